@@ -1,0 +1,6 @@
+from invoke.tasks import task
+
+
+@task
+def hello(c):
+    print("hi")

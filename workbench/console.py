@@ -1,0 +1,183 @@
+"""What a person sees while a verb works.
+
+Progress goes to stderr and answers to stdout, so ``--json`` can be piped while the steps stay on the screen. On
+a terminal a step is a live line; elsewhere (CI, a pipe) it is plain lines with no control characters.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import rich.console
+
+PLAIN_WIDTH = 200
+"""Columns of a table where nobody watches: no terminal says how wide it is, and a cut cell helps no one."""
+
+
+def _rich(*, stderr: bool) -> rich.console.Console:
+    from rich.console import Console  # noqa: PLC0415 - rich takes 50 ms; --list must not pay for it
+
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(file=stream, highlight=False, width=None if stream.isatty() else PLAIN_WIDTH)
+
+
+def duration(seconds: float) -> str:
+    """Write seconds as people do: ``0.4 s``, ``12.3 s``, ``4 min 05 s``."""
+    if seconds < 60:  # noqa: PLR2004 - a minute
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02} s"
+
+
+def file_size(count: int) -> str:
+    """Write bytes in decimal units, as package indexes do: ``217.4 kB``."""
+    size = float(count)
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:  # noqa: PLR2004 - decimal units
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.2f} GB"
+
+
+class Step:
+    """One step under way. `outcome`, when set, is added to its closing line."""
+
+    def __init__(self, show: Callable[[str], None] | None = None) -> None:
+        self._show = show
+        self.outcome = ""
+
+    def detail(self, text: str) -> None:
+        """Show what the step is at, on a terminal; elsewhere this is not worth a line."""
+        if self._show:
+            self._show(text)
+
+
+@contextmanager
+def step(title: str) -> Iterator[Step]:
+    """Show a step from its beginning to its end, with the time it took.
+
+    >>> with step("fetch hnswlib-0.8.0.tar.gz") as at:
+    ...     at.outcome = "36.2 kB"
+    """
+    start = time.monotonic()
+    if sys.stderr.isatty():
+        at, close = _live(title, start)
+    else:
+        print(f"… {title}", file=sys.stderr, flush=True)
+        at, close = Step(), lambda: None
+    mark = "✗"
+    try:
+        yield at
+        mark = "✓"
+    finally:
+        close()
+        outcome = f": {at.outcome}" if at.outcome and mark == "✓" else ""
+        took = duration(time.monotonic() - start)
+        if sys.stderr.isatty():
+            colour = "green" if mark == "✓" else "red"
+            from rich.markup import escape  # noqa: PLC0415
+
+            _rich(stderr=True).print(f"[{colour}]{mark}[/] {escape(title + outcome)} [dim]{took}[/]")
+        else:
+            print(f"{mark} {title}{outcome} ({took})", file=sys.stderr, flush=True)
+
+
+def _live(title: str, start: float) -> tuple[Step, Callable[[], None]]:
+    """Draw a spinner with the elapsed time and the last detail until the returned function is called."""
+    from rich.markup import escape  # noqa: PLC0415
+
+    status = _rich(stderr=True).status(escape(title))
+    last = ""
+    ended = threading.Event()
+
+    def draw() -> None:
+        while not ended.wait(0.25):
+            took = duration(time.monotonic() - start)
+            status.update(f"{escape(title)} [dim]{took}  {escape(last[:80])}[/]")
+
+    def show(text: str) -> None:
+        nonlocal last
+        last = text
+
+    def close() -> None:
+        ended.set()
+        ticker.join()
+        status.stop()
+
+    ticker = threading.Thread(target=draw, daemon=True)
+    status.start()
+    ticker.start()
+    return Step(show), close
+
+
+@contextmanager
+def progress(title: str, total: int, *, unit: str = "bytes") -> Iterator[Callable[[int], None]]:
+    """Show a bar over `total` units and yield the function that advances it by a count.
+
+    `unit` is ``"bytes"`` (shown with rate and decimal sizes) or a plural noun (``"wheels"``).
+    """
+    if not sys.stderr.isatty():
+        with step(f"{title} ({file_size(total) if unit == 'bytes' else f'{total} {unit}'})"):
+            yield lambda _count: None
+        return
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TransferSpeedColumn,
+    )
+
+    amount = (DownloadColumn(), TransferSpeedColumn()) if unit == "bytes" else (MofNCompleteColumn(),)
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), *amount, TimeElapsedColumn(), console=_rich(stderr=True)
+    )
+    with bar:
+        task = bar.add_task(title, total=total)
+        yield lambda count: bar.advance(task, count)
+
+
+def note(text: str) -> None:
+    """Say something that a person should know, beside the steps."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def answer(text: str) -> None:
+    """Print what the verb was asked for."""
+    print(text, flush=True)
+
+
+def answer_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can say
+    """Print an answer for programs."""
+    print(json.dumps(value, indent=2, ensure_ascii=False), flush=True)
+
+
+def answer_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
+    """Print rows under column headings; cells are text, never markup."""
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    _rich(stderr=False).print(table)
+
+
+def answer_summary(title: str, facts: Sequence[tuple[str, str]]) -> None:
+    """Print the closing summary: a title and its facts, a line each."""
+    width = max((len(name) for name, _ in facts), default=0)
+    answer(f"\n{title}")
+    for name, value in facts:
+        answer(f"  {name:<{width}}  {value}")

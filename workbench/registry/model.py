@@ -1,0 +1,123 @@
+"""The registry as values. ``schema.json`` beside this module is the same shape for other programs.
+
+Keys are those of the older registries that this one continues (``source_repo``, ``upload_date`` ...), plus what
+an index needs by the Simple Repository API (PEP 503, 592, 658, 700, 740, 792).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SCHEMA = 2
+"""The version of the file's shape. 1 is the older form, which only ``import-registry`` reads."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchApplied:
+    """A patch that is in a wheel: its file name, the hash of that file, its DEP-3 description."""
+
+    name: str
+    sha256: str
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildFacts:
+    """How a wheel came to be and what is in it.
+
+    `source` is the sdist's filename or the Git URL; `pin` its sha256 or full commit. `compute` is the compute
+    platform (``cpu``, ``cu130``), `torch` the version it was built against, `gpu_architectures` what was found in
+    the binaries (``sm_121``, ``compute_120``), `glibc` the lowest glibc it runs on.
+    """
+
+    source: str
+    pin: str
+    patches: tuple[PatchApplied, ...] = ()
+    builder: str = "host"
+    compute: str = "cpu"
+    torch: str | None = None
+    gpu_architectures: tuple[str, ...] = ()
+    glibc: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedWheel:
+    """One published file.
+
+    `url` is relative to the store's root (``files/<project>/<filename>``, unquoted), or absolute for a file that
+    lies elsewhere. `sha256` and `metadata_sha256` are hex, `size` is bytes, `upload_time` is UTC in RFC 3339 with
+    ``Z``. `yanked` is None, or the reason (PEP 592; may be empty). `build_key` names the plan that made it;
+    `provenance` is the absolute https URL of its attestations (PEP 740).
+    """
+
+    filename: str
+    url: str
+    python_version: str
+    platform: str
+    upload_date: str
+    sha256: str
+    size: int
+    upload_time: str
+    requires_python: str | None = None
+    metadata_sha256: str | None = None
+    yanked: str | None = None
+    build_key: str | None = None
+    provenance: str | None = None
+    build: BuildFacts | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """One project and its published wheels, in the order of their filenames.
+
+    `status` is PEP 792's project status.
+    """
+
+    source_repo: str
+    source_branch: str | None = None
+    upstream: str | None = None
+    description: str = ""
+    license: str | None = None
+    status: Literal["active", "archived", "quarantined", "deprecated"] = "active"
+    status_reason: str | None = None
+    wheels: tuple[PublishedWheel, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registry:
+    """All that is published. `generation` counts the publishes that led here."""
+
+    generation: int = 0
+    packages: dict[str, Package] = field(default_factory=dict)
+
+    def wheels(self) -> Iterator[tuple[str, PublishedWheel]]:
+        """Yield every published wheel with the normalised name of its project."""
+        for name, package in self.packages.items():
+            for wheel in package.wheels:
+                yield name, wheel
+
+    def find(self, filename: str) -> tuple[str, PublishedWheel] | None:
+        """Return the wheel of this filename with its project's name, or None."""
+        return next(((name, wheel) for name, wheel in self.wheels() if wheel.filename == filename), None)
+
+    def with_package(self, name: str, package: Package) -> Registry:
+        """Return a registry in which this project is as given; its wheels are put in order."""
+        ordered = replace(package, wheels=tuple(sorted(package.wheels, key=lambda wheel: wheel.filename)))
+        return replace(self, packages=dict(sorted({**self.packages, name: ordered}.items())))
+
+    def with_wheel(self, name: str, wheel: PublishedWheel) -> Registry:
+        """Return a registry in which this file is published as given, in place of one of the same name."""
+        package = self.packages[name]
+        others = tuple(w for w in package.wheels if w.filename != wheel.filename)
+        return self.with_package(name, replace(package, wheels=(*others, wheel)))
+
+    def without_wheel(self, name: str, filename: str) -> Registry:
+        """Return a registry in which this file is not published. The project stays."""
+        package = self.packages[name]
+        return self.with_package(
+            name, replace(package, wheels=tuple(w for w in package.wheels if w.filename != filename))
+        )

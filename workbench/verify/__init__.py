@@ -1,0 +1,4 @@
+"""Every check that a wheel must pass, and the report of it."""
+
+from __future__ import annotations
+
