@@ -1,0 +1,78 @@
+"""Virtual environments, made and filled with uv."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.process import run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workbench.process import Completed
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A virtual environment at `path`."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path, *, python: Path | str, log: Path | None = None) -> Environment:
+        """Make a fresh environment for an interpreter, in place of what was there. Raises CommandFailed."""
+        run(["uv", "venv", "--quiet", "--clear", "--no-project", "--python", python, path], log=log)
+        return cls(path)
+
+    @property
+    def python(self) -> Path:
+        """The environment's interpreter."""
+        return self.path / "bin" / "python"
+
+    def install(
+        self,
+        requirements: Sequence[str | Path],
+        *,
+        index_url: str | None = None,
+        options: Sequence[str] = (),
+        log: Path | None = None,
+    ) -> Completed | None:
+        """Install requirements (PEP 508 strings or wheel files) from the package index, or from `index_url` only.
+
+        Raises CommandFailed with what uv said.
+        """
+        if not requirements:
+            return None
+        index = ["--default-index", index_url] if index_url else []
+        argv = ["uv", "pip", "install", "--quiet", "--python", self.python, *index, *options, *requirements]
+        return run(argv, env=index_environment(), log=log)
+
+    def run_code(self, code: str, *, cwd: Path, log: Path | None = None) -> Completed:
+        """Run Python code in the environment, isolated from `cwd` and from this process's Python settings.
+
+        Raises CommandFailed with the last lines of what it printed.
+        """
+        return run([self.python, "-I", "-c", code], cwd=cwd, log=log)
+
+
+@cache
+def index_url() -> str | None:
+    """Return the package index that the user's pip is configured for, or None where it is pip's own default.
+
+    uv and pypi-simple read no pip configuration; a mirror that pip knows must serve them too.
+    """
+    done = run([sys.executable, "-m", "pip", "config", "get", "global.index-url"], check=False)
+    return done.output.strip() if done.status == 0 else None
+
+
+def index_environment() -> dict[str, str]:
+    """Return what to add to uv's environment so that it asks the index that pip asks."""
+    if {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} & os.environ.keys():
+        return {}
+    url = index_url()
+    return {"UV_DEFAULT_INDEX": url} if url else {}
