@@ -1,0 +1,3 @@
+"""A recipe crossed with a target: a value, and its build key."""
+
+from __future__ import annotations

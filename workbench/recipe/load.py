@@ -1,0 +1,109 @@
+"""Find recipes and load them, with errors that name the file, the line and the key."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import traceback
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from workbench.errors import RecipeError, nearest
+from workbench.recipe.model import Git, Recipe, Sdist
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_UNKNOWN = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
+_MISSING = re.compile(r"(\w+)\.__init__\(\) missing \d+ required keyword-only arguments?: (.*)")
+_CLASSES = {kind.__name__: kind for kind in (Recipe, Sdist, Git)}
+
+
+def path_of(recipes: Path, name: str) -> Path:
+    """Return where the recipe of a package is: ``recipes/torch_scatter.py`` for torch-scatter."""
+    return recipes / f"{canonicalize_name(name).replace('-', '_')}.py"
+
+
+def names(recipes: Path) -> tuple[str, ...]:
+    """Return the normalised names of the packages that have a recipe, without loading any."""
+    return tuple(
+        sorted(canonicalize_name(path.stem) for path in recipes.glob("*.py") if path.stem != "__init__")
+    )
+
+
+def load(recipes: Path, name: str) -> Recipe:
+    """Return the recipe of a package.
+
+    Raises RecipeError when there is none (naming the nearest), or when it does not load.
+    """
+    path = path_of(recipes, name)
+    if not path.is_file():
+        known = names(recipes)
+        raise RecipeError(
+            f"{name}: no recipe in {recipes}{nearest(canonicalize_name(name), known)}; "
+            f"'invoke list' shows them, 'invoke add-package' makes one"
+        )
+    recipe = _load_file(path)
+    if recipe.name != canonicalize_name(path.stem):
+        raise RecipeError(
+            f"{path}{_line_of(path, 'name')}: name: {recipe.name!r} does not belong in {path.name}; "
+            f"its file is {path_of(recipes, recipe.name).name}"
+        )
+    return recipe
+
+
+def load_all(recipes: Path) -> Iterator[Recipe]:
+    """Yield every recipe by name. Raises RecipeError at the first that does not load."""
+    for name in names(recipes):
+        yield load(recipes, name)
+
+
+def _load_file(path: Path) -> Recipe:
+    spec = importlib.util.spec_from_file_location(f"recipes.{path.stem}", path)
+    assert spec is not None  # noqa: S101 - a .py file always has one
+    assert spec.loader is not None  # noqa: S101
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except RecipeError as error:
+        key = str(error).split(":", 1)[0]
+        raise RecipeError(f"{path}{_line_of(path, key)}: {error}") from error
+    except SyntaxError as error:
+        raise RecipeError(f"{path}:{error.lineno}: {error.msg}") from error
+    except Exception as error:
+        raise RecipeError(f"{path}{_raised_at(path, error)}: {_explain(error)}") from error
+    recipe = getattr(module, "recipe", None)
+    if not isinstance(recipe, Recipe):
+        raise RecipeError(f"{path}: defines no 'recipe': write recipe = Recipe(...)")
+    return recipe
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, TypeError):
+        text = str(error)
+        if (found := _UNKNOWN.search(text)) and found[1] in _CLASSES:
+            known = [field.name for field in fields(_CLASSES[found[1]])]
+            return f"{found[2]}: unknown key of {found[1]}{nearest(found[2], known)}; known: {', '.join(known)}"
+        if (found := _MISSING.search(text)) and found[1] in _CLASSES:
+            return f"{found[1]} lacks {found[2]}"
+    return f"{type(error).__name__}: {error}"
+
+
+def _raised_at(path: Path, error: Exception) -> str:
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    if isinstance(error, TypeError) and (found := _UNKNOWN.search(str(error))):
+        return _line_of(path, found[2])
+    return f":{lines[-1]}" if lines else ""
+
+
+def _line_of(path: Path, key: str) -> str:
+    """Return ``:12`` for the line on which a keyword argument (the last part of a dotted key) is written."""
+    last = key.rsplit(".", 1)[-1]
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.keyword) and node.arg == last:
+            return f":{node.lineno}"
+    return ""

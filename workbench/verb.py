@@ -1,0 +1,127 @@
+"""Invoke tasks as this project's verbs: many words at the end of a line, and errors as one message.
+
+    @verb
+    def upload(c, *wheels, dry_run=False): ...
+
+Invoke's own positionals take one word each; here a ``*parameter`` takes all that are left on the line.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from invoke.exceptions import Exit
+from invoke.parser.argument import Argument
+from invoke.parser.context import to_flag, translate_underscores
+from invoke.tasks import Task
+
+from workbench.errors import WorkbenchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+INTERRUPTED = 130
+INTERNAL = 70
+"""Exit statuses of Ctrl-C (128 + SIGINT) and of a bug of ours (sysexits' EX_SOFTWARE)."""
+
+
+class Words(Argument):
+    """A positional that Invoke's parser finds missing, and so keeps feeding, until it has `expected` words."""
+
+    def __init__(self, *, expected: int, **kwargs: Any) -> None:  # noqa: ANN401 - Argument's own
+        super().__init__(kind=list, positional=True, **kwargs)
+        self._words: list[str] = []
+        self._expected = expected
+
+    @property
+    def value(self) -> list[str] | None:
+        """The words, or None for as long as more are expected."""
+        return self._words if len(self._words) >= self._expected else None
+
+    @value.setter
+    def value(self, word: str) -> None:
+        self.set_value(word)
+
+    def set_value(self, value: str, cast: bool = True) -> None:  # noqa: ARG002 - Argument's signature
+        """Take one more word."""
+        self.raw_value = value
+        self._words.append(value)
+
+
+class Verb(Task["Callable[..., Any]"]):
+    """A task whose ``*parameter``, if it has one, takes every remaining word, and whose errors are messages."""
+
+    @property
+    def variadic(self) -> str | None:
+        """The name of the ``*parameter``."""
+        parameters = inspect.signature(self.body).parameters.values()
+        return next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        """Return Invoke's arguments, with Words in the place of the ``*parameter``."""
+        arguments = super().get_arguments(ignore_unknown_help)
+        if not self.variadic:
+            return arguments
+        expected = count_words(sys.argv[1:], translate_underscores(self.name), arguments)
+        return [
+            Words(expected=expected, names=a.names, attr_name=a.attr_name, help=a.help)
+            if a.name == self.variadic
+            else a
+            for a in arguments
+        ]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - Task's own
+        """Run the verb; turn what goes wrong into Invoke's Exit, with the error's own status."""
+        words = kwargs.pop(self.variadic, ()) if self.variadic else ()
+        try:
+            return super().__call__(*args, *words, **kwargs)
+        except (Exit, SystemExit):
+            raise
+        except BaseException as error:
+            if os.environ.get("WORKBENCH_DEBUG"):
+                raise
+            raise _exit(error) from None
+
+
+def _exit(error: BaseException) -> Exit:
+    match error:
+        case WorkbenchError():
+            return Exit(f"error: {error}", code=error.exit_code)
+        case KeyboardInterrupt():
+            return Exit("\nInterrupted. Run the same command again to go on from here.", code=INTERRUPTED)
+        case OSError(filename=str(name), strerror=str(why)):
+            return Exit(f"error: {name}: {why}", code=WorkbenchError.exit_code)
+        case OSError(strerror=str(why)):
+            return Exit(f"error: {why}", code=WorkbenchError.exit_code)
+        case _:
+            return Exit(
+                f"internal error: {type(error).__name__}: {error}\n"
+                "This is a bug of the workbench. WORKBENCH_DEBUG=1 shows where it happened.",
+                code=INTERNAL,
+            )
+
+
+def count_words(argv: Sequence[str], task: str, arguments: Sequence[Argument]) -> int:
+    """Count the words after `task` that are neither flags nor flags' values."""
+    if task not in argv:
+        return 0
+    valued = {to_flag(name) for a in arguments if a.takes_value for name in a.names}
+    words, previous = 0, task
+    for word in argv[argv.index(task) + 1 :]:
+        if word == "--":
+            break
+        words += not word.startswith("-") and previous not in valued
+        previous = word
+    return words
+
+
+def verb(help: dict[str, str] | None = None) -> Callable[[Callable[..., Any]], Verb]:  # noqa: A002 - Invoke's word
+    """Make a function a verb. `help` describes its parameters, as Invoke's own does."""
+
+    def decorate(body: Callable[..., Any]) -> Verb:
+        return Verb(body, help=help or {}, auto_shortflags=False)
+
+    return decorate
