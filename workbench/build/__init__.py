@@ -1,0 +1,3 @@
+"""A source tree made into a raw wheel."""
+
+from __future__ import annotations

@@ -1,0 +1,64 @@
+"""Find the Python that a wheel is built for and tested with."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cache
+from pathlib import Path
+
+from workbench.console import step
+from workbench.errors import ToolMissing
+from workbench.process import run
+
+_PROBE = """
+import pathlib, sys, sysconfig
+print("%d.%d" % sys.version_info[:2])
+print(pathlib.Path(sysconfig.get_path("include"), "Python.h").is_file())
+"""
+
+
+@cache
+def find_interpreter(python: str) -> Path:
+    """Return an interpreter of a Python (``"3.12"``) that extensions can be built with.
+
+    Looked for among those that uv finds and pyenv's; where there is none, uv fetches one. Raises ToolMissing,
+    with the ways to get it, when that fails too.
+    """
+    without_headers = None
+    for candidate in _candidates(python):
+        probe = run([candidate, "-I", "-c", _PROBE], check=False).output.split()
+        if probe[:1] != [python]:
+            continue
+        if probe[1:] == ["True"]:
+            return candidate
+        without_headers = without_headers or candidate
+    with step(f"fetch Python {python}"):
+        fetched = run(["uv", "python", "install", "--quiet", python], check=False)
+        if fetched.status == 0 and (found := _uv_find(python, managed=True)):
+            return found
+    if without_headers:
+        raise ToolMissing(
+            f"Python {python} at {without_headers} has no headers (Python.h), and uv cannot fetch another: "
+            f"install them with 'apt install python{python}-dev'"
+        )
+    raise ToolMissing(
+        f"Python {python} is not on this machine, and uv cannot fetch it ({fetched.tail.splitlines()[-1:]}): "
+        f"get it with 'uv python install {python}' where the network allows, 'apt install python{python}-dev', "
+        f"or 'pyenv install {python}'"
+    )
+
+
+def _candidates(python: str) -> list[Path]:
+    name = f"python{python}"
+    running = [Path(sys.base_prefix) / "bin" / name]
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    found = [path for path in (_uv_find(python, managed=False),) if path]
+    return [path for path in (*running, *found, *sorted(pyenv.glob(f"{python}.*/bin/{name}"))) if path.exists()]
+
+
+def _uv_find(python: str, *, managed: bool) -> Path | None:
+    preference = "only-managed" if managed else "system"
+    argv = ["uv", "python", "find", "--quiet", "--system", "--no-project", "--no-python-downloads"]
+    found = run([*argv, "--python-preference", preference, python], check=False)
+    return Path(found.output.strip()) if found.status == 0 else None

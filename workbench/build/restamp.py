@@ -1,0 +1,59 @@
+"""Give a wheel another version: in its filename, METADATA, ``.dist-info`` and ``.data`` folders and RECORD alike."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import re
+import zipfile
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from packaging.version import Version
+
+_VERSION = re.compile(rb"^Version:.*$", re.MULTILINE | re.IGNORECASE)
+
+
+def restamp(wheel: Path, version: Version) -> Path:
+    """Write `wheel` again as `version` in its place and return the new path. Its payload stays as it is."""
+    distribution, old, *tags = wheel.name.split("-")
+    # the version as a filename and a folder spell it: PEP 440's local part has no "-"
+    new = wheel.with_name("-".join([distribution, str(version), *tags]))
+    stems = {f"{distribution}-{old}.{kind}/": f"{distribution}-{version}.{kind}/" for kind in ("dist-info", "data")}
+    info = f"{distribution}-{version}.dist-info"
+
+    def renamed(name: str) -> str:
+        return next((there + name[len(here) :] for here, there in stems.items() if name.startswith(here)), name)
+
+    with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(new, "w") as target:
+        metadata = b""
+        for member in source.infolist():
+            content = source.read(member)
+            member.filename = renamed(member.filename)
+            if member.filename == f"{info}/METADATA":
+                content = metadata = _VERSION.sub(b"Version: " + str(version).encode(), content, count=1)
+            elif member.filename == f"{info}/RECORD":
+                record, rows = member, content
+                continue
+            target.writestr(member, content)
+        target.writestr(record, _record(rows.decode(), renamed, f"{info}/METADATA", metadata))
+    wheel.unlink()
+    return new
+
+
+def _record(text: str, renamed: Callable[[str], str], metadata_name: str, metadata: bytes) -> str:
+    """Return RECORD with its paths renamed and METADATA's row made anew (PEP 376, PEP 427)."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    for path, digest, size in csv.reader(io.StringIO(text)):
+        if renamed(path) == metadata_name:
+            encoded = base64.urlsafe_b64encode(hashlib.sha256(metadata).digest()).rstrip(b"=").decode()
+            writer.writerow([metadata_name, f"sha256={encoded}", len(metadata)])
+        else:
+            writer.writerow([renamed(path), digest, size])
+    return out.getvalue()
