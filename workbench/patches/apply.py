@@ -1,0 +1,228 @@
+"""Apply a patch series strictly: each hunk matches exactly at its line, or nothing is written.
+
+No fuzz and no offset: a hunk that has drifted may still apply, at the wrong one of two similar places. The
+whole series is computed in memory first, so a tree is either unpatched or patched.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workbench.errors import PatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from workbench.patches.diff import FileChange, Hunk
+    from workbench.patches.series import PatchFile
+
+EXECUTE = 0o111
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file's bytes and permission bits."""
+
+    content: bytes
+    mode: int
+
+
+def apply_series(patches: Sequence[PatchFile], tree: Path) -> tuple[str, ...]:
+    """Apply patches to the files below `tree` and return the paths that changed, in order.
+
+    Raises PatchError, naming the patch, the file and the hunk, and then leaves the tree as it was.
+    """
+    overlay = _Overlay(tree)
+    for patch in patches:
+        # a patch is judged against the tree before it, so that "already applied" can be told
+        before = overlay.copy()
+        try:
+            for change in patch.changes:
+                _apply(change, overlay)
+        except _Refused as refused:
+            why = f"{patch.path}: {refused}"
+            if _undone_by_reverse(patch, before):
+                why = (
+                    f"{patch.path}: already applied: the source has every change of it (the first: "
+                    f"{patch.changes[0].path}); remove it from the series"
+                )
+            raise PatchError(why) from None
+    return overlay.write()
+
+
+def apply_hunks(lines: Sequence[bytes], hunks: Sequence[Hunk]) -> list[bytes]:
+    """Return a file's lines with hunks applied. Raises Mismatch at the first that is not exactly there."""
+    result: list[bytes] = []
+    done = 0
+    for hunk in hunks:
+        start, end = hunk.old_index, hunk.old_index + len(hunk.old)
+        if start < done or not _matches(lines, hunk, start):
+            raise Mismatch(hunk)
+        result += lines[done:start]
+        result += hunk.new
+        done = end
+    return result + list(lines[done:])
+
+
+class Mismatch(Exception):  # noqa: N818 - a finding that the caller explains, not yet an error
+    """A hunk is not at its line."""
+
+    def __init__(self, hunk: Hunk) -> None:
+        super().__init__(hunk.header)
+        self.hunk = hunk
+
+
+class _Refused(Exception):  # noqa: N818 - becomes a PatchError once the patch's name is known
+    """A change that does not apply, and why."""
+
+
+class _Overlay:
+    """The files of a tree as they will be: what is on the disk, and the changes so far on top."""
+
+    def __init__(self, tree: Path, files: dict[str, File | None] | None = None) -> None:
+        self.tree = tree
+        self.files: dict[str, File | None] = files or {}
+
+    def copy(self) -> _Overlay:
+        return _Overlay(self.tree, dict(self.files))
+
+    def get(self, path: str) -> File | None:
+        if path not in self.files:
+            return self._on_disk(path)
+        return self.files[path]
+
+    def _on_disk(self, path: str) -> File | None:
+        place = self.tree
+        for part in path.split("/"):
+            place /= part
+            if place.is_symlink():
+                link = place.relative_to(self.tree)
+                raise _Refused(f"{path}: {link} is a symbolic link; nothing is patched through one")
+        if place.is_dir():
+            raise _Refused(f"{path} is a folder in the source")
+        try:
+            return File(place.read_bytes(), place.stat().st_mode & 0o7777)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def write(self) -> tuple[str, ...]:
+        for path, file in self.files.items():
+            place = self.tree / path
+            if file is None:
+                place.unlink(missing_ok=True)
+                self._remove_emptied(place.parent)
+        for path, file in self.files.items():
+            if file is not None:
+                place = self.tree / path
+                place.parent.mkdir(parents=True, exist_ok=True)
+                # sdists may hold read-only files, and copies may be hard links
+                place.unlink(missing_ok=True)
+                place.write_bytes(file.content)
+                place.chmod(file.mode)
+        return tuple(self.files)
+
+    def _remove_emptied(self, folder: Path) -> None:
+        while folder != self.tree and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+            folder = folder.parent
+
+
+def _apply(change: FileChange, overlay: _Overlay) -> None:
+    if change.old is None:
+        file = File(b"", change.new_mode or 0o644)
+    else:
+        there = overlay.get(change.old)
+        if there is None:
+            raise _Refused(f"{change.old}: no such file in the source")
+        file = there
+    if change.new not in (None, change.old) and overlay.get(change.path) is not None:
+        raise _Refused(f"{change.new} is in the source already, and the patch would create it")
+    if change.old is not None and change.old_mode is not None:
+        _check_mode(change, file)
+    content = _changed(change, file.content)
+    if change.old is not None and change.new != change.old:
+        overlay.files[change.old] = None
+    if change.new is None:
+        if content:
+            rest = len(content.splitlines())
+            raise _Refused(
+                f"{change.old}: the patch deletes it, but the source has {rest} line{'s'[: rest > 1]} more in it"
+            )
+    elif change.hunks and not content:
+        raise _Refused(
+            f"{change.new}: the patch leaves it empty, which quilt takes for deleting it: "
+            f"delete it (+++ /dev/null), or leave a line in it"
+        )
+    else:
+        overlay.files[change.new] = File(content, file.mode if change.new_mode is None else change.new_mode)
+
+
+def _check_mode(change: FileChange, file: File) -> None:
+    assert change.old_mode is not None  # noqa: S101 - asked by the caller
+    if bool(file.mode & EXECUTE) != bool(change.old_mode & EXECUTE):
+        raise _Refused(
+            f"{change.old}: the patch expects file mode 100{change.old_mode:o}, and it is 100{file.mode:o}"
+        )
+
+
+def _changed(change: FileChange, content: bytes) -> bytes:
+    lines = io.BytesIO(content).readlines()
+    try:
+        return b"".join(apply_hunks(lines, change.hunks))
+    except Mismatch as mismatch:
+        raise _Refused(_explain(mismatch.hunk, lines, change.path)) from None
+
+
+def _matches(lines: Sequence[bytes], hunk: Hunk, start: int) -> bool:
+    end = start + len(hunk.old)
+    if hunk.at_end and end != len(lines):
+        return False
+    return start <= len(lines) and tuple(lines[start:end]) == hunk.old
+
+
+def _explain(hunk: Hunk, lines: Sequence[bytes], path: str) -> str:
+    """Say what is where the hunk should be, and what to do about it."""
+    title = f"hunk #{hunk.number} ({hunk.header})"
+    reverse = tuple(lines[hunk.new_index : hunk.new_index + len(hunk.new)])
+    if hunk.new != hunk.old and hunk.new and reverse == hunk.new:
+        return f"{title} is already applied to {path}, at line {hunk.new_index + 1}; remove it from the patch"
+    places = [i for i in range(len(lines) - len(hunk.old) + 1) if hunk.old and _matches(lines, hunk, i)]
+    if places:
+        nearest = min(places, key=lambda place: abs(place - hunk.old_index))
+        away = nearest - hunk.old_index
+        lines_away = f"{abs(away)} line{'s'[: abs(away) > 1]} {'further down' if away > 0 else 'further up'}"
+        return (
+            f"{title} does not match {path} at line {hunk.old_index + 1}, but {lines_away}, at line "
+            f"{nearest + 1}; look whether that is the place, then run 'quilt push -f' and 'quilt refresh'"
+        )
+    for i, expected in enumerate(hunk.old):
+        at = hunk.old_index + i
+        found = lines[at] if at < len(lines) else None
+        if found != expected:
+            shown = "the end of the file" if found is None else _shown(found)
+            return (
+                f"{title} does not match {path} at line {at + 1}: expected {_shown(expected)}, found "
+                f"{shown}; write the patch anew against this source"
+            )
+    return (
+        f"{title} does not match {path}: it says that the file ends at line {hunk.old_index + len(hunk.old)} "
+        f"(it has less context after the change than before it), and the file has {len(lines)} lines"
+    )
+
+
+def _shown(line: bytes) -> str:
+    """Show a line with what the eye would miss: its end, where that is not a plain newline, and odd bytes."""
+    text = repr(line.removesuffix(b"\n").decode(errors="backslashreplace"))
+    return text if line.endswith(b"\n") else f"{text} without a newline at its end"
+
+
+def _undone_by_reverse(patch: PatchFile, before: _Overlay) -> bool:
+    try:
+        for change in reversed(patch.changes):
+            _apply(change.reversed(), before)
+    except _Refused:
+        return False
+    return True

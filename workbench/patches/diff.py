@@ -1,0 +1,312 @@
+"""Unified diffs into values, strictly, and in bytes: patched files may be in any encoding.
+
+Understood is what ``quilt refresh``, ``diff -u`` and ``git diff`` write: file names at strip level 1,
+timestamps, git's extended headers for new, deleted, renamed and executable files. Copies, binary changes,
+symlinks and submodules are refused by name, and so is a hunk whose lines are not as many as its header says.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NoReturn
+
+from workbench.errors import PatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEV_NULL = b"/dev/null"
+
+_HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@.*")
+_EPOCH = re.compile(rb"(1970-01-01|1969-12-31) ")
+_EXTENDED = re.compile(
+    rb"(old mode|new mode|new file mode|deleted file mode|rename from|rename to|copy from|copy to"
+    rb"|similarity index|dissimilarity index|index) (.*)"
+)
+_BINARY = re.compile(rb"GIT binary patch|Binary files .* differ")
+_ESCAPE = re.compile(rb"\\([0-7]{3}|.)")
+_ESCAPED = {b"a": b"\a", b"b": b"\b", b"t": b"\t", b"n": b"\n", b"v": b"\v", b"f": b"\f", b"r": b"\r"}
+_MODES = {b"100644": 0o644, b"100755": 0o755}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hunk:
+    r"""One hunk: lines `old`, from line `old_start` on (counted from 1), become `new`.
+
+    Lines keep their ends, ``\n`` or ``\r\n``; the last of a file may have none. `leading` and `trailing` count
+    the unchanged lines around the change. `number` counts from 1 in its file; `header` is its ``@@ … @@``.
+    """
+
+    number: int
+    header: str
+    old_start: int
+    new_start: int
+    old: tuple[bytes, ...]
+    new: tuple[bytes, ...]
+    leading: int
+    trailing: int
+
+    @property
+    def old_index(self) -> int:
+        """Where `old` begins, counted from 0. A hunk without old lines names the line that it comes after."""
+        return self.old_start - 1 if self.old else self.old_start
+
+    @property
+    def new_index(self) -> int:
+        """Where `new` begins in the changed file, counted from 0."""
+        return self.new_start - 1 if self.new else self.new_start
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the file must end with the hunk: that is what less context after than before says."""
+        return self.trailing < self.leading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileChange:
+    """What a patch does to one file. Paths are relative to the source's top, with ``/``.
+
+    `old` is None for a file that the patch creates, `new` for one that it deletes. Modes are permission bits
+    (0o644, 0o755), None where the patch does not speak of them.
+    """
+
+    old: str | None
+    new: str | None
+    hunks: tuple[Hunk, ...] = ()
+    old_mode: int | None = None
+    new_mode: int | None = None
+
+    @property
+    def path(self) -> str:
+        """The file's path after the change, or before its deletion."""
+        return self.new or self.old or ""
+
+    def reversed(self) -> FileChange:
+        """Return the change that undoes this one."""
+        hunks = tuple(
+            replace(hunk, old_start=hunk.new_start, new_start=hunk.old_start, old=hunk.new, new=hunk.old)
+            for hunk in self.hunks
+        )
+        return FileChange(
+            old=self.new, new=self.old, hunks=hunks, old_mode=self.new_mode, new_mode=self.old_mode
+        )
+
+
+def parse_diff(data: bytes, *, where: str) -> tuple[bytes, tuple[FileChange, ...]]:
+    """Return the text before the first change, and the changes in order.
+
+    `where` names the patch in errors. Raises PatchError, with the line, for what is no unified diff, is cut
+    off, miscounted or refused, for a path that leaves the source, and for a patch that changes nothing.
+    """
+    return _Reader(data, where).patch()
+
+
+class _Reader:
+    """A cursor over the lines of one patch."""
+
+    def __init__(self, data: bytes, where: str) -> None:
+        self.lines = data.split(b"\n")
+        if not self.lines[-1]:
+            self.lines.pop()
+        self.where = where
+        self.at = 0
+
+    def fail(self, why: str) -> NoReturn:
+        raise PatchError(f"{self.where}:{min(self.at, len(self.lines) - 1) + 1}: {why}")
+
+    @property
+    def line(self) -> bytes | None:
+        return self.lines[self.at] if self.at < len(self.lines) else None
+
+    def patch(self) -> tuple[bytes, tuple[FileChange, ...]]:
+        changes: list[FileChange] = []
+        preamble = 0
+        while (line := self.line) is not None:
+            if line.startswith(b"diff --git "):
+                read: Callable[[], FileChange] = self.git_change
+            elif self.at_names():
+                read = self.plain_change
+            else:
+                self.refuse_stray(line, after_change=bool(changes))
+                self.at += 1
+                continue
+            preamble = preamble if changes else self.at
+            changes.append(read())
+        if not changes:
+            raise PatchError(f"{self.where}: holds no change: no '--- a/…' and '+++ b/…' lines in it")
+        return b"\n".join(self.lines[:preamble]), tuple(changes)
+
+    def refuse_stray(self, line: bytes, *, after_change: bool) -> None:
+        if _BINARY.fullmatch(line):
+            self.fail(
+                f"{line.decode(errors='replace')}: binary changes cannot be applied; write the file in a hook"
+            )
+        if _HUNK.fullmatch(line):
+            self.fail("a hunk that belongs to no file: '--- a/…' and '+++ b/…' must stand before it")
+        # "-- " is how git ends a mail
+        if after_change and line[:1] in (b"+", b"-", b" ", b"\\") and line.rstrip() != b"--":
+            self.fail("the hunk above has more lines than its @@ header says; run 'quilt refresh'")
+
+    def at_names(self) -> bool:
+        return self.lines[self.at].startswith(b"--- ") and (
+            self.at + 1 < len(self.lines) and self.lines[self.at + 1].startswith(b"+++ ")
+        )
+
+    def plain_change(self) -> FileChange:
+        old, new = self.names()
+        if old and new and old != new:
+            self.fail(f"names two files, {old} and {new}: only git's 'rename from' may do that")
+        if not old and not new:
+            self.fail("names no file: both sides are /dev/null")
+        return FileChange(old=old, new=new, hunks=self.hunks(must=True))
+
+    def git_change(self) -> FileChange:
+        start, header = self.at, self.lines[self.at].removeprefix(b"diff --git ")
+        self.at += 1
+        facts: dict[bytes, bytes] = {}
+        while (line := self.line) is not None and (found := _EXTENDED.fullmatch(line)):
+            if found[1].startswith(b"copy"):
+                self.fail(f"copies are refused ({line.decode(errors='replace')}): create the file instead")
+            facts[found[1]] = found[2]
+            self.at += 1
+        if line is not None and _BINARY.fullmatch(line):
+            self.refuse_stray(line, after_change=False)
+        modes = {key: self.mode(facts[key]) for key in facts if key.endswith(b"mode")}
+        old_mode = modes.get(b"old mode", modes.get(b"deleted file mode"))
+        new_mode = modes.get(b"new mode", modes.get(b"new file mode"))
+        if b"rename from" in facts and b"rename to" in facts:
+            old: str | None = self.checked(_unquoted(facts[b"rename from"]))
+            new: str | None = self.checked(_unquoted(facts[b"rename to"]))
+            self.at += 2 if line is not None and self.at_names() else 0
+            return FileChange(
+                old=old, new=new, hunks=self.hunks(must=False), old_mode=old_mode, new_mode=new_mode
+            )
+        if line is not None and self.at_names():
+            change = self.plain_change()
+            return FileChange(
+                old=change.old, new=change.new, hunks=change.hunks, old_mode=old_mode, new_mode=new_mode
+            )
+        if not modes:
+            self.at = start
+            self.fail("a 'diff --git' line that no change follows")
+        path = self.path_of_header(header)
+        created, deleted = b"new file mode" in facts, b"deleted file mode" in facts
+        return FileChange(
+            old=None if created else path, new=None if deleted else path, old_mode=old_mode, new_mode=new_mode
+        )
+
+    def mode(self, text: bytes) -> int:
+        if text not in _MODES:
+            kind = {b"120000": "a symbolic link", b"160000": "a submodule"}.get(text, "unknown")
+            self.fail(
+                f"file mode {text.decode(errors='replace')} ({kind}) is refused: 100644 and 100755 are known"
+            )
+        return _MODES[text]
+
+    def names(self) -> tuple[str | None, str | None]:
+        old = self.name(b"--- ")
+        new = self.name(b"+++ ")
+        return old, new
+
+    def name(self, marker: bytes) -> str | None:
+        text = self.lines[self.at].removeprefix(marker)
+        if text.endswith(b"\r"):
+            self.fail("the patch itself has CRLF line ends: save it with LF (changed lines keep their own)")
+        if text.startswith(b'"'):
+            name, stamp = _unquoted(text[: text.rindex(b'"') + 1]), b""
+        else:
+            name, _, stamp = text.partition(b"\t")
+        # diff -N names a file that is not there by the time 0
+        path = None if name == DEV_NULL or _EPOCH.match(stamp) else self.stripped(name)
+        self.at += 1
+        return path
+
+    def path_of_header(self, header: bytes) -> str:
+        """Return the path of ``a/x b/x``: the two are the same where a mode is all that changes."""
+        half = len(header) // 2
+        first, second = _unquoted(header[:half]), _unquoted(header[half + 1 :])
+        if first.partition(b"/")[2] != second.partition(b"/")[2]:
+            self.fail("the 'diff --git' line names two files")
+        return self.stripped(first)
+
+    def stripped(self, name: bytes) -> str:
+        _, slash, path = name.partition(b"/")
+        if not slash or name.startswith(b"/"):
+            self.fail(
+                f"{os.fsdecode(name)}: not at strip level 1: write a/{os.fsdecode(name.lstrip(b'/'))} "
+                f"('quilt refresh -p ab' does)"
+            )
+        return self.checked(path)
+
+    def checked(self, path: bytes) -> str:
+        if not path or path.startswith(b"/") or {b"", b".", b".."} & set(path.split(b"/")):
+            self.fail(f"{os.fsdecode(path)!r}: a path that leaves the source or is not plain is refused")
+        return os.fsdecode(path)
+
+    def hunks(self, *, must: bool) -> tuple[Hunk, ...]:
+        hunks: list[Hunk] = []
+        while (line := self.line) is not None and line.startswith(b"@@"):
+            hunk = self.hunk(len(hunks) + 1)
+            if hunks and hunk.old_index < hunks[-1].old_index + len(hunks[-1].old):
+                self.fail(f"hunk #{hunk.number} ({hunk.header}) does not come after the one before it")
+            hunks.append(hunk)
+        if must and not hunks:
+            self.fail("the file's names, and no hunk follows them")
+        return tuple(hunks)
+
+    def hunk(self, number: int) -> Hunk:
+        line = self.lines[self.at]
+        found = _HUNK.fullmatch(line)
+        if not found:
+            self.fail(f"{line.decode(errors='replace')!r} is no hunk header: @@ -12,7 +12,8 @@")
+        title = line[: line.index(b"@@", 2) + 2].decode()
+        counts = [1 if count is None else int(count) for count in (found[2], found[4])]
+        self.at += 1
+        body: list[tuple[bytes, bytes]] = []
+        left = list(counts)
+        while left != [0, 0]:
+            sign, text = self.body_line(number, title)
+            body.append((sign, text))
+            left[0] -= sign in b" -"
+            left[1] -= sign in b" +"
+            if min(left) < 0:
+                self.fail(
+                    f"hunk #{number} ({title}) has other lines than its header counts; run 'quilt refresh'"
+                )
+            if (line_after := self.line) is not None and line_after.startswith(b"\\ "):
+                body[-1] = (sign, text[:-1])
+                self.at += 1
+        signs = [sign for sign, _ in body]
+        changed = [i for i, sign in enumerate(signs) if sign != b" "] or [0]
+        return Hunk(
+            number=number,
+            header=title,
+            old_start=int(found[1]),
+            new_start=int(found[3]),
+            old=tuple(text for sign, text in body if sign in b" -"),
+            new=tuple(text for sign, text in body if sign in b" +"),
+            leading=changed[0],
+            trailing=len(signs) - changed[-1] - 1,
+        )
+
+    def body_line(self, number: int, title: str) -> tuple[bytes, bytes]:
+        line = self.line
+        if line is None:
+            self.fail(f"hunk #{number} ({title}) is cut off: its header counts more lines than there are")
+        sign = line[:1] or b" "  # editors strip the blank of an empty context line
+        if sign not in b" +-":
+            self.fail(f"hunk #{number} ({title}) has fewer lines than its header counts; run 'quilt refresh'")
+        self.at += 1
+        return sign, line[1:] + b"\n"
+
+
+def _unquoted(name: bytes) -> bytes:
+    r"""Undo git's quoting of names with special characters: ``"a/\303\244"``."""
+    if not name.startswith(b'"'):
+        return name
+    return _ESCAPE.sub(
+        lambda found: bytes([int(found[1], 8)]) if found[1].isdigit() else _ESCAPED.get(found[1], found[1]),
+        name[1:-1],
+    )

@@ -1,0 +1,116 @@
+"""The header of a patch: who changed what, why, and where it was sent (DEP-3, and git's mails)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_FIELD = re.compile(r"([A-Za-z][A-Za-z-]*): ?(.*)")
+_MAIL = re.compile(r"From [0-9a-f]{40,64} ")
+_PATCH_TAG = re.compile(r"\[[^]]*PATCH[^]]*\] *")
+_KNOWN = re.compile(
+    r"description|subject|author|from|origin|bug(-[a-z]+)*|forwarded|reviewed-by|acked-by|last-update"
+    r"|applied-upstream|date|mime-version|content-type|content-transfer-encoding|signed-off-by",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What a patch says of itself, by DEP-3; every part may be empty.
+
+    `description` is one line, `long_description` what follows it. `bugs` are pairs of the field's name
+    (``Bug``, ``Bug-Debian``) and a URL. `last_update` is as written, usually YYYY-MM-DD.
+    """
+
+    description: str = ""
+    long_description: str = ""
+    author: str = ""
+    origin: str = ""
+    bugs: tuple[tuple[str, str], ...] = ()
+    forwarded: str = ""
+    reviewed_by: tuple[str, ...] = ()
+    last_update: str = ""
+    applied_upstream: str = ""
+
+
+def parse_header(preamble: bytes) -> Header:
+    """Return the header that stands before a patch's first change. Text that is no field is description."""
+    fields, free = _split(preamble.decode(errors="replace"))
+
+    def first(*names: str) -> str:
+        return next((value for name in names for key, value in fields if key.lower() == name), "")
+
+    def every(*names: str) -> tuple[str, ...]:
+        return tuple(value for key, value in fields if key.lower() in names)
+
+    described = first("description", "subject").split("\n", 1)
+    paragraphs = [*described[1:], *free]
+    if not described[0] and free:
+        described = free[0].split("\n", 1)
+        paragraphs = [*described[1:], *free[1:]]
+    return Header(
+        description=_PATCH_TAG.sub("", described[0]).strip(),
+        long_description="\n\n".join(paragraphs).strip(),
+        author=first("author", "from"),
+        origin=first("origin"),
+        bugs=tuple((key, value) for key, value in fields if re.fullmatch("(?i)bug(-[a-z]+)*", key)),
+        forwarded=first("forwarded"),
+        reviewed_by=every("reviewed-by", "acked-by"),
+        last_update=first("last-update"),
+        applied_upstream=first("applied-upstream"),
+    )
+
+
+def _split(text: str) -> tuple[list[tuple[str, str]], list[str]]:
+    """Split a header into its fields and its paragraphs of free text."""
+    lines = text.splitlines()
+    is_mail = bool(lines and _MAIL.match(lines[0]))
+    if is_mail:
+        lines.pop(0)
+    fields: list[tuple[str, str]] = []
+    free: list[str] = []
+    paragraph: list[str] = []
+    in_field = False
+    for line in lines:
+        # "---" ends the message and begins git's diffstat; "Index: " is quilt's
+        if line == "---" or line.startswith("Index: "):
+            break
+        field = _FIELD.fullmatch(line)
+        if field and not paragraph and _KNOWN.fullmatch(field[1]):
+            fields.append((field[1], _decoded(field[2])))
+            in_field = True
+        elif in_field and line.startswith((" ", "\t")):
+            name, value = fields[-1]
+            # a mail folds a long line; in DEP-3 the synopsis ends with its line
+            glue, part = (" ", _decoded(line.strip())) if is_mail else ("\n", _unindented(line))
+            fields[-1] = (name, f"{value}{glue}{part}")
+        elif line.strip():
+            paragraph.append(line)
+            in_field = False
+        else:
+            in_field = False
+            if paragraph:
+                free.append("\n".join(paragraph))
+                paragraph = []
+    if paragraph:
+        free.append("\n".join(paragraph))
+    return fields, free
+
+
+def _unindented(line: str) -> str:
+    """Return a continuation line's text; a lone full stop stands for an empty line."""
+    return "" if line.strip() == "." else line[1:]
+
+
+def _decoded(value: str) -> str:
+    """Decode a mail header's encoded words (RFC 2047)."""
+    if "=?" not in value:
+        return value
+    from email.errors import HeaderParseError  # noqa: PLC0415 - only mails with encoded words need it
+    from email.header import decode_header, make_header  # noqa: PLC0415
+
+    try:
+        return str(make_header(decode_header(value)))
+    except (HeaderParseError, LookupError, UnicodeDecodeError):
+        return value

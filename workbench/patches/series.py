@@ -1,0 +1,101 @@
+"""Read a patch series in quilt's layout: ``patches/<package>/series`` and one file a change."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from workbench.errors import PatchError, nearest
+from workbench.patches.diff import parse_diff
+from workbench.patches.header import parse_header
+
+if TYPE_CHECKING:
+    from workbench.patches.diff import FileChange
+    from workbench.patches.header import Header
+
+SUFFIXES = (".patch", ".diff")
+"""Files of these names belong in the series; others (a README) may lie beside it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchFile:
+    """One patch: its `name` in the series, `sha256` (hex) of its `text`, what it says of itself, what it does.
+
+    `path` is where it was read; errors name it.
+    """
+
+    name: str
+    sha256: str
+    header: Header
+    text: bytes
+    changes: tuple[FileChange, ...]
+    path: Path
+
+    @classmethod
+    def parse(cls, text: bytes, *, name: str, path: Path) -> PatchFile:
+        """Return the patch that a text is. Raises PatchError with the line."""
+        preamble, changes = parse_diff(text, where=str(path))
+        return cls(
+            name=name,
+            sha256=hashlib.sha256(text).hexdigest(),
+            header=parse_header(preamble),
+            text=text,
+            changes=changes,
+            path=path,
+        )
+
+
+def read_series(folder: Path) -> tuple[PatchFile, ...]:
+    """Return the patches of a folder in the order of its ``series``: none where there is no folder or no patch.
+
+    Raises PatchError, with file and line, for an option other than ``-p1``, a patch that is listed twice,
+    missing, outside the folder or not in the series, and for one that cannot be read.
+    """
+    series = folder / "series"
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.suffix in SUFFIXES}
+    names = _names(series, there)
+    if unlisted := sorted(there - set(names)):
+        raise PatchError(
+            f"{series}: does not list {', '.join(unlisted)}: add a line for it where it belongs, or remove it"
+        )
+    return tuple(
+        PatchFile.parse((folder / name).read_bytes(), name=name, path=folder / name) for name in names
+    )
+
+
+def _names(series: Path, there: set[str]) -> tuple[str, ...]:
+    try:
+        lines = series.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return ()
+    except UnicodeDecodeError as error:
+        raise PatchError(f"{series}: not UTF-8: {error.reason} at byte {error.start}") from error
+    names: dict[str, int] = {}
+    for number, line in enumerate(lines, 1):
+        name, *options = _without_comment(line).split() or [""]
+        if not name:
+            continue
+        where = f"{series}:{number}"
+        for option in options:
+            if option != "-p1":
+                raise PatchError(
+                    f"{where}: option {option}: only -p1, the default, is known; 'quilt refresh -p1'"
+                )
+        pure = PurePosixPath(name)
+        if pure.is_absolute() or ".." in pure.parts or pure.as_posix() != name:
+            raise PatchError(f"{where}: {name}: a patch lies below the folder of its series")
+        if name in names:
+            raise PatchError(f"{where}: {name} is listed already, on line {names[name]}")
+        if not (series.parent / name).is_file():
+            raise PatchError(f"{where}: {name}: no such patch in {series.parent}{nearest(name, there)}")
+        names[name] = number
+    return tuple(names)
+
+
+def _without_comment(line: str) -> str:
+    """Return a line up to its comment: ``#`` at its start or after a blank, as in quilt."""
+    words = line.split()
+    comment = next((i for i, word in enumerate(words) if word.startswith("#")), len(words))
+    return " ".join(words[:comment])
