@@ -1,6 +1,274 @@
-from invoke.tasks import task
+"""The verbs. Each parses its words, calls one function and prints the answer; read from the top, it is the program.
+
+Everything heavy is imported inside the verb that needs it: ``invoke --list`` stays instant.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.verb import verb
+
+if TYPE_CHECKING:
+    from invoke import Context
+
+NAME = "the package, as its recipe names it"
+PYTHON = "3.12, a list 3.10,3.12, or a range 3.10-3.13 (default: the Python that runs the workbench)"
+SUFFIX = "added to the version, to publish the same version again: .post1, +local"
+DRY_RUN = "say what would be done, and do none of it"
+JSON = "answer in JSON on stdout"
 
 
-@task
-def hello(c):
-    print("hi")
+# ---------------------------------------------------------------- recipes
+
+
+@verb(
+    help={
+        "name": "the project's name",
+        "source": "a Git URL, or pypi:NAME==VERSION for an sdist of the package index",
+        "upstream": "the URL of the project that the source derives from",
+        "branch": "the branch to pin (default: the repository's own default branch)",
+        "tag": "the tag to pin",
+        "description": "one line that says what it is",
+        "dry_run": DRY_RUN,
+    }
+)
+def add_package(
+    _: Context,
+    name: str,
+    source: str = "",
+    upstream: str = "",
+    branch: str = "",
+    tag: str = "",
+    description: str = "",
+    dry_run: bool = False,
+) -> None:
+    """Write the recipe of a new package, pinned to a commit or a hash, an empty patch series and its page."""
+    from workbench.commands.add import Request, add, plan_addition, report
+    from workbench.site import Site
+
+    request = Request(
+        name=name,
+        source=source,
+        upstream=upstream or None,
+        branch=branch or None,
+        tag=tag or None,
+        description=description,
+    )
+    site = Site.here()
+    addition = plan_addition(request, site)
+    if not dry_run:
+        add(addition, site)
+    report(addition, site, dry_run=dry_run)
+
+
+@verb(help={"json": JSON})
+def list_(_: Context, json: bool = False) -> None:
+    """List the recipes: version, patches, and what of each is published."""
+    from workbench import console
+    from workbench.commands.show import packages
+    from workbench.site import Site
+
+    rows = packages(Site.here())
+    if json:
+        console.answer_json(rows)
+    else:
+        console.answer_table(
+            ("package", "version", "patches", "published", "description"),
+            [
+                (r["name"], r["version"], str(r["patches"]), "\n".join(r["published"]) or "–", r["description"])
+                for r in rows
+            ],
+        )
+
+
+@verb(help={"name": NAME, "json": JSON})
+def show(_: Context, name: str, json: bool = False) -> None:
+    """Show one package: its source and pin, its patches, what is published of it."""
+    from workbench import console
+    from workbench.commands.show import package, summary
+    from workbench.site import Site
+
+    facts = package(Site.here(), name)
+    if json:
+        console.answer_json(facts)
+    else:
+        console.answer_summary(f"{facts['name']} {facts['version']}: {facts['description']}", summary(facts))
+
+
+# ---------------------------------------------------------------- wheels
+
+
+@verb(
+    help={
+        "name": NAME,
+        "python": PYTHON,
+        "source_dir": "build this folder instead of the recipe's source (the wheel gets no build key)",
+        "max_jobs": "compilers that may run at once (default: one for each processor)",
+        "version_suffix": SUFFIX,
+        "dry_run": DRY_RUN,
+        "json": JSON,
+    }
+)
+def build(
+    _: Context,
+    name: str,
+    python: str = "",
+    source_dir: str = "",
+    max_jobs: int = 0,
+    version_suffix: str = "",
+    dry_run: bool = False,
+    json: bool = False,
+) -> None:
+    """Fetch, patch, build and repair: a wheel for each Python into wheels/."""
+    from workbench.commands.build import Request, build_all, plans, report
+    from workbench.site import Site
+
+    request = Request(
+        name=name,
+        python=python or None,
+        source_dir=Path(source_dir) if source_dir else None,
+        suffix=version_suffix,
+        jobs=max_jobs or None,
+    )
+    site = Site.here()
+    planned = plans(request, site)
+    report(planned, () if dry_run else build_all(planned, site, jobs=request.jobs), json=json)
+
+
+@verb(help={"wheels": "wheel files", "json": JSON})
+def repair(_: Context, *wheels: str, json: bool = False) -> None:
+    """Make wheels portable with auditwheel, into wheels/, and say what stands against a better platform tag."""
+    from workbench.commands.repair import repair_wheels, report
+    from workbench.site import Site
+
+    report(repair_wheels([Path(wheel) for wheel in wheels], Site.here()), json=json)
+
+
+@verb(help={"wheels": "wheel files", "json": JSON})
+def verify(_: Context, *wheels: str, json: bool = False) -> None:
+    """Check wheels: archive, RECORD, metadata, tags, RPATHs, modules, twine's rules, the smoke test."""
+    from workbench.commands.verify import report, verify_wheels
+    from workbench.site import Site
+
+    report(verify_wheels([Path(wheel) for wheel in wheels], Site.here()), json=json)
+
+
+# ---------------------------------------------------------------- publishing
+
+
+@verb(help={"wheels": "wheel files", "dry_run": DRY_RUN, "json": JSON})
+def upload(_: Context, *wheels: str, dry_run: bool = False, json: bool = False) -> None:
+    """Verify wheels and publish them: files, registry, index, in this order."""
+    from workbench.commands.upload import report, upload_wheels
+    from workbench.site import Site
+
+    report(upload_wheels([Path(wheel) for wheel in wheels], Site.here(), dry_run=dry_run), json=json)
+
+
+@verb(
+    help={
+        "name": NAME,
+        "python": PYTHON,
+        "skip_build": "publish what lies in wheels/",
+        "max_jobs": "compilers that may run at once (default: one for each processor)",
+        "version_suffix": SUFFIX,
+        "dry_run": DRY_RUN,
+        "json": JSON,
+    }
+)
+def release(
+    _: Context,
+    name: str,
+    python: str = "",
+    skip_build: bool = False,
+    max_jobs: int = 0,
+    version_suffix: str = "",
+    dry_run: bool = False,
+    json: bool = False,
+) -> None:
+    """Build, repair, verify, publish, then install from the index by pip and uv: the main job, in one word."""
+    from workbench.commands.build import Request
+    from workbench.commands.release import release, report, todo
+    from workbench.site import Site
+
+    request = Request(name=name, python=python or None, suffix=version_suffix, jobs=max_jobs or None)
+    site = Site.here()
+    work = todo(request, site)
+    wheels = () if dry_run else release(work, site, jobs=request.jobs, skip_build=skip_build)
+    report(work, wheels, site, json=json)
+
+
+@verb(help={"wheel": "the filename as it is published", "dry_run": DRY_RUN})
+def remove(_: Context, wheel: str, dry_run: bool = False) -> None:
+    """Take a wheel out of the registry and the index, then out of the store."""
+    from workbench.commands.upload import remove
+    from workbench.site import Site
+
+    remove(wheel, Site.here(), dry_run=dry_run)
+
+
+@verb(help={"wheel": "the filename as it is published", "reason": "shown to everyone who asks for it", "dry_run": DRY_RUN})
+def yank(_: Context, wheel: str, reason: str = "", dry_run: bool = False) -> None:
+    """Yank a wheel (PEP 592): installers pass it by unless it is pinned exactly."""
+    from workbench.commands.upload import yank
+    from workbench.site import Site
+
+    yank(wheel, Site.here(), reason=reason, dry_run=dry_run)
+
+
+@verb(help={"wheel": "the filename as it is published", "dry_run": DRY_RUN})
+def unyank(_: Context, wheel: str, dry_run: bool = False) -> None:
+    """Take a yank back."""
+    from workbench.commands.upload import yank
+    from workbench.site import Site
+
+    yank(wheel, Site.here(), reason=None, dry_run=dry_run)
+
+
+@verb(help={"file": "a packages.json of the older form", "dry_run": DRY_RUN, "json": JSON})
+def import_registry(_: Context, file: str, dry_run: bool = False, json: bool = False) -> None:
+    """Read a registry in the older form into ours, and say what was mended or refused."""
+    from workbench.commands.upload import import_file
+    from workbench.site import Site
+
+    import_file(Path(file), Site.here(), dry_run=dry_run, json=json)
+
+
+# ---------------------------------------------------------------- the index
+
+
+@verb()
+def index(_: Context) -> None:
+    """Draw index/ again from packages.json."""
+    from workbench.commands.index import redraw
+    from workbench.site import Site
+
+    redraw(Site.here())
+
+
+@verb(help={"port": "the port on loopback (0: any free one)"})
+def serve(_: Context, port: int = 8000) -> None:
+    """Serve the index on loopback, for a try-out, until Ctrl-C."""
+    from workbench.commands.index import serve
+    from workbench.site import Site
+
+    serve(Site.here(), port=port)
+
+
+# ---------------------------------------------------------------- the workbench itself
+
+
+@verb(help={"sessions": "nox sessions (default: all that need nothing published)"})
+def test(_: Context, *sessions: str) -> None:
+    """Run the checks: nox."""
+    from invoke.exceptions import Exit
+
+    from workbench.process import attached
+    from workbench.site import CHECKOUT
+
+    chosen = [word for session in sessions for word in ("--session", session)]
+    status = attached(["nox", "--noxfile", CHECKOUT / "noxfile.py", *chosen])
+    if status:
+        raise Exit(code=status)

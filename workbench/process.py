@@ -146,3 +146,13 @@ def _end_group(process: subprocess.Popen[str]) -> None:
     except subprocess.TimeoutExpired:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+
+
+def attached(argv: Sequence[str | Path], *, cwd: Path | None = None) -> int:
+    """Run a program on this terminal, its output where ours goes, and return its exit status.
+
+    Raises ToolMissing when there is no such program.
+    """
+    return subprocess.run(
+        [find_program(str(argv[0])), *map(str, argv[1:])], cwd=cwd, env=environment(), check=False
+    ).returncode

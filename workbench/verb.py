@@ -18,7 +18,7 @@ from invoke.parser.argument import Argument
 from invoke.parser.context import to_flag, translate_underscores
 from invoke.tasks import Task
 
-from workbench.errors import WorkbenchError
+from workbench.errors import UsageError, WorkbenchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,7 +29,10 @@ INTERNAL = 70
 
 
 class Words(Argument):
-    """A positional that Invoke's parser finds missing, and so keeps feeding, until it has `expected` words."""
+    """A positional that Invoke's parser finds missing, and so keeps feeding, until it has `expected` words.
+
+    Where none is expected it never is missing, so that ``invoke show --help`` is not taken to show ``--help``.
+    """
 
     def __init__(self, *, expected: int, **kwargs: Any) -> None:  # noqa: ANN401 - Argument's own
         super().__init__(kind=list, positional=True, **kwargs)
@@ -54,29 +57,42 @@ class Words(Argument):
 class Verb(Task["Callable[..., Any]"]):
     """A task whose ``*parameter``, if it has one, takes every remaining word, and whose errors are messages."""
 
-    @property
-    def variadic(self) -> str | None:
-        """The name of the ``*parameter``."""
-        parameters = inspect.signature(self.body).parameters.values()
-        return next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
-
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
-        """Return Invoke's arguments, with Words in the place of the ``*parameter``."""
+        """Return Invoke's arguments, with Words in the place of the positionals."""
         arguments = super().get_arguments(ignore_unknown_help)
-        if not self.variadic:
-            return arguments
-        expected = count_words(sys.argv[1:], translate_underscores(self.name), arguments)
-        return [
-            Words(expected=expected, names=a.names, attr_name=a.attr_name, help=a.help)
-            if a.name == self.variadic
-            else a
-            for a in arguments
-        ]
+        self._explained = {argument.attr_name or argument.name: argument.help for argument in arguments}
+        left = count_words(sys.argv[1:], translate_underscores(self.name), arguments)
+        for i, argument in enumerate(arguments):
+            if argument.positional or argument.name == self._variadic:
+                expected = left if argument.name == self._variadic else min(left, 1)
+                left -= expected
+                arguments[i] = Words(
+                    expected=expected, names=argument.names, attr_name=argument.attr_name, help=argument.help
+                )
+        return arguments
+
+    @property
+    def _variadic(self) -> str | None:
+        return next((p.name for p in self._parameters if p.kind is p.VAR_POSITIONAL), None)
+
+    @property
+    def _parameters(self) -> tuple[inspect.Parameter, ...]:
+        """The parameters of the verb, without Invoke's context."""
+        return tuple(inspect.signature(self.body).parameters.values())[1:]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - Task's own
         """Run the verb; turn what goes wrong into Invoke's Exit, with the error's own status."""
-        words = kwargs.pop(self.variadic, ()) if self.variadic else ()
         try:
+            words: list[str] = []
+            for parameter in self._parameters:
+                given = kwargs.get(parameter.name)
+                if parameter.kind is parameter.VAR_POSITIONAL:
+                    words += kwargs.pop(parameter.name, ())
+                elif isinstance(given, list):
+                    if not given:
+                        what = self._explained[parameter.name]
+                        raise UsageError(f"{self.name} needs {parameter.name.upper()}: {what}")
+                    words += kwargs.pop(parameter.name)
             return super().__call__(*args, *words, **kwargs)
         except (Exit, SystemExit):
             raise
@@ -122,6 +138,6 @@ def verb(help: dict[str, str] | None = None) -> Callable[[Callable[..., Any]], V
     """Make a function a verb. `help` describes its parameters, as Invoke's own does."""
 
     def decorate(body: Callable[..., Any]) -> Verb:
-        return Verb(body, help=help or {}, auto_shortflags=False)
+        return Verb(body, name=body.__name__.rstrip("_"), help=help or {}, auto_shortflags=False)
 
     return decorate

@@ -1,0 +1,41 @@
+"""The checks. ``nox`` runs all but `verify` and `heavy`; ``nox -s verify`` checks what is published.
+
+The sessions that test the checkout run in its own environment (``./inv`` makes it); those that install what is
+published get fresh ones.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import nox
+
+sys.path.insert(0, str(Path(__file__).parent))  # nox puts no root there
+
+from workbench.commands.proof import published_cells
+
+nox.needs_version = ">=2026.10"
+nox.options.sessions = ["lint", "typing", "tests"]
+nox.options.error_on_missing_interpreters = True
+nox.options.default_venv_backend = "none"
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff: rules and formatting."""
+    session.run("ruff", "check", ".", *session.posargs)
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Mypy, strictly."""
+    session.run("mypy", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The test suite; a folder or a ``-k`` may follow ``--``."""
+    session.run("pytest", "-n", "auto", *session.posargs)

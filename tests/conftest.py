@@ -1,0 +1,63 @@
+"""What every test shares: programs that may be missing, sites of their own, and the verbs as a user types them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from workbench.process import environment
+from workbench.site import CHECKOUT, Site
+
+CI = os.environ.get("CI") == "true"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose programs are missing, with the reason; under CI that is a failure."""
+    import shutil
+
+    path = environment()["PATH"]
+    for marker in item.iter_markers("needs"):
+        missing = [program for program in marker.args if shutil.which(program, path=path) is None]
+        if missing:
+            why = f"{', '.join(missing)} not on this machine: .ci/setup installs what the tests need (root, Debian)"
+            if CI:
+                pytest.fail(why, pytrace=False)
+            pytest.skip(why)
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """Return an empty site of the test's own."""
+    root = tmp_path / "site"
+    (root / "recipes").mkdir(parents=True)
+    (root / "patches").mkdir()
+    monkeypatch.setenv("WORKBENCH_SITE", str(root))
+    return Site(root)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A verb that ended: its exit status and what it printed."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+def invoke(*words: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> Ran:
+    """Run ``invoke`` as a user does, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "invoke", "--search-root", str(CHECKOUT), *map(str, words)],
+        cwd=cwd,
+        env=environment(env),
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    return Ran(done.returncode, done.stdout, done.stderr)

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import pytest
+
+from workbench.errors import RecipeError
+from workbench.recipe.load import load, load_all, names
+from workbench.site import CHECKOUT, Site
+
+GOOD = """\
+from __future__ import annotations
+
+from workbench.recipe import Recipe, Sdist
+
+recipe = Recipe(
+    name="torch-scatter",
+    version="2.1.2",
+    description="Scatter operations",
+    source=Sdist(
+        sha256="{digest}",
+    ),
+)
+""".format(digest="0" * 64)
+
+
+def write(site: Site, text: str, name: str = "torch_scatter") -> None:
+    (site.recipes / f"{name}.py").write_text(text)
+
+
+def test_a_recipe_is_found_by_any_spelling_of_its_name(site: Site) -> None:
+    write(site, GOOD)
+    recipe = load(site.recipes, "Torch_Scatter")
+    assert (recipe.name, recipe.patches, recipe.modules) == ("torch-scatter", "torch-scatter", ("torch_scatter",))
+    assert names(site.recipes) == ("torch-scatter",)
+
+
+def test_the_recipes_of_this_repository_load() -> None:
+    assert {recipe.name for recipe in load_all(CHECKOUT / "recipes")} >= {"annoy", "hnswlib", "xatlas"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "message"),
+    [
+        ("descripton=", "description=", ":8: descripton: unknown key of Recipe (did you mean 'description'?)"),
+        ("sha265=", "sha256=", ":10: sha265: unknown key of Sdist (did you mean 'sha256'?)"),
+        ('version="two"', 'version="2.1.2"', ":7: version: Invalid version: 'two'"),
+        ('name="Torch.Scatter"', 'name="torch-scatter"', ":6: name: 'Torch.Scatter' is not normalised: write 'torch-scatter'"),
+        ('name="scatter"', 'name="torch-scatter"', ":6: name: 'scatter' does not belong in torch_scatter.py; its file is scatter.py"),
+        ('sha256="00"', f'sha256="{"0" * 64}"', ":10: source.sha256: '00' is not 64 lower-case hexadecimal digits"),
+        ("version=2,", 'version="2.1.2",', ":7: version: expected a string, got 2"),
+        ("recipes = Recipe", "recipe = Recipe", ": defines no 'recipe': write recipe = Recipe(...)"),
+        ("recipe = = Recipe", "recipe = Recipe", ":5: invalid syntax"),
+        ("import Recipe, Sdit", "import Recipe, Sdist", ":3: ImportError: cannot import name 'Sdit'"),
+    ],
+)
+def test_a_mistake_is_named_with_file_line_and_key(site: Site, wrong: str, right: str, message: str) -> None:
+    assert right in GOOD
+    write(site, GOOD.replace(right, wrong))
+    with pytest.raises(RecipeError) as caught:
+        load(site.recipes, "torch-scatter")
+    assert str(caught.value).startswith(f"{site.recipes / 'torch_scatter.py'}{message}")
+
+
+def test_a_missing_key_is_named(site: Site) -> None:
+    write(site, GOOD.replace('    description="Scatter operations",\n', ""))
+    with pytest.raises(RecipeError, match="Recipe lacks 'description'"):
+        load(site.recipes, "torch-scatter")
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ('test_requires=("numpy")', "test_requires: expected a tuple of strings"),
+        ("environment={'A': 1}", "environment: expected a dict of strings"),
+        ('python="3.x"', "python: Invalid specifier"),
+        ('build_requires=("cmake >",)', "build_requires: "),
+    ],
+)
+def test_values_of_the_wrong_type_are_refused(site: Site, field: str, message: str) -> None:
+    write(site, GOOD.replace("    source=", f"    {field},\n    source="))
+    with pytest.raises(RecipeError, match=f":9: {message}"):
+        load(site.recipes, "torch-scatter")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ('Git(url="u", commit="abc", branch="main")', "source.commit: 'abc' is not a full commit hash"),
+        (f'Git(url="u", commit="{"a" * 40}")', "source: give exactly one of branch and tag"),
+        (f'Git(url="u", commit="{"a" * 40}", branch="b", tag="t")', "source: give exactly one of branch and tag"),
+    ],
+)
+def test_a_git_source_is_pinned(site: Site, source: str, message: str) -> None:
+    text = GOOD.replace("Recipe, Sdist", "Git, Recipe")
+    text = text[: text.index("    source=")] + f"    source={source},\n)\n"
+    write(site, text)
+    with pytest.raises(RecipeError, match=message):
+        load(site.recipes, "torch-scatter")
+
+
+def test_an_unknown_package_names_the_nearest(site: Site) -> None:
+    write(site, GOOD)
+    with pytest.raises(RecipeError, match=r"torch-scater: no recipe .*did you mean 'torch-scatter'"):
+        load(site.recipes, "torch-scater")

@@ -1,0 +1,177 @@
+"""``add-package``: a recipe, an empty series and an index page for a package that is new here."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import InvalidName, canonicalize_name
+
+from workbench.errors import UsageError
+from workbench.files import write_whole
+from workbench.publish.registry import declare
+from workbench.recipe.load import path_of
+from workbench.recipe.model import Git, Recipe, Sdist
+from workbench.registry.model import Package
+from workbench.source.git import resolve
+from workbench.source.sdist import pin_sdist
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.site import Site
+
+PYPI = "pypi:"
+UNKNOWN_VERSION = "0"
+"""Written where the source does not say its version; a build then stops and names the real one."""
+
+_TAG_VERSION = re.compile(r"v?(\d+(?:\.\d+)*(?:(?:a|b|rc|\.post|\.dev)\d+)?)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a person says of a new package; `source` is a Git URL or ``pypi:NAME==VERSION``."""
+
+    name: str
+    source: str
+    upstream: str | None = None
+    branch: str | None = None
+    tag: str | None = None
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addition:
+    """The files that adding a package writes, as a value: path and content; and the recipe itself."""
+
+    recipe: Recipe
+    files: tuple[tuple[Path, str], ...]
+
+
+def plan_addition(request: Request, site: Site) -> Addition:
+    """Resolve and pin the source and return what would be written. Nothing is written yet.
+
+    Raises UsageError for a name that is invalid or taken, SourceError for a source that cannot be resolved.
+    """
+    try:
+        name = canonicalize_name(request.name, validate=True)
+    except InvalidName as error:
+        raise UsageError(f"{request.name!r} is not a project name: letters, digits, '.', '_' and '-'") from error
+    path = path_of(site.recipes, name)
+    if path.exists():
+        raise UsageError(f"{name}: there is a recipe already: {path}")
+    version, source = _pin(request)
+    recipe = Recipe(
+        name=name,
+        version=version,
+        description=request.description or "",
+        upstream=request.upstream,
+        source=source,
+    )
+    series = site.patches / name / "series"
+    files = [(path, render(recipe))]
+    if not series.exists():
+        files.append((series, ""))
+    return Addition(recipe=recipe, files=tuple(files))
+
+
+def add(addition: Addition, site: Site) -> None:
+    """Write the files, register the package and draw its page; on any failure, leave nothing behind."""
+    written: list[Path] = []
+    try:
+        for path, content in addition.files:
+            written.append(path)
+            write_whole(path, content)
+        declare(site, addition.recipe.name, package_facts(addition.recipe))
+    except BaseException:
+        for path in written:
+            path.unlink(missing_ok=True)
+        patches = site.patches / addition.recipe.name
+        if patches.is_dir() and not any(patches.iterdir()):
+            patches.rmdir()
+        raise
+
+
+def package_facts(recipe: Recipe) -> Package:
+    """Return what the registry says of a recipe's package, without wheels."""
+    match recipe.source:
+        case Git(url=repository, branch=branch, tag=tag):
+            at = branch or tag
+        case Sdist(name=name):
+            repository, at = f"{PYPI}{name or recipe.name}", None
+    return Package(
+        source_repo=repository,
+        source_branch=at,
+        upstream=recipe.upstream,
+        description=recipe.description,
+        license=recipe.license,
+    )
+
+
+def _pin(request: Request) -> tuple[str, Git | Sdist]:
+    if request.branch and request.tag:
+        raise UsageError("give --branch or --tag, not both")
+    if request.source.startswith(PYPI):
+        if request.branch or request.tag:
+            raise UsageError("--branch and --tag are for Git sources; pypi:NAME==VERSION has neither")
+        return _pin_sdist(request.source.removeprefix(PYPI))
+    found = resolve(request.source, branch=request.branch, tag=request.tag)
+    source = Git(url=request.source, commit=found.commit, branch=found.branch, tag=found.tag)
+    version = _TAG_VERSION.fullmatch(found.tag or "")
+    return version[1] if version else UNKNOWN_VERSION, source
+
+
+def _pin_sdist(text: str) -> tuple[str, Sdist]:
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement as error:
+        raise UsageError(f"--source {PYPI}{text}: {error}") from error
+    (version,) = [s.version for s in requirement.specifier if s.operator == "=="] or [None]
+    if version is None or len(requirement.specifier) != 1:
+        raise UsageError(f"--source {PYPI}{text}: name one version: {PYPI}{requirement.name}==VERSION")
+    _, sha256 = pin_sdist(requirement.name, version)
+    return version, Sdist(name=requirement.name, sha256=sha256)
+
+
+def render(recipe: Recipe) -> str:
+    """Write a recipe as the module that loads as it."""
+    kind = type(recipe.source).__name__
+    source = {key: value for key, value in _fields(recipe.source).items() if value not in (None, False)}
+    if source.get("name") == recipe.name:
+        del source["name"]
+    facts = {
+        "name": recipe.name,
+        "version": recipe.version,
+        "description": recipe.description,
+        "upstream": recipe.upstream,
+    }
+    lines = [f"    {key}={_quoted(value)}," for key, value in facts.items() if value is not None]
+    pinned = [f"        {key}={_quoted(value)}," for key, value in source.items()]
+    return "\n".join(
+        [
+            "from __future__ import annotations",
+            "",
+            f"from workbench.recipe import {', '.join(sorted([kind, 'Recipe']))}",
+            "",
+            "recipe = Recipe(",
+            *lines,
+            f"    source={kind}(",
+            *pinned,
+            "    ),",
+            f'    smoke_test="import {recipe.modules[0]}",',
+            ")",
+            "",
+        ]
+    )
+
+
+def _fields(source: Git | Sdist) -> dict[str, object]:
+    return {name: getattr(source, name) for name in source.__dataclass_fields__}
+
+
+def _quoted(value: object) -> str:
+    """Write a string as the formatter would: in double quotes."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)

@@ -1,0 +1,124 @@
+"""``build``: a recipe into repaired wheels in ``wheels/``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from packaging.utils import parse_wheel_filename
+
+from workbench import console
+from workbench.build.host import Workplace, build
+from workbench.commands import built
+from workbench.errors import UsageError
+from workbench.patches.series import read_series
+from workbench.plan.plan import LeftOut, Plan, plan
+from workbench.plan.target import Target, parse_pythons, this_arch, this_python
+from workbench.recipe.load import load
+from workbench.recipe.model import Git, LocalFolder, Sdist
+from workbench.registry.model import BuildFacts, PatchApplied
+from workbench.repair.repair import Repaired, repair
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.recipe.model import Source
+    from workbench.site import Site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a person asks to be built: a package, for which Pythons, from what, as which version.
+
+    `python` is as it is typed (``3.10``, ``3.10,3.12``, ``3.10-3.13``); None means the Python that runs the
+    workbench, or the newest the recipe supports where it does not support that one.
+    """
+
+    name: str
+    python: str | None = None
+    source_dir: Path | None = None
+    suffix: str = ""
+    jobs: int | None = None
+
+
+def plans(request: Request, site: Site) -> tuple[tuple[Plan, ...], tuple[LeftOut, ...]]:
+    """Return the plans that a request means, and the targets left out with the reason.
+
+    Raises RecipeError, PatchError and UsageError.
+    """
+    recipe = load(site.recipes, request.name)
+    source: Source | None = None
+    if request.source_dir is not None:
+        if not request.source_dir.is_dir():
+            raise UsageError(f"--source-dir {request.source_dir}: no such folder")
+        source = LocalFolder(path=request.source_dir.resolve())
+    pythons = parse_pythons(request.python) if request.python else (this_python(),)
+    targets = [Target(python=python, arch=this_arch()) for python in pythons]
+    patches = read_series(site.patches / recipe.patches)
+    return plan(recipe, patches, targets, source=source, suffix=request.suffix)
+
+
+def build_wheel(plan: Plan, site: Site, *, jobs: int | None = None) -> Repaired:
+    """Build and repair one plan into ``wheels/``, and keep there how it was made.
+
+    Raises what fetching, patching, building and repairing raise.
+    """
+    raw = build(plan, site, jobs=jobs)
+    with console.step(f"repair {raw.name}") as at:
+        repaired = repair(raw, site.wheels, exclude=plan.recipe.repair_exclude)
+        at.outcome = repaired.policy
+    for limit in repaired.limits:
+        console.note(f"    {limit}")
+    built.keep(repaired.path, build_key=plan.key, facts=facts(plan, repaired))
+    Workplace.of(plan, site).clear()
+    return repaired
+
+
+def find_built(plan: Plan, site: Site) -> Path | None:
+    """Return the wheel in ``wheels/`` that this very plan made earlier, or None."""
+    if plan.key is None:
+        return None
+    for wheel in sorted(site.wheels.glob("*.whl")):
+        name, version, _, _ = parse_wheel_filename(wheel.name)
+        if (name, version) == (plan.recipe.name, plan.version):
+            known = built.recall(wheel)
+            if known and known.build_key == plan.key:
+                return wheel
+    return None
+
+
+def facts(plan: Plan, repaired: Repaired) -> BuildFacts:
+    """Return what the registry keeps of how a wheel was made."""
+    match plan.source:
+        case Sdist(sha256=pin, name=name):
+            source = f"{name or plan.recipe.name}=={plan.recipe.version}"
+        case Git(url=source, commit=pin):
+            pass
+        case LocalFolder(path=path):
+            source, pin = path.name, ""
+    patches = tuple(
+        PatchApplied(name=patch.name, sha256=patch.sha256, description=patch.header.description)
+        for patch in plan.patches
+    )
+    glibc = repaired.policy.removeprefix("manylinux_").split("_")[:2]
+    return BuildFacts(
+        source=source,
+        pin=pin,
+        patches=patches,
+        builder=plan.builder,
+        compute=plan.target.compute,
+        glibc=".".join(glibc) if repaired.policy.startswith("manylinux_") else None,
+    )
+
+
+def describe(plan: Plan) -> dict[str, Any]:
+    """Return a plan's plain form, for ``--dry-run`` and JSON."""
+    return {
+        "package": plan.recipe.name,
+        "version": str(plan.version),
+        "target": str(plan.target),
+        "builder": plan.builder,
+        "source": str(plan.source),
+        "patches": [patch.name for patch in plan.patches],
+        "build_key": plan.key,
+    }

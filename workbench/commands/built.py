@@ -1,0 +1,70 @@
+"""What the workbench knows of a wheel that it built, kept beside the wheel as ``<filename>.build.json``.
+
+A build machine and a publishing machine may be two: the file travels with its wheel. It is bound to it by the hash
+of the wheel's RECORD, which names every byte of the payload and costs nothing to read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from workbench.errors import WorkbenchError
+from workbench.files import write_whole
+from workbench.registry.model import BuildFacts
+from workbench.strict import Mismatch, parse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """How one wheel was made. `build_key` is None for a build from a local folder."""
+
+    record_sha256: str
+    build_key: str | None
+    facts: BuildFacts
+
+
+def keep(wheel: Path, *, build_key: str | None, facts: BuildFacts) -> Built:
+    """Write what is known of a fresh wheel beside it."""
+    built = Built(record_sha256=_record_sha256(wheel), build_key=build_key, facts=facts)
+    write_whole(_beside(wheel), json.dumps(asdict(built), indent=2) + "\n")
+    return built
+
+
+def recall(wheel: Path) -> Built | None:
+    """Return what is known of a wheel, or None for one that was made elsewhere.
+
+    Raises WorkbenchError when the file beside the wheel is damaged, or speaks of other bytes.
+    """
+    path = _beside(wheel)
+    if not path.exists():
+        return None
+    try:
+        built = parse(Built, json.loads(path.read_bytes()))
+    except (ValueError, Mismatch) as error:
+        raise WorkbenchError(f"{path}: {error}; build the wheel again, or remove this file") from error
+    if built.record_sha256 != _record_sha256(wheel):
+        raise WorkbenchError(f"{path} speaks of other bytes than {wheel.name} has; build the wheel again")
+    return built
+
+
+def discard(wheel: Path) -> None:
+    """Remove a wheel and what is known of it."""
+    wheel.unlink(missing_ok=True)
+    _beside(wheel).unlink(missing_ok=True)
+
+
+def _beside(wheel: Path) -> Path:
+    return wheel.with_name(f"{wheel.name}.build.json")
+
+
+def _record_sha256(wheel: Path) -> str:
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            (record,) = (name for name in archive.namelist() if name.endswith(".dist-info/RECORD"))
+            return hashlib.sha256(archive.read(record)).hexdigest()
+    except (zipfile.BadZipFile, ValueError) as error:
+        raise WorkbenchError(f"{wheel}: not a whole wheel: {error}; build it again") from error

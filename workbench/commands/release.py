@@ -1,0 +1,120 @@
+"""``release``: the main job, from a recipe to a wheel that pip and uv install from the index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packaging.utils import parse_wheel_filename
+
+from workbench.commands import built
+from workbench.commands.build import build_wheel, find_built, plans
+from workbench.commands.proof import Cell, prove
+from workbench.commands.upload import upload
+from workbench.commands.verify import verify_wheels
+from workbench.console import note
+from workbench.errors import FilenameTaken, UsageError, VerificationFailed
+from workbench.registry.file import load as load_registry
+from workbench.verify.report import findings_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.commands.build import Request
+    from workbench.plan.plan import LeftOut, Plan
+    from workbench.registry.model import PublishedWheel, Registry
+    from workbench.site import Site
+    from workbench.verify.report import Report
+
+ATTEMPTS = 3
+"""Builds of one wheel: the first, and at most two more where verification fails."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Todo:
+    """What a release has to do: the plans to build, those already published, and the targets left out."""
+
+    plans: tuple[Plan, ...]
+    published: tuple[tuple[Plan, PublishedWheel], ...]
+    left_out: tuple[LeftOut, ...]
+
+
+def todo(request: Request, site: Site) -> Todo:
+    """Return what a release would do.
+
+    Raises FilenameTaken where another build of the same version is published for the same Python: its bytes never
+    change, so this build needs a version of its own. RecipeError, PatchError, UsageError, RegistryError besides.
+    """
+    wanted, left_out = plans(request, site)
+    registry = load_registry(site.registry)
+    open_plans, published = [], []
+    for plan in wanted:
+        wheel = _published(plan, registry)
+        if wheel is None:
+            open_plans.append(plan)
+        elif wheel.build_key == plan.key:
+            published.append((plan, wheel))
+        else:
+            raise FilenameTaken(
+                f"{wheel.filename} is published, built from other inputs than {plan.title} would be now; "
+                f"published bytes never change: release it as a new version with --version-suffix .post1"
+            )
+    return Todo(plans=tuple(open_plans), published=tuple(published), left_out=left_out)
+
+
+def release(work: Todo, site: Site, *, jobs: int | None = None, skip_build: bool = False) -> tuple[PublishedWheel, ...]:
+    """Build, repair, verify, publish and prove what is to be done, and return the published wheels.
+
+    A wheel that this very plan made earlier is taken as it is; with `skip_build` there must be one. A wheel that
+    does not verify is removed and built again, at most twice.
+
+    Raises VerificationFailed, InstallFailed, and what building and publishing raise.
+    """
+    reports = [_verified(plan, site, jobs=jobs, skip_build=skip_build) for plan in work.plans]
+    wheels = upload(reports, site).wheels
+    for plan, wheel in zip(work.plans, wheels, strict=True):
+        prove(Cell(package=plan.recipe.name, python=plan.target.python, wheel=wheel), site)
+    return wheels
+
+
+def _published(plan: Plan, registry: Registry) -> PublishedWheel | None:
+    """Return the wheel that is published for a plan's version, Python and architecture, or None."""
+    package = registry.packages.get(plan.recipe.name)
+    for wheel in package.wheels if package else ():
+        _, version, _, tags = parse_wheel_filename(wheel.filename)
+        fits = any(
+            tag.platform == "any" or tag.platform.endswith(f"_{plan.target.arch}")
+            for tag in tags
+            if tag.interpreter == plan.target.python_tag or tag.abi in ("abi3", "none")
+        )
+        if version == plan.version and fits and wheel.yanked is None:
+            return wheel
+    return None
+
+
+def _verified(plan: Plan, site: Site, *, jobs: int | None, skip_build: bool) -> Report:
+    for attempt in range(1, ATTEMPTS + 1):
+        wheel = _wheel(plan, site, jobs=jobs, skip_build=skip_build)
+        (report,) = verify_wheels([wheel], site)
+        if report.passed:
+            return report
+        note(findings_text(report))
+        if skip_build:
+            raise VerificationFailed(f"{wheel} did not verify; build it again without --skip-build")
+        built.discard(wheel)
+        if attempt < ATTEMPTS:
+            note(f"{wheel.name} is removed and built again (attempt {attempt + 1} of {ATTEMPTS})")
+    raise VerificationFailed(f"{plan.title} did not verify in {ATTEMPTS} builds; the last findings stand above")
+
+
+def _wheel(plan: Plan, site: Site, *, jobs: int | None, skip_build: bool) -> Path:
+    earlier = find_built(plan, site)
+    if earlier:
+        note(f"· {earlier.name} was built earlier from the same inputs")
+        return earlier
+    if skip_build:
+        raise UsageError(
+            f"--skip-build: no wheel in {site.wheels} was made by this plan of {plan.title}; "
+            f"run 'invoke build {plan.recipe.name} --python {plan.target.python}' first"
+        )
+    return build_wheel(plan, site, jobs=jobs).path
