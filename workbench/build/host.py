@@ -38,6 +38,11 @@ class Workplace:
 
     root: Path
 
+    @classmethod
+    def of(cls, plan: Plan, site: Site) -> Workplace:
+        """Return where a plan is built."""
+        return cls(root=site.state / "builds" / plan.slug)
+
     @property
     def tree(self) -> Path:
         """The source, patched."""
@@ -67,7 +72,7 @@ def build(plan: Plan, site: Site, *, jobs: int | None = None) -> Path:
 
     Raises BuildFailed, with the tree and the log kept and named; SourceError and PatchError from the source.
     """
-    place = Workplace(root=site.state / "builds" / plan.slug)
+    place = Workplace.of(plan, site)
     with only_one(place.root.with_suffix(".lock"), f"a build of {plan.title}"):
         place.clear()
         place.raw.mkdir(parents=True)

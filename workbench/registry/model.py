@@ -29,7 +29,7 @@ class PatchApplied:
 class BuildFacts:
     """How a wheel came to be and what is in it.
 
-    `source` is the sdist's filename or the Git URL; `pin` its sha256 or full commit. `compute` is the compute
+    `source` is ``NAME==VERSION`` of an sdist or the Git URL; `pin` its sha256 or full commit. `compute` is the compute
     platform (``cpu``, ``cu130``), `torch` the version it was built against, `gpu_architectures` what was found in
     the binaries (``sm_121``, ``compute_120``), `glibc` the lowest glibc it runs on.
     """

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from workbench.errors import RegistryError
+from workbench.registry import model
+from workbench.registry.file import dumps, load, loads
+from workbench.registry.model import BuildFacts, Package, PatchApplied, PublishedWheel, Registry
+
+SCHEMA = json.loads(Path(model.__file__).with_name("schema.json").read_text())
+
+WHEEL = PublishedWheel(
+    filename="demo-1.0-cp311-cp311-manylinux_2_34_aarch64.whl",
+    url="files/demo/demo-1.0-cp311-cp311-manylinux_2_34_aarch64.whl",
+    python_version="3.11",
+    platform="manylinux_2_34_aarch64",
+    upload_date="2026-11-21",
+    sha256="a" * 64,
+    size=12,
+    upload_time="2026-11-21T10:00:00Z",
+    requires_python=">=3.10",
+    metadata_sha256="b" * 64,
+    yanked="",
+    build_key="c" * 64,
+    provenance="https://example.com/demo.json",
+    build=BuildFacts(
+        source="demo==1.0",
+        pin="d" * 64,
+        patches=(PatchApplied(name="a.patch", sha256="e" * 64, description="A"),),
+        compute="cu130",
+        torch="2.11.0",
+        gpu_architectures=("sm_121",),
+        glibc="2.34",
+    ),
+)
+FULL = Registry(
+    generation=3,
+    packages={
+        "demo": Package(
+            source_repo="https://example.com/demo",
+            source_branch="main",
+            upstream="https://example.com/up",
+            description="A demonstration",
+            license="MIT",
+            status="deprecated",
+            status_reason="use other",
+            wheels=(WHEEL,),
+        ),
+        "bare": Package(source_repo="pypi:bare"),
+    },
+)
+
+
+@pytest.mark.parametrize("registry", [Registry(), FULL], ids=["empty", "full"])
+def test_what_is_written_is_read_again_and_keeps_the_schema(registry: Registry) -> None:
+    text = dumps(registry)
+    assert loads(text, where="x") == dataclasses.replace(registry, packages=dict(sorted(registry.packages.items())))
+    assert dumps(loads(text, where="x")) == text
+    jsonschema.validate(json.loads(text), SCHEMA, cls=jsonschema.Draft202012Validator)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(Package, "package"), (PublishedWheel, "wheel"), (BuildFacts, "build"), (PatchApplied, "patch")]
+)
+def test_the_schema_knows_every_key(kind: type, name: str) -> None:
+    definition = SCHEMA["$defs"][name]
+    fields = dataclasses.fields(kind)
+    assert set(definition["properties"]) == {field.name for field in fields}
+    assert set(definition["required"]) == {
+        field.name
+        for field in fields
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.update(schema=9), "schema 9, and this version reads 2"),
+        (lambda d: d.pop("schema"), "invoke import-registry"),
+        (lambda d: d["packages"]["demo"].update(licence="MIT"), "packages.demo.licence: unknown key (did you mean 'license'?)"),
+        (lambda d: d["packages"]["demo"]["wheels"][0].update(size="12"), "packages.demo.wheels[0].size: expected a whole number"),
+        (lambda d: d["packages"]["demo"]["wheels"][0].pop("sha256"), "packages.demo.wheels[0].sha256: missing"),
+    ],
+)
+def test_a_registry_of_another_shape_is_refused_by_key(change, message: str) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
+    data = json.loads(dumps(FULL))
+    change(data)
+    with pytest.raises(RegistryError) as caught:
+        loads(json.dumps(data), where="packages.json")
+    assert message in str(caught.value)
+
+
+def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "packages.json"
+    path.write_text(dumps(FULL)[:-20])
+    with pytest.raises(RegistryError, match="not JSON"):
+        load(path)
+
+
+def test_no_file_is_an_empty_registry(tmp_path: Path) -> None:
+    assert load(tmp_path / "packages.json") == Registry()
+
+
+def test_each_project_opens_with_a_line_of_its_own() -> None:
+    opening = [line for line in dumps(FULL).splitlines() if line.startswith('    "') and line.endswith('": {')]
+    assert opening == ['    "bare": {', '    "demo": {']

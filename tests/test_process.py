@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import os
+import select
+import sys
+from pathlib import Path
+
+import pytest
+
+from workbench.errors import CommandFailed, ToolMissing
+from workbench.process import run
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+def test_output_comes_back_as_it_was_printed() -> None:
+    done = run(python("import sys; print('a'); sys.stdout.flush(); print('b', file=sys.stderr)"))
+    assert (done.status, done.output) == (0, "a\nb\n")
+
+
+def test_a_failure_shows_the_command_its_status_and_the_last_lines() -> None:
+    with pytest.raises(CommandFailed) as caught:
+        run(python("for i in range(100): print('line', i)\nraise SystemExit(3)"))
+    message = str(caught.value)
+    assert "failed with 3" in message
+    assert "line 99" in message
+    assert "line 10\n" not in message
+
+
+def test_a_killed_program_is_told_from_a_failed_one() -> None:
+    with pytest.raises(CommandFailed, match="killed by signal 9"):
+        run(python("import os; os.kill(os.getpid(), 9)"))
+
+
+def test_a_log_keeps_everything(tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    seen: list[str] = []
+    run(python("for i in range(50): print(i)"), log=log, on_line=seen.append)
+    run(python("print('more')"), log=log)
+    lines = log.read_text().splitlines()
+    assert lines.count("$ " + lines[0][2:]) == 1
+    assert [line for line in lines if line.isdecimal()] == seen == [str(i) for i in range(50)]
+    assert lines[-1] == "more"
+
+
+def test_a_missing_program_says_how_to_get_it() -> None:
+    with pytest.raises(ToolMissing, match="no-such-program is not on this machine"):
+        run(["no-such-program"])
+
+
+def test_programs_beside_this_python_are_found_whatever_path_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", os.defpath)
+    assert run(["uv", "--version"]).output.startswith("uv ")
+
+
+def test_interrupting_ends_the_whole_tree() -> None:
+    """A grandchild, as a compiler is, ends with the program that started it."""
+    code = (
+        "import subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        "print(child.pid, flush=True)\n"
+        "child.wait()"
+    )
+    grandchildren: list[int] = []
+
+    def interrupt(line: str) -> None:
+        grandchildren.append(os.pidfd_open(int(line)))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(python(code), on_line=interrupt)
+    (ended, _, _) = select.select(grandchildren, [], [], 30)
+    os.close(grandchildren[0])
+    assert ended == grandchildren
