@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from workbench.errors import RegistryError
 from workbench.registry import model
-from workbench.registry.file import dumps, load, loads
+from workbench.registry.file import dumps, load, loads, projects
 from workbench.registry.model import BuildFacts, Package, PatchApplied, PublishedWheel, Registry
 
 SCHEMA = json.loads(Path(model.__file__).with_name("schema.json").read_text())
@@ -107,6 +108,26 @@ def test_no_file_is_an_empty_registry(tmp_path: Path) -> None:
     assert load(tmp_path / "packages.json") == Registry()
 
 
-def test_each_project_opens_with_a_line_of_its_own() -> None:
-    opening = [line for line in dumps(FULL).splitlines() if line.startswith('    "') and line.endswith('": {')]
-    assert opening == ['    "bare": {', '    "demo": {']
+def test_each_wheel_has_a_line_of_its_own() -> None:
+    lines = dumps(FULL).splitlines()
+    assert [line for line in lines if line.startswith('    "')] == ['    "bare": {', '    "demo": {']
+    assert sum(WHEEL.filename in line for line in lines) == 1
+
+
+@pytest.mark.parametrize("registry", [Registry(), FULL], ids=["empty", "full"])
+@pytest.mark.parametrize("indent", [None, 1, 2, 4], ids=str)
+def test_projects_are_told_apart_in_every_layout(registry: Registry, indent: int | None) -> None:
+    data = json.loads(dumps(registry))
+    ours = list(projects(io.BytesIO(dumps(registry).encode()), where="x"))
+    theirs = list(projects(io.BytesIO(json.dumps(data, indent=indent).encode()), where="x"))
+    for found in (ours, theirs):
+        assert {name: json.loads(text) for name, text in found} == data["packages"]
+
+
+@pytest.mark.parametrize("edit", ["dropped", "cut"])
+def test_a_layout_that_is_broken_halfway_is_refused(edit: str) -> None:
+    lines = dumps(FULL).encode().splitlines(keepends=True)
+    closing = lines.index(b"    },\n")
+    lines = lines[:closing] + (lines[closing + 1 :] if edit == "dropped" else [])
+    with pytest.raises(RegistryError, match=r"x:\d+: this line is not where|ends within the project bare"):
+        list(projects(io.BytesIO(b"".join(lines)), where="x"))
