@@ -148,9 +148,8 @@ def _apply(change: FileChange, overlay: _Overlay) -> None:
     if change.new is None:
         if content:
             rest = len(content.splitlines())
-            raise _Refused(
-                f"{change.old}: the patch deletes it, but the source has {rest} line{'s'[: rest > 1]} more in it"
-            )
+            lines = f"{rest} line{'s'[: rest > 1]}"
+            raise _Refused(f"{change.old}: the patch deletes it, but the source has {lines} more in it")
     elif change.hunks and not content:
         raise _Refused(
             f"{change.new}: the patch leaves it empty, which quilt takes for deleting it: "

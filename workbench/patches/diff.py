@@ -35,8 +35,8 @@ _MODES = {b"100644": 0o644, b"100755": 0o755}
 class Hunk:
     r"""One hunk: lines `old`, from line `old_start` on (counted from 1), become `new`.
 
-    Lines keep their ends, ``\n`` or ``\r\n``; the last of a file may have none. `leading` and `trailing` count
-    the unchanged lines around the change. `number` counts from 1 in its file; `header` is its ``@@ … @@``.
+    Lines keep their ends, ``\n`` or ``\r\n``; the last of a file may have none. `leading` and `trailing`
+    count the unchanged lines around the change. `number` counts from 1 in its file; `header` is its ``@@ … @@``.
     """
 
     number: int

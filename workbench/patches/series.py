@@ -21,7 +21,7 @@ SUFFIXES = (".patch", ".diff")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatchFile:
-    """One patch: its `name` in the series, `sha256` (hex) of its `text`, what it says of itself, what it does.
+    """One patch: its `name` in the series, `sha256` (hex) of its `text`, what it says of itself and does.
 
     `path` is where it was read; errors name it.
     """
@@ -48,7 +48,7 @@ class PatchFile:
 
 
 def read_series(folder: Path) -> tuple[PatchFile, ...]:
-    """Return the patches of a folder in the order of its ``series``: none where there is no folder or no patch.
+    """Return the patches of a folder in the order of its ``series``: none where there is no patch.
 
     Raises PatchError, with file and line, for an option other than ``-p1``, a patch that is listed twice,
     missing, outside the folder or not in the series, and for one that cannot be read.

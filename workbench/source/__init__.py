@@ -1,0 +1,3 @@
+"""The plan's source: fetched, checked against its pin, unpacked and patched."""
+
+from __future__ import annotations

@@ -1,0 +1,215 @@
+"""Commits of Git repositories: exactly the pinned one, through a bare cache for each URL."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Literal
+
+from workbench import console
+from workbench.errors import SourceError, nearest
+from workbench.process import run
+from workbench.source.url import mask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from workbench.console import Step
+    from workbench.process import Completed
+    from workbench.recipe.model import Git
+
+Kind = Literal["branch", "tag"]
+
+PREFIX: dict[Kind, str] = {"branch": "refs/heads/", "tag": "refs/tags/"}
+SHA256_DIGITS = 64
+SHOWN_NAMES = 8
+
+ENVIRONMENT = {
+    "GIT_TERMINAL_PROMPT": "0",  # a build that waits for a password in the night waits for ever
+    "LC_ALL": "C.UTF-8",
+}
+
+SETTINGS = (
+    *("-c", "core.autocrlf=false"),  # the same bytes on every machine
+    *("-c", "core.hooksPath=/dev/null"),
+    *("-c", "advice.detachedHead=false"),
+    *("-c", "init.defaultBranch=main"),
+)
+
+_REF = re.compile(r"([0-9a-f]{40,64})\t(\S+)")
+_SYMREF = re.compile(r"ref: (\S+)\tHEAD")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A commit and the branch or the tag, one of the two, that points to it."""
+
+    commit: str
+    branch: str | None = None
+    tag: str | None = None
+
+
+def resolve(url: str, *, branch: str | None = None, tag: str | None = None) -> Found:
+    """Return the commit that a branch or a tag points to; the default branch's where neither is given.
+
+    Raises SourceError for a URL that does not answer, and a branch or tag that is not there.
+    """
+    refs, default = _list_refs(url)
+    name = branch or tag or default
+    if name is None:
+        raise SourceError(f"{mask(url)}: the repository has no default branch: name a branch or a tag")
+    kind: Kind = "tag" if tag else "branch"
+    commit = _commit_of(refs, kind, name)
+    if commit is None:
+        raise SourceError(f"{mask(url)}: no {kind} {name!r}{_what_instead(refs, kind, name)}")
+    return Found(commit=commit, branch=None if tag else name, tag=tag)
+
+
+def fetch_git(source: Git, into: Path, *, cache: Path) -> None:
+    """Check out exactly the pinned commit at `into`, which must not exist, with submodules where asked.
+
+    A commit that the cache has needs no network. Raises SourceError when the URL does not answer, or does not
+    have the commit any more; a branch or tag that has moved on is said, and not followed.
+    """
+    with console.step(f"fetch {source.commit[:12]} from {mask(source.url)}") as at:
+        store = cache / "git" / _cache_name(source.url)
+        with _locked(store.with_suffix(".lock")):
+            _ensure_commit(source, store, at)
+        _check_out(source, store, into, at)
+
+
+def _ensure_commit(source: Git, store: Path, at: Step) -> None:
+    """Have the pinned commit and its history in the bare repository `store`, as ``refs/pins/<commit>``."""
+    if not (store / "HEAD").exists():
+        _git("init", "--quiet", "--bare", _object_format(source), store, doing=f"make {store}")
+    in_store = ("--git-dir", store)
+    pin = f"refs/pins/{source.commit}"
+    if _succeeds(*in_store, "rev-parse", "--quiet", "--verify", pin):
+        return
+    url = mask(source.url)
+    kind: Kind = "branch" if source.branch else "tag"
+    name = source.branch or source.tag or ""
+    refs, _ = _list_refs(source.url)
+    now = _commit_of(refs, kind, name)
+    if now not in (None, source.commit):
+        console.note(f"{kind} {name} of {url} is now at {now}; the recipe stays at its pin {source.commit}")
+    fetch = (*in_store, "fetch", "--no-tags", "--progress", source.url)
+    by_hash = _try_git(*fetch, f"{source.commit}:{pin}", at=at)
+    if not by_hash.status:
+        return
+    # not every server hands out a commit by its hash alone
+    if now is not None:
+        ref = f"{PREFIX[kind]}{name}"
+        _git(*fetch, f"+{ref}:refs/seen/{kind}/{name}", doing=f"fetch {kind} {name} of {url}", at=at)
+        if _succeeds(*in_store, "cat-file", "-e", f"{source.commit}^{{commit}}"):
+            _git(*in_store, "update-ref", pin, source.commit, doing=f"keep {source.commit}")
+            return
+    where = "is not there any more" if now is None else f"is now at {now}"
+    raise SourceError(
+        f"{url} does not have the pinned commit {source.commit}: {kind} {name} {where}, and the server does "
+        f"not give the commit by its hash: {_reason(by_hash)}\n"
+        f"Its history was rewritten, or the pin is wrong: look what changed, then pin a commit that is there"
+    )
+
+
+def _check_out(source: Git, store: Path, into: Path, at: Step) -> None:
+    doing = f"check out {source.commit} of {mask(source.url)}"
+    here = ("-C", into)
+    _git("init", "--quiet", _object_format(source), into, doing=doing)
+    pin = f"refs/pins/{source.commit}"
+    _git(*here, "fetch", "--quiet", "--no-tags", store.resolve(), pin, doing=doing, at=at)
+    _git(*here, "checkout", "--quiet", "--detach", source.commit, doing=doing, at=at)
+    # relative submodule URLs start from origin; packages that ask 'git describe' see the recipe's own tag
+    _git(*here, "remote", "add", "origin", source.url, doing=doing)
+    if source.tag:
+        _git(*here, "update-ref", f"refs/tags/{source.tag}", source.commit, doing=doing)
+    if source.submodules:
+        update = ("submodule", "update", "--init", "--recursive", "--progress")
+        _git(*here, *update, doing=f"fetch the submodules of {mask(source.url)}", at=at)
+    head = _git(*here, "rev-parse", "HEAD", doing=doing).output.strip()
+    if head != source.commit:
+        raise SourceError(f"cannot {doing}: HEAD is at {head}")
+
+
+def _object_format(source: Git) -> str:
+    return f"--object-format={'sha256' if len(source.commit) == SHA256_DIGITS else 'sha1'}"
+
+
+def _list_refs(url: str) -> tuple[dict[str, str], str | None]:
+    """Return what a repository has: refs with their commits, and the default branch."""
+    done = _try_git("ls-remote", "--symref", "--", url)
+    if done.status:
+        raise SourceError(
+            f"{mask(url)}: no Git repository answers there: {_reason(done)}\n"
+            f"Look at the URL; a private repository needs a credential helper or an SSH key that asks nothing"
+        )
+    refs: dict[str, str] = {}
+    default = None
+    for line in done.output.splitlines():
+        if found := _REF.fullmatch(line):
+            refs[found[2]] = found[1]
+        elif found := _SYMREF.fullmatch(line):
+            default = found[1].removeprefix("refs/heads/")
+    return refs, default
+
+
+def _commit_of(refs: dict[str, str], kind: Kind, name: str) -> str | None:
+    # an annotated tag is an object of its own; ^{} is the commit that it names
+    ref = f"{PREFIX[kind]}{name}"
+    return refs.get(f"{ref}^{{}}") or refs.get(ref)
+
+
+def _what_instead(refs: dict[str, str], kind: Kind, name: str) -> str:
+    other: Kind = "tag" if kind == "branch" else "branch"
+    if f"{PREFIX[other]}{name}" in refs:
+        return f"; there is a {other} of that name: --{other} {name}"
+    known = [
+        ref.removeprefix(PREFIX[kind]) for ref in refs if ref.startswith(PREFIX[kind]) and "^" not in ref
+    ]
+    if not known:
+        return "; it has none"
+    shown = ", ".join(known[:SHOWN_NAMES]) + (", …" if len(known) > SHOWN_NAMES else "")
+    return nearest(name, known) or f"; it has {shown}"
+
+
+def _cache_name(url: str) -> str:
+    """Name a URL's cache so that a person can tell it and no two URLs share one."""
+    stem = PurePosixPath(url.rstrip("/")).name.removesuffix(".git")
+    readable = re.sub(r"[^A-Za-z0-9._-]", "-", stem)
+    return f"{readable}-{hashlib.sha256(url.encode()).hexdigest()[:16]}.git"
+
+
+def _git(*argv: str | Path, doing: str, at: Step | None = None) -> Completed:
+    done = _try_git(*argv, at=at)
+    if done.status:
+        raise SourceError(f"cannot {doing}:\n{mask(done.tail)}")
+    return done
+
+
+def _succeeds(*argv: str | Path) -> bool:
+    return _try_git(*argv).status == 0
+
+
+def _try_git(*argv: str | Path, at: Step | None = None) -> Completed:
+    on_line = (lambda line: at.detail(mask(line))) if at else None
+    return run(["git", *SETTINGS, *argv], env=ENVIRONMENT, on_line=on_line, check=False)
+
+
+def _reason(done: Completed) -> str:
+    """Return git's own reason: its first complaint."""
+    lines = [line for line in done.output.splitlines() if line.startswith(("fatal: ", "ERROR: ", "ssh: "))]
+    return mask((lines or done.output.splitlines() or ["it says nothing"])[0].removeprefix("fatal: "))
+
+
+@contextmanager
+def _locked(lock: Path) -> Iterator[None]:
+    """Wait until no other process uses a cache, and keep others out."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,65 @@
+"""The source tree that a build starts from: fetched, checked, patched."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from workbench.console import step
+from workbench.errors import PatchError
+from workbench.patches.apply import apply_series
+from workbench.recipe.model import Git, LocalFolder, Sdist
+from workbench.source.archive import check_metadata, unpack
+from workbench.source.git import fetch_git
+from workbench.source.local import copy_folder
+from workbench.source.sdist import fetch_sdist
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.plan.plan import Plan
+    from workbench.site import Site
+
+
+def prepare(plan: Plan, site: Site, into: Path) -> None:
+    """Make the plan's patched source tree at `into`, which must not exist.
+
+    Raises SourceError, and then nothing is at `into`; or PatchError, and then the unpatched tree is kept
+    there and its path is in the message.
+    """
+    into.parent.mkdir(parents=True, exist_ok=True)
+    part = into.with_name(f".{into.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        _fetch(plan, site, part)
+        part.rename(into)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    if plan.patches:
+        _patch(plan, into)
+
+
+def _fetch(plan: Plan, site: Site, into: Path) -> None:
+    match plan.source:
+        case Sdist(sha256=sha256, name=name):
+            project, version = name or plan.recipe.name, plan.recipe.version
+            archive = fetch_sdist(project, version, sha256, site.cache)
+            with step(f"unpack {archive.name}"):
+                unpack(archive, into)
+                check_metadata(into, project, version, archive=archive)
+        case Git():
+            fetch_git(plan.source, into, cache=site.cache)
+        case LocalFolder(path=folder):
+            with step(f"copy {folder}"):
+                copy_folder(folder, into)
+
+
+def _patch(plan: Plan, tree: Path) -> None:
+    count = len(plan.patches)
+    with step(f"apply {count} patch{'es' if count > 1 else ''}") as at:
+        try:
+            changed = apply_series(plan.patches, tree)
+        except PatchError as error:
+            raise PatchError(f"{error}\nThe unpatched source is kept: {tree}") from error
+        at.outcome = ", ".join(changed)
