@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tomllib
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +74,7 @@ def build(plan: Plan, site: Site, *, jobs: int | None = None) -> Path:
     Raises BuildFailed, with the tree and the log kept and named; SourceError and PatchError from the source.
     """
     place = Workplace.of(plan, site)
-    with only_one(place.root.with_suffix(".lock"), f"a build of {plan.title}"):
+    with only_one(place.root.with_name(f"{plan.slug}.lock"), f"a build of {plan.title}"):
         place.clear()
         place.raw.mkdir(parents=True)
         place.log.unlink(missing_ok=True)
@@ -116,8 +117,11 @@ def _build_wheel(plan: Plan, place: Workplace, at: Step, jobs: int) -> Path:
         python_executable=str(environment.python),
     )
     try:
-        environment.install(hooks.get_requires_for_build_wheel(), log=place.log)
-        wheel = place.raw / hooks.build_wheel(str(place.raw))
+        with warnings.catch_warnings():
+            # the backend's warnings are in the log; handed on to this process they would stand between the steps
+            warnings.simplefilter("ignore", pyproject_hooks.BuildBackendWarning)
+            environment.install(hooks.get_requires_for_build_wheel(), log=place.log)
+            wheel = place.raw / hooks.build_wheel(str(place.raw))
     except (pyproject_hooks.BackendUnavailable, pyproject_hooks.HookMissing) as error:
         raise _failed(plan, place, f"the build backend {system['build-backend']}: {error}") from error
     name, version, _, _ = parse_wheel_filename(wheel.name)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidName, canonicalize_name
 
+from workbench.console import answer
 from workbench.errors import UsageError
 from workbench.files import write_whole
 from workbench.publish.registry import declare
@@ -60,6 +61,8 @@ def plan_addition(request: Request, site: Site) -> Addition:
         name = canonicalize_name(request.name, validate=True)
     except InvalidName as error:
         raise UsageError(f"{request.name!r} is not a project name: letters, digits, '.', '_' and '-'") from error
+    if not request.source:
+        raise UsageError("add-package needs --source: a Git URL, or pypi:NAME==VERSION")
     path = path_of(site.recipes, name)
     if path.exists():
         raise UsageError(f"{name}: there is a recipe already: {path}")
@@ -93,6 +96,27 @@ def add(addition: Addition, site: Site) -> None:
         if patches.is_dir() and not any(patches.iterdir()):
             patches.rmdir()
         raise
+
+
+def report(addition: Addition, site: Site, *, dry_run: bool) -> None:
+    """Print what was written, or would be, and what to do next."""
+    recipe = addition.recipe
+    path = addition.files[0][0]
+    for written, _ in addition.files:
+        answer(f"{'would write' if dry_run else 'wrote'} {written.relative_to(site.root)}")
+    if dry_run:
+        answer(f"\n{addition.files[0][1]}")
+        return
+    version = (
+        f"set its version in {path.relative_to(site.root)}: the source does not tell it"
+        if recipe.version == UNKNOWN_VERSION
+        else f"look over {path.relative_to(site.root)}: licence, Pythons, a smoke test that uses the package"
+    )
+    answer(
+        f"\nNext:\n  1. {version}\n"
+        f"  2. put changes into patches/{recipe.name}/, a line each in series (docs/patches.md)\n"
+        f"  3. invoke build {recipe.name}, then invoke release {recipe.name}"
+    )
 
 
 def package_facts(recipe: Recipe) -> Package:

@@ -20,6 +20,7 @@ from workbench.registry.model import BuildFacts, PatchApplied
 from workbench.repair.repair import Repaired, repair
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from workbench.recipe.model import Source
@@ -56,6 +57,13 @@ def plans(request: Request, site: Site) -> tuple[tuple[Plan, ...], tuple[LeftOut
     targets = [Target(python=python, arch=this_arch()) for python in pythons]
     patches = read_series(site.patches / recipe.patches)
     return plan(recipe, patches, targets, source=source, suffix=request.suffix)
+
+
+def build_all(
+    planned: tuple[tuple[Plan, ...], tuple[LeftOut, ...]], site: Site, *, jobs: int | None = None
+) -> tuple[Repaired, ...]:
+    """Build and repair every plan, one after the other. Raises at the first that fails."""
+    return tuple(build_wheel(plan, site, jobs=jobs) for plan in planned[0])
 
 
 def build_wheel(plan: Plan, site: Site, *, jobs: int | None = None) -> Repaired:
@@ -122,3 +130,28 @@ def describe(plan: Plan) -> dict[str, Any]:
         "patches": [patch.name for patch in plan.patches],
         "build_key": plan.key,
     }
+
+
+def report(
+    planned: tuple[tuple[Plan, ...], tuple[LeftOut, ...]], made: Sequence[Repaired], *, json: bool
+) -> None:
+    """Print what was built, or without anything made what would be; and what was left out."""
+    plans, left_out = planned
+    if json:
+        console.answer_json(
+            {
+                "plans": [describe(plan) for plan in plans],
+                "wheels": [repaired.as_dict() for repaired in made],
+                "left_out": [{"target": str(out.target), "reason": out.reason} for out in left_out],
+            }
+        )
+        return
+    for out in left_out:
+        console.answer(f"left out: {out.target}: {out.reason}")
+    for repaired in made:
+        facts = [("size", console.file_size(repaired.path.stat().st_size)), ("policy", repaired.policy)]
+        if repaired.grafted:
+            facts.append(("grafted", ", ".join(repaired.grafted)))
+        console.answer_summary(str(repaired.path), facts)
+    for plan in () if made else plans:
+        console.answer_summary(f"would build {plan.title}", [(k, str(v)) for k, v in describe(plan).items()])

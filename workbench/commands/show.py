@@ -59,3 +59,21 @@ def _row(recipe: Recipe, registry: Registry, site: Site) -> dict[str, Any]:
             for wheel in (published.wheels if published else ())
         ],
     }
+
+
+def summary(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the lines that show a package to a person."""
+    source = dict(facts["source"])
+    kind = source.pop("kind")
+    lines = [
+        ("upstream", facts["upstream"] or "–"),
+        ("licence", facts["license"] or "–"),
+        ("source", f"{kind}: " + ", ".join(f"{key} {value}" for key, value in source.items() if value)),
+        ("python", facts["python"]),
+        *(("patch", f"{patch['name']}: {patch['description']}") for patch in facts["patches"]),
+        *(
+            ("wheel", wheel["filename"] + (f" (yanked: {wheel['yanked']})" if wheel["yanked"] is not None else ""))
+            for wheel in facts["wheels"]
+        ),
+    ]
+    return lines if facts["wheels"] else [*lines, ("wheel", "none published yet")]

@@ -1,0 +1,54 @@
+"""``repair``: wheels made portable, with what that took."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from workbench import console
+from workbench.commands import built
+from workbench.errors import RepairFailed
+from workbench.recipe.load import load, names
+from workbench.repair.repair import Repaired, repair
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from workbench.site import Site
+
+
+def repair_wheels(wheels: Sequence[Path], site: Site) -> tuple[Repaired, ...]:
+    """Repair wheels into ``wheels/`` with their recipes' excludes. Raises RepairFailed, RecipeError."""
+    return tuple(_repair(wheel, site) for wheel in wheels)
+
+
+def _repair(wheel: Path, site: Site) -> Repaired:
+    try:
+        name, *_ = parse_wheel_filename(wheel.name)
+    except InvalidWheelFilename as error:
+        raise RepairFailed(f"{wheel}: {error}") from error
+    exclude = load(site.recipes, name).repair_exclude if name in names(site.recipes) else ()
+    known = built.recall(wheel) if wheel.is_file() else None
+    with console.step(f"repair {wheel.name}") as at:
+        repaired = repair(wheel, site.wheels, exclude=exclude)
+        at.outcome = repaired.policy
+    if known:
+        built.keep(repaired.path, build_key=known.build_key, facts=known.facts)
+    return repaired
+
+
+def report(repaired: Sequence[Repaired], *, json: bool) -> None:
+    """Print what repair did to each wheel."""
+    if json:
+        console.answer_json([each.as_dict() for each in repaired])
+        return
+    for each in repaired:
+        facts = [
+            ("policy", each.policy),
+            ("grafted", ", ".join(each.grafted) or "nothing"),
+            ("excluded", ", ".join(each.excluded) or "nothing"),
+            *(("in the way", str(limit)) for limit in each.limits),
+        ]
+        console.answer_summary(str(each.path), facts)
