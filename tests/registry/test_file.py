@@ -11,7 +11,7 @@ import pytest
 from workbench.errors import RegistryError
 from workbench.registry import model
 from workbench.registry.file import dumps, load, loads, projects
-from workbench.registry.model import BuildFacts, Package, PatchApplied, PublishedWheel, Registry
+from workbench.registry.model import BuildFacts, Package, PatchApplied, PublishedWheel, Registry, Removal
 
 SCHEMA = json.loads(Path(model.__file__).with_name("schema.json").read_text())
 
@@ -39,8 +39,19 @@ WHEEL = PublishedWheel(
         glibc="2.34",
     ),
 )
+GONE = Removal(
+    project="demo",
+    filename="demo-0.9-py3-none-any.whl",
+    sha256="f" * 64,
+    removed="2026-11-21T10:00:00Z",
+    delete_after="2026-11-28T10:00:00Z",
+    state="deleting",
+)
 FULL = Registry(
     generation=3,
+    updated="2026-11-21T10:00:00Z",
+    change="publish demo-1.0",
+    removed=(GONE,),
     packages={
         "demo": Package(
             source_repo="https://example.com/demo",
@@ -57,7 +68,7 @@ FULL = Registry(
 )
 
 
-@pytest.mark.parametrize("registry", [Registry(), FULL], ids=["empty", "full"])
+@pytest.mark.parametrize("registry", [Registry(), Registry(removed=(GONE,)), FULL], ids=["empty", "emptied", "full"])
 def test_what_is_written_is_read_again_and_keeps_the_schema(registry: Registry) -> None:
     text = dumps(registry)
     assert loads(text, where="x") == dataclasses.replace(registry, packages=dict(sorted(registry.packages.items())))
@@ -66,7 +77,14 @@ def test_what_is_written_is_read_again_and_keeps_the_schema(registry: Registry) 
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [(Package, "package"), (PublishedWheel, "wheel"), (BuildFacts, "build"), (PatchApplied, "patch")]
+    ("kind", "name"),
+    [
+        (Package, "package"),
+        (PublishedWheel, "wheel"),
+        (BuildFacts, "build"),
+        (PatchApplied, "patch"),
+        (Removal, "removal"),
+    ],
 )
 def test_the_schema_knows_every_key(kind: type, name: str) -> None:
     definition = SCHEMA["$defs"][name]
@@ -114,7 +132,7 @@ def test_each_wheel_has_a_line_of_its_own() -> None:
     assert sum(WHEEL.filename in line for line in lines) == 1
 
 
-@pytest.mark.parametrize("registry", [Registry(), FULL], ids=["empty", "full"])
+@pytest.mark.parametrize("registry", [Registry(), Registry(removed=(GONE,)), FULL], ids=["empty", "emptied", "full"])
 @pytest.mark.parametrize("indent", [None, 1, 2, 4], ids=str)
 def test_projects_are_told_apart_in_every_layout(registry: Registry, indent: int | None) -> None:
     data = json.loads(dumps(registry))

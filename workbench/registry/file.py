@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from workbench.errors import RegistryError
-from workbench.registry.model import SCHEMA, Package, Registry
+from workbench.registry.model import SCHEMA, Package, Registry, Removal
 from workbench.strict import Mismatch, parse
 
 if TYPE_CHECKING:
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 class _Document:
     schema: int
     generation: int
+    updated: str | None = None
+    change: str = ""
     packages: dict[str, Package]
+    removed: tuple[Removal, ...] = ()
 
 
 def loads(text: str | bytes, *, where: str) -> Registry:
@@ -42,7 +45,7 @@ def loads(text: str | bytes, *, where: str) -> Registry:
         document = parse(_Document, data)
     except Mismatch as error:
         raise RegistryError(f"{where}: {error}") from error
-    return Registry(generation=document.generation, packages=document.packages)
+    return Registry(**{f.name: getattr(document, f.name) for f in dataclasses.fields(Registry)})
 
 
 def load(path: Path) -> Registry:
@@ -59,9 +62,17 @@ def dumps(registry: Registry) -> str:
     `projects` goes by this layout, and so does whoever reads a diff.
     """
     blocks = ",\n".join(_block(name, package) for name, package in sorted(registry.packages.items()))
-    packages = f"{{\n{blocks}\n  }}" if blocks else "{}"
-    head = f'  "schema": {SCHEMA},\n  "generation": {registry.generation},\n  "packages": '
-    return f"{{\n{head}{packages}\n}}\n"
+    members = {
+        "schema": _json(SCHEMA),
+        "generation": _json(registry.generation),
+        "updated": _json(registry.updated),
+        "change": _json(registry.change),
+        "packages": f"{{\n{blocks}\n  }}" if blocks else "{}",
+    }
+    if registry.removed:
+        removals = ",\n".join(f"    {_json(_plain(removal))}" for removal in registry.removed)
+        members["removed"] = f"[\n{removals}\n  ]"
+    return "{\n" + ",\n".join(f"  {_json(key)}: {value}" for key, value in members.items()) + "\n}\n"
 
 
 def _block(name: str, package: Package) -> str:
@@ -78,18 +89,18 @@ def _block(name: str, package: Package) -> str:
 def projects(document: BinaryIO, *, where: str) -> Iterator[tuple[str, bytes]]:
     """Yield each project's name and its JSON text, unparsed, out of a registry document.
 
-    Where it has the layout of `dumps`, one project is in memory at a time, and 100,000 wheels take less than a
-    tenth of a second; in any other layout it is read whole and laid out first. `where` names the document in
-    errors. Raises RegistryError.
+    Where it has the layout of `dumps`, one project is in memory at a time, and 100,000 wheels take less
+    than a tenth of a second; in any other layout it is read whole and laid out first. `where` names the
+    document in errors. Raises RegistryError.
     """
     start = document.tell()
-    head = b"".join(document.readline() for _ in range(4))
+    head = b"".join(document.readline() for _ in range(_HEAD_LINES))
     lines: Iterable[bytes] = document
     if not _HEAD.fullmatch(head):
         document.seek(start)
-        lines = dumps(loads(document.read(), where=where)).encode().splitlines(keepends=True)[4:]
+        lines = dumps(loads(document.read(), where=where)).encode().splitlines(keepends=True)[_HEAD_LINES:]
     name, kept = "", list[bytes]()
-    for number, line in enumerate(lines, start=5):
+    for number, line in enumerate(lines, start=_HEAD_LINES + 1):
         if not kept and (opened := _OPENING.fullmatch(line)):
             name, kept = opened[1].decode(), [b"{\n"]
         elif kept and line in _CLOSING:
@@ -97,7 +108,9 @@ def projects(document: BinaryIO, *, where: str) -> Iterator[tuple[str, bytes]]:
             kept = []
         elif kept and not line.startswith(b'    "'):
             kept.append(line)
-        elif line not in _TAIL:
+        elif line in _TAIL:
+            return
+        else:
             raise RegistryError(
                 f"{where}:{number}: this line is not where the workbench writes it: undo the edit by hand, "
                 "or give the whole file another layout (jq .), which is read as well"
@@ -106,10 +119,14 @@ def projects(document: BinaryIO, *, where: str) -> Iterator[tuple[str, bytes]]:
         raise RegistryError(f"{where}: ends within the project {name}")
 
 
-_HEAD = re.compile(rb'\{\n  "schema": %d,\n  "generation": \d+,\n  "packages": \{\}?\n' % SCHEMA)
+_HEAD = re.compile(
+    rb'\{\n  "schema": %d,\n  "generation": \d+,\n  "updated": [^\n]+,\n  "change": [^\n]+,\n'
+    rb'  "packages": \{(?:\},?)?\n' % SCHEMA
+)
+_HEAD_LINES = 6
 _OPENING = re.compile(rb'    "([a-z0-9]+(?:-[a-z0-9]+)*)": \{\n')
 _CLOSING = (b"    },\n", b"    }\n")
-_TAIL = (b"  }\n", b"}\n", b"}")
+_TAIL = (b"  }\n", b"  },\n", b'  "removed": [\n', b"}\n", b"}")
 
 
 _json = json.JSONEncoder(ensure_ascii=False).encode

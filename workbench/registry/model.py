@@ -88,11 +88,35 @@ class Package:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """A file that was published and is not any more.
+
+    A removed file can come back only with the bytes it had (`sha256`). It lies in the store until `delete_after`
+    (UTC, RFC 3339), or for good where that is None, as after a rollback. `state` says how far its deletion is:
+    once it is ``deleting`` the file cannot be published until it is ``deleted``.
+    """
+
+    project: str
+    filename: str
+    sha256: str
+    removed: str
+    delete_after: str | None = None
+    state: Literal["unlisted", "deleting", "deleted"] = "unlisted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
-    """All that is published. `generation` counts the publishes that led here."""
+    """All that is published.
+
+    `generation` counts the changes that led here; `updated` (UTC, RFC 3339) and `change` say when the last of
+    them was made and what it was. `removed` is in the order of the filenames.
+    """
 
     generation: int = 0
+    updated: str | None = None
+    change: str = ""
     packages: dict[str, Package] = field(default_factory=dict)
+    removed: tuple[Removal, ...] = ()
 
     def wheels(self) -> Iterator[tuple[str, PublishedWheel]]:
         """Yield every published wheel with the normalised name of its project."""
