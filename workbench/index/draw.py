@@ -1,0 +1,177 @@
+"""The drawing: from a registry to the pages that changed. Pure: nothing here reads or writes a file.
+
+What was drawn before is told by the state, itself a page (``.drawn.json``) and the last one of a drawing: a
+drawing that was cut short has no new state, and the next one draws the same pages again. A project whose
+text in the registry is the one that the state knows costs a hash; all others are drawn, and then the pages
+that list them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import msgspec
+
+from workbench.errors import SettingsError
+from workbench.index import simple
+from workbench.index.channel import Channel, channel_of
+from workbench.index.page import DATA, HTML, JSON, Gone, Links, Page
+from workbench.registry.file import projects
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from workbench.site import Settings
+
+STATE = ".drawn.json"
+ROOTS = (("simple", "index.html", HTML), ("simple-json", "index.json", JSON))
+
+
+class Known(msgspec.Struct, frozen=True, array_like=True):
+    """What the state keeps of a project: the hash of its text, and what the pages that list it need."""
+
+    digest: str
+    channels: tuple[Channel, ...]
+
+
+class State(msgspec.Struct, frozen=True):
+    """What was drawn, and by which program with which settings (as a hash)."""
+
+    drawn_by: str
+    projects: dict[str, Known]
+
+
+def read_state(content: bytes | None, settings: Settings) -> State | None:
+    """Return the state that a drawing left; None where this program cannot go on from it."""
+    if content is None:
+        return None
+    try:
+        state = msgspec.json.decode(content, type=State)
+    except msgspec.MsgspecError:
+        return None
+    return state if state.drawn_by == _drawn_by(settings) else None
+
+
+def draw(
+    registry: BinaryIO, settings: Settings, state: State | None = None, *, where: str = "packages.json"
+) -> Iterator[Page | Gone]:
+    """Yield the pages that differ from those that `state` knows, what is gone since, and the new state.
+
+    Without a state that is every page, and files that an earlier program drew are unknown: whoever stores
+    the pages removes those that `is_drawn` tells by their path and that were not among these. Nothing is
+    yielded when nothing changed. `registry` is a registry document (as ``packages.json``), which `where`
+    names in errors.
+
+    Projects come first and what is gone last, so a reader meets no link to a page that is not there.
+
+    Raises RegistryError, IndexFault, and SettingsError for absolute URLs without a ``public_url``.
+    """
+    before = state.projects if state else {}
+    now: dict[str, Known] = {}
+    artist = _Artist(settings)
+    for name, text in projects(registry, where=where):
+        digest = hashlib.sha256(text).hexdigest()
+        known = before.get(name)
+        if known is None or known.digest != digest:
+            project = simple.read(name, text)
+            by_channel = _by_channel(project)
+            known = Known(digest, tuple(sorted(by_channel)))
+            yield from artist.project(name, project, by_channel)
+        now[name] = known
+    if state and now == before:
+        return
+    yield from artist.roots(now)
+    drawn = frozenset(_paths(now))
+    yield from (Gone(path=path) for path in _paths(before) if path not in drawn)
+    content = msgspec.json.encode(State(_drawn_by(settings), dict(sorted(now.items()))))
+    yield Page(path=STATE, content=content, type=DATA)
+
+
+def is_drawn(path: str) -> bool:
+    """Say whether a path in the index's folder is one that drawings use; the rest is not ours."""
+    folder, _, name = path.rpartition("/")
+    return bool(folder) and name in ("index.html", "index.json")
+
+
+class _Artist:
+    """Draws pages with the settings of one site."""
+
+    def __init__(self, settings: Settings) -> None:
+        public_url = None
+        if settings.index.urls == "absolute":
+            if settings.public_url is None:
+                raise SettingsError(
+                    "workbench.yaml: index.urls: absolute needs public_url, the URL of the store's root"
+                )
+            public_url = settings.public_url.rstrip("/")
+        # a page index/simple/<name>/ lies three folders below the store's root
+        self._links = [Links(depth, public_url) for depth in (3, 4, 5)]
+
+    def project(
+        self, name: str, project: simple.Project, by_channel: dict[Channel, tuple[simple.File, ...]]
+    ) -> Iterator[Page]:
+        yield from self._listing("", self._links[0], name, project, project.offered)
+        for channel, files in by_channel.items():
+            yield from self._listing(f"{channel.folder}/", self._links[channel.depth], name, project, files)
+
+    @staticmethod
+    def _listing(
+        root: str, links: Links, name: str, project: simple.Project, files: tuple[simple.File, ...]
+    ) -> Iterator[Page]:
+        html = simple.project_html(name, project, files, links)
+        yield Page(path=f"{root}simple/{name}/index.html", content=html)
+        json = simple.project_json(name, project, files, links)
+        yield Page(path=f"{root}simple-json/{name}/index.json", content=json, type=JSON)
+
+    def roots(self, projects: dict[str, Known]) -> Iterator[Page]:
+        for root, names in _roots(projects).items():
+            yield Page(path=f"{root}simple/index.html", content=simple.projects_html(names))
+            yield Page(path=f"{root}simple-json/index.json", content=simple.projects_json(names), type=JSON)
+
+
+def _by_channel(project: simple.Project) -> dict[Channel, tuple[simple.File, ...]]:
+    """Return the offered files that are bound to a channel, by channel."""
+    found: dict[Channel, list[simple.File]] = {}
+    for file in project.offered:
+        if channel := channel_of(file.filename):
+            found.setdefault(channel, []).append(file)
+    return {channel: tuple(files) for channel, files in found.items()}
+
+
+def _roots(projects: dict[str, Known]) -> dict[str, list[str]]:
+    """Return the names of the projects by the folder of the root that lists them."""
+    roots: dict[str, list[str]] = {"": sorted(projects)}
+    for name in roots[""]:
+        for channel in projects[name].channels:
+            roots.setdefault(f"{channel.folder}/", []).append(name)
+    return roots
+
+
+def _paths(projects: dict[str, Known]) -> Iterator[str]:
+    """Yield the path of every page of these projects, and of those that list them."""
+    for root, names in _roots(projects).items():
+        for kind, page, _ in ROOTS:
+            yield f"{root}{kind}/{page}"
+            yield from (f"{root}{kind}/{name}/{page}" for name in names)
+
+
+def _drawn_by(settings: Settings) -> str:
+    return hashlib.sha256(f"{_program()} {settings.public_url} {settings.index}".encode()).hexdigest()
+
+
+@cache
+def _program() -> str:
+    """Return a hash of what decides how pages look: the files of this folder."""
+    digest = hashlib.sha256()
+    for path in _sources(Path(__file__).parent):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _sources(folder: Path) -> Iterable[Path]:
+    return sorted(
+        path for path in folder.rglob("*") if path.suffix in (".py", ".html", ".css", ".js", ".xml")
+    )

@@ -1,0 +1,146 @@
+"""The index as files in a folder."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from workbench.index.draw import STATE, draw, is_drawn, read_state
+from workbench.index.page import Gone
+from workbench.registry.file import dumps
+from workbench.registry.model import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from workbench.site import Settings
+
+LOCK = ".lock"
+FEW = 64
+"""Up to so many pages are flushed to the disk one by one; for more, one flush of everything is quicker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """What became of the drawn pages. A project whose entry is as before has none among them."""
+
+    written: int
+    unchanged: int
+    removed: int
+
+
+def write(registry: Path, root: Path, settings: Settings) -> Drawn:
+    """Draw the index of a registry (a ``packages.json``; no file is an empty one) into the folder `root`.
+
+    A page is compared before it is written, written beside its place and renamed in. The state goes in
+    last, when the pages are on the disk. A second process waits until the first has ended, and then draws
+    what is new since.
+
+    Raises RegistryError, IndexFault, SettingsError and OSError; the next drawing mends what was left undone.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    with _alone(root), _opened(registry) as document:
+        folder = _Folder(str(root))
+        state = read_state(folder.read(STATE), settings)
+        for change in draw(document, settings, state, where=str(registry)):
+            if isinstance(change, Gone):
+                folder.remove(change.path)
+            elif change.path == STATE:
+                if state is None:
+                    folder.sweep()
+                folder.flush()
+                folder.replace(STATE, change.content)
+            else:
+                folder.put(change.path, change.content)
+        return Drawn(written=len(folder.written), unchanged=len(folder.unchanged), removed=folder.removed)
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    with (root / LOCK).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _opened(registry: Path) -> Iterator[BinaryIO]:
+    try:
+        file: BinaryIO = registry.open("rb")
+    except FileNotFoundError:
+        file = io.BytesIO(dumps(Registry()).encode())
+    with file:
+        yield file
+
+
+class _Folder:
+    """The files below `root`, by relative path. In `os` calls: pathlib would double the cost of a page."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self.written: set[str] = set()
+        self.unchanged: set[str] = set()
+        self.removed = 0
+
+    def read(self, path: str) -> bytes | None:
+        try:
+            with open(f"{self._root}/{path}", "rb", buffering=0) as file:  # noqa: PTH123 - see the class
+                return file.read()
+        except FileNotFoundError:
+            return None
+
+    def put(self, path: str, content: bytes) -> None:
+        """Write a file unless it holds these bytes already."""
+        if self.read(path) == content:
+            self.unchanged.add(path)
+        else:
+            self.replace(path, content)
+            self.written.add(path)
+
+    def replace(self, path: str, content: bytes) -> None:
+        """Write a file beside its place and rename it in. There is one writer, so one name beside will do."""
+        place = f"{self._root}/{path}"
+        beside = f"{place}.new"
+        try:
+            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(place), exist_ok=True)  # noqa: PTH103, PTH120 - see the class
+            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        with open(descriptor, "wb", buffering=0) as file:  # noqa: PTH123 - see the class
+            file.write(content)
+        os.replace(beside, place)  # noqa: PTH105 - see the class
+
+    def remove(self, path: str) -> None:
+        """Remove a file, and the folders that are empty without it."""
+        with suppress(FileNotFoundError):
+            os.unlink(f"{self._root}/{path}")  # noqa: PTH108 - see the class
+            self.removed += 1
+        with suppress(OSError):  # a folder that still holds something
+            while "/" in path:
+                path = path.rpartition("/")[0]
+                os.rmdir(f"{self._root}/{path}")  # noqa: PTH106 - see the class
+
+    def sweep(self) -> None:
+        """Remove the pages that are not part of this drawing, a whole one."""
+        drawn = self.written | self.unchanged
+        for folder, _, names in os.walk(self._root):
+            for name in names:
+                path = os.path.relpath(f"{folder}/{name}", self._root)
+                if is_drawn(path) and path not in drawn:
+                    self.remove(path)
+
+    def flush(self) -> None:
+        """Have the written files on the disk: the state must not outlive them in a power cut."""
+        if len(self.written) > FEW:
+            os.sync()
+            return
+        for path in self.written:
+            descriptor = os.open(f"{self._root}/{path}", os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)

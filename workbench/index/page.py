@@ -1,0 +1,70 @@
+"""What is drawn: pages, where each lies, and how a text becomes part of one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from html import escape
+from urllib.parse import quote
+
+from workbench.errors import IndexFault
+
+HTML = "text/html; charset=utf-8"
+JSON = "application/vnd.pypi.simple.v1+json"
+"""The type that installers insist on: with ``application/json`` neither pip nor uv takes a page (PEP 691)."""
+DATA = "application/json"
+ATOM = "application/atom+xml; charset=utf-8"
+CSS = "text/css; charset=utf-8"
+SCRIPT = "text/javascript; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One drawn file. `path` is relative to the index's folder; `type` is what a server must answer with.
+
+    A page at ``…/index.html`` or ``…/index.json`` answers for its folder, with the slash at the end. A
+    store that serves no index documents (S3's REST endpoint) holds it under the folder's key as well.
+    """
+
+    path: str
+    content: bytes
+    type: str = HTML
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gone:
+    """A file that was drawn before and is not part of the index any more."""
+
+    path: str
+
+
+class Links:
+    """URLs of published files, as the pages at one depth below the store's root write them.
+
+    `public_url` is given when pages link absolutely. A URL of the registry that is absolute already stays as
+    it is.
+    """
+
+    def __init__(self, depth: int, public_url: str | None) -> None:
+        self._base = f"{public_url}/" if public_url else "../" * depth
+
+    def to(self, url: str) -> str:
+        """Return the quoted URL: ``+`` becomes ``%2B``, which S3 would take for a space."""
+        if _PLAIN.fullmatch(url):
+            return self._base + url
+        if _ABSOLUTE.match(url):
+            return quote(url, safe=":/?&=%~@")
+        if ":" in url.partition("/")[0] or url.startswith("/") or ".." in url.split("/"):
+            raise IndexFault(f"{url}: neither an http(s) URL nor a path below the store's root")
+        return self._base + quote(url, safe="/~")
+
+
+_PLAIN = re.compile(r"files/[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
+_ABSOLUTE = re.compile(r"https?://[^/]", re.ASCII)
+
+
+@lru_cache(maxsize=4096)
+def attribute(text: str) -> str:
+    """Return a text as it stands between double quotes in HTML. Kept, because pages repeat themselves."""
+    return escape(text)

@@ -1,0 +1,105 @@
+"""A server for a try-out: a folder on loopback, with the types and the ETags that installers want.
+
+Not for the world: no TLS, no limits. Any static host does that better.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import shutil
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote, urlsplit
+
+from workbench import __version__
+from workbench.index.page import ATOM, CSS, DATA, HTML, JSON, SCRIPT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+INDEX_DOCUMENTS = ("index.html", "index.json")
+TYPES = {
+    ".html": HTML,
+    ".json": DATA,
+    ".atom": ATOM,
+    ".css": CSS,
+    ".js": SCRIPT,
+    ".whl": "application/octet-stream",
+    ".metadata": "text/plain; charset=utf-8",
+}
+
+
+class Server(ThreadingHTTPServer):
+    """Serves the folder `root` at http://127.0.0.1:`port`/; port 0 takes a free one."""
+
+    daemon_threads = True
+
+    def __init__(self, root: Path, *, port: int = 0, quiet: bool = False) -> None:
+        self.root = root
+        self.quiet = quiet
+        super().__init__(("127.0.0.1", port), _Handler)
+
+    @property
+    def url(self) -> str:
+        """Where the folder is served, with a slash at the end."""
+        return f"http://127.0.0.1:{self.server_port}/"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Server
+    protocol_version = "HTTP/1.1"
+    server_version = f"wheel-workbench/{__version__}"
+    error_message_format = "%(code)d %(message)s\n"
+    error_content_type = "text/plain; charset=utf-8"
+
+    def do_GET(self) -> None:
+        self._answer(body=True)
+
+    def do_HEAD(self) -> None:
+        self._answer(body=False)
+
+    def _answer(self, *, body: bool) -> None:
+        asked = unquote(urlsplit(self.path).path)
+        path = self._find(asked)
+        if path is None:
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return
+        if path.is_dir():
+            # relative links on the page would lead astray without the slash
+            self._head(HTTPStatus.MOVED_PERMANENTLY, {"Location": quote(asked) + "/", "Content-Length": "0"})
+            return
+        with path.open("rb") as file:
+            facts = os.fstat(file.fileno())
+            etag = f'"{facts.st_ino:x}-{facts.st_mtime_ns:x}-{facts.st_size:x}"'
+            headers = {"ETag": etag, "Cache-Control": "no-cache"}
+            known = self.headers.get("If-None-Match", "").replace("W/", "").split(",")
+            if etag in (one.strip() for one in known):
+                self._head(HTTPStatus.NOT_MODIFIED, headers)
+                return
+            kind = JSON if path.name == "index.json" else TYPES.get(path.suffix, "application/octet-stream")
+            self._head(HTTPStatus.OK, {**headers, "Content-Type": kind, "Content-Length": str(facts.st_size)})
+            if body:
+                shutil.copyfileobj(file, self.wfile)
+
+    def _find(self, asked: str) -> Path | None:
+        """Return the file to answer with; a folder if asked for without its slash; None if not there."""
+        clean = posixpath.normpath(asked).lstrip("/")
+        path = (self.server.root / clean).resolve()
+        if "\0" in asked or not path.is_relative_to(self.server.root.resolve()):
+            return None
+        if asked.endswith("/"):
+            return next((path / name for name in INDEX_DOCUMENTS if (path / name).is_file()), None)
+        return path if path.exists() else None
+
+    def _head(self, status: HTTPStatus, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        """Print a line a request, as `invoke serve` shows them."""
+        if not self.server.quiet:
+            super().log_message(format, *args)
