@@ -1,0 +1,409 @@
+"""One sequential pass over a wheel's file.
+
+The central directory is read first. Then every byte of the file goes by once, in order, a chunk at a time:
+into the file's sha256, and, inflated, into its member's crc32 and sha256 and to whoever observes that member.
+Memory does not grow with the file. What is wrong with the archive becomes a finding, never an exception.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zlib
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from workbench.verify import record
+from workbench.verify.elf import BadElf, Elf, ElfReader
+from workbench.verify.report import Finding
+from workbench.verify.zipformat import (
+    DEFLATED,
+    DESCRIBED_AFTER,
+    ENCRYPTED,
+    LOCAL_HEADER,
+    STORED,
+    UTF8,
+    BadZip,
+    parse_descriptor,
+    parse_local_header,
+    read_directory,
+)
+
+try:
+    from isal import isal_zlib
+except ImportError:
+    deflate: Any = zlib
+else:
+    deflate = isal_zlib
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from io import FileIO
+    from pathlib import Path
+
+    from workbench.verify.report import Check
+    from workbench.verify.zipformat import Directory, Entry, LocalHeader
+
+_READ = 64 << 10
+_INFLATED = 256 << 10
+"""Chunks that stay in a processor's second-level cache between inflating and hashing."""
+
+_KEPT = re.compile(r"[^/]+\.dist-info/(METADATA|WHEEL|RECORD)")
+_MAX_KEPT = 16 << 20
+"""Bytes of a file that is kept whole; a RECORD of 100,000 rows has 10 MB."""
+
+
+class Observer(Protocol):
+    """Sees one member go by."""
+
+    @property
+    def again(self) -> bool:
+        """Whether it must see the whole member once more."""
+
+    def rewind(self) -> None:
+        """Make ready for the member's beginning."""
+
+    def feed(self, chunk: bytes | memoryview) -> None:
+        """Look at the next inflated bytes. Their memory is reused: copy what is kept."""
+
+    def finish(self) -> object:
+        """Return what was seen. Called only where the member is sound."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A member as found: its entry, and the digest of its content by the algorithm that RECORD names for it.
+
+    `digest` is None for a folder, and where the content could not be read as a whole.
+    """
+
+    entry: Entry
+    digest: bytes | None
+    algorithm: str = "sha256"
+
+    @property
+    def name(self) -> str:
+        """The member's path in the wheel."""
+        return self.entry.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What the pass found: the facts that checks look at, and what is wrong with the archive itself.
+
+    `texts` are the ``METADATA``, ``WHEEL`` and ``RECORD`` of every top-level ``.dist-info`` by their path.
+    `readable` is False where there is no central directory, and then there are no members.
+    """
+
+    path: Path
+    size: int
+    sha256: str
+    readable: bool
+    members: tuple[Member, ...]
+    texts: dict[str, bytes]
+    libraries: tuple[Elf, ...]
+    findings: tuple[Finding, ...]
+
+
+def read(path: Path, *, progress: Callable[[int], None] | None = None) -> Contents:
+    """Pass over the wheel at `path`. `progress` is called with counts of bytes read. Raises OSError only."""
+    with path.open("rb", buffering=0) as file:
+        try:
+            directory, broken = read_directory(file), None
+        except BadZip as error:
+            directory, broken = None, str(error)
+        file.seek(0)
+        walk = _Walk(path, _Tape(file, progress))
+        if directory:
+            walk.members_of(directory)
+        else:
+            walk.found(path.name, broken or "")
+        size, sha256 = walk.tape.drain()
+    return Contents(
+        path=path,
+        size=size,
+        sha256=sha256,
+        readable=directory is not None,
+        members=_by_record(path, walk.members, walk.texts),
+        texts=walk.texts,
+        libraries=tuple(walk.libraries),
+        findings=tuple(walk.findings),
+    )
+
+
+def metadata(path: Path) -> bytes | None:
+    """Return a wheel's METADATA ahead of the pass, by a seek or two.
+
+    None where it cannot be had; the pass says why. Raises OSError.
+    """
+    with path.open("rb", buffering=0) as file:
+        try:
+            entries = read_directory(file).entries
+            (entry,) = (each for each in entries if re.fullmatch(r"[^/]+\.dist-info/METADATA", each.name))
+            keep = _Keep()
+            _reread(path, entry, "sha256", [keep])
+        except ValueError:  # none, several, or damaged: BadZip is a ValueError, and so is _Damaged
+            return None
+        return keep.finish()
+
+
+class _Damaged(ValueError):
+    """A member's data cannot be inflated to what it should be."""
+
+
+class _Tape:
+    """A file from its first byte to its last: each is read once, and hashed as it is read."""
+
+    def __init__(self, file: FileIO, progress: Callable[[int], None] | None) -> None:
+        self._file = file
+        self._progress = progress
+        self._buffer = memoryview(bytearray(_READ))
+        self._ready = self._buffer[:0]
+        self._sha256 = hashlib.sha256()
+        self._read = 0
+
+    @property
+    def position(self) -> int:
+        """How many bytes were taken."""
+        return self._read - len(self._ready)
+
+    def pieces(self, count: int) -> Iterator[memoryview]:
+        """Take `count` bytes in pieces, each valid until the next; fewer where the file ends."""
+        while count > 0 and (self._ready or self._fill()):
+            piece, self._ready = self._ready[:count], self._ready[count:]
+            count -= len(piece)
+            yield piece
+
+    def take(self, count: int) -> bytes:
+        """Take `count` bytes; fewer where the file ends."""
+        return b"".join(self.pieces(count))
+
+    def skip_to(self, position: int) -> None:
+        """Take what lies before `position`."""
+        for _ in self.pieces(position - self.position):
+            pass
+
+    def drain(self) -> tuple[int, str]:
+        """Take all that is left, and return the file's size and sha256 (hex)."""
+        while self._fill():
+            pass
+        return self._read, self._sha256.hexdigest()
+
+    def _fill(self) -> int:
+        count = self._file.readinto(self._buffer) or 0
+        self._ready = self._buffer[:count]
+        self._sha256.update(self._ready)
+        self._read += count
+        if self._progress:
+            self._progress(count)
+        return count
+
+
+class _Walk:
+    """The pass: the tape, and what was found on it so far."""
+
+    def __init__(self, path: Path, tape: _Tape) -> None:
+        self.path = path
+        self.tape = tape
+        self.members: list[Member] = []
+        self.texts: dict[str, bytes] = {}
+        self.libraries: list[Elf] = []
+        self.findings: list[Finding] = []
+
+    def found(self, where: str, what: str, check: Check = "archive") -> None:
+        self.findings.append(Finding(check=check, where=where, what=what))
+
+    def members_of(self, directory: Directory) -> None:
+        """Take every member, and account for every byte up to the central directory."""
+        for oddity in directory.oddities:
+            self.found(self.path.name, oddity)
+        entries = directory.entries
+        starts = [entry.offset for entry in entries] + [directory.offset]
+        if starts[0]:
+            self.found(self.path.name, f"{starts[0]} bytes before its first member")
+            self.tape.skip_to(starts[0])
+        names: set[str] = set()
+        for entry, following in zip(entries, starts[1:], strict=True):
+            if entry.name in names:
+                self.found(entry.name, "more than one member has this name")
+            names.add(entry.name)
+            try:
+                digest = self._member(entry, following)
+            except (_Damaged, BadZip) as error:
+                self.found(entry.name, str(error))
+                digest = None
+            self.members.append(Member(entry=entry, digest=digest))
+            self.tape.skip_to(following)
+
+    def _member(self, entry: Entry, following: int) -> bytes | None:
+        """Take one member, up to what follows it, and return its sha256; None for a folder."""
+        if self.tape.position > entry.offset:
+            raise _Damaged("it overlaps the member before it")
+        local = _local_header(self.tape.take)
+        for what in _disagreements(entry, local):
+            self.found(entry.name, what)
+        if entry.flags & ENCRYPTED:
+            raise _Damaged("it is encrypted, and no installer can read it")
+        if entry.method not in (STORED, DEFLATED):
+            raise _Damaged(f"compression method {entry.method}; installers read 0 (stored) and 8 (deflated)")
+        digest = self._content(entry)
+        if local.flags & DESCRIBED_AFTER:
+            described = parse_descriptor(self.tape.take(following - self.tape.position))
+            if described != (entry.crc, entry.compressed, entry.size):
+                self.found(entry.name, "its data descriptor disagrees with the central directory")
+        hidden = following - self.tape.position
+        if hidden > 0:
+            self.found(entry.name, f"{hidden} bytes after it belong to no member")
+        if hidden < 0:
+            self.found(entry.name, f"it reaches {-hidden} bytes into what follows it")
+        return None if entry.is_folder else digest
+
+    def _content(self, entry: Entry) -> bytes:
+        observers = _observers(entry)
+        end = self.tape.position + entry.compressed
+        try:
+            digest, crc = _digest(entry, self.tape.pieces(entry.compressed), "sha256", observers)
+        finally:
+            self.tape.skip_to(end)
+        if crc != entry.crc:
+            self.found(entry.name, f"its bytes have crc32 {crc:08x}, and the archive says {entry.crc:08x}")
+        else:
+            self._ask(entry, observers)
+        return digest
+
+    def _ask(self, entry: Entry, observers: Sequence[Observer]) -> None:
+        while again := [observer for observer in observers if observer.again]:
+            for observer in again:
+                observer.rewind()
+            _reread(self.path, entry, "sha256", again)
+        for observer in observers:
+            try:
+                match observer.finish():
+                    case bytes() as text:
+                        self.texts[entry.name] = text
+                    case Elf() as library:
+                        self.libraries.append(library)
+            except BadElf as error:
+                self.found(entry.name, str(error), check="elf")
+
+
+class _Keep:
+    """Keeps a member's whole content."""
+
+    again = False
+
+    def __init__(self) -> None:
+        self._content = bytearray()
+
+    def rewind(self) -> None:
+        self._content.clear()
+
+    def feed(self, chunk: bytes | memoryview) -> None:
+        self._content += chunk
+
+    def finish(self) -> bytes:
+        return bytes(self._content)
+
+
+def _observers(entry: Entry) -> list[Observer]:
+    """Return those who want to see a member."""
+    if entry.is_folder:
+        return []
+    if not _KEPT.fullmatch(entry.name):
+        return [ElfReader(entry.name, entry.size)]
+    if entry.size > _MAX_KEPT:
+        raise _Damaged(f"it has {entry.size} bytes, and {_MAX_KEPT} are more than any such file needs")
+    return [_Keep()]
+
+
+def _local_header(take: Callable[[int], bytes | None]) -> LocalHeader:
+    head = take(LOCAL_HEADER.size) or b""
+    if len(head) < LOCAL_HEADER.size:
+        raise BadZip("the file ends where the central directory says it begins")
+    return parse_local_header(head, take(sum(LOCAL_HEADER.unpack(head)[-2:])) or b"")
+
+
+def _disagreements(entry: Entry, local: LocalHeader) -> Iterator[str]:
+    """Say where a local header disagrees with the central directory: readers differ in whom they trust."""
+    if local.raw_name != entry.raw_name:
+        yield f"its local header names it {local.raw_name.decode(errors='backslashreplace')!r}"
+    if local.method != entry.method or (local.flags ^ entry.flags) & (ENCRYPTED | DESCRIBED_AFTER | UTF8):
+        yield "its local header disagrees with the central directory on how it is stored"
+    if not local.flags & DESCRIBED_AFTER:
+        here = (local.crc, local.compressed, local.size)
+        if here != (entry.crc, entry.compressed, entry.size):
+            yield "its local header disagrees with the central directory on its crc or its sizes"
+
+
+def _inflated(entry: Entry, pieces: Iterable[memoryview | bytes]) -> Iterator[memoryview | bytes]:
+    """Yield a member's content in chunks. Raises _Damaged, at the latest after the last."""
+    if entry.method == STORED:
+        yield from pieces
+        return
+    decoder = deflate.decompressobj(-zlib.MAX_WBITS)
+    hidden = 0
+    try:
+        for piece in pieces:
+            if decoder.eof:
+                hidden += len(piece)
+                continue
+            yield (chunk := decoder.decompress(piece, _INFLATED))
+            while not decoder.eof and (decoder.unconsumed_tail or len(chunk) == _INFLATED):
+                yield (chunk := decoder.decompress(decoder.unconsumed_tail, _INFLATED))
+    except deflate.error as error:
+        raise _Damaged(f"its data cannot be inflated: {error}") from error
+    if not decoder.eof:
+        raise _Damaged("its compressed data ends early")
+    hidden += len(decoder.unused_data)
+    if hidden:
+        raise _Damaged(f"{hidden} bytes are hidden behind its compressed data")
+
+
+def _digest(
+    entry: Entry, pieces: Iterable[memoryview | bytes], algorithm: str, observers: Sequence[Observer]
+) -> tuple[bytes, int]:
+    """Return a member's digest and crc32, and show its content to its observers. Raises _Damaged."""
+    hashed = hashlib.new(algorithm)
+    crc = size = 0
+    for chunk in _inflated(entry, pieces):
+        size += len(chunk)
+        if size > entry.size:
+            break
+        hashed.update(chunk)
+        crc = deflate.crc32(chunk, crc)
+        for observer in observers:
+            observer.feed(chunk)
+    if size != entry.size:
+        than = "more" if size > entry.size else f"{size}, and not"
+        raise _Damaged(f"it holds {than} than the {entry.size} bytes that the archive says")
+    return hashed.digest(), crc
+
+
+def _reread(path: Path, entry: Entry, algorithm: str, observers: Sequence[Observer] = ()) -> bytes:
+    """Inflate one member again, which the pass has found sound, and return its digest."""
+    with path.open("rb", buffering=0) as file:
+        file.seek(entry.offset)
+        _local_header(file.read)
+        left = range(entry.compressed, 0, -_READ)
+        pieces = (file.read(min(_READ, count)) for count in left)
+        return _digest(entry, pieces, algorithm, observers)[0]
+
+
+def _by_record(path: Path, members: Sequence[Member], texts: Mapping[str, bytes]) -> tuple[Member, ...]:
+    """Return the members with their digests by stronger algorithms, where RECORD has those.
+
+    Which ones it has is known only after the pass, for RECORD comes last. All build backends write sha256.
+    """
+    stronger: dict[str, str] = {}
+    for name, text in texts.items():
+        if name.endswith("/RECORD"):
+            with suppress(record.BadRecord):
+                rows = record.parse(text)
+                stronger |= {row.path: row.algorithm for row in rows if row.algorithm in record.HASHES[1:]}
+    return tuple(
+        replace(member, digest=_reread(path, member.entry, algorithm), algorithm=algorithm)
+        if member.digest and (algorithm := stronger.get(member.name))
+        else member
+        for member in members
+    )

@@ -1,0 +1,405 @@
+"""The checks of a wheel's content: from what the pass found to findings. Nothing here reads a file."""
+
+from __future__ import annotations
+
+import base64
+import posixpath
+import re
+import stat
+from dataclasses import dataclass
+from email.parser import BytesHeaderParser
+from typing import TYPE_CHECKING
+
+from packaging.metadata import Metadata, parse_email
+from packaging.tags import parse_tag
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
+
+from workbench.verify import record
+from workbench.verify.report import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from packaging.tags import Tag
+
+    from workbench.verify.archive import Contents, Member
+    from workbench.verify.elf import Elf
+    from workbench.verify.report import Check
+
+_UNLISTED = ("RECORD.jws", "RECORD.p7s")
+"""Signatures of RECORD, which it cannot hold the hashes of (PEP 427)."""
+
+_BEFORE_LICENSE_FILES = ("2.1", "2.2", "2.3")
+"""Metadata versions in which setuptools wrote License-File before it was a field; indexes look away."""
+
+_EXTENSION = re.compile(
+    r"(?P<module>[^/.]+)(?:\.(?:(?P<tag>cpython-\d+\w*|pypy\d+-\w+|abi3t?)(?:-(?P<triplet>[\w-]+))?))?\.so"
+)
+_PLATFORM = re.compile(r"(?:linux|manylinux(?:1|2010|2014|_\d+_\d+)|musllinux_\d+_\d+)_(?P<arch>\w+)")
+
+_ARCHITECTURES = {
+    "x86_64": ("x86_64", 64, False),
+    "i686": ("i386", 32, False),
+    "aarch64": ("aarch64", 64, False),
+    "armv7l": ("arm", 32, False),
+    "armv6l": ("arm", 32, False),
+    "ppc64le": ("ppc64", 64, False),
+    "ppc64": ("ppc64", 64, True),
+    "s390x": ("s390", 64, True),
+    "riscv64": ("riscv", 64, False),
+    "loongarch64": ("loongarch", 64, False),
+}
+"""What an ELF file for an architecture of platform tags says: machine, bits, big-endian."""
+
+_TRIPLETS = {"armv7l": "arm", "armv6l": "arm", "i686": "i386", "ppc64le": "powerpc64le", "ppc64": "powerpc64"}
+"""How extension suffixes spell an architecture, where not as platform tags do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filename:
+    """What a wheel's filename says (PEP 427): normalised name, version, tags."""
+
+    name: str
+    version: Version
+    tags: frozenset[Tag]
+
+    @property
+    def architectures(self) -> frozenset[str]:
+        """The architectures of its platform tags; empty for ``any``."""
+        matches = (_PLATFORM.fullmatch(tag.platform) for tag in self.tags)
+        return frozenset(match["arch"] for match in matches if match)
+
+    @property
+    def pure(self) -> bool:
+        """Whether it claims to run on any platform."""
+        return any(tag.platform == "any" for tag in self.tags)
+
+
+def parse_filename(filename: str) -> Filename | None:
+    """Return what a filename says, or None for one that is not a wheel's."""
+    try:
+        name, version, _, tags = parse_wheel_filename(filename)
+    except InvalidWheelFilename:
+        return None
+    return Filename(name=name, version=version, tags=tags)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What the checks found, with METADATA as it is and what publishing needs of it."""
+
+    metadata: bytes
+    requires_python: str | None
+    checks: tuple[Check, ...]
+    findings: tuple[Finding, ...]
+
+
+def check(contents: Contents, modules: Sequence[str] = ()) -> Checked:
+    """Run every check on the pass's facts. `modules` are the import names that the wheel must provide.
+
+    Where the archive has no central directory there is nothing to check but that.
+    """
+    if not contents.readable:
+        return Checked(metadata=b"", requires_python=None, checks=("archive",), findings=contents.findings)
+    name = contents.path.name
+    filename = parse_filename(name)
+    findings = [*contents.findings, *check_paths(contents)]
+    if filename is None:
+        findings.append(Finding(check="tags", where=name, what="not a wheel's filename (PEP 427)"))
+    info = _dist_info(contents)
+    metadata = b""
+    if info is None:
+        findings.append(_no_dist_info(contents))
+    else:
+        metadata = contents.texts.get(f"{info}/METADATA", b"")
+        findings += check_folders(contents, info, filename)
+        findings += check_metadata(contents, info, filename)
+        findings += check_wheel(contents, info, filename)
+        findings += check_record(contents, info)
+    findings += check_elf(contents, filename)
+    findings += check_modules(contents, filename, modules)
+    return Checked(
+        metadata=metadata,
+        requires_python=parse_email(metadata)[0].get("requires_python"),
+        checks=("archive", "record", "metadata", "tags", "paths", "elf", "module"),
+        findings=tuple(findings),
+    )
+
+
+def check_paths(contents: Contents) -> Iterator[Finding]:
+    """Find members that an installer would write elsewhere than it says, or not as a plain file."""
+    for member in contents.members:
+        what = _path_fault(member.name.removesuffix("/"))
+        if what:
+            yield Finding(check="paths", where=member.name, what=what)
+        kind = stat.S_IFMT(member.entry.mode)
+        if kind == stat.S_IFLNK:
+            yield Finding(
+                check="paths", where=member.name, what="a symbolic link, which installers do not make"
+            )
+        elif kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+            yield Finding(check="paths", where=member.name, what="neither a file nor a folder")
+
+
+def check_folders(contents: Contents, info: str, filename: Filename | None) -> Iterator[Finding]:
+    """Find a ``.dist-info`` that is not named as the file is, and a ``.data`` that is not as that one."""
+    stem = info.removesuffix(".dist-info")
+    name, _, version = stem.rpartition("-")
+    if filename and (canonicalize_name(name), _version(version)) != (filename.name, filename.version):
+        what = f"the filename says {filename.name} {filename.version}"
+        yield Finding(check="metadata", where=info, what=what)
+    for other in sorted(_tops(contents, ".data") - {f"{stem}.data"}):
+        yield Finding(check="metadata", where=other, what=f"no installer looks there, but in {stem}.data")
+
+
+def check_metadata(contents: Contents, info: str, filename: Filename | None) -> Iterator[Finding]:
+    """Find what is wrong with METADATA, and where it and the filename differ."""
+    where = f"{info}/METADATA"
+    text = contents.texts.get(where)
+    if text is None:
+        yield from _missing(contents, where, "metadata")
+        return
+    for what in _metadata_faults(text):
+        yield Finding(check="metadata", where=where, what=what)
+    raw, _ = parse_email(text)
+    name, version = raw.get("name", ""), raw.get("version", "")
+    if filename and canonicalize_name(name) != filename.name:
+        what = f"Name: {name}, and the filename says {filename.name}"
+        yield Finding(check="metadata", where=where, what=what)
+    if filename and _version(version) != filename.version:
+        what = f"Version: {version}, and the filename says {filename.version}"
+        yield Finding(check="metadata", where=where, what=what)
+
+
+def check_wheel(contents: Contents, info: str, filename: Filename | None) -> Iterator[Finding]:
+    """Find what is wrong with WHEEL, and where its tags and the filename's differ (PEP 425, PEP 427)."""
+    where = f"{info}/WHEEL"
+    text = contents.texts.get(where)
+    if text is None:
+        yield from _missing(contents, where, "tags")
+        return
+    wheel = BytesHeaderParser().parsebytes(text)
+    version = str(wheel.get("Wheel-Version", ""))
+    if not re.fullmatch(r"1\.\d+", version):
+        what = f"Wheel-Version: {version or 'missing'}; installers read 1.x"
+        yield Finding(check="tags", where=where, what=what)
+    purelib = str(wheel.get("Root-Is-Purelib", "")).lower()
+    if purelib not in ("true", "false"):
+        what = f"Root-Is-Purelib: {purelib or 'missing'}; it must be true or false"
+        yield Finding(check="tags", where=where, what=what)
+    compiled = next((each.path for each in contents.libraries if each.for_host and _at_root(each.path)), None)
+    if purelib == "true" and compiled:
+        what = f"Root-Is-Purelib: true, and {compiled} is compiled code"
+        yield Finding(check="tags", where=where, what=what)
+    if filename is None:
+        return
+    tags = frozenset(tag for line in wheel.get_all("Tag", []) for tag in parse_tag(str(line).strip()))
+    for tag in sorted(map(str, filename.tags - tags)):
+        yield Finding(check="tags", where=where, what=f"the filename has the tag {tag}, and WHEEL does not")
+    for tag in sorted(map(str, tags - filename.tags)):
+        yield Finding(check="tags", where=where, what=f"WHEEL has the tag {tag}, and the filename does not")
+
+
+def check_record(contents: Contents, info: str) -> Iterator[Finding]:
+    """Find where RECORD and the members differ (PEP 376, PEP 427)."""
+    where = f"{info}/RECORD"
+    text = contents.texts.get(where)
+    if text is None:
+        yield from _missing(contents, where, "record")
+        return
+    try:
+        rows = record.parse(text)
+    except record.BadRecord as error:
+        yield Finding(check="record", where=where, what=str(error))
+        return
+    members = {member.name: member for member in contents.members if not member.entry.is_folder}
+    listed = set()
+    for row in rows:
+        if row.path in listed:
+            what = f"line {row.line}: {row.path} is listed before"
+            yield Finding(check="record", where=where, what=what)
+            continue
+        listed.add(row.path)
+        if row.path not in members:
+            what = f"line {row.line}: {row.path} is not in the wheel"
+            yield Finding(check="record", where=where, what=what)
+        elif row.path != where:
+            for what in _row_faults(row, members[row.path]):
+                yield Finding(check="record", where=row.path, what=what)
+        elif row.algorithm:
+            yield Finding(check="record", where=where, what="it holds a hash of itself")
+    exempt = {f"{info}/{name}" for name in _UNLISTED}
+    for name in members.keys() - listed - exempt:
+        yield Finding(check="record", where=name, what="not listed in RECORD")
+
+
+def check_elf(contents: Contents, filename: Filename | None) -> Iterator[Finding]:
+    """Find libraries for another machine than the tags say, and search paths that lead out of the wheel."""
+    for library in contents.libraries:
+        for what in _search_path_faults(library):
+            yield Finding(check="elf", where=library.path, what=what)
+        if filename is None or not library.for_host:
+            continue
+        if filename.pure:
+            what = f"compiled for {library.machine}, in a wheel for any platform"
+            yield Finding(check="elf", where=library.path, what=what)
+        found = (library.machine, library.bits, library.big_endian)
+        for architecture in sorted(filename.architectures):
+            if _ARCHITECTURES.get(architecture) != found:
+                what = (
+                    f"compiled for {library.machine} {library.bits}-bit, and the filename says {architecture}"
+                )
+                yield Finding(check="elf", where=library.path, what=what)
+
+
+def check_modules(contents: Contents, filename: Filename | None, modules: Sequence[str]) -> Iterator[Finding]:
+    """Find import names that the wheel does not provide, and extension modules that its tags do not fit."""
+    installed = {path for member in contents.members if (path := _in_site_packages(member.name))}
+    for module in modules:
+        if not _provides(installed, module):
+            what = "no module of this name in the wheel"
+            yield Finding(check="module", where=module, what=what)
+    if filename is None:
+        return
+    for member in contents.members:
+        match = _EXTENSION.fullmatch(posixpath.basename(member.name))
+        if match and match["tag"]:
+            for what in _suffix_faults(match["tag"], match["triplet"] or "", filename):
+                yield Finding(check="module", where=member.name, what=what)
+    abis = {tag.abi for tag in filename.tags}
+    if "none" not in abis and not any(library.for_host for library in contents.libraries):
+        what = f"its ABI tag is {', '.join(sorted(abis))}, and nothing in it is compiled"
+        yield Finding(check="module", where=contents.path.name, what=what)
+
+
+def _tops(contents: Contents, suffix: str) -> set[str]:
+    """Return the folders at the wheel's top whose name ends like that."""
+    tops = {member.name.partition("/") for member in contents.members}
+    return {top for top, slash, _ in tops if slash and top.endswith(suffix)}
+
+
+def _dist_info(contents: Contents) -> str | None:
+    """Return the one ``.dist-info`` folder, or None where there is none, or more than one."""
+    found = _tops(contents, ".dist-info")
+    return next(iter(found)) if len(found) == 1 else None
+
+
+def _no_dist_info(contents: Contents) -> Finding:
+    found = sorted(_tops(contents, ".dist-info"))
+    what = f"more than one .dist-info folder: {', '.join(found)}" if found else "no .dist-info folder"
+    return Finding(check="metadata", where=contents.path.name, what=what)
+
+
+def _missing(contents: Contents, where: str, check: Check) -> Iterator[Finding]:
+    # a damaged one is in the archive check's findings already
+    if all(member.name != where for member in contents.members):
+        yield Finding(check=check, where=where, what="missing")
+
+
+def _metadata_faults(text: bytes) -> Iterator[str]:
+    try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        yield f"not UTF-8: {error}"
+    raw, unparsed = parse_email(text)
+    if raw.get("metadata_version") in _BEFORE_LICENSE_FILES:
+        raw.pop("license_files", None)
+    for field in unparsed:
+        yield f"{field}: unknown, or not to be read"
+    try:
+        Metadata.from_raw(raw)
+    except ExceptionGroup as group:
+        yield from sorted(map(str, group.exceptions))
+
+
+def _version(text: str) -> Version | None:
+    try:
+        return Version(text.replace("_", "-"))
+    except InvalidVersion:
+        return None
+
+
+def _path_fault(path: str) -> str | None:
+    parts = path.split("/")
+    if path.startswith("/"):
+        return "an absolute path"
+    if re.match("[A-Za-z]:", path):
+        return "a path with a drive letter"
+    if ".." in parts:
+        return "its path climbs with '..'"
+    if "" in parts or "." in parts:
+        return "its path has an empty or a '.' part"
+    if "\\" in path or "\0" in path:
+        return "its path has a backslash or a NUL, or is not UTF-8"
+    return None
+
+
+def _row_faults(row: record.Row, member: Member) -> Iterator[str]:
+    if row.algorithm not in record.HASHES:
+        yield f"RECORD has {row.algorithm or 'no hash'} for it; a hash must be {' or '.join(record.HASHES)}"
+    elif member.digest is not None:
+        digest = base64.urlsafe_b64encode(member.digest).rstrip(b"=").decode()
+        if row.digest != digest:
+            yield f"its {row.algorithm} is {digest}, and RECORD says {row.digest}"
+    if row.size != str(member.entry.size):
+        yield f"it has {member.entry.size} bytes, and RECORD says {row.size or 'nothing'}"
+
+
+def _search_path_faults(library: Elf) -> Iterator[str]:
+    """Say what is wrong with RPATH and RUNPATH: only what starts at $ORIGIN is the same on every machine."""
+    home = posixpath.dirname(_in_site_packages(library.path) or library.path)
+    for kind, entries in (("RPATH", library.rpath), ("RUNPATH", library.runpath)):
+        for entry in entries:
+            origin, slash, rest = entry.partition("/")
+            if not entry:
+                yield f"{kind} has an empty entry, which is the working directory of whoever loads it"
+            elif origin not in ("$ORIGIN", "${ORIGIN}"):
+                yield f"{kind} has {entry}, a path of the machine that built it; it must start with $ORIGIN"
+            elif slash and posixpath.normpath(posixpath.join(home, rest)).startswith(".."):
+                yield f"{kind} has {entry}, which leads out of site-packages"
+
+
+def _suffix_faults(tag: str, triplet: str, filename: Filename) -> Iterator[str]:
+    abis = {each.abi for each in filename.tags}
+    if tag.startswith("abi3"):
+        fits = bool(abis - {"none"})
+    elif tag.startswith("cpython-"):
+        fits = tag.replace("cpython-", "cp") in abis
+    else:
+        fits = any(abi.startswith("pypy") for abi in abis)
+    if not fits:
+        yield f"an extension module for {tag}, and the filename's ABI tag is {', '.join(sorted(abis))}"
+    spelled = {_TRIPLETS.get(each, each) for each in filename.architectures}
+    machine = triplet.partition("-")[0]
+    if machine and spelled and machine not in spelled:
+        yield f"an extension module for {machine}, and the filename says {', '.join(sorted(spelled))}"
+
+
+def _in_site_packages(member: str) -> str | None:
+    """Return where in site-packages a member is installed, or None for one that goes elsewhere (PEP 427)."""
+    top, _, rest = member.partition("/")
+    if not top.endswith(".data"):
+        return member
+    scheme, _, rest = rest.partition("/")
+    return rest if scheme in ("purelib", "platlib") else None
+
+
+def _at_root(member: str) -> bool:
+    return not member.partition("/")[0].endswith(".data")
+
+
+def _provides(installed: set[str], module: str) -> bool:
+    """Whether a module, a package or a namespace package of this name is among the installed paths."""
+    path = module.replace(".", "/")
+    if {f"{path}.py", f"{path}/__init__.py"} & installed:
+        return True
+    folder, name = posixpath.split(path)
+    for each in installed:
+        where, base = posixpath.split(each)
+        match = _EXTENSION.fullmatch(base)
+        if match and (where, match["module"]) in ((folder, name), (path, "__init__")):
+            return True
+        if each.startswith(f"{path}/") and (match or base.endswith(".py")):
+            return True
+    return False

@@ -1,0 +1,208 @@
+"""Verification: a pass over each wheel, ``twine check`` once for all, then smoke tests of the sound ones."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from workbench.console import progress, step
+from workbench.errors import UsageError
+from workbench.plan.target import this_arch
+from workbench.verify import archive, cache
+from workbench.verify.checks import check, parse_filename
+from workbench.verify.report import Report
+from workbench.verify.smoke import smoke_test
+from workbench.verify.twine import check_descriptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from workbench.site import Site
+    from workbench.verify.report import Check, Finding
+
+POOL_PAYS = 64 << 20
+"""Bytes of wheels from which on more processes are worth their start, a fifth of a second."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A wheel to verify, and what only its recipe knows.
+
+    `modules` are the import names that it must provide. `smoke_test` is Python code that runs after they are
+    imported, with the wheel and `test_requires` (PEP 508) installed for the interpreter `python`; None asks
+    for no smoke test.
+    """
+
+    path: Path
+    modules: tuple[str, ...] = ()
+    smoke_test: str = ""
+    test_requires: tuple[str, ...] = ()
+    python: Path | None = None
+
+
+def verify(
+    requests: Sequence[Request], site: Site, *, jobs: int | None = None, reuse: bool = False
+) -> tuple[Report, ...]:
+    """Verify wheels and return a report for each, in the order of the requests.
+
+    Wheels are read in `jobs` processes; unless said, one for each processor that this process may use. With
+    `reuse`, a report that was kept for the same file and the same questions is returned as it is.
+
+    A smoke test runs only for a wheel in which nothing else was found, and where its architecture is this
+    machine's; otherwise ``smoke`` is not among the report's checks.
+
+    Raises UsageError for a path that is no file, ToolMissing and CommandFailed when twine does not run.
+    """
+    for request in requests:
+        if not request.path.is_file():
+            raise UsageError(f"{request.path}: no such file")
+    folder = site.state / "reports"
+    reports = {}
+    if reuse:
+        reports = {request: kept for request in requests if (kept := cache.recall(folder, request))}
+    fresh = [request for request in dict.fromkeys(requests) if request not in reports]
+    questions = {request: cache.question(request) for request in fresh}
+    workers = jobs or len(os.sched_getaffinity(0))
+    smoked = _smoke_all(fresh, _read_all(fresh, workers), workers)
+    for request, report in zip(fresh, smoked, strict=True):
+        reports[request] = report
+        if report.passed:
+            cache.keep(folder, request, questions[request], report)
+    return tuple(reports[request] for request in requests)
+
+
+def _read_all(requests: Sequence[Request], workers: int) -> list[Report]:
+    """Pass over every wheel, with ``twine check`` beside it."""
+    if not requests:
+        return []
+    total = sum(request.path.stat().st_size for request in requests)
+    parallel = min(workers, len(requests)) > 1 and total > POOL_PAYS
+    read = _read_in_processes if parallel else _read_here
+    title = f"verify {_wheels(requests)}"
+    with progress(title, total) as advance, ThreadPoolExecutor(max_workers=1) as beside:
+        described = beside.submit(_describe, requests)
+        reports = read(requests, advance, workers)
+        findings = described.result()
+    return [
+        _and(report, "twine", findings[request.path]) if request.path in findings else report
+        for request, report in zip(requests, reports, strict=True)
+    ]
+
+
+def _describe(requests: Sequence[Request]) -> dict[Path, tuple[Finding, ...]]:
+    texts = {request.path: archive.metadata(request.path) for request in requests}
+    return check_descriptions({path: text for path, text in texts.items() if text})
+
+
+def _read_here(requests: Sequence[Request], advance: Callable[[int], None], _: int) -> list[Report]:
+    return [_read(request, advance) for request in requests]
+
+
+def _read_in_processes(
+    requests: Sequence[Request], advance: Callable[[int], None], workers: int
+) -> list[Report]:
+    # not forked from here: the console's thread may be drawing
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    executor = ProcessPoolExecutor(
+        min(workers, len(requests)), mp_context=context, initializer=_leave_interrupts_to_parent
+    )
+    with _giving_up(executor):
+        # the largest first, or the last one to start would be the one that all wait for
+        order = sorted(requests, key=lambda request: request.path.stat().st_size, reverse=True)
+        under_way = {executor.submit(_read, request): request for request in order}
+        reports = {}
+        for future in as_completed(under_way):
+            report = reports[under_way[future]] = future.result()
+            advance(report.size)
+    return [reports[request] for request in requests]
+
+
+def _leave_interrupts_to_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _read(request: Request, advance: Callable[[int], None] | None = None) -> Report:
+    """Pass over one wheel and check what was found."""
+    start = time.monotonic()
+    contents = archive.read(request.path, progress=advance)
+    checked = check(contents, request.modules)
+    filename = parse_filename(request.path.name)
+    return Report(
+        path=request.path,
+        name=filename.name if filename else "",
+        version=str(filename.version) if filename else "",
+        tags=tuple(sorted(map(str, filename.tags))) if filename else (),
+        sha256=contents.sha256,
+        size=contents.size,
+        metadata=checked.metadata,
+        requires_python=checked.requires_python,
+        libraries=contents.libraries,
+        checks=checked.checks,
+        findings=checked.findings,
+        seconds=time.monotonic() - start,
+    )
+
+
+def _smoke_all(requests: Sequence[Request], reports: Sequence[Report], workers: int) -> list[Report]:
+    """Run the smoke tests of wheels in which nothing was found; a damaged wheel is never installed."""
+    due = [
+        (request, report)
+        for request, report in zip(requests, reports, strict=True)
+        if request.python and report.passed and _runs_here(request.path)
+    ]
+    if not due:
+        return list(reports)
+    with step(f"smoke test {_wheels([request for request, _ in due])}"):
+        if len(due) == 1:
+            smoked = [_smoke(*each) for each in due]
+        else:
+            executor = ThreadPoolExecutor(workers)
+            with _giving_up(executor):
+                smoked = list(executor.map(_smoke, *zip(*due, strict=True)))
+    by_request = dict(zip((request for request, _ in due), smoked, strict=True))
+    return [by_request.get(request, report) for request, report in zip(requests, reports, strict=True)]
+
+
+def _smoke(request: Request, report: Report) -> Report:
+    assert request.python is not None  # noqa: S101 - only such requests come here
+    start = time.monotonic()
+    findings = smoke_test(
+        request.path,
+        python=request.python,
+        modules=request.modules,
+        code=request.smoke_test,
+        test_requires=request.test_requires,
+    )
+    return replace(_and(report, "smoke", findings), seconds=report.seconds + time.monotonic() - start)
+
+
+def _runs_here(wheel: Path) -> bool:
+    filename = parse_filename(wheel.name)
+    return filename is not None and (filename.pure or this_arch() in filename.architectures)
+
+
+def _and(report: Report, check: Check, findings: tuple[Finding, ...]) -> Report:
+    return replace(report, checks=(*report.checks, check), findings=(*report.findings, *findings))
+
+
+def _wheels(requests: Sequence[Request]) -> str:
+    return requests[0].path.name if len(requests) == 1 else f"{len(requests)} wheels"
+
+
+@contextmanager
+def _giving_up(executor: Executor) -> Iterator[None]:
+    """Wait for an executor's work, but when something goes wrong only for what has begun."""
+    try:
+        yield
+    except BaseException:
+        executor.shutdown(cancel_futures=True)
+        raise
+    executor.shutdown()

@@ -1,0 +1,55 @@
+"""``twine check``, once for all wheels.
+
+Twine hashes each file with three algorithms and reads nothing of it but METADATA. It gets stubs that hold
+only that: the wheels themselves are hashed once in their life, by the pass.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.errors import CommandFailed
+from workbench.process import run
+from workbench.verify.report import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_VERDICT = re.compile(r"^Checking (\d+)\.whl: ", re.MULTILINE)
+
+
+def check_descriptions(metadata: Mapping[Path, bytes]) -> dict[Path, tuple[Finding, ...]]:
+    """Return what ``twine check`` finds in each wheel's METADATA. Raises ToolMissing, CommandFailed."""
+    findings: dict[Path, tuple[Finding, ...]] = {}
+    # twine stops at a METADATA that it cannot read; the wheels after it are checked by another run
+    while left := [wheel for wheel in metadata if wheel not in findings]:
+        for number, verdict in _verdicts([metadata[wheel] for wheel in left]).items():
+            passed = verdict.startswith("PASSED")
+            what = verdict.removeprefix("FAILED").strip()
+            findings[left[number]] = () if passed else (Finding(check="twine", where="METADATA", what=what),)
+    return findings
+
+
+def _verdicts(texts: Sequence[bytes]) -> dict[int, str]:
+    """Return what twine says of each METADATA, by its place, up to the first that it stops at."""
+    with tempfile.TemporaryDirectory(prefix="twine-") as name:
+        folder = Path(name)
+        stubs = [f"{number}.whl" for number in range(len(texts))]
+        for stub, text in zip(stubs, texts, strict=True):
+            with zipfile.ZipFile(folder / stub, "w") as archive:
+                archive.writestr("stub-0.dist-info/METADATA", text)
+        # unbuffered, for its verdicts and errors go to two streams; wide, for it breaks lines at the width
+        environment = {"PYTHONUNBUFFERED": "1", "COLUMNS": "1000"}
+        done = run(["twine", "--no-color", "check", *stubs], cwd=folder, env=environment, check=False)
+    _, *parts = _VERDICT.split(done.output)
+    if not parts:
+        raise CommandFailed(f"{done.command}\nfailed with {done.status}:\n{done.tail}")
+    numbers, verdicts = map(int, parts[::2]), parts[1::2]
+    return {
+        number: "\n".join(line.rstrip() for line in verdict.strip().splitlines())
+        for number, verdict in zip(numbers, verdicts, strict=True)
+    }
