@@ -123,11 +123,12 @@ def build(
 ) -> None:
     """Fetch, patch, build and repair: a wheel for each Python into wheels/."""
     from workbench.commands.build import Request, build_all, plans, report
+    from workbench.plan.target import Axes
     from workbench.site import Site
 
     request = Request(
         name=name,
-        python=python or None,
+        axes=Axes(python=python or None),
         source_dir=Path(source_dir) if source_dir else None,
         suffix=version_suffix,
         jobs=max_jobs or None,
@@ -191,9 +192,10 @@ def release(
     """Build, repair, verify, publish, then install from the index by pip and uv: the main job, in one word."""
     from workbench.commands.build import Request
     from workbench.commands.release import release, report, todo
+    from workbench.plan.target import Axes
     from workbench.site import Site
 
-    request = Request(name=name, python=python or None, suffix=version_suffix, jobs=max_jobs or None)
+    request = Request(name=name, axes=Axes(python=python or None), suffix=version_suffix, jobs=max_jobs or None)
     site = Site.here()
     work = todo(request, site)
     wheels = () if dry_run else release(work, site, jobs=request.jobs, skip_build=skip_build)

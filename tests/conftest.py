@@ -15,6 +15,9 @@ from workbench.site import CHECKOUT, Site
 
 CI = os.environ.get("CI") == "true"
 
+os.environ["PATH"] = environment()["PATH"]
+"""The programs of the workbench's own environment are there for tests that start them themselves."""
+
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose programs are missing, with the reason; under CI that is a failure."""

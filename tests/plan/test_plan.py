@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from workbench.errors import UsageError
+from workbench.errors import RecipeError, UsageError
 from workbench.plan.plan import Plan, plan
-from workbench.plan.target import Target, parse_pythons
-from workbench.recipe import LocalFolder, Recipe, Sdist
+from workbench.plan.target import Axes, Target, cross, parse_pythons
+from workbench.recipe import Git, LocalFolder, Recipe, Sdist, when
 
 RECIPE = Recipe(
     name="demo", version="1.0", description="d", python=">=3.10,<3.13", source=Sdist(sha256="0" * 64)
@@ -51,7 +51,7 @@ def test_unsupported_targets_are_left_out_with_the_reason() -> None:
 
 
 def test_nothing_left_is_an_error() -> None:
-    with pytest.raises(UsageError, match=r"demo is not built for Python 3\.9: the recipe supports >=3\.10"):
+    with pytest.raises(UsageError, match=r"demo is built for none of these targets: cp39 x86_64 cpu: the recipe supports Python >=3\.10"):
         plan(RECIPE, (), [Target(python="3.9", arch="x86_64")])
 
 
@@ -78,5 +78,96 @@ def test_a_local_folder_has_no_build_key() -> None:
 def test_a_suffix_makes_another_version() -> None:
     assert str(one(suffix=".post1").version) == "1.0.post1"
     assert str(one(suffix="+cu130").version) == "1.0+cu130"
-    with pytest.raises(UsageError, match="--version-suffix -x"):
+    with pytest.raises(UsageError, match="1.0-x! is no version"):
         one(suffix="-x!")
+
+
+CUDA = Target(python="3.12", arch="aarch64", compute="cu130", torch="2.11.0", gpu=("sm_121",))
+TORCH_RECIPE = replace(RECIPE, compute=("cpu", "cu13*"), torch=">=2.9")
+
+
+def test_axes_span_a_matrix() -> None:
+    targets = cross(Axes(python="3.11-3.12", arch="x86_64,aarch64", compute="cpu,cu130", gpu="sm_121,compute_120"))
+    assert len(targets) == 8
+    assert {target.gpu for target in targets} == {(), ("sm_121", "compute_120")}
+    assert str(targets[-1]) == "cp312 aarch64 cu130"
+
+
+def test_a_cuda_target_is_for_gb10_unless_somebody_says_otherwise() -> None:
+    (target,) = cross(Axes(compute="cu130"))
+    assert (target.gpu, target.cuda) == (("sm_121",), "13.0")
+
+
+@pytest.mark.parametrize(
+    ("axes", "message"),
+    [
+        (Axes(arch="arm64"), "--arch arm64: 'arm64' is not x86_64 or aarch64"),
+        (Axes(compute="cuda13"), "--compute cuda13: 'cuda13' is not cpu, cu130"),
+        (Axes(torch="2"), "--torch 2: '2' is not a release"),
+        (Axes(gpu="121"), "--gpu 121: '121' is not sm_121"),
+    ],
+)
+def test_what_is_no_axis_is_refused(axes: Axes, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        cross(axes)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "target", "reason"),
+    [
+        (RECIPE, replace(TARGET, compute="cu130"), "the recipe supports the compute platforms cpu"),
+        (RECIPE, replace(TARGET, torch="2.11"), "the recipe does not build against torch"),
+        (TORCH_RECIPE, replace(CUDA, torch=None), "the recipe builds against torch >=2.9: name a release with --torch"),
+        (TORCH_RECIPE, replace(CUDA, torch="2.8"), "the recipe builds against torch >=2.9"),
+        (replace(RECIPE, arch=("aarch64",)), TARGET, "the recipe supports aarch64"),
+    ],
+)
+def test_each_axis_can_leave_a_target_out(recipe: Recipe, target: Target, reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        plan(recipe, (), [target])
+
+
+def test_values_hold_for_the_targets_they_name() -> None:
+    recipe = replace(
+        TORCH_RECIPE,
+        torch=None,
+        build_requires=("ninja", when("numpy<2", python="<3.12"), when("numpy>=2", python=">=3.12")),
+        environment={"ALL": "1", "FORCE_CUDA": when("1", compute="cu*"), "ARM": when("1", arch="aarch64")},
+        repair_exclude=(when("libcudart.so.*", compute="cu*"),),
+    )
+    cuda, cpu = one(recipe, replace(CUDA, torch=None)), one(recipe, TARGET)
+    assert (cuda.build_requires, cpu.build_requires) == (("ninja", "numpy>=2"), ("ninja", "numpy<2"))
+    assert cuda.environment == {"ALL": "1", "FORCE_CUDA": "1", "ARM": "1"}
+    assert cpu.environment == {"ALL": "1"}
+    assert (cuda.repair_exclude, cpu.repair_exclude) == (("libcudart.so.*",), ())
+
+
+def test_a_condition_without_any_is_refused() -> None:
+    with pytest.raises(RecipeError, match="give a condition"):
+        when("ninja")
+
+
+@pytest.mark.parametrize(
+    ("template", "version"),
+    [
+        ("cu{cuda}torch{torch}", "1.0+cu130torch2.11"),
+        ("{commit}pt{torch}{compute}", "1.0+abcdef0pt2.11cu130"),
+        ("", "1.0"),
+    ],
+)
+def test_a_wheel_bound_to_cuda_and_torch_says_so_in_its_version(template: str, version: str) -> None:
+    source = Git(url="u", commit="abcdef0" + "1" * 33, branch="main")
+    made = one(replace(TORCH_RECIPE, local_version=template, source=source), CUDA)
+    assert str(made.version) == version
+    assert made.requires == ("torch==2.11.*",)
+
+
+def test_a_cpu_wheel_without_torch_has_no_local_version() -> None:
+    recipe = replace(RECIPE, local_version="cu{cuda}torch{torch}")
+    assert str(one(recipe).version) == "1.0"
+    assert str(one(recipe, suffix=".post1").version) == "1.0.post1"
+
+
+def test_a_template_that_asks_for_what_is_not_there_is_refused() -> None:
+    with pytest.raises(RecipeError, match="local_version: '{commit}' asks for 'commit'"):
+        one(replace(TORCH_RECIPE, local_version="{commit}"), CUDA)

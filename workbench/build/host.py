@@ -95,7 +95,7 @@ def _build_wheel(plan: Plan, place: Workplace, at: Step, jobs: int) -> Path:
     variables = {
         "MAX_JOBS": str(jobs),
         "CMAKE_BUILD_PARALLEL_LEVEL": str(jobs),
-        **plan.recipe.environment,
+        **plan.environment,
         "VIRTUAL_ENV": str(environment.path),
         "PATH": f"{environment.path / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PYTHONNOUSERSITE": "1",
@@ -108,7 +108,7 @@ def _build_wheel(plan: Plan, place: Workplace, at: Step, jobs: int) -> Path:
         run(cmd, cwd=folder, env={**variables, **(extra_environ or {})}, log=place.log, on_line=at.detail)
 
     system = _build_system(plan, place)
-    environment.install([*system["requires"], *plan.recipe.build_requires], log=place.log)
+    environment.install([*system["requires"], *plan.build_requires], log=place.log)
     hooks = pyproject_hooks.BuildBackendHookCaller(
         str(place.tree),
         system["build-backend"],
@@ -129,7 +129,9 @@ def _build_wheel(plan: Plan, place: Workplace, at: Step, jobs: int) -> Path:
         raise _failed(
             plan, place, f"it made {wheel.name}, and the recipe says {plan.recipe.name} {plan.recipe.version}"
         )
-    return wheel if version == plan.version else restamp(wheel, plan.version)
+    if version == plan.version and not plan.requires:
+        return wheel
+    return restamp(wheel, plan.version, requires=plan.requires)
 
 
 def _build_system(plan: Plan, place: Workplace) -> dict[str, Any]:

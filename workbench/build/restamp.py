@@ -11,7 +11,7 @@ import zipfile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from packaging.version import Version
@@ -19,31 +19,41 @@ if TYPE_CHECKING:
 _VERSION = re.compile(rb"^Version:.*$", re.MULTILINE | re.IGNORECASE)
 
 
-def restamp(wheel: Path, version: Version) -> Path:
-    """Write `wheel` again as `version` in its place and return the new path. Its payload stays as it is."""
+def restamp(wheel: Path, version: Version, *, requires: Sequence[str] = ()) -> Path:
+    """Write `wheel` again as `version` in its place and return the new path. Its payload stays as it is.
+
+    `requires` are requirements (PEP 508) to add to its METADATA.
+    """
     distribution, old, *tags = wheel.name.split("-")
     # the version as a filename and a folder spell it: PEP 440's local part has no "-"
     new = wheel.with_name("-".join([distribution, str(version), *tags]))
+    part = wheel.with_name(f".{new.name}.part")
     stems = {f"{distribution}-{old}.{kind}/": f"{distribution}-{version}.{kind}/" for kind in ("dist-info", "data")}
     info = f"{distribution}-{version}.dist-info"
 
     def renamed(name: str) -> str:
         return next((there + name[len(here) :] for here, there in stems.items() if name.startswith(here)), name)
 
-    with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(new, "w") as target:
+    with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(part, "w") as target:
         metadata = b""
         for member in source.infolist():
             content = source.read(member)
             member.filename = renamed(member.filename)
             if member.filename == f"{info}/METADATA":
-                content = metadata = _VERSION.sub(b"Version: " + str(version).encode(), content, count=1)
+                content = metadata = _restamped(content, version, requires)
             elif member.filename == f"{info}/RECORD":
                 record, rows = member, content
                 continue
             target.writestr(member, content)
         target.writestr(record, _record(rows.decode(), renamed, f"{info}/METADATA", metadata))
     wheel.unlink()
-    return new
+    return part.rename(new)
+
+
+def _restamped(metadata: bytes, version: Version, requires: Sequence[str]) -> bytes:
+    """Return METADATA with another version, and requirements added behind it."""
+    lines = [f"Version: {version}", *(f"Requires-Dist: {requirement}" for requirement in requires)]
+    return _VERSION.sub("\n".join(lines).encode(), metadata, count=1)
 
 
 def _record(text: str, renamed: Callable[[str], str], metadata_name: str, metadata: bytes) -> str:

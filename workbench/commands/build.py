@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from packaging.utils import parse_wheel_filename
@@ -13,7 +13,7 @@ from workbench.commands import built
 from workbench.errors import UsageError
 from workbench.patches.series import read_series
 from workbench.plan.plan import LeftOut, Plan, plan
-from workbench.plan.target import Target, parse_pythons, this_arch, this_python
+from workbench.plan.target import Axes, cross
 from workbench.recipe.load import load
 from workbench.recipe.model import Git, LocalFolder, Sdist
 from workbench.registry.model import BuildFacts, PatchApplied
@@ -29,14 +29,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What a person asks to be built: a package, for which Pythons, from what, as which version.
+    """What a person asks to be built: a package, for which targets, from what, as which version.
 
-    `python` is as it is typed (``3.10``, ``3.10,3.12``, ``3.10-3.13``); None means the Python that runs the
-    workbench, or the newest the recipe supports where it does not support that one.
     """
 
     name: str
-    python: str | None = None
+    axes: Axes = field(default_factory=Axes)
     source_dir: Path | None = None
     suffix: str = ""
     jobs: int | None = None
@@ -53,10 +51,8 @@ def plans(request: Request, site: Site) -> tuple[tuple[Plan, ...], tuple[LeftOut
         if not request.source_dir.is_dir():
             raise UsageError(f"--source-dir {request.source_dir}: no such folder")
         source = LocalFolder(path=request.source_dir.resolve())
-    pythons = parse_pythons(request.python) if request.python else (this_python(),)
-    targets = [Target(python=python, arch=this_arch()) for python in pythons]
     patches = read_series(site.patches / recipe.patches)
-    return plan(recipe, patches, targets, source=source, suffix=request.suffix)
+    return plan(recipe, patches, cross(request.axes), source=source, suffix=request.suffix)
 
 
 def build_all(
@@ -73,7 +69,7 @@ def build_wheel(plan: Plan, site: Site, *, jobs: int | None = None) -> Repaired:
     """
     raw = build(plan, site, jobs=jobs)
     with console.step(f"repair {raw.name}") as at:
-        repaired = repair(raw, site.wheels, exclude=plan.recipe.repair_exclude)
+        repaired = repair(raw, site.wheels, exclude=plan.repair_exclude)
         at.outcome = repaired.policy
     for limit in repaired.limits:
         console.note(f"    {limit}")
@@ -115,6 +111,7 @@ def facts(plan: Plan, repaired: Repaired) -> BuildFacts:
         patches=patches,
         builder=plan.builder,
         compute=plan.target.compute,
+        torch=plan.target.torch,
         glibc=".".join(glibc) if repaired.policy.startswith("manylinux_") else None,
     )
 

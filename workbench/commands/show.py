@@ -32,9 +32,9 @@ def package(site: Site, name: str) -> dict[str, Any]:
         "license": recipe.license,
         "source": {"kind": type(recipe.source).__name__, **asdict(recipe.source)},
         "python": recipe.python,
-        "build_requires": list(recipe.build_requires),
-        "environment": recipe.environment,
-        "repair_exclude": list(recipe.repair_exclude),
+        "arch": list(recipe.arch),
+        "compute": list(recipe.compute),
+        "torch": recipe.torch,
         "modules": list(recipe.modules),
         "patches": [
             {"name": patch.name, "sha256": patch.sha256, "description": patch.header.description}

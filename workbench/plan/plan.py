@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Literal
 
 from packaging.version import InvalidVersion, Version
 
-from workbench.errors import UsageError
-from workbench.recipe.model import LocalFolder
+from workbench.errors import RecipeError, UsageError, nearest
+from workbench.plan.conditions import unsupported, values_for, variables_for
+from workbench.recipe.model import Git, LocalFolder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,13 +30,21 @@ KEY_FORMAT = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """One recipe for one target. `version` is the wheel's: the recipe's and the suffix, if there is one."""
+    """One recipe for one target, with all that holds only for some targets resolved.
+
+    `version` is the wheel's: the recipe's, with the suffix and the local version. `requires` are requirements
+    (PEP 508) that the wheel gets on top of its own: the torch that it is bound to.
+    """
 
     recipe: Recipe
     target: Target
     source: Source
     patches: tuple[PatchFile, ...]
     version: Version
+    build_requires: tuple[str, ...]
+    environment: dict[str, str]
+    repair_exclude: tuple[str, ...]
+    requires: tuple[str, ...] = ()
     builder: Literal["host"] = "host"
 
     @property
@@ -64,9 +73,11 @@ class Plan:
             "patches": [[patch.name, patch.sha256] for patch in self.patches],
             "target": asdict(self.target),
             "builder": self.builder,
-            "build_requires": self.recipe.build_requires,
-            "environment": self.recipe.environment,
-            "repair_exclude": self.recipe.repair_exclude,
+            "build_requires": self.build_requires,
+            "cuda_libraries": self.recipe.cuda_libraries,
+            "environment": self.environment,
+            "repair_exclude": self.repair_exclude,
+            "requires": self.requires,
         }
         return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
@@ -90,35 +101,77 @@ def plan(
     """Cross a recipe with targets: the plans, and what was left out.
 
     `source` stands in for the recipe's own (``--source-dir``), `suffix` is added to its version (``.post1``,
-    ``+local``). Raises UsageError when the suffix makes no PEP 440 version, or when no target is left.
+    ``+local``).
+
+    Raises UsageError when the suffix makes no PEP 440 version, or when no target is left; RecipeError when the
+    local version's template asks for what a target has not, or ``patches_when`` names a patch that is not there.
     """
-    version = _suffixed(recipe.version, suffix)
     plans, left_out = [], []
     for target in targets:
-        if recipe.supports(target.python):
-            plans.append(
-                Plan(
-                    recipe=recipe,
-                    target=target,
-                    source=source or recipe.source,
-                    patches=tuple(patches),
-                    version=version,
-                )
-            )
-        else:
-            reason = f"the recipe supports Python {recipe.python}"
+        if reason := unsupported(recipe, target):
             left_out.append(LeftOut(target=target, reason=reason))
+        else:
+            plans.append(_plan(recipe, patches, target, source or recipe.source, suffix))
     if not plans:
-        asked = ", ".join(target.python for target in targets)
-        raise UsageError(f"{recipe.name} is not built for Python {asked}: the recipe supports {recipe.python}")
+        reasons = "; ".join(f"{out.target}: {out.reason}" for out in left_out)
+        raise UsageError(f"{recipe.name} is built for none of these targets: {reasons}")
     return tuple(plans), tuple(left_out)
 
 
-def _suffixed(version: str, suffix: str) -> Version:
+def _plan(
+    recipe: Recipe, patches: Sequence[PatchFile], target: Target, source: Source, suffix: str
+) -> Plan:
+    return Plan(
+        recipe=recipe,
+        target=target,
+        source=source,
+        patches=_patches_for(recipe, patches, target),
+        version=_version(recipe, target, source, suffix),
+        build_requires=values_for(recipe.build_requires, target),
+        environment=variables_for(recipe.environment, target),
+        repair_exclude=values_for(recipe.repair_exclude, target),
+        requires=(f"torch=={_minor(target.torch)}.*",) if target.torch else (),
+    )
+
+
+def _patches_for(recipe: Recipe, patches: Sequence[PatchFile], target: Target) -> tuple[PatchFile, ...]:
+    names = {patch.name for patch in patches}
+    for condition in recipe.patches_when:
+        if condition.value not in names:
+            raise RecipeError(
+                f"patches_when: {condition.value} is not in the series of {recipe.patches}"
+                f"{nearest(condition.value, names)}"
+            )
+    conditional = {condition.value for condition in recipe.patches_when}
+    held = set(values_for(recipe.patches_when, target))
+    return tuple(patch for patch in patches if patch.name not in conditional or patch.name in held)
+
+
+def _version(recipe: Recipe, target: Target, source: Source, suffix: str) -> Version:
+    """Return the wheel's version: a wheel bound to a CUDA or a torch says so in its local version (PEP 440)."""
+    text = f"{recipe.version}{suffix}"
+    if recipe.local_version and (target.compute != "cpu" or target.torch):
+        facts = {
+            "compute": target.compute,
+            "cuda": (target.cuda or "").replace(".", ""),
+            "torch": _minor(target.torch) if target.torch else "",
+            "commit": source.commit[:7] if isinstance(source, Git) else "",
+        }
+        try:
+            local = recipe.local_version.format_map({key: value for key, value in facts.items() if value})
+        except (KeyError, ValueError) as error:
+            raise RecipeError(
+                f"local_version: {recipe.local_version!r} asks for {error}, which {recipe.name} has not for "
+                f"{target}; it may use {', '.join(key for key, value in facts.items() if value)}"
+            ) from error
+        text += f".{local}" if "+" in text else f"+{local}"
     try:
-        suffixed = Version(f"{version}{suffix}")
+        return Version(text)
     except InvalidVersion as error:
         raise UsageError(
-            f"--version-suffix {suffix}: {version}{suffix} is no version (PEP 440); .post1 and +local are usual"
+            f"{text} is no version (PEP 440): --version-suffix takes .post1, +local and the like"
         ) from error
-    return suffixed
+
+
+def _minor(release: str) -> str:
+    return ".".join(release.split(".")[:2])

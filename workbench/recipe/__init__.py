@@ -1,7 +1,7 @@
-"""What to build. ``from workbench.recipe import Recipe, Sdist, Git`` is all that a recipe needs."""
+"""What to build. ``from workbench.recipe import Git, Recipe, Sdist, when`` is all that a recipe needs."""
 
 from __future__ import annotations
 
-from workbench.recipe.model import Git, LocalFolder, Recipe, Sdist, Source
+from workbench.recipe.model import Git, LocalFolder, Recipe, Sdist, Source, When, when
 
-__all__ = ["Git", "LocalFolder", "Recipe", "Sdist", "Source"]
+__all__ = ["Git", "LocalFolder", "Recipe", "Sdist", "Source", "When", "when"]

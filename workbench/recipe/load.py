@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from workbench.errors import RecipeError, nearest
-from workbench.recipe.model import Git, Recipe, Sdist
+from workbench.recipe.model import Git, Recipe, Sdist, When
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _UNKNOWN = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
 _MISSING = re.compile(r"(\w+)\.__init__\(\) missing \d+ required keyword-only arguments?: (.*)")
-_CLASSES = {kind.__name__: kind for kind in (Recipe, Sdist, Git)}
+_CLASSES = {kind.__name__: kind for kind in (Recipe, Sdist, Git, When)}
 
 
 def path_of(recipes: Path, name: str) -> Path:

@@ -73,6 +73,41 @@ Source = Sdist | Git | LocalFolder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class When:
+    """A value that holds only for some targets; made by `when`. Of the conditions, all that are given must hold."""
+
+    value: str
+    python: str | None = None
+    arch: str | None = None
+    compute: str | None = None
+    torch: str | None = None
+
+    def __post_init__(self) -> None:
+        _check(self)
+        if self == When(value=self.value):
+            raise RecipeError(f"when({self.value!r}): give a condition: python, arch, compute or torch")
+        for key in ("python", "torch"):
+            if (specifiers := getattr(self, key)) is not None:
+                _parse(f"when({self.value!r}): {key}", SpecifierSet, specifiers, InvalidSpecifier)
+
+
+def when(
+    value: str,
+    *,
+    python: str | None = None,
+    arch: str | None = None,
+    compute: str | None = None,
+    torch: str | None = None,
+) -> When:
+    """Give a value to the targets that fit, and to no others.
+
+    `python` and `torch` are PEP 440 specifiers (``"<3.13"``, ``">=2.9"``), `arch` is ``uname -m``'s word, `compute`
+    a pattern (``"cu13*"``, ``"cpu"``). A torch condition never holds for a target without torch.
+    """
+    return When(value=value, python=python, arch=arch, compute=compute, torch=torch)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """How one package is made.
 
@@ -83,14 +118,22 @@ class Recipe:
     ``upstream``                  the URL of the project that the source derives from
     ``source``                    ``Sdist`` or ``Git``, pinned
     ``patches``                   the folder below ``patches/``; the recipe's name unless given
+    ``patches_when``              patches of the series that only some targets get: ``when("a.patch", ...)``
     ``python``                    the Pythons it supports (PEP 440 specifiers on X.Y)
+    ``arch``                      the architectures it supports
+    ``compute``                   the compute platforms it supports, as patterns (``"cpu"``, ``"cu13*"``)
+    ``torch``                     the torch releases it builds against (PEP 440 specifiers); None: no torch
     ``build_requires``            requirements on top of the project's own ``build-system.requires``
+    ``cuda_libraries``            CUDA's libraries beside the runtime that it is built with (``"cublas"``)
     ``environment``               variables for the build backend
+    ``local_version``             template of the local version (``"cu{cuda}torch{torch}"``); see docs/targets.md
     ``repair_exclude``            sonames that auditwheel must not graft (wildcards allowed)
     ``modules``                   import names that the wheel must provide; the name unless given
     ``smoke_test``                Python code run with only the wheel and ``test_requires`` installed
     ``test_requires``             what the smoke test needs beside the wheel's own requirements
     ============================  =====================================================================
+
+    In ``build_requires``, ``repair_exclude`` and ``environment`` a value may be a ``when(...)``.
 
     Raises RecipeError, which starts with the key.
     """
@@ -102,10 +145,16 @@ class Recipe:
     license: str | None = None
     source: Sdist | Git
     patches: str = ""
+    patches_when: tuple[When, ...] = ()
     python: str = ">=3.9"
-    build_requires: tuple[str, ...] = ()
-    environment: dict[str, str] = field(default_factory=dict)
-    repair_exclude: tuple[str, ...] = ()
+    arch: tuple[str, ...] = ("x86_64", "aarch64")
+    compute: tuple[str, ...] = ("cpu",)
+    torch: str | None = None
+    build_requires: tuple[str | When, ...] = ()
+    cuda_libraries: tuple[str, ...] = ()
+    environment: dict[str, str | When] = field(default_factory=dict)
+    local_version: str = ""
+    repair_exclude: tuple[str | When, ...] = ()
     modules: tuple[str, ...] = ()
     smoke_test: str = ""
     test_requires: tuple[str, ...] = ()
@@ -115,16 +164,15 @@ class Recipe:
         if not is_normalized_name(self.name):
             raise RecipeError(f"name: {self.name!r} is not normalised: write {canonicalize_name(self.name)!r}")
         _parse("version", Version, self.version, InvalidVersion)
-        _parse("python", SpecifierSet, self.python, InvalidSpecifier)
+        for key in ("python", "torch"):
+            if (specifiers := getattr(self, key)) is not None:
+                _parse(key, SpecifierSet, specifiers, InvalidSpecifier)
         for key in ("build_requires", "test_requires"):
-            for requirement in getattr(self, key):
+            for each in getattr(self, key):
+                requirement = each.value if isinstance(each, When) else each
                 _parse(key, Requirement, requirement, InvalidRequirement)
         object.__setattr__(self, "patches", self.patches or self.name)
         object.__setattr__(self, "modules", self.modules or (self.name.replace("-", "_"),))
-
-    def supports(self, python: str) -> bool:
-        """Say whether the recipe builds for a Python, ``"3.12"``."""
-        return SpecifierSet(self.python).contains(f"{python}.0", prereleases=True)
 
 
 def _parse(key: str, kind: Callable[[str], object], text: str, invalid: type[ValueError]) -> None:
@@ -134,22 +182,25 @@ def _parse(key: str, kind: Callable[[str], object], text: str, invalid: type[Val
         raise RecipeError(f"{key}: {error}") from error
 
 
-_TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
-    "str": (str, "a string"),
-    "str | None": ((str, type(None)), "a string"),
-    "bool": (bool, "True or False"),
-    "tuple[str, ...]": (tuple, "a tuple of strings: (\"x\",)"),
-    "dict[str, str]": (dict, "a dict of strings"),
-    "Sdist | Git": ((Sdist, Git), "Sdist(...) or Git(...)"),
+_TYPES: dict[str, tuple[type | tuple[type, ...], type | tuple[type, ...], str]] = {
+    "str": (str, (), "a string"),
+    "str | None": ((str, type(None)), (), "a string"),
+    "bool": (bool, (), "True or False"),
+    "tuple[str, ...]": (tuple, str, 'a tuple of strings: ("x",)'),
+    "tuple[When, ...]": (tuple, When, 'a tuple of when(...): (when("x", compute="cu13*"),)'),
+    "tuple[str | When, ...]": (tuple, (str, When), 'a tuple of strings and when(...): ("x",)'),
+    "dict[str, str | When]": (dict, (str, When), "a dict of strings, its values strings or when(...)"),
+    "Sdist | Git": ((Sdist, Git), (), "Sdist(...) or Git(...)"),
 }
+"""For each annotation of this module: the type, the type of its parts, and what to tell a person."""
 
 
 def _check(value: Any) -> None:  # noqa: ANN401 - any dataclass of this module
     """Check the types of a value's fields: a recipe is written by hand, and is not run through mypy."""
-    prefix = "" if isinstance(value, Recipe) else "source."
+    prefix = {Recipe: "", When: "when: "}.get(type(value), "source.")
     for each in fields(value):
         item = getattr(value, each.name)
-        kinds, expected = _TYPES[str(each.type)]
+        kinds, part_kinds, expected = _TYPES[str(each.type)]
         parts = item if isinstance(item, tuple) else (*item, *item.values()) if isinstance(item, dict) else ()
-        if not isinstance(item, kinds) or not all(isinstance(part, str) for part in parts):
+        if not isinstance(item, kinds) or not all(isinstance(part, part_kinds) for part in parts):
             raise RecipeError(f"{prefix}{each.name}: expected {expected}, got {item!r:.80}")
