@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
+from workbench import console
 from workbench.build.interpreter import find_interpreter
+from workbench.errors import UsageError, VerificationFailed
 from workbench.plan.target import this_arch, this_python
 from workbench.recipe.load import load, names
 from workbench.verify.engine import Request, verify
+
+from workbench.verify.report import checks_table, findings_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,9 +23,37 @@ if TYPE_CHECKING:
     from workbench.verify.report import Report
 
 
-def verify_wheels(wheels: Sequence[Path], site: Site) -> tuple[Report, ...]:
-    """Return a report for each wheel, in their order. Raises RecipeError, ToolMissing."""
-    return verify([_request(wheel, site) for wheel in wheels], site)
+def verify_wheels(wheels: Sequence[Path], site: Site, *, reuse: bool = False) -> tuple[Report, ...]:
+    """Return a report for each wheel, in their order; `reuse` takes one that was kept for an unchanged file.
+
+    Raises UsageError without a wheel, RecipeError, ToolMissing.
+    """
+    if not wheels:
+        raise UsageError("name the wheels: wheels/*.whl")
+    return verify([_request(wheel, site) for wheel in wheels], site, reuse=reuse)
+
+
+def report(reports: Sequence[Report], *, json: bool) -> None:
+    """Print the table of checks and every finding. Raises VerificationFailed where a wheel did not pass."""
+    if json:
+        console.answer_json([each.as_dict() for each in reports])
+    else:
+        console.answer_table(*checks_table(reports))
+        for each in reports:
+            if each.findings:
+                console.answer(f"\n{findings_text(each)}")
+    require_passed(reports)
+
+
+def require_passed(reports: Sequence[Report]) -> None:
+    """Raise VerificationFailed where a wheel did not pass."""
+    failed = [each for each in reports if not each.passed]
+    if failed:
+        findings = sum(len(each.findings) for each in failed)
+        raise VerificationFailed(
+            f"{len(failed)} of {len(reports)} wheels did not pass, with {findings} findings: "
+            f"{', '.join(each.path.name for each in failed)}"
+        )
 
 
 def _request(wheel: Path, site: Site) -> Request:

@@ -84,7 +84,7 @@ class When:
 
     def __post_init__(self) -> None:
         _check(self)
-        if self == When(value=self.value):
+        if (self.python, self.arch, self.compute, self.torch) == (None,) * 4:
             raise RecipeError(f"when({self.value!r}): give a condition: python, arch, compute or torch")
         for key in ("python", "torch"):
             if (specifiers := getattr(self, key)) is not None:
