@@ -1,0 +1,18 @@
+"""The transaction from verified wheels to store, registry and pages, and the way back.
+
+    from workbench.store.opening import open_store
+    from workbench.publish.plan import Candidate
+    from workbench.publish.transaction import publish
+
+    store = open_store(site)
+    candidate = Candidate.of(report, package, build_key=…, build=…, now=datetime.now(UTC))
+    published = publish(site, store, [candidate], dry_run=False)   # .plan, .generation, .as_dict(), .lines()
+
+    from workbench.publish.changes import remove, unyank, yank
+    yank(site, store, [filename], reason="…")                      # a Change: .as_dict(), .lines()
+
+What is written is written in this order: wheel, metadata, provenance, record, registry, pages. Whatever ends
+the process between two of these, nothing half-published is visible, and publishing again completes it.
+"""
+
+from __future__ import annotations

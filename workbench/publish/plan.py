@@ -1,0 +1,262 @@
+"""What a publish would do, as a value. Deciding is pure; ``--dry-run`` prints what a real run carries out."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from workbench.console import file_size
+from workbench.errors import StoreError
+from workbench.publish.registry import timestamp
+from workbench.registry.file import dumps
+from workbench.registry.model import Package, PublishedWheel, Registry
+from workbench.store.folder import taken
+from workbench.store.layout import file_key, metadata_key, provenance_key, record_key, url
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from workbench.registry.model import BuildFacts
+    from workbench.store.protocol import Content, Entry
+    from workbench.verify.report import Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A verified wheel to publish.
+
+    `project` is the normalised name, `package` the project's facts without wheels, `wheel` the registry's
+    entry, made from what verification computed, `path` the file, `metadata` its ``METADATA`` and `provenance`
+    its attestations (PEP 740), where there are any.
+    """
+
+    project: str
+    package: Package
+    wheel: PublishedWheel
+    path: Path
+    metadata: bytes
+    provenance: bytes | None = None
+
+    @classmethod
+    def of(
+        cls,
+        report: Report,
+        package: Package,
+        *,
+        now: datetime,
+        build_key: str | None = None,
+        build: BuildFacts | None = None,
+        provenance: bytes | None = None,
+    ) -> Candidate:
+        """Return the candidate that a passed report speaks of. Nothing is read or hashed again."""
+        python, platform = _cell(report.tags[0])
+        wheel = PublishedWheel(
+            filename=report.path.name,
+            url=file_key(report.name, report.path.name),
+            python_version=python,
+            platform=platform,
+            upload_date=timestamp(now)[:10],
+            sha256=report.sha256,
+            size=report.size,
+            upload_time=timestamp(now),
+            requires_python=report.requires_python,
+            metadata_sha256=hashlib.sha256(report.metadata).hexdigest(),
+            build_key=build_key,
+            build=build,
+        )
+        return cls(
+            project=report.name,
+            package=package,
+            wheel=wheel,
+            path=report.path,
+            metadata=report.metadata,
+            provenance=provenance,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """A file to create in the store: its key, what it holds and that content's sha256."""
+
+    key: str
+    content: Content
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedWheel:
+    """One wheel's part of a plan: the files that are still to be written, in order, and its registry entry.
+
+    `registered` says that the registry has it already.
+    """
+
+    candidate: Candidate
+    wheel: PublishedWheel
+    writes: tuple[Write, ...]
+    registered: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a publish into a store at some generation would do."""
+
+    place: str
+    generation: int
+    wheels: tuple[PlannedWheel, ...]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all of it is published already."""
+        return all(planned.registered and not planned.writes for planned in self.wheels)
+
+    @property
+    def size(self) -> int:
+        """The bytes to write."""
+        return sum(write.size for planned in self.wheels for write in planned.writes)
+
+    def lines(self) -> tuple[str, ...]:
+        """Return the plan as a person reads it."""
+        if self.is_done:
+            return (f"all of it is published already in {self.place} (generation {self.generation})",)
+        lines = []
+        for planned in self.wheels:
+            lines += [f"create {write.key} ({file_size(write.size)})" for write in planned.writes]
+            if not planned.registered:
+                lines.append(f"register {planned.wheel.filename}")
+            elif not planned.writes:
+                lines.append(f"leave {planned.wheel.filename}: published already")
+        if not all(planned.registered for planned in self.wheels):
+            lines.append(f"generation {self.generation} becomes {self.generation + 1}")
+        return (*lines, f"draw the pages in {self.place}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plain form, for JSON."""
+        return {
+            "store": self.place,
+            "generation": self.generation,
+            "done": self.is_done,
+            "wheels": [
+                {
+                    "filename": planned.wheel.filename,
+                    "project": planned.candidate.project,
+                    "sha256": planned.wheel.sha256,
+                    "registered": planned.registered,
+                    "create": [write.key for write in planned.writes],
+                }
+                for planned in self.wheels
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a store holds, as far as some candidates are concerned.
+
+    `entries` are the files and records of their projects by key; `records` those of their records that are
+    there, read.
+    """
+
+    registry: Registry
+    entries: Mapping[str, Entry]
+    records: Mapping[str, Registry]
+
+
+def decide(candidates: Sequence[Candidate], found: Found, *, place: str, public_url: str | None) -> Plan:
+    """Return the plan for these candidates.
+
+    Raises FilenameTaken for a filename that is published, or was, with other bytes, and StoreError for one
+    that is being deleted.
+    """
+    wheels = tuple(_planned(candidate, found, place, public_url) for candidate in candidates)
+    return Plan(place=place, generation=found.registry.generation, wheels=wheels)
+
+
+def merge(registry: Registry, plan: Plan) -> Registry:
+    """Return a registry that has the wheels of a plan. Raises as `decide` does: it may be newer."""
+    for planned in plan.wheels:
+        name, wheel = planned.candidate.project, planned.wheel
+        _refuse_other_bytes(registry, wheel, plan.place)
+        known = registry.packages.get(name)
+        facts = planned.candidate.package
+        if known:
+            facts = replace(
+                facts, wheels=known.wheels, status=known.status, status_reason=known.status_reason
+            )
+        registry = registry.with_package(name, facts)
+        if registry.find(wheel.filename) is None:
+            registry = registry.with_wheel(name, wheel)
+    back = {planned.wheel.filename for planned in plan.wheels}
+    return replace(registry, removed=tuple(gone for gone in registry.removed if gone.filename not in back))
+
+
+def record_of(project: str, package: Package, wheel: PublishedWheel) -> bytes:
+    """Return a wheel's record: a registry of this wheel alone, and as immutable as the wheel."""
+    return dumps(Registry(packages={project: replace(package, wheels=(wheel,))})).encode()
+
+
+def _planned(candidate: Candidate, found: Found, place: str, public_url: str | None) -> PlannedWheel:
+    project, wheel = candidate.project, candidate.wheel
+    filename = wheel.filename
+    _refuse_other_bytes(found.registry, wheel, place)
+    entry = found.entries.get(file_key(project, filename))
+    if entry is not None and entry.size != wheel.size:
+        raise taken(filename, f"{place}/{entry.key}")
+    if candidate.provenance is not None and public_url is not None and public_url.startswith("https://"):
+        wheel = replace(wheel, provenance=url(public_url, provenance_key(project, filename)))
+    record = found.records.get(record_key(project, filename))
+    published = found.registry.find(filename)
+    if published is not None:
+        wheel = published[1]
+    elif record is not None:
+        _refuse_other_bytes(record, wheel, place)
+        _, wheel = next(record.wheels())
+    writes = _writes(candidate, wheel)
+    if published is not None or record is not None:
+        # only then is it known whose bytes lie there; else the store compares them as it is asked to create
+        # them
+        writes = tuple(write for write in writes if write.key not in found.entries)
+    return PlannedWheel(candidate=candidate, wheel=wheel, writes=writes, registered=published is not None)
+
+
+def _writes(candidate: Candidate, wheel: PublishedWheel) -> tuple[Write, ...]:
+    project, filename = candidate.project, wheel.filename
+    contents: list[tuple[str, bytes]] = [(metadata_key(project, filename), candidate.metadata)]
+    if candidate.provenance is not None:
+        contents.append((provenance_key(project, filename), candidate.provenance))
+    contents.append((record_key(project, filename), record_of(project, candidate.package, wheel)))
+    file = Write(
+        key=file_key(project, filename), content=candidate.path, sha256=wheel.sha256, size=wheel.size
+    )
+    beside = (
+        Write(key=key, content=content, sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+        for key, content in contents
+    )
+    return (file, *beside)
+
+
+def _refuse_other_bytes(registry: Registry, wheel: PublishedWheel, place: str) -> None:
+    published = registry.find(wheel.filename)
+    if published is not None and published[1].sha256 != wheel.sha256:
+        raise taken(wheel.filename, f"sha256 {published[1].sha256} in {place}")
+    for gone in registry.removed:
+        if gone.filename != wheel.filename:
+            continue
+        if gone.sha256 != wheel.sha256:
+            raise taken(wheel.filename, f"removed on {gone.removed[:10]} from {place}")
+        if gone.state == "deleting":
+            raise StoreError(
+                f"{wheel.filename} is being deleted from {place}: let 'invoke store-clean --apply' finish "
+                "that, then publish it again"
+            )
+
+
+def _cell(tag: str) -> tuple[str, str]:
+    """Return the Python (``3.11``, ``3``) and the platform that a whole tag names."""
+    interpreter, _, platform = tag.split("-")
+    digits = re.fullmatch(r"[a-z]+(\d)(\d*)", interpreter)
+    return (".".join(filter(None, digits.groups())) if digits else interpreter), platform

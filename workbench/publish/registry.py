@@ -1,0 +1,154 @@
+"""Changes of the registry that lies in a store: by compare-and-swap, merged with what others published."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from workbench.errors import RegistryError, StoreError
+from workbench.files import write_whole
+from workbench.publish.pages import draw_pages
+from workbench.registry.file import dumps, load, loads
+from workbench.registry.model import Registry
+from workbench.store.layout import HISTORY, RECORDS, REGISTRY, history_key
+from workbench.store.opening import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workbench.registry.model import Package
+    from workbench.site import Site
+    from workbench.store.protocol import Store, Stored
+
+ATTEMPTS = 40
+LONGEST_WAIT = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amended:
+    """A change of the registry: what it was, what it is, and as which bytes."""
+
+    before: Registry
+    after: Registry
+    document: bytes
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything changed."""
+        return self.after != self.before
+
+
+def current(store: Store) -> Registry:
+    """Return a store's registry, an empty one for a store that has none. Raises StoreError, RegistryError."""
+    return _parsed(store, store.read(REGISTRY))
+
+
+def amend(
+    store: Store, change: Callable[[Registry], Registry], what: str, *, may_shrink: bool = False
+) -> Amended:
+    """Change a store's registry, and begin anew from the newer one when another publisher was faster.
+
+    `change` is a pure function, called once for every attempt; `what` is kept as the change's description.
+    The generation replaced is kept in the history first, so each can be gone back to.
+
+    Raises RegistryError when wheels would vanish from the registry and `may_shrink` is not set.
+    """
+    for attempt in range(ATTEMPTS):
+        stored = store.read(REGISTRY)
+        before = _parsed(store, stored)
+        changed = change(before)
+        if changed == before:
+            return Amended(before=before, after=before, document=stored.content if stored else b"")
+        if not may_shrink:
+            _refuse_to_shrink(store, stored, before, changed)
+        now = timestamp(datetime.now(UTC))
+        after = replace(changed, generation=before.generation + 1, updated=now, change=what)
+        document = dumps(after).encode()
+        if stored is not None:
+            key = history_key(before.generation)
+            store.create(key, stored.content, sha256=hashlib.sha256(stored.content).hexdigest())
+        if store.replace(REGISTRY, document, expected=stored.version if stored else None):
+            return Amended(before=before, after=after, document=document)
+        # publishers that collided once must not meet again at the same beat
+        time.sleep(random.uniform(0, min(LONGEST_WAIT, 0.02 * 2**attempt)))  # noqa: S311 - no secret
+    raise StoreError(
+        f"{store.place}: others changed the registry {ATTEMPTS} times in a row before this change could be "
+        "made. The files are there; run the same command again"
+    )
+
+
+def settle(site: Site, store: Store) -> None:
+    """Bring the checkout's copy of the registry up to the store's, the authority."""
+    if store.folder is not None and (store.folder / REGISTRY).resolve() == site.registry.resolve():
+        return
+    stored = store.read(REGISTRY)
+    if stored is not None and not (site.registry.exists() and site.registry.read_bytes() == stored.content):
+        write_whole(site.registry, stored.content)
+
+
+def refuse_a_store_behind(site: Site, store: Store, registry: Registry) -> None:
+    """Raise RegistryError when the checkout's copy knows of wheels that the store has never heard of.
+
+    That is the wrong bucket, or one that lost its registry: publishing there would take those wheels off the
+    index.
+    """
+    copy = load(site.registry)
+    known = {wheel.filename for _, wheel in registry.wheels()} | {gone.filename for gone in registry.removed}
+    lost = sorted(wheel.filename for _, wheel in copy.wheels() if wheel.filename not in known)
+    if lost and copy.generation > registry.generation:
+        raise RegistryError(
+            f"{store.place} is at generation {registry.generation} and lacks {_some(lost)}, which generation "
+            f"{copy.generation} in {site.registry} has: is this the right store? Publish them there too, or "
+            "say --allow-shrink to go on without them"
+        )
+
+
+def declare(site: Site, name: str, package: Package) -> None:
+    """Register a project without wheels, or new facts of one that is registered, and draw its page."""
+    store = open_store(site)
+    store.prepare()
+
+    def change(registry: Registry) -> Registry:
+        known = registry.packages.get(name)
+        wheels = known.wheels if known else ()
+        return registry.with_package(name, replace(package, wheels=wheels))
+
+    amend(store, change, f"declare {name}")
+    draw_pages(store, site.settings)
+    settle(site, store)
+
+
+def timestamp(when: datetime) -> str:
+    """Write a time as the registry does: UTC, RFC 3339, whole seconds."""
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _parsed(store: Store, stored: Stored | None) -> Registry:
+    return loads(stored.content, where=f"{store.place}/{REGISTRY}") if stored else Registry()
+
+
+def _refuse_to_shrink(store: Store, stored: Stored | None, before: Registry, after: Registry) -> None:
+    if stored is None and (
+        any(True for _ in store.entries(RECORDS)) or any(True for _ in store.entries(HISTORY))
+    ):
+        raise RegistryError(
+            f"{store.place}: {REGISTRY} is gone, but wheels were published here: 'invoke reconcile' makes it "
+            "anew from their records. Publishing now would take them off the index; --allow-shrink does so"
+        )
+    listed = {wheel.filename for _, wheel in after.wheels()}
+    lost = sorted(wheel.filename for _, wheel in before.wheels() if wheel.filename not in listed)
+    if lost:
+        raise RegistryError(
+            f"{store.place}: this would take {_some(lost)} off the index. 'invoke remove' is the way to do "
+            "that; --allow-shrink goes on"
+        )
+
+
+def _some(filenames: list[str]) -> str:
+    """Name the first few of many."""
+    rest = len(filenames) - 3
+    return ", ".join(filenames[:3]) + (f" and {rest} more" if rest > 0 else "")

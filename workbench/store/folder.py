@@ -1,0 +1,235 @@
+"""A store that is a folder.
+
+A file is written in the store's own corner of the folder (``.workbench/incoming``), flushed to the disk and
+linked or renamed to its place, so a reader sees it whole or not at all, and a process that is killed leaves
+nothing but a file in the corner. Compare-and-swap holds a lock that the kernel lets go of with the process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from workbench.errors import FilenameTaken, StoreError
+from workbench.store.protocol import Content, Entry, Stored, nobody
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+CORNER = ".workbench"
+CHUNK = 1 << 20
+
+
+class FolderStore:
+    """The store in the folder `root`, made when something is first written. See ``protocol.Store``."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._incoming = root / CORNER / "incoming"
+
+    @property
+    def place(self) -> str:
+        """The folder."""
+        return str(self._root)
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder."""
+        return self._root
+
+    @property
+    def streams(self) -> int:
+        """One: a disk is not faster for being written at two places."""
+        return 1
+
+    def prepare(self) -> None:
+        """Make the folder, and see that it can be written."""
+        with _plainly(self._root):
+            self._incoming.mkdir(parents=True, exist_ok=True)
+            if not os.access(self._root, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self._root))
+
+    def read(self, key: str) -> Stored | None:
+        """Return what lies at a key; its version is the hash of its bytes."""
+        path = self._path(key)
+        with _plainly(path):
+            try:
+                content = path.read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+        return Stored(content=content, version=hashlib.sha256(content).hexdigest())
+
+    def create(
+        self, key: str, content: Content, *, sha256: str, moved: Callable[[int], None] = nobody
+    ) -> bool:
+        """Copy a file in, hashing it on the way: what is published is what was verified, or nothing is."""
+        path = self._path(key)
+        with _plainly(path):
+            if path.exists():
+                return self._is_there(path, sha256)
+            with self._beside(path) as beside:
+                copied = _copy(content, beside, moved)
+                if copied != sha256:
+                    raise StoreError(
+                        f"{content if isinstance(content, Path) else key} changed after it was verified: "
+                        f"its sha256 is {copied}, not {sha256}; verify it again"
+                    )
+                try:
+                    # a link, unlike a rename, does not replace what another process has put there meanwhile
+                    path.hardlink_to(beside)
+                except FileExistsError:
+                    return self._is_there(path, sha256)
+            _flush_folder(path.parent)
+        return True
+
+    def replace(
+        self, key: str, content: bytes, *, expected: str | None, content_type: str | None = None
+    ) -> bool:
+        """Rename a new file over the old one, if that is still the expected one."""
+        del content_type  # a folder's files are typed by whoever serves them
+        path = self._path(key)
+        with _plainly(path), self._beside(path) as beside:
+            _copy(content, beside, nobody)
+            with self._locked():
+                stored = self.read(key)
+                if (stored.version if stored else None) != expected:
+                    return False
+                beside.replace(path)
+                _flush_folder(path.parent)
+        return True
+
+    def delete(self, key: str) -> None:
+        """Remove a file. Its folder stays: another process may be about to put a file there."""
+        path = self._path(key)
+        with _plainly(path):
+            path.unlink(missing_ok=True)
+            if path.parent.is_dir():
+                _flush_folder(path.parent)
+
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        """Yield the files below a prefix. Those in the store's own corner are none of anybody's business."""
+        top = self._root / prefix.rpartition("/")[0]
+        found = []
+        with _plainly(top):
+            for folder, folders, names in os.walk(top):
+                if CORNER in folders:
+                    folders.remove(CORNER)
+                for name in names:
+                    path = Path(folder, name)
+                    key = path.relative_to(self._root).as_posix()
+                    with contextlib.suppress(FileNotFoundError):  # removed since the walk saw it
+                        found.append((key, path.stat()))
+        for key, stat in sorted(found):
+            if key.startswith(prefix):
+                modified = datetime.fromtimestamp(stat.st_mtime, UTC)
+                yield Entry(key=key, size=stat.st_size, modified=modified)
+
+    def check(self, key: str, *, sha256: str, size: int, deep: bool = False) -> str | None:
+        """Look at the file, and with `deep` hash it."""
+        path = self._path(key)
+        with _plainly(path):
+            try:
+                actual = path.stat().st_size
+            except FileNotFoundError:
+                return "is not there"
+            if actual != size:
+                return f"is {actual} bytes long, not {size}"
+            if deep and (found := _hash(path)) != sha256:
+                return f"has the sha256 {found}, not {sha256}"
+        return None
+
+    def _path(self, key: str) -> Path:
+        parts = PurePosixPath(key).parts
+        if not parts or key.startswith("/") or ".." in parts:
+            raise StoreError(f"{key!r} is not the key of a file in a store")
+        return self._root.joinpath(*parts)
+
+    def _is_there(self, path: Path, sha256: str) -> bool:
+        """Return False if the bytes are those, as `create` does; raise FilenameTaken if they are others."""
+        if _hash(path) != sha256:
+            raise taken(path.name, str(path))
+        return False
+
+    @contextlib.contextmanager
+    def _beside(self, path: Path) -> Iterator[Path]:
+        """Yield the path of a new file in the store's corner, gone afterwards unless it was renamed."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._incoming.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=self._incoming, prefix=f"{path.name}.")
+        os.fchmod(descriptor, 0o644)
+        os.close(descriptor)
+        try:
+            yield Path(name)
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        with (self._root / CORNER / "store.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def taken(filename: str, place: str) -> FilenameTaken:
+    """Return the error for a filename that is published with other bytes."""
+    return FilenameTaken(
+        f"{filename}: published already, with other bytes ({place}). Published files never change: build it "
+        "again with '--version-suffix .post1' to publish it under a version of its own"
+    )
+
+
+def _copy(content: Content, to: Path, moved: Callable[[int], None]) -> str:
+    """Write content to a file, flushed to the disk; return its sha256."""
+    digest = hashlib.sha256()
+    with to.open("wb", buffering=0) as sink:
+        for chunk in _chunks(content):
+            sink.write(chunk)
+            digest.update(chunk)
+            moved(len(chunk))
+        os.fsync(sink.fileno())
+    return digest.hexdigest()
+
+
+def _chunks(content: Content) -> Iterator[memoryview]:
+    if isinstance(content, bytes):
+        yield memoryview(content)
+        return
+    buffer = memoryview(bytearray(CHUNK))
+    with content.open("rb", buffering=0) as file:
+        while count := file.readinto(buffer):
+            yield buffer[:count]
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush_folder(folder: Path) -> None:
+    """Have a folder's entries on the disk: a power cut must not take back what was said to be published."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _plainly(path: Path) -> Iterator[None]:
+    """Turn what the operating system refuses into StoreError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StoreError(
+                f"{path}: no space is left on its disk. Nothing half-written is left behind: make room, and "
+                "run the same command again"
+            ) from error
+        raise StoreError(f"{error.filename or path}: {error.strerror}") from error

@@ -1,0 +1,78 @@
+"""The keys of a store, and what each is served as.
+
+::
+
+    packages.json                   the registry
+    index/…                         the pages
+    files/<project>/<filename>      a wheel; beside it .metadata (PEP 658) and .provenance (PEP 740)
+    records/<project>/<filename>.json   the immutable record of a wheel: a registry of only that one
+    history/<generation>.json       the registry as it was at a generation
+
+The URL of a key is the store's public URL, a slash, and the key quoted: ``+`` is ``%2B``, which S3 would
+otherwise take for a space.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import quote
+
+REGISTRY = "packages.json"
+INDEX = "index/"
+FILES = "files/"
+RECORDS = "records/"
+HISTORY = "history/"
+
+IMMUTABLE = "public, max-age=31536000, immutable"
+CHANGING = "no-cache"
+"""Served from a cache only after asking: installers get a 304 as long as nothing changed."""
+
+
+class Headers(NamedTuple):
+    """The HTTP headers ``Content-Type`` and ``Cache-Control`` of a key."""
+
+    content_type: str
+    cache_control: str
+
+
+def file_key(project: str, filename: str) -> str:
+    """Return where a wheel lies."""
+    return f"{FILES}{project}/{filename}"
+
+
+def metadata_key(project: str, filename: str) -> str:
+    """Return where a wheel's ``METADATA`` lies (PEP 658: the file's own URL and ``.metadata``)."""
+    return f"{FILES}{project}/{filename}.metadata"
+
+
+def provenance_key(project: str, filename: str) -> str:
+    """Return where a wheel's attestations lie (PEP 740)."""
+    return f"{FILES}{project}/{filename}.provenance"
+
+
+def record_key(project: str, filename: str) -> str:
+    """Return where a wheel's record lies."""
+    return f"{RECORDS}{project}/{filename}.json"
+
+
+def history_key(generation: int) -> str:
+    """Return where a generation's registry lies; keys sort as the generations do."""
+    return f"{HISTORY}{generation:08}.json"
+
+
+def url(public_url: str, key: str) -> str:
+    """Return the URL of a key below a store's public URL."""
+    return f"{public_url}/{quote(key, safe='/~')}"
+
+
+def headers(key: str) -> Headers:
+    """Return what a file of the store is served as. Pages bring their own type (``index.page.Page``)."""
+    name = key.rpartition("/")[2]
+    cache = IMMUTABLE if key.startswith((FILES, RECORDS, HISTORY)) else CHANGING
+    if name.endswith(".whl"):
+        return Headers("application/octet-stream", cache)
+    if name.endswith(".metadata"):
+        return Headers("text/plain; charset=utf-8", cache)
+    if name.endswith(".provenance"):
+        return Headers("application/vnd.pypi.integrity.v1+json", cache)
+    return Headers("application/json", cache)

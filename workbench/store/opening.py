@@ -1,0 +1,16 @@
+"""The store that a site's settings name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.store.folder import FolderStore
+
+if TYPE_CHECKING:
+    from workbench.site import Site
+    from workbench.store.protocol import Store
+
+
+def open_store(site: Site) -> Store:
+    """Return the site's store. Nothing is asked of it yet."""
+    return FolderStore((site.root / site.settings.store.folder).resolve())

@@ -1,0 +1,94 @@
+"""What every store promises, whatever its kind.
+
+Files are created once and never change; what changes (registry, pages) is replaced by compare-and-swap. Only
+"there is no such key" is an answer; every other failure raises StoreError.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+Content = bytes | Path
+"""What is written: bytes, or the file that holds them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What lies at a key. `version` is the store's own name for these bytes at this key."""
+
+    content: bytes
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A key that a listing found, its size in bytes and when it was written (UTC).
+
+    `version` is what `Store.replace` expects; None where the store would have to read the file to say it.
+    """
+
+    key: str
+    size: int
+    modified: datetime
+    version: str | None = None
+
+
+def nobody(_count: int, /) -> None:
+    """Take no note of progress."""
+
+
+class Store(Protocol):
+    """A store of published files. Keys are relative paths with ``/`` (see ``layout``), never quoted."""
+
+    @property
+    def place(self) -> str:
+        """Where it is, in a person's words."""
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that it is, or None for one that lies elsewhere."""
+
+    @property
+    def streams(self) -> int:
+        """How many files are best written at once."""
+
+    def prepare(self) -> None:
+        """Make sure, before anything is changed, that the store can keep its promises. Raises StoreError."""
+
+    def read(self, key: str) -> Stored | None:
+        """Return what lies at a key, or None where nothing does."""
+
+    def create(
+        self, key: str, content: Content, *, sha256: str, moved: Callable[[int], None] = nobody
+    ) -> bool:
+        """Write a file that never changes again, whole or not at all.
+
+        Returns False when these very bytes are there already. `sha256` (hex) is the hash of `content`, known
+        beforehand; `moved` is told of bytes as they go.
+
+        Raises FilenameTaken when other bytes are there, StoreError when `content` does not have that hash.
+        """
+
+    def replace(
+        self, key: str, content: bytes, *, expected: str | None, content_type: str | None = None
+    ) -> bool:
+        """Write a key if its version is still `expected` (None: if it is still not there).
+
+        Returns False, with nothing changed, when another writer was faster. `content_type` is what a server
+        answers with, where it is not what `layout.headers` says.
+        """
+
+    def delete(self, key: str) -> None:
+        """Remove a key; one that is not there is removed already."""
+
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        """Yield what lies at the keys that start with `prefix`, in the order of the keys."""
+
+    def check(self, key: str, *, sha256: str, size: int, deep: bool = False) -> str | None:
+        """Return what is wrong with a created file, or None for a good one; `deep` reads every byte of it."""
