@@ -6,7 +6,6 @@ published get fresh ones.
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -14,7 +13,8 @@ import nox
 
 sys.path.insert(0, str(Path(__file__).parent))  # nox puts no root there
 
-from workbench.commands.proof import published_cells
+from workbench.commands.proof import Cell, prove, published_cells
+from workbench.site import Site
 
 nox.needs_version = ">=2026.10"
 nox.options.sessions = ["lint", "typing", "tests"]
@@ -39,3 +39,11 @@ def typing(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The test suite; a folder or a ``-k`` may follow ``--``."""
     session.run("pytest", "-n", "auto", *session.posargs)
+
+
+@nox.session
+@nox.parametrize("cell", [nox.param(cell, id=f"{cell.package}-{cell.python}") for cell in published_cells(Site.here())])
+def verify(session: nox.Session, cell: Cell) -> None:
+    """Install a published package from the index in a fresh environment, by pip and by uv, and smoke-test it."""
+    session.log(f"{cell.wheel.filename} ({cell.wheel.sha256})")
+    prove([cell], Site.here())

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import sys
-import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
 from packaging.utils import parse_wheel_filename
 
 from workbench.build.interpreter import find_interpreter
+from workbench.commands.index import served
 from workbench.commands.verify import python_of
 from workbench.console import step
 from workbench.environment import Environment
-from workbench.errors import CommandFailed, InstallFailed
+from workbench.errors import CommandFailed, InstallFailed, SettingsError
 from workbench.plan.target import this_arch
 from workbench.process import run
 from workbench.recipe.load import load
 from workbench.registry.file import load as load_registry
+from workbench.store.opening import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from workbench.registry.model import PublishedWheel
     from workbench.site import Site
@@ -56,33 +59,57 @@ def published_cells(site: Site) -> tuple[Cell, ...]:
     return tuple(cell for _, cell in newest.values())
 
 
-def prove(cell: Cell, index_url: str, site: Site, *, installers: Sequence[Installer] = ("pip", "uv")) -> None:
-    """Install a cell's wheel from an index in a fresh environment for each installer, and run its smoke test.
+def prove(cells: Sequence[Cell], site: Site, *, installers: Sequence[Installer] = ("pip", "uv")) -> None:
+    """Install each cell's wheel from the index in a fresh environment for each installer, and run its smoke test.
 
-    The wheel is pinned to the hash in the registry and comes from `index_url` alone; what it requires comes from
-    the package index. Raises InstallFailed.
+    The wheel is pinned to the hash in the registry and comes from our index alone: the public one, or without a
+    public URL the store's folder, served on loopback. What it requires comes from the package index.
+
+    Raises InstallFailed.
     """
+    with _index_url(site) as index_url:
+        for cell in cells:
+            for installer in installers:
+                _prove(cell, index_url, site, installer)
+
+
+@contextmanager
+def _index_url(site: Site) -> Iterator[str]:
+    public = site.settings.public_url
+    if public:
+        yield f"{public.rstrip('/')}/index/simple/"
+        return
+    folder = open_store(site).folder
+    if folder is None:
+        raise SettingsError("workbench.yaml: public_url: missing: it says where the world finds the store")
+    with served(folder) as url:
+        yield url
+
+
+def _prove(cell: Cell, index_url: str, site: Site, installer: Installer) -> None:
     recipe = load(site.recipes, cell.package)
     name, version, _, _ = parse_wheel_filename(cell.wheel.filename)
-    pin = f"{name}=={version} --hash=sha256:{cell.wheel.sha256}\n"
-    for installer in installers:
-        with (
-            step(f"prove {name} {version} {cell.python}: {installer} install, smoke test"),
-            tempfile.TemporaryDirectory(prefix="workbench-proof-") as folder,
-        ):
-            place = Path(folder)
-            (place / "pin.txt").write_text(pin)
-            try:
-                environment = Environment.create(place / "env", python=find_interpreter(cell.python))
-                run([*_install(installer, environment), "--default-index" if installer == "uv" else "--index-url",
-                     index_url, "--no-deps", "--require-hashes", "-r", place / "pin.txt"], cwd=place)
-                environment.install([f"{name}=={version}", *recipe.test_requires])
-                environment.run_code(recipe.smoke_test or f"import {recipe.modules[0]}", cwd=place)
-            except CommandFailed as error:
-                raise InstallFailed(f"{cell.wheel.filename} is published, but {installer} fails: {error}") from error
+    with (
+        step(f"prove {name} {version} on Python {cell.python}: {installer} installs it, the smoke test passes"),
+        TemporaryDirectory(prefix="workbench-proof-") as folder,
+    ):
+        place = Path(folder)
+        pin = place / "requirements.txt"
+        pin.write_text(f"{name}=={version} --hash=sha256:{cell.wheel.sha256}\n")
+        try:
+            environment = Environment.create(place / "env", python=find_interpreter(cell.python))
+            run([*_install(installer, environment, index_url), "--no-deps", "--require-hashes", "-r", pin])
+            environment.install([f"{name}=={version}", *recipe.test_requires])
+            environment.run_code(recipe.smoke_test or f"import {recipe.modules[0]}", cwd=place)
+        except CommandFailed as error:
+            raise InstallFailed(
+                f"{cell.wheel.filename} is published, but does not install with {installer}: {error}"
+            ) from error
 
 
-def _install(installer: Installer, environment: Environment) -> list[str | Path]:
+def _install(installer: Installer, environment: Environment, index_url: str) -> list[str | Path]:
     if installer == "pip":
-        return [sys.executable, "-m", "pip", "--python", environment.python, "install", "--quiet", "--no-cache-dir"]
-    return ["uv", "pip", "install", "--quiet", "--no-cache", "--python", environment.python]
+        pip = [sys.executable, "-m", "pip", "--python", environment.python, "install", "--no-cache-dir"]
+        return [*pip, "--quiet", "--disable-pip-version-check", "--index-url", index_url]
+    uv = ["uv", "pip", "install", "--no-cache", "--quiet", "--python", environment.python]
+    return [*uv, "--default-index", index_url]

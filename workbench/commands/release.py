@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from packaging.utils import parse_wheel_filename
 
+from workbench import console
 from workbench.commands import built
-from workbench.commands.build import build_wheel, find_built, plans
+from workbench.commands.build import build_wheel, describe, find_built, plans
 from workbench.commands.proof import Cell, prove
 from workbench.commands.upload import upload
 from workbench.commands.verify import verify_wheels
-from workbench.console import note
 from workbench.errors import FilenameTaken, UsageError, VerificationFailed
 from workbench.registry.file import load as load_registry
 from workbench.verify.report import findings_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from workbench.commands.build import Request
@@ -62,19 +63,68 @@ def todo(request: Request, site: Site) -> Todo:
     return Todo(plans=tuple(open_plans), published=tuple(published), left_out=left_out)
 
 
-def release(work: Todo, site: Site, *, jobs: int | None = None, skip_build: bool = False) -> tuple[PublishedWheel, ...]:
-    """Build, repair, verify, publish and prove what is to be done, and return the published wheels.
+def release(
+    work: Todo, site: Site, *, jobs: int | None = None, skip_build: bool = False
+) -> tuple[Cell, ...]:
+    """Build, repair, verify, publish and prove what is to be done, and return what is published now.
 
     A wheel that this very plan made earlier is taken as it is; with `skip_build` there must be one. A wheel that
     does not verify is removed and built again, at most twice.
 
     Raises VerificationFailed, InstallFailed, and what building and publishing raise.
     """
+    if not work.plans:
+        return ()
     reports = [_verified(plan, site, jobs=jobs, skip_build=skip_build) for plan in work.plans]
-    wheels = upload(reports, site).wheels
-    for plan, wheel in zip(work.plans, wheels, strict=True):
-        prove(Cell(package=plan.recipe.name, python=plan.target.python, wheel=wheel), site)
-    return wheels
+    published = upload(reports, site)
+    cells = tuple(
+        Cell(package=plan.recipe.name, python=plan.target.python, wheel=planned.wheel)
+        for plan, planned in zip(work.plans, published.plan.wheels, strict=True)
+    )
+    prove(cells, site)
+    return cells
+
+
+def report(work: Todo, cells: Sequence[Cell], site: Site, *, json: bool) -> None:
+    """Print the closing summary: what was published, what was already, what was left out."""
+    if json:
+        console.answer_json(
+            {
+                "published": [asdict(cell.wheel) for cell in cells],
+                "published_already": [asdict(wheel) for _, wheel in work.published],
+                "to_do": [] if cells else [describe(plan) for plan in work.plans],
+                "left_out": [{"target": str(out.target), "reason": out.reason} for out in work.left_out],
+            }
+        )
+        return
+    for out in work.left_out:
+        console.answer(f"left out: {out.target}: {out.reason}")
+    for plan, wheel in work.published:
+        console.answer(f"{plan.title} is published already: {wheel.filename}")
+    for cell in cells:
+        console.answer_summary(f"published {cell.wheel.filename}", _facts(cell, site))
+    if not cells:
+        for plan in work.plans:
+            console.answer(f"would build, repair, verify, publish and prove {plan.title} (key {plan.key})")
+
+
+def _facts(cell: Cell, site: Site) -> list[tuple[str, str]]:
+    wheel = cell.wheel
+    _, version, _, tags = parse_wheel_filename(wheel.filename)
+    base = site.settings.public_url
+    lines = [
+        ("size", console.file_size(wheel.size)),
+        ("tags", ", ".join(sorted(map(str, tags)))),
+        ("sha256", wheel.sha256),
+    ]
+    if base:
+        lines.append(("install", f"pip install --index-url {base}/index/simple/ {cell.package}=={version}"))
+    else:
+        lines.append(("serve", "invoke serve"))
+        lines.append(
+            ("install", f"pip install --index-url http://127.0.0.1:8000/index/simple/ {cell.package}=={version}")
+        )
+    return lines
 
 
 def _published(plan: Plan, registry: Registry) -> PublishedWheel | None:
@@ -98,19 +148,19 @@ def _verified(plan: Plan, site: Site, *, jobs: int | None, skip_build: bool) -> 
         (report,) = verify_wheels([wheel], site)
         if report.passed:
             return report
-        note(findings_text(report))
+        console.note(findings_text(report))
         if skip_build:
             raise VerificationFailed(f"{wheel} did not verify; build it again without --skip-build")
         built.discard(wheel)
         if attempt < ATTEMPTS:
-            note(f"{wheel.name} is removed and built again (attempt {attempt + 1} of {ATTEMPTS})")
+            console.note(f"{wheel.name} is removed and built again (attempt {attempt + 1} of {ATTEMPTS})")
     raise VerificationFailed(f"{plan.title} did not verify in {ATTEMPTS} builds; the last findings stand above")
 
 
 def _wheel(plan: Plan, site: Site, *, jobs: int | None, skip_build: bool) -> Path:
     earlier = find_built(plan, site)
     if earlier:
-        note(f"· {earlier.name} was built earlier from the same inputs")
+        console.note(f"· {earlier.name} was built earlier from the same inputs")
         return earlier
     if skip_build:
         raise UsageError(

@@ -1,0 +1,67 @@
+"""``upload``: verified wheels into the store, the registry and the index."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from workbench import console
+from workbench.commands import built
+from workbench.commands.add import package_facts
+from workbench.commands.verify import require_passed, verify_wheels
+from workbench.errors import UsageError
+from workbench.publish.plan import Candidate
+from workbench.publish.transaction import Published, publish
+from workbench.recipe.load import load, names
+from workbench.store.opening import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from workbench.site import Site
+    from workbench.verify.report import Report
+
+
+def upload_wheels(wheels: Sequence[Path], site: Site, *, dry_run: bool = False) -> Published:
+    """Verify wheels (those verified before are not read again) and publish them, all or none.
+
+    Raises VerificationFailed where one does not pass, and what publishing raises.
+    """
+    reports = verify_wheels(wheels, site, reuse=True)
+    require_passed(reports)
+    return upload(reports, site, dry_run=dry_run)
+
+
+def upload(reports: Sequence[Report], site: Site, *, dry_run: bool = False) -> Published:
+    """Publish the wheels of passed reports.
+
+    Raises UsageError for a wheel of a package without a recipe, and what publishing raises.
+    """
+    candidates = [_candidate(report, site) for report in reports]
+    return publish(site, open_store(site), candidates, dry_run=dry_run)
+
+
+def _candidate(report: Report, site: Site) -> Candidate:
+    if report.name not in names(site.recipes):
+        raise UsageError(
+            f"{report.path.name}: {report.name} has no recipe, which says where a package comes from: "
+            f"'invoke add-package {report.name} --source ...' makes one"
+        )
+    known = built.recall(report.path)
+    return Candidate.of(
+        report,
+        package_facts(load(site.recipes, report.name)),
+        now=datetime.now(UTC),
+        build_key=known.build_key if known else None,
+        build=known.facts if known else None,
+    )
+
+
+def report(published: Published, *, json: bool) -> None:
+    """Print what was published, or would be."""
+    if json:
+        console.answer_json(published.as_dict())
+        return
+    for line in published.lines():
+        console.answer(line)
