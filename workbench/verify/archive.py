@@ -375,8 +375,8 @@ def _digest(
         for observer in observers:
             observer.feed(chunk)
     if size != entry.size:
-        than = "more" if size > entry.size else f"{size}, and not"
-        raise _Damaged(f"it holds {than} than the {entry.size} bytes that the archive says")
+        held = "more" if size > entry.size else size
+        raise _Damaged(f"it holds {held} bytes, and the archive says {entry.size}")
     return hashed.digest(), crc
 
 

@@ -36,10 +36,9 @@ class Report:
 
     `sha256` (hex), `size` (bytes), `metadata` (the ``METADATA`` file, as in the wheel), `requires_python` (as
     written there) and `libraries` (its ELF files) come out of the one pass over the file and are what
-    publishing uses: nothing is hashed or unpacked again. `name` (normalised), `version` and `tags` (each in
-    full, sorted) are the filename's, empty where it is not a wheel's. `checks` are those that ran; the wheel
-    passed when `findings` is empty. `seconds` is the time that the pass and the smoke test took; 0 for a report
-    that was kept from an earlier run.
+    publishing uses: nothing is hashed or unpacked again. `name` (normalised), `version` and `tags` (sorted)
+    are the filename's, or empty. `checks` are those that ran; the wheel passed when `findings` is
+    empty. `seconds` is the time of the pass and the smoke test; 0 for a report kept from an earlier run.
     """
 
     path: Path

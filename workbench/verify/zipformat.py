@@ -89,10 +89,16 @@ def read_directory(file: BinaryIO) -> Directory:
     """Read the central directory of a zip file. Raises BadZip."""
     length = file.seek(0, os.SEEK_END)
     end, oddities = _find_end(file, length)
-    disk, first_disk, here, count, size, offset, _ = end.fields
-    after = end.offset
-    if _FULL_16 in (disk, first_disk, here, count) or _FULL_32 in (size, offset):
-        after, disk, first_disk, here, count, size, offset = _read_end_64(file, end.offset)
+    after, fields = end.offset, end.fields[:-1]
+    wide = _read_end_64(file, end.offset)
+    if wide is not None:
+        after, *fields_64 = wide
+        if any(one not in (other, _FULL_16, _FULL_32) for one, other in zip(fields, fields_64, strict=True)):
+            raise BadZip("its end record and its 64-bit end record disagree")
+        fields = tuple(fields_64)
+    elif _FULL_16 in fields[:4] or _FULL_32 in fields[4:]:
+        raise BadZip("its end record refers to a 64-bit one that is not there")
+    disk, first_disk, here, count, size, offset = fields
     if disk or first_disk or here != count:
         raise BadZip("it is one part of an archive in several")
     if offset + size > after:
@@ -168,15 +174,18 @@ def _find_end(file: BinaryIO, length: int) -> tuple[_End, list[str]]:
     return fallback
 
 
-def _read_end_64(file: BinaryIO, end: int) -> tuple[int, ...]:
-    """Return where the 64-bit end record lies, and its disk, first disk, counts, size and offset."""
+def _read_end_64(file: BinaryIO, end: int) -> tuple[int, ...] | None:
+    """Return where the 64-bit end record lies, and its disk, first disk, counts, size and offset.
+
+    None where no locator of one stands before the end record.
+    """
     at = end - _END_LOCATOR_64.size
-    if at < 0:
-        raise BadZip("its end record refers to a 64-bit one that is not there")
+    if at < _END_64.size:
+        return None
     file.seek(at)
     signature, _, offset, _ = _END_LOCATOR_64.unpack(file.read(_END_LOCATOR_64.size))
     if signature != b"PK\6\7":
-        raise BadZip("its end record refers to a 64-bit one that is not there")
+        return None
     if offset + _END_64.size != at:
         raise BadZip("its 64-bit end record is not where its locator says")
     file.seek(offset)

@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.verify.wheels import files_of, good, pack
+from workbench.errors import UsageError
+from workbench.process import run
+from workbench.verify import archive, engine, twine
+from workbench.verify.engine import Request, verify
+from workbench.verify.report import CHECKS, Report, checks_table, findings_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from workbench.process import Completed
+    from workbench.site import Site
+
+PYTHON = Path(sys.executable)
+INFO = "demo-1.0.dist-info"
+
+
+def wheel_in(folder: Path, **files: str) -> Path:
+    """Write a wheel with the given text in its METADATA or its module."""
+    folder.mkdir()
+    content = files_of()
+    if "metadata" in files:
+        content[f"{INFO}/METADATA"] = files["metadata"].encode()
+    if "module" in files:
+        content["demo/__init__.py"] = files["module"].encode()
+    return pack(folder / "demo-1.0-py3-none-any.whl", content)
+
+
+def one(site: Site, path: Path, **asked: object) -> Report:
+    (report,) = verify([Request(path=path, **asked)], site)  # type: ignore[arg-type] # a Request's own fields
+    return report
+
+
+def damaged(path: Path) -> Path:
+    data = bytearray(path.read_bytes())
+    data[70] ^= 0xFF
+    path.write_bytes(data)
+    return path
+
+
+def test_a_sound_wheel_passes_with_what_publishing_needs(site: Site, tmp_path: Path) -> None:
+    report = one(site, good(tmp_path), modules=("demo",))
+    assert report.passed
+    assert report.checks == tuple(check for check in CHECKS if check != "smoke")
+    assert (report.name, report.version, report.tags) == ("demo", "1.0", ("py3-none-any",))
+    assert report.requires_python == ">=3.9"
+    assert report.metadata == files_of()[f"{INFO}/METADATA"]
+    assert findings_text(report) == ""
+
+
+def test_reports_come_in_the_order_of_the_requests(site: Site, tmp_path: Path) -> None:
+    sound, broken = wheel_in(tmp_path / "a"), damaged(wheel_in(tmp_path / "b"))
+    requests = [Request(path=path) for path in (broken, sound, broken)]
+    assert [report.passed for report in verify(requests, site)] == [False, True, False]
+    assert verify([], site) == ()
+
+
+def test_many_large_wheels_are_read_in_processes_to_the_same_end(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "POOL_PAYS", 0)
+    monkeypatch.setattr(archive, "read", None)  # not in this process
+    paths = [wheel_in(tmp_path / "a"), damaged(wheel_in(tmp_path / "b")), wheel_in(tmp_path / "c")]
+    reports = verify([Request(path=path) for path in paths], site, jobs=2)
+    assert [report.path for report in reports] == paths
+    assert [report.passed for report in reports] == [True, False, True]
+
+
+def test_one_wheel_starts_no_processes(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "POOL_PAYS", 0)
+    monkeypatch.setattr(engine, "ProcessPoolExecutor", None)
+    assert one(site, good(tmp_path)).passed
+
+
+def test_twine_looks_at_all_wheels_in_one_run_and_blames_the_right_ones(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\nDescription-Content-Type: text/x-rst\n\n"
+    texts = {"a": "Plain.\n", "b": ".. nonsense::\n\n`open <\n", "c": "Plain.\n"}
+    paths = [wheel_in(tmp_path / name, metadata=head + text) for name, text in texts.items()]
+    runs: list[Sequence[str | Path]] = []
+
+    def counted(argv: Sequence[str | Path], *, cwd: Path, env: dict[str, str], check: bool) -> Completed:
+        runs.append(argv)
+        return run(argv, cwd=cwd, env=env, check=check)
+
+    monkeypatch.setattr(twine, "run", counted)
+    first, second, third = verify([Request(path=path) for path in paths], site)
+    assert first.passed
+    assert third.passed
+    (found,) = second.findings
+    assert (found.check, found.where) == ("twine", "METADATA")
+    assert "nonsense" in found.what
+    assert len(runs) == 1
+
+
+def test_metadata_that_stops_twine_hides_no_other_wheel(site: Site, tmp_path: Path) -> None:
+    head = "Metadata-Version: 2.1\nName: demo\n"
+    bad = wheel_in(tmp_path / "a", metadata=f"{head}Version: none\n\n")
+    rst = "Version: 1.0\nDescription-Content-Type: text/x-rst\n\n.. nonsense::\n"
+    unreadable = wheel_in(tmp_path / "b", metadata=head + rst)
+    reports = verify([Request(path=path) for path in (bad, unreadable)], site)
+    assert ["twine" in {each.check for each in report.findings} for report in reports] == [True, True]
+    assert "none" in next(each.what for each in reports[0].findings if each.check == "twine")
+
+
+def test_the_smoke_test_runs_where_no_source_lies(site: Site, tmp_path: Path) -> None:
+    code = "import os, demo; assert os.listdir() == [] and 'site-packages' in demo.__file__"
+    report = one(site, good(tmp_path), modules=("demo",), smoke_test=code, python=PYTHON)
+    assert report.passed, report.findings
+    assert report.checks == CHECKS
+
+
+@pytest.mark.parametrize(
+    ("module", "asked", "says"),
+    [
+        ("raise RuntimeError('no driver')", {}, ("import demo", "no driver")),
+        (
+            "answer = 41",
+            {"smoke_test": "import demo; assert demo.answer == 42, demo.answer"},
+            ("smoke_test", "41"),
+        ),
+        ("", {"test_requires": ("demo==99",)}, ("install", "99")),
+    ],
+)
+def test_a_failed_smoke_test_quotes_what_was_printed(
+    site: Site, tmp_path: Path, module: str, asked: dict[str, object], says: tuple[str, str]
+) -> None:
+    path = wheel_in(tmp_path / "a", module=module)
+    report = one(site, path, modules=("demo",), python=PYTHON, **asked)
+    where, what = says
+    (found,) = report.findings
+    assert (found.check, found.where) == ("smoke", where)
+    assert what in found.what
+    assert f"smoke: {where}: " in findings_text(report)
+
+
+def test_several_smoke_tests_run_at_once_each_for_its_own_wheel(site: Site, tmp_path: Path) -> None:
+    paths = [wheel_in(tmp_path / str(n), module=f"answer = {n}") for n in range(3)]
+    requests = [
+        Request(
+            path=path, modules=("demo",), python=PYTHON, smoke_test="import demo; assert demo.answer != 1"
+        )
+        for path in paths
+    ]
+    assert [report.passed for report in verify(requests, site)] == [True, False, True]
+
+
+def test_a_wheel_for_another_machine_is_not_installed_and_says_so(site: Site, tmp_path: Path) -> None:
+    report = one(site, good(tmp_path, "py3-none-linux_s390x"), python=PYTHON)
+    assert report.passed
+    assert "smoke" not in report.checks
+
+
+def test_a_damaged_wheel_is_never_installed(site: Site, tmp_path: Path) -> None:
+    report = one(site, damaged(good(tmp_path)), python=PYTHON)
+    assert not report.passed
+    assert "smoke" not in report.checks
+
+
+def test_a_path_that_is_no_file_is_an_error(site: Site, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"gone\.whl: no such file"):
+        verify([Request(path=tmp_path / "gone.whl")], site)
+
+
+class TestReuse:
+    @pytest.fixture
+    def seen(self, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+        """Return the list to which each pass over a file adds its path."""
+        seen: list[Path] = []
+        read = archive.read
+
+        def counted(path: Path, *, progress: Callable[[int], None] | None = None) -> archive.Contents:
+            seen.append(path)
+            return read(path, progress=progress)
+
+        monkeypatch.setattr(archive, "read", counted)
+        monkeypatch.setattr(engine, "check_descriptions", lambda _: {})  # half a second each
+        return seen
+
+    def again(self, site: Site, request: Request) -> Report:
+        (report,) = verify([request], site, reuse=True)
+        return report
+
+    def test_an_unchanged_file_is_not_read_again(self, site: Site, tmp_path: Path, seen: list[Path]) -> None:
+        request = Request(path=good(tmp_path), modules=("demo",))
+        (first,) = verify([request], site)
+        second = self.again(site, request)
+        assert len(seen) == 1
+        assert {**first.as_dict(), "seconds": 0} == {**second.as_dict(), "seconds": 0}
+        assert second.metadata == first.metadata
+
+    def test_another_file_or_another_question_is_read(
+        self, site: Site, tmp_path: Path, seen: list[Path]
+    ) -> None:
+        request = Request(path=good(tmp_path))
+        self.again(site, request)
+        assert not self.again(site, Request(path=request.path, modules=("gone",))).passed
+        self.again(site, request)
+        os.utime(request.path, (1, 1))
+        self.again(site, request)
+        damaged(request.path)
+        assert not self.again(site, request).passed
+        assert len(seen) == 4
+
+    def test_a_wheel_that_did_not_pass_is_read_again(
+        self, site: Site, tmp_path: Path, seen: list[Path]
+    ) -> None:
+        request = Request(path=good(tmp_path), modules=("gone",))
+        assert not self.again(site, request).passed
+        assert not self.again(site, request).passed
+        assert len(seen) == 2
+
+    def test_a_kept_report_that_cannot_be_read_is_as_good_as_none(
+        self, site: Site, tmp_path: Path, seen: list[Path]
+    ) -> None:
+        request = Request(path=good(tmp_path))
+        self.again(site, request)
+        (kept,) = (site.state / "reports").iterdir()
+        for content in ("{", "[]", '{"question": 1}', "\xff"):
+            kept.write_text(content, encoding="latin-1")
+            assert self.again(site, request).passed
+        assert len(seen) == 5
+
+
+def test_the_table_has_a_mark_for_each_check_and_wheel(site: Site, tmp_path: Path) -> None:
+    sound, broken = wheel_in(tmp_path / "a"), damaged(wheel_in(tmp_path / "b"))
+    columns, rows = checks_table(verify([Request(path=sound), Request(path=broken)], site))
+    assert columns == ("wheel", *CHECKS)
+    marks = [dict(zip(columns, row, strict=True)) for row in rows]
+    assert (marks[0]["archive"], marks[0]["smoke"]) == ("✓", "–")  # noqa: RUF001 - as it is printed
+    assert (marks[1]["archive"], marks[1]["tags"]) == ("✗", "✓")
+
+
+def test_a_report_can_be_written_as_json(site: Site, tmp_path: Path) -> None:
+    plain = json.loads(json.dumps(one(site, damaged(good(tmp_path))).as_dict()))
+    assert plain["passed"] is False
+    assert plain["findings"][0]["check"] == "archive"
+    assert plain["filename"] == "demo-1.0-py3-none-any.whl"
