@@ -18,6 +18,7 @@ PYTHON = "3.12, a list 3.10,3.12, or a range 3.10-3.13 (default: the Python that
 SUFFIX = "added to the version, to publish the same version again: .post1, +local"
 DRY_RUN = "say what would be done, and do none of it"
 JSON = "answer in JSON on stdout"
+PUBLISHED = "filenames as they are published"
 
 
 # ---------------------------------------------------------------- recipes
@@ -202,40 +203,49 @@ def release(
     report(work, wheels, site, json=json)
 
 
-@verb(help={"wheel": "the filename as it is published", "dry_run": DRY_RUN})
-def remove(_: Context, wheel: str, dry_run: bool = False) -> None:
-    """Take a wheel out of the registry and the index, then out of the store."""
-    from workbench.commands.upload import remove
+@verb(
+    help={
+        "wheels": PUBLISHED,
+        "after": "days for which the files stay, for readers of older pages (0: delete them at once)",
+        "dry_run": DRY_RUN,
+        "json": JSON,
+    }
+)
+def remove(_: Context, *wheels: str, after: int = 7, dry_run: bool = False, json: bool = False) -> None:
+    """Take wheels out of the registry and the index, then out of the store."""
+    from workbench.commands.change import remove, report
     from workbench.site import Site
 
-    remove(wheel, Site.here(), dry_run=dry_run)
+    report(remove(wheels, Site.here(), after_days=after, dry_run=dry_run), json=json)
 
 
-@verb(help={"wheel": "the filename as it is published", "reason": "shown to everyone who asks for it", "dry_run": DRY_RUN})
-def yank(_: Context, wheel: str, reason: str = "", dry_run: bool = False) -> None:
-    """Yank a wheel (PEP 592): installers pass it by unless it is pinned exactly."""
-    from workbench.commands.upload import yank
+@verb(
+    help={"wheels": PUBLISHED, "reason": "shown to all who ask for it", "dry_run": DRY_RUN, "json": JSON}
+)
+def yank(_: Context, *wheels: str, reason: str = "", dry_run: bool = False, json: bool = False) -> None:
+    """Yank wheels (PEP 592): installers pass them by unless they are pinned exactly."""
+    from workbench.commands.change import report, yank
     from workbench.site import Site
 
-    yank(wheel, Site.here(), reason=reason, dry_run=dry_run)
+    report(yank(wheels, Site.here(), reason=reason, dry_run=dry_run), json=json)
 
 
-@verb(help={"wheel": "the filename as it is published", "dry_run": DRY_RUN})
-def unyank(_: Context, wheel: str, dry_run: bool = False) -> None:
-    """Take a yank back."""
-    from workbench.commands.upload import yank
+@verb(help={"wheels": PUBLISHED, "dry_run": DRY_RUN, "json": JSON})
+def unyank(_: Context, *wheels: str, dry_run: bool = False, json: bool = False) -> None:
+    """Take yanks back."""
+    from workbench.commands.change import report, unyank
     from workbench.site import Site
 
-    yank(wheel, Site.here(), reason=None, dry_run=dry_run)
+    report(unyank(wheels, Site.here(), dry_run=dry_run), json=json)
 
 
 @verb(help={"file": "a packages.json of the older form", "dry_run": DRY_RUN, "json": JSON})
 def import_registry(_: Context, file: str, dry_run: bool = False, json: bool = False) -> None:
-    """Read a registry in the older form into ours, and say what was mended or refused."""
-    from workbench.commands.upload import import_file
+    """Read a registry of the older form into ours, and say what was mended or refused."""
+    from workbench.commands.change import import_registry, report_import
     from workbench.site import Site
 
-    import_file(Path(file), Site.here(), dry_run=dry_run, json=json)
+    report_import(*import_registry(Path(file), Site.here(), dry_run=dry_run), json=json)
 
 
 # ---------------------------------------------------------------- the index

@@ -70,6 +70,16 @@ def index_url() -> str | None:
     return done.output.strip() if done.status == 0 else None
 
 
+def package_index() -> str:
+    """Return the URL of the package index that uv and pip ask: the user's own, or else the public one."""
+    chosen = os.environ.get("UV_DEFAULT_INDEX") or index_url()
+    if chosen:
+        return chosen
+    from pypi_simple import PYPI_SIMPLE_ENDPOINT  # noqa: PLC0415 - 60 ms
+
+    return PYPI_SIMPLE_ENDPOINT
+
+
 def index_environment() -> dict[str, str]:
     """Return what to add to uv's environment so that it asks the index that pip asks."""
     if {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} & os.environ.keys():

@@ -7,8 +7,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from workbench import console
+from workbench.environment import package_index
+from workbench.errors import UsageError
 from workbench.index.folder import Drawn, write
 from workbench.index.serve import Server
+from workbench.store.opening import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,11 +28,17 @@ def redraw(site: Site) -> Drawn:
     return drawn
 
 
-def serve(root: Path, *, port: int) -> None:
-    """Serve a store's folder on loopback until Ctrl-C."""
-    with Server(root, port=port) as server:
+def serve(site: Site, *, port: int) -> None:
+    """Serve the site's store, a folder, on loopback until Ctrl-C. Raises UsageError for a store that is none."""
+    folder = open_store(site).folder
+    if folder is None:
+        raise UsageError(f"the store is no folder: its index is at {site.settings.public_url}/index/")
+    with Server(folder, port=port, elsewhere=package_index()) as server:
         url = f"{server.url}index/"
-        console.answer(f"for people:  {url}\nfor pip, uv:  {url}simple/\nCtrl-C ends it.")
+        console.answer(
+            f"for people:  {url}\nfor pip, uv:  {url}simple/\n"
+            "What is not published here comes from the package index. Ctrl-C ends it."
+        )
         try:
             server.serve_forever()
         except KeyboardInterrupt:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 import shutil
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +20,7 @@ from workbench.index.page import ATOM, CSS, DATA, HTML, JSON, SCRIPT
 if TYPE_CHECKING:
     from pathlib import Path
 
+_PROJECT = re.compile(r"/index/simple/([a-z0-9-]+)/?")
 INDEX_DOCUMENTS = ("index.html", "index.json")
 TYPES = {
     ".html": HTML,
@@ -32,12 +34,19 @@ TYPES = {
 
 
 class Server(ThreadingHTTPServer):
-    """Serves the folder `root` at http://127.0.0.1:`port`/; port 0 takes a free one."""
+    """Serves the folder `root` at http://127.0.0.1:`port`/; port 0 takes a free one.
+
+    A project that is not published here is sent to the index `elsewhere`, if one is given, so that what a wheel
+    requires is found; one that is published here never is.
+    """
 
     daemon_threads = True
 
-    def __init__(self, root: Path, *, port: int = 0, quiet: bool = False) -> None:
+    def __init__(
+        self, root: Path, *, port: int = 0, quiet: bool = False, elsewhere: str | None = None
+    ) -> None:
         self.root = root
+        self.elsewhere = elsewhere
         self.quiet = quiet
         super().__init__(("127.0.0.1", port), _Handler)
 
@@ -63,6 +72,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, *, body: bool) -> None:
         asked = unquote(urlsplit(self.path).path)
         path = self._find(asked)
+        if path is None and self.server.elsewhere and (project := _PROJECT.fullmatch(asked)):
+            there = f"{self.server.elsewhere.rstrip('/')}/{project[1]}/"
+            self._head(HTTPStatus.FOUND, {"Location": there, "Content-Length": "0"})
+            return
         if path is None:
             self.send_error(HTTPStatus.NOT_FOUND)
             return

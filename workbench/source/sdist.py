@@ -17,7 +17,7 @@ from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist
 from packaging.version import InvalidVersion, Version
 
 from workbench import console
-from workbench.environment import index_url
+from workbench.environment import package_index
 from workbench.errors import SourceError
 from workbench.source.url import mask
 
@@ -73,12 +73,12 @@ def pin_sdist(name: str, version: str) -> tuple[str, str]:
 def _index() -> Iterator[PyPISimple]:
     """Open a client of the package index; what goes wrong with the network becomes one SourceError."""
     import requests  # noqa: PLC0415 - 60 ms; a build from the cache does without
-    from pypi_simple import PYPI_SIMPLE_ENDPOINT, PyPISimple  # noqa: PLC0415
+    from pypi_simple import PyPISimple  # noqa: PLC0415
     from pypi_simple.errors import DigestMismatchError, UnsupportedContentTypeError  # noqa: PLC0415
     from requests.adapters import HTTPAdapter  # noqa: PLC0415
     from urllib3.util import Retry  # noqa: PLC0415
 
-    url = os.environ.get("UV_DEFAULT_INDEX") or index_url() or PYPI_SIMPLE_ENDPOINT
+    url = package_index()
     retries = Retry(total=2, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504), raise_on_status=False)
     with PyPISimple(url) as client:
         for scheme in ("https://", "http://"):
