@@ -7,6 +7,7 @@ import random
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from workbench.errors import RegistryError, StoreError
@@ -122,6 +123,34 @@ def declare(site: Site, name: str, package: Package) -> None:
     settle(site, store)
 
 
+def adopt(site: Site, imported: Registry) -> tuple[str, ...]:
+    """Register the projects and the wheels of another registry that ours does not have, and draw their pages.
+
+    What ours has stays as it is. Return the filenames that ours has, or had, with other bytes.
+    """
+    store = open_store(site)
+    store.prepare()
+    known: dict[str, str] = {}
+
+    def change(registry: Registry) -> Registry:
+        known.update((gone.filename, gone.sha256) for gone in registry.removed)
+        known.update((wheel.filename, wheel.sha256) for _, wheel in registry.wheels())
+        for name, package in imported.packages.items():
+            wheels = tuple(wheel for wheel in package.wheels if wheel.filename not in known)
+            mine = registry.packages.get(name) or replace(package, wheels=())
+            registry = registry.with_package(name, replace(mine, wheels=(*mine.wheels, *wheels)))
+        return registry
+
+    amend(store, change, "import a registry")
+    draw_pages(store, site.settings)
+    settle(site, store)
+    return tuple(
+        wheel.filename
+        for _, wheel in imported.wheels()
+        if known.get(wheel.filename, wheel.sha256) != wheel.sha256
+    )
+
+
 def timestamp(when: datetime) -> str:
     """Write a time as the registry does: UTC, RFC 3339, whole seconds."""
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -132,14 +161,16 @@ def _parsed(store: Store, stored: Stored | None) -> Registry:
 
 
 def _refuse_to_shrink(store: Store, stored: Stored | None, before: Registry, after: Registry) -> None:
+    listed = {wheel.filename for _, wheel in after.wheels()}
     if stored is None and (
-        any(True for _ in store.entries(RECORDS)) or any(True for _ in store.entries(HISTORY))
+        # a first publish has its own records there already
+        any(PurePosixPath(entry.key).stem not in listed for entry in store.entries(RECORDS))
+        or any(True for _ in store.entries(HISTORY))
     ):
         raise RegistryError(
             f"{store.place}: {REGISTRY} is gone, but wheels were published here: 'invoke reconcile' makes it "
             "anew from their records. Publishing now would take them off the index; --allow-shrink does so"
         )
-    listed = {wheel.filename for _, wheel in after.wheels()}
     lost = sorted(wheel.filename for _, wheel in before.wheels() if wheel.filename not in listed)
     if lost:
         raise RegistryError(
