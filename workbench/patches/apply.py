@@ -42,14 +42,15 @@ def apply_series(patches: Sequence[PatchFile], tree: Path) -> tuple[str, ...]:
         try:
             for change in patch.changes:
                 _apply(change, overlay)
-        except _Refused as refused:
-            why = f"{patch.path}: {refused}"
+        except _Differs as differs:
             if _undone_by_reverse(patch, before):
-                why = (
+                raise PatchError(
                     f"{patch.path}: already applied: the source has every change of it (the first: "
                     f"{patch.changes[0].path}); remove it from the series"
-                )
-            raise PatchError(why) from None
+                ) from None
+            raise PatchError(f"{patch.path}: {differs}") from None
+        except _Refused as refused:
+            raise PatchError(f"{patch.path}: {refused}") from None
     return overlay.write()
 
 
@@ -76,7 +77,11 @@ class Mismatch(Exception):  # noqa: N818 - a finding that the caller explains, n
 
 
 class _Refused(Exception):  # noqa: N818 - becomes a PatchError once the patch's name is known
-    """A change that does not apply, and why."""
+    """A change that is not made, and why."""
+
+
+class _Differs(_Refused):
+    """A change that does not fit: the source is not what the patch was made for."""
 
 
 class _Overlay:
@@ -136,10 +141,10 @@ def _apply(change: FileChange, overlay: _Overlay) -> None:
     else:
         there = overlay.get(change.old)
         if there is None:
-            raise _Refused(f"{change.old}: no such file in the source")
+            raise _Differs(f"{change.old}: no such file in the source")
         file = there
     if change.new not in (None, change.old) and overlay.get(change.path) is not None:
-        raise _Refused(f"{change.new} is in the source already, and the patch would create it")
+        raise _Differs(f"{change.new} is in the source already, and the patch would create it")
     if change.old is not None and change.old_mode is not None:
         _check_mode(change, file)
     content = _changed(change, file.content)
@@ -149,7 +154,7 @@ def _apply(change: FileChange, overlay: _Overlay) -> None:
         if content:
             rest = len(content.splitlines())
             lines = f"{rest} line{'s'[: rest > 1]}"
-            raise _Refused(f"{change.old}: the patch deletes it, but the source has {lines} more in it")
+            raise _Differs(f"{change.old}: the patch deletes it, but the source has {lines} more in it")
     elif change.hunks and not content:
         raise _Refused(
             f"{change.new}: the patch leaves it empty, which quilt takes for deleting it: "
@@ -162,7 +167,7 @@ def _apply(change: FileChange, overlay: _Overlay) -> None:
 def _check_mode(change: FileChange, file: File) -> None:
     assert change.old_mode is not None  # noqa: S101 - asked by the caller
     if bool(file.mode & EXECUTE) != bool(change.old_mode & EXECUTE):
-        raise _Refused(
+        raise _Differs(
             f"{change.old}: the patch expects file mode 100{change.old_mode:o}, and it is 100{file.mode:o}"
         )
 
@@ -172,7 +177,7 @@ def _changed(change: FileChange, content: bytes) -> bytes:
     try:
         return b"".join(apply_hunks(lines, change.hunks))
     except Mismatch as mismatch:
-        raise _Refused(_explain(mismatch.hunk, lines, change.path)) from None
+        raise _Differs(_explain(mismatch.hunk, lines, change.path)) from None
 
 
 def _matches(lines: Sequence[bytes], hunk: Hunk, start: int) -> bool:
@@ -185,9 +190,10 @@ def _matches(lines: Sequence[bytes], hunk: Hunk, start: int) -> bool:
 def _explain(hunk: Hunk, lines: Sequence[bytes], path: str) -> str:
     """Say what is where the hunk should be, and what to do about it."""
     title = f"hunk #{hunk.number} ({hunk.header})"
-    reverse = tuple(lines[hunk.new_index : hunk.new_index + len(hunk.new)])
-    if hunk.new != hunk.old and hunk.new and reverse == hunk.new:
-        return f"{title} is already applied to {path}, at line {hunk.new_index + 1}; remove it from the patch"
+    # after the hunks before this one its lines are at new_index; without them, at old_index
+    for place in (hunk.new_index, hunk.old_index):
+        if hunk.new and tuple(lines[place : place + len(hunk.new)]) == hunk.new:
+            return f"{title} is already applied to {path}, at line {place + 1}; remove it from the patch"
     places = [i for i in range(len(lines) - len(hunk.old) + 1) if hunk.old and _matches(lines, hunk, i)]
     if places:
         nearest = min(places, key=lambda place: abs(place - hunk.old_index))

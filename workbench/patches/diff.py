@@ -36,7 +36,8 @@ class Hunk:
     r"""One hunk: lines `old`, from line `old_start` on (counted from 1), become `new`.
 
     Lines keep their ends, ``\n`` or ``\r\n``; the last of a file may have none. `leading` and `trailing`
-    count the unchanged lines around the change. `number` counts from 1 in its file; `header` is its ``@@ … @@``.
+    count the unchanged lines around the change. `number` counts from 1 in its file; `header` is its
+    ``@@ … @@``.
     """
 
     number: int
@@ -113,8 +114,10 @@ class _Reader:
         self.where = where
         self.at = 0
 
-    def fail(self, why: str) -> NoReturn:
-        raise PatchError(f"{self.where}:{min(self.at, len(self.lines) - 1) + 1}: {why}")
+    def fail(self, why: str, *, at: int | None = None) -> NoReturn:
+        """Refuse the patch for what stands at the cursor, or on the line of index `at`."""
+        line = min(self.at if at is None else at, len(self.lines) - 1) + 1
+        raise PatchError(f"{self.where}:{line}: {why}")
 
     @property
     def line(self) -> bytes | None:
@@ -147,7 +150,7 @@ class _Reader:
             self.fail("a hunk that belongs to no file: '--- a/…' and '+++ b/…' must stand before it")
         # "-- " is how git ends a mail
         if after_change and line[:1] in (b"+", b"-", b" ", b"\\") and line.rstrip() != b"--":
-            self.fail("the hunk above has more lines than its @@ header says; run 'quilt refresh'")
+            self.fail("the hunk above has not as many lines as its header counts; run 'quilt refresh'")
 
     def at_names(self) -> bool:
         return self.lines[self.at].startswith(b"--- ") and (
@@ -155,47 +158,63 @@ class _Reader:
         )
 
     def plain_change(self) -> FileChange:
+        start = self.at
         old, new = self.names()
         if old and new and old != new:
-            self.fail(f"names two files, {old} and {new}: only git's 'rename from' may do that")
+            self.fail(f"names two files, {old} and {new}: only git's 'rename from' may do that", at=start)
         if not old and not new:
-            self.fail("names no file: both sides are /dev/null")
-        return FileChange(old=old, new=new, hunks=self.hunks(must=True))
+            self.fail("names no file: both sides are /dev/null", at=start)
+        return FileChange(old=old, new=new, hunks=self.hunks())
 
     def git_change(self) -> FileChange:
         start, header = self.at, self.lines[self.at].removeprefix(b"diff --git ")
         self.at += 1
-        facts: dict[bytes, bytes] = {}
+        modes: dict[bytes, int] = {}
+        renames: dict[bytes, str] = {}
         while (line := self.line) is not None and (found := _EXTENDED.fullmatch(line)):
-            if found[1].startswith(b"copy"):
+            key, value = found[1], found[2]
+            if key.startswith(b"copy"):
                 self.fail(f"copies are refused ({line.decode(errors='replace')}): create the file instead")
-            facts[found[1]] = found[2]
+            if key.endswith(b"mode"):
+                modes[key] = self.mode(value)
+            elif key.startswith(b"rename"):
+                renames[key] = self.checked(_unquoted(value))
             self.at += 1
         if line is not None and _BINARY.fullmatch(line):
             self.refuse_stray(line, after_change=False)
-        modes = {key: self.mode(facts[key]) for key in facts if key.endswith(b"mode")}
-        old_mode = modes.get(b"old mode", modes.get(b"deleted file mode"))
-        new_mode = modes.get(b"new mode", modes.get(b"new file mode"))
-        if b"rename from" in facts and b"rename to" in facts:
-            old: str | None = self.checked(_unquoted(facts[b"rename from"]))
-            new: str | None = self.checked(_unquoted(facts[b"rename to"]))
-            self.at += 2 if line is not None and self.at_names() else 0
-            return FileChange(
-                old=old, new=new, hunks=self.hunks(must=False), old_mode=old_mode, new_mode=new_mode
-            )
-        if line is not None and self.at_names():
-            change = self.plain_change()
-            return FileChange(
-                old=change.old, new=change.new, hunks=change.hunks, old_mode=old_mode, new_mode=new_mode
-            )
-        if not modes:
-            self.at = start
-            self.fail("a 'diff --git' line that no change follows")
-        path = self.path_of_header(header)
-        created, deleted = b"new file mode" in facts, b"deleted file mode" in facts
+        old, new = self.paths_of(header, start, modes, renames)
+        hunks = self.hunks() if self.pass_names(old, new) else ()
+        if not (modes or renames or hunks):
+            self.fail("a 'diff --git' line that no change follows", at=start)
         return FileChange(
-            old=None if created else path, new=None if deleted else path, old_mode=old_mode, new_mode=new_mode
+            old=old,
+            new=new,
+            hunks=hunks,
+            old_mode=modes.get(b"old mode", modes.get(b"deleted file mode")),
+            new_mode=modes.get(b"new mode", modes.get(b"new file mode")),
         )
+
+    def paths_of(
+        self, header: bytes, start: int, modes: dict[bytes, int], renames: dict[bytes, str]
+    ) -> tuple[str | None, str | None]:
+        """Return the old and the new path of a git change, None on the side of /dev/null."""
+        if {b"rename from", b"rename to"} <= renames.keys():
+            return renames[b"rename from"], renames[b"rename to"]
+        # "a/x b/x": blanks are not quoted, but the two halves are of one length
+        half = len(header) // 2
+        first, second = (_unquoted(part).partition(b"/") for part in (header[:half], header[half + 1 :]))
+        if first[2] != second[2]:
+            self.fail("names two files: only git's 'rename from' may do that", at=start)
+        path = self.stripped(b"".join(first), at=start)
+        return None if b"new file mode" in modes else path, None if b"deleted file mode" in modes else path
+
+    def pass_names(self, old: str | None, new: str | None) -> bool:
+        """Go past the ``---`` and ``+++`` of a git change, if it has them; the next change's may stand here."""
+        start = self.at
+        if self.line is not None and self.at_names() and self.names() == (old, new):
+            return True
+        self.at = start
+        return False
 
     def mode(self, text: bytes) -> int:
         if text not in _MODES:
@@ -223,37 +242,35 @@ class _Reader:
         self.at += 1
         return path
 
-    def path_of_header(self, header: bytes) -> str:
-        """Return the path of ``a/x b/x``: the two are the same where a mode is all that changes."""
-        half = len(header) // 2
-        first, second = _unquoted(header[:half]), _unquoted(header[half + 1 :])
-        if first.partition(b"/")[2] != second.partition(b"/")[2]:
-            self.fail("the 'diff --git' line names two files")
-        return self.stripped(first)
-
-    def stripped(self, name: bytes) -> str:
+    def stripped(self, name: bytes, *, at: int | None = None) -> str:
         _, slash, path = name.partition(b"/")
         if not slash or name.startswith(b"/"):
+            bare = os.fsdecode(name.lstrip(b"/"))
             self.fail(
-                f"{os.fsdecode(name)}: not at strip level 1: write a/{os.fsdecode(name.lstrip(b'/'))} "
-                f"('quilt refresh -p ab' does)"
+                f"{os.fsdecode(name)}: not at strip level 1: write a/{bare} ('quilt refresh -p ab' does)",
+                at=at,
             )
-        return self.checked(path)
+        return self.checked(path, at=at)
 
-    def checked(self, path: bytes) -> str:
+    def checked(self, path: bytes, *, at: int | None = None) -> str:
         if not path or path.startswith(b"/") or {b"", b".", b".."} & set(path.split(b"/")):
-            self.fail(f"{os.fsdecode(path)!r}: a path that leaves the source or is not plain is refused")
+            self.fail(
+                f"{os.fsdecode(path)!r}: a path that leaves the source or is not plain is refused", at=at
+            )
         return os.fsdecode(path)
 
-    def hunks(self, *, must: bool) -> tuple[Hunk, ...]:
+    def hunks(self) -> tuple[Hunk, ...]:
         hunks: list[Hunk] = []
         while (line := self.line) is not None and line.startswith(b"@@"):
+            start = self.at
             hunk = self.hunk(len(hunks) + 1)
             if hunks and hunk.old_index < hunks[-1].old_index + len(hunks[-1].old):
-                self.fail(f"hunk #{hunk.number} ({hunk.header}) does not come after the one before it")
+                self.fail(
+                    f"hunk #{hunk.number} ({hunk.header}) does not come after the one before it", at=start
+                )
             hunks.append(hunk)
-        if must and not hunks:
-            self.fail("the file's names, and no hunk follows them")
+        if not hunks:
+            self.fail("the file's names, and no hunk follows them", at=self.at - 1)
         return tuple(hunks)
 
     def hunk(self, number: int) -> Hunk:
