@@ -8,7 +8,10 @@ Data goes one way, and so do the imports: a package of this list may use those a
 ``patches``         how it is changed: quilt series, applied strictly
 ``plan``            a recipe crossed with a target: a value, and its build key
 ``source``          the plan's source, fetched, checked against its pin, patched
+``container``       an engine, images, and a wheel built in one of them by cibuildwheel
+``toolchain``       what it is compiled with: CUDA toolkits, compilers for another architecture
 ``build``           a source tree made into a raw wheel
+``binary``          what is in a binary: what it needs, and its GPU code by architecture
 ``repair``          auditwheel: libraries grafted or excluded, the platform tag earned
 ``verify``          every check that a wheel must pass, and the report of it
 ``registry``        what is published: ``packages.json``

@@ -1,0 +1,60 @@
+"""The names of GPU architectures, as nvcc spells them: ``sm_121``, ``sm_120f``, ``compute_120``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import total_ordering
+
+from workbench.errors import UsageError
+
+SASS, PTX, LTO = "sm", "compute", "lto"
+_KINDS = (SASS, PTX, LTO)
+_NAME = re.compile(r"(sm|compute|lto)_(\d{2,3})([af]?)")
+
+
+@total_ordering
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """What GPU code is made for.
+
+    `kind` is ``sm`` (machine code), ``compute`` (PTX, compiled by the driver when it is loaded) or ``lto``
+    (input of a link that is still to come). `number` is the compute capability without its point: 121.
+    `feature` is ``a`` for code that only this architecture runs, ``f`` for code that only its family runs,
+    or empty.
+    """
+
+    kind: str
+    number: int
+    feature: str = ""
+
+    @classmethod
+    def parse(cls, name: str) -> Architecture:
+        """Return the architecture of a name. Raises UsageError."""
+        match = _NAME.fullmatch(name)
+        if match is None:
+            raise UsageError(
+                f"{name!r} is no GPU architecture: write sm_121 for machine code, compute_121 for PTX "
+                "(with a or f behind it for one architecture's or a family's own features)"
+            )
+        return cls(kind=match[1], number=int(match[2]), feature=match[3])
+
+    @property
+    def major(self) -> int:
+        """The compute capability's first part, 12 of 121."""
+        return self.number // 10
+
+    @property
+    def minor(self) -> int:
+        """The compute capability's second part, 1 of 121."""
+        return self.number % 10
+
+    def __str__(self) -> str:
+        return f"{self.kind}_{self.number}{self.feature}"
+
+    def __lt__(self, other: Architecture) -> bool:
+        return self._key < other._key
+
+    @property
+    def _key(self) -> tuple[int, int, str]:
+        return _KINDS.index(self.kind), self.number, self.feature

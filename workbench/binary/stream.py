@@ -1,0 +1,115 @@
+"""Parsers of files that are only seen as they stream by.
+
+A parser is a generator: it yields the ranges of the file that it wants, is sent their bytes, and returns what
+they say. The reader serves it from the stream. A range that has gone by comes out of the file's beginning,
+which is kept while there is something left to ask; where it does not lie there, the file must be fed again.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+T = TypeVar("T")
+
+Ranges = tuple[tuple[int, int], ...]
+"""Ranges of a file: offset and size in bytes."""
+
+WINDOW = 1 << 20
+"""Bytes kept of a file's beginning."""
+
+
+class BadBinary(ValueError):
+    """The file is not what its beginning promises. The message says why."""
+
+
+class _Capture:
+    """One range of the file, filled as its bytes come by in order."""
+
+    __slots__ = ("data", "end", "start")
+
+    def __init__(self, start: int, size: int) -> None:
+        self.start, self.end = start, start + size
+        self.data = bytearray()
+
+    @property
+    def complete(self) -> bool:
+        return self.start + len(self.data) == self.end
+
+    def offer(self, offset: int, chunk: bytes | bytearray | memoryview) -> None:
+        at = self.start + len(self.data)
+        if offset <= at < min(self.end, offset + len(chunk)):
+            self.data += chunk[at - offset : self.end - offset]
+
+
+class Reader(Generic[T]):
+    """Runs a parser over a file that is fed from the offset `start` on. See `again` at its end."""
+
+    def __init__(
+        self, parser: Generator[Ranges, tuple[bytes, ...], T], *, start: int = 0, window: int = WINDOW
+    ) -> None:
+        self._parser = parser
+        self._pending = [_Capture(*each) for each in next(parser)]
+        self._window = bytearray()
+        self._size = window
+        self._start = self._position = start
+        self._done = False
+        self._fault: str | None = None
+        self._result: T | None = None
+        self.feed(b"")  # an empty file has nothing else to come
+
+    @property
+    def again(self) -> bool:
+        """Whether what it needs has gone by: call `rewind` and feed it the whole file once more."""
+        return not self._done
+
+    def rewind(self) -> None:
+        """Make ready for the file's beginning."""
+        self._position = self._start
+        for capture in self._pending:
+            capture.data.clear()
+
+    def feed(self, chunk: bytes | memoryview) -> None:
+        """Look at the next bytes of the file. They are copied where they are kept."""
+        if self._done:
+            return
+        offset = self._position
+        self._position += len(chunk)
+        self._offer(offset, chunk)
+        while all(capture.complete for capture in self._pending):
+            self._advance()
+            if self._done:
+                return
+            self._offer(self._start, self._window)
+            self._offer(offset, chunk)
+        kept = len(self._window)
+        if offset == self._start + kept and kept < self._size:
+            self._window += chunk[: self._size - kept]
+
+    def finish(self) -> T:
+        """Return what the parser did. Raises BadBinary."""
+        if self._fault is not None:
+            raise BadBinary(self._fault)
+        if not self._done:
+            raise BadBinary("it ends within its own headers")
+        return self._result  # type: ignore[return-value]  # a parser that is done without a fault has returned
+
+    def _offer(self, offset: int, chunk: bytes | bytearray | memoryview) -> None:
+        for capture in self._pending:
+            capture.offer(offset, chunk)
+
+    def _advance(self) -> None:
+        try:
+            asked = self._parser.send(tuple(bytes(capture.data) for capture in self._pending))
+        except StopIteration as stop:
+            self._result = stop.value
+        except (struct.error, BadBinary) as error:
+            self._fault = str(error)
+        else:
+            self._pending = [_Capture(*each) for each in asked]
+            return
+        self._done = True
+        self._window.clear()
