@@ -91,7 +91,12 @@ class Site:
 
     @property
     def cache(self) -> Path:
-        """Fetched sources, named by their hash and shared by all sites of this user (XDG base directories)."""
+        """Fetched sources, named by their hash and shared by all sites of this user.
+
+        ``WORKBENCH_CACHE``, or the XDG base directory for caches.
+        """
+        if chosen := os.environ.get("WORKBENCH_CACHE"):
+            return Path(chosen)
         base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         return Path(base) / "wheel-workbench"
 

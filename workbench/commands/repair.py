@@ -49,6 +49,7 @@ def report(repaired: Sequence[Repaired], *, json: bool) -> None:
             ("policy", each.policy),
             ("grafted", ", ".join(each.grafted) or "nothing"),
             ("excluded", ", ".join(each.excluded) or "nothing"),
+            ("rpaths removed", ", ".join(each.rpaths_removed) or "none"),
             *(("in the way", str(limit)) for limit in each.limits),
         ]
         console.answer_summary(str(each.path), facts)

@@ -16,6 +16,7 @@ from packaging.utils import parse_wheel_filename
 from workbench.errors import CommandFailed, RepairFailed
 from workbench.process import run
 from workbench.repair.limits import Limit, find_limits
+from workbench.repair.rpath import relocatable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,14 +29,15 @@ class Repaired:
     """What repair made of a wheel.
 
     `policy` is the platform tag reached, the best one first (``any`` for a wheel without binaries). `grafted` are
-    the libraries copied in, `excluded` those left to the wheel's requirements or the system; `limits` are what
-    stands against the next better policy.
+    the libraries copied in, `excluded` those left to the wheel's requirements or the system; `rpaths_removed` are
+    paths of the build host that its libraries searched; `limits` are what stands against the next better policy.
     """
 
     path: Path
     policy: str
     grafted: tuple[str, ...]
     excluded: tuple[str, ...]
+    rpaths_removed: tuple[str, ...]
     limits: tuple[Limit, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -57,12 +59,13 @@ def repair(wheel: Path, into: Path, *, exclude: Sequence[str] = ()) -> Repaired:
     # beside `into`, so that the finished wheel is renamed in, whole
     with tempfile.TemporaryDirectory(dir=into, prefix=".repair.") as folder:
         try:
+            wheel, taken = relocatable(wheel, Path(folder))
             shown = run([*AUDITWHEEL, "show", "--json", "--allow-pure-python-wheel", wheel])
             facts = json.loads(shown.output[shown.output.index("{") :])
-            run([*AUDITWHEEL, "repair", "--allow-pure-python-wheel", *options, "-w", folder, wheel])
+            run([*AUDITWHEEL, "repair", "--allow-pure-python-wheel", *options, "-w", f"{folder}/out", wheel])
         except CommandFailed as error:
             raise RepairFailed(f"{wheel}: auditwheel cannot repair it: {error}") from error
-        (made,) = Path(folder).glob("*.whl")
+        (made,) = Path(folder, "out").glob("*.whl")
         policy = made.stem.rsplit("-", 1)[-1].split(".")[0]
         limits = () if facts["pure"] else find_limits(wheel, facts, policy)
         repaired = Repaired(
@@ -70,6 +73,7 @@ def repair(wheel: Path, into: Path, *, exclude: Sequence[str] = ()) -> Repaired:
             policy=policy,
             grafted=_grafted(made),
             excluded=_excluded(facts, exclude),
+            rpaths_removed=taken,
             limits=limits,
         )
         made.replace(repaired.path)

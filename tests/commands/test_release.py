@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.commands.conftest import Demo, git
+from tests.conftest import invoke
+from workbench.registry.file import load
+
+
+def test_the_main_job(demo: Demo) -> None:
+    """One command takes a fork and a patch to a wheel that pip and uv install, and a second finds it done."""
+    first = invoke("release", "demo")
+    assert first.status == 0, first.stderr
+    (wheel,) = demo.wheels()
+    assert "manylinux" in wheel.name
+    for expected in (wheel.name, "sha256", "pip install"):
+        assert expected in first.stdout
+    for step in ("apply 1 patch", "build demo", "repair", "verify", "pip installs it", "uv installs it"):
+        assert f"✓ {step}" in first.stderr or step in first.stderr
+
+    (name, published) = next(load(demo.site.registry).wheels())
+    assert (name, published.filename) == ("demo", wheel.name)
+    assert published.build is not None
+    assert [patch.description for patch in published.build.patches] == ["Give the right answer"]
+    assert (demo.site.root / published.url).read_bytes() == wheel.read_bytes()
+    assert wheel.name in (demo.site.index / "simple" / "demo" / "index.html").read_text()
+
+    before = demo.site.registry.read_bytes()
+    second = invoke("release", "demo")
+    assert second.status == 0
+    assert "published already" in second.stdout
+    assert "build" not in second.stderr
+    assert demo.site.registry.read_bytes() == before
+
+
+def test_other_inputs_need_another_version(demo: Demo) -> None:
+    """Published bytes never change: what would make other bytes is refused before it is built."""
+    assert invoke("release", "demo").status == 0
+    demo.patch.write_text(demo.patch.read_text().replace("right", "very right"))
+    refused = invoke("release", "demo")
+    assert refused.status == 13
+    assert "--version-suffix .post1" in refused.stderr
+    assert "build" not in refused.stderr.split("error:")[0]
+
+    again = invoke("release", "demo", "--version-suffix", ".post1")
+    assert again.status == 0, again.stderr
+    assert [w.filename.split("-")[1] for _, w in load(demo.site.registry).wheels()] == ["1.0", "1.0.post1"]
+
+
+def test_other_bytes_under_a_published_name_are_refused(demo: Demo) -> None:
+    assert invoke("release", "demo").status == 0
+    (wheel,) = demo.wheels()
+    assert invoke("upload", wheel).status == 0, "the same bytes again are a success"
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.comment = b"other bytes"
+    refused = invoke("upload", wheel)
+    assert refused.status == 13
+    assert "--version-suffix" in refused.stderr
+
+
+def test_a_wheel_that_does_not_verify_is_built_again_twice_and_never_published(demo: Demo) -> None:
+    demo.recipe.write_text(demo.recipe.read_text().replace("== 42", "== 43"))
+    failed = invoke("release", "demo")
+    assert failed.status == 11
+    assert failed.stderr.count("✓ build demo") == 3
+    assert "AssertionError" in failed.stderr
+    assert not demo.wheels()
+    assert not demo.site.registry.exists()
+
+
+def test_what_was_built_earlier_is_not_built_again(demo: Demo) -> None:
+    assert invoke("build", "demo").status == 0
+    released = invoke("release", "demo", "--skip-build")
+    assert released.status == 0, released.stderr
+    assert "was built earlier" in released.stderr
+    assert "✓ build" not in released.stderr
+
+
+def test_skip_build_takes_nothing_that_another_plan_made(demo: Demo) -> None:
+    assert invoke("build", "demo").status == 0
+    demo.recipe.write_text(demo.recipe.read_text().replace("    smoke_test", '    environment={"A": "1"},\n    smoke_test'))
+    refused = invoke("release", "demo", "--skip-build")
+    assert refused.status == 2
+    assert "was made by this plan" in refused.stderr
+
+
+def test_a_dry_run_does_nothing(demo: Demo) -> None:
+    shown = invoke("release", "demo", "--dry-run", "--json")
+    assert shown.status == 0
+    (plan,) = json.loads(shown.stdout)["to_do"]
+    assert (plan["package"], plan["patches"]) == ("demo", ["answer.patch"])
+    assert not demo.site.state.exists()
+    assert not demo.site.registry.exists()
+
+
+def test_a_failed_build_keeps_its_tree_and_shows_the_end_of_its_log(demo: Demo) -> None:
+    demo.patch.write_text(demo.patch.read_text().replace("+static PyObject *answer(", "+static PyObject *answer(oops "))
+    failed = invoke("build", "demo")
+    assert failed.status == 9
+    assert "demo.c" in failed.stderr
+    tree, log = (
+        Path(next(line.split(": ", 1)[1] for line in failed.stderr.splitlines() if line.startswith(label)))
+        for label in ("The tree is kept", "The whole log")
+    )
+    assert "oops" in (tree / "demo.c").read_text()
+    assert "oops" in log.read_text()
+    assert not demo.wheels()
+
+
+def test_a_hunk_that_does_not_match_stops_the_build(demo: Demo) -> None:
+    demo.patch.write_text(demo.patch.read_text().replace("(41)", "(40)"))
+    failed = invoke("build", "demo")
+    assert failed.status == 5
+    for named in ("answer.patch", "demo.c", "hunk #1"):
+        assert named in failed.stderr
+
+
+def test_a_version_other_than_the_recipes_stops_the_build(demo: Demo) -> None:
+    demo.recipe.write_text(demo.recipe.read_text().replace('version="1.0"', 'version="2.0"'))
+    failed = invoke("build", "demo")
+    assert failed.status == 9
+    assert "the recipe says demo 2.0" in failed.stderr
+
+
+def test_a_local_folder_is_built_as_it_lies(demo: Demo) -> None:
+    (demo.repository / "demo.c").write_text((demo.repository / "demo.c").read_text() + "/* mine */\n")
+    built = invoke("build", "demo", "--source-dir", demo.repository, "--json")
+    assert built.status == 0, built.stderr
+    (plan,) = json.loads(built.stdout)["plans"]
+    assert plan["build_key"] is None
+    assert git(demo.repository, "status", "--porcelain") == "M demo.c", "the folder itself stays as it was"
+
+
+def test_a_pin_that_is_not_there_stops_the_build(demo: Demo) -> None:
+    commit = git(demo.repository, "rev-parse", "HEAD")
+    demo.recipe.write_text(demo.recipe.read_text().replace(commit, "0" * 40))
+    failed = invoke("build", "demo")
+    assert failed.status == 6
+    assert "0" * 40 in failed.stderr
+
+
+def test_nox_verifies_what_is_published(demo: Demo) -> None:
+    import subprocess
+    import sys
+
+    from workbench.site import CHECKOUT
+
+    assert invoke("release", "demo").status == 0
+    done = subprocess.run(
+        [sys.executable, "-m", "nox", "--noxfile", CHECKOUT / "noxfile.py", "--session", "verify"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Ran 1 sessions" in done.stderr or "verify(demo-" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (["release", "demmo"], 4, "did you mean 'demo'?"),
+        (["build", "demo", "--python", "3.99"], 7, "Python 3.99 is not on this machine"),
+        (["build", "demo", "--python", "3.8"], 2, "the recipe supports Python >=3.9"),
+        (["build", "demo", "--python", "three"], 2, "'three' is neither a version"),
+        (["build", "demo", "--source-dir", "/nowhere"], 2, "no such folder"),
+        (["upload", "/nowhere/demo-1.0-py3-none-any.whl"], 2, "no such file"),
+        (["upload"], 2, "name the wheels"),
+        (["yank", "demo-1.0-py3-none-any.whl"], 2, "is not published"),
+        (["show"], 2, "show needs NAME"),
+    ],
+)
+def test_bad_words_get_one_message(demo: Demo, words: list[str], status: int, message: str) -> None:
+    done = invoke(*words)
+    assert done.status == status
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not demo.site.registry.exists()
