@@ -7,7 +7,6 @@ import random
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from workbench.errors import RegistryError, StoreError
@@ -15,7 +14,7 @@ from workbench.files import write_whole
 from workbench.publish.pages import draw_pages
 from workbench.registry.file import dumps, load, loads
 from workbench.registry.model import Registry
-from workbench.store.layout import HISTORY, RECORDS, REGISTRY, history_key
+from workbench.store.layout import HISTORY, INDEX, REGISTRY, history_key
 from workbench.store.opening import open_store
 
 if TYPE_CHECKING:
@@ -161,22 +160,26 @@ def _parsed(store: Store, stored: Stored | None) -> Registry:
 
 
 def _refuse_to_shrink(store: Store, stored: Stored | None, before: Registry, after: Registry) -> None:
-    listed = {wheel.filename for _, wheel in after.wheels()}
-    if stored is None and (
-        # a first publish has its own records there already
-        any(PurePosixPath(entry.key).stem not in listed for entry in store.entries(RECORDS))
-        or any(True for _ in store.entries(HISTORY))
-    ):
+    if stored is None and _had_registry(store) and store.read(REGISTRY) is None:
         raise RegistryError(
             f"{store.place}: {REGISTRY} is gone, but wheels were published here: 'invoke reconcile' makes it "
             "anew from their records. Publishing now would take them off the index; --allow-shrink does so"
         )
+    listed = {wheel.filename for _, wheel in after.wheels()}
     lost = sorted(wheel.filename for _, wheel in before.wheels() if wheel.filename not in listed)
     if lost:
         raise RegistryError(
             f"{store.place}: this would take {_some(lost)} off the index. 'invoke remove' is the way to do "
             "that; --allow-shrink goes on"
         )
+
+
+def _had_registry(store: Store) -> bool:
+    """Say whether there was a registry once: pages of projects and the history come only after one."""
+    pages = store.entries(f"{INDEX}simple/")
+    return any(entry.key.count("/") > INDEX.count("/") + 1 for entry in pages) or any(
+        True for _ in store.entries(HISTORY)
+    )
 
 
 def _some(filenames: list[str]) -> str:

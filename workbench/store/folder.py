@@ -227,9 +227,9 @@ def _plainly(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise StoreError(
-                f"{path}: no space is left on its disk. Nothing half-written is left behind: make room, and "
-                "run the same command again"
+                f"{path}: there is no room for it on the disk. Nothing half-written is left behind: make "
+                "room, and run the same command again"
             ) from error
         raise StoreError(f"{error.filename or path}: {error.strerror}") from error

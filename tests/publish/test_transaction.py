@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import dataclasses
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.publish.sites import NOW, agreement, candidate, dead_links, registry_of
+from tests.publish.workers import FORKSERVER, publish_all, publish_each, publish_same, run_until
+from workbench.errors import FilenameTaken, RegistryError, StoreError
+from workbench.publish.transaction import publish
+from workbench.registry.file import dumps, loads
+from workbench.site import Site
+from workbench.store.folder import FolderStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.store.protocol import Entry
+
+
+@pytest.fixture
+def store(site: Site) -> FolderStore:
+    return FolderStore(site.root)
+
+
+def snapshot(store: FolderStore) -> list[Entry]:
+    return [entry for entry in store.entries("") if not entry.key.endswith("/.lock")]
+
+
+def test_a_published_wheel_is_in_store_registry_and_pages(
+    site: Site, store: FolderStore, tmp_path: Path
+) -> None:
+    wheel = candidate(tmp_path, "demo", "1.0+cu130")
+    published = publish(site, store, [wheel])
+    assert published.generation == 1
+    assert agreement(store) == []
+    assert [w.filename for _, w in registry_of(store).wheels()] == [wheel.path.name]
+    assert registry_of(store).change == f"publish {wheel.path.name}"
+    record = store.read(f"records/demo/{wheel.path.name}.json")
+    assert record is not None
+    assert loads(record.content, where="record").find(wheel.path.name) == ("demo", wheel.wheel)
+
+
+def test_publishing_again_changes_nothing_and_says_so(site: Site, store: FolderStore, tmp_path: Path) -> None:
+    publish(site, store, [candidate(tmp_path)])
+    before = snapshot(store)
+    again = publish(site, store, [candidate(tmp_path, now=NOW + timedelta(days=1))])
+    assert again.plan.is_done
+    assert again.generation == 1
+    assert "published already" in again.lines()[0]
+    assert snapshot(store) == before
+
+
+def test_a_dry_run_changes_nothing_and_tells_what_the_run_then_does(
+    site: Site, store: FolderStore, tmp_path: Path
+) -> None:
+    wheel = candidate(tmp_path)
+    dry = publish(site, store, [wheel], dry_run=True)
+    assert list(store.entries("")) == []
+    assert dry.lines()[0].startswith(f"create files/demo/{wheel.path.name} ")
+    wet = publish(site, store, [wheel])
+    assert wet.plan == dry.plan
+    for write in wet.plan.wheels[0].writes:
+        assert store.read(write.key) is not None
+
+
+def test_a_filename_keeps_its_bytes_even_after_it_was_lost_from_the_registry(
+    site: Site, store: FolderStore, tmp_path: Path
+) -> None:
+    publish(site, store, [candidate(tmp_path / "a")])
+    other = candidate(tmp_path / "b", content=b"answer = 43\n")
+    with pytest.raises(FilenameTaken, match="--version-suffix"):
+        publish(site, store, [other])
+    stored = store.read("packages.json")
+    assert stored is not None
+    registry = registry_of(store)
+    emptied = dumps(registry.without_wheel("demo", other.wheel.filename)).encode()
+    store.replace("packages.json", emptied, expected=stored.version)
+    with pytest.raises(FilenameTaken, match="--version-suffix"):
+        publish(site, store, [other])
+
+
+def test_one_refused_wheel_keeps_the_others_out(site: Site, store: FolderStore, tmp_path: Path) -> None:
+    publish(site, store, [candidate(tmp_path / "a")])
+    taken = candidate(tmp_path / "b", content=b"answer = 4_3\n")
+    with pytest.raises(FilenameTaken):
+        publish(site, store, [candidate(tmp_path, "other"), taken])
+    assert list(registry_of(store).packages) == ["demo"]
+    assert agreement(store) == []
+
+
+def test_other_publishers_wheels_and_yanks_stay(site: Site, store: FolderStore, tmp_path: Path) -> None:
+    first = candidate(tmp_path, version="1.0")
+    publish(site, store, [first])
+    stored = store.read("packages.json")
+    assert stored is not None
+    yanked = dataclasses.replace(first.wheel, yanked="broken")
+    marked = dumps(registry_of(store).with_wheel("demo", yanked)).encode()
+    store.replace("packages.json", marked, expected=stored.version)
+    publish(site, store, [first, candidate(tmp_path, version="1.1")])
+    assert [wheel.yanked for _, wheel in registry_of(store).wheels()] == ["broken", None]
+
+
+def test_a_missing_file_of_a_registered_wheel_is_put_back(
+    site: Site, store: FolderStore, tmp_path: Path
+) -> None:
+    wheel = candidate(tmp_path)
+    publish(site, store, [wheel])
+    store.delete(wheel.wheel.url)
+    assert dead_links(store)
+    publish(site, store, [wheel])
+    assert agreement(store) == []
+
+
+def test_a_lost_registry_is_not_taken_for_an_empty_one(
+    site: Site, store: FolderStore, tmp_path: Path
+) -> None:
+    publish(site, store, [candidate(tmp_path)])
+    store.delete("packages.json")
+    with pytest.raises(RegistryError, match=r"invoke reconcile.*--allow-shrink"):
+        publish(site, store, [candidate(tmp_path, "other")])
+    publish(site, store, [candidate(tmp_path, "other")], may_shrink=True)
+    assert list(registry_of(store).packages) == ["other"]
+
+
+def test_a_store_that_is_behind_the_checkout_is_not_published_to(site: Site, tmp_path: Path) -> None:
+    (site.root / "workbench.yaml").write_text("store: {folder: ../elsewhere}\n")
+    elsewhere = FolderStore(tmp_path / "elsewhere")
+    publish(site, elsewhere, [candidate(tmp_path)])
+    assert site.registry.read_bytes() == (tmp_path / "elsewhere/packages.json").read_bytes()
+    wrong = FolderStore(tmp_path / "wrong")
+    with pytest.raises(RegistryError, match=r"is this the right store\?"):
+        publish(site, wrong, [candidate(tmp_path, "other")])
+    assert list(wrong.entries("")) == []
+
+
+def test_a_store_that_loses_what_it_was_given_is_found_out(site: Site, tmp_path: Path) -> None:
+    class Forgetful(FolderStore):
+        def create(self, key: str, *arguments: object, **named: object) -> bool:  # noqa: ARG002 - it forgets
+            return True
+
+    store = Forgetful(site.root)
+    with pytest.raises(StoreError, match="is not there, just after it was written"):
+        publish(site, store, [candidate(tmp_path)])
+    assert not site.registry.exists()
+
+
+def test_a_record_keeps_its_upload_time(site: Site, store: FolderStore, tmp_path: Path) -> None:
+    publish(site, store, [candidate(tmp_path)])
+    store.delete("packages.json")
+    publish(site, store, [candidate(tmp_path, now=NOW + timedelta(days=9))], may_shrink=True)
+    ((_, wheel),) = registry_of(store).wheels()
+    assert wheel.upload_time == "2026-11-21T12:00:00Z"
+
+
+def test_a_publisher_killed_at_any_point_leaves_a_store_that_publishing_again_completes(
+    tmp_path: Path,
+) -> None:
+    for version in ("1.0", "2.0"):
+        candidate(tmp_path, "demo", version)
+    for effect in range(1, 200):
+        root = tmp_path / str(effect) / "site"
+        root.mkdir(parents=True)
+        store = FolderStore(root)
+        publish(Site(root), store, [candidate(tmp_path, "demo", "0.9"), candidate(tmp_path, "other")])
+        killed = run_until(publish_all, root, effect)
+        assert dead_links(store) == [], f"after effect {effect}"
+        publish_all(root, store)
+        assert agreement(store) == [], f"after effect {effect}"
+        assert len(list(registry_of(store).wheels())) == 4
+        assert registry_of(store).generation == 2
+        if not killed:
+            assert effect > 20
+            return
+    pytest.fail("it never came to an end")
+
+
+def test_two_publishers_at_once_lose_nothing(site: Site, store: FolderStore) -> None:
+    workers = [
+        FORKSERVER.Process(target=publish_each, args=(site.root, store, prefix)) for prefix in ("a", "b")
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    assert len(list(registry_of(store).wheels())) == 24
+    assert registry_of(store).generation == 24
+    assert agreement(store) == []
+
+
+def test_two_publishers_of_the_same_wheels_both_succeed(site: Site, store: FolderStore) -> None:
+    for number in range(6):
+        candidate(site.root.parent / "same", f"package-{number}")
+    workers = [FORKSERVER.Process(target=publish_same, args=(site.root, store, days)) for days in (0, 1)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    assert len(list(registry_of(store).wheels())) == 6
+    assert agreement(store) == []

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import resource
+from typing import TYPE_CHECKING
+
+import pytest
+
+from workbench.errors import FilenameTaken, StoreError
+from workbench.store.folder import FolderStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEY = "files/demo/demo-1.0-py3-none-any.whl"
+SPAWN = multiprocessing.get_context("forkserver")
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "store")
+
+
+def test_what_was_created_is_read_again_as_it_was(store: FolderStore, tmp_path: Path) -> None:
+    wheel = tmp_path / "demo.whl"
+    wheel.write_bytes(b"wheel" * 1_000_000)
+    assert store.read(KEY) is None
+    assert store.create(KEY, wheel, sha256=sha256(wheel.read_bytes()))
+    stored = store.read(KEY)
+    assert stored is not None
+    assert stored.content == wheel.read_bytes()
+    assert store.check(KEY, sha256=sha256(wheel.read_bytes()), size=5_000_000, deep=True) is None
+    assert [(entry.key, entry.size) for entry in store.entries("files/")] == [(KEY, 5_000_000)]
+
+
+def test_a_file_edited_after_it_was_published_leaves_the_published_one_alone(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    wheel = tmp_path / "demo.whl"
+    wheel.write_bytes(b"before")
+    store.create(KEY, wheel, sha256=sha256(b"before"))
+    wheel.write_bytes(b"after!")
+    assert store.check(KEY, sha256=sha256(b"before"), size=6, deep=True) is None
+
+
+def test_the_same_bytes_again_are_there_already(store: FolderStore) -> None:
+    assert store.create(KEY, b"wheel", sha256=sha256(b"wheel"))
+    assert not store.create(KEY, b"wheel", sha256=sha256(b"wheel"))
+
+
+def test_other_bytes_are_refused_with_the_way_out(store: FolderStore) -> None:
+    store.create(KEY, b"wheel", sha256=sha256(b"wheel"))
+    with pytest.raises(FilenameTaken, match=r"demo-1\.0-py3-none-any\.whl.*--version-suffix"):
+        store.create(KEY, b"other", sha256=sha256(b"other"))
+    stored = store.read(KEY)
+    assert stored is not None
+    assert stored.content == b"wheel"
+
+
+def test_a_wheel_that_changed_since_it_was_verified_is_not_published(store: FolderStore) -> None:
+    with pytest.raises(StoreError, match="changed after it was verified"):
+        store.create(KEY, b"tampered", sha256=sha256(b"verified"))
+    assert store.read(KEY) is None
+
+
+def test_a_key_is_replaced_only_in_the_version_that_was_read(store: FolderStore) -> None:
+    assert store.replace("packages.json", b"1", expected=None)
+    first = store.read("packages.json")
+    assert first is not None
+    assert not store.replace("packages.json", b"2", expected=None)
+    assert store.replace("packages.json", b"2", expected=first.version)
+    assert not store.replace("packages.json", b"3", expected=first.version)
+    second = store.read("packages.json")
+    assert second is not None
+    assert second.content == b"2"
+
+
+@pytest.mark.parametrize("key", ["../outside", "/etc/passwd", "files/../../outside", ""])
+def test_no_key_leads_out_of_the_store(store: FolderStore, key: str) -> None:
+    with pytest.raises(StoreError, match="not the key"):
+        store.read(key)
+
+
+@pytest.mark.parametrize("key", [KEY, "packages.json"])
+def test_deleting_is_done_once_or_twice(store: FolderStore, key: str) -> None:
+    store.create(key, b"x", sha256=sha256(b"x"))
+    store.delete(key)
+    store.delete(key)
+    assert store.read(key) is None
+
+
+def test_the_stores_own_corner_is_no_part_of_it(store: FolderStore) -> None:
+    store.prepare()
+    store.create(KEY, b"x", sha256=sha256(b"x"))
+    assert store.replace("packages.json", b"1", expected=None)
+    assert [entry.key for entry in store.entries("")] == [KEY, "packages.json"]
+
+
+def count_up(store: FolderStore, times: int) -> None:
+    for _ in range(times):
+        while True:
+            stored = store.read("counter")
+            number = int(stored.content) if stored else 0
+            if store.replace("counter", b"%d" % (number + 1), expected=stored.version if stored else None):
+                break
+
+
+def test_processes_that_replace_at_once_lose_no_update(store: FolderStore) -> None:
+    workers = [SPAWN.Process(target=count_up, args=(store, 40)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    stored = store.read("counter")
+    assert stored is not None
+    assert stored.content == b"120"
+
+
+def create_one(store: FolderStore, content: bytes, barrier: object) -> None:
+    barrier.wait()  # type: ignore[attr-defined] # a Barrier, which has no public type
+    try:
+        store.create(KEY, content, sha256=sha256(content))
+    except FilenameTaken:
+        raise SystemExit(3) from None
+
+
+def test_of_processes_that_create_the_same_key_one_wins(store: FolderStore) -> None:
+    contents = [bytes([65 + number]) * 300_000 for number in range(4)]
+    barrier = SPAWN.Barrier(4)
+    workers = [SPAWN.Process(target=create_one, args=(store, content, barrier)) for content in contents]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert sorted(worker.exitcode or 0 for worker in workers) == [0, 3, 3, 3]
+    stored = store.read(KEY)
+    assert stored is not None
+    assert stored.content in contents
+
+
+def create_without_room(store: FolderStore, wheel: Path, message: Path) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+    try:
+        store.create(KEY, wheel, sha256=sha256(wheel.read_bytes()))
+    except StoreError as error:
+        message.write_text(str(error))
+
+
+def test_a_full_disk_is_one_message_and_leaves_nothing(store: FolderStore, tmp_path: Path) -> None:
+    wheel, message = tmp_path / "demo.whl", tmp_path / "message"
+    wheel.write_bytes(bytes(3_000_000))
+    worker = SPAWN.Process(target=create_without_room, args=(store, wheel, message))
+    worker.start()
+    worker.join()
+    assert "no room for it on the disk" in message.read_text()
+    assert list(store.entries("")) == []
+    assert list((tmp_path / "store/.workbench/incoming").iterdir()) == []
+    assert store.create(KEY, wheel, sha256=sha256(wheel.read_bytes()))
+
+
+def test_a_store_that_cannot_be_read_is_an_error_and_not_an_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "packages.json").mkdir()
+    with pytest.raises(StoreError, match="Is a directory"):
+        FolderStore(tmp_path).read("packages.json")
