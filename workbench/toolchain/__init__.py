@@ -1,0 +1,3 @@
+"""What a build is compiled with: CUDA toolkits from NVIDIA's wheels, compilers for another architecture."""
+
+from __future__ import annotations

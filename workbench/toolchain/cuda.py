@@ -1,0 +1,265 @@
+"""A complete CUDA_HOME, laid out from NVIDIA's wheels on the package index.
+
+A layout is immutable: its folder's name has a digest of all that decided its content, it is built beside its
+place and renamed in when it is whole, so a layout that is there is complete. Layouts of several releases,
+architectures and sets of libraries stand side by side, and cost the disk little, since uv links their files from
+its own cache.
+
+``MANIFEST`` lists every file with its size and hash, as the wheels' RECORD files have them.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import cache
+from hashlib import file_digest
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench import console
+from workbench.environment import index_environment
+from workbench.errors import CommandFailed, ToolchainError
+from workbench.files import one_at_a_time
+from workbench.plan.target import this_arch
+from workbench.process import run
+from workbench.strict import Mismatch, parse
+from workbench.toolchain.compilers import cross_gcc
+from workbench.toolchain.pins import PROGRAMS, Release, digest, entries, release_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LAYOUT_FORMAT = "2"
+"""Raised when the same wheels are laid out in another way."""
+
+MANIFEST = "manifest.json"
+
+TARGET_FOLDERS = {"x86_64": "x86_64-linux", "aarch64": "sbsa-linux"}
+"""What NVIDIA calls an architecture below ``targets/``."""
+
+_STUB_LIBRARY = 34
+"""CUDA_ERROR_STUB_LIBRARY: what NVIDIA's own stub answers to every call."""
+
+_DRIVER_FUNCTION = re.compile(
+    r"\bCUDAAPI\s+(cu[A-Z]\w+)|^\s*#\s*define\s+cu[A-Z]\w+\s+(cu[A-Z]\w+)$", re.MULTILINE
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """A file's size in bytes and its SHA-256 (hex)."""
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What lies in a layout: its release, its architecture, its files and its symbolic links by path."""
+
+    version: str
+    arch: str
+    files: dict[str, Content]
+    links: dict[str, str]
+
+
+def lay_out(compute: str, arch: str, *, cache: Path, components: Sequence[str] = ()) -> Path:
+    """Return the CUDA_HOME of a compute platform (``cu130``) for an architecture, laid out below `cache`.
+
+    Programs run on this machine, headers and libraries are `arch`'s: where the two differ, the layout is one
+    for cross compiling. `components` are CUDA's libraries beside the runtime (``cublas``). Safe for several
+    processes at once: the first lays out and the others wait.
+
+    Raises ToolchainError for a release or a library that there is not, and when the index does not have the
+    wheels that are pinned; ToolMissing without a C compiler for `arch`.
+    """
+    release = release_of(compute)
+    wanted = release.requirements(components)
+    home = cache / "toolchains" / f"{compute}-{arch}-{digest(LAYOUT_FORMAT, this_arch(), arch, wanted)}"
+    if home.is_dir():
+        return home
+    with one_at_a_time(home.with_suffix(".lock")):
+        if not home.is_dir():
+            with (
+                console.step(f"lay out CUDA {release.version} for {arch}") as at,
+                tempfile.TemporaryDirectory(dir=home.parent, prefix=".laying-out-") as scratch,
+            ):
+                tree = _lay_out(release, wanted, arch, Path(scratch))
+                tree.rename(home)
+                at.outcome = str(home)
+    return home
+
+
+def check(toolkit: Path) -> None:
+    """Read a whole layout and compare it with its manifest. Raises ToolchainError, naming what differs."""
+    manifest = _manifest(toolkit)
+    files, links = _contents(toolkit)
+    known = manifest.files.keys() | manifest.links.keys()
+    there = files | links.keys()
+    wrong = [f"{name} is missing" for name in known - there]
+    wrong += [f"{name} is not of it" for name in there - known - {MANIFEST}]
+    wrong += [f"{name} leads to {to}" for name, to in links.items() if manifest.links.get(name, to) != to]
+    wrong += _differing(toolkit, {name: content for name, content in manifest.files.items() if name in files})
+    if wrong:
+        shown = "; ".join(sorted(wrong)[:5]) + (f"; and {len(wrong) - 5} more" if len(wrong) > 5 else "")  # noqa: PLR2004
+        raise ToolchainError(
+            f"the toolkit {toolkit} is damaged: {shown}. Remove the folder: it is laid out again"
+        )
+
+
+def version_of(toolkit: Path) -> str:
+    """Return the release of a toolkit, laid out here or installed: ``13.0.3``. Raises ToolchainError."""
+    try:
+        return str(json.loads((toolkit / "version.json").read_bytes())["cuda"]["version"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ToolchainError(
+            f"{toolkit} is no CUDA toolkit: its version.json cannot be read ({error})"
+        ) from error
+
+
+@cache
+def gpus_of(toolkit: Path) -> tuple[int, ...]:
+    """Return the numbers of the GPU architectures that a toolkit's nvcc compiles for (``121`` of ``sm_121``).
+
+    Raises ToolchainError where there is no nvcc, or none that runs.
+    """
+    try:
+        listed = run([toolkit / "bin" / "nvcc", "--list-gpu-code"]).output
+    except (CommandFailed, OSError) as error:
+        raise ToolchainError(f"{toolkit} is no CUDA toolkit that works here: {error}") from error
+    return tuple(sorted({int(number) for number in re.findall(r"^sm_(\d+)", listed, re.MULTILINE)}))
+
+
+def _lay_out(release: Release, wanted: str, arch: str, scratch: Path) -> Path:
+    pins = entries(wanted)
+    if arch == this_arch():
+        tree, files = _unpack(pins, arch, scratch / arch)
+    else:
+        tree, files = _unpack(
+            {name: pin for name, pin in pins.items() if name not in PROGRAMS}, arch, scratch / arch
+        )
+        programs, of_programs = _unpack(
+            {name: pins[name] for name in PROGRAMS}, this_arch(), scratch / this_arch()
+        )
+        files |= {name: known for name, known in of_programs.items() if not name.startswith("lib/")}
+        shutil.rmtree(programs / "lib")
+        shutil.copytree(programs, tree, dirs_exist_ok=True, copy_function=os.link)
+    if wrong := _differing(tree, files):
+        raise ToolchainError(
+            f"NVIDIA's wheels are not what they say: {'; '.join(wrong[:5])}. Empty uv's cache"
+        )
+    _link(tree, arch)
+    for made in (_driver_stub(tree, arch), _version_file(tree, release)):
+        files[str(made.relative_to(tree))] = Content(size=made.stat().st_size, sha256=_sha256(made))
+    _, links = _contents(tree)
+    manifest = Manifest(version=release.version, arch=arch, files=dict(sorted(files.items())), links=links)
+    (tree / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1), encoding="utf-8")
+    return tree
+
+
+def _unpack(pins: dict[str, str], arch: str, into: Path) -> tuple[Path, dict[str, Content]]:
+    """Unpack pinned wheels of an architecture; return their tree, and its files with sizes and hashes."""
+    requirements = into.with_suffix(".txt")
+    requirements.write_text("".join(pins.values()), encoding="utf-8")
+    options = ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--python", sys.executable]
+    platform = ["--python-platform", f"{arch}-manylinux_2_28"]
+    try:
+        argv = ["uv", "pip", "install", "--quiet", *platform, *options]
+        run([*argv, "--target", into, "--requirements", requirements], env=index_environment())
+    except CommandFailed as error:
+        raise ToolchainError(
+            f"NVIDIA's wheels for {arch} cannot be had from the package index: {error}"
+        ) from error
+    (tree,) = (into / "nvidia").glob("cu*")
+    files = {}
+    for record in into.glob("*.dist-info/RECORD"):
+        with record.open(encoding="utf-8", newline="") as rows:
+            for path, hashed, size in csv.reader(rows):
+                if path.startswith(f"nvidia/{tree.name}/"):
+                    sha256 = base64.urlsafe_b64decode(hashed.removeprefix("sha256=") + "=").hex()
+                    files[path.removeprefix(f"nvidia/{tree.name}/")] = Content(size=int(size), sha256=sha256)
+    return tree, files
+
+
+def _link(tree: Path, arch: str) -> None:
+    """Add the names that build systems look for: ``lib64``, ``libX.so``, ``targets/<architecture>``."""
+    (tree / "lib64").symlink_to("lib")
+    for library in sorted((tree / "lib").glob("lib*.so.*")):
+        plain = library.with_name(library.name.partition(".so.")[0] + ".so")
+        if not plain.exists():
+            plain.symlink_to(library.name)
+    target = tree / "targets" / TARGET_FOLDERS[arch]
+    target.mkdir(parents=True)
+    for folder in ("include", "lib"):
+        (target / folder).symlink_to(f"../../{folder}")
+
+
+def _driver_stub(tree: Path, arch: str) -> Path:
+    """Make a ``libcuda.so`` to link against: the driver's functions by name. The real one is the GPU's."""
+    header = (tree / "include" / "cuda.h").read_text(encoding="utf-8")
+    names = sorted({name for pair in _DRIVER_FUNCTION.findall(header) for name in pair if name})
+    stub = tree / "lib" / "stubs" / "libcuda.so"
+    stub.parent.mkdir()
+    source = stub.with_suffix(".c")
+    source.write_text(
+        "".join(f"int {name}(void) {{ return {_STUB_LIBRARY}; }}\n" for name in names), encoding="utf-8"
+    )
+    compiler = "gcc" if arch == this_arch() else cross_gcc(arch).cc
+    run([compiler, "-shared", "-nostdlib", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o", stub, source])
+    source.unlink()
+    return stub
+
+
+def _version_file(tree: Path, release: Release) -> Path:
+    path = tree / "version.json"
+    facts = {"cuda": {"name": "CUDA SDK", "version": release.version}}
+    path.write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    return path
+
+
+def _manifest(toolkit: Path) -> Manifest:
+    path = toolkit / MANIFEST
+    try:
+        return parse(Manifest, json.loads(path.read_bytes()))
+    except (OSError, ValueError, Mismatch) as error:
+        raise ToolchainError(
+            f"{toolkit} is no toolkit that was laid out here: {path} cannot be read ({error})"
+        ) from error
+
+
+def _contents(tree: Path) -> tuple[set[str], dict[str, str]]:
+    """Return a tree's files, and its symbolic links with what they lead to."""
+    files, links = set(), {}
+    for folder, folders, names in os.walk(tree):
+        for path in (Path(folder, name) for name in (*folders, *names)):
+            if path.is_symlink():
+                links[str(path.relative_to(tree))] = str(path.readlink())
+            elif path.is_file():
+                files.add(str(path.relative_to(tree)))
+    return files, links
+
+
+def _differing(tree: Path, files: dict[str, Content]) -> list[str]:
+    def differs(item: tuple[str, Content]) -> str | None:
+        name, known = item
+        path = tree / name
+        if path.stat().st_size != known.size:
+            return f"{name} has another size"
+        return None if _sha256(path) == known.sha256 else f"{name} has other bytes"
+
+    with ThreadPoolExecutor() as pool:
+        return [wrong for wrong in pool.map(differs, files.items()) if wrong]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()

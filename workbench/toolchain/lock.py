@@ -1,0 +1,59 @@
+"""Pin a CUDA release: ``python -m workbench.toolchain.lock 13.0.3.0`` writes ``locks/cu130.txt``.
+
+The argument is a version of ``cuda-toolkit`` on the package index, NVIDIA's list of the wheels of a release.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from workbench.environment import index_environment
+from workbench.files import write_whole
+from workbench.plan.target import ARCHITECTURES, this_arch
+from workbench.process import run
+from workbench.toolchain.cuda import gpus_of, lay_out
+from workbench.toolchain.pins import LOCKS, entries
+
+_HEAD = """\
+# CUDA from NVIDIA's wheels, for both architectures. Made by: python -m workbench.toolchain.lock {metapackage}
+# version: {version}
+# gpus: {gpus}
+"""
+
+
+def lock(metapackage: str) -> Path:
+    """Write the lock of a version of ``cuda-toolkit`` and return it. Raises CommandFailed."""
+    major, minor, patch, *_ = metapackage.split(".")
+    version = f"{major}.{minor}.{patch}"
+    path = LOCKS / f"cu{major}{minor}.txt"
+    pins: dict[str, str] = {}
+    for arch in ARCHITECTURES:
+        pins |= _compiled(metapackage, arch, minor=f"{major}.{minor}")
+    body = "".join(pins[name] for name in sorted(pins))
+    write_whole(path, _HEAD.format(version=version, metapackage=metapackage, gpus="") + body)
+    with tempfile.TemporaryDirectory() as cache:
+        known = gpus_of(lay_out(path.stem, this_arch(), cache=Path(cache)))
+    write_whole(
+        path, _HEAD.format(version=version, metapackage=metapackage, gpus=" ".join(map(str, known))) + body
+    )
+    return path
+
+
+def _compiled(metapackage: str, arch: str, *, minor: str) -> dict[str, str]:
+    # the metapackage bounds nvjitlink by the major version only; it must be of the release it is used with
+    wanted = f"cuda-toolkit[all]=={metapackage}\nnvidia-nvjitlink=={minor}.*\n"
+    with tempfile.TemporaryDirectory() as folder:
+        asked, compiled = Path(folder) / "asked.in", Path(folder) / "compiled.txt"
+        asked.write_text(wanted, encoding="utf-8")
+        platform = ["--python-platform", f"{arch}-manylinux_2_28", "--python-version", "3.12"]
+        shape = ["--generate-hashes", "--no-header", "--no-annotate", "--quiet"]
+        argv = ["uv", "pip", "compile", *platform, *shape]
+        run([*argv, asked, "--output-file", compiled], env=index_environment())
+        return entries(compiled.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    for word in sys.argv[1:]:
+        print(lock(word))  # noqa: T201 - a program's answer

@@ -1,0 +1,158 @@
+"""The CUDA releases that can be laid out, each pinned in ``locks/<compute platform>.txt``.
+
+A lock is a requirements file with hashes for both architectures. Its first lines are comments that say which
+release it is and which GPUs its nvcc knows; ``python -m workbench.toolchain.lock`` writes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.errors import ToolchainError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LOCKS = Path(__file__).parent / "locks"
+
+CORE = (
+    "nvidia-cuda-cccl",
+    "nvidia-cuda-crt",
+    "nvidia-cuda-culibos",
+    "nvidia-cuda-nvcc",
+    "nvidia-cuda-nvrtc",
+    "nvidia-cuda-profiler-api",
+    "nvidia-cuda-runtime",
+    "nvidia-nvtx",
+    "nvidia-nvvm",
+)
+"""What every toolkit has."""
+
+PROGRAMS = ("nvidia-cuda-nvcc", "nvidia-nvvm")
+"""The distributions of `CORE` that hold programs: for a cross layout they are needed for this machine too."""
+
+_LINKED_WITH = {
+    "cublas": ("nvidia-cublas",),
+    "cufft": ("nvidia-cufft", "nvidia-nvjitlink"),
+    "cufile": ("nvidia-cufile",),
+    "cupti": ("nvidia-cuda-cupti",),
+    "curand": ("nvidia-curand",),
+    "cusolver": ("nvidia-cusolver", "nvidia-cublas", "nvidia-cusparse", "nvidia-nvjitlink"),
+    "cusparse": ("nvidia-cusparse", "nvidia-nvjitlink"),
+    "npp": ("nvidia-npp",),
+    "nvfatbin": ("nvidia-nvfatbin",),
+    "nvjitlink": ("nvidia-nvjitlink",),
+    "nvjpeg": ("nvidia-nvjpeg",),
+    "nvml": ("nvidia-nvml-dev",),
+    "nvptxcompiler": ("nvidia-nvptxcompiler",),
+}
+"""The distributions of each library: its own, and those of the libraries that it needs to be linked with."""
+
+_GPU = re.compile(r"(?:sm|compute)_(?P<number>\d{2,3})[af]?")
+_ENTRY = re.compile(r"^(?P<name>[a-z][a-z0-9-]*)==.*\n(?: {4}.*\n)*", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """A CUDA release.
+
+    `compute` is the compute platform (``cu130``), `version` NVIDIA's (``13.0.3``), `gpus` the numbers of the
+    GPU architectures that its nvcc compiles for (``121`` of ``sm_121``), `pins` the lock's entry of each
+    distribution.
+    """
+
+    compute: str
+    version: str
+    gpus: tuple[int, ...]
+    pins: dict[str, str]
+
+    def requirements(self, components: Sequence[str] = ()) -> str:
+        """Return the requirements file of a toolkit with the libraries `components` (``cublas``, …).
+
+        Raises ToolchainError for a library that there is not.
+        """
+        names = set(CORE)
+        for component in components:
+            if component not in _LINKED_WITH:
+                raise ToolchainError(
+                    f"CUDA has no library {component!r}{nearest(component, _LINKED_WITH)}: "
+                    f"there are {', '.join(_LINKED_WITH)}"
+                )
+            names.update(_LINKED_WITH[component])
+        return "".join(self.pins[name] for name in sorted(names))
+
+
+def releases() -> tuple[Release, ...]:
+    """Return the releases that can be laid out, the oldest first."""
+    return tuple(_read(path) for path in sorted(LOCKS.glob("cu*.txt")))
+
+
+def release_of(compute: str) -> Release:
+    """Return the release of a compute platform, ``cu130``.
+
+    Raises ToolchainError, which names those that there are.
+    """
+    path = LOCKS / f"{compute}.txt"
+    if path.is_file():
+        return _read(path)
+    there_are = ", ".join(release.compute for release in releases())
+    if compute.startswith("cu12"):
+        raise ToolchainError(
+            f"{compute}: the package index has no nvcc for CUDA 12, so no toolkit can be laid out from it. "
+            f"Build for one of {there_are}, or bring CUDA {compute[2:4]}.{compute[4:]} yourself: a container "
+            "image that has it, or a toolkit installed on this machine and named in workbench.yaml"
+        )
+    raise ToolchainError(
+        f"{compute}: no such CUDA toolkit{nearest(compute, there_are.split(', '))}: there are {there_are}"
+    )
+
+
+def check_gpus(gpu: Sequence[str], *, version: str, known: Sequence[int]) -> None:
+    """Check GPU architectures (``sm_121``, ``compute_120``) against those a CUDA release knows (``121``).
+
+    Raises ToolchainError, which names the first release that has what this one lacks.
+    """
+    for each in gpu:
+        match = _GPU.fullmatch(each)
+        if not match:
+            raise ToolchainError(
+                f"{each!r} is no GPU architecture: write sm_121 (machine code) or compute_120 (PTX)"
+            )
+        number = int(match["number"])
+        if number in known:
+            continue
+        having = [release for release in releases() if number in release.gpus]
+        remedy = (
+            f"the first that does is {having[0].compute} (CUDA {having[0].version})"
+            if having
+            else f"nor does any that can be laid out; {releases()[-1].compute} knows "
+            f"{', '.join(f'sm_{number}' for number in releases()[-1].gpus)}"
+        )
+        raise ToolchainError(f"CUDA {version} cannot compile for {each}: {remedy}")
+
+
+def entries(requirements: str) -> dict[str, str]:
+    """Return the entries of a requirements file with hashes, each with its lines of hashes, by project."""
+    return {match["name"]: match[0] for match in _ENTRY.finditer(requirements)}
+
+
+def digest(*parts: str) -> str:
+    """Return a name for content that is decided by `parts`."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+
+
+@cache
+def _read(path: Path) -> Release:
+    text = path.read_text(encoding="utf-8")
+    facts = dict(re.findall(r"^# (\w+): (.*)$", text, re.MULTILINE))
+    return Release(
+        compute=path.stem,
+        version=facts["version"],
+        gpus=tuple(int(number) for number in facts["gpus"].split()),
+        pins=entries(text),
+    )
