@@ -42,7 +42,9 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
-@nox.parametrize("cell", [nox.param(cell, id=f"{cell.package}-{cell.python}") for cell in published_cells(Site.here())])
+@nox.parametrize(
+    "cell", [nox.param(cell, id=f"{cell.package}-{cell.python}") for cell in published_cells(Site.here())]
+)
 def verify(session: nox.Session, cell: Cell) -> None:
     """Install a published package from the index in a fresh environment, by pip and by uv, and smoke-test it."""
     session.log(f"{cell.wheel.filename} ({cell.wheel.sha256})")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from workbench.verb import verb
 
 if TYPE_CHECKING:
-    from invoke import Context
+    from invoke.context import Context
 
 NAME = "the package, as its recipe names it"
 PYTHON = "3.12, a list 3.10,3.12, or a range 3.10-3.13 (default: the Python that runs the workbench)"
@@ -78,7 +78,13 @@ def list_(_: Context, json: bool = False) -> None:
         console.answer_table(
             ("package", "version", "patches", "published", "description"),
             [
-                (r["name"], r["version"], str(r["patches"]), "\n".join(r["published"]) or "–", r["description"])
+                (
+                    r["name"],
+                    r["version"],
+                    str(r["patches"]),
+                    "\n".join(r["published"]) or "–",
+                    r["description"],
+                )
                 for r in rows
             ],
         )
@@ -196,7 +202,9 @@ def release(
     from workbench.plan.target import Axes
     from workbench.site import Site
 
-    request = Request(name=name, axes=Axes(python=python or None), suffix=version_suffix, jobs=max_jobs or None)
+    request = Request(
+        name=name, axes=Axes(python=python or None), suffix=version_suffix, jobs=max_jobs or None
+    )
     site = Site.here()
     work = todo(request, site)
     wheels = () if dry_run else release(work, site, jobs=request.jobs, skip_build=skip_build)
@@ -219,9 +227,7 @@ def remove(_: Context, *wheels: str, after: int = 7, dry_run: bool = False, json
     report(remove(wheels, Site.here(), after_days=after, dry_run=dry_run), json=json)
 
 
-@verb(
-    help={"wheels": PUBLISHED, "reason": "shown to all who ask for it", "dry_run": DRY_RUN, "json": JSON}
-)
+@verb(help={"wheels": PUBLISHED, "reason": "shown to all who ask for it", "dry_run": DRY_RUN, "json": JSON})
 def yank(_: Context, *wheels: str, reason: str = "", dry_run: bool = False, json: bool = False) -> None:
     """Yank wheels (PEP 592): installers pass them by unless they are pinned exactly."""
     from workbench.commands.change import report, yank

@@ -1,6 +1,6 @@
 """How long ``invoke --list`` takes beside the same for an empty tasks file: at most 1.25 times as long.
 
-    python benchmarks/start.py
+python benchmarks/start.py
 """
 
 from __future__ import annotations

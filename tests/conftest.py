@@ -6,12 +6,15 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from workbench.process import environment
 from workbench.site import CHECKOUT, Site
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CI = os.environ.get("CI") == "true"
 

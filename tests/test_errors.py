@@ -8,7 +8,7 @@ from workbench.site import CHECKOUT
 
 
 def test_each_kind_has_an_exit_status_of_its_own_and_the_docs_list_them() -> None:
-    kinds = [WorkbenchError, *WorkbenchError.__subclasses__()]
+    kinds: list[type[WorkbenchError]] = [WorkbenchError, *WorkbenchError.__subclasses__()]
     ours = {kind.__name__: kind.exit_code for kind in kinds if kind.__module__ == workbench.errors.__name__}
     assert len(set(ours.values())) == len(ours)
     page = (CHECKOUT / "docs" / "errors.md").read_text()

@@ -3,12 +3,15 @@ from __future__ import annotations
 import os
 import select
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from workbench.errors import CommandFailed, ToolMissing
 from workbench.process import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def python(code: str) -> list[str]:

@@ -35,8 +35,14 @@ def test_nested_data_becomes_values() -> None:
         ({}, "name: missing"),
         ({"name": 3}, "name: expected a string, got 3"),
         ({"name": "oak", "leaves": {}}, "leaves: expected a list, got {}"),
-        ({"name": "oak", "leaves": [{"size": 1}, {"size": True}]}, "leaves[1].size: expected a whole number, got True"),
-        ({"name": "oak", "leaves": [{"size": 1, "sise": 2}]}, "leaves[0].sise: unknown key (did you mean 'size'?)"),
+        (
+            {"name": "oak", "leaves": [{"size": 1}, {"size": True}]},
+            "leaves[1].size: expected a whole number, got True",
+        ),
+        (
+            {"name": "oak", "leaves": [{"size": 1, "sise": 2}]},
+            "leaves[0].sise: unknown key (did you mean 'size'?)",
+        ),
         ({"name": "oak", "named": {"a": {"size": "2"}}}, "named.a.size: expected a whole number, got '2'"),
         (
             {"name": "oak", "leaves": [{"size": 1, "mode": "fsat"}]},

@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.conftest import invoke
 from workbench.process import environment
 from workbench.site import CHECKOUT
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SITE = '''
 from workbench.errors import UsageError
@@ -22,12 +26,20 @@ def say(_, *words, level=0, loud=False):
 @verb(help={"how": "what goes wrong"})
 def fail(_, how):
     """Fail."""
-    raise {"ours": UsageError("this way: do that"), "bug": KeyError("x"), "disk": OSError(28, "No space left on device", "/full"), "stop": KeyboardInterrupt()}[how]
+    raise {
+        "ours": UsageError("this way: do that"),
+        "bug": KeyError("x"),
+        "disk": OSError(28, "No space left on device", "/full"),
+        "stop": KeyboardInterrupt(),
+    }[how]
 '''
 
 
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
 @pytest.fixture
-def run(tmp_path: Path):  # type: ignore[no-untyped-def] # noqa: ANN201 - a function of words
+def run(tmp_path: Path) -> Run:
     (tmp_path / "tasks.py").write_text(SITE)
 
     def typed(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -54,7 +66,7 @@ def run(tmp_path: Path):  # type: ignore[no-untyped-def] # noqa: ANN201 - a func
         (["say", "a", "--loud", "b", "--level=3", "c"], "('a', 'b', 'c') 3 True"),
     ],
 )
-def test_a_verb_takes_many_words(run, line: list[str], said: str) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
+def test_a_verb_takes_many_words(run: Run, line: list[str], said: str) -> None:
     done = run(*line)
     assert (done.returncode, done.stdout.strip()) == (0, said), done.stderr
 
@@ -69,14 +81,14 @@ def test_a_verb_takes_many_words(run, line: list[str], said: str) -> None:  # ty
         ("stop", 130, "Interrupted"),
     ],
 )
-def test_an_error_is_a_message_with_its_own_status(run, how: str, status: int, message: str) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
+def test_an_error_is_a_message_with_its_own_status(run: Run, how: str, status: int, message: str) -> None:
     done = run("fail", *filter(None, [how]))
     assert done.returncode == status
     assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_debug_shows_where(run) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
+def test_debug_shows_where(run: Run) -> None:
     assert "Traceback" in run("fail", "bug", WORKBENCH_DEBUG="1").stderr
 
 
@@ -93,10 +105,25 @@ def test_list_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["add-package", "list", "show", "build", "repair", "verify", "upload", "release", "remove", "yank", "serve"]
+    "name",
+    [
+        "add-package",
+        "list",
+        "show",
+        "build",
+        "repair",
+        "verify",
+        "upload",
+        "release",
+        "remove",
+        "yank",
+        "serve",
+    ],
 )
 def test_every_option_of_a_verb_is_explained(name: str) -> None:
     shown = invoke(name, "--help")
     assert shown.status == 0
-    options = [line for line in shown.stdout.split("Options:")[1].splitlines() if line.strip().startswith("-")]
+    options = [
+        line for line in shown.stdout.split("Options:")[1].splitlines() if line.strip().startswith("-")
+    ]
     assert all(len(line.split("   ")) > 1 for line in options), shown.stdout

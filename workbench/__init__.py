@@ -18,10 +18,12 @@ Data goes one way, and so do the imports: a package of this list may use those a
 ``index``           the pages drawn from the registry, for installers and for people
 ``store``           where published files lie: the protocol, and a store for each kind
 ``publish``         the transaction from verified wheels to store, registry and pages
+``commands``        what each verb does: the steps above, joined
 ==================  ===========================================================================
 
 Beside the flow, and used by all of it: ``errors``, ``process`` (the one place that starts programs),
-``console`` (what a person sees), ``strict`` (data files into values) and ``site`` (paths and settings).
+``environment`` (virtual environments), ``files`` (whole or not there), ``console`` (what a person sees), ``strict``
+(data files into values), ``site`` (paths and settings) and ``verb`` (Invoke tasks as this project's verbs).
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ PLAIN_WIDTH = 200
 
 
 def _rich(*, stderr: bool) -> rich.console.Console:
-    from rich.console import Console  # noqa: PLC0415 - rich takes 50 ms; --list must not pay for it
+    from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
     return Console(file=stream, highlight=False, width=None if stream.isatty() else PLAIN_WIDTH)
@@ -83,7 +83,7 @@ def step(title: str) -> Iterator[Step]:
         took = duration(time.monotonic() - start)
         if sys.stderr.isatty():
             colour = "green" if mark == "✓" else "red"
-            from rich.markup import escape  # noqa: PLC0415
+            from rich.markup import escape
 
             _rich(stderr=True).print(f"[{colour}]{mark}[/] {escape(title + outcome)} [dim]{took}[/]")
         else:
@@ -92,7 +92,7 @@ def step(title: str) -> Iterator[Step]:
 
 def _live(title: str, start: float) -> tuple[Step, Callable[[], None]]:
     """Draw a spinner with the elapsed time and the last detail until the returned function is called."""
-    from rich.markup import escape  # noqa: PLC0415
+    from rich.markup import escape
 
     status = _rich(stderr=True).status(escape(title))
     last = ""
@@ -128,7 +128,7 @@ def progress(title: str, total: int, *, unit: str = "bytes") -> Iterator[Callabl
         with step(f"{title} ({file_size(total) if unit == 'bytes' else f'{total} {unit}'})"):
             yield lambda _count: None
         return
-    from rich.progress import (  # noqa: PLC0415
+    from rich.progress import (
         BarColumn,
         DownloadColumn,
         MofNCompleteColumn,
@@ -140,7 +140,11 @@ def progress(title: str, total: int, *, unit: str = "bytes") -> Iterator[Callabl
 
     amount = (DownloadColumn(), TransferSpeedColumn()) if unit == "bytes" else (MofNCompleteColumn(),)
     bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), *amount, TimeElapsedColumn(), console=_rich(stderr=True)
+        TextColumn("{task.description}"),
+        BarColumn(),
+        *amount,
+        TimeElapsedColumn(),
+        console=_rich(stderr=True),
     )
     with bar:
         task = bar.add_task(title, total=total)
@@ -164,8 +168,8 @@ def answer_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can say
 
 def answer_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
     """Print rows under column headings; cells are text, never markup."""
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.table import Table
+    from rich.text import Text
 
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in columns:

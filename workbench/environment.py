@@ -6,13 +6,13 @@ import os
 import sys
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.process import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from workbench.process import Completed
 
@@ -75,7 +75,7 @@ def package_index() -> str:
     chosen = os.environ.get("UV_DEFAULT_INDEX") or index_url()
     if chosen:
         return chosen
-    from pypi_simple import PYPI_SIMPLE_ENDPOINT  # noqa: PLC0415 - 60 ms
+    from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
     return PYPI_SIMPLE_ENDPOINT
 

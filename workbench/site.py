@@ -86,7 +86,7 @@ class Site:
 
     @property
     def state(self) -> Path:
-        """This checkout's own working files: build trees, logs, reports on wheels."""
+        """The checkout's own working files: build trees, logs, reports on wheels."""
         return self.root / ".workbench"
 
     @property
@@ -106,7 +106,7 @@ class Site:
         path = self.root / "workbench.yaml"
         if not path.exists():
             return Settings()
-        import yaml  # noqa: PLC0415 - most sites have no settings file
+        import yaml
 
         try:
             return parse(Settings, yaml.safe_load(path.read_text(encoding="utf-8")) or {})

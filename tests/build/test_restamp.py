@@ -3,12 +3,15 @@ from __future__ import annotations
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
 from workbench.build.restamp import restamp
 from workbench.environment import Environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_a_restamped_wheel_is_the_same_but_for_its_version(tmp_path: Path) -> None:
@@ -34,5 +37,7 @@ def test_a_restamped_wheel_is_the_same_but_for_its_version(tmp_path: Path) -> No
     )
     assert done.output.split() == ["42", "1.0.post1+cu130"]
     subprocess.run(
-        [sys.executable, "-m", "pip", "--python", environment.python, "check"], check=True, capture_output=True
+        [sys.executable, "-m", "pip", "--python", environment.python, "check"],
+        check=True,
+        capture_output=True,
     )

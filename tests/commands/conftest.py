@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from workbench.site import Site
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.site import Site
 
 C = """\
 #include <Python.h>
@@ -32,7 +35,7 @@ Author: The tests
 +++ b/demo.c
 @@ -1,6 +1,6 @@
  #include <Python.h>
- 
+
 -static PyObject *answer(PyObject *self, PyObject *unused) { return PyLong_FromLong(41); }
 +static PyObject *answer(PyObject *self, PyObject *unused) { return PyLong_FromLong(42); }
  static PyMethodDef methods[] = {{"answer", answer, METH_NOARGS, 0}, {0}};

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -9,7 +10,9 @@ from tests.conftest import invoke
 from workbench.recipe import Git, Sdist
 from workbench.recipe.load import load
 from workbench.registry.file import load as load_registry
-from workbench.site import Site
+
+if TYPE_CHECKING:
+    from workbench.site import Site
 
 
 def everything(site: Site) -> set[Path]:
@@ -82,7 +85,9 @@ def test_what_cannot_be_added_leaves_nothing_behind(
     demo: Demo, words: list[str], status: int, message: str
 ) -> None:
     before = everything(demo.site)
-    refused = invoke("add-package", *(str(demo.repository) if word == "REPOSITORY" else word for word in words))
+    refused = invoke(
+        "add-package", *(str(demo.repository) if word == "REPOSITORY" else word for word in words)
+    )
     assert refused.status == status, refused.stderr
     assert message in refused.stderr
     assert everything(demo.site) == before

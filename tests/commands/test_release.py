@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -8,7 +10,9 @@ import pytest
 
 from tests.commands.conftest import Demo, git
 from tests.conftest import invoke
+from workbench.process import environment
 from workbench.registry.file import load
+from workbench.site import CHECKOUT
 
 
 def test_the_main_job(demo: Demo) -> None:
@@ -72,7 +76,8 @@ def test_a_wheel_that_does_not_verify_is_built_again_twice_and_never_published(d
     assert not demo.site.registry.exists()
 
 
-def test_what_was_built_earlier_is_not_built_again(demo: Demo) -> None:
+@pytest.mark.usefixtures("demo")
+def test_what_was_built_earlier_is_not_built_again() -> None:
     assert invoke("build", "demo").status == 0
     released = invoke("release", "demo", "--skip-build")
     assert released.status == 0, released.stderr
@@ -82,7 +87,9 @@ def test_what_was_built_earlier_is_not_built_again(demo: Demo) -> None:
 
 def test_skip_build_takes_nothing_that_another_plan_made(demo: Demo) -> None:
     assert invoke("build", "demo").status == 0
-    demo.recipe.write_text(demo.recipe.read_text().replace("    smoke_test", '    environment={"A": "1"},\n    smoke_test'))
+    demo.recipe.write_text(
+        demo.recipe.read_text().replace("    smoke_test", '    environment={"A": "1"},\n    smoke_test')
+    )
     refused = invoke("release", "demo", "--skip-build")
     assert refused.status == 2
     assert "was made by this plan" in refused.stderr
@@ -98,7 +105,9 @@ def test_a_dry_run_does_nothing(demo: Demo) -> None:
 
 
 def test_a_failed_build_keeps_its_tree_and_shows_the_end_of_its_log(demo: Demo) -> None:
-    demo.patch.write_text(demo.patch.read_text().replace("+static PyObject *answer(", "+static PyObject *answer(oops "))
+    demo.patch.write_text(
+        demo.patch.read_text().replace("+static PyObject *answer(", "+static PyObject *answer(oops ")
+    )
     failed = invoke("build", "demo")
     assert failed.status == 9
     assert "demo.c" in failed.stderr
@@ -144,20 +153,16 @@ def test_a_pin_that_is_not_there_stops_the_build(demo: Demo) -> None:
 
 
 def test_nox_verifies_what_is_published(demo: Demo) -> None:
-    import subprocess
-    import sys
-
-    from workbench.site import CHECKOUT
-
     assert invoke("release", "demo").status == 0
     done = subprocess.run(
         [sys.executable, "-m", "nox", "--noxfile", CHECKOUT / "noxfile.py", "--session", "verify"],
         capture_output=True,
         text=True,
         check=False,
+        env=environment({"WORKBENCH_SITE": str(demo.site.root)}),
     )
     assert done.returncode == 0, done.stderr
-    assert "Ran 1 sessions" in done.stderr or "verify(demo-" in done.stderr
+    assert "verify(demo-" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,11 @@ def write(site: Site, text: str, name: str = "torch_scatter") -> None:
 def test_a_recipe_is_found_by_any_spelling_of_its_name(site: Site) -> None:
     write(site, GOOD)
     recipe = load(site.recipes, "Torch_Scatter")
-    assert (recipe.name, recipe.patches, recipe.modules) == ("torch-scatter", "torch-scatter", ("torch_scatter",))
+    assert (recipe.name, recipe.patches, recipe.modules) == (
+        "torch-scatter",
+        "torch-scatter",
+        ("torch_scatter",),
+    )
     assert names(site.recipes) == ("torch-scatter",)
 
 
@@ -40,12 +44,28 @@ def test_the_recipes_of_this_repository_load() -> None:
 @pytest.mark.parametrize(
     ("wrong", "right", "message"),
     [
-        ("descripton=", "description=", ":8: descripton: unknown key of Recipe (did you mean 'description'?)"),
+        (
+            "descripton=",
+            "description=",
+            ":8: descripton: unknown key of Recipe (did you mean 'description'?)",
+        ),
         ("sha265=", "sha256=", ":10: sha265: unknown key of Sdist (did you mean 'sha256'?)"),
         ('version="two"', 'version="2.1.2"', ":7: version: Invalid version: 'two'"),
-        ('name="Torch.Scatter"', 'name="torch-scatter"', ":6: name: 'Torch.Scatter' is not normalised: write 'torch-scatter'"),
-        ('name="scatter"', 'name="torch-scatter"', ":6: name: 'scatter' does not belong in torch_scatter.py; its file is scatter.py"),
-        ('sha256="00"', f'sha256="{"0" * 64}"', ":10: source.sha256: '00' is not 64 lower-case hexadecimal digits"),
+        (
+            'name="Torch.Scatter"',
+            'name="torch-scatter"',
+            ":6: name: 'Torch.Scatter' is not normalised: write 'torch-scatter'",
+        ),
+        (
+            'name="scatter"',
+            'name="torch-scatter"',
+            ":6: name: 'scatter' does not belong in torch_scatter.py; its file is scatter.py",
+        ),
+        (
+            'sha256="00"',
+            f'sha256="{"0" * 64}"',
+            ":10: source.sha256: '00' is not 64 lower-case hexadecimal digits",
+        ),
         ("version=2,", 'version="2.1.2",', ":7: version: expected a string, got 2"),
         ("recipes = Recipe", "recipe = Recipe", ": defines no 'recipe': write recipe = Recipe(...)"),
         ("recipe = = Recipe", "recipe = Recipe", ":5: invalid syntax"),
@@ -86,7 +106,10 @@ def test_values_of_the_wrong_type_are_refused(site: Site, field: str, message: s
     [
         ('Git(url="u", commit="abc", branch="main")', "source.commit: 'abc' is not a full commit hash"),
         (f'Git(url="u", commit="{"a" * 40}")', "source: give exactly one of branch and tag"),
-        (f'Git(url="u", commit="{"a" * 40}", branch="b", tag="t")', "source: give exactly one of branch and tag"),
+        (
+            f'Git(url="u", commit="{"a" * 40}", branch="b", tag="t")',
+            "source: give exactly one of branch and tag",
+        ),
     ],
 )
 def test_a_git_source_is_pinned(site: Site, source: str, message: str) -> None:

@@ -68,10 +68,14 @@ FULL = Registry(
 )
 
 
-@pytest.mark.parametrize("registry", [Registry(), Registry(removed=(GONE,)), FULL], ids=["empty", "emptied", "full"])
+@pytest.mark.parametrize(
+    "registry", [Registry(), Registry(removed=(GONE,)), FULL], ids=["empty", "emptied", "full"]
+)
 def test_what_is_written_is_read_again_and_keeps_the_schema(registry: Registry) -> None:
     text = dumps(registry)
-    assert loads(text, where="x") == dataclasses.replace(registry, packages=dict(sorted(registry.packages.items())))
+    assert loads(text, where="x") == dataclasses.replace(
+        registry, packages=dict(sorted(registry.packages.items()))
+    )
     assert dumps(loads(text, where="x")) == text
     jsonschema.validate(json.loads(text), SCHEMA, cls=jsonschema.Draft202012Validator)
 
@@ -102,9 +106,18 @@ def test_the_schema_knows_every_key(kind: type, name: str) -> None:
     [
         (lambda d: d.update(schema=9), "schema 9, and this version reads 2"),
         (lambda d: d.pop("schema"), "invoke import-registry"),
-        (lambda d: d["packages"]["demo"].update(licence="MIT"), "packages.demo.licence: unknown key (did you mean 'license'?)"),
-        (lambda d: d["packages"]["demo"]["wheels"][0].update(size="12"), "packages.demo.wheels[0].size: expected a whole number"),
-        (lambda d: d["packages"]["demo"]["wheels"][0].pop("sha256"), "packages.demo.wheels[0].sha256: missing"),
+        (
+            lambda d: d["packages"]["demo"].update(licence="MIT"),
+            "packages.demo.licence: unknown key (did you mean 'license'?)",
+        ),
+        (
+            lambda d: d["packages"]["demo"]["wheels"][0].update(size="12"),
+            "packages.demo.wheels[0].size: expected a whole number",
+        ),
+        (
+            lambda d: d["packages"]["demo"]["wheels"][0].pop("sha256"),
+            "packages.demo.wheels[0].sha256: missing",
+        ),
     ],
 )
 def test_a_registry_of_another_shape_is_refused_by_key(change, message: str) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
@@ -132,7 +145,9 @@ def test_each_wheel_has_a_line_of_its_own() -> None:
     assert sum(WHEEL.filename in line for line in lines) == 1
 
 
-@pytest.mark.parametrize("registry", [Registry(), Registry(removed=(GONE,)), FULL], ids=["empty", "emptied", "full"])
+@pytest.mark.parametrize(
+    "registry", [Registry(), Registry(removed=(GONE,)), FULL], ids=["empty", "emptied", "full"]
+)
 @pytest.mark.parametrize("indent", [None, 1, 2, 4], ids=str)
 def test_projects_are_told_apart_in_every_layout(registry: Registry, indent: int | None) -> None:
     data = json.loads(dumps(registry))

@@ -3,14 +3,16 @@ from __future__ import annotations
 import http.server
 import json
 import threading
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from workbench.errors import RegistryError
 from workbench.registry.importing import import_older
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 GOOD = "open3d-0.19.0-cp310-cp310-linux_aarch64.whl"
 
@@ -57,7 +59,12 @@ def test_what_is_usable_is_taken_and_mended(tmp_path: Path, files: str) -> None:
     path = older(tmp_path, {"Open3D": {"source_repo": "https://example.com/me", "wheels": [entry(files)]}})
     registry, remarks = import_older(path)
     (name, wheel) = next(registry.wheels())
-    assert (name, wheel.size, wheel.sha256, wheel.upload_time) == ("open3d", 123, "a" * 64, "2025-03-01T00:00:00Z")
+    assert (name, wheel.size, wheel.sha256, wheel.upload_time) == (
+        "open3d",
+        123,
+        "a" * 64,
+        "2025-03-01T00:00:00Z",
+    )
     assert [(r.entry, r.outcome, r.why) for r in remarks] == [
         ("Open3D", "mended", "its name is normalised to open3d"),
         ("Open3D", "mended", "no description: left empty"),
@@ -80,7 +87,11 @@ def test_what_an_index_cannot_use_is_refused_with_the_reason(
 ) -> None:
     if changes.get("url") == "MISSING":
         changes = {"url": f"{files}/missing.whl"}
-    package = {"source_repo": "https://example.com/me", "description": "d", "wheels": [entry(files, **changes)]}
+    package = {
+        "source_repo": "https://example.com/me",
+        "description": "d",
+        "wheels": [entry(files, **changes)],
+    }
     registry, (remark,) = import_older(older(tmp_path, {"open3d": package}))
     assert not list(registry.wheels())
     assert "open3d" in registry.packages

@@ -54,7 +54,9 @@ def _candidates(python: str) -> list[Path]:
     running = [Path(sys.base_prefix) / "bin" / name]
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
     found = [path for path in (_uv_find(python, managed=False),) if path]
-    return [path for path in (*running, *found, *sorted(pyenv.glob(f"{python}.*/bin/{name}"))) if path.exists()]
+    return [
+        path for path in (*running, *found, *sorted(pyenv.glob(f"{python}.*/bin/{name}"))) if path.exists()
+    ]
 
 
 def _uv_find(python: str, *, managed: bool) -> Path | None:

@@ -28,11 +28,15 @@ def restamp(wheel: Path, version: Version, *, requires: Sequence[str] = ()) -> P
     # the version as a filename and a folder spell it: PEP 440's local part has no "-"
     new = wheel.with_name("-".join([distribution, str(version), *tags]))
     part = wheel.with_name(f".{new.name}.part")
-    stems = {f"{distribution}-{old}.{kind}/": f"{distribution}-{version}.{kind}/" for kind in ("dist-info", "data")}
+    stems = {
+        f"{distribution}-{old}.{kind}/": f"{distribution}-{version}.{kind}/" for kind in ("dist-info", "data")
+    }
     info = f"{distribution}-{version}.dist-info"
 
     def renamed(name: str) -> str:
-        return next((there + name[len(here) :] for here, there in stems.items() if name.startswith(here)), name)
+        return next(
+            (there + name[len(here) :] for here, there in stems.items() if name.startswith(here)), name
+        )
 
     with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(part, "w") as target:
         metadata = b""

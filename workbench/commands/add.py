@@ -60,7 +60,9 @@ def plan_addition(request: Request, site: Site) -> Addition:
     try:
         name = canonicalize_name(request.name, validate=True)
     except InvalidName as error:
-        raise UsageError(f"{request.name!r} is not a project name: letters, digits, '.', '_' and '-'") from error
+        raise UsageError(
+            f"{request.name!r} is not a project name: letters, digits, '.', '_' and '-'"
+        ) from error
     if not request.source:
         raise UsageError("add-package needs --source: a Git URL, or pypi:NAME==VERSION")
     path = path_of(site.recipes, name)
@@ -153,9 +155,10 @@ def _pin_sdist(text: str) -> tuple[str, Sdist]:
         requirement = Requirement(text)
     except InvalidRequirement as error:
         raise UsageError(f"--source {PYPI}{text}: {error}") from error
-    (version,) = [s.version for s in requirement.specifier if s.operator == "=="] or [None]
-    if version is None or len(requirement.specifier) != 1:
+    pins = list(requirement.specifier)
+    if len(pins) != 1 or pins[0].operator != "==":
         raise UsageError(f"--source {PYPI}{text}: name one version: {PYPI}{requirement.name}==VERSION")
+    version = pins[0].version
     _, sha256 = pin_sdist(requirement.name, version)
     return version, Sdist(name=requirement.name, sha256=sha256)
 

@@ -29,9 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What a person asks to be built: a package, for which targets, from what, as which version.
-
-    """
+    """What a person asks to be built: a package, for which targets, from what, as which version."""
 
     name: str
     axes: Axes = field(default_factory=Axes)
@@ -133,11 +131,11 @@ def report(
     planned: tuple[tuple[Plan, ...], tuple[LeftOut, ...]], made: Sequence[Repaired], *, json: bool
 ) -> None:
     """Print what was built, or without anything made what would be; and what was left out."""
-    plans, left_out = planned
+    todo, left_out = planned
     if json:
         console.answer_json(
             {
-                "plans": [describe(plan) for plan in plans],
+                "plans": [describe(each) for each in todo],
                 "wheels": [repaired.as_dict() for repaired in made],
                 "left_out": [{"target": str(out.target), "reason": out.reason} for out in left_out],
             }
@@ -150,5 +148,5 @@ def report(
         if repaired.grafted:
             facts.append(("grafted", ", ".join(repaired.grafted)))
         console.answer_summary(str(repaired.path), facts)
-    for plan in () if made else plans:
-        console.answer_summary(f"would build {plan.title}", [(k, str(v)) for k, v in describe(plan).items()])
+    for each in () if made else todo:
+        console.answer_summary(f"would build {each.title}", [(k, str(v)) for k, v in describe(each).items()])

@@ -10,12 +10,15 @@ import hashlib
 import json
 import zipfile
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workbench.errors import WorkbenchError
 from workbench.files import write_whole
-from workbench.registry.model import BuildFacts
+from workbench.registry.model import BuildFacts  # noqa: TC001 - the parser reads it from the annotation
 from workbench.strict import Mismatch, parse
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

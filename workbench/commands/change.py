@@ -31,9 +31,7 @@ def unyank(filenames: Sequence[str], site: Site, *, dry_run: bool = False) -> Ch
     return changes.unyank(site, open_store(site), _named(filenames), dry_run=dry_run)
 
 
-def remove(
-    filenames: Sequence[str], site: Site, *, after_days: int, dry_run: bool = False
-) -> Change:
+def remove(filenames: Sequence[str], site: Site, *, after_days: int, dry_run: bool = False) -> Change:
     """Take wheels off the index now and out of the store later. Raises UsageError for one not published."""
     return changes.remove(site, open_store(site), _named(filenames), after_days=after_days, dry_run=dry_run)
 

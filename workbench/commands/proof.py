@@ -26,6 +26,8 @@ from workbench.store.opening import open_store
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from packaging.version import Version
+
     from workbench.registry.model import PublishedWheel
     from workbench.site import Site
 
@@ -46,7 +48,7 @@ def published_cells(site: Site) -> tuple[Cell, ...]:
 
     Of several versions the newest counts; yanked wheels do not. Raises RegistryError.
     """
-    newest: dict[tuple[str, str], tuple[object, Cell]] = {}
+    newest: dict[tuple[str, str], tuple[Version, Cell]] = {}
     for package, wheel in load_registry(site.registry).wheels():
         _, version, _, tags = parse_wheel_filename(wheel.filename)
         here = any(tag.platform == "any" or tag.platform.endswith(f"_{this_arch()}") for tag in tags)
@@ -54,7 +56,7 @@ def published_cells(site: Site) -> tuple[Cell, ...]:
             continue
         cell = Cell(package=package, python=python_of(wheel.filename), wheel=wheel)
         key = (package, cell.python)
-        if key not in newest or newest[key][0] < version:  # type: ignore[operator] - versions, as packaging gives them
+        if key not in newest or newest[key][0] < version:
             newest[key] = (version, cell)
     return tuple(cell for _, cell in newest.values())
 
@@ -90,7 +92,9 @@ def _prove(cell: Cell, index_url: str, site: Site, installer: Installer) -> None
     recipe = load(site.recipes, cell.package)
     name, version, _, _ = parse_wheel_filename(cell.wheel.filename)
     with (
-        step(f"prove {name} {version} on Python {cell.python}: {installer} installs it, the smoke test passes"),
+        step(
+            f"prove {name} {version} on Python {cell.python}: {installer} installs it, the smoke test passes"
+        ),
         TemporaryDirectory(prefix="workbench-proof-") as folder,
     ):
         place = Path(folder)
@@ -109,7 +113,15 @@ def _prove(cell: Cell, index_url: str, site: Site, installer: Installer) -> None
 
 def _install(installer: Installer, environment: Environment, index_url: str) -> list[str | Path]:
     if installer == "pip":
-        pip = [sys.executable, "-m", "pip", "--python", environment.python, "install", "--no-cache-dir"]
+        pip: list[str | Path] = [
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            environment.python,
+            "install",
+            "--no-cache-dir",
+        ]
         return [*pip, "--quiet", "--disable-pip-version-check", "--index-url", index_url]
-    uv = ["uv", "pip", "install", "--no-cache", "--quiet", "--python", environment.python]
+    uv: list[str | Path] = ["uv", "pip", "install", "--no-cache", "--quiet", "--python", environment.python]
     return [*uv, "--default-index", index_url]

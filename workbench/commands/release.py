@@ -63,9 +63,7 @@ def todo(request: Request, site: Site) -> Todo:
     return Todo(plans=tuple(open_plans), published=tuple(published), left_out=left_out)
 
 
-def release(
-    work: Todo, site: Site, *, jobs: int | None = None, skip_build: bool = False
-) -> tuple[Cell, ...]:
+def release(work: Todo, site: Site, *, jobs: int | None = None, skip_build: bool = False) -> tuple[Cell, ...]:
     """Build, repair, verify, publish and prove what is to be done, and return what is published now.
 
     A wheel that this very plan made earlier is taken as it is; with `skip_build` there must be one. A wheel that
@@ -122,7 +120,10 @@ def _facts(cell: Cell, site: Site) -> list[tuple[str, str]]:
     else:
         lines.append(("serve", "invoke serve"))
         lines.append(
-            ("install", f"pip install --index-url http://127.0.0.1:8000/index/simple/ {cell.package}=={version}")
+            (
+                "install",
+                f"pip install --index-url http://127.0.0.1:8000/index/simple/ {cell.package}=={version}",
+            )
         )
     return lines
 
@@ -154,7 +155,9 @@ def _verified(plan: Plan, site: Site, *, jobs: int | None, skip_build: bool) -> 
         built.discard(wheel)
         if attempt < ATTEMPTS:
             console.note(f"{wheel.name} is removed and built again (attempt {attempt + 1} of {ATTEMPTS})")
-    raise VerificationFailed(f"{plan.title} did not verify in {ATTEMPTS} builds; the last findings stand above")
+    raise VerificationFailed(
+        f"{plan.title} did not verify in {ATTEMPTS} builds; the last findings stand above"
+    )
 
 
 def _wheel(plan: Plan, site: Site, *, jobs: int | None, skip_build: bool) -> Path:

@@ -8,7 +8,10 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from workbench import console
 from workbench.commands import built
+from workbench.commands.verify import python_of
 from workbench.errors import RepairFailed
+from workbench.plan.conditions import values_for
+from workbench.plan.target import ARCHITECTURES, Target, this_arch
 from workbench.recipe.load import load, names
 from workbench.repair.repair import Repaired, repair
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from workbench.commands.built import Built
     from workbench.site import Site
 
 
@@ -29,14 +33,28 @@ def _repair(wheel: Path, site: Site) -> Repaired:
         name, *_ = parse_wheel_filename(wheel.name)
     except InvalidWheelFilename as error:
         raise RepairFailed(f"{wheel}: {error}") from error
-    exclude = load(site.recipes, name).repair_exclude if name in names(site.recipes) else ()
     known = built.recall(wheel) if wheel.is_file() else None
+    exclude: tuple[str, ...] = ()
+    if name in names(site.recipes):
+        exclude = values_for(load(site.recipes, name).repair_exclude, _target(wheel, known))
     with console.step(f"repair {wheel.name}") as at:
         repaired = repair(wheel, site.wheels, exclude=exclude)
         at.outcome = repaired.policy
     if known:
         built.keep(repaired.path, build_key=known.build_key, facts=known.facts)
     return repaired
+
+
+def _target(wheel: Path, known: Built | None) -> Target:
+    """Return what a wheel was built for, as its filename and what is known of its build say."""
+    *_, tags = parse_wheel_filename(wheel.name)
+    arch = next((arch for arch in ARCHITECTURES for tag in tags if tag.platform.endswith(arch)), this_arch())
+    return Target(
+        python=python_of(wheel.name),
+        arch=arch,
+        compute=known.facts.compute if known else "cpu",
+        torch=known.facts.torch if known else None,
+    )
 
 
 def report(repaired: Sequence[Repaired], *, json: bool) -> None:

@@ -72,7 +72,10 @@ def summary(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("python", facts["python"]),
         *(("patch", f"{patch['name']}: {patch['description']}") for patch in facts["patches"]),
         *(
-            ("wheel", wheel["filename"] + (f" (yanked: {wheel['yanked']})" if wheel["yanked"] is not None else ""))
+            (
+                "wheel",
+                wheel["filename"] + (f" (yanked: {wheel['yanked']})" if wheel["yanked"] is not None else ""),
+            )
             for wheel in facts["wheels"]
         ),
     ]

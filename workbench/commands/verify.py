@@ -12,7 +12,6 @@ from workbench.errors import UsageError, VerificationFailed
 from workbench.plan.target import this_arch, this_python
 from workbench.recipe.load import load, names
 from workbench.verify.engine import Request, verify
-
 from workbench.verify.report import checks_table, findings_text
 
 if TYPE_CHECKING:

@@ -37,9 +37,7 @@ def values_for(values: Iterable[str | When], target: Target) -> tuple[str, ...]:
 
 def variables_for(variables: Mapping[str, str | When], target: Target) -> dict[str, str]:
     """Return the variables that hold for a target."""
-    return {
-        name: held for name, value in variables.items() for held in values_for((value,), target)
-    }
+    return {name: held for name, value in variables.items() for held in values_for((value,), target)}
 
 
 def unsupported(recipe: Recipe, target: Target) -> str | None:
@@ -50,13 +48,15 @@ def unsupported(recipe: Recipe, target: Target) -> str | None:
         return f"the recipe supports {', '.join(recipe.arch)}"
     if not any(fnmatchcase(target.compute, pattern) for pattern in recipe.compute):
         return f"the recipe supports the compute platforms {', '.join(recipe.compute)}"
-    if recipe.torch is None and target.torch is not None:
-        return "the recipe does not build against torch"
-    if recipe.torch is not None and target.torch is None:
+    return _torch_unsupported(recipe, target)
+
+
+def _torch_unsupported(recipe: Recipe, target: Target) -> str | None:
+    if recipe.torch is None:
+        return "the recipe does not build against torch" if target.torch else None
+    if target.torch is None:
         return f"the recipe builds against torch {recipe.torch}: name a release with --torch"
-    if recipe.torch is not None and target.torch is not None and not _within(recipe.torch, target.torch):
-        return f"the recipe builds against torch {recipe.torch}"
-    return None
+    return None if _within(recipe.torch, target.torch) else f"the recipe builds against torch {recipe.torch}"
 
 
 def _within(specifiers: str, version: str) -> bool:

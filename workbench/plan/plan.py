@@ -118,9 +118,7 @@ def plan(
     return tuple(plans), tuple(left_out)
 
 
-def _plan(
-    recipe: Recipe, patches: Sequence[PatchFile], target: Target, source: Source, suffix: str
-) -> Plan:
+def _plan(recipe: Recipe, patches: Sequence[PatchFile], target: Target, source: Source, suffix: str) -> Plan:
     return Plan(
         recipe=recipe,
         target=target,

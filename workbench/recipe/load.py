@@ -87,14 +87,18 @@ def _explain(error: Exception) -> str:
         text = str(error)
         if (found := _UNKNOWN.search(text)) and found[1] in _CLASSES:
             known = [field.name for field in fields(_CLASSES[found[1]])]
-            return f"{found[2]}: unknown key of {found[1]}{nearest(found[2], known)}; known: {', '.join(known)}"
+            return (
+                f"{found[2]}: unknown key of {found[1]}{nearest(found[2], known)}; known: {', '.join(known)}"
+            )
         if (found := _MISSING.search(text)) and found[1] in _CLASSES:
             return f"{found[1]} lacks {found[2]}"
     return f"{type(error).__name__}: {error}"
 
 
 def _raised_at(path: Path, error: Exception) -> str:
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    lines = [
+        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
+    ]
     if isinstance(error, TypeError) and (found := _UNKNOWN.search(str(error))):
         return _line_of(path, found[2])
     return f":{lines[-1]}" if lines else ""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -20,6 +19,7 @@ from workbench.errors import RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -162,7 +162,9 @@ class Recipe:
     def __post_init__(self) -> None:
         _check(self)
         if not is_normalized_name(self.name):
-            raise RecipeError(f"name: {self.name!r} is not normalised: write {canonicalize_name(self.name)!r}")
+            raise RecipeError(
+                f"name: {self.name!r} is not normalised: write {canonicalize_name(self.name)!r}"
+            )
         _parse("version", Version, self.version, InvalidVersion)
         for key in ("python", "torch"):
             if (specifiers := getattr(self, key)) is not None:

@@ -38,7 +38,9 @@ def loads(text: str | bytes, *, where: str) -> Registry:
         raise RegistryError(f"{where}: not JSON: {error}") from error
     schema = data.get("schema", 1) if isinstance(data, dict) else None
     if schema == 1:
-        raise RegistryError(f"{where}: a registry of the older form: read it in with 'invoke import-registry'")
+        raise RegistryError(
+            f"{where}: a registry of the older form: read it in with 'invoke import-registry'"
+        )
     if schema != SCHEMA:
         raise RegistryError(f"{where}: schema {schema!r}, and this version reads {SCHEMA}")
     try:

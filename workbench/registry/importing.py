@@ -19,6 +19,7 @@ from workbench.errors import RegistryError
 from workbench.registry.model import Package, PublishedWheel, Registry
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -84,36 +85,45 @@ def _package(written: str, entry: dict[str, Any]) -> tuple[Package, list[Remark]
         mended("no source_repo: left empty")
     if not entry.get("description"):
         mended("no description: left empty")
-    wheels: list[PublishedWheel] = []
-    for each in entry.get("wheels") or ():
-        wheel, why = _wheel(name, each)
-        label = f"{written}/{each.get('filename', '?') if isinstance(each, dict) else each!r:.40}"
-        if wheel is None:
-            remarks.append(Remark(entry=label, outcome="refused", why=why))
-            continue
-        if any(wheel.filename == other.filename for other in wheels):
-            remarks.append(Remark(entry=label, outcome="refused", why="the filename is in the list twice"))
-            continue
-        if why:
-            remarks.append(Remark(entry=label, outcome="mended", why=why))
-        wheels.append(wheel)
-    with ThreadPoolExecutor(_CONNECTIONS) as pool:
-        sizes = tuple(pool.map(_size, (wheel.url for wheel in wheels)))
-    sized = []
-    for wheel, size in zip(wheels, sizes, strict=True):
-        if isinstance(size, int):
-            sized.append(replace(wheel, size=size))
-        else:
-            label = f"{written}/{wheel.filename}"
-            remarks.append(Remark(entry=label, outcome="refused", why=f"its size cannot be had: {size}"))
+    wheels, said = _wheels(name, written, entry.get("wheels") or ())
     package = Package(
         source_repo=facts["source_repo"] or "",
         source_branch=facts["source_branch"],
         upstream=facts["upstream"],
         description=entry.get("description") or "",
-        wheels=tuple(sized),
+        wheels=wheels,
     )
-    return package, remarks
+    return package, [*remarks, *said]
+
+
+def _wheels(
+    name: str, written: str, entries: Iterable[object]
+) -> tuple[tuple[PublishedWheel, ...], list[Remark]]:
+    wheels: dict[str, PublishedWheel] = {}
+    remarks = []
+
+    def refuse(filename: object, why: str) -> None:
+        remarks.append(Remark(entry=f"{written}/{filename}", outcome="refused", why=why))
+
+    for entry in entries:
+        wheel, why = _wheel(name, entry)
+        if wheel is None:
+            refuse(entry.get("filename", "?") if isinstance(entry, dict) else repr(entry)[:40], why)
+        elif wheel.filename in wheels:
+            refuse(wheel.filename, "the filename is in the list twice")
+        else:
+            wheels[wheel.filename] = wheel
+            if why:
+                remarks.append(Remark(entry=f"{written}/{wheel.filename}", outcome="mended", why=why))
+    with ThreadPoolExecutor(_CONNECTIONS) as pool:
+        sizes = dict(zip(wheels, pool.map(_size, (wheel.url for wheel in wheels.values())), strict=True))
+    for filename, size in sizes.items():
+        if isinstance(size, int):
+            wheels[filename] = replace(wheels[filename], size=size)
+        else:
+            del wheels[filename]
+            refuse(filename, f"its size cannot be had: {size}")
+    return tuple(wheels.values()), remarks
 
 
 def _wheel(name: str, entry: object) -> tuple[PublishedWheel | None, str]:
@@ -143,7 +153,9 @@ def _wheel(name: str, entry: object) -> tuple[PublishedWheel | None, str]:
     wheel = PublishedWheel(
         filename=text["filename"],
         url=text["url"],
-        python_version=str(entry.get("python_version") or (".".join(filter(None, python.groups())) if python else "")),
+        python_version=str(
+            entry.get("python_version") or (".".join(filter(None, python.groups())) if python else "")
+        ),
         platform=str(entry.get("platform") or tag.platform),
         upload_date=date,
         sha256=digest,
@@ -155,7 +167,7 @@ def _wheel(name: str, entry: object) -> tuple[PublishedWheel | None, str]:
 
 def _size(url: str) -> int | str:
     """Return a file's size in bytes as its server states it, or why it cannot be had."""
-    import requests  # noqa: PLC0415 - the network is asked only here
+    import requests
 
     try:
         answer = requests.head(url, allow_redirects=True, timeout=30)

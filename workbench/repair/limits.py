@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection, GNUVerSymSection
+from elftools.elf.sections import SymbolTableSection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,7 +108,11 @@ def _versioned_symbols(library: bytes) -> Iterator[tuple[str, str]]:
     needs = elf.get_section_by_name(".gnu.version_r")
     indices = elf.get_section_by_name(".gnu.version")
     symbols = elf.get_section_by_name(".dynsym")
-    if not isinstance(needs, GNUVerNeedSection) or not isinstance(indices, GNUVerSymSection) or symbols is None:
+    if (
+        not isinstance(needs, GNUVerNeedSection)
+        or not isinstance(indices, GNUVerSymSection)
+        or not isinstance(symbols, SymbolTableSection)
+    ):
         return
     names = {aux["vna_other"]: aux.name for _, auxiliaries in needs.iter_versions() for aux in auxiliaries}
     for number, symbol in enumerate(symbols.iter_symbols()):

@@ -56,7 +56,9 @@ def _rpath(library: bytes) -> list[str]:
     """Return the entries of DT_RPATH and DT_RUNPATH, of any file: one that is no ELF has none."""
     try:
         segments = ELFFile(io.BytesIO(library)).iter_segments("PT_DYNAMIC")
-        tags = [tag for segment in segments if isinstance(segment, DynamicSegment) for tag in segment.iter_tags()]
+        tags = [
+            tag for segment in segments if isinstance(segment, DynamicSegment) for tag in segment.iter_tags()
+        ]
     except ELFError:
         return []
     values = {"DT_RPATH": "rpath", "DT_RUNPATH": "runpath"}
