@@ -68,7 +68,7 @@ def apply_hunks(lines: Sequence[bytes], hunks: Sequence[Hunk]) -> list[bytes]:
     return result + list(lines[done:])
 
 
-class Mismatch(Exception):  # noqa: N818 - a finding that the caller explains, not yet an error
+class Mismatch(Exception):
     """A hunk is not at its line."""
 
     def __init__(self, hunk: Hunk) -> None:
@@ -76,7 +76,7 @@ class Mismatch(Exception):  # noqa: N818 - a finding that the caller explains, n
         self.hunk = hunk
 
 
-class _Refused(Exception):  # noqa: N818 - becomes a PatchError once the patch's name is known
+class _Refused(Exception):
     """A change that is not made, and why."""
 
 

@@ -209,7 +209,7 @@ class _Reader:
         return None if b"new file mode" in modes else path, None if b"deleted file mode" in modes else path
 
     def pass_names(self, old: str | None, new: str | None) -> bool:
-        """Go past the ``---`` and ``+++`` of a git change, if it has them; the next change's may stand here."""
+        """Go past the ``---`` and ``+++`` of a git change, if these are not the next change's."""
         start = self.at
         if self.line is not None and self.at_names() and self.names() == (old, new):
             return True

@@ -107,8 +107,8 @@ def _decoded(value: str) -> str:
     """Decode a mail header's encoded words (RFC 2047)."""
     if "=?" not in value:
         return value
-    from email.errors import HeaderParseError  # noqa: PLC0415 - only mails with encoded words need it
-    from email.header import decode_header, make_header  # noqa: PLC0415
+    from email.errors import HeaderParseError
+    from email.header import decode_header, make_header
 
     try:
         return str(make_header(decode_header(value)))

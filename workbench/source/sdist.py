@@ -72,11 +72,11 @@ def pin_sdist(name: str, version: str) -> tuple[str, str]:
 @contextmanager
 def _index() -> Iterator[PyPISimple]:
     """Open a client of the package index; what goes wrong with the network becomes one SourceError."""
-    import requests  # noqa: PLC0415 - 60 ms; a build from the cache does without
-    from pypi_simple import PyPISimple  # noqa: PLC0415
-    from pypi_simple.errors import DigestMismatchError, UnsupportedContentTypeError  # noqa: PLC0415
-    from requests.adapters import HTTPAdapter  # noqa: PLC0415
-    from urllib3.util import Retry  # noqa: PLC0415
+    import requests
+    from pypi_simple import PyPISimple
+    from pypi_simple.errors import DigestMismatchError, UnsupportedContentTypeError
+    from requests.adapters import HTTPAdapter
+    from urllib3.util import Retry
 
     url = package_index()
     retries = Retry(total=2, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504), raise_on_status=False)
@@ -121,7 +121,7 @@ def _network_reason(error: BaseException) -> str:
 
 
 def _find(index: PyPISimple, name: str, version: str) -> DistributionPackage:
-    from pypi_simple.errors import NoSuchProjectError  # noqa: PLC0415
+    from pypi_simple.errors import NoSuchProjectError
 
     try:
         page = index.get_project_page(name, timeout=TIMEOUT)

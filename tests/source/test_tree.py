@@ -1,0 +1,139 @@
+"""The tree that a build starts from: sdist, commit or folder, patched; or nothing at all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from workbench.errors import PatchError, SourceError
+from workbench.patches.series import read_series
+from workbench.plan.plan import Plan, plan
+from workbench.plan.target import Target
+from workbench.process import run
+from workbench.recipe.load import load
+from workbench.recipe.model import Git, LocalFolder, Recipe, Sdist, Source
+from workbench.site import CHECKOUT, Site
+from workbench.source.tree import prepare
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .conftest import GitServer
+
+PATCH = "--- a/setup.py\n+++ b/setup.py\n@@ -1 +1 @@\n-native = True\n+native = False\n"
+
+
+def plan_for(source: Source, site: Site, *, patch: str = PATCH) -> Plan:
+    folder = site.patches / "thing"
+    folder.mkdir(exist_ok=True)
+    (folder / "series").write_text("fix.patch\n")
+    (folder / "fix.patch").write_text(patch)
+    recipe = Recipe(name="thing", version="1.0", description="A thing.", source=Sdist(sha256="0" * 64))
+    target = Target(python="3.11", arch="x86_64")
+    (only,), _ = plan(recipe, read_series(folder), [target], source=source)
+    return only
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A source folder with what git, builds and tools leave in one."""
+    folder = tmp_path / "folder"
+    for path in (
+        ".git/HEAD",
+        "build/x.o",
+        "thing.egg-info/PKG-INFO",
+        "thing/__pycache__/x.pyc",
+        ".mypy_cache/x",
+    ):
+        (folder / path).parent.mkdir(parents=True)
+        (folder / path).write_text("junk")
+    (folder / "thing" / "build").mkdir()
+    (folder / "thing" / "build" / "__init__.py").write_text("")
+    (folder / "setup.py").write_text("native = True\n")
+    return folder
+
+
+def files(tree: Path) -> list[str]:
+    return sorted(path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file())
+
+
+def test_a_folder_is_copied_without_junk_and_patched(site: Site, folder: Path, tmp_path: Path) -> None:
+    into = tmp_path / "made" / "tree"
+
+    prepare(plan_for(LocalFolder(path=folder), site), site, into)
+
+    assert files(into) == ["setup.py", "thing/build/__init__.py"]
+    assert (into / "setup.py").read_text() == "native = False\n"
+    assert (folder / "setup.py").read_text() == "native = True\n"
+    assert [path.name for path in into.parent.iterdir()] == ["tree"]
+
+
+def test_a_build_inside_the_folder_that_it_builds(site: Site, folder: Path) -> None:
+    into = folder / "deep" / "tree"
+    prepare(plan_for(LocalFolder(path=folder), site), site, into)
+    assert files(into) == ["setup.py", "thing/build/__init__.py"]
+
+
+def test_a_patch_that_does_not_apply_keeps_the_source_and_says_where(
+    site: Site, folder: Path, tmp_path: Path
+) -> None:
+    into = tmp_path / "tree"
+    wrong = PATCH.replace("-native = True", "-native = 1")
+
+    with pytest.raises(PatchError) as raised:
+        prepare(plan_for(LocalFolder(path=folder), site, patch=wrong), site, into)
+
+    assert str(site.patches / "thing" / "fix.patch") in str(raised.value)
+    assert str(raised.value).endswith(f"The unpatched source is kept: {into}")
+    assert (into / "setup.py").read_text() == "native = True\n"
+
+
+@pytest.mark.needs("git")
+def test_a_commit(site: Site, git_server: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    repository = git_server.repository("project")
+    commit = repository.commit("setup.py", "native = True\n")
+
+    prepare(plan_for(Git(url=repository.url, branch="main", commit=commit), site), site, tmp_path / "tree")
+
+    assert (tmp_path / "tree" / "setup.py").read_text() == "native = False\n"
+    assert "setup.py" in run(["git", "-C", tmp_path / "tree", "status", "--short"]).output
+
+
+@pytest.mark.needs("git")
+def test_nothing_is_left_of_what_cannot_be_fetched(
+    site: Site, git_server: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    source = Git(url=git_server.repository("project").url, branch="main", commit="1" * 40)
+
+    with pytest.raises(SourceError):
+        prepare(plan_for(source, site), site, tmp_path / "made" / "tree")
+
+    assert list((tmp_path / "made").iterdir()) == []
+
+
+def shipped(name: str) -> Plan:
+    site = Site(CHECKOUT)
+    recipe = load(site.recipes, name)
+    (only,), _ = plan(
+        recipe, read_series(site.patches / recipe.patches), [Target(python="3.11", arch="x86_64")]
+    )
+    return only
+
+
+@pytest.mark.parametrize("name", ["hnswlib", "annoy"])
+def test_the_shipped_sdists_patched(name: str, tmp_path: Path) -> None:
+    prepare(shipped(name), Site(CHECKOUT), tmp_path / "tree")
+    assert (tmp_path / "tree" / "PKG-INFO").is_file()
+
+
+def test_an_sdist_of_another_version_than_the_recipe_s(tmp_path: Path) -> None:
+    site = Site(CHECKOUT)
+    right = shipped("hnswlib")
+    prepare(right, site, tmp_path / "first")
+    with pytest.raises(SourceError, match=r"PKG-INFO says hnswlib 0\.8\.0, and the recipe hnswlib 0\.7\.0"):
+        prepare(replace(right, recipe=replace(right.recipe, version="0.7.0")), site, tmp_path / "tree")
+    assert [path.name for path in tmp_path.iterdir()] == ["first"]
