@@ -121,9 +121,8 @@ class _Artist:
     def _listing(
         root: str, links: Links, name: str, project: simple.Project, files: tuple[simple.File, ...]
     ) -> Iterator[Page]:
-        html = simple.project_html(name, project, files, links)
+        html, json = simple.project_pages(name, project, files, links)
         yield Page(path=f"{root}simple/{name}/index.html", content=html)
-        json = simple.project_json(name, project, files, links)
         yield Page(path=f"{root}simple-json/{name}/index.json", content=json, type=JSON)
 
     def roots(self, projects: dict[str, Known]) -> Iterator[Page]:

@@ -51,7 +51,7 @@ def write(registry: Path, root: Path, settings: Settings) -> Drawn:
             if isinstance(change, Gone):
                 folder.remove(change.path)
             elif change.path == STATE:
-                if state is None:
+                if state is None and not folder.fresh:
                     folder.sweep()
                 folder.flush()
                 folder.replace(STATE, change.content)
@@ -82,6 +82,7 @@ class _Folder:
 
     def __init__(self, root: str) -> None:
         self._root = root
+        self.fresh = {entry.name for entry in os.scandir(root)} <= {LOCK}
         self.written: set[str] = set()
         self.unchanged: set[str] = set()
         self.removed = 0
@@ -95,7 +96,7 @@ class _Folder:
 
     def put(self, path: str, content: bytes) -> None:
         """Write a file unless it holds these bytes already."""
-        if self.read(path) == content:
+        if not self.fresh and self.read(path) == content:
             self.unchanged.add(path)
         else:
             self.replace(path, content)
@@ -108,11 +109,18 @@ class _Folder:
         try:
             descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         except FileNotFoundError:
-            os.makedirs(os.path.dirname(place), exist_ok=True)  # noqa: PTH103, PTH120 - see the class
+            self._make_folder(place.rpartition("/")[0])
             descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        with open(descriptor, "wb", buffering=0) as file:  # noqa: PTH123 - see the class
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - see the class
             file.write(content)
         os.replace(beside, place)  # noqa: PTH105 - see the class
+
+    @staticmethod
+    def _make_folder(path: str) -> None:
+        try:
+            os.mkdir(path)  # noqa: PTH102 - see the class
+        except FileNotFoundError:
+            os.makedirs(path)  # noqa: PTH103 - see the class
 
     def remove(self, path: str) -> None:
         """Remove a file, and the folders that are empty without it."""

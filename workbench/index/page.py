@@ -49,10 +49,13 @@ class Links:
     def __init__(self, depth: int, public_url: str | None) -> None:
         self._base = f"{public_url}/" if public_url else "../" * depth
 
-    def to(self, url: str) -> str:
-        """Return the quoted URL: ``+`` becomes ``%2B``, which S3 would take for a space."""
-        if _PLAIN.fullmatch(url):
-            return self._base + url
+    def to(self, url: str, *, plain: str = "") -> str:
+        """Return the quoted URL: ``+`` becomes ``%2B``, which S3 would take for a space.
+
+        Where it is `plain`, which has no other characters than a file name may have, that is all it needs.
+        """
+        if url == plain:
+            return self._base + url.replace("+", "%2B")
         if _ABSOLUTE.match(url):
             return quote(url, safe=":/?&=%~@")
         if ":" in url.partition("/")[0] or url.startswith("/") or ".." in url.split("/"):
@@ -60,7 +63,6 @@ class Links:
         return self._base + quote(url, safe="/~")
 
 
-_PLAIN = re.compile(r"files/[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
 _ABSOLUTE = re.compile(r"https?://[^/]", re.ASCII)
 
 
