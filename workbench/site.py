@@ -27,9 +27,15 @@ class StoreSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexSettings:
-    """How the index is drawn. `urls` says whether pages link to files relatively or by `public_url`."""
+    """How the index is drawn.
+
+    `urls` says whether pages link to files relatively or by `public_url`. `title` heads the pages for people,
+    which are drawn unless `people` is off.
+    """
 
     urls: Literal["relative", "absolute"] = "relative"
+    title: str = "Wheels"
+    people: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,15 @@ import pytest
 from workbench.errors import RegistryError
 from workbench.registry import model
 from workbench.registry.file import dumps, load, loads, projects
-from workbench.registry.model import BuildFacts, Package, PatchApplied, PublishedWheel, Registry, Removal
+from workbench.registry.model import (
+    BuildFacts,
+    Package,
+    PatchApplied,
+    PublishedWheel,
+    Registry,
+    Removal,
+    Unavailable,
+)
 
 SCHEMA = json.loads(Path(model.__file__).with_name("schema.json").read_text())
 
@@ -61,6 +69,7 @@ FULL = Registry(
             license="MIT",
             status="deprecated",
             status_reason="use other",
+            unavailable=(Unavailable(python="3.13", reason="upstream stops at 3.12"),),
             wheels=(WHEEL,),
         ),
         "bare": Package(source_repo="pypi:bare"),
@@ -84,6 +93,7 @@ def test_what_is_written_is_read_again_and_keeps_the_schema(registry: Registry) 
     ("kind", "name"),
     [
         (Package, "package"),
+        (Unavailable, "unavailable"),
         (PublishedWheel, "wheel"),
         (BuildFacts, "build"),
         (PatchApplied, "patch"),

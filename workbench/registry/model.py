@@ -18,11 +18,15 @@ SCHEMA = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatchApplied:
-    """A patch that is in a wheel: its file name, the hash of that file, its DEP-3 description."""
+    """A patch that is in a wheel: its file name, the hash of that file, its DEP-3 description.
+
+    `url` says where the file can be read: below the store's root, or absolute.
+    """
 
     name: str
     sha256: str
     description: str = ""
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +35,8 @@ class BuildFacts:
 
     `source` is ``NAME==VERSION`` of an sdist or the Git URL; `pin` its sha256 or full commit. `compute` is the compute
     platform (``cpu``, ``cu130``), `torch` the version it was built against, `gpu_architectures` what was found in
-    the binaries (``sm_121``, ``compute_120``), `glibc` the lowest glibc it runs on.
+    the binaries (``sm_121``, ``compute_120``), `glibc` the lowest glibc it runs on. `log` and `sbom` say where the
+    build's log and its bill of materials can be read: below the store's root, or absolute.
     """
 
     source: str
@@ -42,6 +47,8 @@ class BuildFacts:
     torch: str | None = None
     gpu_architectures: tuple[str, ...] = ()
     glibc: str | None = None
+    log: str | None = None
+    sbom: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +78,25 @@ class PublishedWheel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unavailable:
+    """Why there is no wheel for a target: it failed (`log` says where that can be read), or upstream forbids it.
+
+    `arch` is as ``uname -m`` says it; a target's key that is None stands for all.
+    """
+
+    reason: str
+    python: str | None = None
+    arch: str | None = None
+    compute: str | None = None
+    torch: str | None = None
+    log: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
     """One project and its published wheels, in the order of their filenames.
 
-    `status` is PEP 792's project status.
+    `status` is PEP 792's project status. `unavailable` says of targets without a wheel why they have none.
     """
 
     source_repo: str
@@ -84,6 +106,7 @@ class Package:
     license: str | None = None
     status: Literal["active", "archived", "quarantined", "deprecated"] = "active"
     status_reason: str | None = None
+    unavailable: tuple[Unavailable, ...] = ()
     wheels: tuple[PublishedWheel, ...] = ()
 
 
