@@ -110,7 +110,7 @@ def _read_in_processes(
 ) -> list[Report]:
     # not forked from here: the console's thread may be drawing
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload(["__main__", __name__])  # imported once, not once a worker
     executor = ProcessPoolExecutor(
         min(workers, len(requests)), mp_context=context, initializer=_leave_interrupts_to_parent
     )
