@@ -121,6 +121,12 @@ def test_a_whole_patch_that_is_already_applied(tree: Path) -> None:
     assert "already applied: the source has every change of it (the first: setup.py)" in refusal(tree, EDIT)
 
 
+def test_a_later_hunk_that_is_already_applied_where_the_earlier_are_not(tree: Path) -> None:
+    longer = EDIT.replace("-1,4 +1,4", "-1,4 +1,5").replace("+B\n", "+B\n+BB\n").replace("+8,5", "+9,5")
+    (tree / "setup.py").write_text(LETTERS.replace("j\n", "J\nJJ\n"))
+    assert "hunk #2 (@@ -8,4 +9,5 @@) is already applied to setup.py, at line 8" in refusal(tree, longer)
+
+
 @pytest.mark.parametrize("hunk", [1, 2])
 def test_one_hunk_that_is_already_applied(tree: Path, hunk: int) -> None:
     changes = {1: ("b\n", "B\n"), 2: ("j\n", "J\nJJ\n")}

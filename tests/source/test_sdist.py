@@ -118,6 +118,8 @@ def test_a_server_error_is_tried_again_and_then_told(index: Index, cache: Path) 
 def test_what_is_no_index(index: Index, cache: Path) -> None:
     index.answers["/simple/thing/"] = Answer(b"hello", content_type="text/plain")
     assert "it is no package index" in refusal(cache)
+    index.answers["/simple/thing/"] = Answer(b'<meta name="pypi:repository-version" content="9.0">')
+    assert "it is no package index" in refusal(cache)
 
 
 def test_a_dead_network_is_one_line_without_the_password(

@@ -190,10 +190,9 @@ def _matches(lines: Sequence[bytes], hunk: Hunk, start: int) -> bool:
 def _explain(hunk: Hunk, lines: Sequence[bytes], path: str) -> str:
     """Say what is where the hunk should be, and what to do about it."""
     title = f"hunk #{hunk.number} ({hunk.header})"
-    # after the hunks before this one its lines are at new_index; without them, at old_index
-    for place in (hunk.new_index, hunk.old_index):
-        if hunk.new and tuple(lines[place : place + len(hunk.new)]) == hunk.new:
-            return f"{title} is already applied to {path}, at line {place + 1}; remove it from the patch"
+    # the hunks before this one did match, so its lines have not moved
+    if hunk.new and tuple(lines[hunk.old_index : hunk.old_index + len(hunk.new)]) == hunk.new:
+        return f"{title} is already applied to {path}, at line {hunk.old_index + 1}; remove it from the patch"
     places = [i for i in range(len(lines) - len(hunk.old) + 1) if hunk.old and _matches(lines, hunk, i)]
     if places:
         nearest = min(places, key=lambda place: abs(place - hunk.old_index))
@@ -201,7 +200,7 @@ def _explain(hunk: Hunk, lines: Sequence[bytes], path: str) -> str:
         lines_away = f"{abs(away)} line{'s'[: abs(away) > 1]} {'further down' if away > 0 else 'further up'}"
         return (
             f"{title} does not match {path} at line {hunk.old_index + 1}, but {lines_away}, at line "
-            f"{nearest + 1}; look whether that is the place, then run 'quilt push -f' and 'quilt refresh'"
+            f"{nearest + 1}; look whether that is the place, then run 'quilt push' and 'quilt refresh'"
         )
     for i, expected in enumerate(hunk.old):
         at = hunk.old_index + i

@@ -55,11 +55,6 @@ class Hunk:
         return self.old_start - 1 if self.old else self.old_start
 
     @property
-    def new_index(self) -> int:
-        """Where `new` begins in the changed file, counted from 0."""
-        return self.new_start - 1 if self.new else self.new_start
-
-    @property
     def at_end(self) -> bool:
         """Whether the file must end with the hunk: that is what less context after than before says."""
         return self.trailing < self.leading

@@ -74,7 +74,11 @@ def _index() -> Iterator[PyPISimple]:
     """Open a client of the package index; what goes wrong with the network becomes one SourceError."""
     import requests
     from pypi_simple import PyPISimple
-    from pypi_simple.errors import DigestMismatchError, UnsupportedContentTypeError
+    from pypi_simple.errors import (
+        DigestMismatchError,
+        UnsupportedContentTypeError,
+        UnsupportedRepoVersionError,
+    )
     from requests.adapters import HTTPAdapter
     from urllib3.util import Retry
 
@@ -97,8 +101,8 @@ def _index() -> Iterator[PyPISimple]:
             why = mask(str(error))
         except DigestMismatchError as error:
             why = f"{mask(str(error))}: the download is damaged"
-        except UnsupportedContentTypeError as error:
-            why = f"{mask(str(error))}: it is no package index"
+        except (UnsupportedContentTypeError, UnsupportedRepoVersionError) as error:
+            why = f"{mask(str(error))}: it is no package index that this version reads"
         else:
             return
     raise SourceError(

@@ -1,0 +1,49 @@
+"""docs/recipes.md says what is true: its examples load, its commands run, no field is left out."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import fields
+
+import pytest
+
+from tests.conftest import invoke
+from workbench.recipe.load import load
+from workbench.recipe.model import Recipe
+from workbench.site import CHECKOUT, Site
+
+GUIDE = (CHECKOUT / "docs" / "recipes.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^```python\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=["first", "sdist", "git"])
+def test_an_example_loads(site: Site, example: str) -> None:
+    found = re.search(r'name="(.*?)"', example)
+    assert found
+    (site.recipes / f"{found[1].replace('-', '_')}.py").write_text(example)
+    assert load(site.recipes, found[1]).name == found[1]
+
+
+def test_every_field_is_in_the_table() -> None:
+    table = "\n".join(line.split("|")[1] for line in GUIDE.splitlines() if line.startswith("| `"))
+    assert re.findall(r"`(\w+)`", table) == [field.name for field in fields(Recipe)]
+
+
+def test_the_commands_run(site: Site) -> None:
+    (site.recipes / "annoy.py").write_text(EXAMPLES[0])
+    (site.root.parent / "annoy").mkdir()
+    commands = re.findall(r"^```console\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
+    for command in "".join(commands).splitlines():
+        program, *words = shlex.split(command)
+        assert program == "invoke"
+        done = invoke(*words, cwd=site.root)
+        assert done.status == 0, done.stderr
+
+
+def test_the_pin_that_add_package_looks_up(site: Site) -> None:
+    found = re.search(r"`invoke (add-package annoy --source \S+)`", GUIDE)
+    assert found
+    done = invoke(*found[1].split())
+    assert done.status == 0, done.stderr
+    assert load(site.recipes, "annoy").source == load(CHECKOUT / "recipes", "annoy").source
