@@ -1,0 +1,372 @@
+"""One wheel by cibuildwheel, in one container: its command as a pure function of values, and the run of it.
+
+cibuildwheel copies the tree into the container, so the host's stays as it was. The container is the isolation: the
+build requirements are installed into its own Python, for an environment within it takes half a minute to make
+where an emulator runs.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shlex
+import tempfile
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Literal
+
+from workbench.container.engine import require_emulation, require_image
+from workbench.errors import (
+    BuildFailed,
+    ContainerError,
+    RepairFailed,
+    UsageError,
+    VerificationFailed,
+)
+from workbench.process import run
+from workbench.site import CHECKOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from workbench.container.engine import Engine
+    from workbench.errors import WorkbenchError
+
+Frontend = Literal["build", "build[uv]"]
+"""What installs requirements and calls the build backend: pip and build, or uv and build (twice as quick)."""
+
+INSIDE = PurePosixPath("/workbench")
+"""Where the container sees the folder of files that the workbench hands in."""
+
+CUDA_HOME = PurePosixPath("/usr/local/cuda")
+"""Where a container has its CUDA toolkit: its image's own, or one mounted there."""
+
+QEMU_CPU = "max,pauth=off"
+"""The processor that qemu shows: without pointer authentication, which makes Python 20 times slower there."""
+
+PREPARE = CHECKOUT / "containers" / "prepare.py"
+"""The script that installs a build's requirements in the container."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A host folder or file that a container sees, read-only unless `writable`."""
+
+    source: Path
+    target: PurePosixPath
+    writable: bool = False
+
+    def __str__(self) -> str:
+        return f"--volume={self.source}:{self.target}{'' if self.writable else ':ro'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """One wheel to build in a container, and all that decides how.
+
+    ====================  ==========================================================================
+    ``title``             what it is, to a person: ``hnswlib 0.8.0 cp311 aarch64 cpu``
+    ``python``, ``arch``  ``"3.11"``; ``"aarch64"``
+    ``image``             an image's name, or a manylinux policy (``manylinux_2_28``)
+    ``tree``              the patched source
+    ``output``            the folder that gets the wheel; no other wheel may lie there
+    ``environment``       variables for the build, taken literally
+    ``requires``          requirements on top of the project's own ``build-system.requires``
+    ``before_all``        a shell command before anything else (``{project}`` is the tree)
+    ``before_build``      a shell command once the requirements are installed
+    ``exclude``           sonames that auditwheel must not graft (wildcards allowed)
+    ``test_code``         Python run with only the wheel and ``test_requires`` installed; none: no test
+    ``mounts``            the toolchain, a folder of wheels, whatever the build needs of this machine
+    ``network``           whether the container has one
+    ``cache``             whether downloads are kept from one build to the next, in a volume of the engine's
+    ``create_args``       more arguments for the engine's ``create``
+    ====================  ==========================================================================
+    """
+
+    title: str
+    python: str
+    arch: str
+    image: str
+    tree: Path
+    output: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    requires: tuple[str, ...] = ()
+    before_all: str = ""
+    before_build: str = ""
+    exclude: tuple[str, ...] = ()
+    test_code: str = ""
+    test_requires: tuple[str, ...] = ()
+    frontend: Frontend = "build[uv]"
+    mounts: tuple[Mount, ...] = ()
+    network: bool = True
+    cache: bool = True
+    create_args: tuple[str, ...] = ()
+
+    @property
+    def identifier(self) -> str:
+        """What cibuildwheel calls the target: ``cp311-manylinux_aarch64``."""
+        return f"cp{self.python.replace('.', '')}-manylinux_{self.arch}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A command line, variables on top of this process's own, and the files that ``/workbench`` must hold."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handed:
+    """What of this machine's own configuration goes into a container (see ``configuration``).
+
+    `environment` shows in logs; `passed` are names of variables whose values, as they are here, do not.
+    """
+
+    files: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    passed: tuple[str, ...] = ()
+
+
+def command(
+    build: Build,
+    *,
+    engine: str,
+    folder: Path,
+    label: str,
+    emulated: bool = False,
+    handed: Handed | None = None,
+    inherited: Iterable[str] = (),
+) -> Command:
+    """Return cibuildwheel's command for one wheel.
+
+    `folder` is the host folder that will hold the command's files, `label` marks the container. `inherited` are
+    the names of this process's variables: those that cibuildwheel would read are dropped, as is the project's own
+    ``[tool.cibuildwheel]``, so that the build alone decides.
+    """
+    handed = handed or Handed()
+    uv = build.frontend == "build[uv]"
+    requirements = "".join(f"{requirement}\n" for requirement in build.requires)
+    files = {
+        **handed.files,
+        "cibuildwheel.toml": "",
+        "prepare.py": PREPARE.read_text(encoding="utf-8"),
+        "requires.txt": requirements,
+    }
+    prepare = shlex.join(
+        ["python", f"{INSIDE}/prepare.py", "uv" if uv else "pip", "{package}", f"{INSIDE}/requires.txt"]
+    )
+    exclude = shlex.join([word for soname in build.exclude for word in ("--exclude", soname)])
+    create = shlex.join(_create_args(build, folder, label, handed, emulated))
+    environment = " ".join(f"{key}={shlex.quote(value)}" for key, value in build.environment.items())
+    options = {
+        "CIBW_CONTAINER_ENGINE": f"{engine}; create_args: {create}; disable_host_mount: True",
+        f"CIBW_MANYLINUX_{build.arch.upper()}_IMAGE": build.image,
+        "CIBW_ENVIRONMENT": environment,
+        "CIBW_BEFORE_ALL": build.before_all,
+        "CIBW_BEFORE_BUILD": f"{prepare} && {build.before_build}" if build.before_build else prepare,
+        "CIBW_BUILD_FRONTEND": f"{build.frontend}; args: --no-isolation --skip-dependency-check",
+        "CIBW_BUILD_VERBOSITY": "1",
+        "CIBW_REPAIR_WHEEL_COMMAND": f"auditwheel repair {exclude} -w {{dest_dir}} {{wheel}}",
+        "CIBW_AUDIT_COMMAND": "",  # the workbench's own checks look at the wheel
+        "CIBW_DEPENDENCY_VERSIONS": "latest",
+    }
+    if build.test_code:
+        files |= {
+            "test.py": build.test_code,
+            "test-requires.txt": "".join(f"{requirement}\n" for requirement in build.test_requires),
+        }
+        install = "uv pip install" if uv else "pip install"
+        options |= {
+            "CIBW_BEFORE_TEST": f"{install} -r {INSIDE}/test-requires.txt" if build.test_requires else "",
+            "CIBW_TEST_COMMAND": f"python -I {INSIDE}/test.py",
+        }
+    dropped = sorted(name for name in inherited if name.startswith("CIBW_") and name != "CIBW_CACHE_PATH")
+    argv = (
+        *("env", *(f"--unset={name}" for name in dropped)),
+        *("cibuildwheel", "--only", build.identifier, "--output-dir", str(build.output)),
+        *("--config-file", str(folder / "cibuildwheel.toml"), "."),
+    )
+    return Command(argv=argv, env={key: value for key, value in options.items() if value}, files=files)
+
+
+def _create_args(build: Build, folder: Path, label: str, handed: Handed, emulated: bool) -> list[str]:
+    variables = dict(handed.environment)
+    mounts = [Mount(source=folder, target=INSIDE), *handed.mounts, *build.mounts]
+    arguments = [f"--label={label}", "--security-opt=label=disable"]  # SELinux would hide the mounted folders
+    if not build.network:
+        arguments.append("--network=none")
+    if emulated:
+        variables["QEMU_CPU"] = QEMU_CPU
+    if build.cache:
+        arguments.append(f"--volume=wheel-workbench-cache-{build.arch}:/root/.cache")
+        variables["UV_LINK_MODE"] = "copy"  # the volume is a file system of its own
+    return [
+        *arguments,
+        *map(str, mounts),
+        *(f"--env={key}={value}" for key, value in variables.items()),
+        *(f"--env={name}" for name in handed.passed),
+        *build.create_args,
+    ]
+
+
+def build_wheel(
+    build: Build,
+    engine: Engine,
+    *,
+    handed: Handed | None = None,
+    log: Path,
+    on_line: Callable[[str], None] = lambda _: None,
+) -> Path:
+    """Build one wheel, repair it and, where there is test code, test it, all in a container; return its path.
+
+    `log` gets all that cibuildwheel said. Raises ContainerError where the machine, the engine or the image is
+    at fault; BuildFailed, RepairFailed and VerificationFailed where the package is.
+    """
+    emulated = build.arch != platform.machine()
+    if emulated:
+        require_emulation(build.arch)
+    image = resolve_image(build.image, build.arch)
+    require_image(engine, image, build.arch)
+    build.output.mkdir(parents=True, exist_ok=True)
+    label = f"wheel-workbench={uuid.uuid4()}"
+    watch = Watch(on_line)
+    with tempfile.TemporaryDirectory(prefix="workbench-") as name:
+        made = command(
+            build,
+            engine=engine.name,
+            folder=Path(name),
+            label=label,
+            emulated=emulated,
+            handed=handed,
+            inherited=os.environ,
+        )
+        for file, text in made.files.items():
+            (Path(name) / file).write_text(text, encoding="utf-8")
+        try:
+            done = run(made.argv, cwd=build.tree, env=made.env, log=log, on_line=watch.see, check=False)
+        except BaseException:
+            # cibuildwheel leaves its container behind when it is ended by a signal
+            _remove(engine, label)
+            raise
+    if done.status:
+        raise explain(build, engine, status=done.status, watch=watch, tail=done.tail, log=log)
+    wheels = sorted(build.output.glob("*.whl"))
+    if len(wheels) != 1:
+        left = ", ".join(wheel.name for wheel in wheels) or "no wheel"
+        raise BuildFailed(
+            f"{build.title}: cibuildwheel left {left} in {build.output}; exactly one is expected"
+        )
+    return wheels[0]
+
+
+def resolve_image(image: str, arch: str) -> str:
+    """Return the image that a manylinux policy (``manylinux_2_28``) stands for; another name as it is.
+
+    Raises UsageError for a policy without an image.
+    """
+    if not re.fullmatch(r"manylinux\w+", image):
+        return image
+    import configparser
+
+    from cibuildwheel.util.resources import PINNED_DOCKER_IMAGES
+
+    pinned = configparser.ConfigParser(inline_comment_prefixes="#")
+    pinned.read(PINNED_DOCKER_IMAGES)
+    if image not in pinned[arch]:
+        known = ", ".join(key for key in pinned[arch] if key.startswith("manylinux"))
+        raise UsageError(f"container.images: {image} has no image for {arch}; there are {known}")
+    return pinned[arch][image]
+
+
+def _remove(engine: Engine, label: str) -> None:
+    found = run([engine.name, "ps", "--all", "--quiet", f"--filter=label={label}"], check=False)
+    if containers := found.output.split():
+        run([engine.name, "rm", "--force", "--volumes", *containers], check=False)
+
+
+class Watch:
+    """What a running cibuildwheel is at, and the first line that tells why it will fail."""
+
+    step = ""
+    trouble = ""
+
+    def __init__(self, on_line: Callable[[str], None] = lambda _: None) -> None:
+        self._on_line = on_line
+
+    def see(self, line: str) -> None:
+        """Take a line of its output."""
+        if found := _STEP.search(line):
+            self.step = found[0]
+        elif not self.trouble and any(word in line for word in _TROUBLES):
+            self.trouble = line.strip()
+        self._on_line(line)
+
+
+_STEP = re.compile(
+    r"(Starting container image|Copying project into container|Running before_all"
+    r"|Setting up build environment|Running before_build|Building wheel|Repairing wheel|Testing wheel"
+    r"|Copying wheels back to host)(?=\W)"
+)
+
+_TROUBLES = {
+    "No space left on device": (
+        "the disk is full where the container writes ({storage}, {free} free): make room; "
+        "'{engine} system df' shows what fills it"
+    ),
+    "xec format error": (
+        "a program for another processor was started: the emulator is gone, or the image holds another "
+        "architecture than it says; containers/setup registers qemu"
+    ),
+    "Killed": "a compiler was killed, as the kernel does when memory runs out: give --max-jobs a smaller number",
+    "Temporary failure in name resolution": (
+        "the container has no network that resolves names: container.network in workbench.yaml, or the engine's own"
+    ),
+}
+"""What a line of the log may hold, and what it means."""
+
+_BLAME: Mapping[str, type[WorkbenchError]] = {
+    "Starting container image": ContainerError,
+    "Copying project into container": ContainerError,
+    "Repairing wheel": RepairFailed,
+    "Testing wheel": VerificationFailed,
+    "Copying wheels back to host": ContainerError,
+}
+"""Whose fault it is when a step fails; that of the package's build where it is not listed."""
+
+_STATUSES: Mapping[int, tuple[type[WorkbenchError], str]] = {
+    2: (ContainerError, "cibuildwheel does not take what it was given"),
+    5: (BuildFailed, "its wheel has no binaries and needs no container: build it with --builder host"),
+    7: (ContainerError, "{engine} is too old for cibuildwheel, or does not work"),
+    8: (RepairFailed, "auditwheel ended well and left no wheel"),
+    10: (BuildFailed, "the build backend ended well and left no wheel"),
+}
+"""cibuildwheel's own exit statuses (``cibuildwheel.errors``), where they say more than the step does."""
+
+
+def explain(
+    build: Build, engine: Engine, *, status: int, watch: Watch, tail: str, log: Path
+) -> WorkbenchError:
+    """Return the error that a failed cibuildwheel means: from its exit status and what was seen of its log."""
+    at = f" at '{watch.step}'" if watch.step else ""
+    kind, why = _STATUSES.get(status, (_BLAME.get(watch.step, BuildFailed), f"cibuildwheel failed{at}"))
+    for word, meaning in _TROUBLES.items():
+        if word in watch.trouble:
+            kind = ContainerError if word != "Killed" else kind
+            why = f"{meaning}\n{watch.trouble}"
+    free = engine.free()
+    why = (
+        why.replace("{engine}", engine.name)
+        .replace("{storage}", str(engine.storage))
+        .replace("{free}", "unknown" if free is None else f"{free / 1e9:.1f} GB")
+    )
+    mount = f"--volume={build.tree}:/project"
+    by_hand = shlex.join([engine.name, "run", "--rm", "-it", mount, build.image, "bash"])
+    return kind(
+        f"{build.title} does not build in {build.image}: {why}\n{tail}\n"
+        f"The tree is kept: {build.tree}\nTo look inside: {by_hand}\nThe whole log: {log}"
+    )

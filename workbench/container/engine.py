@@ -1,0 +1,169 @@
+"""Docker or podman on this machine: the engine, its images, and whether another architecture runs here."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from workbench.errors import ContainerError
+from workbench.process import environment, run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EngineName = Literal["docker", "podman"]
+
+OCI_ARCH = {"x86_64": "amd64", "aarch64": "arm64"}
+"""What an image calls the architecture that ``uname -m`` names."""
+
+BINFMT = Path("/proc/sys/fs/binfmt_misc")
+"""Where the kernel lists the programs that run other machines' programs."""
+
+_ELF_MACHINE = {"x86_64": b"\x3e\x00", "aarch64": b"\xb7\x00"}
+_E_MACHINE = slice(18, 20)
+"""Where ``e_machine`` stands in an ELF header, and so in the magic that binfmt_misc matches."""
+
+_REMEDIES = (
+    (
+        "permission denied",
+        "this user may not talk to it: 'sudo usermod -aG docker $USER' and a new login, or podman instead",
+    ),
+    ("cannot connect", "its daemon does not run: start it with 'sudo systemctl start docker'"),
+    ("newuidmap", "it cannot map user ids: 'apt install uidmap', or run as root"),
+    ("subuid", "this user has no ids to give away: 'sudo usermod --add-subuids 100000-165535 $USER'"),
+)
+"""A word of an engine's complaint, in lower case, and what to do about it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """An engine that answers. `storage` is the folder where it keeps images and containers."""
+
+    name: EngineName
+    version: str
+    storage: Path
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+    def free(self) -> int | None:
+        """Return the bytes free for containers, or None where the storage is not on this machine."""
+        return shutil.disk_usage(self.storage).free if self.storage.is_dir() else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An image that the engine has. `arch` is an OCI name (``amd64``), `size` is in bytes."""
+
+    name: str
+    arch: str
+    size: int
+    environment: dict[str, str]
+
+
+def find_engine(wanted: Literal["auto", "docker", "podman"] = "auto") -> Engine:
+    """Return the engine that `wanted` names, or for ``auto`` the first of docker and podman that answers.
+
+    Raises ContainerError, which says for each engine tried what stands in its way and what to do.
+    """
+    names: Sequence[EngineName] = ("docker", "podman") if wanted == "auto" else (wanted,)
+    installed = [name for name in names if shutil.which(name, path=environment()["PATH"])]
+    if not installed:
+        raise ContainerError(
+            f"no container engine here ({' or '.join(names)}): 'apt install podman', or containers/setup, "
+            "which sets up all that builder 'container' needs (root, Debian)"
+        )
+    troubles = []
+    for name in installed:
+        found = _ask(name)
+        if isinstance(found, Engine):
+            return found
+        troubles.append(found)
+    raise ContainerError("\n".join(troubles))
+
+
+def _ask(name: EngineName) -> Engine | str:
+    """Return the engine, or what stands in its way."""
+    done = run([name, "info", "--format", "{{json .}}"], check=False)
+    said = [line for line in done.output.splitlines() if line and not line.startswith("{")]
+    start = re.search(r"^\{", done.output, re.MULTILINE)
+    if done.status == 0 and start:
+        # warnings may stand before it
+        return _engine(name, json.JSONDecoder().raw_decode(done.output[start.start() :])[0])
+    complaint = said[-1] if said else f"'{done.command}' ended with {done.status} and said nothing"
+    remedy = next((remedy for word, remedy in _REMEDIES if word in complaint.lower()), f"see '{name} info'")
+    return f"{name} is installed and does not work: {complaint}\n{remedy}"
+
+
+def _engine(name: EngineName, info: dict[str, Any]) -> Engine:
+    if name == "docker":
+        return Engine(name=name, version=info["ServerVersion"], storage=Path(info["DockerRootDir"]))
+    return Engine(name=name, version=info["version"]["Version"], storage=Path(info["store"]["graphRoot"]))
+
+
+def find_image(engine: Engine, name: str) -> Image | None:
+    """Return an image that the engine has, or None."""
+    done = run([engine.name, "image", "inspect", name], check=False)
+    if done.status != 0:
+        return None
+    (facts,) = json.loads(done.output)
+    variables = (facts["Config"] or {}).get("Env") or ()
+    return Image(
+        name=name,
+        arch=facts["Architecture"],
+        size=facts["Size"],
+        environment=dict(variable.split("=", 1) for variable in variables),
+    )
+
+
+def require_image(engine: Engine, name: str, arch: str) -> Image:
+    """Return an image of an architecture (``aarch64``), pulled if the engine lacks it.
+
+    Raises ContainerError when it cannot be had, or is of another architecture.
+    """
+    image = find_image(engine, name)
+    if image is None:
+        done = run([engine.name, "pull", "--quiet", f"--platform=linux/{OCI_ARCH[arch]}", name], check=False)
+        image = find_image(engine, name)
+        if image is None:
+            raise ContainerError(
+                f"the image {name} is not here, and {engine.name} cannot pull it: "
+                f"{(done.tail.splitlines() or ['it said nothing'])[-1]}\n"
+                f"Make one with 'invoke image --arch {arch}', or name another in workbench.yaml "
+                "(container.images)"
+            )
+    if image.arch != OCI_ARCH[arch]:
+        raise ContainerError(
+            f"the image {name} is for {image.arch}, and the wheel is for {arch} ({OCI_ARCH[arch]}): "
+            f"make one with 'invoke image --arch {arch}', or name another in workbench.yaml (container.images)"
+        )
+    return image
+
+
+def is_emulated(arch: str, *, binfmt: Path = BINFMT) -> bool:
+    """Say whether the kernel hands programs of an architecture to an emulator that containers can reach."""
+    entries = [entry for entry in sorted(binfmt.glob("*")) if entry.name not in ("register", "status")]
+    return any(_runs(entry, arch) for entry in entries)
+
+
+def _runs(entry: Path, arch: str) -> bool:
+    lines = entry.read_text().splitlines()
+    fields = dict(line.split(" ", 1) for line in lines if " " in line)
+    magic = bytes.fromhex(fields.get("magic", ""))
+    # F: the kernel opened the emulator when it was registered; else each container would need one inside
+    opened = "F" in next((line for line in lines if line.startswith("flags:")), "")
+    return lines[:1] == ["enabled"] and magic[_E_MACHINE] == _ELF_MACHINE[arch] and opened
+
+
+def require_emulation(arch: str, *, binfmt: Path = BINFMT) -> None:
+    """Raise ContainerError, with the remedy, unless programs of an architecture run here."""
+    if not is_emulated(arch, binfmt=binfmt):
+        raise ContainerError(
+            f"{arch} programs do not run on this machine: no emulator for them is registered in {binfmt} "
+            "(with flag F, so that containers reach it)\n"
+            "containers/setup registers qemu (root, Debian); elsewhere install qemu-user-static, binfmt-support"
+        )

