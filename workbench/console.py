@@ -73,21 +73,25 @@ def step(title: str) -> Iterator[Step]:
     else:
         print(f"… {title}", file=sys.stderr, flush=True)
         at, close = Step(), lambda: None
-    mark = "✗"
     try:
         yield at
-        mark = "✓"
-    finally:
+    except BaseException:
         close()
-        outcome = f": {at.outcome}" if at.outcome and mark == "✓" else ""
-        took = duration(time.monotonic() - start)
-        if sys.stderr.isatty():
-            colour = "green" if mark == "✓" else "red"
-            from rich.markup import escape
+        _closing_line("✗", title, start)
+        raise
+    close()
+    _closing_line("✓", f"{title}: {at.outcome}" if at.outcome else title, start)
 
-            _rich(stderr=True).print(f"[{colour}]{mark}[/] {escape(title + outcome)} [dim]{took}[/]")
-        else:
-            print(f"{mark} {title}{outcome} ({took})", file=sys.stderr, flush=True)
+
+def _closing_line(mark: str, text: str, start: float) -> None:
+    took = duration(time.monotonic() - start)
+    if sys.stderr.isatty():
+        from rich.markup import escape
+
+        colour = "green" if mark == "✓" else "red"
+        _rich(stderr=True).print(f"[{colour}]{mark}[/] {escape(text)} [dim]{took}[/]")
+    else:
+        print(f"{mark} {text} ({took})", file=sys.stderr, flush=True)
 
 
 def _live(title: str, start: float) -> tuple[Step, Callable[[], None]]:

@@ -69,8 +69,6 @@ def build_wheel(plan: Plan, site: Site, *, jobs: int | None = None) -> Repaired:
     with console.step(f"repair {raw.name}") as at:
         repaired = repair(raw, site.wheels, exclude=plan.repair_exclude)
         at.outcome = repaired.policy
-    for limit in repaired.limits:
-        console.note(f"    {limit}")
     built.keep(repaired.path, build_key=plan.key, facts=facts(plan, repaired))
     Workplace.of(plan, site).clear()
     return repaired
