@@ -32,6 +32,17 @@ INSTALL_HINTS = {
     "uv": "it comes with the workbench's own environment: run through ./inv",
 }
 
+CALLING_REPOSITORY = {
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_DIR",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_WORK_TREE",
+}
+"""Set where a git hook started us; with them, git would work on the hook's repository whatever its folder."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed:
@@ -56,11 +67,12 @@ class Completed:
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return this process's environment with `extra` on top, and the programs beside this Python found first.
 
-    Every program started here gets it.
+    Every program started here gets it. The repository of a git hook that called us is not in it.
     """
+    inherited = {name: value for name, value in os.environ.items() if name not in CALLING_REPOSITORY}
     beside = os.path.dirname(sys.executable)  # noqa: PTH120 - a link's own folder, not its target's
     path = os.environ.get("PATH", os.defpath)
-    return {**os.environ, "PATH": f"{beside}{os.pathsep}{path}", **(extra or {})}
+    return {**inherited, "PATH": f"{beside}{os.pathsep}{path}", **(extra or {})}
 
 
 def find_program(name: str) -> str:

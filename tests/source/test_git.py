@@ -174,6 +174,33 @@ def test_a_moved_tag_is_told_and_not_followed(
     assert "tag v1.0 of" in capsys.readouterr().err
 
 
+def test_the_repository_of_a_hook_that_calls_us_is_left_alone(
+    repository: Repository, git_server: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pinned = repository.commit("x", "1")
+    hooked = git_server.repository("hooked")
+    before = hooked.git("rev-parse", "HEAD")
+    monkeypatch.setenv("GIT_DIR", str(hooked.work / ".git"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(hooked.work / ".git" / "index"))
+
+    tree = fetched(repository, tmp_path, commit=pinned)
+
+    assert (tree / "x").read_text() == "1"
+    assert (hooked.git("rev-parse", "HEAD"), hooked.git("status", "--short")) == (before, "")
+
+
+def test_a_url_that_looks_like_an_option(tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+    url = f"--upload-pack=touch {flag};"
+    for action in (
+        lambda: resolve(url),
+        lambda: fetch_git(Git(url=url, commit="0" * 40, tag="x"), tmp_path / "tree", cache=tmp_path),
+    ):
+        with pytest.raises(SourceError):
+            action()
+    assert not flag.exists()
+
+
 def refuse_hashes(repository: Repository) -> None:
     """Make the server hand out only what a ref points to, as old servers do."""
     run(["git", "--git-dir", repository.bare, "config", "protocol.version", "0"])

@@ -98,7 +98,7 @@ def _ensure_commit(source: Git, store: Path, at: Step) -> None:
     now = _commit_of(refs, kind, name)
     if now not in (None, source.commit):
         console.note(f"{kind} {name} of {url} is now at {now}; the recipe stays at its pin {source.commit}")
-    fetch = (*in_store, "fetch", "--no-tags", "--progress", source.url)
+    fetch = (*in_store, "fetch", "--no-tags", "--progress", "--", source.url)
     by_hash = _try_git(*fetch, f"{source.commit}:{pin}", at=at)
     if not by_hash.status:
         return
@@ -125,7 +125,7 @@ def _check_out(source: Git, store: Path, into: Path, at: Step) -> None:
     _git(*here, "fetch", "--quiet", "--no-tags", store.resolve(), pin, doing=doing, at=at)
     _git(*here, "checkout", "--quiet", "--detach", source.commit, doing=doing, at=at)
     # relative submodule URLs start from origin; packages that ask 'git describe' see the recipe's own tag
-    _git(*here, "remote", "add", "origin", source.url, doing=doing)
+    _git(*here, "remote", "add", "--", "origin", source.url, doing=doing)
     if source.tag:
         _git(*here, "update-ref", f"refs/tags/{source.tag}", source.commit, doing=doing)
     if source.submodules:
