@@ -1,10 +1,11 @@
 """Draw ``docs/release.svg``: what a terminal shows when ``./inv release hnswlib`` has run in a fresh clone.
 
-    uv run --with pyte --with rich docs/picture.py
+uv run --with pyte --with rich docs/picture.py
 """
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import re
@@ -38,8 +39,10 @@ def main() -> None:
         os.chdir(folder)
         pty.spawn(["sh", "-c", COMMAND], read)
         shown = "\n".join(line.replace(folder, "~/workbench") for line in screen.display).rstrip()
-    shown = "\n".join(line for line in shown.splitlines() if not line.startswith("WARNING: "))  # the user's own pip
-    picture = Console(record=True, width=COLUMNS, file=Path(os.devnull).open("w"))
+    shown = "\n".join(
+        line for line in shown.splitlines() if not line.startswith("WARNING: ")
+    )  # the user's own pip
+    picture = Console(record=True, width=COLUMNS, file=io.StringIO())
     picture.print(Text(f"$ {COMMAND}", style="bold"))
     for line in shown.splitlines():
         mark = {"✓": Style(color="green"), "✗": Style(color="red")}.get(line[:1])

@@ -143,16 +143,16 @@ def progress(title: str, total: int, *, unit: str = "bytes") -> Iterator[Callabl
     )
 
     amount = (DownloadColumn(), TransferSpeedColumn()) if unit == "bytes" else (MofNCompleteColumn(),)
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        *amount,
-        TimeElapsedColumn(),
-        console=_rich(stderr=True),
-    )
-    with bar:
-        task = bar.add_task(title, total=total)
-        yield lambda count: bar.advance(task, count)
+    columns = (TextColumn("  {task.description}"), BarColumn(), *amount, TimeElapsedColumn())
+    start = time.monotonic()
+    try:
+        with Progress(*columns, console=_rich(stderr=True), transient=True) as bar:
+            task = bar.add_task(title, total=total)
+            yield lambda count: bar.advance(task, count)
+    except BaseException:
+        _closing_line("✗", title, start)
+        raise
+    _closing_line("✓", f"{title}: {file_size(total) if unit == 'bytes' else f'{total} {unit}'}", start)
 
 
 def note(text: str) -> None:
