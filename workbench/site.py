@@ -1,28 +1,48 @@
 """A site: the folder that holds recipes, patches, wheels, registry and index, and its settings.
 
-The site is the checkout itself unless ``WORKBENCH_SITE`` names another folder. ``workbench.yaml`` is optional:
-without it the builder is this machine and the store is the site's own folder.
+The site is the checkout itself unless ``WORKBENCH_SITE`` names another folder. ``workbench.yaml`` is
+optional: without it the builder is this machine and the store is the site's own folder.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
 
 from workbench.errors import SettingsError
 from workbench.strict import Mismatch, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoreSettings:
-    """Where published files go. `folder` is relative to the site; the default is the site itself."""
+class S3Settings:
+    """A bucket, and the prefix in it below which everything lies.
 
-    folder: str = "."
+    `endpoint` is the URL of a store that is not AWS; `region` and `profile` are those of the AWS
+    configuration unless given. Credentials are never set here: they come from the standard AWS chain.
+    """
+
+    bucket: str
+    prefix: str = ""
+    endpoint: str | None = None
+    region: str | None = None
+    profile: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """Where published files go: a folder, relative to the site, or a bucket. Without either, the site itself."""
+
+    folder: str | None = None
+    s3: S3Settings | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,20 +70,25 @@ class Settings:
     index: IndexSettings = field(default_factory=IndexSettings)
 
 
+OVERRIDES = ("bucket", "prefix", "endpoint", "region", "profile", "public_url")
+"""What the environment and flags may say in the place of ``workbench.yaml``."""
+
+
 @dataclass(frozen=True)
 class Site:
-    """The paths and the settings of one site."""
+    """The paths and the settings of one site. `flags`, by the names of `OVERRIDES`, stand above all settings."""
 
     root: Path
+    flags: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @classmethod
-    def here(cls) -> Site:
+    def here(cls, flags: Mapping[str, str] | None = None) -> Site:
         """Return the site of this run: ``WORKBENCH_SITE``, or the checkout."""
         chosen = os.environ.get("WORKBENCH_SITE")
         root = Path(chosen).expanduser().resolve() if chosen else CHECKOUT
         if not root.is_dir():
             raise SettingsError(f"WORKBENCH_SITE={chosen}: no such folder")
-        return cls(root)
+        return cls(root, flags or {})
 
     @property
     def recipes(self) -> Path:
@@ -108,15 +133,62 @@ class Site:
 
     @cached_property
     def settings(self) -> Settings:
-        """``workbench.yaml``, or the defaults where there is none. Raises SettingsError."""
-        path = self.root / "workbench.yaml"
-        if not path.exists():
-            return Settings()
-        import yaml
+        """``workbench.yaml``, or the defaults where there is none, under the environment and the flags.
 
-        try:
-            return parse(Settings, yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-        except Mismatch as error:
-            raise SettingsError(f"{path}: {error}") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{path}: not YAML: {error}") from error
+        Raises SettingsError.
+        """
+        path = self.root / "workbench.yaml"
+        settings = _read(path) if path.exists() else Settings()
+        chosen = {**_from_environment(os.environ), **self.flags}
+        return _checked(_overridden(settings, chosen), where=str(path))
+
+
+def _read(path: Path) -> Settings:
+    import yaml
+
+    try:
+        return parse(Settings, yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    except Mismatch as error:
+        raise SettingsError(f"{path}: {error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not YAML: {error}") from error
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what ``WORKBENCH_S3_BUCKET`` and its kind, and ``WORKBENCH_PUBLIC_URL``, say."""
+    names = {key: f"WORKBENCH_S3_{key.upper()}" for key in OVERRIDES}
+    names["public_url"] = "WORKBENCH_PUBLIC_URL"
+    return {key: environment[name] for key, name in names.items() if environment.get(name)}
+
+
+def _overridden(settings: Settings, chosen: Mapping[str, str]) -> Settings:
+    bucket = {key: value for key, value in chosen.items() if key != "public_url"}
+    store = settings.store
+    if store.s3 is not None:
+        store = replace(store, s3=replace(store.s3, **bucket))
+    elif "bucket" in bucket:
+        store = StoreSettings(s3=S3Settings(**bucket))
+    elif bucket:
+        raise SettingsError(
+            f"{', '.join(sorted(bucket))}: given without a bucket: set WORKBENCH_S3_BUCKET or --bucket"
+        )
+    return replace(settings, store=store, public_url=chosen.get("public_url", settings.public_url))
+
+
+def _checked(settings: Settings, *, where: str) -> Settings:
+    """Return the settings, the public URL without a slash at the end. Raises SettingsError."""
+    if settings.store.folder is not None and settings.store.s3 is not None:
+        raise SettingsError(f"{where}: store: give folder or s3, not both")
+    endpoint = settings.store.s3.endpoint if settings.store.s3 else None
+    urls = (("public_url", settings.public_url), ("store.s3.endpoint", endpoint))
+    for key, url in urls:
+        if url is None:
+            continue
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise SettingsError(f"{where}: {key}: {url!r} is not an http or https URL")
+        if parts.username is not None:
+            raise SettingsError(
+                f"{where}: {key}: no user or password in a URL: it would reach logs and pages"
+            )
+    return replace(settings, public_url=settings.public_url.rstrip("/") if settings.public_url else None)

@@ -1,0 +1,116 @@
+"""The one door to boto3: its client, and its errors in our words.
+
+Secrets come from the standard AWS chain (environment, profile, SSO, instance role) and nowhere else. Of what
+a server says of an error only its code is shown: the rest may echo what was signed.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import SettingsError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from workbench.site import S3Settings
+
+STREAMS = 8
+"""Requests under way at once."""
+
+AGAIN = "Nothing half-published is visible; run the same command again"
+
+REMEDIES = {
+    "NoSuchBucket": "there is no such bucket: create it, then run 'invoke store-setup --apply'",
+    "InvalidAccessKeyId": "the store does not know this access key: is it the right profile?",
+    "SignatureDoesNotMatch": "the secret key is not that of the access key: is it the right profile?",
+    "ExpiredToken": "the credentials have expired: log in again",
+    "RequestTimeTooSkewed": "this machine's clock is wrong by more than 15 minutes: set it",
+    "AuthorizationHeaderMalformed": "the bucket is in another region: set store.s3.region",
+    "PermanentRedirect": "the bucket is in another region: set store.s3.region",
+    "AccessControlListNotSupported": "the bucket takes no ACLs, and the workbench sets none: does a proxy?",
+    "BadDigest": "the file changed after it was verified: verify it again",
+    "XAmzContentChecksumMismatch": "the file changed after it was verified: verify it again",
+    "InvalidDigest": "the file changed after it was verified: verify it again",
+    "SlowDown": f"the store asks for fewer requests. {AGAIN} a little later",
+    "ServiceUnavailable": f"the store is not available. {AGAIN} a little later",
+}
+
+STATUS_REMEDIES = {
+    403: (
+        "the credentials may not do this. They need s3:GetObject, s3:PutObject, s3:DeleteObject and "
+        "s3:AbortMultipartUpload below the prefix, and s3:ListBucket, without which a store answers 403 for "
+        "what is merely not there; 'invoke doctor' tells which is missing"
+    ),
+    429: f"the store asks for fewer requests. {AGAIN} a little later",
+    500: f"the store fails. {AGAIN}",
+    502: f"the store fails. {AGAIN}",
+    503: f"the store asks for fewer requests. {AGAIN} a little later",
+    504: f"the store fails. {AGAIN}",
+    507: "the store is full: make room there. " + AGAIN,
+}
+
+
+def make_client(settings: S3Settings) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
+    """Return a boto3 client for a bucket's store. Raises SettingsError for a profile that does not exist."""
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError
+
+    config = Config(
+        retries={"mode": "standard", "max_attempts": 5},
+        connect_timeout=10,
+        read_timeout=60,
+        max_pool_connections=2 * STREAMS,
+        # each request brings the checksum that was computed by verification; boto3 need not add its own,
+        # which some stores do not understand
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        # the checksum is a signed header, so the body need not be hashed once more to sign it
+        s3={"payload_signing_enabled": False, "addressing_style": "path" if settings.endpoint else "auto"},
+    )
+    try:
+        session = boto3.Session(profile_name=settings.profile, region_name=settings.region)
+        region = session.region_name or "us-east-1"
+        return session.client("s3", endpoint_url=settings.endpoint, region_name=region, config=config)
+    except (BotoCoreError, ValueError) as error:
+        raise SettingsError(f"store.s3: {error}") from error
+
+
+@contextmanager
+def plainly(what: str) -> Iterator[None]:
+    """Turn boto3's errors into StoreError; `what` names the thing that was asked for."""
+    from botocore.exceptions import (
+        BotoCoreError,
+        ClientError,
+        ConnectionError,  # noqa: A004 - botocore's name for it
+        HTTPClientError,
+        NoCredentialsError,
+        PartialCredentialsError,
+    )
+
+    try:
+        yield
+    except ClientError as error:
+        code, status = code_of(error)
+        remedy = REMEDIES.get(code) or STATUS_REMEDIES.get(status) or AGAIN
+        raise StoreError(f"{what}: the store answers {status} {code}: {remedy}") from error
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        raise StoreError(
+            f"{what}: no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or "
+            "log in with your provider's tool"
+        ) from error
+    except (ConnectionError, HTTPClientError) as error:
+        raise StoreError(
+            f"{what}: the store cannot be reached, or stopped answering ({type(error).__name__}). {AGAIN}"
+        ) from error
+    except BotoCoreError as error:
+        raise StoreError(f"{what}: {error}. {AGAIN}") from error
+
+
+def code_of(error: Any) -> tuple[str, int]:  # noqa: ANN401 - botocore's ClientError
+    """Return an error's code and HTTP status. One without a body, as HEAD's, has its status for a code."""
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    return code, status
