@@ -66,8 +66,13 @@ def index_url() -> str | None:
 
     uv and pypi-simple read no pip configuration; a mirror that pip knows must serve them too.
     """
-    done = run([sys.executable, "-m", "pip", "config", "get", "global.index-url"], check=False)
-    return done.output.strip() if done.status == 0 else None
+    if chosen := os.environ.get("PIP_INDEX_URL"):
+        return chosen
+    for section in ("install", "global"):  # pip's own order: what is said of install counts more
+        done = run([sys.executable, "-m", "pip", "config", "get", f"{section}.index-url"], check=False)
+        if done.status == 0:
+            return done.output.strip()
+    return None
 
 
 def package_index() -> str:
