@@ -53,7 +53,6 @@ _LINKED_WITH = {
 }
 """The distributions of each library: its own, and those of the libraries that it needs to be linked with."""
 
-_GPU = re.compile(r"(?:sm|compute)_(?P<number>\d{2,3})[af]?")
 _ENTRY = re.compile(r"^(?P<name>[a-z][a-z0-9-]*)==.*\n(?: {4}.*\n)*", re.MULTILINE)
 
 
@@ -110,30 +109,6 @@ def release_of(compute: str) -> Release:
     raise ToolchainError(
         f"{compute}: no such CUDA toolkit{nearest(compute, there_are.split(', '))}: there are {there_are}"
     )
-
-
-def check_gpus(gpu: Sequence[str], *, version: str, known: Sequence[int]) -> None:
-    """Check GPU architectures (``sm_121``, ``compute_120``) against those a CUDA release knows (``121``).
-
-    Raises ToolchainError, which names the first release that has what this one lacks.
-    """
-    for each in gpu:
-        match = _GPU.fullmatch(each)
-        if not match:
-            raise ToolchainError(
-                f"{each!r} is no GPU architecture: write sm_121 (machine code) or compute_120 (PTX)"
-            )
-        number = int(match["number"])
-        if number in known:
-            continue
-        having = [release for release in releases() if number in release.gpus]
-        remedy = (
-            f"the first that does is {having[0].compute} (CUDA {having[0].version})"
-            if having
-            else f"nor does any that can be laid out; {releases()[-1].compute} knows "
-            f"{', '.join(f'sm_{number}' for number in releases()[-1].gpus)}"
-        )
-        raise ToolchainError(f"CUDA {version} cannot compile for {each}: {remedy}")
 
 
 def entries(requirements: str) -> dict[str, str]:

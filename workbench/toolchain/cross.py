@@ -1,0 +1,160 @@
+"""Building for aarch64 on x86-64 without emulation: what each build system has to be told.
+
+Programs run here and are found here; headers, libraries and ``sysconfig`` are the target's. setuptools hears of it
+through variables, CMake (and scikit-build-core) through a toolchain file that a variable names, Meson through a
+cross file that must be handed to it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workbench.toolchain.cuda import TARGET_FOLDERS
+from workbench.toolchain.target_python import synthesise
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.toolchain.compilers import CrossGcc
+    from workbench.toolchain.target_python import TargetPython
+
+_CMAKE = """\
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR {arch})
+set(CMAKE_LIBRARY_ARCHITECTURE {triple})
+set(CMAKE_C_COMPILER "{cc}")
+set(CMAKE_CXX_COMPILER "{cxx}")
+set(CMAKE_CUDA_HOST_COMPILER "{cxx}")
+list(APPEND CMAKE_FIND_ROOT_PATH {roots})
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+# Python packages bring CMake files and headers along: they lie in the build environment, outside the roots
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY BOTH)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE BOTH)
+set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE BOTH)
+"""
+
+_MESON = """\
+[binaries]
+c = '{cc}'
+cpp = '{cxx}'
+ar = '{ar}'
+strip = '{strip}'
+python = '{python}'
+pkg-config = 'pkg-config'
+
+[host_machine]
+system = 'linux'
+cpu_family = '{arch}'
+cpu = '{arch}'
+endian = 'little'
+
+[built-in options]
+c_args = [{includes}]
+cpp_args = [{includes}]
+c_link_args = [{libraries}]
+cpp_link_args = [{libraries}]
+
+[properties]
+needs_exe_wrapper = true
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cross:
+    """A way to build for another architecture: `variables` for the build, and the file that Meson is handed."""
+
+    variables: dict[str, str]
+    meson_cross_file: Path
+
+    def config_settings(self, backend: str) -> dict[str, str] | None:
+        """Return the settings that a build backend's hooks must be called with (PEP 517); most need none."""
+        return {"setup-args": f"--cross-file={self.meson_cross_file}"} if backend == "mesonpy" else None
+
+
+def prepare(
+    python: Path,
+    compiler: CrossGcc,
+    folder: Path,
+    *,
+    toolkit: Path | None = None,
+    torch: Path | None = None,
+) -> Cross:
+    """Write what a cross build needs into a fresh `folder`, and return how the build is told of it.
+
+    `python` is the interpreter that the build runs in, of this machine and of the target's X.Y. `toolkit` is a
+    CUDA toolkit laid out for the target. `torch` is the target's torch, unpacked (see `torch.unpack`): its
+    headers and libraries come before those of the torch that the build imports.
+
+    Raises CommandFailed where `python` does not run.
+    """
+    target = synthesise(python, compiler, folder / "python")
+    includes = [target.include]
+    libraries = []
+    if torch:
+        includes += [torch / "include", torch / "include" / "torch" / "csrc" / "api" / "include"]
+        libraries.append(torch / "lib")
+    if toolkit:
+        libraries.append(toolkit / "lib")
+    include_flags = [f"-I{path}" for path in includes]
+    library_flags = [f"-L{path}" for path in libraries]
+
+    cmake = folder / f"{target.arch}.cmake"
+    cmake.write_text(_cmake(target, compiler, toolkit, torch), encoding="utf-8")
+    meson = folder / f"{target.arch}.ini"
+    meson.write_text(
+        _MESON.format(
+            cc=compiler.cc,
+            cxx=compiler.cxx,
+            ar=compiler.tool("ar"),
+            strip=compiler.tool("strip"),
+            python=python,
+            arch=target.arch,
+            includes=", ".join(f"'{flag}'" for flag in include_flags),
+            libraries=", ".join(f"'{flag}'" for flag in library_flags),
+        ),
+        encoding="utf-8",
+    )
+    variables = _variables(target, compiler, cmake)
+    variables["CFLAGS"] = variables["CXXFLAGS"] = " ".join(include_flags)
+    if library_flags:
+        variables["LDFLAGS"] = " ".join(library_flags)
+    if toolkit:
+        variables["NVCC_CCBIN"] = str(compiler.cxx)
+        target_folder = f"--target-directory={TARGET_FOLDERS[target.arch]}"
+        variables["NVCC_PREPEND_FLAGS"] = " ".join([target_folder, *include_flags])
+    return Cross(variables=variables, meson_cross_file=meson)
+
+
+def _variables(target: TargetPython, compiler: CrossGcc, cmake: Path) -> dict[str, str]:
+    return {
+        "_PYTHON_HOST_PLATFORM": f"linux-{target.arch}",
+        "_PYTHON_SYSCONFIGDATA_NAME": target.sysconfigdata,
+        "PATH": str(target.programs),
+        "PYTHONPATH": str(target.modules),
+        "SETUPTOOLS_EXT_SUFFIX": target.extension_suffix,
+        "CC": str(compiler.cc),
+        "CXX": str(compiler.cxx),
+        "AR": str(compiler.tool("ar")),
+        "RANLIB": str(compiler.tool("ranlib")),
+        "STRIP": str(compiler.tool("strip")),
+        "CMAKE_TOOLCHAIN_FILE": str(cmake),
+        # this machine's own libraries must not be found
+        "PKG_CONFIG_LIBDIR": f"/usr/lib/{compiler.triple}/pkgconfig:/usr/share/pkgconfig",
+    }
+
+
+def _cmake(target: TargetPython, compiler: CrossGcc, toolkit: Path | None, torch: Path | None) -> str:
+    roots = [f"/usr/{compiler.triple}"]
+    if toolkit:
+        roots.insert(0, str(toolkit / "targets" / TARGET_FOLDERS[target.arch]))
+    text = _CMAKE.format(
+        arch=target.arch,
+        triple=compiler.triple,
+        cc=compiler.cc,
+        cxx=compiler.cxx,
+        roots=" ".join(f'"{root}"' for root in roots),
+    )
+    if torch:
+        text += f'set(Torch_DIR "{torch / "share" / "cmake" / "Torch"}")\n'
+    return text

@@ -1,0 +1,54 @@
+"""The variables that make a build use a CUDA toolkit, and how environments are laid over each other. Pure."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from workbench.toolchain.gpu import cmake_architectures, torch_architectures
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+FLAGS = ("CFLAGS", "CXXFLAGS", "LDFLAGS", "CMAKE_ARGS", "NVCC_PREPEND_FLAGS", "NVCC_APPEND_FLAGS")
+SEARCH_PATHS = ("PATH", "PYTHONPATH")
+
+
+def cuda_environment(toolkit: Path, gpu: Sequence[str]) -> dict[str, str]:
+    """Return the variables for a build with a toolkit, compiled for `gpu` (``sm_121``, ``compute_120``).
+
+    ``PATH`` and ``CMAKE_ARGS`` are what to add to those that there are: see `joined`. Raises ToolchainError for
+    what is no GPU architecture.
+    """
+    architectures = cmake_architectures(gpu)
+    return {
+        "CUDA_HOME": str(toolkit),
+        "CUDA_PATH": str(toolkit),
+        "CUDAToolkit_ROOT": str(toolkit),
+        "CUDACXX": str(toolkit / "bin" / "nvcc"),
+        "PATH": str(toolkit / "bin"),
+        "TORCH_CUDA_ARCH_LIST": torch_architectures(gpu),
+        # CMake reads the first; the second wins over a project that has a default of its own
+        "CUDAARCHS": architectures,
+        "CMAKE_ARGS": f"-DCMAKE_CUDA_ARCHITECTURES={architectures}",
+    }
+
+
+def joined(*environments: Mapping[str, str]) -> dict[str, str]:
+    """Lay environments over each other: of a variable that several have, the last one's value holds.
+
+    Lists are joined, so that the last one's items hold: flags after those before, where they override, and
+    folders of a search path in front.
+    """
+    result: dict[str, str] = {}
+    for environment in environments:
+        for name, value in environment.items():
+            before = result.get(name)
+            if before and name in FLAGS:
+                result[name] = f"{before} {value}"
+            elif before and name in SEARCH_PATHS:
+                result[name] = f"{value}{os.pathsep}{before}"
+            else:
+                result[name] = value
+    return result
