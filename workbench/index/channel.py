@@ -8,16 +8,16 @@ the one that sorts last, whatever the machine has. A person who points pip at
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+
+import msgspec
 
 _LOCAL = re.compile(
     r"[^-]+-[^-+]+\+(?P<compute>cpu|cu[0-9]{2,4}|rocm[0-9]+(?:\.[0-9]+)*|xpu)[._]?(?:torch(?P<torch>[0-9]+(?:\.[0-9]+)*))?-"
 )
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Channel:
+class Channel(msgspec.Struct, frozen=True, order=True, array_like=True):
     """A compute platform (``cu130``) and the torch (``2.11``), where a wheel is bound to one."""
 
     compute: str

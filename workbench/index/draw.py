@@ -9,7 +9,7 @@ that list them.
 from __future__ import annotations
 
 import hashlib
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -19,11 +19,13 @@ from workbench.errors import SettingsError
 from workbench.index import simple
 from workbench.index.channel import Channel, channel_of
 from workbench.index.page import DATA, HTML, JSON, Gone, Links, Page
+from workbench.index.row import Row, people_path
 from workbench.registry.file import projects
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from workbench.index.people import People
     from workbench.site import Settings
 
 STATE = ".drawn.json"
@@ -35,6 +37,7 @@ class Known(msgspec.Struct, frozen=True, array_like=True):
 
     digest: str
     channels: tuple[Channel, ...]
+    row: Row | None
 
 
 class State(msgspec.Struct, frozen=True):
@@ -78,8 +81,12 @@ def draw(
         if known is None or known.digest != digest:
             project = simple.read(name, text)
             by_channel = _by_channel(project)
-            known = Known(digest, tuple(sorted(by_channel)))
-            yield from artist.project(name, project, by_channel)
+            yield from artist.listings(name, project, by_channel)
+            row = None
+            if people := artist.people:
+                page, row = people.project(name, text, project.offered)
+                yield page
+            known = Known(digest, tuple(sorted(by_channel)), row)
         now[name] = known
     if state and now == before:
         return
@@ -109,8 +116,19 @@ class _Artist:
             public_url = settings.public_url.rstrip("/")
         # a page index/simple/<name>/ lies three folders below the store's root
         self._links = [Links(depth, public_url) for depth in (3, 4, 5)]
+        self._settings = settings
+        self._public_url = public_url
 
-    def project(
+    @cached_property
+    def people(self) -> People | None:
+        """Who draws the pages for people, if they are wanted."""
+        if not self._settings.index.people:
+            return None
+        from workbench.index.people import People  # Jinja costs more than drawing a project
+
+        return People(self._settings, self._public_url)
+
+    def listings(
         self, name: str, project: simple.Project, by_channel: dict[Channel, tuple[simple.File, ...]]
     ) -> Iterator[Page]:
         yield from self._listing("", self._links[0], name, project, project.offered)
@@ -129,6 +147,10 @@ class _Artist:
         for root, names in _roots(projects).items():
             yield Page(path=f"{root}simple/index.html", content=simple.projects_html(names))
             yield Page(path=f"{root}simple-json/index.json", content=simple.projects_json(names), type=JSON)
+        if self.people:
+            yield from self.people.roots(
+                {name: row for name in sorted(projects) if (row := projects[name].row)}
+            )
 
 
 def _by_channel(project: simple.Project) -> dict[Channel, tuple[simple.File, ...]]:
@@ -155,6 +177,7 @@ def _paths(projects: dict[str, Known]) -> Iterator[str]:
         for kind, page, _ in ROOTS:
             yield f"{root}{kind}/{page}"
             yield from (f"{root}{kind}/{name}/{page}" for name in names)
+    yield from (people_path(name) for name, known in projects.items() if known.row)
 
 
 def _drawn_by(settings: Settings) -> str:

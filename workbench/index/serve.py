@@ -36,8 +36,8 @@ TYPES = {
 class Server(ThreadingHTTPServer):
     """Serves the folder `root` at http://127.0.0.1:`port`/; port 0 takes a free one.
 
-    A project that is not published here is sent to the index `elsewhere`, if one is given, so that what a wheel
-    requires is found; one that is published here never is.
+    A project that is not published here is sent to the index `elsewhere`, if one is given, so that what a
+    wheel requires is found; one that is published here never is.
     """
 
     daemon_threads = True
