@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from workbench.environment import Environment
 from workbench.process import run
 
-PASS = """
+READ_ONE = """
 import sys, zlib
 from pathlib import Path
 from workbench.verify import archive
@@ -39,7 +39,7 @@ status = Path("/proc/self/status").read_text()
 print(status.partition("VmHWM:")[2].split()[0])
 """
 
-MANY = """
+VERIFY_MANY = """
 import sys
 from pathlib import Path
 from workbench.site import Site
@@ -49,7 +49,7 @@ reports = verify([Request(path=Path(wheel)) for wheel in wheels], Site(Path(site
 assert all(report.passed for report in reports)
 """
 
-MEMBER = 32 << 20
+LARGEST_MEMBER = 32 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,8 @@ def measure(argv: list[str | Path], *, rounds: int) -> Measured:
 
 
 def make_wheel(path: Path, megabytes: int) -> None:
-    """Write a wheel of members of 32 MiB that deflate to about this many megabytes."""
+    """Write a wheel of about this many megabytes, in members of up to 32 MiB."""
+    length = min(LARGEST_MEMBER, megabytes << 20)
     name, version, _ = path.name.split("-", 2)
     info = f"{name}-{version}.dist-info"
     rows = []
@@ -97,9 +98,9 @@ def make_wheel(path: Path, megabytes: int) -> None:
 
         number = 0
         while written < megabytes * 1_000_000:
-            noise = os.urandom(MEMBER // 4)
-            text = b"".join(random.choices(words, k=MEMBER // 8))  # noqa: S311 - filler
-            add(f"demo/data{number}.bin", noise + text[: MEMBER * 3 // 4])
+            noise = os.urandom(length // 4)
+            text = b"".join(random.choices(words, k=length // 8))  # noqa: S311 - filler
+            add(f"demo/data{number}.bin", noise + text[: length * 3 // 4])
             number += 1
         add("demo/__init__.py", b"")
         add(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n\n".encode())
@@ -119,23 +120,35 @@ def main() -> None:
         make_wheel(wheel, options.megabytes)
         with zipfile.ZipFile(wheel) as archive:
             inflated = sum(member.file_size for member in archive.infolist())
-        print(f"{wheel.stat().st_size / 1e6:.0f} MB, {inflated / 1e6:.0f} MB unpacked, {options.rounds} rounds")
+        print(
+            f"{wheel.stat().st_size / 1e6:.0f} MB, {inflated / 1e6:.0f} MB unpacked, {options.rounds} rounds"
+        )
         compare_with_unpack(folder, wheel, options.rounds)
         wheel.unlink()
-        compare_workers(folder, options.megabytes // 4, options.rounds)
+        compare_workers(folder, max(1, options.megabytes // 4), options.rounds)
 
 
 def compare_with_unpack(folder: Path, wheel: Path, rounds: int) -> None:
     """Print CPU beside ``wheel unpack``, and the memory of ours."""
     environment = Environment.create(folder / "env", python=sys.executable)
     environment.install(["wheel"])
-    unpack = [environment.python, "-m", "wheel", "unpack", "--dest", folder / "unpacked", wheel]
+    unpack: list[str | Path] = [
+        environment.python,
+        "-m",
+        "wheel",
+        "unpack",
+        "--dest",
+        folder / "unpacked",
+        wheel,
+    ]
     theirs = measure(unpack, rounds=rounds)
     print(f"wheel unpack   {theirs.cpu:6.2f} s CPU")
     for inflater in ("isal", "zlib"):
-        ours = measure([sys.executable, "-c", PASS, inflater, wheel], rounds=rounds)
+        ours = measure([sys.executable, "-c", READ_ONE, inflater, wheel], rounds=rounds)
         memory = int(ours.printed) / 1024
-        print(f"ours, {inflater}     {ours.cpu:6.2f} s CPU  {ours.cpu / theirs.cpu:.2f} x  {memory:.0f} MB at most")
+        print(
+            f"ours, {inflater}     {ours.cpu:6.2f} s CPU  {ours.cpu / theirs.cpu:.2f} x  {memory:.0f} MB at most"
+        )
 
 
 def compare_workers(folder: Path, megabytes: int, rounds: int) -> None:
@@ -145,11 +158,13 @@ def compare_workers(folder: Path, megabytes: int, rounds: int) -> None:
     wheels = [first, *(first.with_name(f"part-1.0-{number}-py3-none-any.whl") for number in range(1, 8))]
     for wheel in wheels[1:]:
         os.link(first, wheel)
-    run_many = [sys.executable, "-c", MANY, folder]
+    run_many: list[str | Path] = [sys.executable, "-c", VERIFY_MANY, folder]
     one = measure([*run_many, "1", *wheels], rounds=rounds)
     two = measure([*run_many, "2", *wheels], rounds=rounds)
     ratio = one.wall / two.wall
-    print(f"8 wheels of {megabytes} MB: one worker {one.wall:.2f} s, two {two.wall:.2f} s, {ratio:.2f} x faster")
+    print(
+        f"8 wheels of {megabytes} MB: one worker {one.wall:.2f} s, two {two.wall:.2f} s, {ratio:.2f} x faster"
+    )
 
 
 if __name__ == "__main__":

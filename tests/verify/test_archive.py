@@ -307,6 +307,15 @@ def wrong_descriptor(path: Path) -> None:
     damage(path, data_start(path, entry) + entry.compressed + 4)
 
 
+def hide_after_a_descriptor(path: Path) -> None:
+    with_descriptors(path)
+    insert(path, entry_of(path, "demo-1.0.dist-info/METADATA").offset, bytes(1000))
+
+
+def promise_too_much(path: Path) -> None:
+    set_sizes(path, compressed=0xFFFF_FFFE, size=0xFFFF_FFFE)
+
+
 def miscount(path: Path) -> None:
     data = bytearray(path.read_bytes())
     end = data.rindex(b"PK\5\6")
@@ -337,6 +346,8 @@ def miscount(path: Path) -> None:
         (compress_with_bzip2, MODULE, "compression method 12"),
         (a_second_end_in_the_comment, NAME, "second end record"),
         (wrong_descriptor, MODULE, "data descriptor disagrees"),
+        (hide_after_a_descriptor, MODULE, "bytes after it belong to no member"),
+        (promise_too_much, MODULE, "bytes are hidden behind its compressed data"),
         (miscount, NAME, "counts 7 members, its central directory lists 4"),
     ],
 )

@@ -87,6 +87,18 @@ def added(name: str, content: bytes = b"x") -> Callable[[Files], None]:
             f"{INFO}/WHEEL",
             "the filename has the tag py3-none-any",
         ),
+        (
+            replaced(f"{INFO}/WHEEL", "Tag: ", "Tag: py2-none-any\nTag: "),
+            "tags",
+            f"{INFO}/WHEEL",
+            "WHEEL has the tag py2-none-any",
+        ),
+        (
+            replaced(f"{INFO}/WHEEL", "Tag: ", "Tag: any\nTag: "),
+            "tags",
+            f"{INFO}/WHEEL",
+            "Tag: any is no tag",
+        ),
         (added("other-1.0.dist-info/METADATA"), "metadata", NAME, "more than one .dist-info folder"),
         (added("other-1.0.data/purelib/x.py"), "metadata", "other-1.0.data", "demo-1.0.data"),
         (added("/etc/passwd"), "paths", "/etc/passwd", "absolute"),
@@ -172,7 +184,9 @@ def test_symbolic_links_are_refused(tmp_path: Path) -> None:
     )
     with zipfile.ZipFile(path, "a") as out:
         out.writestr(link, files["demo/link.py"])
-    assert [(each.check, each.where) for each in found_in(path)] == [("paths", "demo/link.py")]
+    (found,) = found_in(path)
+    assert (found.check, found.where) == ("paths", "demo/link.py")
+    assert "a symbolic link" in found.what
 
 
 @pytest.mark.parametrize(

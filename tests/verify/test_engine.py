@@ -115,8 +115,9 @@ def test_metadata_that_stops_twine_hides_no_other_wheel(site: Site, tmp_path: Pa
 
 
 def test_the_smoke_test_runs_where_no_source_lies(site: Site, tmp_path: Path) -> None:
-    code = "import os, demo; assert os.listdir() == [] and 'site-packages' in demo.__file__"
-    report = one(site, good(tmp_path), modules=("demo",), smoke_test=code, python=PYTHON)
+    module = "import os\nassert os.listdir() == [] and 'site-packages' in __file__, os.getcwd()"
+    path = wheel_in(tmp_path / "a", module=module)
+    report = one(site, path, modules=("demo",), smoke_test="import demo", python=PYTHON)
     assert report.passed, report.findings
     assert report.checks == CHECKS
 
@@ -238,7 +239,7 @@ def test_the_table_has_a_mark_for_each_check_and_wheel(site: Site, tmp_path: Pat
     columns, rows = checks_table(verify([Request(path=sound), Request(path=broken)], site))
     assert columns == ("wheel", *CHECKS)
     marks = [dict(zip(columns, row, strict=True)) for row in rows]
-    assert (marks[0]["archive"], marks[0]["smoke"]) == ("✓", "–")  # noqa: RUF001 - as it is printed
+    assert (marks[0]["archive"], marks[0]["smoke"]) == ("✓", "–")
     assert (marks[1]["archive"], marks[1]["tags"]) == ("✗", "✓")
 
 
@@ -247,3 +248,18 @@ def test_a_report_can_be_written_as_json(site: Site, tmp_path: Path) -> None:
     assert plain["passed"] is False
     assert plain["findings"][0]["check"] == "archive"
     assert plain["filename"] == "demo-1.0-py3-none-any.whl"
+
+
+def test_metadata_ahead_of_the_pass_is_none_where_it_cannot_be_had(tmp_path: Path) -> None:
+    """Whatever the central directory promises: sizes without end, offsets beyond the file."""
+    path = good(tmp_path)
+    assert archive.metadata(path) == files_of()[f"{INFO}/METADATA"]
+    whole = path.read_bytes()
+    entry = whole.index(b"PK\1\2", whole.index(b"PK\1\2") + 1)
+    for at in (20, 24, 42):  # compressed size, size, offset
+        data = bytearray(whole)
+        data[entry + at : entry + at + 4] = b"\xfe\xff\xff\xff"
+        path.write_bytes(data)
+        assert archive.metadata(path) is None
+    path.write_bytes(whole[:100])
+    assert archive.metadata(path) is None

@@ -22,6 +22,7 @@ from workbench.verify.zipformat import (
     DESCRIBED_AFTER,
     ENCRYPTED,
     LOCAL_HEADER,
+    LONGEST_DESCRIPTOR,
     STORED,
     UTF8,
     BadZip,
@@ -141,9 +142,9 @@ def metadata(path: Path) -> bytes | None:
         try:
             entries = read_directory(file).entries
             (entry,) = (each for each in entries if re.fullmatch(r"[^/]+\.dist-info/METADATA", each.name))
-            keep = _Keep()
+            keep = _Keep(entry)
             _reread(path, entry, "sha256", [keep])
-        except ValueError:  # none, several, or damaged: BadZip is a ValueError, and so is _Damaged
+        except (ValueError, OverflowError):  # none, several, or damaged
             return None
         return keep.finish()
 
@@ -249,7 +250,8 @@ class _Walk:
             raise _Damaged(f"compression method {entry.method}; installers read 0 (stored) and 8 (deflated)")
         digest = self._content(entry)
         if local.flags & DESCRIBED_AFTER:
-            described = parse_descriptor(self.tape.take(following - self.tape.position))
+            length = min(following - self.tape.position, LONGEST_DESCRIPTOR)
+            described = parse_descriptor(self.tape.take(length))
             if described != (entry.crc, entry.compressed, entry.size):
                 self.found(entry.name, "its data descriptor disagrees with the central directory")
         hidden = following - self.tape.position
@@ -293,7 +295,9 @@ class _Keep:
 
     again = False
 
-    def __init__(self) -> None:
+    def __init__(self, entry: Entry) -> None:
+        if entry.size > _MAX_KEPT:
+            raise _Damaged(f"it has {entry.size} bytes, and {_MAX_KEPT} are more than any such file needs")
         self._content = bytearray()
 
     def rewind(self) -> None:
@@ -310,11 +314,7 @@ def _observers(entry: Entry) -> list[Observer]:
     """Return those who want to see a member."""
     if entry.is_folder:
         return []
-    if not _KEPT.fullmatch(entry.name):
-        return [ElfReader(entry.name, entry.size)]
-    if entry.size > _MAX_KEPT:
-        raise _Damaged(f"it has {entry.size} bytes, and {_MAX_KEPT} are more than any such file needs")
-    return [_Keep()]
+    return [_Keep(entry) if _KEPT.fullmatch(entry.name) else ElfReader(entry.name, entry.size)]
 
 
 def _local_header(take: Callable[[int], bytes | None]) -> LocalHeader:
@@ -385,9 +385,13 @@ def _reread(path: Path, entry: Entry, algorithm: str, observers: Sequence[Observ
     with path.open("rb", buffering=0) as file:
         file.seek(entry.offset)
         _local_header(file.read)
-        left = range(entry.compressed, 0, -_READ)
-        pieces = (file.read(min(_READ, count)) for count in left)
-        return _digest(entry, pieces, algorithm, observers)[0]
+        return _digest(entry, _pieces(file, entry.compressed), algorithm, observers)[0]
+
+
+def _pieces(file: FileIO, count: int) -> Iterator[bytes]:
+    while count > 0 and (piece := file.read(min(_READ, count))):
+        count -= len(piece)
+        yield piece
 
 
 def _by_record(path: Path, members: Sequence[Member], texts: Mapping[str, bytes]) -> tuple[Member, ...]:

@@ -194,7 +194,12 @@ def check_wheel(contents: Contents, info: str, filename: Filename | None) -> Ite
         yield Finding(check="tags", where=where, what=what)
     if filename is None:
         return
-    tags = frozenset(tag for line in wheel.get_all("Tag", []) for tag in parse_tag(str(line).strip()))
+    tags: set[Tag] = set()
+    for line in wheel.get_all("Tag", []):
+        try:
+            tags |= parse_tag(str(line).strip())
+        except ValueError:
+            yield Finding(check="tags", where=where, what=f"Tag: {line} is no tag (PEP 425)")
     for tag in sorted(map(str, filename.tags - tags)):
         yield Finding(check="tags", where=where, what=f"the filename has the tag {tag}, and WHEEL does not")
     for tag in sorted(map(str, tags - filename.tags)):

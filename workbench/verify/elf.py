@@ -110,8 +110,6 @@ class ElfReader:
     def rewind(self) -> None:
         """Make ready for the member's beginning."""
         self._position = 0
-        for capture in self._pending:
-            capture.data.clear()
 
     def feed(self, chunk: bytes | memoryview) -> None:
         """Look at the next bytes of the member. They are copied where they are kept."""

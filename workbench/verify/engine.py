@@ -7,12 +7,13 @@ import os
 import signal
 import time
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from workbench.console import progress, step
-from workbench.errors import UsageError
+from workbench.errors import UsageError, WorkbenchError
 from workbench.plan.target import this_arch
 from workbench.verify import archive, cache
 from workbench.verify.checks import check, parse_filename
@@ -120,7 +121,12 @@ def _read_in_processes(
         under_way = {executor.submit(_read, request): request for request in order}
         reports = {}
         for future in as_completed(under_way):
-            report = reports[under_way[future]] = future.result()
+            try:
+                report = reports[under_way[future]] = future.result()
+            except BrokenProcessPool as error:
+                raise WorkbenchError(
+                    "a process that read wheels was killed, for want of memory perhaps; verify fewer at once"
+                ) from error
             advance(report.size)
     return [reports[request] for request in requests]
 

@@ -22,6 +22,7 @@ DESCRIBED_AFTER = 0x0008
 UTF8 = 0x0800
 
 LOCAL_HEADER = struct.Struct("<4s5H3I2H")
+LONGEST_DESCRIPTOR = 24
 _CENTRAL_HEADER = struct.Struct("<4s6H3I5H2I")
 _END = struct.Struct("<4s4H2IH")
 _END_LOCATOR_64 = struct.Struct("<4sIQI")
@@ -30,6 +31,9 @@ _END_64 = struct.Struct("<4sQ2H2I4Q")
 _ZIP64_EXTRA = 1
 _FULL_16, _FULL_32 = 0xFFFF, 0xFFFF_FFFF
 _MAX_COMMENT = 0xFFFF
+_MAX_DIRECTORY = 32 << 20
+"""Bytes of a central directory; one of 100,000 members has 10 MB."""
+
 _UNIX = 3
 
 
@@ -105,6 +109,8 @@ def read_directory(file: BinaryIO) -> Directory:
         raise BadZip("its central directory reaches past its end record: bytes are missing, or were added")
     if offset + size < after:
         oddities.append(f"{after - offset - size} bytes between the central directory and its end record")
+    if size > _MAX_DIRECTORY:
+        raise BadZip(f"its central directory has {size} bytes, too many to be true")
     file.seek(offset)
     entries = _parse_entries(file.read(size))
     if len(entries) != count:
