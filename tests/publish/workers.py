@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tests.publish.sites import NOW, candidate
+from workbench.publish.changes import remove, yank
 from workbench.publish.transaction import publish
 from workbench.site import Site
 from workbench.store.folder import FolderStore
@@ -71,3 +72,11 @@ def publish_same(root: Path, store: FolderStore, days: int) -> None:
         for number in range(6)
     ]
     publish(Site(root), store, wheels)
+
+
+def yank_all(root: Path, store: FolderStore) -> None:
+    yank(Site(root), store, ["demo-1.0-py3-none-any.whl"], reason="broken")
+
+
+def remove_all(root: Path, store: FolderStore) -> None:
+    remove(Site(root), store, ["demo-1.0-py3-none-any.whl"], after_days=0)

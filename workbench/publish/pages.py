@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 ATTEMPTS = 20
 
 
-def draw_pages(store: Store, settings: Settings) -> Drawn:
+def draw_pages(store: Store, settings: Settings, *, afresh: bool = False) -> Drawn:
     """Bring a store's pages up to its registry. Another publisher may do the same at the same time.
 
-    Raises what drawing raises, and StoreError.
+    `afresh` looks at every page, whatever the last drawing left word of. Raises what drawing raises, and StoreError.
     """
     if store.folder is not None:
+        if afresh:
+            store.delete(INDEX + STATE)
         return write(store.folder / REGISTRY, store.folder / INDEX, settings)
     for _ in range(ATTEMPTS):
         drawn = _draw_remote(store, settings)

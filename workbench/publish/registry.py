@@ -66,7 +66,9 @@ def amend(
         if not may_shrink:
             _refuse_to_shrink(store, stored, before, changed)
         now = timestamp(datetime.now(UTC))
-        after = replace(changed, generation=before.generation + 1, updated=now, change=what)
+        # a registry that was lost is followed from the one that it is made anew from
+        generation = max(before.generation, changed.generation) + 1
+        after = replace(changed, generation=generation, updated=now, change=what)
         document = dumps(after).encode()
         if stored is not None:
             key = history_key(before.generation)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from workbench.index.folder import Drawn
     from workbench.publish.plan import Candidate, Plan, PlannedWheel
     from workbench.site import Site
-    from workbench.store.protocol import Entry, Store
+    from workbench.store.protocol import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +99,11 @@ def plan_publish(site: Site, store: Store, candidates: Sequence[Candidate]) -> P
     A store is asked for its registry and for two listings for each project. Raises as `publish` does.
     """
     registry = current(store)
-    entries: dict[str, Entry] = {}
-    for project in sorted({candidate.project for candidate in candidates}):
-        for prefix in (f"{FILES}{project}/", f"{RECORDS}{project}/"):
-            entries.update((entry.key, entry) for entry in store.entries(prefix))
+    projects = sorted({candidate.project for candidate in candidates})
+    prefixes = [f"{kind}{project}/" for project in projects for kind in (FILES, RECORDS)]
+    with ThreadPoolExecutor(store.streams) as pool:
+        listings = pool.map(lambda prefix: list(store.entries(prefix)), prefixes)
+        entries = {entry.key: entry for listing in listings for entry in listing}
     records = {}
     for candidate in candidates:
         key = record_key(candidate.project, candidate.wheel.filename)

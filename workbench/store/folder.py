@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from workbench.errors import FilenameTaken, StoreError
-from workbench.store.protocol import Content, Entry, Stored, nobody
+from workbench.store.protocol import Content, Entry, Leftover, Stored, nobody
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -130,6 +130,18 @@ class FolderStore:
             if key.startswith(prefix):
                 modified = datetime.fromtimestamp(stat.st_mtime, UTC)
                 yield Entry(key=key, size=stat.st_size, modified=modified)
+
+    def leftovers(self) -> Iterator[Leftover]:
+        """Yield the files in the store's own corner that were not linked or renamed to their place."""
+        with _plainly(self._incoming):
+            for path in sorted(self._incoming.glob("*")):
+                modified = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+                yield Leftover(what="half-written file", key=path.name, modified=modified)
+
+    def discard(self, leftover: Leftover) -> None:
+        """Remove a file from the store's own corner."""
+        with _plainly(self._incoming):
+            (self._incoming / leftover.key).unlink(missing_ok=True)
 
     def check(self, key: str, *, sha256: str, size: int, deep: bool = False) -> str | None:
         """Look at the file, and with `deep` hash it."""

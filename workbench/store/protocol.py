@@ -39,6 +39,19 @@ class Entry:
     version: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftover:
+    """What a killed publisher left in the store, seen by no reader: an upload in parts, a file half written.
+
+    `token` is the store's own name for it.
+    """
+
+    what: str
+    key: str
+    modified: datetime
+    token: str = ""
+
+
 def nobody(_count: int, /) -> None:
     """Take no note of progress."""
 
@@ -89,6 +102,12 @@ class Store(Protocol):
 
     def entries(self, prefix: str) -> Iterator[Entry]:
         """Yield what lies at the keys that start with `prefix`, in the order of the keys."""
+
+    def leftovers(self) -> Iterator[Leftover]:
+        """Yield what killed publishers left behind, and what publishers that are at work have not finished."""
+
+    def discard(self, leftover: Leftover) -> None:
+        """Remove a leftover."""
 
     def check(self, key: str, *, sha256: str, size: int, deep: bool = False) -> str | None:
         """Return what is wrong with a created file, or None for a good one; `deep` reads every byte of it."""

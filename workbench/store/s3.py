@@ -19,8 +19,8 @@ from workbench.errors import StoreError
 from workbench.store.client import STREAMS, code_of, make_client, plainly
 from workbench.store.folder import taken
 from workbench.store.layout import headers
-from workbench.store.multipart import THRESHOLD, upload_parts
-from workbench.store.protocol import Content, Entry, Stored, nobody
+from workbench.store.multipart import THRESHOLD, upload_parts, uploads
+from workbench.store.protocol import Content, Entry, Leftover, Stored, nobody
 from workbench.store.slices import CHUNK, Slice
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class S3Store:
                 **({"ContentType": content_type} if content_type else {}),
             }
             checked = {"ChecksumSHA256": _encoded(digest)}
-            done = self._conditionally(
+            done = self._try(
                 lambda: self.client.put_object(**self._at(key), Body=content, **typed, **checked, **condition)
             )
         if not done:
@@ -162,6 +162,29 @@ class S3Store:
                         modified=each["LastModified"],
                         version=each["ETag"],
                     )
+
+    def leftovers(self) -> Iterator[Leftover]:
+        """Yield unfinished uploads in parts, and what killed probes left."""
+        with plainly(self.place):
+            for upload in uploads(self.client, bucket=self.settings.bucket, prefix=self._prefix):
+                yield Leftover(
+                    what="unfinished upload",
+                    key=upload["Key"].removeprefix(self._prefix),
+                    modified=upload["Initiated"],
+                    token=upload["UploadId"],
+                )
+        for entry in self.entries(PROBES):
+            yield Leftover(what="probe", key=entry.key, modified=entry.modified)
+
+    def discard(self, leftover: Leftover) -> None:
+        """Abort an upload, or delete a probe."""
+        if not leftover.token:
+            self.delete(leftover.key)
+            return
+        with plainly(f"{self.place}/{leftover.key}"):
+            self._try(
+                lambda: self.client.abort_multipart_upload(**self._at(leftover.key), UploadId=leftover.token)
+            )
 
     def check(self, key: str, *, sha256: str, size: int, deep: bool = False) -> str | None:
         """Look at the object's head, and with `deep` get it all and hash it."""
@@ -249,11 +272,11 @@ class S3Store:
                 with Slice(content, 0, size, moved) as body:
                     self.client.put_object(**whole, Body=body, ContentLength=size)
 
-        return self._conditionally(put)
+        return self._try(put)
 
     @staticmethod
-    def _conditionally(put: Callable[[], object]) -> bool:
-        """Do a conditional write; False when its condition does not hold (any more)."""
+    def _try(put: Callable[[], object]) -> bool:
+        """Do a conditional write; False when its condition does not hold, or what it changes is gone."""
         from botocore.exceptions import ClientError
 
         try:
