@@ -28,7 +28,8 @@ ATTEMPTS = 20
 def draw_pages(store: Store, settings: Settings, *, afresh: bool = False) -> Drawn:
     """Bring a store's pages up to its registry. Another publisher may do the same at the same time.
 
-    `afresh` looks at every page, whatever the last drawing left word of. Raises what drawing raises, and StoreError.
+    `afresh` looks at every page, whatever the last drawing left word of. Raises what drawing raises, and
+    StoreError.
     """
     if store.folder is not None:
         if afresh:
