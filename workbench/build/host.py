@@ -1,4 +1,8 @@
-"""Builder `host`: this machine, this architecture, a fresh environment for the build requirements (PEP 517, 518)."""
+"""Builders `host` and `cross`: on this machine, in a fresh environment for the build requirements (PEP 517, 518).
+
+For this machine's architecture that is all. For another one, programs and Python are this machine's, and the build is
+told of a cross compiler and of the target's headers, libraries and ``sysconfig``.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +17,16 @@ import pyproject_hooks
 from packaging.utils import parse_wheel_filename
 
 from workbench.build.interpreter import find_interpreter
+from workbench.build.machine import foreign_programs
 from workbench.build.restamp import restamp
+from workbench.build.tools import Tools
 from workbench.console import step
 from workbench.environment import Environment
 from workbench.errors import BuildFailed, CommandFailed
 from workbench.files import only_one
 from workbench.process import run
 from workbench.source.tree import prepare
+from workbench.toolchain.environment import joined
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,8 +78,10 @@ def build(plan: Plan, site: Site, *, jobs: int | None = None) -> Path:
 
     `jobs` caps the compilers that run at once; the default is one for each processor that this process may use.
 
-    Raises BuildFailed, with the tree and the log kept and named; SourceError and PatchError from the source.
+    Raises BuildFailed, with the tree and the log kept and named; SourceError and PatchError from the source;
+    ToolchainError and ToolMissing when the target's CUDA or architecture cannot be built for here.
     """
+    tools = Tools.of(plan, cache=site.cache)
     place = Workplace.of(plan, site)
     with only_one(place.root.with_name(f"{plan.slug}.lock"), f"a build of {plan.title}"):
         place.clear()
@@ -81,25 +90,31 @@ def build(plan: Plan, site: Site, *, jobs: int | None = None) -> Path:
         prepare(plan, site, place.tree)
         with step(f"build {plan.title}") as at:
             try:
-                wheel = _build_wheel(plan, place, at, jobs or len(os.sched_getaffinity(0)))
+                wheel = _build_wheel(plan, place, at, tools, jobs=jobs or len(os.sched_getaffinity(0)))
             except CommandFailed as error:
                 raise _failed(plan, place, str(error)) from error
             at.outcome = wheel.name
         return wheel
 
 
-def _build_wheel(plan: Plan, place: Workplace, at: Step, jobs: int) -> Path:
+def _build_wheel(plan: Plan, place: Workplace, at: Step, tools: Tools, *, jobs: int) -> Path:
     environment = Environment.create(
         place.root / "env", python=find_interpreter(plan.target.python), log=place.log
     )
-    variables = {
-        "MAX_JOBS": str(jobs),
-        "CMAKE_BUILD_PARALLEL_LEVEL": str(jobs),
-        **plan.environment,
-        "VIRTUAL_ENV": str(environment.path),
-        "PATH": f"{environment.path / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-        "PYTHONNOUSERSITE": "1",
-    }
+    system = _build_system(plan, place)
+    environment.install([*system["requires"], *plan.build_requires], log=place.log)
+    equipment = tools.equip(environment, place.root / "cross")
+    variables = joined(
+        {"PATH": os.environ.get("PATH", os.defpath)},
+        {"MAX_JOBS": str(jobs), "CMAKE_BUILD_PARALLEL_LEVEL": str(jobs)},
+        equipment.variables,
+        plan.environment,
+        {
+            "VIRTUAL_ENV": str(environment.path),
+            "PATH": str(environment.path / "bin"),
+            "PYTHONNOUSERSITE": "1",
+        },
+    )
 
     def runner(
         cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
@@ -107,8 +122,6 @@ def _build_wheel(plan: Plan, place: Workplace, at: Step, jobs: int) -> Path:
         folder = place.root if cwd is None else type(place.root)(cwd)
         run(cmd, cwd=folder, env={**variables, **(extra_environ or {})}, log=place.log, on_line=at.detail)
 
-    system = _build_system(plan, place)
-    environment.install([*system["requires"], *plan.build_requires], log=place.log)
     hooks = pyproject_hooks.BuildBackendHookCaller(
         str(place.tree),
         system["build-backend"],
@@ -116,18 +129,28 @@ def _build_wheel(plan: Plan, place: Workplace, at: Step, jobs: int) -> Path:
         runner=runner,
         python_executable=str(environment.python),
     )
+    settings = equipment.config_settings(system["build-backend"])
     try:
         with warnings.catch_warnings():
             # the backend's warnings are in the log; handed on to this process they would stand between the steps
             warnings.simplefilter("ignore", pyproject_hooks.BuildBackendWarning)
-            environment.install(hooks.get_requires_for_build_wheel(), log=place.log)
-            wheel = place.raw / hooks.build_wheel(str(place.raw))
+            environment.install(hooks.get_requires_for_build_wheel(settings), log=place.log)
+            wheel = place.raw / hooks.build_wheel(str(place.raw), settings)
     except (pyproject_hooks.BackendUnavailable, pyproject_hooks.HookMissing) as error:
         raise _failed(plan, place, f"the build backend {system['build-backend']}: {error}") from error
-    name, version, _, _ = parse_wheel_filename(wheel.name)
+    name, version, _, tags = parse_wheel_filename(wheel.name)
     if (name, str(version)) != (plan.recipe.name, plan.recipe.version):
         raise _failed(
             plan, place, f"it made {wheel.name}, and the recipe says {plan.recipe.name} {plan.recipe.version}"
+        )
+    if any(tag.platform != "any" and not tag.platform.endswith(plan.target.arch) for tag in tags):
+        raise _failed(plan, place, f"it made {wheel.name}, which is not for {plan.target.arch}")
+    if foreign := foreign_programs(wheel, plan.target.arch):
+        raise _failed(
+            plan,
+            place,
+            f"it made {', '.join(foreign)}, not for {plan.target.arch}: the build has run this machine's compiler, or "
+            "fetched something prebuilt",
         )
     if version == plan.version and not plan.requires:
         return wheel

@@ -7,10 +7,10 @@ cross file that must be handed to it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.toolchain.cuda import TARGET_FOLDERS
+from workbench.toolchain.environment import Equipment
 from workbench.toolchain.target_python import synthesise
 
 if TYPE_CHECKING:
@@ -60,18 +60,6 @@ needs_exe_wrapper = true
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cross:
-    """A way to build for another architecture: `variables` for the build, and the file that Meson is handed."""
-
-    variables: dict[str, str]
-    meson_cross_file: Path
-
-    def config_settings(self, backend: str) -> dict[str, str] | None:
-        """Return the settings that a build backend's hooks must be called with (PEP 517); most need none."""
-        return {"setup-args": f"--cross-file={self.meson_cross_file}"} if backend == "mesonpy" else None
-
-
 def prepare(
     python: Path,
     compiler: CrossGcc,
@@ -79,7 +67,7 @@ def prepare(
     *,
     toolkit: Path | None = None,
     torch: Path | None = None,
-) -> Cross:
+) -> Equipment:
     """Write what a cross build needs into a fresh `folder`, and return how the build is told of it.
 
     `python` is the interpreter that the build runs in, of this machine and of the target's X.Y. `toolkit` is a
@@ -123,7 +111,7 @@ def prepare(
         variables["NVCC_CCBIN"] = str(compiler.cxx)
         target_folder = f"--target-directory={TARGET_FOLDERS[target.arch]}"
         variables["NVCC_PREPEND_FLAGS"] = " ".join([target_folder, *include_flags])
-    return Cross(variables=variables, meson_cross_file=meson)
+    return Equipment(variables=variables, meson_cross_file=meson)
 
 
 def _variables(target: TargetPython, compiler: CrossGcc, cmake: Path) -> dict[str, str]:

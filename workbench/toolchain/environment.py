@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.toolchain.gpu import cmake_architectures, torch_architectures
@@ -13,6 +14,20 @@ if TYPE_CHECKING:
 
 FLAGS = ("CFLAGS", "CXXFLAGS", "LDFLAGS", "CMAKE_ARGS", "NVCC_PREPEND_FLAGS", "NVCC_APPEND_FLAGS")
 SEARCH_PATHS = ("PATH", "PYTHONPATH")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equipment:
+    """What a build is told: `variables`, and the file that Meson must be handed in a cross build."""
+
+    variables: dict[str, str]
+    meson_cross_file: Path | None = None
+
+    def config_settings(self, backend: str) -> dict[str, str] | None:
+        """Return the settings that a build backend's hooks must be called with (PEP 517); most need none."""
+        if backend != "mesonpy" or self.meson_cross_file is None:
+            return None
+        return {"setup-args": f"--cross-file={self.meson_cross_file}"}
 
 
 def cuda_environment(toolkit: Path, gpu: Sequence[str]) -> dict[str, str]:

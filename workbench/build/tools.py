@@ -1,0 +1,71 @@
+"""What a target is compiled with on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workbench.plan.target import this_arch
+from workbench.toolchain import cross, cuda, torch
+from workbench.toolchain.compilers import cross_gcc
+from workbench.toolchain.environment import Equipment, cuda_environment, joined
+from workbench.toolchain.gpu import check_gpus
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.environment import Environment
+    from workbench.plan.plan import Plan
+    from workbench.plan.target import Target
+    from workbench.toolchain.compilers import CrossGcc
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """A CUDA `toolkit` where the target has CUDA, and a cross `compiler` where it is another architecture."""
+
+    target: Target
+    cache: Path
+    toolkit: Path | None
+    compiler: CrossGcc | None
+
+    @classmethod
+    def of(cls, plan: Plan, *, cache: Path) -> Tools:
+        """Return the tools for a plan, laid out below `cache`.
+
+        Raises ToolMissing without a compiler for the architecture; ToolchainError without a CUDA toolkit, or with
+        one that does not know the target's GPUs.
+        """
+        target = plan.target
+        compiler = None if target.arch == this_arch() else cross_gcc(target.arch)
+        toolkit = None
+        if target.cuda:
+            libraries = plan.recipe.cuda_libraries
+            toolkit = cuda.lay_out(target.compute, target.arch, cache=cache, components=libraries)
+            check_gpus(target.gpu, version=cuda.version_of(toolkit), known=cuda.gpus_of(toolkit))
+        return cls(target=target, cache=cache, toolkit=toolkit, compiler=compiler)
+
+    def equip(self, environment: Environment, folder: Path) -> Equipment:
+        """Return what the build in `environment` is told; a cross build's files are written into `folder`.
+
+        Raises CommandFailed; ToolchainError when the package index has no torch for the target.
+        """
+        with_cuda = cuda_environment(self.toolkit, self.target.gpu) if self.toolkit else {}
+        if not self.compiler:
+            return Equipment(variables=with_cuda)
+        crossing = cross.prepare(
+            environment.python,
+            self.compiler,
+            folder,
+            toolkit=self.toolkit,
+            torch=self._torch(environment) if self.target.torch else None,
+        )
+        return Equipment(
+            variables=joined(with_cuda, crossing.variables), meson_cross_file=crossing.meson_cross_file
+        )
+
+    def _torch(self, environment: Environment) -> Path:
+        code = "import importlib.metadata; print(importlib.metadata.version('torch'))"
+        version = environment.run_code(code, cwd=environment.path).output.strip()
+        public = version.partition("+")[0]
+        return torch.unpack(public, python=self.target.python, arch=self.target.arch, cache=self.cache)
