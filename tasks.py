@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 
 NAME = "the package, as its recipe names it"
 PYTHON = "3.12, a list 3.10,3.12, or a range 3.10-3.13 (default: the Python that runs the workbench)"
+AXES = {
+    "python": PYTHON,
+    "compute": "cpu, cu130 ..., or a list (default: cpu)",
+    "torch": "the torch releases to build against: 2.11, or a list",
+    "arch": "x86_64, aarch64, or both as a list (default: this machine's)",
+    "gpu": "GPU architectures: sm_121 (machine code), compute_120 (PTX), or a list (default: sm_121)",
+}
+BUILDER = "host, cross or container (default: auto, which says what it picks and why)"
 SUFFIX = "added to the version, to publish the same version again: .post1, +local"
 DRY_RUN = "say what would be done, and do none of it"
 JSON = "answer in JSON on stdout"
@@ -33,7 +41,8 @@ PUBLISHED = "filenames as they are published"
         "tag": "the tag to pin",
         "description": "one line that says what it is",
         "dry_run": DRY_RUN,
-    }
+    },
+    uses_store=True,
 )
 def add_package(
     _: Context,
@@ -107,10 +116,33 @@ def show(_: Context, name: str, json: bool = False) -> None:
 # ---------------------------------------------------------------- wheels
 
 
+@verb(help={"name": NAME, **AXES, "builder": BUILDER, "json": JSON})
+def matrix(
+    _: Context,
+    name: str,
+    python: str = "",
+    compute: str = "",
+    torch: str = "",
+    arch: str = "",
+    gpu: str = "",
+    builder: str = "auto",
+    json: bool = False,
+) -> None:
+    """Show the cells that the axes span: what is published, what would be built and by whom, what is left out."""
+    from workbench.commands.build import Request
+    from workbench.commands.matrix import matrix, report
+    from workbench.plan.target import Axes
+    from workbench.site import Site
+
+    axes = Axes(python=python, compute=compute, torch=torch, arch=arch, gpu=gpu)
+    report(matrix(Request(name=name, axes=axes, builder=builder), Site.here()), json=json)
+
+
 @verb(
     help={
         "name": NAME,
-        "python": PYTHON,
+        **AXES,
+        "builder": BUILDER,
         "source_dir": "build this folder instead of the recipe's source (the wheel gets no build key)",
         "max_jobs": "compilers that may run at once (default: one for each processor)",
         "version_suffix": SUFFIX,
@@ -122,6 +154,11 @@ def build(
     _: Context,
     name: str,
     python: str = "",
+    compute: str = "",
+    torch: str = "",
+    arch: str = "",
+    gpu: str = "",
+    builder: str = "auto",
     source_dir: str = "",
     max_jobs: int = 0,
     version_suffix: str = "",
@@ -135,7 +172,8 @@ def build(
 
     request = Request(
         name=name,
-        axes=Axes(python=python or None),
+        axes=Axes(python=python, compute=compute, torch=torch, arch=arch, gpu=gpu),
+        builder=builder,
         source_dir=Path(source_dir) if source_dir else None,
         suffix=version_suffix,
         jobs=max_jobs or None,
@@ -166,7 +204,7 @@ def verify(_: Context, *wheels: str, json: bool = False) -> None:
 # ---------------------------------------------------------------- publishing
 
 
-@verb(help={"wheels": "wheel files", "dry_run": DRY_RUN, "json": JSON})
+@verb(help={"wheels": "wheel files", "dry_run": DRY_RUN, "json": JSON}, uses_store=True)
 def upload(_: Context, *wheels: str, dry_run: bool = False, json: bool = False) -> None:
     """Verify wheels and publish them: files, registry, index, in this order."""
     from workbench.commands.upload import report, upload_wheels
@@ -178,18 +216,25 @@ def upload(_: Context, *wheels: str, dry_run: bool = False, json: bool = False) 
 @verb(
     help={
         "name": NAME,
-        "python": PYTHON,
+        **AXES,
+        "builder": BUILDER,
         "skip_build": "publish what lies in wheels/",
         "max_jobs": "compilers that may run at once (default: one for each processor)",
         "version_suffix": SUFFIX,
         "dry_run": DRY_RUN,
         "json": JSON,
-    }
+    },
+    uses_store=True,
 )
 def release(
     _: Context,
     name: str,
     python: str = "",
+    compute: str = "",
+    torch: str = "",
+    arch: str = "",
+    gpu: str = "",
+    builder: str = "auto",
     skip_build: bool = False,
     max_jobs: int = 0,
     version_suffix: str = "",
@@ -203,7 +248,11 @@ def release(
     from workbench.site import Site
 
     request = Request(
-        name=name, axes=Axes(python=python or None), suffix=version_suffix, jobs=max_jobs or None
+        name=name,
+        axes=Axes(python=python, compute=compute, torch=torch, arch=arch, gpu=gpu),
+        builder=builder,
+        suffix=version_suffix,
+        jobs=max_jobs or None,
     )
     site = Site.here()
     work = todo(request, site)
@@ -217,7 +266,8 @@ def release(
         "after": "days for which the files stay, for readers of older pages (0: delete them at once)",
         "dry_run": DRY_RUN,
         "json": JSON,
-    }
+    },
+    uses_store=True,
 )
 def remove(_: Context, *wheels: str, after: int = 7, dry_run: bool = False, json: bool = False) -> None:
     """Take wheels out of the registry and the index, then out of the store."""
@@ -227,7 +277,10 @@ def remove(_: Context, *wheels: str, after: int = 7, dry_run: bool = False, json
     report(remove(wheels, Site.here(), after_days=after, dry_run=dry_run), json=json)
 
 
-@verb(help={"wheels": PUBLISHED, "reason": "shown to all who ask for it", "dry_run": DRY_RUN, "json": JSON})
+@verb(
+    help={"wheels": PUBLISHED, "reason": "shown to all who ask for it", "dry_run": DRY_RUN, "json": JSON},
+    uses_store=True,
+)
 def yank(_: Context, *wheels: str, reason: str = "", dry_run: bool = False, json: bool = False) -> None:
     """Yank wheels (PEP 592): installers pass them by unless they are pinned exactly."""
     from workbench.commands.change import report, yank
@@ -236,7 +289,7 @@ def yank(_: Context, *wheels: str, reason: str = "", dry_run: bool = False, json
     report(yank(wheels, Site.here(), reason=reason, dry_run=dry_run), json=json)
 
 
-@verb(help={"wheels": PUBLISHED, "dry_run": DRY_RUN, "json": JSON})
+@verb(help={"wheels": PUBLISHED, "dry_run": DRY_RUN, "json": JSON}, uses_store=True)
 def unyank(_: Context, *wheels: str, dry_run: bool = False, json: bool = False) -> None:
     """Take yanks back."""
     from workbench.commands.change import report, unyank
@@ -245,13 +298,100 @@ def unyank(_: Context, *wheels: str, dry_run: bool = False, json: bool = False) 
     report(unyank(wheels, Site.here(), dry_run=dry_run), json=json)
 
 
-@verb(help={"file": "a packages.json of the older form", "dry_run": DRY_RUN, "json": JSON})
+@verb(help={"file": "a packages.json of the older form", "dry_run": DRY_RUN, "json": JSON}, uses_store=True)
 def import_registry(_: Context, file: str, dry_run: bool = False, json: bool = False) -> None:
     """Read a registry of the older form into ours, and say what was mended or refused."""
     from workbench.commands.change import import_registry, report_import
     from workbench.site import Site
 
     report_import(*import_registry(Path(file), Site.here(), dry_run=dry_run), json=json)
+
+
+# ---------------------------------------------------------------- the store
+
+
+@verb(help={"limit": "how many to show", "json": JSON}, uses_store=True)
+def history(_: Context, limit: int = 20, json: bool = False) -> None:
+    """Show the generations of the store: each publish, yank or removal made one."""
+    from workbench.commands.store import generations, report_generations
+    from workbench.site import Site
+
+    report_generations(generations(Site.here(), limit=limit), json=json)
+
+
+@verb(
+    help={"generation": "its number, from 'invoke history'", "dry_run": DRY_RUN, "json": JSON},
+    uses_store=True,
+)
+def rollback(_: Context, generation: str, dry_run: bool = False, json: bool = False) -> None:
+    """Publish what a generation published, no more and no less, in one step; no wheel is deleted."""
+    from workbench.commands.change import report
+    from workbench.commands.store import rollback
+    from workbench.site import Site
+
+    report(rollback(Site.here(), generation, dry_run=dry_run), json=json)
+
+
+@verb(
+    help={
+        "keep": "how many versions of each package stay for each target",
+        "after": "days for which the files stay, for readers of older pages (0: delete them at once)",
+        "apply": "do it; without this it is only said",
+        "json": JSON,
+    },
+    uses_store=True,
+)
+def prune(_: Context, keep: int = 3, after: int = 7, apply: bool = False, json: bool = False) -> None:
+    """Remove what newer versions have superseded, never the last wheel for a target."""
+    from workbench.commands.change import report
+    from workbench.commands.store import prune
+    from workbench.site import Site
+
+    report(prune(Site.here(), keep=keep, after_days=after, apply=apply), json=json)
+
+
+@verb(help={"json": JSON}, uses_store=True)
+def reconcile(_: Context, json: bool = False) -> None:
+    """Heal whatever state a crash has left: registry, pages and files agree again."""
+    from workbench.commands.store import reconcile, report_healed
+    from workbench.site import Site
+
+    report_healed(reconcile(Site.here()), json=json)
+
+
+@verb(
+    help={
+        "older": "days: what is younger may belong to a publisher at work",
+        "apply": "do it; without this it is only said",
+        "json": JSON,
+    },
+    uses_store=True,
+)
+def store_clean(_: Context, older: int = 7, apply: bool = False, json: bool = False) -> None:
+    """Remove unfinished uploads, files never published, and removed wheels whose time has come."""
+    from workbench.commands.change import report
+    from workbench.commands.store import clean
+    from workbench.site import Site
+
+    report(clean(Site.here(), older_days=older, apply=apply), json=json)
+
+
+@verb(help={"apply": "make it so; without this it is only shown", "json": JSON}, uses_store=True)
+def store_setup(_: Context, apply: bool = False, json: bool = False) -> None:
+    """Show or apply what the bucket needs: policy, CORS, lifecycle, no ACLs."""
+    from workbench.commands.store import report_settings, setup
+    from workbench.site import Site
+
+    report_settings(setup(Site.here(), apply=apply), json=json)
+
+
+@verb(help={"deep": "read every published file and compare its hash", "json": JSON}, uses_store=True)
+def doctor(_: Context, deep: bool = False, json: bool = False) -> None:
+    """Check credentials, bucket, public URL, every published file, and what pip and uv make of it."""
+    from workbench.commands.store import examine, report_findings
+    from workbench.site import Site
+
+    report_findings(examine(Site.here(), deep=deep), json=json)
 
 
 # ---------------------------------------------------------------- the index
@@ -273,6 +413,14 @@ def serve(_: Context, port: int = 8000) -> None:
     from workbench.site import Site
 
     serve(Site.here(), port=port)
+
+
+@verb(help={"where": "the URL or the folder of any simple index, ours or another's", "json": JSON})
+def check_index(_: Context, where: str, json: bool = False) -> None:
+    """Check a simple index against the standards and against what pip and uv accept."""
+    from workbench.commands.index import examine, report_findings
+
+    report_findings(examine(where), json=json)
 
 
 # ---------------------------------------------------------------- the workbench itself

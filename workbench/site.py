@@ -58,6 +58,42 @@ class IndexSettings:
     people: bool = True
 
 
+DEFAULT_IMAGE = "manylinux_2_28"
+"""Where nothing is said: the manylinux image that cibuildwheel pins, with the toolchain mounted in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerSettings:
+    """``container:``, every key of it optional.
+
+    ==================  ============================================================================
+    ``engine``          ``docker``, ``podman``, or ``auto``: the first of them that answers
+    ``create_args``     more arguments for the engine's ``create``
+    ``network``         false: builds see no network, and get their requirements as a folder of wheels
+    ``cache``           false: downloads in the container are not kept from one build to the next
+    ``frontend``        ``build[uv]``, or ``build``, which installs with pip
+    ``images``          compute platform → architecture → image (``cu130: {aarch64: NAME}``)
+    ``runtime_images``  the same: where a built wheel is tried; none: in the image that built it
+    ==================  ============================================================================
+    """
+
+    engine: Literal["auto", "docker", "podman"] = "auto"
+    create_args: tuple[str, ...] = ()
+    network: bool = True
+    cache: bool = True
+    frontend: Literal["build", "build[uv]"] = "build[uv]"
+    images: dict[str, dict[str, str]] = field(default_factory=dict)
+    runtime_images: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def image(self, compute: str, arch: str) -> str:
+        """Return the image that builds for a compute platform and an architecture."""
+        return self.images.get(compute, {}).get(arch, DEFAULT_IMAGE)
+
+    def runtime_image(self, compute: str, arch: str) -> str | None:
+        """Return the image that a wheel is tried in, where another than the build's is named."""
+        return self.runtime_images.get(compute, {}).get(arch)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """``workbench.yaml``, every key of it optional.
@@ -68,27 +104,34 @@ class Settings:
     public_url: str | None = None
     store: StoreSettings = field(default_factory=StoreSettings)
     index: IndexSettings = field(default_factory=IndexSettings)
+    container: ContainerSettings = field(default_factory=ContainerSettings)
 
 
-OVERRIDES = ("bucket", "prefix", "endpoint", "region", "profile", "public_url")
-"""What the environment and flags may say in the place of ``workbench.yaml``."""
+VARIABLES = {
+    "bucket": "WORKBENCH_S3_BUCKET",
+    "prefix": "WORKBENCH_S3_PREFIX",
+    "endpoint": "WORKBENCH_S3_ENDPOINT",
+    "region": "WORKBENCH_S3_REGION",
+    "profile": "WORKBENCH_S3_PROFILE",
+    "public_url": "WORKBENCH_PUBLIC_URL",
+}
+"""The variables that stand above ``workbench.yaml``; a verb's flags set them for its run."""
 
 
 @dataclass(frozen=True)
 class Site:
-    """The paths and the settings of one site. `flags`, by the names of `OVERRIDES`, stand above all settings."""
+    """The paths and the settings of one site."""
 
     root: Path
-    flags: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @classmethod
-    def here(cls, flags: Mapping[str, str] | None = None) -> Site:
+    def here(cls) -> Site:
         """Return the site of this run: ``WORKBENCH_SITE``, or the checkout."""
         chosen = os.environ.get("WORKBENCH_SITE")
         root = Path(chosen).expanduser().resolve() if chosen else CHECKOUT
         if not root.is_dir():
             raise SettingsError(f"WORKBENCH_SITE={chosen}: no such folder")
-        return cls(root, flags or {})
+        return cls(root)
 
     @property
     def recipes(self) -> Path:
@@ -133,13 +176,13 @@ class Site:
 
     @cached_property
     def settings(self) -> Settings:
-        """``workbench.yaml``, or the defaults where there is none, under the environment and the flags.
+        """``workbench.yaml``, or the defaults where there is none, under what `VARIABLES` say.
 
         Raises SettingsError.
         """
         path = self.root / "workbench.yaml"
         settings = _read(path) if path.exists() else Settings()
-        chosen = {**_from_environment(os.environ), **self.flags}
+        chosen = {key: os.environ[name] for key, name in VARIABLES.items() if os.environ.get(name)}
         return _checked(_overridden(settings, chosen), where=str(path))
 
 
@@ -152,13 +195,6 @@ def _read(path: Path) -> Settings:
         raise SettingsError(f"{path}: {error}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: not YAML: {error}") from error
-
-
-def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what ``WORKBENCH_S3_BUCKET`` and its kind, and ``WORKBENCH_PUBLIC_URL``, say."""
-    names = {key: f"WORKBENCH_S3_{key.upper()}" for key in OVERRIDES}
-    names["public_url"] = "WORKBENCH_PUBLIC_URL"
-    return {key: environment[name] for key, name in names.items() if environment.get(name)}
 
 
 def _overridden(settings: Settings, chosen: Mapping[str, str]) -> Settings:

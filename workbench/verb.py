@@ -19,9 +19,20 @@ from invoke.parser.context import to_flag, translate_underscores
 from invoke.tasks import Task
 
 from workbench.errors import UsageError, WorkbenchError
+from workbench.site import VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+STORE_FLAGS = {
+    "bucket": "the S3 bucket to publish in",
+    "prefix": "the prefix in it below which everything lies",
+    "endpoint": "the URL of an S3 store that is not AWS",
+    "region": "the bucket's region",
+    "profile": "the profile of the AWS configuration that has the credentials",
+    "public_url": "where the world finds the store's root",
+}
+"""Flags of every verb that has to do with the store; they stand above ``workbench.yaml`` for this run."""
 
 INTERRUPTED = 130
 INTERNAL = 70
@@ -55,11 +66,23 @@ class Words(Argument):
 
 
 class Verb(Task["Callable[..., Any]"]):
-    """A task whose ``*parameter``, if it has one, takes every remaining word, and whose errors are messages."""
+    """A task whose ``*parameter``, if it has one, takes every remaining word, and whose errors are messages.
+
+    One that `uses_store` takes the store's flags as well.
+    """
+
+    def __init__(self, body: Callable[..., Any], *, uses_store: bool = False, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(body, **options)
+        self._uses_store = uses_store
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
         """Return Invoke's arguments, with Words in the place of the positionals."""
         arguments = super().get_arguments(ignore_unknown_help)
+        if self._uses_store:
+            arguments += [
+                Argument(name=key.replace("_", "-"), kind=str, default="", help=explained)
+                for key, explained in STORE_FLAGS.items()
+            ]
         self._explained = {argument.attr_name or argument.name: argument.help for argument in arguments}
         left = count_words(sys.argv[1:], translate_underscores(self.name), arguments)
         for i, argument in enumerate(arguments):
@@ -82,6 +105,9 @@ class Verb(Task["Callable[..., Any]"]):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - Task's own
         """Run the verb; turn what goes wrong into Invoke's Exit, with the error's own status."""
+        if self._uses_store:
+            chosen = {key: kwargs.pop(key.replace("_", "-"), "") for key in STORE_FLAGS}
+            os.environ.update({VARIABLES[key]: value for key, value in chosen.items() if value})
         try:
             words: list[str] = []
             for parameter in self._parameters:
@@ -134,10 +160,15 @@ def count_words(argv: Sequence[str], task: str, arguments: Sequence[Argument]) -
     return words
 
 
-def verb(help: dict[str, str] | None = None) -> Callable[[Callable[..., Any]], Verb]:  # noqa: A002 - Invoke's word
+def verb(
+    help: dict[str, str] | None = None,  # noqa: A002 - Invoke's word
+    *,
+    uses_store: bool = False,
+) -> Callable[[Callable[..., Any]], Verb]:
     """Make a function a verb. `help` describes its parameters, as Invoke's own does."""
 
     def decorate(body: Callable[..., Any]) -> Verb:
-        return Verb(body, name=body.__name__.rstrip("_"), help=help or {}, auto_shortflags=False)
+        name = body.__name__.rstrip("_")
+        return Verb(body, uses_store=uses_store, name=name, help=help or {}, auto_shortflags=False)
 
     return decorate

@@ -10,6 +10,7 @@ from packaging.utils import parse_wheel_filename
 from workbench import console
 from workbench.build.host import Workplace, build
 from workbench.commands import built
+from workbench.commands.builder import assign
 from workbench.errors import UsageError
 from workbench.patches.series import read_series
 from workbench.plan.plan import LeftOut, Plan, plan
@@ -33,6 +34,7 @@ class Request:
 
     name: str
     axes: Axes = field(default_factory=Axes)
+    builder: str = "auto"
     source_dir: Path | None = None
     suffix: str = ""
     jobs: int | None = None
@@ -50,7 +52,8 @@ def plans(request: Request, site: Site) -> tuple[tuple[Plan, ...], tuple[LeftOut
             raise UsageError(f"--source-dir {request.source_dir}: no such folder")
         source = LocalFolder(path=request.source_dir.resolve())
     patches = read_series(site.patches / recipe.patches)
-    return plan(recipe, patches, cross(request.axes), source=source, suffix=request.suffix)
+    wanted, left_out = plan(recipe, patches, cross(request.axes), source=source, suffix=request.suffix)
+    return tuple(assign(each, request.builder, site) for each in wanted), left_out
 
 
 def build_all(

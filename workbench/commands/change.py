@@ -64,7 +64,7 @@ def report(change: Change, *, json: bool) -> None:
         console.answer_json(change.as_dict())
         return
     for line in change.lines():
-        console.answer(f"would {line}" if change.dry_run else line)
+        console.answer(f"would {line}" if change.dry_run and change.done else line)
 
 
 def report_import(registry: Registry, remarks: Sequence[Remark], *, json: bool) -> None:

@@ -48,19 +48,19 @@ def todo(request: Request, site: Site) -> Todo:
     """
     wanted, left_out = plans(request, site)
     registry = load_registry(site.registry)
-    open_plans, published = [], []
+    open_plans, done = [], []
     for plan in wanted:
-        wheel = _published(plan, registry)
+        wheel = published(plan, registry)
         if wheel is None:
             open_plans.append(plan)
         elif wheel.build_key == plan.key:
-            published.append((plan, wheel))
+            done.append((plan, wheel))
         else:
             raise FilenameTaken(
                 f"{wheel.filename} is published, built from other inputs than {plan.title} would be now; "
                 f"published bytes never change: release it as a new version with --version-suffix .post1"
             )
-    return Todo(plans=tuple(open_plans), published=tuple(published), left_out=left_out)
+    return Todo(plans=tuple(open_plans), published=tuple(done), left_out=left_out)
 
 
 def release(work: Todo, site: Site, *, jobs: int | None = None, skip_build: bool = False) -> tuple[Cell, ...]:
@@ -74,10 +74,10 @@ def release(work: Todo, site: Site, *, jobs: int | None = None, skip_build: bool
     if not work.plans:
         return ()
     reports = [_verified(plan, site, jobs=jobs, skip_build=skip_build) for plan in work.plans]
-    published = upload(reports, site)
+    uploaded = upload(reports, site)
     cells = tuple(
         Cell(package=plan.recipe.name, python=plan.target.python, wheel=planned.wheel)
-        for plan, planned in zip(work.plans, published.plan.wheels, strict=True)
+        for plan, planned in zip(work.plans, uploaded.plan.wheels, strict=True)
     )
     prove(cells, site)
     return cells
@@ -128,7 +128,7 @@ def _facts(cell: Cell, site: Site) -> list[tuple[str, str]]:
     return lines
 
 
-def _published(plan: Plan, registry: Registry) -> PublishedWheel | None:
+def published(plan: Plan, registry: Registry) -> PublishedWheel | None:
     """Return the wheel that is published for a plan's version, Python and architecture, or None."""
     package = registry.packages.get(plan.recipe.name)
     for wheel in package.wheels if package else ():

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from workbench.plan.target import Target
     from workbench.recipe.model import Recipe, Source
 
+Builder = Literal["host", "cross", "container"]
+"""This machine for its own architecture, this machine for another one, or cibuildwheel in a container."""
+
 KEY_FORMAT = 1
 """Raised when the way of building changes so that the same inputs give another wheel."""
 
@@ -33,7 +36,8 @@ class Plan:
     """One recipe for one target, with all that holds only for some targets resolved.
 
     `version` is the wheel's: the recipe's, with the suffix and the local version. `requires` are requirements
-    (PEP 508) that the wheel gets on top of its own: the torch that it is bound to.
+    (PEP 508) that the wheel gets on top of its own: the torch that it is bound to. `builder` makes it, in `image`
+    where that is a container, and `why` says how it came to be chosen.
     """
 
     recipe: Recipe
@@ -45,7 +49,9 @@ class Plan:
     environment: dict[str, str]
     repair_exclude: tuple[str, ...]
     requires: tuple[str, ...] = ()
-    builder: Literal["host"] = "host"
+    builder: Builder = "host"
+    image: str | None = None
+    why: str = ""
 
     @property
     def title(self) -> str:
@@ -73,6 +79,7 @@ class Plan:
             "patches": [[patch.name, patch.sha256] for patch in self.patches],
             "target": asdict(self.target),
             "builder": self.builder,
+            "image": self.image,
             "build_requires": self.build_requires,
             "cuda_libraries": self.recipe.cuda_libraries,
             "environment": self.environment,

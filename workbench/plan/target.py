@@ -59,14 +59,14 @@ class Target:
 class Axes:
     """The axes of a matrix, each as a person types it: a list ``a,b``, for Pythons also a range ``3.10-3.13``.
 
-    An axis that is not given is this machine's own: its architecture, the workbench's Python, no GPU, no torch.
+    An empty axis is this machine's own: its architecture, the workbench's Python, no GPU, no torch.
     """
 
-    python: str | None = None
-    arch: str | None = None
-    compute: str | None = None
-    torch: str | None = None
-    gpu: str | None = None
+    python: str = ""
+    arch: str = ""
+    compute: str = ""
+    torch: str = ""
+    gpu: str = ""
 
 
 def this_arch() -> str:
@@ -115,7 +115,7 @@ def parse_pythons(text: str) -> tuple[str, ...]:
     return tuple(f"3.{minor}" for minor in sorted(minors))
 
 
-def _parse(option: str, text: str | None, fits: Callable[[str], object], expected: str) -> tuple[str, ...]:
+def _parse(option: str, text: str, fits: Callable[[str], object], expected: str) -> tuple[str, ...]:
     values = tuple(dict.fromkeys(part.strip() for part in text.split(","))) if text else ()
     for value in values:
         if not fits(value):

@@ -1,0 +1,67 @@
+"""Who builds a plan: the builder that somebody names, or the one that fits this machine."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING, get_args
+
+from workbench.container.engine import Engine, find_engine, find_image, is_emulated
+from workbench.container.pick import pick_builder
+from workbench.errors import ContainerError, UsageError, nearest
+from workbench.plan.plan import Builder, Plan
+from workbench.plan.target import this_arch
+from workbench.process import environment
+
+if TYPE_CHECKING:
+    from workbench.site import Site
+
+AUTO = "auto"
+
+
+def assign(plan: Plan, wanted: str, site: Site) -> Plan:
+    """Return a plan with its builder, as `wanted` or, for ``auto``, picked for this machine.
+
+    Raises UsageError for no such builder, or one that cannot build for the target; ContainerError where none can.
+    """
+    builders = get_args(Builder)
+    if wanted not in (AUTO, *builders):
+        raise UsageError(
+            f"--builder {wanted}: there are {AUTO}, {', '.join(builders)}{nearest(wanted, builders)}"
+        )
+    arch = plan.target.arch
+    image = site.settings.container.image(plan.target.compute, arch)
+    if wanted == AUTO:
+        engine = _engine(site)
+        builder, why = pick_builder(
+            arch,
+            this_arch(),
+            engine=engine.name if engine else None,
+            image=image if engine and find_image(engine, image) else None,
+            cross=_can_cross(arch),
+            emulated=is_emulated(arch),
+        )
+        return replace(plan, builder=builder, why=why, image=image if builder == "container" else None)
+    if wanted == "container":
+        return replace(plan, builder="container", why="as asked", image=image)
+    if (wanted == "host") != (arch == this_arch()):
+        raise UsageError(
+            f"--builder {wanted}: {arch} is {'not ' if wanted == 'host' else ''}this machine's own architecture: "
+            f"{'cross and container build for another' if wanted == 'host' else 'host builds for it'}"
+        )
+    return replace(plan, builder="host" if wanted == "host" else "cross", why="as asked")
+
+
+@cache
+def _engine(site: Site) -> Engine | None:
+    try:
+        return find_engine(site.settings.container.engine)
+    except ContainerError:
+        return None
+
+
+def _can_cross(arch: str) -> bool:
+    return (this_arch(), arch) == ("x86_64", "aarch64") and bool(
+        shutil.which(f"{arch}-linux-gnu-g++", path=environment()["PATH"])
+    )
