@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-
-import msgspec
+from typing import NamedTuple
 
 _LOCAL = re.compile(
     r"[^-]+-[^-+]+\+(?P<compute>cpu|cu[0-9]{2,4}|rocm[0-9]+(?:\.[0-9]+)*|xpu)[._]?(?:torch(?P<torch>[0-9]+(?:\.[0-9]+)*))?-"
 )
 
 
-class Channel(msgspec.Struct, frozen=True, order=True, array_like=True):
+class Channel(NamedTuple):
     """A compute platform (``cu130``) and the torch (``2.11``), where a wheel is bound to one."""
 
     compute: str

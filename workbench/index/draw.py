@@ -9,21 +9,22 @@ that list them.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-import msgspec
+import orjson
 
 from workbench.errors import SettingsError
 from workbench.index import simple
 from workbench.index.channel import Channel, channel_of
 from workbench.index.page import DATA, HTML, JSON, Gone, Links, Page
-from workbench.index.row import Row, people_path
+from workbench.index.row import Released, Row, people_path
 from workbench.registry.file import projects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from workbench.index.people import People
     from workbench.site import Settings
@@ -32,7 +33,7 @@ STATE = ".drawn.json"
 ROOTS = (("simple", "index.html", HTML), ("simple-json", "index.json", JSON))
 
 
-class Known(msgspec.Struct, frozen=True, array_like=True):
+class Known(NamedTuple):
     """What the state keeps of a project: the hash of its text, and what the pages that list it need."""
 
     digest: str
@@ -40,11 +41,30 @@ class Known(msgspec.Struct, frozen=True, array_like=True):
     row: Row | None
 
 
-class State(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class State:
     """What was drawn, and by which program with which settings (as a hash)."""
 
     drawn_by: str
     projects: dict[str, Known]
+
+    @classmethod
+    def read(cls, content: bytes) -> State:
+        """Return the state that was written. Raises ValueError and its like for what is none."""
+        data = orjson.loads(content)
+        return cls(data["drawn_by"], {name: _known(*known) for name, known in data["projects"].items()})
+
+    def write(self) -> bytes:
+        """Return the state as JSON, the same for the same state."""
+        return orjson.dumps(self, default=tuple, option=orjson.OPT_SORT_KEYS)
+
+
+def _known(digest: str, channels: list[list[str]], row: list[Any] | None) -> Known:
+    made = None
+    if row:
+        description, status, wheels, targets, released = row
+        made = Row(description, status, wheels, tuple(targets), tuple(Released(*each) for each in released))
+    return Known(digest, tuple(Channel(*each) for each in channels), made)
 
 
 def read_state(content: bytes | None, settings: Settings) -> State | None:
@@ -52,8 +72,8 @@ def read_state(content: bytes | None, settings: Settings) -> State | None:
     if content is None:
         return None
     try:
-        state = msgspec.json.decode(content, type=State)
-    except msgspec.MsgspecError:
+        state = State.read(content)
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
     return state if state.drawn_by == _drawn_by(settings) else None
 
@@ -84,7 +104,7 @@ def draw(
             yield from artist.listings(name, project, by_channel)
             row = None
             if people := artist.people:
-                page, row = people.project(name, text, project.offered)
+                page, row = people.project(name, text, project.files)
                 yield page
             known = Known(digest, tuple(sorted(by_channel)), row)
         now[name] = known
@@ -93,8 +113,7 @@ def draw(
     yield from artist.roots(now)
     drawn = frozenset(_paths(now))
     yield from (Gone(path=path) for path in _paths(before) if path not in drawn)
-    content = msgspec.json.encode(State(_drawn_by(settings), dict(sorted(now.items()))))
-    yield Page(path=STATE, content=content, type=DATA)
+    yield Page(path=STATE, content=State(_drawn_by(settings), now).write(), type=DATA)
 
 
 def is_drawn(path: str) -> bool:
@@ -129,15 +148,15 @@ class _Artist:
         return People(self._settings, self._public_url)
 
     def listings(
-        self, name: str, project: simple.Project, by_channel: dict[Channel, tuple[simple.File, ...]]
+        self, name: str, project: simple.Project, by_channel: dict[Channel, list[simple.File]]
     ) -> Iterator[Page]:
-        yield from self._listing("", self._links[0], name, project, project.offered)
+        yield from self._listing("", self._links[0], name, project, project.files)
         for channel, files in by_channel.items():
             yield from self._listing(f"{channel.folder}/", self._links[channel.depth], name, project, files)
 
     @staticmethod
     def _listing(
-        root: str, links: Links, name: str, project: simple.Project, files: tuple[simple.File, ...]
+        root: str, links: Links, name: str, project: simple.Project, files: Sequence[simple.File]
     ) -> Iterator[Page]:
         html, json = simple.project_pages(name, project, files, links)
         yield Page(path=f"{root}simple/{name}/index.html", content=html)
@@ -153,13 +172,13 @@ class _Artist:
             )
 
 
-def _by_channel(project: simple.Project) -> dict[Channel, tuple[simple.File, ...]]:
+def _by_channel(project: simple.Project) -> dict[Channel, list[simple.File]]:
     """Return the offered files that are bound to a channel, by channel."""
     found: dict[Channel, list[simple.File]] = {}
-    for file in project.offered:
-        if channel := channel_of(file.filename):
+    for file in project.files:
+        if channel := channel_of(file["filename"]):
             found.setdefault(channel, []).append(file)
-    return {channel: tuple(files) for channel, files in found.items()}
+    return found
 
 
 def _roots(projects: dict[str, Known]) -> dict[str, list[str]]:

@@ -16,24 +16,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import jinja2
-import msgspec
 from markupsafe import Markup
 from packaging.version import InvalidVersion, Version
 
 from workbench.console import file_size
-from workbench.errors import RegistryError
 from workbench.index import simple
 from workbench.index.channel import channel_of
-from workbench.index.install import HERE, Snippet, direct, snippets
+from workbench.index.install import HERE, Install, direct, lines
 from workbench.index.page import ATOM, CSS, SCRIPT, Links, Page
 from workbench.index.row import Released, Row, people_folder, people_path
 from workbench.index.target import ANY, Target, compute_words, glibc_floor, target_of
-from workbench.registry.model import Package
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from workbench.registry.model import BuildFacts, PublishedWheel, Unavailable
+    from workbench.registry.model import BuildFacts, Package, PublishedWheel, Unavailable
     from workbench.site import Settings
 
 FEED_LENGTH = 50
@@ -56,15 +53,17 @@ class Fact(NamedTuple):
 
 
 class File(NamedTuple):
-    """A wheel on a project's page. `anchor` has the attributes that installers read."""
+    """A wheel on a project's page.
+
+    `anchor` has the attributes that installers read, `data` those that the page's script chooses by.
+    """
 
     id: str
     name: str
     anchor: Markup
+    data: Markup
     target: Target
     tags: str
-    size: str
-    date: str
     yanked: str | None
     facts: Sequence[Fact]
     direct: str
@@ -81,13 +80,13 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """A version and its wheels; `snippets` install it."""
+    """A version and its wheels; `install` has its lines, unless all of them are yanked."""
 
     version: str
     date: str
     files: Sequence[File]
     origins: Sequence[Origin]
-    snippets: Sequence[Snippet]
+    install: Install | None
 
 
 class Cell(NamedTuple):
@@ -126,11 +125,8 @@ class People:
 
         `text` is the project's text in the registry. Raises RegistryError.
         """
-        try:
-            package = _decode(text)
-        except msgspec.MsgspecError as error:
-            raise RegistryError(f"packages.{name}: {error}") from error
-        anchors = {file.filename: file for file in offered}
+        package = simple.package(name, text)
+        anchors = {file["filename"]: file for file in offered}
         wheels = [wheel for wheel in package.wheels if wheel.filename in anchors]
         targets = {wheel.filename: target_of(wheel) for wheel in wheels}
         releases = [
@@ -152,7 +148,7 @@ class People:
             description=package.description,
             status=package.status,
             wheels=len(wheels),
-            targets=tuple(sorted(set(targets.values()))),
+            targets=tuple(sorted({target.text for target in targets.values()})),
             released=tuple(
                 Released(version, max(wheel.upload_time for wheel in group), len(group))
                 for version, group in _by_version(wheels)[:RELEASES_KEPT]
@@ -180,21 +176,21 @@ class People:
                 self._file(name, wheel, targets[wheel.filename], anchors[wheel.filename]) for wheel in wheels
             ],
             origins=_origins(wheels, self._links),
-            snippets=snippets(name, version, index, good) if good else (),
+            install=lines(name, version, index, good) if good else None,
         )
 
     def _file(self, name: str, wheel: PublishedWheel, target: Target, file: simple.File) -> File:
+        plain = f"files/{name}/{wheel.filename}"
         return File(
             id=f"w-{wheel.sha256[:12]}",
             name=wheel.filename,
-            anchor=Markup(simple.anchor(file, self._links.to(wheel.url))),  # noqa: S704 - built escaped
+            anchor=Markup(simple.anchor(file, self._links.to(wheel.url, plain=plain))),  # noqa: S704 - built escaped
+            data=_data(target),
             target=target,
-            tags=" · ".join(_words(target)),
-            size=file_size(wheel.size),
-            date=wheel.upload_time[:10],
+            tags=f"{_tags(target)} · {file_size(wheel.size)} · {wheel.upload_time[:10]}",
             yanked=wheel.yanked,
             facts=list(_wheel_facts(wheel, self._links)),
-            direct=direct(name, self._direct.to(wheel.url), wheel.sha256),
+            direct=direct(name, self._direct.to(wheel.url, plain=plain), wheel.sha256),
             check=f"echo '{wheel.sha256}  {wheel.filename}' | sha256sum --check",
         )
 
@@ -221,8 +217,8 @@ class People:
             projects=projects,
             wheels=sum(row.wheels for row in rows.values()),
             updated=max((row.updated for row in rows.values()), default="")[:10],
-            targets=";".join("|".join(msgspec.to_builtins(target)) for target in targets),
-            choices=_choices(targets),
+            targets=";".join(targets),
+            choices=_choices(map(Target.of, targets)),
             index=f"{self._root}/index/simple/",
         )
         yield Page(path="index.html", content=content.encode())
@@ -253,9 +249,6 @@ class People:
             id=_urn(base or title), title=title, updated=updated, entries=entries, base=base
         )
         return feed.encode()
-
-
-_decode = msgspec.json.Decoder(Package).decode
 
 
 @cache
@@ -325,6 +318,17 @@ def _words(target: Target) -> Iterator[str]:
         yield compute_words(target.compute)
     if target.torch:
         yield f"torch {target.torch}"
+
+
+@lru_cache(maxsize=1024)
+def _tags(target: Target) -> str:
+    return " · ".join(_words(target))
+
+
+@lru_cache(maxsize=1024)
+def _data(target: Target) -> Markup:
+    values = Markup('data-python="{}" data-platform="{}" data-compute="{}" data-torch="{}"')
+    return values.format(target.python, target.platform, target.compute, target.torch)
 
 
 def _project_facts(package: Package) -> Iterator[Fact]:
@@ -435,10 +439,11 @@ def _choices(targets: Iterable[Target]) -> list[tuple[str, str, list[tuple[str, 
 
 
 @lru_cache(maxsize=4096)
-def _summary(targets: tuple[Target, ...]) -> str:
+def _summary(texts: tuple[str, ...]) -> str:
     """Say in a line what there is for a project."""
-    if not targets:
+    if not texts:
         return "nothing published yet"
+    targets = [Target.of(text) for text in texts]
     pythons = [t.python for t in sorted(targets, key=lambda target: target.python_key)]
     first, last = pythons[0], pythons[-1]
     span = f"Python {first}" if first == last else f"Python {first} to {last}"

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import msgspec
-
-from workbench.index.target import Target  # noqa: TC001 - msgspec reads the annotations
+from typing import NamedTuple
 
 
-class Released(msgspec.Struct, frozen=True, array_like=True):
+class Released(NamedTuple):
     """A version of a project, when the last of its wheels was published, and how many they are."""
 
     version: str
@@ -15,13 +13,13 @@ class Released(msgspec.Struct, frozen=True, array_like=True):
     wheels: int
 
 
-class Row(msgspec.Struct, frozen=True, array_like=True):
-    """What the front page and the feed tell of a project."""
+class Row(NamedTuple):
+    """What the front page and the feed tell of a project. `targets` are texts of `Target`, in order."""
 
     description: str
     status: str
     wheels: int
-    targets: tuple[Target, ...]
+    targets: tuple[str, ...]
     released: tuple[Released, ...]
 
     @property

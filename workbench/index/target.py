@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING
-
-import msgspec
+from typing import TYPE_CHECKING, NamedTuple
 
 from workbench.index.channel import channel_of
 
@@ -23,7 +21,7 @@ _OLD_GLIBC = {"manylinux1_": "2.5", "manylinux2010_": "2.12", "manylinux2014_": 
 _CUDA = re.compile(r"cu([0-9]{2})([0-9])")
 
 
-class Target(msgspec.Struct, frozen=True, order=True, array_like=True):
+class Target(NamedTuple):
     """What decides whether a wheel serves a machine, in words for people; ``""`` where a wheel is not bound.
 
     `python` is ``3.12``, ``3.13t`` (free-threaded), ``3.9+`` (stable ABI) or ``any``; `platform` is
@@ -34,6 +32,16 @@ class Target(msgspec.Struct, frozen=True, order=True, array_like=True):
     platform: str
     compute: str
     torch: str
+
+    @property
+    def text(self) -> str:
+        """The target as the state and the front page keep it."""
+        return "|".join(self)
+
+    @classmethod
+    def of(cls, text: str) -> Target:
+        """Return the target that has this text."""
+        return cls(*text.split("|"))
 
     @property
     def arch(self) -> str:
