@@ -316,6 +316,10 @@ def promise_too_much(path: Path) -> None:
     set_sizes(path, compressed=0xFFFF_FFFE, size=0xFFFF_FFFE)
 
 
+def fill_a_folder(path: Path) -> None:
+    pack(path, {**files_of(), "demo/": b"hidden"})
+
+
 def miscount(path: Path) -> None:
     data = bytearray(path.read_bytes())
     end = data.rindex(b"PK\5\6")
@@ -348,6 +352,7 @@ def miscount(path: Path) -> None:
         (wrong_descriptor, MODULE, "data descriptor disagrees"),
         (hide_after_a_descriptor, MODULE, "bytes after it belong to no member"),
         (promise_too_much, MODULE, "bytes are hidden behind its compressed data"),
+        (fill_a_folder, "demo/", "a folder with 6 bytes of content"),
         (miscount, NAME, "counts 7 members, its central directory lists 4"),
     ],
 )

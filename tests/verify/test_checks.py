@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.verify.test_elf import library, run
+from tests.binary.test_elf import library, run
 from tests.verify.wheels import encoded, files_of, good, pack, record_of
 from workbench.verify import archive
 from workbench.verify.checks import check

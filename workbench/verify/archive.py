@@ -14,8 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from workbench.verify import record
-from workbench.verify.elf import BadElf, Elf, ElfReader
+from workbench import record
+from workbench.binary.elf import BadElf, Elf, ElfReader
 from workbench.verify.report import Finding
 from workbench.verify.zipformat import (
     DEFLATED,
@@ -110,16 +110,15 @@ class Contents:
 def read(path: Path, *, progress: Callable[[int], None] | None = None) -> Contents:
     """Pass over the wheel at `path`. `progress` is called with counts of bytes read. Raises OSError only."""
     with path.open("rb", buffering=0) as file:
-        try:
-            directory, broken = read_directory(file), None
-        except BadZip as error:
-            directory, broken = None, str(error)
-        file.seek(0)
         walk = _Walk(path, _Tape(file, progress))
+        directory = None
+        try:
+            directory = read_directory(file)
+        except BadZip as error:
+            walk.found(path.name, str(error))
+        file.seek(0)
         if directory:
             walk.members_of(directory)
-        else:
-            walk.found(path.name, broken or "")
         size, sha256 = walk.tape.drain()
     return Contents(
         path=path,
@@ -259,6 +258,8 @@ class _Walk:
             self.found(entry.name, f"{hidden} bytes after it belong to no member")
         if hidden < 0:
             self.found(entry.name, f"it reaches {-hidden} bytes into what follows it")
+        if entry.is_folder and entry.size:
+            self.found(entry.name, f"a folder with {entry.size} bytes of content, which no installer unpacks")
         return None if entry.is_folder else digest
 
     def _content(self, entry: Entry) -> bytes:

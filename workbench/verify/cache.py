@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from workbench.files import write_whole
 from workbench.strict import Mismatch, parse
-from workbench.verify.elf import Elf  # noqa: TC001 - the parser reads it from the annotation
+from workbench.binary.elf import Elf  # noqa: TC001 - the parser reads it from the annotation
 from workbench.verify.report import Check, Report
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from packaging.tags import parse_tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from workbench.verify import record
+from workbench import record
 from workbench.verify.report import Finding
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from packaging.tags import Tag
 
     from workbench.verify.archive import Contents, Member
-    from workbench.verify.elf import Elf
+    from workbench.binary.elf import Elf
     from workbench.verify.report import Check
 
 _UNLISTED = ("RECORD.jws", "RECORD.p7s")

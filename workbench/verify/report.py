@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from workbench.verify.elf import Elf
+    from workbench.binary.elf import Elf
 
 Check = Literal["archive", "record", "metadata", "tags", "paths", "elf", "module", "twine", "smoke"]
 
