@@ -8,7 +8,7 @@ which is kept while there is something left to ask; where it does not lie there,
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -24,6 +24,20 @@ WINDOW = 1 << 20
 
 class BadBinary(ValueError):
     """The file is not what its beginning promises. The message says why."""
+
+
+class Observer(Protocol):
+    """Sees the bytes of one file go by. What it makes of them is its own affair."""
+
+    @property
+    def again(self) -> bool:
+        """Whether it must see the whole file once more."""
+
+    def rewind(self) -> None:
+        """Make ready for the file's beginning."""
+
+    def feed(self, chunk: bytes | memoryview) -> None:
+        """Look at the next bytes. Their memory may be reused: copy what is kept."""
 
 
 class _Capture:
@@ -46,16 +60,25 @@ class _Capture:
 
 
 class Reader(Generic[T]):
-    """Runs a parser over a file that is fed from the offset `start` on. See `again` at its end."""
+    """Runs a parser over a file that is fed from the offset `start` on. See `again` at its end.
+
+    What the file lacks, or has wrong, is raised as `error`.
+    """
 
     def __init__(
-        self, parser: Generator[Ranges, tuple[bytes, ...], T], *, start: int = 0, window: int = WINDOW
+        self,
+        parser: Generator[Ranges, tuple[bytes, ...], T],
+        *,
+        start: int = 0,
+        window: int = WINDOW,
+        error: type[BadBinary] = BadBinary,
     ) -> None:
         self._parser = parser
         self._pending = [_Capture(*each) for each in next(parser)]
         self._window = bytearray()
         self._size = window
         self._start = self._position = start
+        self._error = error
         self._done = False
         self._fault: str | None = None
         self._result: T | None = None
@@ -69,8 +92,6 @@ class Reader(Generic[T]):
     def rewind(self) -> None:
         """Make ready for the file's beginning."""
         self._position = self._start
-        for capture in self._pending:
-            capture.data.clear()
 
     def feed(self, chunk: bytes | memoryview) -> None:
         """Look at the next bytes of the file. They are copied where they are kept."""
@@ -90,11 +111,11 @@ class Reader(Generic[T]):
             self._window += chunk[: self._size - kept]
 
     def finish(self) -> T:
-        """Return what the parser did. Raises BadBinary."""
+        """Return what the parser did. Raises `error`."""
         if self._fault is not None:
-            raise BadBinary(self._fault)
+            raise self._error(self._fault)
         if not self._done:
-            raise BadBinary("it ends within its own headers")
+            raise self._error("it ends within its own headers")
         return self._result  # type: ignore[return-value]  # a parser that is done without a fault has returned
 
     def _offer(self, offset: int, chunk: bytes | bytearray | memoryview) -> None:

@@ -1,9 +1,15 @@
-"""Make a wheel portable with auditwheel, and say what that took (PEP 600)."""
+"""Make a wheel portable with auditwheel, and say what that took (PEP 600).
+
+auditwheel judges, and grafts where something is to be grafted. Whether a library is grafted at all, and how what
+is not grafted is found at run time, is decided here. And the wheel is written by `workbench.repair.assemble`: for
+auditwheel deflates all of it anew, which for a large one takes most of a minute.
+"""
 
 from __future__ import annotations
 
-import json
-import sys
+import posixpath
+import re
+import shutil
 import tempfile
 import zipfile
 from dataclasses import asdict, dataclass
@@ -11,81 +17,240 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from packaging.metadata import parse_email
 from packaging.utils import parse_wheel_filename
 
-from workbench.errors import CommandFailed, RepairFailed
-from workbench.process import run
+from workbench.binary.stream import BadBinary
+from workbench.binary.wheel import content, read_libraries
+from workbench.errors import CommandFailed, RepairFailed, UsageError
+from workbench.record import BadRecord
+from workbench.repair import auditwheel, cuda, rpath
+from workbench.repair.assemble import assemble
 from workbench.repair.limits import Limit, find_limits
-from workbench.repair.rpath import relocatable
+from workbench.repair.policies import family_of, index_of
+from workbench.repair.tags import retag, retagged
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-AUDITWHEEL = (sys.executable, "-m", "auditwheel")
+    from packaging.requirements import Requirement
+
+    from workbench.binary.elf import Elf
+    from workbench.repair.auditwheel import Facts
+    from workbench.repair.cuda import Carrier
+    from workbench.repair.policies import Policy
+    from workbench.repair.rpath import Mending
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repaired:
     """What repair made of a wheel.
 
-    `policy` is the platform tag reached, the best one first (``any`` for a wheel without binaries). `grafted` are
-    the libraries copied in, `excluded` those left to the wheel's requirements or the system; `rpaths_removed` are
-    paths of the build host that its libraries searched; `limits` are what stands against the next better policy.
+    `policy` is the platform tag reached, by its usual name (``any`` for a wheel without binaries). `grafted` are
+    the libraries copied in, `excluded` those left to the wheel's requirements, the driver or the system.
+    `rpaths_added` are paths, as ``member: path``, by which its libraries find what a requirement brings;
+    `rpaths_removed` are paths of the build host that they searched. `limits` are what stands against the next
+    better policy.
     """
 
     path: Path
     policy: str
-    grafted: tuple[str, ...]
-    excluded: tuple[str, ...]
-    rpaths_removed: tuple[str, ...]
-    limits: tuple[Limit, ...]
+    grafted: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+    rpaths_added: tuple[str, ...] = ()
+    rpaths_removed: tuple[str, ...] = ()
+    limits: tuple[Limit, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plain form, for JSON."""
         return {**asdict(self), "path": str(self.path)}
 
 
-def repair(wheel: Path, into: Path, *, exclude: Sequence[str] = ()) -> Repaired:
+def repair(
+    wheel: Path,
+    into: Path,
+    *,
+    exclude: Sequence[str] = (),
+    glibc_ceiling: str | None = None,
+    library_path: Sequence[Path] = (),
+) -> Repaired:
     """Repair `wheel` into the folder `into`, in place of a file of the same name there.
 
-    `exclude` are sonames not to graft, wildcards allowed. A wheel without binaries comes out as it is.
+    `exclude` are sonames not to graft, wildcards allowed; CUDA's and PyTorch's libraries never are. What is
+    grafted is looked for in `library_path` first, and then where this machine has its libraries. `glibc_ceiling`
+    (``2.34``) is the newest glibc that the wheel may need. A wheel without binaries comes out as it is.
 
-    Raises RepairFailed with auditwheel's own reason.
+    Raises RepairFailed: for a library of CUDA that no requirement brings, for a wheel above the ceiling, and with
+    auditwheel's own reason.
     """
     if not wheel.is_file():
         raise RepairFailed(f"{wheel}: no such file")
     into.mkdir(parents=True, exist_ok=True)
-    options = [option for soname in exclude for option in ("--exclude", soname)]
+    facts = auditwheel.show(wheel)
     # beside `into`, so that the finished wheel is renamed in, whole
-    with tempfile.TemporaryDirectory(dir=into, prefix=".repair.") as folder:
+    with tempfile.TemporaryDirectory(dir=into, prefix=".repair.") as name:
+        folder = Path(name)
+        if facts.pure:
+            shutil.copyfile(wheel, folder / wheel.name)
+            (folder / wheel.name).replace(into / wheel.name)
+            return Repaired(path=into / wheel.name, policy="any")
         try:
-            wheel, taken = relocatable(wheel, Path(folder))
-            shown = run([*AUDITWHEEL, "show", "--json", "--allow-pure-python-wheel", wheel])
-            facts = json.loads(shown.output[shown.output.index("{") :])
-            run([*AUDITWHEEL, "repair", "--allow-pure-python-wheel", *options, "-w", f"{folder}/out", wheel])
-        except CommandFailed as error:
-            raise RepairFailed(f"{wheel}: auditwheel cannot repair it: {error}") from error
-        (made,) = Path(folder, "out").glob("*.whl")
-        policy = made.stem.rsplit("-", 1)[-1].split(".")[0]
-        limits = () if facts["pure"] else find_limits(wheel, facts, policy)
-        repaired = Repaired(
-            path=into / made.name,
-            policy=policy,
-            grafted=_grafted(made),
-            excluded=_excluded(facts, exclude),
-            rpaths_removed=taken,
-            limits=limits,
-        )
-        made.replace(repaired.path)
-    return repaired
+            return _repair(
+                wheel,
+                into,
+                folder,
+                facts=facts,
+                exclude=(*exclude, *cuda.DRIVER),
+                ceiling=glibc_ceiling,
+                library_path=library_path,
+            )
+        except (BadBinary, BadRecord, zipfile.BadZipFile, CommandFailed) as error:
+            raise RepairFailed(f"{wheel}: {error}") from error
 
 
-def _excluded(facts: dict[str, Any], exclude: Sequence[str]) -> tuple[str, ...]:
-    return tuple(
-        soname
-        for soname in facts.get("external_libs", ())
-        if any(fnmatch(soname, pattern) for pattern in exclude)
+def is_repaired(wheel: Path) -> bool:
+    """Say whether a wheel's filename carries a portable platform tag, or needs none."""
+    *_, tags = parse_wheel_filename(wheel.name)
+    return all(not tag.platform.startswith("linux_") for tag in tags)
+
+
+def _repair(
+    wheel: Path,
+    into: Path,
+    folder: Path,
+    *,
+    facts: Facts,
+    exclude: tuple[str, ...],
+    ceiling: str | None,
+    library_path: Sequence[Path],
+) -> Repaired:
+    libraries, requires_dist = _look_into(wheel)
+    required = cuda.requirements(requires_dist, facts.architecture)
+    carriers = _carriers(wheel, libraries, facts.external, required, exclude)
+    excluded = tuple(name for name in facts.external if name in carriers or _matches(name, exclude))
+    made, grafted = wheel, tuple[str, ...]()
+    policy = facts.reached(lambda name: name in excluded)
+    if policy is None:
+        left = (*exclude, *carriers)
+        made = auditwheel.graft(wheel, folder / "grafted", exclude=left, library_path=library_path)
+        libraries, _ = _look_into(made)
+        grafted = _grafted(made)
+        policy = _policy_of(made)
+    _check_ceiling(made, libraries, policy, ceiling)
+    menders = [each for library in libraries if (each := rpath.mend(library, _folders(library, carriers)))]
+    changed: dict[str, Path | bytes] = dict(_mended(made, menders, folder))
+    changed |= retag(made, policy.names)
+    finished = folder / retagged(wheel.name, policy.names)
+    assemble(finished, base=wheel, made=made, changed=changed)
+    finished.replace(into / finished.name)
+
+    def in_the_way(better: Policy) -> list[str]:
+        # what was grafted is in the way no more, and what it needs is among the libraries now
+        obstacles = () if grafted else facts.obstacles.get(better.name, ())
+        return [name for name in obstacles if name not in excluded]
+
+    return Repaired(
+        path=into / finished.name,
+        policy=policy.name,
+        grafted=grafted,
+        excluded=excluded,
+        rpaths_added=tuple(f"{each.path}: {entry}" for each in menders for entry in each.added),
+        rpaths_removed=tuple(dict.fromkeys(entry for each in menders for entry in each.removed)),
+        limits=_limits(into / finished.name, libraries, policy, in_the_way),
     )
+
+
+def _look_into(wheel: Path) -> tuple[tuple[Elf, ...], tuple[str, ...]]:
+    """Return a wheel's libraries and its Requires-Dist. Raises RepairFailed where the driver is among them."""
+    with wheel.open("rb") as file, zipfile.ZipFile(file) as archive:
+        found = tuple(each.elf for each in read_libraries(archive, file, whole=False) if each.elf)
+        names = archive.namelist()
+        metadata = next((n for n in names if n.endswith(".dist-info/METADATA") and n.count("/") == 1), None)
+        raw, _ = parse_email(archive.read(metadata) if metadata else b"")
+    for library in found:
+        if _matches(posixpath.basename(library.path), cuda.DRIVER):
+            raise RepairFailed(
+                f"{wheel}: {library.path} is a library of NVIDIA's driver (or a stub of one): it comes with the "
+                "driver of the machine that has the GPU, and must not be in a wheel"
+            )
+    return tuple(library for library in found if library.for_host), tuple(raw.get("requires_dist", ()))
+
+
+def _carriers(
+    wheel: Path,
+    libraries: Sequence[Elf],
+    external: Sequence[str],
+    required: Sequence[Requirement],
+    exclude: Sequence[str],
+) -> dict[str, Carrier]:
+    """Return who brings each library of CUDA and PyTorch that the wheel needs.
+
+    Raises RepairFailed where no requirement does, and nobody says that the library may be left out.
+    """
+    carriers = {}
+    for name in external:
+        source = cuda.source_of(name)
+        if source is None:
+            continue
+        able = [carrier for carrier in source.carriers if carrier.is_required(required)]
+        if able:
+            carriers[name] = next((carrier for carrier in able if carrier.preloaded), able[0])
+        elif not _matches(name, exclude):
+            users = ", ".join(library.path for library in libraries if name in library.needed)
+            usual = " or ".join(dict.fromkeys(str(carrier) for carrier in source.carriers))
+            raise RepairFailed(
+                f"{wheel}: {users} needs {name}, which is never copied into a wheel, and no requirement of the "
+                f"wheel brings it. Let the project require {usual}; or link it statically; or name it in the "
+                "recipe's repair_exclude where the users' systems have it"
+            )
+    return carriers
+
+
+def _folders(library: Elf, carriers: Mapping[str, Carrier]) -> list[str]:
+    """Return the folders of site-packages in which a library must look for what it needs."""
+    needed = [carriers[name] for name in library.needed if name in carriers]
+    return [carrier.folder for carrier in needed if not carrier.preloaded]
+
+
+def _mended(wheel: Path, mendings: Sequence[Mending], folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the libraries with their new RPATHs, as members and as files in `folder`."""
+    with wheel.open("rb") as file, zipfile.ZipFile(file) as archive:
+        for number, mending in enumerate(mendings):
+            library = folder / f"{number}.so"
+            with library.open("wb") as out:
+                out.writelines(content(file, archive.getinfo(mending.path)))
+            rpath.apply(mending, library)
+            yield mending.path, library
+
+
+def _check_ceiling(wheel: Path, libraries: Sequence[Elf], policy: Policy, ceiling: str | None) -> None:
+    if ceiling is None or policy.glibc is None or policy.glibc <= (most := _version(ceiling)):
+        return
+    allowed = [each for each in family_of(policy.name) if each.glibc and each.glibc <= most]
+    limits = find_limits(wheel, libraries, allowed[-1], ()) if allowed else ()
+    reasons = "".join(f"\n  {limit}" for limit in limits)
+    raise RepairFailed(
+        f"{wheel.name} reaches {policy.name}, and the glibc ceiling is {ceiling}:{reasons}\n"
+        "Build it on a system with an older glibc, or raise the ceiling"
+    )
+
+
+def _version(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d+)\.(\d+)", text)
+    if match is None:
+        raise UsageError(f"glibc ceiling {text!r}: write it as 2.34")
+    return int(match[1]), int(match[2])
+
+
+def _limits(
+    wheel: Path, libraries: Sequence[Elf], policy: Policy, in_the_way: Callable[[Policy], Iterable[str]]
+) -> tuple[Limit, ...]:
+    policies = family_of(policy.name)
+    at = index_of(policy.name, policies)
+    if at == 0:
+        return ()
+    better = policies[at - 1]
+    return find_limits(wheel, libraries, better, in_the_way(better))
 
 
 def _grafted(wheel: Path) -> tuple[str, ...]:
@@ -98,7 +263,19 @@ def _grafted(wheel: Path) -> tuple[str, ...]:
         )
 
 
-def is_repaired(wheel: Path) -> bool:
-    """Say whether a wheel's filename carries a portable platform tag, or needs none."""
+def _policy_of(wheel: Path) -> Policy:
+    """Return the policy that auditwheel found for a wheel.
+
+    It adds its tag to those that the wheel had, and they may promise more than what was grafted keeps: the least
+    portable of them is the one that holds.
+    """
     *_, tags = parse_wheel_filename(wheel.name)
-    return all(not tag.platform.startswith("linux_") for tag in tags)
+    platforms = {tag.platform for tag in tags}
+    for platform in platforms:
+        if policies := family_of(platform):
+            return next(policy for policy in reversed(policies) if platforms & set(policy.names))
+    raise RepairFailed(f"{wheel.name}: auditwheel gave it no platform tag that it knows itself")
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns)

@@ -1,100 +1,80 @@
-"""Take the build host's paths out of the RPATHs of a wheel's libraries.
+"""The RPATHs of a wheel's libraries: what is wrong with them, what they lack, and patchelf to mend them.
 
 Compilers and Pythons that live outside the system (pyenv, conda, a user's own) write their folders into everything
-that they link. On another machine such a path names nothing, or somebody else's library.
+that they link. On another machine such a path names nothing, or somebody else's library. And what a requirement
+brings is found only where a path says so.
 """
 
 from __future__ import annotations
 
-import base64
-import csv
-import hashlib
-import io
-import tempfile
-import zipfile
-from pathlib import Path
+import posixpath
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from elftools.common.exceptions import ELFError
-from elftools.elf.dynamic import DynamicSegment
-from elftools.elf.elffile import ELFFile
 
 from workbench.process import run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
+    from pathlib import Path
 
-ORIGIN = "$ORIGIN"
+    from workbench.binary.elf import Elf
+
+_ORIGIN = ("$ORIGIN", "${ORIGIN}")
 
 
-def relocatable(wheel: Path, into: Path) -> tuple[Path, tuple[str, ...]]:
-    """Return a wheel without absolute RPATH entries, and the paths that were taken out.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mending:
+    """The RPATH entries that a library, a `path` in the wheel, is to have, and what that adds and removes."""
 
-    It is `wheel` itself where there are none; else a copy in the folder `into`, in which the entries that start
-    with ``$ORIGIN`` stay. Raises CommandFailed when patchelf fails.
+    path: str
+    entries: tuple[str, ...]
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+def installed(member: str) -> str | None:
+    """Return where in site-packages a member is installed, None for one that goes elsewhere (PEP 427)."""
+    top, _, rest = member.partition("/")
+    if not top.endswith(".data"):
+        return member
+    scheme, _, rest = rest.partition("/")
+    return rest if scheme in ("purelib", "platlib") else None
+
+
+def searches(library: Elf, folder: str) -> bool:
+    """Say whether a library's own RPATH or RUNPATH leads to a folder of site-packages."""
+    here = installed(library.path)
+    return here is not None and any(
+        posixpath.normpath(posixpath.join(posixpath.dirname(here), rest)) == folder
+        for entry in (*library.rpath, *library.runpath)
+        for origin, _, rest in [entry.partition("/")]
+        if origin in _ORIGIN
+    )
+
+
+def mend(library: Elf, folders: Sequence[str]) -> Mending | None:
+    """Return what a library's RPATH must become to lead to `folders` of site-packages and not to the build host.
+
+    None where it is well as it is.
     """
-    patched: dict[str, bytes] = {}
-    taken: dict[str, None] = {}
-    with zipfile.ZipFile(wheel) as archive:
-        for name in archive.namelist():
-            if ".so" not in name:
-                continue
-            library = archive.read(name)
-            entries = _rpath(library)
-            foreign = [entry for entry in entries if not entry.startswith(ORIGIN)]
-            if foreign:
-                taken.update(dict.fromkeys(foreign))
-                patched[name] = _with_rpath(library, [entry for entry in entries if entry not in foreign])
-    if not patched:
-        return wheel, ()
-    copy = into / wheel.name
-    _write_copy(wheel, copy, patched)
-    return copy, tuple(taken)
+    here = installed(library.path)
+    old = (*library.rpath, *library.runpath)
+    kept = tuple(dict.fromkeys(entry for entry in old if entry.partition("/")[0] in _ORIGIN))
+    added: tuple[str, ...] = ()
+    if here is not None:
+        missing = dict.fromkeys(folder for folder in folders if not searches(library, folder))
+        start = posixpath.dirname(here) or "."
+        added = tuple(f"$ORIGIN/{posixpath.relpath(folder, start)}" for folder in missing)
+    removed = tuple(dict.fromkeys(entry for entry in old if entry not in kept))
+    if not added and not removed:
+        return None
+    return Mending(path=library.path, entries=(*kept, *added), added=added, removed=removed)
 
 
-def _rpath(library: bytes) -> list[str]:
-    """Return the entries of DT_RPATH and DT_RUNPATH, of any file: one that is no ELF has none."""
-    try:
-        segments = ELFFile(io.BytesIO(library)).iter_segments("PT_DYNAMIC")
-        tags = [
-            tag for segment in segments if isinstance(segment, DynamicSegment) for tag in segment.iter_tags()
-        ]
-    except ELFError:
-        return []
-    values = {"DT_RPATH": "rpath", "DT_RUNPATH": "runpath"}
-    return [
-        entry
-        for tag in tags
-        if tag.entry.d_tag in values
-        for entry in getattr(tag, values[tag.entry.d_tag]).split(":")
-    ]
-
-
-def _with_rpath(library: bytes, entries: list[str]) -> bytes:
-    with tempfile.NamedTemporaryFile() as file:
-        path = Path(file.name)
-        path.write_bytes(library)
-        run(["patchelf", *(["--set-rpath", ":".join(entries)] if entries else ["--remove-rpath"]), path])
-        return path.read_bytes()
-
-
-def _write_copy(wheel: Path, copy: Path, patched: Mapping[str, bytes]) -> None:
-    """Write a wheel again with some members changed, and RECORD with them (PEP 427)."""
-    with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(copy, "w") as target:
-        for member in source.infolist():
-            content = patched.get(member.filename) or source.read(member)
-            if member.filename.endswith(".dist-info/RECORD"):
-                content = _record(content.decode(), patched).encode()
-            target.writestr(member, content)
-
-
-def _record(text: str, patched: Mapping[str, bytes]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    for path, digest, size in csv.reader(io.StringIO(text)):
-        if path in patched:
-            hashed = base64.urlsafe_b64encode(hashlib.sha256(patched[path]).digest()).rstrip(b"=").decode()
-            writer.writerow([path, f"sha256={hashed}", len(patched[path])])
-        else:
-            writer.writerow([path, digest, size])
-    return out.getvalue()
+def apply(mending: Mending, library: Path) -> None:
+    """Give a library, a file of this machine, the RPATH that it is to have. Raises CommandFailed."""
+    if mending.entries:
+        # not RUNPATH: it would not be searched for what the libraries found there need in turn
+        run(["patchelf", "--force-rpath", "--set-rpath", ":".join(mending.entries), library])
+    else:
+        run(["patchelf", "--remove-rpath", library])

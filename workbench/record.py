@@ -1,0 +1,63 @@
+"""RECORD: the list of a wheel's files with their hashes and sizes (PEP 376, PEP 427)."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+HASHES = ("sha256", "sha384", "sha512")
+"""What a hash in RECORD may be: ``sha256`` or stronger."""
+
+
+class BadRecord(ValueError):
+    """RECORD is not the CSV file that it must be. The message says where."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A row of RECORD. `line` counts from 1; `algorithm`, `digest` (base64) and `size` may be empty."""
+
+    line: int
+    path: str
+    algorithm: str
+    digest: str
+    size: str
+
+
+def parse(data: bytes) -> tuple[Row, ...]:
+    """Return the rows of a RECORD file. Raises BadRecord."""
+    try:
+        reader = csv.reader(io.StringIO(data.decode(), newline=""), strict=True)
+        return tuple(_row(reader.line_num, cells) for cells in reader if cells)
+    except UnicodeDecodeError as error:
+        raise BadRecord(f"it is not UTF-8: {error}") from error
+    except csv.Error as error:
+        raise BadRecord(f"line {reader.line_num}: {error}") from error
+
+
+def write(rows: Iterable[Row]) -> bytes:
+    """Return a RECORD file of these rows, in their order."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    for row in rows:
+        writer.writerow([row.path, f"{row.algorithm}={row.digest}" if row.algorithm else "", row.size])
+    return out.getvalue().encode()
+
+
+def encoded(digest: bytes) -> str:
+    """Return a digest as RECORD spells it: base64 for URLs, without padding."""
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _row(line: int, cells: list[str]) -> Row:
+    if len(cells) != 3:  # noqa: PLR2004 - path, hash, size
+        raise BadRecord(f"line {line}: {len(cells)} columns, and a row has 3: path, hash, size")
+    path, digest, size = cells
+    algorithm, _, encoded_digest = digest.partition("=")
+    return Row(line=line, path=path, algorithm=algorithm, digest=encoded_digest, size=size)
