@@ -8,13 +8,12 @@ where an emulator runs.
 from __future__ import annotations
 
 import os
-import platform
 import re
 import shlex
 import tempfile
 import uuid
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 from workbench.container.engine import require_emulation, require_image
@@ -25,6 +24,7 @@ from workbench.errors import (
     UsageError,
     VerificationFailed,
 )
+from workbench.plan.target import this_arch
 from workbench.process import run
 from workbench.site import CHECKOUT
 
@@ -40,7 +40,7 @@ Frontend = Literal["build", "build[uv]"]
 INSIDE = PurePosixPath("/workbench")
 """Where the container sees the folder of files that the workbench hands in."""
 
-CUDA_HOME = PurePosixPath("/usr/local/cuda")
+CUDA_HOME = Path("/usr/local/cuda")
 """Where a container has its CUDA toolkit: its image's own, or one mounted there."""
 
 QEMU_CPU = "max,pauth=off"
@@ -55,7 +55,7 @@ class Mount:
     """A host folder or file that a container sees, read-only unless `writable`."""
 
     source: Path
-    target: PurePosixPath
+    target: PurePath
     writable: bool = False
 
     def __str__(self) -> str:
@@ -72,13 +72,14 @@ class Build:
     ``image``             an image's name, or a manylinux policy (``manylinux_2_28``)
     ``tree``              the patched source
     ``output``            the folder that gets the wheel; no other wheel may lie there
-    ``environment``       variables for the build, taken literally
+    ``environment``       variables for the build, taken literally; ``PATH`` is put before the container's own
     ``requires``          requirements on top of the project's own ``build-system.requires``
     ``before_all``        a shell command before anything else (``{project}`` is the tree)
     ``before_build``      a shell command once the requirements are installed
     ``exclude``           sonames that auditwheel must not graft (wildcards allowed)
     ``test_code``         Python run with only the wheel and ``test_requires`` installed; none: no test
-    ``mounts``            the toolchain, a folder of wheels, whatever the build needs of this machine
+    ``toolkit``           a CUDA_HOME of this machine, seen at ``/usr/local/cuda``; none: the image's, if any
+    ``mounts``            whatever else the build needs of this machine
     ``network``           whether the container has one
     ``cache``             whether downloads are kept from one build to the next, in a volume of the engine's
     ``create_args``       more arguments for the engine's ``create``
@@ -99,6 +100,7 @@ class Build:
     test_code: str = ""
     test_requires: tuple[str, ...] = ()
     frontend: Frontend = "build[uv]"
+    toolkit: Path | None = None
     mounts: tuple[Mount, ...] = ()
     network: bool = True
     cache: bool = True
@@ -162,7 +164,10 @@ def command(
     )
     exclude = shlex.join([word for soname in build.exclude for word in ("--exclude", soname)])
     create = shlex.join(_create_args(build, folder, label, handed, emulated))
-    environment = " ".join(f"{key}={shlex.quote(value)}" for key, value in build.environment.items())
+    environment = " ".join(
+        f"{key}={shlex.quote(value)}{':$PATH' if key == 'PATH' else ''}"
+        for key, value in build.environment.items()
+    )
     options = {
         "CIBW_CONTAINER_ENGINE": f"{engine}; create_args: {create}; disable_host_mount: True",
         f"CIBW_MANYLINUX_{build.arch.upper()}_IMAGE": build.image,
@@ -197,6 +202,8 @@ def command(
 def _create_args(build: Build, folder: Path, label: str, handed: Handed, emulated: bool) -> list[str]:
     variables = dict(handed.environment)
     mounts = [Mount(source=folder, target=INSIDE), *handed.mounts, *build.mounts]
+    if build.toolkit:
+        mounts.append(Mount(source=build.toolkit, target=CUDA_HOME))
     arguments = [f"--label={label}", "--security-opt=label=disable"]  # SELinux would hide the mounted folders
     if not build.network:
         arguments.append("--network=none")
@@ -227,11 +234,16 @@ def build_wheel(
     `log` gets all that cibuildwheel said. Raises ContainerError where the machine, the engine or the image is
     at fault; BuildFailed, RepairFailed and VerificationFailed where the package is.
     """
-    emulated = build.arch != platform.machine()
+    emulated = build.arch != this_arch()
     if emulated:
         require_emulation(build.arch)
-    image = resolve_image(build.image, build.arch)
-    require_image(engine, image, build.arch)
+    image = require_image(engine, resolve_image(build.image, build.arch), build.arch)
+    if emulated and build.toolkit and not image.runs_native:
+        raise ContainerError(
+            f"the CUDA toolkit {build.toolkit} is made of {this_arch()} programs, which do not run in the "
+            f"{build.arch} image {build.image}: make one where they do with 'invoke image --arch {build.arch}', or "
+            "take an image that has CUDA itself"
+        )
     build.output.mkdir(parents=True, exist_ok=True)
     label = f"wheel-workbench={uuid.uuid4()}"
     watch = Watch(on_line)

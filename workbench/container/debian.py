@@ -1,0 +1,105 @@
+"""Debian packages unpacked into a folder, of any suite and architecture: nothing of them is run.
+
+apt resolves, fetches and checks them with a state of its own, so the machine's stays as it is and no root is needed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from workbench.container.engine import OCI_ARCH
+from workbench.errors import CommandFailed, ContainerError
+from workbench.process import run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+MERGED = ("bin", "sbin", "lib", "lib64")
+"""Folders that Debian keeps below ``/usr`` and links to from the root."""
+
+
+def unpack(
+    packages: Sequence[str], into: Path, *, suite: str, arch: str, cache: Path, mirror: str | None = None
+) -> int:
+    """Unpack packages and what they depend on into a new folder; return how many bytes had to be downloaded.
+
+    `arch` is ``uname -m``'s word. Package files and lists stay in `cache`. `mirror` is a Debian mirror's URL; None
+    means the one that this machine's apt uses.
+
+    Raises ContainerError where apt cannot have them.
+    """
+    mirror = mirror or apt_mirror()
+    state = cache / f"{suite}-{arch}"
+    debs = state / "debs"
+    for folder in (debs / "partial", state / "lists" / "partial", state / "none" / "partial"):
+        folder.mkdir(parents=True, exist_ok=True)
+    (state / "status").touch()
+    (state / "sources.list").write_text(f"deb [signed-by={KEYRING}] {mirror} {suite} main\n")
+    apt = ["apt-get", "--quiet", "--yes", *_options(state, OCI_ARCH[arch])]
+    wanted = ["install", "--no-install-recommends", *packages]
+    try:
+        run([*apt, "update"])
+        # asked of an empty archive, apt names all that it would fetch
+        named = run(
+            [*apt, f"--option=Dir::Cache::Archives={state / 'none'}/", "--print-uris", *wanted]
+        ).output
+        before = {deb.name for deb in debs.glob("*.deb")}
+        run([*apt, f"--option=Dir::Cache::Archives={debs}/", "--download-only", *wanted])
+    except CommandFailed as error:
+        raise ContainerError(
+            f"Debian {suite} for {arch} cannot be had from {mirror}: {error}\nName another mirror with --mirror"
+        ) from error
+    files = [debs / name for name in re.findall(r"^'[^']+' (\S+\.deb) ", named, re.MULTILINE)]
+    _prepare(into)
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        list(pool.map(lambda deb: _unpack(deb, into), files))
+    return sum(deb.stat().st_size for deb in files if deb.name not in before)
+
+
+def _options(state: Path, arch: str) -> list[str]:
+    options = {
+        "APT::Architecture": arch,
+        "APT::Architectures": arch,
+        "APT::Sandbox::User": "",  # the cache may be where only this user may go
+        "Acquire::Check-Valid-Until": "false",  # an old suite's lists have run out
+        "Acquire::Languages": "none",
+        "Dir::Cache::pkgcache": "",
+        "Dir::Cache::srcpkgcache": "",
+        "Dir::Etc::SourceList": state / "sources.list",
+        "Dir::Etc::SourceParts": "/dev/null",
+        "Dir::Etc::Preferences": "/dev/null",
+        "Dir::Etc::PreferencesParts": "/dev/null",
+        "Dir::State": state,
+        "Dir::State::Lists": state / "lists",
+        "Dir::State::Status": state / "status",
+    }
+    return [f"--option={key}={value}" for key, value in options.items()]
+
+
+def _prepare(root: Path) -> None:
+    """Make a root whose ``bin``, ``sbin``, ``lib`` and ``lib64`` are links into ``usr``."""
+    for name in MERGED:
+        (root / "usr" / name).mkdir(parents=True)
+        (root / name).symlink_to(f"usr/{name}")
+
+
+def _unpack(deb: Path, root: Path) -> None:
+    # tar keeps the links of the root, which 'dpkg-deb --extract' would replace with folders
+    script = 'dpkg-deb --fsys-tarfile "$1" | tar --extract --directory="$2" --keep-directory-symlink --no-same-owner'
+    run(["sh", "-ec", script, "sh", deb, root])
+
+
+def apt_mirror() -> str:
+    """Return the Debian mirror of this machine's own apt. Raises ContainerError where apt has none."""
+    form = "$(LABEL) $(COMPONENT) $(REPO_URI)"
+    listed = run(["apt-get", "indextargets", "--format", form, "Created-By: Packages"], check=False)
+    mirrors = re.findall(r"^Debian main (\S+)$", listed.output, re.MULTILINE)
+    if not mirrors:
+        raise ContainerError("this machine's apt names no Debian mirror: give the URL of one with --mirror")
+    return str(mirrors[0])

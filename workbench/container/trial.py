@@ -1,0 +1,98 @@
+"""A wheel tried in an image: installed for it, imported in it, and not in the image that built it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.container.cibw import QEMU_CPU, resolve_image
+from workbench.container.engine import OCI_ARCH, require_emulation, require_image
+from workbench.environment import index_environment
+from workbench.errors import CommandFailed, VerificationFailed
+from workbench.plan.target import this_arch
+from workbench.process import run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workbench.container.engine import Engine
+
+INSIDE = "/trial"
+
+UV_GLIBC = (17, 28, *range(31, 41))
+"""The minor versions of glibc 2 that uv installs for (``--python-platform``)."""
+
+# the Python of the version that is asked for: manylinux's own, or what the image calls it
+FIND_PYTHON = """\
+for python in /opt/python/cp{tag}-cp{tag}/bin/python python{version} python3 python; do
+    command -v "$python" >/dev/null || continue
+    [ "$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')" = {version} ] || continue
+    exec "$python" -I {inside}/run.py
+done
+echo "this image has no Python {version}"
+exit 127
+"""
+
+PROBE = "import platform; print('glibc', platform.libc_ver()[1])\n"
+
+RUN = f"import runpy, site\nsite.addsitedir('{INSIDE}/site')\nrunpy.run_path('{INSIDE}/test.py')\n"
+
+
+def try_wheel(
+    wheel: Path,
+    *,
+    engine: Engine,
+    image: str,
+    python: str,
+    arch: str,
+    code: str,
+    requires: Sequence[str] = (),
+    options: Sequence[str] = (),
+) -> None:
+    """Run Python code in a container where only the wheel, its requirements and `requires` are installed.
+
+    They are installed from outside, for the image's architecture and glibc: it needs Python and nothing else, no
+    network, and no emulated pip. `options` are more of the engine's for ``run`` (a GPU, say).
+
+    Raises VerificationFailed where the wheel does not install or the code fails; ContainerError where the
+    image or its emulator is missing.
+    """
+    if arch != this_arch():
+        require_emulation(arch)
+    name = resolve_image(image, arch)
+    require_image(engine, name, arch)
+    with tempfile.TemporaryDirectory(prefix="trial-") as scratch:
+        folder = Path(scratch)
+        (folder / "find.sh").write_text(
+            FIND_PYTHON.format(tag=python.replace(".", ""), version=python, inside=INSIDE)
+        )
+        start = [
+            *(engine.name, "run", "--rm", "--network=none", f"--platform=linux/{OCI_ARCH[arch]}"),
+            *("--security-opt=label=disable", f"--volume={folder}:{INSIDE}:ro", f"--env=QEMU_CPU={QEMU_CPU}"),
+            *(*options, name, "sh", f"{INSIDE}/find.sh"),
+        ]
+        try:
+            (folder / "run.py").write_text(PROBE)
+            probed = run(start).output
+            _install(
+                wheel, requires, python, arch, glibc=probed.split("glibc", 1)[1].strip(), into=folder / "site"
+            )
+            (folder / "run.py").write_text(RUN)
+            (folder / "test.py").write_text(code, encoding="utf-8")
+            run(start)
+        except CommandFailed as error:
+            raise VerificationFailed(f"{wheel.name} does not work in {image}: {error}") from error
+
+
+def _install(wheel: Path, requires: Sequence[str], python: str, arch: str, *, glibc: str, into: Path) -> None:
+    minor = max(known for known in UV_GLIBC if known <= int(glibc.split(".")[1]))
+    run(
+        [
+            *("uv", "pip", "install", "--quiet", "--only-binary=:all:", f"--target={into}"),
+            *(f"--python-version={python}", f"--python-platform={arch}-manylinux_2_{minor}"),
+            wheel.resolve(),
+            *requires,
+        ],
+        env=index_environment(),
+    )

@@ -1,0 +1,62 @@
+"""A folder of wheels for a build without a network."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from workbench.console import step
+from workbench.container.configuration import hand_on
+from workbench.errors import CommandFailed, SourceError
+from workbench.process import run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from workbench.container.cibw import Handed
+
+OLDEST_GLIBC = 5
+"""The minor version of glibc 2 that PEP 600's tags begin with."""
+
+
+def fetch_wheelhouse(
+    requirements: Sequence[str], *, python: str, arch: str, glibc: str, into: Path
+) -> Handed:
+    """Download wheels, and what they require, for another machine; return the configuration that uses only them.
+
+    `glibc` is the image's (``2.36``). What a build backend asks for as it runs (``ninja``) must be named too.
+    Raises SourceError where the index has no wheel that fits.
+    """
+    platforms = [
+        *(f"manylinux_2_{minor}_{arch}" for minor in range(int(glibc.split(".")[1]), OLDEST_GLIBC - 1, -1)),
+        *(f"{policy}_{arch}" for policy in ("manylinux2014", "manylinux2010", "manylinux1")),
+    ]
+    into.mkdir(parents=True, exist_ok=True)
+    with step(f"wheels for a build without a network: {', '.join(requirements)}") as at:
+        try:
+            run(
+                [
+                    *(
+                        sys.executable,
+                        "-m",
+                        "pip",
+                        "download",
+                        "--quiet",
+                        "--only-binary=:all:",
+                        "--dest",
+                        into,
+                    ),
+                    *(
+                        "--implementation=cp",
+                        f"--python-version={python}",
+                        f"--abi=cp{python.replace('.', '')}",
+                    ),
+                    *("--abi=abi3", "--abi=none", *(f"--platform={platform}" for platform in platforms)),
+                    *requirements,
+                ]
+            )
+        except CommandFailed as error:
+            raise SourceError(f"not to be had as wheels for Python {python} {arch}: {error}") from error
+        at.outcome = f"{len(list(into.glob('*.whl')))} wheels"
+    return hand_on({"no-index": "true", "find-links": str(into)}, {})
