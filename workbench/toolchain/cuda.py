@@ -17,7 +17,6 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -25,15 +24,14 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench import console
 from workbench.environment import index_environment
-from workbench.errors import CommandFailed, ToolchainError
-from workbench.files import one_at_a_time
+from workbench.errors import CommandFailed, ToolchainError, ToolMissing
 from workbench.plan.target import this_arch
 from workbench.process import run
 from workbench.strict import Mismatch, parse
 from workbench.toolchain.compilers import cross_gcc
 from workbench.toolchain.pins import PROGRAMS, Release, digest, entries, release_of
+from workbench.toolchain.shelf import made_once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,18 +83,8 @@ def lay_out(compute: str, arch: str, *, cache: Path, components: Sequence[str] =
     release = release_of(compute)
     wanted = release.requirements(components)
     home = cache / "toolchains" / f"{compute}-{arch}-{digest(LAYOUT_FORMAT, this_arch(), arch, wanted)}"
-    if home.is_dir():
-        return home
-    with one_at_a_time(home.with_suffix(".lock")):
-        if not home.is_dir():
-            with (
-                console.step(f"lay out CUDA {release.version} for {arch}") as at,
-                tempfile.TemporaryDirectory(dir=home.parent, prefix=".laying-out-") as scratch,
-            ):
-                tree = _lay_out(release, wanted, arch, Path(scratch))
-                tree.rename(home)
-                at.outcome = str(home)
-    return home
+    title = f"lay out CUDA {release.version} for {arch}"
+    return made_once(home, title, lambda scratch: _lay_out(release, wanted, arch, scratch))
 
 
 def check(toolkit: Path) -> None:
@@ -134,7 +122,7 @@ def gpus_of(toolkit: Path) -> tuple[int, ...]:
     """
     try:
         listed = run([toolkit / "bin" / "nvcc", "--list-gpu-code"]).output
-    except (CommandFailed, OSError) as error:
+    except (CommandFailed, ToolMissing, OSError) as error:
         raise ToolchainError(f"{toolkit} is no CUDA toolkit that works here: {error}") from error
     return tuple(sorted({int(number) for number in re.findall(r"^sm_(\d+)", listed, re.MULTILINE)}))
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from workbench import console
 from workbench.environment import index_environment
 from workbench.errors import CommandFailed, ToolchainError
-from workbench.files import one_at_a_time
 from workbench.process import run
+from workbench.toolchain.shelf import made_once
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def unpack(version: str, *, python: str, arch: str, cache: Path) -> Path:
@@ -19,18 +20,13 @@ def unpack(version: str, *, python: str, arch: str, cache: Path) -> Path:
     once. Raises ToolchainError when the package index has no such wheel.
     """
     home = cache / "toolchains" / f"torch-{version}-cp{python.replace('.', '')}-{arch}"
-    if home.is_dir():
-        return home / "torch"
-    with one_at_a_time(home.with_name(f"{home.name}.lock")):
-        if not home.is_dir():
-            with (
-                console.step(f"unpack torch {version} for {arch}"),
-                tempfile.TemporaryDirectory(dir=home.parent, prefix=".unpacking-") as scratch,
-            ):
-                tree = Path(scratch) / "tree"
-                _install(f"torch=={version}", python=python, arch=arch, into=tree)
-                tree.rename(home)
-    return home / "torch"
+    requirement = f"torch=={version}"
+
+    def make(scratch: Path) -> Path:
+        _install(requirement, python=python, arch=arch, into=scratch / "tree")
+        return scratch / "tree"
+
+    return made_once(home, f"unpack {requirement} for {arch}", make) / "torch"
 
 
 def _install(requirement: str, *, python: str, arch: str, into: Path) -> None:

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from workbench.toolchain.environment import Equipment, cuda_environment, joined
+
+
+def test_a_build_is_pointed_at_the_toolkit_and_the_gpus() -> None:
+    variables = cuda_environment(Path("/cuda"), ["sm_121", "compute_120"])
+    assert variables["CUDA_HOME"] == "/cuda"
+    assert variables["CUDACXX"] == "/cuda/bin/nvcc"
+    assert variables["TORCH_CUDA_ARCH_LIST"] == "12.1;12.0+PTX"
+    assert variables["CMAKE_ARGS"] == "-DCMAKE_CUDA_ARCHITECTURES=121-real;120-virtual"
+
+
+def test_of_two_environments_the_later_holds() -> None:
+    both = joined(
+        {"PATH": "/usr/bin", "CFLAGS": "-O2", "CC": "gcc", "CMAKE_ARGS": "-DA=1"},
+        {"PATH": "/cuda/bin", "CFLAGS": "-O3", "CC": "clang", "CMAKE_ARGS": "-DA=2"},
+    )
+    assert both == {
+        "PATH": "/cuda/bin:/usr/bin",  # the first that is found
+        "CFLAGS": "-O2 -O3",  # the last that is said
+        "CC": "clang",
+        "CMAKE_ARGS": "-DA=1 -DA=2",
+    }
+
+
+def test_only_meson_is_handed_a_cross_file() -> None:
+    equipment = Equipment(variables={}, meson_cross_file=Path("/x.ini"))
+    assert equipment.config_settings("mesonpy") == {"setup-args": "--cross-file=/x.ini"}
+    assert equipment.config_settings("setuptools.build_meta") is None
+    assert Equipment(variables={}).config_settings("mesonpy") is None

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+
+from workbench.errors import ToolchainError
+from workbench.toolchain.gpu import check_gpus, cmake_architectures, nvcc_flags, torch_architectures
+from workbench.toolchain.pins import release_of
+
+
+@pytest.mark.parametrize(
+    ("gpu", "cmake", "torch", "nvcc"),
+    [
+        (["sm_121"], "121-real", "12.1", "-gencode=arch=compute_121,code=sm_121"),
+        (
+            ["sm_121", "compute_121"],
+            "121-real;121-virtual",
+            "12.1+PTX",
+            "-gencode=arch=compute_121,code=sm_121 -gencode=arch=compute_121,code=compute_121",
+        ),
+        (
+            ["sm_121a", "compute_90"],
+            "121a-real;90-virtual",
+            "12.1a;9.0+PTX",
+            "-gencode=arch=compute_121a,code=sm_121a -gencode=arch=compute_90,code=compute_90",
+        ),
+    ],
+)
+def test_each_build_system_gets_it_in_its_own_words(
+    gpu: list[str], cmake: str, torch: str, nvcc: str
+) -> None:
+    assert cmake_architectures(gpu) == cmake
+    assert torch_architectures(gpu) == torch
+    assert nvcc_flags(gpu) == nvcc
+
+
+def test_what_is_no_architecture_is_refused() -> None:
+    with pytest.raises(ToolchainError, match=r"'12\.1' is no GPU architecture: write sm_121"):
+        cmake_architectures(["12.1"])
+
+
+def test_an_architecture_that_a_release_lacks_names_the_first_that_has_it() -> None:
+    old = release_of("cu130")
+    check_gpus(["sm_121a", "sm_120f", "compute_90"], version=old.version, known=old.gpus)
+    with pytest.raises(
+        ToolchainError, match=r"CUDA 13\.0\.3 cannot compile for sm_107: .* cu134 \(CUDA 13\.4"
+    ):
+        check_gpus(["sm_121", "sm_107"], version=old.version, known=old.gpus)
+
+
+def test_an_architecture_that_a_toolkit_of_the_machine_lacks_names_one_that_can_be_laid_out() -> None:
+    with pytest.raises(ToolchainError, match=r"CUDA 12\.8\.1 cannot compile for sm_121: .* cu130"):
+        check_gpus(["sm_121"], version="12.8.1", known=(90, 100, 120))
+
+
+def test_an_architecture_that_nothing_has_says_what_there_is() -> None:
+    with pytest.raises(ToolchainError, match=r"sm_999: none that can be laid out does.*sm_120, sm_121"):
+        check_gpus(["sm_999"], version="13.0.3", known=release_of("cu130").gpus)

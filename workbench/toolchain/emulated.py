@@ -1,0 +1,82 @@
+"""A Python of another architecture that runs here, under qemu's user mode: to try a cross-built wheel out."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workbench.container import debian
+from workbench.environment import index_environment
+from workbench.errors import ToolMissing
+from workbench.process import find_program, run
+from workbench.toolchain.shelf import made_once
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from workbench.process import Completed
+
+_SUITES = {"3.11": "bookworm", "3.13": "trixie"}
+"""The Debian release that has a Python."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmulatedPython:
+    """The Python `version` (``3.11``) of the Debian in `root`, run by the program `qemu`."""
+
+    version: str
+    arch: str
+    root: Path
+    qemu: str
+
+    def install(self, requirements: Sequence[str | Path], into: Path) -> None:
+        """Install wheels and requirements for this Python into a folder. Raises CommandFailed."""
+        platform = ["--python-platform", f"{self.arch}-manylinux_2_36", "--python-version", self.version]
+        argv = ["uv", "pip", "install", "--quiet", "--only-binary", ":all:", *platform]
+        run([*argv, "--target", into, *requirements], env=index_environment())
+
+    def run_code(self, code: str, *, packages: Path, cwd: Path) -> Completed:
+        """Run Python code with the packages of a folder. Raises CommandFailed with what it printed last."""
+        python = self.root / "usr" / "bin" / f"python{self.version}"
+        environment = {
+            "PYTHONHOME": str(self.root / "usr"),
+            "PYTHONPATH": str(packages),
+            "PYTHONNOUSERSITE": "1",
+            # pointer authentication is what qemu is slowest at, and Debian's newer binaries use it everywhere
+            "QEMU_CPU": "max,pauth=off",
+        }
+        return run([self.qemu, "-L", self.root, python, "-c", code], cwd=cwd, env=environment)
+
+
+def emulated_python(version: str, arch: str, *, cache: Path) -> EmulatedPython:
+    """Return a Python (``3.11``) of an architecture, unpacked from Debian below `cache`.
+
+    Raises ToolMissing without qemu's user mode, and for a Python that no Debian release has; ContainerError where
+    apt cannot have Debian's packages.
+    """
+    if version not in _SUITES:
+        raise ToolMissing(
+            f"no Python {version} for {arch} can be had to run under qemu: Debian has {', '.join(_SUITES)}"
+        )
+    qemu = _qemu(arch)
+    suite = _SUITES[version]
+    packages = (f"python{version}", "libstdc++6")
+
+    def make(scratch: Path) -> Path:
+        root = scratch / "root"
+        debian.unpack(packages, root, suite=suite, arch=arch, cache=cache / "debian")
+        return root
+
+    home = cache / "toolchains" / f"python{version}-{suite}-{arch}"
+    root = made_once(home, f"unpack Python {version} of Debian {suite} for {arch}", make)
+    return EmulatedPython(version=version, arch=arch, root=root, qemu=qemu)
+
+
+def _qemu(arch: str) -> str:
+    # the one name is that of Debian up to 12, the other that of Debian 13 and of qemu itself
+    for name in (f"qemu-{arch}-static", f"qemu-{arch}"):
+        with contextlib.suppress(ToolMissing):
+            return find_program(name)
+    raise ToolMissing(f"qemu-{arch} is not on this machine: install it with 'apt install qemu-user-static'")

@@ -1,0 +1,32 @@
+"""Folders that are made once and shared by all processes: whole, or not there."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench import console
+from workbench.files import one_at_a_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def made_once(home: Path, title: str, make: Callable[[Path], Path]) -> Path:
+    """Return the folder `home`, made first where it is not there.
+
+    `make` gets a scratch folder beside `home` and returns the finished tree below it, which is then renamed into
+    place. Of several processes one makes it, and the others wait. `title` names the step to a person.
+    """
+    if home.is_dir():
+        return home
+    with one_at_a_time(home.with_name(f"{home.name}.lock")):
+        if not home.is_dir():
+            with (
+                console.step(title) as at,
+                tempfile.TemporaryDirectory(dir=home.parent, prefix=".making-") as scratch,
+            ):
+                make(Path(scratch)).rename(home)
+                at.outcome = str(home)
+    return home
