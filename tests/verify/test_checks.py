@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.binary.libraries import ELF, container
+from tests.binary.libraries import entry as gpu_entry
+from tests.binary.libraries import library as gpu_library
 from tests.binary.test_elf import library, run
 from tests.verify.wheels import encoded, files_of, good, pack, record_of
 from workbench.verify import archive
@@ -347,3 +350,21 @@ class TestLibraries:
         assert found == Finding(
             check="tags", where=f"{INFO}/WHEEL", what="Root-Is-Purelib: true, and lib.so is compiled code"
         )
+
+
+def test_gpu_code_that_was_asked_for_and_is_not_there_is_a_finding(tmp_path: Path) -> None:
+    data = gpu_library(tmp_path / "lib.so", {".nv_fatbin": container(gpu_entry(ELF, 120))}).read_bytes()
+    contents = archive.read(good(tmp_path, "py3-none-linux_x86_64", {"demo/lib.so": data}))
+    (code,) = contents.gpu_code
+    assert [str(each) for each in code.loadable] == ["sm_120"]
+    (found,) = (f for f in check(contents, gpu=["sm_120", "sm_121"]).findings if f.check == "gpu")
+    assert found.where == "demo/lib.so"
+    assert "no sm_121; sm_120 runs there" in found.what
+    assert "gpu" not in check(contents).checks
+
+
+def test_a_wheel_without_gpu_code_fails_where_some_was_asked_for(tmp_path: Path) -> None:
+    found = check(archive.read(good(tmp_path)), gpu=["sm_121"]).findings
+    assert [str(each) for each in found if each.check == "gpu"] == [
+        "gpu: demo-1.0-py3-none-any.whl: no sm_121: there is no GPU code at all"
+    ]

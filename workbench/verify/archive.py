@@ -12,10 +12,13 @@ import re
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from workbench import record
 from workbench.binary.elf import BadElf, Elf, ElfReader
+from workbench.binary.fatbin import BadFatbin, FatbinReader, GpuCode
+from workbench.binary.stream import Observer
+from workbench.deflate import deflate
 from workbench.verify.report import Finding
 from workbench.verify.zipformat import (
     DEFLATED,
@@ -30,13 +33,6 @@ from workbench.verify.zipformat import (
     parse_local_header,
     read_directory,
 )
-
-try:
-    from isal import isal_zlib
-except ImportError:
-    deflate: Any = zlib
-else:
-    deflate = isal_zlib
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -55,18 +51,8 @@ _MAX_KEPT = 16 << 20
 """Bytes of a file that is kept whole; a RECORD of 100,000 rows has 10 MB."""
 
 
-class Observer(Protocol):
-    """Sees one member go by."""
-
-    @property
-    def again(self) -> bool:
-        """Whether it must see the whole member once more."""
-
-    def rewind(self) -> None:
-        """Make ready for the member's beginning."""
-
-    def feed(self, chunk: bytes | memoryview) -> None:
-        """Look at the next inflated bytes. Their memory is reused: copy what is kept."""
+class Asked(Observer, Protocol):
+    """Sees one member go by, and is asked of it at its end."""
 
     def finish(self) -> object:
         """Return what was seen. Called only where the member is sound."""
@@ -104,6 +90,7 @@ class Contents:
     members: tuple[Member, ...]
     texts: dict[str, bytes]
     libraries: tuple[Elf, ...]
+    gpu_code: tuple[GpuCode, ...]
     findings: tuple[Finding, ...]
 
 
@@ -128,6 +115,7 @@ def read(path: Path, *, progress: Callable[[int], None] | None = None) -> Conten
         members=_by_record(path, walk.members, walk.texts),
         texts=walk.texts,
         libraries=tuple(walk.libraries),
+        gpu_code=tuple(walk.gpu_code),
         findings=tuple(walk.findings),
     )
 
@@ -209,6 +197,7 @@ class _Walk:
         self.members: list[Member] = []
         self.texts: dict[str, bytes] = {}
         self.libraries: list[Elf] = []
+        self.gpu_code: list[GpuCode] = []
         self.findings: list[Finding] = []
 
     def found(self, where: str, what: str, check: Check = "archive") -> None:
@@ -275,7 +264,7 @@ class _Walk:
             self._ask(entry, observers)
         return digest
 
-    def _ask(self, entry: Entry, observers: Sequence[Observer]) -> None:
+    def _ask(self, entry: Entry, observers: Sequence[Asked]) -> None:
         while again := [observer for observer in observers if observer.again]:
             for observer in again:
                 observer.rewind()
@@ -287,8 +276,12 @@ class _Walk:
                         self.texts[entry.name] = text
                     case Elf() as library:
                         self.libraries.append(library)
+                    case GpuCode() as code:
+                        self.gpu_code.append(code)
             except BadElf as error:
                 self.found(entry.name, str(error), check="elf")
+            except BadFatbin as error:
+                self.found(entry.name, str(error), check="gpu")
 
 
 class _Keep:
@@ -311,11 +304,13 @@ class _Keep:
         return bytes(self._content)
 
 
-def _observers(entry: Entry) -> list[Observer]:
+def _observers(entry: Entry) -> list[Asked]:
     """Return those who want to see a member."""
     if entry.is_folder:
         return []
-    return [_Keep(entry) if _KEPT.fullmatch(entry.name) else ElfReader(entry.name, entry.size)]
+    if _KEPT.fullmatch(entry.name):
+        return [_Keep(entry)]
+    return [ElfReader(entry.name, entry.size), FatbinReader(entry.name, entry.size)]
 
 
 def _local_header(take: Callable[[int], bytes | None]) -> LocalHeader:
@@ -362,7 +357,7 @@ def _inflated(entry: Entry, pieces: Iterable[memoryview | bytes]) -> Iterator[me
 
 
 def _digest(
-    entry: Entry, pieces: Iterable[memoryview | bytes], algorithm: str, observers: Sequence[Observer]
+    entry: Entry, pieces: Iterable[memoryview | bytes], algorithm: str, observers: Sequence[Asked]
 ) -> tuple[bytes, int]:
     """Return a member's digest and crc32, and show its content to its observers. Raises _Damaged."""
     hashed = hashlib.new(algorithm)
@@ -381,7 +376,7 @@ def _digest(
     return hashed.digest(), crc
 
 
-def _reread(path: Path, entry: Entry, algorithm: str, observers: Sequence[Observer] = ()) -> bytes:
+def _reread(path: Path, entry: Entry, algorithm: str, observers: Sequence[Asked] = ()) -> bytes:
     """Inflate one member again, which the pass has found sound, and return its digest."""
     with path.open("rb", buffering=0) as file:
         file.seek(entry.offset)

@@ -11,9 +11,10 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from workbench.binary.elf import Elf  # noqa: TC001 - the parser reads it from the annotation
+from workbench.binary.fatbin import GpuCode  # noqa: TC001 - likewise
 from workbench.files import write_whole
 from workbench.strict import Mismatch, parse
-from workbench.binary.elf import Elf  # noqa: TC001 - the parser reads it from the annotation
 from workbench.verify.report import Check, Report
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from workbench.verify.engine import Request
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the checks change so that a wheel that passed may no longer do."""
 
 
@@ -36,6 +37,7 @@ class _Kept:
     metadata: str
     requires_python: str | None
     libraries: tuple[Elf, ...]
+    gpu_code: tuple[GpuCode, ...]
     checks: tuple[Check, ...]
 
 
@@ -46,7 +48,7 @@ def question(request: Request) -> str:
     """
     stat = request.path.stat()
     identity = (FORMAT, stat.st_size, stat.st_mtime_ns, stat.st_ino)
-    asked = (request.modules, request.smoke_test, request.test_requires, str(request.python))
+    asked = (request.modules, request.gpu, request.smoke_test, request.test_requires, str(request.python))
     return hashlib.sha256(json.dumps([identity, asked]).encode()).hexdigest()
 
 
@@ -69,6 +71,7 @@ def recall(folder: Path, request: Request) -> Report | None:
         metadata=kept.metadata.encode(),
         requires_python=kept.requires_python,
         libraries=kept.libraries,
+        gpu_code=kept.gpu_code,
         checks=kept.checks,
         findings=(),
         seconds=0.0,
@@ -87,6 +90,7 @@ def keep(folder: Path, request: Request, asked: str, report: Report) -> None:
         metadata=report.metadata.decode(),
         requires_python=report.requires_python,
         libraries=report.libraries,
+        gpu_code=report.gpu_code,
         checks=report.checks,
     )
     write_whole(folder / _filename(request), json.dumps(asdict(kept)))

@@ -16,6 +16,8 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from packaging.version import InvalidVersion, Version
 
 from workbench import record
+from workbench.binary.arch import Architecture
+from workbench.binary.coverage import coverage
 from workbench.verify.report import Finding
 
 if TYPE_CHECKING:
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
 
     from packaging.tags import Tag
 
-    from workbench.verify.archive import Contents, Member
     from workbench.binary.elf import Elf
+    from workbench.verify.archive import Contents, Member
     from workbench.verify.report import Check
 
 _UNLISTED = ("RECORD.jws", "RECORD.p7s")
@@ -54,6 +56,9 @@ _ARCHITECTURES = {
 
 _TRIPLETS = {"armv7l": "arm", "armv6l": "arm", "i686": "i386", "ppc64le": "powerpc64le", "ppc64": "powerpc64"}
 """How extension suffixes spell an architecture, where not as platform tags do."""
+
+
+_ALWAYS: tuple[Check, ...] = ("archive", "record", "metadata", "tags", "paths", "elf", "module")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +100,11 @@ class Checked:
     findings: tuple[Finding, ...]
 
 
-def check(contents: Contents, modules: Sequence[str] = ()) -> Checked:
-    """Run every check on the pass's facts. `modules` are the import names that the wheel must provide.
+def check(contents: Contents, modules: Sequence[str] = (), gpu: Sequence[str] = ()) -> Checked:
+    """Run every check on the pass's facts.
+
+    `modules` are the import names that the wheel must provide, `gpu` the architectures that every file of it with
+    GPU code must have code for (``sm_121``); none are asked for where it is empty.
 
     Where the archive has no central directory there is nothing to check but that.
     """
@@ -119,10 +127,11 @@ def check(contents: Contents, modules: Sequence[str] = ()) -> Checked:
         findings += check_record(contents, info)
     findings += check_elf(contents, filename)
     findings += check_modules(contents, filename, modules)
+    findings += check_gpu(contents, gpu)
     return Checked(
         metadata=metadata,
         requires_python=parse_email(metadata)[0].get("requires_python"),
-        checks=("archive", "record", "metadata", "tags", "paths", "elf", "module"),
+        checks=(*_ALWAYS, "gpu") if gpu else _ALWAYS,
         findings=tuple(findings),
     )
 
@@ -276,6 +285,13 @@ def check_modules(contents: Contents, filename: Filename | None, modules: Sequen
     if "none" not in abis and not any(library.for_host for library in contents.libraries):
         what = f"its ABI tag is {', '.join(sorted(abis))}, and nothing in it is compiled"
         yield Finding(check="module", where=contents.path.name, what=what)
+
+
+def check_gpu(contents: Contents, asked: Sequence[str]) -> Iterator[Finding]:
+    """Find architectures that were asked for and are not in the binaries, and say what would serve instead."""
+    for each in coverage(map(Architecture.parse, asked), contents.gpu_code):
+        if not each.present:
+            yield Finding(check="gpu", where=each.path or contents.path.name, what=each.explanation)
 
 
 def _tops(contents: Contents, suffix: str) -> set[str]:

@@ -36,13 +36,14 @@ POOL_PAYS = 64 << 20
 class Request:
     """A wheel to verify, and what only its recipe knows.
 
-    `modules` are the import names that it must provide. `smoke_test` is Python code that runs after they are
-    imported, with the wheel and `test_requires` (PEP 508) installed for the interpreter `python`; None asks
-    for no smoke test.
+    `modules` are the import names that it must provide, `gpu` the architectures (``sm_121``) that every file with
+    GPU code must have code for. `smoke_test` is Python code that runs after the modules are imported, with the
+    wheel and `test_requires` (PEP 508) installed for the interpreter `python`; None asks for no smoke test.
     """
 
     path: Path
     modules: tuple[str, ...] = ()
+    gpu: tuple[str, ...] = ()
     smoke_test: str = ""
     test_requires: tuple[str, ...] = ()
     python: Path | None = None
@@ -139,7 +140,7 @@ def _read(request: Request, advance: Callable[[int], None] | None = None) -> Rep
     """Pass over one wheel and check what was found."""
     start = time.monotonic()
     contents = archive.read(request.path, progress=advance)
-    checked = check(contents, request.modules)
+    checked = check(contents, request.modules, request.gpu)
     filename = parse_filename(request.path.name)
     return Report(
         path=request.path,
@@ -151,6 +152,7 @@ def _read(request: Request, advance: Callable[[int], None] | None = None) -> Rep
         metadata=checked.metadata,
         requires_python=checked.requires_python,
         libraries=contents.libraries,
+        gpu_code=contents.gpu_code,
         checks=checked.checks,
         findings=checked.findings,
         seconds=time.monotonic() - start,

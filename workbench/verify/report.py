@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.binary.elf import Elf
+    from workbench.binary.fatbin import GpuCode
 
-Check = Literal["archive", "record", "metadata", "tags", "paths", "elf", "module", "twine", "smoke"]
+Check = Literal["archive", "record", "metadata", "tags", "paths", "elf", "module", "gpu", "twine", "smoke"]
 
 CHECKS: tuple[Check, ...] = get_args(Check)
 """Every check, in the order in which people read them."""
@@ -35,10 +36,11 @@ class Report:
     """One wheel's verification.
 
     `sha256` (hex), `size` (bytes), `metadata` (the ``METADATA`` file, as in the wheel), `requires_python` (as
-    written there) and `libraries` (its ELF files) come out of the one pass over the file and are what
-    publishing uses: nothing is hashed or unpacked again. `name` (normalised), `version` and `tags` (sorted)
-    are the filename's, or empty. `checks` are those that ran; the wheel passed when `findings` is
-    empty. `seconds` is the time of the pass and the smoke test; 0 for a report kept from an earlier run.
+    written there), `libraries` (its ELF files) and `gpu_code` (of each file that has any) come out of the one
+    pass over the file and are what publishing uses: nothing is hashed or unpacked again. `name` (normalised),
+    `version` and `tags` (sorted) are the filename's, or empty. `checks` are those that ran; the wheel passed when
+    `findings` is empty. `seconds` is the time of the pass and the smoke test; 0 for a report kept from an earlier
+    run.
     """
 
     path: Path
@@ -50,9 +52,15 @@ class Report:
     metadata: bytes
     requires_python: str | None
     libraries: tuple[Elf, ...]
+    gpu_code: tuple[GpuCode, ...] = ()
     checks: tuple[Check, ...]
     findings: tuple[Finding, ...]
     seconds: float
+
+    @property
+    def gpu_architectures(self) -> tuple[str, ...]:
+        """The architectures for which the wheel has code that a GPU can come to run, each once (``sm_121``)."""
+        return tuple(map(str, sorted({each for code in self.gpu_code for each in code.loadable})))
 
     @property
     def passed(self) -> bool:
@@ -73,6 +81,7 @@ class Report:
             "metadata_sha256": hashlib.sha256(self.metadata).hexdigest() if self.metadata else None,
             "requires_python": self.requires_python,
             "libraries": [asdict(library) for library in self.libraries],
+            "gpu_code": [code.as_dict() for code in self.gpu_code],
             "checks": list(self.checks),
             "findings": [asdict(finding) for finding in self.findings],
             "seconds": round(self.seconds, 3),
