@@ -63,5 +63,5 @@ def test_an_unknown_release_names_those_that_there_are() -> None:
 
 
 def test_an_unknown_library_names_the_nearest() -> None:
-    with pytest.raises(ToolchainError, match="'cublass'.*did you mean 'cublas'"):
+    with pytest.raises(ToolchainError, match=r"'cublass'.*did you mean 'cublas'"):
         release_of("cu130").requirements(["cublass"])

@@ -70,21 +70,24 @@ class Manifest:
     links: dict[str, str]
 
 
-def lay_out(compute: str, arch: str, *, cache: Path, components: Sequence[str] = ()) -> Path:
+def lay_out(
+    compute: str, arch: str, *, cache: Path, components: Sequence[str] = (), programs: str | None = None
+) -> Path:
     """Return the CUDA_HOME of a compute platform (``cu130``) for an architecture, laid out below `cache`.
 
-    Programs run on this machine, headers and libraries are `arch`'s: where the two differ, the layout is one
-    for cross compiling. `components` are CUDA's libraries beside the runtime (``cublas``). Safe for several
-    processes at once: the first lays out and the others wait.
+    Headers and libraries are `arch`'s. Programs run on this machine, or on `programs`, another architecture (an
+    emulated container's): where the two differ, the layout is one for cross compiling. `components` are CUDA's
+    libraries beside the runtime (``cublas``). Safe for several processes at once: one lays out, others wait.
 
     Raises ToolchainError for a release or a library that there is not, and when the index does not have the
     wheels that are pinned; ToolMissing without a C compiler for `arch`.
     """
     release = release_of(compute)
     wanted = release.requirements(components)
-    home = cache / "toolchains" / f"{compute}-{arch}-{digest(LAYOUT_FORMAT, this_arch(), arch, wanted)}"
+    runs_on = programs or this_arch()
+    home = cache / "toolchains" / f"{compute}-{arch}-{digest(LAYOUT_FORMAT, runs_on, arch, wanted)}"
     title = f"lay out CUDA {release.version} for {arch}"
-    return made_once(home, title, lambda scratch: _lay_out(release, wanted, arch, scratch))
+    return made_once(home, title, lambda scratch: _lay_out(release, wanted, arch, runs_on, scratch))
 
 
 def check(toolkit: Path) -> None:
@@ -127,17 +130,15 @@ def gpus_of(toolkit: Path) -> tuple[int, ...]:
     return tuple(sorted({int(number) for number in re.findall(r"^sm_(\d+)", listed, re.MULTILINE)}))
 
 
-def _lay_out(release: Release, wanted: str, arch: str, scratch: Path) -> Path:
+def _lay_out(release: Release, wanted: str, arch: str, runs_on: str, scratch: Path) -> Path:
     pins = entries(wanted)
-    if arch == this_arch():
+    if arch == runs_on:
         tree, files = _unpack(pins, arch, scratch / arch)
     else:
         tree, files = _unpack(
             {name: pin for name, pin in pins.items() if name not in PROGRAMS}, arch, scratch / arch
         )
-        programs, of_programs = _unpack(
-            {name: pins[name] for name in PROGRAMS}, this_arch(), scratch / this_arch()
-        )
+        programs, of_programs = _unpack({name: pins[name] for name in PROGRAMS}, runs_on, scratch / runs_on)
         files |= {name: known for name, known in of_programs.items() if not name.startswith("lib/")}
         shutil.rmtree(programs / "lib")
         shutil.copytree(programs, tree, dirs_exist_ok=True, copy_function=os.link)
