@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from packaging.utils import parse_wheel_filename
 
 from workbench import console
-from workbench.build.host import Workplace, build
+from workbench.build.build import build
+from workbench.build.workplace import Workplace
 from workbench.commands import built
 from workbench.commands.builder import assign
 from workbench.errors import UsageError

@@ -1,0 +1,60 @@
+"""A plan made into a raw wheel by its builder, and checked to be what was asked for."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from packaging.utils import parse_wheel_filename
+
+from workbench.build.container import build_in_container
+from workbench.build.host import build_here
+from workbench.build.machine import foreign_programs
+from workbench.build.restamp import restamp
+from workbench.build.workplace import Workplace
+from workbench.console import step
+from workbench.errors import CommandFailed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.plan.plan import Plan
+    from workbench.site import Site
+
+
+def build(plan: Plan, site: Site, *, jobs: int | None = None) -> Path:
+    """Build one plan and return the raw wheel, in the plan's folder below ``.workbench/builds``.
+
+    `jobs` caps the compilers that run at once; the default is one for each processor that this process may use.
+
+    Raises BuildFailed, with the tree and the log kept and named; SourceError and PatchError from the source;
+    ToolchainError, ToolMissing and ContainerError where this machine lacks what the builder needs.
+    """
+    place = Workplace.of(plan, site)
+    builder = build_in_container if plan.builder == "container" else build_here
+    with place.opened(site):
+        with step(f"build {plan.title} ({plan.builder})") as at:
+            try:
+                wheel = builder(place, site, at, jobs=jobs or len(os.sched_getaffinity(0)))
+            except CommandFailed as error:
+                raise place.failed(str(error)) from error
+            at.outcome = wheel.name
+        _check(wheel, place)
+        if parse_wheel_filename(wheel.name)[1] == plan.version and not plan.requires:
+            return wheel
+        return restamp(wheel, plan.version, requires=plan.requires)
+
+
+def _check(wheel: Path, place: Workplace) -> None:
+    """Raise BuildFailed where the wheel is of another package, version or machine than the plan's."""
+    recipe, arch = place.plan.recipe, place.plan.target.arch
+    name, version, _, tags = parse_wheel_filename(wheel.name)
+    if (name, str(version)) != (recipe.name, recipe.version):
+        raise place.failed(f"it made {wheel.name}, and the recipe says {recipe.name} {recipe.version}")
+    if any(tag.platform != "any" and not tag.platform.endswith(arch) for tag in tags):
+        raise place.failed(f"it made {wheel.name}, which is not for {arch}")
+    if foreign := foreign_programs(wheel, arch):
+        raise place.failed(
+            f"it made {', '.join(foreign)}, not for {arch}: the build has run this machine's compiler, or fetched "
+            "something prebuilt"
+        )

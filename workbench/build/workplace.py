@@ -1,0 +1,72 @@
+"""The folder in which one plan is built."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workbench.errors import BuildFailed
+from workbench.files import only_one
+from workbench.source.tree import prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from workbench.plan.plan import Plan
+    from workbench.site import Site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workplace:
+    """The folder of one build: the patched source `tree`, the environment, the log, the `raw` wheel."""
+
+    plan: Plan
+    root: Path
+
+    @classmethod
+    def of(cls, plan: Plan, site: Site) -> Workplace:
+        """Return where a plan is built."""
+        return cls(plan=plan, root=site.state / "builds" / plan.slug)
+
+    @contextmanager
+    def opened(self, site: Site) -> Iterator[None]:
+        """Hold the folder for this process alone, with nothing but the plan's patched source in it.
+
+        Raises UsageError while another process builds the plan; SourceError and PatchError from the source.
+        """
+        with only_one(self.root.with_name(f"{self.root.name}.lock"), f"a build of {self.plan.title}"):
+            self.clear()
+            self.raw.mkdir(parents=True)
+            self.log.unlink(missing_ok=True)
+            prepare(self.plan, site, self.tree)
+            yield
+
+    @property
+    def tree(self) -> Path:
+        """The source, patched."""
+        return self.root / "tree"
+
+    @property
+    def log(self) -> Path:
+        """All that the backend and its compilers said."""
+        return self.root / "build.log"
+
+    @property
+    def raw(self) -> Path:
+        """The folder for the wheel as the backend made it."""
+        return self.root / "raw"
+
+    def clear(self) -> None:
+        """Remove all but the log."""
+        for path in self.root.iterdir() if self.root.exists() else ():
+            if path.is_dir():
+                shutil.rmtree(path)
+
+    def failed(self, why: str) -> BuildFailed:
+        """Return the error of a build that failed: it names what is kept."""
+        return BuildFailed(
+            f"{self.plan.title} does not build: {why}\nThe tree is kept: {self.tree}\nThe whole log: {self.log}"
+        )
