@@ -176,8 +176,8 @@ def test_sysconfig_answers_for_the_target(tmp_path: Path) -> None:
 
 def test_a_build_that_runs_this_machines_compiler_is_refused(site: Site, tmp_path: Path) -> None:
     # as do packages whose setup.py names gcc, or fetches what somebody else has built
-    setup = SETUPTOOLS["setup.py"] + (
-        "import pathlib, subprocess\n"
+    setup = (
+        "import pathlib, subprocess\nfrom setuptools import setup\n"
         "pathlib.Path('pkg').mkdir(exist_ok=True)\n"
         "subprocess.run(['gcc', '-shared', '-x', 'c', '/dev/null', '-o', 'pkg/helper.so'], check=True)\n"
         "setup(packages=['pkg'], package_data={{'pkg': ['*.so']}})\n"
