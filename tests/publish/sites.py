@@ -11,9 +11,9 @@ from urllib.parse import unquote, urldefrag, urljoin
 
 from tests.verify.wheels import files_of, pack
 from workbench.publish.plan import Candidate
+from workbench.publish.registry import timestamp
 from workbench.registry.file import loads
-from workbench.registry.model import Package
-from workbench.verify.report import Report
+from workbench.registry.model import Package, PublishedWheel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,22 +41,21 @@ def candidate(
     if not path.exists():  # a zip holds the time, so packing it again would make other bytes
         beside = pack(folder / f"{os.getpid()}.part", files)
         beside.replace(path)
-    report = Report(
-        path=path,
-        name=name,
-        version=version,
-        tags=(tag,),
+    metadata = files[f"{module}-{version}.dist-info/METADATA"]
+    wheel = PublishedWheel(
+        filename=path.name,
+        url=f"files/{name}/{path.name}",
+        python_version="3",
+        platform=tag.rpartition("-")[2],
+        upload_date=timestamp(now)[:10],
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         size=path.stat().st_size,
-        metadata=files[f"{module}-{version}.dist-info/METADATA"],
+        upload_time=timestamp(now),
         requires_python=">=3.9",
-        libraries=(),
-        checks=(),
-        findings=(),
-        seconds=0,
+        metadata_sha256=hashlib.sha256(metadata).hexdigest(),
     )
     package = Package(source_repo=f"https://example.com/{name}", description=f"About {name}")
-    return Candidate.of(report, package, now=now)
+    return Candidate(project=name, package=package, wheel=wheel, path=path, metadata=metadata)
 
 
 def registry_of(store: Store) -> Registry:
@@ -79,10 +78,10 @@ def links_of(store: Store, page: str) -> list[tuple[str, str]]:
 
 def dead_links(store: Store) -> list[str]:
     """Return what the pages for installers link to and the store does not hold."""
-    there = {entry.key for entry in store.entries("")}
-    pages = [key for key in there if key.startswith("index/simple/") and key.endswith("index.html")]
+    pages = [e.key for e in store.entries("index/simple/") if e.key.endswith("index.html")]
     targets = {key for page in pages for key, fragment in links_of(store, page) if fragment}
-    return sorted(targets - there)
+    # listed after the pages were read: others may be publishing
+    return sorted(targets - {entry.key for entry in store.entries("files/")})
 
 
 def agreement(store: Store) -> list[str]:

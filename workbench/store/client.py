@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 STREAMS = 8
 """Requests under way at once."""
 
+TRIES = 5
+CONNECT_SECONDS = 10
+READ_SECONDS = 60
+"""How often a request is tried that fails for a reason of the store's, and for how long it may say nothing."""
+
 AGAIN = "Nothing half-published is visible; run the same command again"
 
 REMEDIES = {
@@ -59,9 +64,9 @@ def make_client(settings: S3Settings) -> Any:  # noqa: ANN401 - boto3 makes its 
     from botocore.exceptions import BotoCoreError
 
     config = Config(
-        retries={"mode": "standard", "max_attempts": 5},
-        connect_timeout=10,
-        read_timeout=60,
+        retries={"mode": "standard", "max_attempts": TRIES},
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
         max_pool_connections=2 * STREAMS,
         # each request brings the checksum that was computed by verification; boto3 need not add its own,
         # which some stores do not understand

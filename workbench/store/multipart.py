@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workbench.store.client import STREAMS, code_of
+from workbench.store.client import code_of
 from workbench.store.slices import Slice, crc32_of
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 THRESHOLD = 64 << 20
 PART = 16 << 20
 MOST_PARTS = 10_000
+PARALLEL = 4
+"""Parts of one file under way at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +84,7 @@ def upload_parts(
     there["UploadId"] = upload
     have = {part.number: part for part in sent}
     moved(sum(part.length for part in parts if part.number in have))
-    pool = ThreadPoolExecutor(STREAMS)
+    pool = ThreadPoolExecutor(PARALLEL)
     try:
         missing = [part for part in parts if part.number not in have]
         for part in pool.map(lambda part: _send(client, there, path, part, moved), missing):

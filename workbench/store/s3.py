@@ -127,21 +127,18 @@ class S3Store:
             if (stored.version if stored else None) != expected:
                 return False
             condition = {}
+        digest = hashlib.sha256(content).hexdigest()
+        described = self._described(key, digest)
+        described["Metadata"]["write"] = write = uuid.uuid4().hex
+        if content_type:
+            described["ContentType"] = content_type
+        whole = {**self._at(key), **described, **condition, "ChecksumSHA256": _encoded(digest)}
         with plainly(f"{self.place}/{key}"):
-            digest = hashlib.sha256(content).hexdigest()
-            typed = {
-                **self._described(key, digest),
-                **({"ContentType": content_type} if content_type else {}),
-            }
-            checked = {"ChecksumSHA256": _encoded(digest)}
-            done = self._try(
-                lambda: self.client.put_object(**self._at(key), Body=content, **typed, **checked, **condition)
-            )
-        if not done:
-            # a write whose answer was lost is repeated, and then refused because it was done
-            stored = self.read(key)
-            return stored is not None and stored.content == content
-        return True
+            if self._try(lambda: self.client.put_object(**whole, Body=content)):
+                return True
+            # a write whose answer was lost is repeated by boto3, and then refused because it was done
+            head = self._head(key)
+            return head is not None and head.get("Metadata", {}).get("write") == write
 
     def delete(self, key: str) -> None:
         """Delete an object."""

@@ -1,0 +1,147 @@
+"""One S3 server for all tests of a run, also of several workers, and a bucket for each test."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import uuid
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import CI
+from tests.integration.s3 import ceph
+from tests.integration.s3.faults import Proxy
+from workbench.store.s3 import S3Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.integration.s3.ceph import Server
+    from workbench.site import Site
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Return Ceph's server, started by the first worker that asks and ended by the last one."""
+    root = ceph.installed()
+    if root is None:
+        why = "Ceph is not on this machine: tests/integration/s3/setup gets it (root, Debian)"
+        if CI:
+            pytest.fail(why, pytrace=False)
+        pytest.skip(why)
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    state = shared / "ceph.json"
+    with _locked(shared):
+        if not state.exists():
+            started = ceph.start(root, tmp_path_factory.mktemp("ceph"))
+            state.write_text(json.dumps({**asdict(started), "users": 0}))
+        server = _used(state, 1)
+    yield server
+    with _locked(shared):
+        _used(state, -1)
+
+
+def _used(state: Path, more: int) -> Server:
+    """Count a user of the server in or out; end it with the last one."""
+    data = json.loads(state.read_text())
+    users = data.pop("users") + more
+    server = ceph.Server(url=data["url"], pids=tuple(data["pids"]))
+    if users:
+        state.write_text(json.dumps({**data, "users": users}))
+    else:
+        state.unlink()
+        ceph.end(server.pids)
+    return server
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with (folder / "ceph.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Let this test have the server's credentials, and none of the machine's configuration."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "WORKBENCH_S3"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ceph.ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", ceph.SECRET_KEY)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "no-such-file"))
+
+
+@pytest.fixture
+def bucket_site(server: Server, site: Site) -> Site:
+    """Return a site whose store is below a prefix of a fresh bucket, with its public URL."""
+    bucket = f"wheels-{uuid.uuid4().hex}"
+    describe(site, bucket=bucket, endpoint=server.url)
+    store_of(site).client.create_bucket(Bucket=bucket)
+    return site
+
+
+@pytest.fixture
+def store(bucket_site: Site) -> S3Store:
+    """Return the store of `bucket_site`."""
+    return store_of(bucket_site)
+
+
+def describe(site: Site, *, bucket: str, endpoint: str, public_url: str | None = None) -> None:
+    """Write a site's settings: a bucket behind an endpoint."""
+    settings = {
+        "public_url": public_url or f"{endpoint}/{bucket}/some/where",
+        "store": {"s3": {"bucket": bucket, "prefix": "some/where", "endpoint": endpoint}},
+    }
+    (site.root / "workbench.yaml").write_text(json.dumps(settings))
+
+
+def store_of(site: Site) -> S3Store:
+    settings = site.settings.store.s3
+    assert settings is not None
+    return S3Store(settings)
+
+
+@pytest.fixture
+def proxy(server: Server) -> Iterator[Proxy]:
+    """Return a proxy before the server, without a fault yet."""
+    with Proxy(server.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def careless(tmp_path: Path) -> Iterator[str]:
+    """Return the URL of a server that takes conditions and ignores them: rclone's."""
+    folder = tmp_path / "careless"
+    (folder / "wheels").mkdir(parents=True)
+    port = ceph.free_port()
+    process = subprocess.Popen(
+        [
+            "rclone",
+            "serve",
+            "s3",
+            folder,
+            "--addr",
+            f"127.0.0.1:{port}",
+            "--auth-key",
+            f"{ceph.ACCESS_KEY},{ceph.SECRET_KEY}",
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        ceph.wait(lambda: ceph.answers(url), "rclone's server")
+        yield url
+    finally:
+        process.kill()
+        process.wait()

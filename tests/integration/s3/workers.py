@@ -1,0 +1,94 @@
+"""Publishers to S3 in processes of their own, and ways to kill them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+from tests.integration.s3 import ceph
+from tests.publish.sites import candidate
+from workbench.errors import FilenameTaken
+from workbench.publish.transaction import publish
+from workbench.store import multipart
+from workbench.store.s3 import S3Store
+
+if TYPE_CHECKING:
+    from multiprocessing.synchronize import Barrier
+    from pathlib import Path
+
+    from workbench.site import S3Settings, Site
+
+
+def _store(settings: S3Settings) -> S3Store:
+    os.environ.update(AWS_ACCESS_KEY_ID=ceph.ACCESS_KEY, AWS_SECRET_ACCESS_KEY=ceph.SECRET_KEY)
+    sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - open until the process ends
+    return S3Store(settings)
+
+
+def count_up(settings: S3Settings, times: int) -> None:
+    store = _store(settings)
+    for _ in range(times):
+        while True:
+            stored = store.read("counter")
+            number = int(stored.content) if stored else 0
+            if store.replace("counter", b"%d" % (number + 1), expected=stored.version if stored else None):
+                break
+
+
+def create_one(settings: S3Settings, key: str, content: bytes, barrier: Barrier) -> None:
+    store = _store(settings)
+    store.read(key)  # a connection, so that all begin at once
+    barrier.wait()
+    try:
+        store.create(key, content, sha256=hashlib.sha256(content).hexdigest())
+    except FilenameTaken:
+        raise SystemExit(3) from None
+
+
+def create_until_part(settings: S3Settings, key: str, path: Path, sha256: str, number: int) -> None:
+    """Upload a file in parts, one after the other, and die before part `number`."""
+
+    def watch(params: dict[str, Any], **_: object) -> None:
+        if params["PartNumber"] == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    multipart.PARALLEL = 1
+    store = _store(settings)
+    store.client.meta.events.register("provide-client-params.s3.UploadPart", watch)
+    store.create(key, path, sha256=sha256)
+
+
+class OneAtATime(S3Store):
+    """A store that does one thing after the other, so that a number names one of its effects."""
+
+    @property
+    def streams(self) -> int:
+        return 1
+
+
+def publish_until(site: Site, settings: S3Settings, wheels: Path, effect: int) -> None:
+    """Publish two wheels and die before the `effect`-th request that changes something."""
+    left = effect
+
+    def watch(request: Any, **_: object) -> None:
+        nonlocal left
+        left -= request.method not in ("GET", "HEAD")
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    _store(settings)
+    store = OneAtATime(settings)
+    store.client.meta.events.register("before-send.s3", watch)
+    publish(site, store, [candidate(wheels, "demo", "1.0"), candidate(wheels, "demo", "1.1+cu130")])
+
+
+def publish_many(site: Site, settings: S3Settings, wheels: Path, local: str, barrier: Barrier) -> None:
+    """Publish 50 wheels of 10 packages, five at a time."""
+    store = _store(settings)
+    every = [candidate(wheels, f"package-{n % 10}", f"1.{n // 10}+{local}") for n in range(50)]
+    barrier.wait()
+    for at in range(0, 50, 5):
+        publish(site, store, every[at : at + 5])
