@@ -174,6 +174,12 @@ def test_a_wheel_bound_to_cuda_and_torch_says_so_in_its_version(template: str, v
     assert made.requires == ("torch==2.11.*",)
 
 
+def test_it_is_built_with_the_torch_of_its_target() -> None:
+    made = one(replace(TORCH_RECIPE, build_requires=("ninja",)), replace(CUDA, torch="2.11.1"))
+    assert made.build_requires == ("ninja", "torch==2.11.1.*")
+    assert made.requires == ("torch==2.11.*",)
+
+
 def test_a_cpu_wheel_without_torch_has_no_local_version() -> None:
     recipe = replace(RECIPE, local_version="cu{cuda}torch{torch}")
     assert str(one(recipe).version) == "1.0"

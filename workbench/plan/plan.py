@@ -126,13 +126,15 @@ def plan(
 
 
 def _plan(recipe: Recipe, patches: Sequence[PatchFile], target: Target, source: Source, suffix: str) -> Plan:
+    # a project that names torch itself, or nothing, would be built against the newest
+    torch = (f"torch=={target.torch}.*",) if target.torch else ()
     return Plan(
         recipe=recipe,
         target=target,
         source=source,
         patches=_patches_for(recipe, patches, target),
         version=_version(recipe, target, source, suffix),
-        build_requires=values_for(recipe.build_requires, target),
+        build_requires=(*values_for(recipe.build_requires, target), *torch),
         environment=variables_for(recipe.environment, target),
         repair_exclude=values_for(recipe.repair_exclude, target),
         requires=(f"torch=={_minor(target.torch)}.*",) if target.torch else (),
