@@ -1,0 +1,88 @@
+"""What a cross build costs beside a build for this machine: the CUDA samples, for aarch64 and for x86-64.
+
+    .venv/bin/python benchmarks/cross.py [--rounds 3]
+
+Each round builds both, in turn, from a fresh environment to the raw wheel. The best rounds are compared, in wall
+seconds and in CPU seconds (user and system, of the compilers too): on a busy machine the second is the fairer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from workbench.build.build import build
+from workbench.plan.plan import plan
+from workbench.plan.target import Target, this_python
+from workbench.recipe.model import LocalFolder, Recipe, Sdist
+from workbench.site import CHECKOUT, Site
+from workbench.toolchain.cuda import lay_out
+
+COMPUTE = "cu130"
+LIMIT = 1.3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """Seconds of one build."""
+
+    wall: float
+    cpu: float
+
+
+def measure(name: str, arch: str, site: Site) -> Measured:
+    """Build a sample once."""
+    recipe = Recipe(
+        name=name, version="1.0", description="a sample", source=Sdist(sha256="0" * 64), compute=("cu13*",)
+    )
+    target = Target(python=this_python(), arch=arch, compute=COMPUTE, gpu=("sm_121",))
+    ((planned,), _) = plan(recipe, (), (target,), source=LocalFolder(path=CHECKOUT / "examples" / name))
+    start, before = time.monotonic(), os.times()
+    build(planned, site)
+    after = os.times()
+    cpu = sum(
+        getattr(after, field) - getattr(before, field) for field in ("children_user", "children_system")
+    )
+    return Measured(wall=time.monotonic() - start, cpu=cpu)
+
+
+def main() -> None:
+    """Print the table; fail over the limit."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    rounds = parser.parse_args().rounds
+    root = Path(tempfile.mkdtemp(prefix="bench-cross-"))
+    site = Site(root)
+    try:
+        for arch in ("x86_64", "aarch64"):
+            lay_out(COMPUTE, arch, cache=site.cache)
+        ratios = []
+        print(
+            f"{'sample':12} {'host s':>8} {'cross s':>8} {'ratio':>6} {'host CPU':>9} {'cross CPU':>9} {'ratio':>6}"
+        )
+        for name in ("cuda-kernel", "cuda-cmake"):
+            pairs = [(measure(name, "x86_64", site), measure(name, "aarch64", site)) for _ in range(rounds)]
+            wall = [min(each.wall for each in side) for side in zip(*pairs, strict=True)]
+            cpu = [min(each.cpu for each in side) for side in zip(*pairs, strict=True)]
+            ratios.append(cpu[1] / cpu[0])
+            print(
+                f"{name:12} {wall[0]:8.1f} {wall[1]:8.1f} {wall[1] / wall[0]:6.2f} "
+                f"{cpu[0]:9.1f} {cpu[1]:9.1f} {ratios[-1]:6.2f}"
+            )
+        assert max(ratios) <= LIMIT, (
+            f"a cross build takes more than {LIMIT} times the CPU of one for this machine"
+        )
+    finally:
+        shutil.rmtree(root)
+
+
+if __name__ == "__main__":
+    main()
