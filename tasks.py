@@ -192,13 +192,43 @@ def repair(_: Context, *wheels: str, json: bool = False) -> None:
     report(repair_wheels([Path(wheel) for wheel in wheels], Site.here()), json=json)
 
 
-@verb(help={"wheels": "wheel files", "json": JSON})
-def verify(_: Context, *wheels: str, json: bool = False) -> None:
-    """Check wheels: archive, RECORD, metadata, tags, RPATHs, modules, twine's rules, the smoke test."""
+@verb(
+    help={
+        "wheels": "wheel files",
+        "gpu": "GPU architectures that must be in them: sm_121, or a list",
+        "json": JSON,
+    }
+)
+def verify(_: Context, *wheels: str, gpu: str = "", json: bool = False) -> None:
+    """Check wheels: archive, RECORD, metadata, tags, RPATHs, GPU code, modules, twine's rules, the smoke test."""
     from workbench.commands.verify import report, verify_wheels
+    from workbench.plan.target import parse_gpu
     from workbench.site import Site
 
-    report(verify_wheels([Path(wheel) for wheel in wheels], Site.here()), json=json)
+    report(verify_wheels([Path(wheel) for wheel in wheels], Site.here(), gpu=parse_gpu(gpu)), json=json)
+
+
+# ---------------------------------------------------------------- what wheels are compiled with
+
+
+@verb(
+    help={
+        "compute": "the compute platform: cu130",
+        "arch": "the architecture to compile for: x86_64, aarch64 (default: this machine's)",
+        "libraries": "CUDA's libraries beside the runtime: cublas, or a list",
+        "check": "read every file and compare its hash",
+        "json": JSON,
+    }
+)
+def toolchain(
+    _: Context, compute: str, arch: str = "", libraries: str = "", check: bool = False, json: bool = False
+) -> None:
+    """Lay out a CUDA toolkit from NVIDIA's wheels on the package index, pinned by hash, in the shared cache."""
+    from workbench.commands.toolchain import report, toolchain
+    from workbench.site import Site
+
+    chosen = libraries.split(",") if libraries else []
+    report(toolchain(compute, Site.here(), arch=arch, libraries=chosen, check=check), json=json)
 
 
 # ---------------------------------------------------------------- publishing

@@ -98,10 +98,12 @@ class ContainerSettings:
 class Settings:
     """``workbench.yaml``, every key of it optional.
 
-    `public_url` is where the world finds the store's root, without a trailing slash.
+    `public_url` is where the world finds the store's root, without a trailing slash. `glibc` is the newest glibc
+    that a wheel may need (``2.34``; DGX OS 7 has 2.39).
     """
 
     public_url: str | None = None
+    glibc: str | None = None
     store: StoreSettings = field(default_factory=StoreSettings)
     index: IndexSettings = field(default_factory=IndexSettings)
     container: ContainerSettings = field(default_factory=ContainerSettings)

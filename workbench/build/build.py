@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import parse_wheel_filename
 
+from workbench.build import memory
 from workbench.build.container import build_in_container
 from workbench.build.host import build_here
 from workbench.build.machine import foreign_programs
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 def build(plan: Plan, site: Site, *, jobs: int | None = None) -> Path:
     """Build one plan and return the raw wheel, in the plan's folder below ``.workbench/builds``.
 
-    `jobs` caps the compilers that run at once; the default is one for each processor that this process may use.
+    `jobs` caps the compilers that run at once; the default is one for each processor that this process may use, and
+    in any case no more than there is memory for.
 
     Raises BuildFailed, with the tree and the log kept and named; SourceError and PatchError from the source;
     ToolchainError, ToolMissing and ContainerError where this machine lacks what the builder needs.
@@ -35,7 +37,7 @@ def build(plan: Plan, site: Site, *, jobs: int | None = None) -> Path:
     with place.opened(site):
         with step(f"build {plan.title} ({plan.builder})") as at:
             try:
-                wheel = builder(place, site, at, jobs=jobs or len(os.sched_getaffinity(0)))
+                wheel = builder(place, site, at, jobs=_jobs(plan, jobs))
             except CommandFailed as error:
                 raise place.failed(str(error)) from error
             at.outcome = wheel.name
@@ -43,6 +45,11 @@ def build(plan: Plan, site: Site, *, jobs: int | None = None) -> Path:
         if parse_wheel_filename(wheel.name)[1] == plan.version and not plan.requires:
             return wheel
         return restamp(wheel, plan.version, requires=plan.requires)
+
+
+def _jobs(plan: Plan, requested: int | None) -> int:
+    per_job = round(plan.recipe.memory_per_job * 1e9)
+    return memory.jobs(requested, len(os.sched_getaffinity(0)), memory.available() if per_job else 0, per_job)
 
 
 def _check(wheel: Path, place: Workplace) -> None:

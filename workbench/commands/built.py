@@ -23,16 +23,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """How one wheel was made. `build_key` is None for a build from a local folder."""
+    """How one wheel was made.
+
+    `build_key` is None for a build from a local folder. `gpu` are the architectures that were asked for.
+    """
 
     record_sha256: str
     build_key: str | None
+    gpu: tuple[str, ...] = ()
     facts: BuildFacts
 
 
-def keep(wheel: Path, *, build_key: str | None, facts: BuildFacts) -> Built:
+def keep(wheel: Path, *, build_key: str | None, gpu: tuple[str, ...], facts: BuildFacts) -> Built:
     """Write what is known of a fresh wheel beside it."""
-    built = Built(record_sha256=_record_sha256(wheel), build_key=build_key, facts=facts)
+    built = Built(record_sha256=_record_sha256(wheel), build_key=build_key, gpu=gpu, facts=facts)
     write_whole(_beside(wheel), json.dumps(asdict(built), indent=2) + "\n")
     return built
 
@@ -52,6 +56,14 @@ def recall(wheel: Path) -> Built | None:
     if built.record_sha256 != _record_sha256(wheel):
         raise WorkbenchError(f"{path} speaks of other bytes than {wheel.name} has; build the wheel again")
     return built
+
+
+def asked_gpu(wheel: Path) -> tuple[str, ...]:
+    """Return the GPU architectures that a wheel was built for, as far as that is known: nothing is checked here."""
+    try:
+        return parse(Built, json.loads(_beside(wheel).read_bytes())).gpu
+    except (FileNotFoundError, ValueError, Mismatch):
+        return ()  # a damaged file is told of by who needs it; a wheel is judged by its own bytes
 
 
 def discard(wheel: Path) -> None:

@@ -38,10 +38,10 @@ def _repair(wheel: Path, site: Site) -> Repaired:
     if name in names(site.recipes):
         exclude = values_for(load(site.recipes, name).repair_exclude, _target(wheel, known))
     with console.step(f"repair {wheel.name}") as at:
-        repaired = repair(wheel, site.wheels, exclude=exclude)
+        repaired = repair(wheel, site.wheels, exclude=exclude, glibc_ceiling=site.settings.glibc)
         at.outcome = repaired.policy
     if known:
-        built.keep(repaired.path, build_key=known.build_key, facts=known.facts)
+        built.keep(repaired.path, build_key=known.build_key, gpu=known.gpu, facts=known.facts)
     return repaired
 
 
@@ -67,6 +67,7 @@ def report(repaired: Sequence[Repaired], *, json: bool) -> None:
             ("policy", each.policy),
             ("grafted", ", ".join(each.grafted) or "nothing"),
             ("excluded", ", ".join(each.excluded) or "nothing"),
+            ("rpaths added", ", ".join(each.rpaths_added) or "none"),
             ("rpaths removed", ", ".join(each.rpaths_removed) or "none"),
             *(("in the way", str(limit)) for limit in each.limits),
         ]

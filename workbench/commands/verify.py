@@ -8,6 +8,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from workbench import console
 from workbench.build.interpreter import find_interpreter
+from workbench.commands import built
 from workbench.errors import UsageError, VerificationFailed
 from workbench.plan.target import this_arch, this_python
 from workbench.recipe.load import load, names
@@ -22,14 +23,19 @@ if TYPE_CHECKING:
     from workbench.verify.report import Report
 
 
-def verify_wheels(wheels: Sequence[Path], site: Site, *, reuse: bool = False) -> tuple[Report, ...]:
-    """Return a report for each wheel, in their order; `reuse` takes one that was kept for an unchanged file.
+def verify_wheels(
+    wheels: Sequence[Path], site: Site, *, gpu: Sequence[str] = (), reuse: bool = False
+) -> tuple[Report, ...]:
+    """Return a report for each wheel, in their order.
+
+    `gpu` are architectures (``sm_121``) that must be in every wheel; one that was built here must have those that
+    it was built for in any case. `reuse` takes a report that was kept for an unchanged file.
 
     Raises UsageError without a wheel, RecipeError, ToolMissing.
     """
     if not wheels:
         raise UsageError("name the wheels: wheels/*.whl")
-    return verify([_request(wheel, site) for wheel in wheels], site, reuse=reuse)
+    return verify([_request(wheel, site, tuple(gpu)) for wheel in wheels], site, reuse=reuse)
 
 
 def report(reports: Sequence[Report], *, json: bool) -> None:
@@ -55,7 +61,7 @@ def require_passed(reports: Sequence[Report]) -> None:
         )
 
 
-def _request(wheel: Path, site: Site) -> Request:
+def _request(wheel: Path, site: Site, gpu: tuple[str, ...]) -> Request:
     """Ask for a wheel what its recipe says; for one without a recipe, that its own modules import."""
     try:
         name, _, _, tags = parse_wheel_filename(wheel.name)
@@ -64,12 +70,14 @@ def _request(wheel: Path, site: Site) -> Request:
     python = python_of(wheel.name)
     runs_here = any(tag.platform == "any" or tag.platform.endswith(f"_{this_arch()}") for tag in tags)
     interpreter = find_interpreter(python) if runs_here else None
+    wanted = tuple(dict.fromkeys((*gpu, *built.asked_gpu(wheel))))
     if name not in names(site.recipes):
-        return Request(path=wheel, python=interpreter)
+        return Request(path=wheel, gpu=wanted, python=interpreter)
     recipe = load(site.recipes, name)
     return Request(
         path=wheel,
         modules=recipe.modules,
+        gpu=wanted,
         smoke_test=recipe.smoke_test,
         test_requires=recipe.test_requires,
         python=interpreter,

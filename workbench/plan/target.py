@@ -85,7 +85,7 @@ def cross(axes: Axes) -> tuple[Target, ...]:
     archs = _parse("--arch", axes.arch, ARCHITECTURES.__contains__, "x86_64 or aarch64") or (this_arch(),)
     computes = _parse("--compute", axes.compute, _COMPUTE.fullmatch, "cpu, cu130, rocm6.4 ...") or ("cpu",)
     torches = _parse("--torch", axes.torch, _TORCH.fullmatch, "a release: 2.11 or 2.11.0") or (None,)
-    gpu = _parse("--gpu", axes.gpu, _GPU.fullmatch, "sm_121 (machine code), compute_120 (PTX)")
+    gpu = parse_gpu(axes.gpu)
     return tuple(
         Target(
             python=python,
@@ -113,6 +113,11 @@ def parse_pythons(text: str) -> tuple[str, ...]:
             raise UsageError(f"--python {text}: the range {part!r} runs backwards")
         minors.update(range(first, last + 1))
     return tuple(f"3.{minor}" for minor in sorted(minors))
+
+
+def parse_gpu(text: str) -> tuple[str, ...]:
+    """Read ``sm_121`` or ``sm_121,compute_120`` into GPU architectures; nothing into none. Raises UsageError."""
+    return _parse("--gpu", text, _GPU.fullmatch, "sm_121 (machine code), compute_120 (PTX)")
 
 
 def _parse(option: str, text: str, fits: Callable[[str], object], expected: str) -> tuple[str, ...]:

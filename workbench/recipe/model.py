@@ -126,6 +126,7 @@ class Recipe:
     ``build_requires``            requirements on top of the project's own ``build-system.requires``
     ``cuda_libraries``            CUDA's libraries beside the runtime that it is built with (``"cublas"``)
     ``environment``               variables for the build backend
+    ``memory_per_job``            gigabytes that one compiler takes at its peak; jobs are capped by what is free
     ``local_version``             template of the local version (``"cu{cuda}torch{torch}"``); see docs/targets.md
     ``repair_exclude``            sonames that auditwheel must not graft (wildcards allowed)
     ``modules``                   import names that the wheel must provide; the name unless given
@@ -153,6 +154,7 @@ class Recipe:
     build_requires: tuple[str | When, ...] = ()
     cuda_libraries: tuple[str, ...] = ()
     environment: dict[str, str | When] = field(default_factory=dict)
+    memory_per_job: float = 0
     local_version: str = ""
     repair_exclude: tuple[str | When, ...] = ()
     modules: tuple[str, ...] = ()
@@ -188,6 +190,7 @@ _TYPES: dict[str, tuple[type | tuple[type, ...], type | tuple[type, ...], str]] 
     "str": (str, (), "a string"),
     "str | None": ((str, type(None)), (), "a string"),
     "bool": (bool, (), "True or False"),
+    "float": ((int, float), (), "a number"),
     "tuple[str, ...]": (tuple, str, 'a tuple of strings: ("x",)'),
     "tuple[When, ...]": (tuple, When, 'a tuple of when(...): (when("x", compute="cu13*"),)'),
     "tuple[str | When, ...]": (tuple, (str, When), 'a tuple of strings and when(...): ("x",)'),
