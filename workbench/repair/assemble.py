@@ -30,8 +30,8 @@ def assemble(target: Path, *, base: Path, made: Path, changed: Mapping[str, Path
     """Write the wheel `target` with the members of the wheel `made`, those of `changed` in place of its own.
 
     A member that RECORD shows to be the same in the wheel `base` is copied from there as it is. RECORD comes
-    last, with the rows of what changed made anew; signatures of the old one are left out. `base` and `made` may
-    be one.
+    last, with the rows of what changed made anew; signatures of the old one, and folders that only `made` has, are
+    left out. `base` and `made` may be one.
 
     Raises OSError, BadBinary, BadRecord and zipfile.BadZipFile.
     """
@@ -43,9 +43,11 @@ def assemble(target: Path, *, base: Path, made: Path, changed: Mapping[str, Path
             member = new.members[name]
             if name in changed:
                 rows[name] = writer.add(member, _Fresh.of(changed[name]))
-            elif name == new.record or name.endswith(_SIGNATURES):
+            elif (
+                name == new.record or name.endswith(_SIGNATURES) or (name.endswith("/") and name not in order)
+            ):
                 continue
-            elif name in old.members and (base == made or old.row(name) == new.row(name)):
+            elif name in order and (base == made or name.endswith("/") or old.row(name) == new.row(name)):
                 writer.copy(old.file, old.members[name])
             else:
                 rows[name] = writer.add(member, _Fresh(member.file_size, content(new.file, member)))
