@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import distributions
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
@@ -13,7 +14,7 @@ from packaging.utils import parse_wheel_filename
 
 from workbench.build.interpreter import find_interpreter
 from workbench.commands.index import served
-from workbench.commands.verify import python_of
+from workbench.commands.verify import arch_of, emulated, python_of
 from workbench.console import step
 from workbench.environment import Environment
 from workbench.errors import CommandFailed, InstallFailed, SettingsError
@@ -91,37 +92,53 @@ def _index_url(site: Site) -> Iterator[str]:
 def _prove(cell: Cell, index_url: str, site: Site, installer: Installer) -> None:
     recipe = load(site.recipes, cell.package)
     name, version, _, _ = parse_wheel_filename(cell.wheel.filename)
+    code = recipe.smoke_test or f"import {recipe.modules[0]}"
+    arch = arch_of(cell.wheel.filename)
     with (
-        step(
-            f"prove {name} {version} on Python {cell.python}: {installer} installs it, the smoke test passes"
-        ),
+        step(f"prove {name} {version} {arch} on Python {cell.python}: {installer} installs it") as at,
         TemporaryDirectory(prefix="workbench-proof-") as folder,
     ):
         place = Path(folder)
         pin = place / "requirements.txt"
         pin.write_text(f"{name}=={version} --hash=sha256:{cell.wheel.sha256}\n")
+        exactly: list[str | Path] = ["--no-deps", "--require-hashes", "-r", pin]
         try:
-            environment = Environment.create(place / "env", python=find_interpreter(cell.python))
-            run([*_install(installer, environment, index_url), "--no-deps", "--require-hashes", "-r", pin])
-            environment.install([f"{name}=={version}", *recipe.test_requires])
-            environment.run_code(recipe.smoke_test or f"import {recipe.modules[0]}", cwd=place)
+            if arch == this_arch():
+                environment = Environment.create(place / "env", python=find_interpreter(cell.python))
+                run([*_installing(installer, index_url, ["--python", environment.python]), *exactly])
+                environment.install([f"{name}=={version}", *recipe.test_requires])
+                environment.run_code(code, cwd=place)
+            else:
+                packages = place / "packages"
+                run([*_installing(installer, index_url, _foreign(installer, cell, arch, packages)), *exactly])
+                python = emulated(cell.python, arch, site)
+                if python is None:
+                    at.outcome = "not run: no Python of that architecture here"
+                    return
+                (installed,) = distributions(name=name, path=[str(packages)])
+                requires = installed.requires or []
+                python.install([*requires, *recipe.test_requires], packages)
+                python.run_code(code, packages=packages, cwd=place)
+            at.outcome = "the smoke test passes"
         except CommandFailed as error:
             raise InstallFailed(
                 f"{cell.wheel.filename} is published, but does not install with {installer}: {error}"
             ) from error
 
 
-def _install(installer: Installer, environment: Environment, index_url: str) -> list[str | Path]:
-    if installer == "pip":
-        pip: list[str | Path] = [
-            sys.executable,
-            "-m",
-            "pip",
-            "--python",
-            environment.python,
-            "install",
-            "--no-cache-dir",
-        ]
-        return [*pip, "--quiet", "--disable-pip-version-check", "--index-url", index_url]
-    uv: list[str | Path] = ["uv", "pip", "install", "--no-cache", "--quiet", "--python", environment.python]
-    return [*uv, "--default-index", index_url]
+def _installing(installer: Installer, index_url: str, where: Sequence[str | Path]) -> list[str | Path]:
+    if installer == "uv":
+        return ["uv", "pip", "install", "--quiet", "--no-cache", "--default-index", index_url, *where]
+    pip: list[str | Path] = [sys.executable, "-m", "pip"]
+    if where[0] == "--python":  # pip takes it before its verb
+        pip, where = [*pip, *where], ()
+    return [*pip, "install", "--quiet", "--no-cache-dir", "--index-url", index_url, *where]
+
+
+def _foreign(installer: Installer, cell: Cell, arch: str, packages: Path) -> list[str | Path]:
+    """Return the options with which an installer installs for another machine, into a folder."""
+    into: list[str | Path] = ["--target", packages, "--only-binary", ":all:", "--python-version", cell.python]
+    if installer == "uv":
+        return [*into, "--python-platform", f"{arch}-manylinux_2_40"]
+    *_, tags = parse_wheel_filename(cell.wheel.filename)
+    return [*into, *(word for tag in tags for word in ("--platform", tag.platform))]

@@ -8,10 +8,10 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from workbench import console
 from workbench.commands import built
-from workbench.commands.verify import python_of
+from workbench.commands.verify import arch_of, python_of
 from workbench.errors import RepairFailed
 from workbench.plan.conditions import values_for
-from workbench.plan.target import ARCHITECTURES, Target, this_arch
+from workbench.plan.target import Target
 from workbench.recipe.load import load, names
 from workbench.repair.repair import Repaired, repair
 
@@ -47,11 +47,9 @@ def _repair(wheel: Path, site: Site) -> Repaired:
 
 def _target(wheel: Path, known: Built | None) -> Target:
     """Return what a wheel was built for, as its filename and what is known of its build say."""
-    *_, tags = parse_wheel_filename(wheel.name)
-    arch = next((arch for arch in ARCHITECTURES for tag in tags if tag.platform.endswith(arch)), this_arch())
     return Target(
         python=python_of(wheel.name),
-        arch=arch,
+        arch=arch_of(wheel.name),
         compute=known.facts.compute if known else "cpu",
         torch=known.facts.torch if known else None,
     )

@@ -9,9 +9,10 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from workbench import console
 from workbench.build.interpreter import find_interpreter
 from workbench.commands import built
-from workbench.errors import UsageError, VerificationFailed
-from workbench.plan.target import this_arch, this_python
+from workbench.errors import ContainerError, ToolMissing, UsageError, VerificationFailed
+from workbench.plan.target import ARCHITECTURES, this_arch, this_python
 from workbench.recipe.load import load, names
+from workbench.toolchain.emulated import EmulatedPython, emulated_python
 from workbench.verify.engine import Request, verify
 from workbench.verify.report import checks_table, findings_text
 
@@ -64,12 +65,12 @@ def require_passed(reports: Sequence[Report]) -> None:
 def _request(wheel: Path, site: Site, gpu: tuple[str, ...]) -> Request:
     """Ask for a wheel what its recipe says; for one without a recipe, that its own modules import."""
     try:
-        name, _, _, tags = parse_wheel_filename(wheel.name)
+        name, *_ = parse_wheel_filename(wheel.name)
     except InvalidWheelFilename:
         return Request(path=wheel)  # verification's own finding
     python = python_of(wheel.name)
-    runs_here = any(tag.platform == "any" or tag.platform.endswith(f"_{this_arch()}") for tag in tags)
-    interpreter = find_interpreter(python) if runs_here else None
+    arch = arch_of(wheel.name)
+    interpreter = find_interpreter(python) if arch == this_arch() else emulated(python, arch, site)
     wanted = tuple(dict.fromkeys((*gpu, *built.asked_gpu(wheel))))
     if name not in names(site.recipes):
         return Request(path=wheel, gpu=wanted, python=interpreter)
@@ -91,3 +92,18 @@ def python_of(filename: str) -> str:
         if tag.interpreter.startswith("cp3") and tag.abi.startswith(tag.interpreter):
             return f"3.{tag.interpreter.removeprefix('cp3')}"
     return this_python()
+
+
+def arch_of(filename: str) -> str:
+    """Return the architecture that a wheel is for; ours where it is for any."""
+    *_, tags = parse_wheel_filename(filename)
+    return next((arch for arch in ARCHITECTURES for tag in tags if tag.platform.endswith(arch)), this_arch())
+
+
+def emulated(python: str, arch: str, site: Site) -> EmulatedPython | None:
+    """Return a Python of another architecture that runs here under qemu, or None, having said why."""
+    try:
+        return emulated_python(python, arch, cache=site.cache)
+    except (ToolMissing, ContainerError) as error:
+        console.note(f"· wheels of {arch} for Python {python} are not smoke-tested here: {error}")
+        return None

@@ -33,6 +33,8 @@ class EmulatedPython:
 
     def install(self, requirements: Sequence[str | Path], into: Path) -> None:
         """Install wheels and requirements for this Python into a folder. Raises CommandFailed."""
+        if not requirements:
+            return
         platform = ["--python-platform", f"{self.arch}-manylinux_2_36", "--python-version", self.version]
         argv = ["uv", "pip", "install", "--quiet", "--only-binary", ":all:", *platform]
         run([*argv, "--target", into, *requirements], env=index_environment())

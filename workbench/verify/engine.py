@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from workbench.console import progress, step
 from workbench.errors import UsageError, WorkbenchError
-from workbench.plan.target import this_arch
 from workbench.verify import archive, cache
 from workbench.verify.checks import check, parse_filename
 from workbench.verify.report import Report
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.site import Site
+    from workbench.toolchain.emulated import EmulatedPython
     from workbench.verify.report import Check, Finding
 
 POOL_PAYS = 64 << 20
@@ -38,7 +38,8 @@ class Request:
 
     `modules` are the import names that it must provide, `gpu` the architectures (``sm_121``) that every file with
     GPU code must have code for. `smoke_test` is Python code that runs after the modules are imported, with the
-    wheel and `test_requires` (PEP 508) installed for the interpreter `python`; None asks for no smoke test.
+    wheel and `test_requires` (PEP 508) installed for the interpreter `python`, which may be one that runs under
+    qemu; None asks for no smoke test.
     """
 
     path: Path
@@ -46,7 +47,7 @@ class Request:
     gpu: tuple[str, ...] = ()
     smoke_test: str = ""
     test_requires: tuple[str, ...] = ()
-    python: Path | None = None
+    python: Path | EmulatedPython | None = None
 
 
 def verify(
@@ -57,8 +58,8 @@ def verify(
     Wheels are read in `jobs` processes; unless said, one for each processor that this process may use. With
     `reuse`, a report that was kept for the same file and the same questions is returned as it is.
 
-    A smoke test runs only for a wheel in which nothing else was found, and where its architecture is this
-    machine's; otherwise ``smoke`` is not among the report's checks.
+    A smoke test runs only for a wheel in which nothing else was found; otherwise ``smoke`` is not among the
+    report's checks.
 
     Raises UsageError for a path that is no file, ToolMissing and CommandFailed when twine does not run.
     """
@@ -164,7 +165,7 @@ def _smoke_all(requests: Sequence[Request], reports: Sequence[Report], workers: 
     due = [
         (request, report)
         for request, report in zip(requests, reports, strict=True)
-        if request.python and report.passed and _runs_here(request.path)
+        if request.python and report.passed
     ]
     if not due:
         return list(reports)
@@ -190,11 +191,6 @@ def _smoke(request: Request, report: Report) -> Report:
         test_requires=request.test_requires,
     )
     return replace(_and(report, "smoke", findings), seconds=report.seconds + time.monotonic() - start)
-
-
-def _runs_here(wheel: Path) -> bool:
-    filename = parse_filename(wheel.name)
-    return filename is not None and (filename.pure or this_arch() in filename.architectures)
 
 
 def _and(report: Report, check: Check, findings: tuple[Finding, ...]) -> Report:

@@ -8,16 +8,26 @@ from typing import TYPE_CHECKING
 
 from workbench.environment import Environment
 from workbench.errors import CommandFailed
+from workbench.toolchain.emulated import EmulatedPython
 from workbench.verify.report import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from workbench.process import Completed
 
 
 def smoke_test(
-    wheel: Path, *, python: Path, modules: Sequence[str], code: str, test_requires: Sequence[str]
+    wheel: Path,
+    *,
+    python: Path | EmulatedPython,
+    modules: Sequence[str],
+    code: str,
+    test_requires: Sequence[str],
 ) -> tuple[Finding, ...]:
     """Install a wheel, its requirements and `test_requires`; import its modules; run `code`.
+
+    `python` is an interpreter of this machine, or one of the wheel's own architecture that runs under qemu.
 
     Each module is imported in a process of its own, so that one cannot lean on another. It ends at the first
     that fails: the finding says which it was and quotes what was printed.
@@ -28,14 +38,26 @@ def smoke_test(
         empty.mkdir()
         at = "install"
         try:
-            environment = Environment.create(folder / "env", python=python)
-            environment.install([wheel.resolve(), *test_requires])
+            run_code = _prepare(python, folder, [wheel.resolve(), *test_requires], cwd=empty)
             for module in modules:
                 at = f"import {module}"
-                environment.run_code(at, cwd=empty)
+                run_code(at)
             if code:
                 at = "smoke_test"
-                environment.run_code(code, cwd=empty)
+                run_code(code)
         except CommandFailed as error:
             return (Finding(check="smoke", where=at, what=str(error)),)
     return ()
+
+
+def _prepare(
+    python: Path | EmulatedPython, folder: Path, requirements: Sequence[str | Path], *, cwd: Path
+) -> Callable[[str], Completed]:
+    """Install requirements for a Python, apart from all others, and return what runs code there."""
+    if isinstance(python, EmulatedPython):
+        packages = folder / "packages"
+        python.install(requirements, packages)
+        return lambda code: python.run_code(code, packages=packages, cwd=cwd)
+    environment = Environment.create(folder / "env", python=python)
+    environment.install(requirements)
+    return lambda code: environment.run_code(code, cwd=cwd)
