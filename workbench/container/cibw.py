@@ -164,14 +164,12 @@ def command(
     )
     exclude = shlex.join([word for soname in build.exclude for word in ("--exclude", soname)])
     create = shlex.join(_create_args(build, folder, label, handed, emulated))
-    environment = " ".join(
-        f"{key}={shlex.quote(value)}{':$PATH' if key == 'PATH' else ''}"
-        for key, value in build.environment.items()
-    )
     options = {
         "CIBW_CONTAINER_ENGINE": f"{engine}; create_args: {create}; disable_host_mount: True",
         f"CIBW_MANYLINUX_{build.arch.upper()}_IMAGE": build.image,
-        "CIBW_ENVIRONMENT": environment,
+        "CIBW_ENVIRONMENT": f"PATH={shlex.quote(path)}:$PATH"
+        if (path := build.environment.get("PATH"))
+        else "",
         "CIBW_BEFORE_ALL": build.before_all,
         "CIBW_BEFORE_BUILD": f"{prepare} && {build.before_build}" if build.before_build else prepare,
         "CIBW_BUILD_FRONTEND": f"{build.frontend}; args: --no-isolation --skip-dependency-check",
@@ -196,11 +194,14 @@ def command(
         *("cibuildwheel", "--only", build.identifier, "--output-dir", str(build.output)),
         *("--config-file", str(folder / "cibuildwheel.toml"), "."),
     )
-    return Command(argv=argv, env={key: value for key, value in options.items() if value}, files=files)
+    return Command(argv=argv, env=options, files=files)
 
 
 def _create_args(build: Build, folder: Path, label: str, handed: Handed, emulated: bool) -> list[str]:
-    variables = dict(handed.environment)
+    variables = {
+        **handed.environment,
+        **{key: value for key, value in build.environment.items() if key != "PATH"},
+    }
     mounts = [Mount(source=folder, target=INSIDE), *handed.mounts, *build.mounts]
     if build.toolkit:
         mounts.append(Mount(source=build.toolkit, target=CUDA_HOME))
@@ -215,6 +216,7 @@ def _create_args(build: Build, folder: Path, label: str, handed: Handed, emulate
     return [
         *arguments,
         *map(str, mounts),
+        # not CIBW_ENVIRONMENT: what reads it is not quite a shell, and quotes come out of it changed
         *(f"--env={key}={value}" for key, value in variables.items()),
         *(f"--env={name}" for name in handed.passed),
         *build.create_args,

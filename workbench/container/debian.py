@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from workbench.container.engine import OCI_ARCH
 from workbench.errors import CommandFailed, ContainerError
+from workbench.files import one_at_a_time
 from workbench.process import run
 
 if TYPE_CHECKING:
@@ -34,8 +35,18 @@ def unpack(
 
     Raises ContainerError where apt cannot have them.
     """
-    mirror = mirror or apt_mirror()
-    state = cache / f"{suite}-{arch}"
+    with one_at_a_time(cache / f"{suite}-{arch}.lock"):
+        files, downloaded = _fetch(packages, cache / f"{suite}-{arch}", suite, arch, mirror or apt_mirror())
+        _prepare(into)
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            list(pool.map(lambda deb: _unpack(deb, into), files))
+    return downloaded
+
+
+def _fetch(
+    packages: Sequence[str], state: Path, suite: str, arch: str, mirror: str
+) -> tuple[list[Path], int]:
+    """Return the files of packages and of what they depend on, and how many bytes of them were not there yet."""
     debs = state / "debs"
     for folder in (debs / "partial", state / "lists" / "partial", state / "none" / "partial"):
         folder.mkdir(parents=True, exist_ok=True)
@@ -56,10 +67,7 @@ def unpack(
             f"Debian {suite} for {arch} cannot be had from {mirror}: {error}\nName another mirror with --mirror"
         ) from error
     files = [debs / name for name in re.findall(r"^'[^']+' (\S+\.deb) ", named, re.MULTILINE)]
-    _prepare(into)
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        list(pool.map(lambda deb: _unpack(deb, into), files))
-    return sum(deb.stat().st_size for deb in files if deb.name not in before)
+    return files, sum(deb.stat().st_size for deb in files if deb.name not in before)
 
 
 def _options(state: Path, arch: str) -> list[str]:

@@ -137,12 +137,14 @@ def require_image(engine: Engine, name: str, arch: str) -> Image:
     """
     image = find_image(engine, name)
     if image is None:
-        done = run([engine.name, "pull", "--quiet", f"--platform=linux/{OCI_ARCH[arch]}", name], check=False)
+        # what is called localhost/ was made here, and lies in no registry
+        local = name.startswith("localhost/")
+        pull = [engine.name, "pull", "--quiet", f"--platform=linux/{OCI_ARCH[arch]}", name]
+        said = "it is made on this machine" if local else run(pull, check=False).tail.rpartition("\n")[2]
         image = find_image(engine, name)
         if image is None:
             raise ContainerError(
-                f"the image {name} is not here, and {engine.name} cannot pull it: "
-                f"{(done.tail.splitlines() or ['it said nothing'])[-1]}\n"
+                f"the image {name} is not here, and {engine.name} cannot pull it: {said}\n"
                 f"Make one with 'invoke image --arch {arch}', or name another in workbench.yaml "
                 "(container.images)"
             )

@@ -10,6 +10,7 @@ full speed beside the emulated rest, and an x86-64 CUDA toolkit in the cross lay
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import stat
@@ -24,6 +25,7 @@ from workbench.container.debian import unpack
 from workbench.container.engine import NATIVE_LABEL, OCI_ARCH, find_image
 from workbench.environment import index_environment
 from workbench.errors import CommandFailed, ContainerError
+from workbench.files import one_at_a_time
 from workbench.plan.target import this_arch
 from workbench.process import run
 
@@ -31,6 +33,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from workbench.container.engine import Engine, Image
+
+FORMAT = 1
+"""Raised when the same recipe makes another image."""
+
+RECIPE_LABEL = "wheel-workbench.recipe"
+"""Says what an image was made of."""
 
 Kind = Literal["build", "runtime"]
 
@@ -98,6 +106,11 @@ class Recipe:
         return f"localhost/wheel-workbench/{self.suite}-{self.kind}{cuda}{extra}:{self.arch}"
 
     @property
+    def digest(self) -> str:
+        """What the image is made of, as a hash: an image with another one is made anew."""
+        return hashlib.sha256(f"{FORMAT} {self}".encode()).hexdigest()
+
+    @property
     def native_compilers(self) -> bool:
         """Whether the compilers are programs of the machine that makes the image, and not of the image's own."""
         return (
@@ -107,14 +120,24 @@ class Recipe:
         )
 
 
-def build_image(recipe: Recipe, engine: Engine, *, cache: Path) -> Image:
-    """Make an image; Debian's packages are kept in `cache`, and only what changed is downloaded again.
+def build_image(recipe: Recipe, engine: Engine, *, cache: Path, refresh: bool = False) -> Image:
+    """Return the image of a recipe, made unless the engine has it; `refresh` makes it anew from today's packages.
+
+    Debian's packages are kept in `cache`, and only what changed is downloaded again. Safe for several processes
+    at once: the first makes the image and the others wait.
 
     Raises ContainerError when it cannot be made.
     """
     if recipe.suite not in SUITES:
         raise ContainerError(f"suite {recipe.suite}: known are {', '.join(SUITES)}")
-    suite = SUITES[recipe.suite]
+    with one_at_a_time(cache / "images" / f"{recipe.name.rpartition('/')[2]}.lock"):
+        image = find_image(engine, recipe.name)
+        if image is None or image.labels.get(RECIPE_LABEL) != recipe.digest or refresh:
+            image = _make(recipe, SUITES[recipe.suite], engine, image, cache)
+    return image
+
+
+def _make(recipe: Recipe, suite: Suite, engine: Engine, before: Image | None, cache: Path) -> Image:
     with tempfile.TemporaryDirectory(prefix="workbench-image-", ignore_cleanup_errors=True) as name:
         work = Path(name)
         root = work / "root"
@@ -137,6 +160,8 @@ def build_image(recipe: Recipe, engine: Engine, *, cache: Path) -> Image:
         with step(f"import {recipe.name}") as at:
             image = _import(recipe, engine, root, work / "root.tar")
             at.outcome = file_size(image.size)
+    if before and before.id != image.id:
+        run([engine.name, "rmi", before.id], check=False)  # stays where a container still uses it
     return image
 
 
@@ -233,6 +258,7 @@ def _import(recipe: Recipe, engine: Engine, root: Path, archive: Path) -> Image:
         ["tar", "--create", f"--file={archive}", "--numeric-owner", "--owner=0", "--group=0", "-C", root, "."]
     )
     changes = [f"ENV {key}={value}" for key, value in _variables(recipe).items()]
+    changes.append(f"LABEL {RECIPE_LABEL}={recipe.digest}")
     if recipe.native_compilers:
         changes.append(f"LABEL {NATIVE_LABEL}={this_arch()}")
     options = [word for change in (*changes, 'CMD ["/bin/bash"]') for word in ("--change", change)]
@@ -242,7 +268,6 @@ def _import(recipe: Recipe, engine: Engine, root: Path, archive: Path) -> Image:
         if engine.name == "docker"
         else ["--os=linux", f"--arch={OCI_ARCH[recipe.arch]}"]
     )
-    before = find_image(engine, recipe.name)
     try:
         run([engine.name, "import", *arch, *options, archive, recipe.name])
     except CommandFailed as error:
@@ -250,8 +275,6 @@ def _import(recipe: Recipe, engine: Engine, root: Path, archive: Path) -> Image:
     image = find_image(engine, recipe.name)
     if image is None:
         raise ContainerError(f"{engine} took the image and does not list it as {recipe.name}")
-    if before and before.id != image.id:
-        run([engine.name, "rmi", before.id], check=False)  # stays where a container still uses it
     return image
 
 

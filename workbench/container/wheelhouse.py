@@ -21,11 +21,12 @@ OLDEST_GLIBC = 5
 
 
 def fetch_wheelhouse(
-    requirements: Sequence[str], *, python: str, arch: str, glibc: str, into: Path
+    requirements: Sequence[str], *, python: str, arch: str, into: Path, glibc: str = "2.28"
 ) -> Handed:
     """Download wheels, and what they require, for another machine; return the configuration that uses only them.
 
-    `glibc` is the image's (``2.36``). What a build backend asks for as it runs (``ninja``) must be named too.
+    The wheels need no newer `glibc`; the image has it or a newer one. What a build backend asks for as it runs
+    (``ninja``) must be named too.
     Raises SourceError where the index has no wheel that fits.
     """
     platforms = [

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from workbench.container.engine import find_engine, is_emulated, require_emulation
+from workbench.errors import ContainerError
+
+DOCKER_WITHOUT_DAEMON = """\
+echo '{"ServerVersion":"","ClientInfo":{"Version":"28.2.2"}}'
+echo 'Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?' >&2
+exit 1
+"""
+DOCKER_WITHOUT_PERMISSION = """\
+echo 'permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock' >&2
+exit 1
+"""
+PODMAN_WITHOUT_UIDMAP = """\
+echo 'time="2026-11-21T12:29:47Z" level=warning msg="\\"/\\" is not a shared mount"' >&2
+echo 'Error: command required for rootless mode with multiple IDs: exec: "newuidmap": not found in $PATH' >&2
+exit 125
+"""
+PODMAN_THAT_WORKS = """\
+echo 'time="2026-11-21T12:29:47Z" level=warning msg="something that does not matter"' >&2
+printf '{\\n  "version": {"Version": "4.3.1"},\\n  "store": {"graphRoot": "/var/lib/containers/storage"}\\n}\\n'
+"""
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the only folder of programs beside the workbench's own; what is said there was heard from real ones."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin-without-engines")
+    return tmp_path
+
+
+def install(folder: Path, name: str, script: str) -> None:
+    program = folder / name
+    program.write_text(f"#!/bin/sh\n{script}")
+    program.chmod(0o755)
+
+
+@pytest.mark.usefixtures("programs")
+def test_no_engine_says_how_to_get_one() -> None:
+    with pytest.raises(
+        ContainerError, match=r"no container engine here \(docker or podman\): 'apt install podman'"
+    ):
+        find_engine()
+
+
+def test_an_engine_that_is_asked_for_is_not_replaced(programs: Path) -> None:
+    install(programs, "podman", PODMAN_THAT_WORKS)
+    with pytest.raises(ContainerError, match=r"no container engine here \(docker\)"):
+        find_engine("docker")
+
+
+def test_docker_without_its_daemon(programs: Path) -> None:
+    install(programs, "docker", DOCKER_WITHOUT_DAEMON)
+    with pytest.raises(ContainerError, match=r"Cannot connect.*\n.*systemctl start docker"):
+        find_engine()
+
+
+def test_docker_without_permission(programs: Path) -> None:
+    install(programs, "docker", DOCKER_WITHOUT_PERMISSION)
+    with pytest.raises(ContainerError, match=r"permission denied.*\n.*usermod -aG docker"):
+        find_engine()
+
+
+def test_podman_without_what_rootless_needs(programs: Path) -> None:
+    install(programs, "podman", PODMAN_WITHOUT_UIDMAP)
+    with pytest.raises(ContainerError, match=r'"newuidmap".*\n.*apt install uidmap'):
+        find_engine()
+
+
+def test_the_engine_that_works_is_taken_and_its_warnings_are_not(programs: Path) -> None:
+    install(programs, "docker", DOCKER_WITHOUT_DAEMON)
+    install(programs, "podman", PODMAN_THAT_WORKS)
+    engine = find_engine()
+    assert (str(engine), engine.storage) == ("podman 4.3.1", Path("/var/lib/containers/storage"))
+
+
+def test_every_engine_that_does_not_work_is_named(programs: Path) -> None:
+    install(programs, "docker", DOCKER_WITHOUT_DAEMON)
+    install(programs, "podman", PODMAN_WITHOUT_UIDMAP)
+    with pytest.raises(ContainerError) as caught:
+        find_engine()
+    assert "docker is installed and does not work" in str(caught.value)
+    assert "podman is installed and does not work" in str(caught.value)
+
+
+REGISTERED = """\
+{state}
+interpreter /usr/bin/qemu-aarch64
+flags: {flags}
+offset 0
+magic 7f454c460201010000000000000000000200{machine}
+mask ffffffffffffff00fffffffffffffffffeffffff
+"""
+
+
+def register(folder: Path, *, state: str = "enabled", flags: str = "F", machine: str = "b700") -> None:
+    (folder / "register").touch()
+    (folder / "status").write_text("enabled\n")
+    (folder / "an-emulator").write_text(REGISTERED.format(state=state, flags=flags, machine=machine))
+
+
+def test_an_emulator_is_known_by_what_it_runs(tmp_path: Path) -> None:
+    register(tmp_path)
+    assert is_emulated("aarch64", binfmt=tmp_path)
+    assert not is_emulated("x86_64", binfmt=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"state": "disabled"}, {"flags": "OC"}, {"machine": "f300"}],
+    ids=["disabled", "not opened", "riscv64"],
+)
+def test_an_emulator_that_does_not_serve(tmp_path: Path, how: dict[str, str]) -> None:
+    register(tmp_path, **how)
+    with pytest.raises(ContainerError, match="aarch64 programs do not run on this machine") as caught:
+        require_emulation("aarch64", binfmt=tmp_path)
+    assert "containers/setup registers qemu" in str(caught.value)
+
+
+def test_binfmt_that_is_not_mounted(tmp_path: Path) -> None:
+    assert not is_emulated("aarch64", binfmt=tmp_path / "nowhere")
