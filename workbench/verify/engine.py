@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from workbench.console import progress, step
 from workbench.errors import UsageError, WorkbenchError
+from workbench.plan.target import this_arch
+from workbench.toolchain.emulated import EmulatedPython
 from workbench.verify import archive, cache
 from workbench.verify.checks import check, parse_filename
 from workbench.verify.report import Report
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.site import Site
-    from workbench.toolchain.emulated import EmulatedPython
     from workbench.verify.report import Check, Finding
 
 POOL_PAYS = 64 << 20
@@ -58,8 +59,8 @@ def verify(
     Wheels are read in `jobs` processes; unless said, one for each processor that this process may use. With
     `reuse`, a report that was kept for the same file and the same questions is returned as it is.
 
-    A smoke test runs only for a wheel in which nothing else was found; otherwise ``smoke`` is not among the
-    report's checks.
+    A smoke test runs only for a wheel in which nothing else was found, and with a Python that can run it;
+    otherwise ``smoke`` is not among the report's checks.
 
     Raises UsageError for a path that is no file, ToolMissing and CommandFailed when twine does not run.
     """
@@ -165,7 +166,7 @@ def _smoke_all(requests: Sequence[Request], reports: Sequence[Report], workers: 
     due = [
         (request, report)
         for request, report in zip(requests, reports, strict=True)
-        if request.python and report.passed
+        if request.python and report.passed and _can_run(request)
     ]
     if not due:
         return list(reports)
@@ -191,6 +192,14 @@ def _smoke(request: Request, report: Report) -> Report:
         test_requires=request.test_requires,
     )
     return replace(_and(report, "smoke", findings), seconds=report.seconds + time.monotonic() - start)
+
+
+def _can_run(request: Request) -> bool:
+    """Say whether the request's Python runs the wheel: an emulated one was chosen for it, this machine's may not."""
+    if isinstance(request.python, EmulatedPython):
+        return True
+    filename = parse_filename(request.path.name)
+    return filename is not None and (filename.pure or this_arch() in filename.architectures)
 
 
 def _and(report: Report, check: Check, findings: tuple[Finding, ...]) -> Report:
