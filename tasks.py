@@ -208,6 +208,14 @@ def verify(_: Context, *wheels: str, gpu: str = "", json: bool = False) -> None:
     report(verify_wheels([Path(wheel) for wheel in wheels], Site.here(), gpu=parse_gpu(gpu)), json=json)
 
 
+@verb(help={"wheels": "paths or URLs of wheels, anybody's", "json": JSON})
+def inspect(_: Context, *wheels: str, json: bool = False) -> None:
+    """Show what is in wheels: GPU code by architecture, libraries and what they need, glibc, C++ ABI, torch."""
+    from workbench.commands.inspect import inspect_wheels, report
+
+    report(inspect_wheels(wheels), json=json)
+
+
 # ---------------------------------------------------------------- what wheels are compiled with
 
 
