@@ -62,8 +62,8 @@ class State:
 def _known(digest: str, channels: list[list[str]], row: list[Any] | None) -> Known:
     made = None
     if row:
-        description, status, wheels, targets, released = row
-        made = Row(description, status, wheels, tuple(targets), tuple(Released(*each) for each in released))
+        item, description, wheels, targets, released = row
+        made = Row(item, description, wheels, tuple(targets), tuple(Released(*each) for each in released))
     return Known(digest, tuple(Channel(*each) for each in channels), made)
 
 

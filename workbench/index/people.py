@@ -28,9 +28,9 @@ from workbench.index.row import Released, Row, people_folder, people_path
 from workbench.index.target import ANY, Target, compute_words, glibc_floor, target_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from workbench.registry.model import BuildFacts, Package, PublishedWheel, Unavailable
+    from workbench.registry.model import Package, PublishedWheel, Unavailable
     from workbench.site import Settings
 
 FEED_LENGTH = 50
@@ -55,7 +55,8 @@ class Fact(NamedTuple):
 class File(NamedTuple):
     """A wheel on a project's page.
 
-    `anchor` has the attributes that installers read, `data` those that the page's script chooses by.
+    `anchor` has the attributes that installers read, `data` those that the page's script chooses by. `shared`
+    are the facts that many wheels have in common, drawn.
     """
 
     id: str
@@ -65,6 +66,9 @@ class File(NamedTuple):
     target: Target
     tags: str
     yanked: str | None
+    sha256: str
+    published: str
+    shared: Markup
     facts: Sequence[Fact]
     direct: str
     check: str
@@ -129,9 +133,8 @@ class People:
         anchors = {file["filename"]: file for file in offered}
         wheels = [wheel for wheel in package.wheels if wheel.filename in anchors]
         targets = {wheel.filename: target_of(wheel) for wheel in wheels}
-        releases = [
-            self._release(name, version, group, targets, anchors) for version, group in _by_version(wheels)
-        ]
+        groups = _by_version(wheels)
+        releases = [self._release(name, version, group, targets, anchors) for version, group in groups]
         content = _template("project.html").render(
             self._shared,
             root="../",
@@ -144,16 +147,20 @@ class People:
             choices=_choices(targets.values()),
             index=f"{self._root}/index/simple/",
         )
-        row = Row(
-            description=package.description,
-            status=package.status,
-            wheels=len(wheels),
-            targets=tuple(sorted({target.text for target in targets.values()})),
-            released=tuple(
-                Released(version, max(wheel.upload_time for wheel in group), len(group))
-                for version, group in _by_version(wheels)[:RELEASES_KEPT]
-            ),
+        texts = tuple(sorted({target.text for target in targets.values()}))
+        released = tuple(
+            Released(version, max(wheel.upload_time for wheel in group), len(group))
+            for version, group in groups[:RELEASES_KEPT]
         )
+        item = _macro("item")(
+            name=name,
+            href=f"{people_folder(name)}/",
+            package=package,
+            version=groups[0][0] if groups else "",
+            date=max((release.time for release in released), default="")[:10],
+            summary=_summary(texts),
+        )
+        row = Row(item, package.description, len(wheels), texts, released)
         return Page(path=people_path(name), content=content.encode()), row
 
     def _release(
@@ -189,36 +196,25 @@ class People:
             target=target,
             tags=f"{_tags(target)} · {file_size(wheel.size)} · {wheel.upload_time[:10]}",
             yanked=wheel.yanked,
-            facts=list(_wheel_facts(wheel, self._links)),
+            sha256=wheel.sha256,
+            published=wheel.upload_time.replace("T", " ").replace("Z", " UTC"),
+            shared=_drawn(tuple(_shared_facts(wheel))),
+            facts=list(_own_facts(wheel, self._links)),
             direct=direct(name, self._direct.to(wheel.url, plain=plain), wheel.sha256),
             check=f"echo '{wheel.sha256}  {wheel.filename}' | sha256sum --check",
         )
 
     def roots(self, rows: Mapping[str, Row]) -> Iterator[Page]:
         """Draw the front page, the feed, and what the pages share."""
-        targets = sorted({target for row in rows.values() for target in row.targets})
-        number = {target: str(n) for n, target in enumerate(targets)}
-        projects = [
-            {
-                "name": name,
-                "href": f"{people_folder(name)}/",
-                "row": row,
-                "version": row.released[0].version if row.released else "",
-                "date": row.updated[:10],
-                "summary": _summary(row.targets),
-                "targets": " ".join(number[target] for target in row.targets),
-            }
-            for name, row in rows.items()
-        ]
+        targets = {Target.of(text) for text in {text for row in rows.values() for text in row.targets}}
         content = _template("front.html").render(
             self._shared,
             root="",
             up="../",
-            projects=projects,
+            rows=list(rows.values()),
             wheels=sum(row.wheels for row in rows.values()),
             updated=max((row.updated for row in rows.values()), default="")[:10],
-            targets=";".join(targets),
-            choices=_choices(map(Target.of, targets)),
+            choices=_choices(targets),
             index=f"{self._root}/index/simple/",
         )
         yield Page(path="index.html", content=content.encode())
@@ -261,14 +257,19 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters["web"] = web
-    environment.filters["compute_words"] = compute_words
+    environment.filters["drawn"] = Markup  # of what these templates drew
     return environment
 
 
 @cache
 def _template(name: str) -> jinja2.Template:
     return _environment().get_template(name)
+
+
+@cache
+def _macro(name: str) -> Callable[..., Markup]:
+    macro: Callable[..., Markup] = getattr(_template("macros.html").module, name)
+    return macro
 
 
 @cache
@@ -340,31 +341,34 @@ def _project_facts(package: Package) -> Iterator[Fact]:
     yield Fact("Source", source, web(package.source_repo))
 
 
-def _wheel_facts(wheel: PublishedWheel, links: Links) -> Iterator[Fact]:
-    yield Fact("sha256", wheel.sha256, code=True)
-    yield Fact("Published", wheel.upload_time.replace("T", " ").replace("Z", " UTC"))
+def _shared_facts(wheel: PublishedWheel) -> Iterator[Fact]:
     if wheel.requires_python:
         yield Fact("Requires Python", wheel.requires_python)
     if glibc := glibc_floor(wheel):
         yield Fact("glibc", f"{glibc} or newer")
-    if wheel.build:
-        yield from _build_facts(wheel.build, links)
+    if build := wheel.build:
+        if build.gpu_architectures:
+            yield Fact("GPU code for", ", ".join(build.gpu_architectures))
+        if build.torch:
+            yield Fact("Built against torch", build.torch)
+        yield Fact("Builder", build.builder)
+
+
+def _own_facts(wheel: PublishedWheel, links: Links) -> Iterator[Fact]:
+    if (build := wheel.build) and build.log:
+        yield Fact("Build log", build.log.rpartition("/")[2], _stored(build.log, links))
+    if build and build.sbom:
+        yield Fact("SBOM", build.sbom.rpartition("/")[2], _stored(build.sbom, links))
     if wheel.provenance:
         yield Fact("Provenance", "attestations", web(wheel.provenance))
     if wheel.build_key:
         yield Fact("Build key", wheel.build_key, code=True)
 
 
-def _build_facts(build: BuildFacts, links: Links) -> Iterator[Fact]:
-    if build.gpu_architectures:
-        yield Fact("GPU code for", ", ".join(build.gpu_architectures))
-    if build.torch:
-        yield Fact("Built against torch", build.torch)
-    yield Fact("Builder", build.builder)
-    if build.log:
-        yield Fact("Build log", build.log.rpartition("/")[2], _stored(build.log, links))
-    if build.sbom:
-        yield Fact("SBOM", build.sbom.rpartition("/")[2], _stored(build.sbom, links))
+@lru_cache(maxsize=1024)
+def _drawn(facts: tuple[Fact, ...]) -> Markup:
+    """Draw facts; kept, because a thousand wheels have the same."""
+    return _macro("facts")(facts)
 
 
 def _origins(wheels: Iterable[PublishedWheel], links: Links) -> list[Origin]:

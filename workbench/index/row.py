@@ -14,10 +14,14 @@ class Released(NamedTuple):
 
 
 class Row(NamedTuple):
-    """What the front page and the feed tell of a project. `targets` are texts of `Target`, in order."""
+    """What the front page and the feed tell of a project.
 
+    `item` is its entry on the front page, drawn: of 5,000 projects one is new, the others are kept. `targets` are
+    texts of `Target`, in order.
+    """
+
+    item: str
     description: str
-    status: str
     wheels: int
     targets: tuple[str, ...]
     released: tuple[Released, ...]

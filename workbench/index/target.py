@@ -98,7 +98,7 @@ def _tags(rest: str) -> tuple[str, str]:
 
 
 def _python(tag: str, abi: str) -> str:
-    version = _CPYTHON.fullmatch(tag.split(".")[0])
+    version = _CPYTHON.fullmatch(tag.split(".", maxsplit=1)[0])
     if version is None:
         return ANY if tag.startswith("py") else tag
     if abi == "abi3":

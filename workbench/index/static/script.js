@@ -36,14 +36,18 @@ async function copy(pre, button) {
 
 // What can be filtered: an element, its text, and the targets it serves as objects.
 function projects(list) {
-  const targets = list.dataset.targets.split(";").map((text) => {
-    const [python, platform, compute, torch] = text.split("|");
-    return { python, platform, compute, torch };
-  });
+  const known = new Map();
+  const target = (text) => {
+    if (!known.has(text)) {
+      const [python, platform, compute, torch] = text.split("|");
+      known.set(text, { python, platform, compute, torch });
+    }
+    return known.get(text);
+  };
   return [...list.children].map((element) => ({
     element,
     text: element.textContent.toLowerCase(),
-    targets: element.dataset.t.split(" ").filter(Boolean).map((number) => targets[number]),
+    targets: element.dataset.t.split(";").filter(Boolean).map(target),
   }));
 }
 
