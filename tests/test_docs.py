@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from invoke.collection import Collection
 from invoke.parser import Parser
 
 import tasks
+from workbench.recipe import Recipe
 from workbench.site import CHECKOUT
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
 VERBS = Collection.from_module(tasks)
@@ -61,3 +65,18 @@ def test_every_verb_is_named_in_the_readme() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_leads_to_a_file(page: Path) -> None:
     assert [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize(
+    ("page", "block"),
+    [
+        pytest.param(page, block, id=f"{page.name}-{number}")
+        for page in PAGES
+        for number, block in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL))
+        if "recipe = Recipe(" in block
+    ],
+)
+def test_every_recipe_shown_is_one(page: Path, block: str) -> None:
+    shown: dict[str, object] = {}
+    exec(compile(block, page, "exec"), shown)  # noqa: S102 - a document of ours
+    assert isinstance(shown["recipe"], Recipe)
