@@ -39,7 +39,7 @@ def library(path: Path, sections: dict[str, bytes], *options: str, code: str = "
         lines.append(f'__asm__(".section {name},\\"a\\"\\n.balign 8\\n.incbin \\"{blob}\\"\\n.previous");')
     source = path.with_suffix(".c")
     source.write_text("\n".join(lines) + "\n")
-    subprocess.run(["gcc", "-shared", "-fPIC", *options, "-o", path, source], check=True)
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", path, source, *options], check=True)
     return path
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.verify.wheels import good
-from workbench.verify import archive
 from workbench.binary.elf import BadElf, Elf, ElfReader
 from workbench.binary.stream import WINDOW
+from workbench.verify import archive
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 CxxAbi = Literal["cxx11", "pre-cxx11", "both"]
 
 _NEW = re.compile(rb"7__cxx11|B5cxx11")
-_OLD = re.compile(rb"\b_ZNK?Ss\d|\b_Z[^\0]*(?:RKSs|RSs|PSs|OSs|[vij]Ss)")
-"""``std::string``'s own methods, and signatures that pass one: ``Ss`` is how the older kind is mangled."""
+_OLD = re.compile(rb"\b_ZNK?Ss(?!4_Rep)\d|\b_Z[^\0]*(?:RKSs|RSs|PSs|OSs|[vij]Ss)")
+"""``std::string``'s own methods, and signatures that pass one: ``Ss`` is how the older kind is mangled.
+
+The empty string's storage, ``_Rep``, comes with whatever else of libstdc++ is linked statically.
+"""
 
 _MAX_STRINGS = 256 << 20
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -48,10 +48,15 @@ class Carrier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Libraries whose names match `pattern`, and who may bring them, the usual one first."""
+    """Libraries with the names that `pattern` matches, and who may bring them, by their number (``13``)."""
 
     pattern: re.Pattern[str]
-    carriers: tuple[Carrier, ...]
+    carriers: dict[str, tuple[Carrier, ...]]
+
+    def able(self, soname: str) -> tuple[Carrier, ...]:
+        """Return who may bring a library of this source, the usual one first; nobody brings an unknown number."""
+        match = self.pattern.fullmatch(soname)
+        return self.carriers.get(match["number"] or "", ()) if match else ()
 
 
 def requirements(requires_dist: Iterable[str], arch: str) -> tuple[Requirement, ...]:
@@ -81,74 +86,72 @@ def _holds(requirement: Requirement, arch: str) -> bool:
     return requirement.marker is None or requirement.marker.evaluate({**linux, "extra": ""})
 
 
+_NUMBER = r"(?:\.(?P<number>\d+)[\d.]*)?"
+
 _TOGETHER = "nvidia/cu13/lib"
 """Where the packages without a suffix lie, which are those of CUDA 13."""
 
-_MAJORS = (13, 12, 11)
-_UNSUFFIXED = 13
 
+def _toolkit(
+    package: str,
+    names: str,
+    numbers: tuple[str, str],
+    *,
+    folder: str = "",
+    extra: str = "",
+    torch: Literal["loads", "brings", ""] = "",
+) -> Source:
+    """Return the source of a part of the toolkit: its libraries' names, and their numbers in CUDA 13 and 12.
 
-def _cuda(
-    package: str, names: str, *, extra: str, folder: str, numbered: bool = False, torch: bool = True
-) -> Iterator[Source]:
-    """Yield the sources of a part of the toolkit, a package for each major version of CUDA.
-
-    `numbered` says that the libraries' number is CUDA's; `torch`, that PyTorch links to them.
+    `folder` and `extra` (of ``cuda-toolkit``) are the package's name unless given. `torch` says whether importing
+    PyTorch loads them, or PyTorch only requires them.
     """
-    by_major = {
-        major: (
-            Carrier(project=f"nvidia-{package}", folder=_TOGETHER),
-            Carrier(project="cuda-toolkit", extra=extra, folder=_TOGETHER),
-        )
-        if major == _UNSUFFIXED
-        else (Carrier(project=f"nvidia-{package}-cu{major}", folder=f"nvidia/{folder}/lib"),)
-        for major in _MAJORS
-    }
-    if numbered:
-        for major, carriers in by_major.items():
-            last = Carrier(project="torch", folder=carriers[0].folder, preloaded=torch)
-            yield Source(
-                pattern=re.compile(rf"lib({names})\.so\.{major}(\.\d+)*"), carriers=(*carriers, last)
-            )
-    else:
-        every = [carrier for carriers in by_major.values() for carrier in carriers]
+    of_13 = [
+        Carrier(project=f"nvidia-{package}", folder=_TOGETHER),
+        Carrier(project="cuda-toolkit", extra=extra or package, folder=_TOGETHER),
+    ]
+    of_12 = [Carrier(project=f"nvidia-{package}-cu12", folder=f"nvidia/{folder or package}/lib")]
+    carriers: dict[str, tuple[Carrier, ...]] = {}
+    for number, able in zip(numbers, (of_13, of_12), strict=True):
         if torch:
-            every.append(Carrier(project="torch", folder="", preloaded=True))
-        yield Source(pattern=re.compile(rf"lib({names})\.so\.\d+(\.\d+)*"), carriers=tuple(every))
+            able.append(Carrier(project="torch", folder=able[0].folder, preloaded=torch == "loads"))
+        carriers[number] = (*carriers.get(number, ()), *able)
+    return Source(pattern=re.compile(rf"lib(?:{names})\.so{_NUMBER}"), carriers=carriers)
 
 
-def _apart(package: str, names: str) -> Iterator[Source]:
-    """Yield the source of a library beside the toolkit: its packages all have a suffix and one folder."""
+def _beside(package: str, names: str, number: str) -> Source:
+    """Return the source of a library beside the toolkit: its packages all have a suffix, and one folder."""
+    folder = f"nvidia/{package}/lib"
     carriers = (
-        Carrier(project=f"nvidia-{package}-cu{major}", folder=f"nvidia/{package}/lib") for major in _MAJORS
+        *(Carrier(project=f"nvidia-{package}-cu{major}", folder=folder) for major in (13, 12)),
+        Carrier(project="torch", folder=folder, preloaded=True),
     )
-    torch = Carrier(project="torch", folder=f"nvidia/{package}/lib", preloaded=True)
-    yield Source(pattern=re.compile(rf"lib({names})\.so\.\d+(\.\d+)*"), carriers=(*carriers, torch))
+    return Source(pattern=re.compile(rf"lib(?:{names})\.so{_NUMBER}"), carriers={number: carriers})
 
 
 _SOURCES: tuple[Source, ...] = (
     Source(
-        pattern=re.compile(r"lib(torch\w*|c10\w*|shm|caffe2\w*)\.so"),
-        carriers=(Carrier(project="torch", folder="torch/lib", preloaded=True),),
+        pattern=re.compile(rf"lib(?:torch\w*|c10\w*|shm|caffe2\w*)\.so{_NUMBER}"),
+        carriers={"": (Carrier(project="torch", folder="torch/lib", preloaded=True),)},
     ),
-    *_cuda("cuda-runtime", "cudart", extra="cudart", folder="cuda_runtime", numbered=True),
-    *_cuda("cublas", "cublas|cublasLt|nvblas", extra="cublas", folder="cublas", numbered=True),
-    *_cuda("cufft", "cufft|cufftw", extra="cufft", folder="cufft"),
-    *_cuda("curand", "curand", extra="curand", folder="curand"),
-    *_cuda("cusolver", "cusolver|cusolverMg", extra="cusolver", folder="cusolver"),
-    *_cuda("cusparse", "cusparse", extra="cusparse", folder="cusparse"),
-    *_cuda("nvjitlink", "nvJitLink", extra="nvjitlink", folder="nvjitlink", numbered=True),
-    *_cuda("cuda-cupti", "cupti", extra="cupti", folder="cuda_cupti", numbered=True),
-    # PyTorch loads this one only when it compiles
-    *_cuda(
-        "cuda-nvrtc", "nvrtc|nvrtc-builtins", extra="nvrtc", folder="cuda_nvrtc", numbered=True, torch=False
+    _toolkit("cuda-runtime", "cudart", ("13", "12"), folder="cuda_runtime", extra="cudart", torch="loads"),
+    _toolkit("cublas", "cublas|cublasLt|nvblas", ("13", "12"), torch="loads"),
+    _toolkit("cufft", "cufftw?", ("12", "11"), torch="loads"),
+    _toolkit("cusparse", "cusparse", ("12", "12"), torch="loads"),
+    _toolkit("nvjitlink", "nvJitLink", ("13", "12"), torch="loads"),
+    _toolkit("cuda-cupti", "cupti", ("13", "12"), folder="cuda_cupti", extra="cupti", torch="loads"),
+    # these two are loaded when PyTorch comes to need them
+    _toolkit("cusolver", "cusolver|cusolverMg", ("12", "11"), torch="brings"),
+    _toolkit(
+        "cuda-nvrtc", "nvrtc|nvrtc-builtins", ("13", "12"), folder="cuda_nvrtc", extra="nvrtc", torch="brings"
     ),
-    *_cuda("cufile", "cufile|cufile_rdma", extra="cufile", folder="cufile"),
-    *_cuda("nvtx", "nvToolsExt|nvtx3interop", extra="nvtx", folder="nvtx", torch=False),
-    *_cuda("nvjpeg", "nvjpeg", extra="nvjpeg", folder="nvjpeg", torch=False),
-    *_cuda("npp", r"npp\w+", extra="npp", folder="npp", torch=False),
-    *_apart("cudnn", r"cudnn\w*"),
-    *_apart("nccl", "nccl"),
-    *_apart("cusparselt", "cusparseLt"),
-    *_apart("nvshmem", r"nvshmem\w*"),
+    _toolkit("curand", "curand", ("10", "10")),
+    _toolkit("cufile", "cufile|cufile_rdma", ("0", "0")),
+    _toolkit("nvtx", "nvToolsExt|nvtx3interop", ("1", "1")),
+    _toolkit("nvjpeg", "nvjpeg", ("13", "12")),
+    _toolkit("npp", r"npp\w+", ("13", "12")),
+    _beside("cudnn", r"cudnn\w*", "9"),
+    _beside("nccl", "nccl", "2"),
+    _beside("cusparselt", "cusparseLt", "0"),
+    _beside("nvshmem", r"nvshmem\w*", "3"),
 )

@@ -192,12 +192,12 @@ def _carriers(
         source = cuda.source_of(name)
         if source is None:
             continue
-        able = [carrier for carrier in source.carriers if carrier.is_required(required)]
+        able = [carrier for carrier in source.able(name) if carrier.is_required(required)]
         if able:
             carriers[name] = next((carrier for carrier in able if carrier.preloaded), able[0])
         elif not _matches(name, exclude):
             users = ", ".join(library.path for library in libraries if name in library.needed)
-            usual = " or ".join(dict.fromkeys(str(carrier) for carrier in source.carriers))
+            usual = " or ".join(dict.fromkeys(map(str, source.able(name)))) or "what brings it"
             raise RepairFailed(
                 f"{wheel}: {users} needs {name}, which is never copied into a wheel, and no requirement of the "
                 f"wheel brings it. Let the project require {usual}; or link it statically; or name it in the "
