@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import zipfile
@@ -221,6 +222,23 @@ def test_the_cuda_samples_are_built_here_for_both(name: str, arch: str, site: Si
         environment.install([wheel])
         said = environment.run_code(code, cwd=tmp_path).output
         assert said.startswith("CUDA: ") or not said  # here without a GPU; there it just works
+
+
+@pytest.mark.needs("apt-get", "dpkg-deb")
+def test_a_wheel_that_may_need_no_new_glibc_gets_an_older_compiler(site: Site, tmp_path: Path) -> None:
+    # both are newer in newer libraries: hypotf since glibc 2.35, pthread_create since 2.34
+    setup = SETUPTOOLS["setup.py"].replace('["small.c"]', '["small.c"], libraries=["m", "pthread"]')
+    source = write(tmp_path / "small", {**SETUPTOOLS, "setup.py": setup})
+    code = (source / "small.c").read_text()
+    use = "#include <math.h>\n#include <pthread.h>\nvoid *used[] = {hypotf, pthread_create};\n"
+    (source / "small.c").write_text(use + code)
+    (site.root / "workbench.yaml").write_text('glibc: "2.31"\n')
+    wheel = build(planned(source), Site(site.root))
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "unpacked")
+    (library,) = (tmp_path / "unpacked").glob("small*.so")
+    versions = set(re.findall(r"GLIBC_(\d+\.\d+)", run(["readelf", "--version-info", library]).output))
+    assert versions == {"2.17"}
 
 
 @pytest.mark.needs("qemu-aarch64-static")

@@ -38,7 +38,7 @@ def build_here(place: Workplace, site: Site, at: Step, *, jobs: int) -> Path:
     ToolchainError and ToolMissing when the target's CUDA or architecture cannot be built for here.
     """
     plan = place.plan
-    tools = Tools.of(plan, cache=site.cache)
+    tools = Tools.of(plan, cache=site.cache, glibc=site.settings.glibc)
     environment = Environment.create(
         place.root / "env", python=find_interpreter(plan.target.python), log=place.log
     )

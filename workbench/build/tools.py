@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from workbench.plan.target import this_arch
 from workbench.toolchain import cross, cuda, torch
-from workbench.toolchain.compilers import cross_gcc
+from workbench.toolchain.compilers import cross_gcc_below
 from workbench.toolchain.environment import Equipment, cuda_environment, joined
 from workbench.toolchain.gpu import check_gpus
 
@@ -30,14 +30,16 @@ class Tools:
     compiler: CrossGcc | None
 
     @classmethod
-    def of(cls, plan: Plan, *, cache: Path) -> Tools:
+    def of(cls, plan: Plan, *, cache: Path, glibc: str | None = None) -> Tools:
         """Return the tools for a plan, laid out below `cache`.
+
+        A wheel for another architecture is to need no newer glibc than `glibc` (``2.34``).
 
         Raises ToolMissing without a compiler for the architecture; ToolchainError without a CUDA toolkit, or with
         one that does not know the target's GPUs.
         """
         target = plan.target
-        compiler = None if target.arch == this_arch() else cross_gcc(target.arch)
+        compiler = None if target.arch == this_arch() else cross_gcc_below(glibc, target.arch, cache=cache)
         toolkit = None
         if target.cuda:
             libraries = plan.recipe.cuda_libraries

@@ -1,13 +1,30 @@
-"""GNU compilers that run here and compile for another architecture."""
+"""GNU compilers that run here and compile for another architecture.
+
+The C library that a compiler comes with decides how new a glibc a wheel may ask of its users: that of the
+machine's own cross compiler is as new as the machine. An older Debian's is unpacked, and nothing installed.
+"""
 
 from __future__ import annotations
 
+import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.container import debian
 from workbench.errors import ToolMissing
 from workbench.plan.target import this_arch
-from workbench.process import find_program
+from workbench.process import find_program, run
+from workbench.toolchain.shelf import made_once
+
+_DEBIANS = {"2.31": ("bullseye", 10), "2.36": ("bookworm", 12)}
+"""Debian releases and their gcc, by their glibc, the oldest first. Newer ones' programs may not run here."""
+
+_PROGRAMS_LIBRARIES = tuple(
+    f"lib{name}"
+    for name in ("bfd-", "ctf", "gmp.", "isl.", "jansson.", "mpc.", "mpfr.", "opcodes-", "sframe.", "zstd.")
+)
+"""What Debian's gcc and binutils are linked with, beside libraries that every machine has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,14 +50,101 @@ class CrossGcc:
 
 
 def cross_gcc(arch: str) -> CrossGcc:
-    """Return this machine's cross compiler for an architecture.
+    """Return this machine's own cross compiler for an architecture.
 
     Raises ToolMissing, with the way to get it; and for what we do not cross to at all.
     """
+    triple = _triple(arch)
+    return CrossGcc(triple=triple, folder=Path(find_program(f"{triple}-g++")).parent)
+
+
+def cross_gcc_below(ceiling: str | None, arch: str, *, cache: Path) -> CrossGcc:
+    """Return a cross compiler whose wheels need no newer glibc than `ceiling` (``2.34``; None: any).
+
+    This machine's own where it is old enough, else the newest Debian's that is; below all of them the oldest, whose
+    wheels may still do, as long as they use nothing newer.
+
+    Raises ToolMissing as `cross_gcc` does, and what `unpacked_gcc` raises.
+    """
+    own = cross_gcc(arch)
+    if ceiling is None or _numbers(glibc_of(own)) <= _numbers(ceiling):
+        return own
+    oldest, *_ = _DEBIANS
+    fitting = [glibc for glibc in _DEBIANS if _numbers(glibc) <= _numbers(ceiling)]
+    return unpacked_gcc(arch, glibc=(fitting or [oldest])[-1], cache=cache)
+
+
+def glibc_of(compiler: CrossGcc) -> str:
+    """Return the version of the C library that a compiler links with: ``2.36``."""
+    preprocess = ["-E", "-dM", "-include", "features.h", "-x", "c", "/dev/null"]
+    macros = dict(re.findall(r"^#define (\w+) (\d+)$", run([compiler.cc, *preprocess]).output, re.MULTILINE))
+    return f"{macros['__GLIBC__']}.{macros['__GLIBC_MINOR__']}"
+
+
+def unpacked_gcc(arch: str, *, glibc: str, cache: Path) -> CrossGcc:
+    """Return a cross compiler whose C library is `glibc` (``2.31``), unpacked from Debian below `cache`.
+
+    Raises ContainerError where apt cannot have Debian's packages.
+    """
+    triple = _triple(arch)
+    suite, version = _DEBIANS[glibc]
+    home = cache / "toolchains" / f"gcc{version}-{suite}-{arch}"
+
+    def make(scratch: Path) -> Path:
+        root = scratch / "root"
+        package = f"g++-{version}-{triple}"
+        debian.unpack((package,), root, suite=suite, arch=this_arch(), cache=cache / "debian")
+        _relocate(root, home, triple, version)
+        return root
+
+    root = made_once(home, f"unpack gcc {version} of Debian {suite} for {arch}", make)
+    return CrossGcc(triple=triple, folder=root / "usr" / "bin")
+
+
+def _triple(arch: str) -> str:
     if (this_arch(), arch) != ("x86_64", "aarch64"):
         raise ToolMissing(
             f"there is no way here from {this_arch()} to {arch}: wheels are cross-built from x86_64 for "
             f"aarch64. Build on a machine of {arch}, or with --builder container"
         )
-    triple = f"{arch}-linux-gnu"
-    return CrossGcc(triple=triple, folder=Path(find_program(f"{triple}-g++")).parent)
+    return f"{arch}-linux-gnu"
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in version.split("."))
+
+
+def _relocate(root: Path, home: Path, triple: str, version: int) -> None:
+    """Make Debian's compiler work from `home`, where `root` is going to be.
+
+    gcc finds its own parts beside itself. Not so the libraries that its programs are linked with, of which this
+    machine may have others, and the linker scripts, which hold whole paths.
+    """
+    usr = root / "usr"
+    libraries = usr / "lib" / "programs"
+    libraries.mkdir()
+    for library in (usr / "lib" / f"{this_arch()}-linux-gnu").iterdir():
+        if library.name.startswith(_PROGRAMS_LIBRARIES):
+            shutil.move(library, libraries)
+    for program in _programs(usr, triple):
+        # and not as RUNPATH, which the libraries' own libraries would not be looked for in
+        run(["patchelf", "--force-rpath", "--set-rpath", home / "usr" / "lib" / "programs", program])
+    for script in (usr / triple / "lib").glob("*.so"):
+        if not script.is_symlink() and not script.read_bytes().startswith(b"\x7fELF"):
+            text = script.read_text(encoding="utf-8")
+            script.write_text(text.replace(f" /usr/{triple}/", f" {home}/usr/{triple}/"), encoding="utf-8")
+    for tool in ("cpp", "gcc", "g++"):
+        (usr / "bin" / f"{triple}-{tool}").symlink_to(f"{triple}-{tool}-{version}")
+
+
+def _programs(usr: Path, triple: str) -> list[Path]:
+    folders = (usr / "bin", usr / "lib" / "gcc-cross", usr / "libexec" / "gcc-cross", usr / triple / "bin")
+    files = [path for folder in folders for path in folder.rglob("*") if not path.is_symlink()]
+    return [path for path in files if path.is_file() and _is_program(path)]
+
+
+def _is_program(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(20)
+    x86_64 = 62
+    return head.startswith(b"\x7fELF") and head[18] == x86_64 and head[16] in (2, 3)
