@@ -41,13 +41,13 @@ def open_url(url: str) -> Iterator[IO[bytes]]:
     with requests.Session() as session, tempfile.TemporaryFile() as whole:
         session.headers["Accept-Encoding"] = "identity"
         try:
-            response = _get(session, url, f"bytes=-{_TAIL}")
-            if response.status_code == _PART:
-                with io.BufferedReader(RemoteFile(session, url, response), _BUFFER) as file:
-                    yield file
-            else:
-                _download(response, whole, url)
-                yield whole
+            with _get(session, url, f"bytes=-{_TAIL}") as response:
+                if response.status_code == _PART:
+                    with io.BufferedReader(RemoteFile(session, url, response), _BUFFER) as file:
+                        yield file
+                else:
+                    _download(response, whole, url)
+                    yield whole
         except requests.RequestException as error:
             raise SourceError(f"{mask(url)}: {mask(str(error))}; try again") from error
 
@@ -137,13 +137,12 @@ class RemoteFile(io.RawIOBase):
     def _open_stream(self) -> _Run:
         if self._stream is not None:
             self._stream.close()
-        response = _get(self._session, self._url, f"bytes={self._at}-{self._tail_at - 1}")
+        response = self._stream = _get(self._session, self._url, f"bytes={self._at}-{self._tail_at - 1}")
         if response.status_code != _PART or response.headers.get("ETag") != self._etag:
             raise SourceError(f"{mask(self._url)}: it changed while it was read; try again")
         start, _, length = _content_range(self._url, response)
         if (start, length) != (self._at, self._length):
             raise SourceError(f"{mask(self._url)}: the server sent another part than it was asked for")
-        self._stream = response
         self._runs.append(_Run(start))
         return self._runs[-1]
 
@@ -161,7 +160,11 @@ class _Run:
 
 def _get(session: Session, url: str, byte_range: str) -> Response:
     response = session.get(url, headers={"Range": byte_range}, stream=True, timeout=_TIMEOUT)
-    response.raise_for_status()
+    try:
+        response.raise_for_status()
+    except BaseException:
+        response.close()
+        raise
     return response
 
 
