@@ -239,6 +239,33 @@ def toolchain(
     report(toolchain(compute, Site.here(), arch=arch, libraries=chosen, check=check), json=json)
 
 
+@verb(
+    help={
+        "action": "build",
+        "arch": "the image's architecture: x86_64, aarch64 (default: this machine's)",
+        "suite": "the Debian release that it is made of",
+        "runtime": "without compilers: to try wheels in",
+        "refresh": "make it anew from today's packages",
+        "json": JSON,
+    }
+)
+def image(
+    _: Context,
+    action: str,
+    arch: str = "",
+    suite: str = "bookworm",
+    runtime: bool = False,
+    refresh: bool = False,
+    json: bool = False,
+) -> None:
+    """Make a container image to build wheels in (image build), from nothing but Debian's packages."""
+    from workbench.commands.image import make, report
+    from workbench.site import Site
+
+    made = make(action, Site.here(), arch=arch, suite=suite, runtime=runtime, refresh=refresh)
+    report(made, arch=arch, runtime=runtime, json=json)
+
+
 # ---------------------------------------------------------------- publishing
 
 
@@ -453,12 +480,18 @@ def serve(_: Context, port: int = 8000) -> None:
     serve(Site.here(), port=port)
 
 
-@verb(help={"where": "the URL or the folder of any simple index, ours or another's", "json": JSON})
-def check_index(_: Context, where: str, json: bool = False) -> None:
+@verb(
+    help={
+        "where": "the URL or the folder of any simple index, ours or another's",
+        "hashes": "fetch every file and compare its hash",
+        "json": JSON,
+    }
+)
+def check_index(_: Context, where: str, hashes: bool = False, json: bool = False) -> None:
     """Check a simple index against the standards and against what pip and uv accept."""
     from workbench.commands.index import examine, report_findings
 
-    report_findings(examine(where), json=json)
+    report_findings(examine(where, hashes=hashes), json=json)
 
 
 # ---------------------------------------------------------------- the workbench itself

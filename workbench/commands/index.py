@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from workbench import console
 from workbench.environment import package_index
-from workbench.errors import UsageError
+from workbench.errors import IndexFault, UsageError
+from workbench.index.check import Finding, check_index
 from workbench.index.folder import Drawn, write
 from workbench.index.serve import Server
 from workbench.store.opening import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from workbench.site import Site
@@ -56,3 +58,23 @@ def served(root: Path) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def examine(where: str, *, hashes: bool) -> tuple[Finding, ...]:
+    """Check any simple index, by its URL or its folder. Raises IndexFault where there is none."""
+    with console.step(f"read every page of {where}"):
+        return check_index(where, hashes=hashes)
+
+
+def report_findings(findings: Sequence[Finding], *, json: bool) -> None:
+    """Print findings. Raises IndexFault where one of them is an error."""
+    if json:
+        console.answer_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            console.answer(f"{finding.severity}: {finding.where}: {finding.what}")
+    errors = sum(finding.severity == "error" for finding in findings)
+    if errors:
+        raise IndexFault(f"{errors} errors; they stand above")
+    if not json:
+        console.answer("no errors" + (f", {len(findings)} warnings" if findings else ""))
