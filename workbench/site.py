@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from workbench.errors import SettingsError
@@ -28,6 +28,7 @@ class S3Settings:
 
     `endpoint` is the URL of a store that is not AWS; `region` and `profile` are those of the AWS
     configuration unless given. Credentials are never set here: they come from the standard AWS chain.
+    `single_writer` is your word that nobody else publishes there: it lets a store be used that ignores conditions.
     """
 
     bucket: str
@@ -35,6 +36,7 @@ class S3Settings:
     endpoint: str | None = None
     region: str | None = None
     profile: str | None = None
+    single_writer: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +117,7 @@ VARIABLES = {
     "endpoint": "WORKBENCH_S3_ENDPOINT",
     "region": "WORKBENCH_S3_REGION",
     "profile": "WORKBENCH_S3_PROFILE",
+    "single_writer": "WORKBENCH_S3_SINGLE_WRITER",
     "public_url": "WORKBENCH_PUBLIC_URL",
 }
 """The variables that stand above ``workbench.yaml``; a verb's flags set them for its run."""
@@ -200,7 +203,9 @@ def _read(path: Path) -> Settings:
 
 
 def _overridden(settings: Settings, chosen: Mapping[str, str]) -> Settings:
-    bucket = {key: value for key, value in chosen.items() if key != "public_url"}
+    bucket: dict[str, Any] = {key: value for key, value in chosen.items() if key != "public_url"}
+    if "single_writer" in bucket:
+        bucket["single_writer"] = bucket["single_writer"].lower() in ("1", "true", "yes")
     store = settings.store
     if store.s3 is not None:
         store = replace(store, s3=replace(store.s3, **bucket))

@@ -31,6 +31,7 @@ STORE_FLAGS = {
     "region": "the bucket's region",
     "profile": "the profile of the AWS configuration that has the credentials",
     "public_url": "where the world finds the store's root",
+    "single_writer": "nobody else publishes there: use a store that ignores conditional writes",
 }
 """Flags of every verb that has to do with the store; they stand above ``workbench.yaml`` for this run."""
 
@@ -79,10 +80,7 @@ class Verb(Task["Callable[..., Any]"]):
         """Return Invoke's arguments, with Words in the place of the positionals."""
         arguments = super().get_arguments(ignore_unknown_help)
         if self._uses_store:
-            arguments += [
-                Argument(name=key.replace("_", "-"), kind=str, default="", help=explained)
-                for key, explained in STORE_FLAGS.items()
-            ]
+            arguments += [_store_flag(key, explained) for key, explained in STORE_FLAGS.items()]
         self._explained = {argument.attr_name or argument.name: argument.help for argument in arguments}
         left = count_words(sys.argv[1:], translate_underscores(self.name), arguments)
         for i, argument in enumerate(arguments):
@@ -107,7 +105,7 @@ class Verb(Task["Callable[..., Any]"]):
         """Run the verb; turn what goes wrong into Invoke's Exit, with the error's own status."""
         if self._uses_store:
             chosen = {key: kwargs.pop(key.replace("_", "-"), "") for key in STORE_FLAGS}
-            os.environ.update({VARIABLES[key]: value for key, value in chosen.items() if value})
+            os.environ.update({VARIABLES[key]: str(value) for key, value in chosen.items() if value})
         try:
             words: list[str] = []
             for parameter in self._parameters:
@@ -126,6 +124,13 @@ class Verb(Task["Callable[..., Any]"]):
             if os.environ.get("WORKBENCH_DEBUG"):
                 raise
             raise _exit(error) from None
+
+
+def _store_flag(key: str, explained: str) -> Argument:
+    name = key.replace("_", "-")
+    if key == "single_writer":
+        return Argument(name=name, kind=bool, default=False, help=explained)
+    return Argument(name=name, kind=str, default="", help=explained)
 
 
 def _exit(error: BaseException) -> Exit:

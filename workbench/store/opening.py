@@ -11,14 +11,11 @@ if TYPE_CHECKING:
     from workbench.store.protocol import Store
 
 
-def open_store(site: Site, *, single_writer: bool = False) -> Store:
-    """Return the site's store. Nothing is asked of it yet.
-
-    `single_writer` is the user's word that nobody else publishes to a bucket whose store ignores conditions.
-    """
+def open_store(site: Site) -> Store:
+    """Return the site's store. Nothing is asked of it yet."""
     settings = site.settings.store
     if settings.s3 is not None:
         from workbench.store.s3 import S3Store
 
-        return S3Store(settings.s3, single_writer=single_writer)
+        return S3Store(settings.s3)
     return FolderStore((site.root / (settings.folder or ".")).resolve())

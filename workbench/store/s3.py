@@ -39,13 +39,12 @@ PROBES = ".probe/"
 class S3Store:
     """The store below a prefix of a bucket. See ``protocol.Store``.
 
-    `single_writer` is the user's word that nobody else publishes here: a store that ignores conditions is
-    then asked what lies there before each write instead.
+    A single writer's store (``S3Settings``) is asked what lies there before each write, instead of being trusted
+    with conditions.
     """
 
-    def __init__(self, settings: S3Settings, *, single_writer: bool = False) -> None:
+    def __init__(self, settings: S3Settings) -> None:
         self.settings = settings
-        self._single_writer = single_writer
         self._prefix = f"{settings.prefix.strip('/')}/" if settings.prefix.strip("/") else ""
         self._is_probed = False
 
@@ -71,7 +70,7 @@ class S3Store:
 
     def prepare(self) -> None:
         """Try out whether the store honours conditions; some answer 200 and ignore them."""
-        if self._single_writer or self._is_probed:
+        if self.settings.single_writer or self._is_probed:
             return
         broken = self.probe()
         if broken:
@@ -107,7 +106,7 @@ class S3Store:
         """
         with plainly(f"{self.place}/{key}"):
             for _ in range(ATTEMPTS):
-                if self._single_writer and self._is_there(key, sha256):
+                if self.settings.single_writer and self._is_there(key, sha256):
                     return False
                 if self._put_new(key, content, sha256, moved):
                     return True
@@ -122,7 +121,7 @@ class S3Store:
     ) -> bool:
         """Put an object if it is still the one expected."""
         condition = {"IfNoneMatch": "*"} if expected is None else {"IfMatch": expected}
-        if self._single_writer:
+        if self.settings.single_writer:
             stored = self.read(key)
             if (stored.version if stored else None) != expected:
                 return False
@@ -244,7 +243,7 @@ class S3Store:
 
     def _put_new(self, key: str, content: Content, sha256: str, moved: Callable[[int], None]) -> bool:
         """Put an object that must be new; False when the key is taken."""
-        condition = {} if self._single_writer else {"IfNoneMatch": "*"}
+        condition = {} if self.settings.single_writer else {"IfNoneMatch": "*"}
         described = self._described(key, sha256)
         size = len(content) if isinstance(content, bytes) else content.stat().st_size
 

@@ -103,7 +103,7 @@ class _Ceph:
             argv[0], argv, os.environ, file_actions=[out, (os.POSIX_SPAWN_DUP2, 1, 2)], setsid=True
         )
 
-    def admin(self, *words: str | Path) -> str:
+    def admin(self, *words: str, check: bool = True) -> str:
         """Run the ``ceph`` command, itself a Python program."""
         python = next(path for path in self._root.glob("usr/bin/python3.*") if path.name[8:].isdigit())
         usr = self._root / "usr"
@@ -117,11 +117,13 @@ class _Ceph:
                 *map(str, words),
             ],
             env={**os.environ, "PYTHONHOME": str(usr), "PYTHONPATH": str(usr / "lib/python3/dist-packages")},
-            check=True,
+            check=False,
             capture_output=True,
             text=True,
             timeout=PATIENCE,
         )
+        if check and done.returncode:
+            raise RuntimeError(f"ceph {words}: {done.stderr}")
         return done.stdout
 
     def _argv(self, program: str, words: tuple[str | Path, ...]) -> list[str]:
@@ -151,7 +153,7 @@ def start(root: Path, data: Path) -> Server:
         ceph.admin("osd", "create", (data / "osd/fsid").read_text().strip())
         ceph.admin("osd", "crush", "add", "osd.0", "1.0", "root=default")
         pids.append(ceph.start("ceph-osd", "-i", "0"))
-        wait(lambda: "1 up" in ceph.admin("osd", "stat"), "Ceph's store")
+        wait(lambda: "1 up" in ceph.admin("osd", "stat", check=False), "Ceph's store")
         name = ("-n", "client.rgw")
         keys = ("--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY)
         ceph.run("radosgw-admin", *name, "user", "create", "--uid", "tests", "--display-name", "tests", *keys)

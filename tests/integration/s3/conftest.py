@@ -5,10 +5,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import subprocess
+import tempfile
 import uuid
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +23,6 @@ from workbench.store.s3 import S3Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.integration.s3.ceph import Server
     from workbench.site import Site
@@ -41,8 +43,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     state = shared / "ceph.json"
     with _locked(shared):
         if not state.exists():
-            started = ceph.start(root, tmp_path_factory.mktemp("ceph"))
-            state.write_text(json.dumps({**asdict(started), "users": 0}))
+            data = tempfile.mkdtemp(prefix="workbench-ceph-")
+            started = ceph.start(root, Path(data))
+            state.write_text(json.dumps({**asdict(started), "data": data, "users": 0}))
         server = _used(state, 1)
     yield server
     with _locked(shared):
@@ -59,6 +62,7 @@ def _used(state: Path, more: int) -> Server:
     else:
         state.unlink()
         ceph.end(server.pids)
+        shutil.rmtree(data["data"])
     return server
 
 
@@ -96,11 +100,16 @@ def store(bucket_site: Site) -> S3Store:
     return store_of(bucket_site)
 
 
-def describe(site: Site, *, bucket: str, endpoint: str, public_url: str | None = None) -> None:
-    """Write a site's settings: a bucket behind an endpoint."""
+PREFIX = "some/where"
+
+
+def describe(
+    site: Site, *, bucket: str, endpoint: str, prefix: str = PREFIX, public_url: str | None = None
+) -> None:
+    """Write a site's settings: a prefix of a bucket behind an endpoint."""
     settings = {
-        "public_url": public_url or f"{endpoint}/{bucket}/some/where",
-        "store": {"s3": {"bucket": bucket, "prefix": "some/where", "endpoint": endpoint}},
+        "public_url": public_url or f"{endpoint}/{bucket}/{prefix}",
+        "store": {"s3": {"bucket": bucket, "prefix": prefix, "endpoint": endpoint}},
     }
     (site.root / "workbench.yaml").write_text(json.dumps(settings))
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -223,7 +224,7 @@ def test_a_store_that_ignores_conditions_is_refused_without_the_users_word(carel
     settings = S3Settings(bucket="wheels", endpoint=careless)
     with pytest.raises(StoreError, match=r"does not honour.*If-None-Match.*--single-writer"):
         S3Store(settings).prepare()
-    alone = S3Store(settings, single_writer=True)
+    alone = S3Store(replace(settings, single_writer=True))
     alone.prepare()
     assert alone.create(KEY, b"wheel", sha256=sha256(b"wheel"))
     assert not alone.create(KEY, b"wheel", sha256=sha256(b"wheel"))
