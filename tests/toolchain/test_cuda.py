@@ -75,7 +75,7 @@ def test_the_drivers_functions_can_be_linked_and_say_that_there_is_no_driver(
 
 def test_it_says_what_it_is(toolkit: Path) -> None:
     release = release_of("cu130")
-    assert version_of(toolkit) == release.version
+    assert release.version.startswith(f"{version_of(toolkit)}.")
     assert gpus_of(toolkit) == release.gpus, "the lock and nvcc disagree: make the lock again"
 
 

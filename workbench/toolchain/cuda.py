@@ -108,26 +108,31 @@ def check(toolkit: Path) -> None:
 
 
 def version_of(toolkit: Path) -> str:
-    """Return the release of a toolkit, laid out here or installed: ``13.0.3``. Raises ToolchainError."""
-    try:
-        return str(json.loads((toolkit / "version.json").read_bytes())["cuda"]["version"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ToolchainError(
-            f"{toolkit} is no CUDA toolkit: its version.json cannot be read ({error})"
-        ) from error
+    """Return the release of a toolkit, laid out here or installed, as its nvcc says it: ``13.0``.
+
+    Raises ToolchainError where there is no nvcc, or none that runs.
+    """
+    said = re.search(r"release (\d+\.\d+)", _ask_nvcc(toolkit, "--version"))
+    if not said:
+        raise ToolchainError(f"{toolkit}/bin/nvcc does not say which release it is")
+    return said[1]
 
 
-@cache
 def gpus_of(toolkit: Path) -> tuple[int, ...]:
     """Return the numbers of the GPU architectures that a toolkit's nvcc compiles for (``121`` of ``sm_121``).
 
     Raises ToolchainError where there is no nvcc, or none that runs.
     """
+    listed = _ask_nvcc(toolkit, "--list-gpu-code")
+    return tuple(sorted({int(number) for number in re.findall(r"^sm_(\d+)", listed, re.MULTILINE)}))
+
+
+@cache
+def _ask_nvcc(toolkit: Path, option: str) -> str:
     try:
-        listed = run([toolkit / "bin" / "nvcc", "--list-gpu-code"]).output
+        return run([toolkit / "bin" / "nvcc", option]).output
     except (CommandFailed, ToolMissing, OSError) as error:
         raise ToolchainError(f"{toolkit} is no CUDA toolkit that works here: {error}") from error
-    return tuple(sorted({int(number) for number in re.findall(r"^sm_(\d+)", listed, re.MULTILINE)}))
 
 
 def _lay_out(release: Release, wanted: str, arch: str, runs_on: str, scratch: Path) -> Path:
