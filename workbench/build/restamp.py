@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import csv
 import hashlib
-import io
 import re
 import zipfile
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from workbench.record import encoded, parse, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,7 +49,7 @@ def restamp(wheel: Path, version: Version, *, requires: Sequence[str] = ()) -> P
                 record, rows = member, content
                 continue
             target.writestr(member, content)
-        target.writestr(record, _record(rows.decode(), renamed, f"{info}/METADATA", metadata))
+        target.writestr(record, _record(rows, renamed, f"{info}/METADATA", metadata))
     wheel.unlink()
     return part.rename(new)
 
@@ -60,14 +60,13 @@ def _restamped(metadata: bytes, version: Version, requires: Sequence[str]) -> by
     return _VERSION.sub("\n".join(lines).encode(), metadata, count=1)
 
 
-def _record(text: str, renamed: Callable[[str], str], metadata_name: str, metadata: bytes) -> str:
-    """Return RECORD with its paths renamed and METADATA's row made anew (PEP 376, PEP 427)."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    for path, digest, size in csv.reader(io.StringIO(text)):
-        if renamed(path) == metadata_name:
-            encoded = base64.urlsafe_b64encode(hashlib.sha256(metadata).digest()).rstrip(b"=").decode()
-            writer.writerow([metadata_name, f"sha256={encoded}", len(metadata)])
-        else:
-            writer.writerow([renamed(path), digest, size])
-    return out.getvalue()
+def _record(data: bytes, renamed: Callable[[str], str], metadata_name: str, metadata: bytes) -> bytes:
+    """Return RECORD with its paths renamed and METADATA's row made anew."""
+    rows = [replace(row, path=renamed(row.path)) for row in parse(data)]
+    digest = encoded(hashlib.sha256(metadata).digest())
+    return write(
+        replace(row, algorithm="sha256", digest=digest, size=str(len(metadata)))
+        if row.path == metadata_name
+        else row
+        for row in rows
+    )
