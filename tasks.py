@@ -25,6 +25,7 @@ AXES = {
 BUILDER = "host, cross or container (default: auto, which says what it picks and why)"
 SUFFIX = "added to the version, to publish the same version again: .post1, +local"
 DRY_RUN = "say what would be done, and do none of it"
+COMMIT = "commit packages.json, with a message that names the wheels"
 JSON = "answer in JSON on stdout"
 PUBLISHED = "filenames as they are published"
 
@@ -269,13 +270,36 @@ def image(
 # ---------------------------------------------------------------- publishing
 
 
-@verb(help={"wheels": "wheel files", "dry_run": DRY_RUN, "json": JSON}, uses_store=True)
-def upload(_: Context, *wheels: str, dry_run: bool = False, json: bool = False) -> None:
+@verb(
+    help={
+        "wheels": "wheel files",
+        "deep": "read every uploaded file back and compare its hash",
+        "allow_shrink": "go on where wheels would vanish from the index",
+        "commit": COMMIT,
+        "dry_run": DRY_RUN,
+        "json": JSON,
+    },
+    uses_store=True,
+)
+def upload(
+    _: Context,
+    *wheels: str,
+    deep: bool = False,
+    allow_shrink: bool = False,
+    commit: bool = False,
+    dry_run: bool = False,
+    json: bool = False,
+) -> None:
     """Verify wheels and publish them: files, registry, index, in this order."""
+    from workbench.commands.change import commit_if
     from workbench.commands.upload import report, upload_wheels
     from workbench.site import Site
 
-    report(upload_wheels([Path(wheel) for wheel in wheels], Site.here(), dry_run=dry_run), json=json)
+    site = Site.here()
+    paths = [Path(wheel) for wheel in wheels]
+    published = upload_wheels(paths, site, dry_run=dry_run, may_shrink=allow_shrink, deep=deep)
+    report(published, json=json)
+    commit_if(site, wanted=commit and not dry_run)
 
 
 @verb(
@@ -329,38 +353,60 @@ def release(
     help={
         "wheels": PUBLISHED,
         "after": "days for which the files stay, for readers of older pages (0: delete them at once)",
+        "commit": COMMIT,
         "dry_run": DRY_RUN,
         "json": JSON,
     },
     uses_store=True,
 )
-def remove(_: Context, *wheels: str, after: int = 7, dry_run: bool = False, json: bool = False) -> None:
+def remove(
+    _: Context, *wheels: str, after: int = 7, commit: bool = False, dry_run: bool = False, json: bool = False
+) -> None:
     """Take wheels out of the registry and the index, then out of the store."""
-    from workbench.commands.change import remove, report
+    from workbench.commands.change import commit_if, remove, report
     from workbench.site import Site
 
-    report(remove(wheels, Site.here(), after_days=after, dry_run=dry_run), json=json)
+    site = Site.here()
+    report(remove(wheels, site, after_days=after, dry_run=dry_run), json=json)
+    commit_if(site, wanted=commit and not dry_run)
 
 
 @verb(
-    help={"wheels": PUBLISHED, "reason": "shown to all who ask for it", "dry_run": DRY_RUN, "json": JSON},
+    help={
+        "wheels": PUBLISHED,
+        "reason": "shown to all who ask for it",
+        "commit": COMMIT,
+        "dry_run": DRY_RUN,
+        "json": JSON,
+    },
     uses_store=True,
 )
-def yank(_: Context, *wheels: str, reason: str = "", dry_run: bool = False, json: bool = False) -> None:
+def yank(
+    _: Context,
+    *wheels: str,
+    reason: str = "",
+    commit: bool = False,
+    dry_run: bool = False,
+    json: bool = False,
+) -> None:
     """Yank wheels (PEP 592): installers pass them by unless they are pinned exactly."""
-    from workbench.commands.change import report, yank
+    from workbench.commands.change import commit_if, report, yank
     from workbench.site import Site
 
-    report(yank(wheels, Site.here(), reason=reason, dry_run=dry_run), json=json)
+    site = Site.here()
+    report(yank(wheels, site, reason=reason, dry_run=dry_run), json=json)
+    commit_if(site, wanted=commit and not dry_run)
 
 
-@verb(help={"wheels": PUBLISHED, "dry_run": DRY_RUN, "json": JSON}, uses_store=True)
-def unyank(_: Context, *wheels: str, dry_run: bool = False, json: bool = False) -> None:
+@verb(help={"wheels": PUBLISHED, "commit": COMMIT, "dry_run": DRY_RUN, "json": JSON}, uses_store=True)
+def unyank(_: Context, *wheels: str, commit: bool = False, dry_run: bool = False, json: bool = False) -> None:
     """Take yanks back."""
-    from workbench.commands.change import report, unyank
+    from workbench.commands.change import commit_if, report, unyank
     from workbench.site import Site
 
-    report(unyank(wheels, Site.here(), dry_run=dry_run), json=json)
+    site = Site.here()
+    report(unyank(wheels, site, dry_run=dry_run), json=json)
+    commit_if(site, wanted=commit and not dry_run)
 
 
 @verb(help={"file": "a packages.json of the older form", "dry_run": DRY_RUN, "json": JSON}, uses_store=True)
@@ -385,16 +431,25 @@ def history(_: Context, limit: int = 20, json: bool = False) -> None:
 
 
 @verb(
-    help={"generation": "its number, from 'invoke history'", "dry_run": DRY_RUN, "json": JSON},
+    help={
+        "generation": "its number, from 'invoke history'",
+        "commit": COMMIT,
+        "dry_run": DRY_RUN,
+        "json": JSON,
+    },
     uses_store=True,
 )
-def rollback(_: Context, generation: str, dry_run: bool = False, json: bool = False) -> None:
+def rollback(
+    _: Context, generation: str, commit: bool = False, dry_run: bool = False, json: bool = False
+) -> None:
     """Publish what a generation published, no more and no less, in one step; no wheel is deleted."""
-    from workbench.commands.change import report
+    from workbench.commands.change import commit_if, report
     from workbench.commands.store import rollback
     from workbench.site import Site
 
-    report(rollback(Site.here(), generation, dry_run=dry_run), json=json)
+    site = Site.here()
+    report(rollback(site, generation, dry_run=dry_run), json=json)
+    commit_if(site, wanted=commit and not dry_run)
 
 
 @verb(

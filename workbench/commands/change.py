@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from workbench import console
 from workbench.errors import UsageError
 from workbench.publish import changes
+from workbench.publish.commit import commit_registry
 from workbench.publish.registry import adopt
 from workbench.registry.importing import Remark, import_older
 from workbench.store.opening import open_store
@@ -49,6 +50,12 @@ def import_registry(file: Path, site: Site, *, dry_run: bool = False) -> tuple[R
             for filename in adopt(site, registry)
         )
     return registry, remarks
+
+
+def commit_if(site: Site, *, wanted: bool) -> None:
+    """Commit the registry where that was asked for, and say so. Raises UsageError, CommandFailed."""
+    if wanted and commit_registry(site):
+        console.note("committed packages.json")
 
 
 def _named(words: Sequence[str]) -> tuple[str, ...]:

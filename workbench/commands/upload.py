@@ -24,23 +24,32 @@ if TYPE_CHECKING:
     from workbench.verify.report import Report
 
 
-def upload_wheels(wheels: Sequence[Path], site: Site, *, dry_run: bool = False) -> Published:
+def upload_wheels(
+    wheels: Sequence[Path], site: Site, *, dry_run: bool = False, may_shrink: bool = False, deep: bool = False
+) -> Published:
     """Verify wheels (those verified before are not read again) and publish them, all or none.
 
     Raises VerificationFailed where one does not pass, and what publishing raises.
     """
     reports = verify_wheels(wheels, site, reuse=True)
     require_passed(reports)
-    return upload(reports, site, dry_run=dry_run)
+    return upload(reports, site, dry_run=dry_run, may_shrink=may_shrink, deep=deep)
 
 
-def upload(reports: Sequence[Report], site: Site, *, dry_run: bool = False) -> Published:
+def upload(
+    reports: Sequence[Report],
+    site: Site,
+    *,
+    dry_run: bool = False,
+    may_shrink: bool = False,
+    deep: bool = False,
+) -> Published:
     """Publish the wheels of passed reports.
 
     Raises UsageError for a wheel of a package without a recipe, and what publishing raises.
     """
     candidates = [_candidate(report, site) for report in reports]
-    return publish(site, open_store(site), candidates, dry_run=dry_run)
+    return publish(site, open_store(site), candidates, dry_run=dry_run, may_shrink=may_shrink, deep=deep)
 
 
 def _candidate(report: Report, site: Site) -> Candidate:

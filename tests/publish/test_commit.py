@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.publish.sites import candidate
+from workbench.errors import UsageError
+from workbench.process import run
+from workbench.publish.commit import commit_registry
+from workbench.publish.transaction import publish
+from workbench.store.folder import FolderStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.site import Site
+
+
+@pytest.fixture
+def checkout(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """Return a site in a Git checkout with a change of somebody's in it, staged."""
+    for name in ("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"):
+        monkeypatch.setenv(name, "A Tester")
+    for name in ("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"):
+        monkeypatch.setenv(name, "tester@example.com")
+    run(["git", "init", "--quiet", site.root])
+    (site.root / "mine.txt").write_text("not for this commit")
+    run(["git", "-C", site.root, "add", "mine.txt"])
+    return site
+
+
+def shown(site: Site) -> str:
+    return run(["git", "-C", site.root, "show", "--format=%B", "--name-only", "HEAD"]).output
+
+
+def test_the_commit_names_the_wheel_and_holds_the_registry_alone(checkout: Site, tmp_path: Path) -> None:
+    publish(checkout, FolderStore(checkout.root), [candidate(tmp_path)])
+    assert commit_registry(checkout)
+    assert shown(checkout).split() == ["publish", "demo-1.0-py3-none-any.whl", "packages.json"]
+    assert not commit_registry(checkout)
+
+
+def test_many_wheels_stand_below_a_short_first_line(checkout: Site, tmp_path: Path) -> None:
+    wheels = [candidate(tmp_path, "demo", f"1.{number}") for number in range(5)]
+    publish(checkout, FolderStore(checkout.root), wheels)
+    commit_registry(checkout)
+    subject, empty, *names = shown(checkout).splitlines()[:7]
+    assert subject == "publish 5 wheels"
+    assert not empty
+    assert names == [wheel.path.name for wheel in wheels]
+
+
+def test_a_folder_outside_git_is_told_as_such(site: Site, tmp_path: Path) -> None:
+    publish(site, FolderStore(site.root), [candidate(tmp_path)])
+    with pytest.raises(UsageError, match="no Git checkout"):
+        commit_registry(site)
