@@ -98,9 +98,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _find(self, asked: str) -> Path | None:
         """Return the file to answer with; a folder if asked for without its slash; None if not there."""
-        clean = posixpath.normpath(asked).lstrip("/")
-        path = (self.server.root / clean).resolve()
-        if "\0" in asked or not path.is_relative_to(self.server.root.resolve()):
+        if "\0" in asked:
+            return None
+        path = (self.server.root / posixpath.normpath(asked).lstrip("/")).resolve()
+        if not path.is_relative_to(self.server.root.resolve()):
             return None
         if asked.endswith("/"):
             return next((path / name for name in INDEX_DOCUMENTS if (path / name).is_file()), None)

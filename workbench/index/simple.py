@@ -85,7 +85,9 @@ def package(name: str, text: bytes) -> Package:
     """Return the whole of what the registry knows of a project. Raises RegistryError for another shape."""
     try:
         return parse(Package, orjson.loads(text), path=f"packages.{name}")
-    except (orjson.JSONDecodeError, Mismatch) as error:
+    except orjson.JSONDecodeError as error:
+        raise RegistryError(f"packages.{name}: not JSON: {error}") from error
+    except Mismatch as error:
         raise RegistryError(str(error)) from error
 
 

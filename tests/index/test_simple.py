@@ -1,0 +1,185 @@
+"""What installers read, parsed by an independent reader of the standards (pypi-simple)."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pypi_simple import IndexPage, ProjectPage
+
+from tests.index.wheels import listed, registry_of
+from workbench.errors import IndexFault, RegistryError, SettingsError
+from workbench.index.draw import draw
+from workbench.index.page import Gone
+from workbench.registry.file import dumps
+from workbench.registry.model import PublishedWheel, Registry
+from workbench.site import IndexSettings, Settings
+
+WHEEL = listed(
+    "demo-1.0-py3-none-any.whl",
+    requires_python=">=3.9,<4",
+    metadata_sha256="b" * 64,
+    provenance="https://example.com/demo.provenance?a=1&b=2",
+)
+
+
+def pages(registry: Registry, settings: Settings | None = None) -> dict[str, bytes]:
+    document = io.BytesIO(dumps(registry).encode())
+    drawn = list(draw(document, settings or Settings()))
+    assert not any(isinstance(page, Gone) for page in drawn)
+    return {page.path: page.content for page in drawn if not isinstance(page, Gone)}
+
+
+def both(drawn: dict[str, bytes], name: str = "demo", root: str = "") -> tuple[ProjectPage, ProjectPage]:
+    """Return a project's page as HTML and as JSON say it."""
+    base = f"https://example.com/index/{root}simple/{name}/"
+    html = ProjectPage.from_html(name, drawn[f"{root}simple/{name}/index.html"].decode(), base_url=base)
+    document = json.loads(drawn[f"{root}simple-json/{name}/index.json"])
+    return html, ProjectPage.from_json_data(document, base_url=base)
+
+
+@pytest.mark.parametrize("kind", [0, 1], ids=["html", "json"])
+def test_every_fact_of_a_file_is_on_the_page(kind: int) -> None:
+    page = both(pages(registry_of(demo=(WHEEL,))))[kind]
+    assert page.repository_version == "1.4"
+    (file,) = page.packages
+    assert file.filename == WHEEL.filename
+    assert file.url == f"https://example.com/files/demo/{WHEEL.filename}"
+    assert file.digests == {"sha256": WHEEL.sha256}
+    assert file.requires_python == ">=3.9,<4"
+    assert file.has_metadata
+    assert file.metadata_digests == {"sha256": "b" * 64}
+    assert file.provenance_url == WHEEL.provenance
+    assert not file.is_yanked
+
+
+def test_json_has_sizes_times_and_versions() -> None:
+    page = both(pages(registry_of(demo=(WHEEL, listed("demo-0.9-py3-none-any.whl")))))[1]
+    assert page.versions == ["0.9", "1.0"]
+    assert {file.size for file in page.packages} == {1234}
+    assert page.packages[0].upload_time is not None
+    assert page.packages[0].upload_time.isoformat() == "2026-11-20T10:00:00+00:00"
+
+
+def test_facts_that_are_not_known_are_not_promised() -> None:
+    for page in both(pages(registry_of(demo=(listed("demo-1.0-py3-none-any.whl"),)))):
+        (file,) = page.packages
+        assert not file.has_metadata
+        assert file.requires_python is None
+        assert file.provenance_url is None
+
+
+@pytest.mark.parametrize("reason", ["", 'breaks on "sm_120" <b> & more'])
+def test_a_yank_and_its_reason_reach_both_pages(reason: str) -> None:
+    for page in both(pages(registry_of(demo=(replace(WHEEL, yanked=reason),)))):
+        assert page.packages[0].is_yanked
+        assert (page.packages[0].yanked_reason or "") == reason
+
+
+def test_a_plus_is_quoted_in_urls_and_not_in_names() -> None:
+    drawn = pages(registry_of(demo=(listed("demo-1.0+cu130-py3-none-any.whl"),)))
+    for page in both(drawn):
+        (file,) = page.packages
+        assert file.filename == "demo-1.0+cu130-py3-none-any.whl"
+        assert file.url.endswith("/files/demo/demo-1.0%2Bcu130-py3-none-any.whl")
+
+
+def test_the_roots_list_every_project() -> None:
+    drawn = pages(registry_of(demo=(WHEEL,), b_project=()))
+    html = IndexPage.from_html(drawn["simple/index.html"].decode())
+    as_json = IndexPage.from_json_data(json.loads(drawn["simple-json/index.json"]))
+    assert html.projects == as_json.projects == ["b-project", "demo"]
+    assert html.repository_version == as_json.repository_version == "1.4"
+
+
+def test_status_is_said_and_a_quarantined_project_offers_nothing() -> None:
+    registry = registry_of(demo=(WHEEL,))
+    package = replace(registry.packages["demo"], status="quarantined", status_reason="mal<ware>")
+    drawn = pages(registry.with_package("demo", package))
+    for page in both(drawn):
+        assert page.status == "quarantined"
+        assert page.status_reason == "mal<ware>"
+        assert page.packages == []
+    assert WHEEL.filename not in drawn["demo/index.html"].decode()
+
+
+def test_each_combination_of_cuda_and_torch_has_an_index_of_its_own() -> None:
+    names = ["1.0+cu130torch2.11", "1.0+cu126torch2.10", "1.0+cu130", "1.0+cpu", "1.0", "1.0+local7"]
+    drawn = pages(registry_of(demo=tuple(listed(f"demo-{version}-py3-none-any.whl") for version in names)))
+    found = {
+        path.removesuffix("simple/demo/index.html"): [
+            file.version for file in both(drawn, root=path.removesuffix("simple/demo/index.html"))[0].packages
+        ]
+        for path in drawn
+        if path.endswith("simple/demo/index.html")
+    }
+    assert found == {
+        "": [*sorted(names)[1:], "1.0"],  # in the order of the filenames
+        "cu130/torch2.11/": ["1.0+cu130torch2.11"],
+        "cu126/torch2.10/": ["1.0+cu126torch2.10"],
+        "cu130/": ["1.0+cu130"],
+        "cpu/": ["1.0+cpu"],
+    }
+    for root in found:
+        (file, *_) = both(drawn, root=root)[0].packages
+        assert file.url.startswith("https://example.com/files/demo/")
+        assert IndexPage.from_html(drawn[f"{root}simple/index.html"].decode()).projects == ["demo"]
+
+
+def test_absolute_urls_by_setting() -> None:
+    settings = Settings(public_url="https://wheels.example.com/", index=IndexSettings(urls="absolute"))
+    for page in both(pages(registry_of(demo=(WHEEL,)), settings)):
+        assert page.packages[0].url == f"https://wheels.example.com/files/demo/{WHEEL.filename}"
+    with pytest.raises(SettingsError, match="public_url"):
+        pages(registry_of(demo=(WHEEL,)), Settings(index=IndexSettings(urls="absolute")))
+
+
+def test_a_file_that_lies_elsewhere_keeps_its_url() -> None:
+    wheel = replace(WHEEL, url="https://cdn.example.com/a b/demo-1.0-py3-none-any.whl?x=1&y=2")
+    for page in both(pages(registry_of(demo=(wheel,)))):
+        assert page.packages[0].url == "https://cdn.example.com/a%20b/demo-1.0-py3-none-any.whl?x=1&y=2"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sha256": ""}, "has no sha256"),
+        ({"sha256": "A" * 64}, "has no sha256"),
+        ({"metadata_sha256": "x"}, "metadata_sha256 that is not 64 hex digits"),
+        ({"upload_time": "yesterday"}, "upload_time 'yesterday'"),
+        ({"filename": "../demo.whl"}, "is no file name"),
+        ({"filename": 'demo"><script>.whl'}, "is no file name"),
+        ({"provenance": "http://example.com"}, "not an absolute https URL"),
+        ({"url": "../secret/demo.whl"}, "neither an http"),
+        ({"url": "javascript:alert(1)"}, "neither an http"),
+        ({"url": "/etc/passwd"}, "neither an http"),
+    ],
+)
+def test_what_no_index_may_offer_is_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(IndexFault, match=message):
+        pages(registry_of(demo=(replace(WHEEL, **change),)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"size": 1234', '"size": "many"', "has size 'many'"),
+        ('"filename": ', '"file-name": ', "packages.demo.wheels[0].file-name: unknown key"),
+        ('"wheels": [', '"wheels": [7, ', "packages.demo.wheels[0]"),
+        ('"source_repo": ', '"source_repo" ', "packages.demo: not JSON"),
+    ],
+)
+def test_another_shape_is_refused_by_its_key(old: str, new: str, message: str) -> None:
+    text = dumps(registry_of(demo=(WHEEL,))).replace(old, new)
+    with pytest.raises((RegistryError, IndexFault)) as caught:
+        list(draw(io.BytesIO(text.encode()), Settings()))
+    assert message in str(caught.value)
+
+
+def test_the_registry_s_wheel_has_every_key_that_installers_need() -> None:
+    from workbench.index.simple import File
+
+    assert set(File.__annotations__) <= set(PublishedWheel.__slots__)

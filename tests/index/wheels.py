@@ -1,0 +1,124 @@
+"""Tiny real wheels, a store that holds them, and that store served."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import threading
+import zipfile
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from workbench.index.folder import Drawn, write
+from workbench.index.serve import Server
+from workbench.registry.file import dumps
+from workbench.registry.model import Package, PublishedWheel, Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from workbench.site import Settings
+
+
+def wheel_bytes(name: str, version: str, *, requires_python: str | None = None) -> tuple[bytes, bytes]:
+    """Return a pure wheel whose module knows its version, and its METADATA."""
+    module = name.replace("-", "_")
+    info = f"{module}-{version}.dist-info"
+    requires = f"Requires-Python: {requires_python}\n" if requires_python else ""
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{requires}".encode()
+    members = {
+        f"{module}.py": f"version = {version!r}\n".encode(),
+        f"{info}/METADATA": metadata,
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(
+        f"{path},sha256={base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b'=').decode()},{len(data)}\n"
+        for path, data in members.items()
+    )
+    members[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n".encode()
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for path, data in members.items():
+            archive.writestr(zipfile.ZipInfo(path), data)
+    return file.getvalue(), metadata
+
+
+def listed(filename: str, project: str = "demo", **facts: Any) -> PublishedWheel:
+    """Return the registry's entry of a wheel that need not be there."""
+    entry = {
+        "filename": filename,
+        "url": f"files/{project}/{filename}",
+        "python_version": "3.12",
+        "platform": "any",
+        "upload_date": "2026-11-20",
+        "sha256": hashlib.sha256(filename.encode()).hexdigest(),
+        "size": 1234,
+        "upload_time": "2026-11-20T10:00:00Z",
+    }
+    return PublishedWheel(**{**entry, **facts})
+
+
+def registry_of(**projects: tuple[PublishedWheel, ...]) -> Registry:
+    registry = Registry()
+    for name, wheels in projects.items():
+        project = name.replace("_", "-")
+        registry = registry.with_package(
+            project, Package(source_repo=f"pypi:{project}", description="A demonstration", wheels=wheels)
+        )
+    return registry
+
+
+@dataclass
+class Store:
+    """A store in a folder: files, packages.json, index."""
+
+    root: Path
+    registry: Registry
+    settings: Settings
+
+    def publish(
+        self, name: str, version: str, *, requires_python: str | None = None, **facts: Any
+    ) -> PublishedWheel:
+        """Put a real wheel into the store and the registry."""
+        content, metadata = wheel_bytes(name, version, requires_python=requires_python)
+        filename = f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
+        place = self.root / "files" / name / filename
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
+        place.with_name(f"{filename}.metadata").write_bytes(metadata)
+        wheel = listed(
+            filename,
+            name,
+            sha256=hashlib.sha256(content).hexdigest(),
+            size=len(content),
+            requires_python=requires_python,
+            metadata_sha256=hashlib.sha256(metadata).hexdigest(),
+        )
+        if name not in self.registry.packages:
+            self.registry = self.registry.with_package(name, Package(source_repo=f"pypi:{name}"))
+        self.registry = self.registry.with_wheel(name, replace(wheel, **facts))
+        return wheel
+
+    def draw(self) -> Drawn:
+        (self.root / "packages.json").write_text(dumps(self.registry))
+        return write(self.root / "packages.json", self.root / "index", self.settings)
+
+    @contextmanager
+    def served(self) -> Iterator[str]:
+        """Serve the store while the block runs, and yield the URL of its root."""
+        with Server(self.root, quiet=True) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            try:
+                yield server.url
+            finally:
+                server.shutdown()
+                thread.join()
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    """Return every file below a folder, by its relative path."""
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
