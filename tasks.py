@@ -246,6 +246,7 @@ def toolchain(
         "arch": "the image's architecture: x86_64, aarch64 (default: this machine's)",
         "suite": "the Debian release that it is made of",
         "runtime": "without compilers: to try wheels in",
+        "mirror": "the URL of a Debian mirror (default: the one that this machine's apt uses)",
         "refresh": "make it anew from today's packages",
         "json": JSON,
     }
@@ -256,6 +257,7 @@ def image(
     arch: str = "",
     suite: str = "bookworm",
     runtime: bool = False,
+    mirror: str = "",
     refresh: bool = False,
     json: bool = False,
 ) -> None:
@@ -263,7 +265,8 @@ def image(
     from workbench.commands.image import make, report
     from workbench.site import Site
 
-    made = make(action, Site.here(), arch=arch, suite=suite, runtime=runtime, refresh=refresh)
+    chosen = mirror or None
+    made = make(action, Site.here(), arch=arch, suite=suite, runtime=runtime, mirror=chosen, refresh=refresh)
     report(made, arch=arch, runtime=runtime, json=json)
 
 

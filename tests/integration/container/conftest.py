@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workbench.container.cibw import CUDA_HOME, Build, build_wheel
+from workbench.container.configuration import hand_on, read_pip_options
+from workbench.container.engine import Engine, find_engine
+from workbench.container.image import Kind, Recipe, build_image
+from workbench.site import Site
+from workbench.toolchain.cuda import lay_out
+from workbench.toolchain.environment import cuda_environment
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    return find_engine("podman")
+
+
+@pytest.fixture(scope="session")
+def image(engine: Engine) -> Callable[..., str]:
+    """Return the function that makes an image and returns its name; one that there is already is taken as it is."""
+
+    def make(arch: str, kind: Kind = "build") -> str:
+        return build_image(Recipe(arch=arch, kind=kind), engine, cache=Site.here().cache).name
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def toolkit() -> Callable[[str], Path]:
+    return partial(lay_out, "cu130", cache=Site.here().cache)
+
+
+Builds = Callable[..., Path]
+
+
+@pytest.fixture
+def build(
+    engine: Engine, image: Callable[..., str], toolkit: Callable[[str], Path], tmp_path: Path
+) -> Builds:
+    """Return the function that builds a tree in a container, for CUDA's sm_121 where `cuda` is set."""
+
+    def run(
+        tree: Path, arch: str = "x86_64", *, cuda: bool = False, on_line: Any = None, **changes: Any
+    ) -> Path:
+        gpu: dict[str, Any] = {}
+        if cuda:
+            gpu = {"toolkit": toolkit(arch), "environment": cuda_environment(CUDA_HOME, ("sm_121",))}
+        handed = changes.pop("handed", None) or hand_on(read_pip_options())
+        values = {
+            "title": f"{tree.name} {arch}",
+            "python": "3.11",
+            "arch": arch,
+            "image": image(arch),
+            "tree": tree,
+            "output": tmp_path / "wheels",
+            **gpu,
+            **changes,
+        }
+        log = tmp_path / "build.log"
+        return build_wheel(
+            Build(**values), engine, handed=handed, log=log, on_line=on_line or (lambda _: None)
+        )
+
+    return run
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """Return a project with a C extension that takes a moment to build."""
+    tree = tmp_path / "small"
+    tree.mkdir()
+    (tree / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+        '[project]\nname = "small"\nversion = "1.0"\n'
+        # a project's own settings for cibuildwheel decide nothing here
+        '[tool.cibuildwheel]\nbefore-all = "exit 9"\nskip = "*"\n'
+    )
+    (tree / "setup.py").write_text(
+        "from setuptools import Extension, setup\nsetup(ext_modules=[Extension('small', ['small.c'])])\n"
+    )
+    (tree / "small.c").write_text(
+        "#include <Python.h>\n"
+        "#include <stdio.h>\n"
+        'static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "small", NULL, -1, NULL};\n'
+        'PyMODINIT_FUNC PyInit_small(void) { printf("small\\n"); return PyModule_Create(&module); }\n'
+    )
+    return tree
