@@ -140,6 +140,9 @@ def test_each_build_system_makes_a_wheel_for_aarch64(
     tag = f"cp{this_python().replace('.', '')}"
     assert wheel.name == f"small-1.0-{tag}-{tag}-linux_aarch64.whl"
     assert machines(wheel, tmp_path / "unpacked") == {"AArch64"}
+    (library,) = (tmp_path / "unpacked").rglob("small*.so")
+    # Python looks for these two; CMake names the first only where it does not cross-compile
+    assert library.name in {f"small.cpython-{tag.removeprefix('cp')}-aarch64-linux-gnu.so", "small.so"}
 
 
 @pytest.mark.needs("cmake")
