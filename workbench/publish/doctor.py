@@ -95,10 +95,9 @@ def doctor(site: Site, store: Store, *, deep: bool = False, installers: bool = T
 def _bucket(store: S3Store) -> list[Finding]:
     from workbench.store.bucket import setup
 
-    findings = [_credentials(store)]
+    findings = _credentials(store)
     if findings[0].verdict == "bad":
         return findings
-    findings.append(_clock(store))
     try:
         broken = store.probe()
         findings.append(
@@ -126,21 +125,23 @@ def _bucket(store: S3Store) -> list[Finding]:
     return findings
 
 
-def _credentials(store: S3Store) -> Finding:
-    """See that the credentials are taken, and that the bucket is there and in the region that was said."""
+def _credentials(store: S3Store) -> list[Finding]:
+    """See that the credentials are taken, the bucket is there and in the region said, and the clocks agree."""
+    from workbench.store.client import plainly
+
     try:
         next(store.entries(REGISTRY), None)
-        head = store.client.head_bucket(Bucket=store.settings.bucket)
+        with plainly(store.place):
+            head = store.client.head_bucket(Bucket=store.settings.bucket)
     except StoreError as error:
         what, _, remedy = str(error).rpartition(": ")
-        return Finding(check="credentials and bucket", verdict="bad", what=what, remedy=remedy)
+        return [Finding(check="credentials and bucket", verdict="bad", what=what, remedy=remedy)]
     region = head.get("BucketRegion") or "region not told"
-    return Finding(check="credentials and bucket", verdict="good", what=f"{store.place}, {region}")
+    good = Finding(check="credentials and bucket", verdict="good", what=f"{store.place}, {region}")
+    return [good, _clock(head["ResponseMetadata"]["HTTPHeaders"].get("date"))]
 
 
-def _clock(store: S3Store) -> Finding:
-    answer = store.client.head_bucket(Bucket=store.settings.bucket)
-    date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+def _clock(date: str | None) -> Finding:
     if date is None:
         return Finding(check="clock", verdict="untried", what="the store does not tell the time")
     skew = abs((datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds())
@@ -171,12 +172,15 @@ def _agreement(site: Site, store: Store, registry: Registry, *, deep: bool) -> l
         if wheel.metadata_sha256 and metadata_key(name, wheel.filename) not in there
     ]
     document = store.read(REGISTRY)
-    stale = []
-    for page in draw(io.BytesIO(document.content), site.settings) if document else ():
-        if isinstance(page, Page) and page.path != STATE:
-            stored = store.read(INDEX + page.path)
-            if stored is None or stored.content != page.content:
-                stale.append(page.path)
+    drawing = draw(io.BytesIO(document.content), site.settings) if document else ()
+
+    def differs(page: Page) -> str | None:
+        stored = store.read(INDEX + page.path)
+        return None if stored is not None and stored.content == page.content else page.path
+
+    with ThreadPoolExecutor(store.streams) as pool:
+        pages = (page for page in drawing if isinstance(page, Page) and page.path != STATE)
+        stale = [path for path in pool.map(differs, pages) if path]
     read = "read and hashed" if deep else "there, with the right sizes"
     return [
         _verdict(
