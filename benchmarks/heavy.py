@@ -1,0 +1,124 @@
+"""What it takes to build the packages that compile for long: a row of docs/built.md for each wheel.
+
+    .venv/bin/python benchmarks/heavy.py [NAME ...] [--arch x86_64,aarch64] [--torch 2.11] [--gpu sm_121] [--jobs 1]
+
+Each wheel is built, repaired and verified as ``invoke build`` and ``invoke verify`` do it, into ``wheels/``. Wall and
+CPU seconds (user and system) are those of the build with its environment, of the programs that it started too. Memory
+is the largest sum, looked at five times a second, of what these processes had resident; pages that two of them share
+count twice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import os
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from workbench.commands.build import Request, build_wheel, plans
+from workbench.commands.verify import require_passed, verify_wheels
+from workbench.plan.target import Axes
+from workbench.site import Site
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from workbench.repair.repair import Repaired
+    from workbench.verify.report import Report
+
+HEAVY = ("causal-conv1d", "torch-scatter", "mamba-ssm")
+COMPUTE = "cu130"
+PAUSE = 0.2
+
+
+@dataclass(slots=True)
+class Meter:
+    """Seconds and bytes of what this process and its children do while it is entered."""
+
+    wall: float = 0
+    cpu: float = 0
+    peak: int = 0
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        self.wall, self.cpu = -time.monotonic(), -sum(os.times()[:4])
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        if self._thread:
+            self._thread.join()
+        self.wall += time.monotonic()
+        self.cpu += sum(os.times()[:4])
+
+    def _watch(self) -> None:
+        while not self._stop.wait(PAUSE):
+            self.peak = max(self.peak, resident(os.getpid()))
+
+
+def resident(pid: int) -> int:
+    """Return the bytes that a process and all below it have resident. One that ends meanwhile counts nothing."""
+    total, waiting = 0, [pid]
+    while waiting:
+        folder = Path("/proc") / str(waiting.pop())
+        try:
+            total += int((folder / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+            for thread in (folder / "task").iterdir():
+                waiting += map(int, (thread / "children").read_text().split())
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return total
+
+
+def row(title: str, meter: Meter, repaired: Repaired, report: Report) -> str:
+    """Return a row of the table in docs/built.md."""
+    found = {str(each) for file in report.gpu_code for each in file.loadable}
+    cells = [
+        title,
+        f"{meter.wall:.0f}",
+        f"{meter.cpu:.0f}",
+        f"{meter.peak / 2**30:.1f}",
+        ", ".join(sorted(found)) or "none",
+        f"{repaired.path.stat().st_size / 1e6:.1f}",
+        repaired.policy,
+        dt.datetime.now(tz=dt.UTC).date().isoformat(),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Build, verify, and print the rows; end at the first that fails."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", default=HEAVY, metavar="NAME")
+    parser.add_argument("--arch", default="x86_64,aarch64")
+    parser.add_argument("--torch", default="2.11")
+    parser.add_argument("--gpu", default="sm_121")
+    parser.add_argument("--jobs", type=int, default=1)
+    asked = parser.parse_args()
+    site = Site.here()
+    axes = Axes(arch=asked.arch, compute=COMPUTE, torch=asked.torch, gpu=asked.gpu)
+    rows = []
+    for name in asked.names:
+        for plan in plans(Request(name=name, axes=axes), site)[0]:
+            with Meter() as meter:
+                repaired = build_wheel(plan, site, jobs=asked.jobs)
+            reports = verify_wheels([repaired.path], site)
+            require_passed(reports)
+            rows.append(row(f"{plan.title}, {plan.builder}", meter, repaired, reports[0]))
+    print("\n".join(rows))
+
+
+if __name__ == "__main__":
+    main()
