@@ -39,17 +39,14 @@ def assemble(target: Path, *, base: Path, made: Path, changed: Mapping[str, Path
         writer = _Writer(file)
         order = {name: at for at, name in enumerate(old.members)}
         rows = {row.path: row for row in new.rows}
-        for name in sorted(new.members, key=lambda name: order.get(name, len(order))):
+        payload = {name for name in new.members if name != new.record and not name.endswith(_SIGNATURES)}
+        for name in sorted(payload, key=lambda name: (order.get(name, len(order)), name)):
             member = new.members[name]
             if name in changed:
                 rows[name] = writer.add(member, _Fresh.of(changed[name]))
-            elif (
-                name == new.record or name.endswith(_SIGNATURES) or (name.endswith("/") and name not in order)
-            ):
-                continue
-            elif name in order and (base == made or name.endswith("/") or old.row(name) == new.row(name)):
+            elif name in order and (base == made or member.is_dir() or old.row(name) == new.row(name)):
                 writer.copy(old.file, old.members[name])
-            else:
+            elif not member.is_dir():
                 rows[name] = writer.add(member, _Fresh(member.file_size, content(new.file, member)))
         writer.add(new.members[new.record], _Fresh.of(record.write(rows.values())))
         writer.close()
