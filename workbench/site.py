@@ -101,11 +101,13 @@ class Settings:
     """``workbench.yaml``, every key of it optional.
 
     `public_url` is where the world finds the store's root, without a trailing slash. `glibc` is the newest glibc
-    that a wheel may need (``2.34``; DGX OS 7 has 2.39).
+    that a wheel may need (``2.34``; DGX OS 7 has 2.39). `cuda` names CUDA toolkits of this machine by compute platform;
+    others are laid out from NVIDIA's wheels.
     """
 
     public_url: str | None = None
     glibc: str | None = None
+    cuda: dict[str, str] = field(default_factory=dict)
     store: StoreSettings = field(default_factory=StoreSettings)
     index: IndexSettings = field(default_factory=IndexSettings)
     container: ContainerSettings = field(default_factory=ContainerSettings)

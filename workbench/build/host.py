@@ -7,10 +7,9 @@ told of a cross compiler and of the target's headers, libraries and ``sysconfig`
 from __future__ import annotations
 
 import os
-import tomllib
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyproject_hooks
 
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
     from workbench.console import Step
     from workbench.site import Site
 
-LEGACY = {"requires": ["setuptools>=40.8.0"], "build-backend": "setuptools.build_meta:__legacy__"}
-"""What a project without a ``[build-system]`` gets (PEP 517)."""
-
 
 def build_here(place: Workplace, site: Site, at: Step, *, jobs: int) -> Path:
     """Build a plan's wheel as its backend makes it, and return it.
@@ -38,11 +34,11 @@ def build_here(place: Workplace, site: Site, at: Step, *, jobs: int) -> Path:
     ToolchainError and ToolMissing when the target's CUDA or architecture cannot be built for here.
     """
     plan = place.plan
-    tools = Tools.of(plan, cache=site.cache, glibc=site.settings.glibc)
+    tools = Tools.of(plan, site)
     environment = Environment.create(
         place.root / "env", python=find_interpreter(plan.target.python), log=place.log
     )
-    system = _build_system(place)
+    system = place.build_system()
     environment.install([*system["requires"], *plan.build_requires], log=place.log)
     equipment = tools.equip(environment, place.root / "cross")
     variables = joined(
@@ -79,16 +75,3 @@ def build_here(place: Workplace, site: Site, at: Step, *, jobs: int) -> Path:
             return place.raw / str(hooks.build_wheel(str(place.raw), settings))
     except (pyproject_hooks.BackendUnavailable, pyproject_hooks.HookMissing) as error:
         raise place.failed(f"the build backend {system['build-backend']}: {error}") from error
-
-
-def _build_system(place: Workplace) -> dict[str, Any]:
-    """Return ``[build-system]`` (PEP 518), completed with PEP 517's defaults."""
-    path = place.tree / "pyproject.toml"
-    if not path.exists() and not (place.tree / "setup.py").exists():
-        raise place.failed("the source has neither pyproject.toml nor setup.py at its top")
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except tomllib.TOMLDecodeError as error:
-        raise place.failed(f"its pyproject.toml is not TOML: {error}") from error
-    system = table.get("build-system")
-    return {**LEGACY, **system} if system else LEGACY

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.errors import ToolchainError
 from workbench.plan.target import this_arch
 from workbench.toolchain import cross, cuda, torch
 from workbench.toolchain.compilers import cross_gcc_below
@@ -12,11 +14,10 @@ from workbench.toolchain.environment import Equipment, cuda_environment, joined
 from workbench.toolchain.gpu import check_gpus
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from workbench.environment import Environment
     from workbench.plan.plan import Plan
     from workbench.plan.target import Target
+    from workbench.site import Site
     from workbench.toolchain.compilers import CrossGcc
 
 
@@ -30,22 +31,17 @@ class Tools:
     compiler: CrossGcc | None
 
     @classmethod
-    def of(cls, plan: Plan, *, cache: Path, glibc: str | None = None) -> Tools:
-        """Return the tools for a plan, laid out below `cache`.
-
-        A wheel for another architecture is to need no newer glibc than `glibc` (``2.34``).
+    def of(cls, plan: Plan, site: Site) -> Tools:
+        """Return the tools for a plan, as the site wants them.
 
         Raises ToolMissing without a compiler for the architecture; ToolchainError without a CUDA toolkit, or with
         one that does not know the target's GPUs.
         """
         target = plan.target
-        compiler = None if target.arch == this_arch() else cross_gcc_below(glibc, target.arch, cache=cache)
-        toolkit = None
-        if target.cuda:
-            libraries = plan.recipe.cuda_libraries
-            toolkit = cuda.lay_out(target.compute, target.arch, cache=cache, components=libraries)
-            check_gpus(target.gpu, version=cuda.version_of(toolkit), known=cuda.gpus_of(toolkit))
-        return cls(target=target, cache=cache, toolkit=toolkit, compiler=compiler)
+        compiler = None
+        if target.arch != this_arch():
+            compiler = cross_gcc_below(plan.glibc, target.arch, cache=site.cache)
+        return cls(target=target, cache=site.cache, toolkit=toolkit_for(plan, site), compiler=compiler)
 
     def equip(self, environment: Environment, folder: Path) -> Equipment:
         """Return what the build in `environment` is told; a cross build's files are written into `folder`.
@@ -71,3 +67,24 @@ class Tools:
         version = environment.run_code(code, cwd=environment.path).output.strip()
         public = version.partition("+")[0]
         return torch.unpack(public, python=self.target.python, arch=self.target.arch, cache=self.cache)
+
+
+def toolkit_for(plan: Plan, site: Site) -> Path | None:
+    """Return the CUDA toolkit for a plan: the one that the site names, or one laid out; None without CUDA.
+
+    Raises ToolchainError where there is none, or where it does not know the target's GPUs.
+    """
+    target = plan.target
+    if not target.cuda:
+        return None
+    named = site.settings.cuda.get(target.compute)
+    if named and target.arch == this_arch():
+        toolkit = Path(named)
+    else:
+        libraries = plan.recipe.cuda_libraries
+        toolkit = cuda.lay_out(target.compute, target.arch, cache=site.cache, components=libraries)
+    version = cuda.version_of(toolkit)
+    if not version.startswith(f"{target.cuda}."):
+        raise ToolchainError(f"workbench.yaml: cuda.{target.compute}: {toolkit} is CUDA {version}")
+    check_gpus(target.gpu, version=version, known=cuda.gpus_of(toolkit))
+    return toolkit

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import tomllib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.errors import BuildFailed
 from workbench.files import only_one
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
     from workbench.plan.plan import Plan
     from workbench.site import Site
+
+
+LEGACY = {"requires": ["setuptools>=40.8.0"], "build-backend": "setuptools.build_meta:__legacy__"}
+"""What a project without a ``[build-system]`` gets (PEP 517)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +69,18 @@ class Workplace:
         for path in self.root.iterdir() if self.root.exists() else ():
             if path.is_dir():
                 shutil.rmtree(path)
+
+    def build_system(self) -> dict[str, Any]:
+        """Return the source's ``[build-system]`` (PEP 518), completed with PEP 517's defaults. Raises BuildFailed."""
+        path = self.tree / "pyproject.toml"
+        if not path.exists() and not (self.tree / "setup.py").exists():
+            raise self.failed("the source has neither pyproject.toml nor setup.py at its top")
+        try:
+            table = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        except tomllib.TOMLDecodeError as error:
+            raise self.failed(f"its pyproject.toml is not TOML: {error}") from error
+        system = table.get("build-system")
+        return {**LEGACY, **system} if system else LEGACY
 
     def failed(self, why: str) -> BuildFailed:
         """Return the error of a build that failed: it names what is kept."""

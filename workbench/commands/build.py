@@ -71,7 +71,7 @@ def build_wheel(plan: Plan, site: Site, *, jobs: int | None = None) -> Repaired:
     """
     raw = build(plan, site, jobs=jobs)
     with console.step(f"repair {raw.name}") as at:
-        repaired = repair(raw, site.wheels, exclude=plan.repair_exclude, glibc_ceiling=site.settings.glibc)
+        repaired = repair(raw, site.wheels, exclude=plan.repair_exclude, glibc_ceiling=plan.glibc)
         at.outcome = repaired.policy
     built.keep(repaired.path, build_key=plan.key, gpu=plan.target.gpu, facts=facts(plan, repaired))
     Workplace.of(plan, site).clear()

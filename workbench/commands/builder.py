@@ -21,10 +21,11 @@ AUTO = "auto"
 
 
 def assign(plan: Plan, wanted: str, site: Site) -> Plan:
-    """Return a plan with its builder, as `wanted` or, for ``auto``, picked for this machine.
+    """Return a plan with its builder, as `wanted` or, for ``auto``, picked for this machine, and the site's glibc.
 
     Raises UsageError for no such builder, or one that cannot build for the target; ContainerError where none can.
     """
+    plan = replace(plan, glibc=site.settings.glibc)
     builders = get_args(Builder)
     if wanted not in (AUTO, *builders):
         raise UsageError(

@@ -37,7 +37,7 @@ class Plan:
 
     `version` is the wheel's: the recipe's, with the suffix and the local version. `requires` are requirements
     (PEP 508) that the wheel gets on top of its own: the torch that it is bound to. `builder` makes it, in `image`
-    where that is a container, and `why` says how it came to be chosen.
+    where that is a container, and `why` says how it came to be chosen. `glibc` is the newest that it may need.
     """
 
     recipe: Recipe
@@ -51,6 +51,7 @@ class Plan:
     requires: tuple[str, ...] = ()
     builder: Builder = "host"
     image: str | None = None
+    glibc: str | None = None
     why: str = ""
 
     @property
@@ -80,6 +81,7 @@ class Plan:
             "target": asdict(self.target),
             "builder": self.builder,
             "image": self.image,
+            "glibc": self.glibc,
             "build_requires": self.build_requires,
             "cuda_libraries": self.recipe.cuda_libraries,
             "environment": self.environment,
