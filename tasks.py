@@ -184,13 +184,13 @@ def build(
     report(planned, () if dry_run else build_all(planned, site, jobs=request.jobs), json=json)
 
 
-@verb(help={"wheels": "wheel files", "json": JSON})
-def repair(_: Context, *wheels: str, json: bool = False) -> None:
+@verb(help={"wheels": "wheel files", "dry_run": DRY_RUN, "json": JSON})
+def repair(_: Context, *wheels: str, dry_run: bool = False, json: bool = False) -> None:
     """Make wheels portable with auditwheel, into wheels/, and say what stands against a better platform tag."""
     from workbench.commands.repair import repair_wheels, report
     from workbench.site import Site
 
-    report(repair_wheels([Path(wheel) for wheel in wheels], Site.here()), json=json)
+    report(repair_wheels([Path(wheel) for wheel in wheels], Site.here(), dry_run=dry_run), json=json)
 
 
 @verb(
@@ -520,13 +520,18 @@ def doctor(_: Context, deep: bool = False, json: bool = False) -> None:
 # ---------------------------------------------------------------- the index
 
 
-@verb()
-def index(_: Context) -> None:
+@verb(help={"dry_run": DRY_RUN})
+def index(_: Context, dry_run: bool = False) -> None:
     """Draw index/ again from packages.json."""
-    from workbench.commands.index import redraw
+    from workbench.commands.index import outdated, redraw
+    from workbench.console import answer
     from workbench.site import Site
 
-    redraw(Site.here())
+    if dry_run:
+        for path in outdated(Site.here()):
+            answer(f"would draw {path}")
+    else:
+        redraw(Site.here())
 
 
 @verb(help={"port": "the port on loopback (0: any free one)"})

@@ -5,14 +5,18 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from dataclasses import asdict
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from workbench import console
 from workbench.environment import package_index
 from workbench.errors import IndexFault, UsageError
 from workbench.index.check import Finding, check_index
+from workbench.index.draw import STATE, draw, read_state
 from workbench.index.folder import Drawn, write
 from workbench.index.serve import Server
+from workbench.registry.file import dumps
+from workbench.registry.model import Registry
 from workbench.store.opening import open_store
 
 if TYPE_CHECKING:
@@ -28,6 +32,15 @@ def redraw(site: Site) -> Drawn:
         drawn = write(site.registry, site.index, site.settings)
         at.outcome = f"{drawn.written} written, {drawn.unchanged} unchanged, {drawn.removed} removed"
     return drawn
+
+
+def outdated(site: Site) -> tuple[str, ...]:
+    """Return the paths of the pages that drawing would write or remove. Raises RegistryError, IndexFault."""
+    drawn = site.index / STATE
+    state = read_state(drawn.read_bytes() if drawn.exists() else None, site.settings)
+    registry = site.registry.read_bytes() if site.registry.exists() else dumps(Registry()).encode()
+    changes = draw(BytesIO(registry), site.settings, state, where=str(site.registry))
+    return tuple(change.path for change in changes if change.path != STATE)
 
 
 def serve(site: Site, *, port: int) -> None:

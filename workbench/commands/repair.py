@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
@@ -9,7 +11,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from workbench import console
 from workbench.commands import built
 from workbench.commands.verify import arch_of, python_of
-from workbench.errors import RepairFailed
+from workbench.errors import RepairFailed, UsageError
 from workbench.plan.conditions import values_for
 from workbench.plan.target import Target
 from workbench.recipe.load import load, names
@@ -17,18 +19,24 @@ from workbench.repair.repair import Repaired, repair
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from workbench.commands.built import Built
     from workbench.site import Site
 
 
-def repair_wheels(wheels: Sequence[Path], site: Site) -> tuple[Repaired, ...]:
-    """Repair wheels into ``wheels/`` with their recipes' excludes. Raises RepairFailed, RecipeError."""
-    return tuple(_repair(wheel, site) for wheel in wheels)
+def repair_wheels(wheels: Sequence[Path], site: Site, *, dry_run: bool = False) -> tuple[Repaired, ...]:
+    """Repair wheels into ``wheels/`` with their recipes' excludes; with `dry_run` keep nothing of it.
+
+    Raises UsageError without a wheel, RepairFailed, RecipeError.
+    """
+    if not wheels:
+        raise UsageError("name the wheels: wheels/*.whl")
+    with TemporaryDirectory(prefix="workbench-repair-") as scratch:
+        into = Path(scratch) if dry_run else site.wheels
+        return tuple(_repair(wheel, site, into) for wheel in wheels)
 
 
-def _repair(wheel: Path, site: Site) -> Repaired:
+def _repair(wheel: Path, site: Site, into: Path) -> Repaired:
     try:
         name, *_ = parse_wheel_filename(wheel.name)
     except InvalidWheelFilename as error:
@@ -38,7 +46,7 @@ def _repair(wheel: Path, site: Site) -> Repaired:
     if name in names(site.recipes):
         exclude = values_for(load(site.recipes, name).repair_exclude, _target(wheel, known))
     with console.step(f"repair {wheel.name}") as at:
-        repaired = repair(wheel, site.wheels, exclude=exclude, glibc_ceiling=site.settings.glibc)
+        repaired = repair(wheel, into, exclude=exclude, glibc_ceiling=site.settings.glibc)
         at.outcome = repaired.policy
     if known:
         built.keep(repaired.path, build_key=known.build_key, gpu=known.gpu, facts=known.facts)
