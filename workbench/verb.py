@@ -139,6 +139,10 @@ def _exit(error: BaseException) -> Exit:
             return Exit(f"error: {error}", code=error.exit_code)
         case KeyboardInterrupt():
             return Exit("\nInterrupted. Run the same command again to go on from here.", code=INTERRUPTED)
+        case BrokenPipeError():
+            # whoever read our answer has seen enough (head); nothing more may be written, at exit neither
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return Exit(code=WorkbenchError.exit_code)
         case OSError(filename=str(name), strerror=str(why)):
             return Exit(f"error: {name}: {why}", code=WorkbenchError.exit_code)
         case OSError(strerror=str(why)):
