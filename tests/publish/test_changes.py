@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.publish.sites import NOW, agreement, candidate, dead_links, registry_of
-from tests.publish.workers import remove_all, run_until, yank_all
+from tests.publish.workers import publish_second, remove_all, run_until, yank_all
 from workbench.errors import FilenameTaken, StoreError, UsageError
 from workbench.publish.changes import remove, unyank, yank
 from workbench.publish.history import history, rollback
@@ -268,4 +268,20 @@ def test_a_change_killed_at_any_point_is_completed_by_reconcile_and_repeating_it
         if ONE in filenames(store):
             work(root, store)
         assert agreement(store) == [], f"after effect {effect}"
+    pytest.fail("it never came to an end")
+
+
+def test_a_publish_killed_while_it_drew_is_undone_by_a_rollback_in_the_pages_too(tmp_path: Path) -> None:
+    candidate(tmp_path, "demo", "2.0")
+    for effect in range(1, 200):
+        root = tmp_path / str(effect) / "site"
+        root.mkdir(parents=True)
+        site, store = Site(root), FolderStore(root)
+        publish(site, store, [candidate(tmp_path, "demo", "1.0")])
+        killed = run_until(publish_second, root, effect)
+        if registry_of(store).generation > 1:
+            rollback(site, store, 1)
+            assert agreement(store) == [], f"after effect {effect}"
+        if not killed:
+            return
     pytest.fail("it never came to an end")

@@ -80,3 +80,7 @@ def yank_all(root: Path, store: FolderStore) -> None:
 
 def remove_all(root: Path, store: FolderStore) -> None:
     remove(Site(root), store, ["demo-1.0-py3-none-any.whl"], after_days=0)
+
+
+def publish_second(root: Path, store: FolderStore) -> None:
+    publish(Site(root), store, [candidate(root.parents[1], "demo", "2.0")])

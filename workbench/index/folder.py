@@ -86,6 +86,7 @@ class _Folder:
         self.written: set[str] = set()
         self.unchanged: set[str] = set()
         self.removed = 0
+        self._begun = False
 
     def read(self, path: str) -> bytes | None:
         try:
@@ -99,8 +100,20 @@ class _Folder:
         if not self.fresh and self.read(path) == content:
             self.unchanged.add(path)
         else:
+            self._begin()
             self.replace(path, content)
             self.written.add(path)
+
+    def _begin(self) -> None:
+        """Before the first change, remove the state.
+
+        A drawing that is cut short would leave word of pages that it has changed; were the registry then put back to
+        what that state knows, as by a rollback, the next drawing would leave them as they are.
+        """
+        if not self._begun:
+            self._begun = True
+            with suppress(FileNotFoundError):
+                os.unlink(f"{self._root}/{STATE}")  # noqa: PTH108 - see the class
 
     def replace(self, path: str, content: bytes) -> None:
         """Write a file beside its place and rename it in. There is one writer, so one name beside will do."""
@@ -124,6 +137,7 @@ class _Folder:
 
     def remove(self, path: str) -> None:
         """Remove a file, and the folders that are empty without it."""
+        self._begin()
         with suppress(FileNotFoundError):
             os.unlink(f"{self._root}/{path}")  # noqa: PTH108 - see the class
             self.removed += 1
