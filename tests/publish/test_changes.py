@@ -251,13 +251,13 @@ def test_strays_are_named_and_go_only_when_they_are_old(site: Site, store: Folde
 
 @pytest.mark.parametrize("work", [yank_all, remove_all])
 def test_a_change_killed_at_any_point_is_completed_by_reconcile_and_repeating_it(
-    work: Callable[[Path, FolderStore], None], tmp_path: Path
+    work: Callable[[Path, FolderStore], None], quick_path: Path
 ) -> None:
     for effect in range(1, 100):
-        root = tmp_path / str(effect) / "site"
+        root = quick_path / str(effect) / "site"
         root.mkdir(parents=True)
         site, store = Site(root), FolderStore(root)
-        publish(site, store, [candidate(tmp_path, "demo", "1.0"), candidate(tmp_path, "demo", "2.0")])
+        publish(site, store, [candidate(quick_path, "demo", "1.0"), candidate(quick_path, "demo", "2.0")])
         killed = run_until(work, root, effect)
         assert dead_links(store) == [], f"after effect {effect}"
         assert reconcile(site, store).problems == (), f"after effect {effect}"
@@ -271,13 +271,13 @@ def test_a_change_killed_at_any_point_is_completed_by_reconcile_and_repeating_it
     pytest.fail("it never came to an end")
 
 
-def test_a_publish_killed_while_it_drew_is_undone_by_a_rollback_in_the_pages_too(tmp_path: Path) -> None:
-    candidate(tmp_path, "demo", "2.0")
+def test_a_publish_killed_while_it_drew_is_undone_by_a_rollback_in_the_pages_too(quick_path: Path) -> None:
+    candidate(quick_path, "demo", "2.0")
     for effect in range(1, 200):
-        root = tmp_path / str(effect) / "site"
+        root = quick_path / str(effect) / "site"
         root.mkdir(parents=True)
         site, store = Site(root), FolderStore(root)
-        publish(site, store, [candidate(tmp_path, "demo", "1.0")])
+        publish(site, store, [candidate(quick_path, "demo", "1.0")])
         killed = run_until(publish_second, root, effect)
         if registry_of(store).generation > 1:
             rollback(site, store, 1)

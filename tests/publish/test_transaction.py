@@ -156,15 +156,15 @@ def test_a_record_keeps_its_upload_time(site: Site, store: FolderStore, tmp_path
 
 
 def test_a_publisher_killed_at_any_point_leaves_a_store_that_publishing_again_completes(
-    tmp_path: Path,
+    quick_path: Path,
 ) -> None:
     for version in ("1.0", "2.0"):
-        candidate(tmp_path, "demo", version)
+        candidate(quick_path, "demo", version)
     for effect in range(1, 200):
-        root = tmp_path / str(effect) / "site"
+        root = quick_path / str(effect) / "site"
         root.mkdir(parents=True)
         store = FolderStore(root)
-        publish(Site(root), store, [candidate(tmp_path, "demo", "0.9"), candidate(tmp_path, "other")])
+        publish(Site(root), store, [candidate(quick_path, "demo", "0.9"), candidate(quick_path, "other")])
         killed = run_until(publish_all, root, effect)
         assert dead_links(store) == [], f"after effect {effect}"
         publish_all(root, store)

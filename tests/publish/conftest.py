@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - a file system in memory, where there is one
+
+
+@pytest.fixture
+def quick_path(tmp_path: Path) -> Iterator[Path]:
+    """Return a fresh folder in memory: killing a process a hundred times would else wait for the disk to flush."""
+    if not os.access(MEMORY, os.W_OK):
+        yield tmp_path
+        return
+    folder = Path(tempfile.mkdtemp(dir=MEMORY, prefix="workbench-"))
+    yield folder
+    shutil.rmtree(folder)
