@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packaging.utils import parse_wheel_filename
@@ -23,7 +24,6 @@ from workbench.repair.repair import Repaired, repair
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from workbench.recipe.model import Source
     from workbench.site import Site
@@ -71,7 +71,14 @@ def build_wheel(plan: Plan, site: Site, *, jobs: int | None = None) -> Repaired:
     """
     raw = build(plan, site, jobs=jobs)
     with console.step(f"repair {raw.name}") as at:
-        repaired = repair(raw, site.wheels, exclude=plan.repair_exclude, glibc_ceiling=plan.glibc)
+        repaired = repair(
+            raw,
+            site.wheels,
+            exclude=plan.repair_exclude,
+            glibc_ceiling=plan.glibc,
+            # what a cross build links to lies beside its compiler, not among this machine's own libraries
+            library_path=[Path(f"/usr/{plan.target.arch}-linux-gnu/lib")] if plan.builder == "cross" else (),
+        )
         at.outcome = repaired.policy
     built.keep(repaired.path, build_key=plan.key, gpu=plan.target.gpu, facts=facts(plan, repaired))
     Workplace.of(plan, site).clear()
