@@ -84,7 +84,7 @@ def toolkit_for(plan: Plan, site: Site) -> Path | None:
         libraries = plan.recipe.cuda_libraries
         toolkit = cuda.lay_out(target.compute, target.arch, cache=site.cache, components=libraries)
     version = cuda.version_of(toolkit)
-    if not version.startswith(f"{target.cuda}."):
+    if version != target.cuda:
         raise ToolchainError(f"workbench.yaml: cuda.{target.compute}: {toolkit} is CUDA {version}")
     check_gpus(target.gpu, version=version, known=cuda.gpus_of(toolkit))
     return toolkit
