@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
-from workbench.container.engine import require_emulation, require_image
+from workbench.container.engine import machine_of, require_emulation, require_image
 from workbench.errors import (
     BuildFailed,
     ContainerError,
@@ -240,11 +240,11 @@ def build_wheel(
     if emulated:
         require_emulation(build.arch)
     image = require_image(engine, resolve_image(build.image, build.arch), build.arch)
-    if emulated and build.toolkit and not image.runs_native:
+    if build.toolkit and not image.runs(made_of := machine_of(build.toolkit / "bin" / "nvcc")):
         raise ContainerError(
-            f"the CUDA toolkit {build.toolkit} is made of {this_arch()} programs, which do not run in the "
-            f"{build.arch} image {build.image}: make one where they do with 'invoke image build --arch {build.arch}', or "
-            "take an image that has CUDA itself"
+            f"the CUDA toolkit {build.toolkit} is made of {made_of} programs, which do not run in the "
+            f"{build.arch} image {build.image}: 'invoke image build --arch {build.arch}' makes one where they do; "
+            "or take one that has CUDA itself"
         )
     build.output.mkdir(parents=True, exist_ok=True)
     label = f"wheel-workbench={uuid.uuid4()}"

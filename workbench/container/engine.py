@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.errors import ContainerError
-from workbench.plan.target import this_arch
 from workbench.process import environment, run
 
 if TYPE_CHECKING:
@@ -69,10 +68,9 @@ class Image:
     size: int
     labels: dict[str, str]
 
-    @property
-    def runs_native(self) -> bool:
-        """Whether programs of this machine run in it, though it is of another architecture."""
-        return self.labels.get(NATIVE_LABEL) == this_arch()
+    def runs(self, arch: str) -> bool:
+        """Say whether programs of an architecture (``x86_64``) find in it what they need, be it of another."""
+        return self.arch == OCI_ARCH[arch] or self.labels.get(NATIVE_LABEL) == arch
 
 
 def find_engine(wanted: Literal["auto", "docker", "podman"] = "auto") -> Engine:
@@ -154,6 +152,16 @@ def require_image(engine: Engine, name: str, arch: str) -> Image:
             f"make one with 'invoke image build --arch {arch}', or name another in workbench.yaml (container.images)"
         )
     return image
+
+
+def machine_of(program: Path) -> str:
+    """Return the architecture of an ELF program, ``x86_64``. Raises ContainerError for any other."""
+    with program.open("rb") as file:
+        machine = file.read(_E_MACHINE.stop)[_E_MACHINE]
+    for arch, number in _ELF_MACHINE.items():
+        if machine == number:
+            return arch
+    raise ContainerError(f"{program} is no program for {' or '.join(_ELF_MACHINE)}")
 
 
 def is_emulated(arch: str, *, binfmt: Path = BINFMT) -> bool:

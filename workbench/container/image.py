@@ -15,7 +15,7 @@ import re
 import shutil
 import stat
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -108,7 +108,7 @@ class Recipe:
     @property
     def digest(self) -> str:
         """What the image is made of, as a hash: an image with another one is made anew."""
-        return hashlib.sha256(f"{FORMAT} {self}".encode()).hexdigest()
+        return hashlib.sha256(f"{FORMAT} {replace(self, mirror=None)}".encode()).hexdigest()
 
     @property
     def native_compilers(self) -> bool:
