@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from workbench.repair.repair import Repaired
     from workbench.verify.report import Report
 
-HEAVY = ("causal-conv1d", "torch-scatter", "mamba-ssm")
+HEAVY = ("causal-conv1d", "torch-scatter")
 COMPUTE = "cu130"
 PAUSE = 0.2
 

@@ -167,7 +167,7 @@ def test_what_quilt_would_have_shifted_or_fuzzed_is_refused(
             quilt_push(series, start)
 
 
-@pytest.mark.parametrize("name", ["hnswlib", "annoy"])
+@pytest.mark.parametrize("name", ["hnswlib", "annoy", "causal-conv1d", "torch-scatter"])
 def test_the_series_of_the_shipped_recipes(name: str, tmp_path: Path) -> None:
     site = Site(CHECKOUT)
     recipe = load(site.recipes, name)
