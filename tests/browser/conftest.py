@@ -1,0 +1,214 @@
+"""A headless Chromium, and a site to look at."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.index.wheels import listed, registry_of
+from workbench.index.folder import write
+from workbench.index.serve import Server
+from workbench.process import find_program
+from workbench.registry.file import dumps
+from workbench.registry.model import BuildFacts, Package, PatchApplied, PublishedWheel, Registry, Unavailable
+from workbench.site import CHECKOUT, IndexSettings, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from selenium.webdriver.chrome.webdriver import WebDriver
+
+SHOTS = CHECKOUT / "artifacts" / "index"
+HOSTILE = "<img src=x onerror=\"document.title='hacked'\"><script>document.title='hacked'</script>"
+
+
+@dataclass
+class Browser:
+    """Chromium on a served index."""
+
+    driver: WebDriver
+    url: str
+
+    def open(self, path: str = "") -> None:
+        self.driver.get(f"{self.url}{path}")
+
+    def run(self, script: str) -> Any:
+        """Run a function's body in the page, and return what it returns; a promise is waited for."""
+        wrapped = f"const done = arguments[arguments.length - 1]; (async () => {{ {script} }})().then(done)"
+        return self.driver.execute_async_script(wrapped)
+
+    def size(self, width: int, height: int) -> None:
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+    def scheme(self, name: str) -> None:
+        features = [{"name": "prefers-color-scheme", "value": name}]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+    def script(self, *, on: bool) -> None:
+        self.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not on})
+
+    def shown(self, selector: str) -> list[str]:
+        """Return the first word of every element that can be seen."""
+        from selenium.webdriver.common.by import By
+
+        # not by a script in the page, which a test may have switched off
+        elements = self.driver.find_elements(By.CSS_SELECTOR, selector)
+        return [element.text.split()[0] for element in elements if element.is_displayed()]
+
+    def screenshot(self, name: str) -> None:
+        """Keep a picture of the whole page below artifacts/."""
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        self.driver.save_screenshot(str(SHOTS / f"{name}.png"))
+
+
+@pytest.fixture(scope="session")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = find_program("chromium")
+    for argument in (
+        "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
+        "disable-component-update", "disable-sync", "hide-scrollbars",
+        f"user-data-dir={tmp_path_factory.mktemp('chromium')}",
+    ):  # fmt: skip
+        options.add_argument(f"--{argument}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(find_program("chromedriver")))
+    yield driver
+    driver.quit()
+
+
+def cuda(version: str, python: str, arch: str, **facts: Any) -> PublishedWheel:
+    tag = f"cp{python.replace('.', '')}"
+    patch = PatchApplied(name="arch.patch", sha256="d" * 64, description="Architectures from the environment")
+    build = BuildFacts(
+        source="https://example.com/causal-conv1d.git",
+        pin="c" * 40,
+        patches=(patch,),
+        compute="cu130",
+        torch="2.11.0",
+        gpu_architectures=("sm_120", "sm_121"),
+        glibc="2.34",
+        log="files/causal-conv1d/log",
+    )
+    filename = f"causal_conv1d-{version}-{tag}-{tag}-manylinux_2_34_{arch}.whl"
+    return listed(filename, "causal-conv1d", size=23_100_000, build=build, requires_python=">=3.9", **facts)
+
+
+def example() -> Registry:
+    conv = (
+        cuda("1.7.0+cu130torch2.11", "3.10", "x86_64"),
+        cuda("1.7.0+cu130torch2.11", "3.12", "x86_64"),
+        cuda("1.7.0+cu130torch2.11", "3.12", "aarch64"),
+        cuda("1.6.0+cu126torch2.10", "3.12", "x86_64", yanked="wrong results on sm_120"),
+    )
+    registry = registry_of(
+        causal_conv1d=conv,
+        hnswlib=tuple(
+            listed(f"hnswlib-0.8.0-cp3{minor}-cp3{minor}-manylinux_2_34_{arch}.whl", "hnswlib")
+            for minor, arch in [(10, "x86_64"), (11, "aarch64")]
+        ),
+        pure=(listed("pure-1.0-py3-none-any.whl", "pure"),),
+        stable=(listed("stable-1.0-cp39-abi3-manylinux_2_34_x86_64.whl", "stable"),),
+        empty=(),
+    )
+    why = (
+        Unavailable(
+            reason="failed: out of memory", python="3.10", arch="aarch64", log="https://example.com/log"
+        ),
+    )
+    changed: dict[str, dict[str, Any]] = {
+        "causal-conv1d": {
+            "description": "Causal convolution in CUDA",
+            "unavailable": why,
+            "license": "BSD-3-Clause",
+        },
+        "hnswlib": {
+            "description": "Nearest neighbours",
+            "status": "deprecated",
+            "status_reason": "use another",
+        },
+        "pure": {"description": HOSTILE, "upstream": "https://example.com/pure"},
+    }
+    for name, facts in changed.items():
+        registry = registry.with_package(name, replace(registry.packages[name], **facts))
+    return registry
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve the example, and return the URL of its index."""
+    root = tmp_path_factory.mktemp("store")
+    (root / "packages.json").write_text(dumps(example()))
+    write(root / "packages.json", root / "index", Settings(index=IndexSettings(title="Spark wheels")))
+    with _serving(root) as url:
+        yield f"{url}index/"
+
+
+class _serving:  # noqa: N801 - used as a function
+    def __init__(self, root: Path) -> None:
+        self._server = Server(root, quiet=True)
+        self._thread = threading.Thread(target=self._server.serve_forever)
+
+    def __enter__(self) -> str:
+        self._thread.start()
+        return self._server.url
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def browser(driver: WebDriver, served: str) -> Iterator[Browser]:
+    browser = Browser(driver, served)
+    browser.size(1200, 900)
+    browser.scheme("light")
+    driver.get_log("browser")  # type: ignore[no-untyped-call]
+    yield browser
+    browser.script(on=True)
+
+
+@pytest.fixture(scope="session")
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve an index of 5,000 projects, and return its URL."""
+    packages = {
+        f"package-{n:04}": Package(
+            source_repo="pypi:package",
+            description=f"Kernels number {n}, fast on every card",
+            wheels=tuple(
+                listed(
+                    f"package_{n:04}-1.0-cp3{minor}-cp3{minor}-manylinux_2_34_{arch}.whl", f"package-{n:04}"
+                )
+                for minor in (12,)
+                for arch in ("x86_64", "aarch64")
+            ),
+        )
+        for n in range(5000)
+    }
+    root = tmp_path_factory.mktemp("crowd")
+    (root / "packages.json").write_text(dumps(Registry(packages=packages)))
+    write(root / "packages.json", root / "index", Settings())
+    with _serving(root) as url:
+        yield f"{url}index/"
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """Return axe-core's source; tests/browser/setup fetches it."""
+    found = sorted((CHECKOUT / ".workbench" / "tools").glob("axe-core-*/axe.min.js"))
+    if not found:
+        why = "axe-core is not on this machine: tests/browser/setup fetches it"
+        if os.environ.get("CI") == "true":
+            pytest.fail(why, pytrace=False)
+        pytest.skip(why)
+    return found[-1].read_text(encoding="utf-8")
