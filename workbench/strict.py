@@ -62,6 +62,7 @@ def _dataclass_reader(cls: type) -> Callable[[object, str], object]:
     hints = typing.get_type_hints(cls)
     fields = dataclasses.fields(cls)
     readers = {field.name: _reader(hints[field.name]) for field in fields}
+    plain = {name: _plain(hint) for name, hint in hints.items()}
     required = [
         field.name
         for field in fields
@@ -72,6 +73,9 @@ def _dataclass_reader(cls: type) -> Callable[[object, str], object]:
         data = _expect(dict, value, path)
         values = {}
         for key, item in data.items():
+            if type(item) is plain.get(key):  # most of a registry: no path is made for what cannot fail
+                values[key] = item
+                continue
             if key not in readers:
                 raise Mismatch(f"{_join(path, str(key))}: unknown key{nearest(str(key), readers)}")
             values[key] = readers[key](item, f"{path}.{key}" if path else key)
@@ -81,6 +85,13 @@ def _dataclass_reader(cls: type) -> Callable[[object, str], object]:
         return cls(**values)
 
     return read
+
+
+def _plain(hint: Any) -> type | None:  # noqa: ANN401 - any type expression
+    """Return the one type that a field's plain values have: ``str`` for ``str`` and for ``str | None``."""
+    union = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    kinds = [kind for kind in (typing.get_args(hint) if union else (hint,)) if kind is not types.NoneType]
+    return kinds[0] if kinds in ([str], [int], [bool]) else None
 
 
 def _expect(kind: type[T], value: object, path: str) -> T:
