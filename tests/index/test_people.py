@@ -73,7 +73,7 @@ def test_a_page_tells_all_that_is_known_of_a_wheel() -> None:
     )
     page = Reader(pages(registry.with_package("demo", package))["demo/index.html"])
     for fact in [
-        wheel.filename, wheel.sha256, "1.2 kB", "2026-11-20 10:00:00 UTC", ">=3.9", "2.34 or newer",
+        wheel.filename, wheel.sha256, "1.2 kB", "2026-11-20 10:00 UTC", ">=3.9", "2.34 or newer",
         "sm_120, sm_121", "CUDA 13.0", "torch 2.11", "2.11.0", "c" * 40, "e" * 64, "Fix <it>", "MIT",
     ]:  # fmt: skip
         assert fact in page.text, fact

@@ -119,19 +119,22 @@ class _Folder:
         """Write a file beside its place and rename it in. There is one writer, so one name beside will do."""
         place = f"{self._root}/{path}"
         beside = f"{place}.new"
+        self._make_folder(place.rpartition("/")[0])
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         try:
-            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        except FileNotFoundError:
-            self._make_folder(place.rpartition("/")[0])
-            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        with open(descriptor, "wb") as file:  # noqa: PTH123 - see the class
-            file.write(content)
+            left = memoryview(content)
+            while left:
+                left = left[os.write(descriptor, left) :]
+        finally:
+            os.close(descriptor)
         os.replace(beside, place)  # noqa: PTH105 - see the class
 
     @staticmethod
     def _make_folder(path: str) -> None:
         try:
             os.mkdir(path)  # noqa: PTH102 - see the class
+        except FileExistsError:
+            pass
         except FileNotFoundError:
             os.makedirs(path)  # noqa: PTH103 - see the class
 

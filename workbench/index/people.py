@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -30,7 +30,7 @@ from workbench.index.target import ANY, Target, compute_words, glibc_floor, targ
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from workbench.registry.model import Package, PublishedWheel, Unavailable
+    from workbench.registry.model import BuildFacts, Package, PublishedWheel, Unavailable
     from workbench.site import Settings
 
 FEED_LENGTH = 50
@@ -67,7 +67,6 @@ class File(NamedTuple):
     tags: str
     yanked: str | None
     sha256: str
-    published: str
     shared: Markup
     facts: Sequence[Fact]
     direct: str
@@ -188,17 +187,21 @@ class People:
 
     def _file(self, name: str, wheel: PublishedWheel, target: Target, file: simple.File) -> File:
         plain = f"files/{name}/{wheel.filename}"
+        identifier = f"w-{wheel.sha256[:12]}"
         return File(
-            id=f"w-{wheel.sha256[:12]}",
+            id=identifier,
             name=wheel.filename,
             anchor=Markup(simple.anchor(file, self._links.to(wheel.url, plain=plain))),  # noqa: S704 - built escaped
-            data=_data(target),
+            data=Markup(f'id="{identifier}" {_data(target)}'),  # noqa: S704 - hex, and drawn escaped
             target=target,
-            tags=f"{_tags(target)} · {file_size(wheel.size)} · {wheel.upload_time[:10]}",
+            tags=f"{_tags(target)} · {file_size(wheel.size)} · {wheel.upload_time[:10]} {wheel.upload_time[11:16]} UTC",
             yanked=wheel.yanked,
             sha256=wheel.sha256,
-            published=wheel.upload_time.replace("T", " ").replace("Z", " UTC"),
-            shared=_drawn(tuple(_shared_facts(wheel))),
+            shared=_shared_facts(
+                wheel.requires_python,
+                glibc_floor(wheel),
+                wheel.build and replace(wheel.build, log=None, sbom=None),
+            ),
             facts=list(_own_facts(wheel, self._links)),
             direct=direct(name, self._direct.to(wheel.url, plain=plain), wheel.sha256),
             check=f"echo '{wheel.sha256}  {wheel.filename}' | sha256sum --check",
@@ -341,17 +344,21 @@ def _project_facts(package: Package) -> Iterator[Fact]:
     yield Fact("Source", source, web(package.source_repo))
 
 
-def _shared_facts(wheel: PublishedWheel) -> Iterator[Fact]:
-    if wheel.requires_python:
-        yield Fact("Requires Python", wheel.requires_python)
-    if glibc := glibc_floor(wheel):
-        yield Fact("glibc", f"{glibc} or newer")
-    if build := wheel.build:
-        if build.gpu_architectures:
-            yield Fact("GPU code for", ", ".join(build.gpu_architectures))
-        if build.torch:
-            yield Fact("Built against torch", build.torch)
-        yield Fact("Builder", build.builder)
+@lru_cache(maxsize=1024)
+def _shared_facts(requires_python: str | None, glibc: str | None, build: BuildFacts | None) -> Markup:
+    """Draw what many wheels have in common; kept, because a thousand of them have the same."""
+    facts = []
+    if requires_python:
+        facts.append(Fact("Requires Python", requires_python))
+    if glibc:
+        facts.append(Fact("glibc", f"{glibc} or newer"))
+    if build and build.gpu_architectures:
+        facts.append(Fact("GPU code for", ", ".join(build.gpu_architectures)))
+    if build and build.torch:
+        facts.append(Fact("Built against torch", build.torch))
+    if build:
+        facts.append(Fact("Builder", build.builder))
+    return _macro("facts")(facts)
 
 
 def _own_facts(wheel: PublishedWheel, links: Links) -> Iterator[Fact]:
@@ -363,12 +370,6 @@ def _own_facts(wheel: PublishedWheel, links: Links) -> Iterator[Fact]:
         yield Fact("Provenance", "attestations", web(wheel.provenance))
     if wheel.build_key:
         yield Fact("Build key", wheel.build_key, code=True)
-
-
-@lru_cache(maxsize=1024)
-def _drawn(facts: tuple[Fact, ...]) -> Markup:
-    """Draw facts; kept, because a thousand wheels have the same."""
-    return _macro("facts")(facts)
 
 
 def _origins(wheels: Iterable[PublishedWheel], links: Links) -> list[Origin]:

@@ -51,8 +51,7 @@ class Target(NamedTuple):
     @property
     def python_key(self) -> tuple[int, str]:
         """What Pythons are sorted by: 3.9 before 3.10."""
-        number = re.search(r"3\.([0-9]+)", self.python)
-        return (int(number[1]) if number else 0, self.python)
+        return _python_key(self.python)
 
 
 def target_of(wheel: PublishedWheel) -> Target:
@@ -86,6 +85,12 @@ def compute_words(compute: str) -> str:
     if found := _CUDA.fullmatch(compute):
         return f"CUDA {found[1]}.{found[2]}"
     return {"cpu": "CPU", "xpu": "XPU"}.get(compute, compute.replace("rocm", "ROCm "))
+
+
+@lru_cache(maxsize=256)
+def _python_key(python: str) -> tuple[int, str]:
+    number = re.search(r"3\.([0-9]+)", python)
+    return (int(number[1]) if number else 0, python)
 
 
 @lru_cache(maxsize=4096)
