@@ -4,7 +4,8 @@
 
 Two servers: a sink of our own that drains what it is sent, so that a client's own CPU and memory are what is seen;
 and a real one, for wall time: Ceph, started from where ``tests/integration/s3/setup`` put it, or `--endpoint` with
-credentials in the environment. The files are 20 wheels of 10 MB, and one of 500 MB. Ratios matter, not the figures.
+credentials in the environment. The files are 20 wheels of 10 MB (five versions of four packages), and one of 500 MB.
+Ratios matter, not the figures.
 """
 
 from __future__ import annotations
@@ -104,21 +105,24 @@ def _measured(pipe: Any, argv: list[str], environment: dict[str, str]) -> None: 
 
 
 class Sink(BaseHTTPRequestHandler):
-    """Takes every upload and keeps only what must be there to be listed: nothing. Answers as an empty bucket does."""
+    """Drains large uploads and keeps small ones. Lists nothing, whatever is there."""
 
     protocol_version = "HTTP/1.1"
     buffer = bytearray(1 << 20)
 
     def do_PUT(self) -> None:
         """Drain a file or a part, and remember its size."""
-        left = int(self.headers["Content-Length"])
+        left = size = int(self.headers["Content-Length"])
+        if size < SMALL:
+            KEPT[self.path] = self.rfile.read(size)
+            left = 0
         while left > 0 and (got := self.connection.recv_into(self.buffer, min(left, len(self.buffer)))):
             left -= got
         conditional = {"if-none-match", "if-match"} & {key.lower() for key in self.headers}
         # the probe expects a refusal; the kept sizes answer the look after each write
         refused = "/.probe/" in self.path and conditional
         if "partNumber" not in self.path and not refused:
-            SIZES[self.path] = int(self.headers["Content-Length"])
+            SIZES[self.path] = size
         self.answer(412 if refused else 200)
 
     def do_POST(self) -> None:
@@ -137,11 +141,13 @@ class Sink(BaseHTTPRequestHandler):
             )
 
     def do_GET(self) -> None:
-        """Answer as an empty bucket."""
+        """Answer with what was kept; listings are empty."""
         if "list-type" in self.path:
             self.answer(200, b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>")
         elif "uploads" in self.path:
             self.answer(200, b"<ListMultipartUploadsResult></ListMultipartUploadsResult>")
+        elif self.path in KEPT:
+            self.answer(200, KEPT[self.path])
         else:
             self.answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
 
@@ -166,6 +172,10 @@ class Sink(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+SMALL = 1_000_000
+KEPT: dict[str, bytes] = {}
+"""What is small enough to be a registry or a page is kept, so that clients who read what they wrote go on."""
+
 SIZES: dict[str, int] = {}
 LARGE = 0
 
@@ -181,10 +191,12 @@ def _serve(port: int, large: int) -> None:
 def make_wheels(folder: Path, *, count: int, size: int) -> None:
     """Write wheels of noise, and beside their folder what their verification would hand to publishing."""
     folder.mkdir()
+    candidates = []
     for number in range(count):
-        files = files_of(name=f"package_{number}", payload={f"package_{number}.bin": os.urandom(size)})
-        pack(folder / f"package_{number}-1.0-py3-none-any.whl", files, method=zipfile.ZIP_STORED)
-    candidates = [candidate(folder, f"package-{number}", "1.0") for number in range(count)]
+        letter, version = "abcd"[number % 4], f"1.{number // 4}"
+        files = files_of(name=letter, version=version, payload={f"{letter}.bin": os.urandom(size)})
+        pack(folder / f"{letter}-{version}-py3-none-any.whl", files, method=zipfile.ZIP_STORED)
+        candidates.append(candidate(folder, letter, version))
     folder.with_suffix(".pickle").write_bytes(pickle.dumps(candidates))
 
 

@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.errors import UsageError, nearest
-from workbench.publish.pages import draw_pages
-from workbench.publish.registry import amend, current, settle, timestamp
+from workbench.publish.pages import copy_registry, draw_pages
+from workbench.publish.registry import amend, current, timestamp
 from workbench.registry.model import Removal
 from workbench.store.layout import file_key, metadata_key, provenance_key
 
@@ -76,8 +76,7 @@ def _mark(site: Site, store: Store, filenames: Sequence[str], *, yanked: str | N
         return Change(done=done, generation=registry.generation, dry_run=dry_run)
     store.prepare()
     amended = amend(store, change, ", ".join(done))
-    draw_pages(store, site.settings)
-    settle(site, store)
+    draw_pages(site, store)
     return Change(done=done, generation=amended.after.generation)
 
 
@@ -116,11 +115,11 @@ def remove(
 
     store.prepare()
     amended = amend(store, change, f"remove {', '.join(filenames)}", may_shrink=True)
-    draw_pages(store, site.settings)
+    draw_pages(site, store)
     generation = amended.after.generation
     if not after_days:
         generation = delete_due(store, now=now)[1]
-    settle(site, store)
+        copy_registry(site, store)
     return Change(done=tuple(done), generation=generation)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import UsageError
 from workbench.publish.changes import Change, without
 from workbench.publish.pages import draw_pages
-from workbench.publish.registry import amend, current, settle, timestamp
+from workbench.publish.registry import amend, current, timestamp
 from workbench.registry.file import loads
 from workbench.registry.model import Registry
 from workbench.store.layout import FILES, HISTORY, history_key
@@ -93,8 +93,7 @@ def rollback(site: Site, store: Store, generation: int, *, dry_run: bool = False
         return Change(done=done, generation=before.generation, dry_run=dry_run)
     store.prepare()
     amended = amend(store, change, f"rollback to generation {generation}", may_shrink=True)
-    draw_pages(store, site.settings)
-    settle(site, store)
+    draw_pages(site, store)
     return Change(done=done, generation=amended.after.generation)
 
 

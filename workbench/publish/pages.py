@@ -6,9 +6,10 @@ import hashlib
 import io
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from workbench.errors import StoreError
+from workbench.files import write_whole
 from workbench.index.draw import STATE, draw, is_drawn
 from workbench.index.folder import Drawn, write
 from workbench.index.page import Page
@@ -19,33 +20,55 @@ from workbench.store.layout import INDEX, REGISTRY
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from workbench.site import Settings
+    from workbench.site import Settings, Site
     from workbench.store.protocol import Entry, Store
 
 ATTEMPTS = 20
 
 
-def draw_pages(store: Store, settings: Settings, *, afresh: bool = False) -> Drawn:
-    """Bring a store's pages up to its registry. Another publisher may do the same at the same time.
+def draw_pages(site: Site, store: Store, *, afresh: bool = False) -> Drawn:
+    """Bring a store's pages, and the checkout's copy of its registry, up to the registry that lies in the store.
 
-    `afresh` looks at every page, whatever the last drawing left word of. Raises what drawing raises, and
-    StoreError.
+    Another publisher may do the same at the same time. `afresh` looks at every page, whatever the last drawing left
+    word of. Raises what drawing raises, and StoreError.
     """
     if store.folder is not None:
         if afresh:
             store.delete(INDEX + STATE)
-        return write(store.folder / REGISTRY, store.folder / INDEX, settings)
+        drawn = write(store.folder / REGISTRY, store.folder / INDEX, site.settings)
+        copy_registry(site, store)
+        return drawn
     for _ in range(ATTEMPTS):
-        drawn = _draw_remote(store, settings)
-        if drawn is not None:
-            return drawn
+        remote = _draw_remote(store, site.settings)
+        if remote is not None:
+            _copy(site, remote.document)
+            return remote.drawn
     raise StoreError(
         f"{store.place}: others changed the index {ATTEMPTS} times while it was drawn. The registry is "
         "written; run 'invoke reconcile' to draw the pages"
     )
 
 
-def _draw_remote(store: Store, settings: Settings) -> Drawn | None:
+def copy_registry(site: Site, store: Store) -> None:
+    """Bring the checkout's copy of the registry up to the store's, the authority."""
+    if store.folder is None or (store.folder / REGISTRY).resolve() != site.registry.resolve():
+        stored = store.read(REGISTRY)
+        _copy(site, stored.content if stored else None)
+
+
+def _copy(site: Site, document: bytes | None) -> None:
+    if document is not None and not (site.registry.exists() and site.registry.read_bytes() == document):
+        write_whole(site.registry, document)
+
+
+class _Remote(NamedTuple):
+    """A drawing, and the registry document that it was drawn from; None where the store has none."""
+
+    drawn: Drawn
+    document: bytes | None
+
+
+def _draw_remote(store: Store, settings: Settings) -> _Remote | None:
     """Draw once; None when another publisher changed a page or the registry meanwhile.
 
     The pages are listed before the registry is read, and each is replaced only in the version listed. So a
@@ -80,10 +103,12 @@ def _draw_remote(store: Store, settings: Settings) -> Drawn | None:
             if not all(pool.map(put, jobs)):
                 return None
         list(pool.map(store.delete, stale))
-    now = store.read(REGISTRY)
-    if (now.version if now else None) != (stored.version if stored else None):
-        return None
-    return Drawn(written=len(changed), unchanged=len(drawn) - len(changed), removed=len(stale))
+    if changed or stale:
+        now = store.read(REGISTRY)
+        if (now.version if now else None) != (stored.version if stored else None):
+            return None
+    drawn_pages = Drawn(written=len(changed), unchanged=len(drawn) - len(changed), removed=len(stale))
+    return _Remote(drawn_pages, stored.content if stored else None)
 
 
 def _keys(page: Page) -> Iterator[str]:

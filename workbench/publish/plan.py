@@ -157,8 +157,8 @@ class Plan:
 class Found:
     """What a store holds, as far as some candidates are concerned.
 
-    `entries` are the files and records of their projects by key; `records` those of their records that are
-    there, read.
+    `entries` are the files of their projects by key; `records` are those of wheels that are there and not
+    registered, by key, read.
     """
 
     registry: Registry
@@ -217,9 +217,9 @@ def _planned(candidate: Candidate, found: Found, place: str, public_url: str | N
         _, wheel = next(record.wheels())
     writes = _writes(candidate, wheel)
     if published is not None or record is not None:
-        # only then is it known whose bytes lie there; else the store compares them as it is asked to create
-        # them
-        writes = tuple(write for write in writes if write.key not in found.entries)
+        # recorded, so it is known whose bytes lie there; else the store compares them as it is asked to create them
+        there = {*found.entries, record_key(project, filename)}
+        writes = tuple(write for write in writes if write.key not in there)
     return PlannedWheel(candidate=candidate, wheel=wheel, writes=writes, registered=published is not None)
 
 

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from workbench.errors import RegistryError, StoreError
-from workbench.files import write_whole
 from workbench.publish.pages import draw_pages
 from workbench.registry.file import dumps, load, loads
 from workbench.registry.model import Registry
@@ -83,15 +82,6 @@ def amend(
     )
 
 
-def settle(site: Site, store: Store) -> None:
-    """Bring the checkout's copy of the registry up to the store's, the authority."""
-    if store.folder is not None and (store.folder / REGISTRY).resolve() == site.registry.resolve():
-        return
-    stored = store.read(REGISTRY)
-    if stored is not None and not (site.registry.exists() and site.registry.read_bytes() == stored.content):
-        write_whole(site.registry, stored.content)
-
-
 def refuse_a_store_behind(site: Site, store: Store, registry: Registry) -> None:
     """Raise RegistryError when the checkout's copy knows of wheels that the store has never heard of.
 
@@ -120,8 +110,7 @@ def declare(site: Site, name: str, package: Package) -> None:
         return registry.with_package(name, replace(package, wheels=wheels))
 
     amend(store, change, f"declare {name}")
-    draw_pages(store, site.settings)
-    settle(site, store)
+    draw_pages(site, store)
 
 
 def adopt(site: Site, imported: Registry) -> tuple[str, ...]:
@@ -143,8 +132,7 @@ def adopt(site: Site, imported: Registry) -> tuple[str, ...]:
         return registry
 
     amend(store, change, "import a registry")
-    draw_pages(store, site.settings)
-    settle(site, store)
+    draw_pages(site, store)
     return tuple(
         wheel.filename
         for _, wheel in imported.wheels()

@@ -10,9 +10,9 @@ from workbench import console
 from workbench.errors import FilenameTaken, StoreError
 from workbench.publish.pages import draw_pages
 from workbench.publish.plan import Found, decide, merge
-from workbench.publish.registry import amend, current, refuse_a_store_behind, settle
+from workbench.publish.registry import amend, current, refuse_a_store_behind
 from workbench.registry.file import loads
-from workbench.store.layout import FILES, RECORDS, record_key, url
+from workbench.store.layout import FILES, RECORDS, file_key, record_key, url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -85,8 +85,7 @@ def publish(
                 store, lambda registry: merge(registry, plan), f"publish {names}", may_shrink=may_shrink
             )
             generation = amended.after.generation
-        drawn = draw_pages(store, site.settings)
-        settle(site, store)
+        drawn = draw_pages(site, store)
     public_url = site.settings.public_url
     paths = (planned.wheel.url for planned in plan.wheels)
     urls = tuple(url(public_url.rstrip("/"), path) if public_url else path for path in paths)
@@ -96,18 +95,20 @@ def publish(
 def plan_publish(site: Site, store: Store, candidates: Sequence[Candidate]) -> Plan:
     """Return what publishing these wheels would do. Nothing is changed.
 
-    A store is asked for its registry and for two listings for each project. Raises as `publish` does.
+    A store is asked for its registry, for a listing for each project, and for the records of wheels that are there
+    and not registered. Raises as `publish` does.
     """
-    registry = current(store)
     projects = sorted({candidate.project for candidate in candidates})
-    prefixes = [f"{kind}{project}/" for project in projects for kind in (FILES, RECORDS)]
     with ThreadPoolExecutor(store.streams) as pool:
-        listings = pool.map(lambda prefix: list(store.entries(prefix)), prefixes)
+        reading = pool.submit(current, store)
+        listings = pool.map(lambda project: list(store.entries(f"{FILES}{project}/")), projects)
         entries = {entry.key: entry for listing in listings for entry in listing}
+        registry = reading.result()
     records = {}
     for candidate in candidates:
-        key = record_key(candidate.project, candidate.wheel.filename)
-        if key in entries and registry.find(candidate.wheel.filename) is None:
+        filename = candidate.wheel.filename
+        if file_key(candidate.project, filename) in entries and registry.find(filename) is None:
+            key = record_key(candidate.project, filename)
             stored = store.read(key)
             if stored is not None:
                 records[key] = loads(stored.content, where=f"{store.place}/{key}")
@@ -145,6 +146,8 @@ def _write_wheel(
             if wheel.sha256 != planned.wheel.sha256:
                 raise
             return replace(planned, wheel=wheel)
+        if not deep and write.content is not planned.candidate.path:
+            continue  # small, and checked by the store as it came
         problem = store.check(write.key, sha256=write.sha256, size=write.size, deep=deep)
         if problem:
             raise StoreError(

@@ -11,9 +11,9 @@ from workbench.errors import UsageError
 from workbench.index.channel import channel_of
 from workbench.publish.changes import KEPT_DAYS, Change, delete_due, due, remove
 from workbench.publish.history import last_kept
-from workbench.publish.pages import draw_pages
+from workbench.publish.pages import copy_registry, draw_pages
 from workbench.publish.plan import record_of
-from workbench.publish.registry import amend, current, settle
+from workbench.publish.registry import amend, current
 from workbench.registry.file import load, loads
 from workbench.store.layout import FILES, RECORDS, file_key, metadata_key, record_key
 
@@ -117,10 +117,9 @@ def reconcile(site: Site, store: Store, *, now: datetime | None = None) -> Heale
             )
             done.append(f"recorded {wheel.filename}")
     mended, problems = _files(site, store, registry, entries)
-    drawn = draw_pages(store, site.settings, afresh=True)
+    drawn = draw_pages(site, store, afresh=True)
     if drawn.written or drawn.removed:
         done.append(f"drew {drawn.written} pages, removed {drawn.removed}")
-    settle(site, store)
     return Healed(done=(*done, *mended), problems=tuple(problems), generation=registry.generation)
 
 
@@ -158,9 +157,9 @@ def clean(
     for entry in strays:
         store.delete(entry.key)
     # the remover may have been killed before it drew: no page may link to what goes now
-    draw_pages(store, site.settings)
+    draw_pages(site, store)
     _, generation = delete_due(store, now=now)
-    settle(site, store)
+    copy_registry(site, store)
     return Change(done=done, generation=generation)
 
 
