@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from tests.conftest import Ran, invoke
+from tests.publish.sites import agreement, candidate, registry_of
+from workbench.errors import StoreError
+from workbench.publish.transaction import publish
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.site import Site
+    from workbench.store.s3 import S3Store
+
+ONE = "demo-1.0-py3-none-any.whl"
+
+
+def answer(ran: Ran) -> Any:
+    assert ran.status == 0, ran.stderr
+    return json.loads(ran.stdout)
+
+
+def test_the_stores_verbs_as_they_are_typed(bucket_site: Site, store: S3Store, tmp_path: Path) -> None:
+    settings = store.settings
+    assert settings.endpoint is not None
+    flags = ["--bucket", settings.bucket, "--prefix", settings.prefix, "--endpoint", settings.endpoint]
+    flags += ["--public-url", f"{bucket_site.settings.public_url}/"]
+    publish(bucket_site, store, [candidate(tmp_path, "demo", "1.0")])
+    publish(bucket_site, store, [candidate(tmp_path, "demo", "2.0")])
+    (bucket_site.root / "workbench.yaml").unlink()
+
+    assert [g["generation"] for g in answer(invoke("history", "--json", *flags))] == [2, 1]
+    assert answer(invoke("yank", ONE, "--reason", "broken", "--json", *flags))["done"] == [f"yank {ONE}"]
+    assert answer(invoke("prune", "--keep", "1", "--json", *flags))["dry_run"]
+    assert registry_of(store).generation == 3
+    assert answer(invoke("rollback", "2", "--json", *flags))["done"] == [f"restore {ONE}"]
+    assert answer(invoke("remove", ONE, "--after", "0", "--json", *flags))["generation"] == 7
+    assert answer(invoke("store-clean", "--json", *flags))["done"] == []
+    assert answer(invoke("reconcile", "--json", *flags))["problems"] == []
+    assert agreement(store) == []
+
+    private = invoke("doctor", "--json", *flags)
+    assert private.status == StoreError.exit_code
+    assert "bucket policy" in private.stderr
+    states = {
+        setting["name"]: setting["state"]
+        for setting in answer(invoke("store-setup", "--apply", "--json", *flags))
+    }
+    assert states["bucket policy"] == "applied"
+    assert {finding["verdict"] for finding in answer(invoke("doctor", "--deep", "--json", *flags))} == {
+        "good"
+    }
+    taken = invoke("rollback", "1", *flags)
+    assert taken.status != 0
+    assert ONE in taken.stderr
