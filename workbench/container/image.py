@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Literal
 from workbench.console import file_size, step
 from workbench.container.debian import unpack
 from workbench.container.engine import NATIVE_LABEL, OCI_ARCH, find_image
+from workbench.container.uv import python_platform
 from workbench.environment import index_environment
 from workbench.errors import CommandFailed, ContainerError
 from workbench.files import one_at_a_time
@@ -175,7 +176,8 @@ def _finish(root: Path) -> None:
         shutil.copyfile(root / f"usr/share/base-passwd/{file}.master", root / f"etc/{file}")
     shutil.copyfile(CERTIFICATES, root / CERTIFICATES.relative_to("/"))
     for name, target in (("awk", "mawk"), ("cc", "gcc"), ("c++", "g++"), ("which", "which.debianutils")):
-        _link(root / "usr/bin" / name, target)
+        if (root / "usr/bin" / target).exists():  # a runtime image has no compilers, bullseye's which is a file
+            _link(root / "usr/bin" / name, target)
     _link(root / "bin/sh", "dash")
     for folder in ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/lib/apt", "var/cache"):
         shutil.rmtree(root / folder, ignore_errors=True)
@@ -203,9 +205,11 @@ def _lay_out_python(root: Path, recipe: Recipe, suite: Suite) -> None:
     # cibuildwheel runs its own helpers with this one, whatever the wheel is for
     if tag != "cp39":
         _link(root / "opt/python/cp39-cp39", f"{tag}-{tag}")
-    glibc = suite.glibc.replace(".", "_")
     argv = ["uv", "pip", "install", "--quiet", "--only-binary=:all:", f"--target={packages}"]
-    target = [f"--python-version={suite.python}", f"--python-platform={recipe.arch}-manylinux_{glibc}"]
+    target = [
+        f"--python-version={suite.python}",
+        f"--python-platform={python_platform(recipe.arch, suite.glibc)}",
+    ]
     tools = TOOLS if recipe.kind == "build" else ("pip",)
     run([*argv, *target, *tools], env=index_environment())
     _move_scripts(packages / "bin", home / "bin", f"{inside}/bin/python")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from workbench.container.cibw import QEMU_CPU, resolve_image
 from workbench.container.engine import OCI_ARCH, require_emulation, require_image
+from workbench.container.uv import python_platform
 from workbench.environment import index_environment
 from workbench.errors import CommandFailed, VerificationFailed
 from workbench.plan.target import this_arch
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from workbench.container.engine import Engine
 
 INSIDE = "/trial"
-
-UV_GLIBC = (17, 28, *range(31, 41))
-"""The minor versions of glibc 2 that uv installs for (``--python-platform``)."""
 
 # the Python of the version that is asked for: manylinux's own, or what the image calls it
 FIND_PYTHON = """\
@@ -86,11 +84,10 @@ def try_wheel(
 
 
 def _install(wheel: Path, requires: Sequence[str], python: str, arch: str, *, glibc: str, into: Path) -> None:
-    minor = max(known for known in UV_GLIBC if known <= int(glibc.split(".")[1]))
     run(
         [
             *("uv", "pip", "install", "--quiet", "--only-binary=:all:", f"--target={into}"),
-            *(f"--python-version={python}", f"--python-platform={arch}-manylinux_2_{minor}"),
+            *(f"--python-version={python}", f"--python-platform={python_platform(arch, glibc)}"),
             wheel.resolve(),
             *requires,
         ],
