@@ -150,6 +150,8 @@ def test_a_file_that_lies_elsewhere_keeps_its_url() -> None:
         ({"sha256": "A" * 64}, "has no sha256"),
         ({"metadata_sha256": "x"}, "metadata_sha256 that is not 64 hex digits"),
         ({"upload_time": "yesterday"}, "upload_time 'yesterday'"),
+        ({"upload_time": "2026-11-20 10:00:00Z"}, "upload_time '2026-11-20 10:00:00Z'"),
+        ({"size": -1}, "has size -1"),
         ({"filename": "../demo.whl"}, "is no file name"),
         ({"filename": 'demo"><script>.whl'}, "is no file name"),
         ({"provenance": "http://example.com"}, "not an absolute https URL"),

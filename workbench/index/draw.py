@@ -175,7 +175,7 @@ class _Artist:
 def _by_channel(project: simple.Project) -> dict[Channel, list[simple.File]]:
     """Return the offered files that are bound to a channel, by channel."""
     found: dict[Channel, list[simple.File]] = {}
-    for file in project.files:
+    for file in [file for file in project.files if "+" in file["filename"]]:
         if channel := channel_of(file["filename"]):
             found.setdefault(channel, []).append(file)
     return found

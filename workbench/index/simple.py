@@ -28,10 +28,14 @@ _HEAD = (
     '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
     f'<meta name="pypi:repository-version" content="{API_VERSION}">\n'
 )
-_FILENAME = r"[0-9A-Za-z_.+!-]+"
-_SHA256 = r"[0-9a-f]{64}"
-_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z"
-_SOUND = re.compile(f"{_FILENAME} {_SHA256} {_TIME} [0-9]+ (?:None|{_SHA256})")
+_FILENAME = re.compile(r"[0-9A-Za-z_.+!-]+")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z")
+
+_NAME_CHARACTERS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_.+!-"
+_HEX = b"0123456789abcdef"
+_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
+_ZERO_TIME = b"0000-00-00T00:00:00Z"
 
 
 class File(TypedDict):
@@ -68,8 +72,9 @@ def read(name: str, text: bytes) -> Project:
     try:
         entry = orjson.loads(text)
         files: list[File] = entry.get("wheels", [])
-        for file in files:
-            _check(name, file)
+        if not _plainly_sound(files):
+            for file in files:
+                _check(name, file)
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         package(name, text)  # says what is wrong, by its key
         raise RegistryError(f"packages.{name}: {error}") from error
@@ -91,29 +96,48 @@ def package(name: str, text: bytes) -> Package:
         raise RegistryError(str(error)) from error
 
 
+def _plainly_sound(files: Sequence[File]) -> bool:
+    """Say whether `_check` would pass all files, without asking it: False means that it has to be asked.
+
+    A match or two for each of 100,000 files would be a fifth of all work; bytes go through tables at once.
+    """
+    digests = [file["sha256"] for file in files]
+    digests += [file["metadata_sha256"] for file in files if "metadata_sha256" in file]
+    times = [file["upload_time"] for file in files]
+    sizes = [file["size"] for file in files]
+    return (
+        {len(digest) for digest in digests} <= {64}
+        and not "".join(digests).encode().translate(None, _HEX)
+        and not "".join([file["filename"] for file in files]).encode().translate(None, _NAME_CHARACTERS)
+        and {len(time) for time in times} <= {len(_ZERO_TIME)}
+        and "".join(times).encode().translate(_TO_ZERO) == _ZERO_TIME * len(files)
+        and {type(size) for size in sizes} <= {int}
+        and min(sizes, default=0) >= 0
+        and not any("provenance" in file for file in files)
+        and all(file["filename"] for file in files)
+    )
+
+
 def _check(name: str, file: File) -> None:
-    # one match for all of it: over 100,000 files it is the matches that cost
-    digest = file.get("metadata_sha256")
-    facts = f"{file['filename']} {file['sha256']} {file['upload_time']} {file['size']} {digest}"
-    if not _SOUND.fullmatch(facts) or not file.get("provenance", "https://").startswith("https://"):
-        raise IndexFault(f"packages.{name}: {file['filename']!r} {_fault(file)}")
-
-
-def _fault(file: File) -> str:
-    if not re.fullmatch(_FILENAME, file["filename"]):
-        return "is no file name that an index may offer"
-    if not re.fullmatch(_SHA256, file["sha256"]):
-        return (
+    """Raise IndexFault for a file that no index may offer."""
+    fault = None
+    if not _FILENAME.fullmatch(file["filename"]):
+        fault = "is no file name that an index may offer"
+    elif not _SHA256.fullmatch(file["sha256"]):
+        fault = (
             "has no sha256 (64 hex digits): without it nobody could tell a changed file; "
             "verify and publish the wheel anew"
         )
-    if not re.fullmatch(_TIME, file["upload_time"]):
-        return f"has upload_time {file['upload_time']!r}, not UTC as PEP 700 wants it (2026-11-21T10:00:00Z)"
-    if not re.fullmatch("[0-9]+", str(file["size"])):
-        return f"has size {file['size']!r}, not a number of bytes"
-    if not re.fullmatch(_SHA256, file.get("metadata_sha256", "0" * 64)):
-        return "has a metadata_sha256 that is not 64 hex digits"
-    return f"has provenance {file.get('provenance')!r}, not an absolute https URL (PEP 740)"
+    elif not _TIME.fullmatch(file["upload_time"]):
+        fault = f"has upload_time {file['upload_time']!r}, not UTC as PEP 700 wants it (2026-11-21T10:00:00Z)"
+    elif type(file["size"]) is not int or file["size"] < 0:
+        fault = f"has size {file['size']!r}, not a number of bytes"
+    elif not _SHA256.fullmatch(file.get("metadata_sha256", "0" * 64)):
+        fault = "has a metadata_sha256 that is not 64 hex digits"
+    elif not file.get("provenance", "https://").startswith("https://"):
+        fault = f"has provenance {file.get('provenance')!r}, not an absolute https URL (PEP 740)"
+    if fault:
+        raise IndexFault(f"packages.{name}: {file['filename']!r} {fault}")
 
 
 def project_pages(name: str, project: Project, files: Sequence[File], links: Links) -> tuple[bytes, bytes]:
