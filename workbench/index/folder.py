@@ -82,7 +82,7 @@ class _Folder:
 
     def __init__(self, root: str) -> None:
         self._root = root
-        self.fresh = {entry.name for entry in os.scandir(root)} <= {LOCK}
+        self.fresh = all(entry.name == LOCK for entry in os.scandir(root))
         self.written: set[str] = set()
         self.unchanged: set[str] = set()
         self.removed = 0
