@@ -257,6 +257,20 @@ def test_a_fault_that_passes_is_not_noticed(
     assert registry_of(store).generation == 2
 
 
+@pytest.mark.usefixtures("impatient")
+def test_a_change_whose_answer_was_lost_is_not_made_a_second_time(
+    bucket_site: Site, store: S3Store, proxy: Proxy, tmp_path: Path
+) -> None:
+    wheel = candidate(tmp_path, "demo", "1.0")
+    publish(bucket_site, store, [wheel, candidate(tmp_path, "demo", "2.0")])
+    site = through(proxy, bucket_site)
+    proxy.faults.append(Fault("lost", "PUT", "packages.json", times=1))
+    # taken for a lost race, the wheel would be removed once more, and not be found
+    assert remove(site, open_store(site), [wheel.path.name]).generation == 2
+    assert proxy.faults[0].happened == 1
+    assert agreement(store) == []
+
+
 def through(proxy: Proxy, site: Site) -> Site:
     """Return the same site, going through a proxy."""
     settings = site.settings.store.s3
