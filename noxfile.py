@@ -49,3 +49,9 @@ def verify(session: nox.Session, cell: Cell) -> None:
     """Install a published package from the index in a fresh environment, by pip and by uv, and smoke-test it."""
     session.log(f"{cell.wheel.filename} ({cell.wheel.sha256})")
     prove([cell], Site.here())
+
+
+@nox.session
+def heavy(session: nox.Session) -> None:
+    """Build, repair and verify what compiles for long; prints the rows of docs/built.md."""
+    session.run("python", "benchmarks/heavy.py", *session.posargs)
