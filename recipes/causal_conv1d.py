@@ -14,6 +14,7 @@ recipe = Recipe(
     python=">=3.10",
     compute=("cu13*",),
     torch=">=2.11",
+    memory_per_job=4,
     build_requires=("ninja",),
     # what torch's own headers include
     cuda_libraries=("cublas", "cusolver", "cusparse"),
