@@ -211,11 +211,11 @@ def _check_file(name: str, link: Link, url: str, *, is_json: bool) -> Iterator[F
             url, f"{link.name}: its URL ends in {link.filename}, and installers differ in which they believe"
         )
     parsed = _parsed(link.filename)
-    if parsed is None:
+    if parsed is None and not link.filename.endswith("-variants.json"):  # PEP 825, a draft
         yield _warning(
             url, f"{link.filename} is no valid name of a wheel or an sdist: installers pass over it"
         )
-    elif parsed[0] != name:
+    elif parsed and parsed[0] != name:
         yield _error(url, f"{link.filename} is of the project {parsed[0]}: installers pass over it")
     if "+" in urlsplit(link.url).path:
         yield _warning(

@@ -21,12 +21,14 @@ from workbench.index import simple
 from workbench.index.channel import Channel, channel_of
 from workbench.index.page import DATA, HTML, JSON, Gone, Links, Page
 from workbench.index.row import Released, Row, people_path
+from workbench.index.variants import label, variants_files, variants_name
 from workbench.registry.file import projects
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from workbench.index.people import People
+    from workbench.index.variants import VariantsFile
     from workbench.site import Settings
 
 STATE = ".drawn.json"
@@ -39,6 +41,7 @@ class Known(NamedTuple):
     digest: str
     channels: tuple[Channel, ...]
     row: Row | None
+    variants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +62,12 @@ class State:
         return orjson.dumps(self, default=tuple, option=orjson.OPT_SORT_KEYS)
 
 
-def _known(digest: str, channels: list[list[str]], row: list[Any] | None) -> Known:
+def _known(digest: str, channels: list[list[str]], row: list[Any] | None, variants: list[str]) -> Known:
     made = None
     if row:
         item, description, wheels, targets, released = row
         made = Row(item, description, wheels, tuple(targets), tuple(Released(*each) for each in released))
-    return Known(digest, tuple(Channel(*each) for each in channels), made)
+    return Known(digest, tuple(Channel(*each) for each in channels), made, tuple(variants))
 
 
 def read_state(content: bytes | None, settings: Settings) -> State | None:
@@ -99,14 +102,18 @@ def draw(
         digest = hashlib.sha256(text).hexdigest()
         known = before.get(name)
         if known is None or known.digest != digest:
-            project = simple.read(name, text)
+            project = simple.read(name, text, variants=settings.index.variants)
             by_channel = _by_channel(project)
-            yield from artist.listings(name, project, by_channel)
+            variants = variants_files(project.files, project.variant_namespaces)
+            paths = tuple(f"simple/{name}/{file.filename}" for file in variants)
+            for path, file in zip(paths, variants, strict=True):
+                yield Page(path=path, content=file.content, type=DATA)
+            yield from artist.listings(name, project, by_channel, variants)
             row = None
             if people := artist.people:
                 page, row = people.project(name, text, project.files)
                 yield page
-            known = Known(digest, tuple(sorted(by_channel)), row)
+            known = Known(digest, tuple(sorted(by_channel)), row, paths)
         now[name] = known
     if state and now == before:
         return
@@ -119,7 +126,7 @@ def draw(
 def is_drawn(path: str) -> bool:
     """Say whether a path in the index's folder is one that drawings use; the rest is not ours."""
     folder, _, name = path.rpartition("/")
-    return bool(folder) and name in ("index.html", "index.json")
+    return bool(folder) and (name in ("index.html", "index.json") or name.endswith("-variants.json"))
 
 
 class _Artist:
@@ -148,10 +155,15 @@ class _Artist:
         return People(self._settings, self._public_url)
 
     def listings(
-        self, name: str, project: simple.Project, by_channel: dict[Channel, list[simple.File]]
+        self,
+        name: str,
+        project: simple.Project,
+        by_channel: dict[Channel, list[simple.File]],
+        variants: Sequence[VariantsFile],
     ) -> Iterator[Page]:
-        yield from self._listing("", self._links[0], name, project, project.files)
-        for channel, files in by_channel.items():
+        yield from self._listing("", self._links[0], name, project, _with(variants, name, project.files))
+        for channel, wheels in by_channel.items():
+            files = _with(variants, name, wheels)
             yield from self._listing(f"{channel.folder}/", self._links[channel.depth], name, project, files)
 
     @staticmethod
@@ -170,6 +182,27 @@ class _Artist:
             yield from self.people.roots(
                 {name: row for name in sorted(projects) if (row := projects[name].row)}
             )
+
+
+def _with(variants: Sequence[VariantsFile], name: str, files: Sequence[simple.File]) -> Sequence[simple.File]:
+    """Return files, and after them the variants files that tell of some of them."""
+    if not variants:
+        return files
+    told = {variants_name(file["filename"]) for file in files if label(file["filename"])}
+    return [
+        *files,
+        *(
+            simple.File(
+                filename=each.filename,
+                url=f"index/simple/{name}/{each.filename}",
+                sha256=each.sha256,
+                size=len(each.content),
+                upload_time=each.upload_time,
+            )
+            for each in variants
+            if each.filename in told
+        ),
+    ]
 
 
 def _by_channel(project: simple.Project) -> dict[Channel, list[simple.File]]:
@@ -197,6 +230,7 @@ def _paths(projects: dict[str, Known]) -> Iterator[str]:
             yield f"{root}{kind}/{page}"
             yield from (f"{root}{kind}/{name}/{page}" for name in names)
     yield from (people_path(name) for name, known in projects.items() if known.row)
+    yield from (path for known in projects.values() for path in known.variants)
 
 
 def _drawn_by(settings: Settings) -> str:

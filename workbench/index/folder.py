@@ -82,7 +82,8 @@ class _Folder:
 
     def __init__(self, root: str) -> None:
         self._root = root
-        self.fresh = all(entry.name == LOCK for entry in os.scandir(root))
+        with os.scandir(root) as entries:
+            self.fresh = all(entry.name == LOCK for entry in entries)
         self.written: set[str] = set()
         self.unchanged: set[str] = set()
         self.removed = 0

@@ -26,6 +26,7 @@ from workbench.index.install import HERE, Install, direct, lines
 from workbench.index.page import ATOM, CSS, SCRIPT, Links, Page
 from workbench.index.row import Released, Row, people_folder, people_path
 from workbench.index.target import ANY, Target, compute_words, glibc_floor, target_of
+from workbench.index.variants import label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -188,16 +189,18 @@ class People:
     def _file(self, name: str, wheel: PublishedWheel, target: Target, file: simple.File) -> File:
         plain = f"files/{name}/{wheel.filename}"
         identifier = f"w-{wheel.sha256[:12]}"
+        common = wheel.build and replace(wheel.build, log=None, sbom=None)
+        variant = f" · variant {found}" if (found := label(wheel.filename)) else ""
         return File(
             id=identifier,
             name=wheel.filename,
             anchor=Markup(simple.anchor(file, self._links.to(wheel.url, plain=plain))),  # noqa: S704 - built escaped
             data=Markup(f'id="{identifier}" {_data(target)}'),  # noqa: S704 - hex, and drawn escaped
             target=target,
-            tags=f"{_tags(target)} · {file_size(wheel.size)} · {wheel.upload_time[:10]} {wheel.upload_time[11:16]} UTC",
+            tags=f"{_tags(target)}{variant} · {file_size(wheel.size)} · {wheel.upload_time[:10]} {wheel.upload_time[11:16]} UTC",
             yanked=wheel.yanked,
             sha256=wheel.sha256,
-            shared=_shared_facts(
+            shared=_shared_facts(wheel.requires_python, glibc_floor(wheel), common),
                 wheel.requires_python,
                 glibc_floor(wheel),
                 wheel.build and replace(wheel.build, log=None, sbom=None),

@@ -14,6 +14,7 @@ import orjson
 
 from workbench.errors import IndexFault, RegistryError
 from workbench.index.page import attribute
+from workbench.index.variants import Properties, label
 from workbench.registry.model import Package
 from workbench.strict import Mismatch, parse
 
@@ -53,6 +54,7 @@ class File(TypedDict):
     metadata_sha256: NotRequired[str]
     yanked: NotRequired[str]
     provenance: NotRequired[str]
+    variant: NotRequired[Properties]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +64,11 @@ class Project:
     files: Sequence[File]
     status: str
     status_reason: str | None
+    variant_namespaces: Sequence[str] = ()
 
 
-def read(name: str, text: bytes) -> Project:
-    """Return a project out of its text in the registry.
+def read(name: str, text: bytes, *, variants: bool = False) -> Project:
+    """Return a project out of its text in the registry, without its wheel variants unless they are asked for.
 
     Raises RegistryError for another shape, IndexFault for a file that no index may offer.
     """
@@ -78,11 +81,14 @@ def read(name: str, text: bytes) -> Project:
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         package(name, text)  # says what is wrong, by its key
         raise RegistryError(f"packages.{name}: {error}") from error
+    if not variants:
+        files = [file for file in files if label(file["filename"]) is None]
     status = entry.get("status", "active")
     return Project(
         files=[] if status == "quarantined" else files,  # an index must not offer those (PEP 792)
         status=status,
         status_reason=entry.get("status_reason"),
+        variant_namespaces=entry.get("variant_namespaces", ()),
     )
 
 

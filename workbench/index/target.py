@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 ANY = "any"
 
-_TAGS = re.compile(r"(?P<python>[^-]+)-(?P<abi>[^-]+)-(?P<platform>[^-]+)\.whl")
+_TAGS = re.compile(
+    r"(?:[0-9][^-]*-)?(?P<python>[^-0-9][^-]*)-(?P<abi>[^-]+)-(?P<platform>[^-.]+)[^-]*(?:-[0-9a-z_.]{1,16})?\.whl"
+)
 _CPYTHON = re.compile(r"cp3([0-9]+)")
 _LINUX = re.compile(r"(?P<libc>manylinux|musllinux|linux)_?(?:[0-9]+_[0-9]+_|1_|2010_|2014_)?(?P<arch>\w+)")
 _GLIBC = re.compile(r"manylinux_([0-9]+)_([0-9]+)_")
@@ -95,8 +97,8 @@ def _python_key(python: str) -> tuple[int, str]:
 
 @lru_cache(maxsize=4096)
 def _tags(rest: str) -> tuple[str, str]:
-    """Return Python and platform from a filename without its name and version; there may be a build tag."""
-    found = _TAGS.search(rest)
+    """Return Python and platform from a filename without its name and version."""
+    found = _TAGS.fullmatch(rest)
     if found is None:
         return ANY, ANY
     return _python(found["python"], found["abi"]), _platform(found["platform"].split(".")[0])

@@ -58,7 +58,8 @@ class PublishedWheel:
     `url` is relative to the store's root (``files/<project>/<filename>``, unquoted), or absolute for a file that
     lies elsewhere. `sha256` and `metadata_sha256` are hex, `size` is bytes, `upload_time` is UTC in RFC 3339 with
     ``Z``. `yanked` is None, or the reason (PEP 592; may be empty). `build_key` names the plan that made it;
-    `provenance` is the absolute https URL of its attestations (PEP 740).
+    `provenance` is the absolute https URL of its attestations (PEP 740). `variant` is what its filename's variant
+    label means: namespace to feature to values (PEP 825, a draft).
     """
 
     filename: str
@@ -74,6 +75,7 @@ class PublishedWheel:
     yanked: str | None = None
     build_key: str | None = None
     provenance: str | None = None
+    variant: dict[str, dict[str, tuple[str, ...]]] | None = None
     build: BuildFacts | None = None
 
 
@@ -97,6 +99,7 @@ class Package:
     """One project and its published wheels, in the order of their filenames.
 
     `status` is PEP 792's project status. `unavailable` says of targets without a wheel why they have none.
+    `variant_namespaces` are those of variant properties, what matters more first.
     """
 
     source_repo: str
@@ -107,6 +110,7 @@ class Package:
     status: Literal["active", "archived", "quarantined", "deprecated"] = "active"
     status_reason: str | None = None
     unavailable: tuple[Unavailable, ...] = ()
+    variant_namespaces: tuple[str, ...] = ()
     wheels: tuple[PublishedWheel, ...] = ()
 
 
