@@ -14,12 +14,12 @@ recipe = Recipe(
     python=">=3.10",
     compute=("cu13*",),
     torch=">=2.11",
-    memory_per_job=4,
     build_requires=("ninja",),
     # what torch's own headers include
     cuda_libraries=("cublas", "cusolver", "cusparse"),
     # otherwise setup.py asks upstream's releases for a wheel, and takes what it finds
     environment={"CAUSAL_CONV1D_FORCE_BUILD": "TRUE", "NVCC_THREADS": "1"},
+    memory_per_job=4,
     local_version="cu{cuda}torch{torch}",
     smoke_test="""\
 import torch

@@ -14,12 +14,12 @@ recipe = Recipe(
     python=">=3.10",
     compute=("cu13*",),
     torch=">=2.11",
-    memory_per_job=4,
     build_requires=("ninja",),
     # what torch's own headers include
     cuda_libraries=("cublas", "cusolver", "cusparse"),
     # the libraries with CUDA have the CPU's code as well: upstream's others would never be loaded
     environment={"FORCE_ONLY_CUDA": "1"},
+    memory_per_job=4,
     local_version="cu{cuda}torch{torch}",
     smoke_test="""\
 import torch
