@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 THRESHOLD = 64 << 20
 PART = 16 << 20
 MOST_PARTS = 10_000
-PARALLEL = 4
+PARALLEL = 8
 """Parts of one file under way at once."""
 
 
