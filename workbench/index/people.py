@@ -191,20 +191,17 @@ class People:
         identifier = f"w-{wheel.sha256[:12]}"
         common = wheel.build and replace(wheel.build, log=None, sbom=None)
         variant = f" · variant {found}" if (found := label(wheel.filename)) else ""
+        published = wheel.upload_time[:16].replace("T", " ")
         return File(
             id=identifier,
             name=wheel.filename,
             anchor=Markup(simple.anchor(file, self._links.to(wheel.url, plain=plain))),  # noqa: S704 - built escaped
             data=Markup(f'id="{identifier}" {_data(target)}'),  # noqa: S704 - hex, and drawn escaped
             target=target,
-            tags=f"{_tags(target)}{variant} · {file_size(wheel.size)} · {wheel.upload_time[:10]} {wheel.upload_time[11:16]} UTC",
+            tags=f"{_tags(target)}{variant} · {file_size(wheel.size)} · {published} UTC",
             yanked=wheel.yanked,
             sha256=wheel.sha256,
             shared=_shared_facts(wheel.requires_python, glibc_floor(wheel), common),
-                wheel.requires_python,
-                glibc_floor(wheel),
-                wheel.build and replace(wheel.build, log=None, sbom=None),
-            ),
             facts=list(_own_facts(wheel, self._links)),
             direct=direct(name, self._direct.to(wheel.url, plain=plain), wheel.sha256),
             check=f"echo '{wheel.sha256}  {wheel.filename}' | sha256sum --check",
