@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, get_args
 
+from workbench.container.cibw import resolve_image
 from workbench.container.engine import Engine, find_engine, find_image, is_emulated
 from workbench.container.pick import pick_builder
 from workbench.errors import ContainerError, UsageError, nearest
@@ -39,7 +40,7 @@ def assign(plan: Plan, wanted: str, site: Site) -> Plan:
             arch,
             this_arch(),
             engine=engine.name if engine else None,
-            image=image if engine and find_image(engine, image) else None,
+            image=image if engine and find_image(engine, resolve_image(image, arch)) else None,
             cross=_can_cross(arch),
             emulated=is_emulated(arch),
         )
