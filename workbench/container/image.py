@@ -176,7 +176,8 @@ def _finish(root: Path) -> None:
         shutil.copyfile(root / f"usr/share/base-passwd/{file}.master", root / f"etc/{file}")
     shutil.copyfile(CERTIFICATES, root / CERTIFICATES.relative_to("/"))
     for name, target in (("awk", "mawk"), ("cc", "gcc"), ("c++", "g++"), ("which", "which.debianutils")):
-        if (root / "usr/bin" / target).exists():  # a runtime image has no compilers, bullseye's which is a file
+        # a runtime image has no compilers, and bullseye's which is a file of its own
+        if (root / "usr/bin" / target).exists():
             _link(root / "usr/bin" / name, target)
     _link(root / "bin/sh", "dash")
     for folder in ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/lib/apt", "var/cache"):
