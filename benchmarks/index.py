@@ -200,9 +200,8 @@ def main() -> None:
             print(f"{kind}: one wheel added {added.cpu - start:.2f} s beyond Python's start, {added.output}")
         front = (bench.place / "people" / "index.html").read_bytes()
         shared = b"".join((bench.place / "people" / name).read_bytes() for name in ("style.css", "script.js"))
-        print(
-            f"front page {len(front) / 1000:.0f} kB, with all it loads {len(gzip.compress(front + shared)) / 1000:.0f} kB compressed"
-        )
+        loaded = len(gzip.compress(front + shared)) / 1000
+        print(f"front page {len(front) / 1000:.0f} kB; with all it loads, compressed, {loaded:.0f} kB")
 
 
 def added_wheel(bench: Bench, registry: Registry, kind: str, number: int) -> Measured:

@@ -13,7 +13,7 @@ from pypi_simple import IndexPage, ProjectPage
 from tests.index.wheels import listed, registry_of
 from workbench.errors import IndexFault, RegistryError, SettingsError
 from workbench.index.draw import draw
-from workbench.index.page import Gone
+from workbench.index.page import Gone, Page
 from workbench.registry.file import dumps
 from workbench.registry.model import PublishedWheel, Registry
 from workbench.site import IndexSettings, Settings
@@ -163,6 +163,26 @@ def test_a_file_that_lies_elsewhere_keeps_its_url() -> None:
 def test_what_no_index_may_offer_is_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(IndexFault, match=message):
         pages(registry_of(demo=(replace(WHEEL, **change),)))
+
+
+def test_what_is_null_in_a_registry_edited_by_hand_is_not_known() -> None:
+    text = dumps(registry_of(demo=(listed("demo-1.0-py3-none-any.whl"),)))
+    nulls = "".join(
+        f', "{key}": null' for key in ("yanked", "metadata_sha256", "requires_python", "provenance")
+    )
+    edited = text.replace('"size": 1234', f'"size": 1234{nulls}')
+    assert edited != text
+    drawn = {
+        page.path: page.content
+        for page in draw(io.BytesIO(edited.encode()), Settings())
+        if isinstance(page, Page)
+    }
+    for page in both(drawn):
+        (file,) = page.packages
+        assert not file.is_yanked
+        assert not file.has_metadata
+        assert file.requires_python is None
+        assert file.provenance_url is None
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
-from html import escape
+from urllib.parse import quote
 
 from workbench.errors import IndexFault
 
@@ -55,8 +54,6 @@ class Links:
         """
         if url == plain:
             return self._base + url.replace("+", "%2B")
-        from urllib.parse import quote  # a tenth of the start, and most files need none
-
         if _ABSOLUTE.match(url):
             return quote(url, safe=":/?&=%~@")
         if ":" in url.partition("/")[0] or url.startswith("/") or ".." in url.split("/"):
@@ -65,9 +62,3 @@ class Links:
 
 
 _ABSOLUTE = re.compile(r"https?://[^/]", re.ASCII)
-
-
-@lru_cache(maxsize=4096)
-def attribute(text: str) -> str:
-    """Return a text as it stands between double quotes in HTML. Kept, because pages repeat themselves."""
-    return escape(text)

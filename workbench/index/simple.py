@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+from functools import lru_cache
+from html import escape
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 
 import orjson
 
 from workbench.errors import IndexFault, RegistryError
-from workbench.index.page import attribute
 from workbench.index.variants import Properties, label
 from workbench.registry.model import Package
 from workbench.strict import Mismatch, parse
@@ -75,6 +76,10 @@ def read(name: str, text: bytes, *, variants: bool = False) -> Project:
     try:
         entry = orjson.loads(text)
         files: list[File] = entry.get("wheels", [])
+        if b"null" in text:  # someone edited it: what is null is not known
+            files = [
+                cast("File", {key: item for key, item in file.items() if item is not None}) for file in files
+            ]
         if not _plainly_sound(files):
             for file in files:
                 _check(name, file)
@@ -107,20 +112,21 @@ def _plainly_sound(files: Sequence[File]) -> bool:
 
     A match or two for each of 100,000 files would be a fifth of all work; bytes go through tables at once.
     """
+    names = [file["filename"] for file in files]
     digests = [file["sha256"] for file in files]
     digests += [file["metadata_sha256"] for file in files if "metadata_sha256" in file]
     times = [file["upload_time"] for file in files]
     sizes = [file["size"] for file in files]
     return (
-        {len(digest) for digest in digests} <= {64}
+        all(names)
+        and not "".join(names).encode().translate(None, _NAME_CHARACTERS)
+        and set(map(len, digests)) <= {64}
         and not "".join(digests).encode().translate(None, _HEX)
-        and not "".join([file["filename"] for file in files]).encode().translate(None, _NAME_CHARACTERS)
-        and {len(time) for time in times} <= {len(_ZERO_TIME)}
+        and set(map(len, times)) <= {len(_ZERO_TIME)}
         and "".join(times).encode().translate(_TO_ZERO) == _ZERO_TIME * len(files)
-        and {type(size) for size in sizes} <= {int}
+        and set(map(type, sizes)) <= {int}
         and min(sizes, default=0) >= 0
-        and not any("provenance" in file for file in files)
-        and all(file["filename"] for file in files)
+        and not [file for file in files if "provenance" in file]
     )
 
 
@@ -155,9 +161,9 @@ def project_pages(name: str, project: Project, files: Sequence[File], links: Lin
 def _project_html(name: str, project: Project, files: Sequence[File], urls: Sequence[str]) -> bytes:
     out = [_HEAD]
     if project.status != "active":
-        out.append(f'<meta name="pypi:project-status" content="{attribute(project.status)}">\n')
+        out.append(f'<meta name="pypi:project-status" content="{escape(project.status)}">\n')
         if project.status_reason is not None:
-            reason = attribute(project.status_reason)
+            reason = escape(project.status_reason)
             out.append(f'<meta name="pypi:project-status-reason" content="{reason}">\n')
     out.append(f"<title>Links for {name}</title>\n</head>\n<body>\n<h1>Links for {name}</h1>\n")
     out += [
@@ -172,16 +178,27 @@ def anchor(file: File, url: str) -> str:
 
     ``data-size`` and ``data-upload-time`` are no part of the HTML standard, but uv reads them.
     """
-    out = f'href="{url.replace("&", "&amp;")}#sha256={file["sha256"]}"'
-    if (python := file.get("requires_python")) is not None:
-        out += f' data-requires-python="{attribute(python)}"'
-    if digest := file.get("metadata_sha256"):
-        out += f' data-core-metadata="sha256={digest}" data-dist-info-metadata="sha256={digest}"'
-    if (reason := file.get("yanked")) is not None:
-        out += f' data-yanked="{attribute(reason)}"'
-    if provenance := file.get("provenance"):
-        out += f' data-provenance="{attribute(provenance)}"'
-    return f'{out} data-size="{file["size"]}" data-upload-time="{file["upload_time"]}"'
+    href = url.replace("&", "&amp;") if "&" in url else url
+    python = _attribute("data-requires-python", file.get("requires_python"))
+    digest = file.get("metadata_sha256")
+    metadata = (
+        f' data-core-metadata="sha256={digest}" data-dist-info-metadata="sha256={digest}"' if digest else ""
+    )
+    seldom = ""
+    if "yanked" in file or "provenance" in file:
+        seldom = _attribute("data-yanked", file.get("yanked")) + _attribute(
+            "data-provenance", file.get("provenance")
+        )
+    return (
+        f'href="{href}#sha256={file["sha256"]}"{python}{metadata}{seldom}'
+        f' data-size="{file["size"]}" data-upload-time="{file["upload_time"]}"'
+    )
+
+
+@lru_cache(maxsize=4096)
+def _attribute(name: str, value: str | None) -> str:
+    """Return an attribute with the space before it; nothing for what is not known. Kept: pages repeat themselves."""
+    return "" if value is None else f' {name}="{escape(value)}"'
 
 
 def projects_html(names: Iterable[str]) -> bytes:
@@ -211,14 +228,14 @@ def _file_json(file: File, url: str) -> dict[str, Any]:
         "size": file["size"],
         "upload-time": file["upload_time"],
     }
-    if (python := file.get("requires_python")) is not None:
-        entry["requires-python"] = python
-    if digest := file.get("metadata_sha256"):
-        entry["core-metadata"] = {"sha256": digest}
-    if (reason := file.get("yanked")) is not None:
-        entry["yanked"] = reason or True  # an empty string would say that it is not
-    if provenance := file.get("provenance"):
-        entry["provenance"] = provenance
+    if "requires_python" in file:
+        entry["requires-python"] = file["requires_python"]
+    if "metadata_sha256" in file:
+        entry["core-metadata"] = {"sha256": file["metadata_sha256"]}
+    if "yanked" in file:
+        entry["yanked"] = file["yanked"] or True  # an empty string would say that it is not
+    if "provenance" in file:
+        entry["provenance"] = file["provenance"]
     return entry
 
 
