@@ -61,6 +61,7 @@ def _candidates(python: str) -> list[Path]:
 
 def _uv_find(python: str, *, managed: bool) -> Path | None:
     preference = "only-managed" if managed else "system"
-    argv = ["uv", "python", "find", "--quiet", "--system", "--no-project", "--no-python-downloads"]
+    argv = ["uv", "python", "find", "--system", "--no-project", "--no-python-downloads"]
     found = run([*argv, "--python-preference", preference, python], check=False)
-    return Path(found.output.strip()) if found.status == 0 else None
+    # warnings about other interpreters come before the answer, and with --quiet no answer comes at all
+    return Path(found.output.splitlines()[-1]) if found.status == 0 else None
