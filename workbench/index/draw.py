@@ -21,7 +21,6 @@ from workbench.index import simple
 from workbench.index.channel import Channel, channel_of
 from workbench.index.page import DATA, HTML, JSON, Gone, Links, Page
 from workbench.index.row import Released, Row, people_path
-from workbench.index.variants import label, variants_files, variants_name
 from workbench.registry.file import projects
 
 if TYPE_CHECKING:
@@ -104,7 +103,7 @@ def draw(
         if known is None or known.digest != digest:
             project = simple.read(name, text, variants=settings.index.variants)
             by_channel = _by_channel(project)
-            variants = variants_files(project.files, project.variant_namespaces)
+            variants = artist.variants(project)
             paths = tuple(f"simple/{name}/{file.filename}" for file in variants)
             for path, file in zip(paths, variants, strict=True):
                 yield Page(path=path, content=file.content, type=DATA)
@@ -154,6 +153,14 @@ class _Artist:
 
         return People(self._settings, self._public_url)
 
+    def variants(self, project: simple.Project) -> list[VariantsFile]:
+        """Return what tells of the project's variants, if they are wanted."""
+        if not self._settings.index.variants:
+            return []
+        from workbench.index.variants import variants_files  # seldom wanted
+
+        return variants_files(project.files, project.variant_namespaces)
+
     def listings(
         self,
         name: str,
@@ -188,6 +195,8 @@ def _with(variants: Sequence[VariantsFile], name: str, files: Sequence[simple.Fi
     """Return files, and after them the variants files that tell of some of them."""
     if not variants:
         return files
+    from workbench.index.variants import label, variants_name
+
     told = {variants_name(file["filename"]) for file in files if label(file["filename"])}
     return [
         *files,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import quote
 
 from workbench.errors import IndexFault
@@ -17,9 +18,10 @@ CSS = "text/css; charset=utf-8"
 SCRIPT = "text/javascript; charset=utf-8"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """One drawn file. `path` is relative to the index's folder; `type` is what a server must answer with.
+class Page(NamedTuple):
+    """One drawn file; a tuple, for there are thousands.
+
+    `path` is relative to the index's folder; `type` is what a server must answer with.
 
     A page at ``…/index.html`` or ``…/index.json`` answers for its folder, with the slash at the end. A
     store that serves no index documents (S3's REST endpoint) holds it under the folder's key as well.
@@ -45,7 +47,7 @@ class Links:
     """
 
     def __init__(self, depth: int, public_url: str | None) -> None:
-        self._base = f"{public_url}/" if public_url else "../" * depth
+        self._base = f"{quote(public_url, safe=_URL)}/" if public_url else "../" * depth
 
     def to(self, url: str, *, plain: str = "") -> str:
         """Return the quoted URL: ``+`` becomes ``%2B``, which S3 would take for a space.
@@ -55,10 +57,11 @@ class Links:
         if url == plain:
             return self._base + url.replace("+", "%2B")
         if _ABSOLUTE.match(url):
-            return quote(url, safe=":/?&=%~@")
+            return quote(url, safe=_URL)
         if ":" in url.partition("/")[0] or url.startswith("/") or ".." in url.split("/"):
             raise IndexFault(f"{url}: neither an http(s) URL nor a path below the store's root")
         return self._base + quote(url, safe="/~")
 
 
+_URL = ":/?&=%~@[]"
 _ABSOLUTE = re.compile(r"https?://[^/]", re.ASCII)

@@ -56,7 +56,7 @@ class Fact(NamedTuple):
 class File(NamedTuple):
     """A wheel on a project's page.
 
-    `anchor` has the attributes that installers read, `data` those that the page's script chooses by. `shared`
+    `anchor` is the one that installers read, `data` those that the page's script chooses by. `shared`
     are the facts that many wheels have in common, drawn.
     """
 
@@ -195,7 +195,7 @@ class People:
         return File(
             id=identifier,
             name=wheel.filename,
-            anchor=Markup(simple.anchor(file, self._links.to(wheel.url, plain=plain))),  # noqa: S704 - built escaped
+            anchor=Markup(simple.tell(file, self._links.to(wheel.url, plain=plain))[0]),  # noqa: S704 - built escaped
             data=Markup(f'id="{identifier}" {_data(target)}'),  # noqa: S704 - hex, and drawn escaped
             target=target,
             tags=f"{_tags(target)}{variant} · {file_size(wheel.size)} · {published} UTC",

@@ -10,12 +10,11 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 import orjson
 
 from workbench.errors import IndexFault, RegistryError
-from workbench.index.variants import Properties, label
 from workbench.registry.model import Package
 from workbench.strict import Mismatch, parse
 
@@ -25,6 +24,9 @@ if TYPE_CHECKING:
     from workbench.index.page import Links
 
 API_VERSION = "1.4"
+
+PLAIN_DASHES = 4
+"""In the name of a wheel with neither a build tag nor a variant label."""
 
 _HEAD = (
     '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -51,11 +53,11 @@ class File(TypedDict):
     sha256: str
     size: int
     upload_time: str
-    requires_python: NotRequired[str]
-    metadata_sha256: NotRequired[str]
-    yanked: NotRequired[str]
-    provenance: NotRequired[str]
-    variant: NotRequired[Properties]
+    requires_python: NotRequired[str | None]
+    metadata_sha256: NotRequired[str | None]
+    yanked: NotRequired[str | None]
+    provenance: NotRequired[str | None]
+    variant: NotRequired[dict[str, dict[str, list[str]]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,18 +78,17 @@ def read(name: str, text: bytes, *, variants: bool = False) -> Project:
     try:
         entry = orjson.loads(text)
         files: list[File] = entry.get("wheels", [])
-        if b"null" in text:  # someone edited it: what is null is not known
-            files = [
-                cast("File", {key: item for key, item in file.items() if item is not None}) for file in files
-            ]
-        if not _plainly_sound(files):
+        names = "".join([file["filename"] for file in files])
+        if not _plainly_sound(files, names):
             for file in files:
                 _check(name, file)
+        if not variants and names.count("-") > PLAIN_DASHES * len(files):
+            from workbench.index.variants import label  # seldom needed
+
+            files = [file for file in files if label(file["filename"]) is None]
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         package(name, text)  # says what is wrong, by its key
         raise RegistryError(f"packages.{name}: {error}") from error
-    if not variants:
-        files = [file for file in files if label(file["filename"]) is None]
     status = entry.get("status", "active")
     return Project(
         files=[] if status == "quarantined" else files,  # an index must not offer those (PEP 792)
@@ -107,26 +108,25 @@ def package(name: str, text: bytes) -> Package:
         raise RegistryError(str(error)) from error
 
 
-def _plainly_sound(files: Sequence[File]) -> bool:
+def _plainly_sound(files: Sequence[File], names: str) -> bool:
     """Say whether `_check` would pass all files, without asking it: False means that it has to be asked.
 
     A match or two for each of 100,000 files would be a fifth of all work; bytes go through tables at once.
     """
-    names = [file["filename"] for file in files]
     digests = [file["sha256"] for file in files]
-    digests += [file["metadata_sha256"] for file in files if "metadata_sha256" in file]
+    digests += [digest for file in files if (digest := file.get("metadata_sha256"))]
     times = [file["upload_time"] for file in files]
     sizes = [file["size"] for file in files]
     return (
-        all(names)
-        and not "".join(names).encode().translate(None, _NAME_CHARACTERS)
+        all(file["filename"] for file in files)
+        and not names.encode().translate(None, _NAME_CHARACTERS)
         and set(map(len, digests)) <= {64}
         and not "".join(digests).encode().translate(None, _HEX)
         and set(map(len, times)) <= {len(_ZERO_TIME)}
         and "".join(times).encode().translate(_TO_ZERO) == _ZERO_TIME * len(files)
         and set(map(type, sizes)) <= {int}
         and min(sizes, default=0) >= 0
-        and not [file for file in files if "provenance" in file]
+        and not [file for file in files if file.get("provenance")]
     )
 
 
@@ -144,9 +144,9 @@ def _check(name: str, file: File) -> None:
         fault = f"has upload_time {file['upload_time']!r}, not UTC as PEP 700 wants it (2026-11-21T10:00:00Z)"
     elif type(file["size"]) is not int or file["size"] < 0:
         fault = f"has size {file['size']!r}, not a number of bytes"
-    elif not _SHA256.fullmatch(file.get("metadata_sha256", "0" * 64)):
+    elif not _SHA256.fullmatch(file.get("metadata_sha256") or "0" * 64):
         fault = "has a metadata_sha256 that is not 64 hex digits"
-    elif not file.get("provenance", "https://").startswith("https://"):
+    elif not (file.get("provenance") or "https://").startswith("https://"):
         fault = f"has provenance {file.get('provenance')!r}, not an absolute https URL (PEP 740)"
     if fault:
         raise IndexFault(f"packages.{name}: {file['filename']!r} {fault}")
@@ -154,11 +154,55 @@ def _check(name: str, file: File) -> None:
 
 def project_pages(name: str, project: Project, files: Sequence[File], links: Links) -> tuple[bytes, bytes]:
     """Draw a project's page with these of its files, as HTML and as JSON."""
-    urls = [links.to(file["url"], plain=f"files/{name}/{file['filename']}") for file in files]
-    return _project_html(name, project, files, urls), _project_json(name, project, files, urls)
+    told = [tell(file, links.to(file["url"], plain=f"files/{name}/{file['filename']}")) for file in files]
+    versions = sorted({file["filename"].split("-", 2)[1] for file in files})
+    return _project_html(name, project, told), _project_json(name, project, versions, told)
 
 
-def _project_html(name: str, project: Project, files: Sequence[File], urls: Sequence[str]) -> bytes:
+def tell(file: File, url: str) -> tuple[str, str]:
+    """Return what pages tell of a file at a (quoted) URL: its anchor in HTML, and its entry in JSON.
+
+    Both are made as text, at half the cost of values that are then written. What is put in as it stands has no
+    character that means something in either: `read` and `Links` see to that.
+
+    ``data-size`` and ``data-upload-time`` are no part of the HTML standard, but uv reads them.
+    """
+    filename, digest, size, time = file["filename"], file["sha256"], file["size"], file["upload_time"]
+    html = json = ""
+    if (python := file.get("requires_python")) is not None:
+        html = f' data-requires-python="{_escaped(python)}"'
+        json = f',"requires-python":{_quoted(python)}'
+    if metadata := file.get("metadata_sha256"):
+        html += f' data-core-metadata="sha256={metadata}" data-dist-info-metadata="sha256={metadata}"'
+        json += f',"core-metadata":{{"sha256":"{metadata}"}}'
+    if (reason := file.get("yanked")) is not None:
+        html += f' data-yanked="{_escaped(reason)}"'
+        json += f',"yanked":{_quoted(reason) if reason else "true"}'  # "" would say that it is not
+    if provenance := file.get("provenance"):
+        html += f' data-provenance="{_escaped(provenance)}"'
+        json += f',"provenance":{_quoted(provenance)}'
+    href = url.replace("&", "&amp;") if "&" in url else url
+    anchor = (
+        f'<a href="{href}#sha256={digest}"{html} data-size="{size}" data-upload-time="{time}">{filename}</a>'
+    )
+    hashes = f'"hashes":{{"sha256":"{digest}"}}'
+    entry = f'{{"filename":"{filename}","url":"{url}",{hashes},"size":{size},"upload-time":"{time}"{json}}}'
+    return anchor, entry
+
+
+@lru_cache(maxsize=4096)
+def _escaped(text: str) -> str:
+    """Return a text as it stands between double quotes in HTML. Kept, because pages repeat themselves."""
+    return escape(text)
+
+
+@lru_cache(maxsize=4096)
+def _quoted(text: str) -> str:
+    """Return a text as a string of JSON."""
+    return orjson.dumps(text).decode()
+
+
+def _project_html(name: str, project: Project, told: Sequence[tuple[str, str]]) -> bytes:
     out = [_HEAD]
     if project.status != "active":
         out.append(f'<meta name="pypi:project-status" content="{escape(project.status)}">\n')
@@ -166,39 +210,22 @@ def _project_html(name: str, project: Project, files: Sequence[File], urls: Sequ
             reason = escape(project.status_reason)
             out.append(f'<meta name="pypi:project-status-reason" content="{reason}">\n')
     out.append(f"<title>Links for {name}</title>\n</head>\n<body>\n<h1>Links for {name}</h1>\n")
-    out += [
-        f"<a {anchor(file, url)}>{file['filename']}</a><br>\n" for file, url in zip(files, urls, strict=True)
-    ]
+    for anchor, _ in told:
+        out += anchor, "<br>\n"
     out.append("</body>\n</html>\n")
     return "".join(out).encode()
 
 
-def anchor(file: File, url: str) -> str:
-    """Return the attributes of the anchor of a file at a (quoted) URL.
-
-    ``data-size`` and ``data-upload-time`` are no part of the HTML standard, but uv reads them.
-    """
-    href = url.replace("&", "&amp;") if "&" in url else url
-    python = _attribute("data-requires-python", file.get("requires_python"))
-    digest = file.get("metadata_sha256")
-    metadata = (
-        f' data-core-metadata="sha256={digest}" data-dist-info-metadata="sha256={digest}"' if digest else ""
-    )
-    seldom = ""
-    if "yanked" in file or "provenance" in file:
-        seldom = _attribute("data-yanked", file.get("yanked")) + _attribute(
-            "data-provenance", file.get("provenance")
-        )
-    return (
-        f'href="{href}#sha256={file["sha256"]}"{python}{metadata}{seldom}'
-        f' data-size="{file["size"]}" data-upload-time="{file["upload_time"]}"'
-    )
-
-
-@lru_cache(maxsize=4096)
-def _attribute(name: str, value: str | None) -> str:
-    """Return an attribute with the space before it; nothing for what is not known. Kept: pages repeat themselves."""
-    return "" if value is None else f' {name}="{escape(value)}"'
+def _project_json(
+    name: str, project: Project, versions: Sequence[str], told: Sequence[tuple[str, str]]
+) -> bytes:
+    page: dict[str, Any] = {"meta": {"api-version": API_VERSION}, "name": name, "versions": versions}
+    if project.status != "active":
+        page["project-status"] = {"status": project.status}
+        if project.status_reason is not None:
+            page["project-status"]["reason"] = project.status_reason
+    files = ",".join([entry for _, entry in told])
+    return orjson.dumps(page)[:-1] + f',"files":[{files}]}}'.encode()
 
 
 def projects_html(names: Iterable[str]) -> bytes:
@@ -207,36 +234,6 @@ def projects_html(names: Iterable[str]) -> bytes:
     out += [f'<a href="{name}/">{name}</a><br>\n' for name in names]
     out.append("</body>\n</html>\n")
     return "".join(out).encode()
-
-
-def _project_json(name: str, project: Project, files: Sequence[File], urls: Sequence[str]) -> bytes:
-    page: dict[str, Any] = {"meta": {"api-version": API_VERSION}, "name": name}
-    if project.status != "active":
-        page["project-status"] = {"status": project.status}
-        if project.status_reason is not None:
-            page["project-status"]["reason"] = project.status_reason
-    page["versions"] = sorted({file["filename"].split("-", 2)[1] for file in files})
-    page["files"] = [_file_json(file, url) for file, url in zip(files, urls, strict=True)]
-    return orjson.dumps(page)
-
-
-def _file_json(file: File, url: str) -> dict[str, Any]:
-    entry = {
-        "filename": file["filename"],
-        "url": url,
-        "hashes": {"sha256": file["sha256"]},
-        "size": file["size"],
-        "upload-time": file["upload_time"],
-    }
-    if "requires_python" in file:
-        entry["requires-python"] = file["requires_python"]
-    if "metadata_sha256" in file:
-        entry["core-metadata"] = {"sha256": file["metadata_sha256"]}
-    if "yanked" in file:
-        entry["yanked"] = file["yanked"] or True  # an empty string would say that it is not
-    if "provenance" in file:
-        entry["provenance"] = file["provenance"]
-    return entry
 
 
 def projects_json(names: Iterable[str]) -> bytes:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from workbench.errors import IndexFault
+from workbench.index.simple import PLAIN_DASHES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,8 +29,6 @@ NULL = "null"
 """The label that always means no property at all."""
 
 _LABELLED = re.compile(r"[^-]+-[^-]+(?:-[0-9][^-]*)?-[^-0-9][^-]*-[^-]+-[^-]+-([0-9a-z_.]{1,16})\.whl")
-_PLAIN_PARTS = 4
-
 Properties = dict[str, dict[str, "Sequence[str]"]]
 """Namespace to feature to values."""
 
@@ -50,7 +49,7 @@ class VariantsFile:
 
 def label(filename: str) -> str | None:
     """Return a wheel's variant label; None where it has none. A build tag, which starts with a digit, is none."""
-    if filename.count("-") <= _PLAIN_PARTS:
+    if filename.count("-") <= PLAIN_DASHES:
         return None
     found = _LABELLED.fullmatch(filename)
     return found[1] if found else None

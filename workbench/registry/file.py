@@ -103,7 +103,9 @@ def projects(document: BinaryIO, *, where: str) -> Iterator[tuple[str, bytes]]:
         lines = dumps(loads(document.read(), where=where)).encode().splitlines(keepends=True)[_HEAD_LINES:]
     name, kept = "", list[bytes]()
     for number, line in enumerate(lines, start=_HEAD_LINES + 1):
-        if not kept and (opened := _OPENING.fullmatch(line)):
+        if kept and line.startswith(_WITHIN):
+            kept.append(line)
+        elif not kept and (opened := _OPENING.fullmatch(line)):
             name, kept = opened[1].decode(), [b"{\n"]
         elif kept and line in _CLOSING:
             yield name, b"".join((*kept, b"}\n"))
@@ -127,6 +129,7 @@ _HEAD = re.compile(
 )
 _HEAD_LINES = 6
 _OPENING = re.compile(rb'    "([a-z0-9]+(?:-[a-z0-9]+)*)": \{\n')
+_WITHIN = b"      "  # a fact or a wheel: nearly every line
 _CLOSING = (b"    },\n", b"    }\n")
 _TAIL = (b"  }\n", b"  },\n", b'  "removed": [\n', b"}\n", b"}")
 
