@@ -80,6 +80,11 @@ class Server:
     pids: tuple[int, ...]
 
 
+NOT_YET = "problem getting command descriptions"
+ATTEMPTS = 20
+"""A monitor that has just begun to answer refuses a command now and then, and hears the next one."""
+
+
 class _Ceph:
     """The programs below `root`, run with the loader and the libraries that lie beside them."""
 
@@ -107,21 +112,28 @@ class _Ceph:
         """Run the ``ceph`` command, itself a Python program."""
         python = next(path for path in self._root.glob("usr/bin/python3.*") if path.name[8:].isdigit())
         usr = self._root / "usr"
-        done = subprocess.run(
-            [
-                *self._loaded,
-                str(python),
-                str(usr / "bin/ceph"),
-                "-c",
-                str(self._data / "ceph.conf"),
-                *map(str, words),
-            ],
-            env={**os.environ, "PYTHONHOME": str(usr), "PYTHONPATH": str(usr / "lib/python3/dist-packages")},
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-        )
+        for _ in range(ATTEMPTS):
+            done = subprocess.run(
+                [
+                    *self._loaded,
+                    str(python),
+                    str(usr / "bin/ceph"),
+                    "-c",
+                    str(self._data / "ceph.conf"),
+                    *map(str, words),
+                ],
+                env={
+                    **os.environ,
+                    "PYTHONHOME": str(usr),
+                    "PYTHONPATH": str(usr / "lib/python3/dist-packages"),
+                },
+                check=False,
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE,
+            )
+            if NOT_YET not in done.stderr:
+                break
         if check and done.returncode:
             raise RuntimeError(f"ceph {words}: {done.stderr}")
         return done.stdout
