@@ -29,7 +29,7 @@ NULL = "null"
 """The label that always means no property at all."""
 
 _LABELLED = re.compile(r"[^-]+-[^-]+(?:-[0-9][^-]*)?-[^-0-9][^-]*-[^-]+-[^-]+-([0-9a-z_.]{1,16})\.whl")
-Properties = dict[str, dict[str, "Sequence[str]"]]
+Properties = dict[str, dict[str, list[str]]]
 """Namespace to feature to values."""
 
 
