@@ -20,7 +20,7 @@ from workbench.errors import SettingsError
 from workbench.index import simple
 from workbench.index.channel import Channel, channel_of
 from workbench.index.page import DATA, HTML, JSON, Gone, Links, Page
-from workbench.index.row import Released, Row, people_path
+from workbench.index.row import Row, people_path
 from workbench.registry.file import projects
 
 if TYPE_CHECKING:
@@ -62,11 +62,9 @@ class State:
 
 
 def _known(digest: str, channels: list[list[str]], row: list[Any] | None, variants: list[str]) -> Known:
-    made = None
-    if row:
-        item, description, wheels, targets, released = row
-        made = Row(item, description, wheels, tuple(targets), tuple(Released(*each) for each in released))
-    return Known(digest, tuple(Channel(*each) for each in channels), made, tuple(variants))
+    return Known(
+        digest, tuple(Channel(*each) for each in channels), Row(*row) if row else None, tuple(variants)
+    )
 
 
 def read_state(content: bytes | None, settings: Settings) -> State | None:
@@ -117,8 +115,7 @@ def draw(
     if state and now == before:
         return
     yield from artist.roots(now)
-    drawn = frozenset(_paths(now))
-    yield from (Gone(path=path) for path in _paths(before) if path not in drawn)
+    yield from (Gone(path=path) for path in _gone(before, now))
     yield Page(path=STATE, content=State(_drawn_by(settings), now).write(), type=DATA)
 
 
@@ -232,14 +229,22 @@ def _roots(projects: dict[str, Known]) -> dict[str, list[str]]:
     return roots
 
 
-def _paths(projects: dict[str, Known]) -> Iterator[str]:
-    """Yield the path of every page of these projects, and of those that list them."""
-    for root, names in _roots(projects).items():
-        for kind, page, _ in ROOTS:
-            yield f"{root}{kind}/{page}"
-            yield from (f"{root}{kind}/{name}/{page}" for name in names)
-    yield from (people_path(name) for name, known in projects.items() if known.row)
-    yield from (path for known in projects.values() for path in known.variants)
+def _gone(before: dict[str, Known], now: dict[str, Known]) -> list[str]:
+    """Return the paths that were drawn and are not any more."""
+    changed = [name for name, known in before.items() if now.get(name) is not known]
+    old = {path for name in changed for path in _pages(name, before[name])}
+    new = {path for name in changed if name in now for path in _pages(name, now[name])}
+    left = _roots(before).keys() - _roots(now).keys()
+    return sorted((old - new) | {f"{root}{kind}/{page}" for root in left for kind, page, _ in ROOTS})
+
+
+def _pages(name: str, known: Known) -> Iterator[str]:
+    """Yield the paths of a project's pages."""
+    for root in ("", *(f"{channel.folder}/" for channel in known.channels)):
+        yield from (f"{root}{kind}/{name}/{page}" for kind, page, _ in ROOTS)
+    if known.row:
+        yield people_path(name)
+    yield from known.variants
 
 
 def _drawn_by(settings: Settings) -> str:

@@ -7,6 +7,7 @@ nothing on it may look like a file to install that is not one.
 
 from __future__ import annotations
 
+import heapq
 import re
 import uuid
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ from workbench.index import simple
 from workbench.index.channel import channel_of
 from workbench.index.install import HERE, Install, direct, lines
 from workbench.index.page import ATOM, CSS, SCRIPT, Links, Page
-from workbench.index.row import Released, Row, people_folder, people_path
+from workbench.index.row import Row, people_folder, people_path
 from workbench.index.target import ANY, Target, compute_words, glibc_floor, target_of
 from workbench.index.variants import label
 
@@ -148,19 +149,28 @@ class People:
             index=f"{self._root}/index/simple/",
         )
         texts = tuple(sorted({target.text for target in targets.values()}))
-        released = tuple(
-            Released(version, max(wheel.upload_time for wheel in group), len(group))
+        released = [
+            (version, max(wheel.upload_time for wheel in group), len(group))
             for version, group in groups[:RELEASES_KEPT]
+        ]
+        row = Row(
+            item="",
+            description=package.description,
+            wheels=len(wheels),
+            targets=";".join(texts),
+            updated=max((wheel.upload_time for wheel in wheels), default=""),
+            released=released,
         )
         item = _macro("item")(
             name=name,
             href=f"{people_folder(name)}/",
             package=package,
+            row=row,
             version=groups[0][0] if groups else "",
-            date=max((release.time for release in released), default="")[:10],
+            date=row.updated[:10],
             summary=_summary(texts),
         )
-        row = Row(item, package.description, len(wheels), texts, released)
+        row = row._replace(item=item)
         return Page(path=people_path(name), content=content.encode()), row
 
     def _release(
@@ -209,15 +219,19 @@ class People:
 
     def roots(self, rows: Mapping[str, Row]) -> Iterator[Page]:
         """Draw the front page, the feed, and what the pages share."""
-        targets = {Target.of(text) for text in {text for row in rows.values() for text in row.targets}}
-        content = _template("front.html").render(
+        known = {targets for row in rows.values() if (targets := row.targets)}
+        texts = {text for targets in known for text in targets.split(";")}
+        content = _template(
+            "front.html"
+        ).render(
             self._shared,
             root="",
             up="../",
-            rows=list(rows.values()),
+            projects=len(rows),
+            items=Markup("\n").join(Markup(row.item) for row in rows.values()),  # noqa: S704 - drawn by a template
             wheels=sum(row.wheels for row in rows.values()),
             updated=max((row.updated for row in rows.values()), default="")[:10],
-            choices=_choices(targets),
+            choices=_choices(map(Target.of, texts)),
             index=f"{self._root}/index/simple/",
         )
         yield Page(path="index.html", content=content.encode())
@@ -226,23 +240,27 @@ class People:
             yield Page(path=name, content=_asset(name), type=kind)
 
     def _feed(self, rows: Mapping[str, Row]) -> bytes:
-        released = sorted(
-            ((release.time, name, release) for name, row in rows.items() for release in row.released),
-            key=lambda entry: entry[:2],
-            reverse=True,
-        )[:FEED_LENGTH]
+        newest = heapq.nlargest(
+            FEED_LENGTH,
+            (
+                (time, name, version, count)
+                for name, row in rows.items()
+                for version, time, count in row.released
+            ),
+        )
         entries = [
             {
-                "id": _urn(f"{name} {release.version}"),
-                "name": name,
-                "release": release,
+                "id": _urn(f"{name} {version}"),
+                "title": f"{name} {version}",
+                "updated": time,
+                "wheels": count,
                 "description": _CONTROL.sub("", rows[name].description),
                 "href": f"{people_folder(name)}/",
             }
-            for _, name, release in released
+            for time, name, version, count in newest
         ]
         title = _CONTROL.sub("", str(self._shared["title"]))
-        updated = released[0][0] if released else "1970-01-01T00:00:00Z"
+        updated = newest[0][0] if newest else "1970-01-01T00:00:00Z"
         base = None if self._root == HERE else f"{self._root}/index/"
         feed = _template("feed.xml").render(
             id=_urn(base or title), title=title, updated=updated, entries=entries, base=base
@@ -252,7 +270,7 @@ class People:
 
 @cache
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -260,8 +278,6 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters["drawn"] = Markup  # of what these templates drew
-    return environment
 
 
 @cache

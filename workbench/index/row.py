@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-
-class Released(NamedTuple):
-    """A version of a project, when the last of its wheels was published, and how many they are."""
-
-    version: str
-    time: str
-    wheels: int
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Row(NamedTuple):
     """What the front page and the feed tell of a project.
 
-    `item` is its entry on the front page, drawn: of 5,000 projects one is new, the others are kept. `targets` are
-    texts of `Target`, in order.
+    `item` is its entry on the front page, drawn: of 5,000 projects one is new, the others are kept. `wheels` counts
+    them, `targets` are their texts of `Target`, joined by ``;``, `updated` is when the last of them was published,
+    and `released` has its newest versions: each with the time of its last wheel, and how many wheels it has.
     """
 
     item: str
     description: str
     wheels: int
-    targets: tuple[str, ...]
-    released: tuple[Released, ...]
-
-    @property
-    def updated(self) -> str:
-        """When the last wheel was published."""
-        return max((release.time for release in self.released), default="")
+    targets: str
+    updated: str
+    released: Sequence[tuple[str, str, int]]
 
 
 def people_path(name: str) -> str:
