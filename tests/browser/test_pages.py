@@ -105,9 +105,16 @@ def test_copying_gives_the_line_with_the_index_s_own_address(browser: Browser) -
     permissions = {"origin": origin, "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
     browser.driver.execute_cdp_cmd("Browser.grantPermissions", permissions)
     browser.open("causal-conv1d/")
-    button = browser.driver.find_element(By.CSS_SELECTOR, ".code button")
-    button.click()
-    assert button.text == "Copied"
+    browser.run(
+        """
+        const button = document.querySelector(".code button");
+        window.said = new Promise((done) => {
+          new MutationObserver(() => done(button.textContent)).observe(button, { childList: true });
+        });
+        """
+    )
+    browser.driver.find_element(By.CSS_SELECTOR, ".code button").click()
+    assert browser.run("return await window.said") == "Copied"
     copied = browser.run("return await navigator.clipboard.readText()")
     index = f"{origin}/index/cu130/torch2.11/simple/"
     assert copied == f"uv pip install --index {index} causal-conv1d==1.7.0+cu130torch2.11"
