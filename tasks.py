@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from invoke.context import Context
 
 NAME = "the package, as its recipe names it"
-PYTHON = "3.12, a list 3.10,3.12, or a range 3.10-3.13 (default: the Python that runs the workbench)"
 AXES = {
-    "python": PYTHON,
-    "compute": "cpu, cu130 ..., or a list (default: cpu)",
+    "python": "3.12, a list 3.10,3.12, or a range 3.10-3.13 (default: the Python that runs the workbench)",
+    "compute": "cpu, cu130, rocm6.4 ..., or a list (default: cpu)",
     "torch": "the torch releases to build against: 2.11, or a list",
     "arch": "x86_64, aarch64, or both as a list (default: this machine's)",
     "gpu": "GPU architectures: sm_121 (machine code), compute_120 (PTX), or a list (default: sm_121)",
+    "variant": "variants that the recipe offers, or a list (default: the usual build)",
+    "glibc": "the oldest glibc that the wheel must run with: 2.28, or a list",
 }
 BUILDER = "host, cross or container (default: auto, which says what it picks and why)"
 SUFFIX = "added to the version, to publish the same version again: .post1, +local"
@@ -126,6 +127,8 @@ def matrix(
     torch: str = "",
     arch: str = "",
     gpu: str = "",
+    variant: str = "",
+    glibc: str = "",
     builder: str = "auto",
     json: bool = False,
 ) -> None:
@@ -135,7 +138,7 @@ def matrix(
     from workbench.plan.target import Axes
     from workbench.site import Site
 
-    axes = Axes(python=python, compute=compute, torch=torch, arch=arch, gpu=gpu)
+    axes = Axes(python=python, compute=compute, torch=torch, arch=arch, gpu=gpu, variant=variant, glibc=glibc)
     report(matrix(Request(name=name, axes=axes, builder=builder), Site.here()), json=json)
 
 
@@ -159,6 +162,8 @@ def build(
     torch: str = "",
     arch: str = "",
     gpu: str = "",
+    variant: str = "",
+    glibc: str = "",
     builder: str = "auto",
     source_dir: str = "",
     max_jobs: int = 0,
@@ -173,7 +178,9 @@ def build(
 
     request = Request(
         name=name,
-        axes=Axes(python=python, compute=compute, torch=torch, arch=arch, gpu=gpu),
+        axes=Axes(
+            python=python, compute=compute, torch=torch, arch=arch, gpu=gpu, variant=variant, glibc=glibc
+        ),
         builder=builder,
         source_dir=Path(source_dir) if source_dir else None,
         suffix=version_suffix,
@@ -246,6 +253,8 @@ def toolchain(
         "arch": "the image's architecture: x86_64, aarch64 (default: this machine's)",
         "suite": "the Debian release that it is made of",
         "runtime": "without compilers: to try wheels in",
+        "compute": "put a CUDA toolkit into it: cu130 (default: builds mount one)",
+        "libraries": "CUDA's libraries beside the runtime: cublas, or a list",
         "mirror": "the URL of a Debian mirror (default: the one that this machine's apt uses)",
         "refresh": "make it anew from today's packages",
         "json": JSON,
@@ -257,17 +266,25 @@ def image(
     arch: str = "",
     suite: str = "bookworm",
     runtime: bool = False,
+    compute: str = "",
+    libraries: str = "",
     mirror: str = "",
     refresh: bool = False,
     json: bool = False,
 ) -> None:
     """Make a container image to build wheels in (image build), from nothing but Debian's packages."""
-    from workbench.commands.image import make, report
+    from workbench.commands.image import Request, make, report
     from workbench.site import Site
 
-    chosen = mirror or None
-    made = make(action, Site.here(), arch=arch, suite=suite, runtime=runtime, mirror=chosen, refresh=refresh)
-    report(made, arch=arch, runtime=runtime, json=json)
+    request = Request(
+        arch=arch,
+        suite=suite,
+        runtime=runtime,
+        compute=compute,
+        libraries=tuple(libraries.split(",")) if libraries else (),
+        mirror=mirror or None,
+    )
+    report(make(action, request, Site.here(), refresh=refresh), request, json=json)
 
 
 # ---------------------------------------------------------------- publishing
@@ -326,6 +343,8 @@ def release(
     torch: str = "",
     arch: str = "",
     gpu: str = "",
+    variant: str = "",
+    glibc: str = "",
     builder: str = "auto",
     skip_build: bool = False,
     max_jobs: int = 0,
@@ -341,7 +360,9 @@ def release(
 
     request = Request(
         name=name,
-        axes=Axes(python=python, compute=compute, torch=torch, arch=arch, gpu=gpu),
+        axes=Axes(
+            python=python, compute=compute, torch=torch, arch=arch, gpu=gpu, variant=variant, glibc=glibc
+        ),
         builder=builder,
         suffix=version_suffix,
         jobs=max_jobs or None,

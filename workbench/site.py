@@ -99,16 +99,29 @@ class ContainerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MatrixSettings:
+    """``matrix:``: what is built where a verb's flags say nothing, each as that flag takes it."""
+
+    python: str = ""
+    arch: str = ""
+    compute: str = ""
+    torch: str = ""
+    gpu: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """``workbench.yaml``, every key of it optional.
 
     `public_url` is where the world finds the store's root, without a trailing slash. `glibc` is the newest glibc
-    that a wheel may need (``2.34``; DGX OS 7 has 2.39). `cuda` names CUDA toolkits of this machine by compute platform;
-    others are laid out from NVIDIA's wheels.
+    that a wheel may need (``2.34``; DGX OS 7 has 2.39). `local_version` is the template for recipes that have none of
+    their own. `cuda` names CUDA toolkits of this machine by compute platform; others are laid out from NVIDIA's wheels.
     """
 
     public_url: str | None = None
     glibc: str | None = None
+    local_version: str = ""
+    matrix: MatrixSettings = field(default_factory=MatrixSettings)
     cuda: dict[str, str] = field(default_factory=dict)
     store: StoreSettings = field(default_factory=StoreSettings)
     index: IndexSettings = field(default_factory=IndexSettings)

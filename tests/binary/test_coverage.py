@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from workbench.binary.arch import Architecture
 from workbench.binary.coverage import coverage, serves
 from workbench.binary.fatbin import Code, GpuCode, Place
 from workbench.errors import UsageError
+from workbench.plan.gpu import Architecture
 
 SPARK = Architecture.parse("sm_121")
 

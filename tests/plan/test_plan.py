@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from workbench.errors import RecipeError, UsageError
-from workbench.plan.plan import Plan, plan
+from workbench.plan.plan import Builder, Plan, plan
 from workbench.plan.target import Axes, Target, cross, parse_pythons
 from workbench.recipe import Git, LocalFolder, Recipe, Sdist, when
 
@@ -106,6 +106,18 @@ def test_a_cuda_target_is_for_gb10_unless_somebody_says_otherwise() -> None:
     assert (target.gpu, target.cuda) == (("sm_121",), "13.0")
 
 
+def test_each_compute_platform_takes_its_own_gpus() -> None:
+    targets = cross(Axes(compute="cpu,cu130,rocm6.4", gpu="sm_121,gfx1151,compute_120"))
+    assert [target.gpu for target in targets] == [(), ("sm_121", "compute_120"), ("gfx1151",)]
+
+
+def test_axes_that_are_not_given_are_the_sites() -> None:
+    site = Axes(python="3.10-3.13", compute="cu130", torch="2.11")
+    assert Axes(python="3.12", arch="aarch64").over(site) == Axes(
+        python="3.12", arch="aarch64", compute="cu130", torch="2.11"
+    )
+
+
 @pytest.mark.parametrize(
     ("axes", "message"),
     [
@@ -113,6 +125,11 @@ def test_a_cuda_target_is_for_gb10_unless_somebody_says_otherwise() -> None:
         (Axes(compute="cuda13"), "--compute cuda13: 'cuda13' is not cpu, cu130"),
         (Axes(torch="2"), "--torch 2: '2' is not a release"),
         (Axes(gpu="121"), "--gpu 121: '121' is not sm_121"),
+        (Axes(gpu="lto_121"), "--gpu lto_121: 'lto_121' is not sm_121"),
+        (Axes(variant="a-b"), "--variant a-b: 'a-b' is not a variant's name"),
+        (Axes(glibc="239"), "--glibc 239: '239' is not a glibc: 2.28"),
+        (Axes(compute="rocm6.4"), "--compute rocm6.4: it has no default GPU: .* --gpu gfx1151"),
+        (Axes(compute="cu130", gpu="gfx1151"), "none of --gpu gfx1151 is one of its GPUs: .* --gpu sm_121"),
     ],
 )
 def test_what_is_no_axis_is_refused(axes: Axes, message: str) -> None:
@@ -132,6 +149,12 @@ def test_what_is_no_axis_is_refused(axes: Axes, message: str) -> None:
         ),
         (TORCH_RECIPE, replace(CUDA, torch="2.8"), "the recipe builds against torch >=2.9"),
         (replace(RECIPE, arch=("aarch64",)), TARGET, "the recipe supports aarch64"),
+        (RECIPE, replace(TARGET, variant="small"), "the recipe has no variants"),
+        (
+            replace(RECIPE, variants=("a", "b")),
+            replace(TARGET, variant="c"),
+            "the recipe has the variants a, b",
+        ),
     ],
 )
 def test_each_axis_can_leave_a_target_out(recipe: Recipe, target: Target, reason: str) -> None:
@@ -189,3 +212,46 @@ def test_a_cpu_wheel_without_torch_has_no_local_version() -> None:
 def test_a_template_that_asks_for_what_is_not_there_is_refused() -> None:
     with pytest.raises(RecipeError, match=r"local_version: '\{commit\}' asks for 'commit'"):
         one(replace(TORCH_RECIPE, local_version="{commit}"), CUDA)
+
+
+VARIED = replace(
+    TORCH_RECIPE,
+    variants=("hdim128",),
+    environment={"DIMENSIONS": when("128", variant="hdim128")},
+    local_version="cu{cuda}torch{torch}.{variant}",
+)
+
+
+def test_a_variant_is_built_as_its_conditions_say_and_named_in_the_version() -> None:
+    usual, variant = one(VARIED, CUDA), one(VARIED, replace(CUDA, variant="hdim128"))
+    assert (str(usual.version), usual.environment) == ("1.0+cu130torch2.11", {})
+    assert (str(variant.version), variant.environment) == (
+        "1.0+cu130torch2.11.hdim128",
+        {"DIMENSIONS": "128"},
+    )
+    assert variant.title == "demo 1.0+cu130torch2.11.hdim128 cp312 aarch64 cu130 torch2.11.0 hdim128"
+
+
+def test_a_variant_that_would_share_a_filename_is_refused() -> None:
+    recipe = replace(VARIED, local_version="cu{cuda}torch{torch}")
+    with pytest.raises(RecipeError, match="does not name the variant, so that hdim128 and the usual build"):
+        one(recipe, replace(CUDA, variant="hdim128"))
+
+
+def test_the_sites_template_is_for_recipes_that_say_nothing() -> None:
+    def version(recipe: Recipe) -> str:
+        return str(plan(recipe, (), [CUDA], local_version="{compute}")[0][0].version)
+
+    assert version(TORCH_RECIPE) == "1.0+cu130"
+    assert version(replace(TORCH_RECIPE, local_version="")) == "1.0"
+    assert version(replace(TORCH_RECIPE, local_version="cu{cuda}torch{torch}")) == "1.0+cu130torch2.11"
+
+
+def test_what_is_run_in_a_container_first_decides_only_what_is_built_there() -> None:
+    def key(recipe: Recipe, builder: Builder) -> str | None:
+        return replace(one(recipe), builder=builder).key
+
+    changed = replace(RECIPE, before_all=("apt-get install --yes libfoo-dev",))
+    assert key(RECIPE, "container") != key(changed, "container")
+    assert key(RECIPE, "host") == key(changed, "host")
+    assert key(RECIPE, "host") != key(replace(RECIPE, before_build=("make",)), "host")

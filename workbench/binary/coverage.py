@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from workbench.binary.arch import LTO, PTX, SASS, Architecture
+from workbench.plan.gpu import LTO, PTX, SASS, Architecture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -17,9 +17,9 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from workbench.binary.arch import LTO, PTX, SASS, Architecture
 from workbench.binary.sections import ELF_64_LITTLE, parse_sections
 from workbench.binary.stream import BadBinary, Reader
+from workbench.plan.gpu import LTO, PTX, SASS, Architecture
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence

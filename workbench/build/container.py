@@ -5,33 +5,40 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.build.tools import toolkit_for
-from workbench.container.cibw import CUDA_HOME, Build, Handed, build_wheel
+from workbench.container.cibw import CUDA_HOME, Build, Handed, build_wheel, resolve_image
 from workbench.container.configuration import hand_on, read_pip_options
-from workbench.container.engine import find_engine
+from workbench.container.engine import cuda_in, find_engine, require_image
 from workbench.container.trial import try_wheel
 from workbench.container.wheelhouse import fetch_wheelhouse
-from workbench.toolchain.environment import cuda_environment
+from workbench.errors import ContainerError
+from workbench.toolchain.environment import cuda_environment, rocm_environment
+from workbench.toolchain.gpu import check_gpus
+from workbench.toolchain.runtime import NEVER_GRAFTED
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from workbench.build.workplace import Workplace
     from workbench.console import Step
+    from workbench.container.engine import Engine
+    from workbench.plan.plan import Plan
+    from workbench.plan.target import Target
     from workbench.site import Site
 
 
 def build_in_container(place: Workplace, site: Site, at: Step, *, jobs: int) -> Path:
     """Build a plan's wheel in its image, where auditwheel has repaired it as well, and return it.
 
-    The CUDA toolkit is this machine's, mounted; an image is not asked to have one. Where the site names a runtime
-    image, the wheel is tried in that.
+    The CUDA toolkit is the image's own, or this machine's, mounted. Where the site names a runtime image, the wheel
+    is tried in that.
 
     Raises ContainerError, BuildFailed, RepairFailed, ToolchainError, VerificationFailed.
     """
     plan, settings = place.plan, site.settings.container
     engine = find_engine(settings.engine)
     assert plan.image is not None  # noqa: S101 - who assigns this builder names the image
-    toolkit = toolkit_for(plan, site)
+    toolkit = _toolkit(plan, site, engine) if plan.target.cuda else None
     wheel = build_wheel(
         Build(
             title=plan.title,
@@ -41,13 +48,15 @@ def build_in_container(place: Workplace, site: Site, at: Step, *, jobs: int) -> 
             tree=place.tree,
             output=place.raw,
             environment={
-                **(cuda_environment(CUDA_HOME, plan.target.gpu) if toolkit else {}),
+                **_gpu_environment(plan.target),
                 "MAX_JOBS": str(jobs),
                 "CMAKE_BUILD_PARALLEL_LEVEL": str(jobs),
                 **plan.environment,
             },
             requires=plan.build_requires,
-            exclude=plan.repair_exclude,
+            before_all=_one_after_the_other(plan.before_all),
+            before_build=_one_after_the_other(plan.before_build),
+            exclude=(*plan.repair_exclude, *NEVER_GRAFTED),
             frontend=settings.frontend,
             toolkit=toolkit,
             network=settings.network,
@@ -73,6 +82,36 @@ def build_in_container(place: Workplace, site: Site, at: Step, *, jobs: int) -> 
             requires=recipe.test_requires,
         )
     return wheel
+
+
+def _toolkit(plan: Plan, site: Site, engine: Engine) -> Path | None:
+    """Return the CUDA toolkit to mount, or None where the image has one.
+
+    Raises ContainerError where that is of another release, and ToolchainError where it does not know the target's GPUs.
+    """
+    target = plan.target
+    image = require_image(engine, resolve_image(str(plan.image), target.arch), target.arch)
+    own = cuda_in(engine, image)
+    if own is None:
+        return toolkit_for(plan, site)
+    if own.version != target.cuda:
+        raise ContainerError(
+            f"the image {plan.image} has CUDA {own.version}, and the wheel is for {target.compute}: name another image "
+            f"in workbench.yaml (container.images.{target.compute}.{target.arch})"
+        )
+    check_gpus(target.gpu, version=own.version, known=own.gpus)
+    return None
+
+
+def _gpu_environment(target: Target) -> dict[str, str]:
+    if target.cuda:
+        return cuda_environment(CUDA_HOME, target.gpu)
+    return rocm_environment(target.gpu) if target.gpu else {}
+
+
+def _one_after_the_other(commands: Sequence[str]) -> str:
+    """Return shell commands as one, which fails where one of them does."""
+    return " && ".join(f"({command})" for command in commands)
 
 
 def _handed(place: Workplace, site: Site) -> Handed:

@@ -72,6 +72,8 @@ def build_here(place: Workplace, site: Site, at: Step, *, jobs: int) -> Path:
             # the backend's warnings are in the log; handed on to this process they would stand between the steps
             warnings.simplefilter("ignore", pyproject_hooks.BuildBackendWarning)
             environment.install(hooks.get_requires_for_build_wheel(settings), log=place.log)
+            for command in plan.before_build:
+                runner(["sh", "-ec", command], cwd=str(place.tree))
             return place.raw / str(hooks.build_wheel(str(place.raw), settings))
     except (pyproject_hooks.BackendUnavailable, pyproject_hooks.HookMissing) as error:
         raise place.failed(f"the build backend {system['build-backend']}: {error}") from error

@@ -48,7 +48,10 @@ class Tools:
 
         Raises CommandFailed; ToolchainError when the package index has no torch for the target.
         """
-        with_cuda = cuda_environment(self.toolkit, self.target.gpu) if self.toolkit else {}
+        with_cuda: dict[str, str] = {}
+        if self.toolkit:
+            torch.check_cuda(environment.path, compute=self.target.compute)
+            with_cuda = cuda_environment(self.toolkit, self.target.gpu)
         if not self.compiler:
             return Equipment(variables=with_cuda)
         crossing = cross.prepare(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +53,16 @@ def plans(request: Request, site: Site) -> tuple[tuple[Plan, ...], tuple[LeftOut
             raise UsageError(f"--source-dir {request.source_dir}: no such folder")
         source = LocalFolder(path=request.source_dir.resolve())
     patches = read_series(site.patches / recipe.patches)
-    wanted, left_out = plan(recipe, patches, cross(request.axes), source=source, suffix=request.suffix)
+    settings = site.settings
+    axes = request.axes.over(Axes(**asdict(settings.matrix)))
+    wanted, left_out = plan(
+        recipe,
+        patches,
+        cross(axes),
+        source=source,
+        suffix=request.suffix,
+        local_version=settings.local_version,
+    )
     return tuple(assign(each, request.builder, site) for each in wanted), left_out
 
 
@@ -119,6 +128,7 @@ def facts(plan: Plan, repaired: Repaired) -> BuildFacts:
         builder=plan.builder,
         compute=plan.target.compute,
         torch=plan.target.torch,
+        variant=plan.target.variant,
         glibc=".".join(glibc) if repaired.policy.startswith("manylinux_") else None,
     )
 

@@ -22,18 +22,20 @@ AUTO = "auto"
 
 
 def assign(plan: Plan, wanted: str, site: Site) -> Plan:
-    """Return a plan with its builder, as `wanted` or, for ``auto``, picked for this machine, and the site's glibc.
+    """Return a plan with its builder, as `wanted` or, for ``auto``, picked for this machine, and its glibc.
 
     Raises UsageError for no such builder, or one that cannot build for the target; ContainerError where none can.
     """
-    plan = replace(plan, glibc=site.settings.glibc)
+    plan = replace(plan, glibc=plan.target.glibc or site.settings.glibc)
     builders = get_args(Builder)
     if wanted not in (AUTO, *builders):
         raise UsageError(
             f"--builder {wanted}: there are {AUTO}, {', '.join(builders)}{nearest(wanted, builders)}"
         )
-    arch = plan.target.arch
-    image = site.settings.container.image(plan.target.compute, arch)
+    arch, compute = plan.target.arch, plan.target.compute
+    if compute.startswith("rocm"):
+        return _with_rocm(plan, wanted, site)
+    image = site.settings.container.image(compute, arch)
     if wanted == AUTO:
         engine = _engine(site)
         builder, why = pick_builder(
@@ -53,6 +55,22 @@ def assign(plan: Plan, wanted: str, site: Site) -> Plan:
             f"{'cross and container build for another' if wanted == 'host' else 'host builds for it'}"
         )
     return replace(plan, builder="host" if wanted == "host" else "cross", why="as asked")
+
+
+def _with_rocm(plan: Plan, wanted: str, site: Site) -> Plan:
+    """Return a plan for ROCm: there is no toolchain of it but in images."""
+    arch, compute = plan.target.arch, plan.target.compute
+    image = site.settings.container.images.get(compute, {}).get(arch)
+    if wanted in ("host", "cross"):
+        raise UsageError(
+            f"--builder {wanted}: {compute} is built in a container, with an image that has ROCm"
+        )
+    if image is None:
+        raise ContainerError(
+            f"nothing here builds for {compute}: it takes an image that has ROCm, named in workbench.yaml "
+            f"(container.images.{compute}.{arch})"
+        )
+    return replace(plan, builder="container", why=f"{compute} is built in an image that has it", image=image)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench import console
@@ -9,31 +10,56 @@ from workbench.container.engine import find_engine
 from workbench.container.image import Recipe, build_image
 from workbench.errors import UsageError
 from workbench.plan.target import ARCHITECTURES, this_arch
+from workbench.toolchain.cuda import lay_out
 
 if TYPE_CHECKING:
     from workbench.container.engine import Image
     from workbench.site import Site
 
 
-def make(
-    action: str, site: Site, *, arch: str, suite: str, runtime: bool, mirror: str | None, refresh: bool
-) -> Image:
-    """Make an image, or find it made. Raises UsageError, ContainerError."""
-    arch = arch or this_arch()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a person asks an image to be; `compute` and `libraries` say which CUDA toolkit lies in it, if any."""
+
+    arch: str = ""
+    suite: str = "bookworm"
+    runtime: bool = False
+    compute: str = ""
+    libraries: tuple[str, ...] = ()
+    mirror: str | None = None
+
+
+def make(action: str, request: Request, site: Site, *, refresh: bool = False) -> Image:
+    """Make an image, or find it made. Raises UsageError, ContainerError, ToolchainError."""
+    arch = request.arch or this_arch()
     if action != "build":
         raise UsageError(f"image {action}: there is only 'invoke image build'")
     if arch not in ARCHITECTURES:
         raise UsageError(f"--arch {arch}: there are {', '.join(ARCHITECTURES)}")
-    recipe = Recipe(arch=arch, suite=suite, kind="runtime" if runtime else "build", mirror=mirror)
-    return build_image(recipe, find_engine(site.settings.container.engine), cache=site.cache, refresh=refresh)
+    if request.libraries and not request.compute:
+        raise UsageError("--libraries: of which CUDA? --compute cu130 puts a toolkit into the image")
+    if request.runtime and request.compute:
+        raise UsageError("--runtime --compute: an image to try wheels in has no toolkit")
+    engine = find_engine(site.settings.container.engine)
+    toolkit = None
+    if request.compute:
+        toolkit = lay_out(request.compute, arch, cache=site.cache, components=request.libraries)
+    recipe = Recipe(
+        arch=arch,
+        suite=request.suite,
+        kind="runtime" if request.runtime else "build",
+        toolkit=toolkit,
+        mirror=request.mirror,
+    )
+    return build_image(recipe, engine, cache=site.cache, refresh=refresh)
 
 
-def report(image: Image, *, arch: str, runtime: bool, json: bool) -> None:
+def report(image: Image, request: Request, *, json: bool) -> None:
     """Print what was made, and how the site is told of it."""
     if json:
         console.answer_json({"name": image.name, "id": image.id, "arch": image.arch, "size": image.size})
         return
-    key = "runtime_images" if runtime else "images"
-    settings = f"container: {{{key}: {{cpu: {{{arch or this_arch()}: {image.name!r}}}}}}}"
+    key, compute = "runtime_images" if request.runtime else "images", request.compute or "cpu"
+    settings = f"container: {{{key}: {{{compute}: {{{request.arch or this_arch()}: {image.name!r}}}}}}}"
     facts = [("size", console.file_size(image.size)), ("for workbench.yaml", settings)]
     console.answer_summary(image.name, facts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -129,18 +130,35 @@ def _facts(cell: Cell, site: Site) -> list[tuple[str, str]]:
 
 
 def published(plan: Plan, registry: Registry) -> PublishedWheel | None:
-    """Return the wheel that is published for a plan's version, Python and architecture, or None."""
+    """Return the wheel that is published for a plan's version and target, or None.
+
+    Of several it is the one that this very plan made, if that is among them.
+    """
     package = registry.packages.get(plan.recipe.name)
-    for wheel in package.wheels if package else ():
-        _, version, _, tags = parse_wheel_filename(wheel.filename)
-        fits = any(
-            tag.platform == "any" or tag.platform.endswith(f"_{plan.target.arch}")
+    fitting = [wheel for wheel in (package.wheels if package else ()) if _fits(wheel, plan)]
+    return next((wheel for wheel in fitting if wheel.build_key == plan.key), fitting[0] if fitting else None)
+
+
+def _fits(wheel: PublishedWheel, plan: Plan) -> bool:
+    _, version, _, tags = parse_wheel_filename(wheel.filename)
+    return (
+        version == plan.version
+        and wheel.yanked is None
+        and any(
+            _runs_on(tag.platform, plan)
             for tag in tags
             if tag.interpreter == plan.target.python_tag or tag.abi in ("abi3", "none")
         )
-        if version == plan.version and fits and wheel.yanked is None:
-            return wheel
-    return None
+    )
+
+
+def _runs_on(platform: str, plan: Plan) -> bool:
+    """Say whether a platform tag is of a plan's architecture, and needs no newer glibc than the target has."""
+    if platform == "any":
+        return True
+    floor = re.match(r"manylinux_2_(\d+)_", platform)
+    newer = plan.target.glibc and floor and int(floor[1]) > int(plan.target.glibc.removeprefix("2."))
+    return platform.endswith(f"_{plan.target.arch}") and not newer
 
 
 def _verified(plan: Plan, site: Site, *, jobs: int | None, skip_build: bool) -> Report:

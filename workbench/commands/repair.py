@@ -60,6 +60,7 @@ def _target(wheel: Path, known: Built | None) -> Target:
         arch=arch_of(wheel.name),
         compute=known.facts.compute if known else "cpu",
         torch=known.facts.torch if known else None,
+        variant=known.facts.variant if known else None,
     )
 
 

@@ -10,7 +10,7 @@ from workbench import console
 from workbench.build.interpreter import find_interpreter
 from workbench.commands import built
 from workbench.errors import ContainerError, ToolMissing, UsageError, VerificationFailed
-from workbench.plan.target import ARCHITECTURES, this_arch, this_python
+from workbench.plan.target import ARCHITECTURES, is_amd, this_arch, this_python
 from workbench.recipe.load import load, names
 from workbench.toolchain.emulated import EmulatedPython, emulated_python
 from workbench.verify.engine import Request, verify
@@ -71,7 +71,12 @@ def _request(wheel: Path, site: Site, gpu: tuple[str, ...]) -> Request:
     python = python_of(wheel.name)
     arch = arch_of(wheel.name)
     interpreter = find_interpreter(python) if arch == this_arch() else emulated(python, arch, site)
-    wanted = tuple(dict.fromkeys((*gpu, *built.asked_gpu(wheel))))
+    asked = dict.fromkeys((*gpu, *built.asked_gpu(wheel)))
+    if amd := [each for each in asked if is_amd(each)]:
+        console.note(
+            f"· {wheel.name}: code for AMD's GPUs is not read, so {', '.join(amd)} was not looked for"
+        )
+    wanted = tuple(each for each in asked if each not in amd)
     if name not in names(site.recipes):
         return Request(path=wheel, gpu=wanted, python=interpreter)
     recipe = load(site.recipes, name)

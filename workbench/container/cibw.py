@@ -21,6 +21,7 @@ from workbench.errors import (
     BuildFailed,
     ContainerError,
     RepairFailed,
+    ToolchainError,
     UsageError,
     VerificationFailed,
 )
@@ -327,21 +328,38 @@ _STEP = re.compile(
     r"|Copying wheels back to host)(?=\W)"
 )
 
-_TROUBLES = {
+_TROUBLES: Mapping[str, tuple[type[WorkbenchError] | None, str]] = {
     "No space left on device": (
-        "the disk is full where the container writes ({storage}, {free} free): make room; "
-        "'{engine} system df' shows what fills it"
+        ContainerError,
+        (
+            "the disk is full where the container writes ({storage}, {free} free): make room; "
+            "'{engine} system df' shows what fills it"
+        ),
     ),
     "xec format error": (
-        "a program for another processor was started: the emulator is gone, or the image holds another "
-        "architecture than it says; containers/setup registers qemu"
+        ContainerError,
+        (
+            "a program for another processor was started: the emulator is gone, or the image holds another "
+            "architecture than it says; containers/setup registers qemu"
+        ),
     ),
-    "Killed": "a compiler was killed, as the kernel does when memory runs out: give --max-jobs a smaller number",
+    "Killed": (
+        None,
+        "a compiler was killed, as the kernel does when memory runs out: give --max-jobs a smaller number",
+    ),
+    "mismatches the version that was used to compile": (
+        ToolchainError,
+        (
+            "torch of the package index is built for another CUDA than the wheel: name another --torch or another "
+            "--compute, or an index that has a torch for it (UV_INDEX)"
+        ),
+    ),
     "Temporary failure in name resolution": (
-        "the container has no network that resolves names: container.network in workbench.yaml, or the engine's own"
+        ContainerError,
+        "the container has no network that resolves names: container.network in workbench.yaml, or the engine's own",
     ),
 }
-"""What a line of the log may hold, and what it means."""
+"""What a line of the log may hold, whose fault that is (None: that of the step), and what it means."""
 
 _BLAME: Mapping[str, type[WorkbenchError]] = {
     "Starting container image": ContainerError,
@@ -368,9 +386,9 @@ def explain(
     """Return the error that a failed cibuildwheel means: from its exit status and what was seen of its log."""
     at = f" at '{watch.step}'" if watch.step else ""
     kind, why = _STATUSES.get(status, (_BLAME.get(watch.step, BuildFailed), f"cibuildwheel failed{at}"))
-    for word, meaning in _TROUBLES.items():
+    for word, (fault, meaning) in _TROUBLES.items():
         if word in watch.trouble:
-            kind = ContainerError if word != "Killed" else kind
+            kind = fault or kind
             why = f"{meaning}\n{watch.trouble}"
     free = engine.free()
     why = (

@@ -73,6 +73,14 @@ class Image:
         return self.arch == OCI_ARCH[arch] or self.labels.get(NATIVE_LABEL) == arch
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cuda:
+    """A CUDA toolkit in an image: its release (``13.0``) and the numbers of the GPUs that it compiles for."""
+
+    version: str
+    gpus: tuple[int, ...]
+
+
 def find_engine(wanted: Literal["auto", "docker", "podman"] = "auto") -> Engine:
     """Return the engine that `wanted` names, or for ``auto`` the first of docker and podman that answers.
 
@@ -152,6 +160,18 @@ def require_image(engine: Engine, name: str, arch: str) -> Image:
             f"make one with 'invoke image build --arch {arch}', or name another in workbench.yaml (container.images)"
         )
     return image
+
+
+def cuda_in(engine: Engine, image: Image) -> Cuda | None:
+    """Return the CUDA toolkit that lies in an image at ``/usr/local/cuda``, or None where there is none that runs."""
+    ask = "nvcc=/usr/local/cuda/bin/nvcc; $nvcc --version && $nvcc --list-gpu-code"
+    run_in = [engine.name, "run", "--rm", "--network=none", "--entrypoint=sh", image.name]
+    done = run([*run_in, "-c", ask], check=False)
+    release = re.search(r"release (\d+\.\d+)", done.output)
+    if done.status or not release:
+        return None
+    gpus = {int(number) for number in re.findall(r"^sm_(\d+)", done.output, re.MULTILINE)}
+    return Cuda(version=release[1], gpus=tuple(sorted(gpus)))
 
 
 def machine_of(program: Path) -> str:

@@ -8,6 +8,7 @@ nothing on it may look like a file to install that is not one.
 from __future__ import annotations
 
 import heapq
+import os
 import re
 import uuid
 from dataclasses import dataclass, replace
@@ -228,7 +229,7 @@ class People:
             root="",
             up="../",
             projects=len(rows),
-            items=Markup("\n").join(Markup(row.item) for row in rows.values()),  # noqa: S704 - drawn by a template
+            items=Markup("\n".join(row.item for row in rows.values())),  # noqa: S704 - drawn by a template
             wheels=sum(row.wheels for row in rows.values()),
             updated=max((row.updated for row in rows.values()), default="")[:10],
             choices=_choices(map(Target.of, texts)),
@@ -277,7 +278,18 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        bytecode_cache=_compiled(),
     )
+
+
+def _compiled() -> jinja2.BytecodeCache | None:
+    """Return where compiled templates are kept: as Python keeps its own, and not where that cannot be written."""
+    folder = _HERE / "templates" / "__pycache__"
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError:
+        return None
+    return jinja2.FileSystemBytecodeCache(str(folder)) if os.access(folder, os.W_OK) else None
 
 
 @cache

@@ -154,7 +154,8 @@ def _check(name: str, file: File) -> None:
 
 def project_pages(name: str, project: Project, files: Sequence[File], links: Links) -> tuple[bytes, bytes]:
     """Draw a project's page with these of its files, as HTML and as JSON."""
-    told = [tell(file, links.to(file["url"], plain=f"files/{name}/{file['filename']}")) for file in files]
+    folder = f"files/{name}/"
+    told = [tell(file, links.to(file["url"], plain=folder + file["filename"])) for file in files]
     versions = sorted({file["filename"].split("-", 2)[1] for file in files})
     return _project_html(name, project, told), _project_json(name, project, versions, told)
 

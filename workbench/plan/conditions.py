@@ -23,6 +23,7 @@ def holds(condition: When, target: Target) -> bool:
         and (condition.arch is None or condition.arch == target.arch)
         and (condition.compute is None or fnmatchcase(target.compute, condition.compute))
         and (condition.torch is None or (target.torch is not None and _within(condition.torch, target.torch)))
+        and (condition.variant is None or condition.variant == target.variant)
     )
 
 
@@ -48,6 +49,8 @@ def unsupported(recipe: Recipe, target: Target) -> str | None:
         return f"the recipe supports {', '.join(recipe.arch)}"
     if not any(fnmatchcase(target.compute, pattern) for pattern in recipe.compute):
         return f"the recipe supports the compute platforms {', '.join(recipe.compute)}"
+    if target.variant is not None and target.variant not in recipe.variants:
+        return f"the recipe has {'the variants ' + ', '.join(recipe.variants) if recipe.variants else 'no variants'}"
     return _torch_unsupported(recipe, target)
 
 

@@ -46,6 +46,8 @@ class Plan:
     patches: tuple[PatchFile, ...]
     version: Version
     build_requires: tuple[str, ...]
+    before_all: tuple[str, ...]
+    before_build: tuple[str, ...]
     environment: dict[str, str]
     repair_exclude: tuple[str, ...]
     requires: tuple[str, ...] = ()
@@ -83,6 +85,8 @@ class Plan:
             "image": self.image,
             "glibc": self.glibc,
             "build_requires": self.build_requires,
+            "before_all": self.before_all if self.builder == "container" else (),
+            "before_build": self.before_build,
             "cuda_libraries": self.recipe.cuda_libraries,
             "environment": self.environment,
             "repair_exclude": self.repair_exclude,
@@ -106,11 +110,12 @@ def plan(
     *,
     source: Source | None = None,
     suffix: str = "",
+    local_version: str = "",
 ) -> tuple[tuple[Plan, ...], tuple[LeftOut, ...]]:
     """Cross a recipe with targets: the plans, and what was left out.
 
     `source` stands in for the recipe's own (``--source-dir``), `suffix` is added to its version (``.post1``,
-    ``+local``).
+    ``+local``), `local_version` is the template for a recipe that says nothing of it.
 
     Raises UsageError when the suffix makes no PEP 440 version, or when no target is left; RecipeError when the
     local version's template asks for what a target has not, or ``patches_when`` names a patch that is not there.
@@ -120,14 +125,17 @@ def plan(
         if reason := unsupported(recipe, target):
             left_out.append(LeftOut(target=target, reason=reason))
         else:
-            plans.append(_plan(recipe, patches, target, source or recipe.source, suffix))
+            version = _version(recipe, target, source or recipe.source, suffix, local_version)
+            plans.append(_plan(recipe, patches, target, source or recipe.source, version))
     if not plans:
         reasons = "; ".join(f"{out.target}: {out.reason}" for out in left_out)
         raise UsageError(f"{recipe.name} is built for none of these targets: {reasons}")
     return tuple(plans), tuple(left_out)
 
 
-def _plan(recipe: Recipe, patches: Sequence[PatchFile], target: Target, source: Source, suffix: str) -> Plan:
+def _plan(
+    recipe: Recipe, patches: Sequence[PatchFile], target: Target, source: Source, version: Version
+) -> Plan:
     # a project that names torch itself, or nothing, would be built against the newest
     torch = (f"torch=={target.torch}.*",) if target.torch else ()
     return Plan(
@@ -135,8 +143,10 @@ def _plan(recipe: Recipe, patches: Sequence[PatchFile], target: Target, source: 
         target=target,
         source=source,
         patches=_patches_for(recipe, patches, target),
-        version=_version(recipe, target, source, suffix),
+        version=version,
         build_requires=(*values_for(recipe.build_requires, target), *torch),
+        before_all=values_for(recipe.before_all, target),
+        before_build=values_for(recipe.before_build, target),
         environment=variables_for(recipe.environment, target),
         repair_exclude=values_for(recipe.repair_exclude, target),
         requires=(f"torch=={_minor(target.torch)}.*",) if target.torch else (),
@@ -156,29 +166,45 @@ def _patches_for(recipe: Recipe, patches: Sequence[PatchFile], target: Target) -
     return tuple(patch for patch in patches if patch.name not in conditional or patch.name in held)
 
 
-def _version(recipe: Recipe, target: Target, source: Source, suffix: str) -> Version:
-    """Return the wheel's version: a wheel bound to a CUDA or a torch says so in its local version (PEP 440)."""
+def _version(recipe: Recipe, target: Target, source: Source, suffix: str, default: str) -> Version:
+    """Return the wheel's version: a wheel bound to a CUDA, a torch or a variant says so in its local version.
+
+    See PEP 440 on local versions. `default` is the template where the recipe has none.
+    """
+    template = default if recipe.local_version is None else recipe.local_version
     text = f"{recipe.version}{suffix}"
-    if recipe.local_version and (target.compute != "cpu" or target.torch):
-        facts = {
-            "compute": target.compute,
-            "cuda": (target.cuda or "").replace(".", ""),
-            "torch": _minor(target.torch) if target.torch else "",
-            "commit": source.commit[:7] if isinstance(source, Git) else "",
-        }
-        try:
-            local = recipe.local_version.format_map({key: value for key, value in facts.items() if value})
-        except (KeyError, ValueError) as error:
-            raise RecipeError(
-                f"local_version: {recipe.local_version!r} asks for {error}, which {recipe.name} has not for "
-                f"{target}; it may use {', '.join(key for key, value in facts.items() if value)}"
-            ) from error
+    bound = target.compute != "cpu" or target.torch or target.variant
+    local = _filled_in(template, recipe, target, source) if template and bound else ""
+    if target.variant and target.variant not in local:
+        raise RecipeError(
+            f"local_version: {template!r} does not name the variant, so that {target.variant} and the usual build "
+            "would share a filename: add {variant} to it"
+        )
+    if local:
         text += f".{local}" if "+" in text else f"+{local}"
     try:
         return Version(text)
     except InvalidVersion as error:
         raise UsageError(
             f"{text} is no version (PEP 440): --version-suffix takes .post1, +local and the like"
+        ) from error
+
+
+def _filled_in(template: str, recipe: Recipe, target: Target, source: Source) -> str:
+    """Return a local version. A variant that is named and not asked for leaves nothing, nor a dot before it."""
+    facts = {
+        "compute": target.compute,
+        "cuda": (target.cuda or "").replace(".", ""),
+        "torch": _minor(target.torch) if target.torch else "",
+        "commit": source.commit[:7] if isinstance(source, Git) else "",
+    }
+    known = {key: value for key, value in facts.items() if value} | {"variant": target.variant or ""}
+    try:
+        return template.format_map(known).strip(".")
+    except (KeyError, ValueError) as error:
+        raise RecipeError(
+            f"local_version: {template!r} asks for {error}, which {recipe.name} has not for {target}; it may use "
+            f"{', '.join(known)}"
         ) from error
 
 

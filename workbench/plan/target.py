@@ -1,14 +1,16 @@
-"""What a wheel is built for: Python × compute platform × torch × architecture."""
+"""What a wheel is built for: Python × compute platform × torch × architecture × variant × glibc floor."""
 
 from __future__ import annotations
 
 import platform
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from itertools import product
 from typing import TYPE_CHECKING
 
 from workbench.errors import UsageError
+from workbench.plan.gpu import can_be_asked_for
+from workbench.recipe.model import VARIANT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
 _PYTHON = re.compile(r"3\.\d{1,2}")
 _TORCH = re.compile(r"\d+\.\d+(\.\d+)?")
 _COMPUTE = re.compile(r"cpu|cu\d{3}|rocm\d+\.\d+")
-_GPU = re.compile(r"(sm|compute)_\d{2,3}[af]?")
+_AMD_GPU = re.compile(r"gfx[0-9a-f]{3,4}")
+_GLIBC = re.compile(r"2\.\d{1,2}")
 
 ARCHITECTURES = ("x86_64", "aarch64")
 
@@ -30,7 +33,8 @@ class Target:
 
     `python` is X.Y, `arch` ``uname -m``'s word, `compute` ``cpu``, ``cu130`` or ``rocm6.4``; `torch` the release
     built against, or None. `gpu` are the GPU architectures to compile for: ``sm_121`` is machine code (SASS),
-    ``compute_120`` is PTX; empty without a GPU.
+    ``compute_120`` PTX, ``gfx1151`` AMD's; empty without a GPU. `variant` is one of those that the recipe offers, or
+    None. `glibc` is the oldest that the wheel must run with (``2.28``); None: whatever the build comes to.
     """
 
     python: str
@@ -38,6 +42,8 @@ class Target:
     compute: str = "cpu"
     torch: str | None = None
     gpu: tuple[str, ...] = ()
+    variant: str | None = None
+    glibc: str | None = None
 
     @property
     def python_tag(self) -> str:
@@ -51,15 +57,19 @@ class Target:
         return f"{digits[:-1]}.{digits[-1]}" if self.compute.startswith("cu") else None
 
     def __str__(self) -> str:
-        torch = f" torch{self.torch}" if self.torch else ""
-        return f"{self.python_tag} {self.arch} {self.compute}{torch}"
+        bound = (
+            f"torch{self.torch}" if self.torch else "",
+            self.variant or "",
+            f"glibc{self.glibc}" if self.glibc else "",
+        )
+        return " ".join([self.python_tag, self.arch, self.compute, *filter(None, bound)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axes:
     """The axes of a matrix, each as a person types it: a list ``a,b``, for Pythons also a range ``3.10-3.13``.
 
-    An empty axis is this machine's own: its architecture, the workbench's Python, no GPU, no torch.
+    An empty axis is this machine's own: its architecture, the workbench's Python, no GPU, no torch, no variant.
     """
 
     python: str = ""
@@ -67,6 +77,13 @@ class Axes:
     compute: str = ""
     torch: str = ""
     gpu: str = ""
+    variant: str = ""
+    glibc: str = ""
+
+    def over(self, defaults: Axes) -> Axes:
+        """Return these axes, and for those that are empty the default ones."""
+        given = {each.name: value for each in fields(self) if (value := getattr(self, each.name))}
+        return replace(defaults, **given)
 
 
 def this_arch() -> str:
@@ -85,16 +102,37 @@ def cross(axes: Axes) -> tuple[Target, ...]:
     archs = _parse("--arch", axes.arch, ARCHITECTURES.__contains__, "x86_64 or aarch64") or (this_arch(),)
     computes = _parse("--compute", axes.compute, _COMPUTE.fullmatch, "cpu, cu130, rocm6.4 ...") or ("cpu",)
     torches = _parse("--torch", axes.torch, _TORCH.fullmatch, "a release: 2.11 or 2.11.0") or (None,)
-    gpu = parse_gpu(axes.gpu)
+    variants = _parse("--variant", axes.variant, VARIANT.fullmatch, "a variant's name") or (None,)
+    glibcs = _parse("--glibc", axes.glibc, _GLIBC.fullmatch, "a glibc: 2.28, 2.34, 2.39") or (None,)
+    gpus = {compute: _gpus_of(compute, parse_gpu(axes.gpu)) for compute in computes}
     return tuple(
         Target(
             python=python,
             arch=arch,
             compute=compute,
             torch=torch,
-            gpu=() if compute == "cpu" else gpu or DEFAULT_GPU,
+            gpu=gpus[compute],
+            variant=variant,
+            glibc=glibc,
         )
-        for arch, compute, torch, python in product(archs, computes, torches, pythons)
+        for arch, compute, torch, variant, glibc, python in product(
+            archs, computes, torches, variants, glibcs, pythons
+        )
+    )
+
+
+def _gpus_of(compute: str, asked: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those of the GPU architectures asked for that a compute platform has. Raises UsageError."""
+    if compute == "cpu":
+        return ()
+    amd = compute.startswith("rocm")
+    if found := tuple(each for each in asked if is_amd(each) is amd):
+        return found
+    if not asked and not amd:
+        return DEFAULT_GPU
+    said = f"none of --gpu {','.join(asked)} is one of its GPUs" if asked else "it has no default GPU"
+    raise UsageError(
+        f"--compute {compute}: {said}: name what to compile for: --gpu {'gfx1151' if amd else 'sm_121'}"
     )
 
 
@@ -117,7 +155,13 @@ def parse_pythons(text: str) -> tuple[str, ...]:
 
 def parse_gpu(text: str) -> tuple[str, ...]:
     """Read ``sm_121`` or ``sm_121,compute_120`` into GPU architectures; nothing into none. Raises UsageError."""
-    return _parse("--gpu", text, _GPU.fullmatch, "sm_121 (machine code), compute_120 (PTX)")
+    expected = "sm_121 (machine code), compute_120 (PTX), or AMD's gfx1151"
+    return _parse("--gpu", text, lambda one: can_be_asked_for(one) or is_amd(one), expected)
+
+
+def is_amd(gpu: str) -> bool:
+    """Say whether a GPU architecture is one of AMD's."""
+    return bool(_AMD_GPU.fullmatch(gpu))
 
 
 def _parse(option: str, text: str, fits: Callable[[str], object], expected: str) -> tuple[str, ...]:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
+VARIANT = re.compile(r"[a-z0-9]+")
+"""A variant's name is a part of a local version (PEP 440)."""
+
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -81,11 +84,14 @@ class When:
     arch: str | None = None
     compute: str | None = None
     torch: str | None = None
+    variant: str | None = None
 
     def __post_init__(self) -> None:
         _check(self)
-        if (self.python, self.arch, self.compute, self.torch) == (None,) * 4:
-            raise RecipeError(f"when({self.value!r}): give a condition: python, arch, compute or torch")
+        if (self.python, self.arch, self.compute, self.torch, self.variant) == (None,) * 5:
+            raise RecipeError(
+                f"when({self.value!r}): give a condition: python, arch, compute, torch or variant"
+            )
         for key in ("python", "torch"):
             if (specifiers := getattr(self, key)) is not None:
                 _parse(f"when({self.value!r}): {key}", SpecifierSet, specifiers, InvalidSpecifier)
@@ -98,13 +104,15 @@ def when(
     arch: str | None = None,
     compute: str | None = None,
     torch: str | None = None,
+    variant: str | None = None,
 ) -> When:
     """Give a value to the targets that fit, and to no others.
 
     `python` and `torch` are PEP 440 specifiers (``"<3.13"``, ``">=2.9"``), `arch` is ``uname -m``'s word, `compute`
-    a pattern (``"cu13*"``, ``"cpu"``). A torch condition never holds for a target without torch.
+    a pattern (``"cu13*"``, ``"cpu"``), `variant` one of the recipe's. A torch condition never holds for a target
+    without torch, nor one of a variant for a target without one.
     """
-    return When(value=value, python=python, arch=arch, compute=compute, torch=torch)
+    return When(value=value, python=python, arch=arch, compute=compute, torch=torch, variant=variant)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,18 +131,23 @@ class Recipe:
     ``arch``                      the architectures it supports
     ``compute``                   the compute platforms it supports, as patterns (``"cpu"``, ``"cu13*"``)
     ``torch``                     the torch releases it builds against (PEP 440 specifiers); None: no torch
+    ``variants``                  ways to build it beside the usual one, by name; ``when(..., variant=...)`` says how
     ``build_requires``            requirements on top of the project's own ``build-system.requires``
     ``cuda_libraries``            CUDA's libraries beside the runtime that it is built with (``"cublas"``)
+    ``before_all``                shell commands in a build container before all else: its system's packages
+    ``before_build``              shell commands in the source tree, once the build requirements are there
     ``environment``               variables for the build backend
     ``memory_per_job``            gigabytes that one compiler takes at its peak; jobs are capped by what is free
-    ``local_version``             template of the local version (``"cu{cuda}torch{torch}"``); see docs/targets.md
+    ``local_version``             template of the local version (``"cu{cuda}torch{torch}"``), "" for none; the site's
+                                  own unless given; see docs/targets.md
     ``repair_exclude``            sonames that auditwheel must not graft (wildcards allowed)
     ``modules``                   import names that the wheel must provide; the name unless given
     ``smoke_test``                Python code run with only the wheel and ``test_requires`` installed
     ``test_requires``             what the smoke test needs beside the wheel's own requirements
     ============================  =====================================================================
 
-    In ``build_requires``, ``repair_exclude`` and ``environment`` a value may be a ``when(...)``.
+    In ``build_requires``, ``before_all``, ``before_build``, ``environment`` and ``repair_exclude`` a value may be a
+    ``when(...)``.
 
     Raises RecipeError, which starts with the key.
     """
@@ -151,11 +164,14 @@ class Recipe:
     arch: tuple[str, ...] = ("x86_64", "aarch64")
     compute: tuple[str, ...] = ("cpu",)
     torch: str | None = None
+    variants: tuple[str, ...] = ()
     build_requires: tuple[str | When, ...] = ()
     cuda_libraries: tuple[str, ...] = ()
+    before_all: tuple[str | When, ...] = ()
+    before_build: tuple[str | When, ...] = ()
     environment: dict[str, str | When] = field(default_factory=dict)
     memory_per_job: float = 0
-    local_version: str = ""
+    local_version: str | None = None
     repair_exclude: tuple[str | When, ...] = ()
     modules: tuple[str, ...] = ()
     smoke_test: str = ""
@@ -175,6 +191,9 @@ class Recipe:
             for each in getattr(self, key):
                 requirement = each.value if isinstance(each, When) else each
                 _parse(key, Requirement, requirement, InvalidRequirement)
+        for each in self.variants:
+            if not VARIANT.fullmatch(each):
+                raise RecipeError(f"variants: {each!r} is no name for a variant: small letters and digits")
         object.__setattr__(self, "patches", self.patches or self.name)
         object.__setattr__(self, "modules", self.modules or (self.name.replace("-", "_"),))
 

@@ -34,9 +34,10 @@ class BuildFacts:
     """How a wheel came to be and what is in it.
 
     `source` is ``NAME==VERSION`` of an sdist or the Git URL; `pin` its sha256 or full commit. `compute` is the compute
-    platform (``cpu``, ``cu130``), `torch` the version it was built against, `gpu_architectures` what was found in
-    the binaries (``sm_121``, ``compute_120``), `glibc` the lowest glibc it runs on. `log` and `sbom` say where the
-    build's log and its bill of materials can be read: below the store's root, or absolute.
+    platform (``cpu``, ``cu130``), `torch` the version it was built against, `variant` that of the recipe's variants
+    which it is, `gpu_architectures` what was found in the binaries (``sm_121``, ``compute_120``), `glibc` the lowest
+    glibc it runs on. `log` and `sbom` say where the build's log and its bill of materials can be read: below the
+    store's root, or absolute.
     """
 
     source: str
@@ -45,6 +46,7 @@ class BuildFacts:
     builder: str = "host"
     compute: str = "cpu"
     torch: str | None = None
+    variant: str | None = None
     gpu_architectures: tuple[str, ...] = ()
     glibc: str | None = None
     log: str | None = None

@@ -24,11 +24,12 @@ from workbench.binary.stream import BadBinary
 from workbench.binary.wheel import content, read_libraries
 from workbench.errors import CommandFailed, RepairFailed, UsageError
 from workbench.record import BadRecord
-from workbench.repair import auditwheel, cuda, rpath
+from workbench.repair import auditwheel, rpath
 from workbench.repair.assemble import assemble
 from workbench.repair.limits import Limit, find_limits
 from workbench.repair.policies import family_of, index_of
 from workbench.repair.tags import retag, retagged
+from workbench.toolchain import runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -37,9 +38,9 @@ if TYPE_CHECKING:
 
     from workbench.binary.elf import Elf
     from workbench.repair.auditwheel import Facts
-    from workbench.repair.cuda import Carrier
     from workbench.repair.policies import Policy
     from workbench.repair.rpath import Mending
+    from workbench.toolchain.runtime import Carrier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +101,7 @@ def repair(
                 into,
                 folder,
                 facts=facts,
-                exclude=(*exclude, *cuda.DRIVER),
+                exclude=(*exclude, *runtime.DRIVER),
                 ceiling=glibc_ceiling,
                 library_path=library_path,
             )
@@ -125,7 +126,7 @@ def _repair(
     library_path: Sequence[Path],
 ) -> Repaired:
     libraries, requires_dist = _look_into(wheel)
-    required = cuda.requirements(requires_dist, facts.architecture)
+    required = runtime.requirements(requires_dist, facts.architecture)
     carriers = _carriers(wheel, libraries, facts.external, required, exclude)
     excluded = tuple(name for name in facts.external if name in carriers or _matches(name, exclude))
     made, grafted = wheel, tuple[str, ...]()
@@ -168,7 +169,7 @@ def _look_into(wheel: Path) -> tuple[tuple[Elf, ...], tuple[str, ...]]:
         metadata = next((n for n in names if n.endswith(".dist-info/METADATA") and n.count("/") == 1), None)
         raw, _ = parse_email(archive.read(metadata) if metadata else b"")
     for library in found:
-        if _matches(posixpath.basename(library.path), cuda.DRIVER):
+        if _matches(posixpath.basename(library.path), runtime.DRIVER):
             raise RepairFailed(
                 f"{wheel}: {library.path} is a library of NVIDIA's driver (or a stub of one): it comes with the "
                 "driver of the machine that has the GPU, and must not be in a wheel"
@@ -189,7 +190,7 @@ def _carriers(
     """
     carriers = {}
     for name in external:
-        source = cuda.source_of(name)
+        source = runtime.source_of(name)
         if source is None:
             continue
         able = [carrier for carrier in source.able(name) if carrier.is_required(required)]

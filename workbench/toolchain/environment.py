@@ -50,6 +50,15 @@ def cuda_environment(toolkit: Path, gpu: Sequence[str]) -> dict[str, str]:
     }
 
 
+def rocm_environment(gpu: Sequence[str]) -> dict[str, str]:
+    """Return the variables for a build with ROCm, compiled for `gpu` (``gfx1151``)."""
+    architectures = ";".join(gpu)
+    return {
+        "PYTORCH_ROCM_ARCH": architectures,
+        "CMAKE_ARGS": f"-DCMAKE_HIP_ARCHITECTURES={architectures}",
+    }
+
+
 def joined(*environments: Mapping[str, str]) -> dict[str, str]:
     """Lay environments over each other: of a variable that several have, the last one's value holds.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from workbench.environment import index_environment
@@ -27,6 +28,25 @@ def unpack(version: str, *, python: str, arch: str, cache: Path) -> Path:
         return scratch / "tree"
 
     return made_once(home, f"unpack {requirement} for {arch}", make) / "torch"
+
+
+def check_cuda(environment: Path, *, compute: str) -> None:
+    """Check that the torch in a virtual environment, if there is one, is built for the CUDA of a compute platform.
+
+    Another minor release of it will do, another major one has libraries of other names. Raises ToolchainError.
+    """
+    for version in environment.glob("lib/python*/site-packages/torch/version.py"):
+        said = dict(
+            re.findall(r"^(__version__|cuda)\b.*?= *'?([\w.+]+)'?$", version.read_text("utf-8"), re.MULTILINE)
+        )
+        cuda, wanted = said.get("cuda", "None"), compute.removeprefix("cu")
+        if cuda.partition(".")[0] != wanted[:-1]:
+            built = "for no CUDA" if cuda == "None" else f"for CUDA {cuda}"
+            raise ToolchainError(
+                f"torch {said.get('__version__', '')} of the package index is built {built}, and the wheel is for "
+                f"{compute}: name another --torch or another --compute, or an index that has a torch for it "
+                "(UV_INDEX)"
+            )
 
 
 def _install(requirement: str, *, python: str, arch: str, into: Path) -> None:

@@ -16,8 +16,8 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from packaging.version import InvalidVersion, Version
 
 from workbench import record
-from workbench.binary.arch import Architecture
 from workbench.binary.coverage import coverage
+from workbench.plan.gpu import Architecture
 from workbench.verify.report import Finding
 
 if TYPE_CHECKING:

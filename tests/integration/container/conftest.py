@@ -25,8 +25,10 @@ def engine() -> Engine:
 def image(engine: Engine) -> Callable[..., str]:
     """Return the function that makes an image and returns its name; one that there is already is taken as it is."""
 
-    def make(arch: str, kind: Kind = "build") -> str:
-        return build_image(Recipe(arch=arch, kind=kind), engine, cache=Site.here().cache).name
+    def make(arch: str, kind: Kind = "build", toolkit: Path | None = None) -> str:
+        return build_image(
+            Recipe(arch=arch, kind=kind, toolkit=toolkit), engine, cache=Site.here().cache
+        ).name
 
     return make
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-import zipfile
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
-from workbench.binary.wheel import read_libraries
 from workbench.container.trial import try_wheel
 from workbench.patches.series import read_series
 from workbench.plan.plan import plan
@@ -40,16 +38,6 @@ def assert_portable(wheel: Path, arch: str) -> None:
     assert facts["overall_tag"].endswith(arch)
 
 
-def gpu_code(wheel: Path) -> set[str]:
-    with wheel.open("rb") as file, zipfile.ZipFile(file) as archive:
-        return {
-            str(architecture)
-            for library in read_libraries(archive, file)
-            if library.gpu_code
-            for architecture in library.gpu_code.loadable
-        }
-
-
 Tries = Callable[..., None]
 
 
@@ -62,15 +50,6 @@ def trying(engine: Engine, image: Callable[..., str]) -> Tries:
         try_wheel(wheel, engine=engine, image=runtime, python="3.11", arch=arch, code=code, requires=requires)
 
     return run
-
-
-@pytest.mark.parametrize("arch", ARCHITECTURES)
-@pytest.mark.parametrize("sample", ["cuda-kernel", "cuda-cmake"])
-def test_the_cuda_samples(sample: str, arch: str, build: Builds, trying: Tries) -> None:
-    wheel = build(CHECKOUT / "examples" / sample, arch, cuda=True)
-    assert_portable(wheel, arch)
-    assert gpu_code(wheel) == {"sm_121"}
-    trying(wheel, arch, f"import {sample.replace('-', '_')}")
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)

@@ -13,6 +13,11 @@ _KINDS = (SASS, PTX, LTO)
 _NAME = re.compile(r"(sm|compute|lto)_(\d{2,3})([af]?)")
 
 
+def can_be_asked_for(name: str) -> bool:
+    """Say whether a name is of machine code or PTX; ``lto`` code is only met in binaries."""
+    return bool(_NAME.fullmatch(name)) and not name.startswith(LTO)
+
+
 @total_ordering
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Architecture:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -46,12 +47,18 @@ class Carrier:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Source:
-    """Libraries with the names that `pattern` matches, and who may bring them, by their number (``13``)."""
+    """Libraries of some `names` (``cublas``, ``npp*``), and who may bring them, by their number (``13``)."""
 
-    pattern: re.Pattern[str]
+    names: tuple[str, ...]
     carriers: dict[str, tuple[Carrier, ...]]
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """What matches the sonames."""
+        names = "|".join(self.names).replace("*", r"\w*")
+        return re.compile(rf"lib(?:{names})\.so(?:\.(?P<number>\d+)[\d.]*)?")
 
     def able(self, soname: str) -> tuple[Carrier, ...]:
         """Return who may bring a library of this source, the usual one first; nobody brings an unknown number."""
@@ -86,8 +93,6 @@ def _holds(requirement: Requirement, arch: str) -> bool:
     return requirement.marker is None or requirement.marker.evaluate({**linux, "extra": ""})
 
 
-_NUMBER = r"(?:\.(?P<number>\d+)[\d.]*)?"
-
 _TOGETHER = "nvidia/cu13/lib"
 """Where the packages without a suffix lie, which are those of CUDA 13."""
 
@@ -116,7 +121,7 @@ def _toolkit(
         if torch:
             able.append(Carrier(project="torch", folder=able[0].folder, preloaded=torch == "loads"))
         carriers[number] = (*carriers.get(number, ()), *able)
-    return Source(pattern=re.compile(rf"lib(?:{names})\.so{_NUMBER}"), carriers=carriers)
+    return Source(names=tuple(names.split()), carriers=carriers)
 
 
 def _beside(package: str, names: str, number: str) -> Source:
@@ -126,32 +131,35 @@ def _beside(package: str, names: str, number: str) -> Source:
         *(Carrier(project=f"nvidia-{package}-cu{major}", folder=folder) for major in (13, 12)),
         Carrier(project="torch", folder=folder, preloaded=True),
     )
-    return Source(pattern=re.compile(rf"lib(?:{names})\.so{_NUMBER}"), carriers={number: carriers})
+    return Source(names=tuple(names.split()), carriers={number: carriers})
 
 
 _SOURCES: tuple[Source, ...] = (
     Source(
-        pattern=re.compile(rf"lib(?:torch\w*|c10\w*|shm|caffe2\w*)\.so{_NUMBER}"),
+        names=("torch*", "c10*", "shm", "caffe2*"),
         carriers={"": (Carrier(project="torch", folder="torch/lib", preloaded=True),)},
     ),
     _toolkit("cuda-runtime", "cudart", ("13", "12"), folder="cuda_runtime", extra="cudart", torch="loads"),
-    _toolkit("cublas", "cublas|cublasLt|nvblas", ("13", "12"), torch="loads"),
-    _toolkit("cufft", "cufftw?", ("12", "11"), torch="loads"),
+    _toolkit("cublas", "cublas cublasLt nvblas", ("13", "12"), torch="loads"),
+    _toolkit("cufft", "cufft cufftw", ("12", "11"), torch="loads"),
     _toolkit("cusparse", "cusparse", ("12", "12"), torch="loads"),
     _toolkit("nvjitlink", "nvJitLink", ("13", "12"), torch="loads"),
     _toolkit("cuda-cupti", "cupti", ("13", "12"), folder="cuda_cupti", extra="cupti", torch="loads"),
     # these two are loaded when PyTorch comes to need them
-    _toolkit("cusolver", "cusolver|cusolverMg", ("12", "11"), torch="brings"),
+    _toolkit("cusolver", "cusolver cusolverMg", ("12", "11"), torch="brings"),
     _toolkit(
-        "cuda-nvrtc", "nvrtc|nvrtc-builtins", ("13", "12"), folder="cuda_nvrtc", extra="nvrtc", torch="brings"
+        "cuda-nvrtc", "nvrtc nvrtc-builtins", ("13", "12"), folder="cuda_nvrtc", extra="nvrtc", torch="brings"
     ),
     _toolkit("curand", "curand", ("10", "10")),
-    _toolkit("cufile", "cufile|cufile_rdma", ("0", "0")),
-    _toolkit("nvtx", "nvToolsExt|nvtx3interop", ("1", "1")),
+    _toolkit("cufile", "cufile cufile_rdma", ("0", "0")),
+    _toolkit("nvtx", "nvToolsExt nvtx3interop", ("1", "1")),
     _toolkit("nvjpeg", "nvjpeg", ("13", "12")),
-    _toolkit("npp", r"npp\w+", ("13", "12")),
-    _beside("cudnn", r"cudnn\w*", "9"),
+    _toolkit("npp", "npp*", ("13", "12")),
+    _beside("cudnn", "cudnn*", "9"),
     _beside("nccl", "nccl", "2"),
     _beside("cusparselt", "cusparseLt", "0"),
-    _beside("nvshmem", r"nvshmem\w*", "3"),
+    _beside("nvshmem", "nvshmem*", "3"),
 )
+
+NEVER_GRAFTED = (*DRIVER, *(f"lib{name}.so*" for source in _SOURCES for name in source.names))
+"""All of them, as auditwheel takes what to leave out."""

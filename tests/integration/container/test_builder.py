@@ -1,0 +1,94 @@
+"""Builder ``container`` through the verb: images with a CUDA of their own, and a recipe's commands."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import invoke
+from workbench.site import CHECKOUT, Site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+pytestmark = pytest.mark.needs("podman")
+
+RECIPE = """\
+from __future__ import annotations
+
+from workbench.recipe import Recipe, Sdist
+
+recipe = Recipe(
+    name="{name}",
+    version="1.0",
+    description="A test's",
+    source=Sdist(sha256="{digest}"),
+    compute=("cpu", "cu13*"),
+    {fields}
+)
+"""
+
+
+def describe(site: Site, name: str, *fields: str, **images: str) -> None:
+    """Write a recipe, and settings with an image for each compute platform."""
+    text = RECIPE.format(name=name, digest="0" * 64, fields="\n    ".join(fields))
+    (site.recipes / f"{name.replace('-', '_')}.py").write_text(text)
+    chosen = {compute: {"x86_64": image} for compute, image in images.items()}
+    (site.root / "workbench.yaml").write_text(
+        f"container: {{engine: podman, images: {json.dumps(chosen)}}}\n"
+    )
+
+
+def test_an_image_with_a_cuda_of_its_own_is_used_as_it_is(
+    site: Site,
+    image: Callable[..., str],
+    toolkit: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = image("x86_64", toolkit=toolkit("x86_64"))
+    describe(site, "cuda-kernel", cu130=own, cu131=own)
+    sample = shutil.copytree(CHECKOUT / "examples" / "cuda-kernel", tmp_path / "sample")
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
+    build = ("build", "cuda-kernel", "--source-dir", sample, "--python", "3.11", "--builder", "container")
+
+    made = invoke(*build, "--compute", "cu130")
+    assert made.status == 0, made.stderr
+    assert not (tmp_path / "cache" / "toolchains").exists()
+    (wheel,) = site.wheels.glob("*.whl")
+    shown = json.loads(invoke("inspect", wheel, "--json").stdout)
+    assert "sm_121" in json.dumps(shown)
+
+    refused = invoke(*build, "--compute", "cu131")
+    assert refused.status == 17
+    assert f"the image {own} has CUDA 13.0, and the wheel is for cu131" in refused.stderr
+
+    unknown = invoke(*build, "--compute", "cu130", "--gpu", "sm_107")
+    assert unknown.status == 18
+    assert "CUDA 13.0 cannot compile for sm_107: the first that can is cu134" in unknown.stderr
+
+
+def test_the_commands_of_a_recipe_are_run_where_they_belong(
+    site: Site, image: Callable[..., str], small: Path
+) -> None:
+    describe(
+        site,
+        "small",
+        'before_all=("touch /from-before-all",),',
+        """before_build=("test -e setup.py", "sed -i 's/small.n/changed/' small.c"),""",
+        """smoke_test="import small",""",
+        cpu=image("x86_64"),
+    )
+    (small / "setup.py").write_text(
+        "import pathlib, sys\nassert pathlib.Path('/from-before-all').exists() == pathlib.Path('/opt/python').exists()\n"
+        "assert 'changed' in pathlib.Path('small.c').read_text() or 'bdist_wheel' not in sys.argv\n"
+        + (small / "setup.py").read_text()
+    )
+    build = ("build", "small", "--source-dir", small, "--python", "3.11")
+    for builder in ("container", "host"):
+        made = invoke(*build, "--builder", builder)
+        assert made.status == 0, made.stderr
