@@ -95,12 +95,17 @@ def cuda(version: str, python: str, arch: str, **facts: Any) -> PublishedWheel:
         patches=(patch,),
         compute="cu130",
         torch="2.11.0",
-        gpu_architectures=("sm_120", "sm_121"),
         glibc="2.34",
         log="files/causal-conv1d/log",
     )
     filename = f"causal_conv1d-{version}-{tag}-{tag}-manylinux_2_34_{arch}.whl"
-    return listed(filename, "causal-conv1d", size=23_100_000, build=build, requires_python=">=3.9", **facts)
+    known = {
+        "size": 23_100_000,
+        "gpu_architectures": ("sm_120", "sm_121"),
+        "requires_python": ">=3.9",
+        **facts,
+    }
+    return listed(filename, "causal-conv1d", build=build, **known)
 
 
 def example() -> Registry:

@@ -56,13 +56,13 @@ def cuda_wheel(python: str, arch: str, **facts: Any) -> Any:
         ),
         compute="cu130",
         torch="2.11.0",
-        gpu_architectures=("sm_120", "sm_121"),
         glibc="2.34",
         log="files/demo/build.log",
         sbom="https://example.com/demo.cdx.json",
     )
     filename = f"demo-1.0+cu130torch2.11-{tag}-{tag}-manylinux_2_34_{arch}.whl"
-    return listed(filename, build=facts.pop("build", build), build_key="e" * 64, **facts)
+    known = {"build": build, "build_key": "e" * 64, "gpu_architectures": ("sm_120", "sm_121"), **facts}
+    return listed(filename, **known)
 
 
 def test_a_page_tells_all_that_is_known_of_a_wheel() -> None:
@@ -150,9 +150,11 @@ def test_hostile_text_stays_text_everywhere() -> None:
     patch = PatchApplied(name=HOSTILE, sha256="d" * 64, description=HOSTILE, url=HOSTILE)
     build = BuildFacts(
         source=HOSTILE, pin=HOSTILE, builder=HOSTILE, glibc=HOSTILE, torch="2.11", log=HOSTILE, sbom=HOSTILE,
-        gpu_architectures=(HOSTILE,), patches=(patch,),
+        patches=(patch,), ref=HOSTILE,
     )  # fmt: skip
-    wheel = cuda_wheel("3.12", "x86_64", build=build, yanked=HOSTILE, requires_python=HOSTILE)
+    wheel = cuda_wheel(
+        "3.12", "x86_64", build=build, yanked=HOSTILE, requires_python=HOSTILE, gpu_architectures=(HOSTILE,)
+    )
     registry = registry_of(demo=(wheel, cuda_wheel("3.11", "aarch64")))
     package = replace(
         registry.packages["demo"], description=HOSTILE, license=HOSTILE, upstream=HOSTILE, source_repo=HOSTILE,

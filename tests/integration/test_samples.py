@@ -95,7 +95,7 @@ def test_four_builders_fill_one_index(sample: str, site: Site) -> None:
     ]  # fmt: skip
     for wheel in published:
         assert wheel.build is not None
-        assert wheel.build.gpu_architectures == ("sm_121",)
+        assert wheel.gpu_architectures == ("sm_121",)
         shown = run([sys.executable, "-m", "auditwheel", "show", "--json", site.root / wheel.url]).output
         facts = json.loads(shown[shown.index("{") :])
         # auditwheel agrees with the wheel's name, and found nothing that it would have to bring along

@@ -35,15 +35,16 @@ WHEEL = PublishedWheel(
     requires_python=">=3.10",
     metadata_sha256="b" * 64,
     yanked="",
+    gpu_architectures=("sm_121",),
     build_key="c" * 64,
     provenance="https://example.com/demo.json",
     build=BuildFacts(
         source="demo==1.0",
         pin="d" * 64,
+        ref="v1",
         patches=(PatchApplied(name="a.patch", sha256="e" * 64, description="A"),),
         compute="cu130",
         torch="2.11.0",
-        gpu_architectures=("sm_121",),
         glibc="2.34",
     ),
 )

@@ -109,11 +109,12 @@ def find_built(plan: Plan, site: Site) -> Path | None:
 
 def facts(plan: Plan, repaired: Repaired) -> BuildFacts:
     """Return what the registry keeps of how a wheel was made."""
+    ref = None
     match plan.source:
         case Sdist(sha256=pin, name=name):
             source = f"{name or plan.recipe.name}=={plan.recipe.version}"
-        case Git(url=source, commit=pin):
-            pass
+        case Git(url=source, commit=pin, branch=branch, tag=tag):
+            ref = branch or tag
         case LocalFolder(path=path):
             source, pin = path.name, ""
     patches = tuple(
@@ -124,6 +125,7 @@ def facts(plan: Plan, repaired: Repaired) -> BuildFacts:
     return BuildFacts(
         source=source,
         pin=pin,
+        ref=ref,
         patches=patches,
         builder=plan.builder,
         compute=plan.target.compute,

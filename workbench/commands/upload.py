@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -64,7 +63,7 @@ def _candidate(report: Report, site: Site) -> Candidate:
         package_facts(load(site.recipes, report.name)),
         now=datetime.now(UTC),
         build_key=known.build_key if known else None,
-        build=replace(known.facts, gpu_architectures=report.gpu_architectures) if known else None,
+        build=known.facts if known else None,
     )
 
 

@@ -212,7 +212,7 @@ class People:
             tags=f"{_tags(target)}{variant} · {file_size(wheel.size)} · {published} UTC",
             yanked=wheel.yanked,
             sha256=wheel.sha256,
-            shared=_shared_facts(wheel.requires_python, glibc_floor(wheel), common),
+            shared=_shared_facts(wheel.requires_python, glibc_floor(wheel), wheel.gpu_architectures, common),
             facts=list(_own_facts(wheel, self._links)),
             direct=direct(name, self._direct.to(wheel.url, plain=plain), wheel.sha256),
             check=f"echo '{wheel.sha256}  {wheel.filename}' | sha256sum --check",
@@ -373,15 +373,17 @@ def _project_facts(package: Package) -> Iterator[Fact]:
 
 
 @lru_cache(maxsize=1024)
-def _shared_facts(requires_python: str | None, glibc: str | None, build: BuildFacts | None) -> Markup:
+def _shared_facts(
+    requires_python: str | None, glibc: str | None, gpus: tuple[str, ...], build: BuildFacts | None
+) -> Markup:
     """Draw what many wheels have in common; kept, because a thousand of them have the same."""
     facts = []
     if requires_python:
         facts.append(Fact("Requires Python", requires_python))
     if glibc:
         facts.append(Fact("glibc", f"{glibc} or newer"))
-    if build and build.gpu_architectures:
-        facts.append(Fact("GPU code for", ", ".join(build.gpu_architectures)))
+    if gpus:
+        facts.append(Fact("GPU code for", ", ".join(gpus)))
     if build and build.torch:
         facts.append(Fact("Built against torch", build.torch))
     if build:

@@ -64,6 +64,7 @@ class Candidate:
             size=report.size,
             upload_time=timestamp(now),
             requires_python=report.requires_python,
+            gpu_architectures=report.gpu_architectures,
             metadata_sha256=hashlib.sha256(report.metadata).hexdigest(),
             build_key=build_key,
             build=build,
@@ -183,11 +184,7 @@ def merge(registry: Registry, plan: Plan) -> Registry:
         _refuse_other_bytes(registry, wheel, plan.place)
         known = registry.packages.get(name)
         facts = planned.candidate.package
-        if known:
-            facts = replace(
-                facts, wheels=known.wheels, status=known.status, status_reason=known.status_reason
-            )
-        registry = registry.with_package(name, facts)
+        registry = registry.with_package(name, known.described_by(facts) if known else facts)
         if registry.find(wheel.filename) is None:
             registry = registry.with_wheel(name, wheel)
     back = {planned.wheel.filename for planned in plan.wheels}

@@ -106,8 +106,7 @@ def declare(site: Site, name: str, package: Package) -> None:
 
     def change(registry: Registry) -> Registry:
         known = registry.packages.get(name)
-        wheels = known.wheels if known else ()
-        return registry.with_package(name, replace(package, wheels=wheels))
+        return registry.with_package(name, known.described_by(package) if known else package)
 
     amend(store, change, f"declare {name}")
     draw_pages(site, store)

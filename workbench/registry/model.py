@@ -33,21 +33,21 @@ class PatchApplied:
 class BuildFacts:
     """How a wheel came to be and what is in it.
 
-    `source` is ``NAME==VERSION`` of an sdist or the Git URL; `pin` its sha256 or full commit. `compute` is the compute
+    `source` is ``NAME==VERSION`` of an sdist, the Git URL, or a folder's name; `pin` the sdist's sha256 or the full
+    commit, and empty for a folder; `ref` the branch or the tag where the commit was found. `compute` is the compute
     platform (``cpu``, ``cu130``), `torch` the version it was built against, `variant` that of the recipe's variants
-    which it is, `gpu_architectures` what was found in the binaries (``sm_121``, ``compute_120``), `glibc` the lowest
-    glibc it runs on. `log` and `sbom` say where the build's log and its bill of materials can be read: below the
-    store's root, or absolute.
+    which it is, `glibc` the lowest glibc it runs on. `log` and `sbom` say where the build's log and its bill of
+    materials can be read: below the store's root, or absolute.
     """
 
     source: str
     pin: str
+    ref: str | None = None
     patches: tuple[PatchApplied, ...] = ()
     builder: str = "host"
     compute: str = "cpu"
     torch: str | None = None
     variant: str | None = None
-    gpu_architectures: tuple[str, ...] = ()
     glibc: str | None = None
     log: str | None = None
     sbom: str | None = None
@@ -59,7 +59,8 @@ class PublishedWheel:
 
     `url` is relative to the store's root (``files/<project>/<filename>``, unquoted), or absolute for a file that
     lies elsewhere. `sha256` and `metadata_sha256` are hex, `size` is bytes, `upload_time` is UTC in RFC 3339 with
-    ``Z``. `yanked` is None, or the reason (PEP 592; may be empty). `build_key` names the plan that made it;
+    ``Z``. `yanked` is None, or the reason (PEP 592; may be empty). `gpu_architectures` are those of the code that was
+    found in its binaries (``sm_121``, ``compute_120``). `build_key` names the plan that made it;
     `provenance` is the absolute https URL of its attestations (PEP 740). `variant` is what its filename's variant
     label means: namespace to feature to values (PEP 825, a draft).
     """
@@ -75,6 +76,7 @@ class PublishedWheel:
     requires_python: str | None = None
     metadata_sha256: str | None = None
     yanked: str | None = None
+    gpu_architectures: tuple[str, ...] = ()
     build_key: str | None = None
     provenance: str | None = None
     variant: dict[str, dict[str, tuple[str, ...]]] | None = None
@@ -114,6 +116,17 @@ class Package:
     unavailable: tuple[Unavailable, ...] = ()
     variant_namespaces: tuple[str, ...] = ()
     wheels: tuple[PublishedWheel, ...] = ()
+
+    def described_by(self, facts: Package) -> Package:
+        """Return this project with what its recipe says of it as in `facts`; the rest is what was published."""
+        return replace(
+            facts,
+            status=self.status,
+            status_reason=self.status_reason,
+            unavailable=self.unavailable,
+            variant_namespaces=self.variant_namespaces,
+            wheels=self.wheels,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,7 +84,8 @@ def test_the_commands_of_a_recipe_are_run_where_they_belong(
         cpu=image("x86_64"),
     )
     (small / "setup.py").write_text(
-        "import pathlib, sys\nassert pathlib.Path('/from-before-all').exists() == pathlib.Path('/opt/python').exists()\n"
+        "import pathlib, sys\n"
+        "assert pathlib.Path('/from-before-all').exists() == pathlib.Path('/opt/python').exists()\n"
         "assert 'changed' in pathlib.Path('small.c').read_text() or 'bdist_wheel' not in sys.argv\n"
         + (small / "setup.py").read_text()
     )
