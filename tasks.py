@@ -188,7 +188,8 @@ def build(
     )
     site = Site.here()
     planned = plans(request, site)
-    report(planned, () if dry_run else build_all(planned, site, jobs=request.jobs), json=json)
+    made, failures = ((), ()) if dry_run else build_all(planned, site, jobs=request.jobs)
+    report(planned, made, failures, dry_run=dry_run, json=json)
 
 
 @verb(help={"wheels": "wheel files", "dry_run": DRY_RUN, "json": JSON})
@@ -327,7 +328,7 @@ def upload(
         "name": NAME,
         **AXES,
         "builder": BUILDER,
-        "skip_build": "publish what lies in wheels/",
+        "skip_build": "publish what these very inputs made earlier, and lies in wheels/",
         "max_jobs": "compilers that may run at once (default: one for each processor)",
         "version_suffix": SUFFIX,
         "dry_run": DRY_RUN,
@@ -354,7 +355,7 @@ def release(
 ) -> None:
     """Build, repair, verify, publish, then install from the index by pip and uv: the main job, in one word."""
     from workbench.commands.build import Request
-    from workbench.commands.release import release, report, todo
+    from workbench.commands.release import Released, release, report, todo
     from workbench.plan.target import Axes
     from workbench.site import Site
 
@@ -368,9 +369,9 @@ def release(
         jobs=max_jobs or None,
     )
     site = Site.here()
-    work = todo(request, site)
-    wheels = () if dry_run else release(work, site, jobs=request.jobs, skip_build=skip_build)
-    report(work, wheels, site, json=json)
+    work = todo(request, site, skip_build=skip_build)
+    released = Released() if dry_run else release(work, site, jobs=request.jobs, skip_build=skip_build)
+    report(work, released, site, dry_run=dry_run, json=json)
 
 
 @verb(

@@ -19,7 +19,7 @@ C = """\
 static PyObject *answer(PyObject *self, PyObject *unused) { return PyLong_FromLong(41); }
 static PyMethodDef methods[] = {{"answer", answer, METH_NOARGS, 0}, {0}};
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "demo", 0, -1, methods};
-PyMODINIT_FUNC PyInit_demo(void) { return PyModule_Create(&module); }
+PyMODINIT_FUNC PyInit_demo(void) { return getenv("NONE") ? NULL : PyModule_Create(&module); }
 """
 
 SETUP = """\
@@ -40,7 +40,7 @@ Author: The tests
 +static PyObject *answer(PyObject *self, PyObject *unused) { return PyLong_FromLong(42); }
  static PyMethodDef methods[] = {{"answer", answer, METH_NOARGS, 0}, {0}};
  static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "demo", 0, -1, methods};
- PyMODINIT_FUNC PyInit_demo(void) { return PyModule_Create(&module); }
+ PyMODINIT_FUNC PyInit_demo(void) { return getenv("NONE") ? NULL : PyModule_Create(&module); }
 """
 
 RECIPE = """\
@@ -80,6 +80,14 @@ class Demo:
     @property
     def patch(self) -> Path:
         return self.site.patches / "demo" / "answer.patch"
+
+    def commit(self) -> str:
+        """Commit what changed upstream, pin the recipe to it and return the commit."""
+        before = git(self.repository, "rev-parse", "HEAD")
+        git(self.repository, "commit", "--all", "--quiet", "--message", "more")
+        now = git(self.repository, "rev-parse", "HEAD")
+        self.recipe.write_text(self.recipe.read_text().replace(before, now))
+        return now
 
     def wheels(self) -> list[Path]:
         return sorted(self.site.wheels.glob("*.whl"))

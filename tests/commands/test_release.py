@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.conftest import Demo, git
+from tests.commands.conftest import C, Demo, git
 from tests.conftest import invoke
 from workbench.process import environment
 from workbench.registry.file import load
@@ -32,6 +32,15 @@ def test_the_main_job(demo: Demo) -> None:
     assert [patch.description for patch in published.build.patches] == ["Give the right answer"]
     assert (demo.site.root / published.url).read_bytes() == wheel.read_bytes()
     assert wheel.name in (demo.site.index / "simple" / "demo" / "index.html").read_text()
+
+    (patch,) = published.build.patches
+    assert patch.url is not None
+    assert (demo.site.root / patch.url).read_bytes() == demo.patch.read_bytes()
+    assert published.build.log is not None
+    assert "demo.c" in (demo.site.root / published.build.log).read_text()
+    page = (demo.site.index / "demo" / "index.html").read_text()
+    for linked in (patch.url, published.build.log):
+        assert f'href="../../{linked}"' in page
 
     before = demo.site.registry.read_bytes()
     second = invoke("release", "demo")
@@ -76,6 +85,73 @@ def test_a_wheel_that_does_not_verify_is_built_again_twice_and_never_published(d
     assert not demo.site.registry.exists()
 
 
+def test_a_target_that_fails_stops_no_other_and_is_told_of_with_its_log(
+    demo: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """3.10 does not compile, 3.8 is not supported: 3.11 is published all the same, and the page tells why."""
+    monkeypatch.setenv("DEMO_TOKEN", "hunter2hunter2")
+    (demo.repository / "demo.c").write_text(
+        C.replace(
+            "#include <Python.h>\n",
+            "#include <Python.h>\n#if PY_VERSION_HEX < 0x030b0000\n"
+            "#error hunter2hunter2 https://me:pw@example.com/ is too old\n#endif\n",
+        )
+    )
+    demo.patch.with_name("series").write_text("")
+    demo.patch.unlink()
+    demo.commit()
+    demo.recipe.write_text(demo.recipe.read_text().replace("== 42", "== 41"))
+    released = invoke("release", "demo", "--python", "3.8,3.10,3.11")
+    assert released.status == 9
+    assert "DEMO" not in released.stdout
+    assert "demo 1.0 cp310 x86_64 cpu does not build" in released.stderr
+    assert "1 more to go" in released.stderr
+    registry = load(demo.site.registry)
+    assert [wheel.python_version for _, wheel in registry.wheels()] == ["3.11"]
+    old, failed = sorted(registry.packages["demo"].unavailable, key=lambda each: len(each.python or ""))
+    assert (old.python, old.reason, old.log) == ("3.8", "the recipe supports Python >=3.9", None)
+    assert (failed.python, failed.arch, failed.compute) == ("3.10", "x86_64", "cpu")
+    assert failed.log is not None
+    log = (demo.site.root / failed.log).read_text()
+    assert "is too old" in log
+    assert "hunter2" not in log
+    assert "me:pw" not in log
+
+    (demo.repository / "demo.c").write_text(C)
+    demo.commit()
+    again = invoke("release", "demo", "--python", "3.10", "--version-suffix", ".post1")
+    assert again.status == 0, again.stderr
+    assert [each.python for each in load(demo.site.registry).packages["demo"].unavailable] == ["3.8"]
+
+
+def test_a_failure_alone_publishes_nothing(demo: Demo) -> None:
+    demo.patch.write_text(demo.patch.read_text().replace("PyLong_FromLong(42)", "oops"))
+    failed = invoke("release", "demo", "--python", "3.8,3.11")
+    assert failed.status == 9
+    assert not demo.site.registry.exists()
+
+
+@pytest.mark.usefixtures("demo")
+def test_a_version_beside_its_local_ones_is_proved_as_itself() -> None:
+    """``demo==1.0`` would install 1.0+local."""
+    for suffix in ("+local", ""):
+        released = invoke("release", "demo", *(("--version-suffix", suffix) if suffix else ()))
+        assert released.status == 0, released.stderr
+
+
+def test_what_was_taken_back_is_not_built_for_nothing(demo: Demo) -> None:
+    assert invoke("release", "demo").status == 0
+    (wheel,) = demo.wheels()
+    assert invoke("yank", wheel.name).status == 0
+    refused = invoke("release", "demo")
+    assert (refused.status, "is published and yanked" in refused.stderr) == (13, True)
+    assert invoke("remove", wheel.name).status == 0
+    for path in demo.site.wheels.iterdir():
+        path.unlink()
+    refused = invoke("release", "demo")
+    assert (refused.status, "was published and removed on" in refused.stderr) == (13, True)
+
+
 @pytest.mark.usefixtures("demo")
 def test_what_was_built_earlier_is_not_built_again() -> None:
     assert invoke("build", "demo").status == 0
@@ -90,9 +166,10 @@ def test_skip_build_takes_nothing_that_another_plan_made(demo: Demo) -> None:
     demo.recipe.write_text(
         demo.recipe.read_text().replace("    smoke_test", '    environment={"A": "1"},\n    smoke_test')
     )
-    refused = invoke("release", "demo", "--skip-build")
-    assert refused.status == 2
-    assert "was made by this plan" in refused.stderr
+    for flags in ((), ("--dry-run",)):
+        refused = invoke("release", "demo", "--skip-build", *flags)
+        assert refused.status == 2
+        assert "was made by this plan" in refused.stderr
 
 
 def test_a_dry_run_does_nothing(demo: Demo) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from packaging.utils import parse_wheel_filename
 
@@ -13,7 +13,7 @@ from workbench.build.build import build
 from workbench.build.workplace import Workplace
 from workbench.commands import built
 from workbench.commands.builder import assign
-from workbench.errors import UsageError
+from workbench.errors import BuildFailed, RepairFailed, UsageError, VerificationFailed
 from workbench.patches.series import read_series
 from workbench.plan.plan import LeftOut, Plan, plan
 from workbench.plan.target import Axes, cross
@@ -23,8 +23,9 @@ from workbench.registry.model import BuildFacts, PatchApplied
 from workbench.repair.repair import Repaired, repair
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from workbench.errors import WorkbenchError
     from workbench.recipe.model import Source
     from workbench.site import Site
 
@@ -66,11 +67,54 @@ def plans(request: Request, site: Site) -> tuple[tuple[Plan, ...], tuple[LeftOut
     return tuple(assign(each, request.builder, site) for each in wanted), left_out
 
 
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A plan that came to no wheel, and why."""
+
+    plan: Plan
+    error: WorkbenchError
+
+
+def attempt(
+    todo: Sequence[Plan], make: Callable[[Plan], T]
+) -> tuple[tuple[tuple[Plan, T], ...], tuple[Failure, ...]]:
+    """Make what each plan is to become, one after the other; a package's failure for one target stops no other.
+
+    Raises at once what is this machine's fault, not the package's: a tool, an engine, a source that is missing.
+    """
+    made, failures = [], []
+    for number, each in enumerate(todo, 1):
+        try:
+            made.append((each, make(each)))
+        except (BuildFailed, RepairFailed, VerificationFailed) as error:
+            failures.append(Failure(plan=each, error=error))
+            if number < len(todo):
+                console.note(f"{error}\n· {each.title} failed; {len(todo) - number} more to go")
+    return tuple(made), tuple(failures)
+
+
 def build_all(
     planned: tuple[tuple[Plan, ...], tuple[LeftOut, ...]], site: Site, *, jobs: int | None = None
-) -> tuple[Repaired, ...]:
-    """Build and repair every plan, one after the other. Raises at the first that fails."""
-    return tuple(build_wheel(plan, site, jobs=jobs) for plan in planned[0])
+) -> tuple[tuple[Repaired, ...], tuple[Failure, ...]]:
+    """Build and repair every plan; return the wheels, and the plans that failed."""
+    made, failures = attempt(planned[0], lambda each: build_wheel(each, site, jobs=jobs))
+    return tuple(repaired for _, repaired in made), failures
+
+
+def require_all(failures: Sequence[Failure], count: int) -> None:
+    """Raise the error of a plan that failed, or one for all that did; `count` were tried."""
+    if not failures:
+        return
+    first = failures[0].error
+    if count == 1:
+        raise first
+    names = ", ".join(str(each.plan.target) for each in failures)
+    raise type(first)(
+        f"{len(failures)} of {count} targets failed: {names}\nThe last of them: {failures[-1].error}"
+    )
 
 
 def build_wheel(plan: Plan, site: Site, *, jobs: int | None = None) -> Repaired:
@@ -89,8 +133,15 @@ def build_wheel(plan: Plan, site: Site, *, jobs: int | None = None) -> Repaired:
             library_path=[Path(f"/usr/{plan.target.arch}-linux-gnu/lib")] if plan.builder == "cross" else (),
         )
         at.outcome = repaired.policy
-    built.keep(repaired.path, build_key=plan.key, gpu=plan.target.gpu, facts=facts(plan, repaired))
-    Workplace.of(plan, site).clear()
+    place = Workplace.of(plan, site)
+    built.keep(
+        repaired.path,
+        build_key=plan.key,
+        gpu=plan.target.gpu,
+        facts=facts(plan, repaired),
+        log=built.without_secrets(place.log.read_bytes()),
+    )
+    place.clear()
     return repaired
 
 
@@ -149,18 +200,25 @@ def describe(plan: Plan) -> dict[str, Any]:
 
 
 def report(
-    planned: tuple[tuple[Plan, ...], tuple[LeftOut, ...]], made: Sequence[Repaired], *, json: bool
+    planned: tuple[tuple[Plan, ...], tuple[LeftOut, ...]],
+    made: Sequence[Repaired],
+    failures: Sequence[Failure] = (),
+    *,
+    dry_run: bool,
+    json: bool,
 ) -> None:
-    """Print what was built, or without anything made what would be; and what was left out."""
+    """Print what was built, or in a dry run what would be; and what was left out. Raises where something failed."""
     todo, left_out = planned
     if json:
         console.answer_json(
             {
                 "plans": [describe(each) for each in todo],
                 "wheels": [repaired.as_dict() for repaired in made],
+                "failed": [str(each.plan.target) for each in failures],
                 "left_out": [{"target": str(out.target), "reason": out.reason} for out in left_out],
             }
         )
+        require_all(failures, len(todo))
         return
     for out in left_out:
         console.answer(f"left out: {out.target}: {out.reason}")
@@ -169,5 +227,6 @@ def report(
         if repaired.grafted:
             facts.append(("grafted", ", ".join(repaired.grafted)))
         console.answer_summary(str(repaired.path), facts)
-    for each in () if made else todo:
+    for each in todo if dry_run else ():
         console.answer_summary(f"would build {each.title}", [(k, str(v)) for k, v in describe(each).items()])
+    require_all(failures, len(todo))

@@ -1,13 +1,16 @@
 """What the workbench knows of a wheel that it built, kept beside the wheel as ``<filename>.build.json``.
 
 A build machine and a publishing machine may be two: the file travels with its wheel. It is bound to it by the hash
-of the wheel's RECORD, which names every byte of the payload and costs nothing to read.
+of the wheel's RECORD, which names every byte of the payload and costs nothing to read. The build's log lies there too,
+as ``<filename>.build.log``, without the secrets that a build may print.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 import zipfile
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -34,11 +37,40 @@ class Built:
     facts: BuildFacts
 
 
-def keep(wheel: Path, *, build_key: str | None, gpu: tuple[str, ...], facts: BuildFacts) -> Built:
-    """Write what is known of a fresh wheel beside it."""
+def keep(
+    wheel: Path,
+    *,
+    build_key: str | None,
+    gpu: tuple[str, ...],
+    facts: BuildFacts,
+    log: bytes | None = None,
+) -> Built:
+    """Write what is known of a fresh wheel beside it, and what its build said."""
     built = Built(record_sha256=_record_sha256(wheel), build_key=build_key, gpu=gpu, facts=facts)
+    if log is not None:
+        write_whole(_log(wheel), log)
     write_whole(_beside(wheel), json.dumps(asdict(built), indent=2) + "\n")
     return built
+
+
+def log_of(wheel: Path) -> bytes | None:
+    """Return what a wheel's build said; None where that is not known."""
+    try:
+        return _log(wheel).read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def without_secrets(log: bytes) -> bytes:
+    """Return a log without passwords of URLs, and without the values of variables that are named as secrets are."""
+    values = {
+        value.encode()
+        for name, value in os.environ.items()
+        if _SECRET_NAME.search(name) and len(value) >= _SHORTEST_SECRET
+    }
+    for value in sorted(values, key=len, reverse=True):
+        log = log.replace(value, b"[hidden]")
+    return _PASSWORD.sub(rb"\1[hidden]@", log)
 
 
 def recall(wheel: Path) -> Built | None:
@@ -68,12 +100,22 @@ def asked_gpu(wheel: Path) -> tuple[str, ...]:
 
 def discard(wheel: Path) -> None:
     """Remove a wheel and what is known of it."""
-    wheel.unlink(missing_ok=True)
-    _beside(wheel).unlink(missing_ok=True)
+    for path in (wheel, _log(wheel), _beside(wheel)):
+        path.unlink(missing_ok=True)
+
+
+_PASSWORD = re.compile(rb"(\b[a-z][a-z0-9+.-]*://)[^/\s:@]+(?::[^/\s@]*)?@")
+_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
+_SHORTEST_SECRET = 8
+"""In characters: a shorter value (``1``, ``true``) is a switch, and replacing it would spoil the log."""
 
 
 def _beside(wheel: Path) -> Path:
     return wheel.with_name(f"{wheel.name}.build.json")
+
+
+def _log(wheel: Path) -> Path:
+    return wheel.with_name(f"{wheel.name}.build.log")
 
 
 def _record_sha256(wheel: Path) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from workbench import console
 from workbench.commands.build import find_built, plans
 from workbench.commands.release import published
-from workbench.registry.file import load as load_registry
+from workbench.publish.registry import current
+from workbench.store.opening import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +30,7 @@ class Cell:
 def matrix(request: Request, site: Site) -> tuple[Cell, ...]:
     """Return a cell for each target that the request's axes span. Raises what planning raises."""
     wanted, left_out = plans(request, site)
-    registry = load_registry(site.registry)
+    registry = current(open_store(site))
     cells = []
     for plan in wanted:
         wheel = published(plan, registry)

@@ -9,21 +9,25 @@ from typing import TYPE_CHECKING
 from packaging.utils import parse_wheel_filename
 
 from workbench import console
+from workbench.build.workplace import Workplace
 from workbench.commands import built
-from workbench.commands.build import build_wheel, describe, find_built, plans
+from workbench.commands.build import attempt, build_wheel, describe, find_built, plans, require_all
 from workbench.commands.proof import Cell, prove
 from workbench.commands.upload import upload
 from workbench.commands.verify import verify_wheels
-from workbench.errors import FilenameTaken, UsageError, VerificationFailed
-from workbench.registry.file import load as load_registry
+from workbench.errors import BuildFailed, FilenameTaken, RepairFailed, UsageError, VerificationFailed
+from workbench.publish.gaps import Gap, tell
+from workbench.publish.registry import current
+from workbench.registry.model import Unavailable
+from workbench.store.opening import open_store
 from workbench.verify.report import findings_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from workbench.commands.build import Request
+    from workbench.commands.build import Failure, Request
     from workbench.plan.plan import LeftOut, Plan
+    from workbench.plan.target import Target
     from workbench.registry.model import PublishedWheel, Registry
     from workbench.site import Site
     from workbench.verify.report import Report
@@ -34,67 +38,135 @@ ATTEMPTS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Todo:
-    """What a release has to do: the plans to build, those already published, and the targets left out."""
+    """What a release of a package has to do: the plans to build, those already published, the targets left out."""
 
+    package: str
     plans: tuple[Plan, ...]
     published: tuple[tuple[Plan, PublishedWheel], ...]
     left_out: tuple[LeftOut, ...]
 
 
-def todo(request: Request, site: Site) -> Todo:
-    """Return what a release would do.
+def todo(request: Request, site: Site, *, skip_build: bool = False) -> Todo:
+    """Return what a release would do; with `skip_build` only what lies in ``wheels/`` is released.
 
-    Raises FilenameTaken where another build of the same version is published for the same Python: its bytes never
-    change, so this build needs a version of its own. RecipeError, PatchError, UsageError, RegistryError besides.
+    Raises FilenameTaken where another build of the same version is, or was, published for the same target: its bytes
+    never change, so this build needs a version of its own. UsageError where `skip_build` finds no wheel. RecipeError,
+    PatchError, RegistryError, StoreError besides.
     """
     wanted, left_out = plans(request, site)
-    registry = load_registry(site.registry)
+    registry = current(open_store(site))
     open_plans, done = [], []
     for plan in wanted:
         wheel = published(plan, registry)
         if wheel is None:
+            _refuse_what_was_published(plan, registry, site)
+            if skip_build:
+                _found_built(plan, site)
             open_plans.append(plan)
         elif wheel.build_key == plan.key:
             done.append((plan, wheel))
         else:
             raise FilenameTaken(
-                f"{wheel.filename} is published, built from other inputs than {plan.title} would be now; "
-                f"published bytes never change: release it as a new version with --version-suffix .post1"
+                f"{wheel.filename} is published, built from other inputs than {plan.title} would be now; {_ANEW}"
             )
-    return Todo(plans=tuple(open_plans), published=tuple(done), left_out=left_out)
+    return Todo(
+        package=wanted[0].recipe.name, plans=tuple(open_plans), published=tuple(done), left_out=left_out
+    )
 
 
-def release(work: Todo, site: Site, *, jobs: int | None = None, skip_build: bool = False) -> tuple[Cell, ...]:
-    """Build, repair, verify, publish and prove what is to be done, and return what is published now.
+def _refuse_what_was_published(plan: Plan, registry: Registry, site: Site) -> None:
+    """Raise FilenameTaken for a wheel that was yanked or removed, unless these very bytes lie in ``wheels/``."""
+    package = registry.packages.get(plan.recipe.name)
+    for wheel in package.wheels if package else ():
+        if wheel.yanked is not None and _fits(wheel.filename, plan):
+            raise FilenameTaken(
+                f"{wheel.filename} is published and yanked: 'invoke unyank {wheel.filename}' takes that back. {_ANEW}"
+            )
+    for gone in registry.removed:
+        earlier = site.wheels / gone.filename
+        if gone.project == plan.recipe.name and _fits(gone.filename, plan) and not earlier.exists():
+            raise FilenameTaken(f"{gone.filename} was published and removed on {gone.removed[:10]}: {_ANEW}")
+
+
+_ANEW = "published bytes never change: release it as a new version with --version-suffix .post1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """What a release came to: what is published now, and the plans that failed."""
+
+    cells: tuple[Cell, ...] = ()
+    failures: tuple[Failure, ...] = ()
+
+
+def release(work: Todo, site: Site, *, jobs: int | None = None, skip_build: bool = False) -> Released:
+    """Build, repair, verify, publish and prove what is to be done.
 
     A wheel that this very plan made earlier is taken as it is; with `skip_build` there must be one. A wheel that
-    does not verify is removed and built again, at most twice.
+    does not verify is removed and built again, at most twice. A target that fails stops no other: the package's page
+    tells of it, as of those that are left out.
 
-    Raises VerificationFailed, InstallFailed, and what building and publishing raise.
+    Raises InstallFailed, and what building and publishing raise that is not the package's fault.
     """
-    if not work.plans:
-        return ()
-    reports = [_verified(plan, site, jobs=jobs, skip_build=skip_build) for plan in work.plans]
-    uploaded = upload(reports, site)
-    cells = tuple(
-        Cell(package=plan.recipe.name, python=plan.target.python, wheel=planned.wheel)
-        for plan, planned in zip(work.plans, uploaded.plan.wheels, strict=True)
-    )
+    made, failures = attempt(work.plans, lambda plan: _verified(plan, site, jobs=jobs, skip_build=skip_build))
+    cells: tuple[Cell, ...] = ()
+    if made:
+        uploaded = upload([report for _, report in made], site)
+        cells = tuple(
+            Cell(package=plan.recipe.name, python=plan.target.python, wheel=planned.wheel)
+            for (plan, _), planned in zip(made, uploaded.plan.wheels, strict=True)
+        )
+    gaps = [*map(_left_out, work.left_out), *(_failed(each, site) for each in failures)]
+    if gaps:
+        tell(site, open_store(site), work.package, gaps)
     prove(cells, site)
-    return cells
+    return Released(cells=cells, failures=failures)
 
 
-def report(work: Todo, cells: Sequence[Cell], site: Site, *, json: bool) -> None:
-    """Print the closing summary: what was published, what was already, what was left out."""
+def _left_out(out: LeftOut) -> Gap:
+    return Gap(why=_unavailable(out.target, out.reason), name=str(out.target))
+
+
+def _failed(failure: Failure, site: Site) -> Gap:
+    """Return what a package's page tells of a build that failed: the log of the compilers, or what a check found."""
+    plan, error = failure.plan, failure.error
+    if isinstance(error, BuildFailed):
+        reason, log = "does not build", Workplace.of(plan, site).log.read_bytes()
+    elif isinstance(error, RepairFailed):
+        reason, log = "cannot be made portable", str(error).encode()
+    else:
+        reason, log = "did not pass its checks", str(error).encode()
+    return Gap(
+        why=_unavailable(plan.target, f"{plan.version} {reason}"),
+        name=plan.slug,
+        log=built.without_secrets(log),
+    )
+
+
+def _unavailable(target: Target, reason: str) -> Unavailable:
+    torch = ".".join(target.torch.split(".")[:2]) if target.torch else None
+    return Unavailable(
+        reason=reason, python=target.python, arch=target.arch, compute=target.compute, torch=torch
+    )
+
+
+def report(work: Todo, released: Released, site: Site, *, dry_run: bool, json: bool) -> None:
+    """Print the closing summary: what was published, what was already, what was left out.
+
+    Raises where a target failed.
+    """
+    cells = released.cells
     if json:
         console.answer_json(
             {
                 "published": [asdict(cell.wheel) for cell in cells],
                 "published_already": [asdict(wheel) for _, wheel in work.published],
-                "to_do": [] if cells else [describe(plan) for plan in work.plans],
+                "to_do": [describe(plan) for plan in work.plans] if dry_run else [],
+                "failed": [str(each.plan.target) for each in released.failures],
                 "left_out": [{"target": str(out.target), "reason": out.reason} for out in work.left_out],
             }
         )
+        require_all(released.failures, len(work.plans))
         return
     for out in work.left_out:
         console.answer(f"left out: {out.target}: {out.reason}")
@@ -102,9 +174,9 @@ def report(work: Todo, cells: Sequence[Cell], site: Site, *, json: bool) -> None
         console.answer(f"{plan.title} is published already: {wheel.filename}")
     for cell in cells:
         console.answer_summary(f"published {cell.wheel.filename}", _facts(cell, site))
-    if not cells:
-        for plan in work.plans:
-            console.answer(f"would build, repair, verify, publish and prove {plan.title} (key {plan.key})")
+    for plan in work.plans if dry_run else ():
+        console.answer(f"would build, repair, verify, publish and prove {plan.title} (key {plan.key})")
+    require_all(released.failures, len(work.plans))
 
 
 def _facts(cell: Cell, site: Site) -> list[tuple[str, str]]:
@@ -135,20 +207,21 @@ def published(plan: Plan, registry: Registry) -> PublishedWheel | None:
     Of several it is the one that this very plan made, if that is among them.
     """
     package = registry.packages.get(plan.recipe.name)
-    fitting = [wheel for wheel in (package.wheels if package else ()) if _fits(wheel, plan)]
+    fitting = [
+        wheel
+        for wheel in (package.wheels if package else ())
+        if wheel.yanked is None and _fits(wheel.filename, plan)
+    ]
     return next((wheel for wheel in fitting if wheel.build_key == plan.key), fitting[0] if fitting else None)
 
 
-def _fits(wheel: PublishedWheel, plan: Plan) -> bool:
-    _, version, _, tags = parse_wheel_filename(wheel.filename)
-    return (
-        version == plan.version
-        and wheel.yanked is None
-        and any(
-            _runs_on(tag.platform, plan)
-            for tag in tags
-            if tag.interpreter == plan.target.python_tag or tag.abi in ("abi3", "none")
-        )
+def _fits(filename: str, plan: Plan) -> bool:
+    """Say whether a filename is of a plan's version, and for its target."""
+    _, version, _, tags = parse_wheel_filename(filename)
+    return version == plan.version and any(
+        _runs_on(tag.platform, plan)
+        for tag in tags
+        if tag.interpreter == plan.target.python_tag or tag.abi in ("abi3", "none")
     )
 
 
@@ -162,7 +235,7 @@ def _runs_on(platform: str, plan: Plan) -> bool:
 
 
 def _verified(plan: Plan, site: Site, *, jobs: int | None, skip_build: bool) -> Report:
-    for attempt in range(1, ATTEMPTS + 1):
+    for number in range(1, ATTEMPTS + 1):
         wheel = _wheel(plan, site, jobs=jobs, skip_build=skip_build)
         (report,) = verify_wheels([wheel], site)
         if report.passed:
@@ -171,21 +244,25 @@ def _verified(plan: Plan, site: Site, *, jobs: int | None, skip_build: bool) -> 
         if skip_build:
             raise VerificationFailed(f"{wheel} did not verify; build it again without --skip-build")
         built.discard(wheel)
-        if attempt < ATTEMPTS:
-            console.note(f"{wheel.name} is removed and built again (attempt {attempt + 1} of {ATTEMPTS})")
+        if number < ATTEMPTS:
+            console.note(f"{wheel.name} is removed and built again (attempt {number + 1} of {ATTEMPTS})")
     raise VerificationFailed(
         f"{plan.title} did not verify in {ATTEMPTS} builds; the last findings stand above"
     )
 
 
 def _wheel(plan: Plan, site: Site, *, jobs: int | None, skip_build: bool) -> Path:
-    earlier = find_built(plan, site)
+    earlier = _found_built(plan, site) if skip_build else find_built(plan, site)
     if earlier:
         console.note(f"· {earlier.name} was built earlier from the same inputs")
         return earlier
-    if skip_build:
-        raise UsageError(
-            f"--skip-build: no wheel in {site.wheels} was made by this plan of {plan.title}; "
-            f"run 'invoke build {plan.recipe.name} --python {plan.target.python}' first"
-        )
     return build_wheel(plan, site, jobs=jobs).path
+
+
+def _found_built(plan: Plan, site: Site) -> Path:
+    if earlier := find_built(plan, site):
+        return earlier
+    raise UsageError(
+        f"--skip-build: no wheel in {site.wheels} was made by this plan of {plan.title}; "
+        f"run 'invoke build {plan.recipe.name} --python {plan.target.python}' first"
+    )

@@ -49,7 +49,13 @@ def _repair(wheel: Path, site: Site, into: Path) -> Repaired:
         repaired = repair(wheel, into, exclude=exclude, glibc_ceiling=site.settings.glibc)
         at.outcome = repaired.policy
     if known:
-        built.keep(repaired.path, build_key=known.build_key, gpu=known.gpu, facts=known.facts)
+        built.keep(
+            repaired.path,
+            build_key=known.build_key,
+            gpu=known.gpu,
+            facts=known.facts,
+            log=built.log_of(wheel),
+        )
     return repaired
 
 

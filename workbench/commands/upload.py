@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,12 +15,14 @@ from workbench.errors import UsageError
 from workbench.publish.plan import Candidate
 from workbench.publish.transaction import Published, publish
 from workbench.recipe.load import load, names
+from workbench.store.layout import log_key, patch_key
 from workbench.store.opening import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from workbench.registry.model import BuildFacts
     from workbench.site import Site
     from workbench.verify.report import Report
 
@@ -57,14 +61,40 @@ def _candidate(report: Report, site: Site) -> Candidate:
             f"{report.path.name}: {report.name} has no recipe, which says where a package comes from: "
             f"'invoke add-package {report.name} --source ...' makes one"
         )
+    recipe = load(site.recipes, report.name)
     known = built.recall(report.path)
+    facts, texts = _evidence(report, known.facts, site.patches / recipe.patches) if known else (None, {})
     return Candidate.of(
         report,
-        package_facts(load(site.recipes, report.name)),
+        package_facts(recipe),
         now=datetime.now(UTC),
         build_key=known.build_key if known else None,
-        build=known.facts if known else None,
+        build=facts,
+        texts=texts,
     )
+
+
+def _evidence(report: Report, facts: BuildFacts, series: Path) -> tuple[BuildFacts, dict[str, bytes]]:
+    """Return a build's facts with links to its log and its patches, and by key what they lead to."""
+    texts: dict[str, bytes] = {}
+    log_link = None
+    if log := built.log_of(report.path):
+        log_link = log_key(report.name, report.path.name, hashlib.sha256(log).hexdigest())
+        texts[log_link] = log
+    patches = []
+    for patch in facts.patches:
+        path = series / patch.name
+        text = path.read_bytes() if path.is_file() else b""
+        if hashlib.sha256(text).hexdigest() == patch.sha256:
+            link = patch_key(report.name, patch.name, patch.sha256)
+            texts[link] = text
+            patches.append(replace(patch, url=link))
+        else:
+            console.note(
+                f"· {path} is not what {report.path.name} was built with: its page names it, without a link"
+            )
+            patches.append(patch)
+    return replace(facts, log=log_link, patches=tuple(patches)), texts
 
 
 def report(published: Published, *, json: bool) -> None:

@@ -15,7 +15,7 @@ from workbench.errors import UsageError, nearest
 from workbench.publish.pages import copy_registry, draw_pages
 from workbench.publish.registry import amend, current, timestamp
 from workbench.registry.model import Removal
-from workbench.store.layout import file_key, metadata_key, provenance_key
+from workbench.store.layout import file_key
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -146,8 +146,10 @@ def delete_due(store: Store, *, now: datetime) -> tuple[tuple[Removal, ...], int
     begun = amend(store, begin, "begin to delete removed files").after
     chosen = due(begun, now=now)
     for gone in chosen:
-        for key_of in (provenance_key, metadata_key, file_key):
-            store.delete(key_of(gone.project, gone.filename))
+        # the wheel, and all that lies beside it under its name; the wheel last, for by it one sees what is there
+        beside = [entry.key for entry in store.entries(file_key(gone.project, gone.filename))]
+        for key in sorted(beside, reverse=True):
+            store.delete(key)
     names = ", ".join(gone.filename for gone in chosen)
     ended = amend(store, lambda registry: _in_state(registry, chosen, "deleted"), f"delete {names}")
     return chosen, ended.after.generation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.console import file_size
@@ -12,6 +12,7 @@ from workbench.errors import StoreError
 from workbench.publish.registry import timestamp
 from workbench.registry.file import dumps
 from workbench.registry.model import Package, PublishedWheel, Registry
+from workbench.registry.unavailable import filled
 from workbench.store.folder import taken
 from workbench.store.layout import file_key, metadata_key, provenance_key, record_key, url
 
@@ -31,7 +32,8 @@ class Candidate:
 
     `project` is the normalised name, `package` the project's facts without wheels, `wheel` the registry's
     entry, made from what verification computed, `path` the file, `metadata` its ``METADATA`` and `provenance`
-    its attestations (PEP 740), where there are any.
+    its attestations (PEP 740), where there are any. `texts` are what the entry links to beside these, by key: the
+    build's log, the patches.
     """
 
     project: str
@@ -40,6 +42,7 @@ class Candidate:
     path: Path
     metadata: bytes
     provenance: bytes | None = None
+    texts: Mapping[str, bytes] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -51,6 +54,7 @@ class Candidate:
         build_key: str | None = None,
         build: BuildFacts | None = None,
         provenance: bytes | None = None,
+        texts: Mapping[str, bytes] | None = None,
     ) -> Candidate:
         """Return the candidate that a passed report speaks of. Nothing is read or hashed again."""
         python, platform = _cell(report.tags[0])
@@ -76,6 +80,7 @@ class Candidate:
             path=report.path,
             metadata=report.metadata,
             provenance=provenance,
+            texts=texts or {},
         )
 
 
@@ -187,6 +192,7 @@ def merge(registry: Registry, plan: Plan) -> Registry:
         registry = registry.with_package(name, known.described_by(facts) if known else facts)
         if registry.find(wheel.filename) is None:
             registry = registry.with_wheel(name, wheel)
+            registry = registry.with_package(name, filled(registry.packages[name]))
     back = {planned.wheel.filename for planned in plan.wheels}
     return replace(registry, removed=tuple(gone for gone in registry.removed if gone.filename not in back))
 
@@ -225,6 +231,8 @@ def _writes(candidate: Candidate, wheel: PublishedWheel) -> tuple[Write, ...]:
     contents: list[tuple[str, bytes]] = [(metadata_key(project, filename), candidate.metadata)]
     if candidate.provenance is not None:
         contents.append((provenance_key(project, filename), candidate.provenance))
+    # what was recorded before may have come from another build, with another log
+    contents += [(key, text) for key, text in candidate.texts.items() if key in _linked(wheel)]
     contents.append((record_key(project, filename), record_of(project, candidate.package, wheel)))
     file = Write(
         key=file_key(project, filename), content=candidate.path, sha256=wheel.sha256, size=wheel.size
@@ -234,6 +242,11 @@ def _writes(candidate: Candidate, wheel: PublishedWheel) -> tuple[Write, ...]:
         for key, content in contents
     )
     return (file, *beside)
+
+
+def _linked(wheel: PublishedWheel) -> set[str | None]:
+    """Return what a registry entry links to beside the wheel's own files."""
+    return {wheel.build.log, *(patch.url for patch in wheel.build.patches)} if wheel.build else set()
 
 
 def _refuse_other_bytes(registry: Registry, wheel: PublishedWheel, place: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from workbench.registry.model import PublishedWheel, Registry
     from workbench.site import Site
     from workbench.store.protocol import Entry, Store
+
+_BESIDE = re.compile(r"(?<=\.whl)\.(metadata|provenance|[0-9a-f]{12}\.log)$")
+"""What the files beside a wheel have behind its name."""
 
 CLEANED_DAYS = 7
 """How old a leftover must be: an upload that is under way is younger."""
@@ -230,10 +234,11 @@ def _strays(store: Store, registry: Registry, entries: Mapping[str, Entry] | Non
     """Yield the files that belong to no wheel that is, or ever was, published."""
     recorded = {entry.key.removeprefix(RECORDS).removesuffix(".json") for entry in store.entries(RECORDS)}
     recorded |= {f"{name}/{wheel.filename}" for name, wheel in registry.wheels()}
+    logs = {each.log for package in registry.packages.values() for each in package.unavailable}
     for entry in entries.values() if entries is not None else store.entries(FILES):
-        project, _, name = entry.key.removeprefix(FILES).partition("/")
-        wheel = name.removesuffix(".metadata").removesuffix(".provenance")
-        if f"{project}/{wheel}" not in recorded:
+        wheel = _BESIDE.sub("", entry.key.removeprefix(FILES))
+        # a patch may be any wheel's, also of one that a rollback brings back
+        if wheel not in recorded and entry.key not in logs and not entry.key.endswith(".patch"):
             yield entry
 
 

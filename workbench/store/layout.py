@@ -4,7 +4,8 @@
 
     packages.json                   the registry
     index/…                         the pages
-    files/<project>/<filename>      a wheel; beside it .metadata (PEP 658) and .provenance (PEP 740)
+    files/<project>/<filename>      a wheel; beside it .metadata (PEP 658), .provenance (PEP 740) and its build's log
+    files/<project>/<name>.patch    a patch that wheels were built with
     records/<project>/<filename>.json   the immutable record of a wheel: a registry of only that one
     history/<generation>.json       the registry as it was at a generation
 
@@ -50,6 +51,20 @@ def provenance_key(project: str, filename: str) -> str:
     return f"{FILES}{project}/{filename}.provenance"
 
 
+def log_key(project: str, name: str, sha256: str) -> str:
+    """Return where the log of a build lies: that of the wheel `name`, or of a build that failed.
+
+    The log's own hash is in it, for two builds may make the same wheel, and never have the same log.
+    """
+    return f"{FILES}{project}/{name}.{sha256[:12]}.log"
+
+
+def patch_key(project: str, name: str, sha256: str) -> str:
+    """Return where a patch lies, of which there may be several of one name over time."""
+    stem = name.rpartition("/")[2].removesuffix(".patch").removesuffix(".diff")
+    return f"{FILES}{project}/{stem}.{sha256[:12]}.patch"
+
+
 def record_key(project: str, filename: str) -> str:
     """Return where a wheel's record lies."""
     return f"{RECORDS}{project}/{filename}.json"
@@ -71,7 +86,7 @@ def headers(key: str) -> Headers:
     cache = IMMUTABLE if key.startswith((FILES, RECORDS, HISTORY)) else CHANGING
     if name.endswith(".whl"):
         return Headers("application/octet-stream", cache)
-    if name.endswith(".metadata"):
+    if name.endswith((".metadata", ".log", ".patch")):
         return Headers("text/plain; charset=utf-8", cache)
     if name.endswith(".provenance"):
         return Headers("application/vnd.pypi.integrity.v1+json", cache)

@@ -1,0 +1,63 @@
+"""Gaps: why there is no wheel for a target, told on the package's page.
+
+A build that failed is told of with its log, a target that the recipe does not support with the reason. A wheel that is
+published for the target later takes the place of either.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from workbench.publish.pages import draw_pages
+from workbench.publish.registry import amend, current
+from workbench.registry.unavailable import with_reasons
+from workbench.store.layout import log_key
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workbench.registry.model import Registry, Unavailable
+    from workbench.site import Site
+    from workbench.store.protocol import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A target without a wheel, and why; `log` is what the build called `name` said, if one failed."""
+
+    why: Unavailable
+    name: str
+    log: bytes | None = None
+
+
+def tell(site: Site, store: Store, project: str, gaps: Sequence[Gap]) -> bool:
+    """Publish why targets of a project have no wheel, their logs first; return whether any of it was new.
+
+    A project that is not registered stays so: for a failure alone there is no page. Raises StoreError, RegistryError.
+    """
+    package = current(store).packages.get(project)
+    told = [_placed(project, gap) for gap in gaps]
+    reasons = [why for why, _ in told]
+    if package is None or with_reasons(package, reasons) == package:
+        return False
+    store.prepare()
+    for why, log in told:
+        if why.log is not None and log is not None:
+            store.create(why.log, log, sha256=hashlib.sha256(log).hexdigest())
+
+    def change(registry: Registry) -> Registry:
+        known = registry.packages.get(project)
+        return registry.with_package(project, with_reasons(known, reasons)) if known else registry
+
+    changed = amend(store, change, f"tell why {project} has no wheel for {len(gaps)} of its targets").changed
+    draw_pages(site, store)
+    return changed
+
+
+def _placed(project: str, gap: Gap) -> tuple[Unavailable, bytes | None]:
+    """Return a reason with the key where its log goes."""
+    if gap.log is None:
+        return gap.why, None
+    return replace(gap.why, log=log_key(project, gap.name, hashlib.sha256(gap.log).hexdigest())), gap.log
