@@ -11,7 +11,6 @@ from workbench.build import memory
 from workbench.build.container import build_in_container
 from workbench.build.host import build_here
 from workbench.build.machine import foreign_programs
-from workbench.build.restamp import restamp
 from workbench.build.workplace import Workplace
 from workbench.console import step
 from workbench.errors import CommandFailed
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
 
 def build(plan: Plan, site: Site, *, jobs: int | None = None) -> Path:
     """Build one plan and return the raw wheel, in the plan's folder below ``.workbench/builds``.
+
+    It has the version that its source says; the plan's own may have a suffix and a local part on top.
 
     `jobs` caps the compilers that run at once; the default is one for each processor that this process may use, and
     in any case no more than there is memory for.
@@ -42,9 +43,7 @@ def build(plan: Plan, site: Site, *, jobs: int | None = None) -> Path:
                 raise place.failed(str(error)) from error
             at.outcome = wheel.name
         _check(wheel, place)
-        if parse_wheel_filename(wheel.name)[1] == plan.version and not plan.requires:
-            return wheel
-        return restamp(wheel, plan.version, requires=plan.requires)
+        return wheel
 
 
 def _jobs(plan: Plan, requested: int | None) -> int:

@@ -21,6 +21,7 @@ from workbench.recipe.load import load
 from workbench.recipe.model import Git, LocalFolder, Sdist
 from workbench.registry.model import BuildFacts, PatchApplied
 from workbench.repair.repair import Repaired, repair
+from workbench.repair.restamp import restamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -123,6 +124,8 @@ def build_wheel(plan: Plan, site: Site, *, jobs: int | None = None) -> Repaired:
     Raises what fetching, patching, building and repairing raise.
     """
     raw = build(plan, site, jobs=jobs)
+    if plan.requires or parse_wheel_filename(raw.name)[1] != plan.version:
+        raw = restamp(raw, plan.version, requires=plan.requires)
     with console.step(f"repair {raw.name}") as at:
         repaired = repair(
             raw,

@@ -9,7 +9,7 @@ import hashlib
 import os
 import struct
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from workbench import record
@@ -18,7 +18,7 @@ from workbench.binary.wheel import content, data_offset
 from workbench.deflate import compressor, deflate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from io import FileIO
     from pathlib import Path
 
@@ -26,8 +26,17 @@ _CHUNK = 1 << 20
 _SIGNATURES = (".dist-info/RECORD.jws", ".dist-info/RECORD.p7s")
 
 
-def assemble(target: Path, *, base: Path, made: Path, changed: Mapping[str, Path | bytes]) -> None:
+def assemble(
+    target: Path,
+    *,
+    base: Path,
+    made: Path,
+    changed: Mapping[str, Path | bytes],
+    renamed: Callable[[str], str] = str,
+) -> None:
     """Write the wheel `target` with the members of the wheel `made`, those of `changed` in place of its own.
+
+    `renamed` gives each member its new name; `changed` goes by the old ones.
 
     A member that RECORD shows to be the same in the wheel `base` is copied from there as it is. RECORD comes
     last, with the rows of what changed made anew; signatures of the old one, and folders that only `made` has, are
@@ -43,12 +52,14 @@ def assemble(target: Path, *, base: Path, made: Path, changed: Mapping[str, Path
         for name in sorted(payload, key=lambda name: (order.get(name, len(order)), name)):
             member = new.members[name]
             if name in changed:
-                rows[name] = writer.add(member, _Fresh.of(changed[name]))
+                rows[name] = writer.add(member, _Fresh.of(changed[name]), renamed(name))
             elif name in order and (base == made or member.is_dir() or old.row(name) == new.row(name)):
-                writer.copy(old.file, old.members[name])
+                writer.copy(old.file, old.members[name], renamed(name))
             elif not member.is_dir():
-                rows[name] = writer.add(member, _Fresh(member.file_size, content(new.file, member)))
-        writer.add(new.members[new.record], _Fresh.of(record.write(rows.values())))
+                fresh = _Fresh(member.file_size, content(new.file, member))
+                rows[name] = writer.add(member, fresh, renamed(name))
+        written = (replace(row, path=renamed(path)) for path, row in rows.items())
+        writer.add(new.members[new.record], _Fresh.of(record.write(written)), renamed(new.record))
         writer.close()
 
 
@@ -117,10 +128,10 @@ class _Entry:
     size: int = 0
 
     @classmethod
-    def like(cls, member: zipfile.ZipInfo, *, method: int, offset: int) -> _Entry:
-        """Return a new entry with a member's name, date and mode."""
+    def like(cls, member: zipfile.ZipInfo, name: str, *, method: int, offset: int) -> _Entry:
+        """Return a new entry with a member's date and mode."""
         return cls(
-            name=member.filename,
+            name=name,
             method=method,
             date_time=member.date_time,
             attributes=member.external_attr,
@@ -182,9 +193,9 @@ class _Writer:
         self._file = file
         self._entries: list[_Entry] = []
 
-    def copy(self, source: FileIO, member: zipfile.ZipInfo) -> None:
+    def copy(self, source: FileIO, member: zipfile.ZipInfo, name: str) -> None:
         """Copy a member of another zip file, compressed as it lies there."""
-        entry = _Entry.like(member, method=member.compress_type, offset=self._file.tell())
+        entry = _Entry.like(member, name, method=member.compress_type, offset=self._file.tell())
         entry.crc, entry.compressed, entry.size = member.CRC, member.compress_size, member.file_size
         self._write(entry.local_header(wide=max(entry.compressed, entry.size) >= _FULL_32))
         at, end = (start := data_offset(source, member)), start + member.compress_size
@@ -195,9 +206,9 @@ class _Writer:
             at += sent
         self._entries.append(entry)
 
-    def add(self, like: zipfile.ZipInfo, fresh: _Fresh) -> record.Row:
+    def add(self, like: zipfile.ZipInfo, fresh: _Fresh, name: str) -> record.Row:
         """Write a new member, deflated, and return its row of RECORD."""
-        entry = _Entry.like(like, method=zipfile.ZIP_DEFLATED, offset=self._file.tell())
+        entry = _Entry.like(like, name, method=zipfile.ZIP_DEFLATED, offset=self._file.tell())
         # what cannot be deflated grows a little
         wide = fresh.size >= _FULL_32 - (_FULL_32 >> 8)
         self._write(entry.local_header(wide=wide))

@@ -1,0 +1,56 @@
+"""Who builds what: the builder that is named, or the one that fits; what the site's settings add to a plan."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from workbench.commands.builder import assign
+from workbench.errors import ContainerError, UsageError
+from workbench.plan.plan import plan
+from workbench.plan.target import Target, this_arch, this_python
+from workbench.recipe import Recipe, Sdist
+from workbench.site import Site
+
+if TYPE_CHECKING:
+    from workbench.plan.plan import Plan
+
+RECIPE = Recipe(
+    name="demo", version="1.0", description="d", source=Sdist(sha256="0" * 64), compute=("cpu", "rocm*")
+)
+HERE = Target(python=this_python(), arch=this_arch())
+ROCM = replace(HERE, compute="rocm6.4", gpu=("gfx1151",))
+
+
+def planned(target: Target) -> Plan:
+    ((made,), _) = plan(RECIPE, (), (target,))
+    return made
+
+
+def test_the_targets_glibc_counts_more_than_the_sites(site: Site) -> None:
+    (site.root / "workbench.yaml").write_text('glibc: "2.39"\n')
+    assert assign(planned(HERE), "host", Site(site.root)).glibc == "2.39"
+    assert assign(planned(replace(HERE, glibc="2.28")), "host", Site(site.root)).glibc == "2.28"
+
+
+def test_rocm_is_built_in_an_image_that_has_it_and_nowhere_else(site: Site) -> None:
+    with pytest.raises(UsageError, match=r"--builder host: rocm6\.4 is built in a container"):
+        assign(planned(ROCM), "host", site)
+    with pytest.raises(ContainerError, match=rf"container\.images\.rocm6\.4\.{this_arch()}"):
+        assign(planned(ROCM), "auto", site)
+    (site.root / "workbench.yaml").write_text(
+        f"container: {{images: {{rocm6.4: {{{this_arch()}: example.com/rocm}}}}}}\n"
+    )
+    made = assign(planned(ROCM), "auto", Site(site.root))
+    assert (made.builder, made.image) == ("container", "example.com/rocm")
+    assert "rocm6.4 is built in an image that has it" in made.why
+
+
+def test_a_builder_for_another_architecture_is_refused(site: Site) -> None:
+    other = {"x86_64": "aarch64", "aarch64": "x86_64"}[this_arch()]
+    with pytest.raises(UsageError, match=f"{other} is not this machine's own architecture"):
+        assign(planned(replace(HERE, arch=other)), "host", site)
+    with pytest.raises(UsageError, match=r"did you mean 'container'\?"):
+        assign(planned(HERE), "containr", site)
