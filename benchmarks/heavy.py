@@ -1,6 +1,7 @@
 """What it takes to build the packages that compile for long: a row of docs/built.md for each wheel.
 
-    .venv/bin/python benchmarks/heavy.py [NAME ...] [--arch x86_64,aarch64] [--torch 2.11] [--gpu sm_121] [--jobs 1]
+    .venv/bin/python benchmarks/heavy.py [NAME[:VARIANT] ...] [--arch x86_64,aarch64] [--torch 2.11] [--gpu sm_121]
+        [--jobs 1] [--source-dir DIR]
 
 Each wheel is built, repaired and verified as ``invoke build`` and ``invoke verify`` do it, into ``wheels/``. Wall and
 CPU seconds (user and system) are those of the build with its environment, of the programs that it started too. Memory
@@ -33,7 +34,15 @@ if TYPE_CHECKING:
     from workbench.repair.repair import Repaired
     from workbench.verify.report import Report
 
-HEAVY = ("causal-conv1d", "torch-scatter")
+HEAVY = (
+    "causal-conv1d",
+    "torch-scatter",
+    "gsplat",
+    "nv-grouped-gemm",
+    "mamba-ssm",
+    "flash-attn:hdim128",
+    "sageattention",
+)
 COMPUTE = "cu130"
 PAUSE = 0.2
 
@@ -101,17 +110,19 @@ def row(title: str, meter: Meter, repaired: Repaired, report: Report) -> str:
 def main() -> None:
     """Build, verify, and print the rows; end at the first that fails."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", default=HEAVY, metavar="NAME")
+    parser.add_argument("names", nargs="*", default=HEAVY, metavar="NAME[:VARIANT]")
     parser.add_argument("--arch", default="x86_64,aarch64")
     parser.add_argument("--torch", default="2.11")
     parser.add_argument("--gpu", default="sm_121")
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--source-dir", type=Path, help="where the recipe's own source cannot be reached")
     asked = parser.parse_args()
     site = Site.here()
-    axes = Axes(arch=asked.arch, compute=COMPUTE, torch=asked.torch, gpu=asked.gpu)
     rows = []
-    for name in asked.names:
-        for plan in plans(Request(name=name, axes=axes), site)[0]:
+    for word in asked.names:
+        name, _, variant = word.partition(":")
+        axes = Axes(arch=asked.arch, compute=COMPUTE, torch=asked.torch, gpu=asked.gpu, variant=variant)
+        for plan in plans(Request(name=name, axes=axes, source_dir=asked.source_dir), site)[0]:
             with Meter() as meter:
                 repaired = build_wheel(plan, site, jobs=asked.jobs)
             reports = verify_wheels([repaired.path], site)

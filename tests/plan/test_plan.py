@@ -216,15 +216,18 @@ def test_a_template_that_asks_for_what_is_not_there_is_refused() -> None:
 
 VARIED = replace(
     TORCH_RECIPE,
-    variants=("hdim128",),
-    environment={"DIMENSIONS": when("128", variant="hdim128")},
+    variants=("hdim64", "hdim128"),
+    environment={"DIMENSIONS": (when("64", variant="hdim64"), when("128", variant="hdim128"), "all")},
     local_version="cu{cuda}torch{torch}.{variant}",
 )
 
 
 def test_a_variant_is_built_as_its_conditions_say_and_named_in_the_version() -> None:
     usual, variant = one(VARIED, CUDA), one(VARIED, replace(CUDA, variant="hdim128"))
-    assert (str(usual.version), usual.environment) == ("1.0+cu130torch2.11", {})
+    assert (str(usual.version), usual.environment) == (
+        "1.0+cu130torch2.11",
+        {"DIMENSIONS": "all"},
+    )
     assert (str(variant.version), variant.environment) == (
         "1.0+cu130torch2.11.hdim128",
         {"DIMENSIONS": "128"},

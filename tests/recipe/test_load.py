@@ -91,6 +91,7 @@ def test_a_missing_key_is_named(site: Site) -> None:
     [
         ('test_requires=("numpy")', "test_requires: expected a tuple of strings"),
         ("environment={'A': 1}", "environment: expected a dict of strings"),
+        ("environment={'A': (1,)}", "environment: expected a dict of strings"),
         ('python="3.x"', "python: Invalid specifier"),
         ('build_requires=("cmake >",)', "build_requires: "),
     ],

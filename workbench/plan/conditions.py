@@ -36,9 +36,15 @@ def values_for(values: Iterable[str | When], target: Target) -> tuple[str, ...]:
     )
 
 
-def variables_for(variables: Mapping[str, str | When], target: Target) -> dict[str, str]:
-    """Return the variables that hold for a target."""
-    return {name: held for name, value in variables.items() for held in values_for((value,), target)}
+def variables_for(
+    variables: Mapping[str, str | When | tuple[str | When, ...]], target: Target
+) -> dict[str, str]:
+    """Return the variables that hold for a target; of several values of one, the first that does."""
+    held = {
+        name: values_for(value if isinstance(value, tuple) else (value,), target)
+        for name, value in variables.items()
+    }
+    return {name: values[0] for name, values in held.items() if values}
 
 
 def unsupported(recipe: Recipe, target: Target) -> str | None:

@@ -18,7 +18,7 @@ from packaging.version import InvalidVersion, Version
 from workbench.errors import RecipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -147,7 +147,7 @@ class Recipe:
     ============================  =====================================================================
 
     In ``build_requires``, ``before_all``, ``before_build``, ``environment`` and ``repair_exclude`` a value may be a
-    ``when(...)``.
+    ``when(...)``. A variable of ``environment`` may have several, of which the first that holds counts.
 
     Raises RecipeError, which starts with the key.
     """
@@ -169,7 +169,7 @@ class Recipe:
     cuda_libraries: tuple[str, ...] = ()
     before_all: tuple[str | When, ...] = ()
     before_build: tuple[str | When, ...] = ()
-    environment: dict[str, str | When] = field(default_factory=dict)
+    environment: dict[str, str | When | tuple[str | When, ...]] = field(default_factory=dict)
     memory_per_job: float = 0
     local_version: str | None = None
     repair_exclude: tuple[str | When, ...] = ()
@@ -213,10 +213,24 @@ _TYPES: dict[str, tuple[type | tuple[type, ...], type | tuple[type, ...], str]] 
     "tuple[str, ...]": (tuple, str, 'a tuple of strings: ("x",)'),
     "tuple[When, ...]": (tuple, When, 'a tuple of when(...): (when("x", compute="cu13*"),)'),
     "tuple[str | When, ...]": (tuple, (str, When), 'a tuple of strings and when(...): ("x",)'),
-    "dict[str, str | When]": (dict, (str, When), "a dict of strings, its values strings or when(...)"),
+    "dict[str, str | When | tuple[str | When, ...]]": (
+        dict,
+        (str, When),
+        "a dict of strings, its values strings, when(...) or tuples of them",
+    ),
     "Sdist | Git": ((Sdist, Git), (), "Sdist(...) or Git(...)"),
 }
 """For each annotation of this module: the type, the type of its parts, and what to tell a person."""
+
+
+def _parts(item: object) -> Iterator[object]:
+    """Yield what a tuple or a dict holds, and what tuples in a dict hold."""
+    if isinstance(item, tuple):
+        yield from item
+    elif isinstance(item, dict):
+        yield from item
+        for held in item.values():
+            yield from held if isinstance(held, tuple) else (held,)
 
 
 def _check(value: Any) -> None:  # noqa: ANN401 - any dataclass of this module
@@ -225,6 +239,6 @@ def _check(value: Any) -> None:  # noqa: ANN401 - any dataclass of this module
     for each in fields(value):
         item = getattr(value, each.name)
         kinds, part_kinds, expected = _TYPES[str(each.type)]
-        parts = item if isinstance(item, tuple) else (*item, *item.values()) if isinstance(item, dict) else ()
+        parts = tuple(_parts(item))
         if not isinstance(item, kinds) or not all(isinstance(part, part_kinds) for part in parts):
             raise RecipeError(f"{prefix}{each.name}: expected {expected}, got {item!r:.80}")
