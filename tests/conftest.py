@@ -34,6 +34,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             if CI:
                 pytest.fail(why, pytrace=False)
             pytest.skip(why)
+    for marker in item.iter_markers("long"):
+        if not CI:
+            pytest.skip(f"{marker.args[0]}: CI=true runs it")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest.fixture
