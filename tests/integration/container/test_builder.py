@@ -93,3 +93,22 @@ def test_the_commands_of_a_recipe_are_run_where_they_belong(
     for builder in ("container", "host"):
         made = invoke(*build, "--builder", builder)
         assert made.status == 0, made.stderr
+
+
+def test_what_a_requirement_brings_is_not_copied_in_a_container_either(
+    site: Site, image: Callable[..., str], tmp_path: Path
+) -> None:
+    describe(site, "cuda-kernel", cu130=image("x86_64"))
+    sample = shutil.copytree(CHECKOUT / "examples" / "cuda-kernel", tmp_path / "sample")
+    setup = (sample / "setup.py").read_text()
+    (sample / "setup.py").write_text(setup.replace('"cudart_static"', '"cudart"'))
+    project = (sample / "pyproject.toml").read_text()
+    (sample / "pyproject.toml").write_text(
+        project.replace("requires-python", 'dependencies = ["nvidia-cuda-runtime"]\nrequires-python')
+    )
+    words = ("build", "cuda-kernel", "--source-dir", sample, "--python", "3.11", "--builder", "container")
+    made = invoke(*words, "--compute", "cu130", "--json")
+    assert made.status == 0, made.stderr
+    (wheel,) = json.loads(made.stdout)["wheels"]
+    assert (wheel["grafted"], wheel["excluded"]) == ([], ["libcudart.so.13"])
+    assert [path.partition(": ")[2] for path in wheel["rpaths_added"]] == ["$ORIGIN/../nvidia/cu13/lib"]
