@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,6 @@ from workbench.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from workbench.container.engine import Engine
 
@@ -44,6 +44,10 @@ def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
             yield find_engine("docker")
         finally:
             daemon.terminate()
+    # the daemon leaves a network namespace mounted, and who removes its folder later would stumble over that
+    for line in Path("/proc/mounts").read_text().splitlines():
+        if (mounted := line.split()[1]).startswith(str(root)):
+            run(["umount", mounted])
 
 
 def test_a_wheel_is_built_by_docker_and_tried_in_it(docker: Engine, small: Path, tmp_path: Path) -> None:
