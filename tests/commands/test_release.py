@@ -23,6 +23,7 @@ def test_the_main_job(demo: Demo) -> None:
     assert "manylinux" in wheel.name
     for expected in (wheel.name, "sha256", "pip install"):
         assert expected in first.stdout
+    assert "· demo 1.0 cp311 x86_64 cpu: builder host, x86_64 is this machine's own" in first.stderr
     for step in ("apply 1 patch", "build demo", "repair", "verify", "pip installs it", "uv installs it"):
         assert f"✓ {step}" in first.stderr or step in first.stderr
 

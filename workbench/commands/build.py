@@ -123,6 +123,7 @@ def build_wheel(plan: Plan, site: Site, *, jobs: int | None = None) -> Repaired:
 
     Raises what fetching, patching, building and repairing raise.
     """
+    console.note(f"· {plan.title}: builder {plan.builder}, {plan.why}")
     raw = build(plan, site, jobs=jobs)
     if plan.requires or parse_wheel_filename(raw.name)[1] != plan.version:
         raw = restamp(raw, plan.version, requires=plan.requires)
@@ -196,6 +197,7 @@ def describe(plan: Plan) -> dict[str, Any]:
         "version": str(plan.version),
         "target": str(plan.target),
         "builder": plan.builder,
+        "why": plan.why,
         "source": str(plan.source),
         "patches": [patch.name for patch in plan.patches],
         "build_key": plan.key,
