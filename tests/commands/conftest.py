@@ -81,14 +81,6 @@ class Demo:
     def patch(self) -> Path:
         return self.site.patches / "demo" / "answer.patch"
 
-    def commit(self) -> str:
-        """Commit what changed upstream, pin the recipe to it and return the commit."""
-        before = git(self.repository, "rev-parse", "HEAD")
-        git(self.repository, "commit", "--all", "--quiet", "--message", "more")
-        now = git(self.repository, "rev-parse", "HEAD")
-        self.recipe.write_text(self.recipe.read_text().replace(before, now))
-        return now
-
     def wheels(self) -> list[Path]:
         return sorted(self.site.wheels.glob("*.whl"))
 

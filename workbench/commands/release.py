@@ -116,7 +116,9 @@ def release(work: Todo, site: Site, *, jobs: int | None = None, skip_build: bool
             Cell(package=plan.recipe.name, python=plan.target.python, wheel=planned.wheel)
             for (plan, _), planned in zip(made, uploaded.plan.wheels, strict=True)
         )
-    gaps = [*map(_left_out, work.left_out), *(_failed(each, site) for each in failures)]
+    # of a variant the page has no cell
+    gaps = [_left_out(each) for each in work.left_out if each.target.variant is None]
+    gaps += [_failed(each, site) for each in failures if each.plan.target.variant is None]
     if gaps:
         tell(site, open_store(site), work.package, gaps)
     prove(cells, site)
