@@ -24,13 +24,16 @@ from typing import TYPE_CHECKING, Self
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from workbench.commands.build import Request, build_wheel, plans
-from workbench.commands.verify import require_passed, verify_wheels
+from workbench.commands.verify import verify_wheels
+from workbench.errors import WorkbenchError
 from workbench.plan.target import Axes
 from workbench.site import Site
+from workbench.verify.report import findings_text
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from workbench.plan.plan import Plan
     from workbench.repair.repair import Repaired
     from workbench.verify.report import Report
 
@@ -108,7 +111,7 @@ def row(title: str, meter: Meter, repaired: Repaired, report: Report) -> str:
 
 
 def main() -> None:
-    """Build, verify, and print the rows; end at the first that fails."""
+    """Build, verify, and print a row for each wheel; what fails is told, and the rest goes on."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=HEAVY, metavar="NAME[:VARIANT]")
     parser.add_argument("--arch", default="x86_64,aarch64")
@@ -118,17 +121,25 @@ def main() -> None:
     parser.add_argument("--source-dir", type=Path, help="where the recipe's own source cannot be reached")
     asked = parser.parse_args()
     site = Site.here()
-    rows = []
+    wanted: list[Plan] = []
     for word in asked.names:
         name, _, variant = word.partition(":")
         axes = Axes(arch=asked.arch, compute=COMPUTE, torch=asked.torch, gpu=asked.gpu, variant=variant)
-        for plan in plans(Request(name=name, axes=axes, source_dir=asked.source_dir), site)[0]:
+        wanted += plans(Request(name=name, axes=axes, source_dir=asked.source_dir), site)[0]
+    failed = False
+    for plan in wanted:
+        try:
             with Meter() as meter:
                 repaired = build_wheel(plan, site, jobs=asked.jobs)
-            reports = verify_wheels([repaired.path], site)
-            require_passed(reports)
-            rows.append(row(f"{plan.title}, {plan.builder}", meter, repaired, reports[0]))
-    print("\n".join(rows))
+        except WorkbenchError as error:
+            print(f"{plan.title}: {error}", flush=True)
+            failed = True
+            continue
+        (report,) = verify_wheels([repaired.path], site)
+        print(row(f"{plan.title}, {plan.builder}", meter, repaired, report), flush=True)
+        print(findings_text(report), end="", flush=True)
+        failed = failed or not report.passed
+    sys.exit(failed)
 
 
 if __name__ == "__main__":
