@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.conftest import invoke
 from workbench.index.page import JSON
 
 if TYPE_CHECKING:
@@ -17,11 +18,28 @@ if TYPE_CHECKING:
     from tests.index.wheels import Store
 
 
+SECRETS = (
+    ".git/config",
+    ".venv/pyvenv.cfg",
+    ".workbench/log",
+    "workbench.yaml",
+    "recipes/demo.py",
+    "index.html",
+)
+"""What lies in a site beside what it publishes."""
+
+
 @pytest.fixture
 def server(store: Store) -> Iterator[http.client.HTTPConnection]:
     store.publish("demo", "1.0+local")
     store.draw()
     (store.root.parent / "secret.txt").write_text("secret")
+    for name in SECRETS:
+        (store.root / name).parent.mkdir(exist_ok=True)
+        (store.root / name).write_text("secret")
+    for name in ("demo.log", "demo.patch", "demo.txt"):
+        (store.root / "files" / "demo" / name).write_text("naïve")
+    (store.root / "files" / "demo" / "out.txt").symlink_to(store.root / "workbench.yaml")
     with store.served() as url:
         connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
         yield connection
@@ -47,6 +65,10 @@ def ask(
         ("/index/feed.atom", "application/atom+xml; charset=utf-8"),
         ("/files/demo/demo-1.0%2Blocal-py3-none-any.whl", "application/octet-stream"),
         ("/files/demo/demo-1.0%2Blocal-py3-none-any.whl.metadata", "text/plain; charset=utf-8"),
+        ("/files/demo/demo.log", "text/plain; charset=utf-8"),
+        ("/files/demo/demo.patch", "text/plain; charset=utf-8"),
+        ("/files/demo/demo.txt", "text/plain; charset=utf-8"),
+        ("/packages.json", "application/json"),
     ],
 )
 def test_types(server: http.client.HTTPConnection, path: str, kind: str) -> None:
@@ -79,8 +101,15 @@ def test_a_folder_without_its_slash_is_sent_to_it(server: http.client.HTTPConnec
 @pytest.mark.parametrize(
     "path",
     [
+        "/",
         "/nothing",
         "/files/",
+        *(f"/{name}" for name in SECRETS),
+        "/index/../.git/config",
+        "/.git",
+        "/indexes/",
+        "/packages.json/",
+        "/files/demo/out.txt",
         "/../secret.txt",
         "/%2e%2e/secret.txt",
         "/index/..%2f..%2fsecret.txt",
@@ -88,9 +117,7 @@ def test_a_folder_without_its_slash_is_sent_to_it(server: http.client.HTTPConnec
         "/index/nothing/",
     ],
 )
-def test_what_is_not_there_or_not_below_the_root_is_404(
-    server: http.client.HTTPConnection, path: str
-) -> None:
+def test_what_is_not_there_or_not_published_is_404(server: http.client.HTTPConnection, path: str) -> None:
     response, body = ask(server, path)
     assert response.status == 404
     assert b"secret" not in body
@@ -105,3 +132,21 @@ def test_a_folder_s_address_is_never_another_host_s(server: http.client.HTTPConn
 def test_it_listens_on_loopback_only(server: http.client.HTTPConnection) -> None:
     address = socket.gethostbyname(server.host)
     assert address.startswith("127.")
+
+
+def test_files_may_lie_on_another_disk(store: Store, server: http.client.HTTPConnection) -> None:
+    there = store.root.parent / "disk"
+    (store.root / "files").rename(there)
+    (store.root / "files").symlink_to(there)
+    response, _ = ask(server, "/files/demo/demo-1.0%2Blocal-py3-none-any.whl")
+    assert response.status == 200
+
+
+@pytest.mark.usefixtures("site")
+@pytest.mark.parametrize("port", ["taken", "70000"])
+def test_a_port_that_cannot_be_had_is_named(server: http.client.HTTPConnection, port: str) -> None:
+    port = str(server.port) if port == "taken" else port
+    ran = invoke("serve", "--port", port)
+    assert ran.status == 2
+    assert f"--port {port}: " in ran.stderr
+    assert "--port 0" in ran.stderr

@@ -44,11 +44,20 @@ def outdated(site: Site) -> tuple[str, ...]:
 
 
 def serve(site: Site, *, port: int) -> None:
-    """Serve the site's store, a folder, on loopback until Ctrl-C. Raises UsageError for a store that is none."""
+    """Serve the site's store, a folder, on loopback until Ctrl-C.
+
+    Raises UsageError for a store that is none, and for a port that cannot be had.
+    """
     folder = open_store(site).folder
     if folder is None:
         raise UsageError(f"the store is no folder: its index is at {site.settings.public_url}/index/")
-    with Server(folder, port=port, elsewhere=package_index()) as server:
+    elsewhere = package_index()
+    try:
+        server = Server(folder, port=port, elsewhere=elsewhere)
+    except (OSError, OverflowError) as error:
+        why = error.strerror if isinstance(error, OSError) else "ports go up to 65535"
+        raise UsageError(f"--port {port}: {why}; --port 0 takes a free one") from error
+    with server:
         url = f"{server.url}index/"
         console.answer(
             f"for people:  {url}\nfor pip, uv:  {url}simple/\n"

@@ -1,6 +1,7 @@
-"""A server for a try-out: a folder on loopback, with the types and the ETags that installers want.
+"""A server for a try-out: what a folder store publishes, on loopback, with the types and ETags that installers want.
 
-Not for the world: no TLS, no limits. Any static host does that better.
+Not for the world: no TLS, no limits. Any static host does that better. The folder may be a whole checkout, so nothing
+is served but what a store publishes for everyone.
 """
 
 from __future__ import annotations
@@ -20,8 +21,12 @@ from workbench.index.page import ATOM, CSS, DATA, HTML, JSON, SCRIPT
 if TYPE_CHECKING:
     from pathlib import Path
 
+PUBLISHED = ("index", "files", "packages.json")
+"""What of the folder is served: pages, files, registry. The names are ``store.layout``'s, which stands below."""
+
 _PROJECT = re.compile(r"/index/simple/([a-z0-9-]+)/?")
 INDEX_DOCUMENTS = ("index.html", "index.json")
+TEXT = "text/plain; charset=utf-8"
 TYPES = {
     ".html": HTML,
     ".json": DATA,
@@ -29,12 +34,16 @@ TYPES = {
     ".css": CSS,
     ".js": SCRIPT,
     ".whl": "application/octet-stream",
-    ".metadata": "text/plain; charset=utf-8",
+    ".metadata": TEXT,
+    ".log": TEXT,
+    ".patch": TEXT,
+    ".txt": TEXT,
+    ".provenance": "application/vnd.pypi.integrity.v1+json",
 }
 
 
 class Server(ThreadingHTTPServer):
-    """Serves the folder `root` at http://127.0.0.1:`port`/; port 0 takes a free one.
+    """Serves what is `PUBLISHED` of the folder `root` at http://127.0.0.1:`port`/; port 0 takes a free one.
 
     A project that is not published here is sent to the index `elsewhere`, if one is given, so that what a
     wheel requires is found; one that is published here never is.
@@ -100,8 +109,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Return the file to answer with; a folder if asked for without its slash; None if not there."""
         if "\0" in asked:
             return None
-        path = (self.server.root / posixpath.normpath(asked).lstrip("/")).resolve()
-        if not path.is_relative_to(self.server.root.resolve()):
+        relative = posixpath.normpath(asked).lstrip("/")
+        top = relative.partition("/")[0]
+        path = (self.server.root / relative).resolve()
+        # files/ may be a link to another disk; what lies in it must not lead out of it
+        if top not in PUBLISHED or not path.is_relative_to((self.server.root / top).resolve()):
             return None
         if asked.endswith("/"):
             return next((path / name for name in INDEX_DOCUMENTS if (path / name).is_file()), None)
