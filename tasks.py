@@ -567,7 +567,7 @@ def serve(_: Context, port: int = 8000) -> None:
 
 @verb(
     help={
-        "where": "the URL or the folder of any simple index, ours or another's",
+        "where": "the URL or the folder of any simple index, ours or another's, or of a project's page in one",
         "hashes": "fetch every file and compare its hash",
         "json": JSON,
     }

@@ -120,6 +120,12 @@ class ToolchainError(WorkbenchError):
     exit_code = 18
 
 
+class IndexCheckFailed(WorkbenchError):
+    """An index has errors: pip or uv stops at it, or takes what it should not."""
+
+    exit_code = 19
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return ``" (did you mean 'x'?)"`` for the known word nearest to `word`, or nothing."""
     close = difflib.get_close_matches(word, list(known), n=1)

@@ -4,11 +4,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.index.hosts import Host, hosted
 from tests.index.wheels import Store
 from workbench.registry.model import Registry
 from workbench.site import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -18,3 +20,10 @@ def store(tmp_path: Path) -> Store:
     root = tmp_path / "store"
     root.mkdir()
     return Store(root, Registry(), Settings())
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    """Return a host with a sound index of one project, whose every answer the test may change."""
+    with hosted() as host:
+        yield host

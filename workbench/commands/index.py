@@ -1,4 +1,4 @@
-"""``index`` and ``serve``: the pages drawn again, and served for a try-out."""
+"""``index``, ``serve`` and ``check-index``: the pages drawn again, served for a try-out, and anybody's checked."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from workbench import console
 from workbench.environment import package_index
-from workbench.errors import IndexFault, UsageError
-from workbench.index.check import Finding, check_index
+from workbench.errors import IndexCheckFailed, UsageError
 from workbench.index.draw import STATE, draw, read_state
 from workbench.index.folder import Drawn, write
 from workbench.index.serve import Server
@@ -20,9 +19,10 @@ from workbench.registry.model import Registry
 from workbench.store.opening import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from workbench.index.check import Report
     from workbench.site import Site
 
 
@@ -82,21 +82,27 @@ def served(root: Path) -> Iterator[str]:
             thread.join()
 
 
-def examine(where: str, *, hashes: bool) -> tuple[Finding, ...]:
-    """Check any simple index, by its URL or its folder. Raises IndexFault where there is none."""
-    with console.step(f"read every page of {where}"):
-        return check_index(where, hashes=hashes)
+def examine(where: str, *, hashes: bool) -> Report:
+    """Check any simple index, by its URL or its folder. Raises UsageError, IndexFault where there is none."""
+    from workbench.index.check import check_index  # it takes requests in, which a drawing can do without
+
+    return check_index(where, hashes=hashes)
 
 
-def report_findings(findings: Sequence[Finding], *, json: bool) -> None:
-    """Print findings. Raises IndexFault where one of them is an error."""
+def report_findings(report: Report, *, json: bool) -> None:
+    """Print what was found and a summary. Raises IndexCheckFailed where one of the findings is an error."""
     if json:
-        console.answer_json([asdict(finding) for finding in findings])
+        console.answer_json(asdict(report))
     else:
-        for finding in findings:
+        for finding in report.findings:
             console.answer(f"{finding.severity}: {finding.where}: {finding.what}")
-    errors = sum(finding.severity == "error" for finding in findings)
-    if errors:
-        raise IndexFault(f"{errors} errors; they stand above")
-    if not json:
-        console.answer("no errors" + (f", {len(findings)} warnings" if findings else ""))
+        counts = {
+            "projects": report.projects,
+            "files": report.files,
+            "errors": report.errors,
+            "warnings": len(report.findings) - report.errors,
+        }
+        console.answer_summary(report.where, [(what, str(count)) for what, count in counts.items()])
+    if report.errors:
+        errors = "1 error" if report.errors == 1 else f"{report.errors} errors"
+        raise IndexCheckFailed(f"{report.where}: {errors}; the findings stand above")

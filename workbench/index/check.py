@@ -1,347 +1,227 @@
 """``check-index``: any simple index, ours or another's, against the standards and against what installers accept.
 
-Every finding says what it means for whoever installs. An error makes pip or uv fail, or take what they should not;
-a warning is against a standard, or costs something.
+The way through one: its root, each project's page, each file and its metadata file. ``judge_page`` and ``judge_file``
+say what is wrong with what a page says; here is the asking, and what only shows by it. What they all claim of pip and
+uv is tried on both in ``tests/index/test_claims.py``.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
-from urllib.error import HTTPError, URLError
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import unquote, urljoin, urlsplit
-from urllib.request import Request, urlopen
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import (
-    InvalidName,
-    InvalidSdistFilename,
-    InvalidWheelFilename,
-    canonicalize_name,
-    parse_sdist_filename,
-    parse_wheel_filename,
-)
-from packaging.version import InvalidVersion, Version
+from packaging.utils import canonicalize_name
 
-from workbench.errors import IndexFault
-from workbench.index.listing import Link, Listing, read_html, read_json
-from workbench.index.page import JSON
+from workbench import console
+from workbench.errors import IndexFault, UsageError
+from workbench.index.fetch import Fetcher
+from workbench.index.finding import error, warning
+from workbench.index.judge_file import PIP_HASHES, called, project_of
+from workbench.index.judge_page import astray, files, judge_project, judge_root, lists_files, projects, read
+from workbench.source.url import mask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-TIMEOUT = 30
+    from workbench.index.fetch import Answer
+    from workbench.index.finding import Finding
+    from workbench.index.listing import Link, Listing
+
+T = TypeVar("T")
+R = TypeVar("R")
+
 STREAMS = 8
-HTML_TYPES = ("text/html", "application/vnd.pypi.simple.v1+html")
-ACCEPT = f"{JSON};q=0.9, application/vnd.pypi.simple.v1+html, text/html;q=0.8"
-STATUSES = ("active", "archived", "quarantined", "deprecated")
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
-_WHOLE = re.compile(r"[0-9a-f]{64}")
-_SUFFIXES = (".whl", ".tar.gz", ".zip", ".egg", ".tar.bz2")
+"""Questions under way at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing wrong with an index: how bad it is, the page or file, and what."""
+class Report:
+    """The address of an index, how many projects and files it lists, and what is wrong with it."""
 
-    severity: Literal["error", "warning"]
     where: str
-    what: str
+    projects: int
+    files: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def errors(self) -> int:
+        """How many findings are errors."""
+        return sum(finding.severity == "error" for finding in self.findings)
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """What a URL gives: where it came from in the end, its type ("" where a folder cannot say), size and body."""
+class _Page(NamedTuple):
+    """A project's page: where it came from in the end, what is wrong with it, and the files that it lists."""
 
     url: str
-    type: str
-    size: int | None
-    body: bytes
+    findings: Sequence[Finding]
+    files: Sequence[Link] = ()
 
 
-def check_index(where: str, *, hashes: bool = False) -> tuple[Finding, ...]:
-    """Check the index whose root (its ``simple/``) is at a URL or in a folder.
+def check_index(where: str, *, hashes: bool = False) -> Report:
+    """Check the index whose root (its ``simple/``) is at a URL or in a folder, or the one project's page there.
 
-    Every project's page is read, every file asked for (HEAD), every metadata file fetched and hashed; `hashes`
-    fetches and hashes the files as well. Raises IndexFault where there is no index at all.
+    Every project's page is read, every file asked for, every metadata file fetched and hashed; `hashes` fetches and
+    hashes the files as well. Raises UsageError for what is no address, IndexFault where no index is.
     """
-    root = where if re.match(r"https?://", where) else Path(where).resolve().as_uri()
-    root = root if root.endswith("/") else f"{root}/"
-    try:
-        answer = _get(root)
-    except OSError as error:
-        raise IndexFault(f"{where}: no index here: {error}") from error
-    findings, listing = _read(answer)
-    if listing is None:
-        return tuple(findings)
-    if listing.document is not None and "files" in listing.document:
-        raise IndexFault(f"{where}: a project's page, not an index: give the address of the folder above it")
-    findings += _check_root(listing, answer.url)
-    projects = {canonicalize_name(link.name): link.url for link in listing.links}
+    address = _address(where)
+    fetcher = Fetcher(STREAMS)
+    answer, findings, listing = _open(fetcher, address)
     with ThreadPoolExecutor(STREAMS) as pool:
-        for found in pool.map(lambda one: _check_project(*one, hashes=hashes), projects.items()):
-            findings += found
-    return tuple(findings)
-
-
-def _read(answer: _Answer) -> tuple[list[Finding], Listing | None]:
-    """Read a page by its type, or where there is none by its look."""
-    kind = answer.type
-    looks_json = answer.body.lstrip()[:1] == b"{"
-    if kind == JSON or (looks_json and kind not in HTML_TYPES):
-        findings = (
-            [] if kind in (JSON, "") else [_error(answer.url, f"JSON as {kind}: installers take only {JSON}")]
+        if lists_files(listing):
+            pages = [_Page(answer.url, [*findings, *_judge_alone(listing, answer.url)], files(listing))]
+            findings = []
+        else:
+            findings += judge_root(listing, answer.url)
+            findings = [warning(each.where, each.what) for each in findings]  # installers never read a root
+            pages = _all(
+                pool,
+                lambda project: _read_project(fetcher, *project, address, answer.url),
+                projects(listing, answer.url).items(),
+                title="read the pages",
+                unit="projects",
+            )
+        listed = [(link, page.url) for page in pages for link in page.files]
+        looked = _all(
+            pool,
+            lambda file: list(_look_at(fetcher, *file, hashes=hashes)),
+            listed,
+            title="read the files" if hashes else "ask for the files",
+            unit="files",
         )
-        try:
-            listing = read_json(answer.body, answer.url)
-        except ValueError as error:
-            return [_error(answer.url, str(error))], None
-        return findings + list(_check_version(listing, answer.url)), listing
-    if kind and kind not in HTML_TYPES:
-        return [_error(answer.url, f"a page as {kind}: installers take only HTML and {JSON}")], None
-    listing = read_html(answer.body.decode("utf-8", "replace"), answer.url)
-    findings = list(_check_version(listing, answer.url))
-    if not listing.doctype:
-        findings.append(_warning(answer.url, "no <!DOCTYPE html> at the beginning: old pips refuse the page"))
-    return findings, listing
+    for found in (*(page.findings for page in pages), *looked):
+        findings += found
+    return Report(where=address, projects=len(pages), files=len(listed), findings=tuple(findings))
 
 
-def _check_version(listing: Listing, url: str) -> Iterator[Finding]:
-    version = listing.version
-    if version is None:
-        if listing.document is not None:
-            yield _error(url, "meta.api-version is missing (PEP 691)")
-    elif not re.fullmatch(r"\d+\.\d+", str(version)):
-        yield _error(url, f"API version {version!r} is no MAJOR.MINOR (PEP 629)")
-    elif str(version).split(".")[0] != "1":
-        yield _error(url, f"API version {version}: installers refuse another major than 1 (PEP 629)")
-
-
-def _check_root(listing: Listing, url: str) -> Iterator[Finding]:
-    seen: dict[str, str] = {}
-    for link in listing.links:
-        try:
-            name = canonicalize_name(link.name, validate=True)
-        except InvalidName:
-            yield _error(url, f"{link.name!r} is no project's name: installers cannot ask for it")
-            continue
-        path = urlsplit(link.url).path
-        if listing.document is None and not path.endswith("/"):
-            yield _warning(
-                url,
-                f"{link.name}: its link {link.href} lacks the slash at the end (PEP 503): a redirect each time",
-            )
-        if listing.document is None and path.rstrip("/").rpartition("/")[2] != name:
-            yield _error(
-                url,
-                f"{link.name}: its link {link.href} does not lead to {name}/, which installers ask for (PEP 503)",
-            )
-        if name in seen:
-            yield _error(url, f"{link.name} and {seen[name]} are the same project (PEP 503)")
-        seen[name] = link.name
-
-
-def _check_project(name: str, linked: str, *, hashes: bool) -> list[Finding]:
-    url = urljoin(linked.rstrip("/"), f"./{name}/")  # as installers make it, whatever the root's link is
+def _address(where: str) -> str:
+    """Return the URL of a root, with a slash at the end. Raises UsageError."""
+    if not re.match(r"https?://", where):
+        if not Path(where).is_dir():
+            raise UsageError(f"{where}: neither an http or https URL nor a folder")
+        return f"{Path(where).resolve().as_uri()}/"
     try:
-        answer = _get(url)
-    except OSError as error:
-        return [_error(url, f"listed, but not to be had: {error}")]
-    findings, listing = _read(answer)
+        login = urlsplit(where).username
+    except ValueError as problem:
+        raise UsageError(f"{where}: no URL: {problem}") from problem
+    if login is not None:
+        raise UsageError(
+            f"{mask(where)}: no user or password in a URL, from where it would reach logs: "
+            "~/.netrc is the place for them, for pip and uv as well"
+        )
+    return where if where.endswith("/") else f"{where}/"
+
+
+def _open(fetcher: Fetcher, address: str) -> tuple[Answer, list[Finding], Listing]:
+    """Read the page that the check begins with. Raises IndexFault."""
+    with console.step(f"read {address}"):
+        try:
+            answer = fetcher.get(address)
+        except OSError as problem:
+            raise IndexFault(f"{address}: no index here: {_why(problem)}") from problem
+        findings, listing = read(answer)
+        if listing is None:
+            raise IndexFault(f"{address}: no index here: {findings[-1].what}")
+        if not listing.links and listing.version is None:
+            raise IndexFault(f"{address}: no index here: it lists nothing, and names no version of the API")
+    return answer, findings, listing
+
+
+def _all(
+    pool: ThreadPoolExecutor, work: Callable[[T], R], items: Collection[T], *, title: str, unit: str
+) -> list[R]:
+    """Do the work on all items, some at once, and show how far it is."""
+    done = []
+    with console.progress(title, len(items), unit=unit) as advance:
+        for one in pool.map(work, items):
+            done.append(one)
+            advance(1)
+    return done
+
+
+def _judge_alone(listing: Listing, url: str) -> Iterator[Finding]:
+    """Judge a page of files whose root is not looked at: of which project it is, its address says."""
+    name: str | None = canonicalize_name(unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]))
+    if name not in (project_of(link.filename) for link in files(listing)):
+        yield warning(url, f"no file is of the project {name!r}: the page serves as --find-links at most")
+        name = None
+    yield from judge_project(listing, url, name)
+
+
+def _read_project(fetcher: Fetcher, name: str, link: Link, *roots: str) -> _Page:
+    """Read and judge a project's page at the address that installers make of the root's own, the first of `roots`.
+
+    Where the `link` on the root leads is no concern of theirs.
+    """
+    url = urljoin(roots[0], f"{name}/")
+    wrong = astray(name, link, *roots)
+    try:
+        answer = fetcher.get(url)
+    except OSError as problem:
+        also = f"; {wrong}" if wrong else ""
+        return _Page(url, [error(url, f"{name} is listed, but not to be had: {_why(problem)}{also}")])
+    findings, listing = read(answer)
+    if wrong:
+        findings.append(warning(roots[-1], f"{name}: {wrong}"))
+    if answer.url != url:
+        findings.append(warning(url, f"redirects to {answer.url}: a question more each time"))
     if listing is None:
-        return findings
-    if answer.url != url and urlsplit(answer.url).path != urlsplit(url).path:
-        findings.append(_warning(url, f"redirects to {answer.url}"))
-    if listing.document is not None:
-        findings += _check_document(name, listing, url)
-    files = [
-        link for link in listing.links if listing.document is not None or link.filename.endswith(_SUFFIXES)
-    ]
-    findings += _check_duplicates(files, url)
-    for link in files:
-        findings += _check_file(name, link, url, is_json=listing.document is not None)
-        findings += _check_content(link, url, hashes=hashes)
-    return findings
+        return _Page(answer.url, findings)
+    return _Page(answer.url, [*findings, *judge_project(listing, answer.url, name)], files(listing))
 
 
-def _check_duplicates(files: Iterable[Link], url: str) -> Iterator[Finding]:
-    seen: dict[str, dict[str, str]] = {}
-    for link in files:
-        if seen.setdefault(link.filename, link.hashes) != link.hashes:
-            yield _error(
-                url, f"{link.filename} is listed twice with different hashes: chance decides which is taken"
-            )
-
-
-def _check_document(name: str, listing: Listing, url: str) -> Iterator[Finding]:
-    document = listing.document or {}
-    if document.get("name") != name:
-        yield _error(url, f"name is {document.get('name')!r}, not the normalised {name!r} (PEP 691)")
-    status = document.get("project-status")
-    if status is not None and (not isinstance(status, dict) or status.get("status") not in STATUSES):
-        yield _warning(url, f"project-status {status!r} is none of {', '.join(STATUSES)} (PEP 792)")
-    if _at_least(listing.version, 1):
-        versions = document.get("versions")
-        there = {found[1] for link in listing.links if (found := _parsed(link.name))}
-        if not isinstance(versions, list):
-            yield _error(url, "versions is missing (PEP 700)")
-        elif left := there - {_version(version) for version in versions}:
-            yield _error(
-                url, f"versions lacks {', '.join(map(str, sorted(left)))}, of which there are files (PEP 700)"
-            )
-        for link in listing.links:
-            yield from _check_additions(link, url)
-
-
-def _check_additions(link: Link, url: str) -> Iterator[Finding]:
-    size, time = link.attributes.get("size"), link.attributes.get("upload-time")
-    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
-        yield _error(url, f"{link.name}: size {size!r} is no number of bytes (PEP 700)")
-    if time is not None and not _TIME.fullmatch(str(time)):
-        yield _error(url, f"{link.name}: upload-time {time!r} is not as 2026-11-21T10:00:00Z (PEP 700)")
-
-
-def _check_file(name: str, link: Link, url: str, *, is_json: bool) -> Iterator[Finding]:
-    if link.name != link.filename:
-        yield _error(
-            url, f"{link.name}: its URL ends in {link.filename}, and installers differ in which they believe"
-        )
-    parsed = _parsed(link.filename)
-    if parsed is None and not link.filename.endswith("-variants.json"):  # PEP 825, a draft
-        yield _warning(
-            url, f"{link.filename} is no valid name of a wheel or an sdist: installers pass over it"
-        )
-    elif parsed and parsed[0] != name:
-        yield _error(url, f"{link.filename} is of the project {parsed[0]}: installers pass over it")
-    if "+" in urlsplit(link.url).path:
-        yield _warning(
-            url, f"{link.filename}: + stands unquoted in its URL; S3 reads it as a space: write %2B"
-        )
-    yield from _check_hashes(link, url)
-    yield from _check_attributes(link, url, prefix="" if is_json else "data-")
-
-
-def _check_attributes(link: Link, url: str, *, prefix: str) -> Iterator[Finding]:
-    attributes = link.attributes
-    if python := attributes.get(f"{prefix}requires-python"):
-        try:
-            SpecifierSet(python)
-        except InvalidSpecifier:
-            yield _error(url, f"{link.filename}: requires-python {python!r} is no specifier (PEP 440)")
-    yanked = attributes.get("yanked")
-    if yanked is not None and not isinstance(yanked, bool | str):
-        yield _error(
-            url, f"{link.filename}: yanked is {yanked!r}, neither true, false nor a reason (PEP 592)"
-        )
-    promises = {attributes.get("data-core-metadata"), attributes.get("data-dist-info-metadata")} - {None}
-    if len(promises) > 1:
-        yield _error(url, f"{link.filename}: data-core-metadata and data-dist-info-metadata differ (PEP 714)")
-    provenance = attributes.get(f"{prefix}provenance")
-    if provenance and not str(provenance).startswith("https://"):
-        yield _error(url, f"{link.filename}: provenance {provenance!r} is no absolute https URL (PEP 740)")
-
-
-def _check_hashes(link: Link, url: str) -> Iterator[Finding]:
-    digest = link.hashes.get("sha256")
-    if digest is None and link.hashes:
-        yield _warning(
-            url, f"{link.filename}: hashed by {', '.join(link.hashes)}, and not by sha256 (PEP 503)"
-        )
-    elif digest is None:
-        yield _error(url, f"{link.filename}: no hash: nothing tells a changed or broken file")
-    elif not isinstance(digest, str) or not _WHOLE.fullmatch(digest):
-        yield _error(url, f"{link.filename}: sha256 is not 64 lower-case hex digits")
-    for algorithm, promised in (link.metadata or {}).items():
-        if algorithm != "sha256" or not _WHOLE.fullmatch(str(promised)):
-            yield _error(url, f"{link.filename}: core-metadata {algorithm}={promised} is no sha256 (PEP 658)")
-
-
-def _check_content(link: Link, url: str, *, hashes: bool) -> Iterator[Finding]:
-    """Ask for a file and its metadata file."""
-    # a page of the web must not make anyone read local files, nor a page of https go by http
-    schemes = {"http": ("http", "https"), "https": ("https",), "file": ("file",)}[urlsplit(url).scheme]
-    if urlsplit(link.url).scheme not in schemes:
-        yield _error(url, f"{link.filename}: its URL {link.url} is not of {' or '.join(schemes)}")
+def _look_at(fetcher: Fetcher, link: Link, page: str, *, hashes: bool) -> Iterator[Finding]:
+    """Ask for a file that a page lists, and for its metadata file."""
+    if link.url is None:
         return
+    scheme = urlsplit(link.url).scheme
+    if scheme not in ("http", "https") and not (scheme == "file" and page.startswith("file:")):
+        # pip and uv would install a file of the user's own disk for a page of the web; this reads none
+        yield error(page, f"{called(link)}: its URL {link.url} is not of http or https")
+        return
+    if scheme == "http" and page.startswith("https:"):
+        yield warning(page, f"{called(link)}: the page goes by https, and its file by http")
     try:
-        answer = _get(link.url, body=hashes)
-    except OSError as error:
-        yield _error(link.url, f"dead link: {error}")
+        size = fetcher.head(link.url).size
+        wrong = _wrong(fetcher, link.url, link.hashes) if hashes else []
+    except OSError as problem:
+        yield error(link.url, f"dead link: {_why(problem)}")
         return
-    said = link.attributes.get("size", link.attributes.get("data-size"))
-    if said is not None and answer.size is not None and str(said) != str(answer.size):
-        yield _error(link.url, f"{answer.size} bytes, and the page says {said}")
-    if hashes and (digest := link.hashes.get("sha256")) and hashlib.sha256(answer.body).hexdigest() != digest:
-        yield _error(link.url, "does not have the sha256 that the page says: it will be refused")
+    for algorithm in wrong:
+        yield error(link.url, f"does not have the {algorithm} that the page says: it is refused")
+    said = link.attributes.get("size")
+    if said is not None and size is not None and str(said) != str(size):
+        sound = hashes and link.hashes and not wrong
+        judged = warning if sound else error  # without its hash, the file may be the one that is wrong
+        yield judged(link.url, f"has {size} bytes, and the page says {said}")
+    yield from _look_at_metadata(fetcher, link, f"{link.url}.metadata")
+
+
+def _look_at_metadata(fetcher: Fetcher, link: Link, url: str) -> Iterator[Finding]:
     if link.metadata is None:
         if link.filename.endswith(".whl"):
-            yield _warning(link.url, "no metadata file (PEP 658): resolvers must fetch the wheel to read it")
+            yield warning(
+                link.url or "", "no metadata file (PEP 658): resolvers must read it out of the wheel"
+            )
         return
     try:
-        metadata = _get(f"{link.url}.metadata").body
-    except OSError as error:
-        yield _error(f"{link.url}.metadata", f"promised on the page, but not to be had: {error}")
+        wrong = _wrong(fetcher, url, link.metadata)
+    except OSError as problem:
+        yield error(url, f"promised on the page, but not to be had: {_why(problem)}: pip and uv stop here")
         return
-    promised = link.metadata.get("sha256")
-    if promised and hashlib.sha256(metadata).hexdigest() != promised:
-        yield _error(
-            f"{link.url}.metadata", "does not have the sha256 that the page says: pip and uv stop here"
-        )
+    for algorithm in wrong:
+        yield error(url, f"does not have the {algorithm} that the page says: pip and uv stop here")
 
 
-def _parsed(filename: str) -> tuple[str, Version] | None:
-    """Return the project and the version that a filename says, or None where it says none."""
-    try:
-        if filename.endswith(".whl"):
-            return parse_wheel_filename(filename)[:2]
-        return parse_sdist_filename(filename)
-    except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
-        return None
+def _wrong(fetcher: Fetcher, url: str, promised: Mapping[str, str]) -> list[str]:
+    """Return the algorithms by which a file is another than promised. Raises OSError."""
+    known = {algorithm: digest for algorithm, digest in promised.items() if algorithm in PIP_HASHES}
+    found = fetcher.digests(url, known)
+    return [algorithm for algorithm, digest in known.items() if found[algorithm] != digest.lower()]
 
 
-def _version(text: object) -> Version | None:
-    try:
-        return Version(str(text))
-    except InvalidVersion:
-        return None
-
-
-def _at_least(version: str | None, minor: int) -> bool:
-    return bool(re.fullmatch(r"1\.\d+", str(version))) and int(str(version)[2:]) >= minor
-
-
-def _get(url: str, *, body: bool = True) -> _Answer:
-    """Fetch a URL of http(s) or of a file; a folder's index document for a folder. Raises OSError."""
-    if url.startswith("file:"):
-        path = Path(unquote(urlsplit(url).path))
-        if path.is_dir():
-            path = next(
-                (path / name for name in ("index.html", "index.json") if (path / name).is_file()), path
-            )
-        return _Answer(url, "", path.stat().st_size, path.read_bytes() if body else b"")
-    request = Request(url, headers={"Accept": ACCEPT}, method="GET" if body else "HEAD")  # noqa: S310 - http(s): see the callers
-    try:
-        with urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310 - likewise
-            length = response.headers.get("Content-Length")
-            return _Answer(
-                response.url,
-                response.headers.get_content_type(),
-                int(length) if length else None,
-                response.read(),
-            )
-    except HTTPError as error:
-        raise OSError(f"{error.code} {error.reason}") from error
-    except URLError as error:
-        raise OSError(str(error.reason)) from error
-
-
-def _error(where: str, what: str) -> Finding:
-    return Finding(severity="error", where=where, what=what)
-
-
-def _warning(where: str, what: str) -> Finding:
-    return Finding(severity="warning", where=where, what=what)
+def _why(problem: OSError) -> str:
+    return problem.strerror or str(problem)
