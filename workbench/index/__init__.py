@@ -3,13 +3,13 @@
     from workbench.index.folder import write
     drawn = write(site.registry, site.index, site.settings)        # Drawn(written=…, unchanged=…, removed=…)
 
-    from workbench.index.serve import Server with Server(root, port=8000) as server:
-    # root: the store's root, which holds index/
+    from workbench.index.serve import Server
+    with Server(root, port=8000) as server:                        # root: the store's root, which holds index/
         print(server.url)                                          # http://127.0.0.1:8000/
         server.serve_forever()
 
     from workbench.index.check import check_index
-    findings = check_index("http://127.0.0.1:8000/index/simple/")  # or the path of a simple/ folder
+    report = check_index("http://127.0.0.1:8000/index/simple/")    # or the path of a simple/ folder
 
 A store that is no folder stores what `draw.draw` yields: each `Page` under its path (and, where it serves
 no index documents, a page ``…/index.html`` under ``…/`` as well) with its type, in the order of the
