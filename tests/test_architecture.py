@@ -2,9 +2,14 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import workbench
 
@@ -12,6 +17,17 @@ PACKAGE = Path(workbench.__file__).parent
 
 FLOW = re.findall(r"^``(\w+)``  ", workbench.__doc__ or "", re.MULTILINE)
 """The steps in their order, as the package's own docstring lists them."""
+
+
+def imported_libraries(path: Path) -> set[str]:
+    """Return what a module imports that is neither Python's nor ours, type checkers' stubs aside."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        found |= {name.partition(".")[0] for name in names}
+    return found - sys.stdlib_module_names - {"workbench", "_typeshed"}
+
 
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
@@ -50,3 +66,19 @@ def test_one_module_starts_programs() -> None:
         and "subprocess" in [getattr(node, "module", None), *(alias.name for alias in node.names)]
     }
     assert starters == {"process.py"}
+
+
+def test_every_library_that_is_imported_is_asked_for() -> None:
+    with (PACKAGE.parent / "pyproject.toml").open("rb") as file:
+        asked = tomllib.load(file)["project"]["dependencies"]
+    distributions = packages_distributions()
+    # the last three are parts of libraries that are asked for
+    declared = set(map(canonicalize_name, [Requirement(each).name for each in asked]))
+    declared |= set(map(canonicalize_name, ("botocore", "markupsafe", "urllib3")))
+    missing = {
+        f"{name} ({module})"
+        for module in MODULES
+        for name in imported_libraries(PACKAGE / module)
+        if not declared & set(map(canonicalize_name, distributions.get(name, ())))
+    }
+    assert missing == set()
