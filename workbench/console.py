@@ -47,17 +47,44 @@ def file_size(count: int) -> str:
     return f"{size:.2f} GB"
 
 
+def counted(count: int, noun: str) -> str:
+    """Write how many there are of something: ``1 wheel``, ``2 wheels``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 class Step:
-    """One step under way. `outcome`, when set, is added to its closing line."""
+    """One step under way. Its closing line adds `outcome`, when set, and has a ✗ where it `failed`.
+
+    A step that ends with an exception failed in any case.
+    """
 
     def __init__(self, show: Callable[[str], None] | None = None) -> None:
         self._show = show
         self.outcome = ""
+        self.failed = False
 
     def detail(self, text: str) -> None:
         """Show what the step is at, on a terminal; elsewhere this is not worth a line."""
         if self._show:
             self._show(text)
+
+    def fail(self, outcome: str) -> None:
+        """Say that what the step did went wrong, though the work goes on."""
+        self.outcome = outcome
+        self.failed = True
+
+
+class Bar(Step):
+    """A step over a known amount of work; call it with the count that has been done since the last call."""
+
+    def __init__(self, advance: Callable[[int], None] | None = None) -> None:
+        super().__init__()
+        self._advance = advance
+
+    def __call__(self, count: int) -> None:
+        """Advance by a count."""
+        if self._advance:
+            self._advance(count)
 
 
 @contextmanager
@@ -73,14 +100,21 @@ def step(title: str) -> Iterator[Step]:
     else:
         print(f"… {title}", file=sys.stderr, flush=True)
         at, close = Step(), lambda: None
-    try:
+    with _closed(at, title, start, close):
         yield at
+
+
+@contextmanager
+def _closed(at: Step, title: str, start: float, close: Callable[[], None]) -> Iterator[None]:
+    """Take the live line away when the block ends, however it ends, and print the closing line."""
+    try:
+        yield
     except BaseException:
         close()
         _closing_line("✗", title, start)
         raise
     close()
-    _closing_line("✓", f"{title}: {at.outcome}" if at.outcome else title, start)
+    _closing_line("✗" if at.failed else "✓", f"{title}: {at.outcome}" if at.outcome else title, start)
 
 
 def _closing_line(mark: str, text: str, start: float) -> None:
@@ -96,16 +130,22 @@ def _closing_line(mark: str, text: str, start: float) -> None:
 
 def _live(title: str, start: float) -> tuple[Step, Callable[[], None]]:
     """Draw a spinner with the elapsed time and the last detail until the returned function is called."""
-    from rich.markup import escape
+    from rich.text import Text
 
-    status = _rich(stderr=True).status(escape(title))
+    console = _rich(stderr=True)
+
+    def line(took: str = "", detail: str = "") -> Text:
+        text = Text.assemble(title, (f" {took}  {' '.join(detail.split())}", "dim"))
+        text.truncate(console.width - len("⠋ "), overflow="ellipsis")
+        return text
+
+    status = console.status(line())
     last = ""
     ended = threading.Event()
 
     def draw() -> None:
         while not ended.wait(0.25):
-            took = duration(time.monotonic() - start)
-            status.update(f"{escape(title)} [dim]{took}  {escape(last[:80])}[/]")
+            status.update(line(duration(time.monotonic() - start), last))
 
     def show(text: str) -> None:
         nonlocal last
@@ -123,14 +163,18 @@ def _live(title: str, start: float) -> tuple[Step, Callable[[], None]]:
 
 
 @contextmanager
-def progress(title: str, total: int, *, unit: str = "bytes") -> Iterator[Callable[[int], None]]:
-    """Show a bar over `total` units and yield the function that advances it by a count.
+def progress(title: str, total: int, *, unit: str = "bytes") -> Iterator[Bar]:
+    """Show a bar over `total` units and yield what advances it; its closing line tells how many there were.
 
     `unit` is ``"bytes"`` (shown with rate and decimal sizes) or a plural noun (``"wheels"``).
     """
+    start = time.monotonic()
+    sized = f"{title} ({file_size(total) if unit == 'bytes' else counted(total, unit.removesuffix('s'))})"
     if not sys.stderr.isatty():
-        with step(f"{title} ({file_size(total) if unit == 'bytes' else f'{total} {unit}'})"):
-            yield lambda _count: None
+        print(f"… {sized}", file=sys.stderr, flush=True)
+        at = Bar()
+        with _closed(at, sized, start, lambda: None):
+            yield at
         return
     from rich.progress import (
         BarColumn,
@@ -143,16 +187,13 @@ def progress(title: str, total: int, *, unit: str = "bytes") -> Iterator[Callabl
     )
 
     amount = (DownloadColumn(), TransferSpeedColumn()) if unit == "bytes" else (MofNCompleteColumn(),)
-    columns = (TextColumn("  {task.description}"), BarColumn(), *amount, TimeElapsedColumn())
-    start = time.monotonic()
-    try:
-        with Progress(*columns, console=_rich(stderr=True), transient=True) as bar:
-            task = bar.add_task(title, total=total)
-            yield lambda count: bar.advance(task, count)
-    except BaseException:
-        _closing_line("✗", title, start)
-        raise
-    _closing_line("✓", f"{title}: {file_size(total) if unit == 'bytes' else f'{total} {unit}'}", start)
+    columns = (TextColumn("  {task.description}", markup=False), BarColumn(), *amount, TimeElapsedColumn())
+    bar = Progress(*columns, console=_rich(stderr=True), transient=True)
+    task = bar.add_task(title, total=total)
+    at = Bar(lambda count: bar.advance(task, count))
+    bar.start()
+    with _closed(at, sized, start, bar.stop):
+        yield at
 
 
 def note(text: str) -> None:

@@ -1,0 +1,106 @@
+"""What a person sees: on a terminal, a real one of 80 columns; elsewhere, plain lines."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from typing import TYPE_CHECKING
+
+import pytest
+
+from workbench.console import counted, progress, step
+from workbench.process import environment
+from workbench.site import CHECKOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from workbench.console import Step
+
+COLUMNS = 80
+TWO_LINES = b"\x1b[2K\x1b[1A"
+"""How a live line that takes two lines is wiped: one, and the one above it."""
+
+
+class Terminal:
+    """A terminal of 80 columns, and a program that runs on it."""
+
+    def __init__(self, program: str) -> None:
+        self._ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, COLUMNS, 0, 0))
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", program],
+            cwd=CHECKOUT,
+            env=environment({"TERM": "xterm", "PYTHONPATH": str(CHECKOUT)}),
+            stdin=subprocess.PIPE,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        self.shown = b""
+
+    def wait_for(self, text: str) -> None:
+        while text.encode() not in self.shown:
+            self.shown += os.read(self._ours, 4096)
+
+    def end(self) -> str:
+        """Let the program go on from where it reads a line, to its end."""
+        self._process.communicate(b"\n")
+        os.set_blocking(self._ours, False)
+        while True:
+            try:
+                read = os.read(self._ours, 4096)
+            except OSError:  # the other side is closed, and all of it was read
+                break
+            self.shown += read
+        os.close(self._ours)
+        return self.shown.decode()
+
+
+def test_a_live_line_never_takes_two() -> None:
+    screen = Terminal(
+        "from workbench.console import step\n"
+        "with step('build ' + 'a' * 50) as at:\n"
+        "    at.detail('c++ -c\\t' + 'b' * 60)\n"
+        "    input()\n"
+    )
+    screen.wait_for("c++")
+    said = screen.end()
+    assert "c++ -c b" in said
+    assert "…" in said, "what does not fit is cut off, and one sees that"
+    assert TWO_LINES not in screen.shown
+    assert f"✓\x1b[0m build {'a' * 50}" in said
+
+
+def test_a_title_that_does_not_fit_is_whole_in_the_closing_line() -> None:
+    title = "repair " + "a-very-long-name-" * 6
+    screen = Terminal(f"from workbench.console import step\nwith step({title!r}):\n    input()\n")
+    screen.wait_for("repair")
+    said = screen.end()
+    assert TWO_LINES not in screen.shown
+    assert title in said.replace("\r\n", "").replace("\n", "")
+
+
+@pytest.mark.parametrize("begin", [step, lambda title: progress(title, 2000)], ids=["step", "bar"])
+def test_a_step_that_found_something_is_no_success(
+    begin: Callable[[str], AbstractContextManager[Step]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with begin("verify x.whl") as at:
+        at.fail("3 findings")
+    begun, ended = capsys.readouterr().err.splitlines()
+    assert begun.startswith("… verify x.whl")
+    assert ended.startswith("✗ verify x.whl")
+    assert ": 3 findings (" in ended
+
+
+def test_how_many() -> None:
+    assert (counted(0, "wheel"), counted(1, "wheel"), counted(2, "wheel")) == (
+        "0 wheels",
+        "1 wheel",
+        "2 wheels",
+    )
