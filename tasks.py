@@ -582,7 +582,7 @@ def check_index(_: Context, where: str, hashes: bool = False, json: bool = False
 # ---------------------------------------------------------------- the workbench itself
 
 
-@verb(help={"sessions": "nox sessions (default: all that need nothing published)"})
+@verb(help={"sessions": "nox sessions (default: lint, typing, tests)"})
 def test(_: Context, *sessions: str) -> None:
     """Run the checks: nox."""
     from invoke.exceptions import Exit

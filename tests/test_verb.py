@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,10 +19,20 @@ SITE = '''
 from workbench.errors import UsageError
 from workbench.verb import verb
 
-@verb(help={"words": "words", "level": "a value", "loud": "a flag"})
-def say(_, *words, level=0, loud=False):
+@verb(help={"words": "what to say", "level": "a number", "tone": "a value", "loud": "a flag"})
+def say(_, *words, level=0, tone="", loud=False):
     """Say words."""
     print(words, level, loud)
+
+@verb(help={"one": "the first", "two": "the second", "dry_run": "do nothing"})
+def two_words(_, one, two, dry_run=False):
+    """Take two words."""
+    print(one, two, dry_run)
+
+@verb(help={"apply": "do it"})
+def tidy(_, apply=False):
+    """Tidy up."""
+    print("tidy" if apply else "would tidy")
 
 @verb(help={"how": "what goes wrong"})
 def fail(_, how):
@@ -88,8 +99,82 @@ def test_an_error_is_a_message_with_its_own_status(run: Run, how: str, status: i
     assert "Traceback" not in done.stderr
 
 
-def test_debug_shows_where(run: Run) -> None:
-    assert "Traceback" in run("fail", "bug", WORKBENCH_DEBUG="1").stderr
+@pytest.mark.parametrize(("value", "shown"), [("1", True), ("0", False), ("", False)])
+def test_debug_shows_where_and_the_status_stays(run: Run, value: str, shown: bool) -> None:
+    done = run("fail", "ours", WORKBENCH_DEBUG=value)
+    assert ("Traceback" in done.stderr) is shown
+    assert done.returncode == 2
+    assert "error: this way: do that" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (["say", "--levle", "3", "a"], "say has no --levle (did you mean '--level'?)"),
+        (["two-words", "--nothing", "a", "b"], "two-words has no --nothing: 'invoke two-words --help' lists"),
+        (["say", "--words", "a"], "say has no --words"),
+        (["say", "--echo", "a"], "Invoke's own flags stand before the verb: 'invoke --echo VERB'"),
+        (["say", "a", "--level", "x"], "--level x: give a whole number, 0 or more"),
+        (["say", "a", "--level", "-1"], "--level -1: give a whole number, 0 or more"),
+        (["say", "a", "--level", "²"], "--level ²: give a whole number, 0 or more"),
+        (["say", "a", "--level="], "--level : give a whole number, 0 or more"),
+        (["say", "a", "--tone"], "--tone needs a value"),
+        (["say", "--tone", "--loud", "a"], "--tone needs a value"),
+        (["say", "--tone", "a", "--tone", "b", "c"], "--tone is given twice"),
+        (["say", "a", "--loud=yes"], "--loud=yes: --loud takes no value"),
+        (["two-words", "a", "b", "c"], "two-words takes 2 words, and 'c' is one too many"),
+        (["tidy", "say", "a"], "tidy takes no word, and 'say' is one too many; one verb to a line"),
+        (["two-words", "a"], "two-words needs TWO: the second"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_line_that_is_wrong_is_told_why(run: Run, line: list[str], message: str) -> None:
+    done = run(*line)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["say", "--help"],
+        ["say", "-h"],
+        ["--help", "say"],
+        ["say", "--help", "a"],
+        ["say", "a", "--help"],
+        ["say", "--nonsense", "--help"],
+    ],
+    ids=" ".join,
+)
+def test_help_shows_the_words_and_the_flags(run: Run, line: list[str]) -> None:
+    done = run(*line)
+    assert (done.returncode, done.stderr) == (0, "")
+    usage, *_ = said = done.stdout.splitlines()
+    assert usage == "Usage: invoke say WORD... [--options]"
+    explained = [" ".join(each.split()) for each in said]
+    for expected in ("Say words.", "WORD... what to say", "--level=INT a number", "--loud a flag"):
+        assert expected in explained
+    assert "--words" not in done.stdout
+
+
+def test_words_that_are_taken_one_by_one_are_named_in_the_usage(run: Run) -> None:
+    assert run("two-words", "--help").stdout.startswith("Usage: invoke two-words ONE TWO [--options]\n")
+    assert run("two-words", "a", "--dry-run", "b").stdout == "a b True\n"
+
+
+@pytest.mark.parametrize("flag", ["--dry", "-R"])
+def test_invokes_own_dry_run_is_the_verbs(run: Run, flag: str) -> None:
+    assert run(flag, "two-words", "a", "b").stdout == "a b True\n"
+    assert run(flag, "tidy", "--apply").stdout == "would tidy\n"
+    refused = run(flag, "say", "a")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "say has no dry run; nothing was done" in refused.stderr
+
+
+def test_a_shell_completes_verbs_and_flags(run: Run) -> None:
+    assert "two-words" in run("--complete", "--", "invoke tw").stdout.split()
+    assert {"--level", "--loud"} <= set(run("--complete", "--", "invoke say --").stdout.split())
 
 
 def test_list_imports_nothing_heavy() -> None:
@@ -123,7 +208,6 @@ def test_list_imports_nothing_heavy() -> None:
 def test_every_option_of_a_verb_is_explained(name: str) -> None:
     shown = invoke(name, "--help")
     assert shown.status == 0
-    options = [
-        line for line in shown.stdout.split("Options:")[1].splitlines() if line.strip().startswith("-")
-    ]
-    assert all(len(line.split("   ")) > 1 for line in options), shown.stdout
+    explained = [line for line in shown.stdout.splitlines() if re.match(r"  (--|[A-Z.]+ )", line)]
+    assert explained
+    assert all(len(line.strip().split("   ")) > 1 for line in explained), shown.stdout
