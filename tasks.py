@@ -77,42 +77,20 @@ def add_package(
 
 @verb(help={"json": JSON})
 def list_(_: Context, json: bool = False) -> None:
-    """List the recipes: version, patches, and what of each is published."""
-    from workbench import console
-    from workbench.commands.show import packages
+    """List the packages: the recipe's version, its patches, and what is published."""
+    from workbench.commands.show import packages, report
     from workbench.site import Site
 
-    rows = packages(Site.here())
-    if json:
-        console.answer_json(rows)
-    else:
-        console.answer_table(
-            ("package", "version", "patches", "published", "description"),
-            [
-                (
-                    r["name"],
-                    r["version"],
-                    str(r["patches"]),
-                    "\n".join(r["published"]) or "–",
-                    r["description"],
-                )
-                for r in rows
-            ],
-        )
+    report(packages(Site.here()), json=json)
 
 
-@verb(help={"name": NAME, "json": JSON})
+@verb(help={"name": "the package, as list names it", "json": JSON})
 def show(_: Context, name: str, json: bool = False) -> None:
     """Show one package: its source and pin, its patches, what is published of it."""
-    from workbench import console
-    from workbench.commands.show import package, summary
+    from workbench.commands.show import package, report_package
     from workbench.site import Site
 
-    facts = package(Site.here(), name)
-    if json:
-        console.answer_json(facts)
-    else:
-        console.answer_summary(f"{facts['name']} {facts['version']}: {facts['description']}", summary(facts))
+    report_package(package(Site.here(), name), json=json)
 
 
 # ---------------------------------------------------------------- wheels
@@ -434,13 +412,20 @@ def unyank(_: Context, *wheels: str, commit: bool = False, dry_run: bool = False
     commit_if(site, wanted=commit and not dry_run)
 
 
-@verb(help={"file": "a packages.json of the older form", "dry_run": DRY_RUN, "json": JSON}, uses_store=True)
+@verb(
+    help={
+        "file": "a packages.json of the older form; the site's own is replaced, its old content kept beside it",
+        "dry_run": DRY_RUN,
+        "json": JSON,
+    },
+    uses_store=True,
+)
 def import_registry(_: Context, file: str, dry_run: bool = False, json: bool = False) -> None:
     """Read a registry of the older form into ours, and say what was mended or refused."""
     from workbench.commands.change import import_registry, report_import
     from workbench.site import Site
 
-    report_import(*import_registry(Path(file), Site.here(), dry_run=dry_run), json=json)
+    report_import(import_registry(Path(file), Site.here(), dry_run=dry_run), json=json)
 
 
 # ---------------------------------------------------------------- the store

@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+def expect_file(path: Path) -> Path:
+    """Return a path that a person named, a file's. Raises UsageError where there is none."""
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder: name the files in it")
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file")
+    return path
+
+
 def write_whole(path: Path, data: bytes | str) -> None:
     """Write a file beside its place, flush it to the disk and rename it in: no reader sees half of it."""
     content = data.encode() if isinstance(data, str) else data

@@ -62,6 +62,14 @@ def test_a_yank_is_on_the_page_with_its_reason_until_it_is_taken_back(site: Site
     assert registry_of(store).generation == 4
 
 
+def test_a_yank_without_a_reason_keeps_the_one_that_was_given(site: Site, store: FolderStore) -> None:
+    yank(site, store, [ONE], reason="broken")
+    assert yank(site, store, [ONE]).lines() == ("nothing to do",)
+    assert 'data-yanked="broken"' in page(store)
+    yank(site, store, [ONE], reason="very broken")
+    assert 'data-yanked="very broken"' in page(store)
+
+
 def test_a_dry_yank_changes_nothing(site: Site, store: FolderStore) -> None:
     assert yank(site, store, [ONE], dry_run=True).done == (f"yank {ONE}",)
     assert "data-yanked" not in page(store)

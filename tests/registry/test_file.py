@@ -10,7 +10,7 @@ import pytest
 
 from workbench.errors import RegistryError
 from workbench.registry import model
-from workbench.registry.file import dumps, load, loads, projects
+from workbench.registry.file import dumps, encode, filename_fault, load, loads, projects
 from workbench.registry.model import (
     BuildFacts,
     Package,
@@ -129,6 +129,18 @@ def test_the_schema_knows_every_key(kind: type, name: str) -> None:
             lambda d: d["packages"]["demo"]["wheels"][0].pop("sha256"),
             "packages.demo.wheels[0].sha256: missing",
         ),
+        (
+            lambda d: d["packages"]["demo"]["wheels"][0].update(filename="not a wheel"),
+            "packages.demo.wheels[0].filename: 'not a wheel' has characters that no index may offer",
+        ),
+        (
+            lambda d: d["packages"]["demo"]["wheels"][0].update(filename="demo-1.x-py3-none-any.whl"),
+            "packages.demo.wheels[0].filename: Invalid wheel filename (invalid version)",
+        ),
+        (
+            lambda d: d["packages"].update({"De_mo": d["packages"].pop("demo")}),
+            "packages.De_mo: not a normalised project name",
+        ),
     ],
 )
 def test_a_registry_of_another_shape_is_refused_by_key(change, message: str) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
@@ -137,6 +149,45 @@ def test_a_registry_of_another_shape_is_refused_by_key(change, message: str) -> 
     with pytest.raises(RegistryError) as caught:
         loads(json.dumps(data), where="packages.json")
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "filename",
+    [
+        "demo-1.0-py3-none-any.whl",
+        "flash_attn-2.8.3.post2+cu130torch2.11.hdim128-1-cp311-abi3-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+        "zope.interface-1!1.0rc1.dev2-py2.py3-none-any.whl",
+        "Demo-v1.0-py3-none-any.whl",  # no normal form, and packaging reads it
+        "demo-1.0-cp311-cp311-linux_x86_64-cu130.whl",  # a variant (PEP 825's draft)
+    ],
+)
+def test_a_filename_that_an_index_can_offer(filename: str) -> None:
+    assert filename_fault(filename) is None
+
+
+@pytest.mark.parametrize(
+    "filename",
+    [
+        "demo.whl",
+        "demo-1.0-py3-none-any.zip",
+        "demo__x-1.0-py3-none-any.whl",
+        "demo-1.0-py3-none-any.whl\n",
+        "demo-1..0-py3-none-any.whl",
+        "demo-1.0-py3-none-.whl",
+        "demo-1.0-3-none-any.whl",
+        "a/../demo-1.0-py3-none-any.whl",
+        "dém-1.0-py3-none-any.whl",
+    ],
+)
+def test_a_filename_that_no_index_can_offer(filename: str) -> None:
+    assert filename_fault(filename) is not None
+
+
+def test_what_could_not_be_read_again_is_not_written() -> None:
+    for wheel in (dataclasses.replace(WHEEL, filename="x.whl"), dataclasses.replace(WHEEL, yanked="\udcff")):
+        with pytest.raises(RegistryError, match=r"store/packages\.json"):
+            encode(FULL.with_wheel("demo", wheel), before=FULL, where="store/packages.json")
+    assert encode(FULL, before=Registry(), where="x").decode() == dumps(FULL)
 
 
 def test_a_truncated_file_is_refused(tmp_path: Path) -> None:

@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench import console
-from workbench.errors import UsageError
+from workbench.errors import RegistryError, UsageError
+from workbench.files import expect_file, write_whole
 from workbench.publish import changes
 from workbench.publish.commit import commit_registry
 from workbench.publish.registry import adopt
-from workbench.registry.importing import Remark, import_older
+from workbench.registry.importing import import_older
 from workbench.store.opening import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from workbench.publish.changes import Change
-    from workbench.registry.model import Registry
+    from workbench.registry.importing import Remark
     from workbench.site import Site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Import:
+    """What an import took in, or would take in.
+
+    `packages` are those of the file that could be accepted, `new` the wheels of it that were not here before and
+    `already` those that were. `kept` is where the old content of the site's own registry was put aside, if it is that.
+    """
+
+    packages: tuple[str, ...]
+    new: tuple[str, ...]
+    already: tuple[str, ...]
+    remarks: tuple[Remark, ...]
+    kept: Path | None
+    dry_run: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plain form, for JSON."""
+        return {**asdict(self), "kept": str(self.kept) if self.kept else None}
 
 
 def yank(filenames: Sequence[str], site: Site, *, reason: str, dry_run: bool = False) -> Change:
@@ -37,19 +58,32 @@ def remove(filenames: Sequence[str], site: Site, *, after_days: int, dry_run: bo
     return changes.remove(site, open_store(site), _named(filenames), after_days=after_days, dry_run=dry_run)
 
 
-def import_registry(file: Path, site: Site, *, dry_run: bool = False) -> tuple[Registry, tuple[Remark, ...]]:
-    """Take what a registry of the older form holds into ours; return it and what was mended or refused.
+def import_registry(file: Path, site: Site, *, dry_run: bool = False) -> Import:
+    """Take what a registry of the older form holds into ours. With `dry_run`, only say what that would do.
 
-    Raises RegistryError.
+    The file may be the site's own ``packages.json``: its old content is put aside then, and it is replaced.
+
+    Raises RegistryError, and UsageError where there is no file.
     """
+    document = expect_file(file).read_bytes()
     with console.step(f"read {file}"):
-        registry, remarks = import_older(file)
-    if not dry_run:
-        remarks += tuple(
-            Remark(entry=filename, outcome="refused", why="it is published here with other bytes")
-            for filename in adopt(site, registry)
-        )
-    return registry, remarks
+        registry, remarks = import_older(document, where=str(file))
+    kept = None
+    if file.resolve() == site.registry.resolve():
+        kept = site.registry.with_name(f"{site.registry.name}.older")
+        if kept.exists() and kept.read_bytes() != document:
+            raise RegistryError(f"{kept} is there already, with another registry in it: move it away first")
+        if not dry_run:
+            write_whole(kept, document)
+    merged = adopt(site, registry, older=document, dry_run=dry_run)
+    return Import(
+        packages=tuple(registry.packages),
+        new=merged.new,
+        already=merged.already,
+        remarks=(*remarks, *merged.remarks),
+        kept=kept,
+        dry_run=dry_run,
+    )
 
 
 def commit_if(site: Site, *, wanted: bool) -> None:
@@ -59,10 +93,10 @@ def commit_if(site: Site, *, wanted: bool) -> None:
 
 
 def _named(words: Sequence[str]) -> tuple[str, ...]:
-    """Return the filenames that words mean: a path's last part, as ``wheels/*.whl`` gives them."""
+    """Return the filenames that words mean, each once: a path's last part, as ``wheels/*.whl`` gives them."""
     if not words:
         raise UsageError("name the wheels, by their filenames as they are published")
-    return tuple(Path(word).name for word in words)
+    return tuple(dict.fromkeys(Path(word).name for word in words))
 
 
 def report(change: Change, *, json: bool) -> None:
@@ -74,13 +108,19 @@ def report(change: Change, *, json: bool) -> None:
         console.answer(f"would {line}" if change.dry_run and change.done else line)
 
 
-def report_import(registry: Registry, remarks: Sequence[Remark], *, json: bool) -> None:
-    """Print what was taken in, and a line for each entry that was mended or refused."""
-    wheels = [wheel.filename for _, wheel in registry.wheels()]
+def report_import(done: Import, *, json: bool) -> None:
+    """Print what was taken in, or would be, and a line for each entry that was mended or refused."""
     if json:
-        remarked = [asdict(remark) for remark in remarks]
-        console.answer_json({"packages": list(registry.packages), "wheels": wheels, "remarks": remarked})
+        console.answer_json(done.as_dict())
         return
-    for remark in remarks:
+    for remark in done.remarks:
         console.answer(f"{remark.outcome}: {remark.entry}: {remark.why}")
-    console.answer(f"{len(registry.packages)} packages with {len(wheels)} wheels")
+    if done.kept:
+        verb = "would keep" if done.dry_run else "kept"
+        console.answer(f"{verb} the old content of packages.json in {done.kept}")
+    verb = "would take" if done.dry_run else "took"
+    packages, wheels = len(done.packages), len(done.new)
+    console.answer(
+        f"{verb} in {console.counted(packages, 'package')} with {console.counted(wheels, 'new wheel')}"
+        + (f"; published here already: {len(done.already)}" if done.already else "")
+    )

@@ -5,31 +5,67 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from packaging.utils import canonicalize_name
+
+from workbench import console
 from workbench.patches.series import read_series
 from workbench.recipe.load import load, names
 from workbench.registry.file import load as load_registry
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from workbench.recipe.model import Recipe
     from workbench.registry.model import Registry
     from workbench.site import Site
 
 
 def packages(site: Site) -> list[dict[str, Any]]:
-    """Return a row for each recipe, in plain form; raises RecipeError at one that does not load."""
+    """Return a row for each package that has a recipe or is published, in plain form.
+
+    Raises RecipeError at a recipe that does not load.
+    """
     registry = load_registry(site.registry)
-    return [_row(load(site.recipes, name), registry, site) for name in names(site.recipes)]
+    with_recipe = names(site.recipes)
+    return [
+        _row(name, load(site.recipes, name) if name in with_recipe else None, registry, site)
+        for name in sorted({*with_recipe, *registry.packages})
+    ]
 
 
 def package(site: Site, name: str) -> dict[str, Any]:
     """Return all that is known of one package, in plain form. Raises RecipeError, PatchError."""
     registry = load_registry(site.registry)
-    recipe = load(site.recipes, name)
-    published = registry.packages.get(recipe.name)
+    name = canonicalize_name(name)
+    published = registry.packages.get(name)
+    recipe = load(site.recipes, name) if name in names(site.recipes) or not published else None
+    described = recipe or published
     return {
-        **_row(recipe, registry, site),
-        "upstream": recipe.upstream,
-        "license": recipe.license,
+        **_row(name, recipe, registry, site),
+        "upstream": described.upstream if described else None,
+        "license": described.license if described else None,
+        **(_made_from(recipe, site) if recipe else NO_RECIPE),
+        "wheels": [
+            {"filename": wheel.filename, "size": wheel.size, "sha256": wheel.sha256, "yanked": wheel.yanked}
+            for wheel in (published.wheels if published else ())
+        ],
+    }
+
+
+NO_RECIPE: dict[str, Any] = {
+    "source": None,
+    "python": None,
+    "arch": [],
+    "compute": [],
+    "torch": None,
+    "modules": [],
+    "patches": [],
+}
+"""What is known of how a package is made that others imported or published: nothing."""
+
+
+def _made_from(recipe: Recipe, site: Site) -> dict[str, Any]:
+    return {
         "source": {"kind": type(recipe.source).__name__, **asdict(recipe.source)},
         "python": recipe.python,
         "arch": list(recipe.arch),
@@ -40,43 +76,70 @@ def package(site: Site, name: str) -> dict[str, Any]:
             {"name": patch.name, "sha256": patch.sha256, "description": patch.header.description}
             for patch in read_series(site.patches / recipe.patches)
         ],
-        "wheels": [
-            {"filename": wheel.filename, "size": wheel.size, "sha256": wheel.sha256, "yanked": wheel.yanked}
-            for wheel in (published.wheels if published else ())
-        ],
     }
 
 
-def _row(recipe: Recipe, registry: Registry, site: Site) -> dict[str, Any]:
-    published = registry.packages.get(recipe.name)
+def _row(name: str, recipe: Recipe | None, registry: Registry, site: Site) -> dict[str, Any]:
+    published = registry.packages.get(name)
+    described = recipe or published
     return {
-        "name": recipe.name,
-        "version": recipe.version,
-        "description": recipe.description,
-        "patches": len(read_series(site.patches / recipe.patches)),
+        "name": name,
+        "version": recipe.version if recipe else None,
+        "description": described.description if described else "",
+        "patches": len(read_series(site.patches / recipe.patches)) if recipe else 0,
         "published": [
-            f"{wheel.python_version} {wheel.platform}" + (" (yanked)" if wheel.yanked is not None else "")
+            f"{wheel.filename.split('-')[1]} {wheel.python_version} {wheel.platform}"
+            + (" (yanked)" if wheel.yanked is not None else "")
             for wheel in (published.wheels if published else ())
         ],
     }
+
+
+def report(rows: Sequence[dict[str, Any]], *, json: bool) -> None:
+    """Print a row for each package."""
+    if json:
+        console.answer_json(list(rows))
+        return
+    console.answer_table(
+        ("package", "version", "patches", "published", "description"),
+        [
+            (
+                row["name"],
+                row["version"] or "no recipe",
+                str(row["patches"]),
+                "\n".join(row["published"]) or "–",
+                row["description"],
+            )
+            for row in rows
+        ],
+    )
+
+
+def report_package(facts: dict[str, Any], *, json: bool) -> None:
+    """Print what is known of one package."""
+    if json:
+        console.answer_json(facts)
+        return
+    title = f"{facts['name']} {facts['version'] or '(no recipe)'}"
+    if facts["description"]:
+        title += f": {facts['description']}"
+    console.answer_summary(title, summary(facts))
 
 
 def summary(facts: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the lines that show a package to a person."""
-    source = dict(facts["source"])
-    kind = source.pop("kind")
-    lines = [
-        ("upstream", facts["upstream"] or "–"),
-        ("licence", facts["license"] or "–"),
-        ("source", f"{kind}: " + ", ".join(f"{key} {value}" for key, value in source.items() if value)),
-        ("python", facts["python"]),
-        *(("patch", f"{patch['name']}: {patch['description']}") for patch in facts["patches"]),
-        *(
-            (
-                "wheel",
-                wheel["filename"] + (f" (yanked: {wheel['yanked']})" if wheel["yanked"] is not None else ""),
-            )
-            for wheel in facts["wheels"]
-        ),
-    ]
+    lines = [("upstream", facts["upstream"] or "–"), ("licence", facts["license"] or "–")]
+    if facts["source"]:
+        source = dict(facts["source"])
+        kind = source.pop("kind")
+        told = ", ".join(f"{key} {value}" for key, value in source.items() if value)
+        lines += [("source", f"{kind}: {told}"), ("python", facts["python"])]
+    lines += [("patch", f"{patch['name']}: {patch['description']}") for patch in facts["patches"]]
+    lines += [("wheel", wheel["filename"] + _yanked(wheel["yanked"])) for wheel in facts["wheels"]]
     return lines if facts["wheels"] else [*lines, ("wheel", "none published yet")]
+
+
+def _yanked(reason: str | None) -> str:
+    if reason is None:
+        return ""
+    return f" (yanked: {reason})" if reason else " (yanked)"

@@ -50,6 +50,8 @@ def yank(
 ) -> Change:
     """Yank wheels: installers pass them over unless a requirement pins that very version.
 
+    A wheel that is yanked already keeps its reason unless another is given.
+
     Raises UsageError for a filename that is not published.
     """
     return _mark(site, store, filenames, yanked=reason, dry_run=dry_run)
@@ -63,15 +65,18 @@ def unyank(site: Site, store: Store, filenames: Sequence[str], *, dry_run: bool 
 def _mark(site: Site, store: Store, filenames: Sequence[str], *, yanked: str | None, dry_run: bool) -> Change:
     word = "unyank" if yanked is None else "yank"
 
+    def mark(wheel: PublishedWheel) -> PublishedWheel:
+        return wheel if yanked == "" and wheel.yanked else replace(wheel, yanked=yanked)
+
     def change(registry: Registry) -> Registry:
         for filename in filenames:
             name, wheel = find(registry, filename)
-            registry = registry.with_wheel(name, replace(wheel, yanked=yanked))
+            registry = registry.with_wheel(name, mark(wheel))
         return registry
 
     registry = current(store)
     found = [find(registry, filename)[1] for filename in filenames]
-    done = tuple(f"{word} {wheel.filename}" for wheel in found if wheel.yanked != yanked)
+    done = tuple(f"{word} {wheel.filename}" for wheel in found if mark(wheel) != wheel)
     if dry_run or not done:
         return Change(done=done, generation=registry.generation, dry_run=dry_run)
     store.prepare()
@@ -177,7 +182,7 @@ def find(registry: Registry, filename: str) -> tuple[str, PublishedWheel]:
     if found is None:
         known = (wheel.filename for _, wheel in registry.wheels())
         raise UsageError(
-            f"{filename} is not published{nearest(filename, known)}: 'invoke list' shows what is"
+            f"{filename} is not published{nearest(filename, known)}: 'invoke show NAME' lists what is"
         )
     return found
 

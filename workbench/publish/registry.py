@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import RegistryError, StoreError
 from workbench.publish.pages import draw_pages
-from workbench.registry.file import dumps, load, loads
+from workbench.registry.file import encode, load, loads
+from workbench.registry.importing import Merged, merge
 from workbench.registry.model import Registry
 from workbench.store.layout import HISTORY, INDEX, REGISTRY, history_key
 from workbench.store.opening import open_store
@@ -47,18 +48,25 @@ def current(store: Store) -> Registry:
 
 
 def amend(
-    store: Store, change: Callable[[Registry], Registry], what: str, *, may_shrink: bool = False
+    store: Store,
+    change: Callable[[Registry], Registry],
+    what: str,
+    *,
+    may_shrink: bool = False,
+    older: bytes | None = None,
 ) -> Amended:
     """Change a store's registry, and begin anew from the newer one when another publisher was faster.
 
     `change` is a pure function, called once for every attempt; `what` is kept as the change's description.
-    The generation replaced is kept in the history first, so each can be gone back to.
+    The generation replaced is kept in the history first, so each can be gone back to. `older` is a document of the
+    older form: where it is what the store has, it counts as an empty registry, and is replaced.
 
-    Raises RegistryError when wheels would vanish from the registry and `may_shrink` is not set.
+    Raises RegistryError when wheels would vanish from the registry and `may_shrink` is not set, and when the change
+    makes a registry that could not be read again.
     """
     for attempt in range(ATTEMPTS):
         stored = store.read(REGISTRY)
-        before = _parsed(store, stored)
+        before = _parsed(store, stored, older=older)
         changed = change(before)
         if changed == before:
             return Amended(before=before, after=before, document=stored.content if stored else b"")
@@ -68,8 +76,8 @@ def amend(
         # a registry that was lost is followed from the one that it is made anew from
         generation = max(before.generation, changed.generation) + 1
         after = replace(changed, generation=generation, updated=now, change=what)
-        document = dumps(after).encode()
-        if stored is not None:
+        document = encode(after, before=before, where=f"{store.place}/{REGISTRY}")
+        if stored is not None and stored.content != older:
             key = history_key(before.generation)
             store.create(key, stored.content, sha256=hashlib.sha256(stored.content).hexdigest())
         if store.replace(REGISTRY, document, expected=stored.version if stored else None):
@@ -112,31 +120,18 @@ def declare(site: Site, name: str, package: Package) -> None:
     draw_pages(site, store)
 
 
-def adopt(site: Site, imported: Registry) -> tuple[str, ...]:
-    """Register the projects and the wheels of another registry that ours does not have, and draw their pages.
+def adopt(site: Site, imported: Registry, *, older: bytes | None = None, dry_run: bool = False) -> Merged:
+    """Register what another registry has and ours does not, and draw the pages; return what came of it.
 
-    What ours has stays as it is. Return the filenames that ours has, or had, with other bytes.
+    `older` is the document that it was read from, in case that is what the store has as its registry.
     """
     store = open_store(site)
+    if dry_run:
+        return merge(_parsed(store, store.read(REGISTRY), older=older), imported)
     store.prepare()
-    known: dict[str, str] = {}
-
-    def change(registry: Registry) -> Registry:
-        known.update((gone.filename, gone.sha256) for gone in registry.removed)
-        known.update((wheel.filename, wheel.sha256) for _, wheel in registry.wheels())
-        for name, package in imported.packages.items():
-            wheels = tuple(wheel for wheel in package.wheels if wheel.filename not in known)
-            mine = registry.packages.get(name) or replace(package, wheels=())
-            registry = registry.with_package(name, replace(mine, wheels=(*mine.wheels, *wheels)))
-        return registry
-
-    amend(store, change, "import a registry")
+    amended = amend(store, lambda ours: merge(ours, imported).registry, "import a registry", older=older)
     draw_pages(site, store)
-    return tuple(
-        wheel.filename
-        for _, wheel in imported.wheels()
-        if known.get(wheel.filename, wheel.sha256) != wheel.sha256
-    )
+    return merge(amended.before, imported)
 
 
 def timestamp(when: datetime) -> str:
@@ -144,8 +139,10 @@ def timestamp(when: datetime) -> str:
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _parsed(store: Store, stored: Stored | None) -> Registry:
-    return loads(stored.content, where=f"{store.place}/{REGISTRY}") if stored else Registry()
+def _parsed(store: Store, stored: Stored | None, *, older: bytes | None = None) -> Registry:
+    if stored is None or stored.content == older:
+        return Registry()
+    return loads(stored.content, where=f"{store.place}/{REGISTRY}")
 
 
 def _refuse_to_shrink(store: Store, stored: Stored | None, before: Registry, after: Registry) -> None:

@@ -2,7 +2,7 @@
 
 The older form is ``{"packages": {NAME: {source_repo, source_branch, upstream, description, wheels: [{filename, url,
 python_version, platform, upload_date, sha256}]}}}``, written by hand or by scripts: names as people write them,
-empty hashes, missing keys.
+empty hashes, missing keys, and keys of their own.
 """
 
 from __future__ import annotations
@@ -10,159 +10,319 @@ from __future__ import annotations
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import InvalidName, InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from workbench.errors import RegistryError
+from workbench.registry.file import filename_fault
 from workbench.registry.model import Package, PublishedWheel, Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Collection, Iterator, Mapping
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _CONNECTIONS = 8
+
+_DOCUMENT_KEYS = {"schema", "packages"}
+_PACKAGE_FACTS = ("source_repo", "source_branch", "upstream", "description", "license")
+_PACKAGE_KEYS = {*_PACKAGE_FACTS, "wheels"}
+_WHEEL_KEYS = {
+    *("filename", "url", "python_version", "platform", "upload_date", "sha256"),
+    *("size", "requires_python", "yanked"),  # ours, which some have added to theirs
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remark:
-    """What was done with one entry (``package`` or ``package/filename``): mended, or refused, and why."""
+    """What was done with one entry (``package`` or ``package/filename``), and why.
+
+    It was mended, refused, or taken without a part of it, which was ignored.
+    """
 
     entry: str
-    outcome: Literal["mended", "refused"]
+    outcome: Literal["mended", "refused", "ignored"]
     why: str
 
 
-def import_older(path: Path) -> tuple[Registry, tuple[Remark, ...]]:
-    """Return what a registry file of the older form holds, as far as it can be accepted, and the remarks.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """Two registries as one: what came of it, and what was not taken.
+
+    `new` are the filenames that ours did not have, `already` those that it had with the same bytes.
+    """
+
+    registry: Registry
+    new: tuple[str, ...]
+    already: tuple[str, ...]
+    remarks: tuple[Remark, ...]
+
+
+def import_older(document: bytes, *, where: str) -> tuple[Registry, tuple[Remark, ...]]:
+    """Return what a registry document of the older form holds, as far as it can be accepted, and the remarks.
 
     The older form knows no sizes, which an index must give (PEP 700): each file is asked for its size where its
     URL says it is, and one that does not answer is refused.
 
-    Raises RegistryError when the file is not JSON or has no packages.
+    Raises RegistryError when it is not JSON or has no packages; `where` names it.
     """
-    try:
-        data = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
-        raise RegistryError(f"{path}: no such file") from error
-    except ValueError as error:
-        raise RegistryError(f"{path}: not JSON: {error}") from error
-    packages = data.get("packages") if isinstance(data, dict) else None
-    if not isinstance(packages, dict):
-        raise RegistryError(f'{path}: no "packages" in it: not a registry')
-    if "schema" in data:
-        raise RegistryError(f"{path}: schema {data['schema']!r}: not of the older form; nothing to import")
-    remarks: list[Remark] = []
-    registry = Registry()
-    for written, entry in packages.items():
-        name = canonicalize_name(written)
+    reader = _Reader(where)
+    data = reader.parse(document)
+    for written, entry in data["packages"].items():
+        reader.package(written, entry)
+    return reader.registry(), tuple(reader.remarks)
+
+
+def merge(ours: Registry, theirs: Registry) -> Merged:
+    """Return our registry with the projects and the wheels of theirs that it does not have. Pure.
+
+    What ours has stays as it is, and what was removed from it stays removed.
+    """
+    new, already, remarks = [], [], []
+    published = {wheel.filename: wheel.sha256 for _, wheel in ours.wheels()}
+    removed = {gone.filename: gone.removed[:10] for gone in ours.removed}
+    registry = ours
+    for name, package in theirs.packages.items():
+        mine = ours.packages.get(name)
+        if mine is not None:
+            remarks += list(_differences(name, mine, package))
+        taken = []
+        for wheel in package.wheels:
+            where = f"{name}/{wheel.filename}"
+            if wheel.filename in removed:
+                why = f"it was removed here on {removed[wheel.filename]}; 'invoke upload' brings it back"
+                remarks.append(Remark(entry=where, outcome="refused", why=why))
+            elif wheel.filename not in published:
+                taken.append(wheel)
+            elif published[wheel.filename] == wheel.sha256:
+                already.append(wheel.filename)
+            else:
+                why = "it is published here with other bytes"
+                remarks.append(Remark(entry=where, outcome="refused", why=why))
+        new += [wheel.filename for wheel in taken]
+        base = mine or replace(package, wheels=())
+        registry = registry.with_package(name, replace(base, wheels=(*base.wheels, *taken)))
+    return Merged(registry=registry, new=tuple(new), already=tuple(already), remarks=tuple(remarks))
+
+
+def _differences(name: str, ours: Package, theirs: Package) -> Iterator[Remark]:
+    for key in _PACKAGE_FACTS:
+        mine, value = getattr(ours, key), getattr(theirs, key)
+        if value and value != mine:
+            yield Remark(entry=name, outcome="ignored", why=f"{key} {value!r}: here it is {mine!r}")
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads one document, entry by entry, and keeps what it accepted and what it had to say."""
+
+    where: str
+    remarks: list[Remark] = field(default_factory=list)
+    packages: dict[str, Package] = field(default_factory=dict)
+    wheels: dict[str, dict[str, PublishedWheel]] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    """Those that the document tells, by filename."""
+
+    def parse(self, document: bytes) -> dict[str, Any]:
+        """Return the document as JSON, in which ``packages`` is a mapping. Raises RegistryError."""
+        try:
+            data = json.loads(document)
+        except ValueError as error:
+            raise RegistryError(f"{self.where}: not JSON: {error}") from error
+        if not isinstance(data, dict) or not isinstance(data.get("packages"), dict):
+            raise RegistryError(f'{self.where}: no "packages" in it: not a registry')
+        if data.get("schema", 1) != 1:
+            raise RegistryError(
+                f"{self.where}: schema {data['schema']!r}: not of the older form; nothing to import"
+            )
+        # JSON can spell half a surrogate pair, which no file of ours could hold
+        text = json.dumps(data, ensure_ascii=False)
+        if (sound := text.encode(errors="replace").decode()) != text:
+            data = json.loads(sound)
+            self.say(self.where, "mended", "what is not Unicode text in it is now a '?'")
+        self.unknown(self.where, data, _DOCUMENT_KEYS)
+        return dict(data)
+
+    def say(self, entry: str, outcome: Literal["mended", "refused", "ignored"], why: str) -> None:
+        self.remarks.append(Remark(entry=entry, outcome=outcome, why=why))
+
+    def unknown(self, entry: str, given: Mapping[str, object], known: Collection[str]) -> None:
+        if others := [f"{key}: {value!r:.40}" for key, value in given.items() if key not in known]:
+            self.say(entry, "ignored", f"keys that are not of a registry: {', '.join(others)}")
+
+    def text(self, entry: str, given: Mapping[str, object], key: str, otherwise: str = "") -> str:
+        """Return the text under a key; `otherwise`, and a remark, where it is something else than text."""
+        value = given.get(key)
+        if value is None or isinstance(value, str):
+            return value or otherwise
+        self.say(
+            entry,
+            "mended",
+            f"{key} {value!r:.40} is not text: {f'taken as {otherwise!r}' if otherwise else 'left empty'}",
+        )
+        return otherwise
+
+    def package(self, written: str, entry: object) -> None:
+        """Take one package, together with what was read of it under another spelling of its name."""
+        try:
+            name = canonicalize_name(written, validate=True)
+        except InvalidName:
+            self.say(written, "refused", "not a project name: letters, digits, '.', '_' and '-'")
+            return
         if not isinstance(entry, dict):
-            remarks.append(Remark(entry=written, outcome="refused", why=f"not a mapping: {entry!r:.40}"))
-            continue
-        if name in registry.packages:
-            remarks.append(Remark(entry=written, outcome="refused", why=f"{name} is in the file twice"))
-            continue
-        package, said = _package(written, entry)
-        remarks += said
-        registry = registry.with_package(name, package)
-    return registry, tuple(remarks)
+            self.say(written, "refused", f"not a mapping: {entry!r:.40}")
+            return
+        if name in self.packages:
+            self.say(written, "mended", f"another spelling of {name}: taken together with it")
+        elif name != written:
+            self.say(written, "mended", f"its name is normalised to {name}")
+        self.unknown(written, entry, _PACKAGE_KEYS)
+        self.packages[name] = self.facts(written, entry, self.packages.get(name))
+        wheels = self.wheels.setdefault(name, {})
+        entries = entry.get("wheels") or []
+        if not isinstance(entries, list):
+            self.say(written, "refused", f"its wheels are not a list: {entries!r:.40}")
+            return
+        for each in entries:
+            self.wheel(name, wheels, each, written)
+
+    def facts(self, written: str, entry: Mapping[str, object], earlier: Package | None) -> Package:
+        """Return what an entry says of a package, on top of what was read under another spelling of its name."""
+        given = {key: self.text(written, entry, key) for key in _PACKAGE_FACTS}
+        for key in ("source_repo", "description"):
+            if not entry.get(key):
+                self.say(written, "mended", f"no {key}: left empty")
+        facts: dict[str, Any] = {key: given[key] or None for key in ("source_branch", "upstream", "license")}
+        package = Package(source_repo=given["source_repo"], description=given["description"], **facts)
+        kept = {key: value for key in _PACKAGE_FACTS if (value := getattr(earlier, key, None))}
+        for key, value in kept.items():
+            if given[key] not in ("", value):
+                self.say(
+                    written, "ignored", f"{key} {given[key]!r}: under the other spelling it is {value!r}"
+                )
+        return replace(package, **kept)
+
+    def wheel(self, name: str, wheels: dict[str, PublishedWheel], entry: object, written: str) -> None:
+        """Take one wheel, or say why not."""
+        if not isinstance(entry, dict):
+            self.say(f"{written}/{entry!r:.40}", "refused", "not a mapping")
+            return
+        where = f"{written}/{entry.get('filename', '?')}"
+        if fault := _fault(name, entry):
+            self.say(where, "refused", fault)
+            return
+        filename = entry["filename"]
+        if filename in wheels:
+            self.say(where, "refused", "the filename is in the list twice")
+            return
+        self.unknown(where, entry, _WHEEL_KEYS)
+        if isinstance(entry.get("size"), int):
+            self.sizes[filename] = entry["size"]
+        tag = min(parse_wheel_filename(filename)[3], key=str)
+        python = re.fullmatch(r"(?:cp|py)(\d)(\d*)", tag.interpreter)
+        date = self.date(where, entry.get("upload_date"))
+        wheels[filename] = PublishedWheel(
+            filename=filename,
+            url=entry["url"],
+            python_version=self.text(
+                where, entry, "python_version", ".".join(filter(None, python.groups())) if python else ""
+            ),
+            platform=self.text(where, entry, "platform", tag.platform),
+            upload_date=date,
+            sha256=entry["sha256"].lower(),
+            size=0,
+            upload_time=f"{date}T00:00:00Z",
+            requires_python=self.requires_python(where, entry),
+            yanked=self.yanked(where, entry.get("yanked")),
+        )
+
+    def date(self, where: str, value: object) -> str:
+        """Return an upload date as YYYY-MM-DD."""
+        try:
+            return datetime.fromisoformat(str(value)).date().isoformat()
+        except ValueError:
+            what = "no upload_date" if value in (None, "") else f"upload_date {value!r:.40} is no date"
+            self.say(where, "mended", f"{what}: taken as 1970-01-01")
+            return "1970-01-01"
+
+    def requires_python(self, where: str, entry: Mapping[str, object]) -> str | None:
+        text = self.text(where, entry, "requires_python")
+        try:
+            SpecifierSet(text)
+        except InvalidSpecifier:
+            self.say(where, "ignored", f"requires_python {text!r:.40} is not a version specifier (PEP 440)")
+            return None
+        return text or None
+
+    def yanked(self, where: str, value: object) -> str | None:
+        """Return the reason for a yank, which may be empty; None for a wheel that is not yanked."""
+        if value is None or value is False:
+            return None
+        if isinstance(value, str):
+            return value
+        if value is not True:
+            self.say(where, "mended", f"yanked {value!r:.40} is neither true nor a reason: taken as yanked")
+        return ""
+
+    def registry(self) -> Registry:
+        """Ask for the sizes of all wheels, and return what was accepted with them."""
+        urls = {wheel.filename: wheel.url for wheels in self.wheels.values() for wheel in wheels.values()}
+        with ThreadPoolExecutor(_CONNECTIONS) as pool:
+            sizes = dict(zip(urls, pool.map(_size, urls.values()), strict=True))
+        registry = Registry()
+        for name, package in self.packages.items():
+            sized = []
+            for filename, wheel in self.wheels[name].items():
+                size, told = sizes[filename], self.sizes.get(filename)
+                if isinstance(size, str):
+                    self.say(f"{name}/{filename}", "refused", f"its size cannot be had: {size}")
+                elif told not in (None, size):
+                    self.say(
+                        f"{name}/{filename}", "refused", f"it is said to have {told} bytes, and has {size}"
+                    )
+                else:
+                    sized.append(replace(wheel, size=size))
+            registry = registry.with_package(name, replace(package, wheels=tuple(sized)))
+        return registry
 
 
-def _package(written: str, entry: dict[str, Any]) -> tuple[Package, list[Remark]]:
-    name = canonicalize_name(written)
-    remarks = []
-
-    def mended(why: str) -> None:
-        remarks.append(Remark(entry=written, outcome="mended", why=why))
-
-    if name != written:
-        mended(f"its name is normalised to {name}")
-    facts = {key: entry.get(key) or None for key in ("source_repo", "source_branch", "upstream")}
-    if not facts["source_repo"]:
-        mended("no source_repo: left empty")
-    if not entry.get("description"):
-        mended("no description: left empty")
-    wheels, said = _wheels(name, written, entry.get("wheels") or ())
-    package = Package(
-        source_repo=facts["source_repo"] or "",
-        source_branch=facts["source_branch"],
-        upstream=facts["upstream"],
-        description=entry.get("description") or "",
-        wheels=wheels,
-    )
-    return package, [*remarks, *said]
-
-
-def _wheels(
-    name: str, written: str, entries: Iterable[object]
-) -> tuple[tuple[PublishedWheel, ...], list[Remark]]:
-    wheels: dict[str, PublishedWheel] = {}
-    remarks = []
-
-    def refuse(filename: object, why: str) -> None:
-        remarks.append(Remark(entry=f"{written}/{filename}", outcome="refused", why=why))
-
-    for entry in entries:
-        wheel, why = _wheel(name, entry)
-        if wheel is None:
-            refuse(entry.get("filename", "?") if isinstance(entry, dict) else repr(entry)[:40], why)
-        elif wheel.filename in wheels:
-            refuse(wheel.filename, "the filename is in the list twice")
-        else:
-            wheels[wheel.filename] = wheel
-            if why:
-                remarks.append(Remark(entry=f"{written}/{wheel.filename}", outcome="mended", why=why))
-    with ThreadPoolExecutor(_CONNECTIONS) as pool:
-        sizes = dict(zip(wheels, pool.map(_size, (wheel.url for wheel in wheels.values())), strict=True))
-    for filename, size in sizes.items():
-        if isinstance(size, int):
-            wheels[filename] = replace(wheels[filename], size=size)
-        else:
-            del wheels[filename]
-            refuse(filename, f"its size cannot be had: {size}")
-    return tuple(wheels.values()), remarks
-
-
-def _wheel(name: str, entry: object) -> tuple[PublishedWheel | None, str]:
-    """Return the wheel of one entry with what was mended in it, or None with why it is refused."""
-    if not isinstance(entry, dict):
-        return None, "not a mapping"
-    text = {key: str(entry.get(key) or "") for key in ("filename", "url", "sha256", "upload_date")}
+def _fault(name: str, entry: Mapping[str, Any]) -> str | None:
+    """Return why a wheel's entry cannot be accepted, or None."""
+    filename, url, digest = (entry.get(key) or "" for key in ("filename", "url", "sha256"))
+    for key, value in (("filename", filename), ("url", url), ("sha256", digest)):
+        if not isinstance(value, str):
+            return f"its {key} is not text: {value!r:.40}"
+    if fault := filename_fault(filename):
+        return fault
     try:
-        project, _, _, tags = parse_wheel_filename(text["filename"])
+        project, *_ = parse_wheel_filename(filename)
     except InvalidWheelFilename as error:
-        return None, str(error)
+        return str(error)
     if project != name:
-        return None, f"the filename is of {project}"
-    if not text["url"].startswith(("https://", "http://")):
-        return None, f"url {text['url']!r} is not an absolute http URL"
-    digest = text["sha256"].lower()
-    if not _SHA256.fullmatch(digest):
-        what = "an empty sha256" if not digest else f"sha256 {digest!r:.20} is not 64 hexadecimal digits"
-        return None, f"{what}: download it, check it and publish it with 'invoke upload'"
-    mended = []
-    date = text["upload_date"][:10]
-    if not _DATE.fullmatch(date):
-        mended.append("no upload_date: taken as 1970-01-01")
-        date = "1970-01-01"
-    tag = min(tags, key=str)
-    python = re.fullmatch(r"(?:cp|py)(\d)(\d*)", tag.interpreter)
-    wheel = PublishedWheel(
-        filename=text["filename"],
-        url=text["url"],
-        python_version=str(
-            entry.get("python_version") or (".".join(filter(None, python.groups())) if python else "")
-        ),
-        platform=str(entry.get("platform") or tag.platform),
-        upload_date=date,
-        sha256=digest,
-        size=0,
-        upload_time=f"{date}T00:00:00Z",
-    )
-    return wheel, "; ".join(mended)
+        return f"the filename is of {project}"
+    return _url_fault(url) or _digest_fault(digest)
+
+
+def _url_fault(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        if parts.username is not None:
+            return "its url has a user or a password in it, which would be on a page"
+        absolute = parts.scheme in ("http", "https") and parts.hostname
+    except ValueError:
+        absolute = False
+    return None if absolute else f"url {url!r} is not an absolute http URL"
+
+
+def _digest_fault(digest: str) -> str | None:
+    if _SHA256.fullmatch(digest.lower()):
+        return None
+    what = f"sha256 {digest!r:.20} is not 64 hexadecimal digits" if digest else "an empty sha256"
+    return f"{what}: download it, check it and publish it with 'invoke upload'"
 
 
 def _size(url: str) -> int | str:
