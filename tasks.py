@@ -176,7 +176,8 @@ def repair(_: Context, *wheels: str, dry_run: bool = False, json: bool = False) 
     from workbench.commands.repair import repair_wheels, report
     from workbench.site import Site
 
-    report(repair_wheels([Path(wheel) for wheel in wheels], Site.here(), dry_run=dry_run), json=json)
+    repaired = repair_wheels([Path(wheel) for wheel in wheels], Site.here(), dry_run=dry_run)
+    report(repaired, dry_run=dry_run, json=json)
 
 
 @verb(
@@ -297,7 +298,7 @@ def upload(
     site = Site.here()
     paths = [Path(wheel) for wheel in wheels]
     published = upload_wheels(paths, site, dry_run=dry_run, may_shrink=allow_shrink, deep=deep)
-    report(published, json=json)
+    report(published, site, json=json)
     commit_if(site, wanted=commit and not dry_run)
 
 

@@ -28,3 +28,4 @@ def test_one_that_is_nowhere_says_how_to_get_it() -> None:
         find_interpreter("3.99")
     for way in ("uv python install 3.99", "apt install python3.99-dev", "pyenv install 3.99"):
         assert way in str(caught.value)
+    assert "uv cannot fetch it: No download found for request" in str(caught.value), "uv's own reason"

@@ -6,10 +6,14 @@ import os
 import sys
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workbench.console import step
 from workbench.errors import ToolMissing
 from workbench.process import run
+
+if TYPE_CHECKING:
+    from workbench.process import Completed
 
 _PROBE = """
 import pathlib, sys, sysconfig
@@ -33,20 +37,30 @@ def find_interpreter(python: str) -> Path:
         if probe[1:] == ["True"]:
             return candidate
         without_headers = without_headers or candidate
-    with step(f"fetch Python {python}"):
-        fetched = run(["uv", "python", "install", "--quiet", python], check=False)
+    with step(f"fetch Python {python}") as at:
+        fetched = run(["uv", "python", "install", "--no-progress", python], check=False)
         if fetched.status == 0 and (found := _uv_find(python, managed=True)):
             return found
+        at.fail("uv cannot")
+    why = _reason(fetched)
     if without_headers:
         raise ToolMissing(
-            f"Python {python} at {without_headers} has no headers (Python.h), and uv cannot fetch another: "
-            f"install them with 'apt install python{python}-dev'"
+            f"Python {python} at {without_headers} has no headers (Python.h), and uv cannot fetch another: {why}\n"
+            f"Install them with 'apt install python{python}-dev'"
         )
     raise ToolMissing(
-        f"Python {python} is not on this machine, and uv cannot fetch it ({fetched.tail.splitlines()[-1:]}): "
-        f"get it with 'uv python install {python}' where the network allows, 'apt install python{python}-dev', "
+        f"Python {python} is not on this machine, and uv cannot fetch it: {why}\n"
+        f"Get it with 'uv python install {python}' where the network allows, 'apt install python{python}-dev', "
         f"or 'pyenv install {python}'"
     )
+
+
+def _reason(fetched: Completed) -> str:
+    """Return uv's own words: its error, and the last of the causes behind it."""
+    said = [line.strip() for line in fetched.output.splitlines()]
+    error = [line.removeprefix("error: ") for line in said if line.startswith("error: ")]
+    causes = [line.removeprefix("cause: ") for line in said if line.startswith("cause: ")]
+    return ": ".join([*error[:1], *causes[-1:]]) or f"it ended with {fetched.status}"
 
 
 def _candidates(python: str) -> list[Path]:

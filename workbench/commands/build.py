@@ -13,6 +13,7 @@ from workbench.build.build import build
 from workbench.build.workplace import Workplace
 from workbench.commands import built
 from workbench.commands.builder import assign
+from workbench.commands.summary import tags_of
 from workbench.errors import BuildFailed, RepairFailed, UsageError, VerificationFailed
 from workbench.patches.series import read_series
 from workbench.plan.plan import LeftOut, Plan, plan
@@ -22,6 +23,7 @@ from workbench.recipe.model import Git, LocalFolder, Sdist
 from workbench.registry.model import BuildFacts, PatchApplied
 from workbench.repair.repair import Repaired, repair
 from workbench.repair.restamp import restamp
+from workbench.verify.checks import parse_filename
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -154,8 +156,8 @@ def find_built(plan: Plan, site: Site) -> Path | None:
     if plan.key is None:
         return None
     for wheel in sorted(site.wheels.glob("*.whl")):
-        name, version, _, _ = parse_wheel_filename(wheel.name)
-        if (name, version) == (plan.recipe.name, plan.version):
+        filename = parse_filename(wheel.name)
+        if filename and (filename.name, filename.version) == (plan.recipe.name, plan.version):
             known = built.recall(wheel)
             if known and known.build_key == plan.key:
                 return wheel
@@ -228,7 +230,11 @@ def report(
     for out in left_out:
         console.answer(f"left out: {out.target}: {out.reason}")
     for repaired in made:
-        facts = [("size", console.file_size(repaired.path.stat().st_size)), ("policy", repaired.policy)]
+        facts = [
+            ("size", console.file_size(repaired.path.stat().st_size)),
+            ("tags", tags_of(repaired.path.name)),
+            ("policy", repaired.policy),
+        ]
         if repaired.grafted:
             facts.append(("grafted", ", ".join(repaired.grafted)))
         console.answer_summary(str(repaired.path), facts)

@@ -14,6 +14,7 @@ from packaging.utils import parse_wheel_filename
 
 from workbench.build.interpreter import find_interpreter
 from workbench.commands.index import served
+from workbench.commands.summary import pinned
 from workbench.commands.verify import arch_of, emulated, python_of
 from workbench.console import step
 from workbench.environment import Environment
@@ -92,8 +93,7 @@ def _index_url(site: Site) -> Iterator[str]:
 def _prove(cell: Cell, index_url: str, site: Site, installer: Installer) -> None:
     recipe = load(site.recipes, cell.package)
     name, version, _, _ = parse_wheel_filename(cell.wheel.filename)
-    # ==1.0 would take 1.0+cu130 where that is published as well
-    pinned = f"{name}{'==' if version.local else '==='}{version}"
+    exact = pinned(name, version)
     code = recipe.smoke_test or f"import {recipe.modules[0]}"
     arch = arch_of(cell.wheel.filename)
     with (
@@ -102,13 +102,13 @@ def _prove(cell: Cell, index_url: str, site: Site, installer: Installer) -> None
     ):
         place = Path(folder)
         pin = place / "requirements.txt"
-        pin.write_text(f"{pinned} --hash=sha256:{cell.wheel.sha256}\n")
+        pin.write_text(f"{exact} --hash=sha256:{cell.wheel.sha256}\n")
         exactly: list[str | Path] = ["--no-deps", "--require-hashes", "-r", pin]
         try:
             if arch == this_arch():
                 environment = Environment.create(place / "env", python=find_interpreter(cell.python))
                 run([*_installing(installer, index_url, ["--python", environment.python]), *exactly])
-                environment.install([pinned, *recipe.test_requires])
+                environment.install([exact, *recipe.test_requires])
                 environment.run_code(code, cwd=place)
             else:
                 packages = place / "packages"

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 from packaging.utils import parse_wheel_filename
 
 from workbench import console
+from workbench.build.interpreter import find_interpreter
 from workbench.build.workplace import Workplace
 from workbench.commands import built
 from workbench.commands.build import attempt, build_wheel, describe, find_built, plans, require_all
 from workbench.commands.proof import Cell, prove
+from workbench.commands.summary import published_facts
 from workbench.commands.upload import upload
 from workbench.commands.verify import verify_wheels
 from workbench.errors import BuildFailed, FilenameTaken, RepairFailed, UsageError, VerificationFailed
+from workbench.plan.target import this_arch
 from workbench.publish.gaps import Gap, tell
 from workbench.publish.registry import current
 from workbench.registry.model import Unavailable
@@ -112,9 +115,10 @@ def release(work: Todo, site: Site, *, jobs: int | None = None, skip_build: bool
     cells: tuple[Cell, ...] = ()
     if made:
         uploaded = upload([report for _, report in made], site)
+        wheels = {planned.wheel.filename: planned.wheel for planned in uploaded.plan.wheels}
         cells = tuple(
-            Cell(package=plan.recipe.name, python=plan.target.python, wheel=planned.wheel)
-            for (plan, _), planned in zip(made, uploaded.plan.wheels, strict=True)
+            Cell(package=plan.recipe.name, python=plan.target.python, wheel=wheels[report.path.name])
+            for plan, report in made
         )
     # of a variant the page has no cell
     gaps = [_left_out(each) for each in work.left_out if each.target.variant is None]
@@ -175,32 +179,10 @@ def report(work: Todo, released: Released, site: Site, *, dry_run: bool, json: b
     for plan, wheel in work.published:
         console.answer(f"{plan.title} is published already: {wheel.filename}")
     for cell in cells:
-        console.answer_summary(f"published {cell.wheel.filename}", _facts(cell, site))
+        console.answer_summary(f"published {cell.wheel.filename}", published_facts(cell.wheel, site))
     for plan in work.plans if dry_run else ():
         console.answer(f"would build, repair, verify, publish and prove {plan.title} (key {plan.key})")
     require_all(released.failures, len(work.plans))
-
-
-def _facts(cell: Cell, site: Site) -> list[tuple[str, str]]:
-    wheel = cell.wheel
-    _, version, _, tags = parse_wheel_filename(wheel.filename)
-    base = site.settings.public_url
-    lines = [
-        ("size", console.file_size(wheel.size)),
-        ("tags", ", ".join(sorted(map(str, tags)))),
-        ("sha256", wheel.sha256),
-    ]
-    if base:
-        lines.append(("install", f"pip install --index-url {base}/index/simple/ {cell.package}=={version}"))
-    else:
-        lines.append(("serve", "invoke serve"))
-        lines.append(
-            (
-                "install",
-                f"pip install --index-url http://127.0.0.1:8000/index/simple/ {cell.package}=={version}",
-            )
-        )
-    return lines
 
 
 def published(plan: Plan, registry: Registry) -> PublishedWheel | None:
@@ -237,6 +219,8 @@ def _runs_on(platform: str, plan: Plan) -> bool:
 
 
 def _verified(plan: Plan, site: Site, *, jobs: int | None, skip_build: bool) -> Report:
+    if plan.target.arch == this_arch():
+        find_interpreter(plan.target.python)  # to verify and to prove: missed now, and not after the build
     for number in range(1, ATTEMPTS + 1):
         wheel = _wheel(plan, site, jobs=jobs, skip_build=skip_build)
         (report,) = verify_wheels([wheel], site)

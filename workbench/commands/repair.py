@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from workbench import console
 from workbench.commands import built
 from workbench.commands.verify import arch_of, python_of
 from workbench.errors import RepairFailed, UsageError
+from workbench.files import expect_file
 from workbench.plan.conditions import values_for
 from workbench.plan.target import Target
 from workbench.recipe.load import load, names
@@ -25,15 +27,19 @@ if TYPE_CHECKING:
 
 
 def repair_wheels(wheels: Sequence[Path], site: Site, *, dry_run: bool = False) -> tuple[Repaired, ...]:
-    """Repair wheels into ``wheels/`` with their recipes' excludes; with `dry_run` keep nothing of it.
+    """Repair wheels into ``wheels/`` with their recipes' excludes; with `dry_run` only say what that would make.
 
-    Raises UsageError without a wheel, RepairFailed, RecipeError.
+    Raises UsageError without a wheel or for a path that is no file, RepairFailed, RecipeError.
     """
     if not wheels:
         raise UsageError("name the wheels: wheels/*.whl")
+    for wheel in wheels:
+        expect_file(wheel)
+    if not dry_run:
+        return tuple(_repair(wheel, site, site.wheels) for wheel in wheels)
     with TemporaryDirectory(prefix="workbench-repair-") as scratch:
-        into = Path(scratch) if dry_run else site.wheels
-        return tuple(_repair(wheel, site, into) for wheel in wheels)
+        made = [_repair(wheel, site, Path(scratch)) for wheel in wheels]
+        return tuple(replace(each, path=site.wheels / each.path.name) for each in made)
 
 
 def _repair(wheel: Path, site: Site, into: Path) -> Repaired:
@@ -41,7 +47,7 @@ def _repair(wheel: Path, site: Site, into: Path) -> Repaired:
         name, *_ = parse_wheel_filename(wheel.name)
     except InvalidWheelFilename as error:
         raise RepairFailed(f"{wheel}: {error}") from error
-    known = built.recall(wheel) if wheel.is_file() else None
+    known = built.recall(wheel)
     exclude: tuple[str, ...] = ()
     if name in names(site.recipes):
         exclude = values_for(load(site.recipes, name).repair_exclude, _target(wheel, known))
@@ -70,8 +76,8 @@ def _target(wheel: Path, known: Built | None) -> Target:
     )
 
 
-def report(repaired: Sequence[Repaired], *, json: bool) -> None:
-    """Print what repair did to each wheel."""
+def report(repaired: Sequence[Repaired], *, dry_run: bool, json: bool) -> None:
+    """Print what repair did to each wheel, or would do."""
     if json:
         console.answer_json([each.as_dict() for each in repaired])
         return
@@ -84,4 +90,4 @@ def report(repaired: Sequence[Repaired], *, json: bool) -> None:
             ("rpaths removed", ", ".join(each.rpaths_removed) or "none"),
             *(("in the way", str(limit)) for limit in each.limits),
         ]
-        console.answer_summary(str(each.path), facts)
+        console.answer_summary(f"{'would write ' if dry_run else ''}{each.path}", facts)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from workbench import console
 from workbench.commands import built
 from workbench.commands.add import package_facts
+from workbench.commands.summary import published_facts
 from workbench.commands.verify import require_passed, verify_wheels
 from workbench.errors import UsageError
 from workbench.publish.plan import Candidate
@@ -17,6 +18,7 @@ from workbench.publish.transaction import Published, publish
 from workbench.recipe.load import load, names
 from workbench.store.layout import log_key, patch_key
 from workbench.store.opening import open_store
+from workbench.verify.report import findings_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,9 +34,12 @@ def upload_wheels(
 ) -> Published:
     """Verify wheels (those verified before are not read again) and publish them, all or none.
 
-    Raises VerificationFailed where one does not pass, and what publishing raises.
+    Raises VerificationFailed where one does not pass, its findings having been shown, and what publishing raises.
     """
     reports = verify_wheels(wheels, site, reuse=True)
+    for each in reports:
+        if not each.passed:
+            console.note(findings_text(each))
     require_passed(reports)
     return upload(reports, site, dry_run=dry_run, may_shrink=may_shrink, deep=deep)
 
@@ -97,10 +102,16 @@ def _evidence(report: Report, facts: BuildFacts, series: Path) -> tuple[BuildFac
     return replace(facts, log=log_link, patches=tuple(patches)), texts
 
 
-def report(published: Published, *, json: bool) -> None:
-    """Print what was published, or would be."""
+def report(published: Published, site: Site, *, json: bool) -> None:
+    """Print what was published, or would be; at the end a summary of each wheel."""
     if json:
         console.answer_json(published.as_dict())
         return
     for line in published.lines():
         console.answer(line)
+    if published.drawn is None:
+        return
+    for planned in published.plan.wheels:
+        already = " already" if planned.registered else ""
+        facts = published_facts(planned.wheel, site)
+        console.answer_summary(f"published{already}: {planned.wheel.filename}", facts)

@@ -10,6 +10,7 @@ from workbench import console
 from workbench.build.interpreter import find_interpreter
 from workbench.commands import built
 from workbench.errors import ContainerError, ToolMissing, UsageError, VerificationFailed
+from workbench.files import expect_file
 from workbench.plan.target import ARCHITECTURES, is_amd, this_arch, this_python
 from workbench.recipe.load import load, names
 from workbench.toolchain.emulated import EmulatedPython, emulated_python
@@ -32,11 +33,13 @@ def verify_wheels(
     `gpu` are architectures (``sm_121``) that must be in every wheel; one that was built here must have those that
     it was built for in any case. `reuse` takes a report that was kept for an unchanged file.
 
-    Raises UsageError without a wheel, RecipeError, ToolMissing.
+    A wheel for whose Python there is no interpreter has a finding; the others are verified all the same.
+
+    Raises UsageError without a wheel or for a path that is no file, RecipeError.
     """
     if not wheels:
         raise UsageError("name the wheels: wheels/*.whl")
-    return verify([_request(wheel, site, tuple(gpu)) for wheel in wheels], site, reuse=reuse)
+    return verify([_request(expect_file(wheel), site, tuple(gpu)) for wheel in wheels], site, reuse=reuse)
 
 
 def report(reports: Sequence[Report], *, json: bool) -> None:
@@ -57,8 +60,8 @@ def require_passed(reports: Sequence[Report]) -> None:
     if failed:
         findings = sum(len(each.findings) for each in failed)
         raise VerificationFailed(
-            f"{len(failed)} of {len(reports)} wheels did not pass, with {findings} findings: "
-            f"{', '.join(each.path.name for each in failed)}"
+            f"{len(failed)} of {console.counted(len(reports), 'wheel')} did not pass, with "
+            f"{console.counted(findings, 'finding')}: {', '.join(each.path.name for each in failed)}"
         )
 
 
@@ -70,7 +73,7 @@ def _request(wheel: Path, site: Site, gpu: tuple[str, ...]) -> Request:
         return Request(path=wheel)  # verification's own finding
     python = python_of(wheel.name)
     arch = arch_of(wheel.name)
-    interpreter = find_interpreter(python) if arch == this_arch() else emulated(python, arch, site)
+    interpreter, no_python = _python_for(python, arch, site)
     asked = dict.fromkeys((*gpu, *built.asked_gpu(wheel)))
     if amd := [each for each in asked if is_amd(each)]:
         console.note(
@@ -78,7 +81,7 @@ def _request(wheel: Path, site: Site, gpu: tuple[str, ...]) -> Request:
         )
     wanted = tuple(each for each in asked if each not in amd)
     if name not in names(site.recipes):
-        return Request(path=wheel, gpu=wanted, python=interpreter)
+        return Request(path=wheel, gpu=wanted, python=interpreter, no_python=no_python)
     recipe = load(site.recipes, name)
     return Request(
         path=wheel,
@@ -87,14 +90,25 @@ def _request(wheel: Path, site: Site, gpu: tuple[str, ...]) -> Request:
         smoke_test=recipe.smoke_test,
         test_requires=recipe.test_requires,
         python=interpreter,
+        no_python=no_python,
     )
+
+
+def _python_for(python: str, arch: str, site: Site) -> tuple[Path | EmulatedPython | None, str]:
+    """Return a Python to try a wheel with; None and why where this machine should have one and has not."""
+    if arch != this_arch():
+        return emulated(python, arch, site), ""
+    try:
+        return find_interpreter(python), ""
+    except ToolMissing as error:
+        return None, str(error)
 
 
 def python_of(filename: str) -> str:
     """Return the Python (X.Y) to try a wheel with: the tag's own, or ours where it takes many."""
     *_, tags = parse_wheel_filename(filename)
     for tag in tags:
-        if tag.interpreter.startswith("cp3") and tag.abi.startswith(tag.interpreter):
+        if tag.interpreter.startswith("cp3") and tag.abi.startswith((tag.interpreter, "none")):
             return f"3.{tag.interpreter.removeprefix('cp3')}"
     return this_python()
 

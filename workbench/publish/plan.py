@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.console import file_size
-from workbench.errors import StoreError
+from workbench.errors import StoreError, UsageError
 from workbench.publish.registry import timestamp
 from workbench.registry.file import dumps
 from workbench.registry.model import Package, PublishedWheel, Registry
@@ -173,12 +173,13 @@ class Found:
 
 
 def decide(candidates: Sequence[Candidate], found: Found, *, place: str, public_url: str | None) -> Plan:
-    """Return the plan for these candidates.
+    """Return the plan for these candidates; one that is named twice is in it once.
 
-    Raises FilenameTaken for a filename that is published, or was, with other bytes, and StoreError for one
-    that is being deleted.
+    Raises FilenameTaken for a filename that is published, or was, with other bytes, StoreError for one that is
+    being deleted, and UsageError for two candidates of one filename and different bytes.
     """
-    wheels = tuple(_planned(candidate, found, place, public_url) for candidate in candidates)
+    distinct = _distinct(candidates)
+    wheels = tuple(_planned(candidate, found, place, public_url) for candidate in distinct)
     return Plan(place=place, generation=found.registry.generation, wheels=wheels)
 
 
@@ -200,6 +201,18 @@ def merge(registry: Registry, plan: Plan) -> Registry:
 def record_of(project: str, package: Package, wheel: PublishedWheel) -> bytes:
     """Return a wheel's record: a registry of this wheel alone, and as immutable as the wheel."""
     return dumps(Registry(packages={project: replace(package, wheels=(wheel,))})).encode()
+
+
+def _distinct(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    by_filename: dict[str, Candidate] = {}
+    for candidate in candidates:
+        twin = by_filename.setdefault(candidate.wheel.filename, candidate)
+        if twin.wheel.sha256 != candidate.wheel.sha256:
+            raise UsageError(
+                f"{twin.path} and {candidate.path} have one filename and different bytes, and a filename is "
+                "published once: name one of them, or build one as another version (--version-suffix .post1)"
+            )
+    return tuple(by_filename.values())
 
 
 def _planned(candidate: Candidate, found: Found, place: str, public_url: str | None) -> PlannedWheel:

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import CommandFailed, RepairFailed
+from workbench.errors import RepairFailed
 from workbench.process import run
 from workbench.repair.policies import Policy, family_of, index_of
 
@@ -93,10 +93,13 @@ def graft(wheel: Path, into: Path, *, exclude: Sequence[str], library_path: Sequ
 
 
 def _run(*words: str | Path, env: dict[str, str] | None = None) -> str:
-    try:
-        return run([*_AUDITWHEEL, *words], env=env).output
-    except CommandFailed as error:
-        raise RepairFailed(f"{words[-1]}: auditwheel cannot repair it: {error}") from error
+    done = run([*_AUDITWHEEL, *words], env=env, check=False)
+    if done.status:
+        # what went wrong is in its last line; above it may stand a traceback of its own
+        said = done.output.strip().splitlines() if done.status > 0 else []
+        why = said[-1] if said else f"it ended with status {done.status}"
+        raise RepairFailed(f"{words[-1]}: auditwheel cannot repair it: {why}")
+    return done.output
 
 
 def _black(symbols: dict[str, list[str]]) -> list[str]:

@@ -23,6 +23,7 @@ from packaging.utils import parse_wheel_filename
 from workbench.binary.stream import BadBinary
 from workbench.binary.wheel import content, read_libraries
 from workbench.errors import CommandFailed, RepairFailed, UsageError
+from workbench.files import expect_file
 from workbench.record import BadRecord
 from workbench.repair import auditwheel, rpath
 from workbench.repair.assemble import assemble
@@ -81,11 +82,11 @@ def repair(
     grafted is looked for in `library_path` first, and then where this machine has its libraries. `glibc_ceiling`
     (``2.34``) is the newest glibc that the wheel may need. A wheel without binaries comes out as it is.
 
-    Raises RepairFailed: for a library of CUDA that no requirement brings, for a wheel above the ceiling, and with
-    auditwheel's own reason.
+    Raises UsageError for a path that is no file, and RepairFailed: for a file that is no whole wheel, for a library
+    of CUDA that no requirement brings, for a wheel above the ceiling, and with auditwheel's own reason.
     """
-    if not wheel.is_file():
-        raise RepairFailed(f"{wheel}: no such file")
+    if not zipfile.is_zipfile(expect_file(wheel)):
+        raise RepairFailed(f"{wheel}: not a zip file, so no wheel")
     into.mkdir(parents=True, exist_ok=True)
     facts = auditwheel.show(wheel)
     # beside `into`, so that the finished wheel is renamed in, whole

@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from workbench.console import progress, step
-from workbench.errors import UsageError, WorkbenchError
+from workbench.console import counted, note, progress, step
+from workbench.errors import WorkbenchError
+from workbench.files import expect_file
 from workbench.plan.target import this_arch
 from workbench.toolchain.emulated import EmulatedPython
 from workbench.verify import archive, cache
 from workbench.verify.checks import check, parse_filename
-from workbench.verify.report import Report
+from workbench.verify.report import Finding, Report
 from workbench.verify.smoke import smoke_test
 from workbench.verify.twine import check_descriptions
 
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from workbench.console import Step
     from workbench.site import Site
-    from workbench.verify.report import Check, Finding
+    from workbench.verify.report import Check
 
 POOL_PAYS = 64 << 20
 """Bytes of wheels from which on more processes are worth their start, a fifth of a second."""
@@ -40,7 +42,8 @@ class Request:
     `modules` are the import names that it must provide, `gpu` the architectures (``sm_121``) that every file with
     GPU code must have code for. `smoke_test` is Python code that runs after the modules are imported, with the
     wheel and `test_requires` (PEP 508) installed for the interpreter `python`, which may be one that runs under
-    qemu; None asks for no smoke test.
+    qemu; None asks for no smoke test. `no_python` says why there is none for a wheel that should have one: that is a
+    finding, for such a wheel was not tried.
     """
 
     path: Path
@@ -49,6 +52,7 @@ class Request:
     smoke_test: str = ""
     test_requires: tuple[str, ...] = ()
     python: Path | EmulatedPython | None = None
+    no_python: str = ""
 
 
 def verify(
@@ -65,8 +69,7 @@ def verify(
     Raises UsageError for a path that is no file, ToolMissing and CommandFailed when twine does not run.
     """
     for request in requests:
-        if not request.path.is_file():
-            raise UsageError(f"{request.path}: no such file")
+        expect_file(request.path)
     folder = site.state / "reports"
     reports = {}
     if reuse:
@@ -77,8 +80,13 @@ def verify(
     smoked = _smoke_all(fresh, _read_all(fresh, workers), workers)
     for request, report in zip(fresh, smoked, strict=True):
         reports[request] = report
-        if report.passed:
-            cache.keep(folder, request, questions[request], report)
+    try:
+        for request in fresh:
+            if reports[request].passed:
+                cache.keep(folder, request, questions[request], reports[request])
+    except OSError as error:
+        # it only saves the next verb a second look
+        note(f"· reports are not kept for later: {folder}: {error.strerror}")
     return tuple(reports[request] for request in requests)
 
 
@@ -94,10 +102,12 @@ def _read_all(requests: Sequence[Request], workers: int) -> list[Report]:
         described = beside.submit(_describe, requests)
         reports = read(requests, advance, workers)
         findings = described.result()
-    return [
-        _and(report, "twine", findings[request.path]) if request.path in findings else report
-        for request, report in zip(requests, reports, strict=True)
-    ]
+        reports = [
+            _and(report, "twine", findings[request.path]) if request.path in findings else report
+            for request, report in zip(requests, reports, strict=True)
+        ]
+        _close(advance, reports)
+    return reports
 
 
 def _describe(requests: Sequence[Request]) -> dict[Path, tuple[Finding, ...]]:
@@ -163,20 +173,27 @@ def _read(request: Request, advance: Callable[[int], None] | None = None) -> Rep
 
 def _smoke_all(requests: Sequence[Request], reports: Sequence[Report], workers: int) -> list[Report]:
     """Run the smoke tests of wheels in which nothing was found; a damaged wheel is never installed."""
+    reports = [
+        _and(report, "smoke", (Finding(check="smoke", where="Python", what=request.no_python),))
+        if request.no_python
+        else report
+        for request, report in zip(requests, reports, strict=True)
+    ]
     due = [
         (request, report)
         for request, report in zip(requests, reports, strict=True)
         if request.python and report.passed and _can_run(request)
     ]
     if not due:
-        return list(reports)
-    with step(f"smoke test {_wheels([request for request, _ in due])}"):
+        return reports
+    with step(f"smoke test {_wheels([request for request, _ in due])}") as at:
         if len(due) == 1:
             smoked = [_smoke(*each) for each in due]
         else:
             executor = ThreadPoolExecutor(workers)
             with _giving_up(executor):
                 smoked = list(executor.map(_smoke, *zip(*due, strict=True)))
+        _close(at, smoked)
     by_request = dict(zip((request for request, _ in due), smoked, strict=True))
     return [by_request.get(request, report) for request, report in zip(requests, reports, strict=True)]
 
@@ -204,6 +221,12 @@ def _can_run(request: Request) -> bool:
 
 def _and(report: Report, check: Check, findings: tuple[Finding, ...]) -> Report:
     return replace(report, checks=(*report.checks, check), findings=(*report.findings, *findings))
+
+
+def _close(at: Step, reports: Sequence[Report]) -> None:
+    """Let a step end with the count of what was found, if anything was."""
+    if findings := sum(len(report.findings) for report in reports):
+        at.fail(counted(findings, "finding"))
 
 
 def _wheels(requests: Sequence[Request]) -> str:
