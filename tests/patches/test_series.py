@@ -51,12 +51,14 @@ def test_no_folder_and_no_patches(tmp_path: Path) -> None:
         ("one.patch -p1 -R", "option -R: only -p1"),
         ("sub/three.patch", "sub/three.patch is listed already, on line 1"),
         ("tow.diff", "tow.diff: no such patch in "),
+        ("folder.patch", "folder.patch: a folder, not a patch"),
         ("../other/x.patch", "../other/x.patch: a patch lies below the folder"),
         ("/etc/passwd", "/etc/passwd: a patch lies below the folder"),
         ("./one.patch", "./one.patch: a patch lies below the folder"),
     ],
 )
 def test_a_wrong_line_is_named(folder: Path, line: str, why: str) -> None:
+    (folder / "folder.patch").mkdir()
     (folder / "series").write_text(f"sub/three.patch\n\n{line}\n")
     with pytest.raises(PatchError) as raised:
         read_series(folder)

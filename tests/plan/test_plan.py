@@ -50,6 +50,11 @@ def test_unsupported_targets_are_left_out_with_the_reason() -> None:
     ]
 
 
+def test_a_version_that_was_never_set_stops_before_anything_is_built() -> None:
+    with pytest.raises(RecipeError, match="demo: version: set it in the recipe"):
+        plan(replace(RECIPE, version="0"), (), [TARGET])
+
+
 def test_nothing_left_is_an_error() -> None:
     with pytest.raises(
         UsageError,

@@ -121,6 +121,12 @@ def test_a_git_source_is_pinned(site: Site, source: str, message: str) -> None:
         load(site.recipes, "torch-scatter")
 
 
+def test_a_file_of_another_name_than_its_package_is_told_which_it_should_have(site: Site) -> None:
+    (site.recipes / "Torch-Scatter.py").write_text(GOOD)
+    with pytest.raises(RecipeError, match=r"Torch-Scatter\.py: .* rename it torch_scatter\.py"):
+        load(site.recipes, "torch-scatter")
+
+
 def test_an_unknown_package_names_the_nearest(site: Site) -> None:
     write(site, GOOD)
     with pytest.raises(RecipeError, match=r"torch-scater: no recipe .*did you mean 'torch-scatter'"):

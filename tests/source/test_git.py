@@ -9,7 +9,7 @@ import pytest
 from workbench.errors import SourceError
 from workbench.process import run
 from workbench.recipe.model import Git
-from workbench.source.git import Found, fetch_git, resolve
+from workbench.source.git import Found, fetch_git, read_top, resolve
 from workbench.source.url import mask
 
 from .conftest import free_port
@@ -84,7 +84,7 @@ def test_a_missing_branch_or_tag_names_what_there_is(repository: Repository) -> 
 
 def test_an_empty_repository(git_server: GitServer) -> None:
     run(["git", "init", "-q", "--bare", git_server.root / "empty.git"])
-    with pytest.raises(SourceError, match="no default branch"):
+    with pytest.raises(SourceError, match="the repository is empty: push a commit to it first"):
         resolve(git_server.url("empty"))
 
 
@@ -93,6 +93,42 @@ def test_a_url_that_does_not_answer(git_server: GitServer, tmp_path: Path) -> No
         with pytest.raises(SourceError) as raised:
             resolve(url)
         assert str(raised.value).startswith(f"{url}: no Git repository answers there: ")
+
+
+def test_gits_whole_reason_is_told_and_its_advice_is_not() -> None:
+    port = free_port()
+    with pytest.raises(SourceError) as raised:
+        resolve(f"git://127.0.0.1:{port}/x.git")
+    first, _ = str(raised.value).splitlines()
+    assert "unable to connect" in first
+    assert first.endswith("Connection refused"), "it stands on git's second line"
+    with pytest.raises(SourceError) as raised:
+        resolve("/nowhere/at/all")
+    first, _ = str(raised.value).splitlines()
+    assert first.endswith("'/nowhere/at/all' does not appear to be a git repository")
+
+
+# --- read_top
+
+
+@pytest.mark.parametrize("by", ["branch", "tag"])
+def test_files_at_the_top_of_a_commit_are_read_without_its_history(repository: Repository, by: str) -> None:
+    repository.commit("setup.py", "old")
+    repository.commit("setup.py", "new")
+    commit = repository.commit("sub/setup.cfg", "below")
+    repository.git("tag", "-a", "v1", "-m", "one")
+    repository.push()
+    repository.commit("setup.py", "later")
+    found = Found(commit=commit, branch="main") if by == "branch" else Found(commit=commit, tag="v1")
+    assert read_top(repository.url, found, ["setup.py", "setup.cfg", "README"]) == {
+        "setup.py": "new",
+        "README": "first",
+    }
+
+
+def test_a_commit_that_cannot_be_looked_into(repository: Repository) -> None:
+    with pytest.raises(SourceError, match="cannot look into git://"):
+        read_top(repository.url, Found(commit="0" * 40, branch="none"), ["setup.py"])
 
 
 def test_a_password_in_a_url_is_not_shown(tmp_path: Path) -> None:

@@ -5,30 +5,31 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidName, canonicalize_name
 
-from workbench.console import answer
-from workbench.errors import UsageError
+from workbench.console import answer, step
+from workbench.errors import SourceError, UsageError
 from workbench.files import write_whole
+from workbench.index.row import people_path
 from workbench.publish.registry import declare
 from workbench.recipe.load import path_of
-from workbench.recipe.model import Git, Recipe, Sdist
+from workbench.recipe.model import UNSET_VERSION, Git, Recipe, Sdist
 from workbench.registry.model import Package
-from workbench.source.git import resolve
+from workbench.source.git import read_top, resolve
 from workbench.source.sdist import pin_sdist
+from workbench.source.url import mask
+from workbench.source.version import TELLING, static_version
+from workbench.store.layout import INDEX, REGISTRY
+from workbench.store.opening import open_store
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from workbench.site import Site
 
 PYPI = "pypi:"
-UNKNOWN_VERSION = "0"
-"""Written where the source does not say its version; a build then stops and names the real one."""
-
 _TAG_VERSION = re.compile(r"v?(\d+(?:\.\d+)*(?:(?:a|b|rc|\.post|\.dev)\d+)?)")
 
 
@@ -84,7 +85,10 @@ def plan_addition(request: Request, site: Site) -> Addition:
 
 
 def add(addition: Addition, site: Site) -> None:
-    """Write the files, register the package and draw its page; on any failure, leave nothing behind."""
+    """Write the files, register the package and draw its page; on any failure, leave nothing behind.
+
+    Raises RegistryError, StoreError and OSError.
+    """
     written: list[Path] = []
     try:
         for path, content in addition.files:
@@ -106,12 +110,15 @@ def report(addition: Addition, site: Site, *, dry_run: bool) -> None:
     path = addition.files[0][0]
     for written, _ in addition.files:
         answer(f"{'would write' if dry_run else 'wrote'} {written.relative_to(site.root)}")
+    page = people_path(recipe.name) if site.settings.index.people else f"simple/{recipe.name}/"
+    registered = "would register it" if dry_run else "registered it"
+    answer(f"{registered} in {open_store(site).place}: {REGISTRY}, {INDEX}{page}")
     if dry_run:
         answer(f"\n{addition.files[0][1]}")
         return
     version = (
         f"set its version in {path.relative_to(site.root)}: the source does not tell it"
-        if recipe.version == UNKNOWN_VERSION
+        if recipe.version == UNSET_VERSION
         else f"look over {path.relative_to(site.root)}: licence, Pythons, a smoke test that uses the package"
     )
     answer(
@@ -144,10 +151,30 @@ def _pin(request: Request) -> tuple[str, Git | Sdist]:
         if request.branch or request.tag:
             raise UsageError("--branch and --tag are for Git sources; pypi:NAME==VERSION has neither")
         return _pin_sdist(request.source.removeprefix(PYPI))
-    found = resolve(request.source, branch=request.branch, tag=request.tag)
-    source = Git(url=request.source, commit=found.commit, branch=found.branch, tag=found.tag)
-    version = _TAG_VERSION.fullmatch(found.tag or "")
-    return version[1] if version else UNKNOWN_VERSION, source
+    return _pin_git(request)
+
+
+def _pin_git(request: Request) -> tuple[str, Git]:
+    url = request.source
+    if mask(url) != url:
+        raise UsageError(
+            f"--source {mask(url)}: a login in a URL would be published with the recipe: leave it out, and let git "
+            "ask a credential helper"
+        )
+    if Path(url).exists():
+        url = str(Path(url).resolve())  # the recipe is used from other folders than this one
+    found = resolve(url, branch=request.branch, tag=request.tag)
+    files: dict[str, str] = {}
+    with step(f"look into {found.commit[:12]}") as at:
+        try:
+            files = read_top(url, found, (*TELLING, ".gitmodules"))
+        except SourceError as error:
+            at.fail(f"its version and its submodules stay unknown: {error}")
+    tagged = _TAG_VERSION.fullmatch(found.tag or "")
+    version = tagged[1] if tagged else static_version(files) or UNSET_VERSION
+    return version, Git(
+        url=url, commit=found.commit, branch=found.branch, tag=found.tag, submodules=".gitmodules" in files
+    )
 
 
 def _pin_sdist(text: str) -> tuple[str, Sdist]:
@@ -156,8 +183,11 @@ def _pin_sdist(text: str) -> tuple[str, Sdist]:
     except InvalidRequirement as error:
         raise UsageError(f"--source {PYPI}{text}: {error}") from error
     pins = list(requirement.specifier)
-    if len(pins) != 1 or pins[0].operator != "==":
-        raise UsageError(f"--source {PYPI}{text}: name one version: {PYPI}{requirement.name}==VERSION")
+    plainly = f"{PYPI}{requirement.name}==VERSION"
+    if len(pins) != 1 or pins[0].operator != "==" or pins[0].version.endswith(".*"):
+        raise UsageError(f"--source {PYPI}{text}: name one version: {plainly}")
+    if requirement.marker or requirement.extras or requirement.url:
+        raise UsageError(f"--source {PYPI}{text}: neither extras nor conditions, only {plainly}")
     version = pins[0].version
     _, sha256 = pin_sdist(requirement.name, version)
     return version, Sdist(name=requirement.name, sha256=sha256)

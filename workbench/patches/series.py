@@ -54,7 +54,11 @@ def read_series(folder: Path) -> tuple[PatchFile, ...]:
     missing, outside the folder or not in the series, and for one that cannot be read.
     """
     series = folder / "series"
-    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.suffix in SUFFIXES}
+    there = {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.suffix in SUFFIXES and path.is_file()
+    }
     names = _names(series, there)
     if unlisted := sorted(there - set(names)):
         raise PatchError(
@@ -88,8 +92,10 @@ def _names(series: Path, there: set[str]) -> tuple[str, ...]:
             raise PatchError(f"{where}: {name}: a patch lies below the folder of its series")
         if name in names:
             raise PatchError(f"{where}: {name} is listed already, on line {names[name]}")
-        if not (series.parent / name).is_file():
-            raise PatchError(f"{where}: {name}: no such patch in {series.parent}{nearest(name, there)}")
+        path = series.parent / name
+        if not path.is_file():
+            instead = "a folder, not a patch" if path.is_dir() else f"no such patch in {series.parent}"
+            raise PatchError(f"{where}: {name}: {instead}{nearest(name, there)}")
         names[name] = number
     return tuple(names)
 

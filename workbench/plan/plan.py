@@ -15,7 +15,7 @@ from packaging.version import InvalidVersion, Version
 
 from workbench.errors import RecipeError, UsageError, nearest
 from workbench.plan.conditions import unsupported, values_for, variables_for
-from workbench.recipe.model import Git, LocalFolder
+from workbench.recipe.model import UNSET_VERSION, Git, LocalFolder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,8 +118,14 @@ def plan(
     ``+local``), `local_version` is the template for a recipe that says nothing of it.
 
     Raises UsageError when the suffix makes no PEP 440 version, or when no target is left; RecipeError when the
-    local version's template asks for what a target has not, or ``patches_when`` names a patch that is not there.
+    version was never set, the local version's template asks for what a target has not, or ``patches_when`` names a
+    patch that is not there.
     """
+    if recipe.version == UNSET_VERSION:
+        raise RecipeError(
+            f"{recipe.name}: version: set it in the recipe: {UNSET_VERSION!r} stands there because the source did "
+            "not tell it when the package was added"
+        )
     plans, left_out = [], []
     for target in targets:
         if reason := unsupported(recipe, target):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import random
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from workbench.errors import RegistryError, StoreError
+from workbench.errors import RegistryError, StoreError, WorkbenchError
 from workbench.publish.pages import draw_pages
 from workbench.registry.file import encode, load, loads
 from workbench.registry.importing import Merged, merge
@@ -108,7 +109,10 @@ def refuse_a_store_behind(site: Site, store: Store, registry: Registry) -> None:
 
 
 def declare(site: Site, name: str, package: Package) -> None:
-    """Register a project without wheels, or new facts of one that is registered, and draw its page."""
+    """Register a project without wheels, or new facts of one that is registered, and draw its page.
+
+    Where that fails or is interrupted, a project that was not registered before is taken out again.
+    """
     store = open_store(site)
     store.prepare()
 
@@ -116,8 +120,24 @@ def declare(site: Site, name: str, package: Package) -> None:
         known = registry.packages.get(name)
         return registry.with_package(name, known.described_by(package) if known else package)
 
-    amend(store, change, f"declare {name}")
-    draw_pages(site, store)
+    amended = amend(store, change, f"declare {name}")
+    try:
+        draw_pages(site, store)
+    except BaseException:
+        if name not in amended.before.packages:
+            amend(store, lambda registry: _without(registry, name, package), f"take back {name}")
+            # the error that is on its way counts more than another one of the same kind
+            with suppress(WorkbenchError, OSError):
+                draw_pages(site, store)
+        raise
+
+
+def _without(registry: Registry, name: str, package: Package) -> Registry:
+    """Return a registry without a project, unless others have made something of it."""
+    if registry.packages.get(name) != package:
+        return registry
+    others = {key: value for key, value in registry.packages.items() if key != name}
+    return replace(registry, packages=others)
 
 
 def adopt(site: Site, imported: Registry, *, older: bytes | None = None, dry_run: bool = False) -> Merged:

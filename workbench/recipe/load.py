@@ -38,10 +38,14 @@ def names(recipes: Path) -> tuple[str, ...]:
 def load(recipes: Path, name: str) -> Recipe:
     """Return the recipe of a package.
 
-    Raises RecipeError when there is none (naming the nearest), or when it does not load.
+    Raises RecipeError when there is none (naming the nearest), when its file has another name than it should, or
+    when it does not load.
     """
     path = path_of(recipes, name)
     if not path.is_file():
+        for other in recipes.glob("*.py"):
+            if path_of(recipes, other.stem) == path:
+                raise RecipeError(f"{other}: a recipe's file has its package's name: rename it {path.name}")
         known = names(recipes)
         raise RecipeError(
             f"{name}: no recipe in {recipes}{nearest(canonicalize_name(name), known)}; "

@@ -25,6 +25,9 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 VARIANT = re.compile(r"[a-z0-9]+")
 """A variant's name is a part of a local version (PEP 440)."""
 
+UNSET_VERSION = "0"
+"""What ``add-package`` writes where a source does not tell its version; a person sets it before the first build."""
+
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 

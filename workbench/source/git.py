@@ -8,6 +8,7 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
 from workbench import console
@@ -16,7 +17,7 @@ from workbench.process import run
 from workbench.source.url import mask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from workbench.console import Step
@@ -44,6 +45,11 @@ SETTINGS = (
 _REF = re.compile(r"([0-9a-f]{40,64})\t(\S+)")
 _SYMREF = re.compile(r"ref: (\S+)\tHEAD")
 
+_PREFIX = re.compile(r"\s*(?:(?:remote|fatal|error|ERROR): )*")
+_PROGRESS = re.compile(r"(?:Enumerating|Counting|Compressing|Receiving|Resolving|Total)\b")
+_NO_REASON = "Could not read from remote repository."
+"""What git says after the one who knows better has: ssh, or the server."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
@@ -60,6 +66,8 @@ def resolve(url: str, *, branch: str | None = None, tag: str | None = None) -> F
     Raises SourceError for a URL that does not answer, and a branch or tag that is not there.
     """
     refs, default = _list_refs(url)
+    if not refs:
+        raise SourceError(f"{mask(url)}: the repository is empty: push a commit to it first")
     name = branch or tag or default
     if name is None:
         raise SourceError(f"{mask(url)}: the repository has no default branch: name a branch or a tag")
@@ -68,6 +76,31 @@ def resolve(url: str, *, branch: str | None = None, tag: str | None = None) -> F
     if commit is None:
         raise SourceError(f"{mask(url)}: no {kind} {name!r}{_what_instead(refs, kind, name)}")
     return Found(commit=commit, branch=None if tag else name, tag=tag)
+
+
+def read_top(url: str, found: Found, names: Sequence[str]) -> dict[str, str]:
+    """Return those of some files at the top of a commit that are there, as text.
+
+    Of the history nothing is fetched, and of the other files nothing where the server can leave them out. Raises
+    SourceError.
+    """
+    where = mask(url)
+    with TemporaryDirectory(prefix="workbench-look-") as folder:
+        store = ("--git-dir", folder)
+        _git("init", "--quiet", "--bare", _object_format(found.commit), folder, doing=f"make {folder}")
+        _git(*store, "remote", "add", "--", "origin", url, doing=f"look into {where}")
+        fetch = (*store, "fetch", "--quiet", "--no-tags", "--depth=1", "--filter=blob:none", "origin")
+        # not every server hands out a commit by its hash alone
+        if _try_git(*fetch, found.commit).status:
+            ref = f"{PREFIX['branch']}{found.branch}" if found.branch else f"{PREFIX['tag']}{found.tag}"
+            _git(*fetch, ref, doing=f"look into {where}")
+        listed = _git(*store, "ls-tree", "--name-only", found.commit, doing=f"look into {where}").output
+        there = set(listed.splitlines())
+        return {
+            name: _git(*store, "show", f"{found.commit}:{name}", doing=f"read {name} of {where}").output
+            for name in names
+            if name in there
+        }
 
 
 def fetch_git(source: Git, into: Path, *, cache: Path) -> None:
@@ -86,7 +119,7 @@ def fetch_git(source: Git, into: Path, *, cache: Path) -> None:
 def _ensure_commit(source: Git, store: Path, at: Step) -> None:
     """Have the pinned commit and its history in the bare repository `store`, as ``refs/pins/<commit>``."""
     if not (store / "HEAD").exists():
-        _git("init", "--quiet", "--bare", _object_format(source), store, doing=f"make {store}")
+        _git("init", "--quiet", "--bare", _object_format(source.commit), store, doing=f"make {store}")
     in_store = ("--git-dir", store)
     pin = f"refs/pins/{source.commit}"
     if _succeeds(*in_store, "rev-parse", "--quiet", "--verify", pin):
@@ -120,7 +153,7 @@ def _ensure_commit(source: Git, store: Path, at: Step) -> None:
 def _check_out(source: Git, store: Path, into: Path, at: Step) -> None:
     doing = f"check out {source.commit} of {mask(source.url)}"
     here = ("-C", into)
-    _git("init", "--quiet", _object_format(source), into, doing=doing)
+    _git("init", "--quiet", _object_format(source.commit), into, doing=doing)
     pin = f"refs/pins/{source.commit}"
     _git(*here, "fetch", "--quiet", "--no-tags", store.resolve(), pin, doing=doing, at=at)
     _git(*here, "checkout", "--quiet", "--detach", source.commit, doing=doing, at=at)
@@ -131,13 +164,17 @@ def _check_out(source: Git, store: Path, into: Path, at: Step) -> None:
     if source.submodules:
         update = ("submodule", "update", "--init", "--recursive", "--progress")
         _git(*here, *update, doing=f"fetch the submodules of {mask(source.url)}", at=at)
+    elif (into / ".gitmodules").exists():
+        console.note(
+            f"· {mask(source.url)} has submodules, and the recipe does without: submodules=True adds them"
+        )
     head = _git(*here, "rev-parse", "HEAD", doing=doing).output.strip()
     if head != source.commit:
         raise SourceError(f"cannot {doing}: HEAD is at {head}")
 
 
-def _object_format(source: Git) -> str:
-    return f"--object-format={'sha256' if len(source.commit) == SHA256_DIGITS else 'sha1'}"
+def _object_format(commit: str) -> str:
+    return f"--object-format={'sha256' if len(commit) == SHA256_DIGITS else 'sha1'}"
 
 
 def _list_refs(url: str) -> tuple[dict[str, str], str | None]:
@@ -201,9 +238,11 @@ def _try_git(*argv: str | Path, at: Step | None = None) -> Completed:
 
 
 def _reason(done: Completed) -> str:
-    """Return git's own reason: its first complaint."""
-    lines = [line for line in done.output.splitlines() if line.startswith(("fatal: ", "ERROR: ", "ssh: "))]
-    return mask((lines or done.output.splitlines() or ["it says nothing"])[0].removeprefix("fatal: "))
+    """Return git's own words on one line, without its progress and without the advice that it always adds."""
+    said, _, _ = done.output.partition("\n\nPlease make sure you have")
+    lines = [_PREFIX.sub("", line, count=1) for line in said.splitlines() if line.strip()]
+    telling = [line for line in lines if not _PROGRESS.match(line) and line != _NO_REASON]
+    return mask("; ".join(telling or lines or ["it says nothing"]))
 
 
 @contextmanager

@@ -1,0 +1,88 @@
+"""The version that a source tells without being built."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import tomllib
+from email.parser import HeaderParser
+from typing import TYPE_CHECKING
+
+from packaging.version import InvalidVersion, Version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+def static_version(files: Mapping[str, str]) -> str | None:
+    """Return the version (normalised, PEP 440) that files at the top of a source tell, or None.
+
+    `files` are those of `TELLING` that are there, by name. A version that a program works out (setuptools-scm, a
+    function in ``setup.py``) is known only once the source is built.
+    """
+    for name, read in TELLING.items():
+        text = read(files[name]) if name in files else None
+        if not text:
+            continue
+        try:
+            return str(Version(text))
+        except InvalidVersion:
+            continue
+    return None
+
+
+def _pyproject(text: str) -> str | None:
+    """Return ``project.version`` (PEP 621)."""
+    try:
+        version = tomllib.loads(text).get("project", {}).get("version")
+    except (tomllib.TOMLDecodeError, AttributeError):
+        return None
+    return version if isinstance(version, str) else None
+
+
+def _setup_cfg(text: str) -> str | None:
+    """Return setuptools' ``metadata.version``; ``attr:`` and ``file:`` are no versions, and so passed over."""
+    parser = configparser.RawConfigParser(strict=False)
+    try:
+        parser.read_string(text)
+    except configparser.Error:
+        return None
+    return parser.get("metadata", "version", fallback=None)
+
+
+def _setup_py(text: str) -> str | None:
+    """Return the version that ``setup(version=...)`` is given: a string, or a name that is one at the top level."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return None
+    constants = {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "setup":
+            for keyword in node.keywords:
+                value = keyword.value
+                if isinstance(value, ast.Name):
+                    value = constants.get(value.id, value)
+                if keyword.arg == "version" and isinstance(value, ast.Constant):
+                    return str(value.value)
+    return None
+
+
+def _pkg_info(text: str) -> str | None:
+    """Return an sdist's ``Version``, where somebody keeps an unpacked one in a repository."""
+    return HeaderParser().parsestr(text).get("Version")
+
+
+TELLING: dict[str, Callable[[str], str | None]] = {
+    "pyproject.toml": _pyproject,
+    "setup.cfg": _setup_cfg,
+    "setup.py": _setup_py,
+    "PKG-INFO": _pkg_info,
+}
+"""The files that tell a version, the one that counts most first, and how each is read."""
