@@ -1,16 +1,23 @@
-"""The documents say nothing that is not so: their commands parse, their links lead somewhere."""
+"""The documents say nothing that is not so: their commands parse, what they name is there, their links lead somewhere.
+
+That the commands also do what they say is tested where the rest of that is: ``tests/commands/test_guides.py`` runs the
+README's and the publishing guide's, ``tests/patches`` and ``tests/recipe`` those of their own guides.
+"""
 
 from __future__ import annotations
 
 import re
 import shlex
 import sys
+from inspect import signature
 from typing import TYPE_CHECKING
 
 import pytest
 from invoke.collection import Collection
 from invoke.parser import Parser
+from nox import registry
 
+import noxfile
 import tasks
 from workbench.recipe import Recipe
 from workbench.site import CHECKOUT
@@ -20,40 +27,81 @@ if TYPE_CHECKING:
 
 PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
 VERBS = Collection.from_module(tasks)
+SESSIONS = registry.get()
+assert noxfile.verify.__name__ in SESSIONS  # it was imported for their sake
 
-COMMAND = re.compile(r"^(?:\$ )?((?:\./inv|invoke) .*)$", re.MULTILINE)
+FENCED = re.compile(r"```(?:\w*)\n(.*?)```", re.DOTALL)
+INDENTED = re.compile(r"(?:^    .*\n)+", re.MULTILINE)
+COMMAND = re.compile(r"^(?:\$ )?((?:\./inv|invoke|nox|python) .*)$", re.MULTILINE)
+SPAN = re.compile(r"`([^`]+)`")
+PATH = re.compile(r"(?:\.ci|benchmarks|containers|docs|examples|patches|recipes|tests|workbench)/[\w./-]*")
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 
 
 def commands(page: Path) -> list[str]:
-    blocks = re.findall(r"```(?:console|sh|bash)?\n(.*?)```", page.read_text(), re.DOTALL)
-    indented = re.findall(r"(?:^    .*\n)+", page.read_text(), re.MULTILINE)
-    text = "\n".join([*blocks, *(re.sub(r"^    ", "", block, flags=re.MULTILINE) for block in indented)])
-    return COMMAND.findall(text.replace("\\\n", " "))
+    """Return the command lines in a page's blocks, without comments, pipes and redirections."""
+    text = page.read_text()
+    blocks = [*FENCED.findall(text), *INDENTED.findall(text)]
+    lines = re.sub(r"^    ", "", "\n".join(blocks), flags=re.MULTILINE).replace("\\\n", " ")
+    return [re.split(r" [#|>] |  #", line, maxsplit=1)[0].strip() for line in COMMAND.findall(lines)]
+
+
+def spans(page: Path) -> list[str]:
+    """Return what stands in a page's text as code."""
+    return [" ".join(span.split()) for span in SPAN.findall(FENCED.sub("", page.read_text()))]
+
+
+def told(page: Path) -> list[str]:
+    """Return a page's command lines, and what its text tells to type: whole lines, and verbs with their words."""
+    typed = [
+        span
+        for span in spans(page)
+        if COMMAND.fullmatch(span) or (span.split()[0] in VERBS.task_names and " " in span)
+    ]
+    return [*commands(page), *typed]
+
+
+def required(verb: str) -> set[str]:
+    """Return the words that a verb cannot do without."""
+    parameters = list(signature(VERBS[verb].body).parameters.values())[1:]
+    return {
+        each.name
+        for each in parameters
+        if each.default is each.empty and each.kind is not each.VAR_POSITIONAL
+    }
 
 
 @pytest.mark.parametrize(
-    ("page", "line"), [pytest.param(page, line, id=line) for page in PAGES for line in commands(page)]
+    ("page", "line"), [pytest.param(page, line, id=line) for page in PAGES for line in told(page)]
 )
-def test_every_command_is_one_that_the_verbs_take(
-    page: Path, line: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    words = shlex.split(
-        line.split("  #", maxsplit=1)[0]
-        .split(" # ", maxsplit=1)[0]
-        .split(" | ", maxsplit=1)[0]
-        .split(" > ", maxsplit=1)[0]
-    )[1:]
-    if words[0].startswith("-"):
-        return  # invoke's own flags
-    monkeypatch.setattr(sys, "argv", ["invoke", *words])
-    (parsed,) = Parser(contexts=VERBS.to_contexts()).parse_argv(words)
-    assert parsed.name == words[0]
-    assert not parsed.missing_positional_args, f"{page.name}: {line}"
+def test_every_command_is_one_that_there_is(page: Path, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    program, *words = shlex.split(line)
+    if program == "python":
+        assert (CHECKOUT / words[0]).is_file()
+    elif program == "nox":
+        asked, _, paths = line.partition(" -- ")
+        assert set(re.findall(r"-s (\S+)", asked)) <= SESSIONS.keys()
+        assert all((CHECKOUT / word).exists() for word in shlex.split(paths) if "/" in word)
+    else:
+        words = words if program in ("invoke", "./inv") else [program, *words]
+        words = [word for word in words if word not in ("--dry", "--list", "…", "VERB", "--help")]
+        monkeypatch.setattr(sys, "argv", ["invoke", *words])
+        for parsed in Parser(contexts=VERBS.to_contexts()).parse_argv(words):
+            assert parsed.name == words[0]
+            if line in commands(page):
+                given = {each.name for each in parsed.positional_args if each.value}
+                assert given >= required(words[0]), "a word is missing"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_path_of_this_repository_is_there(page: Path) -> None:
+    words = {word for text in (*spans(page), *commands(page)) for word in text.split()}
+    assert [word for word in words if PATH.fullmatch(word) and not (CHECKOUT / word).exists()] == []
 
 
 def test_the_readme_shows_the_commands_that_users_type() -> None:
-    verbs = {command.split()[1] for command in commands(CHECKOUT / "README.md")}
+    lines = [command.split() for command in commands(CHECKOUT / "README.md")]
+    verbs = {words[1] for words in lines if words[0] in ("invoke", "./inv")}
     assert verbs >= {"release", "test", "serve", "add-package", "build", "upload"}
 
 
