@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -7,9 +8,10 @@ import pytest
 
 from tests.publish.sites import NOW, agreement, candidate, dead_links, registry_of
 from tests.publish.workers import publish_second, remove_all, run_until, yank_all
-from workbench.errors import FilenameTaken, StoreError, UsageError
+from workbench.errors import FilenameTaken, RegistryError, StoreError, UsageError
 from workbench.publish.changes import remove, unyank, yank
 from workbench.publish.history import history, rollback
+from workbench.publish.registry import amend
 from workbench.publish.transaction import publish
 from workbench.publish.upkeep import clean, prune, reconcile
 from workbench.registry.file import dumps, loads
@@ -68,6 +70,16 @@ def test_a_yank_without_a_reason_keeps_the_one_that_was_given(site: Site, store:
     assert 'data-yanked="broken"' in page(store)
     yank(site, store, [ONE], reason="very broken")
     assert 'data-yanked="very broken"' in page(store)
+
+
+def test_what_nobody_could_read_again_is_not_written(site: Site, store: FolderStore) -> None:
+    before = registry_of(store)
+    with pytest.raises(RegistryError, match="not Unicode text"):
+        yank(site, store, [ONE], reason="\udcff")  # as a byte of an argument arrives that is no UTF-8
+    odd = replace(before.packages["demo"].wheels[0], filename="x y")
+    with pytest.raises(RegistryError, match=r"as it would become: .*: 'x y' has characters"):
+        amend(store, lambda registry: registry.with_wheel("demo", odd), "add what has no name")
+    assert registry_of(store) == before
 
 
 def test_a_dry_yank_changes_nothing(site: Site, store: FolderStore) -> None:
