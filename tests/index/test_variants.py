@@ -16,7 +16,6 @@ from workbench.errors import IndexFault
 from workbench.index.check import check_index
 from workbench.index.folder import write
 from workbench.index.target import target_of
-from workbench.index.variants import label
 from workbench.site import IndexSettings, Settings
 
 if TYPE_CHECKING:
@@ -42,19 +41,16 @@ def variants(store: Store) -> Store:
 
 
 @pytest.mark.parametrize(
-    ("filename", "expected", "python"),
+    ("filename", "variant", "python"),
     [
-        ("demo-1.0-cp312-cp312-linux_x86_64.whl", None, "3.12"),
-        ("demo-1.0-1-cp312-cp312-linux_x86_64.whl", None, "3.12"),
+        ("demo-1.0-1-cp312-cp312-linux_x86_64.whl", "", "3.12"),
         ("demo-1.0-1a-cp312-abi3-linux_x86_64-cu130.whl", "cu130", "3.12+"),
         ("demo-1.0-cp312-cp312-manylinux1_x86_64.manylinux_2_5_x86_64-x86_64_v3.whl", "x86_64_v3", "3.12"),
-        ("demo-1.0-cp312-cp312-linux_x86_64-null.whl", "null", "3.12"),
     ],
 )
-def test_a_label_is_told_from_a_build_tag(filename: str, expected: str | None, python: str) -> None:
-    assert label(filename) == expected
+def test_a_label_is_part_of_the_target(filename: str, variant: str, python: str) -> None:
     target = target_of(listed(filename))
-    assert (target.python, target.platform) == (python, "Linux x86_64")
+    assert (target.python, target.platform, target.variant) == (python, "Linux x86_64", variant)
 
 
 def test_they_are_left_out_unless_asked_for(variants: Store) -> None:

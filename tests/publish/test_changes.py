@@ -15,6 +15,7 @@ from workbench.publish.registry import amend
 from workbench.publish.transaction import publish
 from workbench.publish.upkeep import clean, prune, reconcile
 from workbench.registry.file import dumps, loads
+from workbench.registry.model import BuildFacts
 from workbench.site import Site
 from workbench.store.folder import FolderStore
 
@@ -207,6 +208,19 @@ def test_prune_keeps_the_newest_of_every_target(site: Site, store: FolderStore, 
     ]
     with pytest.raises(UsageError, match="never pruned"):
         prune(site, store, keep=0)
+
+
+def test_prune_tells_variants_apart(site: Site, store: FolderStore, tmp_path: Path) -> None:
+    """Neither a recipe's variant nor a labelled wheel (PEP 825) is an older one of the usual build."""
+    usual, variant = (candidate(tmp_path, "kernels", f"1.0+cu130{end}") for end in ("", ".hdim128"))
+    build = BuildFacts(source="kernels==1.0", pin="a" * 64, compute="cu130", variant="hdim128")
+    publish(site, store, [usual, replace(variant, wheel=replace(variant.wheel, build=build))])
+    labelled = replace(usual.wheel, filename="kernels-1.0+cu130-py3-none-any-cu130.whl")
+    (site.root / "packages.json").write_text(dumps(registry_of(store).with_wheel("kernels", labelled)))
+    prune(site, store, keep=1, apply=True)
+    assert filenames(store) == sorted(
+        [TWO, *(wheel.filename for wheel in (usual.wheel, labelled, variant.wheel))]
+    )
 
 
 def test_reconcile_has_nothing_to_say_of_a_store_in_order(site: Site, store: FolderStore) -> None:

@@ -23,6 +23,7 @@ from workbench.plan.target import this_arch
 from workbench.process import run
 from workbench.recipe.load import load
 from workbench.registry.file import load as load_registry
+from workbench.registry.filename import label
 from workbench.store.opening import open_store
 
 if TYPE_CHECKING:
@@ -48,13 +49,15 @@ class Cell:
 def published_cells(site: Site) -> tuple[Cell, ...]:
     """Return a cell for each package and Python that is published for this machine's architecture.
 
-    Of several versions the newest counts; yanked wheels do not. Raises RegistryError.
+    Of several versions the newest counts; yanked wheels do not, nor do those with a variant label, which installers
+    pass over. Raises RegistryError.
     """
     newest: dict[tuple[str, str], tuple[Version, Cell]] = {}
     for package, wheel in load_registry(site.registry).wheels():
+        if wheel.yanked is not None or label(wheel.filename):
+            continue
         _, version, _, tags = parse_wheel_filename(wheel.filename)
-        here = any(tag.platform == "any" or tag.platform.endswith(f"_{this_arch()}") for tag in tags)
-        if wheel.yanked is not None or not here:
+        if not any(tag.platform == "any" or tag.platform.endswith(f"_{this_arch()}") for tag in tags):
             continue
         cell = Cell(package=package, python=python_of(wheel.filename), wheel=wheel)
         key = (package, cell.python)

@@ -21,6 +21,7 @@ from workbench.errors import BuildFailed, FilenameTaken, RepairFailed, UsageErro
 from workbench.plan.target import this_arch
 from workbench.publish.gaps import Gap, tell
 from workbench.publish.registry import current
+from workbench.registry.filename import label
 from workbench.registry.model import Unavailable
 from workbench.store.opening import open_store
 from workbench.verify.report import findings_text
@@ -200,7 +201,9 @@ def published(plan: Plan, registry: Registry) -> PublishedWheel | None:
 
 
 def _fits(filename: str, plan: Plan) -> bool:
-    """Say whether a filename is of a plan's version, and for its target."""
+    """Say whether a filename is of a plan's version, and for its target. None with a variant label is."""
+    if label(filename):
+        return False
     _, version, _, tags = parse_wheel_filename(filename)
     return version == plan.version and any(
         _runs_on(tag.platform, plan)

@@ -8,14 +8,13 @@ A variant wheel has a label at the end of its filename (``…-x86_64-cu130.whl``
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import orjson
 
 from workbench.errors import IndexFault
-from workbench.index.simple import PLAIN_DASHES
+from workbench.registry.filename import label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,7 +27,6 @@ SCHEMA = "https://variants-schema.wheelnext.dev/v0.0.3.json"
 NULL = "null"
 """The label that always means no property at all."""
 
-_LABELLED = re.compile(r"[^-]+-[^-]+(?:-[0-9][^-]*)?-[^-0-9][^-]*-[^-]+-[^-]+-([0-9a-z_.]{1,16})\.whl")
 Properties = dict[str, dict[str, list[str]]]
 """Namespace to feature to values."""
 
@@ -45,14 +43,6 @@ class VariantsFile:
     def sha256(self) -> str:
         """The hash that pages link to it with."""
         return hashlib.sha256(self.content).hexdigest()
-
-
-def label(filename: str) -> str | None:
-    """Return a wheel's variant label; None where it has none. A build tag, which starts with a digit, is none."""
-    if filename.count("-") <= PLAIN_DASHES:
-        return None
-    found = _LABELLED.fullmatch(filename)
-    return found[1] if found else None
 
 
 def variants_name(filename: str) -> str:

@@ -19,6 +19,7 @@ from workbench.index.draw import STATE, draw
 from workbench.index.page import Page
 from workbench.process import run
 from workbench.publish.registry import current
+from workbench.registry.filename import label
 from workbench.store.layout import FILES, INDEX, REGISTRY, headers, metadata_key, url
 
 if TYPE_CHECKING:
@@ -366,7 +367,9 @@ def _for_this_machine(registry: Registry) -> PublishedWheel | None:
     fitting = (
         wheel
         for _, wheel in registry.wheels()
-        if wheel.yanked is None and parse_wheel_filename(wheel.filename)[3] & mine
+        if wheel.yanked is None
+        and label(wheel.filename) is None  # installers pass over the others
+        and parse_wheel_filename(wheel.filename)[3] & mine
     )
     return min(fitting, key=lambda wheel: wheel.size, default=None)
 

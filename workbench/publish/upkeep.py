@@ -16,6 +16,7 @@ from workbench.publish.pages import copy_registry, draw_pages
 from workbench.publish.plan import record_of
 from workbench.publish.registry import amend, current
 from workbench.registry.file import load, loads
+from workbench.registry.filename import label, parse_wheel
 from workbench.store.layout import FILES, RECORDS, file_key, metadata_key, record_key
 
 if TYPE_CHECKING:
@@ -70,19 +71,19 @@ def prune(
 def superseded(registry: Registry, *, keep: int) -> tuple[PublishedWheel, ...]:
     """Return the wheels that `keep` newer ones of the same package and target stand before. Pure.
 
-    A target is what an installer, or a person who chooses a channel, tells wheels apart by: Python, ABI,
-    platform and channel. A yanked wheel is older than any that is not. Raises UsageError for a `keep` below
-    1.
+    A target is what an installer, or a person who chooses a channel, tells wheels apart by: Python, ABI, platform,
+    channel, and the variant, be it the recipe's or in the filename's label. A yanked wheel is older than any that is
+    not. Raises UsageError for a `keep` below 1.
     """
-    from packaging.utils import parse_wheel_filename
-
     if keep < 1:
         raise UsageError(f"--keep {keep}: the newest wheel for a target is never pruned; keep 1 or more")
     cells: dict[object, list[tuple[object, PublishedWheel]]] = {}
     for name, wheel in registry.wheels():
-        _, version, build, tags = parse_wheel_filename(wheel.filename)
+        _, version, build, tags = parse_wheel(wheel.filename)
+        variant = wheel.build.variant if wheel.build else None
+        target = (name, tags, channel_of(wheel.filename), variant, label(wheel.filename))
         age = (wheel.yanked is None, version, build)
-        cells.setdefault((name, tags, channel_of(wheel.filename)), []).append((age, wheel))
+        cells.setdefault(target, []).append((age, wheel))
     found = []
     for wheels in cells.values():
         newest_first = sorted(wheels, key=lambda pair: pair[0], reverse=True)  # type: ignore[arg-type,return-value]
