@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
+import tomllib
 from html import unescape
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.index.wheels import wheel_bytes
+from tests.index.wheels import Store, registry_of, wheel_bytes
 from workbench.environment import Environment
 from workbench.process import environment
+from workbench.registry.model import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from tests.index.wheels import Store
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +61,8 @@ def uv(venv: Environment, cache: Path, *words: str | Path, verbose: bool = False
     )
 
 
-def _run(argv: list[str]) -> str:
-    env = {key: value for key, value in environment().items() if not key.startswith(("PIP_", "UV_"))}
+def _run(argv: list[str], **added: str) -> str:
+    env = {key: value for key, value in environment().items() if not key.startswith(("PIP_", "UV_"))} | added
     done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env)
     return f"{done.stdout}\n{done.stderr}\n[{done.returncode}]"
 
@@ -132,39 +133,61 @@ def test_uv_asks_again_and_is_told_that_nothing_changed(url: str, venv: Environm
     assert "Found not-modified response for: " + f"{url}index/simple/demo/" in said
 
 
-def snippets(page: str) -> dict[str, str]:
-    """Return the lines of the first release on a page, by what they are for."""
-    found: dict[str, str] = {}
-    for what, text in re.findall(
-        r'<div class="code" data-what="([^"]+)"><pre[^>]*><code>(.*?)</code></pre></div>', page, re.DOTALL
-    ):
-        found.setdefault(unescape(what), unescape(text))
-    return found
+Lines = dict[str, str]
+"""What a page gives to copy, by what it is for."""
+
+
+def snippets(page: str) -> list[Lines]:
+    """Return the lines of every release on a page, the newest first."""
+    return [
+        {
+            unescape(what): unescape(text)
+            for what, text in re.findall(
+                r'<div class="code" data-what="([^"]+)"><pre[^>]*><code>(.*?)</code></pre></div>',
+                release,
+                re.DOTALL,
+            )
+        }
+        for release in page.split('<details class="release"')[1:]
+    ]
 
 
 @pytest.fixture
-def lines(store: Store) -> Iterator[dict[str, str]]:
-    """Return the lines of a page, with the address of the index where it belongs, while that is served."""
-    store.publish("demo", "1.0+cu130torch2.11")
+def releases(store: Store) -> Iterator[dict[str, Lines]]:
+    """Return the lines of some releases, by project and channel, while the index that they name is served."""
+    for name in ("demo", "other-demo"):
+        store.publish(name, "1.0+cu130torch2.11")
+    store.publish("demo", "0.9+cu126torch2.10")
+    store.publish("plain", "2.0")
     store.draw()
     with store.served() as url:
-        page = (store.root / "index" / "demo" / "index.html").read_text()
-        yield {what: text.replace("https://HERE/", url) for what, text in snippets(page).items()}
+
+        def of(name: str) -> list[Lines]:
+            page = (store.root / "index" / name / "index.html").read_text()
+            return [
+                {what: text.replace("https://HERE/", url) for what, text in lines.items()}
+                for lines in snippets(page)
+            ]
+
+        demo, old = of("demo")
+        yield {"demo": demo, "demo, cu126": old, "other-demo": of("other-demo")[0], "plain": of("plain")[0]}
+
+
+@pytest.fixture
+def lines(releases: dict[str, Lines]) -> Lines:
+    return releases["demo"]
 
 
 @pytest.mark.parametrize("what", ["pip", "pip, this file"])
-def test_the_lines_for_pip_install(lines: dict[str, str], venv: Environment, what: str) -> None:
-    line = lines[what].splitlines()[0]
-    program, verb, *words = (
-        line.replace('"', "").split(" ") if what == "pip" else ["pip", "install", line.split('"')[1]]
-    )
+def test_the_lines_for_pip_install(lines: Lines, venv: Environment, what: str) -> None:
+    program, verb, *words = shlex.split(lines[what].splitlines()[0])
     assert (program, verb) == ("pip", "install")
     said = pip(venv, *words)
     assert "[0]" in said, said
     assert version(venv) == "1.0+cu130torch2.11"
 
 
-def test_the_requirements_pin_the_hash(lines: dict[str, str], venv: Environment, tmp_path: Path) -> None:
+def test_the_requirements_pin_the_hash(lines: Lines, venv: Environment, tmp_path: Path) -> None:
     file = tmp_path / "requirements.txt"
     file.write_text(lines["requirements.txt"])
     said = pip(venv, "--require-hashes", "-r", file)
@@ -174,7 +197,7 @@ def test_the_requirements_pin_the_hash(lines: dict[str, str], venv: Environment,
     assert "DO NOT MATCH THE HASHES" in said, said
 
 
-def test_the_lines_for_uv_install(lines: dict[str, str], venv: Environment, tmp_path: Path) -> None:
+def test_the_lines_for_uv_install(lines: Lines, venv: Environment, tmp_path: Path) -> None:
     words = lines["uv"].split(" ")
     assert words[:3] == ["uv", "pip", "install"]
     said = uv(venv, tmp_path / "cache", *words[3:])
@@ -182,24 +205,96 @@ def test_the_lines_for_uv_install(lines: dict[str, str], venv: Environment, tmp_
     assert version(venv) == "1.0+cu130torch2.11"
 
 
-def test_the_lines_for_a_uv_project_lock_it_from_here(lines: dict[str, str], tmp_path: Path) -> None:
-    """Nothing else is asked of any index: the public one is switched off here."""
-    text = lines["uv project"].replace(
-        "[project]\n", '[project]\nname = "mine"\nversion = "1"\nrequires-python = ">=3.11"\n'
-    )
-    (tmp_path / "pyproject.toml").write_text(text)
-    said = _run(
-        ["uv", "--no-config", "--cache-dir", str(tmp_path / "cache"), "--directory", str(tmp_path), "lock"]
-    )
+PROJECT = """\
+[project]
+name = "mine"
+version = "1"
+requires-python = ">=3.11,<4"
+dependencies = []
+"""
+
+
+def test_the_lines_for_a_uv_project_go_into_one_that_is_there(
+    releases: dict[str, Lines], tmp_path: Path
+) -> None:
+    """Two channels, and in one of them two projects, whose index is pasted once."""
+    project = tmp_path / "pyproject.toml"
+    kept = '\n[tool.uv]\npackage = false\n\n[tool.uv.sources]\nelsewhere = { path = "elsewhere" }\n'
+    project.write_text(PROJECT + kept)
+    for release in ("demo", "plain"):
+        project.write_text(f"{project.read_text()}\n{releases[release]['uv project, the index']}\n")
+    for release in ("demo", "other-demo", "plain"):
+        program, *words = shlex.split(releases[release]["uv project"])
+        assert program == "uv"
+        options = ["--no-config", "--cache-dir", str(tmp_path / "cache"), "--directory", str(tmp_path)]
+        said = _run([program, *options, *words, "--no-sync"])
+        assert "[0]" in said, said
+    written = tomllib.loads(project.read_text())
+    assert written["project"]["dependencies"] == [
+        "demo==1.0+cu130torch2.11", "other-demo==1.0+cu130torch2.11", "plain==2.0",
+    ]  # fmt: skip
+    assert [index["explicit"] for index in written["tool"]["uv"]["index"]] == [True, True]
+    assert written["tool"]["uv"]["sources"]["other-demo"] == {"index": "workbench-cu130-torch2-11"}
+    locked = {each["name"]: each for each in tomllib.loads((tmp_path / "uv.lock").read_text())["package"]}
+    assert locked["demo"]["source"]["registry"].endswith("/index/cu130/torch2.11/simple/")
+    assert locked["plain"]["source"]["registry"].endswith("/index/simple/")
+    assert locked["other-demo"]["wheels"][0]["hash"].startswith("sha256:")
+
+
+@pytest.fixture(scope="module")
+def poetry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    environment = Environment.create(tmp_path_factory.mktemp("poetry") / "env", python=sys.executable)
+    environment.install(["poetry>=2.1"])
+    return environment.path / "bin" / "poetry"
+
+
+def test_the_lines_for_poetry_go_into_a_project_that_is_there(
+    releases: dict[str, Lines], poetry: Path, tmp_path: Path
+) -> None:
+    project = tmp_path / "pyproject.toml"
+    project.write_text(f"{PROJECT}\n[tool.poetry]\npackage-mode = false\n")
+    kept = {"POETRY_CACHE_DIR": str(tmp_path / "cache"), "POETRY_VIRTUALENVS_CREATE": "false"}
+    for release in ("demo", "other-demo", "plain"):
+        for line in releases[release]["Poetry"].splitlines():
+            program, *words = shlex.split(line)
+            assert program == "poetry"
+            lock = (
+                ["--lock"] if words[0] == "add" else []
+            )  # the project's own environment is not the question
+            said = _run([str(poetry), "--directory", str(tmp_path), *words, *lock], **kept)
+            assert "[0]" in said, said
+    written = tomllib.loads(project.read_text())
+    assert written["project"]["dependencies"][1] == "other-demo (==1.0+cu130torch2.11)"
+    assert written["tool"]["poetry"]["dependencies"]["demo"] == {"source": "workbench-cu130-torch2-11"}
+    assert [source["priority"] for source in written["tool"]["poetry"]["source"]] == ["explicit", "explicit"]
+    said = _run([str(poetry), "--directory", str(tmp_path), "check", "--lock"], **kept)
     assert "[0]" in said, said
-    locked = (tmp_path / "uv.lock").read_text()
-    assert 'version = "1.0+cu130torch2.11"' in locked
-    assert "sha256:" in locked
+    locked = {each["name"]: each for each in tomllib.loads((tmp_path / "poetry.lock").read_text())["package"]}
+    assert locked["demo"]["source"]["url"].endswith("/index/cu130/torch2.11/simple")
+    assert locked["plain"]["files"][0]["hash"].startswith("sha256:")
 
 
-def test_the_check_of_a_download_finds_a_changed_file(lines: dict[str, str], store: Store) -> None:
+def test_a_project_of_which_nothing_is_published_hides_none_of_another_index(
+    store: Store, venv: Environment, tmp_path: Path
+) -> None:
+    """uv takes a project from the first index that has it."""
+    elsewhere = Store(tmp_path / "elsewhere", Registry(), store.settings)
+    elsewhere.root.mkdir()
+    elsewhere.publish("demo", "3.0")
+    elsewhere.draw()
+    store.registry = registry_of(demo=())
+    store.publish("other", "1.0")
+    store.draw()
+    with store.served() as ours, elsewhere.served() as theirs:
+        indexes = ["--index", f"{ours}index/simple/", "--default-index", f"{theirs}index/simple/"]
+        said = uv(venv, tmp_path / "cache", *indexes, "demo")
+    assert "[0]" in said, said
+    assert version(venv) == "3.0"
+
+
+def test_the_check_of_a_download_finds_a_changed_file(lines: Lines, store: Store) -> None:
     folder = store.root / "files" / "demo"
-    wheel = next(folder.glob("*.whl"))
+    (wheel,) = folder.glob("demo-1.0*.whl")
 
     def check() -> int:
         return subprocess.run(
@@ -211,6 +306,6 @@ def test_the_check_of_a_download_finds_a_changed_file(lines: dict[str, str], sto
     assert check() != 0
 
 
-def test_no_line_adds_an_index_beside_another(lines: dict[str, str]) -> None:
+def test_no_line_adds_an_index_beside_another(lines: Lines) -> None:
     assert lines
     assert not any("--extra-index-url" in text for text in lines.values())

@@ -74,10 +74,19 @@ def test_one_wheel_more_writes_its_project_s_pages_and_those_that_tell_of_it(dra
         lambda r: r.with_wheel("demo", replace(r.packages["demo"].wheels[0], yanked="bad")),
         lambda r: r.without_wheel("demo", "demo-1.0+cu130torch2.11-py3-none-any.whl"),
         lambda r: r.with_package("new", Package(source_repo="pypi:new")),
+        lambda r: r.without_wheel("other", "other-2.0-py3-none-any.whl"),
         lambda r: replace(r, packages={k: v for k, v in r.packages.items() if k != "demo"}),
         lambda r: replace(r, packages={}),
     ],
-    ids=["another channel", "yank", "last of a channel", "new project", "project gone", "all gone"],
+    ids=[
+        "another channel",
+        "yank",
+        "last of a channel",
+        "new project",
+        "last of a project",
+        "project gone",
+        "all gone",
+    ],
 )
 def test_incremental_equals_full(drawn: Store, tmp_path: Path, change) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
     drawn.registry = change(drawn.registry)
@@ -138,11 +147,12 @@ def test_other_settings_draw_everything_again(drawn: Store) -> None:
     )
 
 
-def test_people_s_pages_can_be_left_out(drawn: Store) -> None:
+def test_people_s_pages_can_be_left_out(drawn: Store, tmp_path: Path) -> None:
     drawn.settings = Settings(index=IndexSettings(people=False))
     drawn.draw()
     assert not (drawn.root / "index" / "demo").exists()
     assert (drawn.root / "index" / "simple" / "demo").exists()
+    assert tree(drawn.root / "index") == full(drawn, tmp_path / "full")
 
 
 def test_a_drawing_that_was_cut_short_is_made_good(store: Store, tmp_path: Path) -> None:
@@ -152,6 +162,7 @@ def test_a_drawing_that_was_cut_short_is_made_good(store: Store, tmp_path: Path)
     )
     with pytest.raises(Exception, match="has no sha256"):
         store.draw()
+    assert not (store.root / "index" / "simple").exists()  # a first drawing is shown when it is whole
     store.registry = registry_of(demo=(listed("demo-1.0-py3-none-any.whl"),))
     store.draw()
     assert tree(store.root / "index") == full(store, tmp_path / "full")
@@ -159,7 +170,7 @@ def test_a_drawing_that_was_cut_short_is_made_good(store: Store, tmp_path: Path)
 
 def test_no_registry_is_an_empty_index(tmp_path: Path) -> None:
     write(tmp_path / "packages.json", tmp_path / "index", Settings())
-    assert b"Nothing is published yet" in (tmp_path / "index" / "index.html").read_bytes()
+    assert b"Nothing is published." in (tmp_path / "index" / "index.html").read_bytes()
 
 
 def test_projects_named_like_our_own_folders_take_nothing_from_installers(store: Store) -> None:

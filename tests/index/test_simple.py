@@ -15,7 +15,7 @@ from workbench.errors import IndexFault, RegistryError, SettingsError
 from workbench.index.draw import draw
 from workbench.index.page import Gone, Page
 from workbench.registry.file import dumps
-from workbench.registry.model import PublishedWheel, Registry
+from workbench.registry.model import BuildFacts, PublishedWheel, Registry
 from workbench.site import IndexSettings, Settings
 
 WHEEL = listed(
@@ -88,11 +88,24 @@ def test_a_plus_is_quoted_in_urls_and_not_in_names() -> None:
 
 
 def test_the_roots_list_every_project() -> None:
-    drawn = pages(registry_of(demo=(WHEEL,), b_project=()))
+    drawn = pages(registry_of(demo=(WHEEL,), b_project=(listed("b_project-1.0-py3-none-any.whl"),)))
     html = IndexPage.from_html(drawn["simple/index.html"].decode())
     as_json = IndexPage.from_json_data(json.loads(drawn["simple-json/index.json"]))
     assert html.projects == as_json.projects == ["b-project", "demo"]
     assert html.repository_version == as_json.repository_version == "1.4"
+
+
+def test_a_project_without_a_file_is_not_listed() -> None:
+    """Its empty page would stand before a project of the same name in another index."""
+    registry = registry_of(demo=(WHEEL,), empty=(), archived=())
+    archived = replace(registry.packages["archived"], status="archived")
+    drawn = pages(registry.with_package("archived", archived))
+    for root in ("simple/index.html", "simple-json/index.json"):
+        assert b"empty" not in drawn[root]
+    assert IndexPage.from_html(drawn["simple/index.html"].decode()).projects == ["archived", "demo"]
+    assert "simple/empty/index.html" not in drawn
+    assert both(drawn, "archived")[0].status == "archived"
+    assert b"Nothing of it is published" in drawn["empty/index.html"]
 
 
 def test_status_is_said_and_a_quarantined_project_offers_nothing() -> None:
@@ -129,6 +142,17 @@ def test_each_combination_of_cuda_and_torch_has_an_index_of_its_own() -> None:
         assert IndexPage.from_html(drawn[f"{root}simple/index.html"].decode()).projects == ["demo"]
 
 
+def test_a_variant_of_the_recipe_is_in_no_channel() -> None:
+    """An installer that is given the channel would take it before the usual build."""
+    usual = listed("demo-1.0+cu130torch2.11-py3-none-any.whl")
+    build = BuildFacts(source="demo==1.0", pin="a" * 64, compute="cu130", torch="2.11.0", variant="hdim128")
+    variant = listed("demo-1.0+cu130torch2.11.hdim128-py3-none-any.whl", build=build)
+    drawn = pages(registry_of(demo=(usual, variant)))
+    (file,) = both(drawn, root="cu130/torch2.11/")[0].packages
+    assert file.filename == usual.filename
+    assert len(both(drawn)[0].packages) == 2
+
+
 def test_absolute_urls_by_setting() -> None:
     settings = Settings(public_url="https://wheels.example.com/", index=IndexSettings(urls="absolute"))
     for page in both(pages(registry_of(demo=(WHEEL,)), settings)):
@@ -153,6 +177,8 @@ def test_a_file_that_lies_elsewhere_keeps_its_url() -> None:
         ({"upload_time": "2026-11-20 10:00:00Z"}, "upload_time '2026-11-20 10:00:00Z'"),
         ({"size": -1}, "has size -1"),
         ({"filename": "../demo.whl"}, "is no file name"),
+        ({"filename": "demo.whl"}, "is no file name"),
+        ({"filename": "demo-1.0.tar.gz"}, "is no file name"),
         ({"filename": 'demo"><script>.whl'}, "is no file name"),
         ({"provenance": "http://example.com"}, "not an absolute https URL"),
         ({"url": "../secret/demo.whl"}, "neither an http"),
@@ -163,6 +189,24 @@ def test_a_file_that_lies_elsewhere_keeps_its_url() -> None:
 def test_what_no_index_may_offer_is_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(IndexFault, match=message):
         pages(registry_of(demo=(replace(WHEEL, **change),)))
+
+
+def test_a_filename_that_is_there_twice_is_refused() -> None:
+    wheel = listed("demo-1.0-py3-none-any.whl")
+    registry = registry_of(demo=(wheel, replace(wheel, sha256="c" * 64)))
+    with pytest.raises(IndexFault, match=f"packages.demo: '{wheel.filename}' is there twice"):
+        pages(registry)
+
+
+def test_control_characters_reach_no_page_of_html() -> None:
+    registry = registry_of(demo=(replace(WHEEL, yanked="bad \x00\x1b[31m news\x9b"),))
+    package = replace(
+        registry.packages["demo"], status="archived", status_reason="old\x07", description="a\x1bb"
+    )
+    for path, content in pages(registry.with_package("demo", package)).items():
+        if path.endswith(".html"):
+            assert not set(content.decode()) & {*map(chr, range(9)), "\x1b", "\x9b"}, path
+    assert b"bad [31m news" in pages(registry)["simple/demo/index.html"]
 
 
 def test_what_is_null_in_a_registry_edited_by_hand_is_not_known() -> None:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from tests.publish.sites import agreement, candidate
 from workbench.publish.pages import draw_pages
 from workbench.publish.transaction import publish
+from workbench.site import Site
 from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from workbench.site import Site
     from workbench.store.protocol import Entry, Stored
 
 PAGE = "index/simple/demo/index.html"
@@ -99,3 +99,16 @@ def test_a_page_that_nothing_stands_behind_any_more_is_removed(site: Site, tmp_p
     assert store.read("index/simple/other/index.html") is None
     assert store.read("index/simple/another/index.html") is not None
     assert draw_pages(site, store).written == 0
+
+
+def test_the_pages_for_people_go_when_they_are_not_wanted(site: Site, tmp_path: Path) -> None:
+    store = Bucket(tmp_path / "bucket")
+    publish(site, store, [candidate(tmp_path, "demo", "1.0")])
+    with (site.root / "workbench.yaml").open("a") as settings:
+        settings.write("\nindex:\n  people: false\n")
+    installers_only = Site(site.root)
+    assert not installers_only.settings.index.people
+    draw_pages(installers_only, store)
+    left = {entry.key for entry in store.entries("index/")}
+    assert "index/simple/demo/" in left
+    assert [key for key in left if not key.startswith(("index/simple/", "index/simple-json/"))] == []

@@ -3,6 +3,11 @@
 Installers cannot choose by local version, so of ``1.0+cu126torch2.10`` and ``1.0+cu130torch2.11`` they take
 the one that sorts last, whatever the machine has. A person who points pip at
 ``index/cu130/torch2.11/simple/`` sees only what was built for it.
+
+A wheel belongs to the channel that its local version names, whatever else that says: a rebuild
+(``+cu130torch2.11.post1``), a version of one's own (``+mine.cu130torch2.11``), an ABI
+(``+cu130torch2.11cxx11abiTRUE``). A wheel of one of the recipe's variants (``+cu130torch2.11.hdim128``) belongs to
+none: installers would take it before the usual build, for its version is the higher. It is had by its exact version.
 """
 
 from __future__ import annotations
@@ -11,9 +16,11 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-_LOCAL = re.compile(
-    r"[^-]+-[^-+]+\+(?P<compute>cpu|cu[0-9]{2,4}|rocm[0-9]+(?:\.[0-9]+)*|xpu)[._]?(?:torch(?P<torch>[0-9]+(?:\.[0-9]+)*))?-"
+_COMPUTE = re.compile(
+    r"(?:^|[._]|torch[0-9.]+)(cpu|cu[0-9]{2,4}|rocm[0-9]+(?:\.[0-9]+)*|xpu)(?=$|[._]|torch[0-9])"
 )
+"""A compute platform that is a whole part of a local version, or has nothing but torch next to it."""
+_TORCH = re.compile(r"torch([0-9]+(?:\.[0-9]+)*)")
 
 
 class Channel(NamedTuple):
@@ -33,12 +40,32 @@ class Channel(NamedTuple):
         return 2 if self.torch else 1
 
 
-def channel_of(filename: str) -> Channel | None:
-    """Return the channel that a wheel's local version names; None where it names none."""
-    return _channel(filename) if "+" in filename else None
+def channel_of(filename: str, variant: str | None = None) -> Channel | None:
+    """Return the channel of a wheel; None where its local version names none, or it is one of a recipe's variants."""
+    if variant or "+" not in filename:
+        return None
+    return channel_named(filename.split("-", 2)[1].partition("+")[2])
 
 
 @lru_cache(maxsize=4096)
-def _channel(filename: str) -> Channel | None:
-    named = _LOCAL.match(filename)
-    return Channel(named["compute"], named["torch"] or "") if named else None
+def channel_named(local: str) -> Channel | None:
+    """Return the channel that a local version names."""
+    compute = _COMPUTE.search(local)
+    if compute is None:
+        return None
+    torch = _TORCH.search(local)
+    return Channel(compute[1], torch[1] if torch else "")
+
+
+def short_version(version: str, variant: str | None = None) -> str:
+    """Return a wheel's version without the local part, where that names its compute, torch and variant and no more."""
+    public, _, local = version.partition("+")
+    return public if local and _says_no_more(local, variant or "") else version
+
+
+@lru_cache(maxsize=4096)
+def _says_no_more(local: str, variant: str) -> bool:
+    compute, torch = channel_named(local) or ("", "")
+    torch = f"torch{torch}" if torch else ""
+    whole = {compute + torch + variant, torch + compute + variant}
+    return re.sub("[._]", "", local) in {re.sub("[._]", "", parts) for parts in whole}

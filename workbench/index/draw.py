@@ -20,8 +20,9 @@ from workbench.errors import SettingsError
 from workbench.index import simple
 from workbench.index.channel import Channel, channel_of
 from workbench.index.page import DATA, HTML, JSON, Gone, Links, Page
-from workbench.index.row import Row, people_path
+from workbench.index.row import SHARED, Row, people_path
 from workbench.registry.file import projects
+from workbench.registry.filename import label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -35,9 +36,14 @@ ROOTS = (("simple", "index.html", HTML), ("simple-json", "index.json", JSON))
 
 
 class Known(NamedTuple):
-    """What the state keeps of a project: the hash of its text, and what the pages that list it need."""
+    """What the state keeps of a project: the hash of its text, and what the pages that list it need.
+
+    `listed` says whether installers are told of it. What has no file would otherwise stand before a project of the
+    same name in another index: uv looks no further once a page answers.
+    """
 
     digest: str
+    listed: bool
     channels: tuple[Channel, ...]
     row: Row | None
     variants: tuple[str, ...] = ()
@@ -61,9 +67,15 @@ class State:
         return orjson.dumps(self, default=tuple, option=orjson.OPT_SORT_KEYS)
 
 
-def _known(digest: str, channels: list[list[str]], row: list[Any] | None, variants: list[str]) -> Known:
+def _known(
+    digest: str, listed: bool, channels: list[list[str]], row: list[Any] | None, variants: list[str]
+) -> Known:
     return Known(
-        digest, tuple(Channel(*each) for each in channels), Row(*row) if row else None, tuple(variants)
+        digest,
+        listed,
+        tuple(Channel(*each) for each in channels),
+        Row(*row) if row else None,
+        tuple(variants),
     )
 
 
@@ -105,12 +117,13 @@ def draw(
             paths = tuple(f"simple/{name}/{file.filename}" for file in variants)
             for path, file in zip(paths, variants, strict=True):
                 yield Page(path=path, content=file.content, type=DATA)
-            yield from artist.listings(name, project, by_channel, variants)
+            if project.listed:
+                yield from artist.listings(name, project, by_channel, variants)
             row = None
             if people := artist.people:
                 page, row = people.project(name, text, project.files)
                 yield page
-            known = Known(digest, tuple(sorted(by_channel)), row, paths)
+            known = Known(digest, project.listed, tuple(sorted(by_channel)), row, paths)
         now[name] = known
     if state and now == before:
         return
@@ -122,7 +135,9 @@ def draw(
 def is_drawn(path: str) -> bool:
     """Say whether a path in the index's folder is one that drawings use; the rest is not ours."""
     folder, _, name = path.rpartition("/")
-    return bool(folder) and (name in ("index.html", "index.json") or name.endswith("-variants.json"))
+    if not folder:
+        return name in SHARED
+    return name in ("index.html", "index.json") or name.endswith("-variants.json")
 
 
 class _Artist:
@@ -184,7 +199,8 @@ class _Artist:
             yield Page(path=f"{root}simple-json/index.json", content=simple.projects_json(names), type=JSON)
         if self.people:
             yield from self.people.roots(
-                {name: row for name in sorted(projects) if (row := projects[name].row)}
+                {name: row for name in sorted(projects) if (row := projects[name].row)},
+                {channel for known in projects.values() for channel in known.channels},
             )
 
 
@@ -192,7 +208,7 @@ def _with(variants: Sequence[VariantsFile], name: str, files: Sequence[simple.Fi
     """Return files, and after them the variants files that tell of some of them."""
     if not variants:
         return files
-    from workbench.index.variants import label, variants_name
+    from workbench.index.variants import variants_name
 
     told = {variants_name(file["filename"]) for file in files if label(file["filename"])}
     return [
@@ -215,14 +231,15 @@ def _by_channel(project: simple.Project) -> dict[Channel, list[simple.File]]:
     """Return the offered files that are bound to a channel, by channel."""
     found: dict[Channel, list[simple.File]] = {}
     for file in [file for file in project.files if "+" in file["filename"]]:
-        if channel := channel_of(file["filename"]):
+        build = file.get("build") or {}
+        if channel := channel_of(file["filename"], build.get("variant")):
             found.setdefault(channel, []).append(file)
     return found
 
 
 def _roots(projects: dict[str, Known]) -> dict[str, list[str]]:
     """Return the names of the projects by the folder of the root that lists them."""
-    roots: dict[str, list[str]] = {"": sorted(projects)}
+    roots: dict[str, list[str]] = {"": sorted(name for name, known in projects.items() if known.listed)}
     for name in roots[""]:
         for channel in projects[name].channels:
             roots.setdefault(f"{channel.folder}/", []).append(name)
@@ -240,7 +257,8 @@ def _gone(before: dict[str, Known], now: dict[str, Known]) -> list[str]:
 
 def _pages(name: str, known: Known) -> Iterator[str]:
     """Yield the paths of a project's pages."""
-    for root in ("", *(f"{channel.folder}/" for channel in known.channels)):
+    roots = ["", *(f"{channel.folder}/" for channel in known.channels)]
+    for root in roots if known.listed else []:
         yield from (f"{root}{kind}/{name}/{page}" for kind, page, _ in ROOTS)
     if known.row:
         yield people_path(name)

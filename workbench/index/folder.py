@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import io
 import os
+import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from workbench.site import Settings
 
 LOCK = ".lock"
+BESIDE = ".new"
+"""The folder where a first drawing lies until it is whole."""
+
 BUFFER = 1 << 20
 """Bytes of the registry that are read at once: a tenth less work than with Python's own 8 KiB."""
 
@@ -40,9 +44,9 @@ class Drawn:
 def write(registry: Path, root: Path, settings: Settings) -> Drawn:
     """Draw the index of a registry (a ``packages.json``; no file is an empty one) into the folder `root`.
 
-    A page is compared before it is written, written beside its place and renamed in. The state goes in
-    last, when the pages are on the disk. A second process waits until the first has ended, and then draws
-    what is new since.
+    A page is compared before it is written, written beside its place and renamed in. Where there is no index yet,
+    all of it is. The state goes in last, when the pages are on the disk. A second process waits until the first has
+    ended, and then draws what is new since.
 
     Raises RegistryError, IndexFault, SettingsError and OSError; the next drawing mends what was left undone.
     """
@@ -84,9 +88,14 @@ class _Folder:
     """The files below `root`, by relative path. In `os` calls: pathlib would double the cost of a page."""
 
     def __init__(self, root: str) -> None:
-        self._root = root
-        with os.scandir(root) as entries:
-            self.fresh = all(entry.name == LOCK for entry in entries)
+        self._root = self._place = root
+        names = set(os.listdir(root))  # noqa: PTH208 - see the class
+        if BESIDE in names:  # a first drawing was cut short
+            shutil.rmtree(f"{root}/{BESIDE}")
+        self.fresh = names <= {LOCK, BESIDE}
+        if self.fresh:
+            self._place = f"{root}/{BESIDE}"
+            os.mkdir(self._place)  # noqa: PTH102 - see the class
         self.written: set[str] = set()
         self.unchanged: set[str] = set()
         self.removed = 0
@@ -121,8 +130,8 @@ class _Folder:
 
     def replace(self, path: str, content: bytes) -> None:
         """Write a file beside its place and rename it in. There is one writer, so one name beside will do."""
-        place = f"{self._root}/{path}"
-        beside = f"{place}.new"
+        place = f"{self._place}/{path}"
+        beside = place if self.fresh else f"{place}.new"
         self._make_folder(place.rpartition("/")[0])
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         try:
@@ -131,7 +140,8 @@ class _Folder:
                 left = left[os.write(descriptor, left) :]
         finally:
             os.close(descriptor)
-        os.replace(beside, place)  # noqa: PTH105 - see the class
+        if beside is not place:
+            os.replace(beside, place)  # noqa: PTH105 - see the class
 
     @staticmethod
     def _make_folder(path: str) -> None:
@@ -163,13 +173,22 @@ class _Folder:
                     self.remove(path)
 
     def flush(self) -> None:
-        """Have the written files on the disk: the state must not outlive them in a power cut."""
+        """Have the written files on the disk, for the state must not outlive them in a power cut; show a first drawing.
+
+        Its folders come in before the front page, which links to them.
+        """
         if len(self.written) > FEW:
             os.sync()
-            return
-        for path in self.written:
-            descriptor = os.open(f"{self._root}/{path}", os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        else:
+            for path in self.written:
+                descriptor = os.open(f"{self._place}/{path}", os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+        if self.fresh:
+            with os.scandir(self._place) as entries:
+                for entry in sorted(entries, key=os.DirEntry.is_file):
+                    os.rename(entry.path, f"{self._root}/{entry.name}")  # noqa: PTH104 - see the class
+            os.rmdir(self._place)  # noqa: PTH106 - see the class
+            self._place, self.fresh = self._root, False

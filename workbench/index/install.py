@@ -3,29 +3,33 @@
 Every line pins an exact version and takes it from this index alone. None uses ``--extra-index-url``: with
 it pip asks both indexes and takes the highest version of any, so a public package of the same name and a
 higher version would win over what is published here.
+
+What goes into a project's file is put there by the tool that reads it, for a text to be pasted would have to know
+what is there already: TOML has each table once, and uv and Poetry each index. uv has no word for ``explicit``, so
+its index is a table to paste, once; ``uv add`` leaves it as it is.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SOURCE = "workbench"
-"""What the index is called in a project's files."""
+    from workbench.index.channel import Channel
 
 HERE = "https://HERE"
 """Stands for the store's root where the settings have no ``public_url``; the page's script writes it out."""
 
+_SOURCE = "workbench"
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Install:
+
+class Install(NamedTuple):
     """The lines for one release, by the tool that they are for; the page says what each is."""
 
     uv: str
-    uv_project: str
+    uv_index: str
+    uv_add: str
     pip: str
     requirements: str
     poetry: str
@@ -36,21 +40,27 @@ def direct(name: str, url: str, sha256: str) -> str:
     return f'pip install "{name} @ {url}#sha256={sha256}"'
 
 
-def lines(name: str, version: str, index: str, hashes: Sequence[str]) -> Install:
-    """Return the lines for one release in the index at `index` (its ``simple/``), whose files have these hashes."""
+def simple_index(root: str, channel: Channel | None) -> str:
+    """Return the URL of a channel's index below the store's root, or of the one that has everything."""
+    return f"{root}/index/{channel.folder}/simple/" if channel else f"{root}/index/simple/"
+
+
+def lines(name: str, version: str, root: str, channel: Channel | None, hashes: Sequence[str]) -> Install:
+    """Return the lines for one release, whose files have these hashes, in its channel's index below `root`."""
+    index = simple_index(root, channel)
+    source = _source(channel)
     pin = f"{name}=={version}"
     hash_lines = " \\\n".join(f"    --hash=sha256:{digest}" for digest in hashes)
     return Install(
         uv=f"uv pip install --index {index} {pin}",
-        uv_project=(
-            f'[project]\ndependencies = ["{pin}"]\n\n'
-            f'[[tool.uv.index]]\nname = "{SOURCE}"\nurl = "{index}"\nexplicit = true\n\n'
-            f'[tool.uv.sources]\n{name} = {{ index = "{SOURCE}" }}'
-        ),
+        uv_index=f'[[tool.uv.index]]\nname = "{source}"\nurl = "{index}"\nexplicit = true',
+        uv_add=f"uv add --index {source}={index} {pin}",
         pip=f"pip install --index-url {index} --no-deps {pin}\npip check",
         requirements=f"--index-url {index}\n{pin} \\\n{hash_lines}",
-        poetry=(
-            f'[[tool.poetry.source]]\nname = "{SOURCE}"\nurl = "{index}"\npriority = "explicit"\n\n'
-            f'[tool.poetry.dependencies]\n{name} = {{ version = "=={version}", source = "{SOURCE}" }}'
-        ),
+        poetry=f"poetry source add --priority explicit {source} {index}\npoetry add --source {source} {pin}",
     )
+
+
+def _source(channel: Channel | None) -> str:
+    """Return what an index is called in a project's files: each channel by a name of its own."""
+    return f"{_SOURCE}-{channel.folder}".replace("/", "-").replace(".", "-") if channel else _SOURCE

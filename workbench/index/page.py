@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 from workbench.errors import IndexFault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from workbench.index.simple import File
 
 HTML = "text/html; charset=utf-8"
 JSON = "application/vnd.pypi.simple.v1+json"
@@ -49,13 +54,18 @@ class Links:
     def __init__(self, depth: int, public_url: str | None) -> None:
         self._base = f"{quote(public_url, safe=_URL)}/" if public_url else "../" * depth
 
-    def to(self, url: str, *, plain: str = "") -> str:
-        """Return the quoted URL: ``+`` becomes ``%2B``, which S3 would take for a space.
+    def to_files(self, folder: str, files: Iterable[File]) -> list[str]:
+        """Return the quoted URLs of files; one that lies in `folder` under its own name is quoted in no time."""
+        base = self._base
+        return [
+            base + url.replace("+", "%2B")
+            if (url := file["url"]) == folder + file["filename"]
+            else self.to(url)
+            for file in files
+        ]
 
-        Where it is `plain`, which has no other characters than a file name may have, that is all it needs.
-        """
-        if url == plain:
-            return self._base + url.replace("+", "%2B")
+    def to(self, url: str) -> str:
+        """Return the quoted URL: ``+`` becomes ``%2B``, which S3 would take for a space."""
         if _ABSOLUTE.match(url):
             return quote(url, safe=_URL)
         if ":" in url.partition("/")[0] or url.startswith("/") or ".." in url.split("/"):

@@ -8,66 +8,72 @@ nothing on it may look like a file to install that is not one.
 from __future__ import annotations
 
 import heapq
-import os
-import re
-import uuid
-from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import lru_cache
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from packaging.version import InvalidVersion, Version
 
 from workbench.console import file_size
 from workbench.index import simple
-from workbench.index.channel import channel_of
-from workbench.index.install import HERE, Install, direct, lines
-from workbench.index.page import ATOM, CSS, SCRIPT, Links, Page
-from workbench.index.row import Row, people_folder, people_path
-from workbench.index.target import ANY, Target, compute_words, glibc_floor, target_of
-from workbench.index.variants import label
+from workbench.index.channel import channel_of, short_version
+from workbench.index.facts import Fact, Origin, origins, own_facts, project_facts, shared_facts, stored
+from workbench.index.feed import LENGTH, feed
+from workbench.index.install import HERE, Install, direct, lines, simple_index
+from workbench.index.matrix import Listed, matrix
+from workbench.index.page import CSS, SCRIPT, Links, Page
+from workbench.index.row import Released, Row, people_folder, people_path
+from workbench.index.target import (
+    ANY,
+    CPU,
+    Target,
+    bound_words,
+    by_number,
+    compute_words,
+    glibc_floor,
+    python_choices,
+    python_words,
+    target_of,
+)
+from workbench.index.template import asset, macro, template
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from workbench.registry.model import BuildFacts, Package, PublishedWheel, Unavailable
+    from workbench.index.channel import Channel
+    from workbench.registry.model import Package, PublishedWheel
     from workbench.site import Settings
 
-FEED_LENGTH = 50
 RELEASES_KEPT = 5
 """How many of a project's releases the state keeps for the feed."""
 
+RECENT = 8
+"""How many releases the front page names as the last ones."""
+
 ASSETS = (("style.css", CSS), ("script.js", SCRIPT))
-_HERE = Path(__file__).parent
-_ARCHIVE = re.compile(r"\.(whl|egg|zip|tar|t?gz|tgz|bz2|tbz2?|xz|txz|lz|tlz|lzma|zst)$", re.IGNORECASE)
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 
 
-class Fact(NamedTuple):
-    """One thing that is known: its name, the text, where a link leads, whether it is code."""
+class Offer(NamedTuple):
+    """A wheel that the index offers: what the registry knows of it, its target, its anchor and its absolute URL."""
 
-    name: str
-    text: str
-    href: str | None = None
-    code: bool = False
+    wheel: PublishedWheel
+    target: Target
+    anchor: str
+    url: str
 
 
 class File(NamedTuple):
-    """A wheel on a project's page.
+    """A wheel on a project's page; the template unpacks it.
 
-    `anchor` is the one that installers read, `data` those that the page's script chooses by. `shared`
-    are the facts that many wheels have in common, drawn.
+    `data` is what the page's script finds and chooses it by, `anchor` what installers read, `shared` the facts that
+    many wheels have in common, drawn.
     """
 
     id: str
-    name: str
-    anchor: Markup
     data: Markup
-    target: Target
-    tags: str
+    anchor: Markup
+    words: str
     yanked: str | None
     sha256: str
     shared: Markup
@@ -76,40 +82,27 @@ class File(NamedTuple):
     check: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """What wheels were built from: facts of source and pin, and the patches on top, with their facts."""
+class Release(NamedTuple):
+    """A version and its wheels; `short` is the version without what `bound` says of its compute and torch in words.
 
-    facts: Sequence[Fact]
-    patches: Sequence[Fact]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
-    """A version and its wheels; `install` has its lines, unless all of them are yanked."""
+    `published` is when the last of them was. `install` has its lines, unless all of them are yanked.
+    """
 
     version: str
-    date: str
+    short: str
+    bound: Sequence[str]
+    published: str
     files: Sequence[File]
     origins: Sequence[Origin]
     install: Install | None
 
 
-class Cell(NamedTuple):
-    """A cell of the matrix: the newest wheel there is (its version and its `id`), or why there is none."""
+class Choice(NamedTuple):
+    """Something to choose by: the axis, its name, and its values with their words."""
 
-    version: str = ""
-    id: str = ""
-    reason: str = ""
-    log: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Matrix:
-    """What there is: a row a Python, a column a platform with its compute and torch."""
-
-    columns: Sequence[Sequence[str]]
-    rows: Sequence[tuple[str, Sequence[Cell]]]
+    key: str
+    name: str
+    values: Sequence[tuple[str, str]]
 
 
 class People:
@@ -120,10 +113,10 @@ class People:
         self._root = (settings.public_url or HERE).rstrip("/")
         self._direct = Links(0, self._root)
         self._shared = {
-            "title": settings.index.title,
+            "title": simple.printable(settings.index.title),
             # without a public URL, the script puts the address of the page in the place of HERE
             "here": None if settings.public_url else HERE,
-            "version": {name: sha256(_asset(name)).hexdigest()[:8] for name, _ in ASSETS},
+            "version": {name: sha256(asset(name)).hexdigest()[:8] for name, _ in ASSETS},
         }
 
     def project(self, name: str, text: bytes, offered: Sequence[simple.File]) -> tuple[Page, Row]:
@@ -132,97 +125,95 @@ class People:
         `text` is the project's text in the registry. Raises RegistryError.
         """
         package = simple.package(name, text)
-        anchors = {file["filename"]: file for file in offered}
-        wheels = [wheel for wheel in package.wheels if wheel.filename in anchors]
-        targets = {wheel.filename: target_of(wheel) for wheel in wheels}
-        groups = _by_version(wheels)
-        releases = [self._release(name, version, group, targets, anchors) for version, group in groups]
-        content = _template("project.html").render(
+        groups = _by_version(self._offers(name, package, offered))
+        releases = [self._release(name, version, group) for version, group in groups]
+        newest = next((release for release in releases if release.install), None)
+        targets = {offer.target for _, group in groups for offer in group}
+        listed = [
+            Listed(offer.target, release.short, file.id, offer.wheel.yanked is not None)
+            for release, (_, group) in zip(releases, groups, strict=True)
+            for file, offer in zip(release.files, group, strict=True)
+        ]
+        content = template("project.html").render(
             self._shared,
             root="../",
             up="../../",
             name=name,
             package=package,
-            facts=list(_project_facts(package)),
+            facts=list(project_facts(package)),
+            newest=newest,
             releases=releases,
-            matrix=_matrix(releases, package.unavailable),
-            choices=_choices(targets.values()),
-            index=f"{self._root}/index/simple/",
+            opened=(newest or releases[0]).version if releases else None,
+            matrix=matrix(listed, package.unavailable, lambda url: stored(url, self._links)),
+            choices=_choices(targets),
         )
-        texts = tuple(sorted({target.text for target in targets.values()}))
-        released = [
-            (version, max(wheel.upload_time for wheel in group), len(group))
-            for version, group in groups[:RELEASES_KEPT]
-        ]
-        row = Row(
-            item="",
-            description=package.description,
-            wheels=len(wheels),
-            targets=";".join(texts),
-            updated=max((wheel.upload_time for wheel in wheels), default=""),
-            released=released,
-        )
-        item = _macro("item")(
-            name=name,
-            href=f"{people_folder(name)}/",
-            package=package,
-            row=row,
-            version=groups[0][0] if groups else "",
-            date=row.updated[:10],
-            summary=_summary(texts),
-        )
-        row = row._replace(item=item)
+        row = _row(name, package, groups, newest)
         return Page(path=people_path(name), content=content.encode()), row
 
-    def _release(
-        self,
-        name: str,
-        version: str,
-        wheels: Sequence[PublishedWheel],
-        targets: Mapping[str, Target],
-        anchors: Mapping[str, simple.File],
-    ) -> Release:
-        channel = channel_of(wheels[0].filename)
-        folder = f"{channel.folder}/" if channel else ""
-        index = f"{self._root}/index/{folder}simple/"
-        newest = max(wheel.upload_time for wheel in wheels)
-        good = [wheel.sha256 for wheel in wheels if wheel.yanked is None]
+    def _offers(self, name: str, package: Package, offered: Sequence[simple.File]) -> Iterator[Offer]:
+        folder = f"files/{name}/"
+        told = map(simple.tell, offered, self._links.to_files(folder, offered))
+        urls = self._direct.to_files(folder, offered)
+        wheels = {wheel.filename: wheel for wheel in package.wheels}
+        for file, (anchor, _), url in zip(offered, told, urls, strict=True):
+            wheel = wheels[file["filename"]]
+            yield Offer(wheel, target_of(wheel), anchor, url)
+
+    def _release(self, name: str, version: str, offers: Sequence[Offer]) -> Release:
+        first = offers[0].wheel
+        variant = first.build.variant if first.build else None
+        bound = {offer.target[2:] for offer in offers}
+        alike = len(bound) == 1  # then the release says it, and no wheel again
+        told = [Target(*offer.target[:2]) if alike else offer.target for offer in offers]
+        hashes = [offer.wheel.sha256 for offer in offers if offer.wheel.yanked is None]
+        channel = channel_of(first.filename, variant)
         return Release(
             version=version,
-            date=newest[:10],
-            files=[
-                self._file(name, wheel, targets[wheel.filename], anchors[wheel.filename]) for wheel in wheels
-            ],
-            origins=_origins(wheels, self._links),
-            install=lines(name, version, index, good) if good else None,
+            short=short_version(version, variant),
+            bound=bound_words(*bound.pop()) if alike else [],
+            published=max(offer.wheel.upload_time for offer in offers),
+            files=[self._file(name, *pair) for pair in zip(offers, told, strict=True)],
+            origins=origins([offer.wheel for offer in offers], told, self._links),
+            install=lines(name, version, self._root, channel, hashes) if hashes else None,
         )
 
-    def _file(self, name: str, wheel: PublishedWheel, target: Target, file: simple.File) -> File:
-        plain = f"files/{name}/{wheel.filename}"
-        identifier = f"w-{wheel.sha256[:12]}"
-        common = wheel.build and replace(wheel.build, log=None, sbom=None)
-        variant = f" · variant {found}" if (found := label(wheel.filename)) else ""
+    def _file(self, name: str, offer: Offer, told: Target) -> File:
+        wheel, target, anchor, url = offer
+        filename, digest, build = wheel.filename, wheel.sha256, wheel.build
         published = wheel.upload_time[:16].replace("T", " ")
+        identifier = filename.removesuffix(".whl")  # with it, a link to it would look like one to a file
         return File(
             id=identifier,
-            name=wheel.filename,
-            anchor=Markup(simple.tell(file, self._links.to(wheel.url, plain=plain))[0]),  # noqa: S704 - built escaped
-            data=Markup(f'id="{identifier}" {_data(target)}'),  # noqa: S704 - hex, and drawn escaped
-            target=target,
-            tags=f"{_tags(target)}{variant} · {file_size(wheel.size)} · {published} UTC",
+            data=Markup(f'id="{identifier}" data-t="{_text(target)}"'),  # noqa: S704 - built escaped
+            anchor=Markup(anchor),  # noqa: S704 - and this
+            words=f"{_words(told)} · {file_size(wheel.size)} · {published} UTC",
             yanked=wheel.yanked,
-            sha256=wheel.sha256,
-            shared=_shared_facts(wheel.requires_python, glibc_floor(wheel), wheel.gpu_architectures, common),
-            facts=list(_own_facts(wheel, self._links)),
-            direct=direct(name, self._direct.to(wheel.url, plain=plain), wheel.sha256),
-            check=f"echo '{wheel.sha256}  {wheel.filename}' | sha256sum --check",
+            sha256=digest,
+            shared=_shared(
+                wheel.requires_python,
+                glibc_floor(wheel),
+                wheel.gpu_architectures,
+                build and build.torch,
+                build and build.builder,
+            ),
+            facts=list(own_facts(wheel, self._links)),
+            direct=direct(name, url, digest),
+            check=f"echo '{digest}  {filename}' | sha256sum --check",
         )
 
-    def roots(self, rows: Mapping[str, Row]) -> Iterator[Page]:
+    def roots(self, rows: Mapping[str, Row], channels: Iterable[Channel]) -> Iterator[Page]:
         """Draw the front page, the feed, and what the pages share."""
+        newest = heapq.nlargest(
+            LENGTH, ((each[0], name, each) for name, row in rows.items() for each in row.released)
+        )
+        released = [(name, Released(*each)) for _, name, each in newest]
         known = {targets for row in rows.values() if (targets := row.targets)}
         texts = {text for targets in known for text in targets.split(";")}
-        content = _template(
+        recent = [
+            (people_folder(name), name, short_version(each.version), each.time[:10])
+            for name, each in released
+        ]
+        content = template(
             "front.html"
         ).render(
             self._shared,
@@ -231,259 +222,129 @@ class People:
             projects=len(rows),
             items=Markup("\n".join(row.item for row in rows.values())),  # noqa: S704 - drawn by a template
             wheels=sum(row.wheels for row in rows.values()),
-            updated=max((row.updated for row in rows.values()), default="")[:10],
+            recent=list(dict.fromkeys(recent))[:RECENT],  # of the channels of a version one will do
             choices=_choices(map(Target.of, texts)),
-            index=f"{self._root}/index/simple/",
+            index=simple_index(self._root, None),
+            channels=[
+                (" · ".join(bound_words(*channel)), simple_index(self._root, channel))
+                for channel in sorted(channels, key=lambda channel: tuple(map(by_number, channel)))
+            ],
         )
         yield Page(path="index.html", content=content.encode())
-        yield Page(path="feed.atom", content=self._feed(rows), type=ATOM)
-        for name, kind in ASSETS:
-            yield Page(path=name, content=_asset(name), type=kind)
-
-    def _feed(self, rows: Mapping[str, Row]) -> bytes:
-        newest = heapq.nlargest(
-            FEED_LENGTH,
-            (
-                (time, name, version, count)
-                for name, row in rows.items()
-                for version, time, count in row.released
-            ),
-        )
-        entries = [
-            {
-                "id": _urn(f"{name} {version}"),
-                "title": f"{name} {version}",
-                "updated": time,
-                "wheels": count,
-                "description": _CONTROL.sub("", rows[name].description),
-                "href": f"{people_folder(name)}/",
-            }
-            for time, name, version, count in newest
-        ]
-        title = _CONTROL.sub("", str(self._shared["title"]))
-        updated = newest[0][0] if newest else "1970-01-01T00:00:00Z"
         base = None if self._root == HERE else f"{self._root}/index/"
-        feed = _template("feed.xml").render(
-            id=_urn(base or title), title=title, updated=updated, entries=entries, base=base
+        yield feed(released, rows, title=str(self._shared["title"]), base=base)
+        for name, kind in ASSETS:
+            yield Page(path=name, content=asset(name), type=kind)
+
+
+def _row(
+    name: str, package: Package, groups: Sequence[tuple[str, Sequence[Offer]]], newest: Release | None
+) -> Row:
+    good = {offer.target for _, group in groups for offer in group if offer.wheel.yanked is None}
+    released = [
+        Released(
+            time=max(offer.wheel.upload_time for offer in group),
+            version=version,
+            wheels=len(group),
+            summary=_summary(frozenset(offer.target for offer in group)),
         )
-        return feed.encode()
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-        bytecode_cache=_compiled(),
+        for version, group in groups
+    ]
+    row = Row(
+        item="",
+        description=package.description,
+        wheels=sum(each.wheels for each in released),
+        targets=";".join(sorted(target.text for target in good)),
+        released=heapq.nlargest(RELEASES_KEPT, released),
     )
+    item = macro("item")(
+        name=name,
+        href=f"{people_folder(name)}/",
+        package=package,
+        row=row,
+        version=newest.short if newest else "",
+        date=row.released[0].time[:10] if released else "",
+        summary=_summary(frozenset(good)) or ("all of it is yanked" if released else "nothing is published"),
+    )
+    return row._replace(item=item)
 
 
-def _compiled() -> jinja2.BytecodeCache | None:
-    """Return where compiled templates are kept: as Python keeps its own, and not where that cannot be written."""
-    folder = _HERE / "templates" / "__pycache__"
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError:
-        return None
-    return jinja2.FileSystemBytecodeCache(str(folder)) if os.access(folder, os.W_OK) else None
-
-
-@cache
-def _template(name: str) -> jinja2.Template:
-    return _environment().get_template(name)
-
-
-@cache
-def _macro(name: str) -> Callable[..., Markup]:
-    macro: Callable[..., Markup] = getattr(_template("macros.html").module, name)
-    return macro
-
-
-@cache
-def _asset(name: str) -> bytes:
-    return (_HERE / "static" / name).read_bytes()
-
-
-def _urn(text: str) -> str:
-    return uuid.uuid5(uuid.NAMESPACE_URL, text).urn
-
-
-def web(url: str | None) -> str | None:
-    """Return a URL that a page may link to: of the web, and nothing that an installer would take for a file."""
-    if url is None or not re.match(r"https?://[^/]", url) or re.search(r"[\s\x00-\x1f]", url):
-        return None
-    return None if _ARCHIVE.search(re.split(r"[?#]", url)[0]) else url
-
-
-def _stored(url: str | None, links: Links) -> str | None:
-    """Return a link to a file of the store, or of the web, or None for what must not be linked."""
-    if url is None or re.match(r"[\w+.-]+:", url):
-        return web(url)
-    return None if _ARCHIVE.search(url) else links.to(url)
+_Order = tuple[bool, Version | str]
+"""What versions are sorted by; those that are none come last."""
 
 
 @lru_cache(maxsize=4096)
-def _version(text: str) -> tuple[bool, Version | str]:
+def _version(text: str) -> _Order:
     try:
         return True, Version(text)
     except InvalidVersion:
         return False, text
 
 
-def _by_version(wheels: Iterable[PublishedWheel]) -> list[tuple[str, list[PublishedWheel]]]:
-    """Return wheels grouped by version, the newest version first."""
-    groups: dict[str, list[PublishedWheel]] = {}
-    for wheel in wheels:
-        groups.setdefault(wheel.filename.split("-", 2)[1], []).append(wheel)
-    return sorted(groups.items(), key=lambda group: _version(group[0]), reverse=True)
+def _by_version(offers: Iterable[Offer]) -> list[tuple[str, list[Offer]]]:
+    """Return wheels grouped by version, the newest first, and of one version the usual build before its variants."""
+    groups: dict[str, list[Offer]] = {}
+    for offer in offers:
+        groups.setdefault(offer.wheel.filename.split("-", 2)[1], []).append(offer)
 
+    def age(group: tuple[str, list[Offer]]) -> tuple[_Order, bool, _Order]:
+        version, (first, *_) = group
+        return (_version(version.partition("+")[0]), not first.target.variant, _version(version))
 
-def _words(target: Target) -> Iterator[str]:
-    """Say for whom a wheel is."""
-    yield "any Python" if target.python == ANY else f"Python {target.python}"
-    yield "any platform" if target.platform == ANY else target.platform
-    if target.compute:
-        yield compute_words(target.compute)
-    if target.torch:
-        yield f"torch {target.torch}"
+    return sorted(groups.items(), key=age, reverse=True)
 
 
 @lru_cache(maxsize=1024)
-def _tags(target: Target) -> str:
-    return " · ".join(_words(target))
+def _text(target: Target) -> Markup:
+    return escape(target.text)
 
 
 @lru_cache(maxsize=1024)
-def _data(target: Target) -> Markup:
-    values = Markup('data-python="{}" data-platform="{}" data-compute="{}" data-torch="{}"')
-    return values.format(target.python, target.platform, target.compute, target.torch)
-
-
-def _project_facts(package: Package) -> Iterator[Fact]:
-    if package.license:
-        yield Fact("Licence", package.license)
-    if package.upstream:
-        yield Fact("Upstream", package.upstream, web(package.upstream))
-    source = package.source_repo + (f" ({package.source_branch})" if package.source_branch else "")
-    yield Fact("Source", source, web(package.source_repo))
+def _words(target: Target) -> str:
+    return " · ".join([*python_words([target.python]), *target.place])
 
 
 @lru_cache(maxsize=1024)
-def _shared_facts(
-    requires_python: str | None, glibc: str | None, gpus: tuple[str, ...], build: BuildFacts | None
+def _shared(
+    requires_python: str | None,
+    glibc: str | None,
+    gpus: tuple[str, ...],
+    torch: str | None,
+    builder: str | None,
 ) -> Markup:
     """Draw what many wheels have in common; kept, because a thousand of them have the same."""
-    facts = []
-    if requires_python:
-        facts.append(Fact("Requires Python", requires_python))
-    if glibc:
-        facts.append(Fact("glibc", f"{glibc} or newer"))
-    if gpus:
-        facts.append(Fact("GPU code for", ", ".join(gpus)))
-    if build and build.torch:
-        facts.append(Fact("Built against torch", build.torch))
-    if build:
-        facts.append(Fact("Builder", build.builder))
-    return _macro("facts")(facts)
+    facts = shared_facts(requires_python, glibc, gpus, torch, builder)
+    return macro("facts")(list(facts))
 
 
-def _own_facts(wheel: PublishedWheel, links: Links) -> Iterator[Fact]:
-    if (build := wheel.build) and build.log:
-        yield Fact("Build log", build.log.rpartition("/")[2], _stored(build.log, links))
-    if build and build.sbom:
-        yield Fact("SBOM", build.sbom.rpartition("/")[2], _stored(build.sbom, links))
-    if wheel.provenance:
-        yield Fact("Provenance", "attestations", web(wheel.provenance))
-    if wheel.build_key:
-        yield Fact("Build key", wheel.build_key, code=True)
-
-
-def _origins(wheels: Iterable[PublishedWheel], links: Links) -> list[Origin]:
-    """Return what wheels were built from, each once: most often that is one and the same."""
-    builds = {(w.build.source, w.build.pin, w.build.patches): w.build for w in wheels if w.build}
-    return [
-        Origin(
-            facts=[
-                Fact("Source", build.source, web(build.source)),
-                Fact("Pinned to", build.pin, code=True),
-            ],
-            patches=[
-                Fact(patch.name, patch.description, _stored(patch.url, links)) for patch in build.patches
-            ],
-        )
-        for build in builds.values()
-    ]
-
-
-def _matrix(releases: Iterable[Release], unavailable: Sequence[Unavailable]) -> Matrix | None:
-    """Cross the Pythons that there are with the platforms; None where a table would say nothing."""
-    newest: dict[Target, Cell] = {}
-    for release in releases:
-        for file in release.files:
-            if file.yanked is None:
-                newest.setdefault(file.target, Cell(version=release.version, id=file.id))
-    known = {target.python: target for target in newest}
-    asked = {
-        each.python: Target(each.python, "", "", "")
-        for each in unavailable
-        if each.python and each.python not in known
-    }
-    pythons = sorted({**known, **asked}.values(), key=lambda target: target.python_key)
-    columns = sorted({(target.platform, target.compute, target.torch) for target in newest})
-    if not newest:
-        return None
-
-    def cell(python: str, column: tuple[str, str, str]) -> Cell:
-        target = Target(python, *column)
-        return newest.get(target) or _why_not(target, unavailable)
-
-    return Matrix(
-        columns=[list(_words(Target("", *column)))[1:] for column in columns],
-        rows=[(target.python, [cell(target.python, column) for column in columns]) for target in pythons],
-    )
-
-
-def _why_not(target: Target, unavailable: Iterable[Unavailable]) -> Cell:
-    for each in unavailable:
-        asked = (each.python, each.arch, each.compute, each.torch)
-        there = (target.python, target.arch, target.compute, target.torch)
-        if all(key is None or key == value for key, value in zip(asked, there, strict=True)):
-            return Cell(reason=each.reason, log=web(each.log))
-    return Cell(reason="not built")
-
-
-def _choices(targets: Iterable[Target]) -> list[tuple[str, str, list[tuple[str, str]]]]:
-    """Return what can be chosen: a key, its words, and the values with theirs. Nothing where there is no choice."""
+def _choices(targets: Iterable[Target]) -> list[Choice]:
+    """Return what can be chosen, where there is a choice."""
     found = set(targets)
-    pythons = sorted(found, key=lambda target: target.python_key)
-    axes = [
-        ("python", "Python", list(dict.fromkeys(t.python for t in pythons if t.python != ANY))),
-        ("compute", "Compute", sorted({t.compute for t in found if t.compute})),
-        ("torch", "torch", sorted({t.torch for t in found if t.torch}, key=_version)),
-        ("platform", "Platform", sorted({t.platform for t in found if t.platform != ANY})),
-    ]
+    values = {
+        "python": python_choices(t.python for t in found),
+        "compute": sorted({t.compute for t in found if t.compute}, key=by_number),
+        "torch": sorted({t.torch for t in found if t.torch}, key=by_number),
+        "platform": sorted({t.platform for t in found if t.platform != ANY}),
+    }
+    names = {"python": "Python", "compute": "Compute", "torch": "torch", "platform": "Platform"}
     return [
-        (key, words, [(value, compute_words(value) if key == "compute" else value) for value in values])
-        for key, words, values in axes
-        if len(values) > 1
+        Choice(
+            key, names[key], [(value, compute_words(value) if key == "compute" else value) for value in each]
+        )
+        for key, each in values.items()
+        if len(each) > 1
     ]
 
 
 @lru_cache(maxsize=4096)
-def _summary(texts: tuple[str, ...]) -> str:
-    """Say in a line what there is for a project."""
-    if not texts:
-        return "nothing published yet"
-    targets = [Target.of(text) for text in texts]
-    pythons = [t.python for t in sorted(targets, key=lambda target: target.python_key)]
-    first, last = pythons[0], pythons[-1]
-    span = f"Python {first}" if first == last else f"Python {first} to {last}"
-    words = ["any Python" if last == ANY else span]
-    words += sorted({t.platform for t in targets if t.platform != ANY})
-    words += [compute_words(c) for c in sorted({t.compute for t in targets} - {"", "cpu"})]
-    words += [f"torch {torch}" for torch in sorted({t.torch for t in targets} - {""}, key=_version)]
-    return " · ".join(words)
+def _summary(targets: frozenset[Target]) -> str:
+    """Say in a line for whom there is something: ``Python 3.12 · Linux aarch64, x86_64 · CUDA 12.6, 13.0``."""
+    words = sorted({target.platform for target in targets} - {ANY})
+    words += [compute_words(each) for each in sorted({t.compute for t in targets} - {"", CPU}, key=by_number)]
+    words += [f"torch {each}" for each in sorted({t.torch for t in targets} - {""}, key=by_number)]
+    groups: dict[str, list[str]] = {}
+    for word in words:
+        kind, _, which = word.partition(" ")
+        groups.setdefault(kind, []).append(which)
+    pythons = python_words(target.python for target in targets)
+    return " · ".join([*pythons, *(f"{kind} {', '.join(group)}".strip() for kind, group in groups.items())])

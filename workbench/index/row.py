@@ -7,21 +7,32 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+SHARED = ("index.html", "feed.atom", "style.css", "script.js")
+"""What lies beside the projects' folders, if there are pages for people."""
+
+
+class Released(NamedTuple):
+    """A version of a project: when the last of its wheels was published, how many it has, and for whom, in words."""
+
+    time: str
+    version: str
+    wheels: int
+    summary: str
+
 
 class Row(NamedTuple):
     """What the front page and the feed tell of a project.
 
     `item` is its entry on the front page, drawn: of 5,000 projects one is new, the others are kept. `wheels` counts
-    them, `targets` are their texts of `Target`, joined by ``;``, `updated` is when the last of them was published,
-    and `released` has its newest versions: each with the time of its last wheel, and how many wheels it has.
+    them, `targets` are their texts of `Target`, joined by ``;``, and `released` are the versions that were published
+    last, the newest first.
     """
 
     item: str
     description: str
     wheels: int
     targets: str
-    updated: str
-    released: Sequence[tuple[str, str, int]]
+    released: Sequence[Released]
 
 
 def people_path(name: str) -> str:

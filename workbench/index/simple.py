@@ -7,6 +7,7 @@ PEP 503 (HTML), 592 (yank), 629 (version), 658 and 714 (metadata files), 691 (JS
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 import orjson
 
 from workbench.errors import IndexFault, RegistryError
+from workbench.registry.filename import PLAIN_DASHES, label
 from workbench.registry.model import Package
 from workbench.strict import Mismatch, parse
 
@@ -25,16 +27,15 @@ if TYPE_CHECKING:
 
 API_VERSION = "1.4"
 
-PLAIN_DASHES = 4
-"""In the name of a wheel with neither a build tag nor a variant label."""
-
 _HEAD = (
     '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
     f'<meta name="pypi:repository-version" content="{API_VERSION}">\n'
 )
-_FILENAME = re.compile(r"[0-9A-Za-z_.+!-]+")
+_FILENAME = re.compile(r"[0-9A-Za-z_.+!]+(?:-[0-9A-Za-z_.+!]+){4,6}\.whl")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z")
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 
 _NAME_CHARACTERS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_.+!-"
 _HEX = b"0123456789abcdef"
@@ -58,6 +59,7 @@ class File(TypedDict):
     yanked: NotRequired[str | None]
     provenance: NotRequired[str | None]
     variant: NotRequired[dict[str, dict[str, list[str]]]]
+    build: NotRequired[dict[str, Any] | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,11 @@ class Project:
     status_reason: str | None
     variant_namespaces: Sequence[str] = ()
 
+    @property
+    def listed(self) -> bool:
+        """Whether installers are told of it: it has files, or a status that says why it has none."""
+        return bool(self.files) or self.status != "active"
+
 
 def read(name: str, text: bytes, *, variants: bool = False) -> Project:
     """Return a project out of its text in the registry, without its wheel variants unless they are asked for.
@@ -78,13 +85,11 @@ def read(name: str, text: bytes, *, variants: bool = False) -> Project:
     try:
         entry = orjson.loads(text)
         files: list[File] = entry.get("wheels", [])
-        names = "".join([file["filename"] for file in files])
-        if not _plainly_sound(files, names):
-            for file in files:
-                _check(name, file)
-        if not variants and names.count("-") > PLAIN_DASHES * len(files):
-            from workbench.index.variants import label  # seldom needed
-
+        names = [file["filename"] for file in files]
+        plain = "".join(names).count("-") == PLAIN_DASHES * len(files)
+        if files and not (plain and _plainly_sound(files, names)):
+            _check(name, files, names)
+        if not variants and not plain:
             files = [file for file in files if label(file["filename"]) is None]
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         package(name, text)  # says what is wrong, by its key
@@ -99,16 +104,34 @@ def read(name: str, text: bytes, *, variants: bool = False) -> Project:
 
 
 def package(name: str, text: bytes) -> Package:
-    """Return the whole of what the registry knows of a project. Raises RegistryError for another shape."""
+    """Return the whole of what the registry knows of a project, in texts that a page can hold (`printable`).
+
+    Raises RegistryError for another shape.
+    """
     try:
-        return parse(Package, orjson.loads(text), path=f"packages.{name}")
+        data = orjson.loads(text)
+        # in JSON a control character is either escaped or among these; nearly every project has none
+        if not text.isascii() or b"\\" in text or b"\x7f" in text:
+            data = printable(data)
+        return parse(Package, data, path=f"packages.{name}")
     except orjson.JSONDecodeError as error:
         raise RegistryError(f"packages.{name}: not JSON: {error}") from error
     except Mismatch as error:
         raise RegistryError(str(error)) from error
 
 
-def _plainly_sound(files: Sequence[File], names: str) -> bool:
+def printable(value: Any) -> Any:  # noqa: ANN401 - any value of JSON
+    """Return a value of JSON without the characters that neither HTML nor XML can hold: NUL, ESC and their like."""
+    if isinstance(value, str):
+        return _CONTROL.sub("", value)
+    if isinstance(value, list):
+        return [printable(each) for each in value]
+    if isinstance(value, dict):
+        return {key: printable(each) for key, each in value.items()}
+    return value
+
+
+def _plainly_sound(files: Sequence[File], names: Sequence[str]) -> bool:
     """Say whether `_check` would pass all files, without asking it: False means that it has to be asked.
 
     A match or two for each of 100,000 files would be a fifth of all work; bytes go through tables at once.
@@ -118,46 +141,64 @@ def _plainly_sound(files: Sequence[File], names: str) -> bool:
     times = [file["upload_time"] for file in files]
     sizes = [file["size"] for file in files]
     return (
-        all(file["filename"] for file in files)
-        and not names.encode().translate(None, _NAME_CHARACTERS)
-        and set(map(len, digests)) <= {64}
+        all(names)
+        and len(set(names)) == len(names)
+        and not "".join(names).encode().translate(None, _NAME_CHARACTERS)
+        and set(map(len, digests)) == {64}
         and not "".join(digests).encode().translate(None, _HEX)
-        and set(map(len, times)) <= {len(_ZERO_TIME)}
+        and set(map(len, times)) == {len(_ZERO_TIME)}
         and "".join(times).encode().translate(_TO_ZERO) == _ZERO_TIME * len(files)
-        and set(map(type, sizes)) <= {int}
-        and min(sizes, default=0) >= 0
-        and not [file for file in files if file.get("provenance")]
+        and set(map(type, sizes)) == {int}
+        and min(sizes) >= 0
+        and not [file for file in files if "provenance" in file]
     )
 
 
-def _check(name: str, file: File) -> None:
+def _check(name: str, files: Sequence[File], names: Sequence[str]) -> None:
     """Raise IndexFault for a file that no index may offer."""
-    fault = None
-    if not _FILENAME.fullmatch(file["filename"]):
-        fault = "is no file name that an index may offer"
-    elif not _SHA256.fullmatch(file["sha256"]):
-        fault = (
-            "has no sha256 (64 hex digits): without it nobody could tell a changed file; "
-            "verify and publish the wheel anew"
-        )
-    elif not _TIME.fullmatch(file["upload_time"]):
-        fault = f"has upload_time {file['upload_time']!r}, not UTC as PEP 700 wants it (2026-11-21T10:00:00Z)"
-    elif type(file["size"]) is not int or file["size"] < 0:
-        fault = f"has size {file['size']!r}, not a number of bytes"
-    elif not _SHA256.fullmatch(file.get("metadata_sha256") or "0" * 64):
-        fault = "has a metadata_sha256 that is not 64 hex digits"
-    elif not (file.get("provenance") or "https://").startswith("https://"):
-        fault = f"has provenance {file.get('provenance')!r}, not an absolute https URL (PEP 740)"
-    if fault:
-        raise IndexFault(f"packages.{name}: {file['filename']!r} {fault}")
+    counts = Counter(names)
+    for file in files:
+        fault = None
+        if not _FILENAME.fullmatch(file["filename"]):
+            fault = "is no file name that an index may offer"
+        elif counts[file["filename"]] > 1:
+            fault = "is there twice: remove one of the entries"
+        elif not _SHA256.fullmatch(file["sha256"]):
+            fault = (
+                "has no sha256 (64 hex digits): without it nobody could tell a changed file; "
+                "verify and publish the wheel anew"
+            )
+        elif not _TIME.fullmatch(file["upload_time"]):
+            fault = (
+                f"has upload_time {file['upload_time']!r}, not UTC as PEP 700 wants it (2026-11-21T10:00:00Z)"
+            )
+        elif type(file["size"]) is not int or file["size"] < 0:
+            fault = f"has size {file['size']!r}, not a number of bytes"
+        elif not _SHA256.fullmatch(file.get("metadata_sha256") or "0" * 64):
+            fault = "has a metadata_sha256 that is not 64 hex digits"
+        elif not (file.get("provenance") or "https://").startswith("https://"):
+            fault = f"has provenance {file.get('provenance')!r}, not an absolute https URL (PEP 740)"
+        if fault:
+            raise IndexFault(f"packages.{name}: {file['filename']!r} {fault}")
 
 
 def project_pages(name: str, project: Project, files: Sequence[File], links: Links) -> tuple[bytes, bytes]:
     """Draw a project's page with these of its files, as HTML and as JSON."""
-    folder = f"files/{name}/"
-    told = [tell(file, links.to(file["url"], plain=folder + file["filename"])) for file in files]
-    versions = sorted({file["filename"].split("-", 2)[1] for file in files})
-    return _project_html(name, project, told), _project_json(name, project, versions, told)
+    told = list(map(tell, files, links.to_files(f"files/{name}/", files)))
+    versions = _versions([file["filename"] for file in files])
+    anchors, entries = zip(*told, strict=True) if told else ((), ())
+    return _project_html(name, project, anchors), _project_json(name, project, versions, entries)
+
+
+def _versions(names: Iterable[str]) -> list[str]:
+    """Return the versions of files. Most often a file is of the version of the one before."""
+    found, prefix = set(), None
+    for name in names:
+        if prefix is None or not name.startswith(prefix):
+            project, version = name.split("-", 2)[:2]
+            found.add(version)
+            prefix = f"{project}-{version}-"
+    return sorted(found)
 
 
 def tell(file: File, url: str) -> tuple[str, str]:
@@ -169,13 +210,11 @@ def tell(file: File, url: str) -> tuple[str, str]:
     ``data-size`` and ``data-upload-time`` are no part of the HTML standard, but uv reads them.
     """
     filename, digest, size, time = file["filename"], file["sha256"], file["size"], file["upload_time"]
+    python, python_json = _requires(file.get("requires_python"))
     html = json = ""
-    if (python := file.get("requires_python")) is not None:
-        html = f' data-requires-python="{_escaped(python)}"'
-        json = f',"requires-python":{_quoted(python)}'
     if metadata := file.get("metadata_sha256"):
-        html += f' data-core-metadata="sha256={metadata}" data-dist-info-metadata="sha256={metadata}"'
-        json += f',"core-metadata":{{"sha256":"{metadata}"}}'
+        html = f' data-core-metadata="sha256={metadata}" data-dist-info-metadata="sha256={metadata}"'
+        json = f',"core-metadata":{{"sha256":"{metadata}"}}'
     if (reason := file.get("yanked")) is not None:
         html += f' data-yanked="{_escaped(reason)}"'
         json += f',"yanked":{_quoted(reason) if reason else "true"}'  # "" would say that it is not
@@ -184,49 +223,53 @@ def tell(file: File, url: str) -> tuple[str, str]:
         json += f',"provenance":{_quoted(provenance)}'
     href = url.replace("&", "&amp;") if "&" in url else url
     anchor = (
-        f'<a href="{href}#sha256={digest}"{html} data-size="{size}" data-upload-time="{time}">{filename}</a>'
+        f'<a href="{href}#sha256={digest}"{python}{html} data-size="{size}" data-upload-time="{time}">'
+        f"{filename}</a>"
     )
-    hashes = f'"hashes":{{"sha256":"{digest}"}}'
-    entry = f'{{"filename":"{filename}","url":"{url}",{hashes},"size":{size},"upload-time":"{time}"{json}}}'
+    hashes = f'"hashes":{{"sha256":"{digest}"}},"size":{size},"upload-time":"{time}"'
+    entry = f'{{"filename":"{filename}","url":"{url}",{hashes}{python_json}{json}}}'
     return anchor, entry
 
 
 @lru_cache(maxsize=4096)
+def _requires(python: str | None) -> tuple[str, str]:
+    """Return what both pages tell of a Requires-Python. Kept, because files repeat themselves."""
+    if python is None:
+        return "", ""
+    return f' data-requires-python="{_escaped(python)}"', f',"requires-python":{_quoted(python)}'
+
+
 def _escaped(text: str) -> str:
-    """Return a text as it stands between double quotes in HTML. Kept, because pages repeat themselves."""
-    return escape(text)
+    """Return a text as it stands between double quotes in HTML."""
+    return escape(_CONTROL.sub("", text))
 
 
-@lru_cache(maxsize=4096)
 def _quoted(text: str) -> str:
     """Return a text as a string of JSON."""
     return orjson.dumps(text).decode()
 
 
-def _project_html(name: str, project: Project, told: Sequence[tuple[str, str]]) -> bytes:
-    out = [_HEAD]
+def _project_html(name: str, project: Project, anchors: Iterable[str]) -> bytes:
+    status = ""
     if project.status != "active":
-        out.append(f'<meta name="pypi:project-status" content="{escape(project.status)}">\n')
+        status = f'<meta name="pypi:project-status" content="{_escaped(project.status)}">\n'
         if project.status_reason is not None:
-            reason = escape(project.status_reason)
-            out.append(f'<meta name="pypi:project-status-reason" content="{reason}">\n')
-    out.append(f"<title>Links for {name}</title>\n</head>\n<body>\n<h1>Links for {name}</h1>\n")
-    for anchor, _ in told:
-        out += anchor, "<br>\n"
-    out.append("</body>\n</html>\n")
-    return "".join(out).encode()
+            reason = _escaped(project.status_reason)
+            status += f'<meta name="pypi:project-status-reason" content="{reason}">\n'
+    links = "<br>\n".join(anchors)
+    title = f"Links for {name}"
+    return (
+        f"{_HEAD}{status}<title>{title}</title>\n</head>\n<body>\n<h1>{title}</h1>\n{links}\n</body>\n</html>\n"
+    ).encode()
 
 
-def _project_json(
-    name: str, project: Project, versions: Sequence[str], told: Sequence[tuple[str, str]]
-) -> bytes:
+def _project_json(name: str, project: Project, versions: Sequence[str], entries: Iterable[str]) -> bytes:
     page: dict[str, Any] = {"meta": {"api-version": API_VERSION}, "name": name, "versions": versions}
     if project.status != "active":
         page["project-status"] = {"status": project.status}
         if project.status_reason is not None:
             page["project-status"]["reason"] = project.status_reason
-    files = ",".join([entry for _, entry in told])
-    return orjson.dumps(page)[:-1] + f',"files":[{files}]}}'.encode()
+    return orjson.dumps(page)[:-1] + f',"files":[{",".join(entries)}]}}'.encode()
 
 
 def projects_html(names: Iterable[str]) -> bytes:

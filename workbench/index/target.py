@@ -6,12 +6,16 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from workbench.index.channel import channel_of
+from workbench.index.channel import channel_named
+from workbench.registry.filename import label
 
 if TYPE_CHECKING:
-    from workbench.registry.model import BuildFacts, PublishedWheel
+    from collections.abc import Iterable
+
+    from workbench.registry.model import PublishedWheel
 
 ANY = "any"
+CPU = "cpu"
 
 _TAGS = re.compile(
     r"(?:[0-9][^-]*-)?(?P<python>[^-0-9][^-]*)-(?P<abi>[^-]+)-(?P<platform>[^-.]+)[^-]*(?:-[0-9a-z_.]{1,16})?\.whl"
@@ -21,23 +25,28 @@ _LINUX = re.compile(r"(?P<libc>manylinux|musllinux|linux)_?(?:[0-9]+_[0-9]+_|1_|
 _GLIBC = re.compile(r"manylinux_([0-9]+)_([0-9]+)_")
 _OLD_GLIBC = {"manylinux1_": "2.5", "manylinux2010_": "2.12", "manylinux2014_": "2.17"}
 _CUDA = re.compile(r"cu([0-9]{2})([0-9])")
+_MARKS = str.maketrans("", "", "|;")
+"""What stands between targets and within their text, and so cannot stand in a word of them."""
 
 
 class Target(NamedTuple):
     """What decides whether a wheel serves a machine, in words for people; ``""`` where a wheel is not bound.
 
     `python` is ``3.12``, ``3.13t`` (free-threaded), ``3.9+`` (stable ABI) or ``any``; `platform` is
-    ``Linux aarch64``, ``Windows amd64`` or ``any``; `compute` (``cu130``) and `torch` (``2.11``).
+    ``Linux aarch64``, ``Windows amd64`` or ``any``; `compute` (``cu130``) and `torch` (``2.11``). A wheel for the CPU
+    is not bound to that: it runs beside any GPU, unless it was built against a torch for the CPU or says so in its
+    version. `variant` tells it from other wheels for the same machine.
     """
 
     python: str
     platform: str
-    compute: str
-    torch: str
+    compute: str = ""
+    torch: str = ""
+    variant: str = ""
 
     @property
     def text(self) -> str:
-        """The target as the state and the front page keep it."""
+        """The target as the state and the pages keep it."""
         return "|".join(self)
 
     @classmethod
@@ -46,37 +55,55 @@ class Target(NamedTuple):
         return cls(*text.split("|"))
 
     @property
-    def arch(self) -> str:
-        """The architecture, as ``uname -m`` says it."""
-        return self.platform.rpartition(" ")[2]
+    def place(self) -> list[str]:
+        """For whom it is apart from the Python, in words: ``Linux aarch64``, ``CUDA 13.0``, ``torch 2.11``."""
+        return ["any platform" if self.platform == ANY else self.platform, *bound_words(*self[2:])]
 
-    @property
-    def python_key(self) -> tuple[int, str]:
-        """What Pythons are sorted by: 3.9 before 3.10."""
-        return _python_key(self.python)
+    def runs(self, python: str, platform: str) -> bool:
+        """Say whether a wheel of this target runs on a Python and a platform. The pages' script says the same."""
+        return self.platform in (platform, ANY) and _runs(self.python, python)
 
 
 def target_of(wheel: PublishedWheel) -> Target:
     """Return the target of a wheel."""
-    channel = channel_of(wheel.filename)
-    compute, torch = (channel.compute, channel.torch) if channel else ("", "")
-    if wheel.build:
-        compute, torch = _built_for(wheel.build, compute, torch)
-    python, platform = _tags(wheel.filename.split("-", maxsplit=2)[-1])
-    return Target(python, platform, compute, torch)
+    _, version, tags = wheel.filename.split("-", 2)
+    build = wheel.build
+    compute, torch, variant = (build.compute, build.torch, build.variant) if build else ("", None, None)
+    return _target(version.partition("+")[2], tags, label(wheel.filename) or variant, compute, torch)
 
 
-def _built_for(build: BuildFacts, compute: str, torch: str) -> tuple[str, str]:
-    """Return what the filename names, or else what the build says: 2.11 for 2.11.0, as channels write it."""
-    built_torch = ".".join(build.torch.split("+")[0].split(".")[:2]) if build.torch else ""
-    return compute or build.compute, torch or built_torch
+@lru_cache(maxsize=4096)
+def _target(
+    local: str, tags: str, variant: str | None, built_compute: str, built_torch: str | None
+) -> Target:
+    """Return a target. Compute and torch are those that the filename names, or else those of the build."""
+    compute, torch = channel_named(local) or ("", "")
+    torch = torch or (minor_version(built_torch) if built_torch else "")
+    compute = compute or bound(built_compute, torch)
+    python, platform = _tags(tags)
+    return Target(python, platform, *(word.translate(_MARKS) for word in (compute, torch, variant or "")))
+
+
+def bound(compute: str, torch: str) -> str:
+    """Return the compute platform that something is bound to: the CPU is none, without a torch for it."""
+    return "" if compute == CPU and not torch else compute
+
+
+@lru_cache(maxsize=256)
+def minor_version(torch: str) -> str:
+    """Return a torch as channels write it: 2.11 for 2.11.0+cu130."""
+    return ".".join(torch.split("+", maxsplit=1)[0].split(".")[:2])
 
 
 def glibc_floor(wheel: PublishedWheel) -> str | None:
     """Return the lowest glibc that a wheel runs on, if it says so."""
     if wheel.build and wheel.build.glibc:
         return wheel.build.glibc
-    tag = wheel.filename.rpartition("-")[2]
+    return _tagged_glibc(wheel.filename.rpartition("-")[2])
+
+
+@lru_cache(maxsize=256)
+def _tagged_glibc(tag: str) -> str | None:
     if found := _GLIBC.match(tag):
         return f"{found[1]}.{found[2]}"
     return next((version for prefix, version in _OLD_GLIBC.items() if tag.startswith(prefix)), None)
@@ -89,13 +116,63 @@ def compute_words(compute: str) -> str:
     return {"cpu": "CPU", "xpu": "XPU"}.get(compute, compute.replace("rocm", "ROCm "))
 
 
-@lru_cache(maxsize=256)
-def _python_key(python: str) -> tuple[int, str]:
-    number = re.search(r"3\.([0-9]+)", python)
-    return (int(number[1]) if number else 0, python)
+def bound_words(compute: str, torch: str, variant: str = "") -> list[str]:
+    """Say what a wheel is bound to beside its machine: ``CUDA 13.0``, ``torch 2.11``, ``variant hdim128``."""
+    words = [compute_words(compute)] if compute else []
+    words += [f"torch {torch}"] if torch else []
+    return words + ([f"variant {variant}"] if variant else [])
+
+
+@lru_cache(maxsize=1024)
+def by_number(word: str) -> tuple[tuple[int, ...], str]:
+    """Return what Pythons, computes and torches are sorted by: 3.9 before 3.10, and that before 3.10t."""
+    return (tuple(map(int, re.findall("[0-9]+", word))), word)
+
+
+def python_words(pythons: Iterable[str]) -> list[str]:
+    """Say which Pythons there are in a few words: ``Python 3.9+, 3.11 to 3.13, 3.14t`` and ``any Python``."""
+    found = set(pythons)
+    named = sorted(
+        found - {ANY}, key=lambda python: (python[-1] != "+", python[-1] == "t", by_number(python))
+    )
+    spans: list[list[str]] = []
+    for python in named:
+        if spans and _follows(python, spans[-1][-1]):
+            spans[-1].append(python)
+        else:
+            spans.append([python])
+    said = ", ".join(f"{span[0]} to {span[-1]}" if span[2:] else ", ".join(span) for span in spans)
+    words = [f"Python {said}"] if said else []
+    return [*words, "any Python"] if ANY in found else words
+
+
+def python_choices(pythons: Iterable[str]) -> list[str]:
+    """Return the Pythons that a person may have: each that is named, and those that a stable ABI runs on too."""
+    found = set(pythons) - {ANY}
+    exact = {python.rstrip("+") for python in found}
+    floors = [_minor(python) for python in found if python.endswith("+")]
+    if floors:
+        newest = max(_minor(python) for python in found)
+        exact |= {f"3.{minor}" for minor in range(min(floors), newest)}
+    return sorted(exact, key=by_number)
+
+
+def _follows(python: str, other: str) -> bool:
+    return python == f"3.{_minor(other) + 1}" and other == f"3.{_minor(other)}"
+
+
+def _minor(python: str) -> int:
+    found = re.search(r"3\.([0-9]+)", python)
+    return int(found[1]) if found else 0
 
 
 @lru_cache(maxsize=4096)
+def _runs(own: str, python: str) -> bool:
+    """Say whether what was built for one Python runs on another."""
+    stable = own.endswith("+") and not python.endswith("t") and python != ANY
+    return own in (python, ANY) or (stable and _minor(python) >= _minor(own))
+
+
 def _tags(rest: str) -> tuple[str, str]:
     """Return Python and platform from a filename without its name and version."""
     found = _TAGS.fullmatch(rest)

@@ -122,7 +122,7 @@ def _keys(page: Page) -> Iterator[str]:
 
 def _is_page(key: str) -> bool:
     path = key.removeprefix(INDEX)
-    return is_drawn(f"{path}index.html" if path.endswith("/") else path)
+    return is_drawn(f"{path}index.html" if key.endswith("/") else path)
 
 
 def _depth(key: str) -> int:

@@ -1,0 +1,151 @@
+"""What a page tells of a project and of its wheels, as names and texts: where it came from, and how it was made."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from workbench.index.target import python_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from workbench.index.page import Links
+    from workbench.index.target import Target
+    from workbench.registry.model import BuildFacts, Package, PublishedWheel
+
+_ARCHIVE = re.compile(r"\.(whl|egg|zip|tar|t?gz|tgz|bz2|tbz2?|xz|txz|lz|tlz|lzma|zst)$", re.IGNORECASE)
+_FORGE = re.compile(
+    r"https://(?P<host>github\.com|gitlab\.com|codeberg\.org)(?P<path>/[\w./-]+?)(?:\.git)?/?"
+)
+_SDIST = "pypi:"
+"""Before the name of a project whose source is its sdist, where a recipe's source is written in a word."""
+
+
+class Fact(NamedTuple):
+    """One thing that is known: its name, the text, where a link leads, whether it is code."""
+
+    name: str
+    text: str
+    href: str | None = None
+    code: bool = False
+
+
+class Origin(NamedTuple):
+    """What wheels were built from: facts of source and pin, and the patches on top, with their facts.
+
+    `wheels` says which of a version's wheels those are, where not all are of one origin.
+    """
+
+    facts: Sequence[Fact]
+    patches: Sequence[Fact]
+    wheels: str = ""
+
+
+def web(url: str | None) -> str | None:
+    """Return a URL that a page may link to: of the web, and nothing that an installer would take for a file."""
+    if url is None or not re.match(r"https?://[^/]", url) or re.search(r"[\s\x00-\x1f]", url):
+        return None
+    return None if _ARCHIVE.search(re.split(r"[?#]", url)[0]) else url
+
+
+def stored(url: str | None, links: Links) -> str | None:
+    """Return a link to a file of the store, or of the web, or None for what must not be linked."""
+    if url is None or re.match(r"[\w+.-]+:", url):
+        return web(url)
+    return None if _ARCHIVE.search(url) else links.to(url)
+
+
+def project_facts(package: Package) -> Iterator[Fact]:
+    """Yield what is known of a project whatever is published of it."""
+    if package.license:
+        yield Fact("Licence", package.license)
+    if package.upstream:
+        yield Fact("Upstream", package.upstream, web(package.upstream))
+    if package.source_repo.startswith(_SDIST):
+        yield Fact(
+            "Source", f"the sdist of {package.source_repo.removeprefix(_SDIST)}, from the package index"
+        )
+    else:
+        branch = f" ({package.source_branch})" if package.source_branch else ""
+        yield Fact("Source", package.source_repo + branch, web(package.source_repo))
+
+
+def shared_facts(
+    requires_python: str | None,
+    glibc: str | None,
+    gpus: Sequence[str],
+    torch: str | None,
+    builder: str | None,
+) -> Iterator[Fact]:
+    """Yield what is known of a wheel and most often the same of many."""
+    if requires_python:
+        yield Fact("Requires Python", requires_python)
+    if glibc:
+        yield Fact("glibc", f"{glibc} or newer")
+    if gpus:
+        yield Fact("GPU code for", ", ".join(gpus))
+    if torch:
+        yield Fact("Built against torch", torch)
+    if builder:
+        yield Fact("Builder", builder)
+
+
+def own_facts(wheel: PublishedWheel, links: Links) -> Iterator[Fact]:
+    """Yield what is known of one wheel alone."""
+    if (build := wheel.build) and build.log:
+        yield Fact("Build log", build.log.rpartition("/")[2], stored(build.log, links))
+    if build and build.sbom:
+        yield Fact("SBOM", build.sbom.rpartition("/")[2], stored(build.sbom, links))
+    if wheel.provenance:
+        yield Fact("Provenance", "attestations", web(wheel.provenance))
+    if wheel.build_key:
+        yield Fact("Build key", wheel.build_key, code=True)
+
+
+def origins(wheels: Iterable[PublishedWheel], targets: Iterable[Target], links: Links) -> list[Origin]:
+    """Return what wheels, each with its target, were built from: most often that is one and the same."""
+    builds: dict[object, tuple[BuildFacts, list[Target]]] = {}
+    for wheel, target in zip(wheels, targets, strict=True):
+        if build := wheel.build:
+            key = (build.source, build.pin, build.ref, build.patches)
+            builds.setdefault(key, (build, []))[1].append(target)
+    told_apart = len(builds) > 1
+    return [
+        Origin(
+            facts=list(_source(build)),
+            patches=[
+                Fact(patch.name, patch.description, stored(patch.url, links)) for patch in build.patches
+            ],
+            wheels=_whose(built) if told_apart else "",
+        )
+        for build, built in builds.values()
+    ]
+
+
+def _source(build: BuildFacts) -> Iterator[Fact]:
+    git = "://" in build.source or build.source.startswith("git@")
+    yield Fact("Source", build.source, web(build.source))
+    if build.ref:
+        yield Fact("Branch or tag", build.ref)
+    if build.pin:
+        yield Fact("Commit" if git else "sha256", build.pin, _commit(build) if git else None, code=True)
+
+
+def _commit(build: BuildFacts) -> str | None:
+    """Return where a forge shows the commit."""
+    forge = _FORGE.fullmatch(build.source)
+    if forge is None or not re.fullmatch("[0-9a-f]{40,64}", build.pin):
+        return None
+    within = "/-/commit/" if forge["host"] == "gitlab.com" else "/commit/"
+    return f"https://{forge['host']}{forge['path']}{within}{build.pin}"
+
+
+def _whose(built: Sequence[Target]) -> str:
+    """Say which wheels they are: ``Linux aarch64: Python 3.12; Linux x86_64: Python 3.10 to 3.12``."""
+    pythons: dict[str, list[str]] = {}
+    for target in built:
+        pythons.setdefault(" · ".join(target.place), []).append(target.python)
+    return "; ".join(
+        f"{platform}: {', '.join(python_words(pythons[platform]))}" for platform in sorted(pythons)
+    )

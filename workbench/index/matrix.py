@@ -1,0 +1,127 @@
+"""The matrix of a project: which wheel there is for each Python and platform, and where there is none, why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from workbench.index.target import ANY, CPU, Target, bound, by_number, minor_version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from workbench.registry.model import Unavailable
+
+Place = tuple[str, str, str, str]
+"""What a column is for: a target without its Python."""
+
+
+class Listed(NamedTuple):
+    """A wheel as the matrix knows it: its target, the version to show, its `id` on the page."""
+
+    target: Target
+    version: str
+    id: str
+    yanked: bool
+
+
+class Cell(NamedTuple):
+    """A cell: the newest wheel there is (its version and its `id`), or why there is none."""
+
+    version: str = ""
+    id: str = ""
+    reason: str = ""
+    log: str | None = None
+
+
+class Column(NamedTuple):
+    """A column: what it is for, in words and as the text of a target that is bound to no Python."""
+
+    words: Sequence[str]
+    text: str
+
+
+class Row(NamedTuple):
+    """A row: its Python, the text of a target that is bound to nothing else, and a cell a column."""
+
+    python: str
+    text: str
+    cells: Sequence[Cell]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matrix:
+    """What there is: a row a Python, a column a platform with its compute, torch and variant."""
+
+    columns: Sequence[Column]
+    rows: Sequence[Row]
+
+
+def matrix(
+    wheels: Sequence[Listed], unavailable: Sequence[Unavailable], stored: Callable[[str | None], str | None]
+) -> Matrix | None:
+    """Cross the Pythons that there are with the platforms; None where a table would say nothing.
+
+    `wheels` come with the newest first. What is unavailable has its place even where no wheel is near it. `stored`
+    makes a link of where a log lies.
+    """
+    if not wheels and not unavailable:
+        return None
+    good = _newest(wheel for wheel in wheels if not wheel.yanked)
+    yanked = _newest(wheel for wheel in wheels if wheel.yanked)
+    places = {target[1:]: None for target in (*good, *yanked)}
+    for each in unavailable:
+        places |= dict.fromkeys(_places_of(each, list(places)))
+    pythons = {target.python for target in (*good, *yanked)}
+    pythons |= {each.python for each in unavailable if each.python}
+
+    def cell(target: Target) -> Cell:
+        found = good.get(target) or next((good[own] for own in good if _serves(own, target)), None)
+        if found:
+            return Cell(version=found.version, id=found.id)
+        if target in yanked:
+            return Cell(reason="yanked", id=yanked[target].id)
+        for each in unavailable:
+            if each.python in (None, target.python) and _concerns(each, target[1:]):
+                return Cell(reason=each.reason, log=stored(each.log))
+        return Cell(reason="–" if ANY in (target.python, target.platform) else "not built")
+
+    columns = sorted(places, key=lambda place: (place[0], *map(by_number, place[1:])))
+    return Matrix(
+        columns=[Column(target.place, target.text) for target in (Target("", *place) for place in columns)],
+        rows=[
+            Row(python, Target(python, "").text, [cell(Target(python, *place)) for place in columns])
+            for python in sorted(pythons or {ANY}, key=by_number)
+        ],
+    )
+
+
+def _newest(wheels: Iterable[Listed]) -> dict[Target, Listed]:
+    found: dict[Target, Listed] = {}
+    for wheel in wheels:
+        found.setdefault(wheel.target, wheel)
+    return found
+
+
+def _serves(own: Target, asked: Target) -> bool:
+    """Say whether a wheel of another cell fills this one: for its compute and torch, and running where it asks for."""
+    return own[2:] == asked[2:] and own.runs(asked.python, asked.platform)
+
+
+def _concerns(each: Unavailable, place: Place) -> bool:
+    """Say whether a reason is one for a column. What it does not name, it says of all."""
+    platform, compute, torch, _ = place
+    return (
+        each.arch in (None, platform.rpartition(" ")[2])
+        and (each.compute in (None, compute) or (each.compute == CPU and not compute))
+        and (each.torch is None or minor_version(each.torch) == torch)
+    )
+
+
+def _places_of(each: Unavailable, known: Sequence[Place]) -> list[Place]:
+    """Return the columns that a reason needs: those that it concerns, or else new ones on the platforms it names."""
+    if concerned := [place for place in known if _concerns(each, place)]:
+        return concerned
+    platforms = [f"Linux {each.arch}"] if each.arch else list(dict.fromkeys(place[0] for place in known))
+    torch = minor_version(each.torch) if each.torch else ""
+    return [(platform, bound(each.compute or "", torch), torch, "") for platform in platforms or [ANY]]
