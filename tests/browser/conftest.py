@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
+from base64 import b64decode
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from selenium.webdriver.chrome.webdriver import WebDriver
 
 SHOTS = CHECKOUT / "artifacts" / "index"
+LONGEST = 16_000
+"""Pixels: what Chromium draws at once."""
 HOSTILE = "<img src=x onerror=\"document.title='hacked'\"><script>document.title='hacked'</script>"
 
 
@@ -61,10 +65,15 @@ class Browser:
         elements = self.driver.find_elements(By.CSS_SELECTOR, selector)
         return [element.text.split()[0] for element in elements if element.is_displayed()]
 
-    def screenshot(self, name: str) -> None:
-        """Keep a picture of the whole page below artifacts/."""
+    def screenshot(self, name: str) -> Path:
+        """Keep a picture of the whole page, however long, below artifacts/."""
+        size = self.driver.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
+        clip = {"x": 0, "y": 0, "scale": 1, "width": size["width"], "height": min(size["height"], LONGEST)}
+        shot = {"captureBeyondViewport": True, "clip": clip}
         SHOTS.mkdir(parents=True, exist_ok=True)
-        self.driver.save_screenshot(str(SHOTS / f"{name}.png"))
+        picture = SHOTS / f"{name}.png"
+        picture.write_bytes(b64decode(self.driver.execute_cdp_cmd("Page.captureScreenshot", shot)["data"]))
+        return picture
 
 
 @pytest.fixture(scope="session")
@@ -86,17 +95,27 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
     driver.quit()
 
 
+def plain(project: str, version: str, python: str, arch: str) -> PublishedWheel:
+    """Return a wheel for the CPU, built as the workbench builds: with its facts."""
+    tag = f"cp{python.replace('.', '')}"
+    build = BuildFacts(source=f"{project}=={version}", pin="a" * 64, compute="cpu", glibc="2.34")
+    filename = f"{project.replace('-', '_')}-{version}-{tag}-{tag}-manylinux_2_34_{arch}.whl"
+    return listed(filename, project, build=build)
+
+
 def cuda(version: str, python: str, arch: str, **facts: Any) -> PublishedWheel:
     tag = f"cp{python.replace('.', '')}"
     patch = PatchApplied(name="arch.patch", sha256="d" * 64, description="Architectures from the environment")
+    compute, torch = re.findall(r"\+(\w+)torch([0-9.]+)", version)[0]
     build = BuildFacts(
         source="https://example.com/causal-conv1d.git",
         pin="c" * 40,
+        ref=f"v{version.partition('+')[0]}",
         patches=(patch,),
-        compute="cu130",
-        torch="2.11.0",
+        compute=compute,
+        torch=f"{torch}.0",
         glibc="2.34",
-        log="files/causal-conv1d/log",
+        log="logs/causal-conv1d/build.txt",
     )
     filename = f"causal_conv1d-{version}-{tag}-{tag}-manylinux_2_34_{arch}.whl"
     known = {
@@ -113,13 +132,14 @@ def example() -> Registry:
         cuda("1.7.0+cu130torch2.11", "3.10", "x86_64"),
         cuda("1.7.0+cu130torch2.11", "3.12", "x86_64"),
         cuda("1.7.0+cu130torch2.11", "3.12", "aarch64"),
+        cuda("1.7.0+cu126torch2.10", "3.12", "x86_64"),
         cuda("1.6.0+cu126torch2.10", "3.12", "x86_64", yanked="wrong results on sm_120"),
     )
     registry = registry_of(
         causal_conv1d=conv,
-        hnswlib=tuple(
-            listed(f"hnswlib-0.8.0-cp3{minor}-cp3{minor}-manylinux_2_34_{arch}.whl", "hnswlib")
-            for minor, arch in [(10, "x86_64"), (11, "aarch64")]
+        hnswlib=(
+            plain("hnswlib", "0.8.0", "3.10", "x86_64"),
+            plain("hnswlib", "0.8.0", "3.11", "aarch64"),
         ),
         pure=(listed("pure-1.0-py3-none-any.whl", "pure"),),
         stable=(listed("stable-1.0-cp39-abi3-manylinux_2_34_x86_64.whl", "stable"),),
@@ -127,7 +147,12 @@ def example() -> Registry:
     )
     why = (
         Unavailable(
-            reason="failed: out of memory", python="3.10", arch="aarch64", log="https://example.com/log"
+            reason="failed: out of memory",
+            python="3.10",
+            arch="aarch64",
+            compute="cu130",
+            torch="2.11",
+            log="logs/causal-conv1d/failed.txt",
         ),
     )
     changed: dict[str, dict[str, Any]] = {
@@ -190,13 +215,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         f"package-{n:04}": Package(
             source_repo="pypi:package",
             description=f"Kernels number {n}, fast on every card",
-            wheels=tuple(
-                listed(
-                    f"package_{n:04}-1.0-cp3{minor}-cp3{minor}-manylinux_2_34_{arch}.whl", f"package-{n:04}"
-                )
-                for minor in (12,)
-                for arch in ("x86_64", "aarch64")
-            ),
+            wheels=tuple(plain(f"package-{n:04}", "1.0", "3.12", arch) for arch in ("x86_64", "aarch64")),
         )
         for n in range(5000)
     }
