@@ -5,7 +5,8 @@
 Both are told the same facts of the same files, 20 a project, in a folder in memory: what the disk itself costs is
 the same for both and depends on the disk (`--folder` chooses another). dumb-pypi draws HTML (and the JSON of its
 own that it always draws, but not its page per release); ours draws HTML and JSON, and, apart, the pages for people.
-Ratios matter, not the figures: the best of some rounds, taken in turns, is compared.
+Ratios matter, not the figures: the best of some rounds, taken in turns, is compared. Chromium and its driver say how
+soon the front page answers.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from workbench.environment import Environment
-from workbench.process import run
+from workbench.process import find_program, run
 from workbench.registry.file import dumps
 from workbench.registry.model import Package, PublishedWheel, Registry
 
@@ -50,6 +52,18 @@ from workbench.index.folder import write
 from workbench.site import IndexSettings, Settings
 registry, root, people = sys.argv[1:]
 print(write(Path(registry), Path(root), Settings(index=IndexSettings(people=people == "people"))))
+"""
+
+
+KEYSTROKES = """
+const field = document.querySelector("[name=q]");
+return ["4", "49", "499", "4999", "", "kern", "zzz"].map((text) => {
+  const start = performance.now();
+  field.value = text;
+  field.dispatchEvent(new InputEvent("input", { bubbles: true }));
+  document.body.getBoundingClientRect();
+  return performance.now() - start;
+});
 """
 
 
@@ -127,11 +141,17 @@ class Bench:
         environment = Environment.create(place / "env", python=sys.executable)
         environment.install(["dumb-pypi"])
         self._peer = environment.path / "bin" / "python"
+        # both run as installed programs do: from bytecode that the first round leaves, and not in the checkout
+        self._environment = {
+            "PYTHONPATH": str(Path(__file__).resolve().parent.parent),
+            "PYTHONDONTWRITEBYTECODE": "",
+            "PYTHONPYCACHEPREFIX": str(place / "bytecode"),
+        }
 
     def measured(self, *argv: str | Path) -> Measured:
         """Run a program to its end."""
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = run(argv, cwd=self.place, env={"PYTHONPATH": str(Path(__file__).resolve().parent.parent)})
+        done = run(argv, cwd=self.place, env=self._environment)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
         return Measured(cpu, done.output.strip())
@@ -194,6 +214,7 @@ def main() -> None:
             f"and for people apart {both - ours:7.2f} {memory['people']:6.0f}   {peer / (both - ours):.1f} x less"
         )
         for kind in ("installers", "people"):
+            (bench.place / "packages.json").write_text(dumps(registry))
             again = best([bench.measured(*bench.draws(kind, kind)) for _ in range(options.rounds)])
             added = best([added_wheel(bench, registry, kind, number) for number in range(options.rounds)])
             print(f"{kind}: nothing changed {again.cpu - start:.2f} s beyond Python's start, {again.output}")
@@ -202,6 +223,26 @@ def main() -> None:
         shared = b"".join((bench.place / "people" / name).read_bytes() for name in ("style.css", "script.js"))
         loaded = len(gzip.compress(front + shared)) / 1000
         print(f"front page {len(front) / 1000:.0f} kB; with all it loads, compressed, {loaded:.0f} kB")
+        slowest, usual = keystrokes(bench.place / "people")
+        print(f"a keystroke in its search: {usual:.0f} ms, the slowest {slowest:.0f} ms")
+
+
+def keystrokes(index: Path) -> tuple[float, float]:
+    """Return how many milliseconds Chromium takes from a keystroke to the layout of what is left: most, and median."""
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = find_program("chromium")
+    for argument in ("headless", "no-sandbox", "disable-gpu"):
+        options.add_argument(f"--{argument}")
+    driver = webdriver.Chrome(options=options, service=Service(find_program("chromedriver")))
+    try:
+        driver.get(f"{index.as_uri()}/index.html")
+        times: list[float] = driver.execute_script(KEYSTROKES)
+    finally:
+        driver.quit()
+    return max(times), median(times)
 
 
 def added_wheel(bench: Bench, registry: Registry, kind: str, number: int) -> Measured:
