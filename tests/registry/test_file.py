@@ -126,6 +126,10 @@ def test_the_schema_knows_every_key(kind: type, name: str) -> None:
             "packages.demo.wheels[0].size: expected a whole number",
         ),
         (
+            lambda d: d["packages"]["demo"]["wheels"].append(d["packages"]["demo"]["wheels"][0]),
+            f"filename: '{WHEEL.filename}' is there twice",
+        ),
+        (
             lambda d: d["packages"]["demo"]["wheels"][0].pop("sha256"),
             "packages.demo.wheels[0].sha256: missing",
         ),

@@ -110,9 +110,9 @@ def report(addition: Addition, site: Site, *, dry_run: bool) -> None:
     path = addition.files[0][0]
     for written, _ in addition.files:
         answer(f"{'would write' if dry_run else 'wrote'} {written.relative_to(site.root)}")
-    page = people_path(recipe.name) if site.settings.index.people else f"simple/{recipe.name}/"
+    page = f", {INDEX}{people_path(recipe.name)}" if site.settings.index.people else ""
     registered = "would register it" if dry_run else "registered it"
-    answer(f"{registered} in {open_store(site).place}: {REGISTRY}, {INDEX}{page}")
+    answer(f"{registered} in {open_store(site).place}: {REGISTRY}{page}")
     if dry_run:
         answer(f"\n{addition.files[0][1]}")
         return

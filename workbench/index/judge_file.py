@@ -18,7 +18,7 @@ from packaging.utils import (
 from packaging.version import InvalidVersion, Version
 
 from workbench.index.finding import error, warning
-from workbench.index.variants import label
+from workbench.registry.filename import label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,6 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from packaging.utils import InvalidWheelFilename, is_normalized_name, parse_wheel_filename
-
 from workbench.errors import RegistryError
 from workbench.registry.model import SCHEMA, Package, Registry, Removal
 from workbench.strict import Mismatch, parse
@@ -33,8 +31,10 @@ def loads(text: str | bytes, *, where: str) -> Registry:
     """Return the registry that a document holds. `where` names the document in errors.
 
     Raises RegistryError for what is not JSON, not this schema's shape, or of another schema version; and for a
-    project or a file with a name that it cannot have.
+    project or a file with a name that it cannot have, or that another has.
     """
+    from packaging.utils import is_normalized_name  # the index is drawn without it
+
     try:
         data = json.loads(text)
     except ValueError as error:
@@ -53,8 +53,11 @@ def loads(text: str | bytes, *, where: str) -> Registry:
     for name, package in document.packages.items():
         if not is_normalized_name(name):
             raise RegistryError(f"{where}: packages.{name}: not a normalised project name (PEP 503)")
+        known: set[str] = set()
         for number, wheel in enumerate(package.wheels):
-            if fault := filename_fault(wheel.filename):
+            twice = f"{wheel.filename!r} is there twice" if wheel.filename in known else None
+            known.add(wheel.filename)
+            if fault := twice or filename_fault(wheel.filename):
                 raise RegistryError(f"{where}: packages.{name}.wheels[{number}].filename: {fault}")
     return Registry(**{f.name: getattr(document, f.name) for f in dataclasses.fields(Registry)})
 
@@ -63,6 +66,8 @@ def filename_fault(filename: str) -> str | None:
     """Return why no index can offer a wheel of this name (PEP 427), or None."""
     if _WHEEL.fullmatch(filename):
         return None
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
     if not _OFFERED.fullmatch(filename):
         return (
             f"{filename!r} has characters that no index may offer: letters, digits and _.+!- make a filename"
