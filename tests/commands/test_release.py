@@ -112,6 +112,7 @@ def test_a_target_that_fails_is_told_of_with_its_log_until_there_is_a_wheel(
     assert "demo.c" in log
     assert "hunter2" not in log
     assert "me:pw" not in log
+    assert told.log in (demo.site.index / "demo" / "index.html").read_text()
 
     demo.patch.write_text(works)
     again = invoke("release", "demo")

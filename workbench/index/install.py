@@ -25,14 +25,18 @@ _SOURCE = "workbench"
 
 
 class Install(NamedTuple):
-    """The lines for one release, by the tool that they are for; the page says what each is."""
+    """The lines for one release, by the tool that they are for; the page says what each is.
 
+    `pin` is the requirement that only this release meets. `poetry` is None where Poetry has no way to write that.
+    """
+
+    pin: str
     uv: str
     uv_index: str
     uv_add: str
     pip: str
     requirements: str
-    poetry: str
+    poetry: str | None
 
 
 def direct(name: str, url: str, sha256: str) -> str:
@@ -45,19 +49,32 @@ def simple_index(root: str, channel: Channel | None) -> str:
     return f"{root}/index/{channel.folder}/simple/" if channel else f"{root}/index/simple/"
 
 
-def lines(name: str, version: str, root: str, channel: Channel | None, hashes: Sequence[str]) -> Install:
-    """Return the lines for one release, whose files have these hashes, in its channel's index below `root`."""
+def lines(
+    name: str,
+    version: str,
+    root: str,
+    channel: Channel | None,
+    hashes: Sequence[str],
+    *,
+    arbitrary: bool = False,
+) -> Install:
+    """Return the lines for one release, whose files have these hashes, in its channel's index below `root`.
+
+    `arbitrary` pins by arbitrary equality (PEP 440): where 1.0+cu130 is published as well, ``==1.0`` would take that.
+    """
     index = simple_index(root, channel)
     source = _source(channel)
-    pin = f"{name}=={version}"
+    pin = f"{name}{'===' if arbitrary else '=='}{version}"
     hash_lines = " \\\n".join(f"    --hash=sha256:{digest}" for digest in hashes)
+    poetry = f"poetry source add --priority explicit {source} {index}\npoetry add --source {source} {pin}"
     return Install(
+        pin=pin,
         uv=f"uv pip install --index {index} {pin}",
         uv_index=f'[[tool.uv.index]]\nname = "{source}"\nurl = "{index}"\nexplicit = true',
         uv_add=f"uv add --index {source}={index} {pin}",
         pip=f"pip install --index-url {index} --no-deps {pin}\npip check",
         requirements=f"--index-url {index}\n{pin} \\\n{hash_lines}",
-        poetry=f"poetry source add --priority explicit {source} {index}\npoetry add --source {source} {pin}",
+        poetry=None if arbitrary else poetry,
     )
 
 

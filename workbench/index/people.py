@@ -126,7 +126,8 @@ class People:
         """
         package = simple.package(name, text)
         groups = _by_version(self._offers(name, package, offered))
-        releases = [self._release(name, version, group) for version, group in groups]
+        locals_of = {version.partition("+")[0] for version, _ in groups if "+" in version}
+        releases = [self._release(name, version, group, version in locals_of) for version, group in groups]
         newest = next((release for release in releases if release.install), None)
         targets = {offer.target for _, group in groups for offer in group}
         listed = [
@@ -159,7 +160,7 @@ class People:
             wheel = wheels[file["filename"]]
             yield Offer(wheel, target_of(wheel), anchor, url)
 
-    def _release(self, name: str, version: str, offers: Sequence[Offer]) -> Release:
+    def _release(self, name: str, version: str, offers: Sequence[Offer], arbitrary: bool) -> Release:
         first = offers[0].wheel
         variant = first.build.variant if first.build else None
         bound = {offer.target[2:] for offer in offers}
@@ -174,7 +175,9 @@ class People:
             published=max(offer.wheel.upload_time for offer in offers),
             files=[self._file(name, *pair) for pair in zip(offers, told, strict=True)],
             origins=origins([offer.wheel for offer in offers], told, self._links),
-            install=lines(name, version, self._root, channel, hashes) if hashes else None,
+            install=lines(name, version, self._root, channel, hashes, arbitrary=arbitrary)
+            if hashes
+            else None,
         )
 
     def _file(self, name: str, offer: Offer, told: Target) -> File:
