@@ -5,23 +5,29 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urldefrag, urljoin
 
 from tests.verify.wheels import files_of, pack
 from workbench.publish.plan import Candidate
 from workbench.publish.registry import timestamp
-from workbench.registry.file import loads
+from workbench.registry.file import dumps, loads
 from workbench.registry.model import Package, PublishedWheel
+from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from workbench.registry.model import Registry
-    from workbench.store.protocol import Store
+    from workbench.store.protocol import Content, Entry, Store, Stored
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+ONE = "demo-1.0-py3-none-any.whl"
+TWO = "demo-2.0-py3-none-any.whl"
+"""The wheels of a stocked store (``conftest.store``)."""
 
 
 def candidate(
@@ -64,6 +70,76 @@ def registry_of(store: Store) -> Registry:
     return loads(stored.content, where="packages.json")
 
 
+def filenames(store: Store) -> list[str]:
+    return [wheel.filename for _, wheel in registry_of(store).wheels()]
+
+
+def page(store: Store, project: str = "demo") -> str:
+    stored = store.read(f"index/simple/{project}/index.html")
+    assert stored is not None
+    return stored.content.decode()
+
+
+def overwrite(store: Store, registry: Registry) -> None:
+    """Put another registry in the place of a store's, as it would lie there."""
+    stored = store.read("packages.json")
+    assert store.replace(
+        "packages.json", dumps(registry).encode(), expected=stored.version if stored else None
+    )
+
+
+class Eventful(FolderStore):
+    """A folder store in which others act, just before a step that is taken there."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self._events: list[Event] = []
+
+    def before(self, method: str, key: str, happens: Callable[[], object], *, skip: int = 0) -> None:
+        """Let something happen once, before the first call of a method for a key that starts so, but for `skip`."""
+        self._events.append(Event(method, key, happens, skip))
+
+    def _call(self, method: str, key: str) -> None:
+        for event in [each for each in self._events if each.method == method and key.startswith(each.key)]:
+            if event.skip == 0:
+                self._events.remove(event)
+                event.happens()
+            event.skip -= 1
+
+    def read(self, key: str) -> Stored | None:
+        self._call("read", key)
+        return super().read(key)
+
+    def create(self, key: str, content: Content, **named: Any) -> bool:
+        self._call("create", key)
+        return super().create(key, content, **named)
+
+    def replace(self, key: str, content: bytes, **named: Any) -> str | None:
+        self._call("replace", key)
+        # what it reads itself, it reads under its lock
+        events, self._events = self._events, []
+        try:
+            return super().replace(key, content, **named)
+        finally:
+            self._events = events
+
+    def delete(self, key: str) -> None:
+        self._call("delete", key)
+        super().delete(key)
+
+    def entries(self, prefix: str, *, after: str = "") -> Iterator[Entry]:
+        self._call("entries", prefix)
+        return super().entries(prefix, after=after)
+
+
+@dataclass
+class Event:
+    method: str
+    key: str
+    happens: Callable[[], object]
+    skip: int
+
+
 def links_of(store: Store, page: str) -> list[tuple[str, str]]:
     """Return the links of a page: the key (or the absolute URL) each leads to, and its fragment."""
     stored = store.read(page)
@@ -77,9 +153,12 @@ def links_of(store: Store, page: str) -> list[tuple[str, str]]:
 
 
 def dead_links(store: Store) -> list[str]:
-    """Return what the pages for installers link to and the store does not hold."""
+    """Return what the pages for installers lead to and the store does not hold: wheels and their metadata."""
     pages = [e.key for e in store.entries("index/simple/") if e.key.endswith("index.html")]
-    targets = {key for page in pages for key, fragment in links_of(store, page) if fragment}
+    wheels = {key for page in pages for key, fragment in links_of(store, page) if fragment}
+    targets = wheels | {
+        f"{wheel}.metadata" for wheel in wheels
+    }  # every one of these tests is published with it
     # listed after the pages were read: others may be publishing
     return sorted(targets - {entry.key for entry in store.entries("files/")})
 

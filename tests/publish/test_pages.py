@@ -43,8 +43,12 @@ class Bucket(FolderStore):
             other()
         return replace(stored, version=version(stored.content)) if stored else None
 
-    def entries(self, prefix: str) -> Iterator[Entry]:
-        for entry in super().entries(prefix):
+    @property
+    def folder_keys(self) -> bool:
+        return True
+
+    def entries(self, prefix: str, *, after: str = "") -> Iterator[Entry]:
+        for entry in super().entries(prefix, after=after):
             stored = super().read(entry.key)
             assert stored is not None
             key = entry.key.replace("~folder", "")
@@ -52,11 +56,11 @@ class Bucket(FolderStore):
 
     def replace(
         self, key: str, content: bytes, *, expected: str | None, content_type: str | None = None
-    ) -> bool:
+    ) -> str | None:
         done = super().replace(self.file(key), content, expected=expected, content_type=content_type)
         if done and key == PAGE:
             self.seen.append(content)
-        return done
+        return version(content) if done else None
 
     def delete(self, key: str) -> None:
         super().delete(self.file(key))

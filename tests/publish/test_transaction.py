@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import pytest
 from tests.publish.sites import NOW, agreement, candidate, dead_links, registry_of
 from tests.publish.workers import FORKSERVER, publish_all, publish_each, publish_same, run_until
 from workbench.errors import FilenameTaken, RegistryError, StoreError
+from workbench.publish.reconcile import reconcile
 from workbench.publish.transaction import publish
 from workbench.registry.file import dumps, loads
 from workbench.site import Site
@@ -167,9 +169,14 @@ def test_a_publisher_killed_at_any_point_leaves_a_store_that_publishing_again_co
         publish(Site(root), store, [candidate(quick_path, "demo", "0.9"), candidate(quick_path, "other")])
         killed = run_until(publish_all, root, effect)
         assert dead_links(store) == [], f"after effect {effect}"
-        publish_all(root, store)
-        assert agreement(store) == [], f"after effect {effect}"
-        assert len(list(registry_of(store).wheels())) == 4
+        healed = root.parent / "healed"
+        shutil.copytree(root, healed)
+        assert reconcile(Site(healed), FolderStore(healed)).problems == (), f"after effect {effect}"
+        assert agreement(FolderStore(healed)) == [], f"after effect {effect}"
+        for place in (root, healed):
+            publish_all(place, FolderStore(place))
+            assert agreement(FolderStore(place)) == [], f"after effect {effect}"
+            assert len(list(registry_of(FolderStore(place)).wheels())) == 4
         assert registry_of(store).generation == 2
         if not killed:
             assert effect > 20

@@ -13,7 +13,7 @@ from packaging.utils import InvalidName, canonicalize_name
 from workbench.console import answer
 from workbench.errors import UsageError
 from workbench.files import write_whole
-from workbench.publish.registry import declare
+from workbench.publish.projects import declare
 from workbench.recipe.load import path_of
 from workbench.recipe.model import Git, Recipe, Sdist
 from workbench.registry.model import Package

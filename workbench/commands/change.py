@@ -10,7 +10,7 @@ from workbench import console
 from workbench.errors import UsageError
 from workbench.publish import changes
 from workbench.publish.commit import commit_registry
-from workbench.publish.registry import adopt
+from workbench.publish.projects import adopt
 from workbench.registry.importing import Remark, import_older
 from workbench.store.opening import open_store
 

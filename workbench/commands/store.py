@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from workbench import console
 from workbench.errors import StoreError, UsageError
 from workbench.publish import doctor, history, upkeep
+from workbench.publish import reconcile as healing
 from workbench.store.opening import open_store
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from workbench.publish.changes import Change
     from workbench.publish.doctor import Finding
     from workbench.publish.history import Generation
-    from workbench.publish.upkeep import Healed
+    from workbench.publish.reconcile import Healed
     from workbench.site import Site
     from workbench.store.bucket import Setting
 
@@ -40,7 +41,7 @@ def prune(site: Site, *, keep: int, after_days: int, apply: bool) -> Change:
 def reconcile(site: Site) -> Healed:
     """Bring registry, pages and files into agreement."""
     with console.step("compare registry, pages and files"):
-        return upkeep.reconcile(site, open_store(site))
+        return healing.reconcile(site, open_store(site))
 
 
 def clean(site: Site, *, older_days: int, apply: bool) -> Change:

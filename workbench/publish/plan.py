@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.console import file_size
 from workbench.errors import StoreError
-from workbench.publish.registry import timestamp
+from workbench.publish.registry import refuse_while_deleting, timestamp
 from workbench.registry.file import dumps
 from workbench.registry.model import Package, PublishedWheel, Registry
 from workbench.store.folder import taken
@@ -158,7 +158,7 @@ class Plan:
 class Found:
     """What a store holds, as far as some candidates are concerned.
 
-    `entries` are the files of their projects by key; `records` are those of wheels that are there and not
+    `entries` are the files of these wheels by key; `records` are those of wheels that are there and not
     registered, by key, read.
     """
 
@@ -201,8 +201,6 @@ def _planned(candidate: Candidate, found: Found, place: str, public_url: str | N
     filename = wheel.filename
     _refuse_other_bytes(found.registry, wheel, place)
     entry = found.entries.get(file_key(project, filename))
-    if entry is not None and entry.size != wheel.size:
-        raise taken(filename, f"{place}/{entry.key}")
     if candidate.provenance is not None and public_url is not None and public_url.startswith("https://"):
         wheel = replace(wheel, provenance=url(public_url, provenance_key(project, filename)))
     record = found.records.get(record_key(project, filename))
@@ -212,6 +210,13 @@ def _planned(candidate: Candidate, found: Found, place: str, public_url: str | N
     elif record is not None:
         _refuse_other_bytes(record, wheel, place)
         _, wheel = next(record.wheels())
+    if entry is not None and entry.size != wheel.size:
+        if published is None and record is None:
+            raise taken(filename, f"{place}/{entry.key}")
+        raise StoreError(
+            f"{place}/{entry.key} is {entry.size} bytes long, not {wheel.size}: somebody wrote over it. Put this "
+            f"wheel into wheels/, and 'invoke reconcile' puts it back"
+        )
     writes = _writes(candidate, wheel)
     if published is not None or record is not None:
         # recorded, so it is known whose bytes lie there; else the store compares them as it is asked to create them
@@ -240,16 +245,10 @@ def _refuse_other_bytes(registry: Registry, wheel: PublishedWheel, place: str) -
     published = registry.find(wheel.filename)
     if published is not None and published[1].sha256 != wheel.sha256:
         raise taken(wheel.filename, f"sha256 {published[1].sha256} in {place}")
+    refuse_while_deleting(registry, [wheel.filename], place)
     for gone in registry.removed:
-        if gone.filename != wheel.filename:
-            continue
-        if gone.sha256 != wheel.sha256:
+        if gone.filename == wheel.filename and gone.sha256 != wheel.sha256:
             raise taken(wheel.filename, f"removed on {gone.removed[:10]} from {place}")
-        if gone.state == "deleting":
-            raise StoreError(
-                f"{wheel.filename} is being deleted from {place}: let 'invoke store-clean --apply' finish "
-                "that, then publish it again"
-            )
 
 
 def _cell(tag: str) -> tuple[str, str]:

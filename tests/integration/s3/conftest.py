@@ -104,13 +104,17 @@ PREFIX = "some/where"
 
 
 def describe(
-    site: Site, *, bucket: str, endpoint: str, prefix: str = PREFIX, public_url: str | None = None
+    site: Site,
+    *,
+    bucket: str,
+    endpoint: str,
+    prefix: str = PREFIX,
+    public_url: str | None = None,
+    single_writer: bool = False,
 ) -> None:
     """Write a site's settings: a prefix of a bucket behind an endpoint."""
-    settings = {
-        "public_url": public_url or f"{endpoint}/{bucket}/{prefix}",
-        "store": {"s3": {"bucket": bucket, "prefix": prefix, "endpoint": endpoint}},
-    }
+    s3 = {"bucket": bucket, "prefix": prefix, "endpoint": endpoint, "single_writer": single_writer}
+    settings = {"public_url": public_url or f"{endpoint}/{bucket}/{prefix}", "store": {"s3": s3}}
     (site.root / "workbench.yaml").write_text(json.dumps(settings))
 
 
