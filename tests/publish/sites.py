@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urldefrag, urljoin
@@ -86,6 +86,15 @@ def overwrite(store: Store, registry: Registry) -> None:
     assert store.replace(
         "packages.json", dumps(registry).encode(), expected=stored.version if stored else None
     )
+
+
+def begin_deletion(store: Store, filename: str) -> None:
+    """Leave a removed wheel as a process does that is killed when it has said that it deletes it."""
+    registry = registry_of(store)
+    removed = tuple(
+        replace(gone, state="deleting") if gone.filename == filename else gone for gone in registry.removed
+    )
+    overwrite(store, replace(registry, removed=removed))
 
 
 class Eventful(FolderStore):

@@ -11,10 +11,10 @@ from tests.publish.sites import (
     TWO,
     Eventful,
     agreement,
+    begin_deletion,
     candidate,
     dead_links,
     filenames,
-    overwrite,
     page,
     registry_of,
 )
@@ -25,13 +25,14 @@ from workbench.publish.history import history, rollback
 from workbench.publish.reconcile import reconcile
 from workbench.publish.transaction import publish
 from workbench.publish.upkeep import clean
-from workbench.registry.file import dumps, loads
 from workbench.site import Site
 from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from workbench.registry.model import Registry, Removal
 
 LATER = NOW + timedelta(days=8)
 
@@ -114,8 +115,7 @@ def test_a_wheel_that_is_being_deleted_cannot_be_published_until_it_is_gone(
     site: Site, store: Eventful, tmp_path: Path
 ) -> None:
     remove(site, store, [ONE], after_days=1, now=NOW)
-    text = dumps(registry_of(store)).replace('"delete_after"', '"state": "deleting", "delete_after"')
-    overwrite(store, loads(text, where="edited"))
+    begin_deletion(store, ONE)
     with pytest.raises(StoreError, match="being deleted"):
         publish(site, store, [candidate(tmp_path, "demo", "1.0")])
     clean(site, store, apply=True, now=LATER)
@@ -151,13 +151,16 @@ def test_a_wheel_that_is_deleted_while_it_is_published_again_is_published_whole(
 def test_who_ends_a_deletion_late_does_not_delete_what_was_published_since(
     site: Site, store: Eventful, tmp_path: Path
 ) -> None:
-    def end_it_and_publish_again() -> None:
-        clean(site, FolderStore(site.root), apply=True, now=LATER)
-        publish(site, FolderStore(site.root), [candidate(tmp_path, "demo", "1.0")])
+    def choose(registry: Registry) -> tuple[Removal, ...]:
+        chosen = due(registry, now=LATER)
+        if filenames(store) == [TWO]:
+            clean(site, FolderStore(site.root), apply=True, now=LATER)
+            publish(site, FolderStore(site.root), [candidate(tmp_path, "demo", "1.0")])
+        return chosen
 
     remove(site, store, [ONE], after_days=1, now=NOW)
-    store.before("read", "packages.json", end_it_and_publish_again, skip=1)
-    delete(store, lambda registry: due(registry, now=LATER))
+    begin_deletion(store, ONE)
+    delete(store, choose)
     assert filenames(store) == [ONE, TWO]
     assert agreement(store) == []
 

@@ -11,6 +11,7 @@ from tests.publish.sites import (
     TWO,
     Eventful,
     agreement,
+    begin_deletion,
     candidate,
     filenames,
     page,
@@ -115,6 +116,14 @@ def test_no_rollback_to_a_wheel_that_is_being_deleted(site: Site, store: Eventfu
     assert refused
     assert filenames(store) == [TWO]
     assert agreement(store) == []
+
+
+def test_a_rollback_puts_nothing_back_whose_deletion_begins_meanwhile(site: Site, store: Eventful) -> None:
+    remove(site, store, [ONE], after_days=1, now=NOW)
+    store.before("create", "history/", lambda: begin_deletion(store, ONE))
+    with pytest.raises(StoreError, match="being deleted"):
+        rollback(site, store, 2)
+    assert filenames(store) == [TWO]
 
 
 def test_a_rollback_that_meets_a_deletion_puts_nothing_back_that_goes(site: Site, store: Eventful) -> None:

@@ -11,6 +11,7 @@ from tests.publish.sites import (
     TWO,
     Eventful,
     agreement,
+    begin_deletion,
     candidate,
     dead_links,
     filenames,
@@ -23,7 +24,6 @@ from workbench.publish.changes import remove, yank
 from workbench.publish.history import rollback
 from workbench.publish.reconcile import reconcile
 from workbench.publish.transaction import publish
-from workbench.registry.file import dumps, loads
 from workbench.site import Site
 from workbench.store.folder import FolderStore
 
@@ -234,8 +234,7 @@ def test_reconcile_mends_pages_that_somebody_edited(site: Site, store: Eventful)
 def test_no_file_is_deleted_while_a_page_still_leads_to_it(site: Site, store: Eventful) -> None:
     drawn = page(store)
     remove(site, store, [ONE], after_days=1, now=NOW)
-    text = dumps(registry_of(store)).replace('"delete_after"', '"state": "deleting", "delete_after"')
-    overwrite(store, loads(text, where="edited"))
+    begin_deletion(store, ONE)
     # as after two removers, of whom one was killed before it drew and the other before it deleted
     (site.root / "index/simple/demo/index.html").write_text(drawn)
     seen: list[str] = []

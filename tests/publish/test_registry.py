@@ -25,6 +25,7 @@ from workbench.publish.transaction import publish
 from workbench.publish.upkeep import prune
 from workbench.registry.file import dumps, loads
 from workbench.store.folder import FolderStore
+from workbench.store.layout import history_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +48,7 @@ def go_on(site: Site, store: FolderStore, wheels: Path) -> None:
     numbers += [publish(site, store, [candidate(wheels, "other", each)]).generation for each in versions]
     reconcile(site, store)
     assert numbers == sorted(set(numbers))
+    assert before.keys().isdisjoint(history_key(number) for number in numbers[1:])
     assert kept(store).items() >= before.items()
     assert agreement(store) == []
 
