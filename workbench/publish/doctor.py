@@ -99,7 +99,7 @@ def _bucket(store: S3Store) -> list[Finding]:
     if findings[0].verdict == "bad":
         return findings
     try:
-        broken = store.probe()
+        broken = store.probe().ignores
         findings.append(
             _verdict(
                 "conditional writes",

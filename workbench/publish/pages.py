@@ -44,8 +44,7 @@ def draw_pages(site: Site, store: Store, *, afresh: bool = False) -> Drawn:
     for attempt in range(ATTEMPTS):
         there = _look(store)
         drawing = _plan(store, site.settings, there, afresh=afresh)
-        if _carry_out(store, there, drawing):
-            copy_registry(site, store)
+        if _carry_out(store, there, drawing) and copy_registry(site, store) == there.version:
             return drawing.drawn
         wait(attempt)
     raise StoreError(
@@ -54,18 +53,18 @@ def draw_pages(site: Site, store: Store, *, afresh: bool = False) -> Drawn:
     )
 
 
-def copy_registry(site: Site, store: Store) -> None:
-    """Bring the checkout's copy of the registry up to the store's, the authority.
+def copy_registry(site: Site, store: Store) -> str | None:
+    """Bring the checkout's copy of the registry up to the store's, the authority; return that one's version.
 
     Of several processes in one checkout the last one to copy has also read last, so none takes the copy back.
     """
-    if store.folder is not None and (store.folder / REGISTRY).resolve() == site.registry.resolve():
-        return
     with one_at_a_time(site.state / "registry.lock"):
         stored = store.read(REGISTRY)
-        here = site.registry.read_bytes() if site.registry.exists() else None
-        if stored is not None and stored.content != here:
-            write_whole(site.registry, stored.content)
+        if store.folder is None or (store.folder / REGISTRY).resolve() != site.registry.resolve():
+            here = site.registry.read_bytes() if site.registry.exists() else None
+            if stored is not None and stored.content != here:
+                write_whole(site.registry, stored.content)
+    return stored.version if stored else None
 
 
 def differing_pages(site: Site, store: Store) -> tuple[str, ...]:
@@ -202,7 +201,7 @@ def _plan(store: Store, settings: Settings, there: _There, *, afresh: bool) -> _
 
 
 def _carry_out(store: Store, there: _There, drawing: _Drawing) -> bool:
-    """Write the pages; False when another publisher changed one of them or the registry meanwhile.
+    """Write the pages; False when another publisher changed one of them meanwhile.
 
     Each page is replaced only in the version that was listed before the registry was read. So a page drawn from a
     newer registry is never replaced by one from an older: its writer saw that newer registry before it wrote, and had
@@ -226,10 +225,6 @@ def _carry_out(store: Store, there: _There, drawing: _Drawing) -> bool:
         list(pool.map(store.delete, drawing.stale))
     for key in drawing.stale:
         del versions[key]
-    if drawing.changed or drawing.stale:
-        now = store.read(REGISTRY)
-        if (now.version if now else None) != there.version:
-            return False
     note = _Note(_digest(there.document), _listing(versions), drawing.state)
     if note != there.note:
         store.replace(INDEX + STATE, note.write(), expected=there.note_version, content_type=DATA)

@@ -81,12 +81,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write:
-    """A file to create in the store: its key, what it holds and that content's sha256."""
+    """A file to create in the store: its key, what it holds and that content's sha256.
+
+    `listed` says that something lies there already, of which the store is to say whether it is the same.
+    """
 
     key: str
     content: Content
     sha256: str
     size: int
+    listed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +226,7 @@ def _planned(candidate: Candidate, found: Found, place: str, public_url: str | N
         # recorded, so it is known whose bytes lie there; else the store compares them as it is asked to create them
         there = {*found.entries, record_key(project, filename)}
         writes = tuple(write for write in writes if write.key not in there)
+    writes = tuple(replace(write, listed=write.key in found.entries) for write in writes)
     return PlannedWheel(candidate=candidate, wheel=wheel, writes=writes, registered=published is not None)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -79,10 +80,13 @@ def amend(
         changed = change(start)
         if changed == before and (stored is None or before.generation):
             return Amended(before=before, after=before, document=stored.content if stored else b"")
-        if not may_shrink:
-            _refuse_to_shrink(store, before, changed)
-        _look_again(store, before, start, changed)
-        newest = _keep(store, stored, before)
+        with ThreadPoolExecutor(store.streams) as pool:
+            looking = pool.submit(_look_again, store, before, start, changed)
+            numbering = pool.submit(_newest, store, before)
+            if not may_shrink:
+                _refuse_to_shrink(store, before, changed)
+            looking.result()
+            newest = _keep(store, stored, before, numbering.result())
         now = timestamp(datetime.now(UTC))
         after = replace(changed, generation=max(newest, changed.generation) + 1, updated=now, change=what)
         document = dumps(after).encode()
@@ -135,14 +139,18 @@ def refuse_while_deleting(registry: Registry, filenames: Iterable[str], place: s
         )
 
 
-def _keep(store: Store, stored: Stored | None, before: Registry) -> int:
-    """Keep a registry in the history; return the newest generation that there was.
+def _newest(store: Store, before: Registry) -> int:
+    """Return the newest generation in the history that is not older than this one, or 0."""
+    since = history_key(before.generation - 1) if before.generation else HISTORY
+    return max(generations(store, after=since), default=0)
+
+
+def _keep(store: Store, stored: Stored | None, before: Registry, newest: int) -> int:
+    """Keep a registry in the history, of which `newest` is known; return the newest generation that there was.
 
     A registry that was set back (``git checkout`` of a folder store's) and then changed has the number of another. It
     is kept under the next that is free.
     """
-    since = history_key(before.generation - 1) if before.generation else HISTORY
-    newest = max(generations(store, after=since), default=0)
     if stored is None or not before.generation:
         if stored is not None:  # damaged
             digest = hashlib.sha256(stored.content).hexdigest()

@@ -76,14 +76,15 @@ def publish(
     Raises FilenameTaken for a filename that is published with other bytes, RegistryError where wheels would
     vanish from the index, StoreError for a store that fails or does not keep what it was given.
     """
-    plan = plan_publish(site, store, candidates)
+    found = _look(store, candidates)
+    plan = decide(candidates, found, place=store.place, public_url=site.settings.public_url)
     generation = plan.generation
     drawn = None
     if not dry_run:
         if not plan.is_done:
             store.prepare()
             if not may_shrink:
-                refuse_a_store_behind(site, store, current(store))
+                refuse_a_store_behind(site, store, found.registry)
             plan, amended = _carry_out(site, store, plan, may_shrink=may_shrink, deep=deep)
             generation = amended.after.generation
         drawn = draw_pages(site, store)
@@ -93,11 +94,11 @@ def publish(
     return Published(plan=plan, generation=generation, drawn=drawn, urls=urls)
 
 
-def plan_publish(site: Site, store: Store, candidates: Sequence[Candidate]) -> Plan:
-    """Return what publishing these wheels would do. Nothing is changed.
+def _look(store: Store, candidates: Sequence[Candidate]) -> Found:
+    """Return what a store holds of these wheels.
 
-    A store is asked for its registry, for a listing for each project, and for the records of wheels that are there
-    and not registered. Raises as `publish` does.
+    It is asked for its registry, for a listing for each project, and for the records of wheels that are there and not
+    registered.
     """
     wheels = [(candidate.project, candidate.wheel.filename) for candidate in candidates]
     with ThreadPoolExecutor(store.streams) as pool:
@@ -111,8 +112,7 @@ def plan_publish(site: Site, store: Store, candidates: Sequence[Candidate]) -> P
             stored = store.read(key)
             if stored is not None:
                 records[key] = loads(stored.content, where=f"{store.place}/{key}")
-    found = Found(registry=registry, entries=entries, records=records)
-    return decide(candidates, found, place=store.place, public_url=site.settings.public_url)
+    return Found(registry=registry, entries=entries, records=records)
 
 
 def _carry_out(site: Site, store: Store, plan: Plan, *, may_shrink: bool, deep: bool) -> tuple[Plan, Amended]:
@@ -134,7 +134,9 @@ def _carry_out(site: Site, store: Store, plan: Plan, *, may_shrink: bool, deep: 
                     f"{store.place}: {error.missing}, just after it was written: this store does not keep what it is "
                     "given, or others delete there. Nothing was registered"
                 ) from error
-            plan = plan_publish(site, store, [planned.candidate for planned in plan.wheels])
+            candidates = [planned.candidate for planned in plan.wheels]
+            found = _look(store, candidates)
+            plan = decide(candidates, found, place=store.place, public_url=site.settings.public_url)
         else:
             return plan, amended
     raise AssertionError  # the last attempt returns or raises
@@ -164,7 +166,7 @@ def _is_record(write: Write) -> bool:
 
 
 def _write_file(store: Store, write: Write, moved: Callable[[int], None], *, deep: bool) -> None:
-    store.create(write.key, write.content, sha256=write.sha256, moved=moved)
+    store.create(write.key, write.content, sha256=write.sha256, moved=moved, look=write.listed)
     if not deep:
         return  # it is looked at before the registry names it
     problem = store.check(write.key, sha256=write.sha256, size=write.size, deep=True)

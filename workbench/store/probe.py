@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -38,9 +39,20 @@ class Traits:
     folder_keys: bool
 
 
-def try_conditions(client: Any, *, bucket: str, prefix: str) -> str | None:  # noqa: ANN401 - boto3's
-    """Return which condition a store ignores, or None. It leaves nothing behind. Raises botocore's ClientError."""
+def try_out(client: Any, *, bucket: str, prefix: str, conditions: bool) -> Traits:  # noqa: ANN401 - boto3's
+    """Return what a store is like; `conditions` says whether these are tried. Nothing is left behind.
+
+    Raises botocore's ClientError. What can be is tried at once, for a publish waits for it.
+    """
     at = {"Bucket": bucket, "Key": f"{prefix}{PROBES}{uuid.uuid4().hex}"}
+    with ThreadPoolExecutor(1) as pool:
+        folder_keys = pool.submit(_try_folder_keys, client, {**at, "Key": f"{at['Key']}-folder/"})
+        ignores = _try_conditions(client, at) if conditions else None
+        return Traits(ignores=ignores, folder_keys=folder_keys.result())
+
+
+def _try_conditions(client: Any, at: dict[str, str]) -> str | None:  # noqa: ANN401 - boto3's
+    """Return which condition a store ignores, or None."""
     tries = {
         "If-None-Match on a put": lambda: client.put_object(**at, Body=b"x", IfNoneMatch="*"),
         "If-Match on a put": lambda: client.put_object(**at, Body=b"x", IfMatch=f'"{"0" * 32}"'),
@@ -48,18 +60,20 @@ def try_conditions(client: Any, *, bucket: str, prefix: str) -> str | None:  # n
     }
     client.put_object(**at, Body=b"first")
     try:
-        return next((what for what, put in tries.items() if not _is_refused(put)), None)
+        with ThreadPoolExecutor(len(tries)) as pool:
+            refused = dict(zip(tries, pool.map(_is_refused, tries.values()), strict=True))
+        return next((what for what, is_refused in refused.items() if not is_refused), None)
     finally:
         client.delete_object(**at)
 
 
-def try_folder_keys(client: Any, *, bucket: str, prefix: str) -> bool:  # noqa: ANN401 - boto3's
-    """Say whether a key that ends with a slash can be stored, and one below it. Nothing is left behind."""
+def _try_folder_keys(client: Any, at: dict[str, str]) -> bool:  # noqa: ANN401 - boto3's
+    """Say whether a key that ends with a slash can be stored, and one below it."""
     from botocore.exceptions import ClientError
 
-    folder = f"{prefix}{PROBES}{uuid.uuid4().hex}/"
+    bucket, folder = at["Bucket"], at["Key"]
     below = f"{folder}index.html"
-    client.put_object(Bucket=bucket, Key=folder, Body=b"folder")
+    client.put_object(**at, Body=b"folder")
     try:
         listed = client.list_objects_v2(Bucket=bucket, Prefix=folder.removesuffix("/")).get("Contents", ())
         if [each["Key"] for each in listed] != [folder]:

@@ -87,12 +87,19 @@ class Store(Protocol):
         """Return what lies at a key, or None where nothing does."""
 
     def create(
-        self, key: str, content: Content, *, sha256: str, moved: Callable[[int], None] = nobody
+        self,
+        key: str,
+        content: Content,
+        *,
+        sha256: str,
+        moved: Callable[[int], None] = nobody,
+        look: bool = True,
     ) -> bool:
         """Write a file that never changes again, whole or not at all.
 
         Returns False when these very bytes are there already. `sha256` (hex) is the hash of `content`, known
-        beforehand; `moved` is told of bytes as they go.
+        beforehand; `moved` is told of bytes as they go. Without `look`, as after a listing in which it was not, a
+        file is sent at once; else one that is there need not be.
 
         Raises FilenameTaken when other bytes are there, StoreError when `content` does not have that hash.
         """

@@ -22,7 +22,7 @@ from workbench.store.client import STREAMS, code_of, make_client, plainly
 from workbench.store.folder import taken
 from workbench.store.layout import REGISTRY, Headers, headers
 from workbench.store.multipart import THRESHOLD, upload_parts
-from workbench.store.probe import PROBES, Traits, remember, remembered, try_conditions, try_folder_keys
+from workbench.store.probe import PROBES, Traits, remember, remembered, try_out
 from workbench.store.protocol import Content, Entry, Leftover, Stored, nobody
 from workbench.store.slices import CHUNK, Ranges, Slice
 
@@ -107,21 +107,16 @@ class S3Store:
         where = f"{self.settings.endpoint or ''} {self.place} {self.settings.single_writer}"
         traits = remembered(self._memory, where)
         if traits is None:
-            traits = Traits(
-                ignores=None if self.settings.single_writer else self.probe(),
-                folder_keys=self._probe_folder_keys(),
-            )
+            traits = self.probe(conditions=not self.settings.single_writer)
             remember(self._memory, where, traits)
         return traits
 
-    def probe(self) -> str | None:
-        """Return which condition the store ignores, or None. It leaves nothing behind."""
+    def probe(self, *, conditions: bool = True) -> Traits:
+        """Try the store out, whatever is remembered of it. It leaves nothing behind."""
         with plainly(f"{self.place}/{PROBES}"):
-            return try_conditions(self.client, bucket=self.settings.bucket, prefix=self._prefix)
-
-    def _probe_folder_keys(self) -> bool:
-        with plainly(f"{self.place}/{PROBES}"):
-            return try_folder_keys(self.client, bucket=self.settings.bucket, prefix=self._prefix)
+            return try_out(
+                self.client, bucket=self.settings.bucket, prefix=self._prefix, conditions=conditions
+            )
 
     def read(self, key: str) -> Stored | None:
         """Get an object; its version is its ETag.
@@ -149,14 +144,20 @@ class S3Store:
         return stored
 
     def create(
-        self, key: str, content: Content, *, sha256: str, moved: Callable[[int], None] = nobody
+        self,
+        key: str,
+        content: Content,
+        *,
+        sha256: str,
+        moved: Callable[[int], None] = nobody,
+        look: bool = True,
     ) -> bool:
         """Put an object if there is none, with its sha256 for the store to check.
 
         The hash covers a file up to 64 MiB whole. A larger one goes up in parts with a checksum each, which
-        are not sent again when an upload that was cut short is repeated. Nor is a file that is there.
+        are not sent again when an upload that was cut short is repeated.
         """
-        look = self.settings.single_writer or isinstance(content, Path)
+        look = self.settings.single_writer or (look and isinstance(content, Path))
         with plainly(f"{self.place}/{key}"):
             for _ in range(ATTEMPTS):
                 if look and self._is_there(key, sha256):
