@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urldefrag, urljoin
 
 from tests.verify.wheels import files_of, pack
+from workbench.files import Identity
 from workbench.publish.plan import Candidate
 from workbench.publish.registry import timestamp
 from workbench.registry.file import dumps, loads
@@ -61,7 +64,9 @@ def candidate(
         metadata_sha256=hashlib.sha256(metadata).hexdigest(),
     )
     package = Package(source_repo=f"https://example.com/{name}", description=f"About {name}")
-    return Candidate(project=name, package=package, wheel=wheel, path=path, metadata=metadata)
+    return Candidate(
+        project=name, package=package, wheel=wheel, path=path, identity=Identity.of(path), metadata=metadata
+    )
 
 
 def registry_of(store: Store) -> Registry:
@@ -175,16 +180,22 @@ def dead_links(store: Store) -> list[str]:
 def agreement(store: Store) -> list[str]:
     """Return where registry, pages and files of a store disagree: nothing, for a store in order."""
     registry = registry_of(store)
-    wrong = [f"dead link: {key}" for key in dead_links(store)]
-    for name, wheel in registry.wheels():
+    wheels = [wheel for _, wheel in registry.wheels()]
+
+    def look(wheel: PublishedWheel) -> Iterator[str]:
         problem = store.check(wheel.url, sha256=wheel.sha256, size=wheel.size, deep=True)
-        wrong += [f"{wheel.url} {problem}"] if problem else []
-        wrong += [f"no {wheel.url}.metadata"] if store.read(f"{wheel.url}.metadata") is None else []
+        if problem:
+            yield f"{wheel.url} {problem}"
+        metadata = store.read(f"{wheel.url}.metadata")
+        if metadata is None or hashlib.sha256(metadata.content).hexdigest() != wheel.metadata_sha256:
+            yield f"{wheel.url}.metadata is not what it was"
+
+    with ThreadPoolExecutor(store.streams) as pool:
+        looked = pool.map(lambda wheel: tuple(look(wheel)), wheels)
+        wrong = [*(f"dead link: {key}" for key in dead_links(store)), *chain.from_iterable(looked)]
+    for name, package in registry.packages.items():
         links = links_of(store, f"index/simple/{name}/index.html")
-        if (wheel.url, f"sha256={wheel.sha256}") not in links:
-            wrong.append(f"{wheel.filename} is not on its page")
-    listed = {wheel.url for _, wheel in registry.wheels()}
-    for name in registry.packages:
-        for key, _ in links_of(store, f"index/simple/{name}/index.html"):
-            wrong += [f"{key} is on a page and not in the registry"] if key not in listed else []
+        wanted = {(wheel.url, f"sha256={wheel.sha256}") for wheel in package.wheels}
+        wrong += [f"{key} is not on its page" for key, _ in wanted - set(links)]
+        wrong += [f"{key} is on a page and not in the registry" for key, _ in set(links) - wanted]
     return wrong

@@ -123,6 +123,20 @@ def test_verbs_that_need_a_registry_say_that_it_is_lost(site: Site, store: Event
         prune(site, store, keep=1)
 
 
+def test_a_store_is_not_behind_for_what_another_process_here_published_since(
+    site: Site, tmp_path: Path
+) -> None:
+    class Shared(FolderStore):
+        def prepare(self) -> None:
+            # the registry was read to plan with
+            publish(site, bucket, [candidate(tmp_path, "demo", "2.0")])
+
+    bucket = FolderStore(tmp_path / "bucket")
+    publish(site, bucket, [candidate(tmp_path, "demo", "1.0")])
+    publish(site, Shared(tmp_path / "bucket"), [candidate(tmp_path, "demo", "3.0")])
+    assert len(filenames(bucket)) == 3
+
+
 def test_a_store_that_lost_its_registry_is_not_taken_for_the_wrong_store(site: Site, tmp_path: Path) -> None:
     bucket = FolderStore(tmp_path / "bucket")
     publish(site, bucket, [candidate(tmp_path)])

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import shutil
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,9 +19,7 @@ from workbench.site import Site
 from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from workbench.store.protocol import Entry
+    from workbench.store.protocol import Content, Entry
 
 
 @pytest.fixture
@@ -147,6 +147,33 @@ def test_a_store_that_loses_what_it_was_given_is_found_out(site: Site, tmp_path:
     with pytest.raises(StoreError, match="is not there, just after it was written"):
         publish(site, store, [candidate(tmp_path)])
     assert not site.registry.exists()
+
+
+def test_a_wheel_that_was_written_over_since_it_was_verified_is_not_published(
+    site: Site, store: FolderStore, tmp_path: Path
+) -> None:
+    wheel = candidate(tmp_path)
+    wheel.path.write_bytes(bytes(wheel.wheel.size))
+    with pytest.raises(StoreError, match="changed after it was verified"):
+        publish(site, store, [wheel])
+    assert list(store.entries("files/")) == []
+
+
+def test_a_wheel_that_is_written_over_while_it_goes_up_does_not_stay(site: Site, tmp_path: Path) -> None:
+    class Trusting(FolderStore):
+        """Takes what it is sent for what it was said to be, as some S3 stores do."""
+
+        def create(self, key: str, content: Content, **named: Any) -> bool:
+            if isinstance(content, Path):
+                content.write_bytes(bytes(wheel.wheel.size))
+                named["sha256"] = hashlib.sha256(content.read_bytes()).hexdigest()
+            return super().create(key, content, **named)
+
+    wheel = candidate(tmp_path)
+    with pytest.raises(StoreError, match="changed after it was verified"):
+        publish(site, Trusting(site.root), [wheel])
+    assert not site.registry.exists()
+    assert FolderStore(site.root).read(wheel.wheel.url) is None
 
 
 def test_a_record_keeps_its_upload_time(site: Site, store: FolderStore, tmp_path: Path) -> None:

@@ -43,6 +43,21 @@ def outdated(site: Site) -> tuple[str, ...]:
     return tuple(change.path for change in changes if change.path != STATE)
 
 
+def report_outdated(paths: Sequence[str], *, json: bool) -> None:
+    """Print what drawing would write or remove."""
+    if json:
+        console.answer_json({"outdated": list(paths)})
+        return
+    for path in paths:
+        console.answer(f"would draw {path}")
+
+
+def report_drawn(drawn: Drawn, *, json: bool) -> None:
+    """Print what was drawn, for programs; a person has seen the step."""
+    if json:
+        console.answer_json(asdict(drawn))
+
+
 def serve(site: Site, *, port: int) -> None:
     """Serve the site's store, a folder, on loopback until Ctrl-C. Raises UsageError for a store that is none."""
     folder = open_store(site).folder

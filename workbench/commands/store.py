@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from workbench.publish.changes import Change
-    from workbench.publish.doctor import Finding
+    from workbench.publish.findings import Finding
     from workbench.publish.history import Generation
     from workbench.publish.reconcile import Healed
     from workbench.site import Site
@@ -38,10 +38,10 @@ def prune(site: Site, *, keep: int, after_days: int, apply: bool) -> Change:
     return upkeep.prune(site, open_store(site), keep=keep, after_days=after_days, apply=apply)
 
 
-def reconcile(site: Site) -> Healed:
+def reconcile(site: Site, *, deep: bool, dry_run: bool) -> Healed:
     """Bring registry, pages and files into agreement."""
     with console.step("compare registry, pages and files"):
-        return healing.reconcile(site, open_store(site))
+        return healing.reconcile(site, open_store(site), deep=deep, dry_run=dry_run)
 
 
 def clean(site: Site, *, older_days: int, apply: bool) -> Change:
@@ -80,6 +80,8 @@ def report_generations(found: Sequence[Generation], *, json: bool) -> None:
         for each in found
     ]
     console.answer_table(("generation", "made", "wheels", "by"), rows)
+    if found and not any(each.is_current for each in found):
+        console.note("the registry itself is gone: 'invoke reconcile' makes it anew")
 
 
 def report_healed(healed: Healed, *, json: bool) -> None:

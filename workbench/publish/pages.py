@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from workbench.store.protocol import Entry, Store
 
 ATTEMPTS = 20
+COPYING = "registry.lock"
+"""The lock, in a site's own corner, of who writes or commits the checkout's copy of the registry."""
 
 
 def draw_pages(site: Site, store: Store, *, afresh: bool = False) -> Drawn:
@@ -58,7 +60,7 @@ def copy_registry(site: Site, store: Store) -> str | None:
 
     Of several processes in one checkout the last one to copy has also read last, so none takes the copy back.
     """
-    with one_at_a_time(site.state / "registry.lock"):
+    with one_at_a_time(site.state / COPYING):
         stored = store.read(REGISTRY)
         if store.folder is None or (store.folder / REGISTRY).resolve() != site.registry.resolve():
             here = site.registry.read_bytes() if site.registry.exists() else None

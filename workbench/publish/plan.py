@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from workbench.files import Identity
     from workbench.registry.model import BuildFacts
     from workbench.store.protocol import Content, Entry
     from workbench.verify.report import Report
@@ -30,14 +31,15 @@ class Candidate:
     """A verified wheel to publish.
 
     `project` is the normalised name, `package` the project's facts without wheels, `wheel` the registry's
-    entry, made from what verification computed, `path` the file, `metadata` its ``METADATA`` and `provenance`
-    its attestations (PEP 740), where there are any.
+    entry, made from what verification computed, `path` the file, `identity` what it was when it was verified,
+    `metadata` its ``METADATA`` and `provenance` its attestations (PEP 740), where there are any.
     """
 
     project: str
     package: Package
     wheel: PublishedWheel
     path: Path
+    identity: Identity
     metadata: bytes
     provenance: bytes | None = None
 
@@ -74,6 +76,7 @@ class Candidate:
             package=package,
             wheel=wheel,
             path=report.path,
+            identity=report.identity,
             metadata=report.metadata,
             provenance=provenance,
         )
@@ -83,13 +86,15 @@ class Candidate:
 class Write:
     """A file to create in the store: its key, what it holds and that content's sha256.
 
-    `listed` says that something lies there already, of which the store is to say whether it is the same.
+    `identity` is what a file was when its hash was taken. `listed` says that something lies there already, of which
+    the store is to say whether it is the same.
     """
 
     key: str
     content: Content
     sha256: str
     size: int
+    identity: Identity | None = None
     listed: bool = False
 
 
@@ -237,7 +242,11 @@ def _writes(candidate: Candidate, wheel: PublishedWheel) -> tuple[Write, ...]:
         contents.append((provenance_key(project, filename), candidate.provenance))
     contents.append((record_key(project, filename), record_of(project, candidate.package, wheel)))
     file = Write(
-        key=file_key(project, filename), content=candidate.path, sha256=wheel.sha256, size=wheel.size
+        key=file_key(project, filename),
+        content=candidate.path,
+        sha256=wheel.sha256,
+        size=wheel.size,
+        identity=candidate.identity,
     )
     beside = (
         Write(key=key, content=content, sha256=hashlib.sha256(content).hexdigest(), size=len(content))

@@ -180,6 +180,8 @@ def refuse_a_store_behind(site: Site, store: Store, registry: Registry) -> None:
     """
     refuse_a_lost_registry(store, registry)
     copy = load(site.registry)
+    if copy.generation > registry.generation:
+        registry = current(store)  # another process of this checkout may have published since
     known = {wheel.filename for _, wheel in registry.wheels()} | {gone.filename for gone in registry.removed}
     lost = sorted(wheel.filename for _, wheel in copy.wheels() if wheel.filename not in known)
     if lost and copy.generation > registry.generation:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench import console
 from workbench.errors import FilenameTaken, StoreError
+from workbench.files import Identity
 from workbench.publish.files import look
 from workbench.publish.pages import draw_pages
 from workbench.publish.plan import Found, decide, merge
@@ -166,7 +168,19 @@ def _is_record(write: Write) -> bool:
 
 
 def _write_file(store: Store, write: Write, moved: Callable[[int], None], *, deep: bool) -> None:
-    store.create(write.key, write.content, sha256=write.sha256, moved=moved, look=write.listed)
+    """Write one file, and see that it was the same before and after as when it was verified.
+
+    Only some stores compare the sha256 that they are sent with what they are sent. So the file's identity is what tells
+    that it is the one that was hashed; it is not read once more for that.
+    """
+    _refuse_changed(write)
+    created = store.create(write.key, write.content, sha256=write.sha256, moved=moved, look=write.listed)
+    try:
+        _refuse_changed(write)
+    except StoreError:
+        if created:
+            store.delete(write.key)  # nobody has recorded it
+        raise
     if not deep:
         return  # it is looked at before the registry names it
     problem = store.check(write.key, sha256=write.sha256, size=write.size, deep=True)
@@ -175,6 +189,12 @@ def _write_file(store: Store, write: Write, moved: Callable[[int], None], *, dee
             f"{store.place}/{write.key} {problem}, just after it was written: this store does not keep "
             "what it is given; the registry does not name the file"
         )
+
+
+def _refuse_changed(write: Write) -> None:
+    path = write.content
+    if isinstance(path, Path) and write.identity is not None and Identity.of(path) != write.identity:
+        raise StoreError(f"{path} changed after it was verified: verify it again")
 
 
 def _record(store: Store, planned: PlannedWheel, moved: Callable[[int], None]) -> PlannedWheel:

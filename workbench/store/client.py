@@ -25,6 +25,7 @@ READ_SECONDS = 60
 """How often a request is tried that fails for a reason of the store's, and for how long it may say nothing."""
 
 AGAIN = "Nothing half-published is visible; run the same command again"
+NO_API = "is the endpoint that of the API, and not of a web page?"
 
 REMEDIES = {
     "NoSuchBucket": "there is no such bucket: create it, then run 'invoke store-setup --apply'",
@@ -57,6 +58,15 @@ STATUS_REMEDIES = {
 }
 
 
+class Refused(StoreError):
+    """The store refused, or could not be asked: `what` happened, and its `remedy`."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{what}: {remedy}")
+        self.what = what
+        self.remedy = remedy
+
+
 def make_client(settings: S3Settings) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
     """Return a boto3 client for a bucket's store. Raises SettingsError for a profile that does not exist."""
     import boto3
@@ -85,7 +95,7 @@ def make_client(settings: S3Settings) -> Any:  # noqa: ANN401 - boto3 makes its 
 
 @contextmanager
 def plainly(what: str) -> Iterator[None]:
-    """Turn boto3's errors into StoreError; `what` names the thing that was asked for."""
+    """Turn boto3's errors into Refused; `what` names the thing that was asked for."""
     from botocore.exceptions import (
         BotoCoreError,
         ClientError,
@@ -99,19 +109,25 @@ def plainly(what: str) -> Iterator[None]:
         yield
     except ClientError as error:
         code, status = code_of(error)
+        headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        if str(headers.get("content-type", "")).startswith("text/html"):
+            remedy = f"{NO_API} If it is, what stands before it fails. {AGAIN}"
+            raise Refused(f"{what}: the answer is a web page, and not S3's", remedy) from error
+        said = f"{status} {code}".removesuffix(f" {status}")
         remedy = REMEDIES.get(code) or STATUS_REMEDIES.get(status) or AGAIN
-        raise StoreError(f"{what}: the store answers {status} {code}: {remedy}") from error
+        raise Refused(f"{what}: the store answers {said}", remedy) from error
     except (NoCredentialsError, PartialCredentialsError) as error:
-        raise StoreError(
-            f"{what}: no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or "
-            "log in with your provider's tool"
+        raise Refused(
+            f"{what}: no credentials",
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or log in with your provider's tool",
         ) from error
     except (ConnectionError, HTTPClientError) as error:
-        raise StoreError(
-            f"{what}: the store cannot be reached, or stopped answering ({type(error).__name__}). {AGAIN}"
+        raise Refused(
+            f"{what}: the store cannot be reached, or stopped answering ({type(error).__name__})",
+            f"is the endpoint right? {AGAIN}",
         ) from error
     except BotoCoreError as error:
-        raise StoreError(f"{what}: {error}. {AGAIN}") from error
+        raise Refused(f"{what}: {error}", AGAIN) from error
 
 
 def code_of(error: Any) -> tuple[str, int]:  # noqa: ANN401 - botocore's ClientError

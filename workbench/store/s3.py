@@ -18,10 +18,10 @@ from typing import IO, TYPE_CHECKING, Any
 
 from workbench import console
 from workbench.errors import StoreError
-from workbench.store.client import STREAMS, code_of, make_client, plainly
+from workbench.store import multipart
+from workbench.store.client import NO_API, STREAMS, Refused, code_of, make_client, plainly
 from workbench.store.folder import taken
 from workbench.store.layout import REGISTRY, Headers, headers
-from workbench.store.multipart import THRESHOLD, upload_parts
 from workbench.store.probe import PROBES, Traits, remember, remembered, try_out
 from workbench.store.protocol import Content, Entry, Leftover, Stored, nobody
 from workbench.store.slices import CHUNK, Ranges, Slice
@@ -292,8 +292,8 @@ class S3Store:
         size = len(content) if isinstance(content, bytes) else content.stat().st_size
 
         def put() -> Mapping[str, Any]:
-            if isinstance(content, Path) and size >= THRESHOLD:
-                return upload_parts(
+            if isinstance(content, Path) and size >= multipart.THRESHOLD:
+                return multipart.upload_parts(
                     self.client,
                     bucket=self.settings.bucket,
                     key=self._prefix + key,
@@ -388,10 +388,7 @@ def _etag(answer: Mapping[str, Any]) -> str | None:
 def _version(answer: Mapping[str, Any]) -> str:
     etag = _etag(answer)
     if etag is None:
-        raise StoreError(
-            "the store's answer has no ETag: no S3 store answers so. Is the endpoint that of the API, and not of a "
-            "web page?"
-        )
+        raise Refused("the store's answer has no ETag, which each of S3's has", NO_API)
     return etag
 
 

@@ -15,7 +15,7 @@ from tests.integration.s3.workers import count_up, create_one, create_until_part
 from tests.publish.workers import FORKSERVER
 from workbench.errors import FilenameTaken, StoreError
 from workbench.site import S3Settings, Site
-from workbench.store import multipart
+from workbench.store import client, multipart
 from workbench.store.bucket import setup
 from workbench.store.s3 import S3Store
 
@@ -243,6 +243,44 @@ def test_wrong_secrets_are_told_without_showing_them(
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     with pytest.raises(StoreError, match="no credentials: set AWS_ACCESS_KEY_ID"):
         store_of(bucket_site).read("packages.json")
+
+
+def test_an_endpoint_that_is_a_web_page_is_told_as_such(
+    web_page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "TRIES", 1)
+    store = S3Store(S3Settings(bucket="bucket", endpoint=web_page))
+    for ask in (lambda: store.read("packages.json"), lambda: list(store.entries("")), lambda: setup(store)):
+        with pytest.raises(StoreError, match="endpoint that of the API, and not of a web page"):
+            ask()
+
+
+def test_a_bucket_that_is_not_there_and_wrong_secrets_are_told_by_the_set_up(
+    store: S3Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(StoreError, match="404 NoSuchBucket: there is no such bucket"):
+        setup(S3Store(replace(store.settings, bucket="no-such-bucket-here")))
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    with pytest.raises(StoreError, match="403 SignatureDoesNotMatch: the secret key is not that"):
+        setup(S3Store(store.settings))
+
+
+def test_what_a_store_was_found_to_be_like_is_remembered_for_a_day(store: S3Store, tmp_path: Path) -> None:
+    def requests_of(memory: Path) -> int:
+        asked: list[str] = []
+        again = S3Store(store.settings, memory=memory)
+        again.client.meta.events.register("before-send.s3", lambda request, **_: asked.append(request.url))
+        again.prepare()
+        assert again.folder_keys
+        return len(asked)
+
+    assert requests_of(tmp_path) > 5
+    assert requests_of(tmp_path) == 0
+    (kept,) = tmp_path.glob("*.json")
+    kept.write_text(kept.read_text().replace('"until": "20', '"until": "19'))
+    assert requests_of(tmp_path) > 5
+    kept.write_text("damaged")
+    assert requests_of(tmp_path) > 5
 
 
 def test_a_store_that_honours_conditions_passes_the_probe_and_keeps_nothing_of_it(store: S3Store) -> None:
