@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.publish.sites import NOW, agreement, candidate, dead_links, registry_of
+from tests.publish.sites import NOW, agreement, candidate, dead_links, page, registry_of
 from tests.publish.workers import FORKSERVER, publish_all, publish_each, publish_same, run_until
 from workbench.errors import FilenameTaken, RegistryError, StoreError
+from workbench.publish.changes import remove
 from workbench.publish.reconcile import reconcile
 from workbench.publish.transaction import publish
 from workbench.registry.file import dumps, loads
 from workbench.site import Site
 from workbench.store.folder import FolderStore
+from workbench.store.layout import headers
 
 if TYPE_CHECKING:
     from workbench.store.protocol import Content, Entry
@@ -174,6 +176,40 @@ def test_a_wheel_that_is_written_over_while_it_goes_up_does_not_stay(site: Site,
         publish(site, Trusting(site.root), [wheel])
     assert not site.registry.exists()
     assert FolderStore(site.root).read(wheel.wheel.url) is None
+
+
+def test_attestations_lie_beside_their_wheel_and_come_before_its_record(site: Site, tmp_path: Path) -> None:
+    class Noting(FolderStore):
+        def create(self, key: str, content: Content, **named: Any) -> bool:
+            created.append(key)
+            return super().create(key, content, **named)
+
+    created: list[str] = []
+    (site.root / "workbench.yaml").write_text("public_url: https://wheels.example.com/\n")
+    store = Noting(site.root)
+    wheel = dataclasses.replace(candidate(tmp_path, "demo", "1.0+cu130"), provenance=b'{"version": 1}')
+    publish(site, store, [wheel])
+    key = f"{wheel.wheel.url}.provenance"
+    assert created[:4] == [
+        wheel.wheel.url,
+        f"{wheel.wheel.url}.metadata",
+        key,
+        f"records/demo/{wheel.path.name}.json",
+    ]
+    stored = store.read(key)
+    assert stored is not None
+    assert stored.content == b'{"version": 1}'
+    url = "https://wheels.example.com/files/demo/demo-1.0%2Bcu130-py3-none-any.whl.provenance"
+    assert registry_of(store).packages["demo"].wheels[0].provenance == url
+    assert url in page(store)
+    assert headers(key).content_type == "application/vnd.pypi.integrity.v1+json"
+
+    store.delete(key)
+    assert key in reconcile(site, store).problems[0]
+    publish(site, store, [wheel])
+    assert reconcile(site, store).problems == ()
+    remove(site, store, [wheel.path.name], after_days=0)
+    assert list(store.entries("files/")) == []
 
 
 def test_a_record_keeps_its_upload_time(site: Site, store: FolderStore, tmp_path: Path) -> None:

@@ -123,15 +123,17 @@ def _carry_out(site: Site, store: Store, plan: Plan, *, may_shrink: bool, deep: 
     Files that the plan found, or that were written, may be gone when the registry is to name them: somebody who
     deletes removed wheels came between. Then it is planned again.
     """
-    for attempt in range(ATTEMPTS):
+    attempts = 0
+    while True:
         plan = _write_files(store, plan, deep=deep)
         names = ", ".join(planned.wheel.filename for planned in plan.wheels if not planned.registered)
         what = f"publish {names}" if names else "put files back"
         change = partial(merge, plan=plan)
         try:
-            amended = amend(store, change, what, may_shrink=may_shrink)
+            return plan, amend(store, change, what, may_shrink=may_shrink)
         except FilesMissing as error:
-            if attempt == ATTEMPTS - 1:
+            attempts += 1
+            if attempts == ATTEMPTS:
                 raise StoreError(
                     f"{store.place}: {error.missing}, just after it was written: this store does not keep what it is "
                     "given, or others delete there. Nothing was registered"
@@ -139,9 +141,6 @@ def _carry_out(site: Site, store: Store, plan: Plan, *, may_shrink: bool, deep: 
             candidates = [planned.candidate for planned in plan.wheels]
             found = _look(store, candidates)
             plan = decide(candidates, found, place=store.place, public_url=site.settings.public_url)
-        else:
-            return plan, amended
-    raise AssertionError  # the last attempt returns or raises
 
 
 def _write_files(store: Store, plan: Plan, *, deep: bool) -> Plan:
@@ -150,11 +149,13 @@ def _write_files(store: Store, plan: Plan, *, deep: bool) -> Plan:
     All files of all wheels come before the first record, so what is recorded is whole, and one wheel that is refused
     keeps all others out.
     """
+    files = [write for planned in plan.wheels for write in planned.writes if not _is_record(write)]
+    for write in files:
+        _refuse_changed(write)
     count = len(plan.wheels)
     title = f"upload {count} wheels" if count > 1 else f"upload {plan.wheels[0].wheel.filename}"
     with console.progress(title, plan.size) as moved, ThreadPoolExecutor(store.streams) as pool:
         try:
-            files = [write for planned in plan.wheels for write in planned.writes if not _is_record(write)]
             list(pool.map(lambda write: _write_file(store, write, moved, deep=deep), files))
             recorded = pool.map(lambda planned: _record(store, planned, moved), plan.wheels)
             return replace(plan, wheels=tuple(recorded))
@@ -168,12 +169,11 @@ def _is_record(write: Write) -> bool:
 
 
 def _write_file(store: Store, write: Write, moved: Callable[[int], None], *, deep: bool) -> None:
-    """Write one file, and see that it was the same before and after as when it was verified.
+    """Write one file, and see that it is the one that was verified, still.
 
-    Only some stores compare the sha256 that they are sent with what they are sent. So the file's identity is what tells
-    that it is the one that was hashed; it is not read once more for that.
+    Only some stores compare the sha256 that they are sent with what they are sent. So the file's identity tells, before
+    all files and after each, that what went up is what was hashed; nothing is read once more for that.
     """
-    _refuse_changed(write)
     created = store.create(write.key, write.content, sha256=write.sha256, moved=moved, look=write.listed)
     try:
         _refuse_changed(write)

@@ -235,7 +235,9 @@ def _copy(content: Content, to: Path, moved: Callable[[int], None]) -> str:
     digest = hashlib.sha256()
     with to.open("wb", buffering=0) as sink:
         for chunk in _chunks(content):
-            sink.write(chunk)
+            left = chunk
+            while left:  # the last bytes that a disk has room for are written, and that is no error yet
+                left = left[sink.write(left) :]
             digest.update(chunk)
             moved(len(chunk))
         os.fsync(sink.fileno())

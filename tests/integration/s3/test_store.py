@@ -91,17 +91,20 @@ def test_files_are_served_as_what_they_are(store: S3Store, bucket_site: Site) ->
     setup(store, apply=True)
     store.create(KEY, b"wheel", sha256=sha256(b"wheel"))
     store.create(f"{KEY}.metadata", b"Name: demo", sha256=sha256(b"Name: demo"))
+    store.create(f"{KEY}.provenance", b"{}", sha256=sha256(b"{}"))
     store.replace(
         "index/simple-json/", b"{}", expected=None, content_type="application/vnd.pypi.simple.v1+json"
     )
     seen = {}
-    for path in (KEY.replace("+", "%2B"), KEY.replace("+", "%2B") + ".metadata", "index/simple-json/"):
+    wheel = KEY.replace("+", "%2B")
+    for path in (wheel, f"{wheel}.metadata", f"{wheel}.provenance", "index/simple-json/"):
         answer = requests.get(f"{bucket_site.settings.public_url}/{path}", timeout=10)
         assert answer.status_code == 200
         seen[path.rpartition(".")[2]] = (answer.headers["Content-Type"], answer.headers["Cache-Control"])
     assert seen == {
         "whl": ("application/octet-stream", "public, max-age=31536000, immutable"),
         "metadata": ("text/plain; charset=utf-8", "public, max-age=31536000, immutable"),
+        "provenance": ("application/vnd.pypi.integrity.v1+json", "public, max-age=31536000, immutable"),
         "index/simple-json/": ("application/vnd.pypi.simple.v1+json", "no-cache"),
     }
 
