@@ -50,8 +50,13 @@ def test_a_generation_is_shown_or_more(store: Eventful) -> None:
         history(store, limit=0)
 
 
-def test_the_history_of_a_lost_registry_is_what_was_kept(store: Eventful) -> None:
+@pytest.mark.parametrize("damaged", [False, True])
+def test_the_history_of_a_lost_registry_is_what_was_kept(
+    site: Site, store: Eventful, *, damaged: bool
+) -> None:
     store.delete("packages.json")
+    if damaged:
+        site.registry.write_text("{")
     assert [(g.number, g.is_current) for g in history(store)] == [(1, False)]
 
 

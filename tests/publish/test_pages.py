@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from tests.publish.sites import agreement, candidate, overwrite, registry_of
-from workbench.publish import pages
+from workbench.publish import bucket_pages
 from workbench.publish.pages import differing_pages, draw_pages
 from workbench.publish.transaction import publish
 from workbench.site import Site
@@ -125,7 +125,7 @@ def test_what_has_not_changed_is_not_drawn(
     drawn = draw_pages(site, store)
     assert (drawn.written, drawn.unchanged, drawn.removed) == (0, 0, 0)
     with monkeypatch.context() as patched:
-        patched.setattr(pages, "draw", refuse)
+        patched.setattr(bucket_pages, "draw", refuse)
         draw_pages(site, store)
         assert publish(site, store, [candidate(tmp_path, "demo", "1.0")]).plan.is_done
     paths: list[str] = []

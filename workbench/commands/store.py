@@ -81,7 +81,7 @@ def report_generations(found: Sequence[Generation], *, json: bool) -> None:
     ]
     console.answer_table(("generation", "made", "wheels", "by"), rows)
     if found and not any(each.is_current for each in found):
-        console.note("the registry itself is gone: 'invoke reconcile' makes it anew")
+        console.note("the registry itself is gone, or damaged: 'invoke reconcile' makes it anew")
 
 
 def report_healed(healed: Healed, *, json: bool) -> None:

@@ -83,7 +83,7 @@ def _mark(site: Site, store: Store, filenames: Sequence[str], *, yanked: str | N
     store.prepare()
     amended = amend(store, change, f"{word} {', '.join(marked)}")
     draw_pages(site, store)
-    return Change(done=done, generation=amended.after.generation)
+    return Change(done=done, generation=amended.generation)
 
 
 # ---------------------------------------------------------------- remove
@@ -139,7 +139,7 @@ def take_off(
     store.prepare()
     amend(store, removal.withdraw, f"yank {names}")
     draw_pages(site, store)
-    generation = amend(store, removal.unlist, f"remove {names}", may_shrink=True).after.generation
+    generation = amend(store, removal.unlist, f"remove {names}", may_shrink=True).generation
     draw_pages(site, store)
     if not after_days:
         generation = delete_due(store, now=now)[1]
@@ -262,7 +262,7 @@ def delete(store: Store, choose: Callable[[Registry], Sequence[Removal]]) -> tup
             for key_of in (provenance_key, metadata_key, file_key):
                 store.delete(key_of(gone.project, gone.filename))
     names = ", ".join(gone.filename for gone in chosen)
-    return tuple(chosen), amend(store, end, f"delete {names}").after.generation
+    return tuple(chosen), amend(store, end, f"delete {names}").generation
 
 
 def remembering(registry: Registry, gone: Sequence[Removal]) -> Registry:

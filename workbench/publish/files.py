@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from workbench.store.protocol import Entry, Store
 
 
+MISSING = "is not there"
+
+
 def is_ours(wheel: PublishedWheel) -> bool:
     """Say whether a wheel lies in the store, and not at a URL elsewhere."""
     return wheel.url.startswith(FILES)
@@ -40,6 +43,11 @@ class Fault(NamedTuple):
     key: str
     what: str
 
+    @property
+    def is_missing(self) -> bool:
+        """Whether nothing lies there, in the words of ``Store.check``."""
+        return self.what == MISSING
+
     def __str__(self) -> str:
         return f"{self.key} {self.what}"
 
@@ -48,7 +56,7 @@ def faults(project: str, wheel: PublishedWheel, files: Mapping[str, Entry]) -> I
     """Yield what is wrong with a wheel of ours by a listing of files: those that are missing, or not whole."""
     entry = files.get(wheel.url)
     if entry is None:
-        yield Fault(wheel.url, "is not there")
+        yield Fault(wheel.url, MISSING)
     elif entry.size != wheel.size:
         yield Fault(wheel.url, f"is {entry.size} bytes long, not {wheel.size}")
     beside = []
@@ -58,7 +66,7 @@ def faults(project: str, wheel: PublishedWheel, files: Mapping[str, Entry]) -> I
         key := provenance_key(project, wheel.filename)
     ):
         beside.append(key)
-    yield from (Fault(key, "is not there") for key in beside if key not in files)
+    yield from (Fault(key, MISSING) for key in beside if key not in files)
 
 
 def damage(store: Store, project: str, wheel: PublishedWheel, files: Mapping[str, Entry]) -> Iterator[Fault]:

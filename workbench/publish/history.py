@@ -46,13 +46,15 @@ class Generation:
 
 
 def history(store: Store, *, limit: int = SHOWN) -> tuple[Generation, ...]:
-    """Return the last generations, the current one first; none is current in a store that lost its registry.
+    """Return the last generations, the current one first; none is current where the registry is lost or damaged.
 
     Raises UsageError for a `limit` below 1.
     """
     if limit < 1:
         raise UsageError(f"--limit {limit}: show 1 generation or more")
-    now = current(store)
+    now = Registry()
+    with suppress(Damaged):
+        now = current(store)
     numbers = reversed(generations(store))
     if now.generation:
         # a publisher that was killed had kept the generation that it then did not replace
@@ -102,7 +104,7 @@ def rollback(site: Site, store: Store, generation: int, *, dry_run: bool = False
     what = f"rollback to generation {generation}"
     amended = amend(store, change, what, may_shrink=True, instead=instead)
     draw_pages(site, store)
-    return Change(done=done, generation=amended.after.generation)
+    return Change(done=done, generation=amended.generation)
 
 
 def current_or_kept(store: Store) -> tuple[Registry, Registry | None]:

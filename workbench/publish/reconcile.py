@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from workbench.errors import RegistryError
 from workbench.publish.changes import delete, remembering
@@ -14,18 +13,16 @@ from workbench.publish.compare import Faulty, compare, read_record
 from workbench.publish.files import faults
 from workbench.publish.pages import differing_pages, draw_pages
 from workbench.publish.plan import record_of
+from workbench.publish.putting_back import put_back
 from workbench.publish.registry import amend, current, timestamp
 from workbench.registry.model import Removal
-from workbench.store.layout import metadata_key, record_key
+from workbench.store.layout import record_key
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from workbench.publish.compare import Comparison
-    from workbench.publish.files import Fault
     from workbench.registry.model import PublishedWheel, Registry
     from workbench.site import Site
-    from workbench.store.protocol import Content, Store
+    from workbench.store.protocol import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,44 +113,15 @@ class _Healing:
         for each in faulty:
             if each.wheel.filename in removed:
                 continue
-            left = tuple(fault for fault in each.faults if not self._put_back(each, fault))
+            left = []
+            for fault in each.faults:
+                source = put_back(self._site, self._store, each, fault, dry_run=self._dry_run)
+                if source is None:
+                    left.append(fault)
+                else:
+                    self._done.append(f"put {fault.key} back from {source}")
             if left:
-                self._broken[each.wheel.filename] = each._replace(faults=left)
-
-    def _put_back(self, each: Faulty, fault: Fault) -> bool:
-        """Put a file back, in the place of a damaged one; False where it is not to be had."""
-        built = self._site.wheels / each.wheel.filename
-        is_built = built.is_file() and _sha256(built) == each.wheel.sha256
-        content: Content
-        if fault.key == each.wheel.url and is_built:
-            content, sha256, source = built, each.wheel.sha256, str(built)
-        elif fault.key == metadata_key(each.project, each.wheel.filename):
-            metadata = self._metadata(each, built if is_built else None)
-            if metadata is None:
-                return False
-            content, sha256, source = metadata, each.wheel.metadata_sha256 or "", "the wheel"
-        else:
-            return False
-        if not self._dry_run:
-            if fault.key in self._found.files:
-                self._store.delete(fault.key)
-            self._store.create(fault.key, content, sha256=sha256)
-        self._done.append(f"put {fault.key} back from {source}")
-        return True
-
-    def _metadata(self, each: Faulty, built: Path | None) -> bytes | None:
-        """Return a wheel's METADATA, out of the wheel; None where that is not to be had, or has another."""
-        if built is not None:
-            with built.open("rb") as file:
-                metadata = _metadata_of(file)
-        elif any(fault.key == each.wheel.url for fault in each.faults):
-            return None
-        else:
-            with self._store.open(each.wheel.url) as file:
-                metadata = _metadata_of(file)
-        if metadata is None or hashlib.sha256(metadata).hexdigest() != each.wheel.metadata_sha256:
-            return None
-        return metadata
+                self._broken[each.wheel.filename] = each._replace(faults=tuple(left))
 
     def register(self) -> None:
         """Register what was recorded, and make a lost registry anew; what has no file is not named."""
@@ -182,8 +150,8 @@ class _Healing:
         if self._dry_run:
             self._registry = change(self._registry)
         else:
-            amended = amend(self._store, change, "reconcile", may_shrink=True, instead=self._found.instead)
-            self._registry = amended.after
+            instead = self._found.instead
+            self._registry = amend(self._store, change, "reconcile", may_shrink=True, instead=instead)
         if self._found.instead is not None and self._registry.generation:
             done.insert(0, f"make the registry anew from {self._found.why}")
         self._done += done
@@ -228,11 +196,10 @@ class _Healing:
 
     def end_deletions(self) -> None:
         """End what a killed process began; no page links to it any more."""
-        begun = [gone for gone in current(self._store).removed if gone.state == "deleting"]
-        if not begun:
-            return
+        registry = self._registry if self._dry_run else current(self._store)
+        begun = [gone for gone in registry.removed if gone.state == "deleting"]
         self._done += [f"end the deletion of {gone.filename}" for gone in begun]
-        if not self._dry_run:
+        if begun and not self._dry_run:
             delete(self._store, lambda registry: [g for g in registry.removed if g.state == "deleting"])
             draw_pages(self._site, self._store)
 
@@ -264,24 +231,11 @@ class _Healing:
             if removed_since or noted:
                 return ""
             return f"{what}, so {filename} is not registered: publish it again"
+        if all(fault.key != each.wheel.url for fault in each.faults):
+            return f"{what}: 'invoke upload' of the same wheel puts it back"
         if self._is_gone(each.wheel):
             return f"{what}: publish the same file again ('invoke upload'), or 'invoke remove {filename}'"
         return (
             f"{what}: put the wheel that was published into wheels/ and run 'invoke reconcile --deep', or take it off "
             f"('invoke remove {filename} --after 0') and publish another version"
         )
-
-
-def _metadata_of(file: IO[bytes]) -> bytes | None:
-    """Return the METADATA of a wheel; None for what is none."""
-    try:
-        with zipfile.ZipFile(file) as wheel:
-            names = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
-            return wheel.read(names[0]) if len(names) == 1 else None
-    except zipfile.BadZipFile:
-        return None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,7 +7,7 @@ import random
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -28,20 +28,6 @@ ATTEMPTS = 40
 LONGEST_WAIT = 2.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Amended:
-    """A change of the registry: what it was, what it is, and as which bytes."""
-
-    before: Registry
-    after: Registry
-    document: bytes
-
-    @property
-    def changed(self) -> bool:
-        """Whether anything changed."""
-        return self.after != self.before
-
-
 def current(store: Store) -> Registry:
     """Return a store's registry, an empty one for a store that has none. Raises StoreError, RegistryError."""
     return _parsed(store, store.read(REGISTRY))
@@ -54,8 +40,8 @@ def amend(
     *,
     may_shrink: bool = False,
     instead: Registry | None = None,
-) -> Amended:
-    """Change a store's registry, and begin anew from the newer one when another publisher was faster.
+) -> Registry:
+    """Change a store's registry and return it; begin anew from the newer one when another publisher was faster.
 
     `change` is a pure function, called once for every attempt; `what` is kept as the change's description. Where the
     registry is lost, or is damaged, the change is made to the one that stands `instead`; without one a damaged
@@ -79,7 +65,7 @@ def amend(
             start = instead
         changed = change(start)
         if changed == before and (stored is None or before.generation):
-            return Amended(before=before, after=before, document=stored.content if stored else b"")
+            return before
         with ThreadPoolExecutor(store.streams) as pool:
             looking = pool.submit(_look_again, store, before, start, changed)
             numbering = pool.submit(_newest, store, before)
@@ -91,8 +77,7 @@ def amend(
         after = replace(changed, generation=max(newest, changed.generation) + 1, updated=now, change=what)
         document = dumps(after).encode()
         if store.replace(REGISTRY, document, expected=stored.version if stored else None):
-            return Amended(before=start, after=after, document=document)
-        # publishers that collided once must not meet again at the same beat
+            return after
         wait(attempt)
     raise StoreError(
         f"{store.place}: others changed the registry {ATTEMPTS} times in a row before this change could be "
@@ -111,7 +96,10 @@ class FilesMissing(StoreError):
 
 
 def wait(attempt: int) -> None:
-    """Wait after a lost race, for longer the more were lost, and never as long as the one who won."""
+    """Wait after a lost race: the longer the more were lost, and for a random while.
+
+    So publishers that collided once do not meet again at the same beat.
+    """
     time.sleep(random.uniform(0, min(LONGEST_WAIT, 0.02 * 2**attempt)))  # noqa: S311 - no secret
 
 

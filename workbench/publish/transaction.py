@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from workbench.index.folder import Drawn
     from workbench.publish.plan import Candidate, Plan, PlannedWheel, Write
-    from workbench.publish.registry import Amended
+    from workbench.registry.model import Registry
     from workbench.site import Site
     from workbench.store.protocol import Store
 
@@ -88,7 +88,7 @@ def publish(
             if not may_shrink:
                 refuse_a_store_behind(site, store, found.registry)
             plan, amended = _carry_out(site, store, plan, may_shrink=may_shrink, deep=deep)
-            generation = amended.after.generation
+            generation = amended.generation
         drawn = draw_pages(site, store)
     public_url = site.settings.public_url
     paths = (planned.wheel.url for planned in plan.wheels)
@@ -117,7 +117,9 @@ def _look(store: Store, candidates: Sequence[Candidate]) -> Found:
     return Found(registry=registry, entries=entries, records=records)
 
 
-def _carry_out(site: Site, store: Store, plan: Plan, *, may_shrink: bool, deep: bool) -> tuple[Plan, Amended]:
+def _carry_out(
+    site: Site, store: Store, plan: Plan, *, may_shrink: bool, deep: bool
+) -> tuple[Plan, Registry]:
     """Write the files of a plan and register its wheels; return what came of it.
 
     Files that the plan found, or that were written, may be gone when the registry is to name them: somebody who
