@@ -310,6 +310,7 @@ def upload(
         "skip_build": "publish what these very inputs made earlier, and lies in wheels/",
         "max_jobs": "compilers that may run at once (default: one for each processor)",
         "version_suffix": SUFFIX,
+        "commit": COMMIT,
         "dry_run": DRY_RUN,
         "json": JSON,
     },
@@ -329,11 +330,13 @@ def release(
     skip_build: bool = False,
     max_jobs: int = 0,
     version_suffix: str = "",
+    commit: bool = False,
     dry_run: bool = False,
     json: bool = False,
 ) -> None:
     """Build, repair, verify, publish, then install from the index by pip and uv: the main job, in one word."""
     from workbench.commands.build import Request
+    from workbench.commands.change import commit_if
     from workbench.commands.release import Released, release, report, todo
     from workbench.plan.target import Axes
     from workbench.site import Site
@@ -351,6 +354,7 @@ def release(
     work = todo(request, site, skip_build=skip_build)
     released = Released() if dry_run else release(work, site, jobs=request.jobs, skip_build=skip_build)
     report(work, released, site, dry_run=dry_run, json=json)
+    commit_if(site, wanted=commit and not dry_run)
 
 
 @verb(
@@ -416,17 +420,22 @@ def unyank(_: Context, *wheels: str, commit: bool = False, dry_run: bool = False
 @verb(
     help={
         "file": "a packages.json of the older form; the site's own is replaced, its old content kept beside it",
+        "commit": COMMIT,
         "dry_run": DRY_RUN,
         "json": JSON,
     },
     uses_store=True,
 )
-def import_registry(_: Context, file: str, dry_run: bool = False, json: bool = False) -> None:
+def import_registry(
+    _: Context, file: str, commit: bool = False, dry_run: bool = False, json: bool = False
+) -> None:
     """Read a registry of the older form into ours, and say what was mended or refused."""
-    from workbench.commands.change import import_registry, report_import
+    from workbench.commands.change import commit_if, import_registry, report_import
     from workbench.site import Site
 
-    report_import(import_registry(Path(file), Site.here(), dry_run=dry_run), json=json)
+    site = Site.here()
+    report_import(import_registry(Path(file), site, dry_run=dry_run), json=json)
+    commit_if(site, wanted=commit and not dry_run)
 
 
 # ---------------------------------------------------------------- the store
@@ -468,43 +477,67 @@ def rollback(
         "keep": "how many versions of each package stay for each target",
         "after": "days for which the files stay, for readers of older pages (0: delete them at once)",
         "apply": "do it; without this it is only said",
+        "commit": COMMIT,
         "json": JSON,
     },
     uses_store=True,
 )
-def prune(_: Context, keep: int = 3, after: int = 7, apply: bool = False, json: bool = False) -> None:
+def prune(
+    _: Context, keep: int = 3, after: int = 7, apply: bool = False, commit: bool = False, json: bool = False
+) -> None:
     """Remove what newer versions have superseded, never the last wheel for a target."""
-    from workbench.commands.change import report
+    from workbench.commands.change import commit_if, report
     from workbench.commands.store import prune
     from workbench.site import Site
 
-    report(prune(Site.here(), keep=keep, after_days=after, apply=apply), json=json)
+    site = Site.here()
+    report(prune(site, keep=keep, after_days=after, apply=apply), json=json)
+    commit_if(site, wanted=commit and apply)
 
 
-@verb(help={"json": JSON}, uses_store=True)
-def reconcile(_: Context, json: bool = False) -> None:
+@verb(
+    help={
+        "deep": "read every published file, and put back what is damaged",
+        "commit": COMMIT,
+        "dry_run": DRY_RUN,
+        "json": JSON,
+    },
+    uses_store=True,
+)
+def reconcile(
+    _: Context, deep: bool = False, commit: bool = False, dry_run: bool = False, json: bool = False
+) -> None:
     """Heal whatever state a crash has left: registry, pages and files agree again."""
+    from workbench.commands.change import commit_if
     from workbench.commands.store import reconcile, report_healed
     from workbench.site import Site
 
-    report_healed(reconcile(Site.here()), json=json)
+    site = Site.here()
+    healed = reconcile(site, deep=deep, dry_run=dry_run)
+    commit_if(site, wanted=commit and not dry_run)
+    report_healed(healed, json=json)
 
 
 @verb(
     help={
         "older": "days: what is younger may belong to a publisher at work",
         "apply": "do it; without this it is only said",
+        "commit": COMMIT,
         "json": JSON,
     },
     uses_store=True,
 )
-def store_clean(_: Context, older: int = 7, apply: bool = False, json: bool = False) -> None:
+def store_clean(
+    _: Context, older: int = 7, apply: bool = False, commit: bool = False, json: bool = False
+) -> None:
     """Remove unfinished uploads, files never published, and removed wheels whose time has come."""
-    from workbench.commands.change import report
+    from workbench.commands.change import commit_if, report
     from workbench.commands.store import clean
     from workbench.site import Site
 
-    report(clean(Site.here(), older_days=older, apply=apply), json=json)
+    site = Site.here()
+    report(clean(site, older_days=older, apply=apply), json=json)
+    commit_if(site, wanted=commit and apply)
 
 
 @verb(help={"apply": "make it so; without this it is only shown", "json": JSON}, uses_store=True)
@@ -528,18 +561,16 @@ def doctor(_: Context, deep: bool = False, json: bool = False) -> None:
 # ---------------------------------------------------------------- the index
 
 
-@verb(help={"dry_run": DRY_RUN})
-def index(_: Context, dry_run: bool = False) -> None:
+@verb(help={"dry_run": DRY_RUN, "json": JSON})
+def index(_: Context, dry_run: bool = False, json: bool = False) -> None:
     """Draw index/ again from packages.json."""
-    from workbench.commands.index import outdated, redraw
-    from workbench.console import answer
+    from workbench.commands.index import outdated, redraw, report_drawn, report_outdated
     from workbench.site import Site
 
     if dry_run:
-        for path in outdated(Site.here()):
-            answer(f"would draw {path}")
+        report_outdated(outdated(Site.here()), json=json)
     else:
-        redraw(Site.here())
+        report_drawn(redraw(Site.here()), json=json)
 
 
 @verb(help={"port": "the port on loopback (0: any free one)"})

@@ -1,18 +1,21 @@
 """What publishing to S3 costs beside other programs, in the same run.
 
-    .venv/bin/python benchmarks/upload.py [--rounds 3] [--endpoint URL]
+    .venv/bin/python benchmarks/upload.py [--rounds 5] [--endpoint URL]
 
 Two servers: a sink of our own that drains what it is sent, so that a client's own CPU and memory are what is seen;
 and a real one, for wall time: Ceph, started from where ``tests/integration/s3/setup`` put it, or `--endpoint` with
-credentials in the environment. The files are 20 wheels of 10 MB (five versions of four packages), and one of 500 MB.
-Ratios matter, not the figures.
+credentials in the environment. The files are 20 wheels of 10 MB (five versions of four packages), and one of 500 MB;
+where there is nothing to do, they lie in a store of 20,000 wheels as well. The programs take turns in any order; what
+is printed are medians, and each program's as a multiple of ours, for ratios matter and not the figures.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import pickle
+import random
 import resource
 import shutil
 import socket
@@ -26,7 +29,9 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from statistics import median
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qs, unquote
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -37,7 +42,7 @@ from workbench.environment import Environment
 from workbench.process import run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 PEERS = ("awscli>=1.40", "s3pypi>=2.0", "boto3")
 """The programs compared with, from the package index into an environment of their own."""
@@ -58,6 +63,29 @@ from workbench.site import Site
 from workbench.store.opening import open_store
 site = Site(Path(sys.argv[2]))
 publish(site, open_store(site), pickle.loads(Path(sys.argv[3]).read_bytes()))
+"""
+
+GROW = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from workbench.publish.pages import draw_pages
+from workbench.publish.registry import current
+from workbench.registry.file import dumps
+from workbench.site import Site
+from workbench.store.opening import open_store
+site = Site(Path(sys.argv[2]))
+store = open_store(site)
+registry = current(store)
+package = registry.packages["a"]
+for project in range(200):
+    name = f"project-{project}"
+    files = [f"{name.replace('-', '_')}-1.{number}-py3-none-any.whl" for number in range(100)]
+    wheels = [replace(package.wheels[0], filename=each, url=f"files/{name}/{each}") for each in files]
+    registry = registry.with_package(name, replace(package, wheels=tuple(wheels)))
+store.replace("packages.json", dumps(registry).encode(), expected=store.read("packages.json").version)
+draw_pages(site, store)
 """
 
 BOTO3 = """
@@ -105,25 +133,28 @@ def _measured(pipe: Any, argv: list[str], environment: dict[str, str]) -> None: 
 
 
 class Sink(BaseHTTPRequestHandler):
-    """Drains large uploads and keeps small ones. Lists nothing, whatever is there."""
+    """Drains large uploads, keeps small ones, and lists both; honours the conditions that a store is tried with."""
 
     protocol_version = "HTTP/1.1"
     buffer = bytearray(1 << 20)
 
     def do_PUT(self) -> None:
-        """Drain a file or a part, and remember its size."""
+        """Drain a file or a part, keep what is small."""
         left = size = int(self.headers["Content-Length"])
+        content = b""
         if size < SMALL:
-            KEPT[self.path] = self.rfile.read(size)
+            content = self.rfile.read(size)
             left = 0
         while left > 0 and (got := self.connection.recv_into(self.buffer, min(left, len(self.buffer)))):
             left -= got
         conditional = {"if-none-match", "if-match"} & {key.lower() for key in self.headers}
-        # the probe expects a refusal; the kept sizes answer the look after each write
-        refused = "/.probe/" in self.path and conditional
-        if "partNumber" not in self.path and not refused:
-            SIZES[self.path] = size
-        self.answer(412 if refused else 200)
+        if "/.probe/" in self.path and conditional:
+            self.answer(412)
+        elif "partNumber" in self.path:
+            self.answer(200)
+        else:
+            OBJECTS[unquote(self.path)] = kept = Kept(size=size, content=content)
+            self.answer(200, etag=kept.etag)
 
     def do_POST(self) -> None:
         """Begin or end an upload in parts."""
@@ -135,35 +166,49 @@ class Sink(BaseHTTPRequestHandler):
         elif "/.probe/" in self.path:
             self.answer(412)
         else:
-            SIZES[self.path.partition("?")[0]] = LARGE
+            OBJECTS[unquote(self.path.partition("?")[0])] = Kept(size=LARGE, content=b"")
             self.answer(
                 200, b'<CompleteMultipartUploadResult><ETag>"e"</ETag></CompleteMultipartUploadResult>'
             )
 
     def do_GET(self) -> None:
-        """Answer with what was kept; listings are empty."""
-        if "list-type" in self.path:
-            self.answer(200, b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>")
-        elif "uploads" in self.path:
-            self.answer(200, b"<ListMultipartUploadsResult></ListMultipartUploadsResult>")
-        elif self.path in KEPT:
-            self.answer(200, KEPT[self.path])
-        else:
+        """Answer with what was kept, or list it."""
+        address, _, query = self.path.partition("?")
+        wanted = parse_qs(query)
+        if "list-type" in wanted:
+            prefix, after = (wanted.get(key, [""])[0] for key in ("prefix", "start-after"))
+            bucket = f"{address.rstrip('/')}/"
+            listed = (
+                f"<Contents><Key>{path.removeprefix(bucket)}</Key><Size>{kept.size}</Size><ETag>{kept.etag}</ETag>"
+                "<LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>"
+                for path, kept in sorted(OBJECTS.items())
+                if path.startswith(bucket + prefix) and path > bucket + after
+            )
+            text = f"<ListBucketResult><IsTruncated>false</IsTruncated>{''.join(listed)}</ListBucketResult>"
+            self.answer(200, text.encode())
+        elif (kept := OBJECTS.get(unquote(address))) is None:
             self.answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
+        elif self.headers.get("If-None-Match") == kept.etag:
+            self.answer(304, etag=kept.etag)
+        else:
+            self.answer(200, kept.content, etag=kept.etag)
 
     def do_HEAD(self) -> None:
         """Answer with the size of what was put there."""
-        size = SIZES.get(self.path)
-        self.answer(404 if size is None else 200, size=size)
+        kept = OBJECTS.get(unquote(self.path))
+        self.answer(404) if kept is None else self.answer(200, size=kept.size, etag=kept.etag)
 
     def do_DELETE(self) -> None:
-        """Agree."""
+        """Forget it."""
+        OBJECTS.pop(unquote(self.path.partition("?")[0]), None)
         self.answer(204)
 
-    def answer(self, status: int, content: bytes = b"", *, size: int | None = None) -> None:
+    def answer(
+        self, status: int, content: bytes = b"", *, size: int | None = None, etag: str = '"e"'
+    ) -> None:
         """Send an answer with its length."""
         self.send_response_only(status)
-        self.send_header("ETag", '"e"')
+        self.send_header("ETag", etag)
         self.send_header("Content-Length", str(len(content) if size is None else size))
         self.end_headers()
         self.wfile.write(content)
@@ -172,11 +217,20 @@ class Sink(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-SMALL = 1_000_000
-KEPT: dict[str, bytes] = {}
-"""What is small enough to be a registry or a page is kept, so that clients who read what they wrote go on."""
+class Kept(NamedTuple):
+    """An object: its size, and its bytes where they are small enough to be a registry or a page."""
 
-SIZES: dict[str, int] = {}
+    size: int
+    content: bytes
+
+    @property
+    def etag(self) -> str:
+        """The ETag, an MD5."""
+        return f'"{hashlib.md5(self.content, usedforsecurity=False).hexdigest()}"'
+
+
+SMALL = 1_000_000
+OBJECTS: dict[str, Kept] = {}
 LARGE = 0
 
 
@@ -203,7 +257,7 @@ def make_wheels(folder: Path, *, count: int, size: int) -> None:
 def main() -> None:
     """Measure, and print a table for each set of files."""
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--endpoint")
     chosen = arguments.parse_args()
     with ExitStack() as stack:
@@ -227,55 +281,49 @@ def main() -> None:
             stack.callback(shutil.rmtree, data)
             stack.callback(ceph.end, server.pids)
             real = server.url
+        if real is not None:
+            _round(
+                real, sets["20 wheels of 10 MB"], peers, is_real=True
+            )  # a fresh server has its pools to make
         for title, folder in sets.items():
-            compare(f"{title}, into a sink", f"http://127.0.0.1:{port}", folder, peers, rounds=chosen.rounds)
+            rounds = (_round(f"http://127.0.0.1:{port}", folder, peers) for _ in range(chosen.rounds))
+            show(f"{title}, into a sink", rounds)
             if real is not None:
-                compare(f"{title}, into a real server", real, folder, peers, rounds=chosen.rounds, again=True)
+                rounds = (_round(real, folder, peers, is_real=True) for _ in range(chosen.rounds))
+                show(f"{title}, into a real server", rounds)
+        if real is not None:
+            again = _nothing_to_do(real, sets["20 wheels of 10 MB"], peers, rounds=chosen.rounds)
+            show("nothing to do, in a store of 20,000 wheels", again)
 
 
-def compare(
-    title: str, endpoint: str, folder: Path, peers: Environment, *, rounds: int, again: bool = False
-) -> None:
-    """Print what each program takes, the best of some rounds, and beside ours."""
-    keys = {**KEYS, "AWS_ENDPOINT_URL": endpoint}
-    best: dict[str, Cost] = {}
-    for _ in range(rounds):
-        for name, cost in _round(endpoint, folder, peers, keys, again=again):
-            known = best.get(name)
-            best[name] = cost if known is None or cost.cpu < known.cpu else known
-            if known is not None and known.wall < cost.wall:
-                best[name] = Cost(cpu=best[name].cpu, wall=known.wall, peak=best[name].peak)
-    print(f"\n{title}\n{'':28}{'CPU s':>8}{'wall s':>8}{'MB':>6}")
-    for name, cost in best.items():
-        print(f"{name:28}{cost.cpu:8.2f}{cost.wall:8.2f}{cost.peak:6.0f}")
+def show(title: str, rounds: Iterable[Sequence[tuple[str, Cost]]]) -> None:
+    """Print what each program took, the medians of some rounds, and how it compares with the first, ours."""
+    costs: dict[str, list[Cost]] = {}
+    for each in rounds:
+        for name, cost in each:
+            costs.setdefault(name, []).append(cost)
+    print(f"\n{title}, medians of {len(next(iter(costs.values())))}")
+    print(f"{'':28}{'CPU s':>8}{'':>7}{'wall s':>8}{'':>7}{'MB':>6}")
+    ours = None
+    for name, found in costs.items():
+        cpu, wall, peak = (median(getattr(cost, key) for cost in found) for key in ("cpu", "wall", "peak"))
+        ours = ours or (cpu, wall)
+        ratios = (f"×{cpu / ours[0]:.2f}", f"×{wall / ours[1]:.2f}")
+        print(f"{name:28}{cpu:8.2f}{ratios[0]:>7}{wall:8.2f}{ratios[1]:>7}{peak:6.0f}", flush=True)
 
 
 def _round(
-    endpoint: str, folder: Path, peers: Environment, keys: dict[str, str], *, again: bool
+    endpoint: str, folder: Path, peers: Environment, *, is_real: bool = False
 ) -> list[tuple[str, Cost]]:
+    """Let each program upload a folder's files into a fresh bucket, and ours and ``aws s3 sync`` do so again."""
+    keys = {**KEYS, "AWS_ENDPOINT_URL": endpoint}
     bucket = f"bench-{uuid.uuid4().hex}"
     programs = peers.path / "bin"
-    if again:
+    if is_real:
         run([programs / "aws", "s3", "mb", f"s3://{bucket}"], env=keys)
-    site = folder.parent / f"site-{bucket}"
-    site.mkdir()
-    (site / "workbench.yaml").write_text(
-        f"store: {{s3: {{bucket: {bucket}, prefix: ours, endpoint: '{endpoint}'}}}}\n"
-    )
-    checkout = Path(__file__).resolve().parent.parent
-    ours: list[str | Path] = [sys.executable, "-c", OURS, checkout, site, folder.with_suffix(".pickle")]
+    site = _site(folder.parent, bucket, endpoint)
+    to = f"s3://{bucket}/copied/"
     wheels = sorted(folder.glob("*.whl"))
-    copy: list[str | Path] = [
-        programs / "aws",
-        "s3",
-        "cp",
-        "--quiet",
-        "--recursive",
-        folder,
-        f"s3://{bucket}/copied/",
-    ]
-    sync: list[str | Path] = [programs / "aws", "s3", "sync", "--quiet", folder, f"s3://{bucket}/copied/"]
-    boto3: list[str | Path] = [peers.python, "-c", BOTO3, endpoint, bucket, folder]
     s3pypi: list[str | Path] = [
         programs / "s3pypi",
         "upload",
@@ -285,20 +333,58 @@ def _round(
         "--prefix",
         "s3pypi",
     ]
-    s3pypi += ["--s3-endpoint-url", endpoint]
-    found = [
-        ("workbench", measure(ours, keys)),
-        ("aws s3 cp --recursive", measure(copy, keys)),
-        ("boto3 upload_file", measure(boto3, keys)),
-        ("s3pypi", measure(s3pypi, keys)),
-    ]
-    if again:
-        found += [
-            ("workbench, nothing to do", measure(ours, keys)),
-            ("aws s3 sync, nothing to do", measure(sync, keys)),
-        ]
+    argv: dict[str, list[str | Path]] = {
+        "workbench": _ours(site, folder),
+        "aws s3 cp --recursive": [programs / "aws", "s3", "cp", "--quiet", "--recursive", folder, to],
+        "boto3 upload_file": [peers.python, "-c", BOTO3, endpoint, bucket, folder],
+        "s3pypi": [*s3pypi, "--s3-endpoint-url", endpoint],
+    }
+    order = random.sample(sorted(argv), len(argv))
+    if is_real:
+        order += ["workbench, nothing to do", "aws s3 sync, nothing to do"]
+        argv["workbench, nothing to do"] = _ours(site, folder)
+        argv["aws s3 sync, nothing to do"] = [programs / "aws", "s3", "sync", "--quiet", folder, to]
+    costs = {name: measure(argv[name], keys) for name in order}
     shutil.rmtree(site)
-    return found
+    if is_real:
+        run([programs / "aws", "s3", "rb", "--force", f"s3://{bucket}"], env=keys)
+    return [(name, costs[name]) for name in argv]
+
+
+def _nothing_to_do(
+    endpoint: str, folder: Path, peers: Environment, *, rounds: int
+) -> Iterator[list[tuple[str, Cost]]]:
+    """Publish into a store whose registry has 20,000 wheels more, and measure what nothing to do takes there.
+
+    ``aws s3 sync`` gets the folder's files at its destination and no others, for it would list them all.
+    """
+    keys = {**KEYS, "AWS_ENDPOINT_URL": endpoint}
+    bucket = f"bench-{uuid.uuid4().hex}"
+    aws = peers.path / "bin/aws"
+    run([aws, "s3", "mb", f"s3://{bucket}"], env=keys)
+    site = _site(folder.parent, bucket, endpoint)
+    measure(_ours(site, folder), keys)
+    measure([sys.executable, "-c", GROW, Path(__file__).resolve().parent.parent, site], keys)
+    to = f"s3://{bucket}/copied/"
+    measure([aws, "s3", "cp", "--quiet", "--recursive", folder, to], keys)
+    sync: list[str | Path] = [aws, "s3", "sync", "--quiet", folder, to]
+    for _ in range(rounds):
+        yield [("workbench", measure(_ours(site, folder), keys)), ("aws s3 sync", measure(sync, keys))]
+    shutil.rmtree(site)
+
+
+def _site(work: Path, bucket: str, endpoint: str) -> Path:
+    site = work / f"site-{bucket}"
+    site.mkdir()
+    (site / "workbench.yaml").write_text(
+        f"store: {{s3: {{bucket: {bucket}, prefix: ours, endpoint: '{endpoint}'}}}}\n"
+    )
+    return site
+
+
+def _ours(site: Path, folder: Path) -> list[str | Path]:
+    checkout = Path(__file__).resolve().parent.parent
+    return [sys.executable, "-c", OURS, checkout, site, folder.with_suffix(".pickle")]
 
 
 if __name__ == "__main__":

@@ -54,6 +54,12 @@ def test_the_guide_knows_every_key_and_every_variable() -> None:
             "index.urls: 'relativ' is none of relative, absolute (did you mean 'relative'?)",
         ),
         ("container: {network: 1}", "container.network: expected true or false, got 1"),
+        (
+            "store: {s3: {bucket: 'Bad_Name!!'}}",
+            "store.s3.bucket: 'Bad_Name!!' cannot be the name of a bucket",
+        ),
+        ("index: {urls: absolute}", "index.urls: absolute needs public_url, the URL of the store's root"),
+        ("public_url: ftp://host", "public_url: 'ftp://host' is not an http or https URL"),
         ("- a", "expected a mapping"),
         ("a: [", "not YAML"),
     ],
@@ -64,6 +70,14 @@ def test_a_mistake_is_named_with_file_and_key(site: Site, text: str, message: st
         _ = site.settings
     assert str(caught.value).startswith(str(site.root / "workbench.yaml"))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["htps://user:PASSWORD@host", "https://user:PASSWORD@host", "PASSWORD@"])
+def test_a_password_in_a_url_is_refused_and_not_shown(site: Site, url: str) -> None:
+    (site.root / "workbench.yaml").write_text(f"store: {{s3: {{bucket: x, endpoint: '{url}'}}}}")
+    with pytest.raises(SettingsError, match=r"store.s3.endpoint: no user or password") as caught:
+        _ = site.settings
+    assert "PASSWORD" not in str(caught.value)
 
 
 def test_a_site_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

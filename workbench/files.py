@@ -7,7 +7,7 @@ import fcntl
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from workbench.errors import UsageError
 
@@ -22,6 +22,20 @@ def expect_file(path: Path) -> Path:
     if not path.is_file():
         raise UsageError(f"{path}: no such file")
     return path
+
+
+class Identity(NamedTuple):
+    """What tells a file from one that was written over it: its size in bytes, its time in nanoseconds, its inode."""
+
+    size: int
+    modified: int
+    inode: int
+
+    @classmethod
+    def of(cls, path: Path) -> Identity:
+        """Return a file's identity as it is now. Raises OSError."""
+        stat = path.stat()
+        return cls(stat.st_size, stat.st_mtime_ns, stat.st_ino)
 
 
 def write_whole(path: Path, data: bytes | str) -> None:

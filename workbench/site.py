@@ -7,6 +7,7 @@ optional: without it the builder is this machine and the store is the site's own
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -208,6 +209,9 @@ class Site:
         return _checked(_overridden(settings, chosen), where=str(path))
 
 
+_BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}|arn:[^\s]+")
+
+
 def _read(path: Path) -> Settings:
     import yaml
 
@@ -244,11 +248,16 @@ def _checked(settings: Settings, *, where: str) -> Settings:
     for key, url in urls:
         if url is None:
             continue
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise SettingsError(f"{where}: {key}: {url!r} is not an http or https URL")
-        if parts.username is not None:
+        if "@" in url.partition("?")[0]:  # first, for what is shown of a URL must not show them
             raise SettingsError(
                 f"{where}: {key}: no user or password in a URL: it would reach logs and pages"
             )
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise SettingsError(f"{where}: {key}: {url!r} is not an http or https URL")
+    bucket = settings.store.s3.bucket if settings.store.s3 else None
+    if bucket is not None and not _BUCKET.fullmatch(bucket):
+        raise SettingsError(f"{where}: store.s3.bucket: {bucket!r} cannot be the name of a bucket")
+    if settings.index.urls == "absolute" and settings.public_url is None:
+        raise SettingsError(f"{where}: index.urls: absolute needs public_url, the URL of the store's root")
     return replace(settings, public_url=settings.public_url.rstrip("/") if settings.public_url else None)

@@ -15,7 +15,7 @@ from workbench.errors import BuildFailed
 from workbench.plan.plan import Plan, plan
 from workbench.plan.target import Target, this_arch, this_python
 from workbench.process import environment
-from workbench.publish.registry import declare
+from workbench.publish.projects import declare
 from workbench.recipe import Recipe, Sdist
 from workbench.registry.file import load
 from workbench.registry.model import Package

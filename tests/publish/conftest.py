@@ -8,8 +8,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.publish.sites import Eventful, candidate
+from workbench.publish.transaction import publish
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from workbench.site import Site
+
+
+@pytest.fixture
+def store(site: Site, tmp_path: Path) -> Eventful:
+    """Return the site's store, in which two versions were published, one after the other."""
+    store = Eventful(site.root)
+    for version in ("1.0", "2.0"):
+        publish(site, store, [candidate(tmp_path, "demo", version)])
+    return store
+
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a file system in memory, where there is one
 

@@ -5,23 +5,32 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urldefrag, urljoin
 
 from tests.verify.wheels import files_of, pack
+from workbench.files import Identity
 from workbench.publish.plan import Candidate
 from workbench.publish.registry import timestamp
-from workbench.registry.file import loads
+from workbench.registry.file import dumps, loads
 from workbench.registry.model import Package, PublishedWheel
+from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from workbench.registry.model import Registry
-    from workbench.store.protocol import Store
+    from workbench.store.protocol import Content, Entry, Store, Stored
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+ONE = "demo-1.0-py3-none-any.whl"
+TWO = "demo-2.0-py3-none-any.whl"
+"""The wheels of a stocked store (``conftest.store``)."""
 
 
 def candidate(
@@ -55,13 +64,94 @@ def candidate(
         metadata_sha256=hashlib.sha256(metadata).hexdigest(),
     )
     package = Package(source_repo=f"https://example.com/{name}", description=f"About {name}")
-    return Candidate(project=name, package=package, wheel=wheel, path=path, metadata=metadata)
+    return Candidate(
+        project=name, package=package, wheel=wheel, path=path, identity=Identity.of(path), metadata=metadata
+    )
 
 
 def registry_of(store: Store) -> Registry:
     stored = store.read("packages.json")
     assert stored is not None
     return loads(stored.content, where="packages.json")
+
+
+def filenames(store: Store) -> list[str]:
+    return [wheel.filename for _, wheel in registry_of(store).wheels()]
+
+
+def page(store: Store, project: str = "demo") -> str:
+    stored = store.read(f"index/simple/{project}/index.html")
+    assert stored is not None
+    return stored.content.decode()
+
+
+def overwrite(store: Store, registry: Registry) -> None:
+    """Put another registry in the place of a store's, as it would lie there."""
+    stored = store.read("packages.json")
+    assert store.replace(
+        "packages.json", dumps(registry).encode(), expected=stored.version if stored else None
+    )
+
+
+def begin_deletion(store: Store, filename: str) -> None:
+    """Leave a removed wheel as a process does that is killed when it has said that it deletes it."""
+    registry = registry_of(store)
+    removed = tuple(
+        replace(gone, state="deleting") if gone.filename == filename else gone for gone in registry.removed
+    )
+    overwrite(store, replace(registry, removed=removed))
+
+
+class Eventful(FolderStore):
+    """A folder store in which others act, just before a step that is taken there."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self._events: list[Event] = []
+
+    def before(self, method: str, key: str, happens: Callable[[], object], *, skip: int = 0) -> None:
+        """Let something happen once, before the first call of a method for a key that starts so, but for `skip`."""
+        self._events.append(Event(method, key, happens, skip))
+
+    def _call(self, method: str, key: str) -> None:
+        for event in [each for each in self._events if each.method == method and key.startswith(each.key)]:
+            if event.skip == 0:
+                self._events.remove(event)
+                event.happens()
+            event.skip -= 1
+
+    def read(self, key: str) -> Stored | None:
+        self._call("read", key)
+        return super().read(key)
+
+    def create(self, key: str, content: Content, **named: Any) -> bool:
+        self._call("create", key)
+        return super().create(key, content, **named)
+
+    def replace(self, key: str, content: bytes, **named: Any) -> str | None:
+        self._call("replace", key)
+        # what it reads itself, it reads under its lock
+        events, self._events = self._events, []
+        try:
+            return super().replace(key, content, **named)
+        finally:
+            self._events = events
+
+    def delete(self, key: str) -> None:
+        self._call("delete", key)
+        super().delete(key)
+
+    def entries(self, prefix: str, *, after: str = "") -> Iterator[Entry]:
+        self._call("entries", prefix)
+        return super().entries(prefix, after=after)
+
+
+@dataclass
+class Event:
+    method: str
+    key: str
+    happens: Callable[[], object]
+    skip: int
 
 
 def links_of(store: Store, page: str) -> list[tuple[str, str]]:
@@ -77,9 +167,12 @@ def links_of(store: Store, page: str) -> list[tuple[str, str]]:
 
 
 def dead_links(store: Store) -> list[str]:
-    """Return what the pages for installers link to and the store does not hold."""
+    """Return what the pages for installers lead to and the store does not hold: wheels and their metadata."""
     pages = [e.key for e in store.entries("index/simple/") if e.key.endswith("index.html")]
-    targets = {key for page in pages for key, fragment in links_of(store, page) if fragment}
+    wheels = {key for page in pages for key, fragment in links_of(store, page) if fragment}
+    targets = wheels | {
+        f"{wheel}.metadata" for wheel in wheels
+    }  # every one of these tests is published with it
     # listed after the pages were read: others may be publishing
     return sorted(targets - {entry.key for entry in store.entries("files/")})
 
@@ -87,16 +180,22 @@ def dead_links(store: Store) -> list[str]:
 def agreement(store: Store) -> list[str]:
     """Return where registry, pages and files of a store disagree: nothing, for a store in order."""
     registry = registry_of(store)
-    wrong = [f"dead link: {key}" for key in dead_links(store)]
-    for name, wheel in registry.wheels():
+    wheels = [wheel for _, wheel in registry.wheels()]
+
+    def look(wheel: PublishedWheel) -> Iterator[str]:
         problem = store.check(wheel.url, sha256=wheel.sha256, size=wheel.size, deep=True)
-        wrong += [f"{wheel.url} {problem}"] if problem else []
-        wrong += [f"no {wheel.url}.metadata"] if store.read(f"{wheel.url}.metadata") is None else []
+        if problem:
+            yield f"{wheel.url} {problem}"
+        metadata = store.read(f"{wheel.url}.metadata")
+        if metadata is None or hashlib.sha256(metadata.content).hexdigest() != wheel.metadata_sha256:
+            yield f"{wheel.url}.metadata is not what it was"
+
+    with ThreadPoolExecutor(store.streams) as pool:
+        looked = pool.map(lambda wheel: tuple(look(wheel)), wheels)
+        wrong = [*(f"dead link: {key}" for key in dead_links(store)), *chain.from_iterable(looked)]
+    for name, package in registry.packages.items():
         links = links_of(store, f"index/simple/{name}/index.html")
-        if (wheel.url, f"sha256={wheel.sha256}") not in links:
-            wrong.append(f"{wheel.filename} is not on its page")
-    listed = {wheel.url for _, wheel in registry.wheels()}
-    for name in registry.packages:
-        for key, _ in links_of(store, f"index/simple/{name}/index.html"):
-            wrong += [f"{key} is on a page and not in the registry"] if key not in listed else []
+        wanted = {(wheel.url, f"sha256={wheel.sha256}") for wheel in package.wheels}
+        wrong += [f"{key} is not on its page" for key, _ in wanted - set(links)]
+        wrong += [f"{key} is on a page and not in the registry" for key, _ in set(links) - wanted]
     return wrong

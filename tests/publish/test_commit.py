@@ -7,7 +7,9 @@ import pytest
 from tests.publish.sites import candidate
 from workbench.errors import UsageError
 from workbench.process import run
+from workbench.publish.changes import yank
 from workbench.publish.commit import commit_registry
+from workbench.publish.history import rollback
 from workbench.publish.transaction import publish
 from workbench.store.folder import FolderStore
 
@@ -49,6 +51,40 @@ def test_many_wheels_stand_below_a_short_first_line(checkout: Site, tmp_path: Pa
     assert subject == "publish 5 wheels"
     assert not empty
     assert names == [wheel.path.name for wheel in wheels]
+
+
+def test_wheels_that_were_yanked_are_named_as_such(checkout: Site, tmp_path: Path) -> None:
+    store = FolderStore(checkout.root)
+    wheels = [candidate(tmp_path, "demo", f"1.{number}") for number in range(5)]
+    publish(checkout, store, wheels)
+    commit_registry(checkout)
+    names = [wheel.path.name for wheel in wheels]
+    yank(checkout, store, names)
+    commit_registry(checkout)
+    assert shown(checkout).splitlines()[:7] == ["yank 5 wheels", "", *names]
+
+
+def test_the_commit_names_all_that_changed_since_the_last_one(checkout: Site, tmp_path: Path) -> None:
+    store = FolderStore(checkout.root)
+    publish(checkout, store, [candidate(tmp_path, "demo", "1.0")])
+    commit_registry(checkout)
+    publish(checkout, store, [candidate(tmp_path, "demo", "2.0"), candidate(tmp_path, "other")])
+    yank(checkout, store, ["demo-1.0-py3-none-any.whl"])
+    commit_registry(checkout)
+    subject, empty, *lines = shown(checkout).splitlines()[:5]
+    assert (subject, empty) == ("yank demo-1.0-py3-none-any.whl", "")
+    assert lines == [
+        "yank demo-1.0-py3-none-any.whl",
+        "publish demo-2.0-py3-none-any.whl",
+        "publish other-1.0-py3-none-any.whl",
+    ]
+    rollback(checkout, store, 1)
+    commit_registry(checkout)
+    assert shown(checkout).splitlines()[:3] == [
+        "rollback to generation 1",
+        "",
+        "unyank demo-1.0-py3-none-any.whl",
+    ]
 
 
 def test_a_folder_outside_git_is_told_as_such(site: Site, tmp_path: Path) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from tests.publish.sites import agreement, candidate
-from workbench.publish.pages import draw_pages
+import pytest
+
+from tests.publish.sites import agreement, candidate, overwrite, registry_of
+from workbench.publish import bucket_pages
+from workbench.publish.pages import differing_pages, draw_pages
 from workbench.publish.transaction import publish
 from workbench.site import Site
 from workbench.store.folder import FolderStore
@@ -24,13 +27,14 @@ PAGE = "index/simple/demo/index.html"
 class Bucket(FolderStore):
     """A folder that behaves as a bucket does: it lists versions, and others draw its pages.
 
-    `meanwhile` is called once, right after the registry was read.
+    `meanwhile` is called once, right after the registry was read; when `left` pages were written, the next is not.
     """
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.meanwhile: Callable[[], object] | None = None
         self.seen: list[bytes] = []
+        self.left = -1
 
     @property
     def folder(self) -> Path | None:
@@ -43,8 +47,12 @@ class Bucket(FolderStore):
             other()
         return replace(stored, version=version(stored.content)) if stored else None
 
-    def entries(self, prefix: str) -> Iterator[Entry]:
-        for entry in super().entries(prefix):
+    @property
+    def folder_keys(self) -> bool:
+        return True
+
+    def entries(self, prefix: str, *, after: str = "") -> Iterator[Entry]:
+        for entry in super().entries(prefix, after=after):
             stored = super().read(entry.key)
             assert stored is not None
             key = entry.key.replace("~folder", "")
@@ -52,11 +60,15 @@ class Bucket(FolderStore):
 
     def replace(
         self, key: str, content: bytes, *, expected: str | None, content_type: str | None = None
-    ) -> bool:
+    ) -> str | None:
+        if key.startswith("index/"):
+            self.left -= 1
+            if self.left == 0:
+                raise InterruptedError
         done = super().replace(self.file(key), content, expected=expected, content_type=content_type)
         if done and key == PAGE:
             self.seen.append(content)
-        return done
+        return version(content) if done else None
 
     def delete(self, key: str) -> None:
         super().delete(self.file(key))
@@ -109,6 +121,85 @@ def test_the_pages_for_people_go_when_they_are_not_wanted(site: Site, tmp_path: 
     installers_only = Site(site.root)
     assert not installers_only.settings.index.people
     draw_pages(installers_only, store)
-    left = {entry.key for entry in store.entries("index/")}
+    left = {entry.key for entry in store.entries("index/")} - {"index/.drawn.json"}
     assert "index/simple/demo/" in left
     assert [key for key in left if not key.startswith(("index/simple/", "index/simple-json/"))] == []
+
+
+def refuse(*_: object, **__: object) -> NoReturn:
+    raise AssertionError
+
+
+def test_what_has_not_changed_is_not_drawn(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Bucket(tmp_path / "bucket")
+    publish(site, store, [candidate(tmp_path, "demo", "1.0"), candidate(tmp_path, "other", "1.0")])
+    drawn = draw_pages(site, store)
+    assert (drawn.written, drawn.unchanged, drawn.removed) == (0, 0, 0)
+    with monkeypatch.context() as patched:
+        patched.setattr(bucket_pages, "draw", refuse)
+        draw_pages(site, store)
+        assert publish(site, store, [candidate(tmp_path, "demo", "1.0")]).plan.is_done
+    paths: list[str] = []
+    replacing = store.replace
+
+    def note(key: str, *arguments: Any, **named: Any) -> str | None:
+        paths.append(key)
+        return replacing(key, *arguments, **named)
+
+    monkeypatch.setattr(store, "replace", note)
+    publish(site, store, [candidate(tmp_path, "demo", "2.0")])
+    assert "index/simple/demo/index.html" in paths
+    assert [path for path in paths if "other" in path] == []
+    assert agreement(store) == []
+
+
+@pytest.mark.parametrize("damage", ["changed", "gone", "new", "note"])
+def test_pages_that_somebody_changed_are_drawn_again_with_the_next(
+    site: Site, tmp_path: Path, damage: str
+) -> None:
+    store = Bucket(tmp_path / "bucket")
+    publish(site, store, [candidate(tmp_path, "demo", "1.0"), candidate(tmp_path, "other", "1.0")])
+    page = tmp_path / "bucket/index/simple/other/index.html"
+    if damage == "changed":
+        page.write_text("<html>")
+    elif damage == "gone":
+        page.unlink()
+    elif damage == "new":
+        (tmp_path / "bucket/index/simple/ghost").mkdir()
+        (tmp_path / "bucket/index/simple/ghost/index.html").write_text("<html>")
+    else:
+        (tmp_path / "bucket/index/.drawn.json").write_text("damaged")
+        page.write_text("<html>")
+    draw_pages(site, store)
+    assert agreement(store) == []
+    assert store.read("index/simple/ghost/index.html") is None
+    assert differing_pages(site, store) == ()
+
+
+def test_a_drawing_that_was_cut_short_is_undone_when_its_registry_is(
+    quick_path: Path, tmp_path: Path
+) -> None:
+    site, store = Site(quick_path), Bucket(quick_path / "bucket")
+    publish(site, store, [candidate(tmp_path, "demo", "1.0")])
+    registry = registry_of(store)
+    page = store.read(PAGE)
+    for left in range(1, 20):
+        store.left = left
+        try:
+            publish(site, store, [candidate(tmp_path, "demo", "2.0")])
+        except InterruptedError:
+            ended = False
+        else:
+            ended = True
+        store.left = -1
+        # the very registry of which the last whole drawing left word
+        overwrite(store, registry)
+        draw_pages(site, store)
+        assert store.read(PAGE) == page
+        assert agreement(store) == []
+        if ended:
+            assert left > 3
+            return
+    pytest.fail("it never came to an end")

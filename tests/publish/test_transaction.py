@@ -1,23 +1,27 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import shutil
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.publish.sites import NOW, agreement, candidate, dead_links, registry_of
+from tests.publish.sites import NOW, agreement, candidate, dead_links, page, registry_of
 from tests.publish.workers import FORKSERVER, publish_all, publish_each, publish_same, run_until
 from workbench.errors import FilenameTaken, RegistryError, StoreError
+from workbench.publish.changes import remove
+from workbench.publish.reconcile import reconcile
 from workbench.publish.transaction import publish
 from workbench.registry.file import dumps, loads
 from workbench.site import Site
 from workbench.store.folder import FolderStore
+from workbench.store.layout import headers
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from workbench.store.protocol import Entry
+    from workbench.store.protocol import Content, Entry
 
 
 @pytest.fixture
@@ -147,6 +151,67 @@ def test_a_store_that_loses_what_it_was_given_is_found_out(site: Site, tmp_path:
     assert not site.registry.exists()
 
 
+def test_a_wheel_that_was_written_over_since_it_was_verified_is_not_published(
+    site: Site, store: FolderStore, tmp_path: Path
+) -> None:
+    wheel = candidate(tmp_path)
+    wheel.path.write_bytes(bytes(wheel.wheel.size))
+    with pytest.raises(StoreError, match="changed after it was verified"):
+        publish(site, store, [wheel])
+    assert list(store.entries("files/")) == []
+
+
+def test_a_wheel_that_is_written_over_while_it_goes_up_does_not_stay(site: Site, tmp_path: Path) -> None:
+    class Trusting(FolderStore):
+        """Takes what it is sent for what it was said to be, as some S3 stores do."""
+
+        def create(self, key: str, content: Content, **named: Any) -> bool:
+            if isinstance(content, Path):
+                content.write_bytes(bytes(wheel.wheel.size))
+                named["sha256"] = hashlib.sha256(content.read_bytes()).hexdigest()
+            return super().create(key, content, **named)
+
+    wheel = candidate(tmp_path)
+    with pytest.raises(StoreError, match="changed after it was verified"):
+        publish(site, Trusting(site.root), [wheel])
+    assert not site.registry.exists()
+    assert FolderStore(site.root).read(wheel.wheel.url) is None
+
+
+def test_attestations_lie_beside_their_wheel_and_come_before_its_record(site: Site, tmp_path: Path) -> None:
+    class Noting(FolderStore):
+        def create(self, key: str, content: Content, **named: Any) -> bool:
+            created.append(key)
+            return super().create(key, content, **named)
+
+    created: list[str] = []
+    (site.root / "workbench.yaml").write_text("public_url: https://wheels.example.com/\n")
+    store = Noting(site.root)
+    wheel = dataclasses.replace(candidate(tmp_path, "demo", "1.0+cu130"), provenance=b'{"version": 1}')
+    publish(site, store, [wheel])
+    key = f"{wheel.wheel.url}.provenance"
+    assert created[:4] == [
+        wheel.wheel.url,
+        f"{wheel.wheel.url}.metadata",
+        key,
+        f"records/demo/{wheel.path.name}.json",
+    ]
+    stored = store.read(key)
+    assert stored is not None
+    assert stored.content == b'{"version": 1}'
+    url = "https://wheels.example.com/files/demo/demo-1.0%2Bcu130-py3-none-any.whl.provenance"
+    assert registry_of(store).packages["demo"].wheels[0].provenance == url
+    assert url in page(store)
+    assert headers(key).content_type == "application/vnd.pypi.integrity.v1+json"
+
+    store.delete(key)
+    assert key in reconcile(site, store).problems[0]
+    publish(site, store, [wheel])
+    assert reconcile(site, store).problems == ()
+    remove(site, store, [wheel.path.name], after_days=0)
+    assert list(store.entries("files/")) == []
+
+
 def test_a_record_keeps_its_upload_time(site: Site, store: FolderStore, tmp_path: Path) -> None:
     publish(site, store, [candidate(tmp_path)])
     store.delete("packages.json")
@@ -167,9 +232,14 @@ def test_a_publisher_killed_at_any_point_leaves_a_store_that_publishing_again_co
         publish(Site(root), store, [candidate(quick_path, "demo", "0.9"), candidate(quick_path, "other")])
         killed = run_until(publish_all, root, effect)
         assert dead_links(store) == [], f"after effect {effect}"
-        publish_all(root, store)
-        assert agreement(store) == [], f"after effect {effect}"
-        assert len(list(registry_of(store).wheels())) == 4
+        healed = root.parent / "healed"
+        shutil.copytree(root, healed)
+        assert reconcile(Site(healed), FolderStore(healed)).problems == (), f"after effect {effect}"
+        assert agreement(FolderStore(healed)) == [], f"after effect {effect}"
+        for place in (root, healed):
+            publish_all(place, FolderStore(place))
+            assert agreement(FolderStore(place)) == [], f"after effect {effect}"
+            assert len(list(registry_of(FolderStore(place)).wheels())) == 4
         assert registry_of(store).generation == 2
         if not killed:
             assert effect > 20

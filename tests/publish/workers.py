@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORKSERVER = multiprocessing.get_context("forkserver")
-FORKSERVER.set_forkserver_preload(["tests.publish.workers"])
+FORKSERVER.set_forkserver_preload(["tests.publish.workers", "boto3"])
 
 EFFECTS = {"os.rename", "os.link", "os.remove", "os.truncate"}
 WRITING = os.O_WRONLY | os.O_RDWR

@@ -1,17 +1,27 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import multiprocessing
+import os
+import pathlib
 import resource
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.publish.sites import agreement, candidate, registry_of
 from workbench.errors import FilenameTaken, StoreError
+from workbench.publish.reconcile import reconcile
+from workbench.publish.transaction import publish
 from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from workbench.site import Site
 
 KEY = "files/demo/demo-1.0-py3-none-any.whl"
 SPAWN = multiprocessing.get_context("forkserver")
@@ -161,6 +171,64 @@ def test_a_full_disk_is_one_message_and_leaves_nothing(store: FolderStore, tmp_p
     assert list(store.entries("")) == []
     assert list((tmp_path / "store/.workbench/incoming").iterdir()) == []
     assert store.create(KEY, wheel, sha256=sha256(wheel.read_bytes()))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Return a file system of two megabytes of the test's own."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("only root may mount a file system")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_what_a_full_disk_stopped_is_completed_when_there_is_room(
+    small_disk: Path, site: Site, tmp_path: Path
+) -> None:
+    (site.root / "workbench.yaml").write_text(f"store: {{folder: '{small_disk}/store'}}\n")
+    store = FolderStore(small_disk / "store")
+    publish(site, store, [candidate(tmp_path, "demo", "1.0")])
+    wheels = [candidate(tmp_path, "demo", f"2.{n}", content=os.urandom(600_000)) for n in range(4)]
+    with pytest.raises(StoreError, match=r"no room for it on the disk.*run the same command again"):
+        publish(site, store, wheels)
+    assert [path.name for path in (small_disk / "store/.workbench/incoming").iterdir()] == []
+    assert agreement(store) == []
+    assert reconcile(site, store).problems == ()
+    subprocess.run(["mount", "-o", "remount,size=16m", small_disk], check=True)
+    publish(site, store, wheels)
+    assert agreement(store) == []
+    assert len(list(registry_of(store).wheels())) == 5
+
+
+def test_a_file_system_without_hard_links_is_told_as_such(
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Path, target: Path) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM), str(self), None, str(target))
+
+    monkeypatch.setattr(pathlib.Path, "hardlink_to", refuse)
+    with pytest.raises(StoreError, match=r"no hard links.*another file system"):
+        store.create(KEY, b"x", sha256=sha256(b"x"))
+    assert list(store.entries("")) == []
+
+
+def test_a_new_folder_is_on_the_disk_as_its_files_are(
+    store: FolderStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: set[str] = set()
+    fsync = os.fsync
+
+    def note(descriptor: int) -> None:
+        flushed.add(str(pathlib.Path(f"/proc/self/fd/{descriptor}").readlink()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    store.create(KEY, b"x", sha256=sha256(b"x"))
+    folders = [tmp_path, tmp_path / "store", tmp_path / "store/files", tmp_path / "store/files/demo"]
+    assert flushed >= set(map(str, folders))
 
 
 def test_a_store_that_cannot_be_read_is_an_error_and_not_an_empty_one(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from workbench.errors import RegistryError, UsageError
 from workbench.files import expect_file, write_whole
 from workbench.publish import changes
 from workbench.publish.commit import commit_registry
-from workbench.publish.registry import adopt
+from workbench.publish.projects import adopt
 from workbench.registry.importing import import_older
 from workbench.store.opening import open_store
 

@@ -19,7 +19,7 @@ from workbench.registry.model import Registry
 from workbench.store.opening import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from workbench.index.check import Report
@@ -41,6 +41,21 @@ def outdated(site: Site) -> tuple[str, ...]:
     registry = site.registry.read_bytes() if site.registry.exists() else dumps(Registry()).encode()
     changes = draw(BytesIO(registry), site.settings, state, where=str(site.registry))
     return tuple(change.path for change in changes if change.path != STATE)
+
+
+def report_outdated(paths: Sequence[str], *, json: bool) -> None:
+    """Print what drawing would write or remove."""
+    if json:
+        console.answer_json({"outdated": list(paths)})
+        return
+    for path in paths:
+        console.answer(f"would draw {path}")
+
+
+def report_drawn(drawn: Drawn, *, json: bool) -> None:
+    """Print what was drawn, for programs; a person has seen the step."""
+    if json:
+        console.answer_json(asdict(drawn))
 
 
 def serve(site: Site, *, port: int) -> None:

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 from workbench import console
 from workbench.errors import StoreError, UsageError
 from workbench.publish import doctor, history, upkeep
+from workbench.publish import reconcile as healing
 from workbench.store.opening import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from workbench.publish.changes import Change
-    from workbench.publish.doctor import Finding
+    from workbench.publish.findings import Finding
     from workbench.publish.history import Generation
-    from workbench.publish.upkeep import Healed
+    from workbench.publish.reconcile import Healed
     from workbench.site import Site
     from workbench.store.bucket import Setting
 
@@ -37,10 +38,10 @@ def prune(site: Site, *, keep: int, after_days: int, apply: bool) -> Change:
     return upkeep.prune(site, open_store(site), keep=keep, after_days=after_days, apply=apply)
 
 
-def reconcile(site: Site) -> Healed:
+def reconcile(site: Site, *, deep: bool, dry_run: bool) -> Healed:
     """Bring registry, pages and files into agreement."""
     with console.step("compare registry, pages and files"):
-        return upkeep.reconcile(site, open_store(site))
+        return healing.reconcile(site, open_store(site), deep=deep, dry_run=dry_run)
 
 
 def clean(site: Site, *, older_days: int, apply: bool) -> Change:
@@ -79,6 +80,8 @@ def report_generations(found: Sequence[Generation], *, json: bool) -> None:
         for each in found
     ]
     console.answer_table(("generation", "made", "wheels", "by"), rows)
+    if found and not any(each.is_current for each in found):
+        console.note("the registry itself is gone, or damaged: 'invoke reconcile' makes it anew")
 
 
 def report_healed(healed: Healed, *, json: bool) -> None:
@@ -89,7 +92,7 @@ def report_healed(healed: Healed, *, json: bool) -> None:
         for line in healed.lines():
             console.answer(line)
     if healed.problems:
-        raise StoreError(f"{len(healed.problems)} things could not be mended; they stand above")
+        raise StoreError(f"{console.counted(len(healed.problems), 'thing')} could not be mended, as told above")
 
 
 def report_settings(settings: Sequence[Setting], *, json: bool) -> None:

@@ -1,24 +1,23 @@
-"""Changes to what is published: yank and unyank (PEP 592), and remove.
+"""Changes to what is published: yank and unyank (PEP 592), remove, and the deletion of files.
 
-A removed wheel leaves the registry and the pages at once, so nothing links to it any more; its file stays for
-as many days as a reader may still hold an older page. Its record stays for good: the filename never gets
-other bytes.
+A removed wheel is yanked, then leaves the registry and the pages, so nothing links to it any more; its file stays for
+as many days as a reader may still hold an older page. Its record stays for good: the filename never gets other bytes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from workbench.errors import UsageError, nearest
-from workbench.publish.pages import copy_registry, draw_pages
-from workbench.publish.registry import amend, current, timestamp
+from workbench.publish.pages import draw_pages
+from workbench.publish.registry import amend, current, refuse_a_lost_registry, timestamp
 from workbench.registry.model import Removal
 from workbench.store.layout import file_key
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from workbench.registry.model import PublishedWheel, Registry
     from workbench.site import Site
@@ -26,6 +25,9 @@ if TYPE_CHECKING:
 
 KEPT_DAYS = 7
 """How long a removed file stays, unless told otherwise."""
+
+LEAVING = "is being removed"
+"""Why a wheel is yanked just before it is removed, unless it was yanked for a reason of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,9 @@ class Change:
         return {"done": list(self.done), "generation": self.generation, "dry_run": self.dry_run}
 
 
+# ---------------------------------------------------------------- yank
+
+
 def yank(
     site: Site, store: Store, filenames: Sequence[str], *, reason: str = "", dry_run: bool = False
 ) -> Change:
@@ -52,13 +57,13 @@ def yank(
 
     A wheel that is yanked already keeps its reason unless another is given.
 
-    Raises UsageError for a filename that is not published.
+    Raises UsageError for a filename that is not published, RegistryError for a registry that is lost.
     """
     return _mark(site, store, filenames, yanked=reason, dry_run=dry_run)
 
 
 def unyank(site: Site, store: Store, filenames: Sequence[str], *, dry_run: bool = False) -> Change:
-    """Take back a yank. Raises UsageError for a filename that is not published."""
+    """Take back a yank. Raises as `yank` does."""
     return _mark(site, store, filenames, yanked=None, dry_run=dry_run)
 
 
@@ -74,15 +79,19 @@ def _mark(site: Site, store: Store, filenames: Sequence[str], *, yanked: str | N
             registry = registry.with_wheel(name, mark(wheel))
         return registry
 
-    registry = current(store)
-    found = [find(registry, filename)[1] for filename in filenames]
-    done = tuple(f"{word} {wheel.filename}" for wheel in found if mark(wheel) != wheel)
+    registry = _published(store)
+    found = [find(registry, filename)[1] for filename in dict.fromkeys(filenames)]
+    marked = [wheel.filename for wheel in found if mark(wheel) != wheel]
+    done = tuple(f"{word} {filename}" for filename in marked)
     if dry_run or not done:
         return Change(done=done, generation=registry.generation, dry_run=dry_run)
     store.prepare()
-    amended = amend(store, change, ", ".join(done))
+    amended = amend(store, change, f"{word} {', '.join(marked)}")
     draw_pages(site, store)
-    return Change(done=done, generation=amended.after.generation)
+    return Change(done=done, generation=amended.generation)
+
+
+# ---------------------------------------------------------------- remove
 
 
 def remove(
@@ -96,36 +105,121 @@ def remove(
 ) -> Change:
     """Take wheels off registry and pages, and delete their files once `after_days` have passed (0: at once).
 
-    Raises UsageError for a filename that is not published.
+    A wheel that is off the index already, as after a rollback, is given its day of deletion.
+
+    Raises UsageError for a filename that is neither, RegistryError for a registry that is lost.
+    """
+
+    def choose(registry: Registry) -> tuple[tuple[str, str], ...]:
+        return tuple(_present(registry, filename) for filename in dict.fromkeys(filenames))
+
+    return take_off(site, store, choose, after_days=after_days, dry_run=dry_run, now=now)
+
+
+def take_off(
+    site: Site,
+    store: Store,
+    choose: Callable[[Registry], Collection[tuple[str, str]]],
+    *,
+    after_days: int,
+    dry_run: bool = False,
+    now: datetime | None = None,
+) -> Change:
+    """Remove the wheels (project and filename) that `choose` finds in a registry; see `remove`.
+
+    In three steps, each of them whole: they are yanked, then taken off registry and pages, then deleted in time. The
+    choice is made anew from the very registry that is changed, so it holds whatever others change meanwhile; a wheel
+    that was yanked and then is not chosen any more is as it was.
     """
     if after_days < 0:
         raise UsageError(f"--after {after_days}: a number of days, 0 or more")
     now = now or datetime.now(UTC)
-    delete_after = timestamp(now + timedelta(days=after_days))
-    registry = current(store)
-    found = [find(registry, filename) for filename in filenames]
-    done = [f"take {filename} off the index" for filename in filenames]
-    if after_days:
-        done += [f"delete {file_key(name, w.filename)} after {delete_after[:10]}" for name, w in found]
-    else:
-        done += [f"delete {file_key(name, w.filename)}" for name, w in found]
-    if dry_run or not found:
-        return Change(done=tuple(done), generation=registry.generation, dry_run=dry_run)
-
-    def change(registry: Registry) -> Registry:
-        for filename in filenames:
-            name, wheel = find(registry, filename)
-            registry = without(registry, name, wheel, removed=timestamp(now), delete_after=delete_after)
-        return registry
-
+    removal = _Removal(choose=choose, removed=now, deleted=now + timedelta(days=after_days))
+    registry = _published(store)
+    chosen = choose(registry)
+    done = removal.lines(registry, chosen)
+    if dry_run or not chosen:
+        return Change(done=done, generation=registry.generation, dry_run=dry_run)
+    names = ", ".join(filename for _, filename in chosen)
     store.prepare()
-    amended = amend(store, change, f"remove {', '.join(filenames)}", may_shrink=True)
+    amend(store, removal.withdraw, f"yank {names}")
     draw_pages(site, store)
-    generation = amended.after.generation
+    generation = amend(store, removal.unlist, f"remove {names}", may_shrink=True).generation
+    draw_pages(site, store)
     if not after_days:
         generation = delete_due(store, now=now)[1]
-        copy_registry(site, store)
-    return Change(done=tuple(done), generation=generation)
+        draw_pages(site, store)  # what another drew meanwhile, of a registry that had the wheel
+    return Change(done=removal.done, generation=generation)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Removal:
+    """A removal under way: the changes of the registry that it is made of, and what they came to."""
+
+    choose: Callable[[Registry], Collection[tuple[str, str]]]
+    removed: datetime
+    deleted: datetime
+    yanked: frozenset[str] = frozenset()
+    done: tuple[str, ...] = ()
+
+    def withdraw(self, registry: Registry) -> Registry:
+        yanked = set()
+        for name, filename in self.choose(registry):
+            found = registry.find(filename)
+            if found and found[1].yanked is None:
+                yanked.add(filename)
+                registry = registry.with_wheel(name, replace(found[1], yanked=LEAVING))
+        self.yanked = frozenset(yanked)
+        return registry
+
+    def unlist(self, registry: Registry) -> Registry:
+        chosen = self.choose(registry)
+        self.done = self.lines(registry, chosen)
+        for name, filename in chosen:
+            registry = without(
+                registry,
+                name,
+                filename,
+                removed=timestamp(self.removed),
+                delete_after=timestamp(self.deleted),
+            )
+        for filename in self.yanked:
+            found = registry.find(filename)
+            if found and found[1].yanked == LEAVING:
+                registry = registry.with_wheel(found[0], replace(found[1], yanked=None))
+        return registry
+
+    def lines(self, registry: Registry, chosen: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+        chosen = tuple(chosen)
+        later = f" after {timestamp(self.deleted)[:10]}" if self.deleted > self.removed else ""
+        return (
+            *(f"take {filename} off the index" for _, filename in chosen if registry.find(filename)),
+            *(f"delete {file_key(name, filename)}{later}" for name, filename in chosen),
+        )
+
+
+def without(
+    registry: Registry, name: str, filename: str, *, removed: str, delete_after: str | None
+) -> Registry:
+    """Return a registry in which a wheel is removed, and remembered as such."""
+    found = registry.find(filename)
+    if found is None:
+        return replace(
+            registry,
+            removed=tuple(
+                replace(gone, delete_after=delete_after)
+                if gone.filename == filename and gone.state == "unlisted"
+                else gone
+                for gone in registry.removed
+            ),
+        )
+    gone = Removal(
+        project=name, filename=filename, sha256=found[1].sha256, removed=removed, delete_after=delete_after
+    )
+    return remembering(registry.without_wheel(name, filename), [gone])
+
+
+# ---------------------------------------------------------------- delete
 
 
 def due(registry: Registry, *, now: datetime) -> tuple[Removal, ...]:
@@ -139,41 +233,53 @@ def due(registry: Registry, *, now: datetime) -> tuple[Removal, ...]:
 
 
 def delete_due(store: Store, *, now: datetime) -> tuple[tuple[Removal, ...], int]:
-    """Delete the files of removed wheels whose time has come; return them and the generation reached.
+    """Delete the files of removed wheels whose time has come; return them and the generation reached."""
+    return delete(store, lambda registry: due(registry, now=now))
 
-    The registry says so first: from then on none of them can be published again until it is gone, so what is
-    deleted is never what another publisher has just registered.
+
+def delete(store: Store, choose: Callable[[Registry], Sequence[Removal]]) -> tuple[tuple[Removal, ...], int]:
+    """Delete the files of the wheels that `choose` finds in a registry; return them and the generation reached.
+
+    Nothing below ``files/`` is ever deleted but what the registry says is being deleted, and it says so first: from
+    then on nobody can register that wheel until it is gone (``registry.amend``). So what is deleted is never what
+    another publisher registers meanwhile.
+
+    A wheel that was never published (without a sha256) is forgotten when it is gone, all others are remembered.
     """
+    chosen: Sequence[Removal] = ()
 
     def begin(registry: Registry) -> Registry:
-        return _in_state(registry, due(registry, now=now), "deleting")
+        nonlocal chosen
+        chosen = [
+            replace(gone, state="deleting") for gone in choose(registry) if not registry.find(gone.filename)
+        ]
+        return remembering(registry, chosen)
 
-    begun = amend(store, begin, "begin to delete removed files").after
-    chosen = due(begun, now=now)
+    def end(registry: Registry) -> Registry:
+        gone = [each for each in registry.removed if each in chosen]
+        left = replace(registry, removed=tuple(each for each in registry.removed if each not in gone))
+        return remembering(left, [replace(each, state="deleted") for each in gone if each.sha256])
+
+    amend(store, begin, "begin to delete removed files")
     for gone in chosen:
-        # the wheel, and all that lies beside it under its name; the wheel last, for by it one sees what is there
-        beside = [entry.key for entry in store.entries(file_key(gone.project, gone.filename))]
-        for key in sorted(beside, reverse=True):
-            store.delete(key)
+        # whoever else deletes it may have ended, and somebody have published it again
+        if gone in current(store).removed:
+            # all that lies beside the wheel under its name; the wheel last, for by it one sees what is there
+            beside = [entry.key for entry in store.entries(file_key(gone.project, gone.filename))]
+            for key in sorted(beside, reverse=True):
+                store.delete(key)
     names = ", ".join(gone.filename for gone in chosen)
-    ended = amend(store, lambda registry: _in_state(registry, chosen, "deleted"), f"delete {names}")
-    return chosen, ended.after.generation
+    return tuple(chosen), amend(store, end, f"delete {names}").generation
 
 
-def without(
-    registry: Registry, name: str, wheel: PublishedWheel, *, removed: str, delete_after: str | None
-) -> Registry:
-    """Return a registry in which this wheel is removed, and remembered as such."""
-    gone = Removal(
-        project=name,
-        filename=wheel.filename,
-        sha256=wheel.sha256,
-        removed=removed,
-        delete_after=delete_after,
-    )
-    others = (other for other in registry.removed if other.filename != wheel.filename)
-    ordered = tuple(sorted((*others, gone), key=lambda gone: gone.filename))
-    return replace(registry.without_wheel(name, wheel.filename), removed=ordered)
+def remembering(registry: Registry, gone: Sequence[Removal]) -> Registry:
+    """Return a registry that remembers these removals, in place of others of the same wheels."""
+    filenames = {each.filename for each in gone}
+    others = (other for other in registry.removed if other.filename not in filenames)
+    return replace(registry, removed=tuple(sorted((*others, *gone), key=lambda each: each.filename)))
+
+
+# ---------------------------------------------------------------- finding
 
 
 def find(registry: Registry, filename: str) -> tuple[str, PublishedWheel]:
@@ -187,8 +293,15 @@ def find(registry: Registry, filename: str) -> tuple[str, PublishedWheel]:
     return found
 
 
-def _in_state(
-    registry: Registry, chosen: Collection[Removal], state: Literal["deleting", "deleted"]
-) -> Registry:
-    removed = tuple(replace(gone, state=state) if gone in chosen else gone for gone in registry.removed)
-    return replace(registry, removed=removed)
+def _present(registry: Registry, filename: str) -> tuple[str, str]:
+    """Return the project and the filename of a wheel that is published, or removed and not yet deleted."""
+    for gone in registry.removed:
+        if gone.filename == filename and gone.state != "deleted":
+            return gone.project, filename
+    return find(registry, filename)[0], filename
+
+
+def _published(store: Store) -> Registry:
+    registry = current(store)
+    refuse_a_lost_registry(store, registry)
+    return registry

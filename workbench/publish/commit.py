@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.errors import UsageError
+from workbench.errors import RegistryError, UsageError
+from workbench.files import one_at_a_time
 from workbench.process import run
-from workbench.registry.file import load
+from workbench.publish.pages import COPYING
+from workbench.registry.file import load, loads
+from workbench.registry.model import Registry
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from workbench.site import Site
@@ -20,24 +24,58 @@ SUBJECT = 72
 def commit_registry(site: Site) -> bool:
     """Commit ``packages.json``, and nothing else; return False where it is committed already.
 
-    The message is what the registry says of its last change. Raises UsageError for a site that is no Git
-    checkout, CommandFailed where Git refuses.
+    The message names what changed since it was committed last, by whomever. Raises UsageError for a site that is no
+    Git checkout, CommandFailed where Git refuses.
     """
     git: list[str | Path] = ["git", "-C", site.root]
     if run([*git, "rev-parse", "--is-inside-work-tree"], check=False).status:
         raise UsageError(f"--commit: {site.root} is no Git checkout")
-    run([*git, "add", "--", site.registry])
-    if not run([*git, "diff", "--cached", "--quiet", "--", site.registry], check=False).status:
-        return False
-    run([*git, "commit", "--quiet", "--message", message(load(site.registry).change), "--", site.registry])
+    with one_at_a_time(site.state / COPYING):
+        run([*git, "add", "--", site.registry])
+        if not run([*git, "diff", "--cached", "--quiet", "--", site.registry], check=False).status:
+            return False
+        committed = run([*git, "show", f"HEAD:./{site.registry.name}"], check=False)
+        before = _readable(committed.output) if committed.status == 0 else Registry()
+        text = message(before, load(site.registry))
+        run([*git, "commit", "--quiet", "--message", text, "--", site.registry])
     return True
 
 
-def message(change: str) -> str:
-    """Return the commit message for a registry's change: a short first line, and all of it below if it is long."""
-    if len(change) <= SUBJECT:
-        return change
-    verb, _, names = change.partition(" ")
-    wheels = names.split(", ")
-    what = f"{verb} {len(wheels)} wheels" if len(wheels) > 1 else f"{verb} a wheel"
-    return "\n".join([what, "", *wheels])
+def message(before: Registry, after: Registry) -> str:
+    """Return the commit message for what became of a registry. Pure.
+
+    Its first line is the last change, or how many wheels were changed where that is too long; all that it does not name
+    stand below.
+    """
+    changed = list(_changed(before, after))
+    subject = after.change
+    if len(subject) > SUBJECT:
+        verbs = dict.fromkeys(verb for verb, _ in changed)
+        counts = {verb: sum(each == verb for each, _ in changed) for verb in verbs}
+        subject = ", ".join(f"{verb} {count} wheel{'s'[: count > 1]}" for verb, count in counts.items())
+    if all(filename in subject for _, filename in changed):
+        return subject
+    alike = {verb for verb, _ in changed} == {subject.partition(" ")[0]}
+    return "\n".join([subject, "", *(name if alike else f"{verb} {name}" for verb, name in changed)])
+
+
+def _changed(before: Registry, after: Registry) -> Iterator[tuple[str, str]]:
+    """Yield what was done with which wheel, in the order of the filenames."""
+    old = {wheel.filename: wheel for _, wheel in before.wheels()}
+    new = {wheel.filename: wheel for _, wheel in after.wheels()}
+    for filename in sorted(old.keys() | new.keys()):
+        if filename not in old:
+            yield "publish", filename
+        elif filename not in new:
+            yield "remove", filename
+        elif old[filename].yanked != new[filename].yanked:
+            yield "yank" if new[filename].yanked is not None else "unyank", filename
+        elif old[filename] != new[filename]:
+            yield "change", filename
+
+
+def _readable(document: str) -> Registry:
+    try:
+        return loads(document, where="HEAD")
+    except RegistryError:  # of the older form, or damaged: all that is published now is news
+        return Registry()

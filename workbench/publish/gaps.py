@@ -47,11 +47,16 @@ def tell(site: Site, store: Store, project: str, gaps: Sequence[Gap]) -> bool:
         if why.log is not None and log is not None:
             store.create(why.log, log, sha256=hashlib.sha256(log).hexdigest())
 
-    def change(registry: Registry) -> Registry:
-        known = registry.packages.get(project)
-        return registry.with_package(project, with_reasons(known, reasons)) if known else registry
+    changed = False
 
-    changed = amend(store, change, f"tell why {project} has no wheel for {len(gaps)} of its targets").changed
+    def change(registry: Registry) -> Registry:
+        nonlocal changed
+        known = registry.packages.get(project)
+        after = registry.with_package(project, with_reasons(known, reasons)) if known else registry
+        changed = after != registry
+        return after
+
+    amend(store, change, f"tell why {project} has no wheel for {len(gaps)} of its targets")
     draw_pages(site, store)
     return changed
 

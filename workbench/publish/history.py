@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import UsageError
 from workbench.publish.changes import Change, without
+from workbench.publish.files import faults, is_ours, look
 from workbench.publish.pages import draw_pages
-from workbench.publish.registry import amend, current, timestamp
-from workbench.registry.file import loads
+from workbench.publish.registry import amend, current, generations, refuse_while_deleting, timestamp
+from workbench.registry.file import Damaged, loads
 from workbench.registry.model import Registry
-from workbench.store.layout import FILES, HISTORY, history_key
+from workbench.store.layout import history_key
 
 if TYPE_CHECKING:
     from workbench.site import Site
@@ -43,12 +46,22 @@ class Generation:
 
 
 def history(store: Store, *, limit: int = SHOWN) -> tuple[Generation, ...]:
-    """Return the last generations, the current one first."""
-    now = current(store)
-    numbers = sorted((_number(entry.key) for entry in store.entries(HISTORY)), reverse=True)
-    # a publisher that was killed had kept the generation that it then did not replace
-    older = [number for number in numbers if number < now.generation][: limit - 1]
-    registries = [now, *(_kept(store, number) for number in older)]
+    """Return the last generations, the current one first; none is current where the registry is lost or damaged.
+
+    Raises UsageError for a `limit` below 1.
+    """
+    if limit < 1:
+        raise UsageError(f"--limit {limit}: show 1 generation or more")
+    now = Registry()
+    with suppress(Damaged):
+        now = current(store)
+    numbers = reversed(generations(store))
+    if now.generation:
+        # a publisher that was killed had kept the generation that it then did not replace
+        older = [number for number in numbers if number < now.generation][: limit - 1]
+        registries = [now, *(_kept(store, number) for number in older)]
+    else:
+        registries = [_kept(store, number) for number in islice(numbers, limit)]
     return tuple(
         Generation(
             number=registry.generation,
@@ -65,45 +78,61 @@ def rollback(site: Site, store: Store, generation: int, *, dry_run: bool = False
     """Publish what a generation published, no more and no less, in one step. No file is deleted.
 
     Wheels that came later leave the index and stay in the store. It makes a new generation, so a rollback can
-    be rolled back.
+    be rolled back. A registry that is lost or damaged is one that followed the newest that is kept.
 
-    Raises UsageError for a generation that is not kept, or that had wheels whose files are deleted.
+    Raises UsageError for a generation that is not kept, or that had wheels whose files are not there any more,
+    StoreError where they are being deleted.
     """
+    before, instead = current_or_kept(store)
+    if generation == before.generation and instead is None:
+        return Change(done=(), generation=generation, dry_run=dry_run)
     target = _kept(store, generation)
-    there = {entry.key for entry in store.entries(FILES)}
-    lost = [
-        wheel.filename
-        for _, wheel in target.wheels()
-        if wheel.url.startswith(FILES) and wheel.url not in there
-    ]
-    if lost:
-        raise UsageError(
-            f"generation {generation} had {', '.join(lost)}, which is not in {store.place} any more: publish "
-            "it again, or go back to a later generation"
-        )
     now = timestamp(datetime.now(UTC))
 
     def change(registry: Registry) -> Registry:
         return restored(registry, target, removed=now)
 
-    before = current(store)
-    after = change(before)
-    done = _differences(before, after)
-    if dry_run or not done:
+    done = _differences(before, change(before))
+    if instead is not None:
+        done = ("make the registry anew", *done)
+    if not done:
         return Change(done=done, generation=before.generation, dry_run=dry_run)
+    _refuse_what_is_gone(store, before, target)
+    if dry_run:
+        return Change(done=done, generation=before.generation, dry_run=True)
     store.prepare()
-    amended = amend(store, change, f"rollback to generation {generation}", may_shrink=True)
+    what = f"rollback to generation {generation}"
+    amended = amend(store, change, what, may_shrink=True, instead=instead)
     draw_pages(site, store)
-    return Change(done=done, generation=amended.after.generation)
+    return Change(done=done, generation=amended.generation)
 
 
-def last_kept(store: Store) -> Registry:
-    """Return the newest registry in the history, as one that a lost registry would have followed."""
-    numbers = [_number(entry.key) for entry in store.entries(HISTORY)]
-    if not numbers:
-        return Registry()
-    kept = _kept(store, max(numbers))
-    return replace(kept, generation=kept.generation + 1)
+def current_or_kept(store: Store) -> tuple[Registry, Registry | None]:
+    """Return a store's registry; for one that is lost or damaged, twice the newest that is kept.
+
+    The second is for `amend`, as what stands instead. The number of the kept one is that of the one that is gone.
+    """
+    with suppress(Damaged):
+        registry = current(store)
+        if registry.generation:
+            return registry, None
+    numbers = generations(store)
+    kept = replace(_kept(store, numbers[-1]), generation=numbers[-1] + 1) if numbers else Registry()
+    return kept, kept
+
+
+def _refuse_what_is_gone(store: Store, before: Registry, target: Registry) -> None:
+    """See early, and with the way out, what `amend` sees to in the end."""
+    here = {wheel.filename for _, wheel in before.wheels()}
+    back = [(name, wheel) for name, wheel in target.wheels() if wheel.filename not in here and is_ours(wheel)]
+    files = look(store, (wheel.url for _, wheel in back))
+    lost = [wheel.filename for name, wheel in back if any(faults(name, wheel, files))]
+    if lost:
+        raise UsageError(
+            f"generation {target.generation} had {', '.join(lost)}, which is not whole in {store.place} any "
+            "more: publish it again, or go back to a later generation"
+        )
+    refuse_while_deleting(before, (wheel.filename for _, wheel in back), store.place)
 
 
 def restored(registry: Registry, target: Registry, *, removed: str) -> Registry:
@@ -111,7 +140,7 @@ def restored(registry: Registry, target: Registry, *, removed: str) -> Registry:
     back = {wheel.filename for _, wheel in target.wheels()}
     for name, wheel in tuple(registry.wheels()):
         if wheel.filename not in back:
-            registry = without(registry, name, wheel, removed=removed, delete_after=None)
+            registry = without(registry, name, wheel.filename, removed=removed, delete_after=None)
     still = tuple(gone for gone in registry.removed if gone.filename not in back)
     return replace(registry, packages=target.packages, removed=still)
 
@@ -123,10 +152,6 @@ def _kept(store: Store, generation: int) -> Registry:
             f"{store.place} has no generation {generation} to go back to: 'invoke history' lists those it has"
         )
     return loads(stored.content, where=f"{store.place}/{history_key(generation)}")
-
-
-def _number(key: str) -> int:
-    return int(key.removeprefix(HISTORY).removesuffix(".json"))
 
 
 def _differences(before: Registry, after: Registry) -> tuple[str, ...]:
@@ -141,5 +166,9 @@ def _differences(before: Registry, after: Registry) -> tuple[str, ...]:
             if old[filename] != new[filename]
         ),
         *(f"forget project {name}" for name in sorted(before.packages.keys() - after.packages.keys())),
-        *(f"restore project {name}" for name in sorted(after.packages.keys() - before.packages.keys())),
+        *(
+            f"restore project {name}"
+            for name, package in sorted(after.packages.items())
+            if (was := before.packages.get(name)) is None or replace(was, wheels=package.wheels) != package
+        ),
     )

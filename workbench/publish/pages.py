@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-from concurrent.futures import ThreadPoolExecutor
-from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from workbench.errors import StoreError
-from workbench.files import write_whole
-from workbench.index.draw import STATE, draw, is_drawn
+from workbench.files import one_at_a_time, write_whole
+from workbench.index.draw import STATE, draw
 from workbench.index.folder import Drawn, write
 from workbench.index.page import Page
+from workbench.publish import bucket_pages
+from workbench.publish.bucket_pages import is_page, served_as
+from workbench.publish.registry import wait
 from workbench.registry.file import dumps
 from workbench.registry.model import Registry
 from workbench.store.layout import INDEX, REGISTRY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from workbench.site import Settings, Site
-    from workbench.store.protocol import Entry, Store
+    from workbench.site import Site
+    from workbench.store.protocol import Store
 
 ATTEMPTS = 20
+COPYING = "registry.lock"
+"""The lock, in a site's own corner, of who writes or commits the checkout's copy of the registry."""
 
 
 def draw_pages(site: Site, store: Store, *, afresh: bool = False) -> Drawn:
@@ -36,101 +36,60 @@ def draw_pages(site: Site, store: Store, *, afresh: bool = False) -> Drawn:
         if afresh:
             store.delete(INDEX + STATE)
         drawn = write(store.folder / REGISTRY, store.folder / INDEX, site.settings)
-        copy_registry(site, store)
+        if (store.folder / REGISTRY).resolve() != site.registry.resolve():
+            _copy_registry(site, store)
         return drawn
-    for _ in range(ATTEMPTS):
-        remote = _draw_remote(store, site.settings)
-        if remote is not None:
-            _copy(site, remote.document)
-            return remote.drawn
+    for attempt in range(ATTEMPTS):
+        there = bucket_pages.look(store)
+        drawing = bucket_pages.plan(store, site.settings, there, afresh=afresh)
+        if bucket_pages.carry_out(store, there, drawing) and _copy_registry(site, store) == there.version:
+            return drawing.drawn
+        wait(attempt)
     raise StoreError(
         f"{store.place}: others changed the index {ATTEMPTS} times while it was drawn. The registry is "
         "written; run 'invoke reconcile' to draw the pages"
     )
 
 
-def copy_registry(site: Site, store: Store) -> None:
-    """Bring the checkout's copy of the registry up to the store's, the authority."""
-    if store.folder is None or (store.folder / REGISTRY).resolve() != site.registry.resolve():
-        stored = store.read(REGISTRY)
-        _copy(site, stored.content if stored else None)
+def _copy_registry(site: Site, store: Store) -> str | None:
+    """Bring the checkout's copy of the registry up to the store's, the authority; return that one's version.
 
-
-def _copy(site: Site, document: bytes | None) -> None:
-    if document is not None and not (site.registry.exists() and site.registry.read_bytes() == document):
-        write_whole(site.registry, document)
-
-
-class _Remote(NamedTuple):
-    """A drawing, and the registry document that it was drawn from; None where the store has none."""
-
-    drawn: Drawn
-    document: bytes | None
-
-
-def _draw_remote(store: Store, settings: Settings) -> _Remote | None:
-    """Draw once; None when another publisher changed a page or the registry meanwhile.
-
-    The pages are listed before the registry is read, and each is replaced only in the version listed. So a
-    page drawn from a newer registry is never replaced by one from an older: its writer saw that newer
-    registry before it wrote, and had it written before the listing, the registry read after that would be as
-    new.
+    Of several processes in one checkout the last one to copy has also read last, so none takes the copy back.
     """
-    there = {entry.key: entry for entry in store.entries(INDEX)}
+    with one_at_a_time(site.state / COPYING):
+        stored = store.read(REGISTRY)
+        here = site.registry.read_bytes() if site.registry.exists() else None
+        if stored is not None and stored.content != here:
+            write_whole(site.registry, stored.content)
+    return stored.version if stored else None
+
+
+def differing_pages(site: Site, store: Store) -> tuple[str, ...]:
+    """Return the keys of the pages that are not as they would be drawn now, and of those that would not be drawn."""
+    return _differing_in_folder(site, store) if store.folder else _differing_in_bucket(site, store)
+
+
+def _differing_in_bucket(site: Site, store: Store) -> tuple[str, ...]:
+    drawing = bucket_pages.plan(store, site.settings, bucket_pages.look(store), afresh=True)
+
+    def differs(key: str, page: Page) -> bool:
+        if store.served(key) not in (None, served_as(page)):
+            return True
+        stored = store.read(key)  # a listed version does not always tell what the bytes are
+        return stored is None or stored.content != page.content
+
+    return (*(key for key, page in drawing.changed if differs(key, page)), *drawing.stale)
+
+
+def _differing_in_folder(site: Site, store: Store) -> tuple[str, ...]:
+    there = [entry.key for entry in store.entries(INDEX)]
     stored = store.read(REGISTRY)
     document = stored.content if stored else dumps(Registry()).encode()
-    changed: list[tuple[str, Page]] = []
-    drawn: set[str] = set()
-    for page in draw(io.BytesIO(document), settings, where=f"{store.place}/{REGISTRY}"):
-        if not isinstance(page, Page) or page.path == STATE:
-            continue  # what lies in the store tells what is to be done; a state beside it could only disagree
-        for key in _keys(page):
-            drawn.add(key)
-            if not _holds(there.get(key), page.content):
-                changed.append((key, page))
-
-    def put(job: tuple[str, Page]) -> bool:
-        key, page = job
-        entry = there.get(key)
-        expected = entry.version if entry else None
-        return store.replace(key, page.content, expected=expected, content_type=page.type)
-
-    stale = [key for key in there if key not in drawn and _is_page(key)]
-    with ThreadPoolExecutor(store.streams) as pool:
-        # what is linked to before what links to it: a root lies above its projects
-        changed.sort(key=lambda job: -_depth(job[0]))
-        for _, jobs in groupby(changed, key=lambda job: _depth(job[0])):
-            if not all(pool.map(put, jobs)):
-                return None
-        list(pool.map(store.delete, stale))
-    if changed or stale:
-        now = store.read(REGISTRY)
-        if (now.version if now else None) != (stored.version if stored else None):
-            return None
-    drawn_pages = Drawn(written=len(changed), unchanged=len(drawn) - len(changed), removed=len(stale))
-    return _Remote(drawn_pages, stored.content if stored else None)
-
-
-def _keys(page: Page) -> Iterator[str]:
-    """Yield where a page lies: for an index document, at its folder's own key as well."""
-    key = INDEX + page.path
-    yield key
-    folder, _, name = key.rpartition("/")
-    if name in ("index.html", "index.json"):
-        yield f"{folder}/"
-
-
-def _is_page(key: str) -> bool:
-    path = key.removeprefix(INDEX)
-    return is_drawn(f"{path}index.html" if key.endswith("/") else path)
-
-
-def _depth(key: str) -> int:
-    return key.removesuffix("/").count("/") if key.endswith("/") else key.rpartition("/")[0].count("/")
-
-
-def _holds(entry: Entry | None, content: bytes) -> bool:
-    """Say whether a listed page has these bytes; never where its version is no MD5 (as with KMS)."""
-    return (
-        entry is not None and entry.version == f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
+    drawing = draw(io.BytesIO(document), site.settings, where=f"{store.place}/{REGISTRY}")
+    drawn = {
+        INDEX + page.path: page.content for page in drawing if isinstance(page, Page) and page.path != STATE
+    }
+    differing = (
+        key for key, content in drawn.items() if (page := store.read(key)) is None or page.content != content
     )
+    return (*differing, *(key for key in there if key not in drawn and is_page(key)))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.console import file_size
 from workbench.errors import StoreError, UsageError
-from workbench.publish.registry import timestamp
+from workbench.publish.files import linked
+from workbench.publish.registry import refuse_while_deleting, timestamp
 from workbench.registry.file import dumps
 from workbench.registry.model import Package, PublishedWheel, Registry
 from workbench.registry.unavailable import filled
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from workbench.files import Identity
     from workbench.registry.model import BuildFacts
     from workbench.store.protocol import Content, Entry
     from workbench.verify.report import Report
@@ -31,15 +33,16 @@ class Candidate:
     """A verified wheel to publish.
 
     `project` is the normalised name, `package` the project's facts without wheels, `wheel` the registry's
-    entry, made from what verification computed, `path` the file, `metadata` its ``METADATA`` and `provenance`
-    its attestations (PEP 740), where there are any. `texts` are what the entry links to beside these, by key: the
-    build's log, the patches.
+    entry, made from what verification computed, `path` the file, `identity` what it was when it was verified,
+    `metadata` its ``METADATA`` and `provenance` its attestations (PEP 740), where there are any. `texts` are what the
+    entry links to beside these, by key: the build's log, the patches.
     """
 
     project: str
     package: Package
     wheel: PublishedWheel
     path: Path
+    identity: Identity
     metadata: bytes
     provenance: bytes | None = None
     texts: Mapping[str, bytes] = field(default_factory=dict)
@@ -78,6 +81,7 @@ class Candidate:
             package=package,
             wheel=wheel,
             path=report.path,
+            identity=report.identity,
             metadata=report.metadata,
             provenance=provenance,
             texts=texts or {},
@@ -86,12 +90,18 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write:
-    """A file to create in the store: its key, what it holds and that content's sha256."""
+    """A file to create in the store: its key, what it holds and that content's sha256.
+
+    `identity` is what a file was when its hash was taken. `listed` says that something lies there already, of which
+    the store is to say whether it is the same.
+    """
 
     key: str
     content: Content
     sha256: str
     size: int
+    identity: Identity | None = None
+    listed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +173,7 @@ class Plan:
 class Found:
     """What a store holds, as far as some candidates are concerned.
 
-    `entries` are the files of their projects by key; `records` are those of wheels that are there and not
+    `entries` are the files of these wheels by key; `records` are those of wheels that are there and not
     registered, by key, read.
     """
 
@@ -220,8 +230,6 @@ def _planned(candidate: Candidate, found: Found, place: str, public_url: str | N
     filename = wheel.filename
     _refuse_other_bytes(found.registry, wheel, place)
     entry = found.entries.get(file_key(project, filename))
-    if entry is not None and entry.size != wheel.size:
-        raise taken(filename, f"{place}/{entry.key}")
     if candidate.provenance is not None and public_url is not None and public_url.startswith("https://"):
         wheel = replace(wheel, provenance=url(public_url, provenance_key(project, filename)))
     record = found.records.get(record_key(project, filename))
@@ -231,11 +239,19 @@ def _planned(candidate: Candidate, found: Found, place: str, public_url: str | N
     elif record is not None:
         _refuse_other_bytes(record, wheel, place)
         _, wheel = next(record.wheels())
+    if entry is not None and entry.size != wheel.size:
+        if published is None and record is None:
+            raise taken(filename, f"{place}/{entry.key}")
+        raise StoreError(
+            f"{place}/{entry.key} is {entry.size} bytes long, not {wheel.size}: somebody wrote over it. Put this "
+            f"wheel into wheels/, and 'invoke reconcile' puts it back"
+        )
     writes = _writes(candidate, wheel)
     if published is not None or record is not None:
         # recorded, so it is known whose bytes lie there; else the store compares them as it is asked to create them
         there = {*found.entries, record_key(project, filename)}
         writes = tuple(write for write in writes if write.key not in there)
+    writes = tuple(replace(write, listed=write.key in found.entries) for write in writes)
     return PlannedWheel(candidate=candidate, wheel=wheel, writes=writes, registered=published is not None)
 
 
@@ -245,10 +261,14 @@ def _writes(candidate: Candidate, wheel: PublishedWheel) -> tuple[Write, ...]:
     if candidate.provenance is not None:
         contents.append((provenance_key(project, filename), candidate.provenance))
     # what was recorded before may have come from another build, with another log
-    contents += [(key, text) for key, text in candidate.texts.items() if key in _linked(wheel)]
+    contents += [(key, text) for key, text in candidate.texts.items() if key in linked(wheel)]
     contents.append((record_key(project, filename), record_of(project, candidate.package, wheel)))
     file = Write(
-        key=file_key(project, filename), content=candidate.path, sha256=wheel.sha256, size=wheel.size
+        key=file_key(project, filename),
+        content=candidate.path,
+        sha256=wheel.sha256,
+        size=wheel.size,
+        identity=candidate.identity,
     )
     beside = (
         Write(key=key, content=content, sha256=hashlib.sha256(content).hexdigest(), size=len(content))
@@ -257,25 +277,14 @@ def _writes(candidate: Candidate, wheel: PublishedWheel) -> tuple[Write, ...]:
     return (file, *beside)
 
 
-def _linked(wheel: PublishedWheel) -> set[str | None]:
-    """Return what a registry entry links to beside the wheel's own files."""
-    return {wheel.build.log, *(patch.url for patch in wheel.build.patches)} if wheel.build else set()
-
-
 def _refuse_other_bytes(registry: Registry, wheel: PublishedWheel, place: str) -> None:
     published = registry.find(wheel.filename)
     if published is not None and published[1].sha256 != wheel.sha256:
         raise taken(wheel.filename, f"sha256 {published[1].sha256} in {place}")
+    refuse_while_deleting(registry, [wheel.filename], place)
     for gone in registry.removed:
-        if gone.filename != wheel.filename:
-            continue
-        if gone.sha256 != wheel.sha256:
+        if gone.filename == wheel.filename and gone.sha256 != wheel.sha256:
             raise taken(wheel.filename, f"removed on {gone.removed[:10]} from {place}")
-        if gone.state == "deleting":
-            raise StoreError(
-                f"{wheel.filename} is being deleted from {place}: let 'invoke store-clean --apply' finish "
-                "that, then publish it again"
-            )
 
 
 def _cell(tag: str) -> tuple[str, str]:

@@ -5,23 +5,22 @@ from __future__ import annotations
 import hashlib
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from workbench.errors import RegistryError, StoreError, WorkbenchError
-from workbench.publish.pages import draw_pages
-from workbench.registry.file import encode, load, loads
-from workbench.registry.importing import Merged, merge
+from workbench.errors import FilenameTaken, RegistryError, StoreError
+from workbench.publish.files import faults, is_ours, look
+from workbench.registry.file import Damaged, dumps, encode, load, loads
 from workbench.registry.model import Registry
-from workbench.store.layout import HISTORY, INDEX, REGISTRY, history_key
-from workbench.store.opening import open_store
+from workbench.store.layout import HISTORY, INDEX, REGISTRY, damaged_key, generation_of, history_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
-    from workbench.registry.model import Package
     from workbench.site import Site
     from workbench.store.protocol import Store, Stored
 
@@ -29,23 +28,12 @@ ATTEMPTS = 40
 LONGEST_WAIT = 2.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Amended:
-    """A change of the registry: what it was, what it is, and as which bytes."""
+def current(store: Store, *, older: bytes | None = None) -> Registry:
+    """Return a store's registry, an empty one for a store that has none; for `older`, see `amend`.
 
-    before: Registry
-    after: Registry
-    document: bytes
-
-    @property
-    def changed(self) -> bool:
-        """Whether anything changed."""
-        return self.after != self.before
-
-
-def current(store: Store) -> Registry:
-    """Return a store's registry, an empty one for a store that has none. Raises StoreError, RegistryError."""
-    return _parsed(store, store.read(REGISTRY))
+    Raises StoreError, RegistryError.
+    """
+    return _parsed(store, store.read(REGISTRY), older=older)
 
 
 def amend(
@@ -54,41 +42,128 @@ def amend(
     what: str,
     *,
     may_shrink: bool = False,
+    instead: Registry | None = None,
     older: bytes | None = None,
-) -> Amended:
-    """Change a store's registry, and begin anew from the newer one when another publisher was faster.
+) -> Registry:
+    """Change a store's registry and return it; begin anew from the newer one when another publisher was faster.
 
-    `change` is a pure function, called once for every attempt; `what` is kept as the change's description.
-    The generation replaced is kept in the history first, so each can be gone back to. `older` is a document of the
-    older form: where it is what the store has, it counts as an empty registry, and is replaced.
+    `change` is a pure function, called once for every attempt; `what` is kept as the change's description. Where the
+    registry is lost, or is damaged, the change is made to the one that stands `instead`; without one a damaged
+    registry is an error. `older` is a document of the older form: where it is what the store has, it counts as an empty
+    registry, and is replaced.
+
+    What holds of every change, however it is stopped:
+
+    - The registry that is replaced is kept in the history first, so each generation can be gone back to.
+    - A generation has a number that none in the history has, also where the registry was lost or set back.
+    - The files of each wheel that a change adds are looked at after the registry that it replaces was read. Whoever
+      deletes files says so in the registry first (``changes.delete_due``): what was seen stays, or the registry
+      changes and this attempt is lost.
 
     Raises RegistryError when wheels would vanish from the registry and `may_shrink` is not set, and when the change
-    makes a registry that could not be read again.
+    makes a registry that could not be read again; FilesMissing, and StoreError for a wheel that is being deleted.
     """
     for attempt in range(ATTEMPTS):
         stored = store.read(REGISTRY)
-        before = _parsed(store, stored, older=older)
-        changed = change(before)
-        if changed == before:
-            return Amended(before=before, after=before, document=stored.content if stored else b"")
-        if not may_shrink:
-            _refuse_to_shrink(store, stored, before, changed)
+        before = start = _parsed(store, stored, may_be_damaged=instead is not None, older=older)
+        if instead is not None and not before.generation:
+            start = instead
+        changed = change(start)
+        if changed == before and (stored is None or before.generation):
+            return before
+        with ThreadPoolExecutor(store.streams) as pool:
+            looking = pool.submit(_look_again, store, before, start, changed)
+            numbering = pool.submit(_newest, store, before)
+            if not may_shrink:
+                _refuse_to_shrink(store, before, changed)
+            looking.result()
+            is_older = stored is not None and stored.content == older
+            newest = _keep(store, None if is_older else stored, before, numbering.result())
         now = timestamp(datetime.now(UTC))
-        # a registry that was lost is followed from the one that it is made anew from
-        generation = max(before.generation, changed.generation) + 1
-        after = replace(changed, generation=generation, updated=now, change=what)
+        after = replace(changed, generation=max(newest, changed.generation) + 1, updated=now, change=what)
         document = encode(after, before=before, where=f"{store.place}/{REGISTRY}")
-        if stored is not None and stored.content != older:
-            key = history_key(before.generation)
-            store.create(key, stored.content, sha256=hashlib.sha256(stored.content).hexdigest())
         if store.replace(REGISTRY, document, expected=stored.version if stored else None):
-            return Amended(before=before, after=after, document=document)
-        # publishers that collided once must not meet again at the same beat
-        time.sleep(random.uniform(0, min(LONGEST_WAIT, 0.02 * 2**attempt)))  # noqa: S311 - no secret
+            return after
+        wait(attempt)
     raise StoreError(
         f"{store.place}: others changed the registry {ATTEMPTS} times in a row before this change could be "
         "made. The files are there; run the same command again"
     )
+
+
+class FilesMissing(StoreError):
+    """A change would name files that are not there, or not whole: nothing was changed. `missing` says which."""
+
+    def __init__(self, place: str, missing: Sequence[str]) -> None:
+        self.missing = "; ".join(missing)
+        super().__init__(
+            f"{place}: {self.missing}: a wheel is registered only while its files are there, whole. Publish it again"
+        )
+
+
+def wait(attempt: int) -> None:
+    """Wait after a lost race: the longer the more were lost, and for a random while.
+
+    So publishers that collided once do not meet again at the same beat.
+    """
+    time.sleep(random.uniform(0, min(LONGEST_WAIT, 0.02 * 2**attempt)))  # noqa: S311 - no secret
+
+
+def _look_again(store: Store, before: Registry, start: Registry, after: Registry) -> None:
+    known = {wheel.filename for _, wheel in before.wheels()}
+    added = [
+        (name, wheel) for name, wheel in after.wheels() if wheel.filename not in known and is_ours(wheel)
+    ]
+    refuse_while_deleting(start, (wheel.filename for _, wheel in added), store.place)
+    files = look(store, (wheel.url for _, wheel in added))
+    missing = [str(fault) for name, wheel in added for fault in faults(name, wheel, files)]
+    if missing:
+        raise FilesMissing(store.place, missing)
+
+
+def refuse_while_deleting(registry: Registry, filenames: Iterable[str], place: str) -> None:
+    """Raise StoreError for wheels whose files are being deleted."""
+    deleting = {gone.filename for gone in registry.removed if gone.state == "deleting"}.intersection(
+        filenames
+    )
+    if deleting:
+        raise StoreError(
+            f"{', '.join(sorted(deleting))}: being deleted from {place}: let 'invoke store-clean --apply' finish that, "
+            "then publish it again"
+        )
+
+
+def _newest(store: Store, before: Registry) -> int:
+    """Return the newest generation in the history that is not older than this one, or 0."""
+    since = history_key(before.generation - 1) if before.generation else HISTORY
+    return max(generations(store, after=since), default=0)
+
+
+def _keep(store: Store, stored: Stored | None, before: Registry, newest: int) -> int:
+    """Keep a registry in the history, of which `newest` is known; return the newest generation that there was.
+
+    A registry that was set back (``git checkout`` of a folder store's) and then changed has the number of another. It
+    is kept under the next that is free.
+    """
+    if stored is None or not before.generation:
+        if stored is not None:  # damaged
+            digest = hashlib.sha256(stored.content).hexdigest()
+            store.create(damaged_key(digest), stored.content, sha256=digest)
+        # the one that is gone came after the newest that was kept
+        return newest + 1 if newest or stored else 0
+    for number in (before.generation, *range(newest + 1, newest + ATTEMPTS)):
+        same = number == before.generation
+        document = stored.content if same else dumps(replace(before, generation=number)).encode()
+        with suppress(FilenameTaken):
+            store.create(history_key(number), document, sha256=hashlib.sha256(document).hexdigest())
+            return int(max(number, newest))
+    raise StoreError(f"{store.place}: others change the history again and again; run the same command again")
+
+
+def generations(store: Store, *, after: str = HISTORY) -> list[int]:
+    """Return the numbers of the generations that are kept at the keys after one, in their order."""
+    numbers = (generation_of(entry.key) for entry in store.entries(HISTORY, after=after))
+    return [number for number in numbers if number is not None]
 
 
 def refuse_a_store_behind(site: Site, store: Store, registry: Registry) -> None:
@@ -97,7 +172,10 @@ def refuse_a_store_behind(site: Site, store: Store, registry: Registry) -> None:
     That is the wrong bucket, or one that lost its registry: publishing there would take those wheels off the
     index.
     """
+    refuse_a_lost_registry(store, registry)
     copy = load(site.registry)
+    if copy.generation > registry.generation:
+        registry = current(store)  # another process of this checkout may have published since
     known = {wheel.filename for _, wheel in registry.wheels()} | {gone.filename for gone in registry.removed}
     lost = sorted(wheel.filename for _, wheel in copy.wheels() if wheel.filename not in known)
     if lost and copy.generation > registry.generation:
@@ -108,50 +186,13 @@ def refuse_a_store_behind(site: Site, store: Store, registry: Registry) -> None:
         )
 
 
-def declare(site: Site, name: str, package: Package) -> None:
-    """Register a project without wheels, or new facts of one that is registered, and draw its page.
-
-    Where that fails or is interrupted, a project that was not registered before is taken out again.
-    """
-    store = open_store(site)
-    store.prepare()
-
-    def change(registry: Registry) -> Registry:
-        known = registry.packages.get(name)
-        return registry.with_package(name, known.described_by(package) if known else package)
-
-    amended = amend(store, change, f"declare {name}")
-    try:
-        draw_pages(site, store)
-    except BaseException:
-        if name not in amended.before.packages:
-            amend(store, lambda registry: _without(registry, name, package), f"take back {name}")
-            # the error that is on its way counts more than another one of the same kind
-            with suppress(WorkbenchError, OSError):
-                draw_pages(site, store)
-        raise
-
-
-def _without(registry: Registry, name: str, package: Package) -> Registry:
-    """Return a registry without a project, unless others have made something of it."""
-    if registry.packages.get(name) != package:
-        return registry
-    others = {key: value for key, value in registry.packages.items() if key != name}
-    return replace(registry, packages=others)
-
-
-def adopt(site: Site, imported: Registry, *, older: bytes | None = None, dry_run: bool = False) -> Merged:
-    """Register what another registry has and ours does not, and draw the pages; return what came of it.
-
-    `older` is the document that it was read from, in case that is what the store has as its registry.
-    """
-    store = open_store(site)
-    if dry_run:
-        return merge(_parsed(store, store.read(REGISTRY), older=older), imported)
-    store.prepare()
-    amended = amend(store, lambda ours: merge(ours, imported).registry, "import a registry", older=older)
-    draw_pages(site, store)
-    return merge(amended.before, imported)
+def refuse_a_lost_registry(store: Store, registry: Registry) -> None:
+    """Raise RegistryError for a store without a registry that had one."""
+    if not registry.generation and _had_registry(store) and store.read(REGISTRY) is None:
+        raise RegistryError(
+            f"{store.place}: {REGISTRY} is gone, but wheels were published here: 'invoke reconcile' makes it "
+            "anew. A publish that goes on without it takes them off the index; --allow-shrink does so"
+        )
 
 
 def timestamp(when: datetime) -> str:
@@ -159,18 +200,27 @@ def timestamp(when: datetime) -> str:
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _parsed(store: Store, stored: Stored | None, *, older: bytes | None = None) -> Registry:
+def _parsed(
+    store: Store, stored: Stored | None, *, may_be_damaged: bool = False, older: bytes | None = None
+) -> Registry:
     if stored is None or stored.content == older:
         return Registry()
-    return loads(stored.content, where=f"{store.place}/{REGISTRY}")
+    try:
+        return _loaded(stored.content, f"{store.place}/{REGISTRY}")
+    except Damaged:
+        if may_be_damaged:
+            return Registry()
+        raise
 
 
-def _refuse_to_shrink(store: Store, stored: Stored | None, before: Registry, after: Registry) -> None:
-    if stored is None and _had_registry(store) and store.read(REGISTRY) is None:
-        raise RegistryError(
-            f"{store.place}: {REGISTRY} is gone, but wheels were published here: 'invoke reconcile' makes it "
-            "anew from their records. Publishing now would take them off the index; --allow-shrink does so"
-        )
+@lru_cache(maxsize=2)
+def _loaded(document: bytes, where: str) -> Registry:
+    """Return what a document holds; one that was read already is not parsed again."""
+    return loads(document, where=where)
+
+
+def _refuse_to_shrink(store: Store, before: Registry, after: Registry) -> None:
+    refuse_a_lost_registry(store, before)
     listed = {wheel.filename for _, wheel in after.wheels()}
     lost = sorted(wheel.filename for _, wheel in before.wheels() if wheel.filename not in listed)
     if lost:
@@ -183,9 +233,7 @@ def _refuse_to_shrink(store: Store, stored: Stored | None, before: Registry, aft
 def _had_registry(store: Store) -> bool:
     """Say whether there was a registry once: pages of projects and the history come only after one."""
     pages = store.entries(f"{INDEX}simple/")
-    return any(entry.key.count("/") > INDEX.count("/") + 1 for entry in pages) or any(
-        True for _ in store.entries(HISTORY)
-    )
+    return any(entry.key.count("/") > INDEX.count("/") + 1 for entry in pages) or bool(generations(store))
 
 
 def _some(filenames: list[str]) -> str:

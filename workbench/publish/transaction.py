@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench import console
 from workbench.errors import FilenameTaken, StoreError
+from workbench.files import Identity
+from workbench.publish.files import look
 from workbench.publish.pages import draw_pages
 from workbench.publish.plan import Found, decide, merge
-from workbench.publish.registry import amend, current, refuse_a_store_behind
+from workbench.publish.registry import FilesMissing, amend, current, refuse_a_store_behind
 from workbench.registry.file import loads
-from workbench.store.layout import FILES, RECORDS, file_key, record_key, url
+from workbench.store.layout import RECORDS, file_key, record_key, url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from workbench.index.folder import Drawn
-    from workbench.publish.plan import Candidate, Plan, PlannedWheel
+    from workbench.publish.plan import Candidate, Plan, PlannedWheel, Write
+    from workbench.registry.model import Registry
     from workbench.site import Site
     from workbench.store.protocol import Store
+
+ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,25 +73,22 @@ def publish(
 ) -> Published:
     """Publish verified wheels; what is published already is left alone, what was cut short is completed.
 
-    Every file that was written is looked at again before the registry names it; `deep` reads it back whole.
+    Every file is looked at again just before the registry names it; `deep` reads back what was written.
 
     Raises FilenameTaken for a filename that is published with other bytes, RegistryError where wheels would
     vanish from the index, StoreError for a store that fails or does not keep what it was given.
     """
-    plan = plan_publish(site, store, candidates)
+    found = _look(store, candidates)
+    plan = decide(candidates, found, place=store.place, public_url=site.settings.public_url)
     generation = plan.generation
     drawn = None
     if not dry_run:
         if not plan.is_done:
             store.prepare()
             if not may_shrink:
-                refuse_a_store_behind(site, store, current(store))
-            plan = _write_files(store, plan, deep=deep)
-            names = ", ".join(planned.wheel.filename for planned in plan.wheels if not planned.registered)
-            amended = amend(
-                store, lambda registry: merge(registry, plan), f"publish {names}", may_shrink=may_shrink
-            )
-            generation = amended.after.generation
+                refuse_a_store_behind(site, store, found.registry)
+            plan, amended = _carry_out(site, store, plan, may_shrink=may_shrink, deep=deep)
+            generation = amended.generation
         drawn = draw_pages(site, store)
     public_url = site.settings.public_url
     paths = (planned.wheel.url for planned in plan.wheels)
@@ -92,66 +96,126 @@ def publish(
     return Published(plan=plan, generation=generation, drawn=drawn, urls=urls)
 
 
-def plan_publish(site: Site, store: Store, candidates: Sequence[Candidate]) -> Plan:
-    """Return what publishing these wheels would do. Nothing is changed.
+def _look(store: Store, candidates: Sequence[Candidate]) -> Found:
+    """Return what a store holds of these wheels.
 
-    A store is asked for its registry, for a listing for each project, and for the records of wheels that are there
-    and not registered. Raises as `publish` does.
+    It is asked for its registry, for a listing for each project, and for the records of wheels that are there and not
+    registered.
     """
-    projects = sorted({candidate.project for candidate in candidates})
+    wheels = [(candidate.project, candidate.wheel.filename) for candidate in candidates]
     with ThreadPoolExecutor(store.streams) as pool:
         reading = pool.submit(current, store)
-        listings = pool.map(lambda project: list(store.entries(f"{FILES}{project}/")), projects)
-        entries = {entry.key: entry for listing in listings for entry in listing}
+        keys = (
+            key
+            for candidate in candidates
+            for key in (file_key(candidate.project, candidate.wheel.filename), *candidate.texts)
+        )
+        entries = look(store, keys)
         registry = reading.result()
     records = {}
-    for candidate in candidates:
-        filename = candidate.wheel.filename
-        if file_key(candidate.project, filename) in entries and registry.find(filename) is None:
-            key = record_key(candidate.project, filename)
+    for project, filename in wheels:
+        if file_key(project, filename) in entries and registry.find(filename) is None:
+            key = record_key(project, filename)
             stored = store.read(key)
             if stored is not None:
                 records[key] = loads(stored.content, where=f"{store.place}/{key}")
-    found = Found(registry=registry, entries=entries, records=records)
-    return decide(candidates, found, place=store.place, public_url=site.settings.public_url)
+    return Found(registry=registry, entries=entries, records=records)
+
+
+def _carry_out(
+    site: Site, store: Store, plan: Plan, *, may_shrink: bool, deep: bool
+) -> tuple[Plan, Registry]:
+    """Write the files of a plan and register its wheels; return what came of it.
+
+    Files that the plan found, or that were written, may be gone when the registry is to name them: somebody who
+    deletes removed wheels came between. Then it is planned again.
+    """
+    attempts = 0
+    while True:
+        plan = _write_files(store, plan, deep=deep)
+        names = ", ".join(planned.wheel.filename for planned in plan.wheels if not planned.registered)
+        what = f"publish {names}" if names else "put files back"
+        change = partial(merge, plan=plan)
+        try:
+            return plan, amend(store, change, what, may_shrink=may_shrink)
+        except FilesMissing as error:
+            attempts += 1
+            if attempts == ATTEMPTS:
+                raise StoreError(
+                    f"{store.place}: {error.missing}, just after it was written: this store does not keep what it is "
+                    "given, or others delete there. Nothing was registered"
+                ) from error
+            candidates = [planned.candidate for planned in plan.wheels]
+            found = _look(store, candidates)
+            plan = decide(candidates, found, place=store.place, public_url=site.settings.public_url)
 
 
 def _write_files(store: Store, plan: Plan, *, deep: bool) -> Plan:
-    """Write the files of a plan; return the plan with the registry entries as the records have them."""
+    """Write the files of a plan, and then the records; return the plan with the entries as the records have them.
+
+    All files of all wheels come before the first record, so what is recorded is whole, and one wheel that is refused
+    keeps all others out.
+    """
+    files = [write for planned in plan.wheels for write in planned.writes if not _is_record(write)]
+    for write in files:
+        _refuse_changed(write)
     count = len(plan.wheels)
     title = f"upload {count} wheels" if count > 1 else f"upload {plan.wheels[0].wheel.filename}"
     with console.progress(title, plan.size) as moved, ThreadPoolExecutor(store.streams) as pool:
-        jobs = [pool.submit(_write_wheel, store, planned, moved, deep=deep) for planned in plan.wheels]
         try:
-            return replace(plan, wheels=tuple(job.result() for job in jobs))
+            list(pool.map(lambda write: _write_file(store, write, moved, deep=deep), files))
+            recorded = pool.map(lambda planned: _record(store, planned, moved), plan.wheels)
+            return replace(plan, wheels=tuple(recorded))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
 
 
-def _write_wheel(
-    store: Store, planned: PlannedWheel, moved: Callable[[int], None], *, deep: bool
-) -> PlannedWheel:
-    """Write one wheel's files in their order, the record last, and look at each again."""
-    for write in planned.writes:
+def _is_record(write: Write) -> bool:
+    return write.key.startswith(RECORDS)
+
+
+def _write_file(store: Store, write: Write, moved: Callable[[int], None], *, deep: bool) -> None:
+    """Write one file, and see that it is the one that was verified, still.
+
+    Only some stores compare the sha256 that they are sent with what they are sent. So the file's identity tells, before
+    all files and after each, that what went up is what was hashed; nothing is read once more for that.
+    """
+    created = store.create(write.key, write.content, sha256=write.sha256, moved=moved, look=write.listed)
+    try:
+        _refuse_changed(write)
+    except StoreError:
+        if created:
+            store.delete(write.key)  # nobody has recorded it
+        raise
+    if not deep:
+        return  # it is looked at before the registry names it
+    problem = store.check(write.key, sha256=write.sha256, size=write.size, deep=True)
+    if problem:
+        raise StoreError(
+            f"{store.place}/{write.key} {problem}, just after it was written: this store does not keep "
+            "what it is given; the registry does not name the file"
+        )
+
+
+def _refuse_changed(write: Write) -> None:
+    path = write.content
+    if isinstance(path, Path) and write.identity is not None and Identity.of(path) != write.identity:
+        raise StoreError(f"{path} changed after it was verified: verify it again")
+
+
+def _record(store: Store, planned: PlannedWheel, moved: Callable[[int], None]) -> PlannedWheel:
+    """Write a wheel's record; return the wheel with the entry that is recorded, which may be another publisher's."""
+    for write in filter(_is_record, planned.writes):
         try:
             store.create(write.key, write.content, sha256=write.sha256, moved=moved)
         except FilenameTaken:
-            record = store.read(write.key) if write.key.startswith(RECORDS) else None
+            record = store.read(write.key)
             if record is None:
                 raise
-            # another publisher recorded the same wheel since the plan was made: its entry is the one that
-            # stays
+            # recorded since the plan was made: its entry is the one that stays
             _, wheel = next(loads(record.content, where=f"{store.place}/{write.key}").wheels())
             if wheel.sha256 != planned.wheel.sha256:
                 raise
             return replace(planned, wheel=wheel)
-        if not deep and write.content is not planned.candidate.path:
-            continue  # small, and checked by the store as it came
-        problem = store.check(write.key, sha256=write.sha256, size=write.size, deep=deep)
-        if problem:
-            raise StoreError(
-                f"{store.place}/{write.key} {problem}, just after it was written: this store does not keep "
-                "what it is given; the registry does not name the file"
-            )
     return planned

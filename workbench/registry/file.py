@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+class Damaged(RegistryError):
+    """The document is not JSON: it was cut short, or is none of ours."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Document:
     schema: int
@@ -30,15 +34,15 @@ class _Document:
 def loads(text: str | bytes, *, where: str) -> Registry:
     """Return the registry that a document holds. `where` names the document in errors.
 
-    Raises RegistryError for what is not JSON, not this schema's shape, or of another schema version; and for a
-    project or a file with a name that it cannot have, or that another has.
+    Raises Damaged for what is not JSON, RegistryError for what is not this schema's shape or of another version; and
+    for a project or a file with a name that it cannot have, or that another has.
     """
     from packaging.utils import is_normalized_name  # the index is drawn without it
 
     try:
         data = json.loads(text)
     except ValueError as error:
-        raise RegistryError(f"{where}: not JSON: {error}") from error
+        raise Damaged(f"{where}: not JSON: {error}") from error
     schema = data.get("schema", 1) if isinstance(data, dict) else None
     if schema == 1:
         raise RegistryError(

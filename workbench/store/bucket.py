@@ -5,6 +5,7 @@ No ACLs: buckets made since April 2023 refuse them.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 STALE_DAYS = 7
 OURS = "wheel-workbench"
-"""What the names of our policy statements and rules begin with; those of others are left alone."""
+"""What the names of our policy statements and rules begin with; those of others are left alone.
+
+They end with a hash of the prefix, for a bucket may hold several sites.
+"""
 
 Document = dict[str, Any]
 
@@ -47,17 +51,18 @@ def policy(bucket: str, prefix: str) -> Document:
     """
     below = f"{prefix.strip('/')}/*" if prefix.strip("/") else "*"
     listing: Document = {
-        "Sid": _sid("List"),
+        "Sid": _sid("List", prefix),
         "Effect": "Allow",
         "Principal": "*",
         "Action": ["s3:ListBucket"],
         "Resource": [f"arn:aws:s3:::{bucket}"],
     }
     if below != "*":
-        # a read of what is not there names no prefix, and must be allowed as well
+        # a read of what is not there names no prefix, and must be allowed as well; nothing tells it from a
+        # listing without a prefix, which therefore is
         listing["Condition"] = {"StringLikeIfExists": {"s3:prefix": [below]}}
     reading = {
-        "Sid": _sid("Read"),
+        "Sid": _sid("Read", prefix),
         "Effect": "Allow",
         "Principal": "*",
         "Action": ["s3:GetObject"],
@@ -81,7 +86,7 @@ def cors() -> Document:
 def lifecycle(prefix: str) -> Document:
     """Return the rule that aborts uploads which nobody has finished for a week."""
     rule = {
-        "ID": f"{OURS}-stale-uploads",
+        "ID": f"{OURS}-stale-uploads-{_short(prefix)}",
         "Status": "Enabled",
         "Filter": {"Prefix": f"{prefix.strip('/')}/" if prefix.strip("/") else ""},
         "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": STALE_DAYS},
@@ -107,7 +112,7 @@ def setup(store: S3Store, *, apply: bool = False) -> tuple[Setting, ...]:
     """
     client, bucket = store.client, store.settings.bucket
     with plainly(store.place):
-        client.head_bucket(Bucket=bucket)
+        client.list_objects_v2(Bucket=bucket, MaxKeys=1)  # HeadBucket's errors have no code
     steps = (
         _public_access(client, bucket),
         _policy(client, bucket, store.settings.prefix),
@@ -119,13 +124,18 @@ def setup(store: S3Store, *, apply: bool = False) -> tuple[Setting, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Step:
-    """A setting with the calls that get and put it. `merged` joins what is there with ours; equal: nothing to do."""
+    """A setting with the calls that get and put it. `merged` joins what is there with ours; equal: nothing to do.
+
+    `get` raises ValueError for an answer that is of another kind. `normal` brings a document into the form in which
+    documents are compared.
+    """
 
     name: str
     ours: Document
     get: Callable[[], Document]
     merged: Callable[[Document], Document]
     put: Callable[[Document], object]
+    normal: Callable[[Document], object] = lambda document: document
 
 
 def _settled(step: _Step, *, apply: bool) -> Setting:
@@ -140,7 +150,7 @@ def _settled(step: _Step, *, apply: bool) -> Setting:
                 raise
             there = {}
         wanted = step.merged(there)
-        if there == wanted:
+        if step.normal(there) == step.normal(wanted):
             return Setting(name=step.name, document=step.ours, state="there")
         if not apply:
             return Setting(name=step.name, document=step.ours, state="missing")
@@ -148,6 +158,8 @@ def _settled(step: _Step, *, apply: bool) -> Setting:
     except ClientError as error:
         code, status = code_of(error)
         return Setting(name=step.name, document=step.ours, state="refused", why=_why(code, status))
+    except ValueError:
+        return Setting(name=step.name, document=step.ours, state="refused", why=_why("another answer", 0))
     return Setting(name=step.name, document=step.ours, state="applied")
 
 
@@ -164,10 +176,9 @@ def _policy(client: Any, bucket: str, prefix: str) -> _Step:  # noqa: ANN401 - b
     ours = policy(bucket, prefix)
 
     def merged(there: Document) -> Document:
-        others = [
-            each for each in there.get("Statement", ()) if each.get("Sid") not in (_sid("Read"), _sid("List"))
-        ]
-        return {"Version": ours["Version"], "Statement": [*others, *ours["Statement"]]}
+        mine = [each["Sid"] for each in ours["Statement"]]
+        others = [each for each in _listed(there.get("Statement", ())) if each.get("Sid") not in mine]
+        return {"Version": ours["Version"], **there, "Statement": [*others, *ours["Statement"]]}
 
     return _Step(
         name="bucket policy",
@@ -175,7 +186,27 @@ def _policy(client: Any, bucket: str, prefix: str) -> _Step:  # noqa: ANN401 - b
         get=lambda: json.loads(client.get_bucket_policy(Bucket=bucket)["Policy"]),
         merged=merged,
         put=lambda document: client.put_bucket_policy(Bucket=bucket, Policy=json.dumps(document)),
+        normal=_normal_policy,
     )
+
+
+def _normal_policy(document: Document) -> object:
+    """Return a policy with what may be written in two ways written in one, and its statements in an order.
+
+    A list of one may be given as that one, and AWS gives it back so.
+    """
+    statements = [_unwrapped(each) for each in _listed(document.get("Statement", ()))]
+    return sorted(json.dumps(each, sort_keys=True) for each in statements)
+
+
+def _unwrapped(value: Any) -> Any:  # noqa: ANN401 - JSON's
+    if isinstance(value, dict):
+        return {key: _unwrapped(each) for key, each in value.items()}
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def _listed(value: Any) -> list[Any]:  # noqa: ANN401 - JSON's
+    return [value] if isinstance(value, dict) else list(value)
 
 
 def _cors(client: Any, bucket: str) -> _Step:  # noqa: ANN401 - boto3's
@@ -190,7 +221,9 @@ def _cors(client: Any, bucket: str) -> _Step:  # noqa: ANN401 - boto3's
         name="CORS",
         ours=ours,
         get=lambda: {
-            "CORSRules": [_sorted(each) for each in client.get_bucket_cors(Bucket=bucket)["CORSRules"]]
+            "CORSRules": [
+                _sorted(each) for each in client.get_bucket_cors(Bucket=bucket).get("CORSRules", ())
+            ]
         },
         merged=merged,
         put=lambda document: client.put_bucket_cors(Bucket=bucket, CORSConfiguration=document),
@@ -202,7 +235,7 @@ def _lifecycle(client: Any, bucket: str, prefix: str) -> _Step:  # noqa: ANN401 
     (rule,) = ours["Rules"]
 
     def get() -> Document:
-        return {"Rules": client.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]}
+        return {"Rules": client.get_bucket_lifecycle_configuration(Bucket=bucket).get("Rules", [])}
 
     def merged(there: Document) -> Document:
         return {"Rules": [*(each for each in there.get("Rules", ()) if each.get("ID") != rule["ID"]), rule]}
@@ -231,9 +264,13 @@ def _public_access(client: Any, bucket: str) -> _Step:  # noqa: ANN401 - boto3's
     )
 
 
-def _sid(what: str) -> str:
+def _sid(what: str, prefix: str) -> str:
     """Return a statement's name; AWS takes letters and digits only."""
-    return f"{OURS.title().replace('-', '')}{what}"
+    return f"{OURS.title().replace('-', '')}{what}{_short(prefix)}"
+
+
+def _short(prefix: str) -> str:
+    return hashlib.sha256(prefix.strip("/").encode()).hexdigest()[:8]
 
 
 def _sorted(rule: Mapping[str, Any]) -> Document:

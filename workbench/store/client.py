@@ -7,6 +7,7 @@ a server says of an error only its code is shown: the rest may echo what was sig
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import SettingsError, StoreError
@@ -25,6 +26,7 @@ READ_SECONDS = 60
 """How often a request is tried that fails for a reason of the store's, and for how long it may say nothing."""
 
 AGAIN = "Nothing half-published is visible; run the same command again"
+NO_API = "is the endpoint that of the API, and not of a web page?"
 
 REMEDIES = {
     "NoSuchBucket": "there is no such bucket: create it, then run 'invoke store-setup --apply'",
@@ -57,9 +59,19 @@ STATUS_REMEDIES = {
 }
 
 
+class Refused(StoreError):
+    """The store refused, or could not be asked: `what` happened, and its `remedy`."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{what}: {remedy}")
+        self.what = what
+        self.remedy = remedy
+
+
 def make_client(settings: S3Settings) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
     """Return a boto3 client for a bucket's store. Raises SettingsError for a profile that does not exist."""
     import boto3
+    import botocore.session
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError
 
@@ -75,17 +87,32 @@ def make_client(settings: S3Settings) -> Any:  # noqa: ANN401 - boto3 makes its 
         # the checksum is a signed header, so the body need not be hashed once more to sign it
         s3={"payload_signing_enabled": False, "addressing_style": "path" if settings.endpoint else "auto"},
     )
+    core = botocore.session.Session()
+    core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_time)
     try:
-        session = boto3.Session(profile_name=settings.profile, region_name=settings.region)
+        session = boto3.Session(
+            botocore_session=core, profile_name=settings.profile, region_name=settings.region
+        )
         region = session.region_name or "us-east-1"
         return session.client("s3", endpoint_url=settings.endpoint, region_name=region, config=config)
     except (BotoCoreError, ValueError) as error:
         raise SettingsError(f"store.s3: {error}") from error
 
 
+def _time(value: Any) -> datetime:  # noqa: ANN401 - whatever an answer has
+    """Read a time as listings write it at once: botocore's own way is half the work of a listing."""
+    from botocore.utils import parse_timestamp
+
+    try:
+        return datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        when: datetime = parse_timestamp(value)
+        return when
+
+
 @contextmanager
 def plainly(what: str) -> Iterator[None]:
-    """Turn boto3's errors into StoreError; `what` names the thing that was asked for."""
+    """Turn boto3's errors into Refused; `what` names the thing that was asked for."""
     from botocore.exceptions import (
         BotoCoreError,
         ClientError,
@@ -99,19 +126,25 @@ def plainly(what: str) -> Iterator[None]:
         yield
     except ClientError as error:
         code, status = code_of(error)
+        headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        if str(headers.get("content-type", "")).startswith("text/html"):
+            remedy = f"{NO_API} If it is, what stands before it fails. {AGAIN}"
+            raise Refused(f"{what}: the answer is a web page, and not S3's", remedy) from error
+        said = f"{status} {code}".removesuffix(f" {status}")
         remedy = REMEDIES.get(code) or STATUS_REMEDIES.get(status) or AGAIN
-        raise StoreError(f"{what}: the store answers {status} {code}: {remedy}") from error
+        raise Refused(f"{what}: the store answers {said}", remedy) from error
     except (NoCredentialsError, PartialCredentialsError) as error:
-        raise StoreError(
-            f"{what}: no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or "
-            "log in with your provider's tool"
+        raise Refused(
+            f"{what}: no credentials",
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or log in with your provider's tool",
         ) from error
     except (ConnectionError, HTTPClientError) as error:
-        raise StoreError(
-            f"{what}: the store cannot be reached, or stopped answering ({type(error).__name__}). {AGAIN}"
+        raise Refused(
+            f"{what}: the store cannot be reached, or stopped answering ({type(error).__name__})",
+            f"is the endpoint right? {AGAIN}",
         ) from error
     except BotoCoreError as error:
-        raise StoreError(f"{what}: {error}. {AGAIN}") from error
+        raise Refused(f"{what}: {error}", AGAIN) from error
 
 
 def code_of(error: Any) -> tuple[str, int]:  # noqa: ANN401 - botocore's ClientError

@@ -15,7 +15,7 @@ import os
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from workbench.errors import FilenameTaken, StoreError
 from workbench.store.protocol import Content, Entry, Leftover, Stored, nobody
@@ -23,8 +23,11 @@ from workbench.store.protocol import Content, Entry, Leftover, Stored, nobody
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from workbench.store.layout import Headers
+
 CORNER = ".workbench"
 CHUNK = 1 << 20
+NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 class FolderStore:
@@ -49,6 +52,11 @@ class FolderStore:
         """One: a disk is not faster for being written at two places."""
         return 1
 
+    @property
+    def folder_keys(self) -> bool:
+        """No: whoever serves a folder finds its index document."""
+        return False
+
     def prepare(self) -> None:
         """Make the folder, and see that it can be written."""
         with _plainly(self._root):
@@ -67,9 +75,16 @@ class FolderStore:
         return Stored(content=content, version=hashlib.sha256(content).hexdigest())
 
     def create(
-        self, key: str, content: Content, *, sha256: str, moved: Callable[[int], None] = nobody
+        self,
+        key: str,
+        content: Content,
+        *,
+        sha256: str,
+        moved: Callable[[int], None] = nobody,
+        look: bool = True,
     ) -> bool:
         """Copy a file in, hashing it on the way: what is published is what was verified, or nothing is."""
+        del look  # it costs nothing here
         path = self._path(key)
         with _plainly(path):
             if path.exists():
@@ -86,24 +101,31 @@ class FolderStore:
                     path.hardlink_to(beside)
                 except FileExistsError:
                     return self._is_there(path, sha256)
+                except OSError as error:
+                    if error.errno in NO_LINKS:
+                        raise StoreError(
+                            f"{path}: this file system has no hard links, by which a file is put in its place "
+                            "and never in that of another: publish into a folder on another file system"
+                        ) from error
+                    raise
             _flush_folder(path.parent)
         return True
 
     def replace(
         self, key: str, content: bytes, *, expected: str | None, content_type: str | None = None
-    ) -> bool:
+    ) -> str | None:
         """Rename a new file over the old one, if that is still the expected one."""
         del content_type  # a folder's files are typed by whoever serves them
         path = self._path(key)
         with _plainly(path), self._beside(path) as beside:
-            _copy(content, beside, nobody)
+            version = _copy(content, beside, nobody)
             with self._locked():
                 stored = self.read(key)
                 if (stored.version if stored else None) != expected:
-                    return False
+                    return None
                 beside.replace(path)
                 _flush_folder(path.parent)
-        return True
+        return version
 
     def delete(self, key: str) -> None:
         """Remove a file. Its folder stays: another process may be about to put a file there."""
@@ -113,7 +135,7 @@ class FolderStore:
             if path.parent.is_dir():
                 _flush_folder(path.parent)
 
-    def entries(self, prefix: str) -> Iterator[Entry]:
+    def entries(self, prefix: str, *, after: str = "") -> Iterator[Entry]:
         """Yield the files below a prefix. Those in the store's own corner are none of anybody's business."""
         top = self._root / prefix.rpartition("/")[0]
         found = []
@@ -127,7 +149,7 @@ class FolderStore:
                     with contextlib.suppress(FileNotFoundError):  # removed since the walk saw it
                         found.append((key, path.stat()))
         for key, stat in sorted(found):
-            if key.startswith(prefix):
+            if key.startswith(prefix) and key > after:
                 modified = datetime.fromtimestamp(stat.st_mtime, UTC)
                 yield Entry(key=key, size=stat.st_size, modified=modified)
 
@@ -142,6 +164,17 @@ class FolderStore:
         """Remove a file from the store's own corner."""
         with _plainly(self._incoming):
             (self._incoming / leftover.key).unlink(missing_ok=True)
+
+    def open(self, key: str) -> IO[bytes]:
+        """Open the file."""
+        path = self._path(key)
+        with _plainly(path):
+            return path.open("rb")
+
+    def served(self, key: str) -> Headers | None:
+        """None: whoever serves a folder says what its files are."""
+        del key
+        return None
 
     def check(self, key: str, *, sha256: str, size: int, deep: bool = False) -> str | None:
         """Look at the file, and with `deep` hash it."""
@@ -172,8 +205,8 @@ class FolderStore:
     @contextlib.contextmanager
     def _beside(self, path: Path) -> Iterator[Path]:
         """Yield the path of a new file in the store's corner, gone afterwards unless it was renamed."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._incoming.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
+        _make_folder(self._incoming)
         descriptor, name = tempfile.mkstemp(dir=self._incoming, prefix=f"{path.name}.")
         os.fchmod(descriptor, 0o644)
         os.close(descriptor)
@@ -202,7 +235,9 @@ def _copy(content: Content, to: Path, moved: Callable[[int], None]) -> str:
     digest = hashlib.sha256()
     with to.open("wb", buffering=0) as sink:
         for chunk in _chunks(content):
-            sink.write(chunk)
+            left = chunk
+            while left:  # the last bytes that a disk has room for are written, and that is no error yet
+                left = left[sink.write(left) :]
             digest.update(chunk)
             moved(len(chunk))
         os.fsync(sink.fileno())
@@ -222,6 +257,15 @@ def _chunks(content: Content) -> Iterator[memoryview]:
 def _hash(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those above it that are missing, and have the entry of each on the disk."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _flush_folder(folder.parent)
 
 
 def _flush_folder(folder: Path) -> None:

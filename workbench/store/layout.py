@@ -8,6 +8,7 @@
     files/<project>/<name>.patch    a patch that wheels were built with
     records/<project>/<filename>.json   the immutable record of a wheel: a registry of only that one
     history/<generation>.json       the registry as it was at a generation
+    history/damaged-<sha256>.json   what lay at packages.json and was no registry, put aside by reconcile
 
 The URL of a key is the store's public URL, a slash, and the key quoted: ``+`` is ``%2B``, which S3 would
 otherwise take for a space.
@@ -15,6 +16,7 @@ otherwise take for a space.
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -78,6 +80,43 @@ def history_key(generation: int) -> str:
 def url(public_url: str, key: str) -> str:
     """Return the URL of a key below a store's public URL."""
     return f"{public_url}/{quote(key, safe='/~')}"
+
+
+def damaged_key(sha256: str) -> str:
+    """Return where the bytes of a registry that could not be read are put aside."""
+    return f"{HISTORY}damaged-{sha256}.json"
+
+
+class WheelKey(NamedTuple):
+    """What a key below ``files/`` or ``records/`` belongs to: a project's wheel."""
+
+    project: str
+    filename: str
+
+
+def wheel_of(key: str) -> WheelKey | None:
+    """Return the wheel that a key's file or record belongs to; None for a key that is none of ours."""
+    match = _FILE.fullmatch(key) or _RECORD.fullmatch(key)
+    return WheelKey(match["project"], match["filename"]) if match else None
+
+
+def is_text(key: str) -> bool:
+    """Say whether a key is that of a build's log or of a patch: what several wheels, or none, may link to."""
+    return _TEXT.fullmatch(key) is not None
+
+
+def generation_of(key: str) -> int | None:
+    """Return the generation that a key of the history keeps; None for a key that is none of ours."""
+    match = _GENERATION.fullmatch(key)
+    return int(match[1]) if match else None
+
+
+_PROJECT = r"(?P<project>[a-z0-9]+(?:-[a-z0-9]+)*)"
+_WHEEL = rf"{_PROJECT}/(?P<filename>[^/]+\.whl)"
+_FILE = re.compile(rf"{FILES}{_WHEEL}(?:\.metadata|\.provenance|\.[0-9a-f]{{12}}\.log)?")
+_TEXT = re.compile(rf"{FILES}{_PROJECT}/[^/]+\.[0-9a-f]{{12}}\.(?:log|patch)")
+_RECORD = re.compile(rf"{RECORDS}{_WHEEL}\.json")
+_GENERATION = re.compile(rf"{HISTORY}(\d{{8,}})\.json")
 
 
 def headers(key: str) -> Headers:

@@ -1,7 +1,9 @@
 """Large files to S3 in parts, going on where a killed upload stopped.
 
-Parts have a CRC-32 each, which the store checks as they arrive. The parts of an earlier upload are used only
-when their checksums are those of this file; a file's whole sha256 travels as its metadata.
+Parts have a CRC-32 each, which the store checks as they arrive. A file's whole sha256 travels as its metadata, and S3
+takes that when an upload is begun, before a part has come. So an upload is gone on with only for the file that it was
+begun for, and no object ever states the hash of another: a note in the store, whose key has both the file's key and
+its sha256, names the upload. What it has of parts that are not this file's is sent again.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from workbench.store.client import code_of
 from workbench.store.slices import Slice, crc32_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 THRESHOLD = 64 << 20
@@ -63,13 +65,16 @@ def upload_parts(
     *,
     bucket: str,
     key: str,
+    note: str,
     path: Path,
     size: int,
     create: Mapping[str, Any],
     complete: Mapping[str, Any],
     moved: Callable[[int], None],
-) -> None:
-    """Upload a file in parts. `create` and `complete` are more arguments of the calls of these names.
+) -> Mapping[str, Any]:
+    """Upload a file in parts; return the last answer. `create` and `complete` are more arguments of those calls.
+
+    `note` is the key at which the upload is noted while it is under way; no other file's may be the same.
 
     Raises botocore's ClientError as the calls do. The parts stay in the store for the next attempt, but where
     another file has the key.
@@ -77,10 +82,14 @@ def upload_parts(
     from botocore.exceptions import ClientError
 
     there = {"Bucket": bucket, "Key": key}
+    noted = {"Bucket": bucket, "Key": note}
     parts = parts_of(size)
-    upload, sent = _find_upload(client, there, path, parts)
-    if upload is None:
-        upload = client.create_multipart_upload(**there, **create, ChecksumAlgorithm="CRC32")["UploadId"]
+    upload = _noted_upload(client, noted)
+    sent = None if upload is None else _sent(client, {**there, "UploadId": upload}, path, parts)
+    if upload is None or sent is None:
+        upload = str(client.create_multipart_upload(**there, **create, ChecksumAlgorithm="CRC32")["UploadId"])
+        client.put_object(**noted, Body=upload.encode())
+        sent = ()
     there["UploadId"] = upload
     have = {part.number: part for part in sent}
     moved(sum(part.length for part in parts if part.number in have))
@@ -93,42 +102,51 @@ def upload_parts(
         pool.shutdown(cancel_futures=True)
     whole = {"Parts": [have[part.number].as_request() for part in parts]}
     try:
-        client.complete_multipart_upload(**there, **complete, MultipartUpload=whole)
+        answer: Mapping[str, Any] = client.complete_multipart_upload(
+            **there, **complete, MultipartUpload=whole
+        )
     except ClientError as error:
         if code_of(error)[1] == 412:  # noqa: PLR2004 - Precondition Failed: the key is taken
             client.abort_multipart_upload(**there)
+            client.delete_object(**noted)
         raise
+    client.delete_object(**noted)
+    return answer
 
 
-def uploads(client: Any, *, bucket: str, prefix: str) -> Iterator[Mapping[str, Any]]:  # noqa: ANN401 - boto3's
-    """Yield the unfinished uploads at keys that start with `prefix`: Key, UploadId, Initiated."""
-    for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix):
-        yield from page.get("Uploads", ())
+def _noted_upload(client: Any, noted: Mapping[str, str]) -> str | None:  # noqa: ANN401 - boto3's
+    from botocore.exceptions import ClientError
+
+    try:
+        upload: str = client.get_object(**noted)["Body"].read().decode()
+    except ClientError as error:
+        if code_of(error)[0] == "NoSuchKey":
+            return None
+        raise
+    return upload
 
 
-def _find_upload(
+def _sent(
     client: Any,  # noqa: ANN401 - boto3's
-    there: Mapping[str, str],
+    upload: Mapping[str, str],
     path: Path,
     parts: Sequence[Part],
-) -> tuple[str | None, tuple[Sent, ...]]:
-    """Return an unfinished upload of this very file, and its parts; None where there is none."""
-    found = uploads(client, bucket=there["Bucket"], prefix=there["Key"])
-    same = [upload for upload in found if upload["Key"] == there["Key"]]
-    for upload in sorted(same, key=lambda upload: upload["Initiated"], reverse=True):
-        listed = [
-            listed
-            for page in client.get_paginator("list_parts").paginate(**there, UploadId=upload["UploadId"])
-            for listed in page.get("Parts", ())
-        ]
-        # one without parts may be another publisher's who has just begun, with a file of other bytes
-        if listed and all(_is_ours(path, parts, each) for each in listed):
-            sent = tuple(
-                Sent(number=each["PartNumber"], etag=each["ETag"], crc32=each.get("ChecksumCRC32"))
-                for each in listed
-            )
-            return upload["UploadId"], sent
-    return None, ()
+) -> tuple[Sent, ...] | None:
+    """Return the parts of this file that an upload has; None where it has ended."""
+    from botocore.exceptions import ClientError
+
+    pages = client.get_paginator("list_parts").paginate(**upload)
+    try:
+        listed = [each for page in pages for each in page.get("Parts", ())]
+    except ClientError as error:
+        if code_of(error)[0] == "NoSuchUpload":
+            return None
+        raise
+    return tuple(
+        Sent(number=each["PartNumber"], etag=each["ETag"], crc32=each.get("ChecksumCRC32"))
+        for each in listed
+        if _is_ours(path, parts, each)
+    )
 
 
 def _is_ours(path: Path, parts: Sequence[Part], listed: Mapping[str, Any]) -> bool:

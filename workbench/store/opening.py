@@ -17,5 +17,5 @@ def open_store(site: Site) -> Store:
     if settings.s3 is not None:
         from workbench.store.s3 import S3Store
 
-        return S3Store(settings.s3)
+        return S3Store(settings.s3, memory=site.state / "stores")
     return FolderStore((site.root / (settings.folder or ".")).resolve())

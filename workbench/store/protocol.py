@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
+
+    from workbench.store.layout import Headers
 
 Content = bytes | Path
 """What is written: bytes, or the file that holds them."""
@@ -71,6 +73,13 @@ class Store(Protocol):
     def streams(self) -> int:
         """How many files are best written at once."""
 
+    @property
+    def folder_keys(self) -> bool:
+        """Whether a key that ends with a slash can lie beside the keys below it, as a page for its folder.
+
+        A store that was not tried out yet is tried out for it.
+        """
+
     def prepare(self) -> None:
         """Make sure, before anything is changed, that the store can keep its promises. Raises StoreError."""
 
@@ -78,36 +87,49 @@ class Store(Protocol):
         """Return what lies at a key, or None where nothing does."""
 
     def create(
-        self, key: str, content: Content, *, sha256: str, moved: Callable[[int], None] = nobody
+        self,
+        key: str,
+        content: Content,
+        *,
+        sha256: str,
+        moved: Callable[[int], None] = nobody,
+        look: bool = True,
     ) -> bool:
         """Write a file that never changes again, whole or not at all.
 
         Returns False when these very bytes are there already. `sha256` (hex) is the hash of `content`, known
-        beforehand; `moved` is told of bytes as they go.
+        beforehand; `moved` is told of bytes as they go. Without `look`, as after a listing in which it was not, a
+        file is sent at once; else one that is there need not be.
 
         Raises FilenameTaken when other bytes are there, StoreError when `content` does not have that hash.
         """
 
     def replace(
         self, key: str, content: bytes, *, expected: str | None, content_type: str | None = None
-    ) -> bool:
-        """Write a key if its version is still `expected` (None: if it is still not there).
+    ) -> str | None:
+        """Write a key if its version is still `expected` (None: if it is still not there); return its new version.
 
-        Returns False, with nothing changed, when another writer was faster. `content_type` is what a server
+        Returns None, with nothing changed, when another writer was faster. `content_type` is what a server
         answers with, where it is not what `layout.headers` says.
         """
 
     def delete(self, key: str) -> None:
         """Remove a key; one that is not there is removed already."""
 
-    def entries(self, prefix: str) -> Iterator[Entry]:
-        """Yield what lies at the keys that start with `prefix`, in the order of the keys."""
+    def entries(self, prefix: str, *, after: str = "") -> Iterator[Entry]:
+        """Yield what lies at the keys that start with `prefix` and come after `after`, in the order of the keys."""
 
     def leftovers(self) -> Iterator[Leftover]:
         """Yield what killed publishers left behind, and what publishers that are at work have not finished."""
 
     def discard(self, leftover: Leftover) -> None:
         """Remove a leftover."""
+
+    def open(self, key: str) -> IO[bytes]:
+        """Open a file to be read and sought; only what is looked at is fetched."""
+
+    def served(self, key: str) -> Headers | None:
+        """Return what a key is served as; None for one that is not there, or where others serve the store."""
 
     def check(self, key: str, *, sha256: str, size: int, deep: bool = False) -> str | None:
         """Return what is wrong with a created file, or None for a good one; `deep` reads every byte of it."""

@@ -10,18 +10,21 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import threading
 import uuid
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
+from workbench import console
 from workbench.errors import StoreError
-from workbench.store.client import STREAMS, code_of, make_client, plainly
+from workbench.store import multipart
+from workbench.store.client import NO_API, STREAMS, Refused, code_of, make_client, plainly
 from workbench.store.folder import taken
-from workbench.store.layout import headers
-from workbench.store.multipart import THRESHOLD, upload_parts, uploads
+from workbench.store.layout import REGISTRY, Headers, headers
+from workbench.store.probe import PROBES, Traits, remember, remembered, try_out
 from workbench.store.protocol import Content, Entry, Leftover, Stored, nobody
-from workbench.store.slices import CHUNK, Slice
+from workbench.store.slices import CHUNK, Ranges, Slice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,29 +32,38 @@ if TYPE_CHECKING:
     from workbench.site import S3Settings
 
 ABSENT = ("NoSuchKey", "404", "NotFound")
+UNCHANGED = 304
 LOST = 412
 CONFLICT = 409
 ATTEMPTS = 5
-PROBES = ".probe/"
-"""Where the conditions are tried out; what a killed probe leaves there, ``store-clean`` removes."""
+RANGE = 64 << 10
+"""Bytes of an object that are read at once by who looks for something in it."""
+UPLOADS = ".uploads/"
+"""Where uploads in parts are noted while they are under way (``multipart``)."""
 
 
 class S3Store:
     """The store below a prefix of a bucket. See ``protocol.Store``.
 
     A single writer's store (``S3Settings``) is asked what lies there before each write, instead of being trusted
-    with conditions.
+    with conditions. `memory` is a folder where what the store was found to be like is kept for the next runs.
     """
 
-    def __init__(self, settings: S3Settings) -> None:
+    def __init__(self, settings: S3Settings, *, memory: Path | None = None) -> None:
         self.settings = settings
+        self._memory = memory
         self._prefix = f"{settings.prefix.strip('/')}/" if settings.prefix.strip("/") else ""
-        self._is_probed = False
+        self._registry: Stored | None = None
+        self._client: Any = None
+        self._lock = threading.Lock()
 
-    @cached_property
+    @property
     def client(self) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
-        """The boto3 client, made when it is first needed."""
-        return make_client(self.settings)
+        """The boto3 client, made when it is first needed, by one thread."""
+        with self._lock:
+            if self._client is None:
+                self._client = make_client(self.settings)
+        return self._client
 
     @property
     def place(self) -> str:
@@ -68,11 +80,19 @@ class S3Store:
         """As many as hide the latency of a request."""
         return STREAMS
 
+    @cached_property
+    def folder_keys(self) -> bool:
+        """As the store was found to be; it is said once what it means that there can be none."""
+        if not self._traits.folder_keys:
+            console.note(
+                f"{self.place} cannot hold a key that ends with a slash, so its pages are at …/index.html alone: pip "
+                "and uv find them only through a web server that serves these for their folders"
+            )
+        return self._traits.folder_keys
+
     def prepare(self) -> None:
-        """Try out whether the store honours conditions; some answer 200 and ignore them."""
-        if self.settings.single_writer or self._is_probed:
-            return
-        broken = self.probe()
+        """See that the store honours conditions; some answer 200 and ignore them."""
+        broken = self._traits.ignores
         if broken:
             raise StoreError(
                 f"{self.place}: this store does not honour conditional writes ({broken}), so of two "
@@ -80,51 +100,85 @@ class S3Store:
                 "overwritten. If nobody else ever publishes here, say --single-writer: then a second "
                 "publisher, by mistake or from CI, costs the wheels of one of them their place in the index"
             )
-        self._is_probed = True
+
+    @cached_property
+    def _traits(self) -> Traits:
+        """What the store is like: as it was found within the last day, or as trying it out shows."""
+        where = f"{self.settings.endpoint or ''} {self.place} {self.settings.single_writer}"
+        traits = remembered(self._memory, where)
+        if traits is None:
+            traits = self.probe(conditions=not self.settings.single_writer)
+            remember(self._memory, where, traits)
+        return traits
+
+    def probe(self, *, conditions: bool = True) -> Traits:
+        """Try the store out, whatever is remembered of it. It leaves nothing behind."""
+        with plainly(f"{self.place}/{PROBES}"):
+            return try_out(
+                self.client, bucket=self.settings.bucket, prefix=self._prefix, conditions=conditions
+            )
 
     def read(self, key: str) -> Stored | None:
-        """Get an object; its version is its ETag."""
+        """Get an object; its version is its ETag.
+
+        The registry is read again and again, to see whether it is still the same: it comes only when it is not.
+        """
         from botocore.exceptions import ClientError
 
+        known = self._registry if key == REGISTRY else None
+        condition = {"IfNoneMatch": known.version} if known else {}
         with plainly(f"{self.place}/{key}"):
             try:
-                answer = self.client.get_object(**self._at(key))
+                answer = self.client.get_object(**self._at(key), **condition)
             except ClientError as error:
+                code, status = code_of(error)
+                if status == UNCHANGED:
+                    return known
                 # a bucket that is missing answers 404 as well, and is no empty store
-                if code_of(error)[0] in ABSENT:
+                if code in ABSENT:
                     return None
                 raise
-            return Stored(content=answer["Body"].read(), version=answer["ETag"])
+            stored = Stored(content=answer["Body"].read(), version=_version(answer))
+        if key == REGISTRY:
+            self._registry = stored
+        return stored
 
     def create(
-        self, key: str, content: Content, *, sha256: str, moved: Callable[[int], None] = nobody
+        self,
+        key: str,
+        content: Content,
+        *,
+        sha256: str,
+        moved: Callable[[int], None] = nobody,
+        look: bool = True,
     ) -> bool:
         """Put an object if there is none, with its sha256 for the store to check.
 
         The hash covers a file up to 64 MiB whole. A larger one goes up in parts with a checksum each, which
         are not sent again when an upload that was cut short is repeated.
         """
+        look = self.settings.single_writer or (look and isinstance(content, Path))
         with plainly(f"{self.place}/{key}"):
             for _ in range(ATTEMPTS):
-                if self.settings.single_writer and self._is_there(key, sha256):
+                if look and self._is_there(key, sha256):
                     return False
                 if self._put_new(key, content, sha256, moved):
                     return True
-                if self._is_there(key, sha256):
-                    return False
+                look = True
         raise StoreError(
             f"{self.place}/{key}: others create and delete this file again and again; run it again"
         )
 
     def replace(
         self, key: str, content: bytes, *, expected: str | None, content_type: str | None = None
-    ) -> bool:
+    ) -> str | None:
         """Put an object if it is still the one expected."""
         condition = {"IfNoneMatch": "*"} if expected is None else {"IfMatch": expected}
         if self.settings.single_writer:
-            stored = self.read(key)
-            if (stored.version if stored else None) != expected:
-                return False
+            with plainly(f"{self.place}/{key}"):
+                head = self._head(key)
+            if (_version(head) if head else None) != expected:
+                return None
             condition = {}
         digest = hashlib.sha256(content).hexdigest()
         described = self._described(key, digest)
@@ -133,22 +187,28 @@ class S3Store:
             described["ContentType"] = content_type
         whole = {**self._at(key), **described, **condition, "ChecksumSHA256": _encoded(digest)}
         with plainly(f"{self.place}/{key}"):
-            if self._try(lambda: self.client.put_object(**whole, Body=content)):
-                return True
-            # a write whose answer was lost is repeated by boto3, and then refused because it was done
-            head = self._head(key)
-            return head is not None and head.get("Metadata", {}).get("write") == write
+            answer = self._try(lambda: self.client.put_object(**whole, Body=content))
+            if answer is None:
+                # a write whose answer was lost is repeated by boto3, and then refused because it was done
+                answer = self._head(key)
+                if answer is None or _metadata(answer).get("write") != write:
+                    return None
+            version = _version(answer)
+        if key == REGISTRY:
+            self._registry = Stored(content=content, version=version)
+        return version
 
     def delete(self, key: str) -> None:
         """Delete an object."""
         with plainly(f"{self.place}/{key}"):
             self.client.delete_object(**self._at(key))
 
-    def entries(self, prefix: str) -> Iterator[Entry]:
+    def entries(self, prefix: str, *, after: str = "") -> Iterator[Entry]:
         """List objects, a request for each thousand."""
+        start = {"StartAfter": self._prefix + after} if after else {}
         with plainly(f"{self.place}/{prefix}"):
             pages = self.client.get_paginator("list_objects_v2").paginate(
-                Bucket=self.settings.bucket, Prefix=self._prefix + prefix
+                Bucket=self.settings.bucket, Prefix=self._prefix + prefix, **start
             )
             for page in pages:
                 for each in page.get("Contents", ()):
@@ -156,24 +216,36 @@ class S3Store:
                         key=each["Key"].removeprefix(self._prefix),
                         size=each["Size"],
                         modified=each["LastModified"],
-                        version=each["ETag"],
+                        version=_etag(each),
                     )
 
     def leftovers(self) -> Iterator[Leftover]:
-        """Yield unfinished uploads in parts, and what killed probes left."""
+        """Yield unfinished uploads in parts and the notes of them, and what killed probes left."""
+        from botocore.exceptions import ClientError
+
         with plainly(self.place):
-            for upload in uploads(self.client, bucket=self.settings.bucket, prefix=self._prefix):
-                yield Leftover(
-                    what="unfinished upload",
-                    key=upload["Key"].removeprefix(self._prefix),
-                    modified=upload["Initiated"],
-                    token=upload["UploadId"],
-                )
-        for entry in self.entries(PROBES):
-            yield Leftover(what="probe", key=entry.key, modified=entry.modified)
+            pages = self.client.get_paginator("list_multipart_uploads").paginate(
+                Bucket=self.settings.bucket, Prefix=self._prefix
+            )
+            try:
+                found = [upload for page in pages for upload in page.get("Uploads", ())]
+            except ClientError as error:
+                if code_of(error)[0] != "NoSuchUpload":  # as rclone says it of a bucket without any
+                    raise
+                found = []
+        for upload in found:
+            yield Leftover(
+                what="unfinished upload",
+                key=upload["Key"].removeprefix(self._prefix),
+                modified=upload["Initiated"],
+                token=upload["UploadId"],
+            )
+        for what, prefix in (("note of an upload", UPLOADS), ("probe", PROBES)):
+            for entry in self.entries(prefix):
+                yield Leftover(what=what, key=entry.key, modified=entry.modified)
 
     def discard(self, leftover: Leftover) -> None:
-        """Abort an upload, or delete a probe."""
+        """Abort an upload, or delete a note or a probe."""
         if not leftover.token:
             self.delete(leftover.key)
             return
@@ -181,6 +253,24 @@ class S3Store:
             self._try(
                 lambda: self.client.abort_multipart_upload(**self._at(leftover.key), UploadId=leftover.token)
             )
+
+    def open(self, key: str) -> IO[bytes]:
+        """Open the object: a request for each range that is read."""
+        with plainly(f"{self.place}/{key}"):
+            size = self.client.head_object(**self._at(key))["ContentLength"]
+        return io.BufferedReader(Ranges(lambda start, end: self._range(key, start, end), size), RANGE)
+
+    def _range(self, key: str, start: int, end: int) -> bytes:
+        with plainly(f"{self.place}/{key}"):
+            answer = self.client.get_object(**self._at(key), Range=f"bytes={start}-{end - 1}")
+            content: bytes = answer["Body"].read()
+        return content
+
+    def served(self, key: str) -> Headers | None:
+        """Return the object's headers."""
+        with plainly(f"{self.place}/{key}"):
+            head = self._head(key)
+        return Headers(head.get("ContentType", ""), head.get("CacheControl", "")) if head else None
 
     def check(self, key: str, *, sha256: str, size: int, deep: bool = False) -> str | None:
         """Look at the object's head, and with `deep` get it all and hash it."""
@@ -190,56 +280,10 @@ class S3Store:
                 return "is not there"
             if head["ContentLength"] != size:
                 return f"is {head['ContentLength']} bytes long, not {size}"
-            found = self._hash(key) if deep else _stated_sha256(head)
+            found = self._hash(key) if deep else self._stated(key, head, sha256)
             if found is not None and found != sha256:
                 return f"has the sha256 {found}, not {sha256}"
         return None
-
-    def probe(self) -> str | None:
-        """Return which condition the store ignores, or None. It leaves nothing behind."""
-        key = f"{PROBES}{uuid.uuid4().hex}"
-        at = self._at(key)
-        with plainly(f"{self.place}/{key}"):
-            self.client.put_object(**at, Body=b"first")
-            try:
-                tries = {
-                    "If-None-Match on a put": lambda: self.client.put_object(
-                        **at, Body=b"x", IfNoneMatch="*"
-                    ),
-                    "If-Match on a put": lambda: self.client.put_object(
-                        **at, Body=b"x", IfMatch=f'"{"0" * 32}"'
-                    ),
-                    "If-None-Match at the end of an upload in parts": lambda: self._put_in_parts(key),
-                }
-                return next((what for what, put in tries.items() if not self._is_refused(put)), None)
-            finally:
-                self.client.delete_object(**at)
-
-    def _is_refused(self, put: Callable[[], object]) -> bool:
-        from botocore.exceptions import ClientError
-
-        try:
-            put()
-        except ClientError as error:
-            status = code_of(error)[1]
-            if status in (LOST, CONFLICT):
-                return True
-            if status in (400, 501):  # it knows of no such header, or of no such call
-                return False
-            raise
-        return False
-
-    def _put_in_parts(self, key: str) -> None:
-        """Upload one part over a key that is taken, and see that the condition is kept there too."""
-        at = self._at(key)
-        upload = {**at, "UploadId": self.client.create_multipart_upload(**at)["UploadId"]}
-        try:
-            etag = self.client.upload_part(**upload, PartNumber=1, Body=b"x")["ETag"]
-            parts = {"Parts": [{"PartNumber": 1, "ETag": etag}]}
-            self.client.complete_multipart_upload(**upload, MultipartUpload=parts, IfNoneMatch="*")
-        except BaseException:
-            self.client.abort_multipart_upload(**upload)
-            raise
 
     def _put_new(self, key: str, content: Content, sha256: str, moved: Callable[[int], None]) -> bool:
         """Put an object that must be new; False when the key is taken."""
@@ -247,56 +291,66 @@ class S3Store:
         described = self._described(key, sha256)
         size = len(content) if isinstance(content, bytes) else content.stat().st_size
 
-        def put() -> None:
-            if isinstance(content, Path) and size >= THRESHOLD:
-                upload_parts(
+        def put() -> Mapping[str, Any]:
+            if isinstance(content, Path) and size >= multipart.THRESHOLD:
+                return multipart.upload_parts(
                     self.client,
                     bucket=self.settings.bucket,
                     key=self._prefix + key,
+                    note=f"{self._prefix}{UPLOADS}{key}/{sha256}",
                     path=content,
                     size=size,
                     create=described,
                     complete=condition,
                     moved=moved,
                 )
-                return
             whole = {**self._at(key), **described, **condition, "ChecksumSHA256": _encoded(sha256)}
             if isinstance(content, bytes):
-                self.client.put_object(**whole, Body=io.BytesIO(content))
+                answer: Mapping[str, Any] = self.client.put_object(**whole, Body=io.BytesIO(content))
                 moved(size)
             else:
                 with Slice(content, 0, size, moved) as body:
-                    self.client.put_object(**whole, Body=body, ContentLength=size)
+                    answer = self.client.put_object(**whole, Body=body, ContentLength=size)
+            return answer
 
-        return self._try(put)
+        return self._try(put) is not None
 
     @staticmethod
-    def _try(put: Callable[[], object]) -> bool:
-        """Do a conditional write; False when its condition does not hold, or what it changes is gone."""
+    def _try(put: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any] | None:
+        """Do a conditional write; None when its condition does not hold, or what it changes is gone."""
         from botocore.exceptions import ClientError
 
         try:
-            put()
+            return put()
         except ClientError as error:
             code, status = code_of(error)
             # If-Match on what is not there is a 404; so is an upload in parts that another publisher has
             # completed
             if status in (LOST, CONFLICT) or code in (*ABSENT, "NoSuchUpload"):
-                return False
+                return None
             raise
-        return True
 
     def _is_there(self, key: str, sha256: str) -> bool:
         """Say whether an object is there. Raises FilenameTaken when it has other bytes."""
         head = self._head(key)
         if head is None:
             return False
-        found = _stated_sha256(head)
-        if found is None:
-            found = self._hash(key)
-        if found != sha256:
+        if (self._stated(key, head, sha256) or self._hash(key)) != sha256:
             raise taken(key.rpartition("/")[2], f"{self.place}/{key}")
         return True
+
+    def _stated(self, key: str, head: Mapping[str, Any], expected: str) -> str | None:
+        """Return the sha256 that an object is known by, or None where neither the store nor its creator said one.
+
+        What the creator said is believed where it is what was expected; before an object is said to be another, it is
+        read.
+        """
+        if head.get("ChecksumSHA256") and head.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT":
+            checksum: str = head["ChecksumSHA256"]
+            if "-" not in checksum:  # a composite one, of parts, has their number after a dash
+                return base64.b64decode(checksum).hex()
+        said = _metadata(head).get("sha256")
+        return said if said in (None, expected) else self._hash(key)
 
     def _head(self, key: str) -> Mapping[str, Any] | None:
         from botocore.exceptions import ClientError
@@ -325,14 +379,22 @@ class S3Store:
         return {"ContentType": content_type, "CacheControl": cache_control, "Metadata": {"sha256": sha256}}
 
 
-def _stated_sha256(head: Mapping[str, Any]) -> str | None:
-    """Return the sha256 that an object's head states: the store's own, or the one that it was created with."""
-    if head.get("ChecksumSHA256") and head.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT":
-        checksum: str = head["ChecksumSHA256"]
-        if "-" not in checksum:  # a composite one, of parts, has their number after a dash
-            return base64.b64decode(checksum).hex()
-    stated = head.get("Metadata", {}).get("sha256")
-    return str(stated) if stated else None
+def _etag(answer: Mapping[str, Any]) -> str | None:
+    """Return an answer's ETag as HTTP writes it; some stores list it without the quotes."""
+    etag = str(answer.get("ETag", "")).strip('"')
+    return f'"{etag}"' if etag else None
+
+
+def _version(answer: Mapping[str, Any]) -> str:
+    etag = _etag(answer)
+    if etag is None:
+        raise Refused("the store's answer has no ETag, which each of S3's has", NO_API)
+    return etag
+
+
+def _metadata(answer: Mapping[str, Any]) -> dict[str, str]:
+    """Return an object's own metadata; some stores give the names back in another case."""
+    return {name.lower(): value for name, value in answer.get("Metadata", {}).items()}
 
 
 def _encoded(sha256: str) -> str:

@@ -1,7 +1,8 @@
-"""A part of a file, as the body of a request: read as it is sent, so no part is ever in memory as a whole."""
+"""Parts of files: a local one's as the body of a request, a remote one's as they are asked for."""
 
 from __future__ import annotations
 
+import io
 import os
 import zlib
 from typing import TYPE_CHECKING
@@ -12,12 +13,15 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from _typeshed import WriteableBuffer
+
 CHUNK = 1 << 20
 
 
 class Slice:
     """A range of a file, in bytes, as a binary file of its own that can be read and rewound.
 
+    It is read as it is sent, so no part is ever in memory as a whole.
     `moved` is told of the bytes as they are read, and of none twice when a retry rewinds.
     """
 
@@ -58,6 +62,37 @@ class Slice:
     def tell(self) -> int:
         """Return the offset within the slice."""
         return self._at
+
+
+class Ranges(io.RawIOBase):
+    """A remote file of `size` bytes; `fetch` returns its bytes from a start up to, not including, an end."""
+
+    def __init__(self, fetch: Callable[[int, int], bytes], size: int) -> None:
+        self._fetch = fetch
+        self._size = size
+        self._at = 0
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to an offset; nothing is fetched for that."""
+        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        return self._at
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Read on."""
+        view = memoryview(buffer)
+        end = min(self._at + len(view), self._size)
+        piece = self._fetch(self._at, end) if self._at < end else b""
+        view[: len(piece)] = piece
+        self._at += len(piece)
+        return len(piece)
 
 
 def crc32_of(path: Path, start: int, length: int) -> int:

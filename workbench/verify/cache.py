@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from workbench.binary.elf import Elf  # noqa: TC001 - the parser reads it from the annotation
 from workbench.binary.fatbin import GpuCode  # noqa: TC001 - likewise
-from workbench.files import write_whole
+from workbench.files import Identity, write_whole
 from workbench.strict import Mismatch, parse
 from workbench.verify.report import Check, Report
 
@@ -46,17 +46,20 @@ def question(request: Request) -> str:
 
     Take it before the file is read, so that a change meanwhile makes the report stale. Raises OSError.
     """
-    stat = request.path.stat()
-    identity = (FORMAT, stat.st_size, stat.st_mtime_ns, stat.st_ino)
+    return _question(request, Identity.of(request.path))
+
+
+def _question(request: Request, identity: Identity) -> str:
     asked = (request.modules, request.gpu, request.smoke_test, request.test_requires, str(request.python))
-    return hashlib.sha256(json.dumps([identity, asked]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([FORMAT, identity, asked]).encode()).hexdigest()
 
 
 def recall(folder: Path, request: Request) -> Report | None:
     """Return the report in `folder` that answers this request, or None."""
     try:
         kept = parse(_Kept, json.loads((folder / _filename(request)).read_bytes()))
-        fresh = kept.question == question(request)
+        identity = Identity.of(request.path)
+        fresh = kept.question == _question(request, identity)
     except (OSError, ValueError, Mismatch):
         return None
     if not fresh:
@@ -66,6 +69,7 @@ def recall(folder: Path, request: Request) -> Report | None:
         name=kept.name,
         version=kept.version,
         tags=kept.tags,
+        identity=identity,
         sha256=kept.sha256,
         size=kept.size,
         metadata=kept.metadata.encode(),

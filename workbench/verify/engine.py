@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from workbench.console import counted, note, progress, step
 from workbench.errors import WorkbenchError
-from workbench.files import expect_file
+from workbench.files import Identity, expect_file
 from workbench.plan.target import this_arch
 from workbench.toolchain.emulated import EmulatedPython
 from workbench.verify import archive, cache
@@ -151,6 +151,7 @@ def _leave_interrupts_to_parent() -> None:
 def _read(request: Request, advance: Callable[[int], None] | None = None) -> Report:
     """Pass over one wheel and check what was found."""
     start = time.monotonic()
+    identity = Identity.of(request.path)
     contents = archive.read(request.path, progress=advance)
     checked = check(contents, request.modules, request.gpu)
     filename = parse_filename(request.path.name)
@@ -159,6 +160,7 @@ def _read(request: Request, advance: Callable[[int], None] | None = None) -> Rep
         name=filename.name if filename else "",
         version=str(filename.version) if filename else "",
         tags=tuple(sorted(map(str, filename.tags))) if filename else (),
+        identity=identity,
         sha256=contents.sha256,
         size=contents.size,
         metadata=checked.metadata,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from workbench.binary.elf import Elf
     from workbench.binary.fatbin import GpuCode
+    from workbench.files import Identity
 
 Check = Literal["archive", "record", "metadata", "tags", "paths", "elf", "module", "gpu", "twine", "smoke"]
 
@@ -37,7 +38,8 @@ class Report:
 
     `sha256` (hex), `size` (bytes), `metadata` (the ``METADATA`` file, as in the wheel), `requires_python` (as
     written there), `libraries` (its ELF files) and `gpu_code` (of each file that has any) come out of the one
-    pass over the file and are what publishing uses: nothing is hashed or unpacked again. `name` (normalised),
+    pass over the file and are what publishing uses: nothing is hashed or unpacked again. `identity` is the file's,
+    taken before it was read. `name` (normalised),
     `version` and `tags` (sorted) are the filename's, or empty. `checks` are those that ran; the wheel passed when
     `findings` is empty. `seconds` is the time of the pass and the smoke test; 0 for a report kept from an earlier
     run.
@@ -47,6 +49,7 @@ class Report:
     name: str
     version: str
     tags: tuple[str, ...]
+    identity: Identity
     sha256: str
     size: int
     metadata: bytes

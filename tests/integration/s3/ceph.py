@@ -58,10 +58,12 @@ osd_data = {data}/osd
 osd_objectstore = memstore
 memstore_device_bytes = 8589934592
 [client.rgw]
-rgw_frontends = beast endpoint=127.0.0.1:{port}
+rgw_frontends = beast endpoint=127.0.0.1:{port} tcp_nodelay=1
 rgw_data = {data}/rgw
 rgw_dynamic_resharding = false
 rgw_run_sync_thread = false
+rgw_gc_obj_min_wait = 1
+rgw_gc_processor_period = 5
 """
 
 

@@ -8,9 +8,11 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import uuid
 from contextlib import contextmanager
 from dataclasses import asdict
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,12 +106,22 @@ PREFIX = "some/where"
 
 
 def describe(
-    site: Site, *, bucket: str, endpoint: str, prefix: str = PREFIX, public_url: str | None = None
+    site: Site,
+    *,
+    bucket: str,
+    endpoint: str,
+    prefix: str = PREFIX,
+    public_url: str | None = None,
+    single_writer: bool = False,
+    people: bool = True,
 ) -> None:
-    """Write a site's settings: a prefix of a bucket behind an endpoint."""
+    """Write a site's settings: a prefix of a bucket behind an endpoint, with pages for people or without."""
     settings = {
         "public_url": public_url or f"{endpoint}/{bucket}/{prefix}",
-        "store": {"s3": {"bucket": bucket, "prefix": prefix, "endpoint": endpoint}},
+        "store": {
+            "s3": {"bucket": bucket, "prefix": prefix, "endpoint": endpoint, "single_writer": single_writer}
+        },
+        "index": {"people": people},
     }
     (site.root / "workbench.yaml").write_text(json.dumps(settings))
 
@@ -125,6 +137,32 @@ def proxy(server: Server) -> Iterator[Proxy]:
     """Return a proxy before the server, without a fault yet."""
     with Proxy(server.url) as proxy:
         yield proxy
+
+
+class WebPage(BaseHTTPRequestHandler):
+    """Answers as a web site does that shows its front page for whatever is asked."""
+
+    def do_GET(self) -> None:
+        content = b"<!doctype html><title>Welcome</title><p>Hello<br>"
+        self.send_response_only(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *arguments: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def web_page() -> Iterator[str]:
+    """Return the URL of a web site."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), WebPage) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 from dataclasses import replace
@@ -9,12 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from tests.integration.s3.conftest import store_of
+from tests.integration.s3.conftest import describe, store_of
 from tests.integration.s3.workers import count_up, create_one, create_until_part
 from tests.publish.workers import FORKSERVER
 from workbench.errors import FilenameTaken, StoreError
 from workbench.site import S3Settings, Site
-from workbench.store import multipart
+from workbench.store import client, multipart
 from workbench.store.bucket import setup
 from workbench.store.s3 import S3Store
 
@@ -90,17 +91,20 @@ def test_files_are_served_as_what_they_are(store: S3Store, bucket_site: Site) ->
     setup(store, apply=True)
     store.create(KEY, b"wheel", sha256=sha256(b"wheel"))
     store.create(f"{KEY}.metadata", b"Name: demo", sha256=sha256(b"Name: demo"))
+    store.create(f"{KEY}.provenance", b"{}", sha256=sha256(b"{}"))
     store.replace(
         "index/simple-json/", b"{}", expected=None, content_type="application/vnd.pypi.simple.v1+json"
     )
     seen = {}
-    for path in (KEY.replace("+", "%2B"), KEY.replace("+", "%2B") + ".metadata", "index/simple-json/"):
+    wheel = KEY.replace("+", "%2B")
+    for path in (wheel, f"{wheel}.metadata", f"{wheel}.provenance", "index/simple-json/"):
         answer = requests.get(f"{bucket_site.settings.public_url}/{path}", timeout=10)
         assert answer.status_code == 200
         seen[path.rpartition(".")[2]] = (answer.headers["Content-Type"], answer.headers["Cache-Control"])
     assert seen == {
         "whl": ("application/octet-stream", "public, max-age=31536000, immutable"),
         "metadata": ("text/plain; charset=utf-8", "public, max-age=31536000, immutable"),
+        "provenance": ("application/vnd.pypi.integrity.v1+json", "public, max-age=31536000, immutable"),
         "index/simple-json/": ("application/vnd.pypi.simple.v1+json", "no-cache"),
     }
 
@@ -163,7 +167,7 @@ def test_parts_that_arrived_before_a_kill_are_not_sent_again(
     killed.start()
     killed.join()
     assert killed.exitcode == -signal.SIGKILL
-    assert [left.what for left in store.leftovers()] == ["unfinished upload"]
+    assert [left.what for left in store.leftovers()] == ["unfinished upload", "note of an upload"]
     again = store_of(bucket_site)
     sent = parts_sent(again)
     assert again.create(KEY, path, sha256=digest)
@@ -187,9 +191,40 @@ def test_parts_of_another_file_are_not_mixed_in(
     assert again.create(KEY, other, sha256=sha256(other.read_bytes()))
     assert sorted(sent) == [1, 2, 3, 4, 5]
     assert again.check(KEY, sha256=sha256(other.read_bytes()), size=70 << 20, deep=True) is None
-    (left,) = again.leftovers()
-    again.discard(left)
+    left = list(again.leftovers())
+    assert [each.what for each in left] == ["unfinished upload", "note of an upload"]
+    for each in left:
+        again.discard(each)
     assert list(again.leftovers()) == []
+
+
+def test_an_upload_is_gone_on_with_only_for_the_file_that_it_was_begun_for(
+    store: S3Store, bucket_site: Site, large: tuple[Path, str], tmp_path: Path
+) -> None:
+    path, digest = large
+    killed = FORKSERVER.Process(target=create_until_part, args=(store.settings, KEY, path, digest, 3))
+    killed.start()
+    killed.join()
+    # the same name and the same first parts, as a wheel has that was built again
+    rebuilt = tmp_path / "rebuilt.whl"
+    rebuilt.write_bytes(path.read_bytes()[:-1] + b"!")
+    again = store_of(bucket_site)
+    assert again.create(KEY, rebuilt, sha256=sha256(rebuilt.read_bytes()))
+    assert again.check(KEY, sha256=sha256(rebuilt.read_bytes()), size=70 << 20) is None
+    assert not again.create(KEY, rebuilt, sha256=sha256(rebuilt.read_bytes()))
+    with pytest.raises(FilenameTaken):
+        again.create(KEY, path, sha256=digest)
+
+
+def test_an_object_is_read_before_it_is_said_to_be_another(store: S3Store) -> None:
+    store.client.put_object(
+        Bucket=store.settings.bucket,
+        Key=f"some/where/{KEY}",
+        Body=b"wheel",
+        Metadata={"sha256": sha256(b"what was begun")},
+    )
+    assert not store.create(KEY, b"wheel", sha256=sha256(b"wheel"))
+    assert store.check(KEY, sha256=sha256(b"wheel"), size=5) is None
 
 
 def test_a_bucket_that_is_not_there_is_no_empty_store(store: S3Store) -> None:
@@ -211,6 +246,44 @@ def test_wrong_secrets_are_told_without_showing_them(
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     with pytest.raises(StoreError, match="no credentials: set AWS_ACCESS_KEY_ID"):
         store_of(bucket_site).read("packages.json")
+
+
+def test_an_endpoint_that_is_a_web_page_is_told_as_such(
+    web_page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "TRIES", 1)
+    store = S3Store(S3Settings(bucket="bucket", endpoint=web_page))
+    for ask in (lambda: store.read("packages.json"), lambda: list(store.entries("")), lambda: setup(store)):
+        with pytest.raises(StoreError, match="endpoint that of the API, and not of a web page"):
+            ask()
+
+
+def test_a_bucket_that_is_not_there_and_wrong_secrets_are_told_by_the_set_up(
+    store: S3Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(StoreError, match="404 NoSuchBucket: there is no such bucket"):
+        setup(S3Store(replace(store.settings, bucket="no-such-bucket-here")))
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    with pytest.raises(StoreError, match="403 SignatureDoesNotMatch: the secret key is not that"):
+        setup(S3Store(store.settings))
+
+
+def test_what_a_store_was_found_to_be_like_is_remembered_for_a_day(store: S3Store, tmp_path: Path) -> None:
+    def requests_of(memory: Path) -> int:
+        asked: list[str] = []
+        again = S3Store(store.settings, memory=memory)
+        again.client.meta.events.register("before-send.s3", lambda request, **_: asked.append(request.url))
+        again.prepare()
+        assert again.folder_keys
+        return len(asked)
+
+    assert requests_of(tmp_path) > 5
+    assert requests_of(tmp_path) == 0
+    (kept,) = tmp_path.glob("*.json")
+    kept.write_text(kept.read_text().replace('"until": "20', '"until": "19'))
+    assert requests_of(tmp_path) > 5
+    kept.write_text("damaged")
+    assert requests_of(tmp_path) > 5
 
 
 def test_a_store_that_honours_conditions_passes_the_probe_and_keeps_nothing_of_it(store: S3Store) -> None:
@@ -244,4 +317,44 @@ def test_the_buckets_settings_are_shown_then_applied_and_others_stay(store: S3St
     again = {setting.name: setting.state for setting in setup(store)}
     assert again["bucket policy"] == again["CORS"] == again["lifecycle"] == "there"
     rules = store.client.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
-    assert {rule["ID"] for rule in rules} == {"theirs", "wheel-workbench-stale-uploads"}
+    assert len(rules) == 2
+    assert theirs["ID"] in {rule["ID"] for rule in rules}
+
+
+def test_the_settings_of_one_site_leave_those_of_another_in_the_same_bucket(
+    store: S3Store, bucket_site: Site
+) -> None:
+    store.replace("index/simple/", b"<html>", expected=None)
+    setup(store, apply=True)
+    describe(bucket_site, bucket=store.settings.bucket, endpoint=str(store.settings.endpoint), prefix="else")
+    setup(store_of(Site(bucket_site.root)), apply=True)
+    assert {setting.state for setting in setup(store)} == {"there"}
+    assert requests.get(
+        f"{store.settings.endpoint}/{store.settings.bucket}/some/where/index/simple/", timeout=10
+    ).ok
+
+
+def test_the_policy_of_others_stays_however_it_is_written(store: S3Store) -> None:
+    bucket = store.settings.bucket
+    theirs = {
+        "Version": "2012-10-17",
+        "Id": "theirs",
+        "Statement": {
+            "Sid": "Theirs",
+            "Effect": "Allow",
+            "Principal": "*",
+            "Action": "s3:GetObject",
+            "Resource": f"arn:aws:s3:::{bucket}/else/*",
+        },
+    }
+    store.client.put_bucket_policy(Bucket=bucket, Policy=json.dumps(theirs))
+    setup(store, apply=True)
+    after = json.loads(store.client.get_bucket_policy(Bucket=bucket)["Policy"])
+    assert after["Id"] == "theirs"
+    assert after["Statement"][0] == theirs["Statement"]
+    # as AWS gives it back: a list of one is that one, and the order is its own
+    for statement in after["Statement"]:
+        statement |= {key: value[0] for key, value in statement.items() if isinstance(value, list)}
+    after["Statement"].reverse()
+    store.client.put_bucket_policy(Bucket=bucket, Policy=json.dumps(after))
+    assert {setting.name: setting.state for setting in setup(store)}["bucket policy"] == "there"

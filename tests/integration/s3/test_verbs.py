@@ -3,7 +3,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.conftest import Ran, invoke
+from tests.integration.s3.conftest import describe, store_of
 from tests.publish.sites import agreement, candidate, registry_of
 from workbench.errors import StoreError
 from workbench.publish.transaction import publish
@@ -36,7 +39,7 @@ def test_the_stores_verbs_as_they_are_typed(bucket_site: Site, store: S3Store, t
     assert answer(invoke("prune", "--keep", "1", "--json", *flags))["dry_run"]
     assert registry_of(store).generation == 3
     assert answer(invoke("rollback", "2", "--json", *flags))["done"] == [f"restore {ONE}"]
-    assert answer(invoke("remove", ONE, "--after", "0", "--json", *flags))["generation"] == 7
+    assert answer(invoke("remove", ONE, "--after", "0", "--json", *flags))["generation"] == 8
     assert answer(invoke("store-clean", "--json", *flags))["done"] == []
     assert answer(invoke("reconcile", "--json", *flags))["problems"] == []
     assert agreement(store) == []
@@ -55,3 +58,44 @@ def test_the_stores_verbs_as_they_are_typed(bucket_site: Site, store: S3Store, t
     taken = invoke("rollback", "1", *flags)
     assert taken.status != 0
     assert ONE in taken.stderr
+
+
+@pytest.mark.needs("rclone")
+def test_a_single_writer_uses_a_store_that_ignores_conditions_and_holds_no_folders_keys(
+    careless: str, site: Site, tmp_path: Path
+) -> None:
+    describe(site, bucket="wheels", endpoint=careless, single_writer=True)
+    store = store_of(site)
+    published = publish(site, store, [candidate(tmp_path, "demo", "1.0"), candidate(tmp_path, "demo", "2.0")])
+    assert published.drawn is not None
+    assert published.drawn.written > 0
+    publish(site, store, [candidate(tmp_path, "other", "1.0")])
+    assert agreement(store) == []
+    again = publish(site, store_of(site), [candidate(tmp_path, "other", "1.0")])
+    assert again.plan.is_done
+    assert again.drawn is not None
+    assert again.drawn.written == 0
+
+    yanked = invoke("yank", ONE)
+    assert yanked.status == 0
+    assert "at …/index.html alone" in yanked.stderr
+    for words in (
+        ("unyank", ONE),
+        ("rollback", "1"),
+        ("rollback", "2"),
+        ("remove", ONE, "--after", "0"),
+        ("prune", "--keep", "1", "--apply"),
+        ("store-clean", "--apply"),
+        ("reconcile",),
+        ("history",),
+    ):
+        ran = invoke(*words)
+        assert ran.status == 0, ran.stderr
+    assert agreement(store) == []
+    assert [wheel.filename for _, wheel in registry_of(store).wheels()] == [
+        "demo-2.0-py3-none-any.whl",
+        "other-1.0-py3-none-any.whl",
+    ]
+    shown = invoke("store-setup")
+    assert shown.status == StoreError.exit_code
+    assert "bucket policy: refused: another answer: this store has no such setting" in shown.stdout

@@ -6,20 +6,28 @@ import hashlib
 import os
 import signal
 import sys
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tests.integration.s3 import ceph
-from tests.publish.sites import candidate
+from tests.publish.sites import ONE, candidate
 from workbench.errors import FilenameTaken
+from workbench.publish.changes import remove, yank
+from workbench.publish.history import rollback
+from workbench.publish.reconcile import reconcile
 from workbench.publish.transaction import publish
+from workbench.publish.upkeep import clean
 from workbench.store import multipart
 from workbench.store.s3 import S3Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from multiprocessing.synchronize import Barrier
     from pathlib import Path
 
     from workbench.site import S3Settings, Site
+
+    Work = Callable[[Site, S3Store, Path], None]
 
 
 def _store(settings: S3Settings) -> S3Store:
@@ -69,8 +77,8 @@ class OneAtATime(S3Store):
         return 1
 
 
-def publish_until(site: Site, settings: S3Settings, wheels: Path, effect: int) -> None:
-    """Publish two wheels and die before the `effect`-th request that changes something."""
+def work_until(site: Site, settings: S3Settings, work: Work, wheels: Path, effect: int) -> None:
+    """Do some work and die before the `effect`-th request that changes something."""
     left = effect
 
     def watch(request: Any, **_: object) -> None:
@@ -80,9 +88,39 @@ def publish_until(site: Site, settings: S3Settings, wheels: Path, effect: int) -
             os.kill(os.getpid(), signal.SIGKILL)
 
     _store(settings)
-    store = OneAtATime(settings)
+    store = OneAtATime(settings, memory=wheels / "stores")
     store.client.meta.events.register("before-send.s3", watch)
-    publish(site, store, [candidate(wheels, "demo", "1.0"), candidate(wheels, "demo", "1.1+cu130")])
+    work(site, store, wheels)
+
+
+def publish_two(site: Site, store: S3Store, wheels: Path, *, version: str) -> None:
+    publish(site, store, [candidate(wheels, "demo", version), candidate(wheels, "demo", f"{version}+cu130")])
+
+
+def publish_large(site: Site, store: S3Store, wheels: Path, *, version: str) -> None:
+    """Publish a wheel that goes up in three parts, one after the other."""
+    multipart.PARALLEL, multipart.PART, multipart.THRESHOLD = 1, 5 << 20, 10 << 20
+    publish(site, store, [candidate(wheels, "large", version)])
+
+
+def yank_one(site: Site, store: S3Store, _: Path) -> None:
+    yank(site, store, [ONE], reason="broken")
+
+
+def remove_one(site: Site, store: S3Store, _: Path) -> None:
+    remove(site, store, [ONE], after_days=0)
+
+
+def roll_back(site: Site, store: S3Store, _: Path) -> None:
+    rollback(site, store, 1)
+
+
+def clean_up(site: Site, store: S3Store, _: Path) -> None:
+    clean(site, store, apply=True, now=datetime.now(UTC) + timedelta(days=9))
+
+
+def heal(site: Site, store: S3Store, _: Path) -> None:
+    reconcile(site, store)
 
 
 def publish_many(site: Site, settings: S3Settings, wheels: Path, local: str, barrier: Barrier) -> None:

@@ -1,0 +1,89 @@
+"""The store's verbs as they are typed, in a site that is a Git checkout and its own store."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import invoke
+from tests.publish.sites import ONE, TWO, candidate, filenames, overwrite, registry_of
+from workbench.errors import UsageError
+from workbench.process import run
+from workbench.publish.transaction import publish
+from workbench.store.folder import FolderStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.site import Site
+
+
+@pytest.fixture
+def store(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FolderStore:
+    """Return the store of a site in which two versions are published, and its registry is committed."""
+    for name in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{name}_NAME", "A Tester")
+        monkeypatch.setenv(f"GIT_{name}_EMAIL", "tester@example.com")
+    run(["git", "init", "--quiet", site.root])
+    store = FolderStore(site.root)
+    for version in ("1.0", "2.0"):
+        publish(site, store, [candidate(tmp_path, "demo", version)])
+    run(["git", "-C", site.root, "add", "packages.json"])
+    run(["git", "-C", site.root, "commit", "--quiet", "--message", "published"])
+    return store
+
+
+def last_commit(site: Site) -> str:
+    return run(["git", "-C", site.root, "show", "--no-patch", "--format=%B", "HEAD"]).output.strip()
+
+
+def test_reconcile_says_what_it_would_do_then_does_and_commits_it(site: Site, store: FolderStore) -> None:
+    overwrite(store, registry_of(store).without_wheel("demo", TWO))
+    dry = invoke("reconcile", "--dry-run", "--json")
+    assert dry.status == 0
+    assert json.loads(dry.stdout)["done"][0] == f"register {TWO}"
+    assert json.loads(dry.stdout)["dry_run"] is True
+    assert filenames(store) == [ONE]
+    assert f"would register {TWO}" in invoke("reconcile", "--dry-run").stdout
+    wet = invoke("reconcile", "--deep", "--commit")
+    assert wet.status == 0
+    assert f"register {TWO}" in wet.stdout
+    # the checkout had it committed before it was lost
+    assert last_commit(site) == "reconcile"
+    assert filenames(store) == [ONE, TWO]
+
+
+def test_prune_commits_what_it_removed(site: Site, store: FolderStore) -> None:
+    assert invoke("prune", "--keep", "1", "--commit").status == 0
+    assert last_commit(site) == "published"
+    assert invoke("prune", "--keep", "1", "--after", "0", "--apply", "--commit").status == 0
+    assert last_commit(site) == f"delete {ONE}"
+    assert filenames(store) == [TWO]
+
+
+@pytest.mark.usefixtures("store")
+def test_a_limit_of_nothing_is_refused() -> None:
+    for limit in ("0", "-3"):
+        ran = invoke("history", "--limit", limit)
+        assert ran.status == UsageError.exit_code
+        assert f"--limit {limit}" in ran.stderr
+
+
+def test_the_history_of_a_lost_registry_says_so(store: FolderStore) -> None:
+    store.delete("packages.json")
+    ran = invoke("history")
+    assert "reconcile" in ran.stderr
+    assert "(current)" not in ran.stdout
+
+
+@pytest.mark.usefixtures("store")
+def test_the_index_is_drawn_with_an_answer_for_programs(site: Site) -> None:
+    (site.root / "index/simple/demo/index.html").write_text("<html>")
+    (site.root / "index/.drawn.json").unlink()
+    outdated = json.loads(invoke("index", "--dry-run", "--json").stdout)["outdated"]
+    assert "simple/demo/index.html" in outdated
+    drawn = json.loads(invoke("index", "--json").stdout)
+    assert drawn["written"] == 1
+    assert drawn["removed"] == 0

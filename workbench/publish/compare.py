@@ -1,0 +1,159 @@
+"""Registry, records and files of a store, side by side: what ``reconcile`` mends and ``doctor`` tells."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from workbench.errors import RegistryError
+from workbench.publish.files import damage, faults, is_ours
+from workbench.publish.history import current_or_kept
+from workbench.registry.file import load, loads
+from workbench.store.layout import (
+    FILES,
+    HISTORY,
+    RECORDS,
+    REGISTRY,
+    WheelKey,
+    generation_of,
+    is_text,
+    record_key,
+    wheel_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from workbench.publish.files import Fault
+    from workbench.registry.model import PublishedWheel, Registry
+    from workbench.site import Site
+    from workbench.store.protocol import Entry, Store
+
+
+class Faulty(NamedTuple):
+    """A wheel with its project, and what is wrong with its files."""
+
+    project: str
+    wheel: PublishedWheel
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What a store holds.
+
+    `registry` is its registry, or for one that is lost or damaged what it is made anew from; `instead` is that as well
+    and None for a good one, and `why` says from what. `records` are the wheels that have one, `files` what lies below
+    ``files/``, by key; `foreign` are keys that no program of ours has written.
+    """
+
+    registry: Registry
+    instead: Registry | None
+    why: str
+    records: frozenset[WheelKey]
+    files: Mapping[str, Entry]
+    foreign: tuple[str, ...]
+
+    def faulty(self, store: Store, *, deep: bool = False) -> tuple[Faulty, ...]:
+        """Return the registered wheels whose files are not whole; `deep` reads every byte of them."""
+
+        def look(wheel: tuple[str, PublishedWheel]) -> Faulty:
+            found = tuple(faults(*wheel, self.files))
+            if deep and not found:
+                found = tuple(damage(store, *wheel, self.files))
+            return Faulty(*wheel, found)
+
+        ours = (wheel for wheel in self.registry.wheels() if is_ours(wheel[1]))
+        with ThreadPoolExecutor(store.streams) as pool:
+            return tuple(each for each in pool.map(look, ours) if each.faults)
+
+    def unregistered(self) -> tuple[WheelKey, ...]:
+        """Return the wheels that were recorded, and that the registry has never heard of."""
+        known = {wheel.filename for _, wheel in self.registry.wheels()}
+        known |= {gone.filename for gone in self.registry.removed}
+        return tuple(sorted(wheel for wheel in self.records if wheel.filename not in known))
+
+    def unrecorded(self) -> Iterator[tuple[str, PublishedWheel]]:
+        """Yield the registered wheels of ours that have no record."""
+        for name, wheel in self.registry.wheels():
+            if is_ours(wheel) and WheelKey(name, wheel.filename) not in self.records:
+                yield name, wheel
+
+    def strays(self) -> Iterator[Entry]:
+        """Yield the files of wheels that were never recorded, or that are deleted: uploads that were cut short."""
+        published = {WheelKey(name, wheel.filename) for name, wheel in self.registry.wheels()}
+        removed = {WheelKey(gone.project, gone.filename): gone for gone in self.registry.removed}
+        for entry in self.files.values():
+            wheel = wheel_of(entry.key)
+            if wheel is None or wheel in published:
+                continue
+            gone = removed.get(wheel)
+            if gone.state == "deleted" if gone else wheel not in self.records:
+                yield entry
+
+
+def compare(site: Site, store: Store) -> Comparison:
+    """Return what a store holds, while others may publish there.
+
+    The registry is read first, then the records are listed and then the files, against the order in which a publish
+    writes them: what the one names was in the next before. Raises StoreError, RegistryError.
+    """
+    registry, instead = current_or_kept(store)
+    records = {entry.key: wheel_of(entry.key) for entry in store.entries(RECORDS)}
+    files = {entry.key: entry for entry in store.entries(FILES)}
+    foreign = [key for key, wheel in records.items() if wheel is None]
+    foreign += [key for key in files if wheel_of(key) is None and not is_text(key)]
+    foreign += [
+        entry.key
+        for entry in store.entries(HISTORY)
+        if generation_of(entry.key) is None and not entry.key.startswith(f"{HISTORY}damaged-")
+    ]
+    recorded = frozenset(wheel for wheel in records.values() if wheel is not None)
+    why = ""
+    if instead is not None:
+        copy = _copy_of(site, store, newest=instead.generation, recorded=recorded)
+        if copy is not None:
+            registry = instead = copy
+            why = f"{site.registry}, the copy of generation {copy.generation}"
+        elif instead.generation:
+            why = f"generation {instead.generation - 1}, the newest in the history"
+        else:
+            why = "the records"
+    return Comparison(
+        registry=registry,
+        instead=instead,
+        why=why,
+        records=recorded,
+        files=files,
+        foreign=tuple(foreign),
+    )
+
+
+def read_record(store: Store, wheel: WheelKey) -> Registry:
+    """Return a wheel's record, a registry of that wheel alone. Raises RegistryError for one that is none."""
+    key = record_key(*wheel)
+    where = f"{store.place}/{key}"
+    stored = store.read(key)
+    if stored is None:
+        raise RegistryError(f"{where}: it was deleted just now")
+    record = loads(stored.content, where=where)
+    if [WheelKey(name, each.filename) for name, each in record.wheels()] != [wheel]:
+        raise RegistryError(f"{where}: not the record of this wheel")
+    return record
+
+
+def _copy_of(site: Site, store: Store, *, newest: int, recorded: frozenset[WheelKey]) -> Registry | None:
+    """Return the checkout's copy of the registry, if it is of this store and not older than what is kept there.
+
+    It is where each of its wheels was recorded here: another store's has others. A copy that is damaged is none.
+    """
+    if store.folder is not None and (store.folder / REGISTRY).resolve() == site.registry.resolve():
+        return None
+    try:
+        copy = load(site.registry)
+    except RegistryError:
+        return None
+    wheels = {WheelKey(name, wheel.filename) for name, wheel in copy.wheels() if is_ours(wheel)}
+    ours = bool(wheels) and wheels <= recorded
+    return copy if ours and copy.generation >= newest else None

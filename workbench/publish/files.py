@@ -1,0 +1,89 @@
+"""The files that a registered wheel must have in the store, and whether they are there, whole."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from os.path import commonprefix
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
+
+from workbench.store.layout import FILES, metadata_key, provenance_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from workbench.registry.model import PublishedWheel
+    from workbench.store.protocol import Entry, Store
+
+
+MISSING = "is not there"
+
+
+def is_ours(wheel: PublishedWheel) -> bool:
+    """Say whether a wheel lies in the store, and not at a URL elsewhere."""
+    return wheel.url.startswith(FILES)
+
+
+def linked(wheel: PublishedWheel) -> tuple[str, ...]:
+    """Return the keys of the texts that a wheel's entry links to: its build's log, its patches."""
+    if wheel.build is None:
+        return ()
+    links = (wheel.build.log, *(patch.url for patch in wheel.build.patches))
+    return tuple(link for link in links if link is not None and link.startswith(FILES))
+
+
+def look(store: Store, keys: Iterable[str]) -> dict[str, Entry]:
+    """Return what lies in the store at keys below ``files/``, and beside them.
+
+    That is one listing for each project: of the keys that begin as all of these do.
+    """
+    wanted: dict[str, list[str]] = {}
+    for key in keys:
+        wanted.setdefault(key.rpartition("/")[0], []).append(key)
+    with ThreadPoolExecutor(store.streams) as pool:
+        listings = pool.map(lambda prefix: list(store.entries(prefix)), map(commonprefix, wanted.values()))
+        return {entry.key: entry for listing in listings for entry in listing}
+
+
+class Fault(NamedTuple):
+    """A file that a registered wheel must have: its key, and what is wrong with it."""
+
+    key: str
+    what: str
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether nothing lies there, in the words of ``Store.check``."""
+        return self.what == MISSING
+
+    def __str__(self) -> str:
+        return f"{self.key} {self.what}"
+
+
+def faults(project: str, wheel: PublishedWheel, files: Mapping[str, Entry]) -> Iterator[Fault]:
+    """Yield what is wrong with a wheel of ours by a listing of files: those that are missing, or not whole."""
+    entry = files.get(wheel.url)
+    if entry is None:
+        yield Fault(wheel.url, MISSING)
+    elif entry.size != wheel.size:
+        yield Fault(wheel.url, f"is {entry.size} bytes long, not {wheel.size}")
+    beside = []
+    if wheel.metadata_sha256:
+        beside.append(metadata_key(project, wheel.filename))
+    if wheel.provenance and unquote(wheel.provenance).endswith(
+        key := provenance_key(project, wheel.filename)
+    ):
+        beside.append(key)
+    yield from (Fault(key, MISSING) for key in beside if key not in files)
+
+
+def damage(store: Store, project: str, wheel: PublishedWheel, files: Mapping[str, Entry]) -> Iterator[Fault]:
+    """Yield what is wrong with the bytes of a wheel whose files are there: all of them are read."""
+    problem = store.check(wheel.url, sha256=wheel.sha256, size=wheel.size, deep=True)
+    if problem:
+        yield Fault(wheel.url, problem)
+    if wheel.metadata_sha256:
+        key = metadata_key(project, wheel.filename)
+        problem = store.check(key, sha256=wheel.metadata_sha256, size=files[key].size, deep=True)
+        if problem:
+            yield Fault(key, problem)

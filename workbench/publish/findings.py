@@ -1,0 +1,42 @@
+"""What ``doctor`` finds: the outcome of one check each."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Verdict = Literal["good", "bad", "untried"]
+
+SHOWN = 5
+"""How many of many problems of one kind are spelt out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """The outcome of one check: what was looked at, what was found, and for a bad one what to do about it."""
+
+    check: str
+    verdict: Verdict
+    what: str
+    remedy: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the plain form, for JSON."""
+        return asdict(self)
+
+
+def finding(check: str, problems: Sequence[str], *, good: str, remedy: str) -> Finding:
+    """Return the finding of a check that found these problems: good where there are none."""
+    if not problems:
+        return Finding(check=check, verdict="good", what=good)
+    more = len(problems) - SHOWN
+    what = "; ".join(problems[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
+    return Finding(check=check, verdict="bad", what=what, remedy=remedy)
+
+
+def untried(check: str, why: str, *, remedy: str = "") -> Finding:
+    """Return the finding of a check that could not be made, or need not be."""
+    return Finding(check=check, verdict="untried", what=why, remedy=remedy)

@@ -1,0 +1,73 @@
+"""Projects that come into the registry without a publish: declared by a recipe, or adopted from another registry."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from workbench.errors import WorkbenchError
+from workbench.publish.pages import draw_pages
+from workbench.publish.registry import amend, current
+from workbench.registry.importing import Merged, merge
+from workbench.store.opening import open_store
+
+if TYPE_CHECKING:
+    from workbench.registry.model import Package, Registry
+    from workbench.site import Site
+
+
+def declare(site: Site, name: str, package: Package) -> None:
+    """Register a project without wheels, or new facts of one that is registered, and draw its page.
+
+    Where that fails or is interrupted, a project that was not registered before is taken out again.
+    """
+    store = open_store(site)
+    store.prepare()
+    is_new = True
+
+    def change(registry: Registry) -> Registry:
+        nonlocal is_new
+        known = registry.packages.get(name)
+        is_new = known is None
+        return registry.with_package(name, known.described_by(package) if known else package)
+
+    amend(store, change, f"declare {name}")
+    try:
+        draw_pages(site, store)
+    except BaseException:
+        if is_new:
+            amend(store, lambda registry: _without(registry, name, package), f"take back {name}")
+            # the error that is on its way counts more than another one of the same kind
+            with suppress(WorkbenchError, OSError):
+                draw_pages(site, store)
+        raise
+
+
+def _without(registry: Registry, name: str, package: Package) -> Registry:
+    """Return a registry without a project, unless others have made something of it."""
+    if registry.packages.get(name) != package:
+        return registry
+    others = {key: value for key, value in registry.packages.items() if key != name}
+    return replace(registry, packages=others)
+
+
+def adopt(site: Site, imported: Registry, *, older: bytes | None = None, dry_run: bool = False) -> Merged:
+    """Register what another registry has and ours does not, and draw the pages; return what came of it.
+
+    `older` is the document that it was read from, in case that is what the store has as its registry.
+    """
+    store = open_store(site)
+    if dry_run:
+        return merge(current(store, older=older), imported)
+    store.prepare()
+    merged: Merged
+
+    def change(ours: Registry) -> Registry:
+        nonlocal merged
+        merged = merge(ours, imported)
+        return merged.registry
+
+    amend(store, change, "import a registry", older=older)
+    draw_pages(site, store)
+    return merged

@@ -1,0 +1,150 @@
+"""Trying a store out: whether it honours conditions, and which keys it can hold.
+
+Some stores answer 200 to a condition and ignore it. Others keep objects as files, where ``a/`` cannot lie beside
+``a/b``. What was found is remembered for a day.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from workbench.files import write_whole
+from workbench.store.client import code_of
+from workbench.strict import Mismatch, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+PROBES = ".probe/"
+"""Where a store is tried out; what a killed probe leaves there, ``store-clean`` removes."""
+
+REFUSED = (409, 412)
+UNKNOWN = (400, 501)
+REMEMBERED = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traits:
+    """What a store is like: the condition that it ignores, or None, and whether it holds folders' keys."""
+
+    ignores: str | None
+    folder_keys: bool
+
+
+def try_out(client: Any, *, bucket: str, prefix: str, conditions: bool) -> Traits:  # noqa: ANN401 - boto3's
+    """Return what a store is like; `conditions` says whether these are tried. Nothing is left behind.
+
+    Raises botocore's ClientError. What can be is tried at once, for a publish waits for it.
+    """
+    at = {"Bucket": bucket, "Key": f"{prefix}{PROBES}{uuid.uuid4().hex}"}
+    with ThreadPoolExecutor(1) as pool:
+        folder_keys = pool.submit(_try_folder_keys, client, {**at, "Key": f"{at['Key']}-folder/"})
+        ignores = _try_conditions(client, at) if conditions else None
+        return Traits(ignores=ignores, folder_keys=folder_keys.result())
+
+
+def _try_conditions(client: Any, at: dict[str, str]) -> str | None:  # noqa: ANN401 - boto3's
+    """Return which condition a store ignores, or None."""
+    tries = {
+        "If-None-Match on a put": lambda: client.put_object(**at, Body=b"x", IfNoneMatch="*"),
+        "If-Match on a put": lambda: client.put_object(**at, Body=b"x", IfMatch=f'"{"0" * 32}"'),
+        "If-None-Match at the end of an upload in parts": lambda: _put_in_parts(client, at),
+    }
+    client.put_object(**at, Body=b"first")
+    try:
+        with ThreadPoolExecutor(len(tries)) as pool:
+            refused = dict(zip(tries, pool.map(_is_refused, tries.values()), strict=True))
+        return next((what for what, is_refused in refused.items() if not is_refused), None)
+    finally:
+        client.delete_object(**at)
+
+
+def _try_folder_keys(client: Any, at: dict[str, str]) -> bool:  # noqa: ANN401 - boto3's
+    """Say whether a key that ends with a slash can be stored, and one below it."""
+    from botocore.exceptions import ClientError
+
+    bucket, folder = at["Bucket"], at["Key"]
+    below = f"{folder}index.html"
+    client.put_object(**at, Body=b"folder")
+    try:
+        listed = client.list_objects_v2(Bucket=bucket, Prefix=folder.removesuffix("/")).get("Contents", ())
+        if [each["Key"] for each in listed] != [folder]:
+            return False
+        client.put_object(Bucket=bucket, Key=below, Body=b"below")
+    except ClientError as error:
+        if code_of(error)[1] in UNKNOWN:
+            return False
+        raise
+    finally:
+        # a store of files keeps it without the slash
+        for key in (below, folder, folder.removesuffix("/")):
+            with suppress(ClientError):
+                client.delete_object(Bucket=bucket, Key=key)
+    return True
+
+
+def remembered(memory: Path | None, place: str) -> Traits | None:
+    """Return what was found out about a store within the last day, if that is kept in the folder `memory`."""
+    if memory is None:
+        return None
+    try:
+        kept = parse(_Kept, json.loads(_file(memory, place).read_bytes()))
+        fresh = kept.place == place and datetime.now(UTC) < datetime.fromisoformat(kept.until)
+    except (OSError, ValueError, TypeError, Mismatch):
+        return None
+    return Traits(ignores=None, folder_keys=kept.folder_keys) if fresh else None
+
+
+def remember(memory: Path | None, place: str, traits: Traits) -> None:
+    """Keep what was found out about a store that honours conditions; one that does not is tried again each time."""
+    if memory is None or traits.ignores is not None:
+        return
+    until = (datetime.now(UTC) + REMEMBERED).isoformat()
+    kept = _Kept(place=place, until=until, folder_keys=traits.folder_keys)
+    write_whole(_file(memory, place), json.dumps(asdict(kept)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    place: str
+    until: str
+    folder_keys: bool
+
+
+def _file(memory: Path, place: str) -> Path:
+    return memory / f"{hashlib.sha256(place.encode()).hexdigest()[:16]}.json"
+
+
+def _is_refused(put: Callable[[], object]) -> bool:
+    from botocore.exceptions import ClientError
+
+    try:
+        put()
+    except ClientError as error:
+        status = code_of(error)[1]
+        if status in REFUSED:
+            return True
+        if status in UNKNOWN:  # it knows of no such header, or of no such call
+            return False
+        raise
+    return False
+
+
+def _put_in_parts(client: Any, at: dict[str, str]) -> None:  # noqa: ANN401 - boto3's
+    """Upload one part over a key that is taken, and see that the condition is kept there too."""
+    upload = {**at, "UploadId": client.create_multipart_upload(**at)["UploadId"]}
+    try:
+        etag = client.upload_part(**upload, PartNumber=1, Body=b"x")["ETag"]
+        parts = {"Parts": [{"PartNumber": 1, "ETag": etag}]}
+        client.complete_multipart_upload(**upload, MultipartUpload=parts, IfNoneMatch="*")
+    except BaseException:
+        client.abort_multipart_upload(**upload)
+        raise
