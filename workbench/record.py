@@ -61,3 +61,12 @@ def _row(line: int, cells: list[str]) -> Row:
     path, digest, size = cells
     algorithm, _, encoded_digest = digest.partition("=")
     return Row(line=line, path=path, algorithm=algorithm, digest=encoded_digest, size=size)
+
+
+def installed(member: str) -> str | None:
+    """Return where in site-packages a member is installed, None for one that goes elsewhere (PEP 427)."""
+    top, _, rest = member.partition("/")
+    if not top.endswith(".data"):
+        return member
+    scheme, _, rest = rest.partition("/")
+    return rest if scheme in ("purelib", "platlib") else None

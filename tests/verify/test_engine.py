@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.repair.wheels import dummy, extension, wheel
 from tests.verify.wheels import files_of, good, pack
 from workbench.errors import UsageError
 from workbench.process import run
@@ -144,6 +145,23 @@ def test_a_failed_smoke_test_quotes_what_was_printed(
     assert (found.check, found.where) == ("smoke", where)
     assert what in found.what
     assert f"smoke: {where}: " in findings_text(report)
+
+
+def test_an_extension_module_of_torch_is_imported_after_torch(site: Site, tmp_path: Path) -> None:
+    """As everybody does who uses one: repair leaves torch's libraries to torch, which has loaded them by then."""
+    library = dummy(tmp_path, "libtorch_demo.so")
+    loads = (
+        "import ctypes, pathlib\nctypes.CDLL(pathlib.Path(__file__).parent / 'lib' / 'libtorch_demo.so')\n"
+    )
+    files = {
+        "_c.so": extension(tmp_path, [library]),
+        "demo/__init__.py": b"",
+        "torch/__init__.py": loads.encode(),
+        "torch/lib/libtorch_demo.so": (tmp_path / "libtorch_demo.so").read_bytes(),
+    }
+    report = one(site, wheel(tmp_path, files), modules=("demo", "_c"), python=PYTHON)
+    assert "smoke" in report.checks
+    assert report.passed, report.findings
 
 
 def test_several_smoke_tests_run_at_once_each_for_its_own_wheel(site: Site, tmp_path: Path) -> None:

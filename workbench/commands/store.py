@@ -92,7 +92,9 @@ def report_healed(healed: Healed, *, json: bool) -> None:
         for line in healed.lines():
             console.answer(line)
     if healed.problems:
-        raise StoreError(f"{console.counted(len(healed.problems), 'thing')} could not be mended, as told above")
+        raise StoreError(
+            f"{console.counted(len(healed.problems), 'thing')} could not be mended, as told above"
+        )
 
 
 def report_settings(settings: Sequence[Setting], *, json: bool) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.process import run
+from workbench.record import installed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,15 +31,6 @@ class Mending:
     entries: tuple[str, ...]
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
-
-
-def installed(member: str) -> str | None:
-    """Return where in site-packages a member is installed, None for one that goes elsewhere (PEP 427)."""
-    top, _, rest = member.partition("/")
-    if not top.endswith(".data"):
-        return member
-    scheme, _, rest = rest.partition("/")
-    return rest if scheme in ("purelib", "platlib") else None
 
 
 def searches(library: Elf, folder: str) -> bool:

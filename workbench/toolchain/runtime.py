@@ -76,6 +76,18 @@ def source_of(soname: str) -> Source | None:
     return next((source for source in _SOURCES if source.pattern.fullmatch(soname)), None)
 
 
+def import_first(needed: Iterable[str]) -> tuple[str, ...]:
+    """Return the projects that must be imported before a library that needs these.
+
+    They alone bring one of them, and load it; nothing else leads there.
+    """
+    sources = ((name, source_of(name)) for name in needed)
+    brought = (source.able(name) for name, source in sources if source)
+    return tuple(
+        dict.fromkeys(able[0].project for able in brought if able and all(each.preloaded for each in able))
+    )
+
+
 def _parse(text: str) -> Iterator[Requirement]:
     try:
         yield Requirement(text)

@@ -269,7 +269,7 @@ def check_elf(contents: Contents, filename: Filename | None) -> Iterator[Finding
 
 def check_modules(contents: Contents, filename: Filename | None, modules: Sequence[str]) -> Iterator[Finding]:
     """Find import names that the wheel does not provide, and extension modules that its tags do not fit."""
-    installed = {path for member in contents.members if (path := _in_site_packages(member.name))}
+    installed = {path for member in contents.members if (path := record.installed(member.name))}
     for module in modules:
         if not _provides(installed, module):
             what = "no module of this name in the wheel"
@@ -369,7 +369,7 @@ def _row_faults(row: record.Row, member: Member) -> Iterator[str]:
 
 def _search_path_faults(library: Elf) -> Iterator[str]:
     """Say what is wrong with RPATH and RUNPATH: only what starts at $ORIGIN is the same on every machine."""
-    home = posixpath.dirname(_in_site_packages(library.path) or library.path)
+    home = posixpath.dirname(record.installed(library.path) or library.path)
     for kind, entries in (("RPATH", library.rpath), ("RUNPATH", library.runpath)):
         for entry in entries:
             origin, slash, rest = entry.partition("/")
@@ -395,15 +395,6 @@ def _suffix_faults(tag: str, triplet: str, filename: Filename) -> Iterator[str]:
     machine = triplet.partition("-")[0]
     if machine and spelled and machine not in spelled:
         yield f"an extension module for {machine}, and the filename says {', '.join(sorted(spelled))}"
-
-
-def _in_site_packages(member: str) -> str | None:
-    """Return where in site-packages a member is installed, or None for one that goes elsewhere (PEP 427)."""
-    top, _, rest = member.partition("/")
-    if not top.endswith(".data"):
-        return member
-    scheme, _, rest = rest.partition("/")
-    return rest if scheme in ("purelib", "platlib") else None
 
 
 def _at_root(member: str) -> bool:

@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from workbench import record
 from workbench.console import counted, note, progress, step
 from workbench.errors import WorkbenchError
 from workbench.files import Identity, expect_file
 from workbench.plan.target import this_arch
+from workbench.toolchain import runtime
 from workbench.toolchain.emulated import EmulatedPython
 from workbench.verify import archive, cache
 from workbench.verify.checks import check, parse_filename
@@ -206,11 +208,26 @@ def _smoke(request: Request, report: Report) -> Report:
     findings = smoke_test(
         request.path,
         python=request.python,
-        modules=request.modules,
+        imports=[_import_of(module, report) for module in request.modules],
         code=request.smoke_test,
         test_requires=request.test_requires,
     )
     return replace(_and(report, "smoke", findings), seconds=report.seconds + time.monotonic() - start)
+
+
+def _import_of(module: str, report: Report) -> str:
+    """Return what an import statement of a module names: before it what its users must have imported already.
+
+    That is so of an extension module, where it is no package that imports it, but whoever has imported torch.
+    """
+    start = f"{module.replace('.', '/')}."
+    needed = (
+        name
+        for library in report.libraries
+        if (record.installed(library.path) or "").startswith(start)
+        for name in library.needed
+    )
+    return ", ".join((*runtime.import_first(needed), module))
 
 
 def _can_run(request: Request) -> bool:

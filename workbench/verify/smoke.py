@@ -21,15 +21,17 @@ def smoke_test(
     wheel: Path,
     *,
     python: Path | EmulatedPython,
-    modules: Sequence[str],
+    imports: Sequence[str],
     code: str,
     test_requires: Sequence[str],
 ) -> tuple[Finding, ...]:
     """Install a wheel, its requirements and `test_requires`; import its modules; run `code`.
 
+    `imports` are what import statements name: a module, or several where one must be imported before another.
+
     `python` is an interpreter of this machine, or one of the wheel's own architecture that runs under qemu.
 
-    Each module is imported in a process of its own, so that one cannot lean on another. It ends at the first
+    Each is a process of its own, so that one module cannot lean on another. It ends at the first
     that fails: the finding says which it was and quotes what was printed.
     """
     with tempfile.TemporaryDirectory(prefix="smoke-") as name:
@@ -39,8 +41,8 @@ def smoke_test(
         at = "install"
         try:
             run_code = _prepare(python, folder, [wheel.resolve(), *test_requires], cwd=empty)
-            for module in modules:
-                at = f"import {module}"
+            for names in imports:
+                at = f"import {names}"
                 run_code(at)
             if code:
                 at = "smoke_test"
