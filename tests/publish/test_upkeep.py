@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -23,12 +24,14 @@ from workbench.publish.reconcile import reconcile
 from workbench.publish.transaction import publish
 from workbench.publish.upkeep import clean, prune
 from workbench.registry.file import dumps
-from workbench.registry.model import BuildFacts
+from workbench.registry.model import BuildFacts, PatchApplied
 from workbench.store.folder import FolderStore
+from workbench.store.layout import log_key, patch_key
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from workbench.publish.plan import Candidate
     from workbench.site import Site
 
 LATER = NOW + timedelta(days=8)
@@ -80,6 +83,43 @@ def test_prune_leaves_the_last_wheel_of_a_target_whatever_goes_meanwhile(site: S
     prune(site, store, keep=1, apply=True)
     assert [(wheel.filename, wheel.yanked) for _, wheel in registry_of(store).wheels()] == [(ONE, None)]
     assert agreement(store) == []
+
+
+def with_texts(made: Candidate) -> Candidate:
+    """Return a candidate whose build left a log, and used a patch."""
+    log, patch = b"gcc -O2\n", b"--- a\n+++ b\n"
+    log_sha256, patch_sha256 = (hashlib.sha256(text).hexdigest() for text in (log, patch))
+    texts = {
+        log_key(made.project, made.wheel.filename, log_sha256): log,
+        patch_key(made.project, "fix.patch", patch_sha256): patch,
+    }
+    build = BuildFacts(
+        source="demo==9.9",
+        pin="a" * 64,
+        log=next(iter(texts)),
+        patches=(PatchApplied(name="fix.patch", sha256=patch_sha256, url=list(texts)[1]),),
+    )
+    return replace(made, wheel=replace(made.wheel, build=build), texts=texts)
+
+
+def test_the_log_of_a_build_goes_with_its_wheel_and_patches_stay(
+    site: Site, store: Eventful, tmp_path: Path
+) -> None:
+    made = with_texts(candidate(tmp_path, "demo", "9.9"))
+    publish(site, store, [made])
+    log, patch = made.texts
+    assert reconcile(site, store).lines() == ("registry, pages and files agree",)
+    assert clean(site, store, apply=True, now=LATER + timedelta(days=99999)).done == ()
+    assert publish(site, store, [made]).plan.is_done
+    store.delete(patch)
+    assert not publish(site, store, [made]).plan.is_done
+    assert store.read(patch) is not None
+    remove(site, store, [made.wheel.filename], after_days=0)
+    assert store.read(log) is None
+    assert (
+        store.read(patch) is not None
+    )  # others may have been built with it, and a rollback may bring one back
+    assert reconcile(site, store).lines() == ("registry, pages and files agree",)
 
 
 def test_strays_are_told_of_and_go_only_when_they_are_old(
