@@ -96,7 +96,7 @@ def show(_: Context, name: str, json: bool = False) -> None:
 # ---------------------------------------------------------------- wheels
 
 
-@verb(help={"name": NAME, **AXES, "builder": BUILDER, "json": JSON})
+@verb(help={"name": NAME, **AXES, "builder": BUILDER, "json": JSON}, uses_store=True)
 def matrix(
     _: Context,
     name: str,
@@ -352,9 +352,11 @@ def release(
     )
     site = Site.here()
     work = todo(request, site, skip_build=skip_build)
-    released = Released() if dry_run else release(work, site, jobs=request.jobs, skip_build=skip_build)
+    try:
+        released = Released() if dry_run else release(work, site, jobs=request.jobs, skip_build=skip_build)
+    finally:
+        commit_if(site, wanted=commit and not dry_run)  # also what was published before something failed
     report(work, released, site, dry_run=dry_run, json=json)
-    commit_if(site, wanted=commit and not dry_run)
 
 
 @verb(

@@ -96,10 +96,13 @@ def test_a_wheel_that_does_not_verify_is_built_again_twice_and_never_published(d
 def test_a_target_that_fails_is_told_of_with_its_log_until_there_is_a_wheel(
     demo: Demo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DEMO_TOKEN", "hunter2hunter2")
+    monkeypatch.setenv("DEMO_PASSPHRASE", "hunter2hunter2")
+    monkeypatch.setenv("SIGN_KEY", "-----BEGIN-----\nhunter2line\n-----END-----")
     declare(demo.site, "demo", Package(source_repo="https://example.com/demo"))
     works = demo.patch.read_text()
-    demo.patch.write_text(works.replace("(42)", '(42 hunter2hunter2 "https://me:pw@example.com/")'))
+    demo.patch.write_text(
+        works.replace("(42)", '(42 hunter2hunter2 hunter2line "HTTPS://me:pw@pw2@example.com/")')
+    )
     failed = invoke("release", "demo", "--python", f"3.8,{this_python()}")
     assert failed.status == 9
     old, told = sorted(load(demo.site.registry).packages["demo"].unavailable, key=lambda each: each.reason)[
@@ -111,7 +114,7 @@ def test_a_target_that_fails_is_told_of_with_its_log_until_there_is_a_wheel(
     log = (demo.site.root / told.log).read_text()
     assert "demo.c" in log
     assert "hunter2" not in log
-    assert "me:pw" not in log
+    assert "pw" not in log
     assert told.log in (demo.site.index / "demo" / "index.html").read_text()
 
     demo.patch.write_text(works)

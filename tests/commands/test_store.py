@@ -12,12 +12,11 @@ from tests.publish.sites import ONE, TWO, candidate, filenames, overwrite, regis
 from workbench.errors import UsageError
 from workbench.process import run
 from workbench.publish.transaction import publish
+from workbench.site import Site
 from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from workbench.site import Site
 
 
 @pytest.fixture
@@ -87,3 +86,16 @@ def test_the_index_is_drawn_with_an_answer_for_programs(site: Site) -> None:
     drawn = json.loads(invoke("index", "--json").stdout)
     assert drawn["written"] == 1
     assert drawn["removed"] == 0
+
+
+def test_the_index_of_a_store_in_another_folder_is_drawn_there(site: Site, tmp_path: Path) -> None:
+    (site.root / "workbench.yaml").write_text("store:\n  folder: public\n")
+    public = FolderStore(site.root / "public")
+    publish(Site(site.root), public, [candidate(tmp_path)])
+    page = site.root / "public/index/simple/demo/index.html"
+    drawn = page.read_text()
+    page.unlink()
+    (site.root / "public/index/.drawn.json").unlink()
+    assert invoke("index").status == 0
+    assert page.read_text() == drawn
+    assert not site.index.exists()

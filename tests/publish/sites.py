@@ -31,6 +31,7 @@ NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ONE = "demo-1.0-py3-none-any.whl"
 TWO = "demo-2.0-py3-none-any.whl"
 """The wheels of a stocked store (``conftest.store``)."""
+PAGE = "index/simple/demo/index.html"
 
 
 def candidate(
@@ -146,6 +147,65 @@ class Eventful(FolderStore):
         return super().entries(prefix, after=after)
 
 
+class Bucket(FolderStore):
+    """A folder that behaves as a bucket does: it lists versions, and others draw its pages.
+
+    `meanwhile` is called once, right after the registry was read; when `left` pages were written, the next is not.
+    """
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.meanwhile: Callable[[], object] | None = None
+        self.seen: list[bytes] = []
+        self.left = -1
+
+    @property
+    def folder(self) -> Path | None:
+        return None
+
+    def read(self, key: str) -> Stored | None:
+        stored = super().read(self.file(key))
+        if key == "packages.json" and self.meanwhile:
+            other, self.meanwhile = self.meanwhile, None
+            other()
+        return replace(stored, version=version(stored.content)) if stored else None
+
+    @property
+    def folder_keys(self) -> bool:
+        return True
+
+    def entries(self, prefix: str, *, after: str = "") -> Iterator[Entry]:
+        for entry in super().entries(prefix, after=after):
+            stored = super().read(entry.key)
+            assert stored is not None
+            key = entry.key.replace("~folder", "")
+            yield replace(entry, key=key, version=version(stored.content))
+
+    def replace(
+        self, key: str, content: bytes, *, expected: str | None, content_type: str | None = None
+    ) -> str | None:
+        if key.startswith("index/"):
+            self.left -= 1
+            if self.left == 0:
+                raise InterruptedError
+        done = super().replace(self.file(key), content, expected=expected, content_type=content_type)
+        if done and key == PAGE:
+            self.seen.append(content)
+        return version(content) if done else None
+
+    def delete(self, key: str) -> None:
+        super().delete(self.file(key))
+
+    @staticmethod
+    def file(key: str) -> str:
+        """Return the file for a key: one that ends with a slash, as a bucket's may, needs a name."""
+        return f"{key}~folder" if key.endswith("/") else key
+
+
+def version(content: bytes) -> str:
+    return f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
+
+
 @dataclass
 class Event:
     method: str
@@ -167,12 +227,12 @@ def links_of(store: Store, page: str) -> list[tuple[str, str]]:
 
 
 def dead_links(store: Store) -> list[str]:
-    """Return what the pages for installers lead to and the store does not hold: wheels and their metadata."""
-    pages = [e.key for e in store.entries("index/simple/") if e.key.endswith("index.html")]
-    wheels = {key for page in pages for key, fragment in links_of(store, page) if fragment}
-    targets = wheels | {
-        f"{wheel}.metadata" for wheel in wheels
-    }  # every one of these tests is published with it
+    """Return what the pages lead to and the store does not hold: wheels, their metadata, logs and patches."""
+    pages = [e.key for e in store.entries("index/") if e.key.endswith("index.html")]
+    links = {link for page in pages for link in links_of(store, page)}
+    # every wheel of these tests is published with its metadata
+    targets = {f"{key}.metadata" for key, fragment in links if fragment.startswith("sha256=")}
+    targets |= {key for key, _ in links if key.startswith("files/")}
     # listed after the pages were read: others may be publishing
     return sorted(targets - {entry.key for entry in store.entries("files/")})
 

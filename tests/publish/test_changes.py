@@ -150,8 +150,7 @@ def test_a_wheel_that_a_rollback_took_off_the_index_can_be_deleted(site: Site, s
     assert removed.done == (f"delete files/demo/{TWO} after 2026-11-28",)
     assert clean(site, store, apply=True, now=LATER + timedelta(days=8)).done
     assert store.read(f"files/demo/{TWO}") is None
-    with pytest.raises(UsageError, match="is not published"):
-        remove(site, store, [TWO])
+    assert remove(site, store, [TWO]).lines() == ("nothing to do",)
 
 
 @pytest.mark.parametrize("moment", ["read", "create"])
@@ -205,3 +204,31 @@ def test_a_change_killed_at_any_point_is_completed_by_reconcile_and_repeating_it
             work(root, store)
         assert agreement(store) == [], f"after effect {effect}"
     pytest.fail("it never came to an end")
+
+
+def test_a_wheel_that_two_deleted_and_a_third_published_again_is_not_lost_without_a_word(
+    site: Site, store: Eventful, tmp_path: Path
+) -> None:
+    remove(site, store, [ONE], after_days=1, now=NOW)
+    other = FolderStore(site.root)
+
+    def others() -> None:
+        clean(site, other, apply=True, now=LATER)
+        publish(site, other, [candidate(tmp_path, "demo", "1.0")])
+
+    store.before("delete", "files/", others)
+    with pytest.raises(StoreError, match=f"{ONE}: published again .* publish it again"):
+        clean(site, store, apply=True, now=LATER)
+    publish(site, store, [candidate(tmp_path, "demo", "1.0")])
+    assert agreement(store) == []
+
+
+def test_a_removal_whose_last_drawing_was_cut_short_is_ended_by_the_same_command(
+    site: Site, store: Eventful
+) -> None:
+    before = page(store)
+    remove(site, store, [ONE], after_days=0)
+    (site.root / "index/simple/demo/index.html").write_text(before)
+    (site.root / "index/.drawn.json").unlink()
+    assert remove(site, store, [ONE], after_days=0).lines() == ("nothing to do",)
+    assert dead_links(store) == []

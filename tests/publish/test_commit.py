@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.publish.sites import candidate
+from tests.publish.sites import NOW, candidate
 from workbench.errors import UsageError
 from workbench.process import run
-from workbench.publish.changes import yank
+from workbench.publish.changes import remove, yank
 from workbench.publish.commit import commit_registry
 from workbench.publish.history import rollback
 from workbench.publish.transaction import publish
+from workbench.publish.upkeep import clean
 from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
@@ -91,3 +93,21 @@ def test_a_folder_outside_git_is_told_as_such(site: Site, tmp_path: Path) -> Non
     publish(site, FolderStore(site.root), [candidate(tmp_path)])
     with pytest.raises(UsageError, match="no Git checkout"):
         commit_registry(site)
+
+
+LONG = "cp311-cp311-manylinux_2_27_x86_64.manylinux_2_28_x86_64.manylinux_2_34_x86_64"
+
+
+def test_a_change_of_no_wheel_is_told_however_long_its_name_is(checkout: Site, tmp_path: Path) -> None:
+    store = FolderStore(checkout.root)
+    made = candidate(tmp_path, "demo", "1.0", tag=LONG)
+    publish(checkout, store, [made])
+    remove(checkout, store, [made.path.name], after_days=1, now=NOW)
+    commit_registry(checkout)
+    clean(checkout, store, apply=True, now=NOW + timedelta(days=2))
+    assert commit_registry(checkout)
+    assert shown(checkout).splitlines()[0] == f"delete {made.path.name}"
+
+
+def test_where_nothing_was_ever_published_there_is_nothing_to_commit(checkout: Site) -> None:
+    assert not commit_registry(checkout)

@@ -31,7 +31,10 @@ def test_a_lost_registry_is_told_with_what_it_would_be_made_anew_from(site: Site
     store.delete("packages.json")
     told = found(site, store)["registry"]
     assert "packages.json is gone" in told.what
-    assert told.remedy == "invoke reconcile makes it anew from generation 1, the newest in the history"
+    assert (
+        told.remedy
+        == "invoke reconcile makes it anew from the newest generation in the history that can be read"
+    )
 
 
 def test_a_registry_of_a_newer_program_is_no_case_for_reconcile(site: Site, store: Eventful) -> None:

@@ -2,85 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from tests.publish.sites import agreement, candidate, overwrite, registry_of
+from tests.publish.sites import PAGE, Bucket, agreement, candidate, overwrite, registry_of
+from workbench.errors import RegistryError
 from workbench.publish import bucket_pages
+from workbench.publish.changes import unyank, yank
 from workbench.publish.pages import differing_pages, draw_pages
 from workbench.publish.transaction import publish
+from workbench.registry.file import load
 from workbench.site import Site
-from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from workbench.store.protocol import Entry, Stored
-
-PAGE = "index/simple/demo/index.html"
-
-
-class Bucket(FolderStore):
-    """A folder that behaves as a bucket does: it lists versions, and others draw its pages.
-
-    `meanwhile` is called once, right after the registry was read; when `left` pages were written, the next is not.
-    """
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
-        self.meanwhile: Callable[[], object] | None = None
-        self.seen: list[bytes] = []
-        self.left = -1
-
-    @property
-    def folder(self) -> Path | None:
-        return None
-
-    def read(self, key: str) -> Stored | None:
-        stored = super().read(self.file(key))
-        if key == "packages.json" and self.meanwhile:
-            other, self.meanwhile = self.meanwhile, None
-            other()
-        return replace(stored, version=version(stored.content)) if stored else None
-
-    @property
-    def folder_keys(self) -> bool:
-        return True
-
-    def entries(self, prefix: str, *, after: str = "") -> Iterator[Entry]:
-        for entry in super().entries(prefix, after=after):
-            stored = super().read(entry.key)
-            assert stored is not None
-            key = entry.key.replace("~folder", "")
-            yield replace(entry, key=key, version=version(stored.content))
-
-    def replace(
-        self, key: str, content: bytes, *, expected: str | None, content_type: str | None = None
-    ) -> str | None:
-        if key.startswith("index/"):
-            self.left -= 1
-            if self.left == 0:
-                raise InterruptedError
-        done = super().replace(self.file(key), content, expected=expected, content_type=content_type)
-        if done and key == PAGE:
-            self.seen.append(content)
-        return version(content) if done else None
-
-    def delete(self, key: str) -> None:
-        super().delete(self.file(key))
-
-    @staticmethod
-    def file(key: str) -> str:
-        """Return the file for a key: one that ends with a slash, as a bucket's may, needs a name."""
-        return f"{key}~folder" if key.endswith("/") else key
-
-
-def version(content: bytes) -> str:
-    return f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
 
 
 def test_a_page_of_an_older_registry_never_replaces_one_of_a_newer(site: Site, tmp_path: Path) -> None:
@@ -203,3 +139,20 @@ def test_a_drawing_that_was_cut_short_is_undone_when_its_registry_is(
             assert left > 3
             return
     pytest.fail("it never came to an end")
+
+
+def test_a_copy_of_the_older_form_is_kept_where_the_stores_takes_its_place(
+    site: Site, tmp_path: Path
+) -> None:
+    store = Bucket(tmp_path / "bucket")
+    publish(site, store, [candidate(tmp_path, "demo", "1.0")])
+    older = '{"packages": {"old": {"source_repo": "https://example.com/old"}}}'
+    site.registry.write_text(older)
+    yank(site, store, ["demo-1.0-py3-none-any.whl"])
+    assert registry_of(store) == load(site.registry)
+    kept = site.root / "packages.json.older"
+    assert kept.read_text() == older
+    site.registry.write_text(older.replace("old", "other"))
+    with pytest.raises(RegistryError, match="move it away"):
+        unyank(site, store, ["demo-1.0-py3-none-any.whl"])
+    assert kept.read_text() == older

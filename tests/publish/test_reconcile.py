@@ -9,6 +9,7 @@ from tests.publish.sites import (
     NOW,
     ONE,
     TWO,
+    Bucket,
     Eventful,
     agreement,
     begin_deletion,
@@ -22,8 +23,11 @@ from tests.publish.sites import (
 from workbench.errors import RegistryError
 from workbench.publish.changes import remove, yank
 from workbench.publish.history import rollback
+from workbench.publish.pages import draw_pages
 from workbench.publish.reconcile import reconcile
+from workbench.publish.registry import amend
 from workbench.publish.transaction import publish
+from workbench.registry.model import Package, PublishedWheel
 from workbench.site import Site
 from workbench.store.folder import FolderStore
 
@@ -241,4 +245,43 @@ def test_no_file_is_deleted_while_a_page_still_leads_to_it(site: Site, store: Ev
     store.before("delete", "files/", lambda: seen.append(page(store)))
     assert reconcile(site, store).done == ("draw 1 pages, remove 0", f"end the deletion of {ONE}")
     assert ONE not in seen[0]
+    assert agreement(store) == []
+
+
+IMPORTED = PublishedWheel(
+    filename="other-1.0-py3-none-any.whl",
+    url="https://example.com/other-1.0-py3-none-any.whl",
+    python_version="3",
+    platform="any",
+    upload_date="2026-01-01",
+    sha256="0" * 64,
+    size=3,
+    upload_time="2026-01-01T00:00:00Z",
+)
+
+
+@pytest.mark.parametrize("has_copy", [True, False])
+def test_a_lost_registry_of_wheels_that_lie_elsewhere_comes_back_or_is_told_of(
+    site: Site, tmp_path: Path, has_copy: bool
+) -> None:
+    store = Bucket(tmp_path / "bucket")
+    other = Package(source_repo="https://example.com", wheels=(IMPORTED,))
+    amend(store, lambda registry: registry.with_package("other", other), "import a registry")
+    draw_pages(site, store)
+    pages = [entry.key for entry in store.entries("index/")]
+    store.delete("packages.json")
+    if not has_copy:
+        site.registry.unlink()
+    healed = reconcile(site, store)
+    assert [entry.key for entry in store.entries("index/")] == pages
+    assert (healed.problems == ()) is has_copy
+    assert (store.read("packages.json") is not None) is has_copy
+
+
+def test_what_is_damaged_in_the_history_is_passed_over(site: Site, store: Eventful) -> None:
+    yank(site, store, [ONE])
+    store.delete("packages.json")
+    (site.root / "history/00000002.json").write_text("{")
+    assert reconcile(site, store).problems == ()
+    assert filenames(store) == [ONE, TWO]
     assert agreement(store) == []

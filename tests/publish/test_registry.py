@@ -143,3 +143,10 @@ def test_a_store_that_lost_its_registry_is_not_taken_for_the_wrong_store(site: S
     bucket.delete("packages.json")
     with pytest.raises(RegistryError, match=r"is gone.*invoke reconcile"):
         publish(site, bucket, [candidate(tmp_path, "other")])
+
+
+def test_a_dry_publish_is_refused_as_the_real_one(site: Site, store: Eventful, tmp_path: Path) -> None:
+    store.delete("packages.json")
+    for dry_run in (True, False):
+        with pytest.raises(RegistryError, match="invoke reconcile"):
+            publish(site, store, [candidate(tmp_path, "other")], dry_run=dry_run)

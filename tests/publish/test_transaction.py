@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.publish.sites import NOW, agreement, candidate, dead_links, page, registry_of
+from tests.publish.sites import NOW, agreement, candidate, dead_links, filenames, page, registry_of
 from tests.publish.workers import FORKSERVER, publish_all, publish_each, publish_same, run_until
 from workbench.errors import FilenameTaken, RegistryError, StoreError
 from workbench.publish.changes import remove
 from workbench.publish.reconcile import reconcile
+from workbench.publish.registry import amend
 from workbench.publish.transaction import publish
 from workbench.registry.file import dumps, loads
 from workbench.site import Site
@@ -174,7 +175,7 @@ def test_a_wheel_that_is_written_over_while_it_goes_up_does_not_stay(site: Site,
     wheel = candidate(tmp_path)
     with pytest.raises(StoreError, match="changed after it was verified"):
         publish(site, Trusting(site.root), [wheel])
-    assert not site.registry.exists()
+    assert filenames(FolderStore(site.root)) == []
     assert FolderStore(site.root).read(wheel.wheel.url) is None
 
 
@@ -272,3 +273,14 @@ def test_two_publishers_of_the_same_wheels_both_succeed(site: Site, store: Folde
     assert [worker.exitcode for worker in workers] == [0, 0]
     assert len(list(registry_of(store).wheels())) == 6
     assert agreement(store) == []
+
+
+def test_a_wheel_that_is_registered_elsewhere_is_not_sent(
+    site: Site, store: FolderStore, tmp_path: Path
+) -> None:
+    made = candidate(tmp_path)
+    elsewhere = dataclasses.replace(made.wheel, url="https://example.com/demo-1.0-py3-none-any.whl")
+    package = dataclasses.replace(made.package, wheels=(elsewhere,))
+    amend(store, lambda registry: registry.with_package("demo", package), "import a registry")
+    assert publish(site, store, [made]).plan.is_done
+    assert list(store.entries("files/")) == []

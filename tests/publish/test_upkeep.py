@@ -20,6 +20,7 @@ from tests.publish.sites import (
 )
 from workbench.errors import RegistryError, StoreError, UsageError
 from workbench.publish.changes import remove, yank
+from workbench.publish.history import rollback
 from workbench.publish.reconcile import reconcile
 from workbench.publish.transaction import publish
 from workbench.publish.upkeep import clean, prune
@@ -85,9 +86,9 @@ def test_prune_leaves_the_last_wheel_of_a_target_whatever_goes_meanwhile(site: S
     assert agreement(store) == []
 
 
-def with_texts(made: Candidate) -> Candidate:
+def with_texts(made: Candidate, *, log: bytes = b"gcc -O2\n") -> Candidate:
     """Return a candidate whose build left a log, and used a patch."""
-    log, patch = b"gcc -O2\n", b"--- a\n+++ b\n"
+    patch = b"--- a\n+++ b\n"
     log_sha256, patch_sha256 = (hashlib.sha256(text).hexdigest() for text in (log, patch))
     texts = {
         log_key(made.project, made.wheel.filename, log_sha256): log,
@@ -177,3 +178,39 @@ def test_a_store_that_lost_its_registry_is_not_cleaned_up(site: Site, store: Eve
     with pytest.raises(RegistryError, match="invoke reconcile"):
         clean(site, store, apply=True, now=LATER + timedelta(days=99999))
     assert store.read(f"files/demo/{ONE}") is not None
+
+
+def test_a_wheel_that_is_published_again_does_not_link_to_the_log_that_was_deleted(
+    site: Site, store: Eventful, tmp_path: Path
+) -> None:
+    plain = candidate(tmp_path, "demo", "9.9")
+    for again in (plain, with_texts(plain, log=b"gcc -O3\n")):
+        publish(site, store, [with_texts(plain)])
+        before = registry_of(store).generation
+        remove(site, store, [plain.wheel.filename], after_days=0)
+        publish(site, store, [again])
+        assert dead_links(store) == []
+        assert bool(logs(store)) is bool(again.texts)
+        rollback(site, store, before)
+        assert dead_links(store) == []
+        remove(site, store, [plain.wheel.filename], after_days=0)
+
+
+def logs(store: Eventful) -> list[str]:
+    return [wheel.build.log for _, wheel in registry_of(store).wheels() if wheel.build and wheel.build.log]
+
+
+def test_what_others_laid_beside_a_wheel_stays_when_it_goes(site: Site, store: Eventful) -> None:
+    signature = site.root / f"files/demo/{ONE}.asc"
+    signature.write_text("mine")
+    remove(site, store, [ONE], after_days=0)
+    assert store.read(f"files/demo/{ONE}") is None
+    assert signature.read_text() == "mine"
+
+
+@pytest.mark.parametrize("days", [-1, 99_999_999_999])
+def test_days_that_no_calendar_has_are_refused(site: Site, store: Eventful, days: int) -> None:
+    with pytest.raises(UsageError, match="--after"):
+        remove(site, store, [ONE], after_days=days)
+    with pytest.raises(UsageError, match="--older"):
+        clean(site, store, older_days=days)

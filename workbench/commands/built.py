@@ -64,9 +64,11 @@ def log_of(wheel: Path) -> bytes | None:
 def without_secrets(log: bytes) -> bytes:
     """Return a log without passwords of URLs, and without the values of variables that are named as secrets are."""
     values = {
-        value.encode()
+        line.encode()
         for name, value in os.environ.items()
-        if _SECRET_NAME.search(name) and len(value) >= _SHORTEST_SECRET
+        if _SECRET_NAME.search(name)
+        for line in (value, *value.splitlines())
+        if len(line) >= _SHORTEST_SECRET
     }
     for value in sorted(values, key=len, reverse=True):
         log = log.replace(value, b"[hidden]")
@@ -104,8 +106,8 @@ def discard(wheel: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-_PASSWORD = re.compile(rb"(\b[a-z][a-z0-9+.-]*://)[^/\s:@]+(?::[^/\s@]*)?@")
-_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
+_PASSWORD = re.compile(rb"(\b[a-z][a-z0-9+.-]*://)[^/\s\"'<>]+@", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|(?:^|_)PAT(?:_|$)", re.IGNORECASE)
 _SHORTEST_SECRET = 8
 """In characters: a shorter value (``1``, ``true``) is a switch, and replacing it would spoil the log."""
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench import console
-from workbench.errors import RegistryError, UsageError
-from workbench.files import expect_file, write_whole
+from workbench.errors import UsageError
+from workbench.files import expect_file
 from workbench.publish import changes
 from workbench.publish.commit import commit_registry
 from workbench.publish.projects import adopt
+from workbench.registry.file import put_aside
 from workbench.registry.importing import import_older
 from workbench.store.opening import open_store
 
@@ -70,11 +71,7 @@ def import_registry(file: Path, site: Site, *, dry_run: bool = False) -> Import:
         registry, remarks = import_older(document, where=str(file))
     kept = None
     if file.resolve() == site.registry.resolve():
-        kept = site.registry.with_name(f"{site.registry.name}.older")
-        if kept.exists() and kept.read_bytes() != document:
-            raise RegistryError(f"{kept} is there already, with another registry in it: move it away first")
-        if not dry_run:
-            write_whole(kept, document)
+        kept = put_aside(site.registry, dry_run=dry_run)
     merged = adopt(site, registry, older=document, dry_run=dry_run)
     return Import(
         packages=tuple(registry.packages),

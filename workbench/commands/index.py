@@ -16,6 +16,7 @@ from workbench.index.folder import Drawn, write
 from workbench.index.serve import Server
 from workbench.registry.file import dumps
 from workbench.registry.model import Registry
+from workbench.store.layout import INDEX, REGISTRY
 from workbench.store.opening import open_store
 
 if TYPE_CHECKING:
@@ -29,18 +30,24 @@ if TYPE_CHECKING:
 def redraw(site: Site) -> Drawn:
     """Draw ``index/`` from ``packages.json``. Raises RegistryError, IndexFault."""
     with console.step("draw index/") as at:
-        drawn = write(site.registry, site.index, site.settings)
+        folder = _folder(site)
+        drawn = write(folder / REGISTRY, folder / INDEX, site.settings)
         at.outcome = f"{drawn.written} written, {drawn.unchanged} unchanged, {drawn.removed} removed"
     return drawn
 
 
 def outdated(site: Site) -> tuple[str, ...]:
     """Return the paths of the pages that drawing would write or remove. Raises RegistryError, IndexFault."""
-    drawn = site.index / STATE
+    path, drawn = _folder(site) / REGISTRY, _folder(site) / INDEX / STATE
     state = read_state(drawn.read_bytes() if drawn.exists() else None, site.settings)
-    registry = site.registry.read_bytes() if site.registry.exists() else dumps(Registry()).encode()
-    changes = draw(BytesIO(registry), site.settings, state, where=str(site.registry))
+    registry = path.read_bytes() if path.exists() else dumps(Registry()).encode()
+    changes = draw(BytesIO(registry), site.settings, state, where=str(path))
     return tuple(change.path for change in changes if change.path != STATE)
+
+
+def _folder(site: Site) -> Path:
+    """Return where registry and pages lie: the store, if that is a folder, or the checkout's copies of a bucket's."""
+    return site.root / (site.settings.store.folder or ".")
 
 
 def report_outdated(paths: Sequence[str], *, json: bool) -> None:

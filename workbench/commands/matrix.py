@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from workbench import console
 from workbench.commands.build import find_built, plans
 from workbench.commands.release import published
-from workbench.publish.registry import current
+from workbench.publish.registry import current, refuse_a_lost_registry
 from workbench.store.opening import open_store
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ class Cell:
 def matrix(request: Request, site: Site) -> tuple[Cell, ...]:
     """Return a cell for each target that the request's axes span. Raises what planning raises."""
     wanted, left_out = plans(request, site)
-    registry = current(open_store(site))
+    store = open_store(site)
+    registry = current(store)
+    refuse_a_lost_registry(store, registry)
     cells = []
     for plan in wanted:
         wheel = published(plan, registry)

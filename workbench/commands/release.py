@@ -18,9 +18,10 @@ from workbench.commands.summary import published_facts
 from workbench.commands.upload import upload
 from workbench.commands.verify import verify_wheels
 from workbench.errors import BuildFailed, FilenameTaken, RepairFailed, UsageError, VerificationFailed
+from workbench.files import sha256_of
 from workbench.plan.target import this_arch
 from workbench.publish.gaps import Gap, tell
-from workbench.publish.registry import current
+from workbench.publish.registry import current, refuse_a_store_behind
 from workbench.registry.filename import label
 from workbench.registry.model import Unavailable
 from workbench.store.opening import open_store
@@ -58,7 +59,9 @@ def todo(request: Request, site: Site, *, skip_build: bool = False) -> Todo:
     PatchError, RegistryError, StoreError besides.
     """
     wanted, left_out = plans(request, site)
-    registry = current(open_store(site))
+    store = open_store(site)
+    registry = current(store)
+    refuse_a_store_behind(site, store, registry)
     open_plans, done = [], []
     for plan in wanted:
         wheel = published(plan, registry)
@@ -87,8 +90,10 @@ def _refuse_what_was_published(plan: Plan, registry: Registry, site: Site) -> No
                 f"{wheel.filename} is published and yanked: 'invoke unyank {wheel.filename}' takes that back. {_ANEW}"
             )
     for gone in registry.removed:
-        earlier = site.wheels / gone.filename
-        if gone.project == plan.recipe.name and _fits(gone.filename, plan) and not earlier.exists():
+        if gone.project != plan.recipe.name or not _fits(gone.filename, plan):
+            continue
+        earlier = find_built(plan, site)
+        if earlier is None or earlier.name != gone.filename or sha256_of(earlier) != gone.sha256:
             raise FilenameTaken(f"{gone.filename} was published and removed on {gone.removed[:10]}: {_ANEW}")
 
 

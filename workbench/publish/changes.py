@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import UsageError, nearest
+from workbench.errors import StoreError, UsageError, nearest
+from workbench.publish.files import faults, look
 from workbench.publish.pages import draw_pages
 from workbench.publish.registry import amend, current, refuse_a_lost_registry, timestamp
 from workbench.registry.model import Removal
-from workbench.store.layout import file_key
+from workbench.store.layout import WheelKey, file_key, wheel_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 KEPT_DAYS = 7
 """How long a removed file stays, unless told otherwise."""
+
+CENTURY = 36_500
+"""In days."""
 
 LEAVING = "is being removed"
 """Why a wheel is yanked just before it is removed, unless it was yanked for a reason of its own."""
@@ -84,7 +88,7 @@ def _mark(site: Site, store: Store, filenames: Sequence[str], *, yanked: str | N
     marked = [wheel.filename for wheel in found if mark(wheel) != wheel]
     done = tuple(f"{word} {filename}" for filename in marked)
     if dry_run or not done:
-        return Change(done=done, generation=registry.generation, dry_run=dry_run)
+        return _nothing_changed(site, store, registry, done, dry_run=dry_run)
     store.prepare()
     amended = amend(store, change, f"{word} {', '.join(marked)}")
     draw_pages(site, store)
@@ -111,7 +115,8 @@ def remove(
     """
 
     def choose(registry: Registry) -> tuple[tuple[str, str], ...]:
-        return tuple(_present(registry, filename) for filename in dict.fromkeys(filenames))
+        found = (_present(registry, filename) for filename in dict.fromkeys(filenames))
+        return tuple(each for each in found if each)
 
     return take_off(site, store, choose, after_days=after_days, dry_run=dry_run, now=now)
 
@@ -131,15 +136,13 @@ def take_off(
     choice is made anew from the very registry that is changed, so it holds whatever others change meanwhile; a wheel
     that was yanked and then is not chosen any more is as it was.
     """
-    if after_days < 0:
-        raise UsageError(f"--after {after_days}: a number of days, 0 or more")
     now = now or datetime.now(UTC)
-    removal = _Removal(choose=choose, removed=now, deleted=now + timedelta(days=after_days))
+    removal = _Removal(choose=choose, removed=now, deleted=now + days("--after", after_days))
     registry = _published(store)
     chosen = choose(registry)
     done = removal.lines(registry, chosen)
     if dry_run or not chosen:
-        return Change(done=done, generation=registry.generation, dry_run=dry_run)
+        return _nothing_changed(site, store, registry, done, dry_run=dry_run)
     names = ", ".join(filename for _, filename in chosen)
     store.prepare()
     amend(store, removal.withdraw, f"yank {names}")
@@ -245,6 +248,9 @@ def delete(store: Store, choose: Callable[[Registry], Sequence[Removal]]) -> tup
     another publisher registers meanwhile.
 
     A wheel that was never published (without a sha256) is forgotten when it is gone, all others are remembered.
+
+    Raises StoreError where another process ended the same deletion, and somebody published the wheel again before this
+    one was through with it.
     """
     chosen: Sequence[Removal] = ()
 
@@ -262,14 +268,27 @@ def delete(store: Store, choose: Callable[[Registry], Sequence[Removal]]) -> tup
 
     amend(store, begin, "begin to delete removed files")
     for gone in chosen:
-        # whoever else deletes it may have ended, and somebody have published it again
-        if gone in current(store).removed:
-            # all that lies beside the wheel under its name; the wheel last, for by it one sees what is there
-            beside = [entry.key for entry in store.entries(file_key(gone.project, gone.filename))]
-            for key in sorted(beside, reverse=True):
-                store.delete(key)
+        _delete_files(store, gone)
     names = ", ".join(gone.filename for gone in chosen)
     return tuple(chosen), amend(store, end, f"delete {names}").generation
+
+
+def _delete_files(store: Store, gone: Removal) -> None:
+    """Delete a wheel and what lies beside it; the wheel last, for by it one sees what is there."""
+    wheel = WheelKey(gone.project, gone.filename)
+    keys = [entry.key for entry in store.entries(file_key(*wheel)) if wheel_of(entry.key) == wheel]
+    # whoever else deletes it may have ended, and somebody have published it again
+    if gone not in current(store).removed:
+        return
+    for key in sorted(keys, reverse=True):
+        store.delete(key)
+    after = current(store)
+    again = after.find(gone.filename)
+    if again and gone not in after.removed and any(faults(*again, look(store, [file_key(*wheel)]))):
+        raise StoreError(
+            f"{gone.filename}: published again while two processes deleted it from {store.place}, and not whole now: "
+            "publish it again"
+        )
 
 
 def remembering(registry: Registry, gone: Sequence[Removal]) -> Registry:
@@ -293,12 +312,28 @@ def find(registry: Registry, filename: str) -> tuple[str, PublishedWheel]:
     return found
 
 
-def _present(registry: Registry, filename: str) -> tuple[str, str]:
-    """Return the project and the filename of a wheel that is published, or removed and not yet deleted."""
+def _present(registry: Registry, filename: str) -> tuple[str, str] | None:
+    """Return the project and the filename of a wheel that is published, or removed; None for one that is deleted."""
     for gone in registry.removed:
-        if gone.filename == filename and gone.state != "deleted":
-            return gone.project, filename
+        if gone.filename == filename:
+            return (gone.project, filename) if gone.state != "deleted" else None
     return find(registry, filename)[0], filename
+
+
+def _nothing_changed(
+    site: Site, store: Store, registry: Registry, would: tuple[str, ...], *, dry_run: bool
+) -> Change:
+    """End a change that is only to be told of, or was made already: perhaps by one that was killed before it drew."""
+    if not dry_run:
+        draw_pages(site, store)
+    return Change(done=would, generation=registry.generation, dry_run=dry_run)
+
+
+def days(option: str, count: int) -> timedelta:
+    """Return a number of days that an option gives. Raises UsageError for one below 0, or above a century."""
+    if not 0 <= count <= CENTURY:
+        raise UsageError(f"{option} {count}: a number of days, from 0 to {CENTURY}")
+    return timedelta(days=count)
 
 
 def _published(store: Store) -> Registry:

@@ -22,7 +22,7 @@ SUBJECT = 72
 
 
 def commit_registry(site: Site) -> bool:
-    """Commit ``packages.json``, and nothing else; return False where it is committed already.
+    """Commit ``packages.json``, and nothing else; return False where there is none, or it is committed already.
 
     The message names what changed since it was committed last, by whomever. Raises UsageError for a site that is no
     Git checkout, CommandFailed where Git refuses.
@@ -30,6 +30,8 @@ def commit_registry(site: Site) -> bool:
     git: list[str | Path] = ["git", "-C", site.root]
     if run([*git, "rev-parse", "--is-inside-work-tree"], check=False).status:
         raise UsageError(f"--commit: {site.root} is no Git checkout")
+    if not site.registry.exists():
+        return False
     with one_at_a_time(site.state / COPYING):
         run([*git, "add", "--", site.registry])
         if not run([*git, "diff", "--cached", "--quiet", "--", site.registry], check=False).status:
@@ -49,7 +51,7 @@ def message(before: Registry, after: Registry) -> str:
     """
     changed = list(_changed(before, after))
     subject = after.change
-    if len(subject) > SUBJECT:
+    if len(subject) > SUBJECT and changed:
         verbs = dict.fromkeys(verb for verb, _ in changed)
         counts = {verb: sum(each == verb for each, _ in changed) for verb in verbs}
         subject = ", ".join(f"{verb} {count} wheel{'s'[: count > 1]}" for verb, count in counts.items())

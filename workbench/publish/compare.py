@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from workbench.errors import RegistryError
-from workbench.publish.files import damage, faults, is_ours
+from workbench.publish.files import damage, faults, is_ours, texts_linked
 from workbench.publish.history import current_or_kept
+from workbench.publish.registry import had_registry
 from workbench.registry.file import load, loads
 from workbench.store.layout import (
     FILES,
@@ -80,6 +81,10 @@ class Comparison:
             if is_ours(wheel) and WheelKey(name, wheel.filename) not in self.records:
                 yield name, wheel
 
+    def dead_links(self) -> set[str]:
+        """Return the keys of logs and patches that the registry links to and that are not there."""
+        return texts_linked(self.registry) - self.files.keys()
+
     def strays(self) -> Iterator[Entry]:
         """Yield the files of wheels that were never recorded, or that are deleted: uploads that were cut short."""
         published = {WheelKey(name, wheel.filename) for name, wheel in self.registry.wheels()}
@@ -117,7 +122,7 @@ def compare(site: Site, store: Store) -> Comparison:
             registry = instead = copy
             why = f"{site.registry}, the copy of generation {copy.generation}"
         elif instead.generation:
-            why = f"generation {instead.generation - 1}, the newest in the history"
+            why = "the newest generation in the history that can be read"
         else:
             why = "the records"
     return Comparison(
@@ -146,7 +151,8 @@ def read_record(store: Store, wheel: WheelKey) -> Registry:
 def _copy_of(site: Site, store: Store, *, newest: int, recorded: frozenset[WheelKey]) -> Registry | None:
     """Return the checkout's copy of the registry, if it is of this store and not older than what is kept there.
 
-    It is where each of its wheels was recorded here: another store's has others. A copy that is damaged is none.
+    It is where each of its wheels was recorded here: another store's has others. One without wheels is where none was
+    recorded here, and there was a registry. A copy that is damaged is none.
     """
     if store.folder is not None and (store.folder / REGISTRY).resolve() == site.registry.resolve():
         return None
@@ -155,5 +161,5 @@ def _copy_of(site: Site, store: Store, *, newest: int, recorded: frozenset[Wheel
     except RegistryError:
         return None
     wheels = {WheelKey(name, wheel.filename) for name, wheel in copy.wheels() if is_ours(wheel)}
-    ours = bool(wheels) and wheels <= recorded
+    ours = wheels <= recorded if wheels else not recorded and had_registry(store)
     return copy if ours and copy.generation >= newest else None

@@ -8,6 +8,7 @@ from workbench.errors import IndexFault, RegistryError, StoreError
 from workbench.publish.compare import compare
 from workbench.publish.findings import Finding, finding, untried
 from workbench.publish.pages import differing_pages
+from workbench.registry.file import OlderForm
 from workbench.store.client import Refused
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ def _examine(site: Site, store: Store, *, deep: bool, installers: bool) -> Itera
     try:
         found = compare(site, store)
         yield from _agreement(site, store, found, deep=deep)
+    except OlderForm as error:
+        yield Finding(check="registry", verdict="bad", what=str(error), remedy=error.remedy)
+        return
     except RegistryError as error:
         remedy = "a registry of another version is read by the program that wrote it: update this one"
         yield Finding(check="registry", verdict="bad", what=str(error), remedy=remedy)
@@ -75,7 +79,10 @@ def _agreement(site: Site, store: Store, found: Comparison, *, deep: bool) -> It
     read = "read and hashed" if deep else "there, with the right sizes"
     yield finding(
         "files",
-        [str(fault) for each in found.faulty(store, deep=deep) for fault in each.faults],
+        [
+            *(str(fault) for each in found.faulty(store, deep=deep) for fault in each.faults),
+            *(f"{key} is linked to and is not there" for key in sorted(found.dead_links())),
+        ],
         good=f"{wheels} wheels {read}",
         remedy=f"{RECONCILE}{' --deep' if deep else ''} puts back what it can, and says what to do about the rest",
     )

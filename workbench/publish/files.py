@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from os.path import commonprefix
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
@@ -10,9 +11,9 @@ from urllib.parse import unquote
 from workbench.store.layout import FILES, metadata_key, provenance_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 
-    from workbench.registry.model import PublishedWheel
+    from workbench.registry.model import PublishedWheel, Registry
     from workbench.store.protocol import Entry, Store
 
 
@@ -30,6 +31,35 @@ def linked(wheel: PublishedWheel) -> tuple[str, ...]:
         return ()
     links = (wheel.build.log, *(patch.url for patch in wheel.build.patches))
     return tuple(link for link in links if link is not None and link.startswith(FILES))
+
+
+def unlinked(wheel: PublishedWheel, gone: Container[str]) -> PublishedWheel:
+    """Return a wheel's entry without its links to texts that are gone."""
+    build = wheel.build
+    if build is None or not any(key in gone for key in linked(wheel)):
+        return wheel
+    patches = tuple(replace(patch, url=None) if patch.url in gone else patch for patch in build.patches)
+    return replace(wheel, build=replace(build, log=None if build.log in gone else build.log, patches=patches))
+
+
+def texts_linked(registry: Registry) -> set[str]:
+    """Return the keys of all texts that a registry links to: logs of builds, also of those that failed; patches."""
+    keys = {key for _, wheel in registry.wheels() for key in linked(wheel)}
+    return keys | {
+        each.log for package in registry.packages.values() for each in package.unavailable if each.log
+    }
+
+
+def without_links(registry: Registry, gone: Collection[str]) -> Registry:
+    """Return a registry that does not link to these texts. Pure."""
+    if not gone:
+        return registry
+    for name, package in registry.packages.items():
+        wheels = tuple(unlinked(wheel, gone) for wheel in package.wheels)
+        reasons = tuple(replace(why, log=None) if why.log in gone else why for why in package.unavailable)
+        if (wheels, reasons) != (package.wheels, package.unavailable):
+            registry = registry.with_package(name, replace(package, wheels=wheels, unavailable=reasons))
+    return registry
 
 
 def look(store: Store, keys: Iterable[str]) -> dict[str, Entry]:

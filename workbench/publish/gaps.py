@@ -40,7 +40,10 @@ def tell(site: Site, store: Store, project: str, gaps: Sequence[Gap]) -> bool:
     package = current(store).packages.get(project)
     told = [_placed(project, gap) for gap in gaps]
     reasons = [why for why, _ in told]
-    if package is None or with_reasons(package, reasons) == package:
+    if package is None:
+        return False
+    if with_reasons(package, reasons) == package:
+        draw_pages(site, store)  # who told it first may have been killed before that
         return False
     store.prepare()
     for why, log in told:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import UsageError
 from workbench.publish.changes import Change, without
-from workbench.publish.files import faults, is_ours, look
+from workbench.publish.files import faults, is_ours, look, texts_linked, without_links
 from workbench.publish.pages import draw_pages
 from workbench.publish.registry import amend, current, generations, refuse_while_deleting, timestamp
 from workbench.registry.file import Damaged, loads
@@ -86,7 +86,7 @@ def rollback(site: Site, store: Store, generation: int, *, dry_run: bool = False
     before, instead = current_or_kept(store)
     if generation == before.generation and instead is None:
         return Change(done=(), generation=generation, dry_run=dry_run)
-    target = _kept(store, generation)
+    target = _without_dead_links(store, _kept(store, generation))
     now = timestamp(datetime.now(UTC))
 
     def change(registry: Registry) -> Registry:
@@ -110,15 +110,25 @@ def rollback(site: Site, store: Store, generation: int, *, dry_run: bool = False
 def current_or_kept(store: Store) -> tuple[Registry, Registry | None]:
     """Return a store's registry; for one that is lost or damaged, twice the newest that is kept.
 
-    The second is for `amend`, as what stands instead. The number of the kept one is that of the one that is gone.
+    The second is for `amend`, as what stands instead. The number of the kept one is that of the one that is gone. What
+    is damaged in the history is passed over.
     """
     with suppress(Damaged):
         registry = current(store)
         if registry.generation:
             return registry, None
     numbers = generations(store)
-    kept = replace(_kept(store, numbers[-1]), generation=numbers[-1] + 1) if numbers else Registry()
-    return kept, kept
+    for number in reversed(numbers):
+        with suppress(Damaged):
+            kept = replace(_kept(store, number), generation=numbers[-1] + 1)
+            return kept, kept
+    return Registry(), Registry()
+
+
+def _without_dead_links(store: Store, registry: Registry) -> Registry:
+    """Return a registry that links to no log or patch that is gone: a log is deleted with its wheel."""
+    keys = texts_linked(registry)
+    return without_links(registry, keys - look(store, keys).keys())
 
 
 def _refuse_what_is_gone(store: Store, before: Registry, target: Registry) -> None:

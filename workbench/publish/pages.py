@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
+from workbench.console import note
 from workbench.errors import StoreError
 from workbench.files import one_at_a_time, write_whole
 from workbench.index.draw import STATE, draw
@@ -13,7 +14,7 @@ from workbench.index.page import Page
 from workbench.publish import bucket_pages
 from workbench.publish.bucket_pages import is_page, served_as
 from workbench.publish.registry import wait
-from workbench.registry.file import dumps
+from workbench.registry.file import dumps, is_older, put_aside
 from workbench.registry.model import Registry
 from workbench.store.layout import INDEX, REGISTRY
 
@@ -60,6 +61,11 @@ def _copy_registry(site: Site, store: Store) -> str | None:
         stored = store.read(REGISTRY)
         here = site.registry.read_bytes() if site.registry.exists() else None
         if stored is not None and stored.content != here:
+            if here is not None and is_older(here):
+                kept = put_aside(site.registry)
+                note(
+                    f"· {site.registry} was a registry of the older form: kept as {kept.name}, for import-registry"
+                )
             write_whole(site.registry, stored.content)
     return stored.version if stored else None
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.console import file_size
 from workbench.errors import StoreError, UsageError
-from workbench.publish.files import linked
+from workbench.publish.files import is_ours, linked, unlinked
 from workbench.publish.registry import refuse_while_deleting, timestamp
 from workbench.registry.file import dumps
 from workbench.registry.model import Package, PublishedWheel, Registry
@@ -210,7 +210,7 @@ def merge(registry: Registry, plan: Plan) -> Registry:
 
 def record_of(project: str, package: Package, wheel: PublishedWheel) -> bytes:
     """Return a wheel's record: a registry of this wheel alone, and as immutable as the wheel."""
-    return dumps(Registry(packages={project: replace(package, wheels=(wheel,))})).encode()
+    return dumps(Registry(packages={project: replace(package, wheels=(wheel,), unavailable=())})).encode()
 
 
 def _distinct(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
@@ -238,7 +238,7 @@ def _planned(candidate: Candidate, found: Found, place: str, public_url: str | N
         wheel = published[1]
     elif record is not None:
         _refuse_other_bytes(record, wheel, place)
-        _, wheel = next(record.wheels())
+        wheel = _recorded(record, candidate, found)
     if entry is not None and entry.size != wheel.size:
         if published is None and record is None:
             raise taken(filename, f"{place}/{entry.key}")
@@ -246,13 +246,23 @@ def _planned(candidate: Candidate, found: Found, place: str, public_url: str | N
             f"{place}/{entry.key} is {entry.size} bytes long, not {wheel.size}: somebody wrote over it. Put this "
             f"wheel into wheels/, and 'invoke reconcile' puts it back"
         )
-    writes = _writes(candidate, wheel)
+    # the registry may name a copy that lies elsewhere, taken in from another registry
+    writes = _writes(candidate, wheel) if is_ours(wheel) else ()
     if published is not None or record is not None:
         # recorded, so it is known whose bytes lie there; else the store compares them as it is asked to create them
         there = {*found.entries, record_key(project, filename)}
         writes = tuple(write for write in writes if write.key not in there)
     writes = tuple(replace(write, listed=write.key in found.entries) for write in writes)
     return PlannedWheel(candidate=candidate, wheel=wheel, writes=writes, registered=published is not None)
+
+
+def _recorded(record: Registry, candidate: Candidate, found: Found) -> PublishedWheel:
+    """Return the entry that a record has. The log that it links to may have been deleted with the wheel since."""
+    ((_, wheel),) = record.wheels()
+    gone = {key for key in linked(wheel) if key not in found.entries and key not in candidate.texts}
+    if wheel.build is None or wheel.build.log not in gone or candidate.wheel.build is None:
+        return unlinked(wheel, gone)
+    return unlinked(replace(wheel, build=replace(wheel.build, log=candidate.wheel.build.log)), gone)
 
 
 def _writes(candidate: Candidate, wheel: PublishedWheel) -> tuple[Write, ...]:

@@ -32,21 +32,21 @@ def declare(site: Site, name: str, package: Package) -> None:
         is_new = known is None
         return registry.with_package(name, known.described_by(package) if known else package)
 
-    amend(store, change, f"declare {name}")
+    generation = amend(store, change, f"declare {name}").generation
     try:
         draw_pages(site, store)
     except BaseException:
         if is_new:
-            amend(store, lambda registry: _without(registry, name, package), f"take back {name}")
+            amend(store, lambda registry: _without(registry, name, generation), f"take back {name}")
             # the error that is on its way counts more than another one of the same kind
             with suppress(WorkbenchError, OSError):
                 draw_pages(site, store)
         raise
 
 
-def _without(registry: Registry, name: str, package: Package) -> Registry:
-    """Return a registry without a project, unless others have made something of it."""
-    if registry.packages.get(name) != package:
+def _without(registry: Registry, name: str, generation: int) -> Registry:
+    """Return a registry without a project, unless others changed it since: they may count on the project."""
+    if registry.generation != generation:
         return registry
     others = {key: value for key, value in registry.packages.items() if key != name}
     return replace(registry, packages=others)

@@ -6,6 +6,7 @@ import hashlib
 import zipfile
 from typing import IO, TYPE_CHECKING
 
+from workbench.files import sha256_of
 from workbench.store.layout import metadata_key
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def put_back(site: Site, store: Store, each: Faulty, fault: Fault, *, dry_run: b
     A ``.metadata`` is replaced in one step. A damaged wheel is deleted first, for it would be refused in any case.
     """
     built = site.wheels / each.wheel.filename
-    is_built = built.is_file() and _sha256(built) == each.wheel.sha256
+    is_built = built.is_file() and sha256_of(built) == each.wheel.sha256
     if fault.key == each.wheel.url and is_built:
         if not dry_run:
             if not fault.is_missing:
@@ -63,8 +64,3 @@ def _metadata_in(file: IO[bytes]) -> bytes | None:
             return wheel.read(names[0]) if len(names) == 1 else None
     except zipfile.BadZipFile:
         return None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

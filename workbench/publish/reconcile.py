@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import RegistryError
 from workbench.publish.changes import delete, remembering
 from workbench.publish.compare import Faulty, compare, read_record
-from workbench.publish.files import faults
+from workbench.publish.files import faults, linked, texts_linked, unlinked, without_links
 from workbench.publish.pages import differing_pages, draw_pages
 from workbench.publish.plan import record_of
 from workbench.publish.putting_back import put_back
-from workbench.publish.registry import amend, current, timestamp
+from workbench.publish.registry import amend, current, refuse_a_lost_registry, timestamp
 from workbench.registry.model import Removal
+from workbench.registry.unavailable import filled
 from workbench.store.layout import record_key
 
 if TYPE_CHECKING:
     from workbench.publish.compare import Comparison
-    from workbench.registry.model import PublishedWheel, Registry
+    from workbench.registry.model import Package, PublishedWheel, Registry
     from workbench.site import Site
     from workbench.store.protocol import Store
 
@@ -131,20 +132,13 @@ class _Healing:
             done.clear()
             if self._found.instead is not None:
                 registry = self._without_broken(registry)
+            registry = self._without_dead_links(registry, done)
             known = {wheel.filename for _, wheel in registry.wheels()}
             known |= {gone.filename for gone in registry.removed}
             for record in self._records:
                 ((name, wheel),) = record.wheels()
-                if wheel.filename in known:
-                    continue
-                if wheel.filename not in self._broken:
-                    if name not in registry.packages:
-                        registry = registry.with_package(name, replace(record.packages[name], wheels=()))
-                    registry = registry.with_wheel(name, wheel)
-                    done.append(f"register {wheel.filename}")
-                elif self._is_gone(wheel):
-                    registry = remembering(registry, [self._deleted(name, wheel)])
-                    done.append(f"note that {wheel.filename}, which was recorded, is deleted")
+                if wheel.filename not in known:
+                    registry = self._with_recorded(registry, name, record.packages[name], done)
             return registry
 
         if self._dry_run:
@@ -155,6 +149,25 @@ class _Healing:
         if self._found.instead is not None and self._registry.generation:
             done.insert(0, f"make the registry anew from {self._found.why}")
         self._done += done
+
+    def _with_recorded(self, registry: Registry, name: str, recorded: Package, done: list[str]) -> Registry:
+        (wheel,) = recorded.wheels
+        if wheel.filename not in self._broken:
+            if name not in registry.packages:
+                registry = registry.with_package(name, replace(recorded, wheels=()))
+            wheel = unlinked(wheel, set(linked(wheel)) - self._found.files.keys())
+            registry = registry.with_wheel(name, wheel)
+            done.append(f"register {wheel.filename}")
+            return registry.with_package(name, filled(registry.packages[name]))
+        if self._is_gone(wheel):
+            done.append(f"note that {wheel.filename}, which was recorded, is deleted")
+            return remembering(registry, [self._deleted(name, wheel)])
+        return registry
+
+    def _without_dead_links(self, registry: Registry, done: list[str]) -> Registry:
+        dead = self._found.dead_links() & texts_linked(registry)
+        done += [f"drop the link to {key}, which is gone" for key in sorted(dead)]
+        return without_links(registry, dead)
 
     def _without_broken(self, registry: Registry) -> Registry:
         gone = []
@@ -185,6 +198,15 @@ class _Healing:
                 self._done.append(f"record {wheel.filename}")
 
     def draw(self) -> None:
+        try:
+            refuse_a_lost_registry(self._store, self._registry)
+        except RegistryError:
+            # what is not known is not taken off the index
+            self._problems.append(
+                f"{self._store.place}: packages.json is gone, and nothing is there to make it anew from: put back a "
+                "copy of it, or publish again with --allow-shrink"
+            )
+            return
         if not self._dry_run:
             drawn = draw_pages(self._site, self._store, afresh=True)
             if drawn.written or drawn.removed:

@@ -188,7 +188,7 @@ def refuse_a_store_behind(site: Site, store: Store, registry: Registry) -> None:
 
 def refuse_a_lost_registry(store: Store, registry: Registry) -> None:
     """Raise RegistryError for a store without a registry that had one."""
-    if not registry.generation and _had_registry(store) and store.read(REGISTRY) is None:
+    if not registry.generation and had_registry(store) and store.read(REGISTRY) is None:
         raise RegistryError(
             f"{store.place}: {REGISTRY} is gone, but wheels were published here: 'invoke reconcile' makes it "
             "anew. A publish that goes on without it takes them off the index; --allow-shrink does so"
@@ -230,8 +230,8 @@ def _refuse_to_shrink(store: Store, before: Registry, after: Registry) -> None:
         )
 
 
-def _had_registry(store: Store) -> bool:
-    """Say whether there was a registry once: pages of projects and the history come only after one."""
+def had_registry(store: Store) -> bool:
+    """Say whether a store had a registry once: pages of projects and the history come only after one."""
     pages = store.entries(f"{INDEX}simple/")
     return any(entry.key.count("/") > INDEX.count("/") + 1 for entry in pages) or bool(generations(store))
 

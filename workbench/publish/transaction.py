@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 from workbench import console
 from workbench.errors import FilenameTaken, StoreError
 from workbench.files import Identity
+from workbench.publish.changes import delete
 from workbench.publish.files import look
 from workbench.publish.pages import draw_pages
 from workbench.publish.plan import Found, decide, merge
-from workbench.publish.registry import FilesMissing, amend, current, refuse_a_store_behind
+from workbench.publish.registry import FilesMissing, amend, current, refuse_a_store_behind, timestamp
 from workbench.registry.file import loads
-from workbench.store.layout import RECORDS, file_key, record_key, url
+from workbench.registry.model import Removal
+from workbench.store.layout import RECORDS, file_key, record_key, url, wheel_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,11 +85,11 @@ def publish(
     plan = decide(candidates, found, place=store.place, public_url=site.settings.public_url)
     generation = plan.generation
     drawn = None
+    if not plan.is_done and not may_shrink:
+        refuse_a_store_behind(site, store, found.registry)
     if not dry_run:
         if not plan.is_done:
             store.prepare()
-            if not may_shrink:
-                refuse_a_store_behind(site, store, found.registry)
             plan, amended = _carry_out(site, store, plan, may_shrink=may_shrink, deep=deep)
             generation = amended.generation
         drawn = draw_pages(site, store)
@@ -99,8 +102,8 @@ def publish(
 def _look(store: Store, candidates: Sequence[Candidate]) -> Found:
     """Return what a store holds of these wheels.
 
-    It is asked for its registry, for a listing for each project, and for the records of wheels that are there and not
-    registered.
+    It is asked for its registry, for a listing for each project, and for the records of wheels that are there, or were,
+    and are not registered.
     """
     wheels = [(candidate.project, candidate.wheel.filename) for candidate in candidates]
     with ThreadPoolExecutor(store.streams) as pool:
@@ -113,8 +116,10 @@ def _look(store: Store, candidates: Sequence[Candidate]) -> Found:
         entries = look(store, keys)
         registry = reading.result()
     records = {}
+    removed = {gone.filename for gone in registry.removed}
     for project, filename in wheels:
-        if file_key(project, filename) in entries and registry.find(filename) is None:
+        was_there = file_key(project, filename) in entries or filename in removed
+        if was_there and registry.find(filename) is None:
             key = record_key(project, filename)
             stored = store.read(key)
             if stored is not None:
@@ -186,7 +191,7 @@ def _write_file(store: Store, write: Write, moved: Callable[[int], None], *, dee
         _refuse_changed(write)
     except StoreError:
         if created:
-            store.delete(write.key)  # nobody has recorded it
+            delete(store, lambda registry: _unrecorded(registry, write.key))
         raise
     if not deep:
         return  # it is looked at before the registry names it
@@ -196,6 +201,17 @@ def _write_file(store: Store, write: Write, moved: Callable[[int], None], *, dee
             f"{store.place}/{write.key} {problem}, just after it was written: this store does not keep "
             "what it is given; the registry does not name the file"
         )
+
+
+def _unrecorded(registry: Registry, key: str) -> tuple[Removal, ...]:
+    """Return how the registry is told that the wheel at a key is deleted; `delete` spares one that is published."""
+    wheel = wheel_of(key)
+    if wheel is None:
+        return ()
+    known = (gone for gone in registry.removed if gone.filename == wheel.filename)
+    now = timestamp(datetime.now(UTC))
+    never = Removal(project=wheel.project, filename=wheel.filename, sha256="", removed=now)
+    return (next(known, never),)
 
 
 def _refuse_changed(write: Write) -> None:

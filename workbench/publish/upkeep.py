@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from workbench.errors import UsageError
 from workbench.index.channel import channel_of
-from workbench.publish.changes import KEPT_DAYS, Change, delete, due, take_off
+from workbench.publish.changes import KEPT_DAYS, Change, days, delete, due, take_off
 from workbench.publish.compare import compare
 from workbench.publish.pages import draw_pages
 from workbench.publish.registry import current, refuse_a_lost_registry, timestamp
@@ -83,7 +83,7 @@ def clean(
     stays. What nobody of us has written stays as well.
     """
     now = now or datetime.now(UTC)
-    before = now - timedelta(days=older_days)
+    before = now - days("--older", older_days)
     refuse_a_lost_registry(store, current(store))
     found = compare(site, store)
     leftovers = [leftover for leftover in store.leftovers() if leftover.modified <= before]

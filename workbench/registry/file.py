@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from workbench.errors import RegistryError
+from workbench.files import write_whole
 from workbench.registry.model import SCHEMA, Package, Registry, Removal
 from workbench.strict import Mismatch, parse
 
@@ -19,6 +20,20 @@ if TYPE_CHECKING:
 
 class Damaged(RegistryError):
     """The document is not JSON: it was cut short, or is none of ours."""
+
+
+class OlderForm(RegistryError):
+    """The document is a registry of the older form, which an import reads. `remedy` says how."""
+
+    def __init__(self, where: str) -> None:
+        self.remedy = f"'invoke import-registry {where}' reads it in"
+        if "://" in where:
+            self.remedy = "'invoke import-registry FILE' reads a copy of it in: fetch one"
+        super().__init__(f"{where}: a registry of the older form: {self.remedy}")
+
+
+_BEGINNING = f'{{\n  "schema": {SCHEMA},'.encode()
+"""How each document of ours begins (`dumps`)."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +60,7 @@ def loads(text: str | bytes, *, where: str) -> Registry:
         raise Damaged(f"{where}: not JSON: {error}") from error
     schema = data.get("schema", 1) if isinstance(data, dict) else None
     if schema == 1:
-        raise RegistryError(
-            f"{where}: a registry of the older form: read it in with 'invoke import-registry {where}'"
-        )
+        raise OlderForm(where)
     if schema != SCHEMA:
         raise RegistryError(f"{where}: schema {schema!r}, and this version reads {SCHEMA}")
     try:
@@ -94,6 +107,30 @@ _WHEEL = re.compile(
 """Nearly every name there is, in a tenth of the time that packaging takes; of the others packaging is the judge."""
 
 _OFFERED = re.compile(r"[0-9A-Za-z_.+!-]+")
+
+
+def is_older(document: bytes) -> bool:
+    """Say whether a document is a registry of the older form."""
+    if document.startswith(_BEGINNING):
+        return False
+    try:
+        loads(document, where="")
+    except OlderForm:
+        return True
+    except RegistryError:
+        pass
+    return False
+
+
+def put_aside(path: Path, *, dry_run: bool = False) -> Path:
+    """Keep a copy of a registry of the older form beside it; return where. Raises RegistryError where another is."""
+    kept = path.with_name(f"{path.name}.older")
+    document = path.read_bytes()
+    if kept.exists() and kept.read_bytes() != document:
+        raise RegistryError(f"{kept} is there already, with another registry in it: move it away first")
+    if not dry_run:
+        write_whole(kept, document)
+    return kept
 
 
 def load(path: Path) -> Registry:

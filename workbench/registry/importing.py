@@ -21,6 +21,7 @@ from packaging.utils import InvalidName, InvalidWheelFilename, canonicalize_name
 from workbench.errors import RegistryError
 from workbench.registry.file import filename_fault
 from workbench.registry.model import Package, PublishedWheel, Registry
+from workbench.registry.unavailable import filled
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -105,7 +106,7 @@ def merge(ours: Registry, theirs: Registry) -> Merged:
                 remarks.append(Remark(entry=where, outcome="refused", why=why))
         new += [wheel.filename for wheel in taken]
         base = mine or replace(package, wheels=())
-        registry = registry.with_package(name, replace(base, wheels=(*base.wheels, *taken)))
+        registry = registry.with_package(name, filled(replace(base, wheels=(*base.wheels, *taken))))
     return Merged(registry=registry, new=tuple(new), already=tuple(already), remarks=tuple(remarks))
 
 
@@ -137,7 +138,8 @@ class _Reader:
             raise RegistryError(f'{self.where}: no "packages" in it: not a registry')
         if data.get("schema", 1) != 1:
             raise RegistryError(
-                f"{self.where}: schema {data['schema']!r}: not of the older form; nothing to import"
+                f"{self.where}: schema {data['schema']!r}: not of the older form; nothing to import. "
+                "('invoke reconcile' draws pages that are behind)"
             )
         # JSON can spell half a surrogate pair, which no file of ours could hold
         text = json.dumps(data, ensure_ascii=False)

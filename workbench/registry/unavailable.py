@@ -35,6 +35,7 @@ def _fills(wheel: PublishedWheel, each: Unavailable) -> bool:
     build = wheel.build
     return (
         build is not None
+        and build.variant is None  # a variant is beside the usual build, and not in its place
         and wheel.yanked is None
         and each.arch is not None
         and wheel.platform.endswith(f"_{each.arch}")

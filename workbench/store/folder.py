@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
 from workbench.errors import FilenameTaken, StoreError
+from workbench.files import sha256_of
 from workbench.store.protocol import Content, Entry, Leftover, Stored, nobody
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ class FolderStore:
                 return "is not there"
             if actual != size:
                 return f"is {actual} bytes long, not {size}"
-            if deep and (found := _hash(path)) != sha256:
+            if deep and (found := sha256_of(path)) != sha256:
                 return f"has the sha256 {found}, not {sha256}"
         return None
 
@@ -198,7 +199,7 @@ class FolderStore:
 
     def _is_there(self, path: Path, sha256: str) -> bool:
         """Return False if the bytes are those, as `create` does; raise FilenameTaken if they are others."""
-        if _hash(path) != sha256:
+        if sha256_of(path) != sha256:
             raise taken(path.name, str(path))
         return False
 
@@ -252,11 +253,6 @@ def _chunks(content: Content) -> Iterator[memoryview]:
     with content.open("rb", buffering=0) as file:
         while count := file.readinto(buffer):
             yield buffer[:count]
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _make_folder(folder: Path) -> None:
