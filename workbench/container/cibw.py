@@ -74,6 +74,7 @@ class Build:
     ``tree``              the patched source
     ``output``            the folder that gets the wheel; no other wheel may lie there
     ``environment``       variables for the build, taken literally; ``PATH`` is put before the container's own
+    ``config_settings``   settings for the build backend (PEP 517)
     ``requires``          requirements on top of the project's own ``build-system.requires``
     ``before_all``        a shell command before anything else (``{project}`` is the tree)
     ``before_build``      a shell command once the requirements are installed
@@ -94,6 +95,7 @@ class Build:
     tree: Path
     output: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    config_settings: Mapping[str, str] = field(default_factory=dict)
     requires: tuple[str, ...] = ()
     before_all: str = ""
     before_build: str = ""
@@ -171,6 +173,7 @@ def command(
         "CIBW_ENVIRONMENT": f"PATH={shlex.quote(path)}:$PATH"
         if (path := build.environment.get("PATH"))
         else "",
+        "CIBW_CONFIG_SETTINGS": shlex.join(f"{key}={value}" for key, value in build.config_settings.items()),
         "CIBW_BEFORE_ALL": build.before_all,
         "CIBW_BEFORE_BUILD": f"{prepare} && {build.before_build}" if build.before_build else prepare,
         "CIBW_BUILD_FRONTEND": f"{build.frontend}; args: --no-isolation --skip-dependency-check",
