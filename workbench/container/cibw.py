@@ -47,6 +47,9 @@ CUDA_HOME = Path("/usr/local/cuda")
 QEMU_CPU = "max,pauth=off"
 """The processor that qemu shows: without pointer authentication, which makes Python 20 times slower there."""
 
+REPAIR = "auditwheel repair -z 0"
+"""Grafts and tags; to deflate is left to repair on this machine, for under an emulator it takes two thirds of it."""
+
 PREPARE = CHECKOUT / "containers" / "prepare.py"
 """The script that installs a build's requirements in the container."""
 
@@ -178,7 +181,7 @@ def command(
         "CIBW_BEFORE_BUILD": f"{prepare} && {build.before_build}" if build.before_build else prepare,
         "CIBW_BUILD_FRONTEND": f"{build.frontend}; args: --no-isolation --skip-dependency-check",
         "CIBW_BUILD_VERBOSITY": "1",
-        "CIBW_REPAIR_WHEEL_COMMAND": f"auditwheel repair {exclude} -w {{dest_dir}} {{wheel}}",
+        "CIBW_REPAIR_WHEEL_COMMAND": f"{REPAIR} {exclude} -w {{dest_dir}} {{wheel}}",
         "CIBW_AUDIT_COMMAND": "",  # the workbench's own checks look at the wheel
         "CIBW_DEPENDENCY_VERSIONS": "latest",
     }
@@ -236,6 +239,8 @@ def build_wheel(
     on_line: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Build one wheel, repair it and, where there is test code, test it, all in a container; return its path.
+
+    Its members lie in it uncompressed: `repair.assemble` deflates them.
 
     `log` gets all that cibuildwheel said. Raises ContainerError where the machine, the engine or the image is
     at fault; BuildFailed, RepairFailed and VerificationFailed where the package is.
