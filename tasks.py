@@ -201,7 +201,7 @@ def inspect(_: Context, *wheels: str, json: bool = False) -> None:
     """Show what is in wheels: GPU code by architecture, libraries and what they need, glibc, C++ ABI, torch."""
     from workbench.commands.inspect import inspect_wheels, report
 
-    report(inspect_wheels(wheels), json=json)
+    report(*inspect_wheels(wheels), json=json)
 
 
 # ---------------------------------------------------------------- what wheels are compiled with

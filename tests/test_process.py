@@ -37,6 +37,12 @@ def test_a_killed_program_is_told_from_a_failed_one() -> None:
         run(python("import os; os.kill(os.getpid(), 9)"))
 
 
+def test_a_program_that_does_not_end_in_time_is_ended() -> None:
+    with pytest.raises(CommandFailed, match=r"did not end within 0\.2 s"):
+        run(python("import threading; threading.Event().wait()"), check=False, timeout=0.2)
+    assert run(python("print('a')"), timeout=60).output == "a\n"
+
+
 def test_a_log_keeps_everything(tmp_path: Path) -> None:
     log = tmp_path / "log.txt"
     seen: list[str] = []

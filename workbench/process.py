@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import CommandFailed, ToolMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 TAIL_LINES = 20
@@ -94,14 +95,15 @@ def run(
     log: Path | None = None,
     on_line: Callable[[str], None] | None = None,
     check: bool = True,
+    timeout: float | None = None,
 ) -> Completed:
     """Run a program to its end and return what it printed.
 
     `env` adds to this process's environment. `log`, a file, gets the whole output appended as it comes, and
-    then only its last lines are kept in memory; `on_line` sees each line.
+    then only its last lines are kept in memory; `on_line` sees each line. After `timeout` seconds it is ended.
 
-    Raises CommandFailed when `check` is set and the exit status is not 0, ToolMissing when there is no such
-    program.
+    Raises CommandFailed when `check` is set and the exit status is not 0, or when the time is up; ToolMissing when
+    there is no such program.
     """
     words = tuple(str(word) for word in argv)
     start = time.monotonic()
@@ -130,6 +132,8 @@ def run(
                 raise
             find_program(words[0])
             raise ToolMissing(f"{words[0]} cannot be started: {error.strerror}") from error
+        if timeout is not None:
+            stack.enter_context(_ended_after(timeout, process, shlex.join(words)))
         try:
             assert process.stdout is not None  # noqa: S101 - a pipe was asked for
             for line in process.stdout:
@@ -149,6 +153,20 @@ def run(
         how = f"was killed by signal {-done.status}" if done.status < 0 else f"failed with {done.status}"
         raise CommandFailed(f"{done.command}\n{how}:\n{done.tail}")
     return done
+
+
+@contextlib.contextmanager
+def _ended_after(seconds: float, process: subprocess.Popen[str], command: str) -> Iterator[None]:
+    deadline = time.monotonic() + seconds
+    timer = threading.Timer(seconds, _end_group, [process])
+    timer.start()
+    try:
+        yield
+        process.wait()  # it may have closed its output long before
+    finally:
+        timer.cancel()
+    if process.returncode < 0 and time.monotonic() >= deadline:
+        raise CommandFailed(f"{command}\ndid not end within {seconds:g} s")
 
 
 def _end_group(process: subprocess.Popen[str]) -> None:

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import threading
+import zipfile
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -127,7 +128,9 @@ def test_a_server_without_ranges_is_read_as_a_whole(demo: Path) -> None:
 
 def test_what_the_network_does_is_one_message(demo: Path) -> None:
     with serving(demo.parent) as url:
-        with pytest.raises(SourceError, match="404"):
+        with pytest.raises(
+            SourceError, match=r"other-1\.0-py3-none-any\.whl: the server says 404 Not Found$"
+        ):
             inspect(f"{url}/other-1.0-py3-none-any.whl")
         gone = url
     with pytest.raises(SourceError, match=r"try again"):
@@ -204,6 +207,34 @@ def test_what_is_no_wheel_is_said_so(tmp_path: Path, demo: Path) -> None:
     demo.write_bytes(demo.read_bytes()[:-400])
     with pytest.raises(UsageError, match="not a whole wheel"):
         inspect(str(demo))
+
+
+def test_a_wheel_that_has_lost_bytes_in_its_middle_is_said_so(tmp_path: Path) -> None:
+    lib = library(tmp_path / "lib.so", CODE).read_bytes()
+    path = wheel(tmp_path, {LIBRARY: lib, "demo/weights.bin": os.urandom(1 << 20)}, tag=TAG)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2] + data[-len(data) // 4 :])
+    with pytest.raises(UsageError, match=rf"{path}: not a whole wheel: {LIBRARY}: no member where"):
+        inspect(str(path))
+
+
+def test_a_library_whose_bytes_have_changed_is_told_as_damaged(tmp_path: Path) -> None:
+    lib = library(tmp_path / "lib.so", {**CODE, ".pad": b"unchanged" * 1000}).read_bytes()
+    path = wheel(tmp_path, {LIBRARY: lib}, tag=TAG)
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    (sound,) = inspect(str(path)).libraries
+    path.write_bytes(path.read_bytes().replace(b"unchanged", b"different", 1))
+    (damaged,) = inspect(str(path)).libraries
+    assert sound.faults == ()
+    assert re.match(r"damaged: its bytes have crc32 \w{8}, and the archive says \w{8}", damaged.faults[0])
+    size = len(lib).to_bytes(4, "little")
+    path.write_bytes(path.read_bytes().replace(size * 2, size + (len(lib) + 1).to_bytes(4, "little")))
+    (longer,) = inspect(str(path)).libraries
+    assert longer.faults == (f"damaged: it has {len(lib)} bytes, and the archive says {len(lib) + 1}",)
 
 
 def test_damaged_members_are_an_error_and_never_a_loop(demo: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from workbench.commands.builder import assign
+from workbench.container.engine import OCI_ARCH
 from workbench.errors import ContainerError, UsageError
 from workbench.plan.plan import plan
 from workbench.plan.target import Target, this_arch, this_python
@@ -15,6 +17,8 @@ from workbench.recipe import Recipe, Sdist
 from workbench.site import Site
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from workbench.plan.plan import Plan
 
 RECIPE = Recipe(
@@ -22,6 +26,17 @@ RECIPE = Recipe(
 )
 HERE = Target(python=this_python(), arch=this_arch())
 ROCM = replace(HERE, compute="rocm6.4", gpu=("gfx1151",))
+
+
+@pytest.fixture
+def podman(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a program that stands in for the one engine of this machine; tests write what it says."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    program = folder / "podman"
+    program.touch(0o755)
+    return program
 
 
 def planned(target: Target) -> Plan:
@@ -54,3 +69,29 @@ def test_a_builder_for_another_architecture_is_refused(site: Site) -> None:
         assign(planned(replace(HERE, arch=other)), "host", site)
     with pytest.raises(UsageError, match=r"did you mean 'container'\?"):
         assign(planned(HERE), "containr", site)
+
+
+def test_an_engine_that_does_not_work_is_told_from_one_that_there_is_not(site: Site, podman: Path) -> None:
+    podman.write_text("#!/bin/sh\necho 'Error: cannot connect to Podman'\nexit 125\n")
+    made = assign(planned(HERE), "auto", site)
+    assert made.builder == "host"
+    assert made.why.endswith("; podman is installed and does not work: Error: cannot connect to Podman")
+
+
+def test_a_machine_without_an_engine_is_told_in_a_few_words(site: Site, podman: Path) -> None:
+    podman.unlink()
+    made = assign(planned(HERE), "auto", site)
+    assert made.why.endswith("; no container engine here (docker or podman)")
+
+
+def test_a_python_that_the_image_has_not_is_built_on_the_host(site: Site, podman: Path) -> None:
+    info = {"version": {"Version": "4.3.1"}, "store": {"graphRoot": "/nowhere"}}
+    labels = {"wheel-workbench.pythons": "3.11"}
+    image = {"Id": "a", "Architecture": OCI_ARCH[this_arch()], "Size": 1, "Config": {"Labels": labels}}
+    podman.write_text(
+        f"#!/bin/sh\n[ $1 = info ] && echo '{json.dumps(info)}' || echo '{json.dumps([image])}'\n"
+    )
+    (site.root / "workbench.yaml").write_text(f"container: {{images: {{cpu: {{{this_arch()}: mine}}}}}}\n")
+    assert assign(planned(replace(HERE, python="3.11")), "auto", site).builder == "container"
+    made = assign(planned(replace(HERE, python="3.12")), "auto", site)
+    assert (made.builder, made.why.partition("; ")[2]) == ("host", "mine has Python 3.11 only")

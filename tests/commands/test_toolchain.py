@@ -31,3 +31,9 @@ def test_a_release_without_a_compiler_is_one_message(tmp_path: Path) -> None:
     assert ran.status == 18
     assert "no nvcc for CUDA 12" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("words", [("toolchain", "cu130"), ("image", "build")], ids=" ".join)
+def test_an_architecture_that_there_is_not_is_one_message(words: tuple[str, ...]) -> None:
+    ran = invoke(*words, "--arch", "arm64")
+    assert (ran.status, ran.stderr) == (2, "error: --arch arm64: there are x86_64, aarch64\n")

@@ -84,6 +84,30 @@ def test_a_wheel_for_a_python_that_cannot_be_had_is_a_finding_and_the_others_are
     assert "✗ fetch Python 3.99: uv cannot" in done.stderr
 
 
+def test_a_damaged_note_of_what_was_built_is_a_finding_and_the_others_are_verified(wheels: Path) -> None:
+    noted, other = wheel(wheels), wheel(wheels, "2.0")
+    noted.with_name(f"{noted.name}.build.json").write_text("{")
+    done = invoke("verify", noted, other, "--json")
+    damaged, sound = json.loads(done.stdout)
+    assert (done.status, sound["passed"]) == (11, True)
+    (found,) = damaged["findings"]
+    assert found["check"] == "gpu"
+    assert "which GPU code it must have cannot be told: " in found["what"]
+    assert f"{WHEEL}.build.json" in found["what"]
+    assert "build the wheel again, or remove this file" in found["what"]
+
+
+def test_a_wheel_of_a_recipe_for_cuda_alone_must_have_gpu_code(site: Site, wheels: Path) -> None:
+    recipe = site.recipes / "demo.py"
+    text = recipe.read_text()
+    recipe.write_text(text.replace('version="1.0",', 'version="1.0", compute=("cu12*", "cu13*"),'))
+    done = invoke("verify", wheel(wheels))
+    assert done.status == 11
+    assert f"gpu: {WHEEL}: there is no GPU code at all, and its recipe is for CUDA alone" in done.stdout
+    recipe.write_text(text.replace('version="1.0",', 'version="1.0", compute=("cpu", "cu13*"),'))
+    assert invoke("verify", wheels / WHEEL).status == 0
+
+
 def test_a_site_that_cannot_be_written_still_gets_an_answer(site: Site, wheels: Path) -> None:
     site.state.write_text("a file where the folder for reports belongs")
     done = invoke("verify", wheel(wheels))

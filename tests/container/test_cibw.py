@@ -62,6 +62,7 @@ def test_cibuildwheel_takes_every_option_as_it_was_meant(tmp_path: Path) -> None
     what = build(
         frontend="build",
         exclude=("libcuda.so.1", "libc10*.so"),
+        config_settings={"compile-args": "-j3"},
         before_all="make -C {project} deps",
         test_code="import hnswlib",
         test_requires=("numpy>=2; python_version > '3.9'",),
@@ -78,8 +79,9 @@ def test_cibuildwheel_takes_every_option_as_it_was_meant(tmp_path: Path) -> None
     assert read.manylinux_images["aarch64"] == "localhost/image:aarch64"
     assert (read.build_frontend.name, "--no-isolation" in read.build_frontend.args) == ("build", True)
     assert read.repair_command == (
-        "auditwheel repair --exclude libcuda.so.1 --exclude 'libc10*.so' -w {dest_dir} {wheel}"
+        "auditwheel repair -z 0 --exclude libcuda.so.1 --exclude 'libc10*.so' -w {dest_dir} {wheel}"
     )
+    assert read.config_settings == "compile-args=-j3"
     assert read.before_all == "make -C {project} deps"
     assert read.before_test == "pip install -r /workbench/test-requires.txt"
     assert not read.audit_command

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from workbench.container import engine as engines
 from workbench.container.engine import find_engine, is_emulated, require_emulation
 from workbench.errors import ContainerError
 
@@ -43,7 +44,7 @@ def install(folder: Path, name: str, script: str) -> None:
 @pytest.mark.usefixtures("programs")
 def test_no_engine_says_how_to_get_one() -> None:
     with pytest.raises(
-        ContainerError, match=r"no container engine here \(docker or podman\): 'apt install podman'"
+        ContainerError, match=r"no container engine here \(docker or podman\)\n'apt install podman'"
     ):
         find_engine()
 
@@ -86,6 +87,25 @@ def test_every_engine_that_does_not_work_is_named(programs: Path) -> None:
         find_engine()
     assert "docker is installed and does not work" in str(caught.value)
     assert "podman is installed and does not work" in str(caught.value)
+
+
+def test_a_docker_that_is_podman_is_not_taken_for_docker(programs: Path) -> None:
+    install(programs, "docker", PODMAN_THAT_WORKS)
+    with pytest.raises(ContainerError, match=r"podman under docker's name\n.*container\.engine"):
+        find_engine("docker")
+    install(programs, "podman", PODMAN_THAT_WORKS)
+    assert find_engine().name == "podman"
+
+
+def test_an_engine_that_hangs_is_passed_by(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "PROBE_TIMEOUT", 0.5)
+    install(programs, "docker", "exec /usr/bin/tail -f /dev/null\n")
+    with pytest.raises(ContainerError, match=r"docker is installed and does not answer within 0\.5 s"):
+        find_engine("docker")
+    monkeypatch.setattr(engines, "PROBE_TIMEOUT", 30)
+    install(programs, "docker", DOCKER_WITHOUT_DAEMON)
+    install(programs, "podman", PODMAN_THAT_WORKS)
+    assert find_engine().name == "podman"
 
 
 REGISTERED = """\

@@ -85,6 +85,24 @@ def test_a_library_of_this_machine_is_grafted_and_the_rest_is_not_deflated_anew(
     environment.run_code("import demo", cwd=tmp_path)
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
+def test_what_lies_uncompressed_is_deflated(tmp_path: Path, method: int) -> None:
+    """A container's auditwheel deflates at level 0, which zip calls deflated all the same."""
+    raw = wheel(tmp_path, {MODULE: extension(tmp_path), "demo/data.bin": bytes(range(256)) * 400})
+    with zipfile.ZipFile(raw) as packed:
+        files = [(each, packed.read(each)) for each in packed.infolist()]
+    with zipfile.ZipFile(raw, "w") as loose:
+        for each, data in files:
+            loose.writestr(each.filename, data, compress_type=method, compresslevel=0)
+    done = repair(raw, tmp_path / "out")
+    assert sound(done.path)
+    before, after = raw_bytes(raw), raw_bytes(done.path)
+    for name in (MODULE, "demo/data.bin"):
+        (crc, size, there), (*same, here) = before[name], after[name]
+        assert (same, len(there) >= size) == ([crc, size], True)
+        assert len(here) < size / 2
+
+
 def test_a_library_that_is_nowhere_is_auditwheels_reason(tmp_path: Path) -> None:
     needed = dummy(tmp_path / "lib", "libneeded.so.1")
     raw = wheel(tmp_path, {MODULE: extension(tmp_path, [needed])})

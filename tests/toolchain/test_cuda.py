@@ -114,9 +114,41 @@ def test_every_kind_of_damage_is_found(copy: Path) -> None:
         assert finding in str(caught.value)
 
 
+@pytest.fixture
+def laid_out(copy: Path, toolkit: Path) -> Path:
+    """Return the cache of the copy, where it has the name that the layout has."""
+    home = copy.parent / "cache" / "toolchains" / toolkit.name
+    home.parent.mkdir(parents=True)
+    copy.rename(home)
+    return home.parents[1]
+
+
+@pytest.mark.parametrize("name", ["include/cuda_runtime.h", "nvvm/bin/cicc"])
+def test_a_layout_that_is_cut_short_is_not_built_with(laid_out: Path, toolkit: Path, name: str) -> None:
+    home = laid_out / "toolchains" / toolkit.name
+    replace(home / name, b"")
+    with pytest.raises(ToolchainError, match=rf"{name} has another size\. Remove the folder: it is laid out"):
+        lay_out("cu130", "x86_64", cache=laid_out)
+
+
+def test_a_layout_that_has_lost_files_is_told_from_a_program_that_is_not_installed(
+    laid_out: Path, toolkit: Path
+) -> None:
+    home = laid_out / "toolchains" / toolkit.name
+    (home / "bin/nvcc").unlink()
+    with pytest.raises(ToolchainError, match=r"bin/nvcc is missing\. Remove the folder: it is laid out"):
+        lay_out("cu130", "x86_64", cache=laid_out)
+    shutil.rmtree(home)
+    home.mkdir()
+    with pytest.raises(
+        ToolchainError, match=r"manifest\.json cannot be read .*Remove the folder: it is laid out"
+    ):
+        lay_out("cu130", "x86_64", cache=laid_out)
+
+
 def test_a_folder_that_is_none_says_so(tmp_path: Path) -> None:
-    for asked in (check, version_of, gpus_of):
-        with pytest.raises(ToolchainError, match="is no"):
+    for asked in (version_of, gpus_of):
+        with pytest.raises(ToolchainError, match="is no CUDA toolkit that works here"):
             asked(tmp_path)
 
 

@@ -26,8 +26,11 @@ def test_of_two_environments_the_later_holds() -> None:
     }
 
 
-def test_only_meson_is_handed_a_cross_file() -> None:
-    equipment = Equipment(variables={}, meson_cross_file=Path("/x.ini"))
-    assert equipment.config_settings("mesonpy") == {"setup-args": "--cross-file=/x.ini"}
-    assert equipment.config_settings("setuptools.build_meta") is None
-    assert Equipment(variables={}).config_settings("mesonpy") is None
+def test_only_meson_is_told_of_a_cross_file_and_of_jobs_by_settings() -> None:
+    crossing = Equipment(variables={}, meson_cross_file=Path("/x.ini"))
+    assert crossing.config_settings("mesonpy", jobs=3) == {
+        "setup-args": "--cross-file=/x.ini",
+        "compile-args": "-j3",
+    }
+    assert crossing.config_settings("setuptools.build_meta", jobs=3) == {}
+    assert Equipment(variables={}).config_settings("mesonpy", jobs=3) == {"compile-args": "-j3"}

@@ -16,7 +16,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from workbench.binary.remote import RemoteFile, open_url
 from workbench.binary.stream import BadBinary
-from workbench.binary.wheel import Library, read_libraries
+from workbench.binary.wheel import Library, data_offset, read_libraries
 from workbench.console import file_size
 from workbench.errors import UsageError
 from workbench.source.url import mask
@@ -123,7 +123,7 @@ def inspect(where: str) -> Inspection:
         raise UsageError(f"{mask(where)}: {error}") from error
     try:
         with _open(where) as file, zipfile.ZipFile(file) as archive:
-            text = _metadata(archive)
+            text = _metadata(archive, file)
             libraries = tuple(read_libraries(archive, file))
             size = file.seek(0, 2)
             fetched = _fetched(file)
@@ -205,9 +205,12 @@ def _fetched(file: IO[bytes]) -> int | None:
     return remote.fetched if isinstance(remote, RemoteFile) else None
 
 
-def _metadata(archive: zipfile.ZipFile) -> bytes:
+def _metadata(archive: zipfile.ZipFile, file: IO[bytes]) -> bytes:
     names = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
-    return archive.read(names[0]) if names else b""
+    if not names:
+        return b""
+    data_offset(file, archive.getinfo(names[0]))  # zipfile's own word for one that is not there is no help
+    return archive.read(names[0])
 
 
 def _needs(library: Library) -> tuple[str, ...]:

@@ -25,7 +25,9 @@ _SKIP = 1 << 20
 """A gap up to which reading on is cheaper than another request."""
 _BUFFER = 64 << 10
 _TIMEOUT = 60
-_PART, _WHOLE = 206, 200
+_PART = 206
+_OF_THE_SERVER = 500
+"""From this status on a fault is the server's own, and may pass (RFC 9110, 15.6)."""
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
@@ -160,11 +162,10 @@ class _Run:
 
 def _get(session: Session, url: str, byte_range: str) -> Response:
     response = session.get(url, headers={"Range": byte_range}, stream=True, timeout=_TIMEOUT)
-    try:
-        response.raise_for_status()
-    except BaseException:
+    if not response.ok:
         response.close()
-        raise
+        again = "; try again" if response.status_code >= _OF_THE_SERVER else ""
+        raise SourceError(f"{mask(url)}: the server says {response.status_code} {response.reason}{again}")
     return response
 
 

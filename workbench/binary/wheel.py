@@ -59,8 +59,9 @@ def read_libraries(archive: zipfile.ZipFile, file: IO[bytes], *, whole: bool = T
 
 def data_offset(file: IO[bytes], member: zipfile.ZipInfo) -> int:
     """Return where in the file a member's data begins: its local header says so. Raises BadBinary."""
-    file.seek(member.header_offset)
-    header = file.read(_LOCAL_HEADER)
+    # zipfile counts from the directory, so that bytes missing before it put members in front of the file
+    file.seek(max(0, member.header_offset))
+    header = file.read(_LOCAL_HEADER) if member.header_offset >= 0 else b""
     if len(header) < _LOCAL_HEADER or not header.startswith(b"PK\3\4"):
         raise BadBinary(f"{member.filename}: no member where the archive says it begins")
     return file.tell() + int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
@@ -99,12 +100,12 @@ def _read(file: IO[bytes], member: zipfile.ZipInfo, *, whole: bool) -> Library |
     elf = ElfReader(path, size)
     fatbin, abi = FatbinReader(path, size), AbiReader(size)
     observers: Sequence[Observer] = (elf, fatbin, abi) if whole else (elf,)
-    complete = _show(file, member, observers)
+    complete, fault = _show(file, member, observers)
     while complete and (again := [observer for observer in observers if observer.again]):
         for observer in again:
             observer.rewind()
         _show(file, member, again)
-    faults = []
+    faults = [fault] if fault else []
     found, code, cxx_abi = None, None, None
     try:
         found = elf.finish()
@@ -124,21 +125,28 @@ def _read(file: IO[bytes], member: zipfile.ZipInfo, *, whole: bool) -> Library |
     )
 
 
-def _show(file: IO[bytes], member: zipfile.ZipInfo, observers: Sequence[Observer]) -> bool:
-    """Feed a member to its observers, and say whether all of it was there.
+def _show(file: IO[bytes], member: zipfile.ZipInfo, observers: Sequence[Observer]) -> tuple[bool, str]:
+    """Feed a member to its observers; say whether all of it was there, and what is wrong with it.
 
-    What does not begin as an ELF file is not inflated to its end.
+    What does not begin as an ELF file is not inflated to its end, and nothing is said of it.
     """
     stream = content(file, member)
     head = b""
     while len(head) < len(_ELF) and (chunk := next(stream, b"")):
         head += chunk
-    shown = len(head)
+    shown, crc = len(head), deflate.crc32(head)
     for observer in observers:
         observer.feed(head)
-    if head.startswith(_ELF):
-        for chunk in stream:
-            shown += len(chunk)
-            for observer in observers:
-                observer.feed(chunk)
-    return shown == member.file_size
+    if not head.startswith(_ELF):
+        return shown == member.file_size, ""
+    for chunk in stream:
+        shown += len(chunk)
+        crc = deflate.crc32(chunk, crc)
+        for observer in observers:
+            observer.feed(chunk)
+    fault = ""
+    if shown != member.file_size:
+        fault = f"damaged: it has {shown} bytes, and the archive says {member.file_size}"
+    elif crc != member.CRC:
+        fault = f"damaged: its bytes have crc32 {crc:08x}, and the archive says {member.CRC:08x}"
+    return not fault, fault

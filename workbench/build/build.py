@@ -38,7 +38,7 @@ def build(plan: Plan, site: Site, *, jobs: int | None = None) -> Path:
     with place.opened(site):
         with step(f"build {plan.title} ({plan.builder})") as at:
             try:
-                wheel = builder(place, site, at, jobs=_jobs(plan, jobs))
+                wheel = builder(place, site, at, jobs=jobs_of(plan, jobs))
             except CommandFailed as error:
                 raise place.failed(str(error)) from error
             at.outcome = wheel.name
@@ -46,9 +46,11 @@ def build(plan: Plan, site: Site, *, jobs: int | None = None) -> Path:
         return wheel
 
 
-def _jobs(plan: Plan, requested: int | None) -> int:
-    per_job = round(plan.recipe.memory_per_job * 1e9)
-    return memory.jobs(requested, len(os.sched_getaffinity(0)), memory.available() if per_job else 0, per_job)
+def jobs_of(plan: Plan, requested: int | None) -> int:
+    """Return how many compilers a plan's build runs at once: those `requested`, or one for each processor, at most."""
+    gigabytes = plan.recipe.memory_per_job or (memory.CUDA_JOB if plan.target.cuda else 0)
+    available = memory.available() if gigabytes else 0
+    return memory.jobs(requested, len(os.sched_getaffinity(0)), available, round(gigabytes * 1e9))
 
 
 def _check(wheel: Path, place: Workplace) -> None:

@@ -11,7 +11,7 @@ from workbench.container.engine import cuda_in, find_engine, require_image
 from workbench.container.trial import try_wheel
 from workbench.container.wheelhouse import fetch_wheelhouse
 from workbench.errors import ContainerError
-from workbench.toolchain.environment import cuda_environment, rocm_environment
+from workbench.toolchain.environment import cuda_environment, job_settings, rocm_environment
 from workbench.toolchain.gpu import check_gpus
 from workbench.toolchain.runtime import NEVER_GRAFTED
 
@@ -53,6 +53,7 @@ def build_in_container(place: Workplace, site: Site, at: Step, *, jobs: int) -> 
                 "CMAKE_BUILD_PARALLEL_LEVEL": str(jobs),
                 **plan.environment,
             },
+            config_settings=job_settings(place.build_system()["build-backend"], jobs),
             requires=plan.build_requires,
             before_all=_one_after_the_other(plan.before_all),
             before_build=_one_after_the_other(plan.before_build),

@@ -66,7 +66,7 @@ def build_here(place: Workplace, site: Site, at: Step, *, jobs: int) -> Path:
         runner=runner,
         python_executable=str(environment.python),
     )
-    settings = equipment.config_settings(system["build-backend"])
+    settings = equipment.config_settings(system["build-backend"], jobs=jobs)
     try:
         with warnings.catch_warnings():
             # the backend's warnings are in the log; handed on to this process they would stand between the steps

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+CUDA_JOB = 3.1
+"""Gigabytes that one nvcc takes at its peak for a heavy unit of one architecture, where a recipe does not say more."""
+
+
 def jobs(requested: int | None, cpus: int, available_bytes: int, per_job_bytes: int) -> int:
     """Return how many jobs to run at once: the number `requested`, or `cpus`, as far as memory goes; at least one.
 

@@ -46,11 +46,13 @@ class Tools:
     def equip(self, environment: Environment, folder: Path) -> Equipment:
         """Return what the build in `environment` is told; a cross build's files are written into `folder`.
 
-        Raises CommandFailed; ToolchainError when the package index has no torch for the target.
+        Raises CommandFailed; ToolchainError when the package index has no torch for the target, or one that is built
+        for another CUDA.
         """
         with_cuda: dict[str, str] = {}
         if self.toolkit:
-            torch.check_cuda(environment.path, compute=self.target.compute)
+            for package in environment.path.glob("lib/python*/site-packages/torch"):
+                torch.check_cuda(package, compute=self.target.compute, arch=this_arch())
             with_cuda = cuda_environment(self.toolkit, self.target.gpu)
         if not self.compiler:
             return Equipment(variables=with_cuda)
@@ -69,7 +71,11 @@ class Tools:
         code = "import importlib.metadata; print(importlib.metadata.version('torch'))"
         version = environment.run_code(code, cwd=environment.path).output.strip()
         public = version.partition("+")[0]
-        return torch.unpack(public, python=self.target.python, arch=self.target.arch, cache=self.cache)
+        arch = self.target.arch
+        package = torch.unpack(public, python=self.target.python, arch=arch, cache=self.cache)
+        if self.toolkit:
+            torch.check_cuda(package, compute=self.target.compute, arch=arch)
+        return package
 
 
 def toolkit_for(plan: Plan, site: Site) -> Path | None:

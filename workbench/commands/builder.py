@@ -37,12 +37,12 @@ def assign(plan: Plan, wanted: str, site: Site) -> Plan:
         return _with_rocm(plan, wanted, site)
     image = site.settings.container.image(compute, arch)
     if wanted == AUTO:
-        engine = _engine(site)
+        container, reason = _container(plan, site, image)
         builder, why = pick_builder(
             arch,
             this_arch(),
-            engine=engine.name if engine else None,
-            image=image if engine and find_image(engine, resolve_image(image, arch)) else None,
+            container=container,
+            reason=reason,
             cross=_can_cross(arch),
             emulated=is_emulated(arch),
         )
@@ -73,12 +73,26 @@ def _with_rocm(plan: Plan, wanted: str, site: Site) -> Plan:
     return replace(plan, builder="container", why=f"{compute} is built in an image that has it", image=image)
 
 
+def _container(plan: Plan, site: Site, name: str) -> tuple[bool, str]:
+    """Say whether an engine here has an image that can build a plan, and which, or what it lacks."""
+    engine = _engine(site)
+    if isinstance(engine, str):
+        return False, engine
+    image = find_image(engine, resolve_image(name, plan.target.arch))
+    if image is None:
+        return False, f"{engine.name} has no image {name}"
+    if image.pythons and plan.target.python not in image.pythons:
+        return False, f"{name} has Python {', '.join(image.pythons)} only"
+    return True, f"{engine.name} has {name}"
+
+
 @cache
-def _engine(site: Site) -> Engine | None:
+def _engine(site: Site) -> Engine | str:
+    """Return the engine, or in one line what stands in its way."""
     try:
         return find_engine(site.settings.container.engine)
-    except ContainerError:
-        return None
+    except ContainerError as error:
+        return str(error).partition("\n")[0]
 
 
 def _can_cross(arch: str) -> bool:

@@ -80,24 +80,21 @@ def recall(wheel: Path) -> Built | None:
 
     Raises WorkbenchError when the file beside the wheel is damaged, or speaks of other bytes.
     """
-    path = _beside(wheel)
-    if not path.exists():
-        return None
-    try:
-        built = parse(Built, json.loads(path.read_bytes()))
-    except (ValueError, Mismatch) as error:
-        raise WorkbenchError(f"{path}: {error}; build the wheel again, or remove this file") from error
-    if built.record_sha256 != _record_sha256(wheel):
-        raise WorkbenchError(f"{path} speaks of other bytes than {wheel.name} has; build the wheel again")
+    built = _read(wheel)
+    if built and built.record_sha256 != _record_sha256(wheel):
+        raise WorkbenchError(
+            f"{_beside(wheel)} speaks of other bytes than {wheel.name} has; build the wheel again"
+        )
     return built
 
 
-def asked_gpu(wheel: Path) -> tuple[str, ...]:
-    """Return the GPU architectures that a wheel was built for, as far as that is known: nothing is checked here."""
-    try:
-        return parse(Built, json.loads(_beside(wheel).read_bytes())).gpu
-    except (FileNotFoundError, ValueError, Mismatch):
-        return ()  # a damaged file is told of by who needs it; a wheel is judged by its own bytes
+def asked_gpu(wheel: Path) -> tuple[str, ...] | None:
+    """Return the GPU architectures that a wheel was built for, or None for one that was made elsewhere.
+
+    The wheel itself is not read. Raises WorkbenchError when the file beside it is damaged.
+    """
+    built = _read(wheel)
+    return built.gpu if built else None
 
 
 def discard(wheel: Path) -> None:
@@ -110,6 +107,16 @@ _PASSWORD = re.compile(rb"(\b[a-z][a-z0-9+.-]*://)[^/\s\"'<>]+@", re.IGNORECASE)
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|(?:^|_)PAT(?:_|$)", re.IGNORECASE)
 _SHORTEST_SECRET = 8
 """In characters: a shorter value (``1``, ``true``) is a switch, and replacing it would spoil the log."""
+
+
+def _read(wheel: Path) -> Built | None:
+    path = _beside(wheel)
+    try:
+        return parse(Built, json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return None
+    except (ValueError, Mismatch) as error:
+        raise WorkbenchError(f"{path}: {error}; build the wheel again, or remove this file") from error
 
 
 def _beside(wheel: Path) -> Path:

@@ -9,7 +9,7 @@ from workbench import console
 from workbench.container.engine import find_engine
 from workbench.container.image import Recipe, build_image
 from workbench.errors import UsageError
-from workbench.plan.target import ARCHITECTURES, this_arch
+from workbench.plan.target import parse_arch
 from workbench.toolchain.cuda import lay_out
 
 if TYPE_CHECKING:
@@ -31,11 +31,9 @@ class Request:
 
 def make(action: str, request: Request, site: Site, *, refresh: bool = False) -> Image:
     """Make an image, or find it made. Raises UsageError, ContainerError, ToolchainError."""
-    arch = request.arch or this_arch()
     if action != "build":
         raise UsageError(f"image {action}: there is only 'invoke image build'")
-    if arch not in ARCHITECTURES:
-        raise UsageError(f"--arch {arch}: there are {', '.join(ARCHITECTURES)}")
+    arch = parse_arch(request.arch)
     if request.libraries and not request.compute:
         raise UsageError("--libraries: of which CUDA? --compute cu130 puts a toolkit into the image")
     if request.runtime and request.compute:
@@ -60,6 +58,6 @@ def report(image: Image, request: Request, *, json: bool) -> None:
         console.answer_json({"name": image.name, "id": image.id, "arch": image.arch, "size": image.size})
         return
     key, compute = "runtime_images" if request.runtime else "images", request.compute or "cpu"
-    settings = f"container: {{{key}: {{{compute}: {{{request.arch or this_arch()}: {image.name!r}}}}}}}"
+    settings = f"container: {{{key}: {{{compute}: {{{parse_arch(request.arch)}: {image.name!r}}}}}}}"
     facts = [("size", console.file_size(image.size)), ("for workbench.yaml", settings)]
     console.answer_summary(image.name, facts)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench import console
-from workbench.plan.target import this_arch
+from workbench.plan.target import parse_arch
 from workbench.toolchain import cuda
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ class Toolchain:
 def toolchain(compute: str, site: Site, *, arch: str, libraries: Sequence[str], check: bool) -> Toolchain:
     """Lay out the CUDA toolkit of a compute platform, or find it laid out; with `check` read every file of it.
 
-    Raises ToolchainError, ToolMissing.
+    Raises UsageError for an architecture that there is no toolkit for; ToolchainError, ToolMissing.
     """
-    arch = arch or this_arch()
+    arch = parse_arch(arch)
     home = cuda.lay_out(compute, arch, cache=site.cache, components=libraries)
     if check:
         with console.step(f"read every file of {home}"):

@@ -9,7 +9,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from workbench import console
 from workbench.build.interpreter import find_interpreter
 from workbench.commands import built
-from workbench.errors import ContainerError, ToolMissing, UsageError, VerificationFailed
+from workbench.errors import ContainerError, ToolMissing, UsageError, VerificationFailed, WorkbenchError
 from workbench.files import expect_file
 from workbench.plan.target import ARCHITECTURES, is_amd, this_arch, this_python
 from workbench.recipe.load import load, names
@@ -74,24 +74,35 @@ def _request(wheel: Path, site: Site, gpu: tuple[str, ...]) -> Request:
     python = python_of(wheel.name)
     arch = arch_of(wheel.name)
     interpreter, no_python = _python_for(python, arch, site)
-    asked = dict.fromkeys((*gpu, *built.asked_gpu(wheel)))
+    known, unknown = _asked_gpu(wheel)
+    asked = dict.fromkeys((*gpu, *(known or ())))
     if amd := [each for each in asked if is_amd(each)]:
         console.note(
             f"· {wheel.name}: code for AMD's GPUs is not read, so {', '.join(amd)} was not looked for"
         )
     wanted = tuple(each for each in asked if each not in amd)
     if name not in names(site.recipes):
-        return Request(path=wheel, gpu=wanted, python=interpreter, no_python=no_python)
+        return Request(path=wheel, gpu=wanted, gpu_unknown=unknown, python=interpreter, no_python=no_python)
     recipe = load(site.recipes, name)
     return Request(
         path=wheel,
         modules=recipe.modules,
         gpu=wanted,
+        gpu_unknown=unknown,
+        some_gpu=known is None and all(pattern.startswith("cu") for pattern in recipe.compute),
         smoke_test=recipe.smoke_test,
         test_requires=recipe.test_requires,
         python=interpreter,
         no_python=no_python,
     )
+
+
+def _asked_gpu(wheel: Path) -> tuple[tuple[str, ...] | None, str]:
+    """Return the GPU architectures that a wheel was built for, if that is known, and why it should be and is not."""
+    try:
+        return built.asked_gpu(wheel), ""
+    except WorkbenchError as error:
+        return None, str(error)
 
 
 def _python_for(python: str, arch: str, site: Site) -> tuple[Path | EmulatedPython | None, str]:

@@ -47,6 +47,9 @@ CUDA_HOME = Path("/usr/local/cuda")
 QEMU_CPU = "max,pauth=off"
 """The processor that qemu shows: without pointer authentication, which makes Python 20 times slower there."""
 
+REPAIR = "auditwheel repair -z 0"
+"""Grafts and tags; to deflate is left to repair on this machine, for under an emulator it takes two thirds of it."""
+
 PREPARE = CHECKOUT / "containers" / "prepare.py"
 """The script that installs a build's requirements in the container."""
 
@@ -74,6 +77,7 @@ class Build:
     ``tree``              the patched source
     ``output``            the folder that gets the wheel; no other wheel may lie there
     ``environment``       variables for the build, taken literally; ``PATH`` is put before the container's own
+    ``config_settings``   settings for the build backend (PEP 517)
     ``requires``          requirements on top of the project's own ``build-system.requires``
     ``before_all``        a shell command before anything else (``{project}`` is the tree)
     ``before_build``      a shell command once the requirements are installed
@@ -94,6 +98,7 @@ class Build:
     tree: Path
     output: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    config_settings: Mapping[str, str] = field(default_factory=dict)
     requires: tuple[str, ...] = ()
     before_all: str = ""
     before_build: str = ""
@@ -171,11 +176,12 @@ def command(
         "CIBW_ENVIRONMENT": f"PATH={shlex.quote(path)}:$PATH"
         if (path := build.environment.get("PATH"))
         else "",
+        "CIBW_CONFIG_SETTINGS": shlex.join(f"{key}={value}" for key, value in build.config_settings.items()),
         "CIBW_BEFORE_ALL": build.before_all,
         "CIBW_BEFORE_BUILD": f"{prepare} && {build.before_build}" if build.before_build else prepare,
         "CIBW_BUILD_FRONTEND": f"{build.frontend}; args: --no-isolation --skip-dependency-check",
         "CIBW_BUILD_VERBOSITY": "1",
-        "CIBW_REPAIR_WHEEL_COMMAND": f"auditwheel repair {exclude} -w {{dest_dir}} {{wheel}}",
+        "CIBW_REPAIR_WHEEL_COMMAND": f"{REPAIR} {exclude} -w {{dest_dir}} {{wheel}}",
         "CIBW_AUDIT_COMMAND": "",  # the workbench's own checks look at the wheel
         "CIBW_DEPENDENCY_VERSIONS": "latest",
     }
@@ -233,6 +239,8 @@ def build_wheel(
     on_line: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Build one wheel, repair it and, where there is test code, test it, all in a container; return its path.
+
+    Its members lie in it uncompressed: `repair.assemble` deflates them.
 
     `log` gets all that cibuildwheel said. Raises ContainerError where the machine, the engine or the image is
     at fault; BuildFailed, RepairFailed and VerificationFailed where the package is.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from workbench.errors import ContainerError
+from workbench.errors import CommandFailed, ContainerError
 from workbench.process import environment, run
 
 if TYPE_CHECKING:
@@ -22,6 +22,12 @@ OCI_ARCH = {"x86_64": "amd64", "aarch64": "arm64"}
 
 NATIVE_LABEL = "wheel-workbench.runs"
 """Marks an image that also runs the programs of the architecture that it names."""
+
+PYTHONS_LABEL = "wheel-workbench.pythons"
+"""Says which Pythons (X.Y, with spaces between) an image has. One that does not say is taken to have them all."""
+
+PROBE_TIMEOUT = 30
+"""Seconds that an engine has to say that it is there. One whose daemon or storage hangs never does."""
 
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 """Where the kernel lists the programs that run other machines' programs."""
@@ -72,6 +78,11 @@ class Image:
         """Say whether programs of an architecture (``x86_64``) find in it what they need, be it of another."""
         return self.arch == OCI_ARCH[arch] or self.labels.get(NATIVE_LABEL) == arch
 
+    @property
+    def pythons(self) -> tuple[str, ...]:
+        """The Pythons (X.Y) that it says it has; empty for one that does not say."""
+        return tuple(self.labels.get(PYTHONS_LABEL, "").split())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cuda:
@@ -90,8 +101,8 @@ def find_engine(wanted: Literal["auto", "docker", "podman"] = "auto") -> Engine:
     installed = [name for name in names if shutil.which(name, path=environment()["PATH"])]
     if not installed:
         raise ContainerError(
-            f"no container engine here ({' or '.join(names)}): 'apt install podman', or containers/setup, "
-            "which sets up all that builder 'container' needs (root, Debian)"
+            f"no container engine here ({' or '.join(names)})\n'apt install podman', or containers/setup, which sets "
+            "up all that builder 'container' needs (root, Debian)"
         )
     troubles = []
     for name in installed:
@@ -104,7 +115,10 @@ def find_engine(wanted: Literal["auto", "docker", "podman"] = "auto") -> Engine:
 
 def _ask(name: EngineName) -> Engine | str:
     """Return the engine, or what stands in its way."""
-    done = run([name, "info", "--format", "{{json .}}"], check=False)
+    try:
+        done = run([name, "info", "--format", "{{json .}}"], check=False, timeout=PROBE_TIMEOUT)
+    except CommandFailed:
+        return f"{name} is installed and does not answer within {PROBE_TIMEOUT:g} s\nsee '{name} info'"
     said = [line for line in done.output.splitlines() if line and not line.startswith("{")]
     start = re.search(r"^\{", done.output, re.MULTILINE)
     if done.status == 0 and start:
@@ -115,7 +129,10 @@ def _ask(name: EngineName) -> Engine | str:
     return f"{name} is installed and does not work: {complaint}\n{remedy}"
 
 
-def _engine(name: EngineName, info: dict[str, Any]) -> Engine:
+def _engine(name: EngineName, info: dict[str, Any]) -> Engine | str:
+    if name == "docker" and "store" in info:
+        # Debian's podman-docker: a docker that is podman and answers as podman does
+        return "docker here is podman under docker's name\ninstall docker itself, or take podman (container.engine)"
     if name == "docker":
         return Engine(name=name, version=info["ServerVersion"], storage=Path(info["DockerRootDir"]))
     return Engine(name=name, version=info["version"]["Version"], storage=Path(info["store"]["graphRoot"]))

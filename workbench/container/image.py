@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Literal
 
 from workbench.console import file_size, step
 from workbench.container.debian import unpack
-from workbench.container.engine import NATIVE_LABEL, OCI_ARCH, find_image
+from workbench.container.engine import NATIVE_LABEL, OCI_ARCH, PYTHONS_LABEL, find_image
 from workbench.container.uv import python_platform
 from workbench.environment import index_environment
 from workbench.errors import CommandFailed, ContainerError
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from workbench.container.engine import Engine, Image
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the same recipe makes another image."""
 
 RECIPE_LABEL = "wheel-workbench.recipe"
@@ -267,6 +267,7 @@ def _import(recipe: Recipe, engine: Engine, root: Path, archive: Path) -> Image:
     )
     changes = [f"ENV {key}={value}" for key, value in _variables(recipe).items()]
     changes.append(f"LABEL {RECIPE_LABEL}={recipe.digest}")
+    changes.append(f"LABEL {PYTHONS_LABEL}={SUITES[recipe.suite].python}")
     if recipe.native_compilers:
         changes.append(f"LABEL {NATIVE_LABEL}={this_arch()}")
     options = [word for change in (*changes, 'CMD ["/bin/bash"]') for word in ("--change", change)]

@@ -91,6 +91,13 @@ def this_arch() -> str:
     return platform.machine()
 
 
+def parse_arch(text: str) -> str:
+    """Return the one architecture that ``--arch`` names, this machine's where it is empty. Raises UsageError."""
+    if text and text not in ARCHITECTURES:
+        raise UsageError(f"--arch {text}: there are {', '.join(ARCHITECTURES)}")
+    return text or this_arch()
+
+
 def this_python() -> str:
     """Return the X.Y of the Python that runs the workbench."""
     return ".".join(platform.python_version_tuple()[:2])

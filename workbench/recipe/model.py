@@ -140,7 +140,8 @@ class Recipe:
     ``before_all``                shell commands in a build container before all else: its system's packages
     ``before_build``              shell commands in the source tree, once the build requirements are there
     ``environment``               variables for the build backend
-    ``memory_per_job``            gigabytes that one compiler takes at its peak; jobs are capped by what is free
+    ``memory_per_job``            gigabytes that one compiler takes at its peak; jobs are capped by what is free.
+                                  Unless given it is 3.1 for CUDA; else there is one for each processor
     ``local_version``             template of the local version (``"cu{cuda}torch{torch}"``), "" for none; the site's
                                   own unless given; see docs/targets.md
     ``repair_exclude``            sonames that auditwheel must not graft (wildcards allowed)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _CHUNK = 1 << 20
+_SMALL = 4 << 10
+"""Bytes of a member that are not worth deflating."""
 _SIGNATURES = (".dist-info/RECORD.jws", ".dist-info/RECORD.p7s")
 
 
@@ -38,9 +40,10 @@ def assemble(
 
     `renamed` gives each member its new name; `changed` goes by the old ones.
 
-    A member that RECORD shows to be the same in the wheel `base` is copied from there as it is. RECORD comes
-    last, with the rows of what changed made anew; signatures of the old one, and folders that only `made` has, are
-    left out. `base` and `made` may be one.
+    A member that RECORD shows to be the same in the wheel `base` is copied from there as it is, unless it lies there
+    uncompressed (a container's auditwheel leaves them so): it is deflated. RECORD comes last, with the rows of what
+    changed made anew; signatures of the old one, and folders that only `made` has, are left out. `base` and `made`
+    may be one.
 
     Raises OSError, BadBinary, BadRecord and zipfile.BadZipFile.
     """
@@ -53,7 +56,9 @@ def assemble(
             member = new.members[name]
             if name in changed:
                 rows[name] = writer.add(member, _Fresh.of(changed[name]), renamed(name))
-            elif name in order and (base == made or member.is_dir() or old.row(name) == new.row(name)):
+            elif (
+                name in order and old.is_compressed(name) and (base == made or old.row(name) == new.row(name))
+            ):
                 writer.copy(old.file, old.members[name], renamed(name))
             elif not member.is_dir():
                 fresh = _Fresh(member.file_size, content(new.file, member))
@@ -85,6 +90,11 @@ class _Source:
 
     def __exit__(self, *_: object) -> None:
         self.file.close()
+
+    def is_compressed(self, name: str) -> bool:
+        """Say whether a member is smaller in the archive than outside, or too small to gain by that."""
+        member = self.members[name]
+        return member.compress_size < member.file_size or member.file_size < _SMALL
 
     def row(self, name: str) -> tuple[str, str, str] | None:
         """Return the hash and the size that RECORD has for a member, whatever the line."""

@@ -44,6 +44,8 @@ MANIFEST = "manifest.json"
 TARGET_FOLDERS = {"x86_64": "x86_64-linux", "aarch64": "sbsa-linux"}
 """What NVIDIA calls an architecture below ``targets/``."""
 
+_REMEDY = "Remove the folder: it is laid out again"
+
 _STUB_LIBRARY = 34
 """CUDA_ERROR_STUB_LIBRARY: what NVIDIA's own stub answers to every call."""
 
@@ -79,19 +81,27 @@ def lay_out(
     emulated container's): where the two differ, the layout is one for cross compiling. `components` are CUDA's
     libraries beside the runtime (``cublas``). Safe for several processes at once: one lays out, others wait.
 
-    Raises ToolchainError for a release or a library that there is not, and when the index does not have the
-    wheels that are pinned; ToolMissing without a C compiler for `arch`.
+    A layout that was there is compared with its manifest by the sizes of its files, which takes milliseconds; see
+    `check` for all of it.
+
+    Raises ToolchainError for a release or a library that there is not, for a layout that is damaged, and when the
+    index does not have the wheels that are pinned; ToolMissing without a C compiler for `arch`.
     """
     release = release_of(compute)
     wanted = release.requirements(components)
     runs_on = programs or this_arch()
     home = cache / "toolchains" / f"{compute}-{arch}-{digest(LAYOUT_FORMAT, runs_on, arch, wanted)}"
     title = f"lay out CUDA {release.version} for {arch}"
-    return made_once(home, title, lambda scratch: _lay_out(release, wanted, arch, runs_on, scratch))
+    made_once(home, title, lambda scratch: _lay_out(release, wanted, arch, runs_on, scratch))
+    check(home, sizes_only=True)
+    return home
 
 
-def check(toolkit: Path) -> None:
-    """Read a whole layout and compare it with its manifest. Raises ToolchainError, naming what differs."""
+def check(toolkit: Path, *, sizes_only: bool = False) -> None:
+    """Read a whole layout, or with `sizes_only` nothing of its files' content, and compare it with its manifest.
+
+    Raises ToolchainError, naming what differs.
+    """
     manifest = _manifest(toolkit)
     files, links = _contents(toolkit)
     known = manifest.files.keys() | manifest.links.keys()
@@ -99,12 +109,11 @@ def check(toolkit: Path) -> None:
     wrong = [f"{name} is missing" for name in known - there]
     wrong += [f"{name} is not of it" for name in there - known - {MANIFEST}]
     wrong += [f"{name} leads to {to}" for name, to in links.items() if manifest.links.get(name, to) != to]
-    wrong += _differing(toolkit, {name: content for name, content in manifest.files.items() if name in files})
+    of_it = {name: content for name, content in manifest.files.items() if name in files}
+    wrong += _differing(toolkit, of_it, sizes_only=sizes_only)
     if wrong:
         shown = "; ".join(sorted(wrong)[:5]) + (f"; and {len(wrong) - 5} more" if len(wrong) > 5 else "")  # noqa: PLR2004
-        raise ToolchainError(
-            f"the toolkit {toolkit} is damaged: {shown}. Remove the folder: it is laid out again"
-        )
+        raise ToolchainError(f"the toolkit {toolkit} is damaged: {shown}. {_REMEDY}")
 
 
 def version_of(toolkit: Path) -> str:
@@ -226,7 +235,7 @@ def _manifest(toolkit: Path) -> Manifest:
         return parse(Manifest, json.loads(path.read_bytes()))
     except (OSError, ValueError, Mismatch) as error:
         raise ToolchainError(
-            f"{toolkit} is no toolkit that was laid out here: {path} cannot be read ({error})"
+            f"the toolkit {toolkit} is damaged: its {MANIFEST} cannot be read ({error}). {_REMEDY}"
         ) from error
 
 
@@ -242,13 +251,13 @@ def _contents(tree: Path) -> tuple[set[str], dict[str, str]]:
     return files, links
 
 
-def _differing(tree: Path, files: dict[str, Content]) -> list[str]:
+def _differing(tree: Path, files: dict[str, Content], *, sizes_only: bool = False) -> list[str]:
     def differs(item: tuple[str, Content]) -> str | None:
         name, known = item
         path = tree / name
         if path.stat().st_size != known.size:
             return f"{name} has another size"
-        return None if _sha256(path) == known.sha256 else f"{name} has other bytes"
+        return None if sizes_only or _sha256(path) == known.sha256 else f"{name} has other bytes"
 
     with ThreadPoolExecutor() as pool:
         return [wrong for wrong in pool.map(differs, files.items()) if wrong]

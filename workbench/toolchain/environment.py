@@ -23,11 +23,17 @@ class Equipment:
     variables: dict[str, str]
     meson_cross_file: Path | None = None
 
-    def config_settings(self, backend: str) -> dict[str, str] | None:
+    def config_settings(self, backend: str, *, jobs: int) -> dict[str, str]:
         """Return the settings that a build backend's hooks must be called with (PEP 517); most need none."""
-        if backend != "mesonpy" or self.meson_cross_file is None:
-            return None
-        return {"setup-args": f"--cross-file={self.meson_cross_file}"}
+        settings = job_settings(backend, jobs)
+        if backend == "mesonpy" and self.meson_cross_file:
+            settings["setup-args"] = f"--cross-file={self.meson_cross_file}"
+        return settings
+
+
+def job_settings(backend: str, jobs: int) -> dict[str, str]:
+    """Return the settings (PEP 517) that cap the compilers of a backend which reads no variable for that."""
+    return {"compile-args": f"-j{jobs}"} if backend == "mesonpy" else {}
 
 
 def cuda_environment(toolkit: Path, gpu: Sequence[str]) -> dict[str, str]:

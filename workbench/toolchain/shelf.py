@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,15 +18,20 @@ def made_once(home: Path, title: str, make: Callable[[Path], Path]) -> Path:
     """Return the folder `home`, made first where it is not there.
 
     `make` gets a scratch folder beside `home` and returns the finished tree below it, which is then renamed into
-    place. Of several processes one makes it, and the others wait. `title` names the step to a person.
+    place. Of several processes one makes it, and the others wait. What one that was killed has left of it is removed.
+    `title` names the step to a person.
     """
     if home.is_dir():
         return home
+    prefix = f".making-{home.name}-"
     with one_at_a_time(home.with_name(f"{home.name}.lock")):
         if not home.is_dir():
+            for left in home.parent.glob(f"{prefix}*"):
+                # a program that the killed one had started may still write there
+                shutil.rmtree(left, ignore_errors=True)
             with (
                 console.step(title) as at,
-                tempfile.TemporaryDirectory(dir=home.parent, prefix=".making-") as scratch,
+                tempfile.TemporaryDirectory(dir=home.parent, prefix=prefix) as scratch,
             ):
                 make(Path(scratch)).rename(home)
                 at.outcome = str(home)

@@ -3,59 +3,77 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+import tempfile
+from pathlib import Path
 
 from workbench.environment import index_environment
 from workbench.errors import CommandFailed, ToolchainError
 from workbench.process import run
+from workbench.toolchain.pins import digest
 from workbench.toolchain.shelf import made_once
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def unpack(version: str, *, python: str, arch: str, cache: Path) -> Path:
     """Return the package folder of a torch release for a Python (``3.12``) and an architecture, below `cache`.
 
-    It holds ``include`` and ``lib``, and is nothing that this machine could import. Safe for several processes at
-    once. Raises ToolchainError when the package index has no such wheel.
+    It holds ``include`` and ``lib``, and is nothing that this machine could import. The package index is asked each
+    time which wheels there are of the release, and each answer, by its local version, index and hashes, has a folder
+    of its own: the torch of one CUDA is not that of another. Safe for several processes at once.
+
+    Raises ToolchainError when the package index has no such wheel.
     """
-    home = cache / "toolchains" / f"torch-{version}-cp{python.replace('.', '')}-{arch}"
-    requirement = f"torch=={version}"
+    asked = f"torch=={version}"
+    try:
+        pin = _pin(asked, python=python, arch=arch)
+        name = f"torch-{version}-cp{python.replace('.', '')}-{arch}-{digest(pin)}"
+        home = made_once(
+            cache / "toolchains" / name,
+            f"unpack {asked} for {arch}",
+            lambda scratch: _install(pin, python=python, arch=arch, scratch=scratch),
+        )
+    except CommandFailed as error:
+        raise ToolchainError(
+            f"the package index has no {asked} for Python {python} on {arch}, which the wheel would be "
+            f"linked against: {error}"
+        ) from error
+    return home / "torch"
 
-    def make(scratch: Path) -> Path:
-        _install(requirement, python=python, arch=arch, into=scratch / "tree")
-        return scratch / "tree"
 
-    return made_once(home, f"unpack {requirement} for {arch}", make) / "torch"
-
-
-def check_cuda(environment: Path, *, compute: str) -> None:
-    """Check that the torch in a virtual environment, if there is one, is built for the CUDA of a compute platform.
+def check_cuda(package: Path, *, compute: str, arch: str) -> None:
+    """Check that a torch, the folder of its package, is built for the CUDA of a compute platform.
 
     Another minor release of it will do, another major one has libraries of other names. Raises ToolchainError.
     """
-    for version in environment.glob("lib/python*/site-packages/torch/version.py"):
-        said = dict(
-            re.findall(r"^(__version__|cuda)\b.*?= *'?([\w.+]+)'?$", version.read_text("utf-8"), re.MULTILINE)
-        )
-        cuda, wanted = said.get("cuda", "None"), compute.removeprefix("cu")
-        if cuda.partition(".")[0] != wanted[:-1]:
-            built = "for no CUDA" if cuda == "None" else f"for CUDA {cuda}"
-            raise ToolchainError(
-                f"torch {said.get('__version__', '')} of the package index is built {built}, and the wheel is for "
-                f"{compute}: name another --torch or another --compute, or an index that has a torch for it "
-                "(UV_INDEX)"
-            )
-
-
-def _install(requirement: str, *, python: str, arch: str, into: Path) -> None:
-    platform = ["--python-platform", f"{arch}-manylinux_2_34", "--python-version", python]
-    argv = ["uv", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", *platform]
-    try:
-        run([*argv, "--target", into, requirement], env=index_environment())
-    except CommandFailed as error:
+    text = (package / "version.py").read_text(encoding="utf-8")
+    said = dict(re.findall(r"^(__version__|cuda)\b.*?= *'?([\w.+]+)'?$", text, re.MULTILINE))
+    cuda, wanted = said.get("cuda", "None"), compute.removeprefix("cu")
+    if cuda.partition(".")[0] != wanted[:-1]:
+        built = "for no CUDA" if cuda == "None" else f"for CUDA {cuda}"
         raise ToolchainError(
-            f"the package index has no {requirement} for Python {python} on {arch}, which the wheel would be "
-            f"linked against: {error}"
-        ) from error
+            f"torch {said.get('__version__', '')} of the package index for {arch} is built {built}, and the wheel is "
+            f"for {compute}: name another --torch or another --compute, or an index that has a torch for it "
+            "(UV_INDEX)"
+        )
+
+
+def _pin(requirement: str, *, python: str, arch: str) -> str:
+    """Return a requirement as it is met now: with its local version, the index, and the hashes that it gives."""
+    with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
+        asked = Path(folder) / "requirements.in"
+        asked.write_text(f"{requirement}\n", encoding="utf-8")
+        output = ["--generate-hashes", "--emit-index-annotation", "--no-header", "--no-annotate"]
+        argv = ["uv", "pip", "compile", "--quiet", *output, *_for(python, arch)]
+        return run([*argv, asked], env=index_environment()).output
+
+
+def _install(pin: str, *, python: str, arch: str, scratch: Path) -> Path:
+    requirements, tree = scratch / "requirements.txt", scratch / "tree"
+    requirements.write_text(pin, encoding="utf-8")
+    argv = ["uv", "pip", "install", "--quiet", *_for(python, arch)]
+    run([*argv, "--target", tree, "--requirements", requirements], env=index_environment())
+    return tree
+
+
+def _for(python: str, arch: str) -> list[str]:
+    platform = ["--python-platform", f"{arch}-manylinux_2_34", "--python-version", python]
+    return ["--no-deps", "--only-binary", ":all:", *platform]

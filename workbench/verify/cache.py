@@ -50,7 +50,8 @@ def question(request: Request) -> str:
 
 
 def _question(request: Request, identity: Identity) -> str:
-    asked = (request.modules, request.gpu, request.smoke_test, request.test_requires, str(request.python))
+    gpu = (request.gpu, request.some_gpu, request.gpu_unknown)
+    asked = (request.modules, *gpu, request.smoke_test, request.test_requires, str(request.python))
     return hashlib.sha256(json.dumps([FORMAT, identity, asked]).encode()).hexdigest()
 
 

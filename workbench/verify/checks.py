@@ -100,11 +100,19 @@ class Checked:
     findings: tuple[Finding, ...]
 
 
-def check(contents: Contents, modules: Sequence[str] = (), gpu: Sequence[str] = ()) -> Checked:
+def check(
+    contents: Contents,
+    modules: Sequence[str] = (),
+    gpu: Sequence[str] = (),
+    *,
+    some_gpu: bool = False,
+    gpu_unknown: str = "",
+) -> Checked:
     """Run every check on the pass's facts.
 
     `modules` are the import names that the wheel must provide, `gpu` the architectures that every file of it with
-    GPU code must have code for (``sm_121``); none are asked for where it is empty.
+    GPU code must have code for (``sm_121``); none are asked for where it is empty, but with `some_gpu` there must be
+    GPU code in it. `gpu_unknown` says why it is not known what to ask for, which is a finding.
 
     Where the archive has no central directory there is nothing to check but that.
     """
@@ -127,11 +135,11 @@ def check(contents: Contents, modules: Sequence[str] = (), gpu: Sequence[str] = 
         findings += check_record(contents, info)
     findings += check_elf(contents, filename)
     findings += check_modules(contents, filename, modules)
-    findings += check_gpu(contents, gpu)
+    findings += check_gpu(contents, gpu, some=some_gpu, unknown=gpu_unknown)
     return Checked(
         metadata=metadata,
         requires_python=parse_email(metadata)[0].get("requires_python"),
-        checks=(*_ALWAYS, "gpu") if gpu else _ALWAYS,
+        checks=(*_ALWAYS, "gpu") if gpu or some_gpu or gpu_unknown else _ALWAYS,
         findings=tuple(findings),
     )
 
@@ -287,8 +295,16 @@ def check_modules(contents: Contents, filename: Filename | None, modules: Sequen
         yield Finding(check="module", where=contents.path.name, what=what)
 
 
-def check_gpu(contents: Contents, asked: Sequence[str]) -> Iterator[Finding]:
+def check_gpu(
+    contents: Contents, asked: Sequence[str], *, some: bool = False, unknown: str = ""
+) -> Iterator[Finding]:
     """Find architectures that were asked for and are not in the binaries, and say what would serve instead."""
+    if unknown:
+        what = f"which GPU code it must have cannot be told: {unknown}"
+        yield Finding(check="gpu", where=contents.path.name, what=what)
+    if some and not asked and not contents.gpu_code:
+        what = "there is no GPU code at all, and its recipe is for CUDA alone"
+        yield Finding(check="gpu", where=contents.path.name, what=what)
     for each in coverage(map(Architecture.parse, asked), contents.gpu_code):
         if not each.present:
             yield Finding(check="gpu", where=each.path or contents.path.name, what=each.explanation)

@@ -42,15 +42,18 @@ class Request:
     """A wheel to verify, and what only its recipe knows.
 
     `modules` are the import names that it must provide, `gpu` the architectures (``sm_121``) that every file with
-    GPU code must have code for. `smoke_test` is Python code that runs after the modules are imported, with the
-    wheel and `test_requires` (PEP 508) installed for the interpreter `python`, which may be one that runs under
-    qemu; None asks for no smoke test. `no_python` says why there is none for a wheel that should have one: that is a
-    finding, for such a wheel was not tried.
+    GPU code must have code for. `some_gpu` asks for GPU code of whatever architecture where `gpu` names none.
+    `gpu_unknown` says why it is not known what to ask for, though it should be: that is a finding. `smoke_test` is
+    Python code that runs after the modules are imported, with the wheel and `test_requires` (PEP 508) installed for
+    the interpreter `python`, which may be one that runs under qemu; None asks for no smoke test. `no_python` says why
+    there is none for a wheel that should have one: that is a finding, for such a wheel was not tried.
     """
 
     path: Path
     modules: tuple[str, ...] = ()
     gpu: tuple[str, ...] = ()
+    some_gpu: bool = False
+    gpu_unknown: str = ""
     smoke_test: str = ""
     test_requires: tuple[str, ...] = ()
     python: Path | EmulatedPython | None = None
@@ -155,7 +158,13 @@ def _read(request: Request, advance: Callable[[int], None] | None = None) -> Rep
     start = time.monotonic()
     identity = Identity.of(request.path)
     contents = archive.read(request.path, progress=advance)
-    checked = check(contents, request.modules, request.gpu)
+    checked = check(
+        contents,
+        request.modules,
+        request.gpu,
+        some_gpu=request.some_gpu,
+        gpu_unknown=request.gpu_unknown,
+    )
     filename = parse_filename(request.path.name)
     return Report(
         path=request.path,
