@@ -275,3 +275,17 @@ def test_bad_words_get_one_message(demo: Demo, words: list[str], status: int, me
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not demo.site.registry.exists()
+
+
+def test_a_wheel_that_takes_anothers_place_says_so(demo: Demo) -> None:
+    """A wheel in ``wheels/`` is of the latest build: the same inputs again say nothing, others do."""
+    assert invoke("build", "demo").status == 0
+    again = invoke("build", "demo")
+    assert (again.status, "it is replaced" in again.stderr) == (0, False)
+    demo.recipe.write_text(
+        demo.recipe.read_text().replace("    smoke_test", '    environment={"A": "1"},\n    smoke_test')
+    )
+    other = invoke("build", "demo")
+    (wheel,) = demo.wheels()
+    assert other.status == 0
+    assert f"{wheel} was there, built from other inputs: it is replaced" in other.stderr

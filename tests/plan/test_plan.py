@@ -263,3 +263,25 @@ def test_what_is_run_in_a_container_first_decides_only_what_is_built_there() -> 
     assert key(RECIPE, "container") != key(changed, "container")
     assert key(RECIPE, "host") == key(changed, "host")
     assert key(RECIPE, "host") != key(replace(RECIPE, before_build=("make",)), "host")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "axes"),
+    [
+        (replace(TORCH_RECIPE, torch=None), Axes(python="3.12", compute="cpu,cu130")),
+        (replace(TORCH_RECIPE, local_version="{compute}"), Axes(python="3.12", torch="2.11,2.12")),
+        (TORCH_RECIPE, Axes(python="3.12", compute="cu130", torch="2.11.0,2.11.1")),
+    ],
+)
+def test_two_targets_whose_wheels_would_share_a_filename_are_refused(recipe: Recipe, axes: Axes) -> None:
+    with pytest.raises(UsageError, match=r"demo 1\.0.* and demo 1\.0.* would make wheels of one filename"):
+        plan(replace(recipe, python=">=3.12"), (), cross(axes))
+
+
+def test_targets_that_a_filename_tells_apart_are_planned_together() -> None:
+    recipe = replace(TORCH_RECIPE, local_version="{compute}torch{torch}")
+    axes = Axes(
+        python="3.11,3.12", arch="x86_64,aarch64", compute="cpu,cu130", torch="2.11,2.12", glibc="2.28,2.39"
+    )
+    plans, left_out = plan(recipe, (), cross(axes))
+    assert (len(plans), left_out) == (32, ())

@@ -129,6 +129,7 @@ def build_wheel(plan: Plan, site: Site, *, jobs: int | None = None) -> Repaired:
     raw = build(plan, site, jobs=jobs)
     if plan.requires or parse_wheel_filename(raw.name)[1] != plan.version:
         raw = restamp(raw, plan.version, requires=plan.requires)
+    before = {wheel.name for wheel in site.wheels.glob("*.whl")}
     with console.step(f"repair {raw.name}") as at:
         repaired = repair(
             raw,
@@ -140,6 +141,8 @@ def build_wheel(plan: Plan, site: Site, *, jobs: int | None = None) -> Repaired:
         )
         at.outcome = repaired.policy
     place = Workplace.of(plan, site)
+    if repaired.path.name in before and built.noted_key(repaired.path) != plan.key:
+        console.note(f"· {repaired.path} was there, built from other inputs: it is replaced")
     built.keep(
         repaired.path,
         build_key=plan.key,

@@ -90,6 +90,14 @@ def recall(wheel: Path) -> Built | None:
     return built
 
 
+def noted_key(wheel: Path) -> str | None:
+    """Return the build key that is noted at a wheel's place, whatever bytes lie there now; None where none is."""
+    try:
+        return parse(Built, json.loads(_beside(wheel).read_bytes())).build_key
+    except (FileNotFoundError, ValueError, Mismatch):
+        return None
+
+
 def asked_gpu(wheel: Path) -> tuple[str, ...]:
     """Return the GPU architectures that a wheel was built for, as far as that is known: nothing is checked here."""
     try:

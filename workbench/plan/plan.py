@@ -117,9 +117,9 @@ def plan(
     `source` stands in for the recipe's own (``--source-dir``), `suffix` is added to its version (``.post1``,
     ``+local``), `local_version` is the template for a recipe that says nothing of it.
 
-    Raises UsageError when the suffix makes no PEP 440 version, or when no target is left; RecipeError when the
-    version was never set, the local version's template asks for what a target has not, or ``patches_when`` names a
-    patch that is not there.
+    Raises UsageError when the suffix makes no PEP 440 version, when no target is left, or when two of them would make
+    the same filename; RecipeError when the version was never set, the local version's template asks for what a target
+    has not, or ``patches_when`` names a patch that is not there.
     """
     if recipe.version == UNSET_VERSION:
         raise RecipeError(
@@ -136,7 +136,24 @@ def plan(
     if not plans:
         reasons = "; ".join(f"{out.target}: {out.reason}" for out in left_out)
         raise UsageError(f"{recipe.name} is built for none of these targets: {reasons}")
+    _refuse_one_name_for_two(plans)
     return tuple(plans), tuple(left_out)
+
+
+def _refuse_one_name_for_two(plans: Sequence[Plan]) -> None:
+    """Raise UsageError where two plans would make wheels of one filename, for the second would replace the first.
+
+    A platform tag tells of the glibc that a wheel came to need, so two floors are taken for two names.
+    """
+    named: dict[tuple[Version, str, str, str | None], Plan] = {}
+    for each in plans:
+        target = each.target
+        first = named.setdefault((each.version, target.python, target.arch, target.glibc), each)
+        if first is not each:
+            raise UsageError(
+                f"{first.title} and {each.title} would make wheels of one filename: build one of them, or let the "
+                "recipe's local_version say in what they differ, as in docs/targets.md ({compute}, {torch}, ...)"
+            )
 
 
 def _plan(
