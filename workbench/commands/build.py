@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +17,7 @@ from workbench.commands.summary import tags_of
 from workbench.errors import BuildFailed, RepairFailed, UsageError, VerificationFailed
 from workbench.patches.series import read_series
 from workbench.plan.plan import LeftOut, Plan, plan
-from workbench.plan.target import Axes, cross
+from workbench.plan.target import Axes, cross, require_gpus_used
 from workbench.recipe.load import load
 from workbench.recipe.model import Git, LocalFolder, Sdist
 from workbench.registry.model import BuildFacts, PatchApplied
@@ -48,7 +48,7 @@ class Request:
 def plans(request: Request, site: Site) -> tuple[tuple[Plan, ...], tuple[LeftOut, ...]]:
     """Return the plans that a request means, and the targets left out with the reason.
 
-    Raises RecipeError, PatchError and UsageError.
+    Raises RecipeError, SettingsError, PatchError and UsageError.
     """
     recipe = load(site.recipes, request.name)
     source: Source | None = None
@@ -58,11 +58,15 @@ def plans(request: Request, site: Site) -> tuple[tuple[Plan, ...], tuple[LeftOut
         source = LocalFolder(path=request.source_dir.resolve())
     patches = read_series(site.patches / recipe.patches)
     settings = site.settings
-    axes = request.axes.over(Axes(**asdict(settings.matrix)))
+    usual = Axes(**asdict(settings.matrix))
+    if recipe.torch is None:
+        usual = replace(usual, torch="")  # the site's torch is for the recipes that build against one
+    targets = cross(request.axes.over(usual))
+    require_gpus_used(request.axes.gpu, targets)
     wanted, left_out = plan(
         recipe,
         patches,
-        cross(axes),
+        targets,
         source=source,
         suffix=request.suffix,
         local_version=settings.local_version,

@@ -1,0 +1,78 @@
+"""What a request comes to, with the site's settings under it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from workbench.commands.build import Request, plans
+from workbench.errors import UsageError
+from workbench.plan.target import Axes, this_arch
+from workbench.site import Site
+
+if TYPE_CHECKING:
+    from workbench.plan.plan import LeftOut, Plan
+
+SETTINGS = """\
+local_version: cu{cuda}torch{torch}
+matrix: {python: "3.11", compute: cu130, torch: "2.11", gpu: sm_121}
+"""
+"""As docs/settings.md has them."""
+
+
+def planned(
+    site: Site, axes: Axes | None = None, *, says: str, settings: str = "", builder: str = "host"
+) -> tuple[tuple[Plan, ...], tuple[LeftOut, ...]]:
+    """Plan a package whose recipe says something, in a site with settings."""
+    (site.recipes / "demo.py").write_text(
+        "from workbench.recipe import Recipe, Sdist\n\n"
+        'recipe = Recipe(name="demo", version="1.0", description="d", '
+        f'source=Sdist(sha256="{"0" * 64}"), {says})\n'
+    )
+    (site.patches / "demo").mkdir(exist_ok=True)
+    (site.patches / "demo" / "series").touch()
+    (site.root / "workbench.yaml").write_text(settings)
+    return plans(Request(name="demo", axes=axes or Axes(), builder=builder), Site(site.root))
+
+
+@pytest.mark.parametrize(
+    ("says", "axes", "version"),
+    [
+        ("", Axes(compute="cpu"), "1.0"),
+        ('compute=("cu13*",)', Axes(), "1.0"),
+        ('compute=("cpu", "cu13*"), torch=">=2.9"', Axes(), "1.0+cu130torch2.11"),
+        ('compute=("cpu", "cu13*"), torch=">=2.9"', Axes(compute="cpu"), "1.0"),
+    ],
+)
+def test_the_sites_torch_and_local_version_are_for_those_that_have_them(
+    site: Site, says: str, axes: Axes, version: str
+) -> None:
+    (made,), left_out = planned(site, axes, says=says, settings=SETTINGS)
+    assert (str(made.version), left_out) == (version, ())
+
+
+def test_a_torch_that_is_asked_for_is_not_dropped(site: Site) -> None:
+    with pytest.raises(UsageError, match="the recipe does not build against torch"):
+        planned(site, Axes(compute="cpu", torch="2.11"), says="", settings=SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("compute", "gpu", "message"),
+    [
+        ("", "sm_121", "nothing is built for sm_121 with --compute cpu: add one of CUDA"),
+        ("cu130", "sm_121,gfx1151", "nothing is built for gfx1151 with --compute cu130: add one of ROCm"),
+    ],
+)
+def test_a_gpu_that_nothing_would_be_built_for_is_refused(
+    site: Site, compute: str, gpu: str, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        planned(site, Axes(compute=compute, gpu=gpu), says='compute=("*",)')
+
+
+def test_the_sites_gpus_are_for_the_compute_platforms_that_have_them(site: Site) -> None:
+    (made,), _ = planned(site, Axes(compute="cpu"), says="", settings=SETTINGS)
+    assert made.target.gpu == ()
+    (made,), _ = planned(site, Axes(arch=this_arch()), says='compute=("cu13*",)', settings=SETTINGS)
+    assert made.target.gpu == ("sm_121",)
