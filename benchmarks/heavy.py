@@ -121,12 +121,16 @@ def main() -> None:
     parser.add_argument("--source-dir", type=Path, help="where the recipe's own source cannot be reached")
     asked = parser.parse_args()
     site = Site.here()
+    failed = False
     wanted: list[Plan] = []
     for word in asked.names:
         name, _, variant = word.partition(":")
         axes = Axes(arch=asked.arch, compute=COMPUTE, torch=asked.torch, gpu=asked.gpu, variant=variant)
-        wanted += plans(Request(name=name, axes=axes, source_dir=asked.source_dir), site)[0]
-    failed = False
+        planned, left_out = plans(Request(name=name, axes=axes, source_dir=asked.source_dir), site)
+        wanted += planned
+        for out in left_out:
+            print(f"{name} {out.target} is left out: {out.reason}", flush=True)
+            failed = True
     for plan in wanted:
         try:
             with Meter() as meter:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from workbench.commands.build import Request, plans
-from workbench.errors import UsageError
+from workbench.errors import ToolchainError, UsageError
 from workbench.plan.target import Axes, this_arch
 from workbench.site import Site
 
@@ -76,3 +76,38 @@ def test_the_sites_gpus_are_for_the_compute_platforms_that_have_them(site: Site)
     assert made.target.gpu == ()
     (made,), _ = planned(site, Axes(arch=this_arch()), says='compute=("cu13*",)', settings=SETTINGS)
     assert made.target.gpu == ("sm_121",)
+
+
+CUDA = 'compute=("cpu", "cu1*", "rocm*"), local_version="{compute}"'
+
+
+def test_what_cannot_be_built_here_is_left_out_and_stops_nothing_else(site: Site) -> None:
+    axes = Axes(compute="cpu,cu130,cu139,rocm6.4", gpu="sm_121,gfx1151", arch=this_arch())
+    made, left_out = planned(site, axes, says=CUDA, builder="auto")
+    assert [each.target.compute for each in made] == ["cpu", "cu130"]
+    reasons = {out.target.compute: out.reason for out in left_out}
+    assert "cu139: no such CUDA toolkit" in reasons["cu139"]
+    assert "an image that has ROCm" in reasons["rocm6.4"]
+    assert all(out.error is not None for out in left_out)
+
+
+def test_where_nothing_is_left_to_build_it_is_an_error_of_its_own_kind(site: Site) -> None:
+    with pytest.raises(ToolchainError, match=r"^cu139: no such CUDA toolkit"):
+        planned(site, Axes(compute="cu139"), says=CUDA)
+    with pytest.raises(
+        ToolchainError, match=r"nothing here builds demo for any of .*\n.*cu128: .*\n.*cu139: "
+    ):
+        planned(site, Axes(compute="cu128,cu139"), says=CUDA)
+    with pytest.raises(ToolchainError, match=r"CUDA 13\.0\.\d+ cannot compile for sm_999"):
+        planned(site, Axes(compute="cu130", gpu="sm_999"), says=CUDA)
+
+
+def test_what_the_sites_own_toolkit_or_image_has_is_not_prejudged(site: Site) -> None:
+    toolkit = "cuda: {cu128: /usr/local/cuda-12.8}"
+    (made,), _ = planned(site, Axes(compute="cu128"), says=CUDA, settings=toolkit)
+    assert made.builder == "host"
+    image = f"container: {{images: {{cu128: {{{this_arch()}: example.com/cuda}}}}}}"
+    (made,), _ = planned(site, Axes(compute="cu128"), says=CUDA, settings=image, builder="container")
+    assert made.image == "example.com/cuda"
+    with pytest.raises(ToolchainError, match="the package index has no nvcc for CUDA 12"):
+        planned(site, Axes(compute="cu128"), says=CUDA, builder="container")

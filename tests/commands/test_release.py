@@ -11,7 +11,7 @@ import pytest
 from tests.commands.conftest import Demo, git
 from tests.conftest import invoke
 from workbench.commands.build import attempt, require_all
-from workbench.errors import BuildFailed
+from workbench.errors import BuildFailed, ContainerError, ToolchainError, ToolMissing, WorkbenchError
 from workbench.plan.plan import Plan, plan
 from workbench.plan.target import Target, this_arch, this_python
 from workbench.process import environment
@@ -120,21 +120,37 @@ def test_a_target_that_fails_is_told_of_with_its_log_until_there_is_a_wheel(
     assert [each.python for each in load(demo.site.registry).packages["demo"].unavailable] == ["3.8"]
 
 
-def test_a_target_that_fails_stops_no_other() -> None:
+@pytest.mark.parametrize("kind", [BuildFailed, ToolMissing, ContainerError, ToolchainError])
+def test_a_target_that_fails_stops_no_other(kind: type[WorkbenchError]) -> None:
     targets = [Target(python=f"3.{minor}", arch="x86_64") for minor in (10, 11, 12)]
     recipe = Recipe(name="demo", version="1.0", description="d", source=Sdist(sha256="0" * 64))
     wanted, _ = plan(recipe, (), targets)
 
     def make(each: Plan) -> str:
         if each.target.python == "3.11":
-            raise BuildFailed("no")
+            raise kind("no")
         return each.target.python
 
     made, failures = attempt(wanted, make)
     assert [python for _, python in made] == ["3.10", "3.12"]
     assert [each.plan.target.python for each in failures] == ["3.11"]
-    with pytest.raises(BuildFailed, match="1 of 3 targets failed: cp311 x86_64 cpu"):
+    with pytest.raises(kind, match="1 of 3 targets failed: cp311 x86_64 cpu"):
         require_all(failures, len(wanted))
+
+
+def test_what_this_machine_lacks_stops_no_other_target_and_is_not_told_of_the_package(demo: Demo) -> None:
+    """Of two Pythons one cannot be had, of two compute platforms one has no toolkit: the rest is published."""
+    demo.recipe.write_text(
+        demo.recipe.read_text().replace("    smoke_test", '    compute=("cpu", "cu*"),\n    smoke_test')
+    )
+    (demo.site.root / "workbench.yaml").write_text("local_version: '{compute}'\n")
+    released = invoke("release", "demo", "--python", f"{this_python()},3.99", "--compute", "cpu,cu139")
+    assert released.status == 7, released.stderr
+    assert "Python 3.99 is not on this machine" in released.stderr
+    assert "cu139: no such CUDA toolkit" in released.stdout
+    package = load(demo.site.registry).packages["demo"]
+    assert [wheel.python_version for wheel in package.wheels] == [this_python()]
+    assert package.unavailable == ()
 
 
 def test_a_failure_alone_publishes_nothing(demo: Demo) -> None:

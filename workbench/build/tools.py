@@ -12,6 +12,7 @@ from workbench.toolchain import cross, cuda, torch
 from workbench.toolchain.compilers import cross_gcc_below
 from workbench.toolchain.environment import Equipment, cuda_environment, joined
 from workbench.toolchain.gpu import check_gpus
+from workbench.toolchain.pins import release_of
 
 if TYPE_CHECKING:
     from workbench.environment import Environment
@@ -70,6 +71,21 @@ class Tools:
         version = environment.run_code(code, cwd=environment.path).output.strip()
         public = version.partition("+")[0]
         return torch.unpack(public, python=self.target.python, arch=self.target.arch, cache=self.cache)
+
+
+def expect_toolkit(plan: Plan, site: Site) -> None:
+    """Raise ToolchainError where no toolkit for a plan can be laid out, as far as the locks tell: nothing is fetched.
+
+    What a toolkit of the site's own or an image knows shows when it is used.
+    """
+    target, settings = plan.target, site.settings
+    if plan.builder == "container":
+        brought = target.arch in settings.container.images.get(target.compute, {})
+    else:
+        brought = target.compute in settings.cuda and target.arch == this_arch()
+    if target.cuda and not brought:
+        release = release_of(target.compute)
+        check_gpus(target.gpu, version=release.version, known=release.gpus)
 
 
 def toolkit_for(plan: Plan, site: Site) -> Path | None:

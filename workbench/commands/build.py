@@ -10,11 +10,20 @@ from packaging.utils import parse_wheel_filename
 
 from workbench import console
 from workbench.build.build import build
+from workbench.build.tools import expect_toolkit
 from workbench.build.workplace import Workplace
 from workbench.commands import built
 from workbench.commands.builder import assign
 from workbench.commands.summary import tags_of
-from workbench.errors import BuildFailed, RepairFailed, UsageError, VerificationFailed
+from workbench.errors import (
+    BuildFailed,
+    ContainerError,
+    RepairFailed,
+    ToolchainError,
+    ToolMissing,
+    UsageError,
+    VerificationFailed,
+)
 from workbench.patches.series import read_series
 from workbench.plan.plan import LeftOut, Plan, plan
 from workbench.plan.target import Axes, cross, require_gpus_used
@@ -29,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from workbench.errors import WorkbenchError
-    from workbench.recipe.model import Source
+    from workbench.recipe.model import Recipe, Source
     from workbench.site import Site
 
 
@@ -48,7 +57,10 @@ class Request:
 def plans(request: Request, site: Site) -> tuple[tuple[Plan, ...], tuple[LeftOut, ...]]:
     """Return the plans that a request means, and the targets left out with the reason.
 
-    Raises RecipeError, SettingsError, PatchError and UsageError.
+    What cannot be built on this machine is left out, too; where that is all of them it is an error.
+
+    Raises RecipeError, SettingsError, PatchError and UsageError; ContainerError and ToolchainError where nothing is
+    left to build.
     """
     recipe = load(site.recipes, request.name)
     source: Source | None = None
@@ -71,10 +83,44 @@ def plans(request: Request, site: Site) -> tuple[tuple[Plan, ...], tuple[LeftOut
         suffix=request.suffix,
         local_version=settings.local_version,
     )
-    return tuple(assign(each, request.builder, site) for each in wanted), left_out
+    assigned, unable = [], []
+    for each in wanted:
+        try:
+            assigned.append(_assigned(each, request.builder, site))
+        except (ContainerError, ToolchainError) as error:
+            unable.append(LeftOut(target=each.target, reason=" ".join(str(error).splitlines()), error=error))
+    if not assigned:
+        raise _nothing_left(recipe, unable)
+    return tuple(assigned), (*left_out, *unable)
+
+
+def _assigned(plan: Plan, builder: str, site: Site) -> Plan:
+    """Return a plan with its builder, which has what it needs as far as that can be told without a download."""
+    plan = assign(plan, builder, site)
+    expect_toolkit(plan, site)
+    return plan
+
+
+def _nothing_left(recipe: Recipe, unable: Sequence[LeftOut]) -> WorkbenchError:
+    first = unable[0].error
+    assert first is not None  # noqa: S101 - what this machine cannot build has one
+    if len(unable) == 1:
+        return first
+    reasons = "".join(f"\n  {out.target}: {out.reason}" for out in unable)
+    return type(first)(f"nothing here builds {recipe.name} for any of these targets:{reasons}")
 
 
 T = TypeVar("T")
+
+OF_ONE_TARGET = (
+    BuildFailed,
+    RepairFailed,
+    VerificationFailed,
+    ToolMissing,
+    ContainerError,
+    ToolchainError,
+)
+"""What goes wrong for one target and may go well for the next: its build, its Python, its image, its CUDA."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,15 +134,15 @@ class Failure:
 def attempt(
     todo: Sequence[Plan], make: Callable[[Plan], T]
 ) -> tuple[tuple[tuple[Plan, T], ...], tuple[Failure, ...]]:
-    """Make what each plan is to become, one after the other; a package's failure for one target stops no other.
+    """Make what each plan is to become, one after the other; a failure for one target stops no other.
 
-    Raises at once what is this machine's fault, not the package's: a tool, an engine, a source that is missing.
+    Raises at once what would stop them all: a source that cannot be had, a full disk.
     """
     made, failures = [], []
     for number, each in enumerate(todo, 1):
         try:
             made.append((each, make(each)))
-        except (BuildFailed, RepairFailed, VerificationFailed) as error:
+        except OF_ONE_TARGET as error:
             failures.append(Failure(plan=each, error=error))
             if number < len(todo):
                 console.note(f"{error}\n· {each.title} failed; {len(todo) - number} more to go")

@@ -107,10 +107,10 @@ def release(work: Todo, site: Site, *, jobs: int | None = None, skip_build: bool
     """Build, repair, verify, publish and prove what is to be done.
 
     A wheel that this very plan made earlier is taken as it is; with `skip_build` there must be one. A wheel that
-    does not verify is removed and built again, at most twice. A target that fails stops no other: the package's page
-    tells of it, as of those that are left out.
+    does not verify is removed and built again, at most twice. A target that fails stops no other: where that is the
+    package's fault and not this machine's, its page tells of it, as of what the recipe does not support.
 
-    Raises InstallFailed, and what building and publishing raise that is not the package's fault.
+    Raises InstallFailed, what publishing raises, and what building raises that is not one target's.
     """
     made, failures = attempt(work.plans, lambda plan: _verified(plan, site, jobs=jobs, skip_build=skip_build))
     cells: tuple[Cell, ...] = ()
@@ -121,13 +121,20 @@ def release(work: Todo, site: Site, *, jobs: int | None = None, skip_build: bool
             Cell(package=plan.recipe.name, python=plan.target.python, wheel=wheels[report.path.name])
             for plan, report in made
         )
-    # of a variant the page has no cell
-    gaps = [_left_out(each) for each in work.left_out if each.target.variant is None]
-    gaps += [_failed(each, site) for each in failures if each.plan.target.variant is None]
+    # of a variant the page has no cell; what this machine lacks says nothing of the package
+    gaps = [_left_out(each) for each in work.left_out if each.target.variant is None and each.error is None]
+    gaps += [
+        _failed(each, site)
+        for each in failures
+        if each.plan.target.variant is None and isinstance(each.error, _OF_THE_PACKAGE)
+    ]
     if gaps:
         tell(site, open_store(site), work.package, gaps)
     prove(cells, site)
     return Released(cells=cells, failures=failures)
+
+
+_OF_THE_PACKAGE = (BuildFailed, RepairFailed, VerificationFailed)
 
 
 def _left_out(out: LeftOut) -> Gap:

@@ -21,6 +21,7 @@ from workbench.recipe.model import UNSET_VERSION, LocalFolder
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from workbench.errors import WorkbenchError
     from workbench.patches.series import PatchFile
     from workbench.plan.target import Target
     from workbench.recipe.model import Recipe, Source
@@ -98,10 +99,14 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """A target that the recipe does not support, and why."""
+    """A target that nothing is built for, and why.
+
+    `error` is what stands in the way on this machine; None where the recipe does not support the target anywhere.
+    """
 
     target: Target
     reason: str
+    error: WorkbenchError | None = None
 
 
 def plan(
