@@ -77,3 +77,13 @@ def test_interrupting_ends_the_whole_tree() -> None:
     (ended, _, _) = select.select(grandchildren, [], [], 30)
     os.close(grandchildren[0])
     assert ended == grandchildren
+
+
+def test_a_variable_that_is_none_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CFLAGS", "-O0")
+    code = python("import os; print(os.environ.get('CFLAGS'))")
+    assert [run(code, env=env).output for env in ({}, {"CFLAGS": None}, {"CFLAGS": "-O2"})] == [
+        "-O0\n",
+        "None\n",
+        "-O2\n",
+    ]

@@ -64,15 +64,17 @@ class Completed:
         return "\n".join(self.output.rstrip().splitlines()[-TAIL_LINES:])
 
 
-def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+def environment(extra: Mapping[str, str | None] | None = None) -> dict[str, str]:
     """Return this process's environment with `extra` on top, and the programs beside this Python found first.
 
-    Every program started here gets it. The repository of a git hook that called us is not in it.
+    A variable that is None in `extra` is left out. Every program started here gets it. The repository of a git hook
+    that called us is not in it.
     """
     inherited = {name: value for name, value in os.environ.items() if name not in CALLING_REPOSITORY}
     beside = os.path.dirname(sys.executable)  # noqa: PTH120 - a link's own folder, not its target's
     path = os.environ.get("PATH", os.defpath)
-    return {**inherited, "PATH": f"{beside}{os.pathsep}{path}", **(extra or {})}
+    joined = {**inherited, "PATH": f"{beside}{os.pathsep}{path}", **(extra or {})}
+    return {name: value for name, value in joined.items() if value is not None}
 
 
 def find_program(name: str) -> str:
@@ -90,15 +92,15 @@ def run(
     argv: Sequence[str | Path],
     *,
     cwd: Path | None = None,
-    env: Mapping[str, str] | None = None,
+    env: Mapping[str, str | None] | None = None,
     log: Path | None = None,
     on_line: Callable[[str], None] | None = None,
     check: bool = True,
 ) -> Completed:
     """Run a program to its end and return what it printed.
 
-    `env` adds to this process's environment. `log`, a file, gets the whole output appended as it comes, and
-    then only its last lines are kept in memory; `on_line` sees each line.
+    `env` adds to this process's environment, and takes from it what is None there. `log`, a file, gets the whole
+    output appended as it comes, and then only its last lines are kept in memory; `on_line` sees each line.
 
     Raises CommandFailed when `check` is set and the exit status is not 0, ToolMissing when there is no such
     program.

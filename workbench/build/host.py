@@ -27,6 +27,20 @@ if TYPE_CHECKING:
     from workbench.site import Site
 
 
+_COMPILERS_READ = {
+    *("AR", "AS", "CC", "CPP", "CXX", "FC", "LD", "LDSHARED"),
+    *("ARCHFLAGS", "CFLAGS", "CPPFLAGS", "CXXFLAGS", "FFLAGS", "LDFLAGS"),
+    *("CPATH", "CPLUS_INCLUDE_PATH", "C_INCLUDE_PATH", "LIBRARY_PATH"),
+    *("CUDAARCHS", "CUDACXX", "CUDAHOSTCXX", "PYTORCH_ROCM_ARCH", "TORCH_CUDA_ARCH_LIST"),
+}
+_BUILD_SYSTEMS_READ = ("CMAKE_", "CUDA_", "CUDAToolkit_", "NVCC_", "SKBUILD_")
+
+
+def _decides_a_wheel(name: str) -> bool:
+    """Say whether a variable of somebody's shell would change what is built, and yet not be in the build key."""
+    return name in _COMPILERS_READ or name.startswith(_BUILD_SYSTEMS_READ)
+
+
 def build_here(place: Workplace, site: Site, at: Step, *, jobs: int) -> Path:
     """Build a plan's wheel as its backend makes it, and return it.
 
@@ -52,12 +66,14 @@ def build_here(place: Workplace, site: Site, at: Step, *, jobs: int) -> Path:
             "PYTHONNOUSERSITE": "1",
         },
     )
+    dropped = dict.fromkeys(filter(_decides_a_wheel, os.environ))
 
     def runner(
         cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
     ) -> None:
         folder = place.root if cwd is None else Path(cwd)
-        run(cmd, cwd=folder, env={**variables, **(extra_environ or {})}, log=place.log, on_line=at.detail)
+        env = {**dropped, **variables, **(extra_environ or {})}
+        run(cmd, cwd=folder, env=env, log=place.log, on_line=at.detail)
 
     hooks = pyproject_hooks.BuildBackendHookCaller(
         str(place.tree),
