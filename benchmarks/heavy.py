@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Self
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from workbench.build.workplace import Workplace
 from workbench.commands.build import Request, build_wheel, plans
 from workbench.commands.verify import verify_wheels
 from workbench.errors import WorkbenchError
@@ -140,6 +141,8 @@ def main() -> None:
             failed = True
             continue
         (report,) = verify_wheels([repaired.path], site)
+        if report.passed:
+            Workplace.of(plan, site).clear()
         print(row(f"{plan.title}, {plan.builder}", meter, repaired, report), flush=True)
         print(findings_text(report), end="", flush=True)
         failed = failed or not report.passed

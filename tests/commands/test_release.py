@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.conftest import Demo, git
-from tests.conftest import invoke
+from tests.conftest import Ran, invoke
 from workbench.commands.build import attempt, require_all
 from workbench.errors import BuildFailed, ContainerError, ToolchainError, ToolMissing, WorkbenchError
 from workbench.plan.plan import Plan, plan
@@ -20,6 +20,11 @@ from workbench.recipe import Recipe, Sdist
 from workbench.registry.file import load
 from workbench.registry.model import Package
 from workbench.site import CHECKOUT
+
+
+def kept(failed: Ran, label: str) -> Path:
+    """Return what a failed build says that it has kept."""
+    return Path(next(line.split(": ", 1)[1] for line in failed.stderr.splitlines() if line.startswith(label)))
 
 
 def test_the_main_job(demo: Demo) -> None:
@@ -88,9 +93,36 @@ def test_a_wheel_that_does_not_verify_is_built_again_twice_and_never_published(d
     failed = invoke("release", "demo")
     assert failed.status == 11
     assert failed.stderr.count("✓ build demo") == 3
+    assert "did not verify, in 3 builds" in failed.stderr
     assert "AssertionError" in failed.stderr
+    assert (kept(failed, "The tree is kept") / "demo.c").is_file()
     assert not demo.wheels()
     assert not demo.site.registry.exists()
+
+
+def test_a_wheel_that_would_come_out_the_same_is_built_once_and_its_tree_is_kept(demo: Demo) -> None:
+    declare(demo.site, "demo", Package(source_repo="https://example.com/demo"))
+    demo.recipe.write_text(
+        demo.recipe.read_text().replace("    smoke_test", '    modules=("demos",),\n    smoke_test')
+    )
+    failed = invoke("release", "demo")
+    assert failed.status == 11
+    assert failed.stderr.count("✓ build demo") == 1
+    assert "module: demos" in failed.stderr
+    tree = kept(failed, "The tree is kept")
+    assert (tree / "demo.c").is_file()
+    assert not demo.wheels()
+    (told,) = load(demo.site.registry).packages["demo"].unavailable
+    assert told.log is not None
+    log = (demo.site.root / told.log).read_text()
+    assert "module: demos" in log
+    assert str(tree) not in log
+
+
+def test_the_tree_of_a_wheel_that_verified_is_cleared_away(demo: Demo) -> None:
+    assert invoke("release", "demo").status == 0
+    (place,) = (path for path in (demo.site.state / "builds").iterdir() if path.is_dir())
+    assert [path.name for path in place.iterdir()] == ["build.log"]
 
 
 def test_a_target_that_fails_is_told_of_with_its_log_until_there_is_a_wheel(
@@ -217,10 +249,7 @@ def test_a_failed_build_keeps_its_tree_and_shows_the_end_of_its_log(demo: Demo) 
     failed = invoke("build", "demo")
     assert failed.status == 9
     assert "demo.c" in failed.stderr
-    tree, log = (
-        Path(next(line.split(": ", 1)[1] for line in failed.stderr.splitlines() if line.startswith(label)))
-        for label in ("The tree is kept", "The whole log")
-    )
+    tree, log = kept(failed, "The tree is kept"), kept(failed, "The whole log")
     assert "oops" in (tree / "demo.c").read_text()
     assert "oops" in log.read_text()
     assert not demo.wheels()

@@ -64,6 +64,11 @@ class Workplace:
         """The folder for the wheel as the backend made it."""
         return self.root / "raw"
 
+    @property
+    def kept(self) -> str:
+        """What of a failed build there is to look at, in words."""
+        return f"The tree is kept: {self.tree}\nThe whole log: {self.log}"
+
     def clear(self) -> None:
         """Remove all but the log."""
         for path in self.root.iterdir() if self.root.exists() else ():
@@ -84,6 +89,4 @@ class Workplace:
 
     def failed(self, why: str) -> BuildFailed:
         """Return the error of a build that failed: it names what is kept."""
-        return BuildFailed(
-            f"{self.plan.title} does not build: {why}\nThe tree is kept: {self.tree}\nThe whole log: {self.log}"
-        )
+        return BuildFailed(f"{self.plan.title} does not build: {why}\n{self.kept}")

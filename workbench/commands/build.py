@@ -153,7 +153,13 @@ def build_all(
     planned: tuple[tuple[Plan, ...], tuple[LeftOut, ...]], site: Site, *, jobs: int | None = None
 ) -> tuple[tuple[Repaired, ...], tuple[Failure, ...]]:
     """Build and repair every plan; return the wheels, and the plans that failed."""
-    made, failures = attempt(planned[0], lambda each: build_wheel(each, site, jobs=jobs))
+
+    def make(each: Plan) -> Repaired:
+        repaired = build_wheel(each, site, jobs=jobs)
+        Workplace.of(each, site).clear()
+        return repaired
+
+    made, failures = attempt(planned[0], make)
     return tuple(repaired for _, repaired in made), failures
 
 
@@ -172,6 +178,8 @@ def require_all(failures: Sequence[Failure], count: int) -> None:
 
 def build_wheel(plan: Plan, site: Site, *, jobs: int | None = None) -> Repaired:
     """Build and repair one plan into ``wheels/``, and keep there how it was made.
+
+    The tree stays, for whoever looks at the wheel and finds fault with it.
 
     Raises what fetching, patching, building and repairing raise.
     """
@@ -200,7 +208,6 @@ def build_wheel(plan: Plan, site: Site, *, jobs: int | None = None) -> Repaired:
         facts=facts(plan, repaired),
         log=built.without_secrets(place.log.read_bytes()),
     )
-    place.clear()
     return repaired
 
 
