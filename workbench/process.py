@@ -17,7 +17,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench.errors import CommandFailed, ToolMissing
+from workbench.errors import CommandFailed, ToolMissing, WorkbenchError
+from workbench.troubles import DISK_FULL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -102,11 +103,12 @@ def run(
     `env` adds to this process's environment, and takes from it what is None there. `log`, a file, gets the whole
     output appended as it comes, and then only its last lines are kept in memory; `on_line` sees each line.
 
-    Raises CommandFailed when `check` is set and the exit status is not 0, ToolMissing when there is no such
-    program.
+    Raises CommandFailed when `check` is set and the exit status is not 0, WorkbenchError when it is not 0 because
+    the disk is full; ToolMissing when there is no such program.
     """
     words = tuple(str(word) for word in argv)
     start = time.monotonic()
+    full = ""
     kept: deque[str] = deque(maxlen=TAIL_LINES if log else None)
     with contextlib.ExitStack() as stack:
         sink = stack.enter_context(log.open("a", encoding="utf-8", errors="replace")) if log else None
@@ -136,6 +138,8 @@ def run(
             assert process.stdout is not None  # noqa: S101 - a pipe was asked for
             for line in process.stdout:
                 kept.append(line)
+                if DISK_FULL in line:
+                    full = line.strip()
                 if sink:
                     sink.write(line)
                     sink.flush()
@@ -148,9 +152,17 @@ def run(
         argv=words, status=process.returncode, output="".join(kept), seconds=time.monotonic() - start
     )
     if check and done.status:
-        how = f"was killed by signal {-done.status}" if done.status < 0 else f"failed with {done.status}"
-        raise CommandFailed(f"{done.command}\n{how}:\n{done.tail}")
+        raise _failure(done, full)
     return done
+
+
+def _failure(done: Completed, full: str) -> WorkbenchError:
+    """Return the error of a program that failed; `full` is its line that tells of a full disk, if it had one."""
+    how = f"was killed by signal {-done.status}" if done.status < 0 else f"failed with {done.status}"
+    said = f"{done.command}\n{how}:\n{done.tail}"
+    if full:
+        return WorkbenchError(f"the disk is full: {full}\nMake room, and run the same command again.\n{said}")
+    return CommandFailed(said)
 
 
 def _end_group(process: subprocess.Popen[str]) -> None:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import pyproject_hooks
 
 from workbench.build.interpreter import find_interpreter
-from workbench.build.tools import Tools
+from workbench.build.tools import Tools, require_whole
 from workbench.environment import Environment
+from workbench.errors import CommandFailed
 from workbench.process import run
 from workbench.toolchain.environment import joined
 
@@ -91,5 +92,8 @@ def build_here(place: Workplace, site: Site, at: Step, *, jobs: int) -> Path:
             for command in plan.before_build:
                 runner(["sh", "-ec", command], cwd=str(place.tree))
             return place.raw / str(hooks.build_wheel(str(place.raw), settings))
+    except CommandFailed:
+        require_whole(tools.toolkit, site)  # what does not compile with a damaged one may be sound
+        raise
     except (pyproject_hooks.BackendUnavailable, pyproject_hooks.HookMissing) as error:
         raise place.failed(f"the build backend {system['build-backend']}: {error}") from error

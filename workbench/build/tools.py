@@ -88,6 +88,12 @@ def expect_toolkit(plan: Plan, site: Site) -> None:
         check_gpus(target.gpu, version=release.version, known=release.gpus)
 
 
+def require_whole(toolkit: Path | None, site: Site) -> None:
+    """Raise ToolchainError where a toolkit that was laid out here is damaged; the site's own is its own affair."""
+    if toolkit and toolkit.is_relative_to(site.cache):
+        cuda.check(toolkit)
+
+
 def toolkit_for(plan: Plan, site: Site) -> Path | None:
     """Return the CUDA toolkit for a plan: the one that the site names, or one laid out; None without CUDA.
 
