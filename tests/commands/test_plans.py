@@ -111,3 +111,19 @@ def test_what_the_sites_own_toolkit_or_image_has_is_not_prejudged(site: Site) ->
     assert made.image == "example.com/cuda"
     with pytest.raises(ToolchainError, match="the package index has no nvcc for CUDA 12"):
         planned(site, Axes(compute="cu128"), says=CUDA, builder="container")
+
+
+@pytest.mark.parametrize(
+    ("glibc", "arch", "oldest"),
+    [("2.1", "x86_64", "2.5"), ("2.12", "aarch64", "2.17"), ("2.99", "x86_64", "2.5")],
+)
+def test_a_glibc_that_no_platform_tag_names_is_refused_before_anything_is_built(
+    site: Site, glibc: str, arch: str, oldest: str
+) -> None:
+    builder = "host" if arch == this_arch() else "container"
+    with pytest.raises(
+        UsageError, match=rf"glibc {glibc} .*: the platform tags for {arch} go from {oldest} to 2\.\d+$"
+    ):
+        planned(site, Axes(arch=arch, glibc=glibc), says="", builder=builder)
+    with pytest.raises(UsageError, match=f"glibc {glibc} .*workbench.yaml"):
+        planned(site, Axes(arch=arch), says="", settings=f'glibc: "{glibc}"', builder=builder)

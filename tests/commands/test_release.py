@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 from tests.commands.conftest import Demo, git
 from tests.conftest import Ran, invoke
@@ -253,6 +255,23 @@ def test_a_failed_build_keeps_its_tree_and_shows_the_end_of_its_log(demo: Demo) 
     assert "oops" in (tree / "demo.c").read_text()
     assert "oops" in log.read_text()
     assert not demo.wheels()
+
+
+def test_a_failed_repair_keeps_its_tree_and_its_log(demo: Demo) -> None:
+    libc = os.confstr("CS_GNU_LIBC_VERSION") or ""
+    if Version(libc.removeprefix("glibc ")) < Version("2.34"):
+        pytest.skip("before glibc 2.34 pthread_create is an old symbol")
+    with (demo.repository / "demo.c").open("a") as code:
+        code.write(
+            "#include <pthread.h>\n"
+            "int start(void *(*f)(void *)) { pthread_t t; return pthread_create(&t, 0, f, 0); }\n"
+        )
+    here = ("--source-dir", demo.repository, "--builder", "host")
+    failed = invoke("build", "demo", *here, "--glibc", "2.28")
+    assert failed.status == 10, failed.stderr
+    assert "GLIBC_2.34" in failed.stderr
+    assert (kept(failed, "The tree is kept") / "demo.c").is_file()
+    assert "demo.c" in kept(failed, "The whole log").read_text()
 
 
 def test_a_hunk_that_does_not_match_stops_the_build(demo: Demo) -> None:

@@ -45,7 +45,7 @@ class Workplace:
         with only_one(self.root.with_name(f"{self.root.name}.lock"), f"a build of {self.plan.title}"):
             self.clear()
             self.raw.mkdir(parents=True)
-            self.log.unlink(missing_ok=True)
+            self.log.write_bytes(b"")
             prepare(self.plan, site, self.tree)
             yield
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from packaging.utils import parse_wheel_filename
+from packaging.version import Version
 
 from workbench import console
 from workbench.build.build import build
@@ -30,6 +31,7 @@ from workbench.plan.target import Axes, cross, require_gpus_used
 from workbench.recipe.load import load
 from workbench.recipe.model import Git, LocalFolder, Sdist
 from workbench.registry.model import BuildFacts, PatchApplied
+from workbench.repair.policies import glibc_range
 from workbench.repair.repair import Repaired, repair
 from workbench.repair.restamp import restamp
 from workbench.verify.checks import parse_filename
@@ -97,8 +99,21 @@ def plans(request: Request, site: Site) -> tuple[tuple[Plan, ...], tuple[LeftOut
 def _assigned(plan: Plan, builder: str, site: Site) -> Plan:
     """Return a plan with its builder, which has what it needs as far as that can be told without a download."""
     plan = assign(plan, builder, site)
+    _require_policy(plan)
     expect_toolkit(plan, site)
     return plan
+
+
+def _require_policy(plan: Plan) -> None:
+    """Raise UsageError where no platform tag (PEP 600) says that a wheel runs with the glibc that is asked for."""
+    if plan.glibc is None:
+        return
+    oldest, newest = glibc_range(plan.target.arch)
+    if not Version(oldest) <= Version(plan.glibc) <= Version(newest):
+        raise UsageError(
+            f"glibc {plan.glibc} (--glibc, or workbench.yaml): the platform tags for {plan.target.arch} go from "
+            f"{oldest} to {newest}"
+        )
 
 
 def _nothing_left(recipe: Recipe, unable: Sequence[LeftOut]) -> WorkbenchError:
@@ -187,18 +202,23 @@ def build_wheel(plan: Plan, site: Site, *, jobs: int | None = None) -> Repaired:
     raw = build(plan, site, jobs=jobs)
     if plan.requires or parse_wheel_filename(raw.name)[1] != plan.version:
         raw = restamp(raw, plan.version, requires=plan.requires)
+    place = Workplace.of(plan, site)
     before = {wheel.name for wheel in site.wheels.glob("*.whl")}
     with console.step(f"repair {raw.name}") as at:
-        repaired = repair(
-            raw,
-            site.wheels,
-            exclude=plan.repair_exclude,
-            glibc_ceiling=plan.glibc,
-            # what a cross build links to lies beside its compiler, not among this machine's own libraries
-            library_path=[Path(f"/usr/{plan.target.arch}-linux-gnu/lib")] if plan.builder == "cross" else (),
-        )
+        try:
+            repaired = repair(
+                raw,
+                site.wheels,
+                exclude=plan.repair_exclude,
+                glibc_ceiling=plan.glibc,
+                # what a cross build links to lies beside its compiler, not among this machine's own libraries
+                library_path=[Path(f"/usr/{plan.target.arch}-linux-gnu/lib")]
+                if plan.builder == "cross"
+                else (),
+            )
+        except RepairFailed as error:
+            raise RepairFailed(f"{error}\n{place.kept}") from error
         at.outcome = repaired.policy
-    place = Workplace.of(plan, site)
     if repaired.path.name in before and built.noted_key(repaired.path) != plan.key:
         console.note(f"· {repaired.path} was there, built from other inputs: it is replaced")
     built.keep(
