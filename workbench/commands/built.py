@@ -61,6 +61,14 @@ def log_of(wheel: Path) -> bytes | None:
         return None
 
 
+def noted_key(wheel: Path) -> str | None:
+    """Return the build key that is noted at a wheel's place, whatever bytes lie there now; None where none is."""
+    try:
+        return parse(Built, json.loads(_beside(wheel).read_bytes())).build_key
+    except (FileNotFoundError, ValueError, Mismatch):
+        return None
+
+
 def without_secrets(log: bytes) -> bytes:
     """Return a log without passwords of URLs, and without the values of variables that are named as secrets are."""
     values = {
@@ -88,14 +96,6 @@ def recall(wheel: Path) -> Built | None:
     if built.record_sha256 != _record_sha256(wheel):
         raise WorkbenchError(f"{path} speaks of other bytes than {wheel.name} has; build the wheel again")
     return built
-
-
-def noted_key(wheel: Path) -> str | None:
-    """Return the build key that is noted at a wheel's place, whatever bytes lie there now; None where none is."""
-    try:
-        return parse(Built, json.loads(_beside(wheel).read_bytes())).build_key
-    except (FileNotFoundError, ValueError, Mismatch):
-        return None
 
 
 def asked_gpu(wheel: Path) -> tuple[str, ...]:
