@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Self
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from workbench.build.workplace import Workplace
-from workbench.commands.build import Request, build_wheel, plans
+from workbench.commands.build import build_wheel
+from workbench.commands.request import Request, plans
 from workbench.commands.verify import verify_wheels
 from workbench.errors import WorkbenchError
 from workbench.plan.target import Axes

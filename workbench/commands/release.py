@@ -12,8 +12,9 @@ from workbench import console
 from workbench.build.interpreter import find_interpreter
 from workbench.build.workplace import Workplace
 from workbench.commands import built
-from workbench.commands.build import attempt, build_wheel, describe, find_built, plans, require_all
+from workbench.commands.build import attempt, build_wheel, describe, find_built, require_all
 from workbench.commands.proof import Cell, prove
+from workbench.commands.request import plans
 from workbench.commands.summary import published_facts
 from workbench.commands.upload import upload
 from workbench.commands.verify import verify_wheels
@@ -29,7 +30,8 @@ from workbench.verify.report import findings_text
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workbench.commands.build import Failure, Request
+    from workbench.commands.build import Failure
+    from workbench.commands.request import Request
     from workbench.plan.plan import LeftOut, Plan
     from workbench.plan.target import Target
     from workbench.registry.model import PublishedWheel, Registry

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from workbench.commands.build import Request, plans
+from workbench.commands.request import Request, plans
 from workbench.errors import ToolchainError, UsageError
 from workbench.plan.target import Axes, this_arch
 from workbench.site import Site
