@@ -111,8 +111,8 @@ def matrix(
     json: bool = False,
 ) -> None:
     """Show the cells that the axes span: what is published, what would be built and by whom, what is left out."""
-    from workbench.commands.build import Request
     from workbench.commands.matrix import matrix, report
+    from workbench.commands.request import Request
     from workbench.plan.target import Axes
     from workbench.site import Site
 
@@ -150,7 +150,8 @@ def build(
     json: bool = False,
 ) -> None:
     """Fetch, patch, build and repair: a wheel for each Python into wheels/."""
-    from workbench.commands.build import Request, build_all, plans, report
+    from workbench.commands.build import build_all, report
+    from workbench.commands.request import Request, plans
     from workbench.plan.target import Axes
     from workbench.site import Site
 
@@ -335,9 +336,9 @@ def release(
     json: bool = False,
 ) -> None:
     """Build, repair, verify, publish, then install from the index by pip and uv: the main job, in one word."""
-    from workbench.commands.build import Request
     from workbench.commands.change import commit_if
     from workbench.commands.release import Released, release, report, todo
+    from workbench.commands.request import Request
     from workbench.plan.target import Axes
     from workbench.site import Site
 

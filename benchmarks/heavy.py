@@ -23,7 +23,9 @@ from typing import TYPE_CHECKING, Self
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from workbench.commands.build import Request, build_wheel, plans
+from workbench.build.workplace import Workplace
+from workbench.commands.build import build_wheel
+from workbench.commands.request import Request, plans
 from workbench.commands.verify import verify_wheels
 from workbench.errors import WorkbenchError
 from workbench.plan.target import Axes
@@ -121,12 +123,16 @@ def main() -> None:
     parser.add_argument("--source-dir", type=Path, help="where the recipe's own source cannot be reached")
     asked = parser.parse_args()
     site = Site.here()
+    failed = False
     wanted: list[Plan] = []
     for word in asked.names:
         name, _, variant = word.partition(":")
         axes = Axes(arch=asked.arch, compute=COMPUTE, torch=asked.torch, gpu=asked.gpu, variant=variant)
-        wanted += plans(Request(name=name, axes=axes, source_dir=asked.source_dir), site)[0]
-    failed = False
+        planned, left_out = plans(Request(name=name, axes=axes, source_dir=asked.source_dir), site)
+        wanted += planned
+        for out in left_out:
+            print(f"{name} {out.target} is left out: {out.reason}", flush=True)
+            failed = True
     for plan in wanted:
         try:
             with Meter() as meter:
@@ -136,6 +142,8 @@ def main() -> None:
             failed = True
             continue
         (report,) = verify_wheels([repaired.path], site)
+        if report.passed:
+            Workplace.of(plan, site).clear()
         print(row(f"{plan.title}, {plan.builder}", meter, repaired, report), flush=True)
         print(findings_text(report), end="", flush=True)
         failed = failed or not report.passed

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from workbench.errors import CommandFailed, ToolMissing
+from workbench.errors import CommandFailed, ToolMissing, WorkbenchError
 from workbench.process import run
 
 if TYPE_CHECKING:
@@ -30,6 +30,15 @@ def test_a_failure_shows_the_command_its_status_and_the_last_lines() -> None:
     assert "failed with 3" in message
     assert "line 99" in message
     assert "line 10\n" not in message
+
+
+def test_a_full_disk_is_told_from_a_failure() -> None:
+    fill = python(
+        "import os; out = open('/dev/full', 'w'); print('a' * 99, flush=True); out.write('x'); out.close()"
+    )
+    with pytest.raises(WorkbenchError, match=r"the disk is full: OSError: \[Errno 28\]") as caught:
+        run(fill)
+    assert not isinstance(caught.value, CommandFailed)
 
 
 def test_a_killed_program_is_told_from_a_failed_one() -> None:
@@ -83,3 +92,13 @@ def test_interrupting_ends_the_whole_tree() -> None:
     (ended, _, _) = select.select(grandchildren, [], [], 30)
     os.close(grandchildren[0])
     assert ended == grandchildren
+
+
+def test_a_variable_that_is_none_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CFLAGS", "-O0")
+    code = python("import os; print(os.environ.get('CFLAGS'))")
+    assert [run(code, env=env).output for env in ({}, {"CFLAGS": None}, {"CFLAGS": "-O2"})] == [
+        "-O0\n",
+        "None\n",
+        "-O2\n",
+    ]

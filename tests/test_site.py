@@ -60,6 +60,7 @@ def test_the_guide_knows_every_key_and_every_variable() -> None:
         ),
         ("index: {urls: absolute}", "index.urls: absolute needs public_url, the URL of the store's root"),
         ("public_url: ftp://host", "public_url: 'ftp://host' is not an http or https URL"),
+        ("glibc: '2'", "glibc: '2' is not a glibc: write"),
         ("- a", "expected a mapping"),
         ("a: [", "not YAML"),
     ],

@@ -41,6 +41,7 @@ def fail(_, how):
         "ours": UsageError("this way: do that"),
         "bug": KeyError("x"),
         "disk": OSError(28, "No space left on device", "/full"),
+        "log": OSError(28, "No space left on device"),
         "stop": KeyboardInterrupt(),
     }[how]
 '''
@@ -88,7 +89,8 @@ def test_a_verb_takes_many_words(run: Run, line: list[str], said: str) -> None:
         ("ours", 2, "error: this way: do that"),
         ("", 2, "error: fail needs HOW: what goes wrong"),
         ("bug", 70, "internal error: KeyError: 'x'"),
-        ("disk", 1, "error: /full: No space left on device"),
+        ("disk", 1, "error: /full: No space left on device: make room, and run the same command again"),
+        ("log", 1, "error: No space left on device: make room, and run the same command again"),
         ("stop", 130, "Interrupted"),
     ],
 )

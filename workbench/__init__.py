@@ -21,9 +21,10 @@ Data goes one way, and so do the imports: a package of this list may use those a
 ``commands``        what each verb does: the steps above, joined
 ==================  ===========================================================================
 
-Beside the flow, and used by all of it: ``errors``, ``process`` (the one place that starts programs),
-``environment`` (virtual environments), ``files`` (whole or not there), ``console`` (what a person sees), ``strict``
-(data files into values), ``site`` (paths and settings) and ``verb`` (Invoke tasks as this project's verbs).
+Beside the flow, and used by all of it: ``errors``, ``process`` (the one place that starts programs), ``troubles``
+(what a log tells of a failure), ``environment`` (virtual environments), ``files`` (whole or not there), ``console``
+(what a person sees), ``strict`` (data files into values), ``site`` (paths and settings) and ``verb`` (Invoke tasks as
+this project's verbs).
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench.errors import CommandFailed, ToolMissing
+from workbench.errors import CommandFailed, ToolMissing, WorkbenchError
+from workbench.troubles import DISK_FULL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -65,15 +66,17 @@ class Completed:
         return "\n".join(self.output.rstrip().splitlines()[-TAIL_LINES:])
 
 
-def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+def environment(extra: Mapping[str, str | None] | None = None) -> dict[str, str]:
     """Return this process's environment with `extra` on top, and the programs beside this Python found first.
 
-    Every program started here gets it. The repository of a git hook that called us is not in it.
+    A variable that is None in `extra` is left out. Every program started here gets it. The repository of a git hook
+    that called us is not in it.
     """
     inherited = {name: value for name, value in os.environ.items() if name not in CALLING_REPOSITORY}
     beside = os.path.dirname(sys.executable)  # noqa: PTH120 - a link's own folder, not its target's
     path = os.environ.get("PATH", os.defpath)
-    return {**inherited, "PATH": f"{beside}{os.pathsep}{path}", **(extra or {})}
+    joined = {**inherited, "PATH": f"{beside}{os.pathsep}{path}", **(extra or {})}
+    return {name: value for name, value in joined.items() if value is not None}
 
 
 def find_program(name: str) -> str:
@@ -91,7 +94,7 @@ def run(
     argv: Sequence[str | Path],
     *,
     cwd: Path | None = None,
-    env: Mapping[str, str] | None = None,
+    env: Mapping[str, str | None] | None = None,
     log: Path | None = None,
     on_line: Callable[[str], None] | None = None,
     check: bool = True,
@@ -99,45 +102,30 @@ def run(
 ) -> Completed:
     """Run a program to its end and return what it printed.
 
-    `env` adds to this process's environment. `log`, a file, gets the whole output appended as it comes, and
-    then only its last lines are kept in memory; `on_line` sees each line. After `timeout` seconds it is ended.
+    `env` adds to this process's environment, and takes from it what is None there. `log`, a file, gets the whole
+    output appended as it comes, and then only its last lines are kept in memory; `on_line` sees each line. After
+    `timeout` seconds it is ended.
 
-    Raises CommandFailed when `check` is set and the exit status is not 0, or when the time is up; ToolMissing when
-    there is no such program.
+    Raises CommandFailed when `check` is set and the exit status is not 0, or when the time is up; WorkbenchError when
+    it is not 0 because the disk is full; ToolMissing when there is no such program.
     """
     words = tuple(str(word) for word in argv)
     start = time.monotonic()
+    full = ""
     kept: deque[str] = deque(maxlen=TAIL_LINES if log else None)
     with contextlib.ExitStack() as stack:
         sink = stack.enter_context(log.open("a", encoding="utf-8", errors="replace")) if log else None
         if sink:
             sink.write(f"$ {shlex.join(words)}\n")
-        try:
-            process = stack.enter_context(
-                subprocess.Popen(
-                    words,
-                    cwd=cwd,
-                    env=environment(env),
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    text=True,
-                    encoding="utf-8",
-                    errors="replace",
-                    start_new_session=True,
-                )
-            )
-        except FileNotFoundError as error:
-            if cwd is not None and not cwd.is_dir():
-                raise
-            find_program(words[0])
-            raise ToolMissing(f"{words[0]} cannot be started: {error.strerror}") from error
+        process = stack.enter_context(_started(words, cwd, env))
         if timeout is not None:
             stack.enter_context(_ended_after(timeout, process, shlex.join(words)))
         try:
             assert process.stdout is not None  # noqa: S101 - a pipe was asked for
             for line in process.stdout:
                 kept.append(line)
+                if DISK_FULL in line:
+                    full = line.strip()
                 if sink:
                     sink.write(line)
                     sink.flush()
@@ -150,9 +138,40 @@ def run(
         argv=words, status=process.returncode, output="".join(kept), seconds=time.monotonic() - start
     )
     if check and done.status:
-        how = f"was killed by signal {-done.status}" if done.status < 0 else f"failed with {done.status}"
-        raise CommandFailed(f"{done.command}\n{how}:\n{done.tail}")
+        raise _failure(done, full)
     return done
+
+
+def _started(
+    words: tuple[str, ...], cwd: Path | None, env: Mapping[str, str | None] | None
+) -> subprocess.Popen[str]:
+    try:
+        return subprocess.Popen(
+            words,
+            cwd=cwd,
+            env=environment(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        if cwd is not None and not cwd.is_dir():
+            raise
+        find_program(words[0])
+        raise ToolMissing(f"{words[0]} cannot be started: {error.strerror}") from error
+
+
+def _failure(done: Completed, full: str) -> WorkbenchError:
+    """Return the error of a program that failed; `full` is its line that tells of a full disk, if it had one."""
+    how = f"was killed by signal {-done.status}" if done.status < 0 else f"failed with {done.status}"
+    said = f"{done.command}\n{how}:\n{done.tail}"
+    if full:
+        return WorkbenchError(f"the disk is full: {full}\nMake room, and run the same command again.\n{said}")
+    return CommandFailed(said)
 
 
 @contextlib.contextmanager

@@ -209,6 +209,7 @@ class Site:
         return _checked(_overridden(settings, chosen), where=str(path))
 
 
+_GLIBC = re.compile(r"2\.\d{1,2}")
 _BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}|arn:[^\s]+")
 
 
@@ -243,6 +244,10 @@ def _checked(settings: Settings, *, where: str) -> Settings:
     """Return the settings, the public URL without a slash at the end. Raises SettingsError."""
     if settings.store.folder is not None and settings.store.s3 is not None:
         raise SettingsError(f"{where}: store: give folder or s3, not both")
+    if settings.glibc is not None and not _GLIBC.fullmatch(settings.glibc):
+        raise SettingsError(
+            f'{where}: glibc: {settings.glibc!r} is not a glibc: write "2.28", "2.34", "2.39"'
+        )
     endpoint = settings.store.s3.endpoint if settings.store.s3 else None
     urls = (("public_url", settings.public_url), ("store.s3.endpoint", endpoint))
     for key, url in urls:

@@ -10,6 +10,7 @@ help knows flags only. So a verb reads its part of the line before Invoke does.
 
 from __future__ import annotations
 
+import errno
 import inspect
 import os
 import sys
@@ -210,10 +211,10 @@ def _exit(error: BaseException) -> Exit:
             # whoever read our answer has seen enough (head); nothing more may be written, at exit neither
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return Exit(code=WorkbenchError.exit_code)
-        case OSError(filename=str(name), strerror=str(why)):
-            return Exit(f"error: {name}: {why}", code=WorkbenchError.exit_code)
-        case OSError(strerror=str(why)):
-            return Exit(f"error: {why}", code=WorkbenchError.exit_code)
+        case OSError(errno=number, filename=name, strerror=str(why)):
+            where = f"{name}: " if isinstance(name, str) else ""
+            remedy = ": make room, and run the same command again" if number == errno.ENOSPC else ""
+            return Exit(f"error: {where}{why}{remedy}", code=WorkbenchError.exit_code)
         case _:
             return Exit(
                 f"internal error: {type(error).__name__}: {error}\n"

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 from tests.commands.conftest import Demo, git
-from tests.conftest import invoke
+from tests.conftest import Ran, invoke
 from workbench.commands.build import attempt, require_all
-from workbench.errors import BuildFailed
+from workbench.errors import BuildFailed, ContainerError, ToolchainError, ToolMissing, WorkbenchError
 from workbench.plan.plan import Plan, plan
 from workbench.plan.target import Target, this_arch, this_python
 from workbench.process import environment
@@ -20,6 +22,11 @@ from workbench.recipe import Recipe, Sdist
 from workbench.registry.file import load
 from workbench.registry.model import Package
 from workbench.site import CHECKOUT
+
+
+def kept(failed: Ran, label: str) -> Path:
+    """Return what a failed build says that it has kept."""
+    return Path(next(line.split(": ", 1)[1] for line in failed.stderr.splitlines() if line.startswith(label)))
 
 
 def test_the_main_job(demo: Demo) -> None:
@@ -88,9 +95,36 @@ def test_a_wheel_that_does_not_verify_is_built_again_twice_and_never_published(d
     failed = invoke("release", "demo")
     assert failed.status == 11
     assert failed.stderr.count("✓ build demo") == 3
+    assert "did not verify, in 3 builds" in failed.stderr
     assert "AssertionError" in failed.stderr
+    assert (kept(failed, "The tree is kept") / "demo.c").is_file()
     assert not demo.wheels()
     assert not demo.site.registry.exists()
+
+
+def test_a_wheel_that_would_come_out_the_same_is_built_once_and_its_tree_is_kept(demo: Demo) -> None:
+    declare(demo.site, "demo", Package(source_repo="https://example.com/demo"))
+    demo.recipe.write_text(
+        demo.recipe.read_text().replace("    smoke_test", '    modules=("demos",),\n    smoke_test')
+    )
+    failed = invoke("release", "demo")
+    assert failed.status == 11
+    assert failed.stderr.count("✓ build demo") == 1
+    assert "module: demos" in failed.stderr
+    tree = kept(failed, "The tree is kept")
+    assert (tree / "demo.c").is_file()
+    assert not demo.wheels()
+    (told,) = load(demo.site.registry).packages["demo"].unavailable
+    assert told.log is not None
+    log = (demo.site.root / told.log).read_text()
+    assert "module: demos" in log
+    assert str(tree) not in log
+
+
+def test_the_tree_of_a_wheel_that_verified_is_cleared_away(demo: Demo) -> None:
+    assert invoke("release", "demo").status == 0
+    (place,) = (path for path in (demo.site.state / "builds").iterdir() if path.is_dir())
+    assert [path.name for path in place.iterdir()] == ["build.log"]
 
 
 def test_a_target_that_fails_is_told_of_with_its_log_until_there_is_a_wheel(
@@ -123,21 +157,37 @@ def test_a_target_that_fails_is_told_of_with_its_log_until_there_is_a_wheel(
     assert [each.python for each in load(demo.site.registry).packages["demo"].unavailable] == ["3.8"]
 
 
-def test_a_target_that_fails_stops_no_other() -> None:
+@pytest.mark.parametrize("kind", [BuildFailed, ToolMissing, ContainerError, ToolchainError])
+def test_a_target_that_fails_stops_no_other(kind: type[WorkbenchError]) -> None:
     targets = [Target(python=f"3.{minor}", arch="x86_64") for minor in (10, 11, 12)]
     recipe = Recipe(name="demo", version="1.0", description="d", source=Sdist(sha256="0" * 64))
     wanted, _ = plan(recipe, (), targets)
 
     def make(each: Plan) -> str:
         if each.target.python == "3.11":
-            raise BuildFailed("no")
+            raise kind("no")
         return each.target.python
 
     made, failures = attempt(wanted, make)
     assert [python for _, python in made] == ["3.10", "3.12"]
     assert [each.plan.target.python for each in failures] == ["3.11"]
-    with pytest.raises(BuildFailed, match="1 of 3 targets failed: cp311 x86_64 cpu"):
+    with pytest.raises(kind, match="1 of 3 targets failed: cp311 x86_64 cpu"):
         require_all(failures, len(wanted))
+
+
+def test_what_this_machine_lacks_stops_no_other_target_and_is_not_told_of_the_package(demo: Demo) -> None:
+    """Of two Pythons one cannot be had, of two compute platforms one has no toolkit: the rest is published."""
+    demo.recipe.write_text(
+        demo.recipe.read_text().replace("    smoke_test", '    compute=("cpu", "cu*"),\n    smoke_test')
+    )
+    (demo.site.root / "workbench.yaml").write_text("local_version: '{compute}'\n")
+    released = invoke("release", "demo", "--python", f"{this_python()},3.99", "--compute", "cpu,cu139")
+    assert released.status == 7, released.stderr
+    assert "Python 3.99 is not on this machine" in released.stderr
+    assert "cu139: no such CUDA toolkit" in released.stdout
+    package = load(demo.site.registry).packages["demo"]
+    assert [wheel.python_version for wheel in package.wheels] == [this_python()]
+    assert package.unavailable == ()
 
 
 def test_a_failure_alone_publishes_nothing(demo: Demo) -> None:
@@ -204,13 +254,27 @@ def test_a_failed_build_keeps_its_tree_and_shows_the_end_of_its_log(demo: Demo) 
     failed = invoke("build", "demo")
     assert failed.status == 9
     assert "demo.c" in failed.stderr
-    tree, log = (
-        Path(next(line.split(": ", 1)[1] for line in failed.stderr.splitlines() if line.startswith(label)))
-        for label in ("The tree is kept", "The whole log")
-    )
+    tree, log = kept(failed, "The tree is kept"), kept(failed, "The whole log")
     assert "oops" in (tree / "demo.c").read_text()
     assert "oops" in log.read_text()
     assert not demo.wheels()
+
+
+def test_a_failed_repair_keeps_its_tree_and_its_log(demo: Demo) -> None:
+    libc = os.confstr("CS_GNU_LIBC_VERSION") or ""
+    if Version(libc.removeprefix("glibc ")) < Version("2.34"):
+        pytest.skip("before glibc 2.34 pthread_create is an old symbol")
+    with (demo.repository / "demo.c").open("a") as code:
+        code.write(
+            "#include <pthread.h>\n"
+            "int start(void *(*f)(void *)) { pthread_t t; return pthread_create(&t, 0, f, 0); }\n"
+        )
+    here = ("--source-dir", demo.repository, "--builder", "host")
+    failed = invoke("build", "demo", *here, "--glibc", "2.28")
+    assert failed.status == 10, failed.stderr
+    assert "GLIBC_2.34" in failed.stderr
+    assert (kept(failed, "The tree is kept") / "demo.c").is_file()
+    assert "demo.c" in kept(failed, "The whole log").read_text()
 
 
 def test_a_hunk_that_does_not_match_stops_the_build(demo: Demo) -> None:
@@ -278,3 +342,17 @@ def test_bad_words_get_one_message(demo: Demo, words: list[str], status: int, me
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not demo.site.registry.exists()
+
+
+def test_a_wheel_that_takes_anothers_place_says_so(demo: Demo) -> None:
+    """A wheel in ``wheels/`` is of the latest build: the same inputs again say nothing, others do."""
+    assert invoke("build", "demo").status == 0
+    again = invoke("build", "demo")
+    assert (again.status, "it is replaced" in again.stderr) == (0, False)
+    demo.recipe.write_text(
+        demo.recipe.read_text().replace("    smoke_test", '    environment={"A": "1"},\n    smoke_test')
+    )
+    other = invoke("build", "demo")
+    (wheel,) = demo.wheels()
+    assert other.status == 0
+    assert f"{wheel} was there, built from other inputs: it is replaced" in other.stderr

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.errors import RecipeError, UsageError
+from workbench.errors import RecipeError, SettingsError, UsageError
 from workbench.plan.plan import Builder, Plan, plan
 from workbench.plan.target import Axes, Target, cross, parse_pythons
 from workbench.recipe import Git, LocalFolder, Recipe, Sdist, when
@@ -192,6 +192,8 @@ def test_a_condition_without_any_is_refused() -> None:
     [
         ("cu{cuda}torch{torch}", "1.0+cu130torch2.11"),
         ("{commit}pt{torch}{compute}", "1.0+abcdef0pt2.11cu130"),
+        ("+{commit}pt{torch}{compute}", "1.0+abcdef0pt2.11cu130"),
+        ("{variant}.cu{cuda}.{variant}-t", "1.0+cu130.t"),
         ("", "1.0"),
     ],
 )
@@ -214,9 +216,43 @@ def test_a_cpu_wheel_without_torch_has_no_local_version() -> None:
     assert str(one(recipe, suffix=".post1").version) == "1.0.post1"
 
 
-def test_a_template_that_asks_for_what_is_not_there_is_refused() -> None:
-    with pytest.raises(RecipeError, match=r"local_version: '\{commit\}' asks for 'commit'"):
-        one(replace(TORCH_RECIPE, local_version="{commit}"), CUDA)
+def test_a_target_without_what_the_recipes_template_names_is_left_out() -> None:
+    recipe = replace(TORCH_RECIPE, local_version="cu{cuda}torch{torch}")
+    plans, left_out = plan(recipe, (), [CUDA, replace(CUDA, compute="cpu", gpu=())])
+    assert [str(made.version) for made in plans] == ["1.0+cu130torch2.11"]
+    assert [out.reason for out in left_out] == [
+        "local_version 'cu{cuda}torch{torch}' asks for {cuda}, which the target has not"
+    ]
+
+
+def test_the_sites_template_holds_where_a_target_has_all_that_it_names() -> None:
+    def version(recipe: Recipe, target: Target) -> str:
+        ((made,), _) = plan(recipe, (), [target], local_version="cu{cuda}torch{torch}")
+        return str(made.version)
+
+    assert version(TORCH_RECIPE, CUDA) == "1.0+cu130torch2.11"
+    assert version(replace(TORCH_RECIPE, torch=None), replace(CUDA, torch=None)) == "1.0"
+    assert version(TORCH_RECIPE, replace(CUDA, compute="cpu", gpu=())) == "1.0"
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("{gpu}", r"'\{gpu\}' asks for \{gpu\}; it may use \{compute\}, \{cuda\}, "),
+        ("{compute[9]}", r"asks for \{compute\[9\]\}; it may use"),
+        ("{compute.__class__}", r"asks for \{compute.__class__\}; it may use"),
+        ("{torch:>9}", r"asks for \{torch:>9\}; it may use"),
+        ("{}", r"asks for \{\}; it may use"),
+        ("cu{cuda", "expected '}' before end of string"),
+        ("cu{cuda}..x", r"'cu\{cuda\}..x' makes no local version"),
+        ("cu{cuda}+x", "makes no local version"),
+    ],
+)
+def test_what_is_no_template_is_the_fault_of_who_wrote_it(template: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=f"demo: local_version: .*{message}"):
+        plan(replace(RECIPE, local_version=template), (), [TARGET])
+    with pytest.raises(SettingsError, match=rf"workbench\.yaml: local_version: .*{message}"):
+        plan(RECIPE, (), [TARGET], local_version=template)
 
 
 VARIED = replace(
@@ -263,3 +299,25 @@ def test_what_is_run_in_a_container_first_decides_only_what_is_built_there() -> 
     assert key(RECIPE, "container") != key(changed, "container")
     assert key(RECIPE, "host") == key(changed, "host")
     assert key(RECIPE, "host") != key(replace(RECIPE, before_build=("make",)), "host")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "axes"),
+    [
+        (replace(TORCH_RECIPE, torch=None), Axes(python="3.12", compute="cpu,cu130")),
+        (replace(TORCH_RECIPE, local_version="{compute}"), Axes(python="3.12", torch="2.11,2.12")),
+        (TORCH_RECIPE, Axes(python="3.12", compute="cu130", torch="2.11.0,2.11.1")),
+    ],
+)
+def test_two_targets_whose_wheels_would_share_a_filename_are_refused(recipe: Recipe, axes: Axes) -> None:
+    with pytest.raises(UsageError, match=r"demo 1\.0.* and demo 1\.0.* would make wheels of one filename"):
+        plan(replace(recipe, python=">=3.12"), (), cross(axes))
+
+
+def test_targets_that_a_filename_tells_apart_are_planned_together() -> None:
+    recipe = replace(TORCH_RECIPE, local_version="{compute}torch{torch}")
+    axes = Axes(
+        python="3.11,3.12", arch="x86_64,aarch64", compute="cpu,cu130", torch="2.11,2.12", glibc="2.28,2.39"
+    )
+    plans, left_out = plan(recipe, (), cross(axes))
+    assert (len(plans), left_out) == (32, ())

@@ -9,7 +9,7 @@ import pytest
 
 from tests.repair.wheels import ARCH, MODULE, dummy, extension, libraries, wheel
 from workbench.environment import Environment
-from workbench.errors import RepairFailed, UsageError
+from workbench.errors import RepairFailed, UsageError, WorkbenchError
 from workbench.repair.repair import is_repaired, repair
 from workbench.verify import archive
 from workbench.verify.checks import check
@@ -279,3 +279,13 @@ def test_a_wheel_for_another_processor_is_repaired_here(tmp_path: Path) -> None:
     assert done.policy == "manylinux_2_17_aarch64"
     assert done.rpaths_removed == ("/opt/x",)
     assert sound(done.path)
+
+
+def test_a_full_disk_is_not_the_wheels_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a full disk auditwheel ends as this program does."""
+    fill = "open('/dev/full', 'w', buffering=1).write('x\\n')"
+    monkeypatch.setattr("workbench.repair.auditwheel._AUDITWHEEL", (sys.executable, "-c", fill))
+    built = wheel(tmp_path, {MODULE: extension(tmp_path)})
+    with pytest.raises(WorkbenchError, match="the disk is full") as caught:
+        repair(built, tmp_path / "out")
+    assert not isinstance(caught.value, RepairFailed)

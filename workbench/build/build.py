@@ -14,10 +14,12 @@ from workbench.build.machine import foreign_programs
 from workbench.build.workplace import Workplace
 from workbench.console import step
 from workbench.errors import CommandFailed
+from workbench.troubles import TROUBLES, look_for
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from workbench.errors import WorkbenchError
     from workbench.plan.plan import Plan
     from workbench.site import Site
 
@@ -31,7 +33,8 @@ def build(plan: Plan, site: Site, *, jobs: int | None = None) -> Path:
     in any case no more than there is memory for.
 
     Raises BuildFailed, with the tree and the log kept and named; SourceError and PatchError from the source;
-    ToolchainError, ToolMissing and ContainerError where this machine lacks what the builder needs.
+    ToolchainError, ToolMissing and ContainerError where this machine lacks what the builder needs, or has it damaged;
+    WorkbenchError where the disk is full or the package index does not answer.
     """
     place = Workplace.of(plan, site)
     builder = build_in_container if plan.builder == "container" else build_here
@@ -40,7 +43,7 @@ def build(plan: Plan, site: Site, *, jobs: int | None = None) -> Path:
             try:
                 wheel = builder(place, site, at, jobs=jobs_of(plan, jobs))
             except CommandFailed as error:
-                raise place.failed(str(error)) from error
+                raise _explained(error, place) from error
             at.outcome = wheel.name
         _check(wheel, place)
         return wheel
@@ -51,6 +54,18 @@ def jobs_of(plan: Plan, requested: int | None) -> int:
     gigabytes = plan.recipe.memory_per_job or (memory.CUDA_JOB if plan.target.cuda else 0)
     available = memory.available() if gigabytes else 0
     return memory.jobs(requested, len(os.sched_getaffinity(0)), available, round(gigabytes * 1e9))
+
+
+def _explained(error: CommandFailed, place: Workplace) -> WorkbenchError:
+    """Return the error of a build on this machine that failed: the package's, unless its log tells otherwise."""
+    with place.log.open(encoding="utf-8", errors="replace") as log:
+        seen = next(filter(None, (look_for(line, TROUBLES) for line in log)), None)
+    if seen is None:
+        return place.failed(str(error))
+    why = f"{seen.trouble.meaning}\n{seen.line}\n{error}"
+    if seen.trouble.error is None:
+        return place.failed(why)
+    return seen.trouble.error(f"{place.plan.title} was not built: {why}\n{place.kept}")
 
 
 def _check(wheel: Path, place: Workplace) -> None:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import pyproject_hooks
 
 from workbench.build.interpreter import find_interpreter
-from workbench.build.tools import Tools
+from workbench.build.tools import Tools, require_whole
 from workbench.environment import Environment
+from workbench.errors import CommandFailed
 from workbench.process import run
 from workbench.toolchain.environment import joined
 
@@ -25,6 +26,20 @@ if TYPE_CHECKING:
     from workbench.build.workplace import Workplace
     from workbench.console import Step
     from workbench.site import Site
+
+
+_COMPILERS_READ = {
+    *("AR", "AS", "CC", "CPP", "CXX", "FC", "LD", "LDSHARED"),
+    *("ARCHFLAGS", "CFLAGS", "CPPFLAGS", "CXXFLAGS", "FFLAGS", "LDFLAGS"),
+    *("CPATH", "CPLUS_INCLUDE_PATH", "C_INCLUDE_PATH", "LIBRARY_PATH"),
+    *("CUDAARCHS", "CUDACXX", "CUDAHOSTCXX", "PYTORCH_ROCM_ARCH", "TORCH_CUDA_ARCH_LIST"),
+}
+_BUILD_SYSTEMS_READ = ("CMAKE_", "CUDA_", "CUDAToolkit_", "NVCC_", "SKBUILD_")
+
+
+def _decides_a_wheel(name: str) -> bool:
+    """Say whether a variable of somebody's shell would change what is built, and yet not be in the build key."""
+    return name in _COMPILERS_READ or name.startswith(_BUILD_SYSTEMS_READ)
 
 
 def build_here(place: Workplace, site: Site, at: Step, *, jobs: int) -> Path:
@@ -52,12 +67,14 @@ def build_here(place: Workplace, site: Site, at: Step, *, jobs: int) -> Path:
             "PYTHONNOUSERSITE": "1",
         },
     )
+    dropped = dict.fromkeys(filter(_decides_a_wheel, os.environ))
 
     def runner(
         cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
     ) -> None:
         folder = place.root if cwd is None else Path(cwd)
-        run(cmd, cwd=folder, env={**variables, **(extra_environ or {})}, log=place.log, on_line=at.detail)
+        env = {**dropped, **variables, **(extra_environ or {})}
+        run(cmd, cwd=folder, env=env, log=place.log, on_line=at.detail)
 
     hooks = pyproject_hooks.BuildBackendHookCaller(
         str(place.tree),
@@ -75,5 +92,8 @@ def build_here(place: Workplace, site: Site, at: Step, *, jobs: int) -> Path:
             for command in plan.before_build:
                 runner(["sh", "-ec", command], cwd=str(place.tree))
             return place.raw / str(hooks.build_wheel(str(place.raw), settings))
+    except CommandFailed:
+        require_whole(tools.toolkit, site)  # what does not compile with a damaged one may be sound
+        raise
     except (pyproject_hooks.BackendUnavailable, pyproject_hooks.HookMissing) as error:
         raise place.failed(f"the build backend {system['build-backend']}: {error}") from error

@@ -12,6 +12,7 @@ from workbench.toolchain import cross, cuda, torch
 from workbench.toolchain.compilers import cross_gcc_below
 from workbench.toolchain.environment import Equipment, cuda_environment, joined
 from workbench.toolchain.gpu import check_gpus
+from workbench.toolchain.pins import release_of
 
 if TYPE_CHECKING:
     from workbench.environment import Environment
@@ -76,6 +77,27 @@ class Tools:
         if self.toolkit:
             torch.check_cuda(package, compute=self.target.compute, arch=arch)
         return package
+
+
+def expect_toolkit(plan: Plan, site: Site) -> None:
+    """Raise ToolchainError where no toolkit for a plan can be laid out, as far as the locks tell: nothing is fetched.
+
+    What a toolkit of the site's own or an image knows shows when it is used.
+    """
+    target, settings = plan.target, site.settings
+    if plan.builder == "container":
+        brought = target.arch in settings.container.images.get(target.compute, {})
+    else:
+        brought = target.compute in settings.cuda and target.arch == this_arch()
+    if target.cuda and not brought:
+        release = release_of(target.compute)
+        check_gpus(target.gpu, version=release.version, known=release.gpus)
+
+
+def require_whole(toolkit: Path | None, site: Site) -> None:
+    """Raise ToolchainError where a toolkit that was laid out here is damaged; the site's own is its own affair."""
+    if toolkit and toolkit.is_relative_to(site.cache):
+        cuda.check(toolkit)
 
 
 def toolkit_for(plan: Plan, site: Site) -> Path | None:

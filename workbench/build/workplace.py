@@ -45,7 +45,7 @@ class Workplace:
         with only_one(self.root.with_name(f"{self.root.name}.lock"), f"a build of {self.plan.title}"):
             self.clear()
             self.raw.mkdir(parents=True)
-            self.log.unlink(missing_ok=True)
+            self.log.write_bytes(b"")
             prepare(self.plan, site, self.tree)
             yield
 
@@ -63,6 +63,11 @@ class Workplace:
     def raw(self) -> Path:
         """The folder for the wheel as the backend made it."""
         return self.root / "raw"
+
+    @property
+    def kept(self) -> str:
+        """What of a failed build there is to look at, in words."""
+        return f"The tree is kept: {self.tree}\nThe whole log: {self.log}"
 
     def clear(self) -> None:
         """Remove all but the log."""
@@ -84,6 +89,4 @@ class Workplace:
 
     def failed(self, why: str) -> BuildFailed:
         """Return the error of a build that failed: it names what is kept."""
-        return BuildFailed(
-            f"{self.plan.title} does not build: {why}\nThe tree is kept: {self.tree}\nThe whole log: {self.log}"
-        )
+        return BuildFailed(f"{self.plan.title} does not build: {why}\n{self.kept}")

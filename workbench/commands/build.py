@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,13 +12,15 @@ from workbench import console
 from workbench.build.build import build
 from workbench.build.workplace import Workplace
 from workbench.commands import built
-from workbench.commands.builder import assign
 from workbench.commands.summary import tags_of
-from workbench.errors import BuildFailed, RepairFailed, UsageError, VerificationFailed
-from workbench.patches.series import read_series
-from workbench.plan.plan import LeftOut, Plan, plan
-from workbench.plan.target import Axes, cross
-from workbench.recipe.load import load
+from workbench.errors import (
+    BuildFailed,
+    ContainerError,
+    RepairFailed,
+    ToolchainError,
+    ToolMissing,
+    VerificationFailed,
+)
 from workbench.recipe.model import Git, LocalFolder, Sdist
 from workbench.registry.model import BuildFacts, PatchApplied
 from workbench.repair.repair import Repaired, repair
@@ -29,48 +31,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from workbench.errors import WorkbenchError
-    from workbench.recipe.model import Source
+    from workbench.plan.plan import LeftOut, Plan
     from workbench.site import Site
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What a person asks to be built: a package, for which targets, from what, as which version."""
-
-    name: str
-    axes: Axes = field(default_factory=Axes)
-    builder: str = "auto"
-    source_dir: Path | None = None
-    suffix: str = ""
-    jobs: int | None = None
-
-
-def plans(request: Request, site: Site) -> tuple[tuple[Plan, ...], tuple[LeftOut, ...]]:
-    """Return the plans that a request means, and the targets left out with the reason.
-
-    Raises RecipeError, PatchError and UsageError.
-    """
-    recipe = load(site.recipes, request.name)
-    source: Source | None = None
-    if request.source_dir is not None:
-        if not request.source_dir.is_dir():
-            raise UsageError(f"--source-dir {request.source_dir}: no such folder")
-        source = LocalFolder(path=request.source_dir.resolve())
-    patches = read_series(site.patches / recipe.patches)
-    settings = site.settings
-    axes = request.axes.over(Axes(**asdict(settings.matrix)))
-    wanted, left_out = plan(
-        recipe,
-        patches,
-        cross(axes),
-        source=source,
-        suffix=request.suffix,
-        local_version=settings.local_version,
-    )
-    return tuple(assign(each, request.builder, site) for each in wanted), left_out
-
-
 T = TypeVar("T")
+
+OF_ONE_TARGET = (
+    BuildFailed,
+    RepairFailed,
+    VerificationFailed,
+    ToolMissing,
+    ContainerError,
+    ToolchainError,
+)
+"""What goes wrong for one target and may go well for the next: its build, its Python, its image, its CUDA."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,15 +59,15 @@ class Failure:
 def attempt(
     todo: Sequence[Plan], make: Callable[[Plan], T]
 ) -> tuple[tuple[tuple[Plan, T], ...], tuple[Failure, ...]]:
-    """Make what each plan is to become, one after the other; a package's failure for one target stops no other.
+    """Make what each plan is to become, one after the other; a failure for one target stops no other.
 
-    Raises at once what is this machine's fault, not the package's: a tool, an engine, a source that is missing.
+    Raises at once what would stop them all: a source that cannot be had, a full disk.
     """
     made, failures = [], []
     for number, each in enumerate(todo, 1):
         try:
             made.append((each, make(each)))
-        except (BuildFailed, RepairFailed, VerificationFailed) as error:
+        except OF_ONE_TARGET as error:
             failures.append(Failure(plan=each, error=error))
             if number < len(todo):
                 console.note(f"{error}\n· {each.title} failed; {len(todo) - number} more to go")
@@ -103,7 +78,13 @@ def build_all(
     planned: tuple[tuple[Plan, ...], tuple[LeftOut, ...]], site: Site, *, jobs: int | None = None
 ) -> tuple[tuple[Repaired, ...], tuple[Failure, ...]]:
     """Build and repair every plan; return the wheels, and the plans that failed."""
-    made, failures = attempt(planned[0], lambda each: build_wheel(each, site, jobs=jobs))
+
+    def make(each: Plan) -> Repaired:
+        repaired = build_wheel(each, site, jobs=jobs)
+        Workplace.of(each, site).clear()
+        return repaired
+
+    made, failures = attempt(planned[0], make)
     return tuple(repaired for _, repaired in made), failures
 
 
@@ -123,23 +104,33 @@ def require_all(failures: Sequence[Failure], count: int) -> None:
 def build_wheel(plan: Plan, site: Site, *, jobs: int | None = None) -> Repaired:
     """Build and repair one plan into ``wheels/``, and keep there how it was made.
 
+    The tree stays, for whoever looks at the wheel and finds fault with it.
+
     Raises what fetching, patching, building and repairing raise.
     """
     console.note(f"· {plan.title}: builder {plan.builder}, {plan.why}")
     raw = build(plan, site, jobs=jobs)
     if plan.requires or parse_wheel_filename(raw.name)[1] != plan.version:
         raw = restamp(raw, plan.version, requires=plan.requires)
-    with console.step(f"repair {raw.name}") as at:
-        repaired = repair(
-            raw,
-            site.wheels,
-            exclude=plan.repair_exclude,
-            glibc_ceiling=plan.glibc,
-            # what a cross build links to lies beside its compiler, not among this machine's own libraries
-            library_path=[Path(f"/usr/{plan.target.arch}-linux-gnu/lib")] if plan.builder == "cross" else (),
-        )
-        at.outcome = repaired.policy
     place = Workplace.of(plan, site)
+    before = {wheel.name for wheel in site.wheels.glob("*.whl")}
+    with console.step(f"repair {raw.name}") as at:
+        try:
+            repaired = repair(
+                raw,
+                site.wheels,
+                exclude=plan.repair_exclude,
+                glibc_ceiling=plan.glibc,
+                # what a cross build links to lies beside its compiler, not among this machine's own libraries
+                library_path=[Path(f"/usr/{plan.target.arch}-linux-gnu/lib")]
+                if plan.builder == "cross"
+                else (),
+            )
+        except RepairFailed as error:
+            raise RepairFailed(f"{error}\n{place.kept}") from error
+        at.outcome = repaired.policy
+    if repaired.path.name in before and built.noted_key(repaired.path) != plan.key:
+        console.note(f"· {repaired.path} was there, built from other inputs: it is replaced")
     built.keep(
         repaired.path,
         build_key=plan.key,
@@ -147,7 +138,6 @@ def build_wheel(plan: Plan, site: Site, *, jobs: int | None = None) -> Repaired:
         facts=facts(plan, repaired),
         log=built.without_secrets(place.log.read_bytes()),
     )
-    place.clear()
     return repaired
 
 

@@ -61,6 +61,14 @@ def log_of(wheel: Path) -> bytes | None:
         return None
 
 
+def noted_key(wheel: Path) -> str | None:
+    """Return the build key that is noted at a wheel's place, whatever bytes lie there now; None where none is."""
+    try:
+        return parse(Built, json.loads(_beside(wheel).read_bytes())).build_key
+    except (FileNotFoundError, ValueError, Mismatch):
+        return None
+
+
 def without_secrets(log: bytes) -> bytes:
     """Return a log without passwords of URLs, and without the values of variables that are named as secrets are."""
     values = {

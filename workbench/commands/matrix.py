@@ -6,15 +6,16 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
 from workbench import console
-from workbench.commands.build import find_built, plans
+from workbench.commands.build import find_built
 from workbench.commands.release import published
+from workbench.commands.request import plans
 from workbench.publish.registry import current, refuse_a_lost_registry
 from workbench.store.opening import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from workbench.commands.build import Request
+    from workbench.commands.request import Request
     from workbench.site import Site
 
 

@@ -12,8 +12,9 @@ from workbench import console
 from workbench.build.interpreter import find_interpreter
 from workbench.build.workplace import Workplace
 from workbench.commands import built
-from workbench.commands.build import attempt, build_wheel, describe, find_built, plans, require_all
+from workbench.commands.build import attempt, build_wheel, describe, find_built, require_all
 from workbench.commands.proof import Cell, prove
+from workbench.commands.request import plans
 from workbench.commands.summary import published_facts
 from workbench.commands.upload import upload
 from workbench.commands.verify import verify_wheels
@@ -30,7 +31,8 @@ from workbench.verify.report import findings_text
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workbench.commands.build import Failure, Request
+    from workbench.commands.build import Failure
+    from workbench.commands.request import Request
     from workbench.plan.plan import LeftOut, Plan
     from workbench.plan.target import Target
     from workbench.registry.model import PublishedWheel, Registry
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from workbench.verify.report import Report
 
 ATTEMPTS = 3
-"""Builds of one wheel: the first, and at most two more where verification fails."""
+"""Builds of one wheel: the first, and at most two more where verification fails and another may pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,10 +114,11 @@ def release(work: Todo, site: Site, *, jobs: int | None = None, skip_build: bool
     """Build, repair, verify, publish and prove what is to be done.
 
     A wheel that this very plan made earlier is taken as it is; with `skip_build` there must be one. A wheel that
-    does not verify is removed and built again, at most twice. A target that fails stops no other: the package's page
-    tells of it, as of those that are left out.
+    does not verify is removed and, where that may help, built again, at most twice. A target that fails stops no
+    other: where that is the package's fault and not this machine's, its page tells of it, as of what the recipe does
+    not support.
 
-    Raises InstallFailed, and what building and publishing raise that is not the package's fault.
+    Raises InstallFailed, what publishing raises, and what building raises that is not one target's.
     """
     made, failures = attempt(work.plans, lambda plan: _verified(plan, site, jobs=jobs, skip_build=skip_build))
     cells: tuple[Cell, ...] = ()
@@ -126,13 +129,20 @@ def release(work: Todo, site: Site, *, jobs: int | None = None, skip_build: bool
             Cell(package=plan.recipe.name, python=plan.target.python, wheel=wheels[report.path.name])
             for plan, report in made
         )
-    # of a variant the page has no cell
-    gaps = [_left_out(each) for each in work.left_out if each.target.variant is None]
-    gaps += [_failed(each, site) for each in failures if each.plan.target.variant is None]
+    # of a variant the page has no cell; what this machine lacks says nothing of the package
+    gaps = [_left_out(each) for each in work.left_out if each.target.variant is None and each.error is None]
+    gaps += [
+        _failed(each, site)
+        for each in failures
+        if each.plan.target.variant is None and isinstance(each.error, _OF_THE_PACKAGE)
+    ]
     if gaps:
         tell(site, open_store(site), work.package, gaps)
     prove(cells, site)
     return Released(cells=cells, failures=failures)
+
+
+_OF_THE_PACKAGE = (BuildFailed, RepairFailed, VerificationFailed)
 
 
 def _left_out(out: LeftOut) -> Gap:
@@ -142,12 +152,14 @@ def _left_out(out: LeftOut) -> Gap:
 def _failed(failure: Failure, site: Site) -> Gap:
     """Return what a package's page tells of a build that failed: the log of the compilers, or what a check found."""
     plan, error = failure.plan, failure.error
+    place = Workplace.of(plan, site)
     if isinstance(error, BuildFailed):
-        reason, log = "does not build", Workplace.of(plan, site).log.read_bytes()
-    elif isinstance(error, RepairFailed):
-        reason, log = "cannot be made portable", str(error).encode()
+        reason, log = "does not build", place.log.read_bytes()
     else:
-        reason, log = "did not pass its checks", str(error).encode()
+        repairing = isinstance(error, RepairFailed)
+        reason = "cannot be made portable" if repairing else "did not pass its checks"
+        # where its tree lies is for this machine's people
+        log = str(error).removesuffix(f"\n{place.kept}").encode()
     return Gap(
         why=_unavailable(plan.target, f"{plan.version} {reason}"),
         name=plan.slug,
@@ -229,28 +241,37 @@ def _runs_on(platform: str, plan: Plan) -> bool:
 def _verified(plan: Plan, site: Site, *, jobs: int | None, skip_build: bool) -> Report:
     if plan.target.arch == this_arch():
         find_interpreter(plan.target.python)  # to verify and to prove: missed now, and not after the build
+    place = Workplace.of(plan, site)
     for number in range(1, ATTEMPTS + 1):
-        wheel = _wheel(plan, site, jobs=jobs, skip_build=skip_build)
+        earlier = _found_built(plan, site) if skip_build else find_built(plan, site)
+        if earlier:
+            console.note(f"· {earlier.name} was built earlier from the same inputs")
+        wheel = earlier or build_wheel(plan, site, jobs=jobs).path
         (report,) = verify_wheels([wheel], site)
         if report.passed:
+            if not earlier:
+                place.clear()
             return report
-        console.note(findings_text(report))
+        findings = findings_text(report)
         if skip_build:
-            raise VerificationFailed(f"{wheel} did not verify; build it again without --skip-build")
+            raise VerificationFailed(
+                f"{findings}\n{wheel} did not verify; build it again without --skip-build"
+            )
         built.discard(wheel)
-        if number < ATTEMPTS:
-            console.note(f"{wheel.name} is removed and built again (attempt {number + 1} of {ATTEMPTS})")
-    raise VerificationFailed(
-        f"{plan.title} did not verify in {ATTEMPTS} builds; the last findings stand above"
-    )
+        if number == ATTEMPTS or not (earlier or _may_come_out_otherwise(report)):
+            break
+        console.note(findings)
+        console.note(f"{wheel.name} is removed and built again (attempt {number + 1} of {ATTEMPTS})")
+    builds = f"in {number} builds" if number > 1 else "and another build would come to the same"
+    raise VerificationFailed(f"{plan.title} did not verify, {builds}:\n{findings}\n{place.kept}")
 
 
-def _wheel(plan: Plan, site: Site, *, jobs: int | None, skip_build: bool) -> Path:
-    earlier = _found_built(plan, site) if skip_build else find_built(plan, site)
-    if earlier:
-        console.note(f"· {earlier.name} was built earlier from the same inputs")
-        return earlier
-    return build_wheel(plan, site, jobs=jobs).path
+def _may_come_out_otherwise(report: Report) -> bool:
+    """Say whether another build of the same plan may pass: what was found can be bad luck, a file damaged on its way.
+
+    What a wheel is called, has in it and is compiled for comes out the same each time.
+    """
+    return all(finding.check in ("archive", "record", "smoke") for finding in report.findings)
 
 
 def _found_built(plan: Plan, site: Site) -> Path:

@@ -21,19 +21,20 @@ from workbench.errors import (
     BuildFailed,
     ContainerError,
     RepairFailed,
-    ToolchainError,
     UsageError,
     VerificationFailed,
 )
 from workbench.plan.target import this_arch
 from workbench.process import run
 from workbench.site import CHECKOUT
+from workbench.troubles import DISK_FULL, TROUBLES, Trouble, look_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from workbench.container.engine import Engine
     from workbench.errors import WorkbenchError
+    from workbench.troubles import Seen
 
 Frontend = Literal["build", "build[uv]"]
 """What installs requirements and calls the build backend: pip and build, or uv and build (twice as quick)."""
@@ -316,7 +317,7 @@ class Watch:
     """What a running cibuildwheel is at, and the first line that tells why it will fail."""
 
     step = ""
-    trouble = ""
+    trouble: Seen | None = None
 
     def __init__(self, on_line: Callable[[str], None] = lambda _: None) -> None:
         self._on_line = on_line
@@ -325,8 +326,8 @@ class Watch:
         """Take a line of its output."""
         if found := _STEP.search(line):
             self.step = found[0]
-        elif not self.trouble and any(word in line for word in _TROUBLES):
-            self.trouble = line.strip()
+        elif not self.trouble:
+            self.trouble = look_for(line, _TROUBLES)
         self._on_line(line)
 
 
@@ -336,38 +337,27 @@ _STEP = re.compile(
     r"|Copying wheels back to host)(?=\W)"
 )
 
-_TROUBLES: Mapping[str, tuple[type[WorkbenchError] | None, str]] = {
-    "No space left on device": (
-        ContainerError,
-        (
-            "the disk is full where the container writes ({storage}, {free} free): make room; "
-            "'{engine} system df' shows what fills it"
-        ),
+_TROUBLES = (
+    Trouble(
+        sign=DISK_FULL,
+        meaning="the disk is full where the container writes ({storage}, {free} free): make room; "
+        "'{engine} system df' shows what fills it",
+        error=ContainerError,
     ),
-    "xec format error": (
-        ContainerError,
-        (
-            "a program for another processor was started: the emulator is gone, or the image holds another "
-            "architecture than it says; containers/setup registers qemu"
-        ),
+    Trouble(
+        sign="xec format error",
+        meaning="a program for another processor was started: the emulator is gone, or the image holds another "
+        "architecture than it says; containers/setup registers qemu",
+        error=ContainerError,
     ),
-    "Killed": (
-        None,
-        "a compiler was killed, as the kernel does when memory runs out: give --max-jobs a smaller number",
+    Trouble(
+        sign="Temporary failure in name resolution",
+        meaning="the container has no network that resolves names: container.network in workbench.yaml, or the "
+        "engine's own",
+        error=ContainerError,
     ),
-    "mismatches the version that was used to compile": (
-        ToolchainError,
-        (
-            "torch of the package index is built for another CUDA than the wheel: name another --torch or another "
-            "--compute, or an index that has a torch for it (UV_INDEX)"
-        ),
-    ),
-    "Temporary failure in name resolution": (
-        ContainerError,
-        "the container has no network that resolves names: container.network in workbench.yaml, or the engine's own",
-    ),
-}
-"""What a line of the log may hold, whose fault that is (None: that of the step), and what it means."""
+    *TROUBLES,
+)
 
 _BLAME: Mapping[str, type[WorkbenchError]] = {
     "Starting container image": ContainerError,
@@ -394,10 +384,9 @@ def explain(
     """Return the error that a failed cibuildwheel means: from its exit status and what was seen of its log."""
     at = f" at '{watch.step}'" if watch.step else ""
     kind, why = _STATUSES.get(status, (_BLAME.get(watch.step, BuildFailed), f"cibuildwheel failed{at}"))
-    for word, (fault, meaning) in _TROUBLES.items():
-        if word in watch.trouble:
-            kind = fault or kind
-            why = f"{meaning}\n{watch.trouble}"
+    if seen := watch.trouble:
+        kind = seen.trouble.error or kind
+        why = f"{seen.trouble.meaning}\n{seen.line}"
     free = engine.free()
     why = (
         why.replace("{engine}", engine.name)

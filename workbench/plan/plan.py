@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Literal
 
 from packaging.version import InvalidVersion, Version
 
-from workbench.errors import RecipeError, UsageError, nearest
+from workbench.errors import RecipeError, SettingsError, UsageError, nearest
 from workbench.plan.conditions import unsupported, values_for, variables_for
-from workbench.recipe.model import UNSET_VERSION, Git, LocalFolder
+from workbench.plan.local_version import Template, facts_of, minor
+from workbench.recipe.model import UNSET_VERSION, LocalFolder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from workbench.errors import WorkbenchError
     from workbench.patches.series import PatchFile
     from workbench.plan.target import Target
     from workbench.recipe.model import Recipe, Source
@@ -97,10 +99,14 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """A target that the recipe does not support, and why."""
+    """A target that nothing is built for, and why.
+
+    `error` is what stands in the way on this machine; None where the recipe does not support the target anywhere.
+    """
 
     target: Target
     reason: str
+    error: WorkbenchError | None = None
 
 
 def plan(
@@ -115,28 +121,49 @@ def plan(
     """Cross a recipe with targets: the plans, and what was left out.
 
     `source` stands in for the recipe's own (``--source-dir``), `suffix` is added to its version (``.post1``,
-    ``+local``), `local_version` is the template for a recipe that says nothing of it.
+    ``+local``), `local_version` is the template for a recipe that says nothing of it: where a target has all that it
+    names.
 
-    Raises UsageError when the suffix makes no PEP 440 version, or when no target is left; RecipeError when the
-    version was never set, the local version's template asks for what a target has not, or ``patches_when`` names a
-    patch that is not there.
+    Raises UsageError when the suffix makes no PEP 440 version, when no target is left, or when two of them would make
+    the same filename; RecipeError when the version was never set, the local version's template is none or names no
+    variant, or ``patches_when`` names a patch that is not there; SettingsError when `local_version` is no template.
     """
     if recipe.version == UNSET_VERSION:
         raise RecipeError(
             f"{recipe.name}: version: set it in the recipe: {UNSET_VERSION!r} stands there because the source did "
             "not tell it when the package was added"
         )
+    template = _template(recipe, local_version)
     plans, left_out = [], []
     for target in targets:
-        if reason := unsupported(recipe, target):
+        facts = facts_of(target, source or recipe.source)
+        if reason := unsupported(recipe, target) or _unnamed(recipe, target, template, facts):
             left_out.append(LeftOut(target=target, reason=reason))
         else:
-            version = _version(recipe, target, source or recipe.source, suffix, local_version)
+            local = template.filled(facts) if _is_bound(target) and not template.lacks(facts) else ""
+            version = _version(recipe, suffix, local)
             plans.append(_plan(recipe, patches, target, source or recipe.source, version))
     if not plans:
         reasons = "; ".join(f"{out.target}: {out.reason}" for out in left_out)
         raise UsageError(f"{recipe.name} is built for none of these targets: {reasons}")
+    _refuse_one_name_for_two(plans)
     return tuple(plans), tuple(left_out)
+
+
+def _refuse_one_name_for_two(plans: Sequence[Plan]) -> None:
+    """Raise UsageError where two plans would make wheels of one filename, for the second would replace the first.
+
+    A platform tag tells of the glibc that a wheel came to need, so two floors are taken for two names.
+    """
+    named: dict[tuple[Version, str, str, str | None], Plan] = {}
+    for each in plans:
+        target = each.target
+        first = named.setdefault((each.version, target.python, target.arch, target.glibc), each)
+        if first is not each:
+            raise UsageError(
+                f"{first.title} and {each.title} would make wheels of one filename: build one of them, or let the "
+                "recipe's local_version say in what they differ, as in docs/targets.md ({compute}, {torch}, ...)"
+            )
 
 
 def _plan(
@@ -155,7 +182,7 @@ def _plan(
         before_build=values_for(recipe.before_build, target),
         environment=variables_for(recipe.environment, target),
         repair_exclude=values_for(recipe.repair_exclude, target),
-        requires=(f"torch=={_minor(target.torch)}.*",) if target.torch else (),
+        requires=(f"torch=={minor(target.torch)}.*",) if target.torch else (),
     )
 
 
@@ -172,20 +199,43 @@ def _patches_for(recipe: Recipe, patches: Sequence[PatchFile], target: Target) -
     return tuple(patch for patch in patches if patch.name not in conditional or patch.name in held)
 
 
-def _version(recipe: Recipe, target: Target, source: Source, suffix: str, default: str) -> Version:
-    """Return the wheel's version: a wheel bound to a CUDA, a torch or a variant says so in its local version.
+def _is_bound(target: Target) -> bool:
+    """Say whether a wheel for a target is one of several of its version, and so has a local version."""
+    return bool(target.compute != "cpu" or target.torch or target.variant)
 
-    See PEP 440 on local versions. `default` is the template where the recipe has none.
+
+def _unnamed(recipe: Recipe, target: Target, template: Template, facts: dict[str, str]) -> str | None:
+    """Return why a target cannot be named as the recipe's own template has it, or None where it can.
+
+    The site's template is for all recipes, and does not hold for a target that lacks what it names.
+
+    Raises RecipeError where a variant would have the usual build's name.
     """
-    template = default if recipe.local_version is None else recipe.local_version
-    text = f"{recipe.version}{suffix}"
-    bound = target.compute != "cpu" or target.torch or target.variant
-    local = _filled_in(template, recipe, target, source) if template and bound else ""
-    if target.variant and target.variant not in local:
+    if target.variant and "variant" not in template.fields:
         raise RecipeError(
-            f"local_version: {template!r} does not name the variant, so that {target.variant} and the usual build "
-            "would share a filename: add {variant} to it"
+            f"local_version: {template.text!r} does not name the variant, so that {target.variant} and the usual "
+            "build would share a filename: add {variant} to it"
         )
+    if recipe.local_version is None or not _is_bound(target):
+        return None
+    lacks = ", ".join(f"{{{field}}}" for field in template.lacks(facts))
+    return f"local_version {template.text!r} asks for {lacks}, which the target has not" if lacks else None
+
+
+def _template(recipe: Recipe, default: str) -> Template:
+    """Return the template of a recipe's local version, the site's `default` where it says nothing."""
+    own = recipe.local_version is not None
+    try:
+        return Template.parse(default if recipe.local_version is None else recipe.local_version)
+    except ValueError as error:
+        if own:
+            raise RecipeError(f"{recipe.name}: local_version: {error}") from error
+        raise SettingsError(f"workbench.yaml: local_version: {error}") from error
+
+
+def _version(recipe: Recipe, suffix: str, local: str) -> Version:
+    """Return the wheel's version. Raises UsageError for a suffix that makes none."""
+    text = f"{recipe.version}{suffix}"
     if local:
         text += f".{local}" if "+" in text else f"+{local}"
     try:
@@ -194,25 +244,3 @@ def _version(recipe: Recipe, target: Target, source: Source, suffix: str, defaul
         raise UsageError(
             f"{text} is no version (PEP 440): --version-suffix takes .post1, +local and the like"
         ) from error
-
-
-def _filled_in(template: str, recipe: Recipe, target: Target, source: Source) -> str:
-    """Return a local version. A variant that is named and not asked for leaves nothing, nor a dot before it."""
-    facts = {
-        "compute": target.compute,
-        "cuda": (target.cuda or "").replace(".", ""),
-        "torch": _minor(target.torch) if target.torch else "",
-        "commit": source.commit[:7] if isinstance(source, Git) else "",
-    }
-    known = {key: value for key, value in facts.items() if value} | {"variant": target.variant or ""}
-    try:
-        return template.format_map(known).strip(".")
-    except (KeyError, ValueError) as error:
-        raise RecipeError(
-            f"local_version: {template!r} asks for {error}, which {recipe.name} has not for {target}; it may use "
-            f"{', '.join(known)}"
-        ) from error
-
-
-def _minor(release: str) -> str:
-    return ".".join(release.split(".")[:2])

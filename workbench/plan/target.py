@@ -13,7 +13,7 @@ from workbench.plan.gpu import can_be_asked_for
 from workbench.recipe.model import VARIANT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _PYTHON = re.compile(r"3\.\d{1,2}")
 _TORCH = re.compile(r"\d+\.\d+(\.\d+)?")
@@ -141,6 +141,19 @@ def _gpus_of(compute: str, asked: tuple[str, ...]) -> tuple[str, ...]:
     raise UsageError(
         f"--compute {compute}: {said}: name what to compile for: --gpu {'gfx1151' if amd else 'sm_121'}"
     )
+
+
+def require_gpus_used(asked: str, targets: Iterable[Target]) -> None:
+    """Raise UsageError where somebody asked (``--gpu``) for a GPU architecture that none of the targets has."""
+    targets = tuple(targets)
+    used = {gpu for target in targets for gpu in target.gpu}
+    computes = ",".join(dict.fromkeys(target.compute for target in targets))
+    for gpu in parse_gpu(asked):
+        if gpu not in used:
+            raise UsageError(
+                f"--gpu {asked}: nothing is built for {gpu} with --compute {computes}: add "
+                f"{'one of ROCm (rocm6.4)' if is_amd(gpu) else 'one of CUDA (cu130)'}, or leave {gpu} away"
+            )
 
 
 def parse_pythons(text: str) -> tuple[str, ...]:

@@ -8,9 +8,10 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import RepairFailed
+from workbench.errors import RepairFailed, WorkbenchError
 from workbench.process import run
 from workbench.repair.policies import Policy, family_of, index_of
+from workbench.troubles import DISK_FULL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,7 +59,7 @@ class Facts:
 
 
 def show(wheel: Path) -> Facts:
-    """Return what auditwheel says of a wheel. Raises RepairFailed."""
+    """Return what auditwheel says of a wheel. Raises RepairFailed, and WorkbenchError where the disk is full."""
     output = _run("show", "--json", "--allow-pure-python-wheel", *_NO_SEARCH, wheel)
     plain: dict[str, Any] = json.loads(output[output.index("{") :])
     if plain["pure"]:
@@ -83,7 +84,8 @@ def show(wheel: Path) -> Facts:
 def graft(wheel: Path, into: Path, *, exclude: Sequence[str], library_path: Sequence[Path]) -> Path:
     """Graft what a wheel needs, and return the new wheel in the folder `into`, its members not compressed.
 
-    Libraries are looked for in `library_path` before the system's folders. Raises RepairFailed.
+    Libraries are looked for in `library_path` before the system's folders. Raises RepairFailed, and
+    WorkbenchError where the disk is full.
     """
     options = [option for soname in exclude for option in ("--exclude", soname)]
     paths = {"AUDITWHEEL_LD_LIBRARY_PATH": ":".join(map(str, library_path))} if library_path else {}
@@ -94,6 +96,8 @@ def graft(wheel: Path, into: Path, *, exclude: Sequence[str], library_path: Sequ
 
 def _run(*words: str | Path, env: dict[str, str] | None = None) -> str:
     done = run([*_AUDITWHEEL, *words], env=env, check=False)
+    if done.status and DISK_FULL in done.output:
+        raise WorkbenchError(f"{words[-1]}: auditwheel cannot repair it: the disk is full: make room")
     if done.status:
         # what went wrong is in its last line; above it may stand a traceback of its own
         said = done.output.strip().splitlines() if done.status > 0 else []

@@ -47,6 +47,13 @@ def family_of(tag: str) -> tuple[Policy, ...]:
     return ()
 
 
+def glibc_range(arch: str) -> tuple[str, str]:
+    """Return the oldest and the newest glibc (``2.17``) that there is a policy of for an architecture."""
+    floors = [policy.glibc for policy in family_of(f"manylinux_2_17_{arch}") if policy.glibc]
+    oldest, newest = (f"{major}.{minor}" for major, minor in (min(floors), max(floors)))
+    return oldest, newest
+
+
 def index_of(tag: str, policies: tuple[Policy, ...]) -> int:
     """Return where a platform tag stands among `policies`, behind them all where it is none of them."""
     return next((at for at, policy in enumerate(policies) if tag in policy.names), len(policies))

@@ -232,7 +232,7 @@ def _check_ceiling(wheel: Path, libraries: Sequence[Elf], policy: Policy, ceilin
     limits = find_limits(wheel, libraries, allowed[-1], ()) if allowed else ()
     reasons = "".join(f"\n  {limit}" for limit in limits)
     raise RepairFailed(
-        f"{wheel.name} reaches {policy.name}, and the glibc ceiling is {ceiling}:{reasons}\n"
+        f"{wheel.name} reaches {policy.name}, and the glibc ceiling is {ceiling}{':' if reasons else ''}{reasons}\n"
         "Build it on a system with an older glibc, or raise the ceiling"
     )
 
