@@ -20,12 +20,12 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cache
-from hashlib import file_digest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.environment import index_environment
 from workbench.errors import CommandFailed, ToolchainError, ToolMissing
+from workbench.files import sha256_of
 from workbench.plan.target import this_arch
 from workbench.process import run
 from workbench.strict import Mismatch, parse
@@ -162,7 +162,7 @@ def _lay_out(release: Release, wanted: str, arch: str, runs_on: str, scratch: Pa
         )
     _link(tree, arch)
     for made in (_driver_stub(tree, arch), _version_file(tree, release)):
-        files[str(made.relative_to(tree))] = Content(size=made.stat().st_size, sha256=_sha256(made))
+        files[str(made.relative_to(tree))] = Content(size=made.stat().st_size, sha256=sha256_of(made))
     _, links = _contents(tree)
     manifest = Manifest(version=release.version, arch=arch, files=dict(sorted(files.items())), links=links)
     (tree / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1), encoding="utf-8")
@@ -257,12 +257,7 @@ def _differing(tree: Path, files: dict[str, Content], *, sizes_only: bool = Fals
         path = tree / name
         if path.stat().st_size != known.size:
             return f"{name} has another size"
-        return None if sizes_only or _sha256(path) == known.sha256 else f"{name} has other bytes"
+        return None if sizes_only or sha256_of(path) == known.sha256 else f"{name} has other bytes"
 
     with ThreadPoolExecutor() as pool:
         return [wrong for wrong in pool.map(differs, files.items()) if wrong]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
