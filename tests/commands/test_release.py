@@ -247,6 +247,17 @@ def test_a_dry_run_does_nothing(demo: Demo) -> None:
     assert not demo.site.registry.exists()
 
 
+def test_a_dry_run_tells_what_a_wheel_would_be_made_from(demo: Demo, tmp_path: Path) -> None:
+    shown = invoke("build", "demo", "--dry-run")
+    assert shown.status == 0
+    commit = git(demo.repository, "rev-parse", "HEAD").strip()
+    assert f"Git: url {demo.repository}, commit {commit}, branch main" in " ".join(shown.stdout.split())
+    (tmp_path / "else").mkdir()
+    shown = invoke("build", "demo", "--dry-run", "--source-dir", tmp_path / "else", "--json")
+    (plan,) = json.loads(shown.stdout)["plans"]
+    assert plan["source"] == {"kind": "LocalFolder", "path": str(tmp_path / "else")}
+
+
 def test_a_failed_build_keeps_its_tree_and_shows_the_end_of_its_log(demo: Demo) -> None:
     demo.patch.write_text(
         demo.patch.read_text().replace("+static PyObject *answer(", "+static PyObject *answer(oops ")

@@ -12,7 +12,7 @@ from workbench import console
 from workbench.build.build import build
 from workbench.build.workplace import Workplace
 from workbench.commands import built
-from workbench.commands.summary import tags_of
+from workbench.commands.summary import source_facts, source_line, tags_of
 from workbench.errors import (
     BuildFailed,
     ContainerError,
@@ -190,7 +190,7 @@ def describe(plan: Plan) -> dict[str, Any]:
         "target": str(plan.target),
         "builder": plan.builder,
         "why": plan.why,
-        "source": str(plan.source),
+        "source": source_facts(plan.source),
         "patches": [patch.name for patch in plan.patches],
         "build_key": plan.key,
     }
@@ -229,5 +229,12 @@ def report(
             facts.append(("grafted", ", ".join(repaired.grafted)))
         console.answer_summary(str(repaired.path), facts)
     for each in todo if dry_run else ():
-        console.answer_summary(f"would build {each.title}", [(k, str(v)) for k, v in describe(each).items()])
+        told = describe(each) | {
+            "source": source_line(source_facts(each.source)),
+            "patches": ", ".join(patch.name for patch in each.patches) or "none",
+            "build_key": each.key or "none: built from a folder",
+        }
+        console.answer_summary(
+            f"would build {each.title}", [(k.replace("_", " "), v) for k, v in told.items()]
+        )
     require_all(failures, len(todo))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
 from workbench import console
+from workbench.commands.summary import source_facts, source_line
 from workbench.patches.series import read_series
 from workbench.recipe.load import load, names
 from workbench.registry.file import load as load_registry
@@ -66,7 +66,7 @@ NO_RECIPE: dict[str, Any] = {
 
 def _made_from(recipe: Recipe, site: Site) -> dict[str, Any]:
     return {
-        "source": {"kind": type(recipe.source).__name__, **asdict(recipe.source)},
+        "source": source_facts(recipe.source),
         "python": recipe.python,
         "arch": list(recipe.arch),
         "compute": list(recipe.compute),
@@ -130,10 +130,7 @@ def summary(facts: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the lines that show a package to a person."""
     lines = [("upstream", facts["upstream"] or "–"), ("licence", facts["license"] or "–")]
     if facts["source"]:
-        source = dict(facts["source"])
-        kind = source.pop("kind")
-        told = ", ".join(f"{key} {value}" for key, value in source.items() if value)
-        lines += [("source", f"{kind}: {told}"), ("python", facts["python"])]
+        lines += [("source", source_line(facts["source"])), ("python", facts["python"])]
     lines += [("patch", f"{patch['name']}: {patch['description']}") for patch in facts["patches"]]
     lines += [("wheel", wheel["filename"] + _yanked(wheel["yanked"])) for wheel in facts["wheels"]]
     return lines if facts["wheels"] else [*lines, ("wheel", "none published yet")]

@@ -1,16 +1,21 @@
-"""What a verb says at its end of a wheel: what it is, and the line that installs exactly it."""
+"""What verbs say alike: what a wheel is and the line that installs exactly it; what a package is made from."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from packaging.utils import parse_wheel_filename
 
 from workbench import console
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from packaging.version import Version
 
+    from workbench.recipe.model import Source
     from workbench.registry.model import PublishedWheel
     from workbench.site import Site
 
@@ -56,3 +61,15 @@ def _install_lines(filename: str, public_url: str | None) -> list[tuple[str, str
         ("uv", f"uv pip install --index {index} {pin}"),
         ("pip", f"pip install --index-url {index} --no-deps {pin}"),
     ]
+
+
+def source_facts(source: Source) -> dict[str, Any]:
+    """Return a source's plain form, for JSON: its kind, and what it pins."""
+    pins = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(source).items()}
+    return {"kind": type(source).__name__, **pins}
+
+
+def source_line(facts: Mapping[str, Any]) -> str:
+    """Return a source's plain form as one line."""
+    told = ", ".join(f"{key} {value}" for key, value in facts.items() if value and key != "kind")
+    return f"{facts['kind']}: {told}"
