@@ -292,15 +292,15 @@ def upload(
     json: bool = False,
 ) -> None:
     """Verify wheels and publish them: files, registry, index, in this order."""
-    from workbench.commands.change import commit_if
+    from workbench.commands.change import committing
     from workbench.commands.upload import report, upload_wheels
     from workbench.site import Site
 
     site = Site.here()
-    paths = [Path(wheel) for wheel in wheels]
-    published = upload_wheels(paths, site, dry_run=dry_run, may_shrink=allow_shrink, deep=deep)
-    report(published, site, json=json)
-    commit_if(site, wanted=commit and not dry_run)
+    with committing(site, wanted=commit and not dry_run):
+        paths = [Path(wheel) for wheel in wheels]
+        published = upload_wheels(paths, site, dry_run=dry_run, may_shrink=allow_shrink, deep=deep)
+        report(published, site, json=json)
 
 
 @verb(
@@ -336,7 +336,7 @@ def release(
     json: bool = False,
 ) -> None:
     """Build, repair, verify, publish, then install from the index by pip and uv: the main job, in one word."""
-    from workbench.commands.change import commit_if
+    from workbench.commands.change import committing
     from workbench.commands.release import Released, release, report, todo
     from workbench.commands.request import Request
     from workbench.plan.target import Axes
@@ -353,10 +353,8 @@ def release(
     )
     site = Site.here()
     work = todo(request, site, skip_build=skip_build)
-    try:
+    with committing(site, wanted=commit and not dry_run):
         released = Released() if dry_run else release(work, site, jobs=request.jobs, skip_build=skip_build)
-    finally:
-        commit_if(site, wanted=commit and not dry_run)  # also what was published before something failed
     report(work, released, site, dry_run=dry_run, json=json)
 
 
@@ -374,12 +372,12 @@ def remove(
     _: Context, *wheels: str, after: int = 7, commit: bool = False, dry_run: bool = False, json: bool = False
 ) -> None:
     """Take wheels out of the registry and the index, then out of the store."""
-    from workbench.commands.change import commit_if, remove, report
+    from workbench.commands.change import committing, remove, report
     from workbench.site import Site
 
     site = Site.here()
-    report(remove(wheels, site, after_days=after, dry_run=dry_run), json=json)
-    commit_if(site, wanted=commit and not dry_run)
+    with committing(site, wanted=commit and not dry_run):
+        report(remove(wheels, site, after_days=after, dry_run=dry_run), json=json)
 
 
 @verb(
@@ -401,23 +399,23 @@ def yank(
     json: bool = False,
 ) -> None:
     """Yank wheels (PEP 592): installers pass them by unless they are pinned exactly."""
-    from workbench.commands.change import commit_if, report, yank
+    from workbench.commands.change import committing, report, yank
     from workbench.site import Site
 
     site = Site.here()
-    report(yank(wheels, site, reason=reason, dry_run=dry_run), json=json)
-    commit_if(site, wanted=commit and not dry_run)
+    with committing(site, wanted=commit and not dry_run):
+        report(yank(wheels, site, reason=reason, dry_run=dry_run), json=json)
 
 
 @verb(help={"wheels": PUBLISHED, "commit": COMMIT, "dry_run": DRY_RUN, "json": JSON}, uses_store=True)
 def unyank(_: Context, *wheels: str, commit: bool = False, dry_run: bool = False, json: bool = False) -> None:
     """Take yanks back."""
-    from workbench.commands.change import commit_if, report, unyank
+    from workbench.commands.change import committing, report, unyank
     from workbench.site import Site
 
     site = Site.here()
-    report(unyank(wheels, site, dry_run=dry_run), json=json)
-    commit_if(site, wanted=commit and not dry_run)
+    with committing(site, wanted=commit and not dry_run):
+        report(unyank(wheels, site, dry_run=dry_run), json=json)
 
 
 @verb(
@@ -433,12 +431,12 @@ def import_registry(
     _: Context, file: str, commit: bool = False, dry_run: bool = False, json: bool = False
 ) -> None:
     """Read a registry of the older form into ours, and say what was mended or refused."""
-    from workbench.commands.change import commit_if, import_registry, report_import
+    from workbench.commands.change import committing, import_registry, report_import
     from workbench.site import Site
 
     site = Site.here()
-    report_import(import_registry(Path(file), site, dry_run=dry_run), json=json)
-    commit_if(site, wanted=commit and not dry_run)
+    with committing(site, wanted=commit and not dry_run):
+        report_import(import_registry(Path(file), site, dry_run=dry_run), json=json)
 
 
 # ---------------------------------------------------------------- the store
@@ -466,13 +464,13 @@ def rollback(
     _: Context, generation: str, commit: bool = False, dry_run: bool = False, json: bool = False
 ) -> None:
     """Publish what a generation published, no more and no less, in one step; no wheel is deleted."""
-    from workbench.commands.change import commit_if, report
+    from workbench.commands.change import committing, report
     from workbench.commands.store import rollback
     from workbench.site import Site
 
     site = Site.here()
-    report(rollback(site, generation, dry_run=dry_run), json=json)
-    commit_if(site, wanted=commit and not dry_run)
+    with committing(site, wanted=commit and not dry_run):
+        report(rollback(site, generation, dry_run=dry_run), json=json)
 
 
 @verb(
@@ -489,13 +487,13 @@ def prune(
     _: Context, keep: int = 3, after: int = 7, apply: bool = False, commit: bool = False, json: bool = False
 ) -> None:
     """Remove what newer versions have superseded, never the last wheel for a target."""
-    from workbench.commands.change import commit_if, report
+    from workbench.commands.change import committing, report
     from workbench.commands.store import prune
     from workbench.site import Site
 
     site = Site.here()
-    report(prune(site, keep=keep, after_days=after, apply=apply), json=json)
-    commit_if(site, wanted=commit and apply)
+    with committing(site, wanted=commit and apply):
+        report(prune(site, keep=keep, after_days=after, apply=apply), json=json)
 
 
 @verb(
@@ -511,13 +509,13 @@ def reconcile(
     _: Context, deep: bool = False, commit: bool = False, dry_run: bool = False, json: bool = False
 ) -> None:
     """Heal whatever state a crash has left: registry, pages and files agree again."""
-    from workbench.commands.change import commit_if
+    from workbench.commands.change import committing
     from workbench.commands.store import reconcile, report_healed
     from workbench.site import Site
 
     site = Site.here()
-    healed = reconcile(site, deep=deep, dry_run=dry_run)
-    commit_if(site, wanted=commit and not dry_run)
+    with committing(site, wanted=commit and not dry_run):
+        healed = reconcile(site, deep=deep, dry_run=dry_run)
     report_healed(healed, json=json)
 
 
@@ -534,13 +532,13 @@ def store_clean(
     _: Context, older: int = 7, apply: bool = False, commit: bool = False, json: bool = False
 ) -> None:
     """Remove unfinished uploads, files never published, and removed wheels whose time has come."""
-    from workbench.commands.change import commit_if, report
+    from workbench.commands.change import committing, report
     from workbench.commands.store import clean
     from workbench.site import Site
 
     site = Site.here()
-    report(clean(site, older_days=older, apply=apply), json=json)
-    commit_if(site, wanted=commit and apply)
+    with committing(site, wanted=commit and apply):
+        report(clean(site, older_days=older, apply=apply), json=json)
 
 
 @verb(help={"apply": "make it so; without this it is only shown", "json": JSON}, uses_store=True)

@@ -1,18 +1,22 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.publish.sites import NOW, candidate
-from workbench.errors import UsageError
+from workbench.commands.change import committing
+from workbench.errors import InstallFailed, UsageError
 from workbench.process import run
 from workbench.publish.changes import remove, yank
 from workbench.publish.commit import commit_registry
 from workbench.publish.history import rollback
 from workbench.publish.transaction import publish
 from workbench.publish.upkeep import clean
+from workbench.registry.file import dumps
+from workbench.registry.model import Package, Registry
 from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
@@ -89,10 +93,44 @@ def test_the_commit_names_all_that_changed_since_the_last_one(checkout: Site, tm
     ]
 
 
-def test_a_folder_outside_git_is_told_as_such(site: Site, tmp_path: Path) -> None:
+def test_a_message_may_name_thousands_of_wheels(checkout: Site, tmp_path: Path) -> None:
+    one = candidate(tmp_path).wheel
+    names = [f"demo-1.{number}-{LONG}.whl" for number in range(1600)]
+    wheels = tuple(replace(one, filename=name, url=f"files/demo/{name}") for name in names)
+    package = Package(source_repo="https://example.com", wheels=wheels)
+    checkout.registry.write_text(dumps(Registry(generation=1, packages={"demo": package})))
+    assert commit_registry(checkout)
+    assert names[-1] in shown(checkout)
+
+
+def test_a_folder_outside_git_is_told_as_such_before_anything_is_changed(site: Site, tmp_path: Path) -> None:
     publish(site, FolderStore(site.root), [candidate(tmp_path)])
-    with pytest.raises(UsageError, match="no Git checkout"):
-        commit_registry(site)
+    before = site.registry.read_bytes()
+    with pytest.raises(UsageError, match="no Git checkout"), committing(site, wanted=True):
+        site.registry.write_text("changed")
+    assert site.registry.read_bytes() == before
+
+
+def test_what_a_failing_verb_has_published_is_committed_and_its_error_stays(
+    checkout: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = FolderStore(checkout.root)
+
+    def publish_and_fail(version: str) -> None:
+        with committing(checkout, wanted=True):
+            publish(checkout, store, [candidate(tmp_path, version=version)])
+            raise InstallFailed("the proof")
+
+    with pytest.raises(InstallFailed):
+        publish_and_fail("1.0")
+    assert shown(checkout).split()[:2] == ["publish", "demo-1.0-py3-none-any.whl"]
+    hook = checkout.root / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    with pytest.raises(InstallFailed):
+        publish_and_fail("1.1")
+    assert "packages.json is not committed" in capsys.readouterr().err
 
 
 LONG = "cp311-cp311-manylinux_2_27_x86_64.manylinux_2_28_x86_64.manylinux_2_34_x86_64"

@@ -12,16 +12,20 @@ import pytest
 from tests.publish.sites import NOW, agreement, candidate, dead_links, filenames, page, registry_of
 from tests.publish.workers import FORKSERVER, publish_all, publish_each, publish_same, run_until
 from workbench.errors import FilenameTaken, RegistryError, StoreError
-from workbench.publish.changes import remove
+from workbench.publish.changes import remove, yank
+from workbench.publish.history import rollback
 from workbench.publish.reconcile import reconcile
 from workbench.publish.registry import amend
 from workbench.publish.transaction import publish
+from workbench.publish.upkeep import clean
 from workbench.registry.file import dumps, loads
 from workbench.site import Site
 from workbench.store.folder import FolderStore
 from workbench.store.layout import headers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from workbench.store.protocol import Content, Entry
 
 
@@ -139,6 +143,40 @@ def test_a_store_that_is_behind_the_checkout_is_not_published_to(site: Site, tmp
     with pytest.raises(RegistryError, match=r"is this the right store\?"):
         publish(site, wrong, [candidate(tmp_path, "other")])
     assert list(wrong.entries("")) == []
+
+
+def test_no_change_of_another_store_replaces_the_registry_of_the_sites_own(
+    site: Site, tmp_path: Path
+) -> None:
+    publish(site, FolderStore(site.root), [candidate(tmp_path)])
+    own = site.registry.read_bytes()
+    elsewhere = Site(tmp_path / "elsewhere")
+    other = FolderStore(elsewhere.root)
+    for version in ("7.0", "7.1", "7.2"):
+        publish(elsewhere, other, [candidate(tmp_path, version=version)])
+    wheel = "demo-7.0-py3-none-any.whl"
+    changes: tuple[Callable[[], object], ...] = (
+        lambda: publish(site, other, [candidate(tmp_path, "other")]),
+        lambda: yank(site, other, [wheel]),
+        lambda: remove(site, other, [wheel]),
+        lambda: rollback(site, other, 1),
+        lambda: reconcile(site, other),
+        lambda: clean(site, other, apply=True),
+    )
+    for change in changes:
+        with pytest.raises(RegistryError, match=r"demo-1\.0.*is this the right store\?"):
+            change()
+    assert site.registry.read_bytes() == own
+    assert registry_of(other).generation == 3
+
+
+def test_a_copy_from_before_a_rollback_is_of_the_same_store(site: Site, tmp_path: Path) -> None:
+    store, elsewhere = FolderStore(tmp_path / "elsewhere"), Site(tmp_path / "another")
+    for version in ("1.0", "1.1"):
+        publish(site, store, [candidate(tmp_path, version=version)])
+    rollback(elsewhere, store, 1)
+    yank(site, store, ["demo-1.0-py3-none-any.whl"])
+    assert site.registry.read_bytes() == (tmp_path / "elsewhere/packages.json").read_bytes()
 
 
 def test_a_store_that_loses_what_it_was_given_is_found_out(site: Site, tmp_path: Path) -> None:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench import console
-from workbench.errors import UsageError
+from workbench.errors import UsageError, WorkbenchError
 from workbench.files import expect_file
 from workbench.publish import changes
-from workbench.publish.commit import commit_registry
+from workbench.publish.commit import commit_registry, expect_checkout
 from workbench.publish.projects import adopt
 from workbench.registry.file import put_aside
 from workbench.registry.importing import import_older
 from workbench.store.opening import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from workbench.publish.changes import Change
     from workbench.registry.importing import Remark
@@ -83,9 +84,32 @@ def import_registry(file: Path, site: Site, *, dry_run: bool = False) -> Import:
     )
 
 
-def commit_if(site: Site, *, wanted: bool) -> None:
-    """Commit the registry where that was asked for, and say so. Raises UsageError, CommandFailed."""
-    if wanted and commit_registry(site):
+@contextmanager
+def committing(site: Site, *, wanted: bool) -> Iterator[None]:
+    """Commit the registry after a change, where that was asked for, and say so.
+
+    Where the change fails halfway, what it has published is committed as well. Raises UsageError before anything is
+    changed where the site is no Git checkout, CommandFailed where Git refuses.
+    """
+    if not wanted:
+        yield
+        return
+    expect_checkout(site)
+    before = site.registry.read_bytes() if site.registry.exists() else None
+    try:
+        yield
+    except BaseException:
+        if site.registry.exists() and site.registry.read_bytes() != before:
+            try:
+                _commit(site)
+            except (WorkbenchError, OSError) as error:  # the one that is on its way counts more
+                console.note(f"packages.json is not committed: {error}")
+        raise
+    _commit(site)
+
+
+def _commit(site: Site) -> None:
+    if commit_registry(site):
         console.note("committed packages.json")
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import StoreError, UsageError, nearest
 from workbench.publish.files import faults, look
 from workbench.publish.pages import draw_pages
-from workbench.publish.registry import amend, current, refuse_a_lost_registry, timestamp
+from workbench.publish.registry import amend, current, refuse_a_lost_registry, refuse_to_forget, timestamp
 from workbench.registry.model import Removal
 from workbench.store.layout import WheelKey, file_key, wheel_of
 
@@ -83,7 +83,7 @@ def _mark(site: Site, store: Store, filenames: Sequence[str], *, yanked: str | N
             registry = registry.with_wheel(name, mark(wheel))
         return registry
 
-    registry = _published(store)
+    registry = _published(site, store)
     found = [find(registry, filename)[1] for filename in dict.fromkeys(filenames)]
     marked = [wheel.filename for wheel in found if mark(wheel) != wheel]
     done = tuple(f"{word} {filename}" for filename in marked)
@@ -138,7 +138,7 @@ def take_off(
     """
     now = now or datetime.now(UTC)
     removal = _Removal(choose=choose, removed=now, deleted=now + days("--after", after_days))
-    registry = _published(store)
+    registry = _published(site, store)
     chosen = choose(registry)
     done = removal.lines(registry, chosen)
     if dry_run or not chosen:
@@ -336,7 +336,8 @@ def days(option: str, count: int) -> timedelta:
     return timedelta(days=count)
 
 
-def _published(store: Store) -> Registry:
+def _published(site: Site, store: Store) -> Registry:
     registry = current(store)
     refuse_a_lost_registry(store, registry)
+    refuse_to_forget(site, store, registry)
     return registry

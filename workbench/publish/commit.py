@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.errors import RegistryError, UsageError
-from workbench.files import one_at_a_time
+from workbench.files import one_at_a_time, write_whole
 from workbench.process import run
 from workbench.publish.pages import COPYING
 from workbench.registry.file import load, loads
@@ -21,26 +21,36 @@ SUBJECT = 72
 """The columns of a commit's first line, by custom."""
 
 
+def expect_checkout(site: Site) -> None:
+    """Raise UsageError for a site that is no Git checkout."""
+    if run([*_git(site), "rev-parse", "--is-inside-work-tree"], check=False).status:
+        raise UsageError(f"--commit: {site.root} is no Git checkout")
+
+
 def commit_registry(site: Site) -> bool:
     """Commit ``packages.json``, and nothing else; return False where there is none, or it is committed already.
 
-    The message names what changed since it was committed last, by whomever. Raises UsageError for a site that is no
-    Git checkout, CommandFailed where Git refuses.
+    The message names what changed since it was committed last, by whomever. Raises CommandFailed where Git refuses.
     """
-    git: list[str | Path] = ["git", "-C", site.root]
-    if run([*git, "rev-parse", "--is-inside-work-tree"], check=False).status:
-        raise UsageError(f"--commit: {site.root} is no Git checkout")
     if not site.registry.exists():
         return False
+    git = _git(site)
     with one_at_a_time(site.state / COPYING):
         run([*git, "add", "--", site.registry])
         if not run([*git, "diff", "--cached", "--quiet", "--", site.registry], check=False).status:
             return False
         committed = run([*git, "show", f"HEAD:./{site.registry.name}"], check=False)
         before = _readable(committed.output) if committed.status == 0 else Registry()
-        text = message(before, load(site.registry))
-        run([*git, "commit", "--quiet", "--message", text, "--", site.registry])
+        # a thousand filenames are too many for a line of arguments
+        text = site.state / "commit-message"
+        write_whole(text, message(before, load(site.registry)))
+        run([*git, "commit", "--quiet", "--file", text, "--", site.registry])
+        text.unlink()
     return True
+
+
+def _git(site: Site) -> list[str | Path]:
+    return ["git", "-C", site.root]
 
 
 def message(before: Registry, after: Registry) -> str:

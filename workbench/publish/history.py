@@ -12,7 +12,14 @@ from workbench.errors import UsageError
 from workbench.publish.changes import Change, without
 from workbench.publish.files import faults, is_ours, look, texts_linked, without_links
 from workbench.publish.pages import draw_pages
-from workbench.publish.registry import amend, current, generations, refuse_while_deleting, timestamp
+from workbench.publish.registry import (
+    amend,
+    current,
+    generations,
+    refuse_to_forget,
+    refuse_while_deleting,
+    timestamp,
+)
 from workbench.registry.file import Damaged, loads
 from workbench.registry.model import Registry
 from workbench.store.layout import history_key
@@ -84,6 +91,8 @@ def rollback(site: Site, store: Store, generation: int, *, dry_run: bool = False
     StoreError where they are being deleted.
     """
     before, instead = current_or_kept(store)
+    if instead is None:
+        refuse_to_forget(site, store, before)
     if generation == before.generation and instead is None:
         return Change(done=(), generation=generation, dry_run=dry_run)
     target = _without_dead_links(store, _kept(store, generation))

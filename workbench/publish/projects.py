@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import WorkbenchError
 from workbench.publish.pages import draw_pages
-from workbench.publish.registry import amend, current
+from workbench.publish.registry import amend, current, refuse_to_forget
 from workbench.registry.importing import Merged, merge
 from workbench.store.opening import open_store
 
@@ -23,6 +23,7 @@ def declare(site: Site, name: str, package: Package) -> None:
     Where that fails or is interrupted, a project that was not registered before is taken out again.
     """
     store = open_store(site)
+    refuse_to_forget(site, store, current(store))
     store.prepare()
     is_new = True
 
@@ -60,6 +61,7 @@ def adopt(site: Site, imported: Registry, *, older: bytes | None = None, dry_run
     store = open_store(site)
     if dry_run:
         return merge(current(store, older=older), imported)
+    refuse_to_forget(site, store, current(store, older=older))
     store.prepare()
     merged: Merged
 

@@ -14,7 +14,7 @@ from workbench.publish.files import faults, linked, texts_linked, unlinked, with
 from workbench.publish.pages import differing_pages, draw_pages
 from workbench.publish.plan import record_of
 from workbench.publish.putting_back import put_back
-from workbench.publish.registry import amend, current, refuse_a_lost_registry, timestamp
+from workbench.publish.registry import amend, current, refuse_a_lost_registry, refuse_to_forget, timestamp
 from workbench.registry.model import Removal
 from workbench.registry.unavailable import filled
 from workbench.store.layout import record_key
@@ -67,11 +67,14 @@ def reconcile(
     deletions that were begun are ended. Nothing is registered or recorded whose files are not there, whole. `deep`
     reads every published byte to find what is damaged; `dry_run` only says what would be done.
 
-    Raises StoreError, and RegistryError for a registry of another version.
+    Raises StoreError; RegistryError for a registry of another version, or a checkout's copy of another store.
     """
     if not dry_run:
         store.prepare()
-    healing = _Healing(site, store, compare(site, store), now=now or datetime.now(UTC), dry_run=dry_run)
+    found = compare(site, store)
+    if found.instead is None:
+        refuse_to_forget(site, store, found.registry)
+    healing = _Healing(site, store, found, now=now or datetime.now(UTC), dry_run=dry_run)
     healing.put_files_back(deep=deep)
     healing.register()
     healing.write_records()
@@ -204,7 +207,7 @@ class _Healing:
             # what is not known is not taken off the index
             self._problems.append(
                 f"{self._store.place}: packages.json is gone, and nothing is there to make it anew from: put back a "
-                "copy of it, or publish again with --allow-shrink"
+                "copy of it, or publish again with 'invoke upload --allow-shrink'"
             )
             return
         if not self._dry_run:

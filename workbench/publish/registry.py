@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import FilenameTaken, RegistryError, StoreError
 from workbench.publish.files import faults, is_ours, look
-from workbench.registry.file import Damaged, dumps, encode, load, loads
+from workbench.registry.file import Damaged, OlderForm, dumps, encode, load, loads
 from workbench.registry.model import Registry
 from workbench.store.layout import HISTORY, INDEX, REGISTRY, damaged_key, generation_of, history_key
 
@@ -167,22 +167,40 @@ def generations(store: Store, *, after: str = HISTORY) -> list[int]:
 
 
 def refuse_a_store_behind(site: Site, store: Store, registry: Registry) -> None:
-    """Raise RegistryError when the checkout's copy knows of wheels that the store has never heard of.
+    """Raise RegistryError for a store that lost its registry, or is another one than the checkout's copy is of.
 
-    That is the wrong bucket, or one that lost its registry: publishing there would take those wheels off the
-    index.
+    Publishing there would take wheels off the index. A copy that cannot be read is an error as well.
     """
     refuse_a_lost_registry(store, registry)
-    copy = load(site.registry)
+    load(site.registry)
+    refuse_to_forget(site, store, registry)
+
+
+def refuse_to_forget(site: Site, store: Store, registry: Registry) -> None:
+    """Raise RegistryError when the checkout's copy knows of wheels that the store has never heard of.
+
+    The copy is the registry of another store then, perhaps of the site's own folder, and bringing it up to this store's
+    would lose them.
+    """
+    document = site.registry.read_bytes() if site.registry.exists() else None
+    if document is None or (store.folder and (store.folder / REGISTRY).resolve() == site.registry.resolve()):
+        return
+    try:
+        copy = _loaded(document, str(site.registry))
+    except (Damaged, OlderForm):
+        return
     if copy.generation > registry.generation:
         registry = current(store)  # another process of this checkout may have published since
     known = {wheel.filename for _, wheel in registry.wheels()} | {gone.filename for gone in registry.removed}
     lost = sorted(wheel.filename for _, wheel in copy.wheels() if wheel.filename not in known)
-    if lost and copy.generation > registry.generation:
+    if not lost:
+        return
+    kept = store.read(history_key(copy.generation))  # a rollback took them off
+    if kept is None or kept.content != document:
         raise RegistryError(
-            f"{store.place} is at generation {registry.generation} and lacks {_some(lost)}, which generation "
-            f"{copy.generation} in {site.registry} has: is this the right store? Publish them there too, or "
-            "say --allow-shrink to go on without them"
+            f"{store.place}, at generation {registry.generation}, has never heard of {_some(lost)}, which generation "
+            f"{copy.generation} in {site.registry} has: is this the right store? Publish them there too, or move "
+            f"{site.registry.name} away, and this store's is copied in its place"
         )
 
 
@@ -191,7 +209,7 @@ def refuse_a_lost_registry(store: Store, registry: Registry) -> None:
     if not registry.generation and had_registry(store) and store.read(REGISTRY) is None:
         raise RegistryError(
             f"{store.place}: {REGISTRY} is gone, but wheels were published here: 'invoke reconcile' makes it "
-            "anew. A publish that goes on without it takes them off the index; --allow-shrink does so"
+            "anew. 'invoke upload --allow-shrink' goes on without it, and takes them off the index"
         )
 
 
@@ -226,7 +244,7 @@ def _refuse_to_shrink(store: Store, before: Registry, after: Registry) -> None:
     if lost:
         raise RegistryError(
             f"{store.place}: this would take {_some(lost)} off the index. 'invoke remove' is the way to do "
-            "that; --allow-shrink goes on"
+            "that; 'invoke upload --allow-shrink' goes on"
         )
 
 

@@ -10,7 +10,7 @@ from workbench.index.channel import channel_of
 from workbench.publish.changes import KEPT_DAYS, Change, days, delete, due, take_off
 from workbench.publish.compare import compare
 from workbench.publish.pages import draw_pages
-from workbench.publish.registry import current, refuse_a_lost_registry, timestamp
+from workbench.publish.registry import current, refuse_a_lost_registry, refuse_to_forget, timestamp
 from workbench.registry.filename import label, parse_wheel
 from workbench.registry.model import Removal
 from workbench.store.layout import WheelKey, file_key, wheel_of
@@ -84,7 +84,9 @@ def clean(
     """
     now = now or datetime.now(UTC)
     before = now - days("--older", older_days)
-    refuse_a_lost_registry(store, current(store))
+    registry = current(store)
+    refuse_a_lost_registry(store, registry)
+    refuse_to_forget(site, store, registry)
     found = compare(site, store)
     leftovers = [leftover for leftover in store.leftovers() if leftover.modified <= before]
     young = {wheel_of(entry.key) for entry in found.strays() if entry.modified > before}
