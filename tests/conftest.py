@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ CI = os.environ.get("CI") == "true"
 
 os.environ["PATH"] = environment()["PATH"]
 """The programs of the workbench's own environment are there for tests that start them themselves."""
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # so does a shell start what it runs in the background, and no child would ever hear of Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
