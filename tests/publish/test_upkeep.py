@@ -115,6 +115,13 @@ def test_the_log_of_a_build_goes_with_its_wheel_and_patches_stay(
     store.delete(patch)
     assert not publish(site, store, [made]).plan.is_done
     assert store.read(patch) is not None
+    (site.root / patch).write_bytes(b"--- a\n+++ c\n")
+    assert reconcile(site, store).problems == ()
+    (problem,) = reconcile(site, store, deep=True).problems
+    assert problem.startswith(f"{patch} has other bytes than its name says")
+    store.delete(patch)
+    publish(site, store, [made])
+    assert reconcile(site, store, deep=True).problems == ()
     remove(site, store, [made.wheel.filename], after_days=0)
     assert store.read(log) is None
     assert (

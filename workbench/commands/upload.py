@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -54,7 +55,8 @@ def upload(
 ) -> Published:
     """Publish the wheels of passed reports.
 
-    Raises UsageError for a wheel of a package without a recipe, and what publishing raises.
+    Raises UsageError for a wheel of a package without a recipe, or with a damaged file of attestations beside it, and
+    what publishing raises.
     """
     candidates = [_candidate(report, site) for report in reports]
     return publish(site, open_store(site), candidates, dry_run=dry_run, may_shrink=may_shrink, deep=deep)
@@ -75,8 +77,27 @@ def _candidate(report: Report, site: Site) -> Candidate:
         now=datetime.now(UTC),
         build_key=known.build_key if known else None,
         build=facts,
+        provenance=_attestations(report.path),
         texts=texts,
     )
+
+
+def _attestations(wheel: Path) -> bytes | None:
+    """Return the provenance object (PEP 740) that lies beside a wheel, if there is one. Raises UsageError."""
+    path = wheel.with_name(f"{wheel.name}.provenance")
+    try:
+        content = path.read_bytes()
+        bundles = json.loads(content)["attestation_bundles"]
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        bundles = None
+    if not isinstance(bundles, list):
+        raise UsageError(
+            f"{path} is no provenance object (PEP 740), which has a list of attestation_bundles: make it again, or "
+            "move it away to publish the wheel without one"
+        )
+    return content
 
 
 def _evidence(report: Report, facts: BuildFacts, series: Path) -> tuple[BuildFacts, dict[str, bytes]]:

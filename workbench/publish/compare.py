@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from workbench.errors import RegistryError
@@ -17,6 +18,7 @@ from workbench.store.layout import (
     RECORDS,
     REGISTRY,
     WheelKey,
+    digest_of,
     generation_of,
     is_text,
     record_key,
@@ -84,6 +86,19 @@ class Comparison:
     def dead_links(self) -> set[str]:
         """Return the keys of logs and patches that the registry links to and that are not there."""
         return texts_linked(self.registry) - self.files.keys()
+
+    def damaged_texts(self, store: Store) -> tuple[str, ...]:
+        """Return the keys of logs and patches that have other bytes than their keys say; all of them are read."""
+
+        def is_damaged(key: str) -> bool:
+            stored = store.read(key)
+            return stored is not None and not sha256(stored.content).hexdigest().startswith(digest_of(key))
+
+        keys = sorted(filter(is_text, texts_linked(self.registry) & self.files.keys()))
+        with ThreadPoolExecutor(store.streams) as pool:
+            return tuple(
+                key for key, damaged in zip(keys, pool.map(is_damaged, keys), strict=True) if damaged
+            )
 
     def strays(self) -> Iterator[Entry]:
         """Yield the files of wheels that were never recorded, or that are deleted: uploads that were cut short."""

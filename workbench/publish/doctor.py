@@ -82,6 +82,10 @@ def _agreement(site: Site, store: Store, found: Comparison, *, deep: bool) -> It
         [
             *(str(fault) for each in found.faulty(store, deep=deep) for fault in each.faults),
             *(f"{key} is linked to and is not there" for key in sorted(found.dead_links())),
+            *(
+                f"{key} has other bytes than its name says"
+                for key in (found.damaged_texts(store) if deep else ())
+            ),
         ],
         good=f"{wheels} wheels {read}",
         remedy=f"{RECONCILE}{' --deep' if deep else ''} puts back what it can, and says what to do about the rest",

@@ -76,6 +76,8 @@ def reconcile(
         refuse_to_forget(site, store, found.registry)
     healing = _Healing(site, store, found, now=now or datetime.now(UTC), dry_run=dry_run)
     healing.put_files_back(deep=deep)
+    if deep:
+        healing.read_texts()
     healing.register()
     healing.write_records()
     healing.draw()
@@ -126,6 +128,12 @@ class _Healing:
                     self._done.append(f"put {fault.key} back from {source}")
             if left:
                 self._broken[each.wheel.filename] = each._replace(faults=tuple(left))
+
+    def read_texts(self) -> None:
+        for key in self._found.damaged_texts(self._store):
+            self._problems.append(
+                f"{key} has other bytes than its name says: delete it; a publish of its wheel puts it back"
+            )
 
     def register(self) -> None:
         """Register what was recorded, and make a lost registry anew; what has no file is not named."""

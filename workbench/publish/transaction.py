@@ -13,7 +13,7 @@ from workbench import console
 from workbench.errors import FilenameTaken, StoreError
 from workbench.files import Identity
 from workbench.publish.changes import delete
-from workbench.publish.files import look
+from workbench.publish.files import is_ours, look
 from workbench.publish.pages import draw_pages
 from workbench.publish.plan import Found, decide, merge
 from workbench.publish.registry import FilesMissing, amend, current, refuse_a_store_behind, timestamp
@@ -94,8 +94,10 @@ def publish(
             generation = amended.generation
         drawn = draw_pages(site, store)
     public_url = site.settings.public_url
-    paths = (planned.wheel.url for planned in plan.wheels)
-    urls = tuple(url(public_url.rstrip("/"), path) if public_url else path for path in paths)
+    urls = tuple(
+        url(public_url, planned.wheel.url) if public_url and is_ours(planned.wheel) else planned.wheel.url
+        for planned in plan.wheels
+    )
     return Published(plan=plan, generation=generation, drawn=drawn, urls=urls)
 
 

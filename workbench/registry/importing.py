@@ -330,10 +330,15 @@ def _digest_fault(digest: str) -> str | None:
 def _size(url: str) -> int | str:
     """Return a file's size in bytes as its server states it, or why it cannot be had."""
     import requests
+    from urllib3.exceptions import HTTPError
 
     try:
         answer = requests.head(url, allow_redirects=True, timeout=30)
-    except requests.RequestException as error:
+    except (
+        requests.RequestException,
+        HTTPError,
+        ValueError,
+    ) as error:  # some URLs fail before they are asked for
         return f"{url}: {type(error).__name__}"
     length = answer.headers.get("Content-Length", "")
     if answer.status_code != requests.codes.ok or not length.isdecimal():

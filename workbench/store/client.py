@@ -46,9 +46,9 @@ REMEDIES = {
 
 STATUS_REMEDIES = {
     403: (
-        "the credentials may not do this. They need s3:GetObject, s3:PutObject, s3:DeleteObject and "
-        "s3:AbortMultipartUpload below the prefix, and s3:ListBucket, without which a store answers 403 for "
-        "what is merely not there; 'invoke doctor' tells which is missing"
+        "the credentials may not do this. They need s3:GetObject, s3:PutObject, s3:DeleteObject, "
+        "s3:AbortMultipartUpload and s3:ListMultipartUploadParts below the prefix, s3:ListBucketMultipartUploads, and "
+        "s3:ListBucket, without which a store answers 403 for what is merely not there"
     ),
     429: f"the store asks for fewer requests. {AGAIN} a little later",
     500: f"the store fails. {AGAIN}",

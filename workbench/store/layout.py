@@ -105,6 +105,11 @@ def is_text(key: str) -> bool:
     return _TEXT.fullmatch(key) is not None
 
 
+def digest_of(key: str) -> str:
+    """Return the digits of its own sha256 that the key of a log or of a patch has."""
+    return key.rsplit(".", 2)[1]
+
+
 def generation_of(key: str) -> int | None:
     """Return the generation that a key of the history keeps; None for a key that is none of ours."""
     match = _GENERATION.fullmatch(key)
