@@ -322,15 +322,29 @@ def test_a_pin_that_is_not_there_stops_the_build(demo: Demo) -> None:
 
 def test_nox_verifies_what_is_published(demo: Demo) -> None:
     assert invoke("release", "demo").status == 0
-    done = subprocess.run(
+    done = nox_verify(demo)
+    assert done.returncode == 0, done.stderr
+    assert "verify(demo-" in done.stderr
+
+
+def test_nox_imports_what_is_published_without_a_recipe(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert invoke("release", "demo").status == 0
+    demo.recipe.unlink()
+    done = nox_verify(demo)
+    assert done.returncode == 0, done.stderr
+    assert "uv installs it: its modules import" in done.stderr
+    monkeypatch.setenv("NONE", "the module does not load")
+    assert nox_verify(demo).returncode != 0
+
+
+def nox_verify(demo: Demo) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [sys.executable, "-m", "nox", "--noxfile", CHECKOUT / "noxfile.py", "--session", "verify"],
         capture_output=True,
         text=True,
         check=False,
         env=environment({"WORKBENCH_SITE": str(demo.site.root)}),
     )
-    assert done.returncode == 0, done.stderr
-    assert "verify(demo-" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def require_passed(reports: Sequence[Report]) -> None:
 
 
 def _request(wheel: Path, site: Site, gpu: tuple[str, ...]) -> Request:
-    """Ask for a wheel what its recipe says; for one without a recipe, that its own modules import."""
+    """Ask for a wheel what its recipe says; for one without a recipe, that it is sound and installs."""
     try:
         name, *_ = parse_wheel_filename(wheel.name)
     except InvalidWheelFilename:
