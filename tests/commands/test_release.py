@@ -62,6 +62,7 @@ def test_the_main_job(demo: Demo) -> None:
     assert second.status == 0
     assert "published already" in second.stdout
     assert "build" not in second.stderr
+    assert "prove" not in second.stderr
     assert demo.site.registry.read_bytes() == before
 
 
@@ -216,6 +217,41 @@ def test_what_was_taken_back_is_not_built_for_nothing(demo: Demo) -> None:
         path.unlink()
     refused = invoke("release", "demo")
     assert (refused.status, "was published and removed on" in refused.stderr) == (13, True)
+
+
+def test_a_proof_that_failed_is_made_up_for_by_the_same_command(demo: Demo, tmp_path: Path) -> None:
+    """The smoke test fails the second time that it runs: verification is the first, the proof by pip the second."""
+    runs = tmp_path / "runs"
+    code = (
+        f"import pathlib; runs = pathlib.Path({str(runs)!r}); "
+        'runs.open("a").write("x"); assert len(runs.read_text()) != 2'
+    )
+    demo.recipe.write_text(
+        demo.recipe.read_text().replace('"import demo; assert demo.answer() == 42"', repr(code))
+    )
+    failed = invoke("release", "demo")
+    assert failed.status == 16, failed.stderr
+    (_, wheel) = next(load(demo.site.registry).wheels())
+    shown = invoke("release", "demo", "--dry-run")
+    assert f"would prove {wheel.filename}: it was not proved here" in shown.stdout
+    again = invoke("release", "demo")
+    assert again.status == 0, again.stderr
+    assert "uv installs it" in again.stderr
+    assert "build demo" not in again.stderr
+    assert len(runs.read_text()) == 4
+    third = invoke("release", "demo")
+    assert (third.status, "prove" in third.stderr) == (0, False)
+
+
+@pytest.mark.usefixtures("demo")
+def test_what_was_published_otherwise_is_proved_once() -> None:
+    built = invoke("build", "demo", "--json")
+    (wheel,) = json.loads(built.stdout)["wheels"]
+    assert invoke("upload", wheel["path"]).status == 0
+    for proved in (True, False):
+        released = invoke("release", "demo")
+        assert released.status == 0, released.stderr
+        assert ("uv installs it" in released.stderr) is proved
 
 
 @pytest.mark.usefixtures("demo")

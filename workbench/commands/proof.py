@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from workbench.commands.verify import arch_of, emulated, python_of
 from workbench.console import step
 from workbench.environment import Environment
 from workbench.errors import CommandFailed, InstallFailed, SettingsError
+from workbench.files import write_whole
 from workbench.plan.target import this_arch
 from workbench.process import run
 from workbench.recipe.load import load, names
@@ -74,7 +76,7 @@ def prove(cells: Sequence[Cell], site: Site) -> None:
 
     The wheel is pinned to the hash in the registry and comes from our index alone: the public one, or without a
     public URL the store's folder, served on loopback. What it requires comes from the package index. Where its package
-    has no recipe, its modules are imported.
+    has no recipe, its modules are imported. That a wheel was proved is kept, for `unproved`.
 
     Raises InstallFailed; ToolMissing without the cell's Python.
     """
@@ -84,6 +86,25 @@ def prove(cells: Sequence[Cell], site: Site) -> None:
         for cell in cells:
             for installer in get_args(Installer):
                 _prove(cell, index_url, site, installer)
+            write_whole(_mark(cell, site), cell.wheel.sha256)
+
+
+def unproved(cells: Sequence[Cell], site: Site) -> tuple[Cell, ...]:
+    """Return those cells that were never proved here against the site's store: a proof failed, or was ended."""
+    return tuple(cell for cell in cells if _kept(_mark(cell, site)) != cell.wheel.sha256)
+
+
+def _mark(cell: Cell, site: Site) -> Path:
+    """Return the file that says which bytes of a wheel were proved. A folder for each place that it may lie in."""
+    place = f"{open_store(site).place} {site.settings.public_url or ''}"
+    return site.state / "proved" / hashlib.sha256(place.encode()).hexdigest()[:16] / cell.wheel.filename
+
+
+def _kept(mark: Path) -> str | None:
+    try:
+        return mark.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 @contextmanager
