@@ -255,6 +255,21 @@ def test_what_was_published_otherwise_is_proved_once() -> None:
 
 
 @pytest.mark.usefixtures("demo")
+def test_skip_build_says_how_to_build_what_it_lacks() -> None:
+    asked = ["--python", f"3.8,{this_python()}", "--arch", this_arch()]
+    asked += ["--builder", "host", "--version-suffix", ".post1"]
+    refused = invoke("release", "demo", "--skip-build", *asked)
+    assert refused.status == 2
+    said = refused.stderr.split("run '")[1].split("'")[0]
+    assert said == (
+        f"invoke build demo --python {this_python()} --arch {this_arch()} --builder host --version-suffix .post1"
+    )
+    assert invoke(*said.split()[1:]).status == 0
+    released = invoke("release", "demo", "--skip-build", *asked)
+    assert released.status == 0, released.stderr
+
+
+@pytest.mark.usefixtures("demo")
 def test_what_was_built_earlier_is_not_built_again() -> None:
     assert invoke("build", "demo").status == 0
     released = invoke("release", "demo", "--skip-build")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+import shlex
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
 from packaging.utils import parse_wheel_filename
@@ -13,6 +14,7 @@ from workbench.build.interpreter import find_interpreter
 from workbench.build.workplace import Workplace
 from workbench.commands import built
 from workbench.commands.build import attempt, build_wheel, describe, find_built, require_all
+from workbench.commands.builder import AUTO
 from workbench.commands.proof import Cell, prove, unproved
 from workbench.commands.request import plans
 from workbench.commands.summary import published_facts
@@ -75,7 +77,7 @@ def todo(request: Request, site: Site, *, skip_build: bool = False) -> Todo:
         if wheel is None:
             _refuse_what_was_published(plan, registry, site)
             if skip_build:
-                _found_built(plan, site)
+                _found_built(plan, request, site)
             open_plans.append(plan)
         elif wheel.build_key == plan.key:
             done.append((plan, wheel))
@@ -258,7 +260,7 @@ def _verified(plan: Plan, request: Request, site: Site, *, skip_build: bool) -> 
         find_interpreter(plan.target.python)  # to verify and to prove: missed now, and not after the build
     place = Workplace.of(plan, site)
     for number in range(1, ATTEMPTS + 1):
-        earlier = _found_built(plan, site) if skip_build else find_built(plan, site)
+        earlier = _found_built(plan, request, site) if skip_build else find_built(plan, site)
         if earlier:
             console.note(f"· {earlier.name} was built earlier from the same inputs")
         wheel = earlier or build_wheel(plan, site, jobs=request.jobs).path
@@ -289,10 +291,24 @@ def _may_come_out_otherwise(report: Report) -> bool:
     return all(finding.check in ("archive", "record", "smoke") for finding in report.findings)
 
 
-def _found_built(plan: Plan, site: Site) -> Path:
+def _found_built(plan: Plan, request: Request, site: Site) -> Path:
     if earlier := find_built(plan, site):
         return earlier
     raise UsageError(
         f"--skip-build: no wheel in {site.wheels} was made by this plan of {plan.title}; "
-        f"run 'invoke build {plan.recipe.name} --python {plan.target.python}' first"
+        f"run '{_build_of(plan, request)}' first"
     )
+
+
+def _build_of(plan: Plan, request: Request) -> str:
+    """Return the command line that builds one plan of a request: what was asked for, of each axis the plan's own."""
+    words = ["invoke", "build", plan.recipe.name]
+    for axis in fields(request.axes):
+        value = getattr(plan.target, axis.name)
+        if value and (axis.name == "python" or getattr(request.axes, axis.name)):
+            words += [f"--{axis.name}", value if isinstance(value, str) else ",".join(value)]
+    if request.builder != AUTO:
+        words += ["--builder", request.builder]
+    if request.suffix:
+        words += ["--version-suffix", request.suffix]
+    return shlex.join(words)
