@@ -354,7 +354,7 @@ def release(
     site = Site.here()
     work = todo(request, site, skip_build=skip_build)
     with committing(site, wanted=commit and not dry_run):
-        released = Released() if dry_run else release(work, site, jobs=request.jobs, skip_build=skip_build)
+        released = Released() if dry_run else release(work, site, skip_build=skip_build)
     report(work, released, site, dry_run=dry_run, json=json)
 
 

@@ -60,7 +60,12 @@ def test_the_guide_knows_every_key_and_every_variable() -> None:
         ),
         ("index: {urls: absolute}", "index.urls: absolute needs public_url, the URL of the store's root"),
         ("public_url: ftp://host", "public_url: 'ftp://host' is not an http or https URL"),
+        ("public_url: http://[", "public_url: 'http://[' is not an http or https URL"),
+        ("public_url: http://host:port", "public_url: 'http://host:port' is not an http or https URL"),
+        ("public_url: 2024-99-99", "public_url: '2024-99-99' is not an http or https URL"),
+        ("glibc: 2024-13-01", "glibc: '2024-13-01' is not a glibc: write"),
         ("glibc: '2'", "glibc: '2' is not a glibc: write"),
+        ("glibc: !!int two", "not YAML"),
         ("- a", "expected a mapping"),
         ("a: [", "not YAML"),
     ],
@@ -71,6 +76,11 @@ def test_a_mistake_is_named_with_file_and_key(site: Site, text: str, message: st
         _ = site.settings
     assert str(caught.value).startswith(str(site.root / "workbench.yaml"))
     assert message in str(caught.value)
+
+
+def test_a_date_is_text(site: Site) -> None:
+    (site.root / "workbench.yaml").write_text("index: {title: 2024-01-15}")
+    assert site.settings.index.title == "2024-01-15"
 
 
 @pytest.mark.parametrize("url", ["htps://user:PASSWORD@host", "https://user:PASSWORD@host", "PASSWORD@"])
@@ -92,3 +102,37 @@ def test_a_variable_stands_above_the_file(site: Site, monkeypatch: pytest.Monkey
     monkeypatch.setenv("WORKBENCH_S3_BUCKET", "other")
     assert site.settings.store.s3 is not None
     assert (site.settings.store.s3.bucket, site.settings.store.s3.prefix) == ("other", "a")
+
+
+def test_a_variable_that_is_no_url_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBENCH_PUBLIC_URL", "http://[")
+    with pytest.raises(SettingsError, match=r"public_url: 'http://\[' is not an http or https URL"):
+        _ = site.settings
+
+
+@pytest.mark.parametrize(("word", "alone"), [("1", True), ("True", True), ("0", False), ("", True)])
+def test_a_word_for_a_single_writer(
+    site: Site, monkeypatch: pytest.MonkeyPatch, word: str, alone: bool
+) -> None:
+    (site.root / "workbench.yaml").write_text("store: {s3: {bucket: mine, single_writer: true}}")
+    monkeypatch.setenv("WORKBENCH_S3_SINGLE_WRITER", word)
+    assert site.settings.store.s3 is not None
+    assert site.settings.store.s3.single_writer is alone
+
+
+def test_another_word_for_a_single_writer_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    (site.root / "workbench.yaml").write_text("store: {s3: {bucket: mine}}")
+    monkeypatch.setenv("WORKBENCH_S3_SINGLE_WRITER", "on")
+    with pytest.raises(SettingsError, match="WORKBENCH_S3_SINGLE_WRITER=on: write 1 "):
+        _ = site.settings
+
+
+def test_the_cache_is_a_whole_path_wherever_it_is_named_from(
+    site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("WORKBENCH_CACHE", "~/cache")
+    assert site.cache == tmp_path / "cache"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WORKBENCH_CACHE", "kept")
+    assert site.cache == tmp_path / "kept"

@@ -70,3 +70,25 @@ def installed(member: str) -> str | None:
         return member
     scheme, _, rest = rest.partition("/")
     return rest if scheme in ("purelib", "platlib") else None
+
+
+def modules(paths: Iterable[str]) -> tuple[str, ...]:
+    """Return the import names of what some paths of site-packages hold: the packages, and the modules at its top.
+
+    A package in a folder that is none, a namespace's, counts as itself: ``google.protobuf``. An extension module counts
+    where there is nothing else: most are imported by a package, which knows what they need loaded before.
+    """
+    packages: set[str] = set()
+    plain: set[str] = set()
+    compiled: set[str] = set()
+    for path in paths:
+        *folders, filename = path.split("/")
+        name, *_, suffix = filename.split(".") if "." in filename else (filename, "")
+        if suffix not in ("py", "so") or not all(each.isidentifier() for each in (*folders, name)):
+            continue
+        if folders and name == "__init__":
+            packages.add(".".join(folders))
+        elif not folders:
+            (plain if suffix == "py" else compiled).add(name)
+    tops = {each for each in packages if not any(each.startswith(f"{other}.") for other in packages)}
+    return tuple(sorted(tops | plain or compiled))

@@ -193,7 +193,7 @@ class Site:
         ``WORKBENCH_CACHE``, or the XDG base directory for caches.
         """
         if chosen := os.environ.get("WORKBENCH_CACHE"):
-            return Path(chosen)
+            return Path(chosen).expanduser().resolve()
         base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         return Path(base) / "wheel-workbench"
 
@@ -213,21 +213,35 @@ _GLIBC = re.compile(r"2\.\d{1,2}")
 _BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}|arn:[^\s]+")
 
 
+_WORDS = {"1": True, "true": True, "0": False, "false": False}
+
+
 def _read(path: Path) -> Settings:
     import yaml
 
+    class Loader(yaml.SafeLoader):
+        """No key is a date: what looks like one is text, for the key's own check to judge."""
+
+    Loader.yaml_implicit_resolvers = {
+        first: [(tag, form) for tag, form in resolvers if not tag.endswith(":timestamp")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
     try:
-        return parse(Settings, yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+        return parse(Settings, Loader(path.read_text(encoding="utf-8")).get_single_data() or {})
     except Mismatch as error:
         raise SettingsError(f"{path}: {error}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise SettingsError(f"{path}: not YAML: {error}") from error
 
 
 def _overridden(settings: Settings, chosen: Mapping[str, str]) -> Settings:
     bucket: dict[str, Any] = {key: value for key, value in chosen.items() if key != "public_url"}
-    if "single_writer" in bucket:
-        bucket["single_writer"] = bucket["single_writer"].lower() in ("1", "true", "yes")
+    if word := chosen.get("single_writer"):
+        if word.lower() not in _WORDS:
+            raise SettingsError(
+                f"{VARIABLES['single_writer']}={word}: write 1 where nobody else publishes there, else 0"
+            )
+        bucket["single_writer"] = _WORDS[word.lower()]
     store = settings.store
     if store.s3 is not None:
         store = replace(store, s3=replace(store.s3, **bucket))
@@ -238,6 +252,15 @@ def _overridden(settings: Settings, chosen: Mapping[str, str]) -> Settings:
             f"{', '.join(sorted(bucket))}: given without a bucket: set WORKBENCH_S3_BUCKET or --bucket"
         )
     return replace(settings, store=store, public_url=chosen.get("public_url", settings.public_url))
+
+
+def _is_web(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _checked(settings: Settings, *, where: str) -> Settings:
@@ -257,8 +280,7 @@ def _checked(settings: Settings, *, where: str) -> Settings:
             raise SettingsError(
                 f"{where}: {key}: no user or password in a URL: it would reach logs and pages"
             )
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not _is_web(url):
             raise SettingsError(f"{where}: {key}: {url!r} is not an http or https URL")
     bucket = settings.store.s3.bucket if settings.store.s3 else None
     if bucket is not None and not _BUCKET.fullmatch(bucket):

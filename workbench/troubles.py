@@ -53,7 +53,8 @@ TROUBLES = (
         error=ToolchainError,
     ),
     Trouble(
-        sign="^error: Failed to fetch: ",
+        # uv's words; where it has tried again, the count of that stands above them
+        sign=r"^\s*(error|cause): (Failed to fetch: |Failed to download(?! and build)|Request failed after \d+ retr)",
         meaning="the package index did not give what the build requires",
         error=WorkbenchError,
     ),

@@ -100,6 +100,12 @@ def test_a_tag_tells_the_version(demo: Demo) -> None:
     assert recipe.source.commit == git(demo.repository, "rev-parse", "HEAD")
 
 
+def test_a_version_is_written_as_wheels_spell_it(demo: Demo) -> None:
+    git(demo.repository, "tag", "v2024.01.15")
+    assert invoke("add-package", "dated", "--source", demo.repository, "--tag", "v2024.01.15").status == 0
+    assert load(demo.site.recipes, "dated").version == "2024.1.15"
+
+
 def test_an_sdist_is_pinned_to_its_hash(site: Site) -> None:
     added = invoke("add-package", "annoy", "--source", "pypi:annoy==1.17.3")
     assert added.status == 0, added.stderr

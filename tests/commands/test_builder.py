@@ -39,6 +39,15 @@ def podman(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return program
 
 
+def answers(podman: Path, *, image_id: str, labels: dict[str, str] | None = None) -> None:
+    """Let the engine have whatever image it is asked for."""
+    info = {"version": {"Version": "4.3.1"}, "store": {"graphRoot": "/nowhere"}}
+    facts = {"Id": image_id, "Architecture": OCI_ARCH[this_arch()], "Size": 1, "Config": {"Labels": labels}}
+    podman.write_text(
+        f"#!/bin/sh\n[ $1 = info ] && echo '{json.dumps(info)}' || echo '{json.dumps([facts])}'\n"
+    )
+
+
 def planned(target: Target) -> Plan:
     ((made,), _) = plan(RECIPE, (), (target,))
     return made
@@ -85,13 +94,34 @@ def test_a_machine_without_an_engine_is_told_in_a_few_words(site: Site, podman: 
 
 
 def test_a_python_that_the_image_has_not_is_built_on_the_host(site: Site, podman: Path) -> None:
-    info = {"version": {"Version": "4.3.1"}, "store": {"graphRoot": "/nowhere"}}
-    labels = {"wheel-workbench.pythons": "3.11"}
-    image = {"Id": "a", "Architecture": OCI_ARCH[this_arch()], "Size": 1, "Config": {"Labels": labels}}
-    podman.write_text(
-        f"#!/bin/sh\n[ $1 = info ] && echo '{json.dumps(info)}' || echo '{json.dumps([image])}'\n"
-    )
+    answers(podman, image_id="a", labels={"wheel-workbench.pythons": "3.11"})
     (site.root / "workbench.yaml").write_text(f"container: {{images: {{cpu: {{{this_arch()}: mine}}}}}}\n")
     assert assign(planned(replace(HERE, python="3.11")), "auto", site).builder == "container"
     made = assign(planned(replace(HERE, python="3.12")), "auto", site)
     assert (made.builder, made.why.partition("; ")[2]) == ("host", "mine has Python 3.11 only")
+
+
+def test_an_image_is_known_by_more_than_a_name_that_another_may_get(tmp_path: Path, podman: Path) -> None:
+    """Each time in a site of its own, as each run of a verb is a process of its own."""
+
+    def made(number: int, container: str, image_id: str = "a") -> Plan:
+        answers(podman, image_id=image_id)
+        root = tmp_path / f"site{number}"
+        root.mkdir()
+        (root / "workbench.yaml").write_text(f"container: {{{container}}}\n")
+        return assign(planned(HERE), "container", Site(root))
+
+    own = f"images: {{cpu: {{{this_arch()}: localhost/mine}}}}"
+    made_here, anew = made(1, own), made(2, own, "b")
+    assert (made_here.image_pin, anew.image_pin) == ("a", "b")
+    assert made_here.key != anew.key
+    pulled, anew = (
+        made(3, own.replace("localhost", "example.com")),
+        made(4, own.replace("localhost", "example.com"), "b"),
+    )
+    assert pulled.key == anew.key, "whether it was pulled, and by which engine, is no other build"
+    default = made(5, "network: true")
+    assert default.image == "manylinux_2_28"
+    assert "manylinux_2_28" in str(default.image_pin)
+    assert "@sha256:" in str(default.image_pin)
+    assert made(6, "create_args: ['--env=CFLAGS=-O0']").key != default.key

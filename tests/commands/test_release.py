@@ -62,6 +62,7 @@ def test_the_main_job(demo: Demo) -> None:
     assert second.status == 0
     assert "published already" in second.stdout
     assert "build" not in second.stderr
+    assert "prove" not in second.stderr
     assert demo.site.registry.read_bytes() == before
 
 
@@ -218,6 +219,56 @@ def test_what_was_taken_back_is_not_built_for_nothing(demo: Demo) -> None:
     assert (refused.status, "was published and removed on" in refused.stderr) == (13, True)
 
 
+def test_a_proof_that_failed_is_made_up_for_by_the_same_command(demo: Demo, tmp_path: Path) -> None:
+    """The smoke test fails the second time that it runs: verification is the first, the proof by pip the second."""
+    runs = tmp_path / "runs"
+    code = (
+        f"import pathlib; runs = pathlib.Path({str(runs)!r}); "
+        'runs.open("a").write("x"); assert len(runs.read_text()) != 2'
+    )
+    demo.recipe.write_text(
+        demo.recipe.read_text().replace('"import demo; assert demo.answer() == 42"', repr(code))
+    )
+    failed = invoke("release", "demo")
+    assert failed.status == 16, failed.stderr
+    (_, wheel) = next(load(demo.site.registry).wheels())
+    shown = invoke("release", "demo", "--dry-run")
+    assert f"would prove {wheel.filename}: it was not proved here" in shown.stdout
+    again = invoke("release", "demo")
+    assert again.status == 0, again.stderr
+    assert "uv installs it" in again.stderr
+    assert "build demo" not in again.stderr
+    assert len(runs.read_text()) == 4
+    third = invoke("release", "demo")
+    assert (third.status, "prove" in third.stderr) == (0, False)
+
+
+@pytest.mark.usefixtures("demo")
+def test_what_was_published_otherwise_is_proved_once() -> None:
+    built = invoke("build", "demo", "--json")
+    (wheel,) = json.loads(built.stdout)["wheels"]
+    assert invoke("upload", wheel["path"]).status == 0
+    for proved in (True, False):
+        released = invoke("release", "demo")
+        assert released.status == 0, released.stderr
+        assert ("uv installs it" in released.stderr) is proved
+
+
+@pytest.mark.usefixtures("demo")
+def test_skip_build_says_how_to_build_what_it_lacks() -> None:
+    asked = ["--python", f"3.8,{this_python()}", "--arch", this_arch()]
+    asked += ["--builder", "host", "--version-suffix", ".post1"]
+    refused = invoke("release", "demo", "--skip-build", *asked)
+    assert refused.status == 2
+    said = refused.stderr.split("run '")[1].split("'")[0]
+    assert said == (
+        f"invoke build demo --python {this_python()} --arch {this_arch()} --builder host --version-suffix .post1"
+    )
+    assert invoke(*said.split()[1:]).status == 0
+    released = invoke("release", "demo", "--skip-build", *asked)
+    assert released.status == 0, released.stderr
+
+
 @pytest.mark.usefixtures("demo")
 def test_what_was_built_earlier_is_not_built_again() -> None:
     assert invoke("build", "demo").status == 0
@@ -322,15 +373,29 @@ def test_a_pin_that_is_not_there_stops_the_build(demo: Demo) -> None:
 
 def test_nox_verifies_what_is_published(demo: Demo) -> None:
     assert invoke("release", "demo").status == 0
-    done = subprocess.run(
+    done = nox_verify(demo)
+    assert done.returncode == 0, done.stderr
+    assert "verify(demo-" in done.stderr
+
+
+def test_nox_imports_what_is_published_without_a_recipe(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert invoke("release", "demo").status == 0
+    demo.recipe.unlink()
+    done = nox_verify(demo)
+    assert done.returncode == 0, done.stderr
+    assert "uv installs it: its modules import" in done.stderr
+    monkeypatch.setenv("NONE", "the module does not load")
+    assert nox_verify(demo).returncode != 0
+
+
+def nox_verify(demo: Demo) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [sys.executable, "-m", "nox", "--noxfile", CHECKOUT / "noxfile.py", "--session", "verify"],
         capture_output=True,
         text=True,
         check=False,
         env=environment({"WORKBENCH_SITE": str(demo.site.root)}),
     )
-    assert done.returncode == 0, done.stderr
-    assert "verify(demo-" in done.stderr
 
 
 @pytest.mark.parametrize(

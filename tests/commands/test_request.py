@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,8 +11,11 @@ from workbench.commands.request import Request, plans
 from workbench.errors import ToolchainError, UsageError
 from workbench.plan.target import Axes, this_arch
 from workbench.site import Site
+from workbench.toolchain import pins
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from workbench.plan.plan import LeftOut, Plan
 
 SETTINGS = """\
@@ -111,6 +115,40 @@ def test_what_the_sites_own_toolkit_or_image_has_is_not_prejudged(site: Site) ->
     assert made.image == "example.com/cuda"
     with pytest.raises(ToolchainError, match="the package index has no nvcc for CUDA 12"):
         planned(site, Axes(compute="cu128"), says=CUDA, builder="container")
+
+
+def test_another_toolkit_is_another_build_key(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def key(says: str = "", *, named: Path | None = None) -> str | None:
+        settings = f"cuda: {{cu130: {named}}}" if named else ""
+        axes = Axes(compute="cu130", arch=this_arch())
+        (made,), _ = planned(site, axes, says=f"{CUDA}, {says}", settings=settings)
+        return made.key
+
+    toolkit = tmp_path / "cuda-13.0"
+    toolkit.mkdir()
+    keys = [key(), key('cuda_libraries=("cublas",)'), key(named=toolkit), key(named=tmp_path / "cuda")]
+    (toolkit / "version.json").write_text('{"cuda": {"version": "13.0.1"}}')
+    keys.append(key(named=toolkit))
+    locks = tmp_path / "locks"
+    shutil.copytree(pins.LOCKS, locks)
+    monkeypatch.setattr(pins, "LOCKS", locks)
+    assert key() == keys[0]
+    monkeypatch.setattr(pins, "LOCKS", locks.rename(tmp_path / "newer"))
+    lock = pins.LOCKS / "cu130.txt"
+    lock.write_text(lock.read_text().replace("nvidia-cuda-nvcc==13.0.", "nvidia-cuda-nvcc==13.0.9"))
+    keys.append(key())
+    assert len(set(keys)) == len(keys)
+
+
+def test_an_image_may_have_a_toolkit_that_could_not_be_laid_out(site: Site) -> None:
+    image = f"container: {{images: {{cu130: {{{this_arch()}: example.com/cuda}}}}}}"
+    says = f'{CUDA}, cuda_libraries=("cudnn",)'
+    (made,), _ = planned(site, Axes(compute="cu130"), says=says, settings=image, builder="container")
+    assert made.toolkit is None
+    with pytest.raises(ToolchainError, match="CUDA has no library 'cudnn'"):
+        planned(site, Axes(compute="cu130"), says=says, builder="container")
 
 
 @pytest.mark.parametrize(

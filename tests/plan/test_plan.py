@@ -77,6 +77,9 @@ def test_the_build_key_changes_with_what_decides_the_wheel_and_only_with_that() 
         one(target=Target(python="3.12", arch="x86_64")).key,
         one(target=Target(python="3.11", arch="aarch64")).key,
         one(suffix=".post1").key,
+        replace(one(), image_pin="sha256:1").key,
+        replace(one(), create_args=("--env=CFLAGS=-O0",)).key,
+        replace(one(), toolkit="1").key,
     ]
     assert len({key, *others}) == 1 + len(others)
 

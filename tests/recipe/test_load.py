@@ -94,11 +94,42 @@ def test_a_missing_key_is_named(site: Site) -> None:
         ("environment={'A': (1,)}", "environment: expected a dict of strings"),
         ('python="3.x"', "python: Invalid specifier"),
         ('build_requires=("cmake >",)', "build_requires: "),
+        ("memory_per_job=-1", "memory_per_job: -1 is no number of gigabytes"),
+        ('memory_per_job=float("nan")', "memory_per_job: nan is no number of gigabytes"),
+        ('arch=("arm64",)', "arch: there is no 'arm64' .did you mean 'aarch64'.*: there are x86_64, aarch64"),
     ],
 )
-def test_values_of_the_wrong_type_are_refused(site: Site, field: str, message: str) -> None:
+def test_values_that_make_no_sense_are_refused(site: Site, field: str, message: str) -> None:
     write(site, GOOD.replace("    source=", f"    {field},\n    source="))
     with pytest.raises(RecipeError, match=f":9: {message}"):
+        load(site.recipes, "torch-scatter")
+
+
+@pytest.mark.parametrize(
+    ("variants", "field", "message"),
+    [
+        (
+            '"hdim64",',
+            'environment={"H": when("64", variant="hdim46")}',
+            r"environment: when\('64'\): variant: there is no 'hdim46' \(did you mean 'hdim64'\?\): there are hdim64",
+        ),
+        (
+            '"hdim64",',
+            'environment={"H": (when("64", variant="hdim64"), when("1", variant="small"))}',
+            r"environment: when\('1'\): variant: there is no 'small': there are hdim64",
+        ),
+        ("", 'build_requires=(when("a", variant="x"),)', ".*: the recipe has no variants"),
+        (
+            "",
+            'patches_when=(when("a.patch", arch="arm64"),)',
+            r"patches_when: when\('a.patch'\): arch: there is no",
+        ),
+    ],
+)
+def test_a_condition_that_never_holds_is_refused(site: Site, variants: str, field: str, message: str) -> None:
+    text = GOOD.replace("Recipe, Sdist", "Recipe, Sdist, when")
+    write(site, text.replace("    source=", f"    variants=({variants}),\n    {field},\n    source="))
+    with pytest.raises(RecipeError, match=f":10: {message}"):
         load(site.recipes, "torch-scatter")
 
 

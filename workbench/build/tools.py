@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import ToolchainError
+from workbench.files import sha256_of
 from workbench.plan.target import this_arch
 from workbench.toolchain import cross, cuda, torch
 from workbench.toolchain.compilers import cross_gcc_below
 from workbench.toolchain.environment import Equipment, cuda_environment, joined
 from workbench.toolchain.gpu import check_gpus
-from workbench.toolchain.pins import release_of
+from workbench.toolchain.pins import digest, release_of
 
 if TYPE_CHECKING:
     from workbench.environment import Environment
@@ -79,19 +80,40 @@ class Tools:
         return package
 
 
-def expect_toolkit(plan: Plan, site: Site) -> None:
-    """Raise ToolchainError where no toolkit for a plan can be laid out, as far as the locks tell: nothing is fetched.
+def expect_toolkit(plan: Plan, site: Site) -> str | None:
+    """Return what tells a plan's CUDA toolkit from others, for the build key; None without CUDA.
 
-    What a toolkit of the site's own or an image knows shows when it is used.
+    Of the site's own that is its path and what it says of its parts, of another its pins. An image that is named for
+    the compute platform may have one itself, which only running it would tell: it gets the one that would be mounted,
+    or None where none could be laid out.
+
+    Raises ToolchainError where none can be, as far as the locks tell: nothing is fetched. What a toolkit of the site's
+    own or an image knows shows when it is used.
     """
     target, settings = plan.target, site.settings
-    if plan.builder == "container":
-        brought = target.arch in settings.container.images.get(target.compute, {})
-    else:
-        brought = target.compute in settings.cuda and target.arch == this_arch()
-    if target.cuda and not brought:
+    if not target.cuda:
+        return None
+    if named := _of_site(target, site):
+        return _identity(named)
+    try:
         release = release_of(target.compute)
         check_gpus(target.gpu, version=release.version, known=release.gpus)
+        return digest(release.requirements(plan.recipe.cuda_libraries))
+    except ToolchainError:
+        if plan.builder == "container" and target.arch in settings.container.images.get(target.compute, {}):
+            return None
+        raise
+
+
+def _of_site(target: Target, site: Site) -> Path | None:
+    """Return the toolkit that the site names for a target; those are for this machine's architecture."""
+    named = site.settings.cuda.get(target.compute)
+    return Path(named) if named and target.arch == this_arch() else None
+
+
+def _identity(toolkit: Path) -> str:
+    parts = toolkit / "version.json"  # NVIDIA's installers write it, with the release of each part
+    return f"{toolkit} {sha256_of(parts)}" if parts.is_file() else str(toolkit)
 
 
 def require_whole(toolkit: Path | None, site: Site) -> None:
@@ -108,12 +130,9 @@ def toolkit_for(plan: Plan, site: Site) -> Path | None:
     target = plan.target
     if not target.cuda:
         return None
-    named = site.settings.cuda.get(target.compute)
-    if named and target.arch == this_arch():
-        toolkit = Path(named)
-    else:
-        libraries = plan.recipe.cuda_libraries
-        toolkit = cuda.lay_out(target.compute, target.arch, cache=site.cache, components=libraries)
+    toolkit = _of_site(target, site) or cuda.lay_out(
+        target.compute, target.arch, cache=site.cache, components=plan.recipe.cuda_libraries
+    )
     version = cuda.version_of(toolkit)
     if version != target.cuda:
         raise ToolchainError(f"workbench.yaml: cuda.{target.compute}: {toolkit} is CUDA {version}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidName, canonicalize_name
+from packaging.version import Version
 
 from workbench.console import answer, step
 from workbench.errors import SourceError, UsageError
@@ -171,7 +172,7 @@ def _pin_git(request: Request) -> tuple[str, Git]:
         except SourceError as error:
             at.fail(f"its version and its submodules stay unknown: {error}")
     tagged = _TAG_VERSION.fullmatch(found.tag or "")
-    version = tagged[1] if tagged else static_version(files) or UNSET_VERSION
+    version = str(Version(tagged[1])) if tagged else static_version(files) or UNSET_VERSION
     return version, Git(
         url=url, commit=found.commit, branch=found.branch, tag=found.tag, submodules=".gitmodules" in files
     )
@@ -190,7 +191,7 @@ def _pin_sdist(text: str) -> tuple[str, Sdist]:
         raise UsageError(f"--source {PYPI}{text}: neither extras nor conditions, only {plainly}")
     version = pins[0].version
     _, sha256 = pin_sdist(requirement.name, version)
-    return version, Sdist(name=requirement.name, sha256=sha256)
+    return str(Version(version)), Sdist(name=requirement.name, sha256=sha256)
 
 
 def render(recipe: Recipe) -> str:

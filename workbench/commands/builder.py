@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, get_args
 
 from workbench.container.cibw import resolve_image
-from workbench.container.engine import Engine, find_engine, find_image, is_emulated
+from workbench.container.engine import Engine, Image, find_engine, find_image, is_emulated
 from workbench.container.pick import pick_builder
 from workbench.errors import ContainerError, UsageError, nearest
 from workbench.plan.plan import Builder, Plan
@@ -46,9 +46,11 @@ def assign(plan: Plan, wanted: str, site: Site) -> Plan:
             cross=_can_cross(arch),
             emulated=is_emulated(arch),
         )
-        return replace(plan, builder=builder, why=why, image=image if builder == "container" else None)
+        if builder == "container":
+            return _in_container(plan, image, why, site)
+        return replace(plan, builder=builder, why=why)
     if wanted == "container":
-        return replace(plan, builder="container", why="as asked", image=image)
+        return _in_container(plan, image, "as asked", site)
     if (wanted == "host") != (arch == this_arch()):
         raise UsageError(
             f"--builder {wanted}: {arch} is {'not ' if wanted == 'host' else ''}this machine's own architecture: "
@@ -70,7 +72,27 @@ def _with_rocm(plan: Plan, wanted: str, site: Site) -> Plan:
             f"nothing here builds for {compute}: it takes an image that has ROCm, named in workbench.yaml "
             f"(container.images.{compute}.{arch})"
         )
-    return replace(plan, builder="container", why=f"{compute} is built in an image that has it", image=image)
+    return _in_container(plan, image, f"{compute} is built in an image that has it", site)
+
+
+def _in_container(plan: Plan, image: str, why: str, site: Site) -> Plan:
+    """Return a plan that is built in an image, and which that is where its name stands for one after the other.
+
+    That is the reference that cibuildwheel pins for a policy, and the id of an image that was made here. One of a
+    registry is what its name says: whether it lies here already must change no key.
+    """
+    reference = resolve_image(image, plan.target.arch)
+    pin = reference if reference != image else None
+    if image.startswith("localhost/") and (found := _image(site, image)):
+        pin = found.id
+    return replace(
+        plan,
+        builder="container",
+        why=why,
+        image=image,
+        image_pin=pin,
+        create_args=site.settings.container.create_args,
+    )
 
 
 def _container(plan: Plan, site: Site, name: str) -> tuple[bool, str]:
@@ -78,7 +100,7 @@ def _container(plan: Plan, site: Site, name: str) -> tuple[bool, str]:
     engine = _engine(site)
     if isinstance(engine, str):
         return False, engine
-    image = find_image(engine, resolve_image(name, plan.target.arch))
+    image = _image(site, resolve_image(name, plan.target.arch))
     if image is None:
         return False, f"{engine.name} has no image {name}"
     if image.pythons and plan.target.python not in image.pythons:
@@ -93,6 +115,13 @@ def _engine(site: Site) -> Engine | str:
         return find_engine(site.settings.container.engine)
     except ContainerError as error:
         return str(error).partition("\n")[0]
+
+
+@cache
+def _image(site: Site, name: str) -> Image | None:
+    """Return an image that the engine has, asked for once: a matrix has many cells."""
+    engine = _engine(site)
+    return None if isinstance(engine, str) else find_image(engine, name)
 
 
 def _can_cross(arch: str) -> bool:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from packaging.utils import parse_wheel_filename
 
+from workbench import record
 from workbench.build.interpreter import find_interpreter
 from workbench.commands.index import served
 from workbench.commands.summary import pinned
@@ -19,18 +21,21 @@ from workbench.commands.verify import arch_of, emulated, python_of
 from workbench.console import step
 from workbench.environment import Environment
 from workbench.errors import CommandFailed, InstallFailed, SettingsError
+from workbench.files import write_whole
 from workbench.plan.target import this_arch
 from workbench.process import run
-from workbench.recipe.load import load
+from workbench.recipe.load import load, names
 from workbench.registry.file import load as load_registry
 from workbench.registry.filename import label
 from workbench.store.opening import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from importlib.metadata import Distribution
 
     from packaging.version import Version
 
+    from workbench.recipe.model import Recipe
     from workbench.registry.model import PublishedWheel
     from workbench.site import Site
 
@@ -66,18 +71,40 @@ def published_cells(site: Site) -> tuple[Cell, ...]:
     return tuple(cell for _, cell in newest.values())
 
 
-def prove(cells: Sequence[Cell], site: Site, *, installers: Sequence[Installer] = ("pip", "uv")) -> None:
+def prove(cells: Sequence[Cell], site: Site) -> None:
     """Install each cell's wheel from the index in a fresh environment for each installer, and run its smoke test.
 
     The wheel is pinned to the hash in the registry and comes from our index alone: the public one, or without a
-    public URL the store's folder, served on loopback. What it requires comes from the package index.
+    public URL the store's folder, served on loopback. What it requires comes from the package index. Where its package
+    has no recipe, its modules are imported. That a wheel was proved is kept, for `unproved`.
 
-    Raises InstallFailed.
+    Raises InstallFailed; ToolMissing without the cell's Python.
     """
+    if not cells:
+        return
     with _index_url(site) as index_url:
         for cell in cells:
-            for installer in installers:
+            for installer in get_args(Installer):
                 _prove(cell, index_url, site, installer)
+            write_whole(_mark(cell, site), cell.wheel.sha256)
+
+
+def unproved(cells: Sequence[Cell], site: Site) -> tuple[Cell, ...]:
+    """Return those cells that were never proved here against the site's store: a proof failed, or was ended."""
+    return tuple(cell for cell in cells if _kept(_mark(cell, site)) != cell.wheel.sha256)
+
+
+def _mark(cell: Cell, site: Site) -> Path:
+    """Return the file that says which bytes of a wheel were proved. A folder for each place that it may lie in."""
+    place = f"{open_store(site).place} {site.settings.public_url or ''}"
+    return site.state / "proved" / hashlib.sha256(place.encode()).hexdigest()[:16] / cell.wheel.filename
+
+
+def _kept(mark: Path) -> str | None:
+    try:
+        return mark.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 @contextmanager
@@ -94,10 +121,10 @@ def _index_url(site: Site) -> Iterator[str]:
 
 
 def _prove(cell: Cell, index_url: str, site: Site, installer: Installer) -> None:
-    recipe = load(site.recipes, cell.package)
+    recipe = load(site.recipes, cell.package) if cell.package in names(site.recipes) else None
+    test_requires = recipe.test_requires if recipe else ()
     name, version, _, _ = parse_wheel_filename(cell.wheel.filename)
     exact = pinned(name, version)
-    code = recipe.smoke_test or f"import {recipe.modules[0]}"
     arch = arch_of(cell.wheel.filename)
     with (
         step(f"prove {name} {version} {arch} on Python {cell.python}: {installer} installs it") as at,
@@ -111,8 +138,9 @@ def _prove(cell: Cell, index_url: str, site: Site, installer: Installer) -> None
             if arch == this_arch():
                 environment = Environment.create(place / "env", python=find_interpreter(cell.python))
                 run([*_installing(installer, index_url, ["--python", environment.python]), *exactly])
-                environment.install([exact, *recipe.test_requires])
-                environment.run_code(code, cwd=place)
+                environment.install([exact, *test_requires])
+                (packages,) = environment.path.glob("lib/python*/site-packages")
+                environment.run_code(_code(recipe, _installed(name, packages)), cwd=place)
             else:
                 packages = place / "packages"
                 run([*_installing(installer, index_url, _foreign(installer, cell, arch, packages)), *exactly])
@@ -120,15 +148,27 @@ def _prove(cell: Cell, index_url: str, site: Site, installer: Installer) -> None
                 if python is None:
                     at.outcome = "not run: no Python of that architecture here"
                     return
-                (installed,) = distributions(name=name, path=[str(packages)])
-                requires = installed.requires or []
-                python.install([*requires, *recipe.test_requires], packages)
-                python.run_code(code, packages=packages, cwd=place)
-            at.outcome = "the smoke test passes"
+                installed = _installed(name, packages)
+                python.install([*(installed.requires or []), *test_requires], packages)
+                python.run_code(_code(recipe, installed), packages=packages, cwd=place)
+            at.outcome = "the smoke test passes" if recipe else "its modules import"
         except CommandFailed as error:
             raise InstallFailed(
                 f"{cell.wheel.filename} is published, but does not install with {installer}: {error}"
             ) from error
+
+
+def _installed(name: str, packages: Path) -> Distribution:
+    (installed,) = distributions(name=name, path=[str(packages)])
+    return installed
+
+
+def _code(recipe: Recipe | None, installed: Distribution) -> str:
+    """Return the code that shows that what is installed works."""
+    if recipe is None:
+        modules = record.modules(map(str, installed.files or ()))
+        return f"import {', '.join(modules)}" if modules else ""
+    return recipe.smoke_test or f"import {recipe.modules[0]}"
 
 
 def _installing(installer: Installer, index_url: str, where: Sequence[str | Path]) -> list[str | Path]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+import shlex
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
 from packaging.utils import parse_wheel_filename
@@ -13,7 +14,8 @@ from workbench.build.interpreter import find_interpreter
 from workbench.build.workplace import Workplace
 from workbench.commands import built
 from workbench.commands.build import attempt, build_wheel, describe, find_built, require_all
-from workbench.commands.proof import Cell, prove
+from workbench.commands.builder import AUTO
+from workbench.commands.proof import Cell, prove, unproved
 from workbench.commands.request import plans
 from workbench.commands.summary import published_facts
 from workbench.commands.upload import upload
@@ -45,11 +47,16 @@ ATTEMPTS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Todo:
-    """What a release of a package has to do: the plans to build, those already published, the targets left out."""
+    """What a release of a package has to do: the plans to build, those already published, the targets left out.
 
+    `unproved` are those of what is published that were never proved here.
+    """
+
+    request: Request
     package: str
     plans: tuple[Plan, ...]
     published: tuple[tuple[Plan, PublishedWheel], ...]
+    unproved: tuple[Cell, ...]
     left_out: tuple[LeftOut, ...]
 
 
@@ -70,7 +77,7 @@ def todo(request: Request, site: Site, *, skip_build: bool = False) -> Todo:
         if wheel is None:
             _refuse_what_was_published(plan, registry, site)
             if skip_build:
-                _found_built(plan, site)
+                _found_built(plan, request, site)
             open_plans.append(plan)
         elif wheel.build_key == plan.key:
             done.append((plan, wheel))
@@ -79,8 +86,17 @@ def todo(request: Request, site: Site, *, skip_build: bool = False) -> Todo:
                 f"{wheel.filename} is published, built from other inputs than {plan.title} would be now; {_ANEW}"
             )
     return Todo(
-        package=wanted[0].recipe.name, plans=tuple(open_plans), published=tuple(done), left_out=left_out
+        request=request,
+        package=wanted[0].recipe.name,
+        plans=tuple(open_plans),
+        published=tuple(done),
+        unproved=unproved([_cell(plan, wheel) for plan, wheel in done], site),
+        left_out=left_out,
     )
+
+
+def _cell(plan: Plan, wheel: PublishedWheel) -> Cell:
+    return Cell(package=plan.recipe.name, python=plan.target.python, wheel=wheel)
 
 
 def _refuse_what_was_published(plan: Plan, registry: Registry, site: Site) -> None:
@@ -110,8 +126,8 @@ class Released:
     failures: tuple[Failure, ...] = ()
 
 
-def release(work: Todo, site: Site, *, jobs: int | None = None, skip_build: bool = False) -> Released:
-    """Build, repair, verify, publish and prove what is to be done.
+def release(work: Todo, site: Site, *, skip_build: bool = False) -> Released:
+    """Build, repair, verify, publish and prove what is to be done, and prove what was published and never proved.
 
     A wheel that this very plan made earlier is taken as it is; with `skip_build` there must be one. A wheel that
     does not verify is removed and, where that may help, built again, at most twice. A target that fails stops no
@@ -120,15 +136,14 @@ def release(work: Todo, site: Site, *, jobs: int | None = None, skip_build: bool
 
     Raises InstallFailed, what publishing raises, and what building raises that is not one target's.
     """
-    made, failures = attempt(work.plans, lambda plan: _verified(plan, site, jobs=jobs, skip_build=skip_build))
+    made, failures = attempt(
+        work.plans, lambda plan: _verified(plan, work.request, site, skip_build=skip_build)
+    )
     cells: tuple[Cell, ...] = ()
     if made:
         uploaded = upload([report for _, report in made], site)
         wheels = {planned.wheel.filename: planned.wheel for planned in uploaded.plan.wheels}
-        cells = tuple(
-            Cell(package=plan.recipe.name, python=plan.target.python, wheel=wheels[report.path.name])
-            for plan, report in made
-        )
+        cells = tuple(_cell(plan, wheels[report.path.name]) for plan, report in made)
     # of a variant the page has no cell; what this machine lacks says nothing of the package
     gaps = [_left_out(each) for each in work.left_out if each.target.variant is None and each.error is None]
     gaps += [
@@ -138,7 +153,7 @@ def release(work: Todo, site: Site, *, jobs: int | None = None, skip_build: bool
     ]
     if gaps:
         tell(site, open_store(site), work.package, gaps)
-    prove(cells, site)
+    prove((*cells, *work.unproved), site)
     return Released(cells=cells, failures=failures)
 
 
@@ -200,6 +215,8 @@ def report(work: Todo, released: Released, site: Site, *, dry_run: bool, json: b
         console.answer_summary(f"published {cell.wheel.filename}", published_facts(cell.wheel, site))
     for plan in work.plans if dry_run else ():
         console.answer(f"would build, repair, verify, publish and prove {plan.title} (key {plan.key})")
+    for cell in work.unproved if dry_run else ():
+        console.answer(f"would prove {cell.wheel.filename}: it was not proved here")
     require_all(released.failures, len(work.plans))
 
 
@@ -238,15 +255,15 @@ def _runs_on(platform: str, plan: Plan) -> bool:
     return platform.endswith(f"_{plan.target.arch}") and not newer
 
 
-def _verified(plan: Plan, site: Site, *, jobs: int | None, skip_build: bool) -> Report:
+def _verified(plan: Plan, request: Request, site: Site, *, skip_build: bool) -> Report:
     if plan.target.arch == this_arch():
         find_interpreter(plan.target.python)  # to verify and to prove: missed now, and not after the build
     place = Workplace.of(plan, site)
     for number in range(1, ATTEMPTS + 1):
-        earlier = _found_built(plan, site) if skip_build else find_built(plan, site)
+        earlier = _found_built(plan, request, site) if skip_build else find_built(plan, site)
         if earlier:
             console.note(f"· {earlier.name} was built earlier from the same inputs")
-        wheel = earlier or build_wheel(plan, site, jobs=jobs).path
+        wheel = earlier or build_wheel(plan, site, jobs=request.jobs).path
         (report,) = verify_wheels([wheel], site)
         if report.passed:
             if not earlier:
@@ -274,10 +291,24 @@ def _may_come_out_otherwise(report: Report) -> bool:
     return all(finding.check in ("archive", "record", "smoke") for finding in report.findings)
 
 
-def _found_built(plan: Plan, site: Site) -> Path:
+def _found_built(plan: Plan, request: Request, site: Site) -> Path:
     if earlier := find_built(plan, site):
         return earlier
     raise UsageError(
         f"--skip-build: no wheel in {site.wheels} was made by this plan of {plan.title}; "
-        f"run 'invoke build {plan.recipe.name} --python {plan.target.python}' first"
+        f"run '{_build_of(plan, request)}' first"
     )
+
+
+def _build_of(plan: Plan, request: Request) -> str:
+    """Return the command line that builds one plan of a request: what was asked for, of each axis the plan's own."""
+    words = ["invoke", "build", plan.recipe.name]
+    for axis in fields(request.axes):
+        value = getattr(plan.target, axis.name)
+        if value and (axis.name == "python" or getattr(request.axes, axis.name)):
+            words += [f"--{axis.name}", value if isinstance(value, str) else ",".join(value)]
+    if request.builder != AUTO:
+        words += ["--builder", request.builder]
+    if request.suffix:
+        words += ["--version-suffix", request.suffix]
+    return shlex.join(words)

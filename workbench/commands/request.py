@@ -82,8 +82,7 @@ def _assigned(plan: Plan, builder: str, site: Site) -> Plan:
     """Return a plan with its builder, which has what it needs as far as that can be told without a download."""
     plan = assign(plan, builder, site)
     _require_policy(plan)
-    expect_toolkit(plan, site)
-    return plan
+    return replace(plan, toolkit=expect_toolkit(plan, site))
 
 
 def _require_policy(plan: Plan) -> None:

@@ -11,8 +11,9 @@ from workbench.build.interpreter import find_interpreter
 from workbench.commands import built
 from workbench.errors import ContainerError, ToolMissing, UsageError, VerificationFailed, WorkbenchError
 from workbench.files import expect_file
-from workbench.plan.target import ARCHITECTURES, is_amd, this_arch, this_python
+from workbench.plan.target import is_amd, this_arch, this_python
 from workbench.recipe.load import load, names
+from workbench.recipe.model import ARCHITECTURES
 from workbench.toolchain.emulated import EmulatedPython, emulated_python
 from workbench.verify.engine import Request, verify
 from workbench.verify.report import checks_table, findings_text
@@ -66,7 +67,7 @@ def require_passed(reports: Sequence[Report]) -> None:
 
 
 def _request(wheel: Path, site: Site, gpu: tuple[str, ...]) -> Request:
-    """Ask for a wheel what its recipe says; for one without a recipe, that its own modules import."""
+    """Ask for a wheel what its recipe says; for one without a recipe, that it is sound and installs."""
     try:
         name, *_ = parse_wheel_filename(wheel.name)
     except InvalidWheelFilename:

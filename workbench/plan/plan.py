@@ -1,7 +1,6 @@
-"""The plan: everything that decides what a build makes, as one value.
+"""The plan: what recipe, site and request say of a build, as one value.
 
-A dry run prints the plan that the real run would execute, and the build key is a hash of it, so two runs with the
-same key would make the same wheel.
+A dry run prints the plan that the real run would execute, and the build key is a hash of it.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 Builder = Literal["host", "cross", "container"]
 """This machine for its own architecture, this machine for another one, or cibuildwheel in a container."""
 
-KEY_FORMAT = 1
+KEY_FORMAT = 2
 """Raised when the way of building changes so that the same inputs give another wheel."""
 
 
@@ -40,6 +39,9 @@ class Plan:
     `version` is the wheel's: the recipe's, with the suffix and the local version. `requires` are requirements
     (PEP 508) that the wheel gets on top of its own: the torch that it is bound to. `builder` makes it, in `image`
     where that is a container, and `why` says how it came to be chosen. `glibc` is the newest that it may need.
+
+    What those are that a name may stand for in turn: `image_pin` says which image, `toolkit` which CUDA toolkit,
+    `create_args` are what the site adds when a container is made.
     """
 
     recipe: Recipe
@@ -55,6 +57,9 @@ class Plan:
     requires: tuple[str, ...] = ()
     builder: Builder = "host"
     image: str | None = None
+    image_pin: str | None = None
+    create_args: tuple[str, ...] = ()
+    toolkit: str | None = None
     glibc: str | None = None
     why: str = ""
 
@@ -70,7 +75,7 @@ class Plan:
 
     @property
     def key(self) -> str | None:
-        """The build key: SHA-256 (hex) of all that decides what is built. None where the source has no pin.
+        """The build key: SHA-256 (hex) of what docs/recipes.md lists. None where the source has no pin.
 
         The smoke test, the description and the like are not in it: changing them changes no wheel.
         """
@@ -85,6 +90,9 @@ class Plan:
             "target": asdict(self.target),
             "builder": self.builder,
             "image": self.image,
+            "image_pin": self.image_pin,
+            "create_args": self.create_args,
+            "toolkit": self.toolkit,
             "glibc": self.glibc,
             "build_requires": self.build_requires,
             "before_all": self.before_all if self.builder == "container" else (),

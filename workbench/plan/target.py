@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import UsageError
 from workbench.plan.gpu import can_be_asked_for
-from workbench.recipe.model import VARIANT
+from workbench.recipe.model import ARCHITECTURES, VARIANT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,8 +20,6 @@ _TORCH = re.compile(r"\d+\.\d+(\.\d+)?")
 _COMPUTE = re.compile(r"cpu|cu\d{3}|rocm\d+\.\d+")
 _AMD_GPU = re.compile(r"gfx[0-9a-f]{3,4}")
 _GLIBC = re.compile(r"2\.\d{1,2}")
-
-ARCHITECTURES = ("x86_64", "aarch64")
 
 DEFAULT_GPU = ("sm_121",)
 """GB10, the GPU of a DGX Spark: what a CUDA wheel is built for unless somebody says otherwise."""

@@ -6,6 +6,7 @@ is repaired, how one sees that it works.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,13 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name, is_normalized_name
 from packaging.version import InvalidVersion, Version
 
-from workbench.errors import RecipeError
+from workbench.errors import RecipeError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+ARCHITECTURES = ("x86_64", "aarch64")
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 VARIANT = re.compile(r"[a-z0-9]+")
@@ -198,8 +201,31 @@ class Recipe:
         for each in self.variants:
             if not VARIANT.fullmatch(each):
                 raise RecipeError(f"variants: {each!r} is no name for a variant: small letters and digits")
+        self._require_possible()
         object.__setattr__(self, "patches", self.patches or self.name)
         object.__setattr__(self, "modules", self.modules or (self.name.replace("-", "_"),))
+
+    def _require_possible(self) -> None:
+        """Raise RecipeError for an architecture or a variant that there is not, and for less than no memory."""
+        if not 0 <= self.memory_per_job < math.inf:
+            raise RecipeError(
+                f"memory_per_job: {self.memory_per_job!r} is no number of gigabytes: write one above 0, or leave it "
+                "away"
+            )
+        for arch in self.arch:
+            _require_known("arch", arch, ARCHITECTURES)
+        for each in fields(self):
+            for part in _parts(getattr(self, each.name)):
+                if isinstance(part, When):
+                    key = f"{each.name}: when({part.value!r})"
+                    _require_known(f"{key}: arch", part.arch, ARCHITECTURES)
+                    _require_known(f"{key}: variant", part.variant, self.variants)
+
+
+def _require_known(key: str, word: str | None, known: tuple[str, ...]) -> None:
+    if word is not None and word not in known:
+        there_are = f"there are {', '.join(known)}" if known else "the recipe has no variants"
+        raise RecipeError(f"{key}: there is no {word!r}{nearest(word, known)}: {there_are}")
 
 
 def _parse(key: str, kind: Callable[[str], object], text: str, invalid: type[ValueError]) -> None:

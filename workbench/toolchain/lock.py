@@ -11,8 +11,9 @@ from pathlib import Path
 
 from workbench.environment import index_environment
 from workbench.files import write_whole
-from workbench.plan.target import ARCHITECTURES, this_arch
+from workbench.plan.target import this_arch
 from workbench.process import run
+from workbench.recipe.model import ARCHITECTURES
 from workbench.toolchain.cuda import gpus_of, lay_out
 from workbench.toolchain.pins import LOCKS, entries
 
