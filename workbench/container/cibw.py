@@ -308,7 +308,8 @@ def resolve_image(image: str, arch: str) -> str:
 
 
 def _remove(engine: Engine, label: str) -> None:
-    found = run([engine.name, "ps", "--all", "--quiet", f"--filter=label={label}"], check=False)
+    listing = [engine.name, "ps", "--all", "--quiet", f"--filter=label={label}"]
+    found = run(listing, check=False, stdout_only=True)
     if containers := found.output.split():
         run([engine.name, "rm", "--force", "--volumes", *containers], check=False)
 

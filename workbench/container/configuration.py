@@ -42,7 +42,7 @@ PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY",
 
 def read_pip_options() -> dict[str, str]:
     """Return the options that the user's pip runs with, from its files and variables."""
-    done = run([sys.executable, "-m", "pip", "config", "list"], check=False)
+    done = run([sys.executable, "-m", "pip", "config", "list"], check=False, stdout_only=True)
     return parse_pip_options(done.output)
 
 

@@ -238,7 +238,7 @@ def _move_scripts(source: Path, into: Path, python: str) -> None:
 def _compile(root: Path, folders: Sequence[Path], python: str) -> None:
     """Byte-compile what the packages' scripts would have: each container would do it again, and emulated slowly."""
     search = ["uv", "python", "find", "--system", "--no-project", "--no-python-downloads", python]
-    found = run(search, check=False)
+    found = run(search, check=False, stdout_only=True)
     if found.status == 0:
         options = ("-q", "-j0", "--invalidation-mode", "unchecked-hash", "-s", root, "-p", "/")
         # Debian's library holds files that are no Python of this version; the rest is compiled all the same

@@ -77,7 +77,8 @@ def cross_gcc_below(ceiling: str | None, arch: str, *, cache: Path) -> CrossGcc:
 def glibc_of(compiler: CrossGcc) -> str:
     """Return the version of the C library that a compiler links with: ``2.36``."""
     preprocess = ["-E", "-dM", "-include", "features.h", "-x", "c", "/dev/null"]
-    macros = dict(re.findall(r"^#define (\w+) (\d+)$", run([compiler.cc, *preprocess]).output, re.MULTILINE))
+    listed = run([compiler.cc, *preprocess], stdout_only=True).output
+    macros = dict(re.findall(r"^#define (\w+) (\d+)$", listed, re.MULTILINE))
     return f"{macros['__GLIBC__']}.{macros['__GLIBC_MINOR__']}"
 
 
