@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from workbench.build.build import build
+from tests.build.raw import built
 from workbench.errors import BuildFailed, ToolchainError, WorkbenchError
 from workbench.plan.plan import plan
 from workbench.plan.target import Target, this_arch, this_python
@@ -84,7 +84,7 @@ def test_what_a_shell_tells_compilers_decides_no_wheel(
     for name in LEAKS:
         monkeypatch.setenv(name, "leak")
     monkeypatch.setenv("HTTPS_PROXY_OF_MINE", "kept")
-    with zipfile.ZipFile(build(planned(tmp_path), site)) as wheel:
+    with zipfile.ZipFile(built(planned(tmp_path), site)) as wheel:
         told = dict(
             line.split("=", 1) for line in wheel.read("environment").decode().splitlines() if "=" in line
         )
@@ -95,7 +95,7 @@ def test_what_a_shell_tells_compilers_decides_no_wheel(
 
 def failure(wanted: Plan, site: Site) -> WorkbenchError:
     with pytest.raises(WorkbenchError) as caught:
-        build(wanted, site)
+        built(wanted, site)
     return caught.value
 
 

@@ -106,13 +106,21 @@ def build_wheel(plan: Plan, site: Site, *, jobs: int | None = None) -> Repaired:
 
     The tree stays, for whoever looks at the wheel and finds fault with it.
 
-    Raises what fetching, patching, building and repairing raise.
+    Raises UsageError while another process builds the plan, and what fetching, patching, building and repairing raise.
     """
     console.note(f"· {plan.title}: builder {plan.builder}, {plan.why}")
-    raw = build(plan, site, jobs=jobs)
-    if plan.requires or parse_wheel_filename(raw.name)[1] != plan.version:
-        raw = restamp(raw, plan.version, requires=plan.requires)
     place = Workplace.of(plan, site)
+    # up to the notes: what another process cleared away before them would be this one's wheel and log
+    with place.opened(site):
+        raw = build(place, site, jobs=jobs)
+        if plan.requires or parse_wheel_filename(raw.name)[1] != plan.version:
+            raw = restamp(raw, plan.version, requires=plan.requires)
+        return _finish(raw, place, site)
+
+
+def _finish(raw: Path, place: Workplace, site: Site) -> Repaired:
+    """Repair a plan's wheel into ``wheels/``, and keep there how it was made. Raises RepairFailed."""
+    plan = place.plan
     before = {wheel.name for wheel in site.wheels.glob("*.whl")}
     with console.step(f"repair {raw.name}") as at:
         try:
