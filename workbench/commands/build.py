@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from packaging.utils import parse_wheel_filename
 
 from workbench import console
 from workbench.build.build import build
+from workbench.build.tools import compiler_for
 from workbench.build.workplace import Workplace
 from workbench.commands import built
 from workbench.commands.summary import source_facts, source_line, tags_of
@@ -29,6 +29,7 @@ from workbench.verify.checks import parse_filename
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from workbench.errors import WorkbenchError
     from workbench.plan.plan import LeftOut, Plan
@@ -122,6 +123,7 @@ def _finish(raw: Path, place: Workplace, site: Site) -> Repaired:
     """Repair a plan's wheel into ``wheels/``, and keep there how it was made. Raises RepairFailed."""
     plan = place.plan
     before = {wheel.name for wheel in site.wheels.glob("*.whl")}
+    compiler = compiler_for(plan, site) if plan.builder == "cross" else None
     with console.step(f"repair {raw.name}") as at:
         try:
             repaired = repair(
@@ -130,9 +132,7 @@ def _finish(raw: Path, place: Workplace, site: Site) -> Repaired:
                 exclude=plan.repair_exclude,
                 glibc_ceiling=plan.glibc,
                 # what a cross build links to lies beside its compiler, not among this machine's own libraries
-                library_path=[Path(f"/usr/{plan.target.arch}-linux-gnu/lib")]
-                if plan.builder == "cross"
-                else (),
+                library_path=[compiler.libraries] if compiler else (),
             )
         except RepairFailed as error:
             raise RepairFailed(f"{error}\n{place.kept}") from error
