@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import zipfile
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.conftest import invoke
+from workbench.build.host import build_here
+from workbench.commands.build import build_wheel
+from workbench.commands.request import Request, plans
+from workbench.container.engine import Engine
+from workbench.errors import VerificationFailed
+from workbench.plan.target import this_arch
+from workbench.site import Site
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.commands.conftest import Demo
+
+RUNTIME_IMAGE = "container: {{runtime_images: {{cpu: {{{arch}: mine}}}}}}\n"
 
 OPENMP = """\
 #include <omp.h>
@@ -34,3 +47,37 @@ def test_a_cross_build_for_an_old_glibc_brings_the_libraries_of_its_own_compiler
     (wheel,) = json.loads(made.stdout)["wheels"]
     (grafted,) = wheel["grafted"]
     assert grafted.startswith("libgomp-")
+
+
+def test_a_wheel_is_tried_as_it_will_be_published(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its version, its requirements and its RPATHs; what fails there is not in ``wheels/``."""
+    (demo.site.root / "workbench.yaml").write_text(RUNTIME_IMAGE.format(arch=this_arch()))
+    site = Site(demo.site.root)
+    ((here,), _) = plans(Request(name="demo", builder="host", suffix=".post1"), site)
+    plan = replace(here, builder="container", image="mine", requires=("packaging",))
+    tried: list[tuple[str, bytes]] = []
+
+    def look(wheel: Path, **_: Any) -> None:
+        with zipfile.ZipFile(wheel) as archive:
+            tried.append((wheel.name, archive.read("demo-1.0.post1.dist-info/METADATA")))
+
+    def fail(wheel: Path, **_: Any) -> None:
+        raise VerificationFailed(f"{wheel.name} does not work in mine")
+
+    engine = Engine(name="podman", version="4.3.1", storage=demo.site.root)
+    monkeypatch.setattr("workbench.commands.build.find_engine", lambda _: engine)
+    monkeypatch.setattr("workbench.build.build.build_in_container", build_here)
+
+    monkeypatch.setattr("workbench.commands.build.try_wheel", fail)
+    with pytest.raises(
+        VerificationFailed, match=r"(?s)does not work in mine\nThe tree is kept: .*The whole log: "
+    ):
+        build_wheel(plan, site)
+    assert not list(site.wheels.iterdir())
+
+    monkeypatch.setattr("workbench.commands.build.try_wheel", look)
+    made = build_wheel(plan, site)
+    ((name, metadata),) = tried
+    assert name == made.path.name
+    assert "manylinux" in name
+    assert b"Requires-Dist: packaging" in metadata
