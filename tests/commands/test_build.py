@@ -81,3 +81,26 @@ def test_a_wheel_is_tried_as_it_will_be_published(demo: Demo, monkeypatch: pytes
     assert name == made.path.name
     assert "manylinux" in name
     assert b"Requires-Dist: packaging" in metadata
+
+
+@pytest.mark.parametrize("damage", ["of other bytes", "cut short"])
+def test_a_wheel_that_its_notes_do_not_speak_of_is_built_again(demo: Demo, damage: str) -> None:
+    """A build that was killed between the wheel and its notes leaves those of the wheel before."""
+    assert invoke("build", "demo").status == 0
+    (wheel,) = demo.wheels()
+    notes = wheel.with_name(f"{wheel.name}.build.json")
+    noted = notes.read_text()
+    digest = json.loads(noted)["record_sha256"]
+    notes.write_text(noted[:-10] if damage == "cut short" else noted.replace(digest, "0" * 64))
+    (cell,) = json.loads(invoke("matrix", "demo", "--json").stdout)
+    assert cell["state"] == "to build"
+    done = invoke("release", "demo")
+    assert done.status == 0, done.stderr
+    assert json.loads(notes.read_text())["record_sha256"] == digest
+
+
+def test_a_wheel_from_a_folder_that_replaces_another_says_so(demo: Demo) -> None:
+    words = ("build", "demo", "--source-dir", demo.repository)
+    assert "is replaced" not in invoke(*words).stderr
+    (wheel,) = demo.wheels()
+    assert f"· {wheel} was there: it is replaced\n" in invoke(*words).stderr

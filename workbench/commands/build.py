@@ -24,6 +24,7 @@ from workbench.errors import (
     ToolchainError,
     ToolMissing,
     VerificationFailed,
+    WorkbenchError,
 )
 from workbench.recipe.model import Git, LocalFolder, Sdist
 from workbench.registry.model import BuildFacts, PatchApplied
@@ -34,7 +35,6 @@ from workbench.verify.checks import parse_filename
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from workbench.errors import WorkbenchError
     from workbench.plan.plan import LeftOut, Plan
     from workbench.site import Site
 
@@ -137,7 +137,9 @@ def _finish(raw: Path, place: Workplace, site: Site) -> Repaired:
         repaired = _repaired(raw, Path(folder), place, site)
         _try(repaired.path, place, site)
         wheel = site.wheels / repaired.path.name
-        if wheel.exists() and built.noted_key(wheel) != plan.key:
+        if wheel.exists() and plan.key is None:
+            console.note(f"· {wheel} was there: it is replaced")
+        elif wheel.exists() and built.noted_key(wheel) != plan.key:
             console.note(f"· {wheel} was there, built from other inputs: it is replaced")
         repaired.path.replace(wheel)
     built.keep(
@@ -191,13 +193,19 @@ def _try(wheel: Path, place: Workplace, site: Site) -> None:
 
 
 def find_built(plan: Plan, site: Site) -> Path | None:
-    """Return the wheel in ``wheels/`` that this very plan made earlier, or None."""
+    """Return the wheel in ``wheels/`` that this very plan made earlier, or None.
+
+    One that its notes do not speak of is none of them: a build that was killed between the two leaves such a wheel.
+    """
     if plan.key is None:
         return None
     for wheel in sorted(site.wheels.glob("*.whl")):
         filename = parse_filename(wheel.name)
         if filename and (filename.name, filename.version) == (plan.recipe.name, plan.version):
-            known = built.recall(wheel)
+            try:
+                known = built.recall(wheel)
+            except WorkbenchError:
+                continue
             if known and known.build_key == plan.key:
                 return wheel
     return None
