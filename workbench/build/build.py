@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from packaging.utils import parse_wheel_filename
+from packaging.version import Version
 
 from workbench.build import memory
 from workbench.build.container import build_in_container
@@ -71,7 +72,7 @@ def _check(wheel: Path, place: Workplace) -> None:
     """Raise BuildFailed where the wheel is of another package, version or machine than the plan's."""
     recipe, arch = place.plan.recipe, place.plan.target.arch
     name, version, _, tags = parse_wheel_filename(wheel.name)
-    if (name, str(version)) != (recipe.name, recipe.version):
+    if (name, version) != (recipe.name, Version(recipe.version)):
         raise place.failed(f"it made {wheel.name}, and the recipe says {recipe.name} {recipe.version}")
     if any(tag.platform != "any" and not tag.platform.endswith(arch) for tag in tags):
         raise place.failed(f"it made {wheel.name}, which is not for {arch}")
