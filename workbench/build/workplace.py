@@ -90,7 +90,7 @@ class Workplace:
             raise self.failed("the source has neither pyproject.toml nor setup.py at its top")
         try:
             table = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise self.failed(f"its pyproject.toml is not TOML: {error}") from error
         system = table.get("build-system")
         return {**LEGACY, **system} if system else LEGACY
