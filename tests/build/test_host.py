@@ -66,6 +66,13 @@ def planned(
     return made
 
 
+def environment(wheel: Path) -> dict[str, str]:
+    """Return the variables that a backend has put into its wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        lines = archive.read("environment").decode().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
 LEAKS = (
     "CC",
     "CFLAGS",
@@ -84,10 +91,7 @@ def test_what_a_shell_tells_compilers_decides_no_wheel(
     for name in LEAKS:
         monkeypatch.setenv(name, "leak")
     monkeypatch.setenv("HTTPS_PROXY_OF_MINE", "kept")
-    with zipfile.ZipFile(built(planned(tmp_path), site)) as wheel:
-        told = dict(
-            line.split("=", 1) for line in wheel.read("environment").decode().splitlines() if "=" in line
-        )
+    told = environment(built(planned(tmp_path), site))
     assert told["CFLAGS"] == "-DRECIPE"
     assert told["HTTPS_PROXY_OF_MINE"] == "kept"
     assert [name for name in LEAKS if told.get(name) == "leak"] == []

@@ -10,7 +10,12 @@ from workbench.container.configuration import hand_on, read_pip_options
 from workbench.container.engine import cuda_in, find_engine, require_image
 from workbench.container.wheelhouse import fetch_wheelhouse
 from workbench.errors import ContainerError
-from workbench.toolchain.environment import cuda_environment, job_settings, rocm_environment
+from workbench.toolchain.environment import (
+    build_variables,
+    cuda_environment,
+    job_settings,
+    rocm_environment,
+)
 from workbench.toolchain.gpu import check_gpus
 from workbench.toolchain.runtime import NEVER_GRAFTED
 
@@ -45,12 +50,7 @@ def build_in_container(place: Workplace, site: Site, at: Step, *, jobs: int) -> 
             image=plan.image,
             tree=place.tree,
             output=place.raw,
-            environment={
-                **_gpu_environment(plan.target),
-                "MAX_JOBS": str(jobs),
-                "CMAKE_BUILD_PARALLEL_LEVEL": str(jobs),
-                **plan.environment,
-            },
+            environment=build_variables(_gpu_environment(plan.target), plan.environment, jobs=jobs),
             config_settings=job_settings(place.build_system()["build-backend"], jobs),
             requires=plan.build_requires,
             before_all=_one_after_the_other(plan.before_all),
