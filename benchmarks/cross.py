@@ -20,6 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from workbench.build.build import build
+from workbench.build.workplace import Workplace
 from workbench.plan.plan import plan
 from workbench.plan.target import Target, this_python
 from workbench.recipe.model import LocalFolder, Recipe, Sdist
@@ -46,7 +47,9 @@ def measure(name: str, arch: str, site: Site) -> Measured:
     target = Target(python=this_python(), arch=arch, compute=COMPUTE, gpu=("sm_121",))
     ((planned,), _) = plan(recipe, (), (target,), source=LocalFolder(path=CHECKOUT / "examples" / name))
     start, before = time.monotonic(), os.times()
-    build(planned, site)
+    place = Workplace.of(planned, site)
+    with place.opened(site):
+        build(place, site)
     after = os.times()
     cpu = sum(
         getattr(after, field) - getattr(before, field) for field in ("children_user", "children_system")

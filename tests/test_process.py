@@ -23,6 +23,15 @@ def test_output_comes_back_as_it_was_printed() -> None:
     assert (done.status, done.output) == (0, "a\nb\n")
 
 
+def test_an_answer_is_free_of_what_is_said_on_stderr() -> None:
+    done = run(python("import sys; print('a'); print('a warning', file=sys.stderr)"), stdout_only=True)
+    assert (done.output, done.errors) == ("a\n", "a warning\n")
+    with pytest.raises(CommandFailed, match=r"failed with 1:\na\nwhat is wrong"):
+        run(python("import sys; print('a'); sys.exit('what is wrong')"), stdout_only=True)
+    with pytest.raises(WorkbenchError, match="the disk is full: tar: No space left on device"):
+        run(python("import sys; sys.exit('tar: No space left on device')"), stdout_only=True)
+
+
 def test_a_failure_shows_the_command_its_status_and_the_last_lines() -> None:
     with pytest.raises(CommandFailed) as caught:
         run(python("for i in range(100): print('line', i)\nraise SystemExit(3)"))

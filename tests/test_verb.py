@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SITE = '''
+import shutil
+
 from workbench.errors import UsageError
 from workbench.verb import verb
 
@@ -42,6 +44,8 @@ def fail(_, how):
         "bug": KeyError("x"),
         "disk": OSError(28, "No space left on device", "/full"),
         "log": OSError(28, "No space left on device"),
+        "copy": shutil.Error([("/a/x", "/b/x", "[Errno 13] Permission denied: '/a/x'"), ("/a/y", "/b/y", "likewise")]),
+        "fill": shutil.Error([("/a/x", "/b/x", "[Errno 28] No space left on device")]),
         "stop": KeyboardInterrupt(),
     }[how]
 '''
@@ -91,6 +95,8 @@ def test_a_verb_takes_many_words(run: Run, line: list[str], said: str) -> None:
         ("bug", 70, "internal error: KeyError: 'x'"),
         ("disk", 1, "error: /full: No space left on device: make room, and run the same command again"),
         ("log", 1, "error: No space left on device: make room, and run the same command again"),
+        ("copy", 1, "error: /a/x cannot be copied: [Errno 13] Permission denied: '/a/x'\n"),
+        ("fill", 1, "No space left on device: make room, and run the same command again"),
         ("stop", 130, "Interrupted"),
     ],
 )

@@ -55,9 +55,9 @@ class Environment:
     def run_code(self, code: str, *, cwd: Path, log: Path | None = None) -> Completed:
         """Run Python code in the environment, isolated from `cwd` and from this process's Python settings.
 
-        Raises CommandFailed with the last lines of what it printed.
+        What it prints on stderr is kept apart. Raises CommandFailed with the last lines of what it printed.
         """
-        return run([self.python, "-I", "-c", code], cwd=cwd, log=log)
+        return run([self.python, "-I", "-c", code], cwd=cwd, log=log, stdout_only=True)
 
 
 @cache
@@ -69,7 +69,8 @@ def index_url() -> str | None:
     if chosen := os.environ.get("PIP_INDEX_URL"):
         return chosen
     for section in ("install", "global"):  # pip's own order: what is said of install counts more
-        done = run([sys.executable, "-m", "pip", "config", "get", f"{section}.index-url"], check=False)
+        ask = [sys.executable, "-m", "pip", "config", "get", f"{section}.index-url"]
+        done = run(ask, check=False, stdout_only=True)
         if done.status == 0:
             return done.output.strip()
     return None

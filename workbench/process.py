@@ -12,11 +12,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from workbench.errors import CommandFailed, ToolMissing, WorkbenchError
 from workbench.troubles import DISK_FULL
@@ -48,11 +49,16 @@ CALLING_REPOSITORY = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed:
-    """A program that ended: its exit status, its output (stdout and stderr as one) and wall seconds."""
+    """A program that ended: its exit status, its output and wall seconds.
+
+    `output` is stdout and stderr as one; of a program that was run for its answer it is stdout alone, and `errors` what
+    it said on stderr.
+    """
 
     argv: tuple[str, ...]
     status: int
     output: str
+    errors: str = ""
     seconds: float
 
     @property
@@ -61,9 +67,14 @@ class Completed:
         return shlex.join(self.argv)
 
     @property
+    def said(self) -> str:
+        """All that it said, to a person: what went wrong is at its end."""
+        return self.output + self.errors
+
+    @property
     def tail(self) -> str:
-        """The last lines of the output."""
-        return "\n".join(self.output.rstrip().splitlines()[-TAIL_LINES:])
+        """The last lines of what it said."""
+        return "\n".join(self.said.rstrip().splitlines()[-TAIL_LINES:])
 
 
 def environment(extra: Mapping[str, str | None] | None = None) -> dict[str, str]:
@@ -99,12 +110,14 @@ def run(
     on_line: Callable[[str], None] | None = None,
     check: bool = True,
     timeout: float | None = None,
+    stdout_only: bool = False,
 ) -> Completed:
     """Run a program to its end and return what it printed.
 
     `env` adds to this process's environment, and takes from it what is None there. `log`, a file, gets the whole
     output appended as it comes, and then only its last lines are kept in memory; `on_line` sees each line. After
-    `timeout` seconds it is ended.
+    `timeout` seconds it is ended. An answer that is to be parsed is asked for with `stdout_only`: the output is then
+    free of the warnings that any program may print on stderr, which `log` and `on_line` do not see either.
 
     Raises CommandFailed when `check` is set and the exit status is not 0, or when the time is up; WorkbenchError when
     it is not 0 because the disk is full; ToolMissing when there is no such program.
@@ -117,7 +130,8 @@ def run(
         sink = stack.enter_context(log.open("a", encoding="utf-8", errors="replace")) if log else None
         if sink:
             sink.write(f"$ {shlex.join(words)}\n")
-        process = stack.enter_context(_started(words, cwd, env))
+        aside = stack.enter_context(tempfile.TemporaryFile()) if stdout_only else None
+        process = stack.enter_context(_started(words, cwd, env, stderr=aside or subprocess.STDOUT))
         if timeout is not None:
             stack.enter_context(_ended_after(timeout, process, shlex.join(words)))
         try:
@@ -131,19 +145,35 @@ def run(
                     sink.flush()
                 if on_line:
                     on_line(line.rstrip())
+            process.wait()  # it may have closed its output long before
         except BaseException:
             _end_group(process)
             raise
+        errors = _read(aside) if aside else ""
     done = Completed(
-        argv=words, status=process.returncode, output="".join(kept), seconds=time.monotonic() - start
+        argv=words,
+        status=process.returncode,
+        output="".join(kept),
+        errors=errors,
+        seconds=time.monotonic() - start,
     )
     if check and done.status:
+        full = full or next((line.strip() for line in errors.splitlines() if DISK_FULL in line), "")
         raise _failure(done, full)
     return done
 
 
+def _read(aside: IO[bytes]) -> str:
+    aside.seek(0)
+    return aside.read().decode(errors="replace")
+
+
 def _started(
-    words: tuple[str, ...], cwd: Path | None, env: Mapping[str, str | None] | None
+    words: tuple[str, ...],
+    cwd: Path | None,
+    env: Mapping[str, str | None] | None,
+    *,
+    stderr: int | IO[bytes],
 ) -> subprocess.Popen[str]:
     try:
         return subprocess.Popen(
@@ -152,7 +182,7 @@ def _started(
             env=environment(env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=stderr,
             text=True,
             encoding="utf-8",
             errors="replace",
@@ -181,7 +211,6 @@ def _ended_after(seconds: float, process: subprocess.Popen[str], command: str) -
     timer.start()
     try:
         yield
-        process.wait()  # it may have closed its output long before
     finally:
         timer.cancel()
     if process.returncode < 0 and time.monotonic() >= deadline:

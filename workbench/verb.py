@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import inspect
 import os
+import shutil
 import sys
 import traceback
 from collections import Counter
@@ -49,6 +50,8 @@ INTERNAL = 70
 """Exit statuses of Ctrl-C (128 + SIGINT) and of a bug of ours (sysexits' EX_SOFTWARE)."""
 
 HELP = ("--help", "-h")
+
+_MAKE_ROOM = ": make room, and run the same command again"
 
 
 class Words(Argument):
@@ -211,9 +214,13 @@ def _exit(error: BaseException) -> Exit:
             # whoever read our answer has seen enough (head); nothing more may be written, at exit neither
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return Exit(code=WorkbenchError.exit_code)
+        case shutil.Error(args=([(source, _, why), *_],)):
+            # copying a folder goes on to its end, and then tells of all that could not be copied
+            remedy = _MAKE_ROOM if os.strerror(errno.ENOSPC) in str(why) else ""
+            return Exit(f"error: {source} cannot be copied: {why}{remedy}", code=WorkbenchError.exit_code)
         case OSError(errno=number, filename=name, strerror=str(why)):
             where = f"{name}: " if isinstance(name, str) else ""
-            remedy = ": make room, and run the same command again" if number == errno.ENOSPC else ""
+            remedy = _MAKE_ROOM if number == errno.ENOSPC else ""
             return Exit(f"error: {where}{why}{remedy}", code=WorkbenchError.exit_code)
         case _:
             return Exit(

@@ -61,6 +61,15 @@ def test_what_serves_a_dgx_spark(has: tuple[str, ...], verdict: str, by: str | N
         assert by in judged.explanation
 
 
+def test_machine_code_runs_where_ptx_was_asked_for_and_is_no_ptx() -> None:
+    for has in ("sm_121", "sm_120"):
+        (judged,) = coverage([Architecture.parse("compute_121")], [file(has, "compute_90")])
+        assert (judged.verdict, str(judged.by), judged.present) == ("runs", has, False)
+        assert f"no compute_121; {has} runs there, but is machine code" in judged.explanation
+    (judged,) = coverage([Architecture.parse("compute_121")], [file("sm_90", "compute_90")])
+    assert (judged.verdict, str(judged.by)) == ("jit", "compute_90")
+
+
 def test_every_file_is_judged_by_every_architecture() -> None:
     judged = coverage(
         [SPARK, Architecture.parse("compute_120")], [file("sm_121"), file("compute_120", path="b.so")]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from workbench.build.build import build
+from tests.build.raw import built
 from workbench.errors import BuildFailed, ToolchainError, WorkbenchError
 from workbench.plan.plan import plan
 from workbench.plan.target import Target, this_arch, this_python
@@ -66,6 +66,13 @@ def planned(
     return made
 
 
+def environment(wheel: Path) -> dict[str, str]:
+    """Return the variables that a backend has put into its wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        lines = archive.read("environment").decode().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
 LEAKS = (
     "CC",
     "CFLAGS",
@@ -96,18 +103,22 @@ def test_what_a_shell_tells_compilers_decides_no_wheel(
     for name in LEAKS:
         monkeypatch.setenv(name, "leak")
     monkeypatch.setenv("HTTPS_PROXY_OF_MINE", "kept")
-    with zipfile.ZipFile(build(planned(tmp_path), site)) as wheel:
-        told = dict(
-            line.split("=", 1) for line in wheel.read("environment").decode().splitlines() if "=" in line
-        )
+    told = environment(built(planned(tmp_path), site))
     assert told["CFLAGS"] == "-DRECIPE"
     assert told["HTTPS_PROXY_OF_MINE"] == "kept"
     assert [name for name in LEAKS if told.get(name) == "leak"] == []
 
 
+def test_versions_are_compared_and_not_how_they_are_written(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{__name__}.RECIPE", dataclasses.replace(RECIPE, version="v1.00"))
+    assert built(planned(tmp_path), site).name == "told-1.0-py3-none-any.whl"
+
+
 def failure(wanted: Plan, site: Site) -> WorkbenchError:
     with pytest.raises(WorkbenchError) as caught:
-        build(wanted, site)
+        built(wanted, site)
     return caught.value
 
 
@@ -115,6 +126,15 @@ def test_a_full_disk_is_not_the_packages_fault(site: Site, tmp_path: Path) -> No
     error = failure(planned(tmp_path, before='open("/dev/full", "w", buffering=1).write("x\\n")'), site)
     assert type(error) is WorkbenchError
     assert str(error).startswith("the disk is full: OSError: [Errno 28] No space left on device")
+
+
+def test_a_project_that_is_not_utf_8_is_the_packages_fault(site: Site, tmp_path: Path) -> None:
+    wanted = planned(tmp_path)
+    project = tmp_path / "source" / "pyproject.toml"
+    project.write_bytes(b"# \xe9crit en latin-1\n" + project.read_bytes())
+    error = failure(wanted, site)
+    assert type(error) is BuildFailed
+    assert "its pyproject.toml is not TOML: 'utf-8' codec can't decode" in str(error)
 
 
 def test_a_compiler_that_was_killed_wants_fewer_of_its_kind(site: Site, tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.build.raw import built
 from tests.build.test_cross import MESON, planned, write
 from workbench.build import memory
-from workbench.build.build import build, jobs_of
+from workbench.build.build import jobs_of
 from workbench.build.workplace import Workplace
 from workbench.plan.target import this_arch
 
@@ -33,5 +34,5 @@ def test_compilers_for_cuda_are_capped_by_memory_though_a_recipe_says_nothing(
 @pytest.mark.needs("gcc")
 def test_meson_is_told_how_many(site: Site, tmp_path: Path) -> None:
     here = planned(write(tmp_path / "small", MESON, arch=this_arch()), arch=this_arch())
-    build(here, site, jobs=3)
+    built(here, site, jobs=3)
     assert "ninja -j3" in Workplace.of(here, site).log.read_text()

@@ -5,17 +5,23 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.conftest import invoke
-from workbench.files import only_one
+from workbench.build.workplace import Workplace
+from workbench.commands.build import build_wheel
+from workbench.commands.built import log_of
+from workbench.commands.request import Request, plans
 from workbench.process import environment
 from workbench.registry.file import load
+from workbench.repair.repair import Repaired, repair
 from workbench.site import CHECKOUT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.commands.conftest import Demo
 
 
@@ -53,13 +59,31 @@ def test_a_release_that_was_ended_is_completed_by_the_same_command(
     assert len(list(load(demo.site.registry).wheels())) == 1
 
 
-def test_two_builds_of_one_plan_do_not_meet(demo: Demo) -> None:
-    assert invoke("build", "demo").status == 0
-    (lock,) = (demo.site.state / "builds").glob("*.lock")
-    with only_one(lock, "the test"):
-        refused = invoke("build", "demo")
+def test_two_builds_of_one_plan_do_not_meet(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not while one repairs its wheel either: the other would clear that away, and the log with it."""
+    met = []
+
+    def repair_while_another_begins(wheel: Path, into: Path, **options: Any) -> Repaired:
+        met.append(invoke("build", "demo"))
+        return repair(wheel, into, **options)
+
+    monkeypatch.setattr("workbench.commands.build.repair", repair_while_another_begins)
+    ((plan,), _) = plans(Request(name="demo"), demo.site)
+    made = build_wheel(plan, demo.site)
+    (refused,) = met
     assert refused.status == 2
     assert "is under way in another process" in refused.stderr
+    assert "demo.c" in (log_of(made.path) or b"").decode()
+
+
+def test_what_another_process_builds_by_now_is_not_cleared_away(demo: Demo) -> None:
+    ((plan,), _) = plans(Request(name="demo"), demo.site)
+    place = Workplace.of(plan, demo.site)
+    with place.opened(demo.site):
+        Workplace.of(plan, demo.site).clear()
+        assert (place.tree / "demo.c").exists()
+    place.clear()
+    assert not place.tree.exists()
 
 
 def test_a_damaged_wheel_is_not_published(demo: Demo) -> None:

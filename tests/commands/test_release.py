@@ -136,7 +136,9 @@ def test_a_target_that_fails_is_told_of_with_its_log_until_there_is_a_wheel(
     declare(demo.site, "demo", Package(source_repo="https://example.com/demo"))
     works = demo.patch.read_text()
     demo.patch.write_text(
-        works.replace("(42)", '(42 hunter2hunter2 hunter2line "HTTPS://me:pw@pw2@example.com/")')
+        works.replace(
+            "(42)", '(42 hunter2hunter2 hunter2line "HTTPS://me:swordfish@swordfish2@example.com/")'
+        )
     )
     failed = invoke("release", "demo", "--python", f"3.8,{this_python()}")
     assert failed.status == 9
@@ -149,7 +151,7 @@ def test_a_target_that_fails_is_told_of_with_its_log_until_there_is_a_wheel(
     log = (demo.site.root / told.log).read_text()
     assert "demo.c" in log
     assert "hunter2" not in log
-    assert "pw" not in log
+    assert "swordfish" not in log
     assert told.log in (demo.site.index / "demo" / "index.html").read_text()
 
     demo.patch.write_text(works)

@@ -9,7 +9,7 @@ from cibuildwheel.options import CommandLineArguments, Options, compute_options
 
 from workbench.container.cibw import Build, Command, Handed, Mount, Watch, command, explain, resolve_image
 from workbench.container.engine import Engine
-from workbench.errors import BuildFailed, ContainerError, RepairFailed, UsageError, VerificationFailed
+from workbench.errors import BuildFailed, ContainerError, RepairFailed, SettingsError, VerificationFailed
 
 ENGINE = Engine(name="podman", version="4.3.1", storage=Path("/nowhere"))
 
@@ -122,7 +122,7 @@ def test_a_policy_is_an_image_that_cibuildwheel_pins() -> None:
     assert "manylinux_2_28_aarch64@sha256:" in resolve_image("manylinux_2_28", "aarch64")
     assert resolve_image("localhost/image:aarch64", "aarch64") == "localhost/image:aarch64"
     with pytest.raises(
-        UsageError, match=r"manylinux_2_99 has no image for aarch64; there are .*manylinux_2_28"
+        SettingsError, match=r"manylinux_2_99 has no image for aarch64; there are .*manylinux_2_28"
     ):
         resolve_image("manylinux_2_99", "aarch64")
 

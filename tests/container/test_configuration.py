@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.verify.wheels import files_of, pack
 from workbench.container.cibw import Mount
 from workbench.container.configuration import hand_on, parse_pip_options
+from workbench.container.wheelhouse import fetch_wheelhouse
 
 LISTED = """\
 :env:.index-url='https://index.example/simple'
@@ -54,6 +56,61 @@ def test_local_indexes_and_folders_are_mounted() -> None:
         "file:///workbench-packages/0/simple"
     ]
     assert "find-links = /workbench-packages/1" in handed.files["pip.conf"]
+
+
+UV = {
+    "UV_DEFAULT_INDEX": "https://mirror.example/simple",
+    "UV_INDEX_URL": "https://passed.over/simple",
+    "UV_INDEX": "ours=https://me:secret@ours.example/simple?a=b /srv/an_index/simple",
+    "UV_EXTRA_INDEX_URL": "https://more.example/simple",
+}
+
+
+def test_uvs_variables_stand_above_what_pip_knows_as_they_do_on_the_host() -> None:
+    handed = hand_on({"index-url": "https://pips.example/simple"}, UV)
+    assert tomllib.loads(handed.files["uv.toml"]) == {
+        "index-url": "https://mirror.example/simple",
+        "extra-index-url": [
+            "https://me:secret@ours.example/simple?a=b",
+            "file:///workbench-packages/0/simple",
+            "https://more.example/simple",
+        ],
+    }
+    assert handed.mounts == (Mount(source=Path("/srv/an_index"), target=Path("/workbench-packages/0")),)
+    assert "index-url = https://mirror.example/simple\n" in handed.files["pip.conf"]
+    older = hand_on(
+        {}, {"UV_INDEX_URL": "https://older.example/simple", "UV_INDEX_STRATEGY": "unsafe-first-match"}
+    )
+    assert tomllib.loads(older.files["uv.toml"]) == {
+        "index-url": "https://older.example/simple",
+        "index-strategy": "unsafe-first-match",
+    }
+
+
+def test_uvs_own_indexes_come_before_pips_extra_ones() -> None:
+    handed = hand_on(parse_pip_options(LISTED), {"UV_EXTRA_INDEX_URL": "https://more.example/simple"})
+    assert tomllib.loads(handed.files["uv.toml"])["extra-index-url"] == [
+        "https://more.example/simple",
+        "https://a.example/simple",
+        "https://b.example/simple",
+    ]
+
+
+def test_a_folder_of_wheels_comes_from_uvs_index_and_may_have_a_space_in_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "my index" / "simple" / "demo"
+    project.mkdir(parents=True)
+    wheel = pack(project / "demo-1.0-py3-none-any.whl", files_of(payload={"demo/__init__.py": b""}))
+    (project / "index.html").write_text(f'<a href="{wheel.name}">{wheel.name}</a>')
+    monkeypatch.setenv("UV_DEFAULT_INDEX", project.parent.as_uri())
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    house = tmp_path / "my site" / "wheelhouse"
+    handed = fetch_wheelhouse(["demo"], python="3.11", arch="aarch64", into=house)
+    assert [path.name for path in house.iterdir()] == [wheel.name]
+    assert handed.mounts == (Mount(source=house, target=Path("/workbench-packages")),)
+    assert handed.files["pip.conf"] == "[global]\nno-index = true\nfind-links = /workbench-packages\n"
+    assert tomllib.loads(handed.files["uv.toml"]) == {"find-links": ["/workbench-packages"], "no-index": True}
 
 
 def test_a_password_is_in_files_only() -> None:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from workbench.container import engine as engines
-from workbench.container.engine import find_engine, is_emulated, require_emulation
+from workbench.container.cibw import Build, build_wheel
+from workbench.container.engine import Engine, find_engine, find_image, is_emulated, require_emulation
 from workbench.errors import ContainerError
+from workbench.plan.target import this_arch
 
 DOCKER_WITHOUT_DAEMON = """\
 echo '{"ServerVersion":"","ClientInfo":{"Version":"28.2.2"}}'
@@ -106,6 +109,48 @@ def test_an_engine_that_hangs_is_passed_by(programs: Path, monkeypatch: pytest.M
     install(programs, "docker", DOCKER_WITHOUT_DAEMON)
     install(programs, "podman", PODMAN_THAT_WORKS)
     assert find_engine().name == "podman"
+
+
+WARNING = """\
+echo 'time="2026-11-28T09:00:00Z" level=warning msg="Using cgroups-v1 which is deprecated"' >&2
+"""
+INSPECTED = """\
+echo '[{"Id": "4a5e", "Architecture": "amd64", "Size": 42, "Config": {"Labels": {"wheel-workbench.pythons": "3.11"}}}]'
+"""
+PODMAN = Engine(name="podman", version="4.3.1", storage=Path("/nowhere"))
+
+
+def test_an_image_is_found_whatever_the_engine_warns_of(programs: Path) -> None:
+    install(programs, "podman", WARNING + INSPECTED)
+    image = find_image(PODMAN, "localhost/image:x86_64")
+    assert image is not None
+    assert (image.id, image.pythons) == ("4a5e", ("3.11",))
+
+
+def test_of_an_interrupted_build_its_container_is_removed_and_no_other(
+    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{programs}:{os.defpath}")
+    inspected = INSPECTED.replace("amd64", engines.OCI_ARCH[this_arch()])
+    answers = (
+        f"case $1 in image) {inspected};; ps) echo 0123456789ab;; rm) echo $* >>{tmp_path}/removed;; esac\n"
+    )
+    install(programs, "podman", WARNING + answers)
+
+    def interrupt(_: str) -> None:
+        raise KeyboardInterrupt
+
+    build = Build(
+        title="demo",
+        python="3.11",
+        arch=this_arch(),
+        image="localhost/image",
+        tree=tmp_path,
+        output=tmp_path / "wheels",
+    )
+    with pytest.raises(KeyboardInterrupt):
+        build_wheel(build, PODMAN, log=tmp_path / "build.log", on_line=interrupt)
+    assert (tmp_path / "removed").read_text() == "rm --force --volumes 0123456789ab\n"
 
 
 REGISTERED = """\

@@ -126,6 +126,15 @@ def test_files_at_the_top_of_a_commit_are_read_without_its_history(repository: R
     }
 
 
+def test_what_git_says_beside_its_answer_is_no_part_of_it(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_TRACE", "1")  # stands for the warnings that git prints
+    found = resolve(repository.url)
+    assert read_top(repository.url, found, ["README"]) == {"README": "first"}
+    fetched(repository, tmp_path, commit=found.commit)
+
+
 def test_a_commit_that_cannot_be_looked_into(repository: Repository) -> None:
     with pytest.raises(SourceError, match="cannot look into git://"):
         read_top(repository.url, Found(commit="0" * 40, branch="none"), ["setup.py"])

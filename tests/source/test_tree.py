@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -74,6 +76,16 @@ def test_a_build_inside_the_folder_that_it_builds(site: Site, folder: Path) -> N
     into = folder / "deep" / "tree"
     prepare(plan_for(LocalFolder(path=folder), site), site, into)
     assert files(into) == ["setup.py", "thing/build/__init__.py"]
+
+
+def test_a_socket_and_a_pipe_in_a_folder_stay_behind(site: Site, folder: Path, tmp_path: Path) -> None:
+    os.mkfifo(folder / "thing" / "pipe")
+    (folder / "link").symlink_to("nowhere")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(folder / "socket"))
+        prepare(plan_for(LocalFolder(path=folder), site), site, tmp_path / "tree")
+    assert files(tmp_path / "tree") == ["setup.py", "thing/build/__init__.py"]
+    assert (tmp_path / "tree" / "link").is_symlink()
 
 
 def test_a_patch_that_does_not_apply_keeps_the_source_and_says_where(

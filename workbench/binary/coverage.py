@@ -86,7 +86,7 @@ def _judge(asked: Architecture, file: GpuCode) -> Coverage:
         )
     running = [code for code in loadable if serves(code, asked.number)]
     machine = [code for code in running if code.kind == SASS]
-    if machine and asked.kind == SASS:
+    if machine:
         by = max(machine, key=lambda code: (code.number, code.feature))
         why = f"no {asked}; {by} runs there, {_difference(by, asked)}"
         return Coverage(asked=asked, path=file.path, verdict="runs", by=by, explanation=why)
@@ -110,6 +110,8 @@ def _missing(asked: Architecture, path: str, why: str) -> Coverage:
 
 
 def _difference(by: Architecture, asked: Architecture) -> str:
+    if asked.kind == PTX:
+        return "but is machine code: unlike PTX it does not run on GPUs of a later major number"
     if by.number < asked.number:
         return f"but was made for compute capability {by.major}.{by.minor}"
     if asked.feature:

@@ -6,12 +6,12 @@ import os
 from typing import TYPE_CHECKING
 
 from packaging.utils import parse_wheel_filename
+from packaging.version import Version
 
 from workbench.build import memory
 from workbench.build.container import build_in_container
 from workbench.build.host import build_here
 from workbench.build.machine import foreign_programs
-from workbench.build.workplace import Workplace
 from workbench.console import step
 from workbench.errors import CommandFailed
 from workbench.troubles import TROUBLES, look_for
@@ -19,34 +19,34 @@ from workbench.troubles import TROUBLES, look_for
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from workbench.build.workplace import Workplace
     from workbench.errors import WorkbenchError
     from workbench.plan.plan import Plan
     from workbench.site import Site
 
 
-def build(plan: Plan, site: Site, *, jobs: int | None = None) -> Path:
-    """Build one plan and return the raw wheel, in the plan's folder below ``.workbench/builds``.
+def build(place: Workplace, site: Site, *, jobs: int | None = None) -> Path:
+    """Build the plan of an opened workplace and return the raw wheel, which lies in it.
 
     It has the version that its source says; the plan's own may have a suffix and a local part on top.
 
     `jobs` caps the compilers that run at once; the default is one for each processor that this process may use, and
     in any case no more than there is memory for.
 
-    Raises BuildFailed, with the tree and the log kept and named; SourceError and PatchError from the source;
-    ToolchainError, ToolMissing and ContainerError where this machine lacks what the builder needs, or has it damaged;
-    WorkbenchError where the disk is full or the package index does not answer.
+    Raises BuildFailed, with the tree and the log kept and named; ToolchainError, ToolMissing and ContainerError where
+    this machine lacks what the builder needs, or has it damaged; WorkbenchError where the disk is full or the package
+    index does not answer.
     """
-    place = Workplace.of(plan, site)
+    plan = place.plan
     builder = build_in_container if plan.builder == "container" else build_here
-    with place.opened(site):
-        with step(f"build {plan.title} ({plan.builder})") as at:
-            try:
-                wheel = builder(place, site, at, jobs=jobs_of(plan, jobs))
-            except CommandFailed as error:
-                raise _explained(error, place) from error
-            at.outcome = wheel.name
-        _check(wheel, place)
-        return wheel
+    with step(f"build {plan.title} ({plan.builder})") as at:
+        try:
+            wheel = builder(place, site, at, jobs=jobs_of(plan, jobs))
+        except CommandFailed as error:
+            raise _explained(error, place) from error
+        at.outcome = wheel.name
+    _check(wheel, place)
+    return wheel
 
 
 def jobs_of(plan: Plan, requested: int | None) -> int:
@@ -72,7 +72,7 @@ def _check(wheel: Path, place: Workplace) -> None:
     """Raise BuildFailed where the wheel is of another package, version or machine than the plan's."""
     recipe, arch = place.plan.recipe, place.plan.target.arch
     name, version, _, tags = parse_wheel_filename(wheel.name)
-    if (name, str(version)) != (recipe.name, recipe.version):
+    if (name, version) != (recipe.name, Version(recipe.version)):
         raise place.failed(f"it made {wheel.name}, and the recipe says {recipe.name} {recipe.version}")
     if any(tag.platform != "any" and not tag.platform.endswith(arch) for tag in tags):
         raise place.failed(f"it made {wheel.name}, which is not for {arch}")

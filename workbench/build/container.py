@@ -8,10 +8,14 @@ from workbench.build.tools import toolkit_for
 from workbench.container.cibw import CUDA_HOME, Build, Handed, build_wheel, resolve_image
 from workbench.container.configuration import hand_on, read_pip_options
 from workbench.container.engine import cuda_in, find_engine, require_image
-from workbench.container.trial import try_wheel
 from workbench.container.wheelhouse import fetch_wheelhouse
 from workbench.errors import ContainerError
-from workbench.toolchain.environment import cuda_environment, job_settings, rocm_environment
+from workbench.toolchain.environment import (
+    build_variables,
+    cuda_environment,
+    job_settings,
+    rocm_environment,
+)
 from workbench.toolchain.gpu import check_gpus
 from workbench.toolchain.runtime import NEVER_GRAFTED
 
@@ -30,16 +34,15 @@ if TYPE_CHECKING:
 def build_in_container(place: Workplace, site: Site, at: Step, *, jobs: int) -> Path:
     """Build a plan's wheel in its image, where auditwheel has repaired it as well, and return it.
 
-    The CUDA toolkit is the image's own, or this machine's, mounted. Where the site names a runtime image, the wheel
-    is tried in that.
+    The CUDA toolkit is the image's own, or this machine's, mounted.
 
-    Raises ContainerError, BuildFailed, RepairFailed, ToolchainError, VerificationFailed.
+    Raises ContainerError, BuildFailed, RepairFailed, ToolchainError, SettingsError.
     """
     plan, settings = place.plan, site.settings.container
     engine = find_engine(settings.engine)
     assert plan.image is not None  # noqa: S101 - who assigns this builder names the image
     toolkit = _toolkit(plan, site, engine) if plan.target.cuda else None
-    wheel = build_wheel(
+    return build_wheel(
         Build(
             title=plan.title,
             python=plan.target.python,
@@ -47,12 +50,7 @@ def build_in_container(place: Workplace, site: Site, at: Step, *, jobs: int) -> 
             image=plan.image,
             tree=place.tree,
             output=place.raw,
-            environment={
-                **_gpu_environment(plan.target),
-                "MAX_JOBS": str(jobs),
-                "CMAKE_BUILD_PARALLEL_LEVEL": str(jobs),
-                **plan.environment,
-            },
+            environment=build_variables(_gpu_environment(plan.target), plan.environment, jobs=jobs),
             config_settings=job_settings(place.build_system()["build-backend"], jobs),
             requires=plan.build_requires,
             before_all=_one_after_the_other(plan.before_all),
@@ -69,20 +67,6 @@ def build_in_container(place: Workplace, site: Site, at: Step, *, jobs: int) -> 
         log=place.log,
         on_line=at.detail,
     )
-    runtime = settings.runtime_image(plan.target.compute, plan.target.arch)
-    if runtime:
-        at.detail(f"try it in {runtime}")
-        recipe = plan.recipe
-        try_wheel(
-            wheel,
-            engine=engine,
-            image=runtime,
-            python=plan.target.python,
-            arch=plan.target.arch,
-            code=recipe.smoke_test or f"import {recipe.modules[0]}",
-            requires=recipe.test_requires,
-        )
-    return wheel
 
 
 def _toolkit(plan: Plan, site: Site, engine: Engine) -> Path | None:

@@ -18,7 +18,7 @@ from workbench.build.tools import Tools, require_whole
 from workbench.environment import Environment
 from workbench.errors import CommandFailed
 from workbench.process import run
-from workbench.toolchain.environment import joined
+from workbench.toolchain.environment import build_variables, joined
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,9 +60,7 @@ def build_here(place: Workplace, site: Site, at: Step, *, jobs: int) -> Path:
     equipment = tools.equip(environment, place.root / "cross")
     variables = joined(
         {"PATH": os.environ.get("PATH", os.defpath)},
-        {"MAX_JOBS": str(jobs), "CMAKE_BUILD_PARALLEL_LEVEL": str(jobs)},
-        equipment.variables,
-        plan.environment,
+        build_variables(equipment.variables, plan.environment, jobs=jobs),
         {
             "VIRTUAL_ENV": str(environment.path),
             "PATH": str(environment.path / "bin"),

@@ -31,7 +31,7 @@ def find_interpreter(python: str) -> Path:
     """
     without_headers = None
     for candidate in _candidates(python):
-        probe = run([candidate, "-I", "-c", _PROBE], check=False).output.split()
+        probe = run([candidate, "-I", "-c", _PROBE], check=False, stdout_only=True).output.split()
         if probe[:1] != [python]:
             continue
         if probe[1:] == ["True"]:
@@ -76,6 +76,5 @@ def _candidates(python: str) -> list[Path]:
 def _uv_find(python: str, *, managed: bool) -> Path | None:
     preference = "only-managed" if managed else "system"
     argv = ["uv", "python", "find", "--system", "--no-project", "--no-python-downloads"]
-    found = run([*argv, "--python-preference", preference, python], check=False)
-    # warnings about other interpreters come before the answer, and with --quiet no answer comes at all
-    return Path(found.output.splitlines()[-1]) if found.status == 0 else None
+    found = run([*argv, "--python-preference", preference, python], check=False, stdout_only=True)
+    return Path(found.output.strip()) if found.status == 0 else None

@@ -39,11 +39,8 @@ class Tools:
         Raises ToolMissing without a compiler for the architecture; ToolchainError without a CUDA toolkit, or with
         one that does not know the target's GPUs.
         """
-        target = plan.target
-        compiler = None
-        if target.arch != this_arch():
-            compiler = cross_gcc_below(plan.glibc, target.arch, cache=site.cache)
-        return cls(target=target, cache=site.cache, toolkit=toolkit_for(plan, site), compiler=compiler)
+        compiler = compiler_for(plan, site)
+        return cls(target=plan.target, cache=site.cache, toolkit=toolkit_for(plan, site), compiler=compiler)
 
     def equip(self, environment: Environment, folder: Path) -> Equipment:
         """Return what the build in `environment` is told; a cross build's files are written into `folder`.
@@ -78,6 +75,13 @@ class Tools:
         if self.toolkit:
             torch.check_cuda(package, compute=self.target.compute, arch=arch)
         return package
+
+
+def compiler_for(plan: Plan, site: Site) -> CrossGcc | None:
+    """Return the cross compiler for a plan; None where its architecture is this machine's. Raises ToolMissing."""
+    if plan.target.arch == this_arch():
+        return None
+    return cross_gcc_below(plan.glibc, plan.target.arch, cache=site.cache)
 
 
 def expect_toolkit(plan: Plan, site: Site) -> str | None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import shutil
 import tomllib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import BuildFailed
+from workbench.errors import BuildFailed, UsageError
 from workbench.files import only_one
 from workbench.source.tree import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from workbench.plan.plan import Plan
@@ -42,8 +43,8 @@ class Workplace:
 
         Raises UsageError while another process builds the plan; SourceError and PatchError from the source.
         """
-        with only_one(self.root.with_name(f"{self.root.name}.lock"), f"a build of {self.plan.title}"):
-            self.clear()
+        with self._alone():
+            self._empty()
             self.raw.mkdir(parents=True)
             self.log.write_bytes(b"")
             prepare(self.plan, site, self.tree)
@@ -70,7 +71,14 @@ class Workplace:
         return f"The tree is kept: {self.tree}\nThe whole log: {self.log}"
 
     def clear(self) -> None:
-        """Remove all but the log."""
+        """Remove all but the log, unless another process builds the plan by now: then it is all its own."""
+        with suppress(UsageError), self._alone():
+            self._empty()
+
+    def _alone(self) -> AbstractContextManager[None]:
+        return only_one(self.root.with_name(f"{self.root.name}.lock"), f"a build of {self.plan.title}")
+
+    def _empty(self) -> None:
         for path in self.root.iterdir() if self.root.exists() else ():
             if path.is_dir():
                 shutil.rmtree(path)
@@ -82,7 +90,7 @@ class Workplace:
             raise self.failed("the source has neither pyproject.toml nor setup.py at its top")
         try:
             table = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise self.failed(f"its pyproject.toml is not TOML: {error}") from error
         system = table.get("build-system")
         return {**LEGACY, **system} if system else LEGACY

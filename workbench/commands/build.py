@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,9 +11,12 @@ from packaging.utils import parse_wheel_filename
 
 from workbench import console
 from workbench.build.build import build
+from workbench.build.tools import compiler_for
 from workbench.build.workplace import Workplace
 from workbench.commands import built
 from workbench.commands.summary import source_facts, source_line, tags_of
+from workbench.container.engine import find_engine
+from workbench.container.trial import try_wheel
 from workbench.errors import (
     BuildFailed,
     ContainerError,
@@ -20,6 +24,7 @@ from workbench.errors import (
     ToolchainError,
     ToolMissing,
     VerificationFailed,
+    WorkbenchError,
 )
 from workbench.recipe.model import Git, LocalFolder, Sdist
 from workbench.registry.model import BuildFacts, PatchApplied
@@ -30,7 +35,6 @@ from workbench.verify.checks import parse_filename
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from workbench.errors import WorkbenchError
     from workbench.plan.plan import LeftOut, Plan
     from workbench.site import Site
 
@@ -104,51 +108,104 @@ def require_all(failures: Sequence[Failure], count: int) -> None:
 def build_wheel(plan: Plan, site: Site, *, jobs: int | None = None) -> Repaired:
     """Build and repair one plan into ``wheels/``, and keep there how it was made.
 
+    Where the site names a runtime image, the wheel is tried in that, as it is going to be published.
+
     The tree stays, for whoever looks at the wheel and finds fault with it.
 
-    Raises what fetching, patching, building and repairing raise.
+    Raises UsageError while another process builds the plan, and what fetching, patching, building, repairing and
+    trying raise.
     """
     console.note(f"· {plan.title}: builder {plan.builder}, {plan.why}")
-    raw = build(plan, site, jobs=jobs)
-    if plan.requires or parse_wheel_filename(raw.name)[1] != plan.version:
-        raw = restamp(raw, plan.version, requires=plan.requires)
     place = Workplace.of(plan, site)
-    before = {wheel.name for wheel in site.wheels.glob("*.whl")}
-    with console.step(f"repair {raw.name}") as at:
-        try:
-            repaired = repair(
-                raw,
-                site.wheels,
-                exclude=plan.repair_exclude,
-                glibc_ceiling=plan.glibc,
-                # what a cross build links to lies beside its compiler, not among this machine's own libraries
-                library_path=[Path(f"/usr/{plan.target.arch}-linux-gnu/lib")]
-                if plan.builder == "cross"
-                else (),
-            )
-        except RepairFailed as error:
-            raise RepairFailed(f"{error}\n{place.kept}") from error
-        at.outcome = repaired.policy
-    if repaired.path.name in before and built.noted_key(repaired.path) != plan.key:
-        console.note(f"· {repaired.path} was there, built from other inputs: it is replaced")
+    # up to the notes: what another process cleared away before them would be this one's wheel and log
+    with place.opened(site):
+        raw = build(place, site, jobs=jobs)
+        if plan.requires or parse_wheel_filename(raw.name)[1] != plan.version:
+            raw = restamp(raw, plan.version, requires=plan.requires)
+        return _finish(raw, place, site)
+
+
+def _finish(raw: Path, place: Workplace, site: Site) -> Repaired:
+    """Repair a plan's wheel, try it, move it into ``wheels/``, and keep there how it was made.
+
+    Raises RepairFailed, VerificationFailed and ContainerError: what was in ``wheels/`` before is still there then.
+    """
+    plan = place.plan
+    site.wheels.mkdir(parents=True, exist_ok=True)
+    # in the folder itself, so that the wheel is renamed to its place, whole
+    with tempfile.TemporaryDirectory(dir=site.wheels, prefix=".build.") as folder:
+        repaired = _repaired(raw, Path(folder), place, site)
+        _try(repaired.path, place, site)
+        wheel = site.wheels / repaired.path.name
+        if wheel.exists() and plan.key is None:
+            console.note(f"· {wheel} was there: it is replaced")
+        elif wheel.exists() and built.noted_key(wheel) != plan.key:
+            console.note(f"· {wheel} was there, built from other inputs: it is replaced")
+        repaired.path.replace(wheel)
     built.keep(
-        repaired.path,
+        wheel,
         build_key=plan.key,
         gpu=plan.target.gpu,
         facts=facts(plan, repaired),
         log=built.without_secrets(place.log.read_bytes()),
     )
+    return replace(repaired, path=wheel)
+
+
+def _repaired(raw: Path, into: Path, place: Workplace, site: Site) -> Repaired:
+    plan = place.plan
+    compiler = compiler_for(plan, site) if plan.builder == "cross" else None
+    with console.step(f"repair {raw.name}") as at:
+        try:
+            repaired = repair(
+                raw,
+                into,
+                exclude=plan.repair_exclude,
+                glibc_ceiling=plan.glibc,
+                # what a cross build links to lies beside its compiler, not among this machine's own libraries
+                library_path=[compiler.libraries] if compiler else (),
+            )
+        except RepairFailed as error:
+            raise RepairFailed(f"{error}\n{place.kept}") from error
+        at.outcome = repaired.policy
     return repaired
 
 
+def _try(wheel: Path, place: Workplace, site: Site) -> None:
+    """Try a wheel that was built in a container in the image that the site names for that, if it does."""
+    plan, settings = place.plan, site.settings.container
+    image = settings.runtime_image(plan.target.compute, plan.target.arch)
+    if plan.builder != "container" or image is None:
+        return
+    with console.step(f"try {wheel.name} in {image}"):
+        try:
+            try_wheel(
+                wheel,
+                engine=find_engine(settings.engine),
+                image=image,
+                python=plan.target.python,
+                arch=plan.target.arch,
+                code=plan.recipe.smoke_test or f"import {plan.recipe.modules[0]}",
+                requires=plan.recipe.test_requires,
+            )
+        except VerificationFailed as error:
+            raise VerificationFailed(f"{error}\n{place.kept}") from error
+
+
 def find_built(plan: Plan, site: Site) -> Path | None:
-    """Return the wheel in ``wheels/`` that this very plan made earlier, or None."""
+    """Return the wheel in ``wheels/`` that this very plan made earlier, or None.
+
+    One that its notes do not speak of is none of them: a build that was killed between the two leaves such a wheel.
+    """
     if plan.key is None:
         return None
     for wheel in sorted(site.wheels.glob("*.whl")):
         filename = parse_filename(wheel.name)
         if filename and (filename.name, filename.version) == (plan.recipe.name, plan.version):
-            known = built.recall(wheel)
+            try:
+                known = built.recall(wheel)
+            except WorkbenchError:
+                continue
             if known and known.build_key == plan.key:
                 return wheel
     return None

@@ -24,7 +24,8 @@ AUTO = "auto"
 def assign(plan: Plan, wanted: str, site: Site) -> Plan:
     """Return a plan with its builder, as `wanted` or, for ``auto``, picked for this machine, and its glibc.
 
-    Raises UsageError for no such builder, or one that cannot build for the target; ContainerError where none can.
+    Raises UsageError for no such builder, or one that cannot build for the target; ContainerError where none can;
+    SettingsError for a manylinux policy that there is not.
     """
     plan = replace(plan, glibc=plan.target.glibc or site.settings.glibc)
     builders = get_args(Builder)

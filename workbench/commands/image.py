@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from workbench import console
 from workbench.container.engine import find_engine
-from workbench.container.image import Recipe, build_image
-from workbench.errors import UsageError
+from workbench.container.image import SUITES, Recipe, build_image
+from workbench.errors import UsageError, nearest
 from workbench.plan.target import parse_arch
 from workbench.toolchain.cuda import lay_out
 
@@ -34,6 +34,9 @@ def make(action: str, request: Request, site: Site, *, refresh: bool = False) ->
     if action != "build":
         raise UsageError(f"image {action}: there is only 'invoke image build'")
     arch = parse_arch(request.arch)
+    if request.suite not in SUITES:
+        known = ", ".join(SUITES)
+        raise UsageError(f"--suite {request.suite}: there are {known}{nearest(request.suite, SUITES)}")
     if request.libraries and not request.compute:
         raise UsageError("--libraries: of which CUDA? --compute cu130 puts a toolkit into the image")
     if request.runtime and request.compute:

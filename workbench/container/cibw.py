@@ -21,7 +21,7 @@ from workbench.errors import (
     BuildFailed,
     ContainerError,
     RepairFailed,
-    UsageError,
+    SettingsError,
     VerificationFailed,
 )
 from workbench.plan.target import this_arch
@@ -244,7 +244,8 @@ def build_wheel(
     Its members lie in it uncompressed: `repair.assemble` deflates them.
 
     `log` gets all that cibuildwheel said. Raises ContainerError where the machine, the engine or the image is
-    at fault; BuildFailed, RepairFailed and VerificationFailed where the package is.
+    at fault, SettingsError for a manylinux policy that there is not; BuildFailed, RepairFailed and VerificationFailed
+    where the package is.
     """
     emulated = build.arch != this_arch()
     if emulated:
@@ -291,7 +292,7 @@ def build_wheel(
 def resolve_image(image: str, arch: str) -> str:
     """Return the image that a manylinux policy (``manylinux_2_28``) stands for; another name as it is.
 
-    Raises UsageError for a policy without an image.
+    Raises SettingsError for a policy without an image.
     """
     if not re.fullmatch(r"manylinux\w+", image):
         return image
@@ -303,12 +304,15 @@ def resolve_image(image: str, arch: str) -> str:
     pinned.read(PINNED_DOCKER_IMAGES)
     if image not in pinned[arch]:
         known = ", ".join(key for key in pinned[arch] if key.startswith("manylinux"))
-        raise UsageError(f"container.images: {image} has no image for {arch}; there are {known}")
+        raise SettingsError(
+            f"workbench.yaml: container: the policy {image} has no image for {arch}; there are {known}"
+        )
     return pinned[arch][image]
 
 
 def _remove(engine: Engine, label: str) -> None:
-    found = run([engine.name, "ps", "--all", "--quiet", f"--filter=label={label}"], check=False)
+    listing = [engine.name, "ps", "--all", "--quiet", f"--filter=label={label}"]
+    found = run(listing, check=False, stdout_only=True)
     if containers := found.output.split():
         run([engine.name, "rm", "--force", "--volumes", *containers], check=False)
 

@@ -1,4 +1,4 @@
-"""What a container needs of the user's own configuration: pip's package index, this site's certificates."""
+"""What a container needs of the user's own configuration: the package indexes, this site's certificates."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 PLACES = ("index-url", "extra-index-url", "find-links")
 """Those of pip's options that say where packages lie: URLs and folders."""
 
+UV_MORE_INDEXES = ("UV_INDEX", "UV_EXTRA_INDEX_URL")
+"""Variables of uv's that name indexes to ask before its default one."""
+
 OTHERS = ("no-index", "trusted-host", "proxy", "timeout", "retries")
 """The others that a container's pip needs."""
 
@@ -37,12 +40,15 @@ CERTIFICATE_VARIABLES = (
 CERTIFICATES = PurePosixPath("/workbench-certificates.pem")
 """Where a container sees this site's certificates."""
 
+FILES = {"PIP_CONFIG_FILE": f"{INSIDE}/pip.conf", "UV_CONFIG_FILE": f"{INSIDE}/uv.toml"}
+"""How pip and uv hear of their configurations in a container."""
+
 PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
 def read_pip_options() -> dict[str, str]:
     """Return the options that the user's pip runs with, from its files and variables."""
-    done = run([sys.executable, "-m", "pip", "config", "list"], check=False)
+    done = run([sys.executable, "-m", "pip", "config", "list"], check=False, stdout_only=True)
     return parse_pip_options(done.output)
 
 
@@ -58,24 +64,71 @@ def parse_pip_options(listed: str) -> dict[str, str]:
 
 
 def hand_on(pip: Mapping[str, str], variables: Mapping[str, str] = os.environ) -> Handed:
-    """Return what a container needs to install packages as pip does here.
+    """Return what a container needs to install packages as they are installed here.
 
     `pip` are pip's options, `variables` this process's. The index goes in as files, which no log shows, for its
     URL may hold a password. Local folders and ``file:`` indexes are mounted.
     """
     mounts: list[Mount] = []
-    places = {option: _inside(pip[option].split(), mounts) for option in PLACES if option in pip}
-    environment = {"PIP_CONFIG_FILE": f"{INSIDE}/pip.conf", "UV_CONFIG_FILE": f"{INSIDE}/uv.toml"}
+    places = {option: _inside(words, mounts) for option, words in _places(pip, variables).items()}
+    environment = dict(FILES)
     bundle = next((variables[name] for name in CERTIFICATE_VARIABLES if variables.get(name)), pip.get("cert"))
     if bundle and Path(bundle).is_file():
         mounts.append(Mount(source=Path(bundle), target=CERTIFICATES))
         environment |= dict.fromkeys(CERTIFICATE_VARIABLES, str(CERTIFICATES))
     return Handed(
-        files={"pip.conf": _pip_configuration(pip, places), "uv.toml": _uv_configuration(pip, places)},
+        files={
+            "pip.conf": _pip_configuration(pip, places),
+            "uv.toml": _uv_configuration(pip, places, strategy=_strategy(pip, variables)),
+        },
         mounts=tuple(mounts),
         environment=environment,
         passed=tuple(name for name in PROXIES if variables.get(name)),
     )
+
+
+def only_from(folder: Path) -> Handed:
+    """Return what a container needs to install from a folder of wheels, and from nothing else."""
+    pip, places = {"no-index": "true"}, {"find-links": (str(PACKAGES),)}
+    return Handed(
+        files={"pip.conf": _pip_configuration(pip, places), "uv.toml": _uv_configuration(pip, places)},
+        mounts=(Mount(source=folder, target=PACKAGES),),
+        environment=FILES,
+    )
+
+
+def pip_environment(pip: Mapping[str, str], variables: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return what to add to pip's environment so that it asks the indexes that uv asks here."""
+    return {
+        f"PIP_{option.upper().replace('-', '_')}": " ".join(words)
+        for option, words in _places(pip, variables).items()
+        if option.endswith("index-url")
+    }
+
+
+def _places(pip: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return where packages lie, by pip's options; uv's variables stand above them, as in a build on this machine."""
+    places = {option: pip.get(option, "").split() for option in PLACES}
+    if default := variables.get("UV_DEFAULT_INDEX") or variables.get("UV_INDEX_URL"):
+        places["index-url"] = [_url(default)]
+    of_uv = [word for name in UV_MORE_INDEXES for word in variables.get(name, "").split()]
+    places["extra-index-url"] = [*map(_url, of_uv), *places["extra-index-url"]]
+    return {option: words for option, words in places.items() if words}
+
+
+def _url(index: str) -> str:
+    """Return the URL of an index as uv's variables have it: ``URL``, ``name=URL``, or a folder."""
+    name, named, behind = index.partition("=")
+    where = behind if named and ":" not in name else index
+    return where if ":" in where else Path(where).expanduser().absolute().as_uri()
+
+
+def _strategy(pip: Mapping[str, str], variables: Mapping[str, str]) -> str | None:
+    """Return how uv chooses among several indexes: as here; None where that is its own way.
+
+    With pip's it does as pip does: the best version of all indexes, not the first index that knows the name.
+    """
+    return variables.get("UV_INDEX_STRATEGY") or ("unsafe-best-match" if "extra-index-url" in pip else None)
 
 
 def _inside(words: Sequence[str], mounts: list[Mount]) -> tuple[str, ...]:
@@ -102,7 +155,9 @@ def _pip_configuration(pip: Mapping[str, str], places: Mapping[str, tuple[str, .
     return "\n".join(["[global]", *(f"{option} = {value}" for option, value in options.items()), ""])
 
 
-def _uv_configuration(pip: Mapping[str, str], places: Mapping[str, tuple[str, ...]]) -> str:
+def _uv_configuration(
+    pip: Mapping[str, str], places: Mapping[str, tuple[str, ...]], *, strategy: str | None = None
+) -> str:
     lines: dict[str, object] = {option: list(words) for option, words in places.items()}
     if "index-url" in places:
         (lines["index-url"],) = places["index-url"]
@@ -110,8 +165,7 @@ def _uv_configuration(pip: Mapping[str, str], places: Mapping[str, tuple[str, ..
         lines["allow-insecure-host"] = pip["trusted-host"].split()
     if pip.get("no-index", "").lower() in ("1", "true", "yes", "on"):
         lines["no-index"] = True
-    if "extra-index-url" in places:
-        # as pip does: the best version of all indexes, not the first index that knows the name
-        lines["index-strategy"] = "unsafe-best-match"
+    if strategy:
+        lines["index-strategy"] = strategy
     # for strings, lists of them and booleans TOML and JSON agree
     return "\n".join([*(f"{option} = {json.dumps(value)}" for option, value in lines.items()), ""])

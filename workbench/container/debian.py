@@ -58,7 +58,8 @@ def _fetch(
         run([*apt, "update"])
         # asked of an empty archive, apt names all that it would fetch
         named = run(
-            [*apt, f"--option=Dir::Cache::Archives={state / 'none'}/", "--print-uris", *wanted]
+            [*apt, f"--option=Dir::Cache::Archives={state / 'none'}/", "--print-uris", *wanted],
+            stdout_only=True,
         ).output
         before = {deb.name for deb in debs.glob("*.deb")}
         run([*apt, f"--option=Dir::Cache::Archives={debs}/", "--download-only", *wanted])
@@ -106,7 +107,9 @@ def _unpack(deb: Path, root: Path) -> None:
 def apt_mirror() -> str:
     """Return the Debian mirror of this machine's own apt. Raises ContainerError where apt has none."""
     form = "$(LABEL) $(COMPONENT) $(REPO_URI)"
-    listed = run(["apt-get", "indextargets", "--format", form, "Created-By: Packages"], check=False)
+    listed = run(
+        ["apt-get", "indextargets", "--format", form, "Created-By: Packages"], check=False, stdout_only=True
+    )
     mirrors = re.findall(r"^Debian main (\S+)$", listed.output, re.MULTILINE)
     if not mirrors:
         raise ContainerError("this machine's apt names no Debian mirror: give the URL of one with --mirror")

@@ -116,15 +116,14 @@ def find_engine(wanted: Literal["auto", "docker", "podman"] = "auto") -> Engine:
 def _ask(name: EngineName) -> Engine | str:
     """Return the engine, or what stands in its way."""
     try:
-        done = run([name, "info", "--format", "{{json .}}"], check=False, timeout=PROBE_TIMEOUT)
+        done = run(
+            [name, "info", "--format", "{{json .}}"], check=False, timeout=PROBE_TIMEOUT, stdout_only=True
+        )
     except CommandFailed:
         return f"{name} is installed and does not answer within {PROBE_TIMEOUT:g} s\nsee '{name} info'"
-    said = [line for line in done.output.splitlines() if line and not line.startswith("{")]
-    start = re.search(r"^\{", done.output, re.MULTILINE)
-    if done.status == 0 and start:
-        # warnings may stand before it
-        return _engine(name, json.JSONDecoder().raw_decode(done.output[start.start() :])[0])
-    complaint = said[-1] if said else f"'{done.command}' ended with {done.status} and said nothing"
+    if done.status == 0:
+        return _engine(name, json.loads(done.output))
+    *_, complaint = done.said.splitlines() or [f"'{done.command}' ended with {done.status} and said nothing"]
     remedy = next((remedy for word, remedy in _REMEDIES if word in complaint.lower()), f"see '{name} info'")
     return f"{name} is installed and does not work: {complaint}\n{remedy}"
 
@@ -140,7 +139,7 @@ def _engine(name: EngineName, info: dict[str, Any]) -> Engine | str:
 
 def find_image(engine: Engine, name: str) -> Image | None:
     """Return an image that the engine has, or None."""
-    done = run([engine.name, "image", "inspect", name], check=False)
+    done = run([engine.name, "image", "inspect", name], check=False, stdout_only=True)
     if done.status != 0:
         return None
     (facts,) = json.loads(done.output)
@@ -183,7 +182,7 @@ def cuda_in(engine: Engine, image: Image) -> Cuda | None:
     """Return the CUDA toolkit that lies in an image at ``/usr/local/cuda``, or None where there is none that runs."""
     ask = "nvcc=/usr/local/cuda/bin/nvcc; $nvcc --version && $nvcc --list-gpu-code"
     run_in = [engine.name, "run", "--rm", "--network=none", "--entrypoint=sh", image.name]
-    done = run([*run_in, "-c", ask], check=False)
+    done = run([*run_in, "-c", ask], check=False, stdout_only=True)
     release = re.search(r"release (\d+\.\d+)", done.output)
     if done.status or not release:
         return None

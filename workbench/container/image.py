@@ -129,8 +129,6 @@ def build_image(recipe: Recipe, engine: Engine, *, cache: Path, refresh: bool = 
 
     Raises ContainerError when it cannot be made.
     """
-    if recipe.suite not in SUITES:
-        raise ContainerError(f"suite {recipe.suite}: known are {', '.join(SUITES)}")
     with one_at_a_time(cache / "images" / f"{recipe.name.rpartition('/')[2]}.lock"):
         image = find_image(engine, recipe.name)
         if image is None or image.labels.get(RECIPE_LABEL) != recipe.digest or refresh:
@@ -238,7 +236,7 @@ def _move_scripts(source: Path, into: Path, python: str) -> None:
 def _compile(root: Path, folders: Sequence[Path], python: str) -> None:
     """Byte-compile what the packages' scripts would have: each container would do it again, and emulated slowly."""
     search = ["uv", "python", "find", "--system", "--no-project", "--no-python-downloads", python]
-    found = run(search, check=False)
+    found = run(search, check=False, stdout_only=True)
     if found.status == 0:
         options = ("-q", "-j0", "--invalidation-mode", "unchecked-hash", "-s", root, "-p", "/")
         # Debian's library holds files that are no Python of this version; the rest is compiled all the same

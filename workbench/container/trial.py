@@ -10,7 +10,7 @@ from workbench.container.cibw import QEMU_CPU, resolve_image
 from workbench.container.engine import OCI_ARCH, require_emulation, require_image
 from workbench.container.uv import python_platform
 from workbench.environment import index_environment
-from workbench.errors import CommandFailed, VerificationFailed
+from workbench.errors import CommandFailed, ContainerError, VerificationFailed
 from workbench.plan.target import this_arch
 from workbench.process import run
 
@@ -32,7 +32,7 @@ echo "this image has no Python {version}"
 exit 127
 """
 
-PROBE = "import platform; print('glibc', platform.libc_ver()[1])\n"
+PROBE = "import platform; name, version = platform.libc_ver(); print(version if name == 'glibc' else '')\n"
 
 RUN = f"import runpy, site\nsite.addsitedir('{INSIDE}/site')\nrunpy.run_path('{INSIDE}/test.py')\n"
 
@@ -53,8 +53,9 @@ def try_wheel(
     They are installed from outside, for the image's architecture and glibc: it needs Python and nothing else, no
     network, and no emulated pip. `options` are more of the engine's for ``run`` (a GPU, say).
 
-    Raises VerificationFailed where the wheel does not install or the code fails; ContainerError where the
-    image or its emulator is missing.
+    Raises VerificationFailed where the wheel does not install or the code fails; SettingsError for a manylinux policy
+    that there is not; ContainerError where the image or its emulator is missing, or where it has another Python or C
+    library than it takes to try the wheel.
     """
     if arch != this_arch():
         require_emulation(arch)
@@ -70,12 +71,23 @@ def try_wheel(
             *("--security-opt=label=disable", f"--volume={folder}:{INSIDE}:ro", f"--env=QEMU_CPU={QEMU_CPU}"),
             *(*options, name, "sh", f"{INSIDE}/find.sh"),
         ]
+        (folder / "run.py").write_text(PROBE)
         try:
-            (folder / "run.py").write_text(PROBE)
-            probed = run(start).output
-            _install(
-                wheel, requires, python, arch, glibc=probed.split("glibc", 1)[1].strip(), into=folder / "site"
-            )
+            glibc = run(start, stdout_only=True).output.strip()
+        except CommandFailed as error:
+            raise ContainerError(
+                f"{wheel.name} cannot be tried in {image}: {error}\n"
+                f"Name an image that has Python {python} in workbench.yaml (container.runtime_images)"
+            ) from error
+        try:
+            platform = python_platform(arch, glibc)
+        except ValueError as error:
+            raise ContainerError(
+                f"{wheel.name} cannot be tried in {image}, which has {f'glibc {glibc}' if glibc else 'no glibc'}: "
+                "name an image with glibc 2.17 or newer in workbench.yaml (container.runtime_images)"
+            ) from error
+        try:
+            _install(wheel, requires, python, platform, into=folder / "site")
             (folder / "run.py").write_text(RUN)
             (folder / "test.py").write_text(code, encoding="utf-8")
             run(start)
@@ -83,11 +95,11 @@ def try_wheel(
             raise VerificationFailed(f"{wheel.name} does not work in {image}: {error}") from error
 
 
-def _install(wheel: Path, requires: Sequence[str], python: str, arch: str, *, glibc: str, into: Path) -> None:
+def _install(wheel: Path, requires: Sequence[str], python: str, platform: str, *, into: Path) -> None:
     run(
         [
             *("uv", "pip", "install", "--quiet", "--only-binary=:all:", f"--target={into}"),
-            *(f"--python-version={python}", f"--python-platform={python_platform(arch, glibc)}"),
+            *(f"--python-version={python}", f"--python-platform={platform}"),
             wheel.resolve(),
             *requires,
         ],

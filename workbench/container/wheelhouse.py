@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from workbench.console import step
-from workbench.container.configuration import hand_on
+from workbench.container.configuration import only_from, pip_environment, read_pip_options
 from workbench.errors import CommandFailed, SourceError
 from workbench.process import run
 
@@ -55,9 +55,10 @@ def fetch_wheelhouse(
                     ),
                     *("--abi=abi3", "--abi=none", *(f"--platform={platform}" for platform in platforms)),
                     *requirements,
-                ]
+                ],
+                env=pip_environment(read_pip_options()),
             )
         except CommandFailed as error:
             raise SourceError(f"not to be had as wheels for Python {python} {arch}: {error}") from error
         at.outcome = f"{len(list(into.glob('*.whl')))} wheels"
-    return hand_on({"no-index": "true", "find-links": str(into)}, {})
+    return only_from(into)

@@ -39,7 +39,7 @@ def commit_registry(site: Site) -> bool:
         run([*git, "add", "--", site.registry])
         if not run([*git, "diff", "--cached", "--quiet", "--", site.registry], check=False).status:
             return False
-        committed = run([*git, "show", f"HEAD:./{site.registry.name}"], check=False)
+        committed = run([*git, "show", f"HEAD:./{site.registry.name}"], check=False, stdout_only=True)
         before = _readable(committed.output) if committed.status == 0 else Registry()
         # a thousand filenames are too many for a line of arguments
         text = site.state / "commit-message"

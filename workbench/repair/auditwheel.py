@@ -60,8 +60,9 @@ class Facts:
 
 def show(wheel: Path) -> Facts:
     """Return what auditwheel says of a wheel. Raises RepairFailed, and WorkbenchError where the disk is full."""
-    output = _run("show", "--json", "--allow-pure-python-wheel", *_NO_SEARCH, wheel)
-    plain: dict[str, Any] = json.loads(output[output.index("{") :])
+    plain: dict[str, Any] = json.loads(
+        _run("show", "--json", "--allow-pure-python-wheel", *_NO_SEARCH, wheel)
+    )
     if plain["pure"]:
         return Facts(pure=True, obstacles={})
     reasons = {
@@ -95,12 +96,12 @@ def graft(wheel: Path, into: Path, *, exclude: Sequence[str], library_path: Sequ
 
 
 def _run(*words: str | Path, env: dict[str, str] | None = None) -> str:
-    done = run([*_AUDITWHEEL, *words], env=env, check=False)
-    if done.status and DISK_FULL in done.output:
+    done = run([*_AUDITWHEEL, *words], env=env, check=False, stdout_only=True)
+    if done.status and DISK_FULL in done.said:
         raise WorkbenchError(f"{words[-1]}: auditwheel cannot repair it: the disk is full: make room")
     if done.status:
         # what went wrong is in its last line; above it may stand a traceback of its own
-        said = done.output.strip().splitlines() if done.status > 0 else []
+        said = done.said.strip().splitlines() if done.status > 0 else []
         why = said[-1] if said else f"it ended with status {done.status}"
         raise RepairFailed(f"{words[-1]}: auditwheel cannot repair it: {why}")
     return done.output

@@ -233,13 +233,15 @@ def _succeeds(*argv: str | Path) -> bool:
 
 
 def _try_git(*argv: str | Path, at: Step | None = None) -> Completed:
+    """Run git, for its progress where a step shows that, else for its answer."""
     on_line = (lambda line: at.detail(mask(line))) if at else None
-    return run(["git", *SETTINGS, *argv], env=ENVIRONMENT, on_line=on_line, check=False)
+    argv = ("git", *SETTINGS, *argv)
+    return run(argv, env=ENVIRONMENT, on_line=on_line, check=False, stdout_only=at is None)
 
 
 def _reason(done: Completed) -> str:
     """Return git's own words on one line, without its progress and without the advice that it always adds."""
-    said, _, _ = done.output.partition("\n\nPlease make sure you have")
+    said, _, _ = done.said.partition("\n\nPlease make sure you have")
     lines = [_PREFIX.sub("", line, count=1) for line in said.splitlines() if line.strip()]
     telling = [line for line in lines if not _PROGRESS.match(line) and line != _NO_REASON]
     return mask("; ".join(telling or lines or ["it says nothing"]))

@@ -12,14 +12,23 @@ LEFT_OUT_AT_TOP = ("build", "dist", "*.egg-info", ".venv", ".nox", ".tox", ".wor
 
 
 def copy_folder(folder: Path, into: Path) -> None:
-    """Copy a folder to `into`, which must not exist, without what Git and earlier builds left in it."""
+    """Copy a folder to `into`, which must not exist, without what Git and earlier builds left in it.
+
+    Sockets and pipes, which an editor or a debugger may keep there, stay behind too. Raises OSError (shutil.Error).
+    """
 
     def left_out(here: str, names: list[str]) -> set[str]:
         patterns = LEFT_OUT_ANYWHERE + (LEFT_OUT_AT_TOP if Path(here) == folder else ())
         return {
             name
             for name in names
-            if Path(here, name) == into or any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
+            if (path := Path(here, name)) == into
+            or not _can_be_copied(path)
+            or any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
         }
 
     shutil.copytree(folder, into, symlinks=True, ignore=left_out)
+
+
+def _can_be_copied(path: Path) -> bool:
+    return path.is_symlink() or path.is_file() or path.is_dir()

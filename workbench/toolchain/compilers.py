@@ -29,10 +29,19 @@ _PROGRAMS_LIBRARIES = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrossGcc:
-    """A cross compiler: `triple` is GNU's name of what it compiles for, `folder` where its programs are."""
+    """A cross compiler: `triple` is GNU's name of what it compiles for, `folder` where its programs are.
+
+    `root` has the target's headers and libraries, the C library and what gcc itself brings (``libgomp``).
+    """
 
     triple: str
     folder: Path
+    root: Path
+
+    @property
+    def libraries(self) -> Path:
+        """The folder of the target's libraries."""
+        return self.root / "lib"
 
     @property
     def cc(self) -> Path:
@@ -55,7 +64,8 @@ def cross_gcc(arch: str) -> CrossGcc:
     Raises ToolMissing, with the way to get it; and for what we do not cross to at all.
     """
     triple = _triple(arch)
-    return CrossGcc(triple=triple, folder=Path(find_program(f"{triple}-g++")).parent)
+    folder = Path(find_program(f"{triple}-g++")).parent
+    return CrossGcc(triple=triple, folder=folder, root=Path("/usr") / triple)
 
 
 def cross_gcc_below(ceiling: str | None, arch: str, *, cache: Path) -> CrossGcc:
@@ -77,7 +87,8 @@ def cross_gcc_below(ceiling: str | None, arch: str, *, cache: Path) -> CrossGcc:
 def glibc_of(compiler: CrossGcc) -> str:
     """Return the version of the C library that a compiler links with: ``2.36``."""
     preprocess = ["-E", "-dM", "-include", "features.h", "-x", "c", "/dev/null"]
-    macros = dict(re.findall(r"^#define (\w+) (\d+)$", run([compiler.cc, *preprocess]).output, re.MULTILINE))
+    listed = run([compiler.cc, *preprocess], stdout_only=True).output
+    macros = dict(re.findall(r"^#define (\w+) (\d+)$", listed, re.MULTILINE))
     return f"{macros['__GLIBC__']}.{macros['__GLIBC_MINOR__']}"
 
 
@@ -98,7 +109,7 @@ def unpacked_gcc(arch: str, *, glibc: str, cache: Path) -> CrossGcc:
         return root
 
     root = made_once(home, f"unpack gcc {version} of Debian {suite} for {arch}", make)
-    return CrossGcc(triple=triple, folder=root / "usr" / "bin")
+    return CrossGcc(triple=triple, folder=root / "usr" / "bin", root=root / "usr" / triple)
 
 
 def _triple(arch: str) -> str:

@@ -133,7 +133,7 @@ def _variables(target: TargetPython, compiler: CrossGcc, cmake: Path) -> dict[st
 
 
 def _cmake(target: TargetPython, compiler: CrossGcc, toolkit: Path | None, torch: Path | None) -> str:
-    roots = [f"/usr/{compiler.triple}"]
+    roots = [str(compiler.root)]
     if toolkit:
         roots.insert(0, str(toolkit / "targets" / TARGET_FOLDERS[target.arch]))
     text = _CMAKE.format(

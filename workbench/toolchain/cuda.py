@@ -139,7 +139,7 @@ def gpus_of(toolkit: Path) -> tuple[int, ...]:
 @cache
 def _ask_nvcc(toolkit: Path, option: str) -> str:
     try:
-        return run([toolkit / "bin" / "nvcc", option]).output
+        return run([toolkit / "bin" / "nvcc", option], stdout_only=True).output
     except (CommandFailed, ToolMissing, OSError) as error:
         raise ToolchainError(f"{toolkit} is no CUDA toolkit that works here: {error}") from error
 

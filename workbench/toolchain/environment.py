@@ -36,6 +36,11 @@ def job_settings(backend: str, jobs: int) -> dict[str, str]:
     return {"compile-args": f"-j{jobs}"} if backend == "mesonpy" else {}
 
 
+def build_variables(tools: Mapping[str, str], recipe: Mapping[str, str], *, jobs: int) -> dict[str, str]:
+    """Return what every builder tells a build: the cap on its compilers, its `tools`, and the `recipe`'s."""
+    return joined({"MAX_JOBS": str(jobs), "CMAKE_BUILD_PARALLEL_LEVEL": str(jobs)}, tools, recipe)
+
+
 def cuda_environment(toolkit: Path, gpu: Sequence[str]) -> dict[str, str]:
     """Return the variables for a build with a toolkit, compiled for `gpu` (``sm_121``, ``compute_120``).
 

@@ -94,7 +94,7 @@ def synthesise(python: Path, compiler: CrossGcc, folder: Path) -> TargetPython:
     not run.
     """
     arch = compiler.triple.partition("-")[0]
-    host = json.loads(run([python, "-I", "-c", _PROBE]).output)
+    host = json.loads(run([python, "-I", "-c", _PROBE], stdout_only=True).output)
     include, modules, programs = folder / "include", folder / "modules", folder / "bin"
     shutil.copytree(host["include"], include)
     pyconfig = include / "pyconfig.h"

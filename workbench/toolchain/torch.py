@@ -63,7 +63,7 @@ def _pin(requirement: str, *, python: str, arch: str) -> str:
         asked.write_text(f"{requirement}\n", encoding="utf-8")
         output = ["--generate-hashes", "--emit-index-annotation", "--no-header", "--no-annotate"]
         argv = ["uv", "pip", "compile", "--quiet", *output, *_for(python, arch)]
-        return run([*argv, asked], env=index_environment()).output
+        return run([*argv, asked], env=index_environment(), stdout_only=True).output
 
 
 def _install(pin: str, *, python: str, arch: str, scratch: Path) -> Path:
