@@ -145,6 +145,16 @@ def test_a_policy_is_an_image_that_cibuildwheel_pins() -> None:
             ContainerError,
             "the emulator is gone",
         ),
+        (
+            [
+                "error: Request failed after 3 retries in 4.7s",
+                "  cause: Failed to fetch: `https://example.com/simple/wheel/`",
+                "  cause: failed to lookup address information: Temporary failure in name resolution",
+            ],
+            1,
+            ContainerError,
+            "no network that resolves names",
+        ),
     ],
 )
 def test_what_a_failure_means(lines: list[str], status: int, kind: type[Exception], says: str) -> None:

@@ -13,6 +13,7 @@ import shlex
 import tempfile
 import uuid
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
@@ -318,7 +319,7 @@ def _remove(engine: Engine, label: str) -> None:
 
 
 class Watch:
-    """What a running cibuildwheel is at, and the first line that tells why it will fail."""
+    """What a running cibuildwheel is at, and the line that tells best why it will fail."""
 
     step = ""
     trouble: Seen | None = None
@@ -330,8 +331,10 @@ class Watch:
         """Take a line of its output."""
         if found := _STEP.search(line):
             self.step = found[0]
-        elif not self.trouble:
-            self.trouble = look_for(line, _TROUBLES)
+        else:
+            # what stands earlier in the table tells more: uv counts its tries before it says why they failed
+            more = takewhile(lambda each: self.trouble is None or each is not self.trouble.trouble, _TROUBLES)
+            self.trouble = look_for(line, more) or self.trouble
         self._on_line(line)
 
 
