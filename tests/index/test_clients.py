@@ -7,15 +7,17 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from html import unescape
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.index.test_people import BREAKING, TAKEN
 from tests.index.wheels import Store, registry_of, wheel_bytes
 from workbench.environment import Environment
 from workbench.process import environment
-from workbench.registry.model import Registry
+from workbench.registry.model import BuildFacts, Package, PatchApplied, Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,6 +98,26 @@ def test_a_page_for_people_serves_as_find_links(
     said = pip(venv, *words) if installer == "pip" else uv(venv, tmp_path / "cache", *words)
     assert "[0]" in said, said
     assert version(venv) == "0.9+cu126torch2.10"
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_no_url_of_others_on_a_page_for_people_is_a_candidate(
+    store: Store, venv: Environment, tmp_path: Path, installer: str
+) -> None:
+    urls = [*TAKEN, *BREAKING]
+    wheel = store.publish("demo", "1.0")
+    patches = tuple(PatchApplied(name=url, sha256="d" * 64, description=url, url=url) for url in urls)
+    build = BuildFacts(source=urls[0], pin="", log=urls[1], sbom=urls[2], patches=patches)
+    package = Package(source_repo=urls[0], upstream=urls[1], wheels=(replace(wheel, build=build),))
+    store.registry = Registry().with_package("demo", package)
+    store.draw()
+    with store.served() as root:
+        if installer == "pip":
+            said = pip(venv, "--index-url", f"{root}index/", "demo")
+        else:
+            said = uv(venv, tmp_path / "cache", "--default-index", f"{root}index/", "demo")
+    assert "[0]" in said, said
+    assert version(venv) == "1.0"
 
 
 @pytest.mark.parametrize("installer", ["pip", "uv"])

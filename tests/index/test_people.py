@@ -355,6 +355,20 @@ def test_hostile_text_stays_text_everywhere() -> None:
         assert "49" not in page.text.replace(wheel.sha256, "").split("alert(1)")[0], path
 
 
+TAKEN = (
+    "https://example.com/demo-99.0.tar%2Egz",
+    "https://example.com/demo-99.0.tar.gz/",
+    "https://example.com/x#egg=demo-98.0",
+    "https://example.com/x?/demo-99.0.tar.gz",
+    "https://example.com/x?/demo-99.0.tar.gz?y",
+    "https://demo-99.0.zip",
+)
+"""What pip or uv takes for a file of the project."""
+
+BREAKING = ("https://[example.com/", "https://example\u2100.com/", "https://example.com/x#sha256=0")
+"""What pip or uv ends at, whatever else is on the page."""
+
+
 @pytest.mark.parametrize(
     ("url", "linked"),
     [
@@ -367,6 +381,13 @@ def test_hostile_text_stays_text_everywhere() -> None:
         ("https://example.com/demo-99.0.tar.gz", False),
         ("https://example.com/demo-99.0.zip#x", False),
         ("https://example.com/a\nb", False),
+        ("https://example.com/x#what-it-is", True),
+        ("https://example.com/x?a=b#c", True),
+        *((url, False) for url in TAKEN),
+        *((url, False) for url in BREAKING),
+        ("https://example.com/demo-99.0.tar.gz%2F", False),
+        ("https://example.com/demo-99.0.tbz#x", False),
+        ("https://example.com/x#egg%3Ddemo-98.0", False),
     ],
 )
 def test_only_urls_of_the_web_that_are_no_package_become_links(url: str, linked: bool) -> None:

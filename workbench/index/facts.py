@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from workbench.index.target import python_words
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from workbench.index.target import Target
     from workbench.registry.model import BuildFacts, Package, PublishedWheel
 
-_ARCHIVE = re.compile(r"\.(whl|egg|zip|tar|t?gz|tgz|bz2|tbz2?|xz|txz|lz|tlz|lzma|zst)$", re.IGNORECASE)
+_ARCHIVE = re.compile(r"\.(whl|egg|zip|tar|t?gz|bz2|tbz2?|t?xz|t?lz|lzma|zst)$", re.IGNORECASE)
 _FORGE = re.compile(
     r"https://(?P<host>github\.com|gitlab\.com|codeberg\.org)(?P<path>/[\w./-]+?)(?:\.git)?/?"
 )
@@ -46,14 +47,28 @@ def web(url: str | None) -> str | None:
     """Return a URL that a page may link to: of the web, and nothing that an installer would take for a file."""
     if url is None or not re.match(r"https?://[^/]", url) or re.search(r"[\s\x00-\x1f]", url):
         return None
-    return None if _ARCHIVE.search(re.split(r"[?#]", url)[0]) else url
+    try:
+        fragment = urlsplit(url).fragment
+    except ValueError:  # pip would end there
+        return None
+    # pip takes a project and a version from "#egg=", and uv refuses a page with a hash that it does not know
+    return None if "=" in unquote(fragment) or _is_archive(url.partition("#")[0]) else url
+
+
+def _is_archive(url: str) -> bool:
+    """Say whether an installer would take a URL for a file.
+
+    pip looks at its path, unquoted and without slashes at the end; uv at what stands before any question mark, also
+    where that is a query or no more than a host.
+    """
+    return any(_ARCHIVE.search(unquote(part).rstrip("/ ")) for part in url.split("?"))
 
 
 def stored(url: str | None, links: Links) -> str | None:
     """Return a link to a file of the store, or of the web, or None for what must not be linked."""
     if url is None or re.match(r"[\w+.-]+:", url):
         return web(url)
-    return None if _ARCHIVE.search(url) else links.to(url)
+    return None if _is_archive(url) else links.to(url)
 
 
 def project_facts(package: Package) -> Iterator[Fact]:
