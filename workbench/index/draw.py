@@ -25,7 +25,7 @@ from workbench.registry.file import projects
 from workbench.registry.filename import label
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from workbench.index.people import People
     from workbench.index.variants import VariantsFile
@@ -111,19 +111,11 @@ def draw(
         digest = hashlib.sha256(text).hexdigest()
         known = before.get(name)
         if known is None or known.digest != digest:
-            project = simple.read(name, text, variants=settings.index.variants)
-            by_channel = _by_channel(project)
-            variants = artist.variants(project)
-            paths = tuple(f"simple/{name}/{file.filename}" for file in variants)
-            for path, file in zip(paths, variants, strict=True):
-                yield Page(path=path, content=file.content, type=DATA)
-            if project.listed:
-                yield from artist.listings(name, project, by_channel, variants)
-            row = None
-            if people := artist.people:
-                page, row = people.project(name, text, project.files)
-                yield page
-            known = Known(digest, project.listed, tuple(sorted(by_channel)), row, paths)
+            try:
+                known = yield from artist.project(name, text, digest)
+            except (ValueError, KeyError, TypeError, AttributeError):
+                simple.package(name, text)  # says what is wrong, by its key; where nothing is, we are
+                raise
         now[name] = known
     if state and now == before:
         return
@@ -157,7 +149,7 @@ class _Artist:
         self._public_url = public_url
 
     @cached_property
-    def people(self) -> People | None:
+    def _people(self) -> People | None:
         """Who draws the pages for people, if they are wanted."""
         if not self._settings.index.people:
             return None
@@ -165,7 +157,26 @@ class _Artist:
 
         return People(self._settings, self._public_url)
 
-    def variants(self, project: simple.Project) -> list[VariantsFile]:
+    def project(self, name: str, text: bytes, digest: str) -> Generator[Page, None, Known]:
+        """Draw the pages of a project; return what is known of it.
+
+        Reads of it what it draws and no more, so a text of another shape raises whatever comes of that.
+        """
+        project = simple.read(name, text, variants=self._settings.index.variants)
+        by_channel = _by_channel(project)
+        variants = self._variants(project)
+        paths = tuple(f"simple/{name}/{file.filename}" for file in variants)
+        for path, file in zip(paths, variants, strict=True):
+            yield Page(path=path, content=file.content, type=DATA)
+        if project.listed:
+            yield from self._listings(name, project, by_channel, variants)
+        row = None
+        if people := self._people:
+            page, row = people.project(name, text, project.files)
+            yield page
+        return Known(digest, project.listed, tuple(sorted(by_channel)), row, paths)
+
+    def _variants(self, project: simple.Project) -> list[VariantsFile]:
         """Return what tells of the project's variants, if they are wanted."""
         if not self._settings.index.variants:
             return []
@@ -173,7 +184,7 @@ class _Artist:
 
         return variants_files(project.files, project.variant_namespaces)
 
-    def listings(
+    def _listings(
         self,
         name: str,
         project: simple.Project,
@@ -197,8 +208,8 @@ class _Artist:
         for root, names in _roots(projects).items():
             yield Page(path=f"{root}simple/index.html", content=simple.projects_html(names))
             yield Page(path=f"{root}simple-json/index.json", content=simple.projects_json(names), type=JSON)
-        if self.people:
-            yield from self.people.roots(
+        if self._people:
+            yield from self._people.roots(
                 {name: row for name in sorted(projects) if (row := projects[name].row)},
                 {channel for known in projects.values() for channel in known.channels},
             )
