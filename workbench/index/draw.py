@@ -9,6 +9,7 @@ that list them.
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -18,14 +19,14 @@ import orjson
 
 from workbench.errors import SettingsError
 from workbench.index import simple
-from workbench.index.channel import Channel, channel_of
+from workbench.index.channel import FOLDERS, Channel, channel_of
 from workbench.index.page import DATA, HTML, JSON, Gone, Links, Page
-from workbench.index.row import SHARED, Row, people_path
+from workbench.index.row import SHARED, Row, is_people_page, people_path
 from workbench.registry.file import projects
 from workbench.registry.filename import label
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from workbench.index.people import People
     from workbench.index.variants import VariantsFile
@@ -96,7 +97,7 @@ def draw(
     """Yield the pages that differ from those that `state` knows, what is gone since, and the new state.
 
     Without a state that is every page, and files that an earlier program drew are unknown: whoever stores
-    the pages removes those that `is_drawn` tells by their path and that were not among these. Nothing is
+    the pages removes those that `is_drawn` tells and that were not among these. Nothing is
     yielded when nothing changed. `registry` is a registry document (as ``packages.json``), which `where`
     names in errors.
 
@@ -124,12 +125,24 @@ def draw(
     yield Page(path=STATE, content=State(_drawn_by(settings), now).write(), type=DATA)
 
 
-def is_drawn(path: str) -> bool:
-    """Say whether a path in the index's folder is one that drawings use; the rest is not ours."""
-    folder, _, name = path.rpartition("/")
-    if not folder:
-        return name in SHARED
-    return name in ("index.html", "index.json") or name.endswith("-variants.json")
+def is_drawn(path: str, read: Callable[[], bytes | None]) -> bool:
+    """Say whether a file in the index's folder is a page that a drawing made; the rest is not ours.
+
+    The path tells, but for a project's page for people: others may have a page in a folder of their own, so what
+    `read` returns of the page decides.
+    """
+    if path in SHARED or _LISTING.fullmatch(path):
+        return True
+    if (people := _PEOPLE.fullmatch(path)) is None:
+        return False
+    content = read()
+    return content is not None and is_people_page(people[1], content)
+
+
+_LISTING = re.compile(
+    rf"(?:{FOLDERS}/)?simple(?:-json)?/(?:.+/)?(?:index\.html|index\.json|[^/]+-variants\.json)"
+)
+_PEOPLE = re.compile(r"([a-z0-9-]+_?)/index\.html")
 
 
 class _Artist:

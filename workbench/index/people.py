@@ -23,7 +23,7 @@ from workbench.index.feed import LENGTH, feed
 from workbench.index.install import HERE, Install, direct, lines, simple_index
 from workbench.index.matrix import Listed, matrix
 from workbench.index.page import CSS, SCRIPT, Links, Page
-from workbench.index.row import Released, Row, people_folder, people_path
+from workbench.index.row import GENERATOR, Released, Row, people_folder, people_path
 from workbench.index.target import (
     ANY,
     CPU,
@@ -114,6 +114,7 @@ class People:
         self._direct = Links(0, self._root)
         self._shared = {
             "title": simple.printable(settings.index.title),
+            "generator": GENERATOR,
             # without a public URL, the script puts the address of the page in the place of HERE
             "here": None if settings.public_url else HERE,
             "version": {name: sha256(asset(name)).hexdigest()[:8] for name, _ in ASSETS},
