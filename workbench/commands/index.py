@@ -12,6 +12,7 @@ from workbench.environment import package_index
 from workbench.errors import IndexCheckFailed, UsageError
 from workbench.index.folder import Drawn, Outdated, outdated, write
 from workbench.index.serve import Server
+from workbench.source.url import without_login
 from workbench.store.layout import INDEX, REGISTRY
 from workbench.store.opening import open_store
 
@@ -68,7 +69,8 @@ def serve(site: Site, *, port: int) -> None:
     folder = open_store(site).folder
     if folder is None:
         raise UsageError(f"the store is no folder: its index is at {site.settings.public_url}/index/")
-    elsewhere = package_index()
+    index = package_index()
+    elsewhere = without_login(index)
     try:
         server = Server(folder, port=port, elsewhere=elsewhere)
     except (OSError, OverflowError) as error:
@@ -80,6 +82,10 @@ def serve(site: Site, *, port: int) -> None:
             f"for people:  {url}\nfor pip, uv:  {url}simple/\n"
             "What is not published here comes from the package index. Ctrl-C ends it."
         )
+        if elsewhere != index:
+            console.note(
+                f"Your login to {elsewhere} is told to nobody who asks here: installers need it in their ~/.netrc."
+            )
         try:
             server.serve_forever()
         except KeyboardInterrupt:
