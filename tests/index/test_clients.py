@@ -209,6 +209,31 @@ def test_the_lines_for_pip_install(lines: Lines, venv: Environment, what: str) -
     assert version(venv) == "1.0+cu130torch2.11"
 
 
+SAY = 'say() { printf "[%s]" "$@"; echo; }\n'
+
+
+def test_an_interactive_shell_takes_the_lines_as_they_stand(store: Store) -> None:
+    """It replaces what stands behind a ``!``, as an epoch has it, also in double quotes."""
+    store.publish("demo", "1!1.0+cu130")
+    store.publish("plain", "1!2.0")
+    store.draw()
+    pages = [(store.root / "index" / name / "index.html").read_text() for name in ("demo", "plain")]
+    pasted = [
+        f"say {line}\n"
+        for page in pages
+        for lines in snippets(page)
+        for what in ("uv", "uv project", "pip", "pip, this file", "Poetry")
+        for line in lines[what].splitlines()
+    ]
+    said = subprocess.run(
+        ["bash", "--norc", "-i"], input=SAY + "".join(pasted), capture_output=True, text=True, check=True
+    ).stdout
+    assert said.count("[demo==1!1.0+cu130]") == 4  # uv, uv project, pip, Poetry
+    assert said.count("[plain===1!2.0]") == 3
+    assert "[demo @ https://HERE/files/demo/demo-1!1.0%2Bcu130-py3-none-any.whl#sha256=" in said
+    assert said.count("[plain==1!2.0]") == 1  # Poetry
+
+
 def test_the_requirements_pin_the_hash(lines: Lines, venv: Environment, tmp_path: Path) -> None:
     file = tmp_path / "requirements.txt"
     file.write_text(lines["requirements.txt"])
@@ -253,7 +278,7 @@ def test_the_lines_for_a_uv_project_go_into_one_that_is_there(
         assert "[0]" in said, said
     written = tomllib.loads(project.read_text())
     assert written["project"]["dependencies"] == [
-        "demo==1.0+cu130torch2.11", "other-demo==1.0+cu130torch2.11", "plain==2.0",
+        "demo==1.0+cu130torch2.11", "other-demo==1.0+cu130torch2.11", "plain===2.0",
     ]  # fmt: skip
     assert [index["explicit"] for index in written["tool"]["uv"]["index"]] == [True, True]
     assert written["tool"]["uv"]["sources"]["other-demo"] == {"index": "workbench-cu130-torch2-11"}

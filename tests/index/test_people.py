@@ -288,14 +288,16 @@ def test_the_front_page_names_what_was_published_last() -> None:
     ]
 
 
-def test_a_version_is_pinned_apart_from_its_local_ones() -> None:
+@pytest.mark.parametrize("local", ["1.0+cu130", "1.0.0+cu130"])
+def test_a_version_is_pinned_apart_from_its_local_ones(local: str) -> None:
     """``==1.0`` would install 1.0+cu130, and Poetry has no other way to write it."""
-    wheels = (listed("demo-1.0-py3-none-any.whl"), listed("demo-1.0+cu130-py3-none-any.whl"))
+    wheels = (listed("demo-1.0-py3-none-any.whl"), listed(f"demo-{local}-py3-none-any.whl"))
     page = pages(registry_of(demo=wheels))["demo/index.html"]
-    assert set(re.findall(r"(?<=[ \n>])demo==[^ <\n&]+", page)) == {"demo===1.0", "demo==1.0+cu130"}
-    assert re.findall(r"poetry add [^\n<]+", page) == ["poetry add --source workbench-cu130 demo==1.0+cu130"]
+    assert set(re.findall(r"(?<=[ \n>])demo==[^ <\n&]+", page)) == {"demo===1.0", f"demo=={local}"}
+    assert re.findall(r"poetry add [^\n<]+", page) == [f"poetry add --source workbench-cu130 demo=={local}"]
     alone = pages(registry_of(demo=wheels[:1]))["demo/index.html"]
-    assert "demo===1.0" not in alone
+    assert "--index https://HERE/index/simple/ demo===1.0<" in alone, "a local one may be published tomorrow"
+    assert re.findall(r"poetry add [^\n<]+", alone) == ["poetry add --source workbench demo==1.0"]
 
 
 def test_a_project_is_summed_up_in_a_line() -> None:

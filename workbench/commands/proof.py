@@ -14,11 +14,11 @@ from packaging.utils import parse_wheel_filename
 
 from workbench.build.interpreter import find_interpreter
 from workbench.commands.index import served
-from workbench.commands.summary import pinned
 from workbench.commands.verify import arch_of, emulated, python_of
 from workbench.console import step
 from workbench.environment import Environment
 from workbench.errors import CommandFailed, InstallFailed, SettingsError
+from workbench.index.install import pinned
 from workbench.plan.target import this_arch
 from workbench.process import run
 from workbench.recipe.load import load
@@ -96,7 +96,7 @@ def _index_url(site: Site) -> Iterator[str]:
 def _prove(cell: Cell, index_url: str, site: Site, installer: Installer) -> None:
     recipe = load(site.recipes, cell.package)
     name, version, _, _ = parse_wheel_filename(cell.wheel.filename)
-    exact = pinned(name, version)
+    exact = pinned(name, str(version))
     code = recipe.smoke_test or f"import {recipe.modules[0]}"
     arch = arch_of(cell.wheel.filename)
     with (

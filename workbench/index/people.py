@@ -127,8 +127,12 @@ class People:
         """
         package = simple.package(name, text)
         groups = _by_version(self._offers(name, package, offered))
-        locals_of = {version.partition("+")[0] for version, _ in groups if "+" in version}
-        releases = [self._release(name, version, group, version in locals_of) for version, group in groups]
+        # versions and not texts: 1.0+cu130 is a local version of 1.0.0 too
+        with_local = {_version(version.partition("+")[0]) for version, _ in groups if "+" in version}
+        releases = [
+            self._release(name, version, group, alone=_version(version) not in with_local)
+            for version, group in groups
+        ]
         newest = next((release for release in releases if release.install), None)
         targets = {offer.target for _, group in groups for offer in group}
         listed = [
@@ -161,7 +165,7 @@ class People:
             wheel = wheels[file["filename"]]
             yield Offer(wheel, target_of(wheel), anchor, url)
 
-    def _release(self, name: str, version: str, offers: Sequence[Offer], arbitrary: bool) -> Release:
+    def _release(self, name: str, version: str, offers: Sequence[Offer], *, alone: bool) -> Release:
         first = offers[0].wheel
         variant = first.build.variant if first.build else None
         bound = {offer.target[2:] for offer in offers}
@@ -176,7 +180,7 @@ class People:
             published=max(offer.wheel.upload_time for offer in offers),
             files=[self._file(name, *pair) for pair in zip(offers, told, strict=True)],
             origins=origins([offer.wheel for offer in offers], told, self._links),
-            install=lines(name, version, self._root, channel, hashes, arbitrary=arbitrary)
+            install=lines(name, str(_version(version)[1]), self._root, channel, hashes, alone=alone)
             if hashes
             else None,
         )
