@@ -204,7 +204,7 @@ def _store_flag(key: str, explained: str) -> Argument:
 def _exit(error: BaseException) -> Exit:
     match error:
         case WorkbenchError():
-            return Exit(f"error: {error}", code=error.exit_code)
+            return _told(f"error: {error}", error.exit_code)
         case KeyboardInterrupt():
             return Exit("\nInterrupted. Run the same command again to go on from here.", code=INTERRUPTED)
         case BrokenPipeError():
@@ -214,13 +214,18 @@ def _exit(error: BaseException) -> Exit:
         case OSError(errno=number, filename=name, strerror=str(why)):
             where = f"{name}: " if isinstance(name, str) else ""
             remedy = ": make room, and run the same command again" if number == errno.ENOSPC else ""
-            return Exit(f"error: {where}{why}{remedy}", code=WorkbenchError.exit_code)
+            return _told(f"error: {where}{why}{remedy}", WorkbenchError.exit_code)
         case _:
-            return Exit(
+            return _told(
                 f"internal error: {type(error).__name__}: {error}\n"
                 "This is a bug of the workbench. WORKBENCH_DEBUG=1 shows where it happened.",
-                code=INTERNAL,
+                INTERNAL,
             )
+
+
+def _told(message: str, status: int) -> Exit:
+    """Return the end that tells an error, in which others' text may stand."""
+    return Exit(console.shown(message, keep=console.LAYOUT), code=status)
 
 
 def _line_of(name: str) -> tuple[str, ...] | None:
