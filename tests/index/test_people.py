@@ -300,6 +300,12 @@ def test_a_version_is_pinned_apart_from_its_local_ones(local: str) -> None:
     assert re.findall(r"poetry add [^\n<]+", alone) == ["poetry add --source workbench demo==1.0"]
 
 
+def test_a_version_is_pinned_as_installers_write_it() -> None:
+    """``===`` compares texts, and theirs is not always the one in the filename."""
+    page = pages(registry_of(demo=(listed("demo-01.0RC1-py3-none-any.whl"),)))["demo/index.html"]
+    assert "--index https://HERE/index/simple/ demo===1.0rc1<" in page
+
+
 def test_a_project_is_summed_up_in_a_line() -> None:
     wheels = (
         cuda_wheel("3.10", "x86_64"),

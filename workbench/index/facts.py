@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from workbench.index.target import Target
     from workbench.registry.model import BuildFacts, Package, PublishedWheel
 
-_ARCHIVE = re.compile(r"\.(whl|egg|zip|tar|t?gz|bz2|tbz2?|t?xz|t?lz|lzma|zst)$", re.IGNORECASE)
+_ARCHIVE = re.compile(r"\.(?:whl|egg|zip|tar|t?gz|bz2|tbz2?|t?xz|t?lz|lzma|zst)[/ ]*(?:\?|$)", re.IGNORECASE)
 _FORGE = re.compile(
     r"https://(?P<host>github\.com|gitlab\.com|codeberg\.org)(?P<path>/[\w./-]+?)(?:\.git)?/?"
 )
@@ -43,16 +44,21 @@ class Origin(NamedTuple):
     wheels: str = ""
 
 
+@lru_cache(maxsize=4096)
 def web(url: str | None) -> str | None:
-    """Return a URL that a page may link to: of the web, and nothing that an installer would take for a file."""
+    """Return a URL that a page may link to: of the web, and nothing that an installer would take for a file.
+
+    Kept, because most releases of a project have the same source.
+    """
     if url is None or not re.match(r"https?://[^/]", url) or re.search(r"[\s\x00-\x1f]", url):
         return None
     try:
-        fragment = urlsplit(url).fragment
+        urlsplit(url)
     except ValueError:  # pip would end there
         return None
+    page, _, fragment = url.partition("#")
     # pip takes a project and a version from "#egg=", and uv refuses a page with a hash that it does not know
-    return None if "=" in unquote(fragment) or _is_archive(url.partition("#")[0]) else url
+    return None if _is_archive(page) or "=" in unquote(fragment) else url
 
 
 def _is_archive(url: str) -> bool:
@@ -61,7 +67,7 @@ def _is_archive(url: str) -> bool:
     pip looks at its path, unquoted and without slashes at the end; uv at what stands before any question mark, also
     where that is a query or no more than a host.
     """
-    return any(_ARCHIVE.search(unquote(part).rstrip("/ ")) for part in url.split("?"))
+    return _ARCHIVE.search(unquote(url)) is not None
 
 
 def stored(url: str | None, links: Links) -> str | None:

@@ -180,7 +180,7 @@ class People:
             published=max(offer.wheel.upload_time for offer in offers),
             files=[self._file(name, *pair) for pair in zip(offers, told, strict=True)],
             origins=origins([offer.wheel for offer in offers], told, self._links),
-            install=lines(name, str(_version(version)[1]), self._root, channel, hashes, alone=alone)
+            install=lines(name, _normal(version), self._root, channel, hashes, alone=alone)
             if hashes
             else None,
         )
@@ -287,6 +287,12 @@ def _version(text: str) -> _Order:
         return True, Version(text)
     except InvalidVersion:
         return False, text
+
+
+@lru_cache(maxsize=4096)
+def _normal(version: str) -> str:
+    """Return a version as installers write it, for ``===`` compares texts."""
+    return str(_version(version)[1])
 
 
 def _by_version(offers: Iterable[Offer]) -> list[tuple[str, list[Offer]]]:
