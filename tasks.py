@@ -565,11 +565,11 @@ def doctor(_: Context, deep: bool = False, json: bool = False) -> None:
 @verb(help={"dry_run": DRY_RUN, "json": JSON})
 def index(_: Context, dry_run: bool = False, json: bool = False) -> None:
     """Draw index/ again from packages.json."""
-    from workbench.commands.index import outdated, redraw, report_drawn, report_outdated
+    from workbench.commands.index import redraw, report_drawn, report_outdated, would_redraw
     from workbench.site import Site
 
     if dry_run:
-        report_outdated(outdated(Site.here()), json=json)
+        report_outdated(would_redraw(Site.here()), json=json)
     else:
         report_drawn(redraw(Site.here()), json=json)
 

@@ -77,6 +77,21 @@ def test_a_live_line_never_takes_two() -> None:
     assert f"✓\x1b[0m build {'a' * 50}" in said
 
 
+def test_a_live_line_takes_no_command_from_what_it_tells() -> None:
+    hostile = "owned \x1b]0;owned\x07"
+    screen = Terminal(
+        "from workbench.console import note, step\n"
+        f"with step({hostile!r}) as at:\n"
+        f"    at.detail('remote: ' + {hostile!r})\n"
+        f"    at.outcome = {hostile!r}\n"
+        "    input()\n"
+    )
+    screen.wait_for("remote")
+    said = screen.end()
+    assert "\x1b]0;" not in said
+    assert said.count(r"owned \x1b]0;owned\x07") >= 4
+
+
 def test_a_title_that_does_not_fit_is_whole_in_the_closing_line() -> None:
     title = "repair " + "a-very-long-name-" * 6
     screen = Terminal(f"from workbench.console import step\nwith step({title!r}):\n    input()\n")

@@ -1,12 +1,14 @@
 """What a person sees while a verb works.
 
 Progress goes to stderr and answers to stdout, so ``--json`` can be piped while the steps stay on the screen. On
-a terminal a step is a live line; elsewhere (CI, a pipe) it is plain lines with no control characters.
+a terminal a step is a live line; elsewhere (CI, a pipe) it is plain lines with no control characters. Text that is
+printed may be another's (a description out of a registry, what a server says): it commands no terminal.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 import threading
 import time
@@ -27,6 +29,20 @@ def _rich(*, stderr: bool) -> rich.console.Console:
 
     stream = sys.stderr if stderr else sys.stdout
     return Console(file=stream, highlight=False, width=None if stream.isatty() else PLAIN_WIDTH)
+
+
+LAYOUT = "\n\t"
+"""The control characters that a text of several lines may have."""
+
+
+def shown(text: str, *, keep: str = "") -> str:
+    """Return a text in which escapes stand for what a terminal does not show, or obeys; characters to `keep` stay."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each in keep else each.encode("unicode_escape").decode()
+        for each in text
+    )
 
 
 def duration(seconds: float) -> str:
@@ -95,6 +111,7 @@ def step(title: str) -> Iterator[Step]:
     ...     at.outcome = "36.2 kB"
     """
     start = time.monotonic()
+    title = shown(title, keep=LAYOUT)
     if sys.stderr.isatty():
         at, close = _live(title, start)
     else:
@@ -119,6 +136,7 @@ def _closed(at: Step, title: str, start: float, close: Callable[[], None]) -> It
 
 def _closing_line(mark: str, text: str, start: float) -> None:
     took = duration(time.monotonic() - start)
+    text = shown(text, keep=LAYOUT)
     if sys.stderr.isatty():
         from rich.markup import escape
 
@@ -135,7 +153,7 @@ def _live(title: str, start: float) -> tuple[Step, Callable[[], None]]:
     console = _rich(stderr=True)
 
     def line(took: str = "", detail: str = "") -> Text:
-        text = Text.assemble(title, (f" {took}  {' '.join(detail.split())}", "dim"))
+        text = Text.assemble(title, (f" {took}  {shown(' '.join(detail.split()))}", "dim"))
         text.truncate(console.width - len("⠋ "), overflow="ellipsis")
         return text
 
@@ -169,6 +187,7 @@ def progress(title: str, total: int, *, unit: str = "bytes") -> Iterator[Bar]:
     `unit` is ``"bytes"`` (shown with rate and decimal sizes) or a plural noun (``"wheels"``).
     """
     start = time.monotonic()
+    title = shown(title, keep=LAYOUT)
     sized = f"{title} ({file_size(total) if unit == 'bytes' else counted(total, unit.removesuffix('s'))})"
     if not sys.stderr.isatty():
         print(f"… {sized}", file=sys.stderr, flush=True)
@@ -198,29 +217,31 @@ def progress(title: str, total: int, *, unit: str = "bytes") -> Iterator[Bar]:
 
 def note(text: str) -> None:
     """Say something that a person should know, beside the steps."""
-    print(text, file=sys.stderr, flush=True)
+    print(shown(text, keep=LAYOUT), file=sys.stderr, flush=True)
 
 
 def answer(text: str) -> None:
     """Print what the verb was asked for."""
-    print(text, flush=True)
+    print(shown(text, keep=LAYOUT), flush=True)
 
 
 def answer_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can say
     """Print an answer for programs."""
-    print(json.dumps(value, indent=2, ensure_ascii=False), flush=True)
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    # JSON itself escapes the other control characters
+    print(re.sub(r"[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text), flush=True)
 
 
-def answer_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
+def answer_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows under column headings; cells are text, never markup."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(shown(cell, keep=LAYOUT)) for cell in row))
     _rich(stderr=False).print(table)
 
 

@@ -207,7 +207,7 @@ def _store_flag(key: str, explained: str) -> Argument:
 def _exit(error: BaseException) -> Exit:
     match error:
         case WorkbenchError():
-            return Exit(f"error: {error}", code=error.exit_code)
+            return _told(f"error: {error}", error.exit_code)
         case KeyboardInterrupt():
             return Exit("\nInterrupted. Run the same command again to go on from here.", code=INTERRUPTED)
         case BrokenPipeError():
@@ -217,17 +217,22 @@ def _exit(error: BaseException) -> Exit:
         case shutil.Error(args=([(source, _, why), *_],)):
             # copying a folder goes on to its end, and then tells of all that could not be copied
             remedy = _MAKE_ROOM if os.strerror(errno.ENOSPC) in str(why) else ""
-            return Exit(f"error: {source} cannot be copied: {why}{remedy}", code=WorkbenchError.exit_code)
+            return _told(f"error: {source} cannot be copied: {why}{remedy}", WorkbenchError.exit_code)
         case OSError(errno=number, filename=name, strerror=str(why)):
             where = f"{name}: " if isinstance(name, str) else ""
             remedy = _MAKE_ROOM if number == errno.ENOSPC else ""
-            return Exit(f"error: {where}{why}{remedy}", code=WorkbenchError.exit_code)
+            return _told(f"error: {where}{why}{remedy}", WorkbenchError.exit_code)
         case _:
-            return Exit(
+            return _told(
                 f"internal error: {type(error).__name__}: {error}\n"
                 "This is a bug of the workbench. WORKBENCH_DEBUG=1 shows where it happened.",
-                code=INTERNAL,
+                INTERNAL,
             )
+
+
+def _told(message: str, status: int) -> Exit:
+    """Return the end that tells an error, in which others' text may stand."""
+    return Exit(console.shown(message, keep=console.LAYOUT), code=status)
 
 
 def _line_of(name: str) -> tuple[str, ...] | None:

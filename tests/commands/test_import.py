@@ -125,3 +125,23 @@ def test_a_file_that_is_not_there(site: Site, name: str, why: str) -> None:
     refused = invoke("import-registry", site.root / name)
     assert refused.status == 2
     assert why in refused.stderr
+
+
+def test_text_of_others_commands_no_terminal(site: Site, url: str) -> None:
+    hostile = "\x1b]0;owned\x07\x1b[31m\x9b32m"
+    data = older(url, yanked=f"bad {hostile}")
+    data["packages"]["foo-bar"]["description"] = f"good {hostile}"  # type: ignore[index]
+    data["packages"] |= {f"evil {hostile}": {}}  # type: ignore[operator]
+    (site.root / "older.json").write_text(json.dumps(data))
+    for verb in (
+        ["import-registry", site.root / "older.json"], ["list"], ["show", "foo-bar"], ["show", hostile],
+        ["show", "foo-bar", "--json"],
+    ):  # fmt: skip
+        done = invoke(*verb)
+        said = done.stdout + done.stderr
+        assert "owned" in said, verb
+        assert not set(said) & {"\x1b", "\x07", "\x9b"}, verb
+        if "--json" in verb:
+            assert json.loads(done.stdout)["description"] == f"good {hostile}"
+        else:
+            assert r"\x1b]0;owned\x07" in said, verb

@@ -81,11 +81,17 @@ def test_the_history_of_a_lost_registry_says_so(store: FolderStore) -> None:
 def test_the_index_is_drawn_with_an_answer_for_programs(site: Site) -> None:
     (site.root / "index/simple/demo/index.html").write_text("<html>")
     (site.root / "index/.drawn.json").unlink()
-    outdated = json.loads(invoke("index", "--dry-run", "--json").stdout)["outdated"]
-    assert "simple/demo/index.html" in outdated
+    (site.root / "index/simple/gone").mkdir()
+    (site.root / "index/simple/gone/index.html").write_text("<html>")
+    told = json.loads(invoke("index", "--dry-run", "--json").stdout)
+    assert told == {"written": ["simple/demo/index.html"], "removed": ["simple/gone/index.html"]}
+    assert invoke("index", "--dry-run").stdout.splitlines() == [
+        "would draw simple/demo/index.html",
+        "would remove simple/gone/index.html",
+    ]
     drawn = json.loads(invoke("index", "--json").stdout)
     assert drawn["written"] == 1
-    assert drawn["removed"] == 0
+    assert drawn["removed"] == 1
 
 
 def test_the_index_of_a_store_in_another_folder_is_drawn_there(site: Site, tmp_path: Path) -> None:

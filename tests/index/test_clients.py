@@ -7,15 +7,17 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from html import unescape
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.index.test_people import BREAKING, TAKEN
 from tests.index.wheels import Store, registry_of, wheel_bytes
 from workbench.environment import Environment
 from workbench.process import environment
-from workbench.registry.model import Registry
+from workbench.registry.model import BuildFacts, Package, PatchApplied, Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,6 +98,26 @@ def test_a_page_for_people_serves_as_find_links(
     said = pip(venv, *words) if installer == "pip" else uv(venv, tmp_path / "cache", *words)
     assert "[0]" in said, said
     assert version(venv) == "0.9+cu126torch2.10"
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_no_url_of_others_on_a_page_for_people_is_a_candidate(
+    store: Store, venv: Environment, tmp_path: Path, installer: str
+) -> None:
+    urls = [*TAKEN, *BREAKING]
+    wheel = store.publish("demo", "1.0")
+    patches = tuple(PatchApplied(name=url, sha256="d" * 64, description=url, url=url) for url in urls)
+    build = BuildFacts(source=urls[0], pin="", log=urls[1], sbom=urls[2], patches=patches)
+    package = Package(source_repo=urls[0], upstream=urls[1], wheels=(replace(wheel, build=build),))
+    store.registry = Registry().with_package("demo", package)
+    store.draw()
+    with store.served() as root:
+        if installer == "pip":
+            said = pip(venv, "--index-url", f"{root}index/", "demo")
+        else:
+            said = uv(venv, tmp_path / "cache", "--default-index", f"{root}index/", "demo")
+    assert "[0]" in said, said
+    assert version(venv) == "1.0"
 
 
 @pytest.mark.parametrize("installer", ["pip", "uv"])
@@ -187,6 +209,31 @@ def test_the_lines_for_pip_install(lines: Lines, venv: Environment, what: str) -
     assert version(venv) == "1.0+cu130torch2.11"
 
 
+SAY = 'say() { printf "[%s]" "$@"; echo; }\n'
+
+
+def test_an_interactive_shell_takes_the_lines_as_they_stand(store: Store) -> None:
+    """It replaces what stands behind a ``!``, as an epoch has it, also in double quotes."""
+    store.publish("demo", "1!1.0+cu130")
+    store.publish("plain", "1!2.0")
+    store.draw()
+    pages = [(store.root / "index" / name / "index.html").read_text() for name in ("demo", "plain")]
+    pasted = [
+        f"say {line}\n"
+        for page in pages
+        for lines in snippets(page)
+        for what in ("uv", "uv project", "pip", "pip, this file", "Poetry")
+        for line in lines[what].splitlines()
+    ]
+    said = subprocess.run(
+        ["bash", "--norc", "-i"], input=SAY + "".join(pasted), capture_output=True, text=True, check=True
+    ).stdout
+    assert said.count("[demo==1!1.0+cu130]") == 4  # uv, uv project, pip, Poetry
+    assert said.count("[plain===1!2.0]") == 3
+    assert "[demo @ https://HERE/files/demo/demo-1!1.0%2Bcu130-py3-none-any.whl#sha256=" in said
+    assert said.count("[plain==1!2.0]") == 1  # Poetry
+
+
 def test_the_requirements_pin_the_hash(lines: Lines, venv: Environment, tmp_path: Path) -> None:
     file = tmp_path / "requirements.txt"
     file.write_text(lines["requirements.txt"])
@@ -231,7 +278,7 @@ def test_the_lines_for_a_uv_project_go_into_one_that_is_there(
         assert "[0]" in said, said
     written = tomllib.loads(project.read_text())
     assert written["project"]["dependencies"] == [
-        "demo==1.0+cu130torch2.11", "other-demo==1.0+cu130torch2.11", "plain==2.0",
+        "demo==1.0+cu130torch2.11", "other-demo==1.0+cu130torch2.11", "plain===2.0",
     ]  # fmt: skip
     assert [index["explicit"] for index in written["tool"]["uv"]["index"]] == [True, True]
     assert written["tool"]["uv"]["sources"]["other-demo"] == {"index": "workbench-cu130-torch2-11"}

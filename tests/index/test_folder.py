@@ -10,7 +10,7 @@ import pytest
 
 from tests.index.wheels import Store, listed, registry_of, tree
 from workbench.index.draw import STATE
-from workbench.index.folder import LOCK, write
+from workbench.index.folder import LOCK, outdated, write
 from workbench.registry.file import dumps
 from workbench.registry.model import Package
 from workbench.site import IndexSettings, Settings
@@ -128,6 +128,58 @@ def test_without_its_state_everything_is_compared_and_what_is_stale_goes(drawn: 
     done = drawn.draw()
     assert (done.written, done.removed) == (1, 1)
     assert tree(index) == {**before, "CNAME": b"wheels.example.com", ".well-known/security.txt": b"mine"}
+
+
+def test_what_others_put_there_stays_whatever_is_drawn_again(drawn: Store, tmp_path: Path) -> None:
+    index = drawn.root / "index"
+    front = (index / "index.html").read_text()
+    others = {
+        "about/index.html": "<title>about · mine</title>",
+        "cu130/index.html": "",
+        ".well-known/x/index.json": "{}",
+        "notes/cu130/simple/index.html": "",
+        "mirror/index.html": front,  # another index that the workbench drew
+    }
+    for path, text in others.items():
+        (index / path).parent.mkdir(parents=True, exist_ok=True)
+        (index / path).write_text(text)
+    drawn.settings = Settings(index=IndexSettings(title="another"))
+    assert outdated(drawn.root / "packages.json", index, drawn.settings).removed == ()
+    assert drawn.draw().removed == 0
+    assert tree(index) == {
+        **full(drawn, tmp_path / "full"),
+        **{path: text.encode() for path, text in others.items()},
+    }
+
+
+def test_the_pages_of_a_project_that_went_go_though_the_state_is_lost(drawn: Store, tmp_path: Path) -> None:
+    drawn.registry = drawn.registry.with_package("simple", drawn.registry.packages["other"])
+    drawn.draw()
+    (drawn.root / "index" / STATE).unlink()
+    del drawn.registry.packages["demo"]
+    del drawn.registry.packages["simple"]
+    assert drawn.draw().removed == 7 + 3
+    assert tree(drawn.root / "index") == full(drawn, tmp_path / "full")
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_what_would_be_drawn_and_removed_is_told_before(drawn: Store, lost: bool) -> None:
+    index = drawn.root / "index"
+    drawn.registry = drawn.registry.with_wheel("other", listed("other-2.1-py3-none-any.whl", "other"))
+    del drawn.registry.packages["demo"]
+    (index / "about").mkdir()
+    (index / "about" / "index.html").write_text("mine")
+    if lost:
+        (index / STATE).unlink()
+    (drawn.root / "packages.json").write_text(dumps(drawn.registry))
+    told = outdated(drawn.root / "packages.json", index, drawn.settings)
+    before = tree(index)
+    drawn.draw()
+    after = tree(index)
+    assert set(told.removed) == before.keys() - after.keys()
+    assert set(told.written) == {path for path in after if after[path] != before.get(path)} - {STATE}
+    again = outdated(drawn.root / "packages.json", index, drawn.settings, afresh=True)
+    assert (again.written, again.removed) == ((), ())
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"drawn_by": 1, "projects": {"demo": 7}}'])

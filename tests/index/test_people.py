@@ -288,14 +288,22 @@ def test_the_front_page_names_what_was_published_last() -> None:
     ]
 
 
-def test_a_version_is_pinned_apart_from_its_local_ones() -> None:
+@pytest.mark.parametrize("local", ["1.0+cu130", "1.0.0+cu130"])
+def test_a_version_is_pinned_apart_from_its_local_ones(local: str) -> None:
     """``==1.0`` would install 1.0+cu130, and Poetry has no other way to write it."""
-    wheels = (listed("demo-1.0-py3-none-any.whl"), listed("demo-1.0+cu130-py3-none-any.whl"))
+    wheels = (listed("demo-1.0-py3-none-any.whl"), listed(f"demo-{local}-py3-none-any.whl"))
     page = pages(registry_of(demo=wheels))["demo/index.html"]
-    assert set(re.findall(r"(?<=[ \n>])demo==[^ <\n&]+", page)) == {"demo===1.0", "demo==1.0+cu130"}
-    assert re.findall(r"poetry add [^\n<]+", page) == ["poetry add --source workbench-cu130 demo==1.0+cu130"]
+    assert set(re.findall(r"(?<=[ \n>])demo==[^ <\n&]+", page)) == {"demo===1.0", f"demo=={local}"}
+    assert re.findall(r"poetry add [^\n<]+", page) == [f"poetry add --source workbench-cu130 demo=={local}"]
     alone = pages(registry_of(demo=wheels[:1]))["demo/index.html"]
-    assert "demo===1.0" not in alone
+    assert "--index https://HERE/index/simple/ demo===1.0<" in alone, "a local one may be published tomorrow"
+    assert re.findall(r"poetry add [^\n<]+", alone) == ["poetry add --source workbench demo==1.0"]
+
+
+def test_a_version_is_pinned_as_installers_write_it() -> None:
+    """``===`` compares texts, and theirs is not always the one in the filename."""
+    page = pages(registry_of(demo=(listed("demo-01.0RC1-py3-none-any.whl"),)))["demo/index.html"]
+    assert "--index https://HERE/index/simple/ demo===1.0rc1<" in page
 
 
 def test_a_project_is_summed_up_in_a_line() -> None:
@@ -355,6 +363,20 @@ def test_hostile_text_stays_text_everywhere() -> None:
         assert "49" not in page.text.replace(wheel.sha256, "").split("alert(1)")[0], path
 
 
+TAKEN = (
+    "https://example.com/demo-99.0.tar%2Egz",
+    "https://example.com/demo-99.0.tar.gz/",
+    "https://example.com/x#egg=demo-98.0",
+    "https://example.com/x?/demo-99.0.tar.gz",
+    "https://example.com/x?/demo-99.0.tar.gz?y",
+    "https://demo-99.0.zip",
+)
+"""What pip or uv takes for a file of the project."""
+
+BREAKING = ("https://[example.com/", "https://example\u2100.com/", "https://example.com/x#sha256=0")
+"""What pip or uv ends at, whatever else is on the page."""
+
+
 @pytest.mark.parametrize(
     ("url", "linked"),
     [
@@ -367,6 +389,13 @@ def test_hostile_text_stays_text_everywhere() -> None:
         ("https://example.com/demo-99.0.tar.gz", False),
         ("https://example.com/demo-99.0.zip#x", False),
         ("https://example.com/a\nb", False),
+        ("https://example.com/x#what-it-is", True),
+        ("https://example.com/x?a=b#c", True),
+        *((url, False) for url in TAKEN),
+        *((url, False) for url in BREAKING),
+        ("https://example.com/demo-99.0.tar.gz%2F", False),
+        ("https://example.com/demo-99.0.tbz#x", False),
+        ("https://example.com/x#egg%3Ddemo-98.0", False),
     ],
 )
 def test_only_urls_of_the_web_that_are_no_package_become_links(url: str, linked: bool) -> None:

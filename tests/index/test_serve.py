@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import http.client
+import signal
 import socket
+import struct
+import subprocess
+import sys
+import threading
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -11,11 +16,14 @@ import pytest
 
 from tests.conftest import invoke
 from workbench.index.page import JSON
+from workbench.process import environment
+from workbench.site import CHECKOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.index.wheels import Store
+    from workbench.site import Site
 
 
 SECRETS = (
@@ -115,6 +123,8 @@ def test_a_folder_without_its_slash_is_sent_to_it(server: http.client.HTTPConnec
         "/index/..%2f..%2fsecret.txt",
         "/%00",
         "/index/nothing/",
+        f"/index/{'x' * 300}",
+        f"/index/{'x' * 300}/",
     ],
 )
 def test_what_is_not_there_or_not_published_is_404(server: http.client.HTTPConnection, path: str) -> None:
@@ -140,6 +150,58 @@ def test_files_may_lie_on_another_disk(store: Store, server: http.client.HTTPCon
     (store.root / "files").symlink_to(there)
     response, _ = ask(server, "/files/demo/demo-1.0%2Blocal-py3-none-any.whl")
     assert response.status == 200
+
+
+def said_of_a_request(store: Store, capsys: pytest.CaptureFixture[str], path: str) -> str:
+    """Ask for a large file, go away without reading it, and return what the server prints of that."""
+    with store.served() as url:
+        host, port = urlsplit(url).netloc.split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as client:
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            client.recv(1)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # ends in a reset
+        for thread in threading.enumerate():
+            if "process_request" in thread.name:
+                thread.join(10)
+    return capsys.readouterr().err
+
+
+def test_a_client_that_goes_away_is_no_news(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    store.publish("demo", "1.0")
+    with (store.root / "files/demo/large.txt").open("wb") as file:
+        file.truncate(1 << 28)
+    assert said_of_a_request(store, capsys, "/files/demo/large.txt") == ""
+
+
+def test_another_error_is_a_line(
+    store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.publish("demo", "1.0")
+    store.draw()
+    monkeypatch.setattr("workbench.index.serve.shutil.copyfileobj", lambda *_: 1 / 0)
+    said = said_of_a_request(store, capsys, "/index/simple/demo/")
+    assert said == "! a request ended in ZeroDivisionError: division by zero\n"
+
+
+def test_nobody_is_told_the_login_of_the_package_index(site: Site) -> None:
+    (site.root / "index").mkdir()
+    serving = subprocess.Popen(
+        [sys.executable, "-m", "invoke", "--search-root", str(CHECKOUT), "serve", "--port", "0"],
+        env=environment({"UV_DEFAULT_INDEX": "https://me:s3cret@mirror.example/simple/"}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert serving.stdout is not None
+    url = serving.stdout.readline().split()[-1]
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+    response, _ = ask(connection, "/index/simple/numpy/")
+    connection.close()
+    serving.send_signal(signal.SIGINT)
+    out, err = serving.communicate()
+    assert (response.status, response.headers["Location"]) == (302, "https://mirror.example/simple/numpy/")
+    assert "s3cret" not in out + err
+    assert err.count("https://mirror.example/simple/") == err.count("~/.netrc") == 1
 
 
 @pytest.mark.usefixtures("site")

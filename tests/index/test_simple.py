@@ -236,13 +236,21 @@ def test_what_is_null_in_a_registry_edited_by_hand_is_not_known() -> None:
         ('"filename": ', '"file-name": ', "packages.demo.wheels[0].file-name: unknown key"),
         ('"wheels": [', '"wheels": [7, ', "packages.demo.wheels[0]"),
         ('"source_repo": ', '"source_repo" ', "packages.demo: not JSON"),
+        ('"size": 1234', '"size": 1234, "yanked": true', "packages.demo.wheels[0].yanked"),
+        ('"size": 1234', '"size": 1234, "build": "x"', "packages.demo.wheels[0].build"),
+        ('"requires_python": ">=3.9,<4"', '"requires_python": 3', "packages.demo.wheels[0].requires_python"),
+        ('"url": "files/demo/', '"url": null, "python_version": "', "packages.demo.wheels[0].url"),
+        ('"source_repo": ', '"status": 3, "source_repo": ', "packages.demo.status"),
     ],
 )
 def test_another_shape_is_refused_by_its_key(old: str, new: str, message: str) -> None:
-    text = dumps(registry_of(demo=(WHEEL,))).replace(old, new)
-    with pytest.raises((RegistryError, IndexFault)) as caught:
-        list(draw(io.BytesIO(text.encode()), Settings()))
-    assert message in str(caught.value)
+    text = dumps(registry_of(demo=(replace(WHEEL, filename="demo-1.0+cu130-py3-none-any.whl"),)))
+    edited = text.replace(old, new)
+    assert edited != text
+    for people in (True, False):
+        with pytest.raises((RegistryError, IndexFault)) as caught:
+            list(draw(io.BytesIO(edited.encode()), Settings(index=IndexSettings(people=people))))
+        assert message in str(caught.value)
 
 
 def test_the_registry_s_wheel_has_every_key_that_installers_need() -> None:

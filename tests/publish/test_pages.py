@@ -62,6 +62,27 @@ def test_the_pages_for_people_go_when_they_are_not_wanted(site: Site, tmp_path: 
     assert [key for key in left if not key.startswith(("index/simple/", "index/simple-json/"))] == []
 
 
+def test_what_others_put_below_the_index_stays(site: Site, tmp_path: Path) -> None:
+    store = Bucket(tmp_path / "bucket")
+    publish(site, store, [candidate(tmp_path, "demo", "1.0"), candidate(tmp_path, "other", "1.0")])
+    others = {f"index/{path}" for path in ("about/index.html", "about/", ".well-known/x/index.json")}
+    for key in others:
+        store.replace(key, b"mine", expected=None)
+    registry = registry_of(store)
+    del registry.packages["other"]
+    overwrite(store, registry)
+    store.delete("index/.drawn.json")
+    assert {key for key in differing_pages(site, store) if "other" in key} >= {
+        "index/other/index.html",
+        "index/other/",
+    }
+    draw_pages(site, store)
+    left = {entry.key for entry in store.entries("index/")}
+    assert others <= left
+    assert [key for key in left if "other" in key] == []
+    assert differing_pages(site, store) == ()
+
+
 def refuse(*_: object, **__: object) -> NoReturn:
     raise AssertionError
 

@@ -48,6 +48,17 @@ def test_what_was_created_is_read_again_as_it_was(store: FolderStore, tmp_path: 
     assert [(entry.key, entry.size) for entry in store.entries("files/")] == [(KEY, 5_000_000)]
 
 
+def test_a_file_that_is_put_in_its_place_meanwhile_is_no_leftover(store: FolderStore, tmp_path: Path) -> None:
+    store.replace("packages.json", b"{}", expected=None)
+    incoming = tmp_path / "store/.workbench/incoming"
+    for name in ("a", "b", "c"):
+        (incoming / name).write_bytes(b"half")
+    leftovers = store.leftovers()
+    assert next(leftovers).key == "a"
+    (incoming / "b").rename(tmp_path / "store" / "b")
+    assert [leftover.key for leftover in leftovers] == ["c"]
+
+
 def test_a_file_edited_after_it_was_published_leaves_the_published_one_alone(
     store: FolderStore, tmp_path: Path
 ) -> None:

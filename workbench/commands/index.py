@@ -5,22 +5,19 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from dataclasses import asdict
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 from workbench import console
 from workbench.environment import package_index
 from workbench.errors import IndexCheckFailed, UsageError
-from workbench.index.draw import STATE, draw, read_state
-from workbench.index.folder import Drawn, write
+from workbench.index.folder import Drawn, Outdated, outdated, write
 from workbench.index.serve import Server
-from workbench.registry.file import dumps
-from workbench.registry.model import Registry
+from workbench.source.url import without_login
 from workbench.store.layout import INDEX, REGISTRY
 from workbench.store.opening import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from workbench.index.check import Report
@@ -36,13 +33,10 @@ def redraw(site: Site) -> Drawn:
     return drawn
 
 
-def outdated(site: Site) -> tuple[str, ...]:
-    """Return the paths of the pages that drawing would write or remove. Raises RegistryError, IndexFault."""
-    path, drawn = _folder(site) / REGISTRY, _folder(site) / INDEX / STATE
-    state = read_state(drawn.read_bytes() if drawn.exists() else None, site.settings)
-    registry = path.read_bytes() if path.exists() else dumps(Registry()).encode()
-    changes = draw(BytesIO(registry), site.settings, state, where=str(path))
-    return tuple(change.path for change in changes if change.path != STATE)
+def would_redraw(site: Site) -> Outdated:
+    """Return what drawing would write and remove. Raises RegistryError, IndexFault."""
+    folder = _folder(site)
+    return outdated(folder / REGISTRY, folder / INDEX, site.settings)
 
 
 def _folder(site: Site) -> Path:
@@ -50,13 +44,15 @@ def _folder(site: Site) -> Path:
     return site.root / (site.settings.store.folder or ".")
 
 
-def report_outdated(paths: Sequence[str], *, json: bool) -> None:
-    """Print what drawing would write or remove."""
+def report_outdated(found: Outdated, *, json: bool) -> None:
+    """Print what drawing would write and remove."""
     if json:
-        console.answer_json({"outdated": list(paths)})
+        console.answer_json(asdict(found))
         return
-    for path in paths:
+    for path in found.written:
         console.answer(f"would draw {path}")
+    for path in found.removed:
+        console.answer(f"would remove {path}")
 
 
 def report_drawn(drawn: Drawn, *, json: bool) -> None:
@@ -73,7 +69,8 @@ def serve(site: Site, *, port: int) -> None:
     folder = open_store(site).folder
     if folder is None:
         raise UsageError(f"the store is no folder: its index is at {site.settings.public_url}/index/")
-    elsewhere = package_index()
+    index = package_index()
+    elsewhere = without_login(index)
     try:
         server = Server(folder, port=port, elsewhere=elsewhere)
     except (OSError, OverflowError) as error:
@@ -85,6 +82,10 @@ def serve(site: Site, *, port: int) -> None:
             f"for people:  {url}\nfor pip, uv:  {url}simple/\n"
             "What is not published here comes from the package index. Ctrl-C ends it."
         )
+        if elsewhere != index:
+            console.note(
+                f"Your login to {elsewhere} is told to nobody who asks here: installers need it in their ~/.netrc."
+            )
         try:
             server.serve_forever()
         except KeyboardInterrupt:

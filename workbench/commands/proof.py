@@ -16,12 +16,12 @@ from packaging.utils import parse_wheel_filename
 from workbench import record
 from workbench.build.interpreter import find_interpreter
 from workbench.commands.index import served
-from workbench.commands.summary import pinned
 from workbench.commands.verify import arch_of, emulated, python_of
 from workbench.console import step
 from workbench.environment import Environment
 from workbench.errors import CommandFailed, InstallFailed, SettingsError
 from workbench.files import write_whole
+from workbench.index.install import pinned
 from workbench.plan.target import this_arch
 from workbench.process import run
 from workbench.recipe.load import load, names
@@ -124,7 +124,7 @@ def _prove(cell: Cell, index_url: str, site: Site, installer: Installer) -> None
     recipe = load(site.recipes, cell.package) if cell.package in names(site.recipes) else None
     test_requires = recipe.test_requires if recipe else ()
     name, version, _, _ = parse_wheel_filename(cell.wheel.filename)
-    exact = pinned(name, version)
+    exact = pinned(name, str(version))
     arch = arch_of(cell.wheel.filename)
     with (
         step(f"prove {name} {version} {arch} on Python {cell.python}: {installer} installs it") as at,

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 from packaging.utils import parse_wheel_filename
 
 from workbench import console
+from workbench.index.install import for_shell, pinned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from packaging.version import Version
 
     from workbench.recipe.model import Source
     from workbench.registry.model import PublishedWheel
@@ -21,14 +20,6 @@ if TYPE_CHECKING:
 
 TRY_OUT = "http://127.0.0.1:8000"
 """Where ``invoke serve`` serves, unless told otherwise."""
-
-
-def pinned(name: str, version: Version) -> str:
-    """Return the requirement that only this very version meets (PEP 440).
-
-    ``==1.0`` would be met by 1.0+cu130 too, which installers prefer where it is published; ``===1.0`` is not.
-    """
-    return f"{name}{'==' if version.local else '==='}{version}"
 
 
 def tags_of(filename: str) -> str:
@@ -49,7 +40,7 @@ def published_facts(wheel: PublishedWheel, site: Site) -> list[tuple[str, str]]:
 
 def _install_lines(filename: str, public_url: str | None) -> list[tuple[str, str]]:
     name, version, _, _ = parse_wheel_filename(filename)
-    pin = pinned(name, version)
+    pin = for_shell(pinned(name, str(version)))
     if public_url is None:
         return [
             ("serve", "invoke serve"),

@@ -16,11 +16,14 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-_COMPUTE = re.compile(
-    r"(?:^|[._]|torch[0-9.]+)(cpu|cu[0-9]{2,4}|rocm[0-9]+(?:\.[0-9]+)*|xpu)(?=$|[._]|torch[0-9])"
-)
+_PLATFORM = r"cpu|cu[0-9]{2,4}|rocm[0-9]+(?:\.[0-9]+)*|xpu"
+_COMPUTE = re.compile(rf"(?:^|[._]|torch[0-9.]+)({_PLATFORM})(?=$|[._]|torch[0-9])")
 """A compute platform that is a whole part of a local version, or has nothing but torch next to it."""
-_TORCH = re.compile(r"torch([0-9]+(?:\.[0-9]+)*)")
+_VERSION = r"[0-9]+(?:\.[0-9]+)*"
+_TORCH = re.compile(rf"torch({_VERSION})")
+
+FOLDERS = rf"(?:{_PLATFORM})(?:/torch{_VERSION})?"
+"""The folders of all channels that there can be, as a regular expression."""
 
 
 class Channel(NamedTuple):

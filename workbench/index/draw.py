@@ -9,6 +9,7 @@ that list them.
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -18,14 +19,14 @@ import orjson
 
 from workbench.errors import SettingsError
 from workbench.index import simple
-from workbench.index.channel import Channel, channel_of
+from workbench.index.channel import FOLDERS, Channel, channel_of
 from workbench.index.page import DATA, HTML, JSON, Gone, Links, Page
-from workbench.index.row import SHARED, Row, people_path
+from workbench.index.row import SHARED, Row, is_people_page, people_path
 from workbench.registry.file import projects
 from workbench.registry.filename import label
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from workbench.index.people import People
     from workbench.index.variants import VariantsFile
@@ -96,7 +97,7 @@ def draw(
     """Yield the pages that differ from those that `state` knows, what is gone since, and the new state.
 
     Without a state that is every page, and files that an earlier program drew are unknown: whoever stores
-    the pages removes those that `is_drawn` tells by their path and that were not among these. Nothing is
+    the pages removes those that `is_drawn` tells and that were not among these. Nothing is
     yielded when nothing changed. `registry` is a registry document (as ``packages.json``), which `where`
     names in errors.
 
@@ -111,19 +112,11 @@ def draw(
         digest = hashlib.sha256(text).hexdigest()
         known = before.get(name)
         if known is None or known.digest != digest:
-            project = simple.read(name, text, variants=settings.index.variants)
-            by_channel = _by_channel(project)
-            variants = artist.variants(project)
-            paths = tuple(f"simple/{name}/{file.filename}" for file in variants)
-            for path, file in zip(paths, variants, strict=True):
-                yield Page(path=path, content=file.content, type=DATA)
-            if project.listed:
-                yield from artist.listings(name, project, by_channel, variants)
-            row = None
-            if people := artist.people:
-                page, row = people.project(name, text, project.files)
-                yield page
-            known = Known(digest, project.listed, tuple(sorted(by_channel)), row, paths)
+            try:
+                known = yield from artist.project(name, text, digest)
+            except (ValueError, KeyError, TypeError, AttributeError):
+                simple.package(name, text)  # says what is wrong, by its key; where nothing is, we are
+                raise
         now[name] = known
     if state and now == before:
         return
@@ -132,12 +125,24 @@ def draw(
     yield Page(path=STATE, content=State(_drawn_by(settings), now).write(), type=DATA)
 
 
-def is_drawn(path: str) -> bool:
-    """Say whether a path in the index's folder is one that drawings use; the rest is not ours."""
-    folder, _, name = path.rpartition("/")
-    if not folder:
-        return name in SHARED
-    return name in ("index.html", "index.json") or name.endswith("-variants.json")
+def is_drawn(path: str, read: Callable[[], bytes | None]) -> bool:
+    """Say whether a file in the index's folder is a page that a drawing made; the rest is not ours.
+
+    The path tells, but for a project's page for people: others may have a page in a folder of their own, so what
+    `read` returns of the page decides.
+    """
+    if path in SHARED or _LISTING.fullmatch(path):
+        return True
+    if (people := _PEOPLE.fullmatch(path)) is None:
+        return False
+    content = read()
+    return content is not None and is_people_page(people[1], content)
+
+
+_LISTING = re.compile(
+    rf"(?:{FOLDERS}/)?simple(?:-json)?/(?:.+/)?(?:index\.html|index\.json|[^/]+-variants\.json)"
+)
+_PEOPLE = re.compile(r"([a-z0-9-]+_?)/index\.html")
 
 
 class _Artist:
@@ -157,7 +162,7 @@ class _Artist:
         self._public_url = public_url
 
     @cached_property
-    def people(self) -> People | None:
+    def _people(self) -> People | None:
         """Who draws the pages for people, if they are wanted."""
         if not self._settings.index.people:
             return None
@@ -165,7 +170,26 @@ class _Artist:
 
         return People(self._settings, self._public_url)
 
-    def variants(self, project: simple.Project) -> list[VariantsFile]:
+    def project(self, name: str, text: bytes, digest: str) -> Generator[Page, None, Known]:
+        """Draw the pages of a project; return what is known of it.
+
+        Reads of it what it draws and no more, so a text of another shape raises whatever comes of that.
+        """
+        project = simple.read(name, text, variants=self._settings.index.variants)
+        by_channel = _by_channel(project)
+        variants = self._variants(project)
+        paths = tuple(f"simple/{name}/{file.filename}" for file in variants)
+        for path, file in zip(paths, variants, strict=True):
+            yield Page(path=path, content=file.content, type=DATA)
+        if project.listed:
+            yield from self._listings(name, project, by_channel, variants)
+        row = None
+        if people := self._people:
+            page, row = people.project(name, text, project.files)
+            yield page
+        return Known(digest, project.listed, tuple(sorted(by_channel)), row, paths)
+
+    def _variants(self, project: simple.Project) -> list[VariantsFile]:
         """Return what tells of the project's variants, if they are wanted."""
         if not self._settings.index.variants:
             return []
@@ -173,7 +197,7 @@ class _Artist:
 
         return variants_files(project.files, project.variant_namespaces)
 
-    def listings(
+    def _listings(
         self,
         name: str,
         project: simple.Project,
@@ -197,8 +221,8 @@ class _Artist:
         for root, names in _roots(projects).items():
             yield Page(path=f"{root}simple/index.html", content=simple.projects_html(names))
             yield Page(path=f"{root}simple-json/index.json", content=simple.projects_json(names), type=JSON)
-        if self.people:
-            yield from self.people.roots(
+        if self._people:
+            yield from self._people.roots(
                 {name: row for name in sorted(projects) if (row := projects[name].row)},
                 {channel for known in projects.values() for channel in known.channels},
             )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from workbench.index.target import python_words
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from workbench.index.target import Target
     from workbench.registry.model import BuildFacts, Package, PublishedWheel
 
-_ARCHIVE = re.compile(r"\.(whl|egg|zip|tar|t?gz|tgz|bz2|tbz2?|xz|txz|lz|tlz|lzma|zst)$", re.IGNORECASE)
+_ARCHIVE = re.compile(r"\.(?:whl|egg|zip|tar|t?gz|bz2|tbz2?|t?xz|t?lz|lzma|zst)[/ ]*(?:\?|$)", re.IGNORECASE)
 _FORGE = re.compile(
     r"https://(?P<host>github\.com|gitlab\.com|codeberg\.org)(?P<path>/[\w./-]+?)(?:\.git)?/?"
 )
@@ -42,18 +44,37 @@ class Origin(NamedTuple):
     wheels: str = ""
 
 
+@lru_cache(maxsize=4096)
 def web(url: str | None) -> str | None:
-    """Return a URL that a page may link to: of the web, and nothing that an installer would take for a file."""
+    """Return a URL that a page may link to: of the web, and nothing that an installer would take for a file.
+
+    Kept, because most releases of a project have the same source.
+    """
     if url is None or not re.match(r"https?://[^/]", url) or re.search(r"[\s\x00-\x1f]", url):
         return None
-    return None if _ARCHIVE.search(re.split(r"[?#]", url)[0]) else url
+    try:
+        urlsplit(url)
+    except ValueError:  # pip would end there
+        return None
+    page, _, fragment = url.partition("#")
+    # pip takes a project and a version from "#egg=", and uv refuses a page with a hash that it does not know
+    return None if _is_archive(page) or "=" in unquote(fragment) else url
+
+
+def _is_archive(url: str) -> bool:
+    """Say whether an installer would take a URL for a file.
+
+    pip looks at its path, unquoted and without slashes at the end; uv at what stands before any question mark, also
+    where that is a query or no more than a host.
+    """
+    return _ARCHIVE.search(unquote(url)) is not None
 
 
 def stored(url: str | None, links: Links) -> str | None:
     """Return a link to a file of the store, or of the web, or None for what must not be linked."""
     if url is None or re.match(r"[\w+.-]+:", url):
         return web(url)
-    return None if _ARCHIVE.search(url) else links.to(url)
+    return None if _is_archive(url) else links.to(url)
 
 
 def project_facts(package: Package) -> Iterator[Fact]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from workbench.console import shown
 from workbench.source.url import mask
 
 
@@ -32,5 +33,5 @@ def warning(where: str, what: str) -> Finding:
 
 
 def _shown(text: str) -> str:
-    """Return another's text without logins in URLs, and control characters, which command terminals, as escapes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in mask(text))
+    """Return another's text as one line, without logins in URLs."""
+    return shown(mask(text))

@@ -8,6 +8,7 @@ import os
 import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 from workbench.index.draw import STATE, draw, is_drawn, read_state
@@ -53,7 +54,7 @@ def write(registry: Path, root: Path, settings: Settings) -> Drawn:
     root.mkdir(parents=True, exist_ok=True)
     with _alone(root), _opened(registry) as document:
         folder = _Folder(str(root))
-        state = read_state(folder.read(STATE), settings)
+        state = read_state(_read(str(root), STATE), settings)
         for change in draw(document, settings, state, where=str(registry)):
             if isinstance(change, Gone):
                 folder.remove(change.path)
@@ -65,6 +66,36 @@ def write(registry: Path, root: Path, settings: Settings) -> Drawn:
             else:
                 folder.put(change.path, change.content)
         return Drawn(written=len(folder.written), unchanged=len(folder.unchanged), removed=folder.removed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outdated:
+    """The paths of pages that a drawing would write, and of those that it would remove."""
+
+    written: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+def outdated(registry: Path, root: Path, settings: Settings, *, afresh: bool = False) -> Outdated:
+    """Return what `write` would do, and do nothing; `afresh` looks at every page, whatever was drawn last.
+
+    Raises RegistryError, IndexFault, SettingsError and OSError.
+    """
+    top = str(root)
+    state = None if afresh else read_state(_read(top, STATE), settings)
+    drawn: set[str] = set()
+    written: list[str] = []
+    removed: list[str] = []
+    with _opened(registry) as document:
+        for change in draw(document, settings, state, where=str(registry)):
+            if isinstance(change, Gone):
+                removed += [change.path] if (root / change.path).exists() else []
+            elif change.path != STATE:
+                drawn.add(change.path)
+                written += [change.path] if _read(top, change.path) != change.content else []
+    if state is None:
+        removed += _left_over(top, drawn)
+    return Outdated(written=tuple(written), removed=tuple(removed))
 
 
 @contextmanager
@@ -84,6 +115,22 @@ def _opened(registry: Path) -> Iterator[BinaryIO]:
         yield file
 
 
+def _read(root: str, path: str) -> bytes | None:
+    try:
+        with open(f"{root}/{path}", "rb", buffering=0) as file:  # noqa: PTH123 - as in `_Folder`
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def _left_over(root: str, drawn: set[str]) -> list[str]:
+    """Return the pages below `root` that are not part of a whole drawing."""
+    files = (
+        os.path.relpath(f"{folder}/{name}", root) for folder, _, names in os.walk(root) for name in names
+    )
+    return sorted(path for path in files if path not in drawn and is_drawn(path, partial(_read, root, path)))
+
+
 class _Folder:
     """The files below `root`, by relative path. In `os` calls: pathlib would double the cost of a page."""
 
@@ -101,16 +148,9 @@ class _Folder:
         self.removed = 0
         self._begun = False
 
-    def read(self, path: str) -> bytes | None:
-        try:
-            with open(f"{self._root}/{path}", "rb", buffering=0) as file:  # noqa: PTH123 - see the class
-                return file.read()
-        except FileNotFoundError:
-            return None
-
     def put(self, path: str, content: bytes) -> None:
         """Write a file unless it holds these bytes already."""
-        if not self.fresh and self.read(path) == content:
+        if not self.fresh and _read(self._root, path) == content:
             self.unchanged.add(path)
         else:
             self._begin()
@@ -165,12 +205,8 @@ class _Folder:
 
     def sweep(self) -> None:
         """Remove the pages that are not part of this drawing, a whole one."""
-        drawn = self.written | self.unchanged
-        for folder, _, names in os.walk(self._root):
-            for name in names:
-                path = os.path.relpath(f"{folder}/{name}", self._root)
-                if is_drawn(path) and path not in drawn:
-                    self.remove(path)
+        for path in _left_over(self._root, self.written | self.unchanged):
+            self.remove(path)
 
     def flush(self) -> None:
         """Have the written files on the disk, for the state must not outlive them in a power cut; show a first drawing.

@@ -39,9 +39,24 @@ class Install(NamedTuple):
     poetry: str | None
 
 
+def pinned(name: str, version: str) -> str:
+    """Return the requirement that only this very version meets (PEP 440), as `str` writes it.
+
+    ``==1.0`` would be met by 1.0+cu130 too, which installers prefer once it is published; ``===1.0`` is not.
+    """
+    return f"{name}{'==' if '+' in version else '==='}{version}"
+
+
+def for_shell(word: str) -> str:
+    """Return a word to be pasted into a shell: where it waits for lines, bash replaces ``!`` also in double quotes."""
+    if "!" in word:
+        return f"'{word}'"
+    return f'"{word}"' if " " in word else word
+
+
 def direct(name: str, url: str, sha256: str) -> str:
     """Return the line that installs one file, at an absolute URL, by its hash."""
-    return f'pip install "{name} @ {url}#sha256={sha256}"'
+    return f"pip install {for_shell(f'{name} @ {url}#sha256={sha256}')}"
 
 
 def simple_index(root: str, channel: Channel | None) -> str:
@@ -56,25 +71,27 @@ def lines(
     channel: Channel | None,
     hashes: Sequence[str],
     *,
-    arbitrary: bool = False,
+    alone: bool,
 ) -> Install:
     """Return the lines for one release, whose files have these hashes, in its channel's index below `root`.
 
-    `arbitrary` pins by arbitrary equality (PEP 440): where 1.0+cu130 is published as well, ``==1.0`` would take that.
+    `alone` says that no other published version meets ``==`` this one, which is all that Poetry can ask for.
     """
     index = simple_index(root, channel)
     source = _source(channel)
-    pin = f"{name}{'===' if arbitrary else '=='}{version}"
+    pin = pinned(name, version)
+    word = for_shell(pin)
     hash_lines = " \\\n".join(f"    --hash=sha256:{digest}" for digest in hashes)
-    poetry = f"poetry source add --priority explicit {source} {index}\npoetry add --source {source} {pin}"
+    add = for_shell(f"{name}=={version}")
+    poetry = f"poetry source add --priority explicit {source} {index}\npoetry add --source {source} {add}"
     return Install(
         pin=pin,
-        uv=f"uv pip install --index {index} {pin}",
+        uv=f"uv pip install --index {index} {word}",
         uv_index=f'[[tool.uv.index]]\nname = "{source}"\nurl = "{index}"\nexplicit = true',
-        uv_add=f"uv add --index {source}={index} {pin}",
-        pip=f"pip install --index-url {index} --no-deps {pin}\npip check",
+        uv_add=f"uv add --index {source}={index} {word}",
+        pip=f"pip install --index-url {index} --no-deps {word}\npip check",
         requirements=f"--index-url {index}\n{pin} \\\n{hash_lines}",
-        poetry=None if arbitrary else poetry,
+        poetry=poetry if alone else None,
     )
 
 

@@ -23,7 +23,7 @@ from workbench.index.feed import LENGTH, feed
 from workbench.index.install import HERE, Install, direct, lines, simple_index
 from workbench.index.matrix import Listed, matrix
 from workbench.index.page import CSS, SCRIPT, Links, Page
-from workbench.index.row import Released, Row, people_folder, people_path
+from workbench.index.row import GENERATOR, Released, Row, people_folder, people_path
 from workbench.index.target import (
     ANY,
     CPU,
@@ -114,6 +114,7 @@ class People:
         self._direct = Links(0, self._root)
         self._shared = {
             "title": simple.printable(settings.index.title),
+            "generator": GENERATOR,
             # without a public URL, the script puts the address of the page in the place of HERE
             "here": None if settings.public_url else HERE,
             "version": {name: sha256(asset(name)).hexdigest()[:8] for name, _ in ASSETS},
@@ -126,8 +127,12 @@ class People:
         """
         package = simple.package(name, text)
         groups = _by_version(self._offers(name, package, offered))
-        locals_of = {version.partition("+")[0] for version, _ in groups if "+" in version}
-        releases = [self._release(name, version, group, version in locals_of) for version, group in groups]
+        # versions and not texts: 1.0+cu130 is a local version of 1.0.0 too
+        with_local = {_version(version.partition("+")[0]) for version, _ in groups if "+" in version}
+        releases = [
+            self._release(name, version, group, alone=_version(version) not in with_local)
+            for version, group in groups
+        ]
         newest = next((release for release in releases if release.install), None)
         targets = {offer.target for _, group in groups for offer in group}
         listed = [
@@ -160,7 +165,7 @@ class People:
             wheel = wheels[file["filename"]]
             yield Offer(wheel, target_of(wheel), anchor, url)
 
-    def _release(self, name: str, version: str, offers: Sequence[Offer], arbitrary: bool) -> Release:
+    def _release(self, name: str, version: str, offers: Sequence[Offer], *, alone: bool) -> Release:
         first = offers[0].wheel
         variant = first.build.variant if first.build else None
         bound = {offer.target[2:] for offer in offers}
@@ -175,7 +180,7 @@ class People:
             published=max(offer.wheel.upload_time for offer in offers),
             files=[self._file(name, *pair) for pair in zip(offers, told, strict=True)],
             origins=origins([offer.wheel for offer in offers], told, self._links),
-            install=lines(name, version, self._root, channel, hashes, arbitrary=arbitrary)
+            install=lines(name, _normal(version), self._root, channel, hashes, alone=alone)
             if hashes
             else None,
         )
@@ -282,6 +287,12 @@ def _version(text: str) -> _Order:
         return True, Version(text)
     except InvalidVersion:
         return False, text
+
+
+@lru_cache(maxsize=4096)
+def _normal(version: str) -> str:
+    """Return a version as installers write it, for ``===`` compares texts."""
+    return str(_version(version)[1])
 
 
 def _by_version(offers: Iterable[Offer]) -> list[tuple[str, list[Offer]]]:

@@ -11,6 +11,10 @@ SHARED = ("index.html", "feed.atom", "style.css", "script.js")
 """What lies beside the projects' folders, if there are pages for people."""
 
 
+GENERATOR = "wheel-workbench"
+"""What pages for people say that they were made by (``<meta name="generator">``)."""
+
+
 class Released(NamedTuple):
     """A version of a project: when the last of its wheels was published, how many it has, and for whom, in words."""
 
@@ -43,3 +47,11 @@ def people_path(name: str) -> str:
 def people_folder(name: str) -> str:
     """Return the folder of a project's page: its name, unless installers have that; ``_`` is in no name."""
     return f"{name}_" if name in ("simple", "simple-json") else name
+
+
+def is_people_page(folder: str, content: bytes) -> bool:
+    """Say whether a page in the folder of this name is a project's page for people."""
+    title = (
+        f"<title>{folder.removesuffix('_')} · ".encode()
+    )  # no front page has it, not of another index either
+    return f'<meta name="generator" content="{GENERATOR}">'.encode() in content and title in content

@@ -10,12 +10,13 @@ import os
 import posixpath
 import re
 import shutil
+import sys
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
-from workbench import __version__
+from workbench import __version__, console
 from workbench.index.page import ATOM, CSS, DATA, HTML, JSON, SCRIPT
 
 if TYPE_CHECKING:
@@ -59,6 +60,13 @@ class Server(ThreadingHTTPServer):
         self.quiet = quiet
         super().__init__(("127.0.0.1", port), _Handler)
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say in a line what went wrong; that a client went away is nothing wrong."""
+        del request, client_address
+        error = sys.exception()
+        if not isinstance(error, ConnectionError):
+            console.note(f"! a request ended in {type(error).__name__}: {error}")
+
     @property
     def url(self) -> str:
         """Where the folder is served, with a slash at the end."""
@@ -80,7 +88,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, *, body: bool) -> None:
         asked = unquote(urlsplit(self.path).path)
-        path = self._find(asked)
+        try:
+            path = self._find(asked)
+        except OSError:  # no file has a name so long
+            path = None
         if path is None and self.server.elsewhere and (project := _PROJECT.fullmatch(asked)):
             there = f"{self.server.elsewhere.rstrip('/')}/{project[1]}/"
             self._head(HTTPStatus.FOUND, {"Location": there, "Content-Length": "0"})

@@ -80,20 +80,17 @@ class Project:
 def read(name: str, text: bytes, *, variants: bool = False) -> Project:
     """Return a project out of its text in the registry, without its wheel variants unless they are asked for.
 
-    Raises RegistryError for another shape, IndexFault for a file that no index may offer.
+    Raises IndexFault for a file that no index may offer; of the shape it sees only what it needs, and for another
+    raises ValueError, KeyError, TypeError or AttributeError.
     """
-    try:
-        entry = orjson.loads(text)
-        files: list[File] = entry.get("wheels", [])
-        names = [file["filename"] for file in files]
-        plain = "".join(names).count("-") == PLAIN_DASHES * len(files)
-        if files and not (plain and _plainly_sound(files, names)):
-            _check(name, files, names)
-        if not variants and not plain:
-            files = [file for file in files if label(file["filename"]) is None]
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        package(name, text)  # says what is wrong, by its key
-        raise RegistryError(f"packages.{name}: {error}") from error
+    entry = orjson.loads(text)
+    files: list[File] = entry.get("wheels", [])
+    names = [file["filename"] for file in files]
+    plain = "".join(names).count("-") == PLAIN_DASHES * len(files)
+    if files and not (plain and _plainly_sound(files, names)):
+        _check(name, files, names)
+    if not variants and not plain:
+        files = [file for file in files if label(file["filename"]) is None]
     status = entry.get("status", "active")
     return Project(
         files=[] if status == "quarantined" else files,  # an index must not offer those (PEP 792)

@@ -121,7 +121,10 @@ def plan(store: Store, settings: Settings, there: There, *, afresh: bool) -> Dra
                 (same if _holds(there.pages.get(key), change.content) else changed).append((key, change))
     if state is None:
         drawn = {key for key, _ in (*same, *changed)}
-        stale = [key for key in there.pages if key not in drawn and is_page(key)]
+        left = [key for key in there.pages if key not in drawn]
+        with ThreadPoolExecutor(store.streams) as pool:
+            ours = pool.map(lambda key: _is_page(store, key), left)
+            stale = [key for key, is_ours in zip(left, ours, strict=True) if is_ours]
     if afresh:
         with ThreadPoolExecutor(store.streams) as pool:
             served = pool.map(lambda job: store.served(job[0]), same)
@@ -174,10 +177,15 @@ def _keys(path: str, *, folder_keys: bool) -> Iterator[str]:
         yield f"{folder}/"
 
 
-def is_page(key: str) -> bool:
-    """Say whether a key is one that drawings use; the rest below ``index/`` is not ours."""
+def _is_page(store: Store, key: str) -> bool:
+    """Say whether a drawing put this key there; the rest below ``index/`` is not ours."""
     path = key.removeprefix(INDEX)
-    return is_drawn(f"{path}index.html" if key.endswith("/") else path)
+
+    def read() -> bytes | None:
+        stored = store.read(key)
+        return stored.content if stored else None
+
+    return is_drawn(f"{path}index.html" if key.endswith("/") else path, read)
 
 
 def _depth(key: str) -> int:

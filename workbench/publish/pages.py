@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
 from workbench.console import note
 from workbench.errors import StoreError
 from workbench.files import one_at_a_time, write_whole
-from workbench.index.draw import STATE, draw
-from workbench.index.folder import Drawn, write
-from workbench.index.page import Page
+from workbench.index.draw import STATE
+from workbench.index.folder import Drawn, outdated, write
 from workbench.publish import bucket_pages
-from workbench.publish.bucket_pages import is_page, served_as
+from workbench.publish.bucket_pages import served_as
 from workbench.publish.registry import wait
-from workbench.registry.file import dumps, is_older, put_aside
-from workbench.registry.model import Registry
+from workbench.registry.file import is_older, put_aside
 from workbench.store.layout import INDEX, REGISTRY
 
 if TYPE_CHECKING:
+    from workbench.index.page import Page
     from workbench.site import Site
     from workbench.store.protocol import Store
 
@@ -72,7 +70,10 @@ def _copy_registry(site: Site, store: Store) -> str | None:
 
 def differing_pages(site: Site, store: Store) -> tuple[str, ...]:
     """Return the keys of the pages that are not as they would be drawn now, and of those that would not be drawn."""
-    return _differing_in_folder(site, store) if store.folder else _differing_in_bucket(site, store)
+    if store.folder is None:
+        return _differing_in_bucket(site, store)
+    found = outdated(store.folder / REGISTRY, store.folder / INDEX, site.settings, afresh=True)
+    return tuple(INDEX + path for path in (*found.written, *found.removed))
 
 
 def _differing_in_bucket(site: Site, store: Store) -> tuple[str, ...]:
@@ -85,17 +86,3 @@ def _differing_in_bucket(site: Site, store: Store) -> tuple[str, ...]:
         return stored is None or stored.content != page.content
 
     return (*(key for key, page in drawing.changed if differs(key, page)), *drawing.stale)
-
-
-def _differing_in_folder(site: Site, store: Store) -> tuple[str, ...]:
-    there = [entry.key for entry in store.entries(INDEX)]
-    stored = store.read(REGISTRY)
-    document = stored.content if stored else dumps(Registry()).encode()
-    drawing = draw(io.BytesIO(document), site.settings, where=f"{store.place}/{REGISTRY}")
-    drawn = {
-        INDEX + page.path: page.content for page in drawing if isinstance(page, Page) and page.path != STATE
-    }
-    differing = (
-        key for key, content in drawn.items() if (page := store.read(key)) is None or page.content != content
-    )
-    return (*differing, *(key for key in there if key not in drawn and is_page(key)))

@@ -14,3 +14,8 @@ def mask(text: str) -> str:
     The user of an ``ssh://`` URL stays; it is no secret there.
     """
     return _PASSWORD.sub(r"\1:***@", _WEB_LOGIN.sub(r"\1***@", text))
+
+
+def without_login(url: str) -> str:
+    """Return a URL without the user and the password in it, which are for nobody else."""
+    return re.sub(r"(?<=://)[^/?#]*@", "", url)

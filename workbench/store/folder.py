@@ -158,7 +158,10 @@ class FolderStore:
         """Yield the files in the store's own corner that were not linked or renamed to their place."""
         with _plainly(self._incoming):
             for path in sorted(self._incoming.glob("*")):
-                modified = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+                try:
+                    modified = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+                except FileNotFoundError:  # put in its place since it was listed
+                    continue
                 yield Leftover(what="half-written file", key=path.name, modified=modified)
 
     def discard(self, leftover: Leftover) -> None:
