@@ -6,13 +6,13 @@ import os
 import sys
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.process import run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
     from workbench.process import Completed
 
@@ -78,12 +78,24 @@ def index_url() -> str | None:
 
 def package_index() -> str:
     """Return the URL of the package index that uv and pip ask: the user's own, or else the public one."""
-    chosen = os.environ.get("UV_DEFAULT_INDEX") or index_url()
-    if chosen:
+    if chosen := uv_default_index(os.environ) or index_url():
         return chosen
     from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
     return PYPI_SIMPLE_ENDPOINT
+
+
+def uv_default_index(variables: Mapping[str, str]) -> str | None:
+    """Return the URL of the index that uv's own variables name instead of the public one, or None."""
+    chosen = variables.get("UV_DEFAULT_INDEX") or variables.get("UV_INDEX_URL")
+    return url_of(chosen) if chosen else None
+
+
+def url_of(index: str) -> str:
+    """Return the URL of an index as uv's variables have it: ``URL``, ``name=URL``, or a folder."""
+    name, named, behind = index.partition("=")
+    where = behind if named and ":" not in name else index
+    return where if ":" in where else Path(where).expanduser().absolute().as_uri()
 
 
 def index_environment() -> dict[str, str]:

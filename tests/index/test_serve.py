@@ -187,7 +187,7 @@ def test_nobody_is_told_the_login_of_the_package_index(site: Site) -> None:
     (site.root / "index").mkdir()
     serving = subprocess.Popen(
         [sys.executable, "-m", "invoke", "--search-root", str(CHECKOUT), "serve", "--port", "0"],
-        env=environment({"UV_DEFAULT_INDEX": "https://me:s3cret@mirror.example/simple/"}),
+        env=environment({"UV_DEFAULT_INDEX": "mirror=https://me:s3cret@mirror.example/simple/"}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

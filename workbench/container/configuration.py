@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from workbench.container.cibw import INSIDE, Handed, Mount
+from workbench.environment import url_of, uv_default_index
 from workbench.process import run
 
 if TYPE_CHECKING:
@@ -109,18 +110,11 @@ def pip_environment(pip: Mapping[str, str], variables: Mapping[str, str] = os.en
 def _places(pip: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, list[str]]:
     """Return where packages lie, by pip's options; uv's variables stand above them, as in a build on this machine."""
     places = {option: pip.get(option, "").split() for option in PLACES}
-    if default := variables.get("UV_DEFAULT_INDEX") or variables.get("UV_INDEX_URL"):
-        places["index-url"] = [_url(default)]
+    if default := uv_default_index(variables):
+        places["index-url"] = [default]
     of_uv = [word for name in UV_MORE_INDEXES for word in variables.get(name, "").split()]
-    places["extra-index-url"] = [*map(_url, of_uv), *places["extra-index-url"]]
+    places["extra-index-url"] = [*map(url_of, of_uv), *places["extra-index-url"]]
     return {option: words for option, words in places.items() if words}
-
-
-def _url(index: str) -> str:
-    """Return the URL of an index as uv's variables have it: ``URL``, ``name=URL``, or a folder."""
-    name, named, behind = index.partition("=")
-    where = behind if named and ":" not in name else index
-    return where if ":" in where else Path(where).expanduser().absolute().as_uri()
 
 
 def _strategy(pip: Mapping[str, str], variables: Mapping[str, str]) -> str | None:
