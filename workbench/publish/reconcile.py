@@ -73,7 +73,8 @@ def reconcile(
         store.prepare()
     found = compare(site, store)
     if found.instead is None:
-        refuse_to_forget(site, store, found.registry)
+        recorded = {wheel.filename for wheel in found.records}
+        refuse_to_forget(site, store, found.registry, recorded=recorded)
     healing = _Healing(site, store, found, now=now or datetime.now(UTC), dry_run=dry_run)
     healing.put_files_back(deep=deep)
     if deep:

@@ -19,7 +19,7 @@ from workbench.registry.model import Registry
 from workbench.store.layout import HISTORY, INDEX, REGISTRY, damaged_key, generation_of, history_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Container, Iterable, Sequence
 
     from workbench.site import Site
     from workbench.store.protocol import Store, Stored
@@ -176,11 +176,13 @@ def refuse_a_store_behind(site: Site, store: Store, registry: Registry) -> None:
     refuse_to_forget(site, store, registry)
 
 
-def refuse_to_forget(site: Site, store: Store, registry: Registry) -> None:
+def refuse_to_forget(
+    site: Site, store: Store, registry: Registry, *, recorded: Container[str] = frozenset()
+) -> None:
     """Raise RegistryError when the checkout's copy knows of wheels that the store has never heard of.
 
     The copy is the registry of another store then, perhaps of the site's own folder, and bringing it up to this store's
-    would lose them.
+    would lose them. Wheels that are `recorded` in the store are its own, whatever its registry says.
     """
     document = site.registry.read_bytes() if site.registry.exists() else None
     if document is None or (store.folder and (store.folder / REGISTRY).resolve() == site.registry.resolve()):
@@ -192,14 +194,19 @@ def refuse_to_forget(site: Site, store: Store, registry: Registry) -> None:
     if copy.generation > registry.generation:
         registry = current(store)  # another process of this checkout may have published since
     known = {wheel.filename for _, wheel in registry.wheels()} | {gone.filename for gone in registry.removed}
-    lost = sorted(wheel.filename for _, wheel in copy.wheels() if wheel.filename not in known)
+    lost = sorted(
+        wheel.filename
+        for _, wheel in copy.wheels()
+        if wheel.filename not in known and wheel.filename not in recorded
+    )
     if not lost:
         return
     kept = store.read(history_key(copy.generation))  # a rollback took them off
     if kept is None or kept.content != document:
         raise RegistryError(
             f"{store.place}, at generation {registry.generation}, has never heard of {_some(lost)}, which generation "
-            f"{copy.generation} in {site.registry} has: is this the right store? Publish them there too, or move "
+            f"{copy.generation} in {site.registry} has: is this the right store? Where it is, and its registry was set "
+            "back, 'invoke reconcile' registers again what it holds. Else publish them there too, or move "
             f"{site.registry.name} away, and this store's is copied in its place"
         )
 
