@@ -25,6 +25,14 @@ def expect_file(path: Path) -> Path:
     return path
 
 
+def content_of(path: Path) -> bytes | None:
+    """Return what is in a file, None where there is none. Raises OSError besides."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
 def sha256_of(path: Path) -> str:
     """Return a file's sha256, in hex. Raises OSError."""
     with path.open("rb") as file:

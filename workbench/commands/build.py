@@ -185,7 +185,7 @@ def _try(wheel: Path, place: Workplace, site: Site) -> None:
                 image=image,
                 python=plan.target.python,
                 arch=plan.target.arch,
-                code=plan.recipe.smoke_test or f"import {plan.recipe.modules[0]}",
+                code=plan.recipe.smoke_code,
                 requires=plan.recipe.test_requires,
             )
         except VerificationFailed as error:

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from workbench.errors import WorkbenchError
-from workbench.files import write_whole
+from workbench.files import content_of, write_whole
 from workbench.registry.model import BuildFacts  # noqa: TC001 - the parser reads it from the annotation
 from workbench.strict import Mismatch, parse
 
@@ -55,18 +55,16 @@ def keep(
 
 def log_of(wheel: Path) -> bytes | None:
     """Return what a wheel's build said; None where that is not known."""
-    try:
-        return _log(wheel).read_bytes()
-    except FileNotFoundError:
-        return None
+    return content_of(_log(wheel))
 
 
 def noted_key(wheel: Path) -> str | None:
     """Return the build key that is noted at a wheel's place, whatever bytes lie there now; None where none is."""
     try:
-        return parse(Built, json.loads(_beside(wheel).read_bytes())).build_key
-    except (FileNotFoundError, ValueError, Mismatch):
+        built = _read(wheel)
+    except WorkbenchError:
         return None
+    return built.build_key if built else None
 
 
 def without_secrets(log: bytes) -> bytes:
@@ -120,9 +118,7 @@ _SHORTEST_SECRET = 8
 def _read(wheel: Path) -> Built | None:
     path = _beside(wheel)
     try:
-        return parse(Built, json.loads(path.read_bytes()))
-    except FileNotFoundError:
-        return None
+        return parse(Built, json.loads(notes)) if (notes := content_of(path)) is not None else None
     except (ValueError, Mismatch) as error:
         raise WorkbenchError(f"{path}: {error}; build the wheel again, or remove this file") from error
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench import console
 from workbench.errors import UsageError, WorkbenchError
-from workbench.files import expect_file
+from workbench.files import content_of, expect_file
 from workbench.publish import changes
 from workbench.publish.commit import commit_registry, expect_checkout
 from workbench.publish.projects import adopt
@@ -95,11 +95,11 @@ def committing(site: Site, *, wanted: bool) -> Iterator[None]:
         yield
         return
     expect_checkout(site)
-    before = site.registry.read_bytes() if site.registry.exists() else None
+    before = content_of(site.registry)
     try:
         yield
     except BaseException:
-        if site.registry.exists() and site.registry.read_bytes() != before:
+        if content_of(site.registry) != before:
             try:
                 _commit(site)
             except (WorkbenchError, OSError) as error:  # the one that is on its way counts more

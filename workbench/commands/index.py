@@ -127,5 +127,5 @@ def report_findings(report: Report, *, json: bool) -> None:
         }
         console.answer_summary(report.where, [(what, str(count)) for what, count in counts.items()])
     if report.errors:
-        errors = "1 error" if report.errors == 1 else f"{report.errors} errors"
+        errors = console.counted(report.errors, "error")
         raise IndexCheckFailed(f"{report.where}: {errors}; the findings stand above")

@@ -168,7 +168,7 @@ def _code(recipe: Recipe | None, installed: Distribution) -> str:
     if recipe is None:
         modules = record.modules(map(str, installed.files or ()))
         return f"import {', '.join(modules)}" if modules else ""
-    return recipe.smoke_test or f"import {recipe.modules[0]}"
+    return recipe.smoke_code
 
 
 def _installing(installer: Installer, index_url: str, where: Sequence[str | Path]) -> list[str | Path]:

@@ -22,6 +22,7 @@ from workbench.commands.upload import upload
 from workbench.commands.verify import verify_wheels
 from workbench.errors import BuildFailed, FilenameTaken, RepairFailed, UsageError, VerificationFailed
 from workbench.files import sha256_of
+from workbench.plan.local_version import minor
 from workbench.plan.target import this_arch
 from workbench.publish.gaps import Gap, tell
 from workbench.publish.registry import current, refuse_a_store_behind
@@ -183,7 +184,7 @@ def _failed(failure: Failure, site: Site) -> Gap:
 
 
 def _unavailable(target: Target, reason: str) -> Unavailable:
-    torch = ".".join(target.torch.split(".")[:2]) if target.torch else None
+    torch = minor(target.torch) if target.torch else None
     return Unavailable(
         reason=reason, python=target.python, arch=target.arch, compute=target.compute, torch=torch
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from workbench.build.tools import expect_toolkit
-from workbench.commands.builder import assign
+from workbench.commands.builder import AUTO, assign
 from workbench.errors import ContainerError, ToolchainError, UsageError
 from workbench.patches.series import read_series
 from workbench.plan.plan import LeftOut, Plan, plan
@@ -32,7 +32,7 @@ class Request:
 
     name: str
     axes: Axes = field(default_factory=Axes)
-    builder: str = "auto"
+    builder: str = AUTO
     source_dir: Path | None = None
     suffix: str = ""
     jobs: int | None = None

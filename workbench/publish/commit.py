@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from workbench.console import counted
 from workbench.errors import RegistryError, UsageError
 from workbench.files import one_at_a_time, write_whole
 from workbench.process import run
@@ -64,7 +65,7 @@ def message(before: Registry, after: Registry) -> str:
     if len(subject) > SUBJECT and changed:
         verbs = dict.fromkeys(verb for verb, _ in changed)
         counts = {verb: sum(each == verb for each, _ in changed) for verb in verbs}
-        subject = ", ".join(f"{verb} {count} wheel{'s'[: count > 1]}" for verb, count in counts.items())
+        subject = ", ".join(f"{verb} {counted(count, 'wheel')}" for verb, count in counts.items())
     if all(filename in subject for _, filename in changed):
         return subject
     alike = {verb for verb, _ in changed} == {subject.partition(" ")[0]}

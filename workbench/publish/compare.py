@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from workbench.errors import RegistryError
 from workbench.publish.files import damage, faults, is_ours, texts_linked
 from workbench.publish.history import current_or_kept
-from workbench.publish.registry import had_registry
+from workbench.publish.registry import had_registry, is_own
 from workbench.registry.file import load, loads
 from workbench.store.layout import (
     FILES,
     HISTORY,
     RECORDS,
-    REGISTRY,
     WheelKey,
     digest_of,
     generation_of,
@@ -169,7 +168,7 @@ def _copy_of(site: Site, store: Store, *, newest: int, recorded: frozenset[Wheel
     It is where each of its wheels was recorded here: another store's has others. One without wheels is where none was
     recorded here, and there was a registry. A copy that is damaged is none.
     """
-    if store.folder is not None and (store.folder / REGISTRY).resolve() == site.registry.resolve():
+    if is_own(site, store):
         return None
     try:
         copy = load(site.registry)

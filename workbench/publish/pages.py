@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from workbench.console import note
 from workbench.errors import StoreError
-from workbench.files import one_at_a_time, write_whole
+from workbench.files import content_of, one_at_a_time, write_whole
 from workbench.index.draw import STATE
 from workbench.index.folder import Drawn, outdated, write
 from workbench.publish import bucket_pages
 from workbench.publish.bucket_pages import served_as
-from workbench.publish.registry import wait
+from workbench.publish.registry import is_own, wait
 from workbench.registry.file import is_older, put_aside
 from workbench.store.layout import INDEX, REGISTRY
 
@@ -35,7 +35,7 @@ def draw_pages(site: Site, store: Store, *, afresh: bool = False) -> Drawn:
         if afresh:
             store.delete(INDEX + STATE)
         drawn = write(store.folder / REGISTRY, store.folder / INDEX, site.settings)
-        if (store.folder / REGISTRY).resolve() != site.registry.resolve():
+        if not is_own(site, store):
             _copy_registry(site, store)
         return drawn
     for attempt in range(ATTEMPTS):
@@ -57,7 +57,7 @@ def _copy_registry(site: Site, store: Store) -> str | None:
     """
     with one_at_a_time(site.state / COPYING):
         stored = store.read(REGISTRY)
-        here = site.registry.read_bytes() if site.registry.exists() else None
+        here = content_of(site.registry)
         if stored is not None and stored.content != here:
             if here is not None and is_older(here):
                 kept = put_aside(site.registry)

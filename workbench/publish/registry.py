@@ -13,8 +13,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from workbench.errors import FilenameTaken, RegistryError, StoreError
+from workbench.files import content_of
 from workbench.publish.files import faults, is_ours, look
-from workbench.registry.file import Damaged, OlderForm, dumps, encode, load, loads
+from workbench.registry.file import Damaged, OlderForm, dumps, encode, loads
 from workbench.registry.model import Registry
 from workbench.store.layout import HISTORY, INDEX, REGISTRY, damaged_key, generation_of, history_key
 
@@ -172,8 +173,14 @@ def refuse_a_store_behind(site: Site, store: Store, registry: Registry) -> None:
     Publishing there would take wheels off the index. A copy that cannot be read is an error as well.
     """
     refuse_a_lost_registry(store, registry)
-    load(site.registry)
+    if (document := content_of(site.registry)) is not None:
+        _loaded(document, str(site.registry))
     refuse_to_forget(site, store, registry)
+
+
+def is_own(site: Site, store: Store) -> bool:
+    """Say whether a store is the site's own folder: its registry and the checkout's copy are one file."""
+    return store.folder is not None and (store.folder / REGISTRY).resolve() == site.registry.resolve()
 
 
 def refuse_to_forget(
@@ -184,8 +191,8 @@ def refuse_to_forget(
     The copy is the registry of another store then, perhaps of the site's own folder, and bringing it up to this store's
     would lose them. Wheels that are `recorded` in the store are its own, whatever its registry says.
     """
-    document = site.registry.read_bytes() if site.registry.exists() else None
-    if document is None or (store.folder and (store.folder / REGISTRY).resolve() == site.registry.resolve()):
+    document = content_of(site.registry)
+    if document is None or is_own(site, store):
         return
     try:
         copy = _loaded(document, str(site.registry))

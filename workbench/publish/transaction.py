@@ -51,8 +51,9 @@ class Published:
         if self.drawn is None or self.plan.is_done:
             return self.plan.lines()
         new = sum(1 for planned in self.plan.wheels if not planned.registered)
-        wheels = "wheel" if new == 1 else "wheels"
-        return (f"published {new} {wheels} in {self.plan.place}: generation {self.generation}",)
+        return (
+            f"published {console.counted(new, 'wheel')} in {self.plan.place}: generation {self.generation}",
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plain form, for JSON."""

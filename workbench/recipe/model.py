@@ -205,6 +205,11 @@ class Recipe:
         object.__setattr__(self, "patches", self.patches or self.name)
         object.__setattr__(self, "modules", self.modules or (self.name.replace("-", "_"),))
 
+    @property
+    def smoke_code(self) -> str:
+        """What shows that the package works: the smoke test; without one, an import."""
+        return self.smoke_test or f"import {self.modules[0]}"
+
     def _require_possible(self) -> None:
         """Raise RecipeError for an architecture or a variant that there is not, and for less than no memory."""
         if not 0 <= self.memory_per_job < math.inf:
