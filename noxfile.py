@@ -13,8 +13,8 @@ import nox
 
 sys.path.insert(0, str(Path(__file__).parent))  # nox puts no root there
 
-from workbench.commands.proof import Cell, prove, published_cells
 from workbench.errors import WorkbenchError
+from workbench.pipeline.proof import Cell, prove, published_cells
 from workbench.site import Site
 
 nox.needs_version = ">=2026.10"

@@ -57,8 +57,8 @@ def add_package(
     dry_run: bool = False,
 ) -> None:
     """Write the recipe of a new package, pinned to a commit or a hash, an empty patch series and its page."""
-    from workbench.commands.add import Request, add, plan_addition, report
     from workbench.site import Site
+    from workbench.verbs.add import Request, add, plan_addition, report
 
     request = Request(
         name=name,
@@ -78,8 +78,8 @@ def add_package(
 @verb(help={"json": JSON})
 def list_(_: Context, json: bool = False) -> None:
     """List the packages: the recipe's version, its patches, and what is published."""
-    from workbench.commands.show import packages, report
     from workbench.site import Site
+    from workbench.verbs.show import packages, report
 
     report(packages(Site.here()), json=json)
 
@@ -87,8 +87,8 @@ def list_(_: Context, json: bool = False) -> None:
 @verb(help={"name": "the package, as list names it", "json": JSON})
 def show(_: Context, name: str, json: bool = False) -> None:
     """Show one package: its source and pin, its patches, what is published of it."""
-    from workbench.commands.show import package, report_package
     from workbench.site import Site
+    from workbench.verbs.show import package, report_package
 
     report_package(package(Site.here(), name), json=json)
 
@@ -111,10 +111,10 @@ def matrix(
     json: bool = False,
 ) -> None:
     """Show the cells that the axes span: what is published, what would be built and by whom, what is left out."""
-    from workbench.commands.matrix import matrix, report
-    from workbench.commands.request import Request
+    from workbench.make.request import Request
     from workbench.plan.target import Axes
     from workbench.site import Site
+    from workbench.verbs.matrix import matrix, report
 
     axes = Axes(python=python, compute=compute, torch=torch, arch=arch, gpu=gpu, variant=variant, glibc=glibc)
     report(matrix(Request(name=name, axes=axes, builder=builder), Site.here()), json=json)
@@ -150,10 +150,11 @@ def build(
     json: bool = False,
 ) -> None:
     """Fetch, patch, build and repair: a wheel for each Python into wheels/."""
-    from workbench.commands.build import build_all, report
-    from workbench.commands.request import Request, plans
+    from workbench.make.build import build_all
+    from workbench.make.request import Request, plans
     from workbench.plan.target import Axes
     from workbench.site import Site
+    from workbench.verbs.build import report
 
     request = Request(
         name=name,
@@ -174,8 +175,8 @@ def build(
 @verb(help={"wheels": "wheel files", "dry_run": DRY_RUN, "json": JSON})
 def repair(_: Context, *wheels: str, dry_run: bool = False, json: bool = False) -> None:
     """Make wheels portable with auditwheel, into wheels/, and say what stands against a better platform tag."""
-    from workbench.commands.repair import repair_wheels, report
     from workbench.site import Site
+    from workbench.verbs.repair import repair_wheels, report
 
     repaired = repair_wheels([Path(wheel) for wheel in wheels], Site.here(), dry_run=dry_run)
     report(repaired, dry_run=dry_run, json=json)
@@ -190,9 +191,10 @@ def repair(_: Context, *wheels: str, dry_run: bool = False, json: bool = False) 
 )
 def verify(_: Context, *wheels: str, gpu: str = "", json: bool = False) -> None:
     """Check wheels: archive, RECORD, metadata, tags, RPATHs, GPU code, modules, twine's rules, the smoke test."""
-    from workbench.commands.verify import report, verify_wheels
+    from workbench.make.verification import verify_wheels
     from workbench.plan.target import parse_gpu
     from workbench.site import Site
+    from workbench.verbs.verify import report
 
     report(verify_wheels([Path(wheel) for wheel in wheels], Site.here(), gpu=parse_gpu(gpu)), json=json)
 
@@ -200,7 +202,7 @@ def verify(_: Context, *wheels: str, gpu: str = "", json: bool = False) -> None:
 @verb(help={"wheels": "paths or URLs of wheels, anybody's", "json": JSON})
 def inspect(_: Context, *wheels: str, json: bool = False) -> None:
     """Show what is in wheels: GPU code by architecture, libraries and what they need, glibc, C++ ABI, torch."""
-    from workbench.commands.inspect import inspect_wheels, report
+    from workbench.verbs.inspect import inspect_wheels, report
 
     report(*inspect_wheels(wheels), json=json)
 
@@ -221,8 +223,8 @@ def toolchain(
     _: Context, compute: str, arch: str = "", libraries: str = "", check: bool = False, json: bool = False
 ) -> None:
     """Lay out a CUDA toolkit from NVIDIA's wheels on the package index, pinned by hash, in the shared cache."""
-    from workbench.commands.toolchain import report, toolchain
     from workbench.site import Site
+    from workbench.verbs.toolchain import report, toolchain
 
     chosen = libraries.split(",") if libraries else []
     report(toolchain(compute, Site.here(), arch=arch, libraries=chosen, check=check), json=json)
@@ -254,8 +256,8 @@ def image(
     json: bool = False,
 ) -> None:
     """Make a container image to build wheels in (image build), from nothing but Debian's packages."""
-    from workbench.commands.image import Request, make, report
     from workbench.site import Site
+    from workbench.verbs.image import Request, make, report
 
     request = Request(
         arch=arch,
@@ -292,9 +294,10 @@ def upload(
     json: bool = False,
 ) -> None:
     """Verify wheels and publish them: files, registry, index, in this order."""
-    from workbench.commands.change import committing
-    from workbench.commands.upload import report, upload_wheels
+    from workbench.publish.upload import upload_wheels
     from workbench.site import Site
+    from workbench.verbs.change import committing
+    from workbench.verbs.upload import report
 
     site = Site.here()
     with committing(site, wanted=commit and not dry_run):
@@ -336,11 +339,12 @@ def release(
     json: bool = False,
 ) -> None:
     """Build, repair, verify, publish, then install from the index by pip and uv: the main job, in one word."""
-    from workbench.commands.change import committing
-    from workbench.commands.release import Released, release, report, todo
-    from workbench.commands.request import Request
+    from workbench.make.request import Request
+    from workbench.pipeline.release import Released, release, todo
     from workbench.plan.target import Axes
     from workbench.site import Site
+    from workbench.verbs.change import committing
+    from workbench.verbs.release import report
 
     request = Request(
         name=name,
@@ -372,8 +376,8 @@ def remove(
     _: Context, *wheels: str, after: int = 7, commit: bool = False, dry_run: bool = False, json: bool = False
 ) -> None:
     """Take wheels out of the registry and the index, then out of the store."""
-    from workbench.commands.change import committing, remove, report
     from workbench.site import Site
+    from workbench.verbs.change import committing, remove, report
 
     site = Site.here()
     with committing(site, wanted=commit and not dry_run):
@@ -399,8 +403,8 @@ def yank(
     json: bool = False,
 ) -> None:
     """Yank wheels (PEP 592): installers pass them by unless they are pinned exactly."""
-    from workbench.commands.change import committing, report, yank
     from workbench.site import Site
+    from workbench.verbs.change import committing, report, yank
 
     site = Site.here()
     with committing(site, wanted=commit and not dry_run):
@@ -410,8 +414,8 @@ def yank(
 @verb(help={"wheels": PUBLISHED, "commit": COMMIT, "dry_run": DRY_RUN, "json": JSON}, uses_store=True)
 def unyank(_: Context, *wheels: str, commit: bool = False, dry_run: bool = False, json: bool = False) -> None:
     """Take yanks back."""
-    from workbench.commands.change import committing, report, unyank
     from workbench.site import Site
+    from workbench.verbs.change import committing, report, unyank
 
     site = Site.here()
     with committing(site, wanted=commit and not dry_run):
@@ -431,8 +435,8 @@ def import_registry(
     _: Context, file: str, commit: bool = False, dry_run: bool = False, json: bool = False
 ) -> None:
     """Read a registry of the older form into ours, and say what was mended or refused."""
-    from workbench.commands.change import committing, import_registry, report_import
     from workbench.site import Site
+    from workbench.verbs.change import committing, import_registry, report_import
 
     site = Site.here()
     with committing(site, wanted=commit and not dry_run):
@@ -445,8 +449,8 @@ def import_registry(
 @verb(help={"limit": "how many to show", "json": JSON}, uses_store=True)
 def history(_: Context, limit: int = 20, json: bool = False) -> None:
     """Show the generations of the store: each publish, yank or removal made one."""
-    from workbench.commands.store import generations, report_generations
     from workbench.site import Site
+    from workbench.verbs.store import generations, report_generations
 
     report_generations(generations(Site.here(), limit=limit), json=json)
 
@@ -464,9 +468,9 @@ def rollback(
     _: Context, generation: str, commit: bool = False, dry_run: bool = False, json: bool = False
 ) -> None:
     """Publish what a generation published, no more and no less, in one step; no wheel is deleted."""
-    from workbench.commands.change import committing, report
-    from workbench.commands.store import rollback
     from workbench.site import Site
+    from workbench.verbs.change import committing, report
+    from workbench.verbs.store import rollback
 
     site = Site.here()
     with committing(site, wanted=commit and not dry_run):
@@ -487,9 +491,9 @@ def prune(
     _: Context, keep: int = 3, after: int = 7, apply: bool = False, commit: bool = False, json: bool = False
 ) -> None:
     """Remove what newer versions have superseded, never the last wheel for a target."""
-    from workbench.commands.change import committing, report
-    from workbench.commands.store import prune
     from workbench.site import Site
+    from workbench.verbs.change import committing, report
+    from workbench.verbs.store import prune
 
     site = Site.here()
     with committing(site, wanted=commit and apply):
@@ -509,9 +513,9 @@ def reconcile(
     _: Context, deep: bool = False, commit: bool = False, dry_run: bool = False, json: bool = False
 ) -> None:
     """Heal whatever state a crash has left: registry, pages and files agree again."""
-    from workbench.commands.change import committing
-    from workbench.commands.store import reconcile, report_healed
     from workbench.site import Site
+    from workbench.verbs.change import committing
+    from workbench.verbs.store import reconcile, report_healed
 
     site = Site.here()
     with committing(site, wanted=commit and not dry_run):
@@ -532,9 +536,9 @@ def store_clean(
     _: Context, older: int = 7, apply: bool = False, commit: bool = False, json: bool = False
 ) -> None:
     """Remove unfinished uploads, files never published, and removed wheels whose time has come."""
-    from workbench.commands.change import committing, report
-    from workbench.commands.store import clean
     from workbench.site import Site
+    from workbench.verbs.change import committing, report
+    from workbench.verbs.store import clean
 
     site = Site.here()
     with committing(site, wanted=commit and apply):
@@ -544,8 +548,8 @@ def store_clean(
 @verb(help={"apply": "make it so; without this it is only shown", "json": JSON}, uses_store=True)
 def store_setup(_: Context, apply: bool = False, json: bool = False) -> None:
     """Show or apply what the bucket needs: policy, CORS, lifecycle, no ACLs."""
-    from workbench.commands.store import report_settings, setup
     from workbench.site import Site
+    from workbench.verbs.store import report_settings, setup
 
     report_settings(setup(Site.here(), apply=apply), json=json)
 
@@ -553,8 +557,8 @@ def store_setup(_: Context, apply: bool = False, json: bool = False) -> None:
 @verb(help={"deep": "read every published file and compare its hash", "json": JSON}, uses_store=True)
 def doctor(_: Context, deep: bool = False, json: bool = False) -> None:
     """Check credentials, bucket, public URL, every published file, and what pip and uv make of it."""
-    from workbench.commands.store import examine, report_findings
     from workbench.site import Site
+    from workbench.verbs.store import examine, report_findings
 
     report_findings(examine(Site.here(), deep=deep), json=json)
 
@@ -565,8 +569,8 @@ def doctor(_: Context, deep: bool = False, json: bool = False) -> None:
 @verb(help={"dry_run": DRY_RUN, "json": JSON})
 def index(_: Context, dry_run: bool = False, json: bool = False) -> None:
     """Draw index/ again from packages.json."""
-    from workbench.commands.index import redraw, report_drawn, report_outdated, would_redraw
     from workbench.site import Site
+    from workbench.verbs.index import redraw, report_drawn, report_outdated, would_redraw
 
     if dry_run:
         report_outdated(would_redraw(Site.here()), json=json)
@@ -577,8 +581,8 @@ def index(_: Context, dry_run: bool = False, json: bool = False) -> None:
 @verb(help={"port": "the port on loopback (0: any free one)"})
 def serve(_: Context, port: int = 8000) -> None:
     """Serve the index on loopback, for a try-out, until Ctrl-C."""
-    from workbench.commands.index import serve
     from workbench.site import Site
+    from workbench.verbs.index import serve
 
     serve(Site.here(), port=port)
 
@@ -592,7 +596,7 @@ def serve(_: Context, port: int = 8000) -> None:
 )
 def check_index(_: Context, where: str, hashes: bool = False, json: bool = False) -> None:
     """Check a simple index against the standards and against what pip and uv accept."""
-    from workbench.commands.index import examine, report_findings
+    from workbench.verbs.index import examine, report_findings
 
     report_findings(examine(where, hashes=hashes), json=json)
 

@@ -19,8 +19,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from workbench.build.build import build
-from workbench.build.workplace import Workplace
+from workbench.builders.build import build
+from workbench.builders.workplace import Workplace
 from workbench.plan.plan import plan
 from workbench.plan.target import Target, this_python
 from workbench.recipe.model import LocalFolder, Recipe, Sdist

@@ -29,7 +29,7 @@ FLOOR_MB_S, MOST_MB = 200, 200
 READ = """
 import json, sys, time
 from pathlib import Path
-from workbench.binary.fatbin import FatbinReader
+from workbench.wheel.fatbin import FatbinReader
 path = Path(sys.argv[1])
 start = time.process_time()
 reader = FatbinReader(path.name, path.stat().st_size)

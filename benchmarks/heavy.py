@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Self
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from workbench.build.workplace import Workplace
-from workbench.commands.build import build_wheel
-from workbench.commands.request import Request, plans
-from workbench.commands.verify import verify_wheels
+from workbench.builders.workplace import Workplace
 from workbench.errors import WorkbenchError
+from workbench.make.build import build_wheel
+from workbench.make.request import Request, plans
+from workbench.make.verification import verify_wheels
 from workbench.plan.target import Axes
 from workbench.site import Site
 from workbench.verify.report import findings_text

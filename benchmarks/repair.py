@@ -23,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from workbench.console import answer_table, file_size
 from workbench.environment import index_environment
 from workbench.process import run
-from workbench.repair.assemble import assemble
-from workbench.repair.tags import retag, retagged
+from workbench.wheel.assemble import assemble
+from workbench.wheel.tags import retag, retagged
 
 REPAIR = """
 import sys

@@ -1,6 +1,6 @@
 """The documents say nothing that is not so: their commands parse, what they name is there, their links lead somewhere.
 
-That the commands also do what they say is tested where the rest of that is: ``tests/commands/test_guides.py`` runs the
+That the commands also do what they say is tested where the rest of that is: ``tests/verbs/test_guides.py`` runs the
 README's and the publishing guide's, ``tests/patches`` and ``tests/recipe`` those of their own guides.
 """
 

@@ -1,25 +1,39 @@
 """The workbench: recipes and patch series in, a verified wheel and an index out.
 
 Data goes one way, and so do the imports: a package of this list may use those above it, never one below
-(``tests/test_architecture.py`` holds it to that). ``tasks.py``, the verbs, stands below them all.
+(``tests/test_architecture.py`` enforces this). ``tasks.py`` stands below them all.
 
-==================  ===========================================================================
-``recipe``          what to build: source, pins, requirements, smoke test
-``patches``         how it is changed: quilt series, applied strictly
-``plan``            a recipe crossed with a target: a value, and its build key
-``source``          the plan's source, fetched, checked against its pin, patched
-``container``       an engine, images, and a wheel built in one of them by cibuildwheel
-``toolchain``       what it is compiled with: CUDA toolkits, compilers for another architecture
-``build``           a source tree made into a raw wheel
-``binary``          what is in a binary: what it needs, and its GPU code by architecture
-``repair``          auditwheel: libraries grafted or excluded, the platform tag earned
-``verify``          every check that a wheel must pass, and the report of it
-``registry``        what is published: ``packages.json``
-``index``           the pages drawn from the registry, for installers and for people
-``store``           where published files lie: the protocol, and a store for each kind
-``publish``         the transaction from verified wheels to store, registry and pages
-``commands``        what each verb does: the steps above, joined
-==================  ===========================================================================
+===============  ==============================================================================
+what to build
+``recipe``       the recipe as a value: sources, requirements, conditions, smoke test
+``patches``      quilt series and DEP-3 headers: read, applied strictly, written
+``plan``         a recipe crossed with a target: a value, and its build key
+
+a file
+``wheel``        everything about a wheel as a file: name, whom it serves, zip, RECORD, ELF, GPU code
+``simple``       everything about indexes of others: fetch, parse, judge
+
+making
+``source``       the plan's source, fetched, checked against its pin, patched
+``container``    engines and images, and a wheel built in one of them by cibuildwheel
+``toolchain``    CUDA toolkits, cross compilers, Pythons of other architectures
+``builders``     host, cross, container: a source tree becomes a raw wheel
+``evidence``     how a wheel was made: the record beside it
+``repair``       auditwheel and the CUDA policy: the platform tag is earned
+``verify``       every check that a wheel must pass, and the report
+``make``         a request becomes verified wheels
+
+publishing
+``registry``     what is published: ``packages.json``
+``store``        where a site's files lie: the protocol, and a store for each kind
+``index``        pages drawn from the registry, for installers and for people
+``publish``      the transaction from verified wheels to store, registry and pages
+``care``         a store's health: doctor, reconcile, prune
+``pipeline``     ``release`` as one list of steps: make, publish, prove by pip and uv
+
+words
+``verbs``        one module for each group of commands: parse, call one function, print
+===============  ==============================================================================
 
 Beside the flow, and used by all of it: ``errors``, ``process`` (the one place that starts programs), ``troubles``
 (what a log tells of a failure), ``environment`` (virtual environments), ``files`` (whole or not there), ``console``

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.index.wheels import listed, registry_of
+from workbench.evidence.facts import BuildFacts, PatchApplied
 from workbench.index.folder import write
 from workbench.index.serve import Server
 from workbench.process import find_program
 from workbench.registry.file import dumps
-from workbench.registry.model import BuildFacts, Package, PatchApplied, PublishedWheel, Registry, Unavailable
+from workbench.registry.model import Package, PublishedWheel, Registry, Unavailable
 from workbench.site import CHECKOUT, IndexSettings, Settings
 
 if TYPE_CHECKING:

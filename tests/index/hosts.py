@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tests.index.wheels import wheel_bytes
-from workbench.index.page import JSON
+from workbench.simple.media import JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -25,9 +25,9 @@ from tests.index.hosts import (
     http,
 )
 from workbench.environment import Environment
-from workbench.index.check import check_index
-from workbench.index.page import JSON
 from workbench.process import environment
+from workbench.simple.check import check_index
+from workbench.simple.media import JSON
 
 if TYPE_CHECKING:
     from collections.abc import Callable

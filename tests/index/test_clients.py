@@ -16,8 +16,9 @@ import pytest
 from tests.index.test_people import BREAKING, TAKEN
 from tests.index.wheels import Store, registry_of, wheel_bytes
 from workbench.environment import Environment
+from workbench.evidence.facts import BuildFacts, PatchApplied
 from workbench.process import environment
-from workbench.registry.model import BuildFacts, Package, PatchApplied, Registry
+from workbench.registry.model import Package, Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

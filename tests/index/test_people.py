@@ -12,11 +12,12 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.index.wheels import listed, registry_of
+from workbench.evidence.facts import BuildFacts, PatchApplied
 from workbench.index.draw import draw
 from workbench.index.facts import web
 from workbench.index.page import Page
 from workbench.registry.file import dumps
-from workbench.registry.model import BuildFacts, PatchApplied, Registry, Unavailable
+from workbench.registry.model import Registry, Unavailable
 from workbench.site import IndexSettings, Settings
 
 ATOM = "{http://www.w3.org/2005/Atom}"

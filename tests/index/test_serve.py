@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.conftest import invoke
-from workbench.index.page import JSON
 from workbench.process import environment
+from workbench.simple.media import JSON
 from workbench.site import CHECKOUT
 
 if TYPE_CHECKING:

@@ -12,10 +12,11 @@ from pypi_simple import IndexPage, ProjectPage
 
 from tests.index.wheels import listed, registry_of
 from workbench.errors import IndexFault, RegistryError, SettingsError
+from workbench.evidence.facts import BuildFacts
 from workbench.index.draw import draw
 from workbench.index.page import Gone, Page
 from workbench.registry.file import dumps
-from workbench.registry.model import BuildFacts, PublishedWheel, Registry
+from workbench.registry.model import PublishedWheel, Registry
 from workbench.site import IndexSettings, Settings
 
 WHEEL = listed(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.index.wheels import listed
+from workbench.evidence.facts import BuildFacts
 from workbench.index.target import Target, python_choices, python_words, target_of
-from workbench.registry.model import BuildFacts
 
 
 def built(compute: str, torch: str | None = None, variant: str | None = None) -> BuildFacts:

@@ -13,9 +13,9 @@ from tests.index.test_clients import pip, uv
 from tests.index.wheels import listed, tree
 from workbench.environment import Environment
 from workbench.errors import IndexFault
-from workbench.index.check import check_index
 from workbench.index.folder import write
 from workbench.index.target import target_of
+from workbench.simple.check import check_index
 from workbench.site import IndexSettings, Settings
 
 if TYPE_CHECKING:

@@ -20,13 +20,13 @@ from tests.publish.sites import (
     registry_of,
 )
 from tests.publish.workers import remove_all, run_until, yank_all
+from workbench.care.reconcile import reconcile
+from workbench.care.upkeep import clean
 from workbench.errors import FilenameTaken, RegistryError, StoreError, UsageError
 from workbench.publish.changes import delete, due, remove, unyank, yank
 from workbench.publish.history import history, rollback
-from workbench.publish.reconcile import reconcile
 from workbench.publish.registry import amend
 from workbench.publish.transaction import publish
-from workbench.publish.upkeep import clean
 from workbench.site import Site
 from workbench.store.folder import FolderStore
 

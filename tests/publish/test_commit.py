@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.publish.sites import NOW, candidate
-from workbench.commands.change import committing
+from workbench.care.upkeep import clean
 from workbench.errors import InstallFailed, UsageError
 from workbench.process import run
 from workbench.publish.changes import remove, yank
 from workbench.publish.commit import commit_registry
 from workbench.publish.history import rollback
 from workbench.publish.transaction import publish
-from workbench.publish.upkeep import clean
 from workbench.registry.file import dumps
 from workbench.registry.model import Package, Registry
 from workbench.store.folder import FolderStore
+from workbench.verbs.change import committing
 
 if TYPE_CHECKING:
     from pathlib import Path

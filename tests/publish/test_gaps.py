@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.publish.sites import Eventful, agreement, candidate, dead_links, registry_of
-from workbench.publish.doctor import doctor
+from workbench.care.doctor import doctor
+from workbench.care.reconcile import reconcile
+from workbench.evidence.facts import BuildFacts
 from workbench.publish.gaps import Gap, tell
-from workbench.publish.reconcile import reconcile
 from workbench.publish.transaction import publish
-from workbench.registry.model import BuildFacts, Unavailable
+from workbench.registry.model import Unavailable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,12 +18,12 @@ from tests.publish.sites import (
     registry_of,
 )
 from tests.publish.workers import publish_second, run_until
+from workbench.care.upkeep import clean
 from workbench.errors import StoreError, UsageError
 from workbench.publish.changes import remove, yank
 from workbench.publish.history import history, rollback
 from workbench.publish.registry import FilesMissing
 from workbench.publish.transaction import publish
-from workbench.publish.upkeep import clean
 from workbench.site import Site
 from workbench.store.folder import FolderStore
 

@@ -16,13 +16,13 @@ from tests.publish.sites import (
     overwrite,
     registry_of,
 )
+from workbench.care.reconcile import reconcile
+from workbench.care.upkeep import prune
 from workbench.errors import RegistryError
 from workbench.publish.changes import remove, unyank, yank
 from workbench.publish.history import rollback
-from workbench.publish.reconcile import reconcile
 from workbench.publish.registry import FilesMissing, amend
 from workbench.publish.transaction import publish
-from workbench.publish.upkeep import prune
 from workbench.registry.file import dumps, loads
 from workbench.store.folder import FolderStore
 from workbench.store.layout import history_key

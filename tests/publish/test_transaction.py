@@ -11,13 +11,13 @@ import pytest
 
 from tests.publish.sites import NOW, agreement, candidate, dead_links, filenames, page, registry_of
 from tests.publish.workers import FORKSERVER, publish_all, publish_each, publish_same, run_until
+from workbench.care.reconcile import reconcile
+from workbench.care.upkeep import clean
 from workbench.errors import FilenameTaken, RegistryError, StoreError
 from workbench.publish.changes import remove, yank
 from workbench.publish.history import rollback
-from workbench.publish.reconcile import reconcile
 from workbench.publish.registry import amend
 from workbench.publish.transaction import publish
-from workbench.publish.upkeep import clean
 from workbench.registry.file import dumps, loads
 from workbench.site import Site
 from workbench.store.folder import FolderStore

@@ -9,17 +9,10 @@ import jsonschema
 import pytest
 
 from workbench.errors import RegistryError
+from workbench.evidence.facts import BuildFacts, PatchApplied
 from workbench.registry import model
 from workbench.registry.file import dumps, encode, filename_fault, load, loads, projects
-from workbench.registry.model import (
-    BuildFacts,
-    Package,
-    PatchApplied,
-    PublishedWheel,
-    Registry,
-    Removal,
-    Unavailable,
-)
+from workbench.registry.model import Package, PublishedWheel, Registry, Removal, Unavailable
 
 SCHEMA = json.loads(Path(model.__file__).with_name("schema.json").read_text())
 

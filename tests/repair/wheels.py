@@ -10,14 +10,14 @@ import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench import record
-from workbench.binary.wheel import read_libraries
+from workbench.wheel import record
+from workbench.wheel.wheel import read_libraries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from workbench.binary.elf import Elf
+    from workbench.wheel.elf import Elf
 
 ARCH = platform.machine()
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")

@@ -10,7 +10,7 @@ from workbench.errors import SourceError
 from workbench.process import run
 from workbench.recipe.model import Git
 from workbench.source.git import Found, fetch_git, read_top, resolve
-from workbench.source.url import mask
+from workbench.url import mask
 
 from .conftest import free_port
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.publish.sites import agreement, candidate, registry_of
+from workbench.care.reconcile import reconcile
 from workbench.errors import FilenameTaken, StoreError
-from workbench.publish.reconcile import reconcile
 from workbench.publish.transaction import publish
 from workbench.store.folder import FolderStore
 

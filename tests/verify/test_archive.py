@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.verify.wheels import data_start, files_of, good, info_of, pack, record_of
-from workbench.deflate import deflate
 from workbench.site import CHECKOUT
 from workbench.verify import archive
 from workbench.verify.checks import check
-from workbench.verify.zipformat import read_directory
+from workbench.wheel.deflate import deflate
+from workbench.wheel.zipformat import read_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from workbench.verify.report import Finding
-    from workbench.verify.zipformat import Entry
+    from workbench.wheel.zipformat import Entry
 
 NAME = "demo-1.0-py3-none-any.whl"
 MODULE = "demo/__init__.py"
@@ -396,7 +396,7 @@ def read_so_far() -> int:
 MEASURE = """
 import sys, zlib
 from pathlib import Path
-from workbench.deflate import deflate
+from workbench.wheel.deflate import deflate
 from workbench.verify import archive
 if sys.argv[2] == "zlib":
     archive.deflate = zlib

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workbench.verify.zipformat import Entry
+    from workbench.wheel.zipformat import Entry
 
 METADATA = """\
 Metadata-Version: 2.4

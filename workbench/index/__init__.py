@@ -8,7 +8,7 @@
         print(server.url)                                          # http://127.0.0.1:8000/
         server.serve_forever()
 
-    from workbench.index.check import check_index
+    from workbench.simple.check import check_index
     report = check_index("http://127.0.0.1:8000/index/simple/")    # or the path of a simple/ folder
 
 A store that is no folder stores what `draw.draw` yields: each `Page` under its path (and, where it serves

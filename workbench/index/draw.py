@@ -20,10 +20,11 @@ import orjson
 from workbench.errors import SettingsError
 from workbench.index import simple
 from workbench.index.channel import FOLDERS, Channel, channel_of
-from workbench.index.page import DATA, HTML, JSON, Gone, Links, Page
+from workbench.index.page import DATA, HTML, Gone, Links, Page
 from workbench.index.row import SHARED, Row, is_people_page, people_path
 from workbench.registry.file import projects
-from workbench.registry.filename import label
+from workbench.simple.media import JSON
+from workbench.wheel.filename import label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence

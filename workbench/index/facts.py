@@ -12,9 +12,10 @@ from workbench.index.target import python_words
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from workbench.evidence.facts import BuildFacts
     from workbench.index.page import Links
     from workbench.index.target import Target
-    from workbench.registry.model import BuildFacts, Package, PublishedWheel
+    from workbench.registry.model import Package, PublishedWheel
 
 _ARCHIVE = re.compile(r"\.(?:whl|egg|zip|tar|t?gz|bz2|tbz2?|t?xz|t?lz|lzma|zst)[/ ]*(?:\?|$)", re.IGNORECASE)
 _FORGE = re.compile(

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from workbench.index.simple import File
 
 HTML = "text/html; charset=utf-8"
-JSON = "application/vnd.pypi.simple.v1+json"
-"""The type that installers insist on: with ``application/json`` neither pip nor uv takes a page (PEP 691)."""
 DATA = "application/json"
 ATOM = "application/atom+xml; charset=utf-8"
 CSS = "text/css; charset=utf-8"

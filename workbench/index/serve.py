@@ -11,15 +11,19 @@ import posixpath
 import re
 import shutil
 import sys
+import threading
+from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 from workbench import __version__, console
-from workbench.index.page import ATOM, CSS, DATA, HTML, JSON, SCRIPT
+from workbench.index.page import ATOM, CSS, DATA, HTML, SCRIPT
+from workbench.simple.media import JSON
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 PUBLISHED = ("index", "files", "packages.json")
@@ -140,3 +144,16 @@ class _Handler(BaseHTTPRequestHandler):
         """Print a line a request, as `invoke serve` shows them."""
         if not self.server.quiet:
             super().log_message(format, *args)
+
+
+@contextmanager
+def served(root: Path) -> Iterator[str]:
+    """Serve a store's folder on a free port of loopback while the block runs, and yield the URL of ``simple/``."""
+    with Server(root, quiet=True) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"{server.url}index/simple/"
+        finally:
+            server.shutdown()
+            thread.join()

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 import orjson
 
 from workbench.errors import IndexFault, RegistryError
-from workbench.registry.filename import PLAIN_DASHES, label
 from workbench.registry.model import Package
 from workbench.strict import Mismatch, parse
+from workbench.wheel.filename import PLAIN_DASHES, label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

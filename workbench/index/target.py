@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from workbench.index.channel import channel_named
-from workbench.registry.filename import label
+from workbench.wheel.filename import label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

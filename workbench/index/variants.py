@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from workbench.errors import IndexFault
-from workbench.registry.filename import label
+from workbench.wheel.filename import label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

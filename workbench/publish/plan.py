@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from workbench.evidence.facts import BuildFacts
     from workbench.files import Identity
-    from workbench.registry.model import BuildFacts
     from workbench.store.protocol import Content, Entry
     from workbench.verify.report import Report
 

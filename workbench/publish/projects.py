@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 from workbench.errors import WorkbenchError
 from workbench.publish.pages import draw_pages
 from workbench.publish.registry import amend, current, refuse_to_forget
+from workbench.recipe.model import Git, Sdist
 from workbench.registry.importing import Merged, merge
+from workbench.registry.model import Package
 from workbench.store.opening import open_store
 
 if TYPE_CHECKING:
-    from workbench.registry.model import Package, Registry
+    from workbench.recipe.model import Recipe
+    from workbench.registry.model import Registry
     from workbench.site import Site
 
 
@@ -73,3 +76,22 @@ def adopt(site: Site, imported: Registry, *, older: bytes | None = None, dry_run
     amend(store, change, "import a registry", older=older)
     draw_pages(site, store)
     return merged
+
+
+def package_facts(recipe: Recipe) -> Package:
+    """Return what the registry says of a recipe's package, without wheels."""
+    match recipe.source:
+        case Git(url=repository, branch=branch, tag=tag):
+            at = branch or tag
+        case Sdist(name=name):
+            repository, at = f"{PYPI}{name or recipe.name}", None
+    return Package(
+        source_repo=repository,
+        source_branch=at,
+        upstream=recipe.upstream,
+        description=recipe.description,
+        license=recipe.license,
+    )
+
+
+PYPI = "pypi:"

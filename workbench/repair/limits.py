@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from workbench.binary.elf import Elf
     from workbench.repair.policies import Policy
+    from workbench.wheel.elf import Elf
 
 SHOWN_SYMBOLS = 3
 

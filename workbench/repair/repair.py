@@ -1,7 +1,7 @@
 """Make a wheel portable with auditwheel, and say what that took (PEP 600).
 
 auditwheel judges, and grafts where something is to be grafted. Whether a library is grafted at all, and how what
-is not grafted is found at run time, is decided here. And the wheel is written by `workbench.repair.assemble`: for
+is not grafted is found at run time, is decided here. And the wheel is written by `workbench.wheel.assemble`: for
 auditwheel deflates all of it anew, which for a large one takes most of a minute.
 """
 
@@ -20,28 +20,28 @@ from typing import TYPE_CHECKING, Any
 from packaging.metadata import parse_email
 from packaging.utils import parse_wheel_filename
 
-from workbench.binary.stream import BadBinary
-from workbench.binary.wheel import content, read_libraries
 from workbench.errors import CommandFailed, RepairFailed, UsageError
 from workbench.files import expect_file
-from workbench.record import BadRecord
 from workbench.repair import auditwheel, rpath
-from workbench.repair.assemble import assemble
 from workbench.repair.limits import Limit, find_limits
 from workbench.repair.policies import family_of, index_of
-from workbench.repair.tags import retag, retagged
 from workbench.toolchain import runtime
+from workbench.wheel.assemble import assemble
+from workbench.wheel.record import BadRecord
+from workbench.wheel.stream import BadBinary
+from workbench.wheel.tags import retag, retagged
+from workbench.wheel.wheel import content, read_libraries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from packaging.requirements import Requirement
 
-    from workbench.binary.elf import Elf
     from workbench.repair.auditwheel import Facts
     from workbench.repair.policies import Policy
     from workbench.repair.rpath import Mending
     from workbench.toolchain.runtime import Carrier
+    from workbench.wheel.elf import Elf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

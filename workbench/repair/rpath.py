@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.process import run
-from workbench.record import installed
+from workbench.wheel.record import installed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from workbench.binary.elf import Elf
+    from workbench.wheel.elf import Elf
 
 _ORIGIN = ("$ORIGIN", "${ORIGIN}")
 

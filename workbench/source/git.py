@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from workbench import console
 from workbench.errors import SourceError, nearest
 from workbench.process import run
-from workbench.source.url import mask
+from workbench.url import mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

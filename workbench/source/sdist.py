@@ -19,7 +19,7 @@ from packaging.version import InvalidVersion, Version
 from workbench import console
 from workbench.environment import package_index
 from workbench.errors import SourceError
-from workbench.source.url import mask
+from workbench.url import mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

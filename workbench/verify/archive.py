@@ -14,13 +14,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from workbench import record
-from workbench.binary.elf import BadElf, Elf, ElfReader
-from workbench.binary.fatbin import BadFatbin, FatbinReader, GpuCode
-from workbench.binary.stream import Observer
-from workbench.deflate import deflate
 from workbench.verify.report import Finding
-from workbench.verify.zipformat import (
+from workbench.wheel import record
+from workbench.wheel.deflate import deflate
+from workbench.wheel.elf import BadElf, Elf, ElfReader
+from workbench.wheel.fatbin import BadFatbin, FatbinReader, GpuCode
+from workbench.wheel.stream import Observer
+from workbench.wheel.zipformat import (
     DEFLATED,
     DESCRIBED_AFTER,
     ENCRYPTED,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.verify.report import Check
-    from workbench.verify.zipformat import Directory, Entry, LocalHeader
+    from workbench.wheel.zipformat import Directory, Entry, LocalHeader
 
 _READ = 64 << 10
 _INFLATED = 256 << 10

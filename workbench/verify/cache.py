@@ -11,11 +11,11 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from workbench.binary.elf import Elf  # noqa: TC001 - the parser reads it from the annotation
-from workbench.binary.fatbin import GpuCode  # noqa: TC001 - likewise
 from workbench.files import Identity, write_whole
 from workbench.strict import Mismatch, parse
 from workbench.verify.report import Check, Report
+from workbench.wheel.elf import Elf  # noqa: TC001 - the parser reads it from the annotation
+from workbench.wheel.fatbin import GpuCode  # noqa: TC001 - likewise
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,19 +15,19 @@ from packaging.tags import parse_tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from workbench import record
-from workbench.binary.coverage import coverage
 from workbench.plan.gpu import Architecture
 from workbench.verify.report import Finding
+from workbench.wheel import record
+from workbench.wheel.coverage import coverage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from packaging.tags import Tag
 
-    from workbench.binary.elf import Elf
     from workbench.verify.archive import Contents, Member
     from workbench.verify.report import Check
+    from workbench.wheel.elf import Elf
 
 _UNLISTED = ("RECORD.jws", "RECORD.p7s")
 """Signatures of RECORD, which it cannot hold the hashes of (PEP 427)."""

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from workbench import record
 from workbench.console import counted, note, progress, step
 from workbench.errors import WorkbenchError
 from workbench.files import Identity, expect_file
@@ -24,6 +23,7 @@ from workbench.verify.checks import check, parse_filename
 from workbench.verify.report import Finding, Report
 from workbench.verify.smoke import smoke_test
 from workbench.verify.twine import check_descriptions
+from workbench.wheel import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

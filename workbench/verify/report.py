@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from workbench.binary.elf import Elf
-    from workbench.binary.fatbin import GpuCode
     from workbench.files import Identity
+    from workbench.wheel.elf import Elf
+    from workbench.wheel.fatbin import GpuCode
 
 Check = Literal["archive", "record", "metadata", "tags", "paths", "elf", "module", "gpu", "twine", "smoke"]
 

@@ -33,9 +33,9 @@ from tests.publish.sites import (
     registry_of,
 )
 from tests.publish.workers import FORKSERVER
+from workbench.care.reconcile import reconcile
 from workbench.errors import UsageError
 from workbench.publish.changes import remove, unyank
-from workbench.publish.reconcile import reconcile
 from workbench.publish.transaction import publish
 from workbench.site import Site
 from workbench.store import multipart

@@ -13,14 +13,14 @@ from tests.integration.s3.faults import Action, Fault, Proxy
 from tests.integration.s3.workers import publish_many
 from tests.publish.sites import agreement, candidate, dead_links, overwrite, registry_of
 from tests.publish.workers import FORKSERVER
+from workbench.care.doctor import doctor
+from workbench.care.reconcile import reconcile
 from workbench.environment import Environment
 from workbench.errors import StoreError, WorkbenchError
 from workbench.process import run
 from workbench.publish.changes import remove, yank
-from workbench.publish.doctor import doctor
 from workbench.publish.history import rollback
 from workbench.publish.pages import draw_pages
-from workbench.publish.reconcile import reconcile
 from workbench.publish.transaction import publish
 from workbench.site import Site
 from workbench.store import client
@@ -31,7 +31,7 @@ from workbench.store.s3 import S3Store
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workbench.publish.findings import Finding
+    from workbench.care.findings import Finding
 
 
 def test_a_published_wheel_is_in_bucket_registry_and_pages_and_its_copy(

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from tests.integration.s3 import ceph
 from tests.publish.sites import ONE, candidate
+from workbench.care.reconcile import reconcile
+from workbench.care.upkeep import clean
 from workbench.errors import FilenameTaken
 from workbench.publish.changes import remove, yank
 from workbench.publish.history import rollback
-from workbench.publish.reconcile import reconcile
 from workbench.publish.transaction import publish
-from workbench.publish.upkeep import clean
 from workbench.store import multipart
 from workbench.store.s3 import S3Store
 

@@ -1,0 +1,65 @@
+"""Builder `container`, up to where cibuildwheel begins."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.builders import test_host
+from tests.builders.raw import built
+from tests.builders.test_host import CUDA, environment, planned
+from workbench.builders import container
+from workbench.container.cibw import CUDA_HOME, Build
+from workbench.container.engine import Cuda, Engine
+from workbench.site import Site
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RECIPES = {"CMAKE_ARGS": "-DMINE=1", "PATH": "/mine/bin", "MAX_JOBS": "7", "FORCE_CUDA": "1"}
+
+
+@pytest.fixture
+def toolkit(tmp_path: Path) -> Path:
+    """Return a folder whose nvcc answers as that of CUDA 13.0 does."""
+    home = tmp_path / "cuda"
+    (home / "bin").mkdir(parents=True)
+    nvcc = home / "bin" / "nvcc"
+    nvcc.write_text("#!/bin/sh\necho release 13.0\necho sm_121\n")
+    nvcc.chmod(0o755)
+    return home
+
+
+def test_a_recipe_adds_to_the_tools_whoever_builds(
+    site: Site, tmp_path: Path, toolkit: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its flags do not take the place of the GPUs, nor its programs that of nvcc."""
+    (site.root / "workbench.yaml").write_text(f"cuda: {{cu130: {toolkit}}}\n")
+    site = Site(site.root)
+    monkeypatch.setattr(test_host, "RECIPE", dataclasses.replace(test_host.RECIPE, environment={**RECIPES}))
+    plan = planned(tmp_path, CUDA)
+    here = environment(built(plan, site, jobs=3))
+
+    builds: list[Build] = []
+
+    def keep(build: Build, *_: Any, **__: Any) -> Path:
+        builds.append(build)
+        return build.output / "told-1.0-py3-none-any.whl"
+
+    engine = Engine(name="podman", version="4.3.1", storage=tmp_path)
+    monkeypatch.setattr(container, "find_engine", lambda _: engine)
+    monkeypatch.setattr(container, "require_image", lambda *_: None)
+    monkeypatch.setattr(container, "cuda_in", lambda *_: Cuda(version="13.0", gpus=(121,)))
+    monkeypatch.setattr(container, "build_wheel", keep)
+    monkeypatch.setattr("workbench.builders.build._check", lambda *_: None)
+    built(dataclasses.replace(plan, builder="container", image="mine"), site, jobs=3)
+    (build,) = builds
+
+    there = dict(build.environment)
+    assert there["CMAKE_ARGS"] == "-DCMAKE_CUDA_ARCHITECTURES=121-real -DMINE=1"
+    assert there["MAX_JOBS"] == "7"
+    assert there.pop("PATH") == f"/mine/bin:{CUDA_HOME}/bin"
+    assert f":/mine/bin:{toolkit}/bin:" in here["PATH"]
+    assert there == {name: here[name].replace(str(toolkit), str(CUDA_HOME)) for name in there}

@@ -1,0 +1,182 @@
+"""Builder `host`: packages whose backends say what they were told, or fail."""
+
+from __future__ import annotations
+
+import dataclasses
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.builders.raw import built
+from workbench.errors import BuildFailed, ToolchainError, WorkbenchError
+from workbench.plan.plan import plan
+from workbench.plan.target import Target, this_arch, this_python
+from workbench.recipe.model import LocalFolder, Recipe, Sdist
+from workbench.toolchain.cuda import lay_out
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.plan.plan import Plan
+    from workbench.site import Site
+
+PROJECT = """\
+[build-system]
+requires = {requires}
+build-backend = "backend"
+backend-path = ["."]
+"""
+
+BACKEND = """\
+import os
+import sys
+import zipfile
+
+NAME = "told-1.0-py3-none-any.whl"
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    {before}
+    with zipfile.ZipFile(os.path.join(folder, NAME), "w") as wheel:
+        wheel.writestr("environment", "".join(f"{{name}}={{value}}\\n" for name, value in os.environ.items()))
+    return NAME
+"""
+
+RECIPE = Recipe(
+    name="told",
+    version="1.0",
+    description="d",
+    source=Sdist(sha256="0" * 64),
+    compute=("cpu", "cu13*"),
+    environment={"CFLAGS": "-DRECIPE"},
+)
+HERE = Target(python=this_python(), arch=this_arch())
+CUDA = Target(python=this_python(), arch=this_arch(), compute="cu130", gpu=("sm_121",))
+
+
+def planned(
+    tmp_path: Path, target: Target = HERE, *, before: str = "pass", requires: tuple[str, ...] = ()
+) -> Plan:
+    """Plan a package of which the backend does something before it makes its wheel."""
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "pyproject.toml").write_text(PROJECT.format(requires=list(requires)))
+    (source / "backend.py").write_text(BACKEND.format(before=before))
+    ((made,), _) = plan(RECIPE, (), [target], source=LocalFolder(path=source))
+    return made
+
+
+def environment(wheel: Path) -> dict[str, str]:
+    """Return the variables that a backend has put into its wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        lines = archive.read("environment").decode().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+LEAKS = (
+    "CC",
+    "CFLAGS",
+    "CMAKE_ARGS",
+    "COMPILER_PATH",
+    "CUDA_HOME",
+    "FCFLAGS",
+    "FORCE_CUDA",
+    "HIPFLAGS",
+    "LDCXXSHARED",
+    "LD_RUN_PATH",
+    "LIBRARY_PATH",
+    "NVCC_APPEND_FLAGS",
+    "PKG_CONFIG",
+    "PKG_CONFIG_PATH",
+    "PKG_CONFIG_SYSROOT_DIR",
+    "PYTHONHOME",
+    "PYTHONPATH",
+    "RUSTFLAGS",
+    "TORCH_CUDA_ARCH_LIST",
+)
+
+
+def test_what_a_shell_tells_compilers_decides_no_wheel(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not in the build key; what the recipe says is, and holds."""
+    for name in LEAKS:
+        monkeypatch.setenv(name, "leak")
+    monkeypatch.setenv("HTTPS_PROXY_OF_MINE", "kept")
+    told = environment(built(planned(tmp_path), site))
+    assert told["CFLAGS"] == "-DRECIPE"
+    assert told["HTTPS_PROXY_OF_MINE"] == "kept"
+    assert [name for name in LEAKS if told.get(name) == "leak"] == []
+
+
+def test_versions_are_compared_and_not_how_they_are_written(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{__name__}.RECIPE", dataclasses.replace(RECIPE, version="v1.00"))
+    assert built(planned(tmp_path), site).name == "told-1.0-py3-none-any.whl"
+
+
+def failure(wanted: Plan, site: Site) -> WorkbenchError:
+    with pytest.raises(WorkbenchError) as caught:
+        built(wanted, site)
+    return caught.value
+
+
+def test_a_full_disk_is_not_the_packages_fault(site: Site, tmp_path: Path) -> None:
+    error = failure(planned(tmp_path, before='open("/dev/full", "w", buffering=1).write("x\\n")'), site)
+    assert type(error) is WorkbenchError
+    assert str(error).startswith("the disk is full: OSError: [Errno 28] No space left on device")
+
+
+def test_a_project_that_is_not_utf_8_is_the_packages_fault(site: Site, tmp_path: Path) -> None:
+    wanted = planned(tmp_path)
+    project = tmp_path / "source" / "pyproject.toml"
+    project.write_bytes(b"# \xe9crit en latin-1\n" + project.read_bytes())
+    error = failure(wanted, site)
+    assert type(error) is BuildFailed
+    assert "its pyproject.toml is not TOML: 'utf-8' codec can't decode" in str(error)
+
+
+def test_a_compiler_that_was_killed_wants_fewer_of_its_kind(site: Site, tmp_path: Path) -> None:
+    said = "g++: fatal error: Killed signal terminated program cc1plus"
+    error = failure(planned(tmp_path, before=f'print("{said}"), print("\\n" * 99), sys.exit(1)'), site)
+    assert type(error) is BuildFailed
+    assert "--max-jobs" in str(error)
+    assert said in str(error)
+
+
+@pytest.mark.parametrize("retries", ["0", "1"])  # uv says it otherwise where it has tried again
+def test_an_index_that_does_not_answer_is_not_the_packages_fault(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, retries: str
+) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("UV_HTTP_RETRIES", retries)
+    monkeypatch.setenv("UV_NO_CACHE", "1")
+    error = failure(planned(tmp_path, requires=("setuptools",)), site)
+    assert type(error) is WorkbenchError
+    assert "the package index did not give what the build requires" in str(error)
+    assert "The tree is kept: " in str(error)
+
+
+def test_a_torch_that_there_is_not_is_not_the_packages_fault(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{__name__}.RECIPE", dataclasses.replace(RECIPE, torch=">=2.9"))
+    error = failure(planned(tmp_path, dataclasses.replace(HERE, torch="3.99")), site)
+    assert type(error) is ToolchainError
+    assert "the package index has no such torch for this Python and architecture: name another" in str(error)
+
+
+def test_what_fails_with_a_damaged_toolkit_is_not_the_packages_fault(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
+    header = lay_out("cu130", this_arch(), cache=site.cache) / "include" / "cuda_runtime.h"
+    wanted = planned(tmp_path, CUDA, before="sys.exit(1)")
+    assert type(failure(wanted, site)) is BuildFailed
+    damaged = header.read_bytes().replace(b"cudaError_t", b"cudaError_!")
+    header.unlink()  # it is a link to uv's own
+    header.write_bytes(damaged)
+    error = failure(wanted, site)
+    assert type(error) is ToolchainError
+    assert "is damaged: include/cuda_runtime.h has other bytes" in str(error)

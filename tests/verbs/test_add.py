@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import invoke
+from tests.verbs.conftest import Demo, git
+from workbench.recipe import Git, Sdist
+from workbench.recipe.load import load
+from workbench.registry.file import load as load_registry
+
+if TYPE_CHECKING:
+    from workbench.site import Site
+
+
+def everything(site: Site) -> set[Path]:
+    return {path for path in site.root.rglob("*") if path.is_file() and ".lock" not in path.name}
+
+
+def test_a_branch_is_pinned_to_its_commit(demo: Demo) -> None:
+    git(demo.repository, "switch", "--quiet", "--create", "arm")
+    git(demo.repository, "commit", "--quiet", "--allow-empty", "--message", "two")
+    commit = git(demo.repository, "rev-parse", "HEAD")
+    added = invoke(
+        "add-package", "Open3D", "--source", demo.repository, "--branch", "arm",
+        "--upstream", "https://example.com/Open3D", "--description", 'Says "hello" & more',
+    )  # fmt: skip
+    assert added.status == 0, added.stderr
+    recipe = load(demo.site.recipes, "open3d")
+    assert recipe.source == Git(url=str(demo.repository), commit=commit, branch="arm")
+    assert (recipe.upstream, recipe.description) == ("https://example.com/Open3D", 'Says "hello" & more')
+    assert (demo.site.patches / "open3d" / "series").read_text() == ""
+    assert load_registry(demo.site.registry).packages["open3d"].source_branch == "arm"
+    assert (demo.site.index / "open3d" / "index.html").exists()
+    for told in (
+        "wrote recipes/open3d.py",
+        f"registered it in {demo.site.root}: packages.json, index/open3d/",
+    ):
+        assert told in added.stdout
+    assert recipe.version == "1.0", "what setup.py says"
+    assert "look over recipes/open3d.py" in added.stdout
+
+
+def test_a_source_that_does_not_tell_its_version_is_not_built_before_it_is_set(demo: Demo) -> None:
+    setup = demo.repository / "setup.py"
+    setup.write_text(setup.read_text().replace('version="1.0"', "version=open('VERSION').read()"))
+    (demo.repository / "VERSION").write_text("1.0")
+    git(demo.repository, "add", ".")
+    git(demo.repository, "commit", "--quiet", "--message", "two")
+    demo.recipe.unlink()
+    added = invoke("add-package", "demo", "--source", demo.repository)
+    assert added.status == 0, added.stderr
+    assert "set its version in recipes/demo.py" in added.stdout
+    for verb in ("build", "release"):
+        refused = invoke(verb, "demo")
+        assert refused.status == 4
+        assert "demo: version: set it in the recipe" in refused.stderr
+        assert "fetch" not in refused.stderr
+    demo.recipe.write_text(demo.recipe.read_text().replace('version="0"', 'version="1.0"'))
+    assert invoke("build", "demo").status == 0
+
+
+def test_a_source_with_submodules_gets_them(demo: Demo) -> None:
+    library = demo.repository.parent / "library"
+    library.mkdir()
+    git(library, "init", "--quiet", "--initial-branch=main")
+    git(library, "commit", "--quiet", "--allow-empty", "--message", "one")
+    allowed = ["-c", "protocol.file.allow=always"]
+    git(demo.repository, *allowed, "submodule", "add", "--quiet", str(library), "library")
+    git(demo.repository, "commit", "--quiet", "--message", "two")
+    assert invoke("add-package", "new", "--source", demo.repository).status == 0
+    recipe = load(demo.site.recipes, "new")
+    assert isinstance(recipe.source, Git)
+    assert recipe.source.submodules
+
+    path = demo.site.recipes / "new.py"
+    path.write_text(path.read_text().replace("submodules=True", "submodules=False"))
+    built = invoke("build", "new")
+    assert "has submodules, and the recipe does without" in built.stderr
+
+
+def test_a_folder_is_pinned_by_its_whole_path(demo: Demo) -> None:
+    added = invoke("add-package", "new", "--source", f"./{demo.repository.name}", cwd=demo.repository.parent)
+    assert added.status == 0, added.stderr
+    recipe = load(demo.site.recipes, "new")
+    assert isinstance(recipe.source, Git)
+    assert recipe.source.url == str(demo.repository)
+
+
+def test_a_tag_tells_the_version(demo: Demo) -> None:
+    git(demo.repository, "tag", "--annotate", "--message", "release", "v1.2.3")
+    assert invoke("add-package", "tagged", "--source", demo.repository, "--tag", "v1.2.3").status == 0
+    recipe = load(demo.site.recipes, "tagged")
+    assert isinstance(recipe.source, Git)
+    assert (recipe.version, recipe.source.tag) == ("1.2.3", "v1.2.3")
+    assert recipe.source.commit == git(demo.repository, "rev-parse", "HEAD")
+
+
+def test_a_version_is_written_as_wheels_spell_it(demo: Demo) -> None:
+    git(demo.repository, "tag", "v2024.01.15")
+    assert invoke("add-package", "dated", "--source", demo.repository, "--tag", "v2024.01.15").status == 0
+    assert load(demo.site.recipes, "dated").version == "2024.1.15"
+
+
+def test_an_sdist_is_pinned_to_its_hash(site: Site) -> None:
+    added = invoke("add-package", "annoy", "--source", "pypi:annoy==1.17.3")
+    assert added.status == 0, added.stderr
+    recipe = load(site.recipes, "annoy")
+    shipped = load(Path(__file__).parents[2] / "recipes", "annoy")
+    assert isinstance(recipe.source, Sdist)
+    assert isinstance(shipped.source, Sdist)
+    assert (recipe.version, recipe.source.sha256) == ("1.17.3", shipped.source.sha256)
+
+
+def test_what_was_added_builds(demo: Demo) -> None:
+    git(demo.repository, "tag", "1.0")
+    demo.recipe.unlink()
+    demo.patch.unlink()
+    demo.patch.with_name("series").unlink()
+    assert invoke("add-package", "demo", "--source", demo.repository, "--tag", "1.0").status == 0
+    built = invoke("build", "demo")
+    assert built.status == 0, built.stderr
+    assert re.search(r"\n  tags +cp3\d+-cp3\d+-manylinux", built.stdout)
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (["demo", "--source", "REPOSITORY"], 2, "there is a recipe already"),
+        (["De_mo?", "--source", "REPOSITORY"], 2, "is not a project name"),
+        (["new", "--source", "REPOSITORY", "--branch", "mian"], 6, "did you mean 'main'?"),
+        (["new", "--source", "REPOSITORY", "--tag", "v9"], 6, "no tag 'v9'"),
+        (["new", "--source", "REPOSITORY", "--tag", "v9", "--branch", "main"], 2, "not both"),
+        (["new", "--source", "https://127.0.0.1:1/none.git"], 6, "no Git repository answers there"),
+        (["new", "--source", "pypi:annoy"], 2, "name one version"),
+        (["new", "--source", "pypi:annoy==1.17.*"], 2, "name one version: pypi:annoy==VERSION"),
+        (["new", "--source", "pypi:annoy==1.17.3; python_version>'3'"], 2, "neither extras nor conditions"),
+        (["new", "--source", "pypi:annoy[x]==1.17.3"], 2, "neither extras nor conditions"),
+        (["new", "--source", "https://me:s3cret@example.com/x"], 2, "https://***@example.com/x: a login"),
+        (["new", "--source", "pypi:annoy==0.0.99"], 6, "the package index has nothing of version 0.0.99"),
+        (["new"], 2, "needs --source"),
+    ],
+)
+def test_what_cannot_be_added_leaves_nothing_behind(
+    demo: Demo, words: list[str], status: int, message: str
+) -> None:
+    before = everything(demo.site)
+    refused = invoke(
+        "add-package", *(str(demo.repository) if word == "REPOSITORY" else word for word in words)
+    )
+    assert refused.status == status, refused.stderr
+    assert message in refused.stderr
+    assert "s3cret" not in refused.stderr
+    assert everything(demo.site) == before
+
+
+def test_a_dry_run_shows_the_recipe_and_writes_nothing(demo: Demo) -> None:
+    before = everything(demo.site)
+    shown = invoke("add-package", "new", "--source", demo.repository, "--dry-run")
+    assert shown.status == 0
+    assert "recipe = Recipe(" in shown.stdout
+    assert everything(demo.site) == before
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_pages_that_cannot_be_drawn_leave_nothing_behind(demo: Demo, known: bool) -> None:
+    if known:
+        assert invoke("add-package", "new", "--source", demo.repository).status == 0
+        (demo.site.recipes / "new.py").unlink()
+        shutil.rmtree(demo.site.index)
+    demo.site.index.write_text("a file where the pages belong")
+    refused = invoke("add-package", "new", "--source", demo.repository, "--description", "New")
+    assert refused.status == 1, refused.stderr
+    assert str(demo.site.index) in refused.stderr
+    assert not (demo.site.recipes / "new.py").exists()
+    assert ("new" in load_registry(demo.site.registry).packages) is known
+
+
+def test_a_registry_that_cannot_be_read_leaves_no_recipe_behind(demo: Demo) -> None:
+    demo.site.registry.write_text("{")
+    refused = invoke("add-package", "new", "--source", demo.repository)
+    assert refused.status == 14
+    assert not (demo.site.recipes / "new.py").exists()
+    assert not (demo.site.patches / "new").exists()

@@ -1,0 +1,106 @@
+"""``build`` behind its backend: what is grafted, what is tried, and what then lies in ``wheels/``."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.conftest import invoke
+from workbench.builders.host import build_here
+from workbench.container.engine import Engine
+from workbench.errors import VerificationFailed
+from workbench.make.build import build_wheel
+from workbench.make.request import Request, plans
+from workbench.plan.target import this_arch
+from workbench.site import Site
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.verbs.conftest import Demo
+
+RUNTIME_IMAGE = "container: {{runtime_images: {{cpu: {{{arch}: mine}}}}}}\n"
+
+OPENMP = """\
+#include <omp.h>
+int threads(void) { return omp_get_max_threads(); }
+"""
+
+
+@pytest.mark.needs("aarch64-linux-gnu-g++", "apt-get", "dpkg-deb")
+def test_a_cross_build_for_an_old_glibc_brings_the_libraries_of_its_own_compiler(
+    demo: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WORKBENCH_CACHE")  # the compiler is unpacked once, not for each test
+    source = demo.repository / "demo.c"
+    source.write_text(source.read_text() + OPENMP)
+    setup = demo.repository / "setup.py"
+    options = '["demo.c"], extra_compile_args=["-fopenmp"], extra_link_args=["-fopenmp"]'
+    setup.write_text(setup.read_text().replace('["demo.c"]', options))
+    words = ("--builder", "cross", "--arch", "aarch64", "--glibc", "2.31", "--source-dir", demo.repository)
+    made = invoke("build", "demo", *words, "--json")
+    assert made.status == 0, made.stderr
+    (wheel,) = json.loads(made.stdout)["wheels"]
+    (grafted,) = wheel["grafted"]
+    assert grafted.startswith("libgomp-")
+
+
+def test_a_wheel_is_tried_as_it_will_be_published(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its version, its requirements and its RPATHs; what fails there is not in ``wheels/``."""
+    (demo.site.root / "workbench.yaml").write_text(RUNTIME_IMAGE.format(arch=this_arch()))
+    site = Site(demo.site.root)
+    ((here,), _) = plans(Request(name="demo", builder="host", suffix=".post1"), site)
+    plan = replace(here, builder="container", image="mine", requires=("packaging",))
+    tried: list[tuple[str, bytes]] = []
+
+    def look(wheel: Path, **_: Any) -> None:
+        with zipfile.ZipFile(wheel) as archive:
+            tried.append((wheel.name, archive.read("demo-1.0.post1.dist-info/METADATA")))
+
+    def fail(wheel: Path, **_: Any) -> None:
+        raise VerificationFailed(f"{wheel.name} does not work in mine")
+
+    engine = Engine(name="podman", version="4.3.1", storage=demo.site.root)
+    monkeypatch.setattr("workbench.make.build.find_engine", lambda _: engine)
+    monkeypatch.setattr("workbench.builders.build.build_in_container", build_here)
+
+    monkeypatch.setattr("workbench.make.build.try_wheel", fail)
+    with pytest.raises(
+        VerificationFailed, match=r"(?s)does not work in mine\nThe tree is kept: .*The whole log: "
+    ):
+        build_wheel(plan, site)
+    assert not list(site.wheels.iterdir())
+
+    monkeypatch.setattr("workbench.make.build.try_wheel", look)
+    made = build_wheel(plan, site)
+    ((name, metadata),) = tried
+    assert name == made.path.name
+    assert "manylinux" in name
+    assert b"Requires-Dist: packaging" in metadata
+
+
+@pytest.mark.parametrize("damage", ["of other bytes", "cut short"])
+def test_a_wheel_that_its_notes_do_not_speak_of_is_built_again(demo: Demo, damage: str) -> None:
+    """A build that was killed between the wheel and its notes leaves those of the wheel before."""
+    assert invoke("build", "demo").status == 0
+    (wheel,) = demo.wheels()
+    notes = wheel.with_name(f"{wheel.name}.build.json")
+    noted = notes.read_text()
+    digest = json.loads(noted)["record_sha256"]
+    notes.write_text(noted[:-10] if damage == "cut short" else noted.replace(digest, "0" * 64))
+    (cell,) = json.loads(invoke("matrix", "demo", "--json").stdout)
+    assert cell["state"] == "to build"
+    done = invoke("release", "demo")
+    assert done.status == 0, done.stderr
+    assert json.loads(notes.read_text())["record_sha256"] == digest
+
+
+def test_a_wheel_from_a_folder_that_replaces_another_says_so(demo: Demo) -> None:
+    words = ("build", "demo", "--source-dir", demo.repository)
+    assert "is replaced" not in invoke(*words).stderr
+    (wheel,) = demo.wheels()
+    assert f"· {wheel} was there: it is replaced\n" in invoke(*words).stderr

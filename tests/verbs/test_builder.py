@@ -1,0 +1,127 @@
+"""Who builds what: the builder that is named, or the one that fits; what the site's settings add to a plan."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from workbench.container.engine import OCI_ARCH
+from workbench.errors import ContainerError, UsageError
+from workbench.make.builder import assign
+from workbench.plan.plan import plan
+from workbench.plan.target import Target, this_arch, this_python
+from workbench.recipe import Recipe, Sdist
+from workbench.site import Site
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.plan.plan import Plan
+
+RECIPE = Recipe(
+    name="demo", version="1.0", description="d", source=Sdist(sha256="0" * 64), compute=("cpu", "rocm*")
+)
+HERE = Target(python=this_python(), arch=this_arch())
+ROCM = replace(HERE, compute="rocm6.4", gpu=("gfx1151",))
+
+
+@pytest.fixture
+def podman(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a program that stands in for the one engine of this machine; tests write what it says."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    program = folder / "podman"
+    program.touch(0o755)
+    return program
+
+
+def answers(podman: Path, *, image_id: str, labels: dict[str, str] | None = None) -> None:
+    """Let the engine have whatever image it is asked for."""
+    info = {"version": {"Version": "4.3.1"}, "store": {"graphRoot": "/nowhere"}}
+    facts = {"Id": image_id, "Architecture": OCI_ARCH[this_arch()], "Size": 1, "Config": {"Labels": labels}}
+    podman.write_text(
+        f"#!/bin/sh\n[ $1 = info ] && echo '{json.dumps(info)}' || echo '{json.dumps([facts])}'\n"
+    )
+
+
+def planned(target: Target) -> Plan:
+    ((made,), _) = plan(RECIPE, (), (target,))
+    return made
+
+
+def test_the_targets_glibc_counts_more_than_the_sites(site: Site) -> None:
+    (site.root / "workbench.yaml").write_text('glibc: "2.39"\n')
+    assert assign(planned(HERE), "host", Site(site.root)).glibc == "2.39"
+    assert assign(planned(replace(HERE, glibc="2.28")), "host", Site(site.root)).glibc == "2.28"
+
+
+def test_rocm_is_built_in_an_image_that_has_it_and_nowhere_else(site: Site) -> None:
+    with pytest.raises(UsageError, match=r"--builder host: rocm6\.4 is built in a container"):
+        assign(planned(ROCM), "host", site)
+    with pytest.raises(ContainerError, match=rf"container\.images\.rocm6\.4\.{this_arch()}"):
+        assign(planned(ROCM), "auto", site)
+    (site.root / "workbench.yaml").write_text(
+        f"container: {{images: {{rocm6.4: {{{this_arch()}: example.com/rocm}}}}}}\n"
+    )
+    made = assign(planned(ROCM), "auto", Site(site.root))
+    assert (made.builder, made.image) == ("container", "example.com/rocm")
+    assert "rocm6.4 is built in an image that has it" in made.why
+
+
+def test_a_builder_for_another_architecture_is_refused(site: Site) -> None:
+    other = {"x86_64": "aarch64", "aarch64": "x86_64"}[this_arch()]
+    with pytest.raises(UsageError, match=f"{other} is not this machine's own architecture"):
+        assign(planned(replace(HERE, arch=other)), "host", site)
+    with pytest.raises(UsageError, match=r"did you mean 'container'\?"):
+        assign(planned(HERE), "containr", site)
+
+
+def test_an_engine_that_does_not_work_is_told_from_one_that_there_is_not(site: Site, podman: Path) -> None:
+    podman.write_text("#!/bin/sh\necho 'Error: cannot connect to Podman'\nexit 125\n")
+    made = assign(planned(HERE), "auto", site)
+    assert made.builder == "host"
+    assert made.why.endswith("; podman is installed and does not work: Error: cannot connect to Podman")
+
+
+def test_a_machine_without_an_engine_is_told_in_a_few_words(site: Site, podman: Path) -> None:
+    podman.unlink()
+    made = assign(planned(HERE), "auto", site)
+    assert made.why.endswith("; no container engine here (docker or podman)")
+
+
+def test_a_python_that_the_image_has_not_is_built_on_the_host(site: Site, podman: Path) -> None:
+    answers(podman, image_id="a", labels={"wheel-workbench.pythons": "3.11"})
+    (site.root / "workbench.yaml").write_text(f"container: {{images: {{cpu: {{{this_arch()}: mine}}}}}}\n")
+    assert assign(planned(replace(HERE, python="3.11")), "auto", site).builder == "container"
+    made = assign(planned(replace(HERE, python="3.12")), "auto", site)
+    assert (made.builder, made.why.partition("; ")[2]) == ("host", "mine has Python 3.11 only")
+
+
+def test_an_image_is_known_by_more_than_a_name_that_another_may_get(tmp_path: Path, podman: Path) -> None:
+    """Each time in a site of its own, as each run of a verb is a process of its own."""
+
+    def made(number: int, container: str, image_id: str = "a") -> Plan:
+        answers(podman, image_id=image_id)
+        root = tmp_path / f"site{number}"
+        root.mkdir()
+        (root / "workbench.yaml").write_text(f"container: {{{container}}}\n")
+        return assign(planned(HERE), "container", Site(root))
+
+    own = f"images: {{cpu: {{{this_arch()}: localhost/mine}}}}"
+    made_here, anew = made(1, own), made(2, own, "b")
+    assert (made_here.image_pin, anew.image_pin) == ("a", "b")
+    assert made_here.key != anew.key
+    pulled, anew = (
+        made(3, own.replace("localhost", "example.com")),
+        made(4, own.replace("localhost", "example.com"), "b"),
+    )
+    assert pulled.key == anew.key, "whether it was pulled, and by which engine, is no other build"
+    default = made(5, "network: true")
+    assert default.image == "manylinux_2_28"
+    assert "manylinux_2_28" in str(default.image_pin)
+    assert "@sha256:" in str(default.image_pin)
+    assert made(6, "create_args: ['--env=CFLAGS=-O0']").key != default.key

@@ -1,0 +1,103 @@
+"""What goes wrong from outside: a kill, Ctrl-C, two at once. Nothing is lost, and the same command completes."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.conftest import invoke
+from workbench.builders.workplace import Workplace
+from workbench.evidence.notes import log_of
+from workbench.make.build import build_wheel
+from workbench.make.request import Request, plans
+from workbench.process import environment
+from workbench.registry.file import load
+from workbench.repair.repair import Repaired, repair
+from workbench.site import CHECKOUT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.verbs.conftest import Demo
+
+
+def start(*words: str) -> subprocess.Popen[str]:
+    """Start a verb and return once it is building."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "invoke", "--search-root", str(CHECKOUT), *words],
+        env=environment({"PYTHONUNBUFFERED": "1"}),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("… build demo"):
+            return process
+    raise AssertionError("it never came to build")
+
+
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+def test_a_release_that_was_ended_is_completed_by_the_same_command(
+    demo: Demo, sent: signal.Signals, status: int
+) -> None:
+    with start("release", "demo") as process:
+        process.send_signal(sent)
+        assert process.stderr is not None
+        said = process.stderr.read()
+    assert process.returncode == status
+    assert "Traceback" not in said
+    assert not demo.wheels()
+    assert not demo.site.registry.exists()
+
+    completed = invoke("release", "demo")
+    assert completed.status == 0, completed.stderr
+    assert len(list(load(demo.site.registry).wheels())) == 1
+
+
+def test_two_builds_of_one_plan_do_not_meet(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not while one repairs its wheel either: the other would clear that away, and the log with it."""
+    met = []
+
+    def repair_while_another_begins(wheel: Path, into: Path, **options: Any) -> Repaired:
+        met.append(invoke("build", "demo"))
+        return repair(wheel, into, **options)
+
+    monkeypatch.setattr("workbench.make.build.repair", repair_while_another_begins)
+    ((plan,), _) = plans(Request(name="demo"), demo.site)
+    made = build_wheel(plan, demo.site)
+    (refused,) = met
+    assert refused.status == 2
+    assert "is under way in another process" in refused.stderr
+    assert "demo.c" in (log_of(made.path) or b"").decode()
+
+
+def test_what_another_process_builds_by_now_is_not_cleared_away(demo: Demo) -> None:
+    ((plan,), _) = plans(Request(name="demo"), demo.site)
+    place = Workplace.of(plan, demo.site)
+    with place.opened(demo.site):
+        Workplace.of(plan, demo.site).clear()
+        assert (place.tree / "demo.c").exists()
+    place.clear()
+    assert not place.tree.exists()
+
+
+def test_a_damaged_wheel_is_not_published(demo: Demo) -> None:
+    assert invoke("build", "demo").status == 0
+    (wheel,) = demo.wheels()
+    wheel.write_bytes(wheel.read_bytes()[:-300])
+    refused = invoke("upload", wheel)
+    assert refused.status == 11, refused.stderr
+    assert not demo.site.registry.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named(demo: Demo) -> None:
+    demo.site.state.write_text("a file where a folder belongs")
+    refused = invoke("build", "demo")
+    assert refused.status == 1
+    assert str(demo.site.state) in refused.stderr
+    assert "Traceback" not in refused.stderr

@@ -1,0 +1,436 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+
+from tests.conftest import Ran, invoke
+from tests.verbs.conftest import Demo, git
+from workbench.errors import BuildFailed, ContainerError, ToolchainError, ToolMissing, WorkbenchError
+from workbench.make.build import attempt, require_all
+from workbench.plan.plan import Plan, plan
+from workbench.plan.target import Target, this_arch, this_python
+from workbench.process import environment
+from workbench.publish.projects import declare
+from workbench.recipe import Recipe, Sdist
+from workbench.registry.file import load
+from workbench.registry.model import Package
+from workbench.site import CHECKOUT
+
+
+def kept(failed: Ran, label: str) -> Path:
+    """Return what a failed build says that it has kept."""
+    return Path(next(line.split(": ", 1)[1] for line in failed.stderr.splitlines() if line.startswith(label)))
+
+
+def test_the_main_job(demo: Demo) -> None:
+    """One command takes a fork and a patch to a wheel that pip and uv install, and a second finds it done."""
+    first = invoke("release", "demo")
+    assert first.status == 0, first.stderr
+    (wheel,) = demo.wheels()
+    assert "manylinux" in wheel.name
+    for expected in (wheel.name, "sha256", "pip install"):
+        assert expected in first.stdout
+    assert f"· demo 1.0 {Target(python=this_python(), arch=this_arch())}: builder " in first.stderr
+    for step in ("apply 1 patch", "build demo", "repair", "verify", "pip installs it", "uv installs it"):
+        assert f"✓ {step}" in first.stderr or step in first.stderr
+
+    (name, published) = next(load(demo.site.registry).wheels())
+    assert (name, published.filename) == ("demo", wheel.name)
+    assert published.build is not None
+    assert [patch.description for patch in published.build.patches] == ["Give the right answer"]
+    assert (demo.site.root / published.url).read_bytes() == wheel.read_bytes()
+    assert wheel.name in (demo.site.index / "simple" / "demo" / "index.html").read_text()
+
+    (patch,) = published.build.patches
+    assert patch.url is not None
+    assert (demo.site.root / patch.url).read_bytes() == demo.patch.read_bytes()
+    assert published.build.log is not None
+    assert "demo.c" in (demo.site.root / published.build.log).read_text()
+    page = (demo.site.index / "demo" / "index.html").read_text()
+    for linked in (patch.url, published.build.log):
+        assert f'href="../../{linked}"' in page
+
+    before = demo.site.registry.read_bytes()
+    second = invoke("release", "demo")
+    assert second.status == 0
+    assert "published already" in second.stdout
+    assert "build" not in second.stderr
+    assert "prove" not in second.stderr
+    assert demo.site.registry.read_bytes() == before
+
+
+def test_other_inputs_need_another_version(demo: Demo) -> None:
+    """Published bytes never change: what would make other bytes is refused before it is built."""
+    assert invoke("release", "demo").status == 0
+    demo.patch.write_text(demo.patch.read_text().replace("right", "very right"))
+    refused = invoke("release", "demo")
+    assert refused.status == 13
+    assert "--version-suffix .post1" in refused.stderr
+    assert "build" not in refused.stderr.split("error:")[0]
+
+    again = invoke("release", "demo", "--version-suffix", ".post1")
+    assert again.status == 0, again.stderr
+    assert [w.filename.split("-")[1] for _, w in load(demo.site.registry).wheels()] == ["1.0", "1.0.post1"]
+
+
+def test_other_bytes_under_a_published_name_are_refused(demo: Demo) -> None:
+    assert invoke("release", "demo").status == 0
+    (wheel,) = demo.wheels()
+    assert invoke("upload", wheel).status == 0, "the same bytes again are a success"
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.comment = b"other bytes"
+    refused = invoke("upload", wheel)
+    assert refused.status == 13
+    assert "--version-suffix" in refused.stderr
+
+
+def test_a_wheel_that_does_not_verify_is_built_again_twice_and_never_published(demo: Demo) -> None:
+    demo.recipe.write_text(demo.recipe.read_text().replace("== 42", "== 43"))
+    failed = invoke("release", "demo")
+    assert failed.status == 11
+    assert failed.stderr.count("✓ build demo") == 3
+    assert "did not verify, in 3 builds" in failed.stderr
+    assert "AssertionError" in failed.stderr
+    assert (kept(failed, "The tree is kept") / "demo.c").is_file()
+    assert not demo.wheels()
+    assert not demo.site.registry.exists()
+
+
+def test_a_wheel_that_would_come_out_the_same_is_built_once_and_its_tree_is_kept(demo: Demo) -> None:
+    declare(demo.site, "demo", Package(source_repo="https://example.com/demo"))
+    demo.recipe.write_text(
+        demo.recipe.read_text().replace("    smoke_test", '    modules=("demos",),\n    smoke_test')
+    )
+    failed = invoke("release", "demo")
+    assert failed.status == 11
+    assert failed.stderr.count("✓ build demo") == 1
+    assert "module: demos" in failed.stderr
+    tree = kept(failed, "The tree is kept")
+    assert (tree / "demo.c").is_file()
+    assert not demo.wheels()
+    (told,) = load(demo.site.registry).packages["demo"].unavailable
+    assert told.log is not None
+    log = (demo.site.root / told.log).read_text()
+    assert "module: demos" in log
+    assert str(tree) not in log
+
+
+def test_the_tree_of_a_wheel_that_verified_is_cleared_away(demo: Demo) -> None:
+    assert invoke("release", "demo").status == 0
+    (place,) = (path for path in (demo.site.state / "builds").iterdir() if path.is_dir())
+    assert [path.name for path in place.iterdir()] == ["build.log"]
+
+
+def test_a_target_that_fails_is_told_of_with_its_log_until_there_is_a_wheel(
+    demo: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEMO_PASSPHRASE", "hunter2hunter2")
+    monkeypatch.setenv("SIGN_KEY", "-----BEGIN-----\nhunter2line\n-----END-----")
+    declare(demo.site, "demo", Package(source_repo="https://example.com/demo"))
+    works = demo.patch.read_text()
+    demo.patch.write_text(
+        works.replace(
+            "(42)", '(42 hunter2hunter2 hunter2line "HTTPS://me:swordfish@swordfish2@example.com/")'
+        )
+    )
+    failed = invoke("release", "demo", "--python", f"3.8,{this_python()}")
+    assert failed.status == 9
+    old, told = sorted(load(demo.site.registry).packages["demo"].unavailable, key=lambda each: each.reason)[
+        ::-1
+    ]
+    assert (old.python, old.reason, old.log) == ("3.8", "the recipe supports Python >=3.9", None)
+    assert (told.python, told.arch, told.compute) == (this_python(), this_arch(), "cpu")
+    assert told.log is not None
+    log = (demo.site.root / told.log).read_text()
+    assert "demo.c" in log
+    assert "hunter2" not in log
+    assert "swordfish" not in log
+    assert told.log in (demo.site.index / "demo" / "index.html").read_text()
+
+    demo.patch.write_text(works)
+    again = invoke("release", "demo")
+    assert again.status == 0, again.stderr
+    assert [each.python for each in load(demo.site.registry).packages["demo"].unavailable] == ["3.8"]
+
+
+@pytest.mark.parametrize("kind", [BuildFailed, ToolMissing, ContainerError, ToolchainError])
+def test_a_target_that_fails_stops_no_other(kind: type[WorkbenchError]) -> None:
+    targets = [Target(python=f"3.{minor}", arch="x86_64") for minor in (10, 11, 12)]
+    recipe = Recipe(name="demo", version="1.0", description="d", source=Sdist(sha256="0" * 64))
+    wanted, _ = plan(recipe, (), targets)
+
+    def make(each: Plan) -> str:
+        if each.target.python == "3.11":
+            raise kind("no")
+        return each.target.python
+
+    made, failures = attempt(wanted, make)
+    assert [python for _, python in made] == ["3.10", "3.12"]
+    assert [each.plan.target.python for each in failures] == ["3.11"]
+    with pytest.raises(kind, match="1 of 3 targets failed: cp311 x86_64 cpu"):
+        require_all(failures, len(wanted))
+
+
+def test_what_this_machine_lacks_stops_no_other_target_and_is_not_told_of_the_package(demo: Demo) -> None:
+    """Of two Pythons one cannot be had, of two compute platforms one has no toolkit: the rest is published."""
+    demo.recipe.write_text(
+        demo.recipe.read_text().replace("    smoke_test", '    compute=("cpu", "cu*"),\n    smoke_test')
+    )
+    (demo.site.root / "workbench.yaml").write_text("local_version: '{compute}'\n")
+    released = invoke("release", "demo", "--python", f"{this_python()},3.99", "--compute", "cpu,cu139")
+    assert released.status == 7, released.stderr
+    assert "Python 3.99 is not on this machine" in released.stderr
+    assert "cu139: no such CUDA toolkit" in released.stdout
+    package = load(demo.site.registry).packages["demo"]
+    assert [wheel.python_version for wheel in package.wheels] == [this_python()]
+    assert package.unavailable == ()
+
+
+def test_a_failure_alone_publishes_nothing(demo: Demo) -> None:
+    demo.patch.write_text(demo.patch.read_text().replace("PyLong_FromLong(42)", "oops"))
+    failed = invoke("release", "demo", "--python", f"3.8,{this_python()}")
+    assert failed.status == 9
+    assert not demo.site.registry.exists()
+
+
+@pytest.mark.usefixtures("demo")
+def test_a_version_beside_its_local_ones_is_proved_as_itself() -> None:
+    """``demo==1.0`` would install 1.0+local."""
+    for suffix in ("+local", ""):
+        released = invoke("release", "demo", *(("--version-suffix", suffix) if suffix else ()))
+        assert released.status == 0, released.stderr
+
+
+def test_what_was_taken_back_is_not_built_for_nothing(demo: Demo) -> None:
+    assert invoke("release", "demo").status == 0
+    (wheel,) = demo.wheels()
+    assert invoke("yank", wheel.name).status == 0
+    refused = invoke("release", "demo")
+    assert (refused.status, "is published and yanked" in refused.stderr) == (13, True)
+    assert invoke("remove", wheel.name).status == 0
+    for path in demo.site.wheels.iterdir():
+        path.unlink()
+    refused = invoke("release", "demo")
+    assert (refused.status, "was published and removed on" in refused.stderr) == (13, True)
+
+
+def test_a_proof_that_failed_is_made_up_for_by_the_same_command(demo: Demo, tmp_path: Path) -> None:
+    """The smoke test fails the second time that it runs: verification is the first, the proof by pip the second."""
+    runs = tmp_path / "runs"
+    code = (
+        f"import pathlib; runs = pathlib.Path({str(runs)!r}); "
+        'runs.open("a").write("x"); assert len(runs.read_text()) != 2'
+    )
+    demo.recipe.write_text(
+        demo.recipe.read_text().replace('"import demo; assert demo.answer() == 42"', repr(code))
+    )
+    failed = invoke("release", "demo")
+    assert failed.status == 16, failed.stderr
+    (_, wheel) = next(load(demo.site.registry).wheels())
+    shown = invoke("release", "demo", "--dry-run")
+    assert f"would prove {wheel.filename}: it was not proved here" in shown.stdout
+    again = invoke("release", "demo")
+    assert again.status == 0, again.stderr
+    assert "uv installs it" in again.stderr
+    assert "build demo" not in again.stderr
+    assert len(runs.read_text()) == 4
+    third = invoke("release", "demo")
+    assert (third.status, "prove" in third.stderr) == (0, False)
+
+
+@pytest.mark.usefixtures("demo")
+def test_what_was_published_otherwise_is_proved_once() -> None:
+    built = invoke("build", "demo", "--json")
+    (wheel,) = json.loads(built.stdout)["wheels"]
+    assert invoke("upload", wheel["path"]).status == 0
+    for proved in (True, False):
+        released = invoke("release", "demo")
+        assert released.status == 0, released.stderr
+        assert ("uv installs it" in released.stderr) is proved
+
+
+@pytest.mark.usefixtures("demo")
+def test_skip_build_says_how_to_build_what_it_lacks() -> None:
+    asked = ["--python", f"3.8,{this_python()}", "--arch", this_arch()]
+    asked += ["--builder", "host", "--version-suffix", ".post1"]
+    refused = invoke("release", "demo", "--skip-build", *asked)
+    assert refused.status == 2
+    said = refused.stderr.split("run '")[1].split("'")[0]
+    assert said == (
+        f"invoke build demo --python {this_python()} --arch {this_arch()} --builder host --version-suffix .post1"
+    )
+    assert invoke(*said.split()[1:]).status == 0
+    released = invoke("release", "demo", "--skip-build", *asked)
+    assert released.status == 0, released.stderr
+
+
+@pytest.mark.usefixtures("demo")
+def test_what_was_built_earlier_is_not_built_again() -> None:
+    assert invoke("build", "demo").status == 0
+    released = invoke("release", "demo", "--skip-build")
+    assert released.status == 0, released.stderr
+    assert "was built earlier" in released.stderr
+    assert "✓ build" not in released.stderr
+
+
+def test_skip_build_takes_nothing_that_another_plan_made(demo: Demo) -> None:
+    assert invoke("build", "demo").status == 0
+    demo.recipe.write_text(
+        demo.recipe.read_text().replace("    smoke_test", '    environment={"A": "1"},\n    smoke_test')
+    )
+    for flags in ((), ("--dry-run",)):
+        refused = invoke("release", "demo", "--skip-build", *flags)
+        assert refused.status == 2
+        assert "was made by this plan" in refused.stderr
+
+
+def test_a_dry_run_does_nothing(demo: Demo) -> None:
+    shown = invoke("release", "demo", "--dry-run", "--json")
+    assert shown.status == 0
+    (plan,) = json.loads(shown.stdout)["to_do"]
+    assert (plan["package"], plan["patches"]) == ("demo", ["answer.patch"])
+    assert not demo.site.state.exists()
+    assert not demo.site.registry.exists()
+
+
+def test_a_dry_run_tells_what_a_wheel_would_be_made_from(demo: Demo, tmp_path: Path) -> None:
+    shown = invoke("build", "demo", "--dry-run")
+    assert shown.status == 0
+    commit = git(demo.repository, "rev-parse", "HEAD").strip()
+    assert f"Git: url {demo.repository}, commit {commit}, branch main" in " ".join(shown.stdout.split())
+    (tmp_path / "else").mkdir()
+    shown = invoke("build", "demo", "--dry-run", "--source-dir", tmp_path / "else", "--json")
+    (plan,) = json.loads(shown.stdout)["plans"]
+    assert plan["source"] == {"kind": "LocalFolder", "path": str(tmp_path / "else")}
+
+
+def test_a_failed_build_keeps_its_tree_and_shows_the_end_of_its_log(demo: Demo) -> None:
+    demo.patch.write_text(
+        demo.patch.read_text().replace("+static PyObject *answer(", "+static PyObject *answer(oops ")
+    )
+    failed = invoke("build", "demo")
+    assert failed.status == 9
+    assert "demo.c" in failed.stderr
+    tree, log = kept(failed, "The tree is kept"), kept(failed, "The whole log")
+    assert "oops" in (tree / "demo.c").read_text()
+    assert "oops" in log.read_text()
+    assert not demo.wheels()
+
+
+def test_a_failed_repair_keeps_its_tree_and_its_log(demo: Demo) -> None:
+    libc = os.confstr("CS_GNU_LIBC_VERSION") or ""
+    if Version(libc.removeprefix("glibc ")) < Version("2.34"):
+        pytest.skip("before glibc 2.34 pthread_create is an old symbol")
+    with (demo.repository / "demo.c").open("a") as code:
+        code.write(
+            "#include <pthread.h>\n"
+            "int start(void *(*f)(void *)) { pthread_t t; return pthread_create(&t, 0, f, 0); }\n"
+        )
+    here = ("--source-dir", demo.repository, "--builder", "host")
+    failed = invoke("build", "demo", *here, "--glibc", "2.28")
+    assert failed.status == 10, failed.stderr
+    assert "GLIBC_2.34" in failed.stderr
+    assert (kept(failed, "The tree is kept") / "demo.c").is_file()
+    assert "demo.c" in kept(failed, "The whole log").read_text()
+
+
+def test_a_hunk_that_does_not_match_stops_the_build(demo: Demo) -> None:
+    demo.patch.write_text(demo.patch.read_text().replace("(41)", "(40)"))
+    failed = invoke("build", "demo")
+    assert failed.status == 5
+    for named in ("answer.patch", "demo.c", "hunk #1"):
+        assert named in failed.stderr
+
+
+def test_a_version_other_than_the_recipes_stops_the_build(demo: Demo) -> None:
+    demo.recipe.write_text(demo.recipe.read_text().replace('version="1.0"', 'version="2.0"'))
+    failed = invoke("build", "demo")
+    assert failed.status == 9
+    assert "the recipe says demo 2.0" in failed.stderr
+
+
+def test_a_local_folder_is_built_as_it_lies(demo: Demo) -> None:
+    (demo.repository / "demo.c").write_text((demo.repository / "demo.c").read_text() + "/* mine */\n")
+    built = invoke("build", "demo", "--source-dir", demo.repository, "--json")
+    assert built.status == 0, built.stderr
+    (plan,) = json.loads(built.stdout)["plans"]
+    assert plan["build_key"] is None
+    assert git(demo.repository, "status", "--porcelain") == "M demo.c", "the folder itself stays as it was"
+
+
+def test_a_pin_that_is_not_there_stops_the_build(demo: Demo) -> None:
+    commit = git(demo.repository, "rev-parse", "HEAD")
+    demo.recipe.write_text(demo.recipe.read_text().replace(commit, "0" * 40))
+    failed = invoke("build", "demo")
+    assert failed.status == 6
+    assert "0" * 40 in failed.stderr
+
+
+def test_nox_verifies_what_is_published(demo: Demo) -> None:
+    assert invoke("release", "demo").status == 0
+    done = nox_verify(demo)
+    assert done.returncode == 0, done.stderr
+    assert "verify(demo-" in done.stderr
+
+
+def test_nox_imports_what_is_published_without_a_recipe(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert invoke("release", "demo").status == 0
+    demo.recipe.unlink()
+    done = nox_verify(demo)
+    assert done.returncode == 0, done.stderr
+    assert "uv installs it: its modules import" in done.stderr
+    monkeypatch.setenv("NONE", "the module does not load")
+    assert nox_verify(demo).returncode != 0
+
+
+def nox_verify(demo: Demo) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "nox", "--noxfile", CHECKOUT / "noxfile.py", "--session", "verify"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment({"WORKBENCH_SITE": str(demo.site.root)}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (["release", "demmo"], 4, "did you mean 'demo'?"),
+        (["build", "demo", "--python", "3.99"], 7, "Python 3.99 is not on this machine"),
+        (["build", "demo", "--python", "3.8"], 2, "the recipe supports Python >=3.9"),
+        (["build", "demo", "--python", "three"], 2, "'three' is neither a version"),
+        (["build", "demo", "--source-dir", "/nowhere"], 2, "no such folder"),
+        (["upload", "/nowhere/demo-1.0-py3-none-any.whl"], 2, "no such file"),
+        (["upload"], 2, "name the wheels"),
+        (["yank", "demo-1.0-py3-none-any.whl"], 2, "is not published"),
+        (["show"], 2, "show needs NAME"),
+    ],
+)
+def test_bad_words_get_one_message(demo: Demo, words: list[str], status: int, message: str) -> None:
+    done = invoke(*words)
+    assert done.status == status
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not demo.site.registry.exists()
+
+
+def test_a_wheel_that_takes_anothers_place_says_so(demo: Demo) -> None:
+    """A wheel in ``wheels/`` is of the latest build: the same inputs again say nothing, others do."""
+    assert invoke("build", "demo").status == 0
+    again = invoke("build", "demo")
+    assert (again.status, "it is replaced" in again.stderr) == (0, False)
+    demo.recipe.write_text(
+        demo.recipe.read_text().replace("    smoke_test", '    environment={"A": "1"},\n    smoke_test')
+    )
+    other = invoke("build", "demo")
+    (wheel,) = demo.wheels()
+    assert other.status == 0
+    assert f"{wheel} was there, built from other inputs: it is replaced" in other.stderr

@@ -1,0 +1,83 @@
+"""A plan made into a raw wheel by its builder, and checked to be what was asked for."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from packaging.utils import parse_wheel_filename
+from packaging.version import Version
+
+from workbench.builders import memory
+from workbench.builders.container import build_in_container
+from workbench.builders.host import build_here
+from workbench.builders.machine import foreign_programs
+from workbench.console import step
+from workbench.errors import CommandFailed
+from workbench.troubles import TROUBLES, look_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.builders.workplace import Workplace
+    from workbench.errors import WorkbenchError
+    from workbench.plan.plan import Plan
+    from workbench.site import Site
+
+
+def build(place: Workplace, site: Site, *, jobs: int | None = None) -> Path:
+    """Build the plan of an opened workplace and return the raw wheel, which lies in it.
+
+    It has the version that its source says; the plan's own may have a suffix and a local part on top.
+
+    `jobs` caps the compilers that run at once; the default is one for each processor that this process may use, and
+    in any case no more than there is memory for.
+
+    Raises BuildFailed, with the tree and the log kept and named; ToolchainError, ToolMissing and ContainerError where
+    this machine lacks what the builder needs, or has it damaged; WorkbenchError where the disk is full or the package
+    index does not answer.
+    """
+    plan = place.plan
+    builder = build_in_container if plan.builder == "container" else build_here
+    with step(f"build {plan.title} ({plan.builder})") as at:
+        try:
+            wheel = builder(place, site, at, jobs=jobs_of(plan, jobs))
+        except CommandFailed as error:
+            raise _explained(error, place) from error
+        at.outcome = wheel.name
+    _check(wheel, place)
+    return wheel
+
+
+def jobs_of(plan: Plan, requested: int | None) -> int:
+    """Return how many compilers a plan's build runs at once: those `requested`, or one for each processor, at most."""
+    gigabytes = plan.recipe.memory_per_job or (memory.CUDA_JOB if plan.target.cuda else 0)
+    available = memory.available() if gigabytes else 0
+    return memory.jobs(requested, len(os.sched_getaffinity(0)), available, round(gigabytes * 1e9))
+
+
+def _explained(error: CommandFailed, place: Workplace) -> WorkbenchError:
+    """Return the error of a build on this machine that failed: the package's, unless its log tells otherwise."""
+    with place.log.open(encoding="utf-8", errors="replace") as log:
+        seen = next(filter(None, (look_for(line, TROUBLES) for line in log)), None)
+    if seen is None:
+        return place.failed(str(error))
+    why = f"{seen.trouble.meaning}\n{seen.line}\n{error}"
+    if seen.trouble.error is None:
+        return place.failed(why)
+    return seen.trouble.error(f"{place.plan.title} was not built: {why}\n{place.kept}")
+
+
+def _check(wheel: Path, place: Workplace) -> None:
+    """Raise BuildFailed where the wheel is of another package, version or machine than the plan's."""
+    recipe, arch = place.plan.recipe, place.plan.target.arch
+    name, version, _, tags = parse_wheel_filename(wheel.name)
+    if (name, version) != (recipe.name, Version(recipe.version)):
+        raise place.failed(f"it made {wheel.name}, and the recipe says {recipe.name} {recipe.version}")
+    if any(tag.platform != "any" and not tag.platform.endswith(arch) for tag in tags):
+        raise place.failed(f"it made {wheel.name}, which is not for {arch}")
+    if foreign := foreign_programs(wheel, arch):
+        raise place.failed(
+            f"it made {', '.join(foreign)}, not for {arch}: the build has run this machine's compiler, or fetched "
+            "something prebuilt"
+        )

@@ -1,0 +1,109 @@
+"""Builder `container`: cibuildwheel in an image of the target's architecture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.builders.tools import toolkit_for
+from workbench.container.cibw import CUDA_HOME, Build, Handed, build_wheel, resolve_image
+from workbench.container.configuration import hand_on, read_pip_options
+from workbench.container.engine import cuda_in, find_engine, require_image
+from workbench.container.wheelhouse import fetch_wheelhouse
+from workbench.errors import ContainerError
+from workbench.toolchain.environment import (
+    build_variables,
+    cuda_environment,
+    job_settings,
+    rocm_environment,
+)
+from workbench.toolchain.gpu import check_gpus
+from workbench.toolchain.runtime import NEVER_GRAFTED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from workbench.builders.workplace import Workplace
+    from workbench.console import Step
+    from workbench.container.engine import Engine
+    from workbench.plan.plan import Plan
+    from workbench.plan.target import Target
+    from workbench.site import Site
+
+
+def build_in_container(place: Workplace, site: Site, at: Step, *, jobs: int) -> Path:
+    """Build a plan's wheel in its image, where auditwheel has repaired it as well, and return it.
+
+    The CUDA toolkit is the image's own, or this machine's, mounted.
+
+    Raises ContainerError, BuildFailed, RepairFailed, ToolchainError, SettingsError.
+    """
+    plan, settings = place.plan, site.settings.container
+    engine = find_engine(settings.engine)
+    assert plan.image is not None  # noqa: S101 - who assigns this builder names the image
+    toolkit = _toolkit(plan, site, engine) if plan.target.cuda else None
+    return build_wheel(
+        Build(
+            title=plan.title,
+            python=plan.target.python,
+            arch=plan.target.arch,
+            image=plan.image,
+            tree=place.tree,
+            output=place.raw,
+            environment=build_variables(_gpu_environment(plan.target), plan.environment, jobs=jobs),
+            config_settings=job_settings(place.build_system()["build-backend"], jobs),
+            requires=plan.build_requires,
+            before_all=_one_after_the_other(plan.before_all),
+            before_build=_one_after_the_other(plan.before_build),
+            exclude=(*plan.repair_exclude, *NEVER_GRAFTED),
+            frontend=settings.frontend,
+            toolkit=toolkit,
+            network=settings.network,
+            cache=settings.cache,
+            create_args=settings.create_args,
+        ),
+        engine,
+        handed=_handed(place, site),
+        log=place.log,
+        on_line=at.detail,
+    )
+
+
+def _toolkit(plan: Plan, site: Site, engine: Engine) -> Path | None:
+    """Return the CUDA toolkit to mount, or None where the image has one.
+
+    Raises ContainerError where that is of another release, and ToolchainError where it does not know the target's GPUs.
+    """
+    target = plan.target
+    image = require_image(engine, resolve_image(str(plan.image), target.arch), target.arch)
+    own = cuda_in(engine, image)
+    if own is None:
+        return toolkit_for(plan, site)
+    if own.version != target.cuda:
+        raise ContainerError(
+            f"the image {plan.image} has CUDA {own.version}, and the wheel is for {target.compute}: name another image "
+            f"in workbench.yaml (container.images.{target.compute}.{target.arch})"
+        )
+    check_gpus(target.gpu, version=own.version, known=own.gpus)
+    return None
+
+
+def _gpu_environment(target: Target) -> dict[str, str]:
+    if target.cuda:
+        return cuda_environment(CUDA_HOME, target.gpu)
+    return rocm_environment(target.gpu) if target.gpu else {}
+
+
+def _one_after_the_other(commands: Sequence[str]) -> str:
+    """Return shell commands as one, which fails where one of them does."""
+    return " && ".join(f"({command})" for command in commands)
+
+
+def _handed(place: Workplace, site: Site) -> Handed:
+    """Return what the container gets to install from: what pip has here, or a folder of wheels without a network."""
+    if site.settings.container.network:
+        return hand_on(read_pip_options())
+    plan = place.plan
+    requirements = [*place.build_system()["requires"], *plan.build_requires]
+    house = place.root / "wheelhouse"
+    return fetch_wheelhouse(requirements, python=plan.target.python, arch=plan.target.arch, into=house)

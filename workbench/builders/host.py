@@ -1,0 +1,99 @@
+"""Builders `host` and `cross`: on this machine, in a fresh environment for the build requirements (PEP 517, 518).
+
+For this machine's architecture that is all. For another one, programs and Python are this machine's, and the build is
+told of a cross compiler and of the target's headers, libraries and ``sysconfig``.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyproject_hooks
+
+from workbench.builders.interpreter import find_interpreter
+from workbench.builders.tools import Tools, require_whole
+from workbench.environment import Environment
+from workbench.errors import CommandFailed
+from workbench.process import run
+from workbench.toolchain.environment import build_variables, joined
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from workbench.builders.workplace import Workplace
+    from workbench.console import Step
+    from workbench.site import Site
+
+
+_COMPILERS_READ = {
+    *("AR", "AS", "CC", "CPP", "CXX", "FC", "LD", "LDSHARED", "LDCXXSHARED"),
+    *("ARCHFLAGS", "CFLAGS", "CPPFLAGS", "CXXFLAGS", "FCFLAGS", "FFLAGS", "HIPFLAGS", "LDFLAGS", "RUSTFLAGS"),
+    *("COMPILER_PATH", "CPATH", "CPLUS_INCLUDE_PATH", "C_INCLUDE_PATH", "LD_RUN_PATH", "LIBRARY_PATH"),
+    *("CUDAARCHS", "CUDACXX", "CUDAHOSTCXX", "FORCE_CUDA", "PYTORCH_ROCM_ARCH", "TORCH_CUDA_ARCH_LIST"),
+    "PKG_CONFIG",
+    *("PYTHONHOME", "PYTHONPATH"),  # a module there is imported before the one that the build requires
+}
+_BUILD_SYSTEMS_READ = ("CMAKE_", "CUDA_", "CUDAToolkit_", "NVCC_", "PKG_CONFIG_", "SKBUILD_")
+
+
+def _decides_a_wheel(name: str) -> bool:
+    """Say whether a variable of somebody's shell would change what is built, and yet not be in the build key."""
+    return name in _COMPILERS_READ or name.startswith(_BUILD_SYSTEMS_READ)
+
+
+def build_here(place: Workplace, site: Site, at: Step, *, jobs: int) -> Path:
+    """Build a plan's wheel as its backend makes it, and return it.
+
+    Raises BuildFailed for a source or a backend that is none; CommandFailed with the backend's last lines;
+    ToolchainError and ToolMissing when the target's CUDA or architecture cannot be built for here.
+    """
+    plan = place.plan
+    tools = Tools.of(plan, site)
+    environment = Environment.create(
+        place.root / "env", python=find_interpreter(plan.target.python), log=place.log
+    )
+    system = place.build_system()
+    environment.install([*system["requires"], *plan.build_requires], log=place.log)
+    equipment = tools.equip(environment, place.root / "cross")
+    variables = joined(
+        {"PATH": os.environ.get("PATH", os.defpath)},
+        build_variables(equipment.variables, plan.environment, jobs=jobs),
+        {
+            "VIRTUAL_ENV": str(environment.path),
+            "PATH": str(environment.path / "bin"),
+            "PYTHONNOUSERSITE": "1",
+        },
+    )
+    dropped = dict.fromkeys(filter(_decides_a_wheel, os.environ))
+
+    def runner(
+        cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
+    ) -> None:
+        folder = place.root if cwd is None else Path(cwd)
+        env = {**dropped, **variables, **(extra_environ or {})}
+        run(cmd, cwd=folder, env=env, log=place.log, on_line=at.detail)
+
+    hooks = pyproject_hooks.BuildBackendHookCaller(
+        str(place.tree),
+        system["build-backend"],
+        backend_path=system.get("backend-path"),
+        runner=runner,
+        python_executable=str(environment.python),
+    )
+    settings = equipment.config_settings(system["build-backend"], jobs=jobs)
+    try:
+        with warnings.catch_warnings():
+            # the backend's warnings are in the log; handed on to this process they would stand between the steps
+            warnings.simplefilter("ignore", pyproject_hooks.BuildBackendWarning)
+            environment.install(hooks.get_requires_for_build_wheel(settings), log=place.log)
+            for command in plan.before_build:
+                runner(["sh", "-ec", command], cwd=str(place.tree))
+            return place.raw / str(hooks.build_wheel(str(place.raw), settings))
+    except CommandFailed:
+        require_whole(tools.toolkit, site)  # what does not compile with a damaged one may be sound
+        raise
+    except (pyproject_hooks.BackendUnavailable, pyproject_hooks.HookMissing) as error:
+        raise place.failed(f"the build backend {system['build-backend']}: {error}") from error

@@ -1,0 +1,3 @@
+"""The health of a store: doctor, reconcile, prune."""
+
+from __future__ import annotations

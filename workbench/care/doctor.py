@@ -1,0 +1,125 @@
+"""``doctor``: whether a store, its index and the way there are in order. Every finding says the remedy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.care.compare import compare
+from workbench.care.findings import Finding, finding, untried
+from workbench.errors import IndexFault, RegistryError, StoreError
+from workbench.publish.pages import differing_pages
+from workbench.registry.file import OlderForm
+from workbench.store.client import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from workbench.care.compare import Comparison
+    from workbench.site import Site
+    from workbench.store.protocol import Store
+
+RECONCILE = "invoke reconcile"
+
+
+def doctor(site: Site, store: Store, *, deep: bool = False, installers: bool = True) -> tuple[Finding, ...]:
+    """Check everything between a publisher's credentials and a user's pip; `deep` reads every file and hashes it.
+
+    Nothing is changed, but for a probe that is gone afterwards. Never raises for what it finds.
+    """
+    return tuple(_examine(site, store, deep=deep, installers=installers))
+
+
+def _examine(site: Site, store: Store, *, deep: bool, installers: bool) -> Iterator[Finding]:
+    if store.folder is None:
+        from workbench.care.access import examine_bucket
+        from workbench.store.s3 import S3Store
+
+        assert isinstance(store, S3Store)  # noqa: S101 - the two kinds of store that there are
+        for each in examine_bucket(store):
+            yield each
+            if each.check == "credentials and bucket" and each.verdict == "bad":
+                return
+    try:
+        found = compare(site, store)
+        yield from _agreement(site, store, found, deep=deep)
+    except OlderForm as error:
+        yield Finding(check="registry", verdict="bad", what=str(error), remedy=error.remedy)
+        return
+    except RegistryError as error:
+        remedy = "a registry of another version is read by the program that wrote it: update this one"
+        yield Finding(check="registry", verdict="bad", what=str(error), remedy=remedy)
+        return
+    except StoreError as error:
+        remedy = error.remedy if isinstance(error, Refused) else "see that this user may read it"
+        yield Finding(check="store", verdict="bad", what=str(error), remedy=remedy)
+        return
+    if site.settings.public_url is None:
+        yield untried(
+            "public URL",
+            "there is none in the settings",
+            remedy="set public_url in workbench.yaml, the URL under which the world finds the store's root",
+        )
+        return
+    from workbench.care.world import examine_world
+
+    yield from examine_world(site.settings.public_url, found.registry, deep=deep, installers=installers)
+
+
+def _agreement(site: Site, store: Store, found: Comparison, *, deep: bool) -> Iterator[Finding]:
+    """Yield how registry, records, files and pages agree: what ``reconcile`` would mend."""
+    registry = found.registry
+    lost = found.instead is not None and bool(registry.generation or found.records)
+    yield finding(
+        "registry",
+        [f"{store.place}/packages.json is gone, or no JSON"] if lost else [],
+        good=f"generation {registry.generation}",
+        remedy=f"{RECONCILE} makes it anew from {found.why}",
+    )
+    wheels = sum(1 for _ in registry.wheels())
+    read = "read and hashed" if deep else "there, with the right sizes"
+    yield finding(
+        "files",
+        [
+            *(str(fault) for each in found.faulty(store, deep=deep) for fault in each.faults),
+            *(f"{key} is linked to and is not there" for key in sorted(found.dead_links())),
+            *(
+                f"{key} has other bytes than its name says"
+                for key in (found.damaged_texts(store) if deep else ())
+            ),
+        ],
+        good=f"{wheels} wheels {read}",
+        remedy=f"{RECONCILE}{' --deep' if deep else ''} puts back what it can, and says what to do about the rest",
+    )
+    yield finding(
+        "records",
+        [
+            *(f"{wheel.filename} is recorded and not registered" for wheel in found.unregistered()),
+            *(f"{wheel.filename} is registered and not recorded" for _, wheel in found.unrecorded()),
+            *(f"{gone.filename} is being deleted" for gone in registry.removed if gone.state == "deleting"),
+        ],
+        good="each registered wheel has one",
+        remedy=f"unless somebody publishes or removes at this moment: {RECONCILE}",
+    )
+    if not lost:
+        yield _pages(site, store, registry.generation)
+    strays = [entry.key for entry in found.strays()]
+    if strays or found.foreign:
+        yield untried(
+            "leftovers",
+            "; ".join([*(f"{key} is of no published wheel" for key in strays), *found.foreign]),
+            remedy="invoke store-clean deletes uploads that were cut short; what is not the workbench's stays",
+        )
+
+
+def _pages(site: Site, store: Store, generation: int) -> Finding:
+    try:
+        differing = differing_pages(site, store)
+    except IndexFault as error:
+        remedy = "no page can be drawn of that entry: invoke remove takes it off"
+        return Finding(check="pages", verdict="bad", what=str(error), remedy=remedy)
+    return finding(
+        "pages",
+        [f"{key} is not as it is drawn" for key in differing],
+        good=f"drawn from generation {generation}",
+        remedy=RECONCILE,
+    )

@@ -1,0 +1,66 @@
+"""Missing and damaged files of published wheels, put back: from ``wheels/``, and out of the wheels themselves."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from typing import IO, TYPE_CHECKING
+
+from workbench.files import sha256_of
+from workbench.store.layout import metadata_key
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.care.compare import Faulty
+    from workbench.publish.files import Fault
+    from workbench.site import Site
+    from workbench.store.protocol import Store
+
+
+def put_back(site: Site, store: Store, each: Faulty, fault: Fault, *, dry_run: bool) -> str | None:
+    """Put one file of a wheel back and say from where; None where it is not to be had with the bytes that it had.
+
+    A ``.metadata`` is replaced in one step. A damaged wheel is deleted first, for it would be refused in any case.
+    """
+    built = site.wheels / each.wheel.filename
+    is_built = built.is_file() and sha256_of(built) == each.wheel.sha256
+    if fault.key == each.wheel.url and is_built:
+        if not dry_run:
+            if not fault.is_missing:
+                store.delete(fault.key)
+            store.create(fault.key, built, sha256=each.wheel.sha256)
+        return str(built)
+    if fault.key == metadata_key(each.project, each.wheel.filename):
+        metadata = _metadata(store, each, built if is_built else None)
+        if metadata is not None:
+            if not dry_run:
+                stored = store.read(fault.key)
+                store.replace(fault.key, metadata, expected=stored.version if stored else None)
+            return "the wheel"
+    return None
+
+
+def _metadata(store: Store, each: Faulty, built: Path | None) -> bytes | None:
+    """Return a wheel's METADATA, out of the wheel; None where that is not to be had, or has another."""
+    if built is not None:
+        with built.open("rb") as file:
+            metadata = _metadata_in(file)
+    elif any(fault.key == each.wheel.url for fault in each.faults):
+        return None
+    else:
+        with store.open(each.wheel.url) as file:
+            metadata = _metadata_in(file)
+    if metadata is None or hashlib.sha256(metadata).hexdigest() != each.wheel.metadata_sha256:
+        return None
+    return metadata
+
+
+def _metadata_in(file: IO[bytes]) -> bytes | None:
+    """Return the METADATA of a wheel; None for what is none."""
+    try:
+        with zipfile.ZipFile(file) as wheel:
+            names = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+            return wheel.read(names[0]) if len(names) == 1 else None
+    except zipfile.BadZipFile:
+        return None

@@ -1,0 +1,275 @@
+"""``reconcile``: registry, records, files and pages of a store brought into agreement, whatever ended a publisher."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from workbench.care.compare import Faulty, compare, read_record
+from workbench.care.putting_back import put_back
+from workbench.errors import RegistryError
+from workbench.publish.changes import delete, remembering
+from workbench.publish.files import faults, linked, texts_linked, unlinked, without_links
+from workbench.publish.pages import differing_pages, draw_pages
+from workbench.publish.plan import record_of
+from workbench.publish.registry import amend, current, refuse_a_lost_registry, refuse_to_forget, timestamp
+from workbench.registry.model import Removal
+from workbench.registry.unavailable import filled
+from workbench.store.layout import record_key
+
+if TYPE_CHECKING:
+    from workbench.care.compare import Comparison
+    from workbench.registry.model import Package, PublishedWheel, Registry
+    from workbench.site import Site
+    from workbench.store.protocol import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Healed:
+    """What a reconciliation did, or would have done.
+
+    `problems` are what it could not mend, each with what to do about it; `notes` tell of what is no problem: uploads
+    that were cut short or are under way, files that are not the workbench's.
+    """
+
+    done: tuple[str, ...]
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+    generation: int
+    dry_run: bool = False
+
+    def lines(self) -> tuple[str, ...]:
+        """Return what was done, as a person reads it."""
+        done = tuple(f"would {line}" for line in self.done) if self.dry_run else self.done
+        return (*done, *self.problems, *self.notes) or ("registry, pages and files agree",)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plain form, for JSON."""
+        return {
+            "done": list(self.done),
+            "problems": list(self.problems),
+            "notes": list(self.notes),
+            "generation": self.generation,
+            "dry_run": self.dry_run,
+        }
+
+
+def reconcile(
+    site: Site, store: Store, *, deep: bool = False, dry_run: bool = False, now: datetime | None = None
+) -> Healed:
+    """Bring registry, records, files and pages into agreement, and say what that took.
+
+    In this order, so that whatever ends it leaves no more to mend than there was: files that are missing or damaged
+    are put back, from ``wheels/`` or from the wheel itself; wheels that were recorded and not registered are
+    registered, and a registry that is lost or damaged is made anew; missing records are written; the pages are drawn;
+    deletions that were begun are ended. Nothing is registered or recorded whose files are not there, whole. `deep`
+    reads every published byte to find what is damaged; `dry_run` only says what would be done.
+
+    Raises StoreError; RegistryError for a registry of another version, or a checkout's copy of another store.
+    """
+    if not dry_run:
+        store.prepare()
+    found = compare(site, store)
+    if found.instead is None:
+        recorded = {wheel.filename for wheel in found.records}
+        refuse_to_forget(site, store, found.registry, recorded=recorded)
+    healing = _Healing(site, store, found, now=now or datetime.now(UTC), dry_run=dry_run)
+    healing.put_files_back(deep=deep)
+    if deep:
+        healing.read_texts()
+    healing.register()
+    healing.write_records()
+    healing.draw()
+    healing.end_deletions()
+    return healing.healed()
+
+
+class _Healing:
+    """A reconciliation under way: its steps, in their order, and what came of them."""
+
+    def __init__(self, site: Site, store: Store, found: Comparison, *, now: datetime, dry_run: bool) -> None:
+        self._site = site
+        self._store = store
+        self._found = found
+        self._now = timestamp(now)
+        self._dry_run = dry_run
+        self._registry = found.registry
+        self._records: list[Registry] = []
+        self._broken: dict[str, Faulty] = {}
+        self._done: list[str] = []
+        self._problems: list[str] = []
+
+    def put_files_back(self, *, deep: bool) -> None:
+        faulty = list(self._found.faulty(self._store, deep=deep))
+        for wheel in self._found.unregistered():
+            try:
+                record = read_record(self._store, wheel)
+            except RegistryError as error:
+                self._problems.append(f"{error}: delete it, and publish that wheel again")
+                continue
+            self._records.append(record)
+            ((name, entry),) = record.wheels()
+            if found := tuple(faults(name, entry, self._found.files)):
+                faulty.append(Faulty(name, entry, found))
+        if not faulty:
+            return
+        # what was removed since is gone on purpose
+        removed = {gone.filename for gone in current(self._store).removed} if not self._found.instead else ()
+        for each in faulty:
+            if each.wheel.filename in removed:
+                continue
+            left = []
+            for fault in each.faults:
+                source = put_back(self._site, self._store, each, fault, dry_run=self._dry_run)
+                if source is None:
+                    left.append(fault)
+                else:
+                    self._done.append(f"put {fault.key} back from {source}")
+            if left:
+                self._broken[each.wheel.filename] = each._replace(faults=tuple(left))
+
+    def read_texts(self) -> None:
+        for key in self._found.damaged_texts(self._store):
+            self._problems.append(
+                f"{key} has other bytes than its name says: delete it; a publish of its wheel puts it back"
+            )
+
+    def register(self) -> None:
+        """Register what was recorded, and make a lost registry anew; what has no file is not named."""
+        done: list[str] = []
+
+        def change(registry: Registry) -> Registry:
+            done.clear()
+            if self._found.instead is not None:
+                registry = self._without_broken(registry)
+            registry = self._without_dead_links(registry, done)
+            known = {wheel.filename for _, wheel in registry.wheels()}
+            known |= {gone.filename for gone in registry.removed}
+            for record in self._records:
+                ((name, wheel),) = record.wheels()
+                if wheel.filename not in known:
+                    registry = self._with_recorded(registry, name, record.packages[name], done)
+            return registry
+
+        if self._dry_run:
+            self._registry = change(self._registry)
+        else:
+            instead = self._found.instead
+            self._registry = amend(self._store, change, "reconcile", may_shrink=True, instead=instead)
+        if self._found.instead is not None and self._registry.generation:
+            done.insert(0, f"make the registry anew from {self._found.why}")
+        self._done += done
+
+    def _with_recorded(self, registry: Registry, name: str, recorded: Package, done: list[str]) -> Registry:
+        (wheel,) = recorded.wheels
+        if wheel.filename not in self._broken:
+            if name not in registry.packages:
+                registry = registry.with_package(name, replace(recorded, wheels=()))
+            wheel = unlinked(wheel, set(linked(wheel)) - self._found.files.keys())
+            registry = registry.with_wheel(name, wheel)
+            done.append(f"register {wheel.filename}")
+            return registry.with_package(name, filled(registry.packages[name]))
+        if self._is_gone(wheel):
+            done.append(f"note that {wheel.filename}, which was recorded, is deleted")
+            return remembering(registry, [self._deleted(name, wheel)])
+        return registry
+
+    def _without_dead_links(self, registry: Registry, done: list[str]) -> Registry:
+        dead = self._found.dead_links() & texts_linked(registry)
+        done += [f"drop the link to {key}, which is gone" for key in sorted(dead)]
+        return without_links(registry, dead)
+
+    def _without_broken(self, registry: Registry) -> Registry:
+        gone = []
+        for each in self._broken.values():
+            if registry.find(each.wheel.filename):
+                registry = registry.without_wheel(each.project, each.wheel.filename)
+                gone += [self._deleted(each.project, each.wheel)] if self._is_gone(each.wheel) else []
+        return remembering(registry, gone)
+
+    def _is_gone(self, wheel: PublishedWheel) -> bool:
+        return wheel.url not in self._found.files
+
+    def _deleted(self, name: str, wheel: PublishedWheel) -> Removal:
+        """Return what is remembered of a wheel whose file is gone: it comes back only with the bytes that it had."""
+        return Removal(
+            project=name, filename=wheel.filename, sha256=wheel.sha256, removed=self._now, state="deleted"
+        )
+
+    def write_records(self) -> None:
+        for name, wheel in self._found.unrecorded():
+            found = self._registry.find(wheel.filename)
+            if wheel.filename in self._broken or found is None:
+                continue
+            content = record_of(name, self._registry.packages[name], found[1])
+            sha256 = hashlib.sha256(content).hexdigest()
+            key = record_key(name, wheel.filename)
+            if self._dry_run or self._store.create(key, content, sha256=sha256):
+                self._done.append(f"record {wheel.filename}")
+
+    def draw(self) -> None:
+        try:
+            refuse_a_lost_registry(self._store, self._registry)
+        except RegistryError:
+            # what is not known is not taken off the index
+            self._problems.append(
+                f"{self._store.place}: packages.json is gone, and nothing is there to make it anew from: put back a "
+                "copy of it, or publish again with 'invoke upload --allow-shrink'"
+            )
+            return
+        if not self._dry_run:
+            drawn = draw_pages(self._site, self._store, afresh=True)
+            if drawn.written or drawn.removed:
+                self._done.append(f"draw {drawn.written} pages, remove {drawn.removed}")
+        elif self._registry != self._found.registry or self._found.instead is not None:
+            self._done.append("draw the pages")
+        elif pages := differing_pages(self._site, self._store):
+            self._done.append(f"draw or remove {len(pages)} pages")
+
+    def end_deletions(self) -> None:
+        """End what a killed process began; no page links to it any more."""
+        registry = self._registry if self._dry_run else current(self._store)
+        begun = [gone for gone in registry.removed if gone.state == "deleting"]
+        self._done += [f"end the deletion of {gone.filename}" for gone in begun]
+        if begun and not self._dry_run:
+            delete(self._store, lambda registry: [g for g in registry.removed if g.state == "deleting"])
+            draw_pages(self._site, self._store)
+
+    def healed(self) -> Healed:
+        registry = self._registry if self._dry_run else current(self._store)
+        problems = [*self._problems, *(self._problem(each, registry) for each in self._broken.values())]
+        notes = [
+            f"{entry.key} is of no published wheel: its upload was cut short or is under way. 'invoke store-clean "
+            "--apply' deletes it once it is a week old"
+            for entry in self._found.strays()
+        ]
+        notes += [f"{key} is none of the workbench's files and stays" for key in self._found.foreign]
+        return Healed(
+            done=tuple(self._done),
+            problems=tuple(filter(None, problems)),
+            notes=tuple(notes),
+            generation=registry.generation,
+            dry_run=self._dry_run,
+        )
+
+    def _problem(self, each: Faulty, registry: Registry) -> str:
+        """Return what is wrong with a wheel and what to do about it; nothing for one that need not be whole."""
+        filename = each.wheel.filename
+        what = "; ".join(map(str, each.faults))
+        if registry.find(filename) is None:
+            was_registered = self._found.registry.find(filename) is not None
+            removed_since = was_registered and self._found.instead is None
+            noted = not was_registered and self._is_gone(each.wheel)
+            if removed_since or noted:
+                return ""
+            return f"{what}, so {filename} is not registered: publish it again"
+        if all(fault.key != each.wheel.url for fault in each.faults):
+            return f"{what}: 'invoke upload' of the same wheel puts it back"
+        if self._is_gone(each.wheel):
+            return f"{what}: publish the same file again ('invoke upload'), or 'invoke remove {filename}'"
+        return (
+            f"{what}: put the wheel that was published into wheels/ and run 'invoke reconcile --deep', or take it off "
+            f"('invoke remove {filename} --after 0') and publish another version"
+        )

@@ -1,0 +1,42 @@
+"""How a wheel came to be, as the registry keeps it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchApplied:
+    """A patch that is in a wheel: its file name, the hash of that file, its DEP-3 description.
+
+    `url` says where the file can be read: below the store's root, or absolute.
+    """
+
+    name: str
+    sha256: str
+    description: str = ""
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildFacts:
+    """How a wheel came to be and what is in it.
+
+    `source` is ``NAME==VERSION`` of an sdist, the Git URL, or a folder's name; `pin` the sdist's sha256 or the full
+    commit, and empty for a folder; `ref` the branch or the tag where the commit was found. `compute` is the compute
+    platform (``cpu``, ``cu130``), `torch` the version it was built against, `variant` that of the recipe's variants
+    which it is, `glibc` the lowest glibc it runs on. `log` and `sbom` say where the build's log and its bill of
+    materials can be read: below the store's root, or absolute.
+    """
+
+    source: str
+    pin: str
+    ref: str | None = None
+    patches: tuple[PatchApplied, ...] = ()
+    builder: str = "host"
+    compute: str = "cpu"
+    torch: str | None = None
+    variant: str | None = None
+    glibc: str | None = None
+    log: str | None = None
+    sbom: str | None = None

@@ -1,0 +1,140 @@
+"""What the workbench knows of a wheel that it built, kept beside the wheel as ``<filename>.build.json``.
+
+A build machine and a publishing machine may be two: the file travels with its wheel. It is bound to it by the hash
+of the wheel's RECORD, which names every byte of the payload and costs nothing to read. The build's log lies there too,
+as ``<filename>.build.log``, without the secrets that a build may print.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import zipfile
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from workbench.errors import WorkbenchError
+from workbench.evidence.facts import BuildFacts  # noqa: TC001 - the parser reads it from the annotation
+from workbench.files import content_of, write_whole
+from workbench.strict import Mismatch, parse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """How one wheel was made.
+
+    `build_key` is None for a build from a local folder. `gpu` are the architectures that were asked for.
+    """
+
+    record_sha256: str
+    build_key: str | None
+    gpu: tuple[str, ...] = ()
+    facts: BuildFacts
+
+
+def keep(
+    wheel: Path,
+    *,
+    build_key: str | None,
+    gpu: tuple[str, ...],
+    facts: BuildFacts,
+    log: bytes | None = None,
+) -> Built:
+    """Write what is known of a fresh wheel beside it, and what its build said."""
+    built = Built(record_sha256=_record_sha256(wheel), build_key=build_key, gpu=gpu, facts=facts)
+    if log is not None:
+        write_whole(_log(wheel), log)
+    write_whole(_beside(wheel), json.dumps(asdict(built), indent=2) + "\n")
+    return built
+
+
+def log_of(wheel: Path) -> bytes | None:
+    """Return what a wheel's build said; None where that is not known."""
+    return content_of(_log(wheel))
+
+
+def noted_key(wheel: Path) -> str | None:
+    """Return the build key that is noted at a wheel's place, whatever bytes lie there now; None where none is."""
+    try:
+        built = _read(wheel)
+    except WorkbenchError:
+        return None
+    return built.build_key if built else None
+
+
+def without_secrets(log: bytes) -> bytes:
+    """Return a log without passwords of URLs, and without the values of variables that are named as secrets are."""
+    values = {
+        line.encode()
+        for name, value in os.environ.items()
+        if _SECRET_NAME.search(name)
+        for line in (value, *value.splitlines())
+        if len(line) >= _SHORTEST_SECRET
+    }
+    for value in sorted(values, key=len, reverse=True):
+        log = log.replace(value, b"[hidden]")
+    return _PASSWORD.sub(rb"\1[hidden]@", log)
+
+
+def recall(wheel: Path) -> Built | None:
+    """Return what is known of a wheel, or None for one that was made elsewhere.
+
+    Raises WorkbenchError when the file beside the wheel is damaged, or speaks of other bytes.
+    """
+    built = _read(wheel)
+    if built and built.record_sha256 != _record_sha256(wheel):
+        raise WorkbenchError(
+            f"{_beside(wheel)} speaks of other bytes than {wheel.name} has; build the wheel again"
+        )
+    return built
+
+
+def asked_gpu(wheel: Path) -> tuple[str, ...] | None:
+    """Return the GPU architectures that a wheel was built for, or None for one that was made elsewhere.
+
+    The wheel itself is not read. Raises WorkbenchError when the file beside it is damaged.
+    """
+    built = _read(wheel)
+    return built.gpu if built else None
+
+
+def discard(wheel: Path) -> None:
+    """Remove a wheel and what is known of it."""
+    for path in (wheel, _log(wheel), _beside(wheel)):
+        path.unlink(missing_ok=True)
+
+
+_PASSWORD = re.compile(rb"(\b[a-z][a-z0-9+.-]*://)[^/\s\"'<>]+@", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|(?:^|_)PAT(?:_|$)", re.IGNORECASE)
+_SHORTEST_SECRET = 8
+"""In characters: a shorter value (``1``, ``true``) is a switch, and replacing it would spoil the log."""
+
+
+def _read(wheel: Path) -> Built | None:
+    path = _beside(wheel)
+    try:
+        return parse(Built, json.loads(notes)) if (notes := content_of(path)) is not None else None
+    except (ValueError, Mismatch) as error:
+        raise WorkbenchError(f"{path}: {error}; build the wheel again, or remove this file") from error
+
+
+def _beside(wheel: Path) -> Path:
+    return wheel.with_name(f"{wheel.name}.build.json")
+
+
+def _log(wheel: Path) -> Path:
+    return wheel.with_name(f"{wheel.name}.build.log")
+
+
+def _record_sha256(wheel: Path) -> str:
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            (record,) = (name for name in archive.namelist() if name.endswith(".dist-info/RECORD"))
+            return hashlib.sha256(archive.read(record)).hexdigest()
+    except (zipfile.BadZipFile, ValueError) as error:
+        raise WorkbenchError(f"{wheel}: not a whole wheel: {error}; build it again") from error

@@ -1,0 +1,3 @@
+"""A request becomes verified wheels."""
+
+from __future__ import annotations

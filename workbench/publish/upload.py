@@ -1,0 +1,122 @@
+"""``upload``: verified wheels into the store, the registry and the index."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from workbench import console
+from workbench.errors import UsageError
+from workbench.evidence import notes as built
+from workbench.make.verification import require_passed, verify_wheels
+from workbench.publish.plan import Candidate
+from workbench.publish.projects import package_facts
+from workbench.publish.transaction import Published, publish
+from workbench.recipe.load import load, names
+from workbench.store.layout import log_key, patch_key
+from workbench.store.opening import open_store
+from workbench.verify.report import findings_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from workbench.evidence.facts import BuildFacts
+    from workbench.site import Site
+    from workbench.verify.report import Report
+
+
+def upload_wheels(
+    wheels: Sequence[Path], site: Site, *, dry_run: bool = False, may_shrink: bool = False, deep: bool = False
+) -> Published:
+    """Verify wheels (those verified before are not read again) and publish them, all or none.
+
+    Raises VerificationFailed where one does not pass, its findings having been shown, and what publishing raises.
+    """
+    reports = verify_wheels(wheels, site, reuse=True)
+    for each in reports:
+        if not each.passed:
+            console.note(findings_text(each))
+    require_passed(reports)
+    return upload(reports, site, dry_run=dry_run, may_shrink=may_shrink, deep=deep)
+
+
+def upload(
+    reports: Sequence[Report],
+    site: Site,
+    *,
+    dry_run: bool = False,
+    may_shrink: bool = False,
+    deep: bool = False,
+) -> Published:
+    """Publish the wheels of passed reports.
+
+    Raises UsageError for a wheel of a package without a recipe, or with a damaged file of attestations beside it, and
+    what publishing raises.
+    """
+    candidates = [_candidate(report, site) for report in reports]
+    return publish(site, open_store(site), candidates, dry_run=dry_run, may_shrink=may_shrink, deep=deep)
+
+
+def _candidate(report: Report, site: Site) -> Candidate:
+    if report.name not in names(site.recipes):
+        raise UsageError(
+            f"{report.path.name}: {report.name} has no recipe, which says where a package comes from: "
+            f"'invoke add-package {report.name} --source ...' makes one"
+        )
+    recipe = load(site.recipes, report.name)
+    known = built.recall(report.path)
+    facts, texts = _evidence(report, known.facts, site.patches / recipe.patches) if known else (None, {})
+    return Candidate.of(
+        report,
+        package_facts(recipe),
+        now=datetime.now(UTC),
+        build_key=known.build_key if known else None,
+        build=facts,
+        provenance=_attestations(report.path),
+        texts=texts,
+    )
+
+
+def _attestations(wheel: Path) -> bytes | None:
+    """Return the provenance object (PEP 740) that lies beside a wheel, if there is one. Raises UsageError."""
+    path = wheel.with_name(f"{wheel.name}.provenance")
+    try:
+        content = path.read_bytes()
+        bundles = json.loads(content)["attestation_bundles"]
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        bundles = None
+    if not isinstance(bundles, list):
+        raise UsageError(
+            f"{path} is no provenance object (PEP 740), which has a list of attestation_bundles: make it again, or "
+            "move it away to publish the wheel without one"
+        )
+    return content
+
+
+def _evidence(report: Report, facts: BuildFacts, series: Path) -> tuple[BuildFacts, dict[str, bytes]]:
+    """Return a build's facts with links to its log and its patches, and by key what they lead to."""
+    texts: dict[str, bytes] = {}
+    log_link = None
+    if log := built.log_of(report.path):
+        log_link = log_key(report.name, report.path.name, hashlib.sha256(log).hexdigest())
+        texts[log_link] = log
+    patches = []
+    for patch in facts.patches:
+        path = series / patch.name
+        text = path.read_bytes() if path.is_file() else b""
+        if hashlib.sha256(text).hexdigest() == patch.sha256:
+            link = patch_key(report.name, patch.name, patch.sha256)
+            texts[link] = text
+            patches.append(replace(patch, url=link))
+        else:
+            console.note(
+                f"· {path} is not what {report.path.name} was built with: its page names it, without a link"
+            )
+            patches.append(patch)
+    return replace(facts, log=log_link, patches=tuple(patches)), texts

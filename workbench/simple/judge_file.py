@@ -1,0 +1,183 @@
+"""What is wrong with what a page says of a file. Pure: nobody has asked for the file yet."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from types import NoneType
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
+from packaging.version import InvalidVersion, Version
+
+from workbench.simple.finding import error, warning
+from workbench.wheel.filename import label
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from workbench.simple.finding import Finding
+    from workbench.simple.listing import Link
+
+PIP_HASHES = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+_SHAPES: dict[str, tuple[tuple[type, ...], str]] = {
+    "filename": ((str,), "a string"),
+    "url": ((str,), "a string"),
+    "hashes": ((dict,), "a mapping"),
+    "size": ((int,), "a number of bytes"),
+    "upload-time": ((str,), "a string"),
+    "yanked": ((bool, str), "true, false or a reason"),
+    "requires-python": ((str, NoneType), "a string"),
+    "core-metadata": ((bool, dict, NoneType), "true, false or a mapping"),
+    "dist-info-metadata": ((bool, dict, NoneType), "true, false or a mapping"),
+}
+"""The types of a file's keys in JSON (PEP 691, 700, 714). A value of another makes uv refuse the page."""
+
+_NEEDED = ("filename", "url", "hashes")
+"""The keys without which uv refuses the page."""
+
+
+def judge_file(link: Link, url: str, name: str | None, *, is_json: bool) -> Iterator[Finding]:
+    """Judge a file on the page at `url`, that of the project `name` if it is any one's."""
+    if is_json:
+        yield from _judge_shape(link, url)
+    yield from _judge_names(link, url, name, is_json=is_json)
+    yield from _judge_hashes(link, url)
+    yield from _judge_facts(link, url, is_json=is_json)
+
+
+def called(link: Link) -> str:
+    """Return what to call a file by."""
+    return link.filename or link.name or link.href
+
+
+def _judge_shape(link: Link, url: str) -> Iterator[Finding]:
+    entry = link.attributes
+    for key, (kinds, words) in _SHAPES.items():
+        if key not in entry:
+            if key in _NEEDED:
+                yield error(url, f"{called(link)}: {key} is missing: uv refuses the page")
+        elif type(entry[key]) not in kinds or (key == "size" and entry[key] < 0):
+            yield error(url, f"{called(link)}: {key} is {entry[key]!r:.60}, not {words}: uv refuses the page")
+    for key in ("hashes", "core-metadata", "dist-info-metadata"):
+        digests = entry[key] if isinstance(entry.get(key), dict) else {}
+        for algorithm in PIP_HASHES:
+            if not isinstance(digests.get(algorithm, ""), str):
+                yield error(url, f"{called(link)}: {key}.{algorithm} is no string: pip or uv stops at it")
+    if link.url is None and link.href:
+        yield error(url, f"{called(link)}: {link.href} is no URL: pip stops at the page")
+
+
+def _judge_names(link: Link, url: str, name: str | None, *, is_json: bool) -> Iterator[Finding]:
+    if link.url is None:
+        return
+    if link.name != link.filename:
+        ends = f"{link.name}: its URL ends in {link.filename}"
+        if is_json:
+            yield error(url, f"{ends}: pip goes by that, and uv by the filename")
+        else:
+            yield warning(url, f"{ends}, by which installers go (PEP 503)")
+    found = project_of(link.filename)
+    if found is None and not link.filename.endswith("-variants.json"):  # PEP 825, a draft
+        yield warning(url, f"{called(link)} is no valid name of a wheel or an sdist: at most pip takes it")
+    elif found and name and found != name:
+        yield warning(url, f"{link.filename} is of the project {found}: installers pass over it")
+    if "+" in urlsplit(link.url).path:
+        yield warning(
+            url, f"{link.filename}: + stands unquoted in its URL; uv asks so, and S3 takes it for a space"
+        )
+
+
+def _judge_hashes(link: Link, url: str) -> Iterator[Finding]:
+    digest = link.hashes.get("sha256")
+    if digest is None and link.hashes:
+        yield warning(url, f"{called(link)}: hashed by {', '.join(link.hashes)}, and not by sha256 (PEP 503)")
+    elif digest is None:
+        yield warning(url, f"{called(link)}: no hash: nothing tells a changed or broken file")
+    elif not _SHA256.fullmatch(digest):
+        yield error(url, f"{called(link)}: sha256 is not 64 lower-case hex digits: it is refused")
+    promised = (link.metadata or {}).get("sha256")
+    if promised is not None and not _SHA256.fullmatch(promised):
+        yield error(url, f"{called(link)}: core-metadata sha256={promised} is no sha256: pip stops at it")
+    elif promised is None and link.metadata:
+        yield warning(url, f"{called(link)}: core-metadata is not hashed by sha256 (PEP 714)")
+
+
+def _judge_facts(link: Link, url: str, *, is_json: bool) -> Iterator[Finding]:
+    facts = link.attributes
+    python = facts.get("requires-python")
+    if isinstance(python, str) and not _is_specifier(python):
+        yield error(
+            url,
+            f"{called(link)}: requires-python {python!r} is no specifier (PEP 440): "
+            "pip takes the file for any Python, and uv passes over what it cannot mend",
+        )
+    time = facts.get("upload-time")
+    if isinstance(time, str) and is_json and not _is_instant(time):
+        yield error(url, f"{called(link)}: upload-time {time!r} is no time with a zone: uv refuses the page")
+    elif isinstance(time, str) and not _TIME.fullmatch(time):
+        yield warning(url, f"{called(link)}: upload-time {time!r} is not as 2026-11-21T10:00:00Z (PEP 700)")
+    promises = [facts[key] for key in ("core-metadata", "dist-info-metadata") if facts.get(key) is not None]
+    if len(promises) > 1 and promises[0] != promises[1]:
+        yield warning(url, f"{called(link)}: core-metadata and dist-info-metadata differ (PEP 714)")
+    provenance = facts.get("provenance")
+    if provenance and not str(provenance).startswith("https://"):
+        yield warning(url, f"{called(link)}: provenance {provenance!r} is no absolute https URL (PEP 740)")
+
+
+# ---------------------------------------------------------------- names, versions, times
+
+
+def project_of(filename: str) -> str | None:
+    """Return the project that a filename says, or None where it says none."""
+    found = parsed(filename)
+    return found[0] if found else None
+
+
+def parsed(filename: str) -> tuple[str, Version] | None:
+    """Return the project and the version that a filename says, or None where it says none.
+
+    A wheel variant (PEP 825, a draft) is named as other wheels are, with a label more.
+    """
+    try:
+        if variant := label(filename):
+            filename = f"{filename.removesuffix(f'-{variant}.whl')}.whl"
+        if filename.endswith(".whl"):
+            return parse_wheel_filename(filename)[:2]
+        return parse_sdist_filename(filename)
+    except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
+        return None
+
+
+def as_version(text: str) -> Version | None:
+    """Return a version, or None for what is none (PEP 440)."""
+    try:
+        return Version(text)
+    except InvalidVersion:
+        return None
+
+
+def _is_specifier(text: str) -> bool:
+    try:
+        SpecifierSet(text)
+    except InvalidSpecifier:
+        return False
+    return True
+
+
+def _is_instant(text: str) -> bool:
+    """Say whether a text is a time with its zone, in any form of ISO 8601."""
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False

@@ -1,0 +1,224 @@
+"""What is wrong with a page of a simple index: its root, or a project's. Pure: the page has been fetched.
+
+Installers ask for ``NAME/`` below the root and never read the root itself.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
+
+from packaging.utils import InvalidName, canonicalize_name
+
+from workbench.simple.finding import error, warning
+from workbench.simple.judge_file import as_version, judge_file, parsed
+from workbench.simple.listing import Link, Listing, read_html, read_json
+from workbench.simple.media import JSON
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from workbench.simple.fetch import Answer
+    from workbench.simple.finding import Finding
+
+HTML_TYPES = ("text/html", "application/vnd.pypi.simple.v1+html")
+STATUSES = ("active", "archived", "quarantined", "deprecated")
+UV_HASHES = ("md5", "sha256", "sha384", "sha512", "blake2b")
+_ARCHIVES = (".whl", ".tar.gz", ".zip", ".egg", ".tar.bz2", ".tar.xz", ".tgz")
+
+
+# ---------------------------------------------------------------- any page
+
+
+def read(answer: Answer) -> tuple[list[Finding], Listing | None]:
+    """Read a page, and judge what any page must be; None for one that cannot be read, and then the last says why."""
+    looks_json = answer.body.lstrip()[:1] == b"{"
+    findings = list(_judge_type(answer, "JSON" if looks_json else "a page"))
+    try:
+        if answer.type == JSON or looks_json:
+            listing = read_json(answer.body, answer.url)
+        else:
+            text, damage = _text(answer)
+            findings += damage
+            listing = read_html(text, answer.url)
+    except ValueError as problem:
+        return [*findings, error(answer.url, f"cannot be read, by installers neither: {problem}")], None
+    return [*findings, *_judge_version(listing, answer.url)], listing
+
+
+def _judge_type(answer: Answer, what: str) -> Iterator[Finding]:
+    kind = answer.type
+    if kind in HTML_TYPES and what == "JSON":
+        yield error(answer.url, f"JSON as {kind}: installers read it as HTML, and find nothing")
+    elif kind not in (None, JSON, *HTML_TYPES):
+        yield error(answer.url, f"{what} as {kind or 'no type'}: installers take only HTML and {JSON}")
+
+
+def _text(answer: Answer) -> tuple[str, list[Finding]]:
+    charset = answer.charset or "utf-8"
+    try:
+        return answer.body.decode(charset), []
+    except (UnicodeDecodeError, LookupError):
+        fault = error(answer.url, f"is not {charset}, which Content-Type says or leaves out: pip stops here")
+        return answer.body.decode("utf-8", "replace"), [fault]
+
+
+def _judge_version(listing: Listing, url: str) -> Iterator[Finding]:
+    version = listing.version
+    if not listing.doctype:
+        yield warning(url, "no <!DOCTYPE html> at the beginning: pip 22.0 stops here")
+    if version is None:
+        if listing.document is not None:
+            yield warning(url, "meta.api-version is missing (PEP 691)")
+    elif not isinstance(version, str):
+        yield warning(url, f"API version {version!r} is no string (PEP 691)")
+    elif not re.fullmatch(r"\d+\.\d+", version, re.ASCII):
+        yield warning(url, f"API version {version!r} is no MAJOR.MINOR (PEP 629)")
+    elif version.split(".")[0] != "1":
+        yield warning(url, f"API version {version}: another major than 1 is to be refused, by PEP 629")
+
+
+# ---------------------------------------------------------------- the root
+
+
+def projects(listing: Listing, url: str) -> dict[str, Link]:
+    """Return the projects that a root lists, by their normalised names."""
+    found: dict[str, Link] = {}
+    for link in _entries(listing, url):
+        if name := _project(link):
+            found.setdefault(name, link)
+    return found
+
+
+def judge_root(listing: Listing, url: str) -> Iterator[Finding]:
+    """Judge what a root lists; where a link of it leads is for `astray` to say, when the project was asked for."""
+    entries = _entries(listing, url)
+    if not entries:
+        yield warning(url, "lists nothing")
+    seen: dict[str, str] = {}
+    for link in entries:
+        name = _project(link)
+        if name is None:
+            yield warning(url, f"{link.name!r}, a link to {link.href}, is no project: it is passed over")
+        elif name in seen:
+            same = f"{link.name} and {seen[name]} are the same project"
+            yield warning(url, f"{same}: only {name}/ is asked for (PEP 503)")
+        else:
+            seen[name] = link.name
+
+
+def astray(name: str, link: Link, *roots: str) -> str | None:
+    """Return what is wrong with where a root's link for a project leads; `roots` are the root's own addresses."""
+    asked = [urljoin(root, f"{name}/") for root in roots]
+    if link.url in asked or "name" in link.attributes:  # JSON's entries lead nowhere
+        return None
+    if f"{link.url}/" in asked:
+        return f"its link {link.href} lacks the slash at the end (PEP 503)"
+    return f"its link {link.href} does not lead to {name}/, which installers ask for (PEP 503)"
+
+
+def _entries(listing: Listing, url: str) -> list[Link]:
+    return [link for link in listing.links if link.url != url]  # a link to the page itself is for its reader
+
+
+def _project(link: Link) -> str | None:
+    """Return the project of a root's link, by its normalised name; None for a link to something else."""
+    try:
+        name = canonicalize_name(link.name, validate=True)
+    except InvalidName:
+        return None
+    last = link.filename  # none after a slash; otherwise a page or, lacking its slash, the project
+    return name if not last or last.endswith(".html") or canonicalize_name(last) == name else None
+
+
+# ---------------------------------------------------------------- a project's page
+
+
+def lists_files(listing: Listing) -> bool:
+    """Say whether a page is a project's, and no root."""
+    return bool(files(listing)) if listing.document is None else "files" in listing.document
+
+
+def files(listing: Listing) -> list[Link]:
+    """Return the files that a page lists: in HTML the links that end as archives do, or have a sha256."""
+    if listing.document is not None:
+        return list(listing.links)
+    return [link for link in listing.links if link.filename.endswith(_ARCHIVES) or "sha256" in link.hashes]
+
+
+def judge_project(listing: Listing, url: str, name: str | None) -> Iterator[Finding]:
+    """Judge the page at which installers look for a project; with no name, one of files of any project."""
+    listed = files(listing)
+    if listing.document is None:
+        yield from _judge_html(listing, url)
+    else:
+        yield from _judge_document(listing.document, listing, url, name)
+    if not listed:
+        yield warning(url, "lists no file")
+    seen: dict[str, Link] = {}
+    for link in listed:
+        if seen.setdefault(link.filename, link).hashes != link.hashes:
+            yield error(
+                url, f"{link.filename} is listed twice with different hashes: pip and uv choose differently"
+            )
+        yield from judge_file(link, url, name, is_json=listing.document is not None)
+
+
+def _judge_html(listing: Listing, url: str) -> Iterator[Finding]:
+    if listing.base is not None and not re.match(r"[a-z]+://", listing.base):
+        yield error(url, f"<base href={listing.base!r}> is not absolute: pip or uv stops at the page")
+    for link in listing.links:
+        if link.url is None:
+            yield error(url, f"the link {link.href} is no URL: pip stops at the page")
+        only = re.fullmatch(r"([^=&]*)=[^=&]*", link.fragment)
+        if only and only[1] not in UV_HASHES:
+            yield error(url, f"the link {link.href} has a hash by {only[1]}: uv refuses the page")
+    status = listing.metas.get("pypi:project-status")
+    if status is not None:
+        yield from _judge_status(status, listing, url)
+
+
+def _judge_status(status: str, listing: Listing, url: str) -> Iterator[Finding]:
+    if status not in STATUSES:
+        yield warning(url, f"project-status {status!r} is none of {', '.join(STATUSES)} (PEP 792)")
+    elif status == "quarantined" and files(listing):
+        yield error(url, "is quarantined, and offers files: pip and uv take them (PEP 792)")
+
+
+def _judge_document(
+    document: dict[str, Any], listing: Listing, url: str, name: str | None
+) -> Iterator[Finding]:
+    if name and document.get("name") != name:
+        yield warning(url, f"name is {document.get('name')!r}, not the normalised {name!r} (PEP 691)")
+    status = document.get("project-status", {})
+    if (
+        isinstance(status, dict)
+        and isinstance(status.get("status", ""), str)
+        and isinstance(status.get("reason"), str | None)
+    ):
+        yield from _judge_status(status.get("status", "active"), listing, url)
+    else:
+        yield error(url, f"project-status is {status!r:.60}, not as PEP 792 has it: uv refuses the page")
+    minor = re.fullmatch(r"1\.(\d+)", str(listing.version), re.ASCII)
+    if minor and int(minor[1]) >= 1:
+        yield from _judge_additions(document, listing, url)
+
+
+def _judge_additions(document: dict[str, Any], listing: Listing, url: str) -> Iterator[Finding]:
+    """Judge what API version 1.1 added (PEP 700)."""
+    versions = document.get("versions")
+    if isinstance(versions, list):
+        known = {text: as_version(text) for text in map(str, versions)}
+        for text, version in known.items():
+            if version is None:
+                yield warning(url, f"versions has {text!r}, which is none (PEP 440)")
+        there = {found[1] for link in listing.links if (found := parsed(link.filename))}
+        if left := there - set(known.values()):
+            missing = ", ".join(map(str, sorted(left)))
+            yield warning(url, f"versions lacks {missing}, of which there are files (PEP 700)")
+    else:
+        yield warning(url, "versions is missing (PEP 700)")
+    for link in listing.links:
+        if "size" not in link.attributes:
+            yield warning(url, f"{link.name}: size is missing (PEP 700)")

@@ -1,0 +1,60 @@
+"""``matrix``: the cells that some axes span, and what is known of each."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal
+
+from workbench import console
+from workbench.make.build import find_built
+from workbench.make.request import plans
+from workbench.pipeline.release import published
+from workbench.publish.registry import current, refuse_a_lost_registry
+from workbench.store.opening import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workbench.make.request import Request
+    from workbench.site import Site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One cell: the target in words, its state, and what there is to say of it (a filename, a reason)."""
+
+    target: str
+    state: Literal["published", "built", "to build", "left out"]
+    what: str
+
+
+def matrix(request: Request, site: Site) -> tuple[Cell, ...]:
+    """Return a cell for each target that the request's axes span. Raises what planning raises."""
+    wanted, left_out = plans(request, site)
+    store = open_store(site)
+    registry = current(store)
+    refuse_a_lost_registry(store, registry)
+    cells = []
+    for plan in wanted:
+        wheel = published(plan, registry)
+        built = find_built(plan, site)
+        if wheel:
+            cells.append(Cell(target=str(plan.target), state="published", what=wheel.filename))
+        elif built:
+            cells.append(Cell(target=str(plan.target), state="built", what=built.name))
+        else:
+            cells.append(
+                Cell(target=str(plan.target), state="to build", what=f"by {plan.builder}: {plan.why}")
+            )
+    cells += [Cell(target=str(out.target), state="left out", what=out.reason) for out in left_out]
+    return tuple(cells)
+
+
+def report(cells: Sequence[Cell], *, json: bool) -> None:
+    """Print the cells."""
+    if json:
+        console.answer_json([asdict(cell) for cell in cells])
+    else:
+        console.answer_table(
+            ("target", "state", ""), [(cell.target, cell.state, cell.what) for cell in cells]
+        )

@@ -1,0 +1,93 @@
+"""``repair``: wheels made portable, with what that took."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from workbench import console
+from workbench.errors import RepairFailed, UsageError
+from workbench.evidence import notes as built
+from workbench.files import expect_file
+from workbench.make.verification import arch_of, python_of
+from workbench.plan.conditions import values_for
+from workbench.plan.target import Target
+from workbench.recipe.load import load, names
+from workbench.repair.repair import Repaired, repair
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workbench.evidence.notes import Built
+    from workbench.site import Site
+
+
+def repair_wheels(wheels: Sequence[Path], site: Site, *, dry_run: bool = False) -> tuple[Repaired, ...]:
+    """Repair wheels into ``wheels/`` with their recipes' excludes; with `dry_run` only say what that would make.
+
+    Raises UsageError without a wheel or for a path that is no file, RepairFailed, RecipeError.
+    """
+    if not wheels:
+        raise UsageError("name the wheels: wheels/*.whl")
+    for wheel in wheels:
+        expect_file(wheel)
+    if not dry_run:
+        return tuple(_repair(wheel, site, site.wheels) for wheel in wheels)
+    with TemporaryDirectory(prefix="workbench-repair-") as scratch:
+        made = [_repair(wheel, site, Path(scratch)) for wheel in wheels]
+        return tuple(replace(each, path=site.wheels / each.path.name) for each in made)
+
+
+def _repair(wheel: Path, site: Site, into: Path) -> Repaired:
+    try:
+        name, *_ = parse_wheel_filename(wheel.name)
+    except InvalidWheelFilename as error:
+        raise RepairFailed(f"{wheel}: {error}") from error
+    known = built.recall(wheel)
+    exclude: tuple[str, ...] = ()
+    if name in names(site.recipes):
+        exclude = values_for(load(site.recipes, name).repair_exclude, _target(wheel, known))
+    with console.step(f"repair {wheel.name}") as at:
+        repaired = repair(wheel, into, exclude=exclude, glibc_ceiling=site.settings.glibc)
+        at.outcome = repaired.policy
+    if known:
+        built.keep(
+            repaired.path,
+            build_key=known.build_key,
+            gpu=known.gpu,
+            facts=known.facts,
+            log=built.log_of(wheel),
+        )
+    return repaired
+
+
+def _target(wheel: Path, known: Built | None) -> Target:
+    """Return what a wheel was built for, as its filename and what is known of its build say."""
+    return Target(
+        python=python_of(wheel.name),
+        arch=arch_of(wheel.name),
+        compute=known.facts.compute if known else "cpu",
+        torch=known.facts.torch if known else None,
+        variant=known.facts.variant if known else None,
+    )
+
+
+def report(repaired: Sequence[Repaired], *, dry_run: bool, json: bool) -> None:
+    """Print what repair did to each wheel, or would do."""
+    if json:
+        console.answer_json([each.as_dict() for each in repaired])
+        return
+    for each in repaired:
+        facts = [
+            ("policy", each.policy),
+            ("grafted", ", ".join(each.grafted) or "nothing"),
+            ("excluded", ", ".join(each.excluded) or "nothing"),
+            ("rpaths added", ", ".join(each.rpaths_added) or "none"),
+            ("rpaths removed", ", ".join(each.rpaths_removed) or "none"),
+            *(("in the way", str(limit)) for limit in each.limits),
+        ]
+        console.answer_summary(f"{'would write ' if dry_run else ''}{each.path}", facts)

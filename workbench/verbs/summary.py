@@ -1,0 +1,81 @@
+"""What verbs say alike: what a wheel is and the line that installs exactly it; what a package is made from."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from packaging.utils import parse_wheel_filename
+
+from workbench import console
+from workbench.index.install import for_shell, pinned
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from workbench.plan.plan import Plan
+    from workbench.recipe.model import Source
+    from workbench.registry.model import PublishedWheel
+    from workbench.site import Site
+
+TRY_OUT = "http://127.0.0.1:8000"
+"""Where ``invoke serve`` serves, unless told otherwise."""
+
+
+def tags_of(filename: str) -> str:
+    """Return a wheel's tags as one line."""
+    *_, tags = parse_wheel_filename(filename)
+    return ", ".join(sorted(map(str, tags)))
+
+
+def published_facts(wheel: PublishedWheel, site: Site) -> list[tuple[str, str]]:
+    """Return the lines of a published wheel's summary."""
+    return [
+        ("size", console.file_size(wheel.size)),
+        ("tags", tags_of(wheel.filename)),
+        ("sha256", wheel.sha256),
+        *_install_lines(wheel.filename, site.settings.public_url),
+    ]
+
+
+def _install_lines(filename: str, public_url: str | None) -> list[tuple[str, str]]:
+    name, version, _, _ = parse_wheel_filename(filename)
+    pin = for_shell(pinned(name, str(version)))
+    if public_url is None:
+        return [
+            ("serve", "invoke serve"),
+            ("install", f"pip install --index-url {TRY_OUT}/index/simple/ {pin}"),
+        ]
+    # there, unlike from 'invoke serve', pip finds nothing that the wheel requires and that is not published as well
+    index = f"{public_url}/index/simple/"
+    return [
+        ("uv", f"uv pip install --index {index} {pin}"),
+        ("pip", f"pip install --index-url {index} --no-deps {pin}"),
+    ]
+
+
+def source_facts(source: Source) -> dict[str, Any]:
+    """Return a source's plain form, for JSON: its kind, and what it pins."""
+    pins = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(source).items()}
+    return {"kind": type(source).__name__, **pins}
+
+
+def source_line(facts: Mapping[str, Any]) -> str:
+    """Return a source's plain form as one line."""
+    told = ", ".join(f"{key} {value}" for key, value in facts.items() if value and key != "kind")
+    return f"{facts['kind']}: {told}"
+
+
+def describe(plan: Plan) -> dict[str, Any]:
+    """Return a plan's plain form, for ``--dry-run`` and JSON."""
+    return {
+        "package": plan.recipe.name,
+        "version": str(plan.version),
+        "target": str(plan.target),
+        "builder": plan.builder,
+        "why": plan.why,
+        "source": source_facts(plan.source),
+        "patches": [patch.name for patch in plan.patches],
+        "build_key": plan.key,
+    }

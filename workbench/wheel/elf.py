@@ -1,0 +1,253 @@
+"""What a shared library says of itself, read as its bytes stream by: never a whole library in memory.
+
+The parsers ask for the header, the program headers, ``.dynamic`` and what that names. Linkers put the strings near
+the front, and ``patchelf`` puts them near ``.dynamic``, so one pass does for nearly every library.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from itertools import islice, takewhile
+from typing import TYPE_CHECKING
+
+from workbench.wheel.stream import BadBinary, Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from workbench.wheel.stream import Ranges
+
+_MAX_STRING = 16 << 10
+_MAX_STRINGS = 1 << 10
+_MAX_TABLE = 1 << 20
+"""Limits of what is captured, in bytes and counts. Real libraries stay a hundred times below them."""
+_MAX_VERSIONS = 64 << 10
+"""Bytes of the table of needed versions: its size is written nowhere that outlives ``strip``."""
+
+MACHINES = {
+    3: "i386",
+    21: "ppc64",
+    22: "s390",
+    40: "arm",
+    62: "x86_64",
+    183: "aarch64",
+    243: "riscv",
+    258: "loongarch",
+}
+"""The processors that Python runs on, by ``e_machine``."""
+
+_PT_LOAD, _PT_DYNAMIC = 1, 2
+_DT_NEEDED, _DT_STRTAB, _DT_STRSZ, _DT_SONAME, _DT_RPATH, _DT_RUNPATH = 1, 5, 10, 14, 15, 29
+_DT_VERNEED = 0x6FFFFFFE
+_NAMES = (_DT_NEEDED, _DT_SONAME, _DT_RPATH, _DT_RUNPATH)
+
+
+class BadElf(BadBinary):
+    """The file begins as an ELF file and does not go on as one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elf:
+    """An ELF file of a wheel.
+
+    `path` is the member. `machine` is a name of MACHINES, or ``EM_<number>`` for what no Python runs on (a
+    GPU's code, BPF). `rpath` and `runpath` are the entries of DT_RPATH and DT_RUNPATH. `versions` are the symbol
+    versions that it needs (``GLIBC_2.17``), by the library that it needs them of.
+    """
+
+    path: str
+    machine: str
+    bits: int
+    big_endian: bool = False
+    soname: str | None = None
+    needed: tuple[str, ...] = ()
+    rpath: tuple[str, ...] = ()
+    runpath: tuple[str, ...] = ()
+    versions: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def for_host(self) -> bool:
+        """Whether it is code for the processor that Python runs on, and not for a device."""
+        return self.machine in MACHINES.values()
+
+
+class ElfReader(Reader[Elf | None]):
+    """An observer of one member. Feed it the member from its beginning; see `again` at the end.
+
+    `finish` returns None for what is no ELF file, and raises BadElf.
+    """
+
+    def __init__(self, path: str, size: int) -> None:
+        super().__init__(_parse(path, size), error=BadElf)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dynamic:
+    """The dynamic section of an ELF file: tags with their values, in order, and where the file has its strings.
+
+    `strings` is an offset and a size in the file, None where there is no string table.
+    """
+
+    machine: str
+    bits: int
+    order: str
+    pairs: tuple[tuple[int, int], ...]
+    strings: tuple[int, int] | None
+    versions: int | None
+
+
+def parse_dynamic(size: int) -> Generator[Ranges, tuple[bytes, ...], Dynamic | None]:
+    """Parse a file of `size` bytes up to its dynamic section; None for what is no ELF file. Raises BadElf."""
+    (magic,) = yield ((0, min(size, 4)),)
+    if magic != b"\x7fELF":
+        return None
+    (ident,) = yield (_within(size, 0, 20),)
+    if ident[4] not in _LAYOUTS or ident[5] not in _ORDERS:
+        raise BadElf("its class or byte order is none that there is")
+    layout, order = _LAYOUTS[ident[4]], _ORDERS[ident[5]]
+    (number,) = struct.unpack_from(f"{order}H", ident, 18)
+    (header,) = yield (_within(size, 0, layout.header),)
+    (start,) = struct.unpack_from(f"{order}{layout.word}", header, layout.programs_offset)
+    each, count = struct.unpack_from(f"{order}2H", header, layout.programs_count)
+    (programs,) = yield (_within(size, start, each * count),)
+    segments = [_Segment(*layout.segment(order, programs, at * each)) for at in range(count)]
+    section = next((segment for segment in segments if segment.kind == _PT_DYNAMIC), None)
+    pairs: tuple[tuple[int, int], ...] = ()
+    if section is not None:
+        (table,) = yield (_within(size, section.offset, section.size),)
+        pairs = tuple(takewhile(lambda pair: pair[0], struct.iter_unpack(f"{order}2{layout.word}", table)))
+    values = dict(pairs)
+    strings = versions = None
+    if _DT_STRTAB in values and _DT_STRSZ in values:
+        strings = _file_offset(segments, values[_DT_STRTAB]), values[_DT_STRSZ]
+    if _DT_VERNEED in values:
+        versions = _file_offset(segments, values[_DT_VERNEED])
+    return Dynamic(
+        machine=MACHINES.get(number, f"EM_{number}"),
+        bits=layout.bits,
+        order=order,
+        pairs=pairs,
+        strings=strings,
+        versions=versions,
+    )
+
+
+def _parse(path: str, size: int) -> Generator[Ranges, tuple[bytes, ...], Elf | None]:
+    dynamic = yield from parse_dynamic(size)
+    if dynamic is None:
+        return None
+    named = [(tag, value) for tag, value in dynamic.pairs if tag in _NAMES]
+    names = _ranges(size, dynamic, [at for _, at in named])
+    table = () if dynamic.versions is None else (_version_table(size, dynamic.versions),)
+    texts = yield (*names, *table)
+    strings = [(tag, _string(text)) for (tag, _), text in zip(named, texts, strict=False)]
+    needs = _version_names(dynamic.order, b"".join(texts[len(names) :]))
+    texts = yield _ranges(size, dynamic, [at for each in needs for at in each])
+    spelled = map(_string, texts)
+    versions = {next(spelled): tuple(islice(spelled, len(each) - 1)) for each in needs}
+    found = {tag: [text for each, text in strings if each == tag] for tag in _NAMES}
+    return Elf(
+        path=path,
+        machine=dynamic.machine,
+        bits=dynamic.bits,
+        big_endian=dynamic.order == ">",
+        soname=next(iter(found[_DT_SONAME]), None),
+        needed=tuple(found[_DT_NEEDED]),
+        rpath=_entries(found[_DT_RPATH]),
+        runpath=_entries(found[_DT_RUNPATH]),
+        versions=versions,
+    )
+
+
+def _within(size: int, start: int, length: int) -> tuple[int, int]:
+    if length > _MAX_TABLE or start + length > size:
+        raise BadElf("its headers point outside the file, or are too large to be true")
+    return start, length
+
+
+def _ranges(size: int, dynamic: Dynamic, names: Sequence[int]) -> Ranges:
+    """Return where in the file names lie that are given by where they lie in the string table."""
+    if not names:
+        return ()
+    if dynamic.strings is None or len(names) > _MAX_STRINGS:
+        raise BadElf("its dynamic section has no string table, or more names than can be true")
+    base, end = dynamic.strings
+    if max(names) >= end:
+        raise BadElf("a name in its dynamic section lies outside the string table")
+    return tuple(_within(size, base + name, min(_MAX_STRING, end - name)) for name in names)
+
+
+def _version_table(size: int, at: int) -> tuple[int, int]:
+    return _within(size, at, max(0, min(_MAX_VERSIONS, size - at)))
+
+
+def _version_names(order: str, table: bytes) -> list[list[int]]:
+    """Return where the string table has what a table of needed versions names (LSB, "Symbol Versioning").
+
+    Each library stands before the versions that are needed of it.
+    """
+    names: list[list[int]] = []
+    at, following, total = 0, len(table), 0
+    while following:
+        _, count, library, first, following = struct.unpack_from(f"{order}2H3I", table, at)
+        names.append([library])
+        each = at + first
+        for _ in range(count):
+            _, _, _, name, step = struct.unpack_from(f"{order}I2H2I", table, each)
+            names[-1].append(name)
+            each += step
+        total += 1 + count
+        if total > _MAX_STRINGS:
+            raise BadElf("it needs more symbol versions than can be true")
+        at += following
+    return names
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    kind: int
+    offset: int
+    address: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layout:
+    """Where 32-bit and 64-bit files have what this reader wants."""
+
+    bits: int
+    header: int
+    word: str
+    programs_offset: int
+    programs_count: int
+    program: str
+
+    def segment(self, order: str, table: bytes, at: int) -> tuple[int, ...]:
+        return struct.unpack_from(order + self.program, table, at)
+
+
+_LAYOUTS = {
+    1: _Layout(bits=32, header=52, word="I", programs_offset=28, programs_count=42, program="3I4xI"),
+    2: _Layout(bits=64, header=64, word="Q", programs_offset=32, programs_count=54, program="I4x2Q8xQ"),
+}
+_ORDERS = {1: "<", 2: ">"}
+
+
+def _file_offset(segments: list[_Segment], address: int) -> int:
+    for segment in segments:
+        if segment.kind == _PT_LOAD and segment.address <= address < segment.address + segment.size:
+            return segment.offset + address - segment.address
+    raise BadElf("a table of its dynamic section lies in no segment")
+
+
+def _string(data: bytes) -> str:
+    text, end, _ = data.partition(b"\0")
+    if not end:
+        raise BadElf("a name in its dynamic section does not end")
+    return text.decode(errors="backslashreplace")
+
+
+def _entries(paths: list[str]) -> tuple[str, ...]:
+    # an empty list, which patchelf leaves behind, is no entry; an empty entry is the working directory
+    return tuple(entry for path in paths if path for entry in path.split(":"))

@@ -1,0 +1,254 @@
+"""What is in anybody's wheel, on disk or on a web server: its libraries, what they need, and their GPU code."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from packaging.metadata import parse_email
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from workbench.console import file_size
+from workbench.errors import UsageError
+from workbench.url import mask
+from workbench.wheel.remote import RemoteFile, open_url
+from workbench.wheel.stream import BadBinary
+from workbench.wheel.wheel import Library, data_offset, read_libraries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from workbench.wheel.fatbin import GpuCode
+
+_TORCH = re.compile(r"lib(?:torch|c10)\w*\.so")
+_TORCH_REQUIREMENT = re.compile(r"torch\b(?!-)", re.IGNORECASE)
+_NUMBERED = re.compile(r"(?P<family>GLIBC|GLIBCXX|CXXABI)_(?P<number>\d+(?:\.\d+)*)")
+
+_SYSTEM = re.compile(r"(?:ld-linux|lib(?:c|m|dl|rt|pthread|stdc\+\+|gcc_s|util)\.so)\b.*")
+"""Libraries that every Linux has, and that say nothing about a wheel."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """What was found in a wheel.
+
+    `where` is the path or the URL as given, `size` the wheel's bytes and `fetched` those of them that were read from
+    a server, None for a file. `requires_dist` are as METADATA has them. `libraries` are in the order of the wheel.
+    """
+
+    where: str
+    filename: str
+    size: int
+    fetched: int | None
+    name: str
+    version: str
+    tags: tuple[str, ...]
+    requires_python: str | None
+    requires_dist: tuple[str, ...]
+    libraries: tuple[Library, ...]
+
+    @property
+    def gpu_architectures(self) -> tuple[str, ...]:
+        """The architectures for which it has code that a GPU can come to run, each once."""
+        loadable = {
+            each for library in self.libraries if library.gpu_code for each in library.gpu_code.loadable
+        }
+        return tuple(map(str, sorted(loadable)))
+
+    @property
+    def floors(self) -> dict[str, str]:
+        """The newest version needed of each family: ``GLIBC`` → ``2.34``, and ``GLIBCXX`` and ``CXXABI``."""
+        return _floors(self.libraries)
+
+    @property
+    def cxx_abis(self) -> tuple[str, ...]:
+        """The C++ ABIs that its libraries speak, where their symbols tell."""
+        return tuple(sorted({library.cxx_abi for library in self.libraries if library.cxx_abi}))
+
+    @property
+    def torch_libraries(self) -> tuple[str, ...]:
+        """The libraries of PyTorch that it is linked to."""
+        return tuple(name for name in self.needed if _TORCH.fullmatch(name))
+
+    @property
+    def torch_requirement(self) -> str | None:
+        """The requirement on torch in METADATA: which versions it goes with."""
+        return next((each for each in self.requires_dist if _TORCH_REQUIREMENT.match(each)), None)
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The libraries that it needs and does not bring itself, by name."""
+        own = {library.path.rpartition("/")[2] for library in self.libraries}
+        own |= {library.elf.soname for library in self.libraries if library.elf and library.elf.soname}
+        needed = {name for library in self.libraries if library.elf for name in library.elf.needed}
+        return tuple(sorted(needed - own))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plain form, for JSON."""
+        return {
+            "where": self.where,
+            "filename": self.filename,
+            "size": self.size,
+            "fetched": self.fetched,
+            "name": self.name,
+            "version": self.version,
+            "tags": list(self.tags),
+            "requires_python": self.requires_python,
+            "requires_dist": list(self.requires_dist),
+            "floors": self.floors,
+            "cxx_abis": list(self.cxx_abis),
+            "torch": {"requires": self.torch_requirement, "linked_to": list(self.torch_libraries)},
+            "gpu_architectures": list(self.gpu_architectures),
+            "needed": list(self.needed),
+            "libraries": [_plain(library) for library in self.libraries],
+        }
+
+
+def inspect(where: str) -> Inspection:
+    """Look into the wheel at a path or an http(s) URL.
+
+    Of a wheel on a server that serves byte ranges only the central directory, METADATA and the members that may be
+    binaries are fetched. Raises UsageError for what is no wheel, and SourceError for what the network does.
+    """
+    filename = unquote(urlsplit(where).path).rpartition("/")[2] if _is_url(where) else Path(where).name
+    try:
+        name, version, _, tags = parse_wheel_filename(filename)
+    except InvalidWheelFilename as error:
+        raise UsageError(f"{mask(where)}: {error}") from error
+    try:
+        with _open(where) as file, zipfile.ZipFile(file) as archive:
+            text = _metadata(archive, file)
+            libraries = tuple(read_libraries(archive, file))
+            size = file.seek(0, 2)
+            fetched = _fetched(file)
+    except (zipfile.BadZipFile, BadBinary) as error:
+        raise UsageError(f"{mask(where)}: not a whole wheel: {error}") from error
+    raw, _ = parse_email(text)
+    return Inspection(
+        where=mask(where),
+        filename=filename,
+        size=size,
+        fetched=fetched,
+        name=name,
+        version=str(version),
+        tags=tuple(sorted(map(str, tags))),
+        requires_python=raw.get("requires_python"),
+        requires_dist=tuple(raw.get("requires_dist", ())),
+        libraries=libraries,
+    )
+
+
+def summary(found: Inspection) -> tuple[tuple[str, str], ...]:
+    """Return what a person wants to know first, as names and texts."""
+    floors = ", ".join(f"{family} {number}" for family, number in found.floors.items())
+    linked = ", ".join(found.torch_libraries)
+    size = file_size(found.size)
+    if found.fetched is not None:
+        size += f", {file_size(found.fetched)} of it fetched"
+    return (
+        ("size", size),
+        ("tags", ", ".join(found.tags)),
+        ("python", found.requires_python or "any"),
+        ("requires", ", ".join(found.requires_dist) or "nothing"),
+        ("GPU code", ", ".join(found.gpu_architectures) or "none that is loaded"),
+        ("needs at least", floors or "no versioned symbol"),
+        ("C++ ABI", ", ".join(found.cxx_abis) or "no symbol tells"),
+        (
+            "torch",
+            f"{found.torch_requirement or 'not required'}; {f'linked to {linked}' if linked else 'not linked'}",
+        ),
+        ("libraries needed", ", ".join(found.needed) or "none"),
+    )
+
+
+def library_rows(found: Inspection) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Return columns and rows, a row for each library, the largest first."""
+    columns = ("library", "size", "GPU code", "needs", "glibc")
+    ordered = sorted(found.libraries, key=lambda library: -library.size)
+    return columns, tuple(
+        (
+            library.path,
+            file_size(library.size),
+            "; ".join(library.faults) or _code(library.gpu_code),
+            ", ".join(name for name in _needs(library) if not _SYSTEM.fullmatch(name)),
+            _floors((library,)).get("GLIBC", ""),
+        )
+        for library in ordered
+    )
+
+
+def _is_url(where: str) -> bool:
+    return where.startswith(("http://", "https://"))
+
+
+@contextmanager
+def _open(where: str) -> Iterator[IO[bytes]]:
+    if _is_url(where):
+        with open_url(where) as remote:
+            yield remote
+        return
+    path = Path(where)
+    if not path.is_file():
+        raise UsageError(f"{where}: no such file")
+    with path.open("rb") as file:
+        yield file
+
+
+def _fetched(file: IO[bytes]) -> int | None:
+    remote = file.raw if isinstance(file, io.BufferedReader) else None
+    return remote.fetched if isinstance(remote, RemoteFile) else None
+
+
+def _metadata(archive: zipfile.ZipFile, file: IO[bytes]) -> bytes:
+    names = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+    if not names:
+        return b""
+    data_offset(file, archive.getinfo(names[0]))  # zipfile's own word for one that is not there is no help
+    return archive.read(names[0])
+
+
+def _needs(library: Library) -> tuple[str, ...]:
+    return library.elf.needed if library.elf else ()
+
+
+def _floors(libraries: tuple[Library, ...]) -> dict[str, str]:
+    newest: dict[str, tuple[int, ...]] = {}
+    for library in libraries:
+        for versions in library.elf.versions.values() if library.elf else ():
+            for match in filter(None, map(_NUMBERED.fullmatch, versions)):
+                number = tuple(map(int, match["number"].split(".")))
+                newest[match["family"]] = max(newest.get(match["family"], ()), number)
+    return {family: ".".join(map(str, newest[family])) for family in sorted(newest)}
+
+
+def _code(code: GpuCode | None) -> str:
+    if code is None:
+        return ""
+    parts = []
+    for place, label in (("linked", ""), ("embedded", "loaded by itself: "), ("relocatable", "not linked: ")):
+        names = " ".join(str(each.architecture) for each in code.codes if each.place == place)
+        if names:
+            parts.append(f"{label}{names}")
+    return "; ".join(parts)
+
+
+def _plain(library: Library) -> dict[str, Any]:
+    elf = library.elf
+    return {
+        "path": library.path,
+        "size": library.size,
+        "compressed": library.compressed,
+        "machine": elf.machine if elf else None,
+        "needed": list(_needs(library)),
+        "rpath": [*elf.rpath, *elf.runpath] if elf else [],
+        "floors": _floors((library,)),
+        "cxx_abi": library.cxx_abi,
+        "gpu_code": library.gpu_code.as_dict() if library.gpu_code else None,
+        "faults": list(library.faults),
+    }
