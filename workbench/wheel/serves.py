@@ -1,0 +1,159 @@
+"""Whom a wheel serves: which Pythons on which machines may install it, by its tags and its Requires-Python.
+
+This is the one answer to that question. `packaging.tags` says which tags a Python accepts (PEP 425, 600); what it
+cannot be asked, the platform tags of a machine that is only described, is spelled here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.tags import Tag, compatible_tags, cpython_tags
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from workbench.plan.target import this_arch, this_python
+from workbench.recipe.model import ARCHITECTURES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PYTHONS = (*(f"3.{minor}" for minor in range(8, 21)), *(f"3.{minor}t" for minor in range(13, 21)))
+"""The Pythons that a wheel may be tried with, in the order of preference. uv makes environments from 3.8 on."""
+
+_PYTHON = re.compile(r"(3\.\d+)(\.\d+)?(t?)")
+_LEGACY = {5: "manylinux1", 12: "manylinux2010", 17: "manylinux2014"}
+"""The older names of platform tags, by the minor version of their glibc (PEP 600)."""
+
+_OLDEST_GLIBC = {"x86_64": 5}
+"""The minor version of the oldest glibc that there is a tag for; 17 for every other architecture."""
+
+_NEWEST_RELEASE = 99
+"""A Z of X.Y.Z that no Python reaches."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """A Python on a machine, this one or one that is described.
+
+    `python` is ``3.12``, ``3.13t`` where it is free-threaded, or an exact ``3.12.4``. `arch` is ``uname -m``'s word,
+    `glibc` its C library's version (``2.39``).
+    """
+
+    python: str
+    arch: str
+    glibc: str
+
+    @classmethod
+    def here(cls, python: str = "") -> Machine:
+        """Return this machine with one of its Pythons, the workbench's own unless another is named."""
+        return cls(python=python or this_python(), arch=this_arch(), glibc=this_glibc())
+
+
+def this_glibc() -> str:
+    """Return the version of this machine's C library, ``2.36``; ``0`` where that is not glibc."""
+    try:
+        name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
+    except (OSError, ValueError):
+        return "0"
+    return version if name == "glibc" else "0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audience:
+    """Whom a wheel serves: its `tags`, and the Pythons that its Requires-Python admits, None for all."""
+
+    tags: frozenset[Tag]
+    requires_python: SpecifierSet | None = None
+
+    @classmethod
+    @lru_cache(maxsize=4096)
+    def of(cls, filename: str, requires_python: str | None = None) -> Audience:
+        """Return whom a wheel serves; `requires_python` is as its METADATA has it.
+
+        A filename that installers do not read, such as one with a variant label, serves nobody. A Requires-Python
+        that is not valid counts as none, as it does in pip.
+        """
+        try:
+            tags = parse_wheel_filename(filename)[3]
+            specifiers = SpecifierSet(requires_python) if requires_python else None
+        except InvalidWheelFilename:
+            return cls(tags=frozenset())
+        except InvalidSpecifier:
+            specifiers = None
+        return cls(tags=tags, requires_python=specifiers)
+
+    def serves(self, machine: Machine) -> bool:
+        """Say whether an installer takes the wheel for a Python on a machine."""
+        platforms = {tag.platform for tag in self.tags} & _platforms(machine.arch, machine.glibc)
+        accepted = _accepted(machine.python, frozenset(platforms))
+        return not self.tags.isdisjoint(accepted) and self._admits(machine.python)
+
+    def pythons(self, arch: str, glibc: str) -> tuple[str, ...]:
+        """Return those of `PYTHONS` that the wheel serves on a machine."""
+        return tuple(each for each in PYTHONS if self.serves(Machine(python=each, arch=arch, glibc=glibc)))
+
+    @property
+    def architectures(self) -> tuple[str, ...]:
+        """The architectures that it has Linux platform tags for; both for a wheel that takes any platform."""
+        platforms = [tag.platform for tag in self.tags]
+        return tuple(
+            arch
+            for arch in ARCHITECTURES
+            if any(each == "any" or re.fullmatch(rf"(many|musl)?linux\w*_{arch}", each) for each in platforms)
+        )
+
+    @property
+    def any_platform(self) -> bool:
+        """Whether it takes any platform: nothing in it is compiled."""
+        return any(tag.platform == "any" for tag in self.tags)
+
+    def _admits(self, python: str) -> bool:
+        if self.requires_python is None:
+            return True
+        version, release, _ = _parts(python)
+        # of a Python that is named by X.Y alone, one release that is admitted is enough
+        releases = (release,) if release else (".0", f".{_NEWEST_RELEASE}")
+        return any(self.requires_python.contains(f"{version}{each}", prereleases=True) for each in releases)
+
+
+def _parts(python: str) -> tuple[str, str, str]:
+    """Split ``3.13.4t`` into ``3.13``, ``.4`` and ``t``."""
+    match = _PYTHON.fullmatch(python)
+    if match is None:
+        raise ValueError(f"{python!r} is not a Python: 3.12, 3.13t")
+    return match[1], match[2] or "", match[3]
+
+
+@lru_cache(maxsize=1024)
+def _accepted(python: str, platforms: frozenset[str]) -> frozenset[Tag]:
+    """Return the tags that a Python accepts, of those with some platforms and of those that take any."""
+    version, _, threads = _parts(python)
+    minor = int(version.partition(".")[2])
+    name = f"cp3{minor}"
+    among = sorted(platforms) or ["none"]  # packaging takes an empty list for this machine's own
+    return frozenset(
+        (
+            *cpython_tags(python_version=(3, minor), abis=[f"{name}{threads}"], platforms=among),
+            *compatible_tags(python_version=(3, minor), interpreter=name, platforms=among),
+        )
+    )
+
+
+@lru_cache(maxsize=64)
+def _platforms(arch: str, glibc: str) -> frozenset[str]:
+    """Return the platform tags that a machine with a glibc accepts, ``any`` aside (PEP 600)."""
+
+    def spelled() -> Iterator[str]:
+        yield f"linux_{arch}"
+        newest = int(glibc.removeprefix("2.")) if glibc.startswith("2.") else -1
+        for minor in range(_OLDEST_GLIBC.get(arch, 17), newest + 1):
+            yield f"manylinux_2_{minor}_{arch}"
+            if minor in _LEGACY:
+                yield f"{_LEGACY[minor]}_{arch}"
+
+    return frozenset(spelled())
