@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import random
 import re
 import struct
 import subprocess
@@ -139,6 +140,44 @@ def test_zip64_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_zip64_with_data_descriptors_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 10)
     assert findings(with_descriptors(tmp_path / NAME)) == ()
+
+
+def generated(path: Path, seed: int) -> Path:
+    """Write an archive of a few members of whatever kind: stored, deflated, described after, wide, empty, folders."""
+    choose = random.Random(seed)  # noqa: S311 - repeatable
+    with path.open("wb") if seed % 2 else Unseekable(path) as stream, zipfile.ZipFile(stream, "w") as out:
+        for number in range(choose.randrange(1, 9)):
+            name = f"{'n' * choose.choice((1, 1, 40, 90))}{number}{choose.choice(('', '/', '.py', 'é.so'))}"
+            content = b"" if name.endswith("/") else choose.randbytes(choose.choice((0, 1, 30, 200))) * 2
+            member = zipfile.ZipInfo(name, date_time=(2026, 11, 28, 12, 0, 0))
+            member.compress_type = choose.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
+            with out.open(member, "w", force_zip64=choose.random() < 0.3) as file:
+                file.write(content)
+        out.comment = b"made" * choose.randrange(2)
+    return path
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_read_is_what_zipfile_reads_whatever_the_size_of_the_buffer(
+    tmp_path: Path, seed: int
+) -> None:
+    path = generated(tmp_path / NAME, seed)
+    with zipfile.ZipFile(path) as plain:
+        expected = {
+            name: None if name.endswith("/") else hashlib.sha256(plain.read(name)).digest()
+            for name in plain.namelist()
+        }
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    for chunk in range(1, path.stat().st_size + 2, 1 if path.stat().st_size < 1000 else 3):
+        contents = archive.read(path, chunk=chunk)
+        assert contents.findings == (), chunk
+        assert {member.name: member.digest for member in contents.members} == expected, chunk
+        assert contents.sha256 == sha256, chunk
+
+
+def test_a_wheel_of_many_members_is_sound(tmp_path: Path) -> None:
+    """Local headers lie across every boundary of what is read at a time."""
+    assert findings(good(tmp_path, payload={f"demo/{number}.py": b"" for number in range(5_000)})) == ()
 
 
 def test_folders_and_a_comment_do_no_harm(tmp_path: Path) -> None:

@@ -94,10 +94,13 @@ class Contents:
     findings: tuple[Finding, ...]
 
 
-def read(path: Path, *, progress: Callable[[int], None] | None = None) -> Contents:
-    """Pass over the wheel at `path`. `progress` is called with counts of bytes read. Raises OSError only."""
+def read(path: Path, *, progress: Callable[[int], None] | None = None, chunk: int = _READ) -> Contents:
+    """Pass over the wheel at `path`, `chunk` bytes at a time. `progress` is called with counts of bytes read.
+
+    Raises OSError only.
+    """
     with path.open("rb", buffering=0) as file:
-        walk = _Walk(path, _Tape(file, progress))
+        walk = _Walk(path, _Tape(file, progress, chunk))
         directory = None
         try:
             directory = read_directory(file)
@@ -143,10 +146,10 @@ class _Damaged(ValueError):
 class _Tape:
     """A file from its first byte to its last: each is read once, and hashed as it is read."""
 
-    def __init__(self, file: FileIO, progress: Callable[[int], None] | None) -> None:
+    def __init__(self, file: FileIO, progress: Callable[[int], None] | None, chunk: int) -> None:
         self._file = file
         self._progress = progress
-        self._buffer = memoryview(bytearray(_READ))
+        self._buffer = memoryview(bytearray(chunk))
         self._ready = self._buffer[:0]
         self._sha256 = hashlib.sha256()
         self._read = 0
@@ -165,7 +168,10 @@ class _Tape:
 
     def take(self, count: int) -> bytes:
         """Take `count` bytes; fewer where the file ends."""
-        return b"".join(self.pieces(count))
+        taken = bytearray()
+        for piece in self.pieces(count):  # not joined at the end: by then the buffer has been filled again
+            taken += piece
+        return bytes(taken)
 
     def skip_to(self, position: int) -> None:
         """Take what lies before `position`."""
