@@ -21,8 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from workbench.builders.build import build
 from workbench.builders.workplace import Workplace
-from workbench.plan.plan import plan
-from workbench.plan.target import Target, this_python
+from workbench.make.assign import assign
+from workbench.plan.draft import drafts
+from workbench.plan.target import Target, this_arch, this_python
 from workbench.recipe.model import LocalFolder, Recipe, Sdist
 from workbench.site import CHECKOUT, Site
 from workbench.toolchain.cuda import lay_out
@@ -45,7 +46,8 @@ def measure(name: str, arch: str, site: Site) -> Measured:
         name=name, version="1.0", description="a sample", source=Sdist(sha256="0" * 64), compute=("cu13*",)
     )
     target = Target(python=this_python(), arch=arch, compute=COMPUTE, gpu=("sm_121",))
-    ((planned,), _) = plan(recipe, (), (target,), source=LocalFolder(path=CHECKOUT / "examples" / name))
+    ((draft,), _) = drafts(recipe, (), (target,), source=LocalFolder(path=CHECKOUT / "examples" / name))
+    planned = assign(draft, "host" if arch == this_arch() else "cross", site)
     start, before = time.monotonic(), os.times()
     place = Workplace.of(planned, site)
     with place.opened(site):

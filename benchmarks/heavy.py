@@ -128,7 +128,8 @@ def main() -> None:
     for word in asked.names:
         name, _, variant = word.partition(":")
         axes = Axes(arch=asked.arch, compute=COMPUTE, torch=asked.torch, gpu=asked.gpu, variant=variant)
-        planned, left_out = plans(Request(name=name, axes=axes, source_dir=asked.source_dir), site)
+        found = plans(Request(name=name, axes=axes, source_dir=asked.source_dir), site)
+        planned, left_out = found.plans, found.left_out
         wanted += planned
         for out in left_out:
             print(f"{name} {out.target} is left out: {out.reason}", flush=True)

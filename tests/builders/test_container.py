@@ -9,7 +9,7 @@ import pytest
 
 from tests.builders import test_host
 from tests.builders.raw import built
-from tests.builders.test_host import CUDA, environment, planned
+from tests.builders.test_host import CUDA, environment, plan_of
 from workbench.builders import container
 from workbench.container.cibw import CUDA_HOME, Build
 from workbench.container.engine import Cuda, Engine
@@ -39,7 +39,7 @@ def test_a_recipe_adds_to_the_tools_whoever_builds(
     (site.root / "workbench.yaml").write_text(f"cuda: {{cu130: {toolkit}}}\n")
     site = Site(site.root)
     monkeypatch.setattr(test_host, "RECIPE", dataclasses.replace(test_host.RECIPE, environment={**RECIPES}))
-    plan = planned(tmp_path, CUDA)
+    plan = plan_of(tmp_path, CUDA)
     here = environment(built(plan, site, jobs=3))
 
     builds: list[Build] = []

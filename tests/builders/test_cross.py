@@ -11,9 +11,9 @@ import pytest
 from packaging.version import Version
 
 from tests.builders.raw import built
+from tests.plans import planned
 from workbench.environment import Environment
 from workbench.errors import BuildFailed, ToolchainError
-from workbench.plan.plan import Plan, plan
 from workbench.plan.target import Target, this_python
 from workbench.process import run
 from workbench.recipe.model import LocalFolder, Recipe, Sdist
@@ -24,6 +24,8 @@ from workbench.toolchain.emulated import emulated_python
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from workbench.plan.plan import Plan
 
 EXTENSION = """\
 #include <Python.h>
@@ -103,7 +105,7 @@ def write(folder: Path, files: dict[str, str], *, arch: str = "aarch64") -> Path
     return folder
 
 
-def planned(source: Path, *, arch: str = "aarch64", compute: str = "cpu", gpu: tuple[str, ...] = ()) -> Plan:
+def plan_of(source: Path, *, arch: str = "aarch64", compute: str = "cpu", gpu: tuple[str, ...] = ()) -> Plan:
     name = source.name
     version = "1.0"
     recipe = Recipe(
@@ -114,7 +116,7 @@ def planned(source: Path, *, arch: str = "aarch64", compute: str = "cpu", gpu: t
         compute=(compute,),
     )
     target = Target(python=this_python(), arch=arch, compute=compute, gpu=gpu)
-    ((made,), _) = plan(recipe, (), (target,), source=LocalFolder(path=source))
+    made = planned(recipe, target, source=LocalFolder(path=source))
     assert made.version == Version(version)
     return made
 
@@ -137,7 +139,7 @@ def machines(wheel: Path, into: Path) -> set[str]:
 def test_each_build_system_makes_a_wheel_for_aarch64(
     files: dict[str, str], site: Site, tmp_path: Path
 ) -> None:
-    wheel = built(planned(write(tmp_path / "small", files)), site)
+    wheel = built(plan_of(write(tmp_path / "small", files)), site)
     tag = f"cp{this_python().replace('.', '')}"
     assert wheel.name == f"small-1.0-{tag}-{tag}-linux_aarch64.whl"
     assert machines(wheel, tmp_path / "unpacked") == {"AArch64"}
@@ -189,14 +191,14 @@ def test_a_build_that_runs_this_machines_compiler_is_refused(site: Site, tmp_pat
     )
     source = write(tmp_path / "small", {**SETUPTOOLS, "setup.py": setup})
     with pytest.raises(BuildFailed, match=r"it made pkg/helper.so, not for aarch64") as caught:
-        built(planned(source), site)
+        built(plan_of(source), site)
     assert "The tree is kept: " in str(caught.value)
 
 
 def test_a_gpu_that_the_toolkit_does_not_know_stops_the_build(site: Site, tmp_path: Path) -> None:
     source = write(tmp_path / "small", SETUPTOOLS)
     with pytest.raises(ToolchainError, match=r"cannot compile for sm_107: .* cu134"):
-        built(planned(source, arch="x86_64", compute="cu130", gpu=("sm_107",)), site)
+        built(plan_of(source, arch="x86_64", compute="cu130", gpu=("sm_107",)), site)
 
 
 @pytest.mark.parametrize("arch", ["x86_64", "aarch64"])
@@ -204,7 +206,7 @@ def test_a_gpu_that_the_toolkit_does_not_know_stops_the_build(site: Site, tmp_pa
 def test_the_cuda_samples_are_built_here_for_both(name: str, arch: str, site: Site, tmp_path: Path) -> None:
     source = tmp_path / name
     shutil.copytree(CHECKOUT / "examples" / name, source)
-    wheel = built(planned(source, arch=arch, compute="cu130", gpu=("sm_121",)), site)
+    wheel = built(plan_of(source, arch=arch, compute="cu130", gpu=("sm_121",)), site)
     assert wheel.name.endswith(f"-linux_{arch}.whl")
     unpacked = tmp_path / "unpacked"
     assert machines(wheel, unpacked) == {
@@ -236,7 +238,7 @@ def test_a_wheel_that_may_need_no_new_glibc_gets_an_older_compiler(site: Site, t
     code = (source / "small.c").read_text()
     use = "#include <math.h>\n#include <pthread.h>\nvoid *used[] = {hypotf, pthread_create};\n"
     (source / "small.c").write_text(use + code)
-    wheel = built(replace(planned(source), glibc="2.31"), site)
+    wheel = built(replace(plan_of(source), glibc="2.31"), site)
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "unpacked")
     (library,) = (tmp_path / "unpacked").glob("small*.so")
@@ -247,9 +249,9 @@ def test_a_wheel_that_may_need_no_new_glibc_gets_an_older_compiler(site: Site, t
 @pytest.mark.needs("qemu-aarch64-static")
 def test_what_is_cross_built_runs_on_the_target(site: Site, tmp_path: Path) -> None:
     python = emulated_python(this_python(), "aarch64", cache=site.cache)
-    small = built(planned(write(tmp_path / "small", SETUPTOOLS)), site)
+    small = built(plan_of(write(tmp_path / "small", SETUPTOOLS)), site)
     sample = shutil.copytree(CHECKOUT / "examples" / "cuda-kernel", tmp_path / "cuda-kernel")
-    kernel = built(planned(sample, compute="cu130", gpu=("sm_121",)), site)
+    kernel = built(plan_of(sample, compute="cu130", gpu=("sm_121",)), site)
     packages = tmp_path / "packages"
     python.install([small, kernel], packages)
     code = (

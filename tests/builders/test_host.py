@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.builders.raw import built
+from tests.plans import planned
 from workbench.errors import BuildFailed, ToolchainError, WorkbenchError
-from workbench.plan.plan import plan
 from workbench.plan.target import Target, this_arch, this_python
 from workbench.recipe.model import LocalFolder, Recipe, Sdist
 from workbench.toolchain.cuda import lay_out
@@ -54,7 +54,7 @@ HERE = Target(python=this_python(), arch=this_arch())
 CUDA = Target(python=this_python(), arch=this_arch(), compute="cu130", gpu=("sm_121",))
 
 
-def planned(
+def plan_of(
     tmp_path: Path, target: Target = HERE, *, before: str = "pass", requires: tuple[str, ...] = ()
 ) -> Plan:
     """Plan a package of which the backend does something before it makes its wheel."""
@@ -62,8 +62,7 @@ def planned(
     source.mkdir()
     (source / "pyproject.toml").write_text(PROJECT.format(requires=list(requires)))
     (source / "backend.py").write_text(BACKEND.format(before=before))
-    ((made,), _) = plan(RECIPE, (), [target], source=LocalFolder(path=source))
-    return made
+    return planned(RECIPE, target, source=LocalFolder(path=source))
 
 
 def environment(wheel: Path) -> dict[str, str]:
@@ -103,7 +102,7 @@ def test_what_a_shell_tells_compilers_decides_no_wheel(
     for name in LEAKS:
         monkeypatch.setenv(name, "leak")
     monkeypatch.setenv("HTTPS_PROXY_OF_MINE", "kept")
-    told = environment(built(planned(tmp_path), site))
+    told = environment(built(plan_of(tmp_path), site))
     assert told["CFLAGS"] == "-DRECIPE"
     assert told["HTTPS_PROXY_OF_MINE"] == "kept"
     assert [name for name in LEAKS if told.get(name) == "leak"] == []
@@ -113,7 +112,7 @@ def test_versions_are_compared_and_not_how_they_are_written(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(f"{__name__}.RECIPE", dataclasses.replace(RECIPE, version="v1.00"))
-    assert built(planned(tmp_path), site).name == "told-1.0-py3-none-any.whl"
+    assert built(plan_of(tmp_path), site).name == "told-1.0-py3-none-any.whl"
 
 
 def failure(wanted: Plan, site: Site) -> WorkbenchError:
@@ -123,13 +122,13 @@ def failure(wanted: Plan, site: Site) -> WorkbenchError:
 
 
 def test_a_full_disk_is_not_the_packages_fault(site: Site, tmp_path: Path) -> None:
-    error = failure(planned(tmp_path, before='open("/dev/full", "w", buffering=1).write("x\\n")'), site)
+    error = failure(plan_of(tmp_path, before='open("/dev/full", "w", buffering=1).write("x\\n")'), site)
     assert type(error) is WorkbenchError
     assert str(error).startswith("the disk is full: OSError: [Errno 28] No space left on device")
 
 
 def test_a_project_that_is_not_utf_8_is_the_packages_fault(site: Site, tmp_path: Path) -> None:
-    wanted = planned(tmp_path)
+    wanted = plan_of(tmp_path)
     project = tmp_path / "source" / "pyproject.toml"
     project.write_bytes(b"# \xe9crit en latin-1\n" + project.read_bytes())
     error = failure(wanted, site)
@@ -139,7 +138,7 @@ def test_a_project_that_is_not_utf_8_is_the_packages_fault(site: Site, tmp_path:
 
 def test_a_compiler_that_was_killed_wants_fewer_of_its_kind(site: Site, tmp_path: Path) -> None:
     said = "g++: fatal error: Killed signal terminated program cc1plus"
-    error = failure(planned(tmp_path, before=f'print("{said}"), print("\\n" * 99), sys.exit(1)'), site)
+    error = failure(plan_of(tmp_path, before=f'print("{said}"), print("\\n" * 99), sys.exit(1)'), site)
     assert type(error) is BuildFailed
     assert "--max-jobs" in str(error)
     assert said in str(error)
@@ -152,7 +151,7 @@ def test_an_index_that_does_not_answer_is_not_the_packages_fault(
     monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("UV_HTTP_RETRIES", retries)
     monkeypatch.setenv("UV_NO_CACHE", "1")
-    error = failure(planned(tmp_path, requires=("setuptools",)), site)
+    error = failure(plan_of(tmp_path, requires=("setuptools",)), site)
     assert type(error) is WorkbenchError
     assert "the package index did not give what the build requires" in str(error)
     assert "The tree is kept: " in str(error)
@@ -162,7 +161,7 @@ def test_a_torch_that_there_is_not_is_not_the_packages_fault(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(f"{__name__}.RECIPE", dataclasses.replace(RECIPE, torch=">=2.9"))
-    error = failure(planned(tmp_path, dataclasses.replace(HERE, torch="3.99")), site)
+    error = failure(plan_of(tmp_path, dataclasses.replace(HERE, torch="3.99")), site)
     assert type(error) is ToolchainError
     assert "the package index has no such torch for this Python and architecture: name another" in str(error)
 
@@ -172,7 +171,7 @@ def test_what_fails_with_a_damaged_toolkit_is_not_the_packages_fault(
 ) -> None:
     monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
     header = lay_out("cu130", this_arch(), cache=site.cache) / "include" / "cuda_runtime.h"
-    wanted = planned(tmp_path, CUDA, before="sys.exit(1)")
+    wanted = plan_of(tmp_path, CUDA, before="sys.exit(1)")
     assert type(failure(wanted, site)) is BuildFailed
     damaged = header.read_bytes().replace(b"cudaError_t", b"cudaError_!")
     header.unlink()  # it is a link to uv's own

@@ -11,7 +11,7 @@ import pytest
 
 from workbench.patches.apply import apply_series
 from workbench.patches.series import read_series
-from workbench.plan.plan import plan
+from workbench.plan.draft import drafts
 from workbench.plan.target import Axes, cross
 from workbench.process import run
 from workbench.recipe.load import load
@@ -23,7 +23,7 @@ from workbench.source.sdist import fetch_sdist
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workbench.plan.plan import Plan
+    from workbench.plan.draft import Draft
     from workbench.recipe.model import Recipe
 
 SITE = Site(CHECKOUT)
@@ -83,10 +83,12 @@ echo "Cuda compilation tools, release 13.0, V13.0.88"
 """
 
 
-def planned(recipe: Recipe) -> tuple[Plan, ...]:
+def planned(recipe: Recipe) -> tuple[Draft, ...]:
     """Return the plans for both architectures."""
     series = read_series(SITE.patches / recipe.patches)
-    plans, left_out = plan(recipe, series, cross(Axes(arch="x86_64,aarch64", compute="cu130", torch="2.11")))
+    plans, left_out = drafts(
+        recipe, series, cross(Axes(arch="x86_64,aarch64", compute="cu130", torch="2.11"))
+    )
     assert not left_out
     return plans
 

@@ -11,7 +11,7 @@ import pytest
 
 from workbench.errors import PatchError, SourceError
 from workbench.patches.series import read_series
-from workbench.plan.plan import Plan, plan
+from workbench.plan.draft import Draft, drafts
 from workbench.plan.target import Target
 from workbench.process import run
 from workbench.recipe.load import load
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 PATCH = "--- a/setup.py\n+++ b/setup.py\n@@ -1 +1 @@\n-native = True\n+native = False\n"
 
 
-def plan_for(source: Source, site: Site, *, patch: str = PATCH) -> Plan:
+def plan_for(source: Source, site: Site, *, patch: str = PATCH) -> Draft:
     folder = site.patches / "thing"
     folder.mkdir(exist_ok=True)
     (folder / "series").write_text("fix.patch\n")
     (folder / "fix.patch").write_text(patch)
     recipe = Recipe(name="thing", version="1.0", description="A thing.", source=Sdist(sha256="0" * 64))
     target = Target(python="3.11", arch="x86_64")
-    (only,), _ = plan(recipe, read_series(folder), [target], source=source)
+    (only,), _ = drafts(recipe, read_series(folder), [target], source=source)
     return only
 
 
@@ -127,10 +127,10 @@ def test_nothing_is_left_of_what_cannot_be_fetched(
     assert list((tmp_path / "made").iterdir()) == []
 
 
-def shipped(name: str) -> Plan:
+def shipped(name: str) -> Draft:
     site = Site(CHECKOUT)
     recipe = load(site.recipes, name)
-    (only,), _ = plan(
+    (only,), _ = drafts(
         recipe, read_series(site.patches / recipe.patches), [Target(python="3.11", arch="x86_64")]
     )
     return only

@@ -53,7 +53,7 @@ def test_a_wheel_is_tried_as_it_will_be_published(demo: Demo, monkeypatch: pytes
     """With its version, its requirements and its RPATHs; what fails there is not in ``wheels/``."""
     (demo.site.root / "workbench.yaml").write_text(RUNTIME_IMAGE.format(arch=this_arch()))
     site = Site(demo.site.root)
-    ((here,), _) = plans(Request(name="demo", builder="host", suffix=".post1"), site)
+    (here,) = plans(Request(name="demo", builder="host", suffix=".post1"), site).plans
     plan = replace(here, builder="container", image="mine", requires=("packaging",))
     tried: list[tuple[str, bytes]] = []
 

@@ -68,7 +68,7 @@ def test_two_builds_of_one_plan_do_not_meet(demo: Demo, monkeypatch: pytest.Monk
         return repair(wheel, into, **options)
 
     monkeypatch.setattr("workbench.make.build.repair", repair_while_another_begins)
-    ((plan,), _) = plans(Request(name="demo"), demo.site)
+    (plan,) = plans(Request(name="demo"), demo.site).plans
     made = build_wheel(plan, demo.site)
     (refused,) = met
     assert refused.status == 2
@@ -77,7 +77,7 @@ def test_two_builds_of_one_plan_do_not_meet(demo: Demo, monkeypatch: pytest.Monk
 
 
 def test_what_another_process_builds_by_now_is_not_cleared_away(demo: Demo) -> None:
-    ((plan,), _) = plans(Request(name="demo"), demo.site)
+    (plan,) = plans(Request(name="demo"), demo.site).plans
     place = Workplace.of(plan, demo.site)
     with place.opened(demo.site):
         Workplace.of(plan, demo.site).clear()

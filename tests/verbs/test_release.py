@@ -6,15 +6,16 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from packaging.version import Version
 
 from tests.conftest import Ran, invoke
+from tests.plans import planned
 from tests.verbs.conftest import Demo, git
 from workbench.errors import BuildFailed, ContainerError, ToolchainError, ToolMissing, WorkbenchError
 from workbench.make.build import attempt, require_all
-from workbench.plan.plan import Plan, plan
 from workbench.plan.target import Target, this_arch, this_python
 from workbench.process import environment
 from workbench.publish.projects import declare
@@ -22,6 +23,9 @@ from workbench.recipe import Recipe, Sdist
 from workbench.registry.file import load
 from workbench.registry.model import Package
 from workbench.site import CHECKOUT
+
+if TYPE_CHECKING:
+    from workbench.plan.plan import Plan
 
 
 def kept(failed: Ran, label: str) -> Path:
@@ -164,7 +168,7 @@ def test_a_target_that_fails_is_told_of_with_its_log_until_there_is_a_wheel(
 def test_a_target_that_fails_stops_no_other(kind: type[WorkbenchError]) -> None:
     targets = [Target(python=f"3.{minor}", arch="x86_64") for minor in (10, 11, 12)]
     recipe = Recipe(name="demo", version="1.0", description="d", source=Sdist(sha256="0" * 64))
-    wanted, _ = plan(recipe, (), targets)
+    wanted = [planned(recipe, target) for target in targets]
 
     def make(each: Plan) -> str:
         if each.target.python == "3.11":

@@ -16,7 +16,8 @@ from workbench.toolchain import pins
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workbench.plan.plan import LeftOut, Plan
+    from workbench.plan.draft import LeftOut
+    from workbench.plan.plan import Plan
 
 SETTINGS = """\
 local_version: cu{cuda}torch{torch}
@@ -37,7 +38,8 @@ def planned(
     (site.patches / "demo").mkdir(exist_ok=True)
     (site.patches / "demo" / "series").touch()
     (site.root / "workbench.yaml").write_text(settings)
-    return plans(Request(name="demo", axes=axes or Axes(), builder=builder), Site(site.root))
+    found = plans(Request(name="demo", axes=axes or Axes(), builder=builder), Site(site.root))
+    return found.plans, found.left_out
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from workbench.toolchain.gpu import check_gpus
 from workbench.toolchain.pins import digest, release_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from workbench.environment import Environment
     from workbench.plan.plan import Plan
     from workbench.plan.target import Target
@@ -84,17 +86,18 @@ def compiler_for(plan: Plan, site: Site) -> CrossGcc | None:
     return cross_gcc_below(plan.glibc, plan.target.arch, cache=site.cache)
 
 
-def expect_toolkit(plan: Plan, site: Site) -> str | None:
-    """Return what tells a plan's CUDA toolkit from others, for the build key; None without CUDA.
+def expect_toolkit(
+    target: Target, libraries: Sequence[str], site: Site, *, may_be_in_image: bool
+) -> str | None:
+    """Return what tells a target's CUDA toolkit from others, for the build key; None without CUDA.
 
-    Of the site's own that is its path and what it says of its parts, of another its pins. An image that is named for
-    the compute platform may have one itself, which only running it would tell: it gets the one that would be mounted,
-    or None where none could be laid out.
+    Of the site's own that is its path and what it says of its parts, of another its pins. An image may bring one,
+    which only running it would tell (`may_be_in_image`): it gets the one that would be mounted, or None where none
+    could be laid out.
 
     Raises ToolchainError where none can be, as far as the locks tell: nothing is fetched. What a toolkit of the site's
     own or an image knows shows when it is used.
     """
-    target, settings = plan.target, site.settings
     if not target.cuda:
         return None
     if named := _of_site(target, site):
@@ -102,9 +105,9 @@ def expect_toolkit(plan: Plan, site: Site) -> str | None:
     try:
         release = release_of(target.compute)
         check_gpus(target.gpu, version=release.version, known=release.gpus)
-        return digest(release.requirements(plan.recipe.cuda_libraries))
+        return digest(release.requirements(libraries))
     except ToolchainError:
-        if plan.builder == "container" and target.arch in settings.container.images.get(target.compute, {}):
+        if may_be_in_image:
             return None
         raise
 

@@ -34,7 +34,8 @@ from workbench.wheel.restamp import restamp
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from workbench.plan.plan import LeftOut, Plan
+    from workbench.make.request import Planned
+    from workbench.plan.plan import Plan
     from workbench.site import Site
 
 
@@ -78,7 +79,7 @@ def attempt(
 
 
 def build_all(
-    planned: tuple[tuple[Plan, ...], tuple[LeftOut, ...]], site: Site, *, jobs: int | None = None
+    planned: Planned, site: Site, *, jobs: int | None = None
 ) -> tuple[tuple[Repaired, ...], tuple[Failure, ...]]:
     """Build and repair every plan; return the wheels, and the plans that failed."""
 
@@ -87,7 +88,7 @@ def build_all(
         Workplace.of(each, site).clear()
         return repaired
 
-    made, failures = attempt(planned[0], make)
+    made, failures = attempt(planned.plans, make)
     return tuple(repaired for _, repaired in made), failures
 
 

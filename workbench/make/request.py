@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from workbench.builders.tools import expect_toolkit
 from workbench.errors import ContainerError, ToolchainError, UsageError
-from workbench.make.builder import AUTO, assign
+from workbench.make.assign import AUTO, assign
 from workbench.patches.series import read_series
-from workbench.plan.plan import LeftOut, Plan, plan
+from workbench.plan.draft import LeftOut, drafts
 from workbench.plan.target import Axes, cross, require_gpus_used
 from workbench.recipe.load import load
 from workbench.recipe.model import LocalFolder
@@ -22,6 +21,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.errors import WorkbenchError
+    from workbench.patches.series import PatchFile
+    from workbench.plan.draft import Draft
+    from workbench.plan.plan import Plan
+    from workbench.plan.target import Target
     from workbench.recipe.model import Recipe, Source
     from workbench.site import Site
 
@@ -38,7 +41,58 @@ class Request:
     jobs: int | None = None
 
 
-def plans(request: Request, site: Site) -> tuple[tuple[Plan, ...], tuple[LeftOut, ...]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """What a request means: its plans, and the targets left out with the reason. `planner` plans other targets too."""
+
+    request: Request
+    planner: Planner
+    plans: tuple[Plan, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planner:
+    """Plans a request's package for any target: read once, the recipe, its series and the site."""
+
+    recipe: Recipe
+    series: tuple[PatchFile, ...]
+    source: Source | None
+    suffix: str
+    site: Site
+
+    @classmethod
+    def of(cls, request: Request, site: Site) -> Planner:
+        """Return the planner of a request. Raises RecipeError, PatchError, UsageError."""
+        recipe = load(site.recipes, request.name)
+        source: Source | None = None
+        if request.source_dir is not None:
+            if not request.source_dir.is_dir():
+                raise UsageError(f"--source-dir {request.source_dir}: no such folder")
+            source = LocalFolder(path=request.source_dir.resolve())
+        series = tuple(read_series(site.patches / recipe.patches))
+        return cls(recipe=recipe, series=series, source=source, suffix=request.suffix, site=site)
+
+    def drafts(self, targets: Sequence[Target]) -> tuple[tuple[Draft, ...], tuple[LeftOut, ...]]:
+        """Return the drafts for some targets, and those left out. Raises what drafting raises."""
+        settings = self.site.settings
+        return drafts(
+            self.recipe,
+            self.series,
+            targets,
+            source=self.source,
+            suffix=self.suffix,
+            local_version=settings.local_version,
+            glibc=settings.glibc,
+        )
+
+    def plan(self, draft: Draft, builder: str) -> Plan:
+        """Return the plan of a draft, built by `builder`. Raises what `assign` raises; UsageError for its glibc."""
+        _require_policy(draft)
+        return assign(draft, builder, self.site)
+
+
+def plans(request: Request, site: Site) -> Planned:
     """Return the plans that a request means, and the targets left out with the reason.
 
     What cannot be built on this machine is left out, too; where that is all of them it is an error.
@@ -46,53 +100,32 @@ def plans(request: Request, site: Site) -> tuple[tuple[Plan, ...], tuple[LeftOut
     Raises RecipeError, SettingsError, PatchError and UsageError; ContainerError and ToolchainError where nothing is
     left to build.
     """
-    recipe = load(site.recipes, request.name)
-    source: Source | None = None
-    if request.source_dir is not None:
-        if not request.source_dir.is_dir():
-            raise UsageError(f"--source-dir {request.source_dir}: no such folder")
-        source = LocalFolder(path=request.source_dir.resolve())
-    patches = read_series(site.patches / recipe.patches)
-    settings = site.settings
-    usual = Axes(**asdict(settings.matrix))
-    if recipe.torch is None:
+    planner = Planner.of(request, site)
+    usual = Axes(**asdict(site.settings.matrix))
+    if planner.recipe.torch is None:
         usual = replace(usual, torch="")  # the site's torch is for the recipes that build against one
     targets = cross(request.axes.over(usual))
     require_gpus_used(request.axes.gpu, targets)
-    wanted, left_out = plan(
-        recipe,
-        patches,
-        targets,
-        source=source,
-        suffix=request.suffix,
-        local_version=settings.local_version,
-    )
+    wanted, left_out = planner.drafts(targets)
     assigned, unable = [], []
     for each in wanted:
         try:
-            assigned.append(_assigned(each, request.builder, site))
+            assigned.append(planner.plan(each, request.builder))
         except (ContainerError, ToolchainError) as error:
             unable.append(LeftOut(target=each.target, reason=" ".join(str(error).splitlines()), error=error))
     if not assigned:
-        raise _nothing_left(recipe, unable)
-    return tuple(assigned), (*left_out, *unable)
+        raise _nothing_left(planner.recipe, unable)
+    return Planned(request=request, planner=planner, plans=tuple(assigned), left_out=(*left_out, *unable))
 
 
-def _assigned(plan: Plan, builder: str, site: Site) -> Plan:
-    """Return a plan with its builder, which has what it needs as far as that can be told without a download."""
-    plan = assign(plan, builder, site)
-    _require_policy(plan)
-    return replace(plan, toolkit=expect_toolkit(plan, site))
-
-
-def _require_policy(plan: Plan) -> None:
+def _require_policy(draft: Draft) -> None:
     """Raise UsageError where no platform tag (PEP 600) says that a wheel runs with the glibc that is asked for."""
-    if plan.glibc is None:
+    if draft.glibc is None:
         return
-    oldest, newest = glibc_range(plan.target.arch)
-    if not Version(oldest) <= Version(plan.glibc) <= Version(newest):
+    oldest, newest = glibc_range(draft.target.arch)
+    if not Version(oldest) <= Version(draft.glibc) <= Version(newest):
         raise UsageError(
-            f"glibc {plan.glibc} (--glibc, or workbench.yaml): the platform tags for {plan.target.arch} go from "
+            f"glibc {draft.glibc} (--glibc, or workbench.yaml): the platform tags for {draft.target.arch} go from "
             f"{oldest} to {newest}"
         )
 

@@ -15,8 +15,8 @@ from workbench.builders.workplace import Workplace
 from workbench.errors import BuildFailed, FilenameTaken, RepairFailed, UsageError, VerificationFailed
 from workbench.evidence import notes as built
 from workbench.files import sha256_of
+from workbench.make.assign import AUTO
 from workbench.make.build import attempt, build_wheel, find_built
-from workbench.make.builder import AUTO
 from workbench.make.request import plans
 from workbench.make.verification import verify_wheels
 from workbench.pipeline.proof import Cell, prove, unproved
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
     from workbench.make.build import Failure
     from workbench.make.request import Request
-    from workbench.plan.plan import LeftOut, Plan
+    from workbench.plan.draft import LeftOut
+    from workbench.plan.plan import Plan
     from workbench.plan.target import Target
     from workbench.registry.model import PublishedWheel, Registry
     from workbench.site import Site
@@ -67,12 +68,12 @@ def todo(request: Request, site: Site, *, skip_build: bool = False) -> Todo:
     never change, so this build needs a version of its own. UsageError where `skip_build` finds no wheel. RecipeError,
     PatchError, RegistryError, StoreError besides.
     """
-    wanted, left_out = plans(request, site)
+    planned = plans(request, site)
     store = open_store(site)
     registry = current(store)
     refuse_a_store_behind(site, store, registry)
     open_plans, done = [], []
-    for plan in wanted:
+    for plan in planned.plans:
         wheel = published(plan, registry)
         if wheel is None:
             _refuse_what_was_published(plan, registry, site)
@@ -87,11 +88,11 @@ def todo(request: Request, site: Site, *, skip_build: bool = False) -> Todo:
             )
     return Todo(
         request=request,
-        package=wanted[0].recipe.name,
+        package=planned.planner.recipe.name,
         plans=tuple(open_plans),
         published=tuple(done),
         unproved=unproved([_cell(plan, wheel) for plan, wheel in done], site),
-        left_out=left_out,
+        left_out=planned.left_out,
     )
 
 

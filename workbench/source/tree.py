@@ -17,11 +17,11 @@ from workbench.source.sdist import fetch_sdist
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workbench.plan.plan import Plan
+    from workbench.plan.draft import Draft
     from workbench.site import Site
 
 
-def prepare(plan: Plan, site: Site, into: Path) -> None:
+def prepare(plan: Draft, site: Site, into: Path) -> None:
     """Make the plan's patched source tree at `into`, which must not exist.
 
     Raises SourceError, and then nothing is at `into`; or PatchError, and then the unpatched tree is kept
@@ -40,7 +40,7 @@ def prepare(plan: Plan, site: Site, into: Path) -> None:
         _patch(plan, into)
 
 
-def _fetch(plan: Plan, site: Site, into: Path) -> None:
+def _fetch(plan: Draft, site: Site, into: Path) -> None:
     match plan.source:
         case Sdist(sha256=sha256, name=name):
             project, version = name or plan.recipe.name, plan.recipe.version
@@ -55,7 +55,7 @@ def _fetch(plan: Plan, site: Site, into: Path) -> None:
                 copy_folder(folder, into)
 
 
-def _patch(plan: Plan, tree: Path) -> None:
+def _patch(plan: Draft, tree: Path) -> None:
     count = len(plan.patches)
     with step(f"apply {count} patch{'es' if count > 1 else ''}") as at:
         try:

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from workbench.make.build import Failure
-    from workbench.plan.plan import LeftOut, Plan
+    from workbench.make.request import Planned
     from workbench.repair.repair import Repaired
 
 
 def report(
-    planned: tuple[tuple[Plan, ...], tuple[LeftOut, ...]],
+    planned: Planned,
     made: Sequence[Repaired],
     failures: Sequence[Failure] = (),
     *,
@@ -25,7 +25,7 @@ def report(
     json: bool,
 ) -> None:
     """Print what was built, or in a dry run what would be; and what was left out. Raises where something failed."""
-    todo, left_out = planned
+    todo, left_out = planned.plans, planned.left_out
     if json:
         console.answer_json(
             {

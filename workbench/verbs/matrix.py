@@ -30,12 +30,12 @@ class Cell:
 
 def matrix(request: Request, site: Site) -> tuple[Cell, ...]:
     """Return a cell for each target that the request's axes span. Raises what planning raises."""
-    wanted, left_out = plans(request, site)
+    planned = plans(request, site)
     store = open_store(site)
     registry = current(store)
     refuse_a_lost_registry(store, registry)
     cells = []
-    for plan in wanted:
+    for plan in planned.plans:
         wheel = published(plan, registry)
         built = find_built(plan, site)
         if wheel:
@@ -46,7 +46,7 @@ def matrix(request: Request, site: Site) -> tuple[Cell, ...]:
             cells.append(
                 Cell(target=str(plan.target), state="to build", what=f"by {plan.builder}: {plan.why}")
             )
-    cells += [Cell(target=str(out.target), state="left out", what=out.reason) for out in left_out]
+    cells += [Cell(target=str(out.target), state="left out", what=out.reason) for out in planned.left_out]
     return tuple(cells)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from workbench.container.trial import try_wheel
 from workbench.patches.series import read_series
-from workbench.plan.plan import plan
+from workbench.plan.draft import drafts
 from workbench.plan.target import Target
 from workbench.process import run
 from workbench.recipe.load import load
@@ -58,7 +58,7 @@ def test_the_shipped_recipes(name: str, arch: str, build: Builds, trying: Tries,
     site = Site(CHECKOUT)
     recipe = load(site.recipes, name)
     patches = read_series(site.patches / recipe.patches)
-    ((planned,), _) = plan(recipe, patches, (Target(python="3.11", arch=arch),))
+    ((planned,), _) = drafts(recipe, patches, (Target(python="3.11", arch=arch),))
     prepare(planned, site, tmp_path / name)
     wheel = build(tmp_path / name, arch)
     assert_portable(wheel, arch)

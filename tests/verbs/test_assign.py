@@ -10,8 +10,8 @@ import pytest
 
 from workbench.container.engine import OCI_ARCH
 from workbench.errors import ContainerError, UsageError
-from workbench.make.builder import assign
-from workbench.plan.plan import plan
+from workbench.make.assign import assign
+from workbench.plan.draft import drafts
 from workbench.plan.target import Target, this_arch, this_python
 from workbench.recipe import Recipe, Sdist
 from workbench.site import Site
@@ -19,6 +19,7 @@ from workbench.site import Site
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from workbench.plan.draft import Draft
     from workbench.plan.plan import Plan
 
 RECIPE = Recipe(
@@ -48,26 +49,25 @@ def answers(podman: Path, *, image_id: str, labels: dict[str, str] | None = None
     )
 
 
-def planned(target: Target) -> Plan:
-    ((made,), _) = plan(RECIPE, (), (target,))
+def drafted(target: Target, *, glibc: str | None = None) -> Draft:
+    ((made,), _) = drafts(RECIPE, (), (target,), glibc=glibc)
     return made
 
 
-def test_the_targets_glibc_counts_more_than_the_sites(site: Site) -> None:
-    (site.root / "workbench.yaml").write_text('glibc: "2.39"\n')
-    assert assign(planned(HERE), "host", Site(site.root)).glibc == "2.39"
-    assert assign(planned(replace(HERE, glibc="2.28")), "host", Site(site.root)).glibc == "2.28"
+def test_the_targets_glibc_counts_more_than_the_sites() -> None:
+    assert drafted(HERE, glibc="2.39").glibc == "2.39"
+    assert drafted(replace(HERE, glibc="2.28"), glibc="2.39").glibc == "2.28"
 
 
 def test_rocm_is_built_in_an_image_that_has_it_and_nowhere_else(site: Site) -> None:
     with pytest.raises(UsageError, match=r"--builder host: rocm6\.4 is built in a container"):
-        assign(planned(ROCM), "host", site)
+        assign(drafted(ROCM), "host", site)
     with pytest.raises(ContainerError, match=rf"container\.images\.rocm6\.4\.{this_arch()}"):
-        assign(planned(ROCM), "auto", site)
+        assign(drafted(ROCM), "auto", site)
     (site.root / "workbench.yaml").write_text(
         f"container: {{images: {{rocm6.4: {{{this_arch()}: example.com/rocm}}}}}}\n"
     )
-    made = assign(planned(ROCM), "auto", Site(site.root))
+    made = assign(drafted(ROCM), "auto", Site(site.root))
     assert (made.builder, made.image) == ("container", "example.com/rocm")
     assert "rocm6.4 is built in an image that has it" in made.why
 
@@ -75,29 +75,29 @@ def test_rocm_is_built_in_an_image_that_has_it_and_nowhere_else(site: Site) -> N
 def test_a_builder_for_another_architecture_is_refused(site: Site) -> None:
     other = {"x86_64": "aarch64", "aarch64": "x86_64"}[this_arch()]
     with pytest.raises(UsageError, match=f"{other} is not this machine's own architecture"):
-        assign(planned(replace(HERE, arch=other)), "host", site)
+        assign(drafted(replace(HERE, arch=other)), "host", site)
     with pytest.raises(UsageError, match=r"did you mean 'container'\?"):
-        assign(planned(HERE), "containr", site)
+        assign(drafted(HERE), "containr", site)
 
 
 def test_an_engine_that_does_not_work_is_told_from_one_that_there_is_not(site: Site, podman: Path) -> None:
     podman.write_text("#!/bin/sh\necho 'Error: cannot connect to Podman'\nexit 125\n")
-    made = assign(planned(HERE), "auto", site)
+    made = assign(drafted(HERE), "auto", site)
     assert made.builder == "host"
     assert made.why.endswith("; podman is installed and does not work: Error: cannot connect to Podman")
 
 
 def test_a_machine_without_an_engine_is_told_in_a_few_words(site: Site, podman: Path) -> None:
     podman.unlink()
-    made = assign(planned(HERE), "auto", site)
+    made = assign(drafted(HERE), "auto", site)
     assert made.why.endswith("; no container engine here (docker or podman)")
 
 
 def test_a_python_that_the_image_has_not_is_built_on_the_host(site: Site, podman: Path) -> None:
     answers(podman, image_id="a", labels={"wheel-workbench.pythons": "3.11"})
     (site.root / "workbench.yaml").write_text(f"container: {{images: {{cpu: {{{this_arch()}: mine}}}}}}\n")
-    assert assign(planned(replace(HERE, python="3.11")), "auto", site).builder == "container"
-    made = assign(planned(replace(HERE, python="3.12")), "auto", site)
+    assert assign(drafted(replace(HERE, python="3.11")), "auto", site).builder == "container"
+    made = assign(drafted(replace(HERE, python="3.12")), "auto", site)
     assert (made.builder, made.why.partition("; ")[2]) == ("host", "mine has Python 3.11 only")
 
 
@@ -109,7 +109,7 @@ def test_an_image_is_known_by_more_than_a_name_that_another_may_get(tmp_path: Pa
         root = tmp_path / f"site{number}"
         root.mkdir()
         (root / "workbench.yaml").write_text(f"container: {{{container}}}\n")
-        return assign(planned(HERE), "container", Site(root))
+        return assign(drafted(HERE), "container", Site(root))
 
     own = f"images: {{cpu: {{{this_arch()}: localhost/mine}}}}"
     made_here, anew = made(1, own), made(2, own, "b")

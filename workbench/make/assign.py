@@ -1,0 +1,137 @@
+"""Who builds a draft, and with what: the builder that somebody names, or the one that fits this machine."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import fields
+from functools import cache
+from typing import TYPE_CHECKING, get_args
+
+from workbench.builders.tools import expect_toolkit
+from workbench.container.cibw import resolve_image
+from workbench.container.engine import Engine, Image, find_engine, find_image, is_emulated
+from workbench.container.pick import pick_builder
+from workbench.errors import ContainerError, UsageError, nearest
+from workbench.plan.draft import Draft
+from workbench.plan.plan import Builder, Plan
+from workbench.plan.target import this_arch
+from workbench.process import environment
+
+if TYPE_CHECKING:
+    from workbench.site import Site
+
+AUTO = "auto"
+
+
+def assign(draft: Draft, wanted: str, site: Site) -> Plan:
+    """Return the plan of a draft: built as `wanted`, or for ``auto`` by the builder that fits this machine.
+
+    Raises UsageError for an unknown builder, or one that cannot build for the target; ContainerError and
+    ToolchainError where nothing here can; SettingsError for an unknown manylinux policy.
+    """
+    target, settings = draft.target, site.settings.container
+    image = settings.image(target.compute, target.arch)
+    builder, why = _choose(draft, wanted, image, site)
+    contained = builder == "container"
+    own_image = contained and target.arch in settings.images.get(target.compute, {})
+    return Plan(
+        **{each.name: getattr(draft, each.name) for each in fields(Draft)},
+        builder=builder,
+        why=why,
+        image=image if contained else None,
+        image_pin=_pin(image, target.arch, site) if contained else None,
+        create_args=settings.create_args if contained else (),
+        toolkit=expect_toolkit(target, draft.recipe.cuda_libraries, site, may_be_in_image=own_image),
+    )
+
+
+def _choose(draft: Draft, wanted: str, image: str, site: Site) -> tuple[Builder, str]:
+    """Return the builder, and why it is that one."""
+    builders = get_args(Builder)
+    if wanted not in (AUTO, *builders):
+        raise UsageError(
+            f"--builder {wanted}: there are {AUTO}, {', '.join(builders)}{nearest(wanted, builders)}"
+        )
+    arch, compute = draft.target.arch, draft.target.compute
+    if compute.startswith("rocm"):
+        return _for_rocm(draft, wanted, site)
+    if wanted == AUTO:
+        container, reason = _container(draft, site, image)
+        return pick_builder(
+            arch,
+            this_arch(),
+            container=container,
+            reason=reason,
+            cross=_can_cross(arch),
+            emulated=is_emulated(arch),
+        )
+    if wanted == "container":
+        return "container", "as asked"
+    if (wanted == "host") != (arch == this_arch()):
+        raise UsageError(
+            f"--builder {wanted}: {arch} is {'not ' if wanted == 'host' else ''}this machine's own architecture: "
+            f"{'cross and container build for another' if wanted == 'host' else 'host builds for it'}"
+        )
+    return "host" if wanted == "host" else "cross", "as asked"
+
+
+def _for_rocm(draft: Draft, wanted: str, site: Site) -> tuple[Builder, str]:
+    """Return the one builder for ROCm, whose toolchain comes only in images."""
+    arch, compute = draft.target.arch, draft.target.compute
+    if wanted in ("host", "cross"):
+        raise UsageError(
+            f"--builder {wanted}: {compute} is built in a container, with an image that has ROCm"
+        )
+    if arch not in site.settings.container.images.get(compute, {}):
+        raise ContainerError(
+            f"nothing here builds for {compute}: it needs an image that has ROCm, named in workbench.yaml "
+            f"(container.images.{compute}.{arch})"
+        )
+    return "container", f"{compute} is built in an image that has it"
+
+
+def _pin(image: str, arch: str, site: Site) -> str | None:
+    """Return which image a name stands for now, where it may stand for another later.
+
+    That is the reference that cibuildwheel pins for a policy, and the id of an image that was made here. An image of a
+    registry is what its name says: whether it was pulled already must not change the key.
+    """
+    if image.startswith("localhost/") and (found := _image(site, image)):
+        return found.id
+    reference = resolve_image(image, arch)
+    return reference if reference != image else None
+
+
+def _container(draft: Draft, site: Site, name: str) -> tuple[bool, str]:
+    """Say whether an engine here has an image that can build a draft, and which, or what it lacks."""
+    engine = _engine(site)
+    if isinstance(engine, str):
+        return False, engine
+    image = _image(site, resolve_image(name, draft.target.arch))
+    if image is None:
+        return False, f"{engine.name} has no image {name}"
+    if image.pythons and draft.target.python not in image.pythons:
+        return False, f"{name} has Python {', '.join(image.pythons)} only"
+    return True, f"{engine.name} has {name}"
+
+
+@cache
+def _engine(site: Site) -> Engine | str:
+    """Return the engine, or in one line what stands in its way."""
+    try:
+        return find_engine(site.settings.container.engine)
+    except ContainerError as error:
+        return str(error).partition("\n")[0]
+
+
+@cache
+def _image(site: Site, name: str) -> Image | None:
+    """Return an image that the engine has, asked for once: a matrix has many cells."""
+    engine = _engine(site)
+    return None if isinstance(engine, str) else find_image(engine, name)
+
+
+def _can_cross(arch: str) -> bool:
+    return (this_arch(), arch) == ("x86_64", "aarch64") and bool(
+        shutil.which(f"{arch}-linux-gnu-g++", path=environment()["PATH"])
+    )

@@ -1,0 +1,213 @@
+"""A draft: a recipe crossed with a target, before anybody knows who builds it and with what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packaging.version import InvalidVersion, Version
+
+from workbench.errors import RecipeError, SettingsError, UsageError, nearest
+from workbench.plan.conditions import unsupported, values_for, variables_for
+from workbench.plan.local_version import Template, facts_of, minor
+from workbench.recipe.model import UNSET_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workbench.errors import WorkbenchError
+    from workbench.patches.series import PatchFile
+    from workbench.plan.target import Target
+    from workbench.recipe.model import Recipe, Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """One recipe for one target, with all that holds only for some targets resolved.
+
+    `version` is the wheel's: the recipe's, with the suffix and the local version. `requires` are requirements
+    (PEP 508) that the wheel gets on top of its own: the torch that it is bound to. `glibc` is the newest that it may
+    need, None for any.
+    """
+
+    recipe: Recipe
+    target: Target
+    source: Source
+    patches: tuple[PatchFile, ...]
+    version: Version
+    build_requires: tuple[str, ...]
+    before_all: tuple[str, ...]
+    before_build: tuple[str, ...]
+    environment: dict[str, str]
+    repair_exclude: tuple[str, ...]
+    requires: tuple[str, ...] = ()
+    glibc: str | None = None
+
+    @property
+    def title(self) -> str:
+        """Name it to a person: ``hnswlib 0.8.0 cp311 x86_64 cpu``."""
+        return f"{self.recipe.name} {self.version} {self.target}"
+
+    @property
+    def slug(self) -> str:
+        """Name it in a path: ``hnswlib-0.8.0-cp311-x86_64-cpu``."""
+        return self.title.replace(" ", "-")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A target that nothing is built for, and why.
+
+    `error` is what stands in the way on this machine; None where the recipe does not support the target anywhere.
+    """
+
+    target: Target
+    reason: str
+    error: WorkbenchError | None = None
+
+
+def drafts(
+    recipe: Recipe,
+    patches: Sequence[PatchFile],
+    targets: Sequence[Target],
+    *,
+    source: Source | None = None,
+    suffix: str = "",
+    local_version: str = "",
+    glibc: str | None = None,
+) -> tuple[tuple[Draft, ...], tuple[LeftOut, ...]]:
+    """Cross a recipe with targets: the drafts, and what was left out.
+
+    `source` stands in for the recipe's own (``--source-dir``), `suffix` is added to its version (``.post1``,
+    ``+local``). `local_version` is the template for a recipe without one of its own, for the targets that have all
+    that it names. `glibc` is the newest that a wheel may need where its target says nothing.
+
+    Raises UsageError when the suffix makes no valid version, when no target is left, or when two of them would make
+    the same filename; RecipeError when the version was never set, the template is not valid or names no variant, or
+    ``patches_when`` names a patch that is not in the series; SettingsError when `local_version` is not valid.
+    """
+    if recipe.version == UNSET_VERSION:
+        raise RecipeError(
+            f"{recipe.name}: version: set it in the recipe: {UNSET_VERSION!r} stands there because the source did "
+            "not tell it when the package was added"
+        )
+    template = _template(recipe, local_version)
+    made, left_out = [], []
+    for target in targets:
+        facts = facts_of(target, source or recipe.source)
+        if reason := unsupported(recipe, target) or _unnamed(recipe, target, template, facts):
+            left_out.append(LeftOut(target=target, reason=reason))
+        else:
+            local = template.filled(facts) if _is_bound(target) and not template.lacks(facts) else ""
+            version = _version(recipe, suffix, local)
+            made.append(_draft(recipe, patches, target, source or recipe.source, version, glibc=glibc))
+    if not made:
+        reasons = "; ".join(f"{out.target}: {out.reason}" for out in left_out)
+        raise UsageError(f"{recipe.name} is built for none of these targets: {reasons}")
+    _refuse_one_name_for_two(made)
+    return tuple(made), tuple(left_out)
+
+
+def _refuse_one_name_for_two(drafts: Sequence[Draft]) -> None:
+    """Raise UsageError where two drafts would make wheels of one filename: the second would replace the first.
+
+    The platform tag names the glibc that a wheel needs, so two floors count as two names.
+    """
+    named: dict[tuple[Version, str, str, str | None], Draft] = {}
+    for each in drafts:
+        target = each.target
+        first = named.setdefault((each.version, target.python, target.arch, target.glibc), each)
+        if first is not each:
+            raise UsageError(
+                f"{first.title} and {each.title} would make wheels of one filename: build one of them, or let the "
+                "recipe's local_version say in what they differ, as in docs/targets.md ({compute}, {torch}, ...)"
+            )
+
+
+def _draft(
+    recipe: Recipe,
+    patches: Sequence[PatchFile],
+    target: Target,
+    source: Source,
+    version: Version,
+    *,
+    glibc: str | None,
+) -> Draft:
+    # a project that names torch itself, or nothing, would be built against the newest
+    torch = (f"torch=={target.torch}.*",) if target.torch else ()
+    return Draft(
+        recipe=recipe,
+        target=target,
+        source=source,
+        patches=_patches_for(recipe, patches, target),
+        version=version,
+        build_requires=(*values_for(recipe.build_requires, target), *torch),
+        before_all=values_for(recipe.before_all, target),
+        before_build=values_for(recipe.before_build, target),
+        environment=variables_for(recipe.environment, target),
+        repair_exclude=values_for(recipe.repair_exclude, target),
+        requires=(f"torch=={minor(target.torch)}.*",) if target.torch else (),
+        glibc=target.glibc or glibc,
+    )
+
+
+def _patches_for(recipe: Recipe, patches: Sequence[PatchFile], target: Target) -> tuple[PatchFile, ...]:
+    names = {patch.name for patch in patches}
+    for condition in recipe.patches_when:
+        if condition.value not in names:
+            raise RecipeError(
+                f"patches_when: {condition.value} is not in the series of {recipe.patches}"
+                f"{nearest(condition.value, names)}"
+            )
+    conditional = {condition.value for condition in recipe.patches_when}
+    held = set(values_for(recipe.patches_when, target))
+    return tuple(patch for patch in patches if patch.name not in conditional or patch.name in held)
+
+
+def _is_bound(target: Target) -> bool:
+    """Say whether a wheel for a target is one of several of its version, and so has a local version."""
+    return bool(target.compute != "cpu" or target.torch or target.variant)
+
+
+def _unnamed(recipe: Recipe, target: Target, template: Template, facts: dict[str, str]) -> str | None:
+    """Return why a target cannot be named as the recipe's own template has it, or None where it can.
+
+    The site's template is for all recipes, and does not hold for a target that lacks what it names.
+
+    Raises RecipeError where a variant would have the usual build's name.
+    """
+    if target.variant and "variant" not in template.fields:
+        raise RecipeError(
+            f"local_version: {template.text!r} does not name the variant, so that {target.variant} and the usual "
+            "build would share a filename: add {variant} to it"
+        )
+    if recipe.local_version is None or not _is_bound(target):
+        return None
+    lacks = ", ".join(f"{{{field}}}" for field in template.lacks(facts))
+    return (
+        f"local_version {template.text!r} asks for {lacks}, which the target does not have" if lacks else None
+    )
+
+
+def _template(recipe: Recipe, default: str) -> Template:
+    """Return the template of a recipe's local version, the site's `default` where it says nothing."""
+    own = recipe.local_version is not None
+    try:
+        return Template.parse(default if recipe.local_version is None else recipe.local_version)
+    except ValueError as error:
+        if own:
+            raise RecipeError(f"{recipe.name}: local_version: {error}") from error
+        raise SettingsError(f"workbench.yaml: local_version: {error}") from error
+
+
+def _version(recipe: Recipe, suffix: str, local: str) -> Version:
+    """Return the wheel's version. Raises UsageError for a suffix that does not make a valid one."""
+    text = f"{recipe.version}{suffix}"
+    if local:
+        text += f".{local}" if "+" in text else f"+{local}"
+    try:
+        return Version(text)
+    except InvalidVersion as error:
+        raise UsageError(
+            f"{text} is not a valid version (PEP 440): --version-suffix takes .post1, +local and the like"
+        ) from error
