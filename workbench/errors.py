@@ -126,7 +126,11 @@ class IndexCheckFailed(WorkbenchError):
     exit_code = 19
 
 
+LONGEST_WORD = 200
+"""As much of a word as is compared with others: the work grows faster than its length."""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return ``" (did you mean 'x'?)"`` for the known word nearest to `word`, or nothing."""
-    close = difflib.get_close_matches(word, list(known), n=1)
+    close = difflib.get_close_matches(word[:LONGEST_WORD], list(known), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""

@@ -98,17 +98,20 @@ def _expect(kind: type[T], value: object, path: str) -> T:
     # bool is an int to Python, and never what a person means by one
     if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
         return value
-    raise Mismatch(f"{path or 'the document'}: expected {_NAMES[kind]}, got {value!r:.60}")
+    got = (
+        "..." if isinstance(value, (dict, list)) and value else f"{value!r:.60}"
+    )  # nested as deep as it may be
+    raise Mismatch(f"{path or 'the document'}: expected {_NAMES[kind]}, got {got}")
 
 
 def _one_of(choices: tuple[str, ...], value: object, path: str) -> object:
     if value in choices:
         return value
-    raise Mismatch(f"{path}: {value!r} is none of {', '.join(choices)}{nearest(str(value), choices)}")
+    raise Mismatch(f"{path}: {value!r:.60} is none of {', '.join(choices)}{nearest(str(value), choices)}")
 
 
 def _join(path: str, key: str) -> str:
-    return f"{path}.{key}" if path else key
+    return f"{path}.{key:.80}" if path else f"{key:.80}"
 
 
 _NAMES: dict[type, str] = {

@@ -240,7 +240,7 @@ def test_what_is_null_in_a_registry_edited_by_hand_is_not_known() -> None:
         ('"size": 1234', '"size": 1234, "yanked": true', "packages.demo.wheels[0].yanked"),
         ('"size": 1234', '"size": 1234, "build": "x"', "packages.demo.wheels[0].build"),
         ('"requires_python": ">=3.9,<4"', '"requires_python": 3', "packages.demo.wheels[0].requires_python"),
-        ('"url": "files/demo/', '"url": null, "python_version": "', "packages.demo.wheels[0].url"),
+        ('"url": "files/demo/', '"url": null, "build_key": "', "packages.demo.wheels[0].url"),
         ('"source_repo": ', '"status": 3, "source_repo": ', "packages.demo.status"),
     ],
 )

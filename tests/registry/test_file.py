@@ -11,7 +11,7 @@ import pytest
 from workbench.errors import RegistryError
 from workbench.evidence.facts import BuildFacts, PatchApplied
 from workbench.registry import model
-from workbench.registry.file import dumps, encode, filename_fault, load, loads, projects
+from workbench.registry.file import dumps, encode, filename_fault, load, loads, parse_json, projects
 from workbench.registry.model import Package, PublishedWheel, Registry, Removal, Unavailable
 
 SCHEMA = json.loads(Path(model.__file__).with_name("schema.json").read_text())
@@ -216,10 +216,69 @@ def test_projects_are_told_apart_in_every_layout(registry: Registry, indent: int
         assert {name: json.loads(text) for name, text in found} == data["packages"]
 
 
-@pytest.mark.parametrize("edit", ["dropped", "cut"])
-def test_a_layout_that_is_broken_halfway_is_refused(edit: str) -> None:
-    lines = dumps(FULL).encode().splitlines(keepends=True)
-    closing = lines.index(b"    },\n")
-    lines = lines[:closing] + (lines[closing + 1 :] if edit == "dropped" else [])
-    with pytest.raises(RegistryError, match=r"x:\d+: this line is not where|ends within the project bare"):
-        list(projects(io.BytesIO(b"".join(lines)), where="x"))
+def test_a_layout_that_a_hand_changed_is_read_as_every_document_is() -> None:
+    written = dumps(FULL)
+    edited = written.replace('    "demo": {\n', '    "demo":\n    {\n')
+    assert edited != written
+    found = dict(projects(io.BytesIO(edited.encode()), where="x"))
+    assert {name: json.loads(text) for name, text in found.items()} == json.loads(written)["packages"]
+
+
+LINES = dumps(FULL).encode().splitlines(keepends=True)
+CLOSING = LINES.index(b"    },\n")
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        (b"".join(LINES[:CLOSING] + LINES[CLOSING + 1 :]), "not JSON"),
+        (b"".join(LINES[:CLOSING]), "not JSON"),
+        (b"".join(LINES[:-1]), "not JSON"),
+        (dumps(FULL).replace("    }\n  },", "    },\n  },").encode(), "not JSON"),
+        (dumps(FULL).replace("    },\n", "    }\n", 1).encode(), "not JSON"),
+        (dumps(FULL).replace('"deleting"}', '"deleting"},').encode(), "not JSON"),
+        (dumps(FULL).replace('"deleting"}', '"deletin"}').encode(), "is none of"),
+        (dumps(FULL).replace('"bare"', '"demo"').encode(), "the key 'demo' is there twice"),
+        (b"".join([*LINES[:CLOSING], *LINES[CLOSING:].copy() * 2]), "not JSON"),
+        (b'{"schema": 2, "generation": 1, "packages": ' + b'{"a": ' * 20_000, "nested too deeply"),
+        (b"[" * 20_000, "nested too deeply"),
+        (b'{"schema": 2, "schema": 2, "generation": 1, "packages": {}}', "the key 'schema' is there twice"),
+        (
+            b'{"schema": 2, "generation": 1, "packages": {"a": {"a" : 1, "\\u0061": 2}}}',
+            "the key 'a' is there",
+        ),
+    ],
+    ids=str,
+)
+def test_what_is_no_registry_is_refused_alike_by_who_reads_all_and_who_reads_projects(
+    document: bytes, message: str
+) -> None:
+    for read in (lambda: loads(document, where="x"), lambda: list(projects(io.BytesIO(document), where="x"))):
+        with pytest.raises(RegistryError) as caught:
+            read()
+        assert message in str(caught.value)
+        assert "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("twice", ["description", "wheels"])
+def test_a_key_that_is_twice_in_a_project_is_refused(twice: str) -> None:
+    document = dumps(FULL).replace(f'"{twice}"', f'"description": "Another", "{twice}"', 1)
+    with pytest.raises(RegistryError, match="the key 'description' is there twice"):
+        loads(document, where="x")
+    (text,) = (text for name, text in projects(io.BytesIO(document.encode()), where="x") if name == "demo")
+    with pytest.raises(RegistryError, match="the key 'description' is there twice"):
+        parse_json(text, where="packages.demo")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": "\\":", "b": "\\u0022:"}',
+        '{"a" : {"a" :1}, "b"\t:2}',
+        '{"a": "x\\ud800", "b": 1e400, "c": 123456789012345678901234567890}',
+        '{"a": [{"b": 1}, {"b": 1}], "b": ""}',
+    ],
+)
+def test_keys_that_are_there_once_are_no_fault(text: str) -> None:
+    assert parse_json(text, where="x") == json.loads(text)

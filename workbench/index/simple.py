@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 import orjson
 
 from workbench.errors import IndexFault, RegistryError
+from workbench.registry.file import parse_json
 from workbench.registry.model import Package
 from workbench.strict import Mismatch, parse
 from workbench.wheel.filename import PLAIN_DASHES, label
@@ -80,10 +81,10 @@ class Project:
 def read(name: str, text: bytes, *, variants: bool = False) -> Project:
     """Return a project out of its text in the registry, without its wheel variants unless they are asked for.
 
-    Raises IndexFault for a file that no index may offer; of the shape it sees only what it needs, and for another
-    raises ValueError, KeyError, TypeError or AttributeError.
+    Raises IndexFault for a file that no index may offer, RegistryError for what is not JSON; of the shape it sees only
+    what it needs, and for another raises ValueError, KeyError, TypeError or AttributeError.
     """
-    entry = orjson.loads(text)
+    entry = parse_json(text, where=f"packages.{name}")
     files: list[File] = entry.get("wheels", [])
     names = [file["filename"] for file in files]
     plain = "".join(names).count("-") == PLAIN_DASHES * len(files)
@@ -106,13 +107,11 @@ def package(name: str, text: bytes) -> Package:
     Raises RegistryError for another shape.
     """
     try:
-        data = orjson.loads(text)
+        data = parse_json(text, where=f"packages.{name}")
         # in JSON a control character is either escaped or among these; nearly every project has none
         if not text.isascii() or b"\\" in text or b"\x7f" in text:
             data = printable(data)
         return parse(Package, data, path=f"packages.{name}")
-    except orjson.JSONDecodeError as error:
-        raise RegistryError(f"packages.{name}: not JSON: {error}") from error
     except Mismatch as error:
         raise RegistryError(str(error)) from error
 
