@@ -70,3 +70,9 @@ def verify(session: nox.Session, cell: Cell | WorkbenchError) -> None:
 def heavy(session: nox.Session) -> None:
     """Build, repair and verify what compiles for long; prints the rows of docs/built.md."""
     session.run("python", "benchmarks/heavy.py", *session.posargs)
+
+
+@nox.session(name="real-wheels")
+def real_wheels(session: nox.Session) -> None:
+    """Download large wheels of the package index, one at a time, and read each as ``verify`` does; gigabytes."""
+    session.run("python", "benchmarks/real_wheels.py", *session.posargs)

@@ -74,7 +74,7 @@ class Reader(Generic[T]):
         error: type[BadBinary] = BadBinary,
     ) -> None:
         self._parser = parser
-        self._pending = [_Capture(*each) for each in next(parser)]
+        self._pending: list[_Capture] = []
         self._window = bytearray()
         self._size = window
         self._start = self._position = start
@@ -82,6 +82,7 @@ class Reader(Generic[T]):
         self._done = False
         self._fault: str | None = None
         self._result: T | None = None
+        self._send(None)
         self.feed(b"")  # an empty file has nothing else to come
 
     @property
@@ -123,8 +124,12 @@ class Reader(Generic[T]):
             capture.offer(offset, chunk)
 
     def _advance(self) -> None:
+        self._send(tuple(bytes(capture.data) for capture in self._pending))
+
+    def _send(self, found: tuple[bytes, ...] | None) -> None:
+        """Hand the parser what it asked for, and take what it asks for next."""
         try:
-            asked = self._parser.send(tuple(bytes(capture.data) for capture in self._pending))
+            asked = self._parser.send(found)  # type: ignore[arg-type]  # None starts a generator
         except StopIteration as stop:
             self._result = stop.value
         except (struct.error, BadBinary) as error:
