@@ -37,7 +37,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.integration.s3 import ceph
 from tests.publish.sites import candidate
-from tests.verify.wheels import files_of, pack
+from tests.wheels import files_of, pack
 from workbench.environment import Environment
 from workbench.process import run
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.index.wheels import listed, registry_of
+from tests.index.stores import listed, registry_of
 from workbench.evidence.facts import BuildFacts, PatchApplied
 from workbench.index.folder import write
 from workbench.index.serve import Server

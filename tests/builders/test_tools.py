@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.toolchain.test_torch import VERSION, index
-from tests.verify.wheels import files_of, pack
+from tests.wheels import files_of, pack
 from workbench.builders.tools import Tools
 from workbench.environment import Environment
 from workbench.errors import ToolchainError

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.verify.wheels import files_of, pack
+from tests.wheels import files_of, pack
 from workbench.container.cibw import Mount
 from workbench.container.configuration import hand_on, parse_pip_options
 from workbench.container.wheelhouse import fetch_wheelhouse

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.verify.wheels import files_of, pack
+from tests.wheels import files_of, pack
 from workbench.container.engine import OCI_ARCH, Engine
 from workbench.container.trial import try_wheel
 from workbench.errors import ContainerError, VerificationFailed

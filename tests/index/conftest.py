@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.index.hosts import Host, hosted
-from tests.index.wheels import Store
+from tests.index.stores import Store
 from workbench.registry.model import Registry
 from workbench.site import Settings
 

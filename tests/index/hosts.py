@@ -9,7 +9,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tests.index.wheels import wheel_bytes
+from tests.index.stores import wheel_bytes
 from workbench.simple.media import JSON
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.index.stores import Store, registry_of, wheel_bytes
 from tests.index.test_people import BREAKING, TAKEN
-from tests.index.wheels import Store, registry_of, wheel_bytes
 from workbench.environment import Environment
 from workbench.evidence.facts import BuildFacts, PatchApplied
 from workbench.process import environment

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.index.wheels import Store, listed, registry_of, tree
+from tests.index.stores import Store, listed, registry_of, tree
 from workbench.index.draw import STATE
 from workbench.index.folder import LOCK, outdated, write
 from workbench.registry.file import dumps

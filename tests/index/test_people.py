@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.index.wheels import listed, registry_of
+from tests.index.stores import listed, registry_of
 from workbench.evidence.facts import BuildFacts, PatchApplied
 from workbench.index.draw import draw
 from workbench.index.facts import web

@@ -22,7 +22,7 @@ from workbench.site import CHECKOUT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.index.wheels import Store
+    from tests.index.stores import Store
     from workbench.site import Site
 
 

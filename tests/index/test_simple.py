@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pypi_simple import IndexPage, ProjectPage
 
-from tests.index.wheels import listed, registry_of
+from tests.index.stores import listed, registry_of
 from workbench.errors import IndexFault, RegistryError, SettingsError
 from workbench.evidence.facts import BuildFacts
 from workbench.index.draw import draw

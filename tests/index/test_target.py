@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.index.wheels import listed
+from tests.index.stores import listed
 from workbench.evidence.facts import BuildFacts
 from workbench.index.target import Target, python_choices, python_words, target_of
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.index.stores import listed, tree
 from tests.index.test_clients import pip, uv
-from tests.index.wheels import listed, tree
 from workbench.environment import Environment
 from workbench.errors import IndexFault
 from workbench.index.folder import write
@@ -21,7 +21,7 @@ from workbench.site import IndexSettings, Settings
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.index.wheels import Store
+    from tests.index.stores import Store
 
 ON = Settings(index=IndexSettings(variants=True))
 CUDA = {"nvidia": {"cuda_version_lower_bound": ("13.0",)}}

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urldefrag, urljoin
 
-from tests.verify.wheels import files_of, pack
+from tests.wheels import files_of, pack
 from workbench.files import Identity
 from workbench.publish.plan import Candidate
 from workbench.publish.registry import timestamp

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.repair.wheels import ARCH, MODULE, dummy, extension, libraries, wheel
+from tests.libraries import dummy, extension
+from tests.wheels import ARCH, MODULE, libraries, wheel
 from workbench.environment import Environment
 from workbench.errors import RepairFailed, UsageError, WorkbenchError
 from workbench.repair.repair import is_repaired, repair

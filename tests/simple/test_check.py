@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.index.wheels import Store
+    from tests.index.stores import Store
     from workbench.simple.finding import Finding
 
 

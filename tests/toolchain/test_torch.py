@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.verify.wheels import files_of, pack
+from tests.wheels import files_of, pack
 from workbench.errors import ToolchainError
 from workbench.toolchain.torch import check_cuda, unpack
 

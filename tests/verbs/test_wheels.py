@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import invoke
-from tests.repair.wheels import MODULE, extension
-from tests.repair.wheels import wheel as native_wheel
-from tests.verify.wheels import files_of, pack
+from tests.libraries import extension
+from tests.wheels import MODULE, files_of, pack
+from tests.wheels import wheel as native_wheel
 from workbench.index.serve import served
 from workbench.process import run
 from workbench.registry.file import load

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.verify.wheels import encoded, files_of, good, pack, record_of
-from tests.wheel.libraries import ELF, container
-from tests.wheel.libraries import entry as gpu_entry
-from tests.wheel.libraries import library as gpu_library
+from tests.libraries import ELF, container
+from tests.libraries import entry as gpu_entry
+from tests.libraries import library as gpu_library
 from tests.wheel.test_elf import library, run
+from tests.wheels import encoded, files_of, good, pack, record_of
 from workbench.verify import archive
 from workbench.verify.checks import check
 from workbench.verify.report import Finding

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.repair.wheels import dummy, extension, wheel
-from tests.verify.wheels import files_of, good, pack
+from tests.libraries import dummy, extension
+from tests.wheels import files_of, good, pack, wheel
 from workbench.errors import UsageError
 from workbench.process import run
 from workbench.verify import archive, engine, twine

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import invoke
-from tests.verify.wheels import good
+from tests.wheels import good
 from workbench.errors import VerificationFailed
 from workbench.site import CHECKOUT
 

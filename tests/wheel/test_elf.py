@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.verify.wheels import good
+from tests.wheels import good
 from workbench.verify import archive
 from workbench.wheel.elf import BadElf, Elf, ElfReader
 from workbench.wheel.stream import WINDOW

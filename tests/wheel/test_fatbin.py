@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.wheel.libraries import ELF, LTO, PTX, ZSTD, A, F, container, entry, library, pieces, read
+from tests.libraries import ELF, LTO, PTX, ZSTD, A, F, container, entry, library, pieces, read
 from workbench.environment import index_environment
 from workbench.process import run
 from workbench.wheel.fatbin import BadFatbin, FatbinReader

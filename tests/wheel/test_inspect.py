@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.repair.wheels import ARCH, dummy, wheel
-from tests.wheel.libraries import ELF, PTX, F, container, entry, library
+from tests.libraries import ELF, PTX, F, container, dummy, entry, library
+from tests.wheels import ARCH, wheel
 from workbench.errors import SourceError, UsageError
 from workbench.wheel.inspect import inspect, library_rows, summary
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import invoke
-from tests.repair.wheels import ARCH, wheel
-from tests.wheel.libraries import ELF, container, entry, library
+from tests.libraries import ELF, container, entry, library
+from tests.wheels import ARCH, wheel
 from workbench.errors import UsageError
 
 if TYPE_CHECKING:

@@ -1,16 +1,14 @@
-"""Tiny real wheels, a store that holds them, and that store served."""
+"""A store in a folder that holds tiny real wheels, and that store served."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import io
 import threading
-import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from tests.wheels import files_of, info_of, packed
 from workbench.index.folder import Drawn, write
 from workbench.index.serve import Server
 from workbench.registry.file import dumps
@@ -25,25 +23,9 @@ if TYPE_CHECKING:
 
 def wheel_bytes(name: str, version: str, *, requires_python: str | None = None) -> tuple[bytes, bytes]:
     """Return a pure wheel whose module knows its version, and its METADATA."""
-    module = name.replace("-", "_")
-    info = f"{module}-{version}.dist-info"
-    requires = f"Requires-Python: {requires_python}\n" if requires_python else ""
-    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{requires}".encode()
-    members = {
-        f"{module}.py": f"version = {version!r}\n".encode(),
-        f"{info}/METADATA": metadata,
-        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = "".join(
-        f"{path},sha256={base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b'=').decode()},{len(data)}\n"
-        for path, data in members.items()
-    )
-    members[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n".encode()
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for path, data in members.items():
-            archive.writestr(zipfile.ZipInfo(path), data)
-    return file.getvalue(), metadata
+    payload = {f"{name.replace('-', '_')}.py": f"version = {version!r}\n".encode()}
+    files = files_of(name=name, version=version, payload=payload, requires_python=requires_python)
+    return packed(files), files[f"{info_of(files)}/METADATA"]
 
 
 def listed(filename: str, project: str = "demo", **facts: Any) -> PublishedWheel:
