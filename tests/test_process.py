@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import os
 import select
+import signal
+import subprocess
 import sys
+import tracemalloc
+from subprocess import PIPE
 from typing import TYPE_CHECKING
 
 import pytest
 
 from workbench.errors import CommandFailed, ToolMissing, WorkbenchError
-from workbench.process import run
+from workbench.process import MARK, end_left, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,25 +86,93 @@ def test_programs_beside_this_python_are_found_whatever_path_says(monkeypatch: p
     assert run(["uv", "--version"]).output.startswith("uv ")
 
 
-def test_interrupting_ends_the_whole_tree() -> None:
-    """A grandchild, as a compiler is, ends with the program that started it."""
-    code = (
-        "import subprocess, sys\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
-        "print(child.pid, flush=True)\n"
-        "child.wait()"
-    )
-    grandchildren: list[int] = []
+DAEMON = (
+    "import os, subprocess, sys\n"
+    "daemon = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True)\n"
+    "print(daemon.pid, flush=True)\n"
+)
+"""Starts a program that leaves its session and keeps the output open, and tells its number."""
+
+WAIT = DAEMON + "daemon.wait()\n"
+
+
+def has_ended(process: int) -> bool:
+    """Wait for a process to end."""
+    try:
+        watched = os.pidfd_open(process)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([watched], [], [], 30)[0])
+    finally:
+        os.close(watched)
+
+
+def test_interrupting_ends_the_whole_tree(tmp_path: Path) -> None:
+    """What a build started ends with it, as compilers do, and daemons."""
+    started: list[int] = []
 
     def interrupt(line: str) -> None:
-        grandchildren.append(os.pidfd_open(int(line)))
+        started.append(int(line))
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(python(code), on_line=interrupt)
-    (ended, _, _) = select.select(grandchildren, [], [], 30)
-    os.close(grandchildren[0])
-    assert ended == grandchildren
+        run(python(WAIT), on_line=interrupt, log=tmp_path / "log.txt")
+    assert has_ended(started[0])
+
+
+def test_a_daemon_that_keeps_the_output_open_stalls_nothing(tmp_path: Path) -> None:
+    done = run(python(DAEMON), log=tmp_path / "log.txt")
+    assert has_ended(int(done.output))
+    daemon = int(run(python(DAEMON)).output)  # one that only we started may stay
+    os.kill(daemon, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL], ids=str)
+def test_a_signal_to_the_workbench_ends_the_whole_tree(tmp_path: Path, number: signal.Signals) -> None:
+    log = tmp_path / "log.txt"
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom workbench.process import ended_by_signals, run\n"
+        "with ended_by_signals():\n"
+        f"    show = lambda line: print(line, flush=True)\n"
+        f"    run([sys.executable, '-c', {WAIT!r}], on_line=show, log=Path({str(log)!r}))\n"
+    )
+    with subprocess.Popen(python(code), stdout=PIPE, stderr=PIPE, text=True) as bench:
+        assert bench.stdout
+        started = int(bench.stdout.readline())
+        bench.send_signal(number)
+        assert has_ended(started)
+        assert bench.wait(30)
+
+
+def test_what_kill_left_is_ended_by_the_next_run(tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    started = subprocess.Popen(["sleep", "600"], env={**os.environ, MARK: str(log)})
+    other = subprocess.Popen(["sleep", "600"], env={**os.environ, MARK: f"{log}.2"})
+    end_left(log)
+    assert started.wait(30) == -signal.SIGKILL
+    assert other.poll() is None
+    other.kill()
+    other.wait()
+
+
+def test_a_line_without_an_end_costs_no_memory(tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    size = 64 << 20
+    tracemalloc.start()
+    try:
+        run(python(f"print('x' * {size}, end='')"), log=log)
+        (_, peak) = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert log.stat().st_size > size
+    assert peak < size / 4
+
+
+def test_lines_come_whole_whatever_ends_them(tmp_path: Path) -> None:
+    seen: list[str] = []
+    run(python(r"print('ä\r 1%\r 2%\r\nb\x0cc\n\nlast', end='')"), log=tmp_path / "log", on_line=seen.append)
+    assert seen == ["ä", " 1%", " 2%", "b\x0cc", "", "last"]
 
 
 def test_a_variable_that_is_none_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,10 +35,10 @@ words
 ``verbs``        one module for each group of commands: parse, call one function, print
 ===============  ==============================================================================
 
-Beside the flow, and used by all of it: ``errors``, ``process`` (the one place that starts programs), ``troubles``
-(what a log tells of a failure), ``environment`` (virtual environments), ``files`` (whole or not there), ``console``
-(what a person sees), ``strict`` (data files into values), ``site`` (paths and settings) and ``verb`` (Invoke tasks as
-this project's verbs).
+Beside the flow, and used by all of it: ``errors``, ``process`` (the one place that starts programs; ``supervise`` is
+what it starts builds under), ``troubles`` (what a log tells of a failure), ``environment`` (virtual environments),
+``files`` (whole or not there), ``console`` (what a person sees), ``strict`` (data files into values), ``site`` (paths
+and settings) and ``verb`` (Invoke tasks as this project's verbs).
 """
 
 from __future__ import annotations

@@ -56,7 +56,8 @@ class Identity(NamedTuple):
 def write_whole(path: Path, data: bytes | str) -> None:
     """Write a file beside its place, flush it to the disk and rename it in: no reader sees half of it."""
     content = data.encode() if isinstance(data, str) else data
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with for_everyone():
+        path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -70,25 +71,51 @@ def write_whole(path: Path, data: bytes | str) -> None:
         raise
 
 
-@contextlib.contextmanager
-def only_one(lock: Path, what: str) -> Iterator[None]:
-    """Hold a lock file, which the kernel lets go of when the process ends however it ends.
+def remove_tree(folder: Path) -> None:
+    """Remove a folder and all that is in it, read-only folders too. Nothing happens where there is none.
 
-    Raises UsageError when another process holds it.
+    Raises OSError with the whole path of what cannot be removed.
+    """
+
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
+    if folder.is_dir():
+        folder.chmod(0o700)
+    found = []
+    for place, folders, files in os.walk(folder, onerror=refuse):
+        links = [name for name in folders if Path(place, name).is_symlink()]
+        for name in set(folders).difference(links):
+            Path(place, name).chmod(0o700)
+        found.append((Path(place), [*files, *links]))
+    for path, names in reversed(found):
+        for name in names:
+            (path / name).unlink(missing_ok=True)
+        path.rmdir()
+
+
+@contextlib.contextmanager
+def for_everyone() -> Iterator[None]:
+    """Write files and folders that others serve or read, whatever this user's umask is: 0644 and 0755."""
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@contextlib.contextmanager
+def locked(lock: Path, *, busy: str = "") -> Iterator[None]:
+    """Hold a lock file, after waiting for the process that holds it; the kernel lets go of it however a process ends.
+
+    With `busy`, what the holder is at (``a build of …``), nobody waits: raises UsageError when another process holds
+    it.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
         except BlockingIOError as error:
-            raise UsageError(f"{what} is under way in another process; wait for it to end") from error
-        yield
-
-
-@contextlib.contextmanager
-def one_at_a_time(lock: Path) -> Iterator[None]:
-    """Hold a lock file, after waiting for the process that holds it: what is made once and used by many."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+            raise UsageError(f"{busy} is under way in another process; wait for it to end") from error
         yield

@@ -1,12 +1,16 @@
 """The one module that starts programs.
 
-Every program runs in a process group of its own, so that Ctrl-C ends the whole tree of it, compilers included.
+Every program runs in a process group of its own, which ends when this process is told to end. A program of others, such
+as a build, is supervised besides: nothing that it has started outlives it, nor this process.
 """
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import io
 import os
+import select
 import shlex
 import shutil
 import signal
@@ -17,16 +21,29 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from workbench import supervise
 from workbench.errors import CommandFailed, ToolMissing, WorkbenchError
 from workbench.troubles import DISK_FULL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from types import FrameType
 
 TAIL_LINES = 20
+
+PIECE = 1 << 16
+"""Characters after which a line that has no end is taken as it is."""
+
+PIPE = 1 << 20
+"""Bytes that a pipe holds at most (pipe(7))."""
+
+MARK = "WORKBENCH_LOG"
+"""Tells, in the environment of a supervised program and of all that it starts, which log it writes."""
+
+_running: set[subprocess.Popen[bytes]] = set()
 
 INSTALL_HINTS = {
     "aarch64-linux-gnu-g++": "install it with 'apt install g++-aarch64-linux-gnu'",
@@ -101,6 +118,41 @@ def find_program(name: str) -> str:
     return path
 
 
+class Ended(KeyboardInterrupt):
+    """The signal `number` told this process to end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+@contextlib.contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """End as Ctrl-C does when a signal says so: all programs first, then Ended unwinds this process.
+
+    Signals that whoever started us ignores (``nohup``) stay ignored.
+    """
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        for each in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(each, signal.SIG_IGN)  # once is enough; Ctrl-C may still hurry
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for process in tuple(_running):
+            _signal(process, signal.SIGTERM)
+        raise Ended(number)
+
+    heard: list[signal.Signals] = []
+    if threading.current_thread() is threading.main_thread():  # only that one may set handlers
+        told = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        heard = [each for each in told if signal.getsignal(each) != signal.SIG_IGN]
+    before = {each: signal.signal(each, end) for each in heard}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
 def run(
     argv: Sequence[str | Path],
     *,
@@ -114,13 +166,15 @@ def run(
 ) -> Completed:
     """Run a program to its end and return what it printed.
 
-    `env` adds to this process's environment, and takes from it what is None there. `log`, a file, gets the whole
-    output appended as it comes, and then only its last lines are kept in memory; `on_line` sees each line. After
-    `timeout` seconds it is ended. An answer that is to be parsed is asked for with `stdout_only`: the output is then
-    free of the warnings that any program may print on stderr, which `log` and `on_line` do not see either.
+    `env` adds to this process's environment; variables set to None are removed. `on_line` sees each line of output, a
+    very long one in pieces. After `timeout` seconds the program is ended. `stdout_only` is for an answer that is to be
+    parsed: what the program prints on stderr stays out of the output, of `log` and of `on_line`.
+
+    `log`, a file, makes the program a supervised one: the output is appended there as it comes, memory keeps only its
+    last lines, and whatever the program has started ends with it.
 
     Raises CommandFailed when `check` is set and the exit status is not 0, or when the time is up; WorkbenchError when
-    it is not 0 because the disk is full; ToolMissing when there is no such program.
+    the disk is full; ToolMissing when there is no such program.
     """
     words = tuple(str(word) for word in argv)
     start = time.monotonic()
@@ -131,12 +185,9 @@ def run(
         if sink:
             sink.write(f"$ {shlex.join(words)}\n")
         aside = stack.enter_context(tempfile.TemporaryFile()) if stdout_only else None
-        process = stack.enter_context(_started(words, cwd, env, stderr=aside or subprocess.STDOUT))
-        if timeout is not None:
-            stack.enter_context(_ended_after(timeout, process, shlex.join(words)))
+        process = stack.enter_context(_started(words, cwd, env, log, stderr=aside or subprocess.STDOUT))
         try:
-            assert process.stdout is not None  # noqa: S101 - a pipe was asked for
-            for line in process.stdout:
+            for line in _lines(process, None if timeout is None else start + timeout):
                 kept.append(line)
                 if DISK_FULL in line:
                     full = line.strip()
@@ -145,10 +196,13 @@ def run(
                     sink.flush()
                 if on_line:
                     on_line(line.rstrip())
-            process.wait()  # it may have closed its output long before
-        except BaseException:
-            _end_group(process)
+        except BaseException as error:
+            _end(process)
+            if isinstance(error, TimeoutError):
+                raise CommandFailed(f"{shlex.join(words)}\ndid not end within {timeout:g} s") from None
             raise
+        finally:
+            _running.discard(process)
         errors = _read(aside) if aside else ""
     done = Completed(
         argv=words,
@@ -172,20 +226,23 @@ def _started(
     words: tuple[str, ...],
     cwd: Path | None,
     env: Mapping[str, str | None] | None,
+    log: Path | None,
     *,
     stderr: int | IO[bytes],
-) -> subprocess.Popen[str]:
+) -> subprocess.Popen[bytes]:
+    started, variables = words, environment(env)
+    if log:
+        find_program(words[0])
+        variables[MARK] = str(log.absolute())
+        started = (sys.executable, "-I", "-S", supervise.__file__, str(os.getpid()), *words)
     try:
-        return subprocess.Popen(
-            words,
+        process = subprocess.Popen(
+            started,
             cwd=cwd,
-            env=environment(env),
+            env=variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
             start_new_session=True,
         )
     except FileNotFoundError as error:
@@ -193,6 +250,42 @@ def _started(
             raise
         find_program(words[0])
         raise ToolMissing(f"{words[0]} cannot be started: {error.strerror}") from error
+    _running.add(process)
+    return process
+
+
+def _lines(process: subprocess.Popen[bytes], until: float | None) -> Iterator[str]:
+    """Yield the lines that a program prints until it has ended, even if a daemon of its keeps the pipe open.
+
+    Raises TimeoutError at `until`, a time of the monotonic clock.
+    """
+    assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+    output, ended = process.stdout.fileno(), os.pidfd_open(process.pid)
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
+    poll, rest, over = select.poll(), "", False
+    os.set_blocking(output, False)
+    poll.register(output, select.POLLIN)
+    poll.register(ended, select.POLLIN)
+    try:
+        while not over:
+            left = None if until is None else max(0.0, until - time.monotonic()) * 1000
+            ready = dict(poll.poll(left))
+            if not ready:
+                raise TimeoutError
+            over = ended in ready  # what it printed before is in the pipe
+            data = b""
+            with contextlib.suppress(BlockingIOError):
+                data = os.read(output, PIPE)
+                if not data and not over:
+                    poll.unregister(output)  # closed long before the end
+            *lines, rest = (rest + decoder.decode(data, final=over)).split("\n")
+            yield from (f"{line}\n" for line in lines)
+            if over or len(rest) > PIECE:
+                yield from filter(None, [rest])
+                rest = ""
+        process.wait()
+    finally:
+        os.close(ended)
 
 
 def _failure(done: Completed, full: str) -> WorkbenchError:
@@ -204,27 +297,30 @@ def _failure(done: Completed, full: str) -> WorkbenchError:
     return CommandFailed(said)
 
 
-@contextlib.contextmanager
-def _ended_after(seconds: float, process: subprocess.Popen[str], command: str) -> Iterator[None]:
-    deadline = time.monotonic() + seconds
-    timer = threading.Timer(seconds, _end_group, [process])
-    timer.start()
+def _end(process: subprocess.Popen[bytes]) -> None:
+    _signal(process, signal.SIGTERM)
     try:
-        yield
-    finally:
-        timer.cancel()
-    if process.returncode < 0 and time.monotonic() >= deadline:
-        raise CommandFailed(f"{command}\ndid not end within {seconds:g} s")
-
-
-def _end_group(process: subprocess.Popen[str]) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(timeout=5)
+        process.wait(timeout=supervise.GRACE + 3)
     except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        _signal(process, signal.SIGKILL)
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+
+
+def end_left(log: Path) -> None:
+    """End the programs that write a log and have outlived the run that started them, as after ``kill -9``."""
+    mark = f"{MARK}={log.absolute()}".encode()
+    found = True
+    while found:
+        found = False
+        for variables in Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):  # of another user, or ended meanwhile
+                if mark in variables.read_bytes().split(b"\0"):
+                    os.kill(int(variables.parent.name), signal.SIGKILL)
+                    found = True
 
 
 def attached(argv: Sequence[str | Path], *, cwd: Path | None = None) -> int:

@@ -14,6 +14,7 @@ import errno
 import inspect
 import os
 import shutil
+import signal
 import sys
 import traceback
 from collections import Counter
@@ -29,6 +30,7 @@ from invoke.tasks import Task
 
 from workbench import console
 from workbench.errors import UsageError, WorkbenchError, nearest
+from workbench.process import Ended, ended_by_signals
 from workbench.site import VARIABLES
 
 if TYPE_CHECKING:
@@ -45,9 +47,8 @@ STORE_FLAGS = {
 }
 """Flags of every verb that has to do with the store; they stand above ``workbench.yaml`` for this run."""
 
-INTERRUPTED = 130
 INTERNAL = 70
-"""Exit statuses of Ctrl-C (128 + SIGINT) and of a bug of ours (sysexits' EX_SOFTWARE)."""
+"""Exit status of a bug of ours (sysexits' EX_SOFTWARE)."""
 
 HELP = ("--help", "-h")
 
@@ -174,7 +175,8 @@ class Verb(Task["Callable[..., Any]"]):
                         what = self._explained[parameter.name]
                         raise UsageError(f"{self.name} needs {parameter.name.upper()}: {what}")
                     words += kwargs.pop(parameter.name)
-            return super().__call__(*args, *words, **kwargs)
+            with ended_by_signals():
+                return super().__call__(*args, *words, **kwargs)
         except (Exit, SystemExit):
             raise
         except BaseException as error:
@@ -209,7 +211,8 @@ def _exit(error: BaseException) -> Exit:
         case WorkbenchError():
             return _told(f"error: {error}", error.exit_code)
         case KeyboardInterrupt():
-            return Exit("\nInterrupted. Run the same command again to go on from here.", code=INTERRUPTED)
+            number = error.number if isinstance(error, Ended) else signal.SIGINT
+            return Exit("\nInterrupted. Run the same command again to go on from here.", code=128 + number)
         case BrokenPipeError():
             # whoever read our answer has seen enough (head); nothing more may be written, at exit neither
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import tomllib
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import BuildFailed, UsageError
-from workbench.files import only_one
+from workbench.files import locked, remove_tree
+from workbench.process import end_left
 from workbench.source.tree import prepare
 
 if TYPE_CHECKING:
@@ -76,12 +76,13 @@ class Workplace:
             self._empty()
 
     def _alone(self) -> AbstractContextManager[None]:
-        return only_one(self.root.with_name(f"{self.root.name}.lock"), f"a build of {self.plan.title}")
+        return locked(self.root.with_name(f"{self.root.name}.lock"), busy=f"a build of {self.plan.title}")
 
     def _empty(self) -> None:
+        end_left(self.log)
         for path in self.root.iterdir() if self.root.exists() else ():
             if path.is_dir():
-                shutil.rmtree(path)
+                remove_tree(path)
 
     def build_system(self) -> dict[str, Any]:
         """Return the source's ``[build-system]`` (PEP 518), completed with PEP 517's defaults. Raises BuildFailed."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from workbench.container.engine import OCI_ARCH
 from workbench.errors import CommandFailed, ContainerError
-from workbench.files import one_at_a_time
+from workbench.files import locked
 from workbench.process import run
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def unpack(
 
     Raises ContainerError where apt cannot have them.
     """
-    with one_at_a_time(cache / f"{suite}-{arch}.lock"):
+    with locked(cache / f"{suite}-{arch}.lock"):
         files, downloaded = _fetch(packages, cache / f"{suite}-{arch}", suite, arch, mirror or apt_mirror())
         _prepare(into)
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:

@@ -26,7 +26,7 @@ from workbench.container.engine import NATIVE_LABEL, OCI_ARCH, PYTHONS_LABEL, fi
 from workbench.container.uv import python_platform
 from workbench.environment import index_environment
 from workbench.errors import CommandFailed, ContainerError
-from workbench.files import one_at_a_time
+from workbench.files import locked
 from workbench.plan.target import this_arch
 from workbench.process import find_program, run
 
@@ -129,7 +129,7 @@ def build_image(recipe: Recipe, engine: Engine, *, cache: Path, refresh: bool = 
 
     Raises ContainerError when it cannot be made.
     """
-    with one_at_a_time(cache / "images" / f"{recipe.name.rpartition('/')[2]}.lock"):
+    with locked(cache / "images" / f"{recipe.name.rpartition('/')[2]}.lock"):
         image = find_image(engine, recipe.name)
         if image is None or image.labels.get(RECIPE_LABEL) != recipe.digest or refresh:
             image = _make(recipe, SUITES[recipe.suite], engine, image, cache)

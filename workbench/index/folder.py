@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import os
 import shutil
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
+from workbench.files import for_everyone, locked
 from workbench.index.draw import STATE, draw, is_drawn, read_state
 from workbench.index.page import Gone
 from workbench.registry.file import dumps
@@ -51,8 +51,7 @@ def write(registry: Path, root: Path, settings: Settings) -> Drawn:
 
     Raises RegistryError, IndexFault, SettingsError and OSError; the next drawing mends what was left undone.
     """
-    root.mkdir(parents=True, exist_ok=True)
-    with _alone(root), _opened(registry) as document:
+    with for_everyone(), locked(root / LOCK), _opened(registry) as document:
         folder = _Folder(str(root))
         state = read_state(_read(str(root), STATE), settings)
         for change in draw(document, settings, state, where=str(registry)):
@@ -96,13 +95,6 @@ def outdated(registry: Path, root: Path, settings: Settings, *, afresh: bool = F
     if state is None:
         removed += _left_over(top, drawn)
     return Outdated(written=tuple(written), removed=tuple(removed))
-
-
-@contextmanager
-def _alone(root: Path) -> Iterator[None]:
-    with (root / LOCK).open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 @contextmanager

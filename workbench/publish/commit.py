@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from workbench.console import counted
 from workbench.errors import RegistryError, UsageError
-from workbench.files import one_at_a_time, write_whole
+from workbench.files import locked, write_whole
 from workbench.process import run
 from workbench.publish.pages import COPYING
 from workbench.registry.file import load, loads
@@ -36,7 +36,7 @@ def commit_registry(site: Site) -> bool:
     if not site.registry.exists():
         return False
     git = _git(site)
-    with one_at_a_time(site.state / COPYING):
+    with locked(site.state / COPYING):
         run([*git, "add", "--", site.registry])
         if not run([*git, "diff", "--cached", "--quiet", "--", site.registry], check=False).status:
             return False

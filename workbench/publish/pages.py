@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from workbench.console import note
 from workbench.errors import StoreError
-from workbench.files import content_of, one_at_a_time, write_whole
+from workbench.files import content_of, locked, write_whole
 from workbench.index.draw import STATE
 from workbench.index.folder import Drawn, outdated, write
 from workbench.publish import bucket_pages
@@ -55,7 +55,7 @@ def _copy_registry(site: Site, store: Store) -> str | None:
 
     Of several processes in one checkout the last one to copy has also read last, so none takes the copy back.
     """
-    with one_at_a_time(site.state / COPYING):
+    with locked(site.state / COPYING):
         stored = store.read(REGISTRY)
         here = content_of(site.registry)
         if stored is not None and stored.content != here:

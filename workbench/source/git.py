@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import re
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from tempfile import TemporaryDirectory
@@ -13,11 +11,12 @@ from typing import TYPE_CHECKING, Literal
 
 from workbench import console
 from workbench.errors import SourceError, nearest
+from workbench.files import locked
 from workbench.process import run
 from workbench.url import mask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from workbench.console import Step
@@ -111,7 +110,7 @@ def fetch_git(source: Git, into: Path, *, cache: Path) -> None:
     """
     with console.step(f"fetch {source.commit[:12]} from {mask(source.url)}") as at:
         store = cache / "git" / _cache_name(source.url)
-        with _locked(store.with_suffix(".lock")):
+        with locked(store.with_suffix(".lock")):
             _ensure_commit(source, store, at)
         _check_out(source, store, into, at)
 
@@ -245,12 +244,3 @@ def _reason(done: Completed) -> str:
     lines = [_PREFIX.sub("", line, count=1) for line in said.splitlines() if line.strip()]
     telling = [line for line in lines if not _PROGRESS.match(line) and line != _NO_REASON]
     return mask("; ".join(telling or lines or ["it says nothing"]))
-
-
-@contextmanager
-def _locked(lock: Path) -> Iterator[None]:
-    """Wait until no other process uses a cache, and keep others out."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 from workbench.console import step
 from workbench.errors import PatchError
+from workbench.files import remove_tree
 from workbench.patches.apply import apply_series
 from workbench.recipe.model import Git, LocalFolder, Sdist
 from workbench.source.archive import check_metadata, unpack
@@ -29,12 +29,12 @@ def prepare(plan: Draft, site: Site, into: Path) -> None:
     """
     into.parent.mkdir(parents=True, exist_ok=True)
     part = into.with_name(f".{into.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    remove_tree(part)
     try:
         _fetch(plan, site, part)
         part.rename(into)
     except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
+        remove_tree(part)
         raise
     if plan.patches:
         _patch(plan, into)

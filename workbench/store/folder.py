@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import os
 import tempfile
@@ -18,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
 from workbench.errors import FilenameTaken, StoreError
-from workbench.files import sha256_of
+from workbench.files import locked, sha256_of
 from workbench.store.protocol import Content, Entry, Leftover, Stored, nobody
 
 if TYPE_CHECKING:
@@ -219,11 +218,8 @@ class FolderStore:
         finally:
             Path(name).unlink(missing_ok=True)
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        with (self._root / CORNER / "store.lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+    def _locked(self) -> contextlib.AbstractContextManager[None]:
+        return locked(self._root / CORNER / "store.lock")
 
 
 def taken(filename: str, place: str) -> FilenameTaken:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench import console
-from workbench.files import one_at_a_time
+from workbench.files import locked, remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,11 +23,10 @@ def made_once(home: Path, title: str, make: Callable[[Path], Path]) -> Path:
     if home.is_dir():
         return home
     prefix = f".making-{home.name}-"
-    with one_at_a_time(home.with_name(f"{home.name}.lock")):
+    with locked(home.with_name(f"{home.name}.lock")):
         if not home.is_dir():
             for left in home.parent.glob(f"{prefix}*"):
-                # a program that the killed one had started may still write there
-                shutil.rmtree(left, ignore_errors=True)
+                remove_tree(left)
             with (
                 console.step(title) as at,
                 tempfile.TemporaryDirectory(dir=home.parent, prefix=prefix) as scratch,
