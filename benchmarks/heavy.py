@@ -46,7 +46,6 @@ HEAVY = (
     "nv-grouped-gemm",
     "mamba-ssm",
     "flash-attn:hdim128",
-    "sageattention",
 )
 COMPUTE = "cu130"
 PAUSE = 0.2
