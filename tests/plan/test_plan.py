@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.plans import planned
+from tests.plans import given_to, planned
 from workbench.errors import RecipeError, SettingsError, UsageError
 from workbench.plan.draft import drafts
 from workbench.plan.target import Axes, Target, cross, parse_pythons
@@ -32,13 +32,16 @@ def one(recipe: Recipe = RECIPE, target: Target = TARGET, suffix: str = "") -> P
         ("3.12,3.10", ("3.10", "3.12")),
         ("3.9-3.11", ("3.9", "3.10", "3.11")),
         ("3.10, 3.12-3.13,3.12", ("3.10", "3.12", "3.13")),
+        ("3.13t-3.14t,3.14", ("3.14", "3.13t", "3.14t")),
     ],
 )
 def test_pythons_come_as_lists_and_ranges(text: str, pythons: tuple[str, ...]) -> None:
     assert parse_pythons(text) == pythons
 
 
-@pytest.mark.parametrize("text", ["", "3", "2.7", "3.x", "3.10-", "3.10-3.11-3.12", "3.12-3.10", "3.100"])
+@pytest.mark.parametrize(
+    "text", ["", "3", "2.7", "3.x", "3.10-", "3.10-3.11-3.12", "3.12-3.10", "3.100", "3.13-3.14t"]
+)
 def test_what_is_no_python_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--python"):
         parse_pythons(text)
@@ -52,6 +55,14 @@ def test_unsupported_targets_are_left_out_with_the_reason() -> None:
         ("3.9", "the recipe supports Python >=3.10,<3.13"),
         ("3.13", "the recipe supports Python >=3.10,<3.13"),
     ]
+
+
+def test_a_free_threaded_python_is_a_cell_of_its_own() -> None:
+    recipe = replace(RECIPE, python=">=3.10", environment={"OLD": when("1", python="<3.13"), "ALL": "1"})
+    (made, threaded), _ = drafts(recipe, (), cross(Axes(python="3.13,3.13t", arch="x86_64")))
+    assert (str(made.target), str(threaded.target)) == ("cp313 x86_64 cpu", "cp313t x86_64 cpu")
+    assert threaded.environment == {"ALL": "1"}
+    assert given_to(made).key != given_to(threaded).key
 
 
 def test_a_version_that_was_never_set_stops_before_anything_is_built() -> None:

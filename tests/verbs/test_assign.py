@@ -80,6 +80,15 @@ def test_a_builder_for_another_architecture_is_refused(site: Site) -> None:
         assign(drafted(HERE), "containr", site)
 
 
+def test_what_cibuildwheel_does_not_build_for_is_built_on_the_host(site: Site, podman: Path) -> None:
+    answers(podman, image_id="a")
+    old, new = (drafted(replace(HERE, python=python)) for python in ("3.13t", "3.14t"))
+    assert assign(old, "auto", site).builder == "host"
+    assert assign(new, "auto", site).builder == "container"
+    with pytest.raises(ContainerError, match=r"cibuildwheel does not build for 3\.13t"):
+        assign(old, "container", site)
+
+
 def test_an_engine_that_does_not_work_is_told_from_one_that_there_is_not(site: Site, podman: Path) -> None:
     podman.write_text("#!/bin/sh\necho 'Error: cannot connect to Podman'\nexit 125\n")
     made = assign(drafted(HERE), "auto", site)

@@ -17,35 +17,30 @@ if TYPE_CHECKING:
 
 _PROBE = """
 import pathlib, sys, sysconfig
-print("%d.%d" % sys.version_info[:2])
+print("%d.%d" % sys.version_info[:2] + ("t" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""))
 print(pathlib.Path(sysconfig.get_path("include"), "Python.h").is_file())
 """
 
 
 @cache
 def find_interpreter(python: str) -> Path:
-    """Return an interpreter of a Python (``"3.12"``) that extensions can be built with.
+    """Return an interpreter of a Python (``3.12``, ``3.13t``) that extensions can be built with.
 
     Looked for among those that uv finds and pyenv's; where there is none, uv fetches one. Raises ToolMissing,
     with the ways to get it, when that fails too.
     """
-    without_headers = None
-    for candidate in _candidates(python):
-        probe = run([candidate, "-I", "-c", _PROBE], check=False, stdout_only=True).output.split()
-        if probe[:1] != [python]:
-            continue
-        if probe[1:] == ["True"]:
-            return candidate
-        without_headers = without_headers or candidate
+    here = _on_this_machine(python)
+    if here and here[1]:
+        return here[0]
     with step(f"fetch Python {python}") as at:
         fetched = run(["uv", "python", "install", "--no-progress", python], check=False)
         if fetched.status == 0 and (found := _uv_find(python, managed=True)):
             return found
         at.fail("uv cannot")
     why = _reason(fetched)
-    if without_headers:
+    if here:
         raise ToolMissing(
-            f"Python {python} at {without_headers} has no headers (Python.h), and uv cannot fetch another: {why}\n"
+            f"Python {python} at {here[0]} has no headers (Python.h), and uv cannot fetch another: {why}\n"
             f"Install them with 'apt install python{python}-dev'"
         )
     raise ToolMissing(
@@ -53,6 +48,25 @@ def find_interpreter(python: str) -> Path:
         f"Get it with 'uv python install {python}' where the network allows, 'apt install python{python}-dev', "
         f"or 'pyenv install {python}'"
     )
+
+
+def interpreter_here(python: str) -> Path | None:
+    """Return an interpreter of a Python that is on this machine, with headers or without, or None."""
+    here = _on_this_machine(python)
+    return here[0] if here else None
+
+
+@cache
+def _on_this_machine(python: str) -> tuple[Path, bool] | None:
+    """Return an interpreter of a Python and whether it has headers; one that has them where there is one."""
+    without_headers = None
+    for candidate in _candidates(python):
+        probe = run([candidate, "-I", "-c", _PROBE], check=False, stdout_only=True).output.split()
+        if probe == [python, "True"]:
+            return candidate, True
+        if probe[:1] == [python]:
+            without_headers = without_headers or candidate
+    return (without_headers, False) if without_headers else None
 
 
 def _reason(fetched: Completed) -> str:
@@ -68,9 +82,8 @@ def _candidates(python: str) -> list[Path]:
     running = [Path(sys.base_prefix) / "bin" / name]
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
     found = [path for path in (_uv_find(python, managed=False),) if path]
-    return [
-        path for path in (*running, *found, *sorted(pyenv.glob(f"{python}.*/bin/{name}"))) if path.exists()
-    ]
+    versions = pyenv.glob(f"{python.removesuffix('t')}.*/bin/{name}")
+    return [path for path in (*running, *found, *sorted(versions)) if path.exists()]
 
 
 def _uv_find(python: str, *, managed: bool) -> Path | None:

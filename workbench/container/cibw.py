@@ -52,6 +52,9 @@ QEMU_CPU = "max,pauth=off"
 REPAIR = "auditwheel repair -z 0"
 """Grafts and tags; to deflate is left to repair on this machine, for under an emulator it takes two thirds of it."""
 
+_FIRST_FREE_THREADED = 14
+"""The minor version of the first free-threaded Python that cibuildwheel builds for."""
+
 PREPARE = CHECKOUT / "containers" / "prepare.py"
 """The script that installs a build's requirements in the container."""
 
@@ -118,6 +121,11 @@ class Build:
     def identifier(self) -> str:
         """What cibuildwheel calls the target: ``cp311-manylinux_aarch64``."""
         return f"cp{self.python.replace('.', '')}-manylinux_{self.arch}"
+
+
+def builds(python: str) -> bool:
+    """Say whether cibuildwheel builds for a Python: of the free-threaded ones for those from 3.14t on."""
+    return not python.endswith("t") or int(python.removesuffix("t").partition(".")[2]) >= _FIRST_FREE_THREADED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

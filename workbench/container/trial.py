@@ -57,6 +57,11 @@ def try_wheel(
     that there is not; ContainerError where the image or its emulator is missing, or where it has another Python or C
     library than it takes to try the wheel.
     """
+    if python.endswith("t"):
+        raise ContainerError(
+            f"{wheel.name} cannot be tried in {image}: what it requires cannot be installed from outside for a "
+            "free-threaded Python; leave the image out of container.runtime_images to build it"
+        )
     if arch != this_arch():
         require_emulation(arch)
     name = resolve_image(image, arch)

@@ -50,10 +50,11 @@ def fetch_wheelhouse(
                     ),
                     *(
                         "--implementation=cp",
-                        f"--python-version={python}",
+                        f"--python-version={python.removesuffix('t')}",
                         f"--abi=cp{python.replace('.', '')}",
                     ),
-                    *("--abi=abi3", "--abi=none", *(f"--platform={platform}" for platform in platforms)),
+                    *(() if python.endswith("t") else ("--abi=abi3",)),
+                    *("--abi=none", *(f"--platform={platform}" for platform in platforms)),
                     *requirements,
                 ],
                 env=pip_environment(read_pip_options()),

@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, get_args
 
 from workbench.builders.tools import expect_toolkit
-from workbench.container.cibw import resolve_image
+from workbench.container.cibw import builds, resolve_image
 from workbench.container.engine import Engine, Image, find_engine, find_image, is_emulated
 from workbench.container.pick import pick_builder
 from workbench.errors import ContainerError, UsageError, nearest
@@ -66,6 +66,10 @@ def _choose(draft: Draft, wanted: str, image: str, site: Site) -> tuple[Builder,
             emulated=is_emulated(arch),
         )
     if wanted == "container":
+        if not builds(draft.target.python):
+            raise ContainerError(
+                f"--builder container: cibuildwheel does not build for {draft.target.python}"
+            )
         return "container", "as asked"
     if (wanted == "host") != (arch == this_arch()):
         raise UsageError(
@@ -107,6 +111,8 @@ def _container(draft: Draft, site: Site, name: str) -> tuple[bool, str]:
     engine = _engine(site)
     if isinstance(engine, str):
         return False, engine
+    if not builds(draft.target.python):
+        return False, f"cibuildwheel does not build for {draft.target.python}"
     image = _image(site, resolve_image(name, draft.target.arch))
     if image is None:
         return False, f"{engine.name} has no image {name}"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def holds(condition: When, target: Target) -> bool:
     """Say whether all conditions that are given fit a target."""
     return (
-        (condition.python is None or _within(condition.python, f"{target.python}.0"))
+        (condition.python is None or _within(condition.python, f"{target.python_version}.0"))
         and (condition.arch is None or condition.arch == target.arch)
         and (condition.compute is None or fnmatchcase(target.compute, condition.compute))
         and (condition.torch is None or (target.torch is not None and _within(condition.torch, target.torch)))
@@ -49,7 +49,7 @@ def variables_for(
 
 def unsupported(recipe: Recipe, target: Target) -> str | None:
     """Return why a recipe does not support a target, or None where it does."""
-    if not _within(recipe.python, f"{target.python}.0"):
+    if not _within(recipe.python, f"{target.python_version}.0"):
         return f"the recipe supports Python {recipe.python}"
     if target.arch not in recipe.arch:
         return f"the recipe supports {', '.join(recipe.arch)}"

@@ -15,7 +15,7 @@ from workbench.recipe.model import ARCHITECTURES, VARIANT
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-_PYTHON = re.compile(r"3\.\d{1,2}")
+_PYTHON = re.compile(r"3\.(\d{1,2})(t?)")
 _TORCH = re.compile(r"\d+\.\d+(\.\d+)?")
 _COMPUTE = re.compile(r"cpu|cu\d{3}|rocm\d+\.\d+")
 _AMD_GPU = re.compile(r"gfx[0-9a-f]{3,4}")
@@ -29,10 +29,11 @@ DEFAULT_GPU = ("sm_121",)
 class Target:
     """One cell of the matrix.
 
-    `python` is X.Y, `arch` ``uname -m``'s word, `compute` ``cpu``, ``cu130`` or ``rocm6.4``; `torch` the release
-    built against, or None. `gpu` are the GPU architectures to compile for: ``sm_121`` is machine code (SASS),
-    ``compute_120`` PTX, ``gfx1151`` AMD's; empty without a GPU. `variant` is one of those that the recipe offers, or
-    None. `glibc` is the oldest that the wheel must run with (``2.28``); None: whatever the build comes to.
+    `python` is X.Y, with a ``t`` where it is free-threaded (PEP 703), `arch` ``uname -m``'s word, `compute` ``cpu``,
+    ``cu130`` or ``rocm6.4``; `torch` the release built against, or None. `gpu` are the GPU architectures to compile
+    for: ``sm_121`` is machine code (SASS), ``compute_120`` PTX, ``gfx1151`` AMD's; empty without a GPU. `variant` is
+    one of those that the recipe offers, or None. `glibc` is the oldest that the wheel must run with (``2.28``); None:
+    whatever the build needs.
     """
 
     python: str
@@ -45,8 +46,13 @@ class Target:
 
     @property
     def python_tag(self) -> str:
-        """The Python tag of PEP 425, ``cp312``."""
+        """The Python as tags spell it (PEP 425): ``cp312``, ``cp313t``."""
         return f"cp{self.python.replace('.', '')}"
+
+    @property
+    def python_version(self) -> str:
+        """The Python's version alone, X.Y: what requirements and conditions are about."""
+        return self.python.removesuffix("t")
 
     @property
     def cuda(self) -> str | None:
@@ -155,20 +161,23 @@ def require_gpus_used(asked: str, targets: Iterable[Target]) -> None:
 
 
 def parse_pythons(text: str) -> tuple[str, ...]:
-    """Read ``3.10``, ``3.10,3.12`` or ``3.10-3.13`` (both ends included) into X.Y versions, in order, once each.
+    """Read ``3.10``, ``3.10,3.13t`` or ``3.10-3.13`` (both ends included) into Pythons, in order, once each.
 
-    Raises UsageError.
+    The free-threaded ones come last. Raises UsageError.
     """
-    minors: set[int] = set()
+    found: set[tuple[str, int]] = set()
     for part in text.split(","):
-        ends = [end.strip() for end in part.split("-")]
-        if len(ends) > 2 or not all(_PYTHON.fullmatch(end) for end in ends):  # noqa: PLR2004 - a range has two ends
-            raise UsageError(f"--python {text}: {part!r} is neither a version (3.12) nor a range (3.10-3.13)")
-        first, last = (int(end.removeprefix("3.")) for end in (ends[0], ends[-1]))
-        if first > last:
+        ends = [_PYTHON.fullmatch(end.strip()) for end in part.split("-")]
+        first, last = ends[0], ends[-1]
+        if len(ends) > 2 or not first or not last or first[2] != last[2]:  # noqa: PLR2004 - a range has two ends
+            raise UsageError(
+                f"--python {text}: {part!r} is neither a version (3.12, or 3.13t for a free-threaded one) nor a range "
+                "(3.10-3.13)"
+            )
+        if int(first[1]) > int(last[1]):
             raise UsageError(f"--python {text}: the range {part!r} runs backwards")
-        minors.update(range(first, last + 1))
-    return tuple(f"3.{minor}" for minor in sorted(minors))
+        found.update((first[2], minor) for minor in range(int(first[1]), int(last[1]) + 1))
+    return tuple(f"3.{minor}{threads}" for threads, minor in sorted(found))
 
 
 def parse_gpu(text: str) -> tuple[str, ...]:

@@ -20,9 +20,14 @@ def unpack(version: str, *, python: str, arch: str, cache: Path) -> Path:
     time which wheels there are of the release, and each answer, by its local version, index and hashes, has a folder
     of its own: the torch of one CUDA is not that of another. Safe for several processes at once.
 
-    Raises ToolchainError when the package index has no such wheel.
+    Raises ToolchainError when the package index has no such wheel, and for a free-threaded Python: uv resolves for
+    no such Python but one that is here.
     """
     asked = f"torch=={version}"
+    if python.endswith("t"):
+        raise ToolchainError(
+            f"torch for a free-threaded Python of {arch} cannot be fetched here: build for {python} on {arch} itself"
+        )
     try:
         pin = _pin(asked, python=python, arch=arch)
         name = f"torch-{version}-cp{python.replace('.', '')}-{arch}-{digest(pin)}"
