@@ -108,7 +108,7 @@ def test_an_empty_context_line_may_have_lost_its_blank() -> None:
         (PLAIN + "+c\n", 6, "has not as many lines as its header counts"),
         (PLAIN + " c\n", 6, "has not as many lines as its header counts"),
         (PLAIN + HUNK, 6, "hunk #2 (@@ -1 +1 @@) does not come after the one before it"),
-        (PLAIN.replace("@@ -1 +1 @@", "@@ -x +1 @@"), 3, "'@@ -x +1 @@' is no hunk header"),
+        (PLAIN.replace("@@ -1 +1 @@", "@@ -x +1 @@"), 3, "'@@ -x +1 @@' is not a hunk header"),
         ("--- a/x.py\n+++ b/x.py\n", 2, "no hunk follows"),
         (HUNK, 1, "a hunk that belongs to no file"),
         (PLAIN.replace("b/x.py", "b/y.py"), 1, "names two files, x.py and y.py"),
@@ -128,7 +128,13 @@ def test_an_empty_context_line_may_have_lost_its_blank() -> None:
         ("diff --git a/s b/s\nnew file mode 160000\n", 2, "(a submodule) is refused"),
         ("diff --git a/x b/y\nold mode 100644\nnew mode 100755\n", 1, "names two files"),
         ("diff --git a/x b/x\nindex 1..2\n", 1, "a 'diff --git' line that no change follows"),
-        (PLAIN.replace("\n", "\r\n"), 1, "the patch itself has CRLF line ends"),
+        ("diff --git x/y x/y\n" + PLAIN, 1, "(git's diff.noprefix): write -p0"),
+        (PLAIN.replace("-1 +1", f"-{'1' * 5000} +1"), 3, "is not a hunk header"),
+        (PLAIN.replace("a/x.py", '"a/\\777"'), 1, "not quoted as git quotes names"),
+        (PLAIN.replace("a/x.py", '"a/\\8"'), 1, "not quoted as git quotes names"),
+        (PLAIN.replace("a/x.py", '"a/\\000"'), 1, "a path that leaves the source or is not plain"),
+        (PLAIN.replace("x.py", "\0"), 1, "a path that leaves the source or is not plain"),
+        (PLAIN.replace("x.py", ".git/hooks/x"), 1, "a path that leaves the source or is not plain"),
     ],
 )
 def test_refused_with_its_line(text: str, line: int, why: str) -> None:
@@ -142,3 +148,39 @@ def test_refused_with_its_line(text: str, line: int, why: str) -> None:
 def test_a_patch_without_a_change(text: str) -> None:
     with pytest.raises(PatchError, match=r"fix\.patch: holds no change"):
         changes(text)
+
+
+def test_mails_one_after_the_other_with_their_signatures() -> None:
+    """What a forge serves as NUMBER.patch, and ``git format-patch --stdout`` writes."""
+    mail = (
+        "From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\n"
+        "From: Ada <ada@example.invalid>\nSubject: [PATCH] x\n\nText.\n--- old\n+++ new\n"
+        "diff --git is what writes it\n---\n - a list\n x.py | 2 +-\n 1 file changed\n\n"
+        f"diff --git a/x.py b/x.py\nindex 1..2 100644\n{PLAIN}-- \n2.39.2\n\n"
+    )
+    assert [each.path for each in changes(mail + mail)] == ["x.py", "x.py"]
+    assert changes(mail.replace("\n", "\r\n")) == changes(mail)
+
+
+def test_crlf_line_ends_of_the_source_are_not_those_of_the_patch() -> None:
+    (hunk,) = change("--- a/x\n+++ b/x\n@@ -1 +1 @@\n--- a\r\n+b\r\n").hunks
+    assert (hunk.old, hunk.new) == ((b"-- a\r\n",), (b"b\r\n",))
+
+
+@pytest.mark.parametrize(("old", "new"), [("x.py.orig", "x.py"), ("x.py~", "x.py"), ("x.py", "x.py.new")])
+def test_the_copy_that_diff_was_given_is_not_the_file(old: str, new: str) -> None:
+    found = change(f"--- a/{old}\n+++ b/{new}\n{HUNK}")
+    assert (found.old, found.new) == ("x.py", "x.py")
+
+
+@pytest.mark.parametrize(("strip", "old", "new"), [(0, "y/x.py", "y/x.py"), (2, "a/b/y/x.py", "c/d/y/x.py")])
+def test_another_strip_level(strip: int, old: str, new: str) -> None:
+    for text in (f"--- {old}\n+++ {new}\n{HUNK}", f"diff --git {old} {new}\n--- {old}\n+++ {new}\n{HUNK}"):
+        (_, (found,)) = parse_diff(text.encode(), where="p", strip=strip)
+        assert (found.old, found.new) == ("y/x.py", "y/x.py")
+
+
+def test_whole_functions_around_a_change_do_not_claim_the_end_of_the_file() -> None:
+    """``git diff -W`` has as much before a change as the function has."""
+    (hunk,) = change("--- a/x\n+++ b/x\n@@ -1,4 +1,4 @@\n f\n g\n-a\n+b\n h\n").hunks
+    assert not hunk.at_end

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
+
 from workbench.patches.header import Header, parse_header
 
 
@@ -71,3 +75,48 @@ def test_free_text_is_the_description() -> None:
 
 def test_no_header() -> None:
     assert parse_header(b"") == Header()
+
+
+def test_a_template_that_nobody_edited_says_nothing() -> None:
+    quilt = b"""\
+Description: <short description, required>
+ <long description that can span multiple lines, optional>
+Author: <name and email, required for non-upstream patch>
+Origin: <upstream|backport|vendor|other>, <URL, required except if Author is present>
+Bug: <URL to the upstream bug report if any, implies patch has been forwarded, optional>
+Bug-<Vendor>: <URL to the vendor bug report if any, optional>
+Forwarded: <URL|no|not-needed, useless if you have a Bug field, optional>
+Applied-Upstream: <version|URL|commit, identifies patches merged upstream, optional>
+Reviewed-by: <name and email of a reviewer, optional>
+Last-Update: 2026-11-29 <YYYY-MM-DD, last update of the meta-information, optional>
+---
+This patch header follows DEP-3: http://dep.debian.net/deps/dep3/
+"""
+    assert parse_header(quilt) == Header()
+    filled = quilt.replace(b"<short description, required>", b"Include <cstdint>")
+    assert parse_header(filled).description == "Include <cstdint>"
+    dpkg = (
+        b"Description: <short summary of the patch>\n TODO: Put a short summary here\nAuthor: Ada <a@b.c>\n"
+    )
+    assert parse_header(dpkg) == Header(author="Ada <a@b.c>")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Subject: " + "[PATCH" * 50_000,
+        "Subject: [" + "PATCH" * 50_000,
+        "Subject: " + "[PATCH]" * 50_000,
+        "Subject: " + "=?" * 50_000,
+        "Subject: x" + "\n folded" * 50_000,
+        "Subject: =?utf-8?b?x?=",
+        "Subject: =?\udcff?q?x?=",
+        "Subject: =?nul\0?q?x?=",
+        "Subject: =?utf-7?b?K0FBQUE=?= =?idna?q?" + "a" * 900 + "?=",
+    ],
+    ids=lambda line: line[:20],
+)
+def test_odd_headers_are_read_in_bounded_time(line: str) -> None:
+    start = time.process_time()
+    parse_header(line.encode(errors="surrogateescape"))
+    assert time.process_time() - start < 2

@@ -117,6 +117,34 @@ def test_a_series_of_every_kind_of_change(tree: Path, tmp_path: Path) -> None:
     assert ours == snapshot(tree)
 
 
+def test_what_others_write_is_read(tree: Path, tmp_path: Path) -> None:
+    """Two mails in one file, with CRLF; git's diff.noprefix; a patch to take back; diff between a file and its copy."""
+    series, start = tmp_path / "series", tmp_path / "start"
+    shutil.copytree(tree, start, ignore=shutil.ignore_patterns(".git"))
+    series.mkdir()
+    text = (tree / "setup.py").read_text()
+    for line in ("line 8\n", "line 30\n"):
+        text = text.replace(line, f"changed {line}")
+        (tree / "setup.py").write_text(text)
+        git(tree, "commit", "-q", "-a", "-m", f"Change {line}\n\n--- a\n+++ b\n\n - an item")
+    git(tree, "format-patch", "-q", "-2", "--output", str(series / "two.patch"))
+    mail = (series / "two.patch").read_bytes()
+    (series / "two.patch").write_bytes(mail.replace(b"\n", b"\r\n"))
+    git(tree, "diff", "--no-prefix", "HEAD~1", "--output", str(series / "bare.patch"))
+    run(["cp", "setup.py", "setup.py.orig"], cwd=tree)
+    (tree / "setup.py").write_text(text.replace("line 20\n", ""))
+    made = run(["diff", "-u", "tree/setup.py.orig", "tree/setup.py"], cwd=tree.parent, check=False).output
+    (series / "copy.patch").write_text(made)
+    (tree / "setup.py.orig").unlink()
+    (series / "series").write_text("two.patch\nbare.patch -p0 -R\nbare.patch.2 -p0\ncopy.patch\n")
+    shutil.copy(series / "bare.patch", series / "bare.patch.2")
+
+    ours, theirs = both_ways(series, start, tmp_path)
+
+    assert ours == theirs
+    assert ours == snapshot(tree)
+
+
 def test_what_quilt_refresh_writes_is_read(tree: Path, tmp_path: Path) -> None:
     series = tmp_path / "series"
     series.mkdir()

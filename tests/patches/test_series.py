@@ -46,9 +46,8 @@ def test_no_folder_and_no_patches(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ("one.patch -p0", "option -p0: only -p1"),
-        ("one.patch -R", "option -R: only -p1"),
-        ("one.patch -p1 -R", "option -R: only -p1"),
+        ("one.patch -z", "unknown option -z: there are -p0"),
+        ("one.patch -p1 --fuzz=3", "unknown option --fuzz=3: there are -p0"),
         ("sub/three.patch", "sub/three.patch is listed already, on line 1"),
         ("tow.diff", "tow.diff: no such patch in "),
         ("folder.patch", "folder.patch: a folder, not a patch"),

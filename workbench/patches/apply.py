@@ -6,8 +6,10 @@ whole series is computed in memory first, so a tree is either unpatched or patch
 
 from __future__ import annotations
 
+import glob
 import io
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from workbench.errors import PatchError
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from workbench.patches.series import PatchFile
 
 EXECUTE = 0o111
+
+_MOST_COMPARED = 10**7
+"""Lines that are compared at most to say where a hunk would match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,16 @@ class _Overlay:
             return self._on_disk(path)
         return self.files[path]
 
+    def is_file(self, path: str) -> bool:
+        return bool(self.files[path]) if path in self.files else (self.tree / path).is_file()
+
+    def instead(self, path: str) -> str:
+        """Say where a file is that a patch without a prefix (git's diff.noprefix) may mean."""
+        for found in self.tree.glob(f"*/{glob.escape(path)}"):
+            there = found.relative_to(self.tree)
+            return f"; {there} is there: a patch without a/ and b/ in front needs -p0 behind its name in the series"
+        return ""
+
     def _on_disk(self, path: str) -> File | None:
         place = self.tree
         for part in path.split("/"):
@@ -141,7 +156,7 @@ def _apply(change: FileChange, overlay: _Overlay) -> None:
     else:
         there = overlay.get(change.old)
         if there is None:
-            raise _Differs(f"{change.old}: no such file in the source")
+            raise _Differs(f"{change.old}: no such file in the source{overlay.instead(change.old)}")
         file = there
     if change.new not in (None, change.old) and overlay.get(change.path) is not None:
         raise _Differs(f"{change.new} is in the source already, and the patch would create it")
@@ -160,8 +175,14 @@ def _apply(change: FileChange, overlay: _Overlay) -> None:
             f"{change.new}: the patch leaves it empty, which quilt takes for deleting it: "
             f"delete it (+++ /dev/null), or leave a line in it"
         )
+    elif blocking := next(filter(overlay.is_file, _folders(change.new)), None):
+        raise _Differs(f"{change.new}: {blocking} is a file in the source, not a folder")
     else:
         overlay.files[change.new] = File(content, file.mode if change.new_mode is None else change.new_mode)
+
+
+def _folders(path: str) -> list[str]:
+    return [str(folder) for folder in PurePosixPath(path).parents][:-1]
 
 
 def _check_mode(change: FileChange, file: File) -> None:
@@ -193,7 +214,8 @@ def _explain(hunk: Hunk, lines: Sequence[bytes], path: str) -> str:
     # the hunks before this one did match, so its lines have not moved
     if hunk.new and tuple(lines[hunk.old_index : hunk.old_index + len(hunk.new)]) == hunk.new:
         return f"{title} is already applied to {path}, at line {hunk.old_index + 1}; remove it from the patch"
-    places = [i for i in range(len(lines) - len(hunk.old) + 1) if hunk.old and _matches(lines, hunk, i)]
+    starts = range(len(lines) - len(hunk.old) + 1) if len(lines) * len(hunk.old) < _MOST_COMPARED else ()
+    places = [i for i in starts if hunk.old and _matches(lines, hunk, i)]
     if places:
         nearest = min(places, key=lambda place: abs(place - hunk.old_index))
         away = nearest - hunk.old_index

@@ -1,7 +1,7 @@
 """Unified diffs into values, strictly, and in bytes: patched files may be in any encoding.
 
-Understood is what ``quilt refresh``, ``diff -u`` and ``git diff`` write: file names at strip level 1,
-timestamps, git's extended headers for new, deleted, renamed and executable files. Copies, binary changes,
+Understood is what ``quilt refresh``, ``diff -u``, ``git diff`` and ``git format-patch`` write: timestamps, several
+mails in one file, git's extended headers for new, deleted, renamed and executable files. Copies, binary changes,
 symlinks and submodules are refused by name, and so is a hunk whose lines are not as many as its header says.
 """
 
@@ -19,15 +19,17 @@ if TYPE_CHECKING:
 
 DEV_NULL = b"/dev/null"
 
-_HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@.*")
+_HUNK = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@.*")
 _EPOCH = re.compile(rb"(1970-01-01|1969-12-31) ")
 _EXTENDED = re.compile(
     rb"(old mode|new mode|new file mode|deleted file mode|rename from|rename to|copy from|copy to"
     rb"|similarity index|dissimilarity index|index) (.*)"
 )
 _BINARY = re.compile(rb"GIT binary patch|Binary files .* differ")
+_QUOTED = re.compile(rb'"(?:[^"\\]|\\(?:[0-3][0-7]{2}|[abtnvfr"\\]))*"')
 _ESCAPE = re.compile(rb"\\([0-7]{3}|.)")
-_ESCAPED = {b"a": b"\a", b"b": b"\b", b"t": b"\t", b"n": b"\n", b"v": b"\v", b"f": b"\f", b"r": b"\r"}
+_ESCAPED = dict(zip(b"abtnvfr", b"\a\b\t\n\v\f\r", strict=True))
+_LONGEST_PATH, _LONGEST_NAME = 2048, 255
 _MODES = {b"100644": 0o644, b"100755": 0o755}
 
 
@@ -56,8 +58,8 @@ class Hunk:
 
     @property
     def at_end(self) -> bool:
-        """Whether the file must end with the hunk: that is what less context after than before says."""
-        return self.trailing < self.leading
+        """Whether the file must end with the hunk: context before it and none after says so, as git reads it."""
+        return self.trailing == 0 < self.leading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,23 +92,25 @@ class FileChange:
         )
 
 
-def parse_diff(data: bytes, *, where: str) -> tuple[bytes, tuple[FileChange, ...]]:
+def parse_diff(data: bytes, *, where: str, strip: int = 1) -> tuple[bytes, tuple[FileChange, ...]]:
     """Return the text before the first change, and the changes in order.
 
-    `where` names the patch in errors. Raises PatchError, with the line, for what is no unified diff, is cut
-    off, miscounted or refused, for a path that leaves the source, and for a patch that changes nothing.
+    `where` names the patch in errors; of each file name the first `strip` folders are left out. Raises PatchError, with
+    the line, for what is not a unified diff, is cut off, miscounted or refused, for a path that leaves the source, and
+    for a patch that changes nothing.
     """
-    return _Reader(data, where).patch()
+    return _Reader(data, where, strip).patch()
 
 
 class _Reader:
     """A cursor over the lines of one patch."""
 
-    def __init__(self, data: bytes, where: str) -> None:
+    def __init__(self, data: bytes, where: str, strip: int) -> None:
         self.lines = data.split(b"\n")
         if not self.lines[-1]:
             self.lines.pop()
         self.where = where
+        self.strip = strip
         self.at = 0
 
     def fail(self, why: str, *, at: int | None = None) -> NoReturn:
@@ -121,45 +125,80 @@ class _Reader:
     def patch(self) -> tuple[bytes, tuple[FileChange, ...]]:
         changes: list[FileChange] = []
         preamble = 0
+        in_text = True
         while (line := self.line) is not None:
-            if line.startswith(b"diff --git "):
+            if self.at_git_header():
                 read: Callable[[], FileChange] = self.git_change
             elif self.at_names():
                 read = self.plain_change
             else:
-                self.refuse_stray(line, after_change=bool(changes))
-                self.at += 1
+                in_text = self.pass_stray(line, in_text=in_text)
                 continue
-            preamble = preamble if changes else self.at
+            if not changes:
+                preamble = self.at
+            if line.endswith(
+                b"\r"
+            ):  # on its way the whole patch got CRLF line ends: patch(1) and git undo it too
+                self.lines = [each.removesuffix(b"\r") for each in self.lines]
             changes.append(read())
+            in_text = False
         if not changes:
             raise PatchError(f"{self.where}: holds no change: no '--- a/…' and '+++ b/…' lines in it")
         return b"\n".join(self.lines[:preamble]), tuple(changes)
 
-    def refuse_stray(self, line: bytes, *, after_change: bool) -> None:
+    def pass_stray(self, line: bytes, *, in_text: bool) -> bool:
+        """Go past a line of no change, and say whether text follows: a mail's, or what stands below its signature.
+
+        Before that, what looks like a hunk's line is one that its header does not count.
+        """
         if _BINARY.fullmatch(line):
-            self.fail(
-                f"{line.decode(errors='replace')}: binary changes cannot be applied; write the file in a hook"
-            )
+            self.refuse_binary(line)
         if _HUNK.fullmatch(line):
             self.fail("a hunk that belongs to no file: '--- a/…' and '+++ b/…' must stand before it")
-        # "-- " is how git ends a mail
-        if after_change and line[:1] in (b"+", b"-", b" ", b"\\") and line.rstrip() != b"--":
+        in_text = in_text or line.rstrip() == b"--"
+        like_a_hunk = line[:1] in (b"+", b"-", b" ", b"\\")
+        if like_a_hunk and not in_text:
             self.fail("the hunk above has not as many lines as its header counts; run 'quilt refresh'")
+        self.at += 1
+        return in_text or (bool(line.strip()) and not like_a_hunk)
+
+    def refuse_binary(self, line: bytes) -> NoReturn:
+        self.fail(
+            f"{line.decode(errors='replace')}: binary changes cannot be applied; write the file in a hook"
+        )
+
+    def following(self, count: int) -> bytes:
+        """Return the line that stands `count` lines below."""
+        return self.lines[self.at + count] if self.at + count < len(self.lines) else b""
+
+    def at_git_header(self) -> bool:
+        """Say whether a change of git's begins here, and not a text that speaks of one."""
+        after = self.following(1).removesuffix(b"\r")
+        return (self.line or b"").startswith(b"diff --git ") and bool(
+            after.startswith(b"--- ") or _EXTENDED.fullmatch(after) or _BINARY.fullmatch(after)
+        )
 
     def at_names(self) -> bool:
-        return self.lines[self.at].startswith(b"--- ") and (
-            self.at + 1 < len(self.lines) and self.lines[self.at + 1].startswith(b"+++ ")
-        )
+        """Say whether the names of a file stand here, and not two lines of a text that look like them."""
+        old, new = self.following(0), self.following(1)
+        named = old.startswith(b"--- ") and new.startswith(b"+++ ")
+        return named and (self.following(2).startswith(b"@@ ") or (b"/" in old and b"/" in new))
 
     def plain_change(self) -> FileChange:
         start = self.at
         old, new = self.names()
         if old and new and old != new:
-            self.fail(f"names two files, {old} and {new}: only git's 'rename from' may do that", at=start)
+            old = new = self.copy_or_file(old, new, at=start)
         if not old and not new:
             self.fail("names no file: both sides are /dev/null", at=start)
         return FileChange(old=old, new=new, hunks=self.hunks())
+
+    def copy_or_file(self, old: str, new: str, *, at: int) -> str:
+        """Return the file that is meant where the other name is that of its copy, ``x.c.orig``, as patch(1) does."""
+        file, copy = sorted((old, new), key=len)
+        if not re.fullmatch(r"[.~-].*", copy.removeprefix(file)):
+            self.fail(f"names two files, {old} and {new}: only git's 'rename from' may do that", at=at)
+        return file
 
     def git_change(self) -> FileChange:
         start, header = self.at, self.lines[self.at].removeprefix(b"diff --git ")
@@ -173,10 +212,10 @@ class _Reader:
             if key.endswith(b"mode"):
                 modes[key] = self.mode(value)
             elif key.startswith(b"rename"):
-                renames[key] = self.checked(_unquoted(value))
+                renames[key] = self.checked(self.unquoted(value))
             self.at += 1
         if line is not None and _BINARY.fullmatch(line):
-            self.refuse_stray(line, after_change=False)
+            self.refuse_binary(line)
         old, new = self.paths_of(header, start, modes, renames)
         hunks = self.hunks() if self.pass_names(old, new) else ()
         if not (modes or renames or hunks):
@@ -197,10 +236,16 @@ class _Reader:
             return renames[b"rename from"], renames[b"rename to"]
         # "a/x b/x": blanks are not quoted, but the two halves are of one length
         half = len(header) // 2
-        first, second = (_unquoted(part).partition(b"/") for part in (header[:half], header[half + 1 :]))
-        if first[2] != second[2]:
+        first, second = (self.unquoted(part) for part in (header[:half], header[half + 1 :]))
+        if self.strip and first == second:
+            self.fail(
+                "the names have no a/ and b/ before them (git's diff.noprefix): write -p0 behind the patch's name in "
+                "the series",
+                at=start,
+            )
+        path = self.stripped(first, at=start)
+        if path != self.stripped(second, at=start):
             self.fail("names two files: only git's 'rename from' may do that", at=start)
-        path = self.stripped(b"".join(first), at=start)
         return None if b"new file mode" in modes else path, None if b"deleted file mode" in modes else path
 
     def pass_names(self, old: str | None, new: str | None) -> bool:
@@ -226,10 +271,8 @@ class _Reader:
 
     def name(self, marker: bytes) -> str | None:
         text = self.lines[self.at].removeprefix(marker)
-        if text.endswith(b"\r"):
-            self.fail("the patch itself has CRLF line ends: save it with LF (changed lines keep their own)")
         if text.startswith(b'"'):
-            name, stamp = _unquoted(text[: text.rindex(b'"') + 1]), b""
+            name, stamp = self.unquoted(text[: text.rindex(b'"') + 1]), b""
         else:
             name, _, stamp = text.partition(b"\t")
         # diff -N names a file that is not there by the time 0
@@ -238,19 +281,23 @@ class _Reader:
         return path
 
     def stripped(self, name: bytes, *, at: int | None = None) -> str:
-        _, slash, path = name.partition(b"/")
-        if not slash or name.startswith(b"/"):
+        *stripped, path = name.split(b"/", self.strip)
+        if len(stripped) < self.strip or name.startswith(b"/"):
             bare = os.fsdecode(name.lstrip(b"/"))
             self.fail(
-                f"{os.fsdecode(name)}: not at strip level 1: write a/{bare} ('quilt refresh -p ab' does)",
+                f"{os.fsdecode(name)}: not at strip level {self.strip}: write a/{bare} ('quilt refresh -p ab' does), "
+                "or its level (-p0) behind the patch's name in the series",
                 at=at,
             )
         return self.checked(path, at=at)
 
     def checked(self, path: bytes, *, at: int | None = None) -> str:
-        if not path or path.startswith(b"/") or {b"", b".", b".."} & set(path.split(b"/")):
+        parts = path.split(b"/")
+        too_long = len(path) > _LONGEST_PATH or len(max(parts, key=len)) > _LONGEST_NAME
+        if b"\0" in path or too_long or {b"", b".", b"..", b".git"} & set(parts):
             self.fail(
-                f"{os.fsdecode(path)!r}: a path that leaves the source or is not plain is refused", at=at
+                f"{os.fsdecode(path[:100])!r}: a path that leaves the source or is not plain is refused",
+                at=at,
             )
         return os.fsdecode(path)
 
@@ -272,7 +319,7 @@ class _Reader:
         line = self.lines[self.at]
         found = _HUNK.fullmatch(line)
         if not found:
-            self.fail(f"{line.decode(errors='replace')!r} is no hunk header: @@ -12,7 +12,8 @@")
+            self.fail(f"{line[:100].decode(errors='replace')!r} is not a hunk header: @@ -12,7 +12,8 @@")
         title = line[: line.index(b"@@", 2) + 2].decode()
         counts = [1 if count is None else int(count) for count in (found[2], found[4])]
         self.at += 1
@@ -313,12 +360,15 @@ class _Reader:
         self.at += 1
         return sign, line[1:] + b"\n"
 
-
-def _unquoted(name: bytes) -> bytes:
-    r"""Undo git's quoting of names with special characters: ``"a/\303\244"``."""
-    if not name.startswith(b'"'):
-        return name
-    return _ESCAPE.sub(
-        lambda found: bytes([int(found[1], 8)]) if found[1].isdigit() else _ESCAPED.get(found[1], found[1]),
-        name[1:-1],
-    )
+    def unquoted(self, name: bytes) -> bytes:
+        r"""Undo git's quoting of names with special characters: ``"a/\303\244"``."""
+        if not name.startswith(b'"'):
+            return name
+        if not _QUOTED.fullmatch(name):
+            self.fail(f"{name.decode(errors='replace')}: not quoted as git quotes names")
+        return _ESCAPE.sub(
+            lambda found: bytes(
+                [int(found[1], 8) if len(found[1]) > 1 else _ESCAPED.get(found[1][0], found[1][0])]
+            ),
+            name[1:-1],
+        )

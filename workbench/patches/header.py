@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_FIELD = re.compile(r"([A-Za-z][A-Za-z-]*): ?(.*)")
+_FIELD = re.compile(r"([A-Za-z][A-Za-z-]*(?:<Vendor>)?): ?(.*)")
 _MAIL = re.compile(r"From [0-9a-f]{40,64} ")
-_PATCH_TAG = re.compile(r"\[[^]]*PATCH[^]]*\] *")
+_PLACEHOLDER = re.compile(r"(\d{4}-\d\d-\d\d )?<[^<>@]*[ |][^<>@]*>(, <[^<>@]*>)?")
+"""What the templates of quilt and dpkg have where somebody is to write something."""
+
+_LONGEST_LINE = 998
+"""Characters of a mail's line (RFC 5322)."""
+
 _KNOWN = re.compile(
-    r"description|subject|author|from|origin|bug(-[a-z]+)*|forwarded|reviewed-by|acked-by|last-update"
+    r"description|subject|author|from|origin|bug(-[a-z]+|-<vendor>)*|forwarded|reviewed-by|acked-by|last-update"
     r"|applied-upstream|date|mime-version|content-type|content-transfer-encoding|signed-off-by",
     re.IGNORECASE,
 )
@@ -37,6 +42,7 @@ class Header:
 def parse_header(preamble: bytes) -> Header:
     """Return the header that stands before a patch's first change. Text that is no field is description."""
     fields, free = _split(preamble.decode(errors="replace"))
+    fields = [(key, value) for key, value in fields if not _PLACEHOLDER.fullmatch(value.split("\n", 1)[0])]
 
     def first(*names: str) -> str:
         return next((value for name in names for key, value in fields if key.lower() == name), "")
@@ -50,7 +56,7 @@ def parse_header(preamble: bytes) -> Header:
         described = free[0].split("\n", 1)
         paragraphs = [*described[1:], *free[1:]]
     return Header(
-        description=_PATCH_TAG.sub("", described[0]).strip(),
+        description=_without_tag(described[0]).strip(),
         long_description="\n\n".join(paragraphs).strip(),
         author=first("author", "from"),
         origin=first("origin"),
@@ -68,7 +74,7 @@ def _split(text: str) -> tuple[list[tuple[str, str]], list[str]]:
     is_mail = bool(lines and _MAIL.match(lines[0]))
     if is_mail:
         lines.pop(0)
-    fields: list[tuple[str, str]] = []
+    fields: list[tuple[str, list[str]]] = []
     free: list[str] = []
     paragraph: list[str] = []
     in_field = False
@@ -78,13 +84,10 @@ def _split(text: str) -> tuple[list[tuple[str, str]], list[str]]:
             break
         field = _FIELD.fullmatch(line)
         if field and not paragraph and _KNOWN.fullmatch(field[1]):
-            fields.append((field[1], _decoded(field[2])))
+            fields.append((field[1], [_decoded(field[2])]))
             in_field = True
         elif in_field and line.startswith((" ", "\t")):
-            name, value = fields[-1]
-            # a mail folds a long line; in DEP-3 the synopsis ends with its line
-            glue, part = (" ", _decoded(line.strip())) if is_mail else ("\n", _unindented(line))
-            fields[-1] = (name, f"{value}{glue}{part}")
+            fields[-1][1].append(_decoded(line.strip()) if is_mail else _unindented(line))
         elif line.strip():
             paragraph.append(line)
             in_field = False
@@ -95,7 +98,14 @@ def _split(text: str) -> tuple[list[tuple[str, str]], list[str]]:
                 paragraph = []
     if paragraph:
         free.append("\n".join(paragraph))
-    return fields, free
+    # a mail folds a long line; in DEP-3 the synopsis ends with its line
+    return [(name, (" " if is_mail else "\n").join(value)) for name, value in fields], free
+
+
+def _without_tag(subject: str) -> str:
+    """Return a subject without what git puts before it: ``[PATCH 2/3]``."""
+    tag, bracket, rest = subject.partition("]")
+    return rest if bracket and tag.startswith("[") and "PATCH" in tag else subject
 
 
 def _unindented(line: str) -> str:
@@ -105,12 +115,12 @@ def _unindented(line: str) -> str:
 
 def _decoded(value: str) -> str:
     """Decode a mail header's encoded words (RFC 2047)."""
-    if "=?" not in value:
+    if "=?" not in value or len(value) > _LONGEST_LINE:
         return value
-    from email.errors import HeaderParseError
+    from email.errors import MessageError
     from email.header import decode_header, make_header
 
     try:
         return str(make_header(decode_header(value)))
-    except (HeaderParseError, LookupError, UnicodeDecodeError):
+    except (MessageError, LookupError, ValueError):
         return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from workbench.patches.diff import FileChange
     from workbench.patches.header import Header
 
+REVERSED = "-R"
+_OPTION = re.compile(r"-R|-p(\d|ab)")
+_USUAL = ("-p1", "-pab")
+
 SUFFIXES = (".patch", ".diff")
 """Files of these names belong in the series; others (a README) may lie beside it."""
 
@@ -23,7 +28,7 @@ SUFFIXES = (".patch", ".diff")
 class PatchFile:
     """One patch: its `name` in the series, `sha256` (hex) of its `text`, what it says of itself and does.
 
-    `path` is where it was read; errors name it.
+    `path` is where it was read; errors name it. `options` are quilt's behind the name, those that change anything.
     """
 
     name: str
@@ -32,12 +37,17 @@ class PatchFile:
     text: bytes
     changes: tuple[FileChange, ...]
     path: Path
+    options: tuple[str, ...] = ()
 
     @classmethod
-    def parse(cls, text: bytes, *, name: str, path: Path) -> PatchFile:
+    def parse(cls, text: bytes, *, name: str, path: Path, options: tuple[str, ...] = ()) -> PatchFile:
         """Return the patch that a text is. Raises PatchError with the line."""
-        preamble, changes = parse_diff(text, where=str(path))
+        level = next((int(option[2:]) for option in options if option.startswith("-p")), 1)
+        preamble, changes = parse_diff(text, where=str(path), strip=level)
+        if REVERSED in options:
+            changes = tuple(change.reversed() for change in reversed(changes))
         return cls(
+            options=options,
             name=name,
             sha256=hashlib.sha256(text).hexdigest(),
             header=parse_header(preamble),
@@ -50,8 +60,8 @@ class PatchFile:
 def read_series(folder: Path) -> tuple[PatchFile, ...]:
     """Return the patches of a folder in the order of its ``series``: none where there is no patch.
 
-    Raises PatchError, with file and line, for an option other than ``-p1``, a patch that is listed twice,
-    missing, outside the folder or not in the series, and for one that cannot be read.
+    Raises PatchError, with file and line, for an unknown option, a patch that is listed twice, missing, outside the
+    folder or not in the series, and for one that cannot be read.
     """
     series = folder / "series"
     there = {
@@ -65,39 +75,42 @@ def read_series(folder: Path) -> tuple[PatchFile, ...]:
             f"{series}: does not list {', '.join(unlisted)}: add a line for it where it belongs, or remove it"
         )
     return tuple(
-        PatchFile.parse((folder / name).read_bytes(), name=name, path=folder / name) for name in names
+        PatchFile.parse((folder / name).read_bytes(), name=name, path=folder / name, options=options)
+        for name, options in names.items()
     )
 
 
-def _names(series: Path, there: set[str]) -> tuple[str, ...]:
+def _names(series: Path, there: set[str]) -> dict[str, tuple[str, ...]]:
+    """Return the patches that a series lists, each with its options, in order."""
     try:
         lines = series.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        return ()
+        return {}
     except UnicodeDecodeError as error:
         raise PatchError(f"{series}: not UTF-8: {error.reason} at byte {error.start}") from error
-    names: dict[str, int] = {}
+    names: dict[str, tuple[str, ...]] = {}
+    listed: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
         name, *options = _without_comment(line).split() or [""]
         if not name:
             continue
         where = f"{series}:{number}"
         for option in options:
-            if option != "-p1":
+            if not _OPTION.fullmatch(option):
                 raise PatchError(
-                    f"{where}: option {option}: only -p1, the default, is known; 'quilt refresh -p1'"
+                    f"{where}: unknown option {option}: there are -p0, -p1 (the default), … and -R"
                 )
         pure = PurePosixPath(name)
         if pure.is_absolute() or ".." in pure.parts or pure.as_posix() != name:
             raise PatchError(f"{where}: {name}: a patch lies below the folder of its series")
         if name in names:
-            raise PatchError(f"{where}: {name} is listed already, on line {names[name]}")
+            raise PatchError(f"{where}: {name} is listed already, on line {listed[name]}")
         path = series.parent / name
         if not path.is_file():
             instead = "a folder, not a patch" if path.is_dir() else f"no such patch in {series.parent}"
             raise PatchError(f"{where}: {name}: {instead}{nearest(name, there)}")
-        names[name] = number
-    return tuple(names)
+        names[name], listed[name] = tuple(option for option in options if option not in _USUAL), number
+    return names
 
 
 def _without_comment(line: str) -> str:

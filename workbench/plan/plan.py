@@ -49,7 +49,7 @@ class Plan(Draft):
             "name": self.recipe.name,
             "version": str(self.version),
             "source": {"kind": type(self.source).__name__, **asdict(self.source)},
-            "patches": [[patch.name, patch.sha256] for patch in self.patches],
+            "patches": [[patch.name, patch.sha256, *patch.options] for patch in self.patches],
             "target": asdict(self.target),
             "builder": self.builder,
             "image": self.image,
