@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from workbench.console import counted, progress, step
+from workbench.console import PLAIN_WIDTH, answer_table, counted, progress, step
 from workbench.process import environment
 from workbench.site import CHECKOUT
 
@@ -119,3 +119,15 @@ def test_how_many() -> None:
         "1 wheel",
         "2 wheels",
     )
+
+
+def test_a_table_keeps_its_columns_and_says_what_a_terminal_would_obey(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    answer_table(("package", "published"), [("demo", "1.0\n1.1\x1b[2J"), ("日本", "x" * 300)])
+    heading, *lines = capsys.readouterr().out.splitlines()
+    assert heading == "package  published"
+    assert lines[:2] == ["demo     1.0", "         1.1\\x1b[2J"]
+    assert lines[2].startswith("日本     xxx")
+    assert "".join(lines[2:]).count("x") == 300
+    assert max(map(len, lines)) <= PLAIN_WIDTH

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 import threading
 import time
 from contextlib import contextmanager
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
 
 PLAIN_WIDTH = 200
 """Columns of a table where nobody watches: no terminal says how wide it is, and a cut cell helps no one."""
+
+
+GAP = "  "
+LEAST_WIDTH = 8
+"""What stands between the columns of a table, and how narrow one may become."""
 
 
 def _rich(*, stderr: bool) -> rich.console.Console:
@@ -233,16 +240,31 @@ def answer_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can say
 
 
 def answer_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under column headings; cells are text, never markup."""
-    from rich.table import Table
-    from rich.text import Text
+    """Print rows under column headings; cells are text, never markup. Where a terminal is narrow, cells are folded."""
+    from rich.cells import cell_len, chop_cells
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(shown(cell, keep=LAYOUT)) for cell in row))
-    _rich(stderr=False).print(table)
+    def wide(line: str) -> int:
+        return len(line) if line.isascii() else cell_len(line)
+
+    cells = [
+        [[shown(line, keep="\t") for line in cell.split("\n")] for cell in row] for row in (columns, *rows)
+    ]
+    widths = [max(wide(line) for cell in column for line in cell) for column in zip(*cells, strict=True)]
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else PLAIN_WIDTH
+    while (excess := sum(widths) + len(GAP) * (len(widths) - 1) - room) > 0 and max(widths) > LEAST_WIDTH:
+        widest = max(range(len(widths)), key=widths.__getitem__)
+        others = max((width for width in widths if width < widths[widest]), default=LEAST_WIDTH)
+        widths[widest] = max(widths[widest] - excess, others - 1, LEAST_WIDTH)
+    lines = []
+    for row in cells:
+        folded = [
+            [part for line in cell for part in (chop_cells(line, width) if wide(line) > width else [line])]
+            for cell, width in zip(row, widths, strict=True)
+        ]
+        for parts in zip_longest(*folded, fillvalue=""):
+            padded = (part + " " * (width - wide(part)) for part, width in zip(parts, widths, strict=True))
+            lines.append(GAP.join(padded).rstrip())
+    print("\n".join(lines), flush=True)
 
 
 def answer_summary(title: str, facts: Sequence[tuple[str, str]]) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import gc
 import json
 import re
 from collections import Counter
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
@@ -102,9 +103,25 @@ def loads(text: str | bytes, *, where: str) -> Registry:
     Raises what `parse_json` does; RegistryError for another shape than this schema's, and for a project or a file
     with a name that it cannot have, or that another has.
     """
+    with _without_collection():
+        return _registry(parse_json(text, where=where), where)
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Keep Python from looking for garbage among values that are all in use: that is a third of reading a registry."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _registry(data: Any, where: str) -> Registry:  # noqa: ANN401 - any value of JSON
     from packaging.utils import is_normalized_name  # the index is drawn without it
 
-    data = parse_json(text, where=where)
     schema = data.get("schema", 1) if isinstance(data, dict) else None
     if schema == 1:
         raise OlderForm(where)
