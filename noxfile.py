@@ -13,8 +13,8 @@ import nox
 
 sys.path.insert(0, str(Path(__file__).parent))  # nox puts no root there
 
-from workbench.errors import WorkbenchError
-from workbench.pipeline.proof import Cell, prove, published_cells
+from workbench.errors import IndexCheckFailed, WorkbenchError
+from workbench.pipeline.proof import Proof, prove, published_here
 from workbench.site import Site
 
 nox.needs_version = ">=2026.10"
@@ -42,28 +42,39 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", "-n", "auto", "--dist", "worksteal", *session.posargs)
 
 
-def cells() -> dict[str, Cell | WorkbenchError]:
-    """Return what is published, by package and Python; or the error that keeps it from being read.
+def published() -> dict[str, Proof | str | WorkbenchError]:
+    """Return what there is to verify, by package and Python, and what to say of the rest.
 
-    The sessions that need nothing published run all the same.
+    An error that keeps it from being read is told by the session that needs it; the others run all the same.
     """
     try:
-        return {f"{cell.package}-{cell.python}": cell for cell in published_cells(Site.here())}
+        proofs, others = published_here(Site.here())
     except WorkbenchError as error:
         return {"what is published": error}
+    found: dict[str, Proof | str | WorkbenchError] = {
+        f"{each.package}-{each.python}": each for each in proofs
+    }
+    if others:
+        said = f"not for this machine, so not checked here: {', '.join(others)}"
+        found["elsewhere"] = said if proofs else IndexCheckFailed(f"nothing was checked: {said}")
+    return found or {"nothing": "nothing is published, so there is nothing to check"}
 
 
 @nox.session
-@nox.parametrize("cell", [nox.param(cell, id=name) for name, cell in cells().items()])
-def verify(session: nox.Session, cell: Cell | WorkbenchError) -> None:
+@nox.parametrize("what", [nox.param(what, id=name) for name, what in published().items()])
+def verify(session: nox.Session, what: Proof | str | WorkbenchError) -> None:
     """Install a published package from the index in a fresh environment, by pip and by uv, and smoke-test it."""
-    if isinstance(cell, WorkbenchError):
-        session.error(str(cell))
-    session.log(f"{cell.wheel.filename} ({cell.wheel.sha256})")
-    try:
-        prove([cell], Site.here())
-    except WorkbenchError as error:
-        session.error(str(error))
+    match what:
+        case WorkbenchError():
+            session.error(str(what))
+        case str():
+            session.log(what)
+        case Proof():
+            session.log(f"{what.wheel.filename} ({what.wheel.sha256})")
+            try:
+                prove([what], Site.here())
+            except WorkbenchError as error:
+                session.error(str(error))
 
 
 @nox.session

@@ -64,3 +64,31 @@ def test_a_package_that_fails_its_smoke_test_is_told_of(site: Site, tmp_path: Pa
     assert "demo-1.0-py3-none-any.whl is published, but does not install" in verified.stderr
     assert "it computes nonsense" in verified.stderr
     assert "noxfile.py" not in verified.stderr, "the only traceback is the smoke test's own"
+
+
+def test_with_nothing_published_there_is_nothing_to_check_and_that_is_said(site: Site) -> None:
+    assert not site.registry.exists()
+    verified = nox("--session", "verify")
+    assert verified.returncode == 0, verified.stderr
+    assert "nothing is published, so there is nothing to check" in verified.stderr
+
+
+def test_wheels_that_this_machine_cannot_check_are_named(site: Site, tmp_path: Path) -> None:
+    """Alone they are a failure: a check that looked at nothing has passed nothing."""
+    tags = (
+        "cp311-cp311-macosx_11_0_arm64",
+        "py3-none-musllinux_1_2_x86_64",
+        "py3-none-manylinux_2_99_x86_64",
+    )
+    others = [candidate(tmp_path, tag=tag) for tag in tags]
+    publish(site, FolderStore(site.root), others)
+    verified = nox("--session", "verify")
+    assert verified.returncode == 1
+    for each in others:
+        assert each.wheel.filename in verified.stderr
+    assert "nothing was checked" in verified.stderr
+    publish(site, FolderStore(site.root), [candidate(tmp_path)])
+    verified = nox("--session", "verify")
+    assert verified.returncode == 0, verified.stderr
+    assert "uv installs it: its modules import" in verified.stderr
+    assert others[0].wheel.filename in verified.stderr

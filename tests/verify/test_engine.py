@@ -3,14 +3,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.libraries import dummy, extension
 from tests.wheels import files_of, good, pack, wheel
+from workbench.builders.interpreter import interpreter_here
 from workbench.errors import UsageError
+from workbench.plan.target import this_arch
 from workbench.process import run
 from workbench.verify import archive, engine, twine
 from workbench.verify.engine import Request, verify
@@ -18,12 +19,14 @@ from workbench.verify.report import CHECKS, Report, checks_table, findings_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from workbench.process import Completed
     from workbench.site import Site
 
-PYTHON = Path(sys.executable)
 INFO = "demo-1.0.dist-info"
+LOWEST = next(f"3.{minor}" for minor in range(9, 20) if interpreter_here(f"3.{minor}"))
+"""The lowest Python here that the factory's wheels say they take: they require 3.9."""
 
 
 def wheel_in(folder: Path, **files: str) -> Path:
@@ -118,7 +121,7 @@ def test_metadata_that_stops_twine_hides_no_other_wheel(site: Site, tmp_path: Pa
 def test_the_smoke_test_runs_where_no_source_lies(site: Site, tmp_path: Path) -> None:
     module = "import os\nassert os.listdir() == [] and 'site-packages' in __file__, os.getcwd()"
     path = wheel_in(tmp_path / "a", module=module)
-    report = one(site, path, modules=("demo",), smoke_test="import demo", python=PYTHON)
+    report = one(site, path, modules=("demo",), smoke_test="import demo", smoke=True)
     assert report.passed, report.findings
     assert report.checks == tuple(check for check in CHECKS if check != "gpu")
 
@@ -139,12 +142,43 @@ def test_a_failed_smoke_test_quotes_what_was_printed(
     site: Site, tmp_path: Path, module: str, asked: dict[str, object], says: tuple[str, str]
 ) -> None:
     path = wheel_in(tmp_path / "a", module=module)
-    report = one(site, path, modules=("demo",), python=PYTHON, **asked)
+    report = one(site, path, modules=("demo",), smoke=True, **asked)
     where, what = says
     (found,) = report.findings
-    assert (found.check, found.where) == ("smoke", where)
+    assert (found.check, found.where) == ("smoke", f"{where} (Python {LOWEST})")
     assert what in found.what
-    assert f"smoke: {where}: " in findings_text(report)
+    assert f"smoke: {where} (Python {LOWEST}): " in findings_text(report)
+
+
+def test_it_is_tried_on_each_python_that_was_asked_for(site: Site, tmp_path: Path) -> None:
+    newer = newer_python()
+    module = f"import sys\nassert '%d.%d' % sys.version_info[:2] != '{newer}', 'not here'"
+    path = wheel_in(tmp_path / "a", module=module)
+    assert one(site, path, modules=("demo",), smoke=True).passed
+    report = one(site, path, modules=("demo",), smoke=True, asked=((newer, this_arch()),))
+    assert [each.where for each in report.findings] == [f"import demo (Python {newer})"]
+
+
+def test_a_wheel_that_needs_a_newer_python_than_the_workbench_is_tried_on_that(
+    site: Site, tmp_path: Path
+) -> None:
+    """By its Requires-Python as by its tag: it cannot be installed into this one."""
+    newer = newer_python()
+    module = f"import sys\nassert '%d.%d' % sys.version_info[:2] == '{newer}'"
+    content = files_of()
+    text = content[f"{INFO}/METADATA"].replace(b">=3.9", f">={newer}".encode())
+    content |= {f"{INFO}/METADATA": text, "demo/__init__.py": module.encode()}
+    report = one(site, pack(tmp_path / "demo-1.0-py3-none-any.whl", content), modules=("demo",), smoke=True)
+    assert report.passed, report.findings
+    assert "smoke" in report.checks
+
+
+def newer_python() -> str:
+    """Return a Python on this machine that is newer than the one that runs the tests."""
+    for minor in range(sys.version_info[1] + 1, 20):
+        if interpreter_here(f"3.{minor}"):
+            return f"3.{minor}"
+    pytest.skip("no newer Python is on this machine")
 
 
 def test_an_extension_module_of_torch_is_imported_after_torch(site: Site, tmp_path: Path) -> None:
@@ -159,7 +193,7 @@ def test_an_extension_module_of_torch_is_imported_after_torch(site: Site, tmp_pa
         "torch/__init__.py": loads.encode(),
         "torch/lib/libtorch_demo.so": (tmp_path / "libtorch_demo.so").read_bytes(),
     }
-    report = one(site, wheel(tmp_path, files), modules=("demo", "_c"), python=PYTHON)
+    report = one(site, wheel(tmp_path, files), modules=("demo", "_c"), smoke=True)
     assert "smoke" in report.checks
     assert report.passed, report.findings
 
@@ -167,22 +201,20 @@ def test_an_extension_module_of_torch_is_imported_after_torch(site: Site, tmp_pa
 def test_several_smoke_tests_run_at_once_each_for_its_own_wheel(site: Site, tmp_path: Path) -> None:
     paths = [wheel_in(tmp_path / str(n), module=f"answer = {n}") for n in range(3)]
     requests = [
-        Request(
-            path=path, modules=("demo",), python=PYTHON, smoke_test="import demo; assert demo.answer != 1"
-        )
+        Request(path=path, modules=("demo",), smoke=True, smoke_test="import demo; assert demo.answer != 1")
         for path in paths
     ]
     assert [report.passed for report in verify(requests, site)] == [True, False, True]
 
 
 def test_a_wheel_for_another_machine_is_not_installed_and_says_so(site: Site, tmp_path: Path) -> None:
-    report = one(site, good(tmp_path, "py3-none-linux_s390x"), python=PYTHON)
+    report = one(site, good(tmp_path, "py3-none-linux_s390x"), smoke=True)
     assert report.passed
     assert "smoke" not in report.checks
 
 
 def test_a_damaged_wheel_is_never_installed(site: Site, tmp_path: Path) -> None:
-    report = one(site, damaged(good(tmp_path)), python=PYTHON)
+    report = one(site, damaged(good(tmp_path)), smoke=True)
     assert not report.passed
     assert "smoke" not in report.checks
 

@@ -85,6 +85,8 @@ def test_the_pythons_that_a_wheel_serves() -> None:
     assert stable.pythons("aarch64", "2.36") == ()
     threads = Audience.of("demo-1.0-cp313-cp313t-manylinux_2_17_x86_64.whl")
     assert threads.pythons("x86_64", "2.36") == ("3.13t",)
+    later = Audience.of("demo-1.0-cp399-cp399-manylinux_2_17_x86_64.whl")
+    assert later.pythons("x86_64", "2.36") == ("3.99",)
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def _candidates(python: str) -> list[Path]:
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
     found = [path for path in (_uv_find(python, managed=False),) if path]
     versions = pyenv.glob(f"{python.removesuffix('t')}.*/bin/{name}")
-    return [path for path in (*running, *found, *sorted(versions)) if path.exists()]
+    return [path for path in (*running, *found, *sorted(versions)) if os.access(path, os.X_OK)]
 
 
 def _uv_find(python: str, *, managed: bool) -> Path | None:

@@ -16,18 +16,19 @@ from packaging.utils import parse_wheel_filename
 from workbench.builders.interpreter import find_interpreter
 from workbench.console import step
 from workbench.environment import Environment
-from workbench.errors import CommandFailed, InstallFailed, SettingsError
-from workbench.files import write_whole
+from workbench.errors import CommandFailed, InstallFailed, SettingsError, ToolMissing
+from workbench.files import content_of, write_whole
 from workbench.index.install import pinned
 from workbench.index.serve import served
-from workbench.make.verification import arch_of, emulated, python_of
 from workbench.plan.target import this_arch
 from workbench.process import run
 from workbench.recipe.load import load, names
 from workbench.registry.file import load as load_registry
 from workbench.store.opening import open_store
+from workbench.toolchain.emulated import EmulatedPython
+from workbench.verify.pythons import choose, own_cell
 from workbench.wheel import record
-from workbench.wheel.filename import label
+from workbench.wheel.serves import Audience
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,68 +44,65 @@ Installer = Literal["pip", "uv"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    """A published wheel that this machine can try: its package, the Python to try it with, and the file."""
+class Proof:
+    """A published wheel that is to be proved: its package, the Python and the architecture to try it with."""
 
     package: str
     python: str
+    arch: str
     wheel: PublishedWheel
 
 
-def published_cells(site: Site) -> tuple[Cell, ...]:
-    """Return a cell for each package and Python that is published for this machine's architecture.
+def published_here(site: Site) -> tuple[tuple[Proof, ...], tuple[str, ...]]:
+    """Return a proof for each package and Python that is published for this machine, and the wheels for others.
 
-    Of several versions the newest counts; yanked wheels do not, nor do those with a variant label, which installers
-    pass over. Raises RegistryError.
+    Of several versions the newest counts; yanked wheels do not. Raises RegistryError.
     """
-    newest: dict[tuple[str, str], tuple[Version, Cell]] = {}
+    newest: dict[tuple[str, str], tuple[Version, Proof]] = {}
+    others = []
     for package, wheel in load_registry(site.registry).wheels():
-        if wheel.yanked is not None or label(wheel.filename):
+        if wheel.yanked is not None:
             continue
-        _, version, _, tags = parse_wheel_filename(wheel.filename)
-        if not any(tag.platform == "any" or tag.platform.endswith(f"_{this_arch()}") for tag in tags):
+        own = own_cell(Audience.of(wheel.filename, wheel.requires_python))
+        if own is None or own[1] != this_arch():
+            others.append(wheel.filename)
             continue
-        cell = Cell(package=package, python=python_of(wheel.filename), wheel=wheel)
-        key = (package, cell.python)
+        proof = Proof(package=package, python=own[0], arch=own[1], wheel=wheel)
+        version = parse_wheel_filename(wheel.filename)[1]
+        key = (package, proof.python)
         if key not in newest or newest[key][0] < version:
-            newest[key] = (version, cell)
-    return tuple(cell for _, cell in newest.values())
+            newest[key] = (version, proof)
+    return tuple(proof for _, proof in newest.values()), tuple(others)
 
 
-def prove(cells: Sequence[Cell], site: Site) -> None:
-    """Install each cell's wheel from the index in a fresh environment for each installer, and run its smoke test.
+def prove(proofs: Sequence[Proof], site: Site) -> None:
+    """Install each wheel from the index in a fresh environment for each installer, and run its smoke test.
 
     The wheel is pinned to the hash in the registry and comes from our index alone: the public one, or without a
     public URL the store's folder, served on loopback. What it requires comes from the package index. Where its package
     has no recipe, its modules are imported. That a wheel was proved is kept, for `unproved`.
 
-    Raises InstallFailed; ToolMissing without the cell's Python.
+    Raises InstallFailed; ToolMissing without the Python.
     """
-    if not cells:
+    if not proofs:
         return
     with _index_url(site) as index_url:
-        for cell in cells:
+        for proof in proofs:
             for installer in get_args(Installer):
-                _prove(cell, index_url, site, installer)
-            write_whole(_mark(cell, site), cell.wheel.sha256)
+                _prove(proof, index_url, site, installer)
+            write_whole(_mark(proof, site), proof.wheel.sha256)
 
 
-def unproved(cells: Sequence[Cell], site: Site) -> tuple[Cell, ...]:
-    """Return those cells that were never proved here against the site's store: a proof failed, or was ended."""
-    return tuple(cell for cell in cells if _kept(_mark(cell, site)) != cell.wheel.sha256)
+def unproved(proofs: Sequence[Proof], site: Site) -> tuple[Proof, ...]:
+    """Return those that were never proved here against the site's store: a proof failed, or was ended."""
+    return tuple(each for each in proofs if content_of(_mark(each, site)) != each.wheel.sha256.encode())
 
 
-def _mark(cell: Cell, site: Site) -> Path:
+def _mark(proof: Proof, site: Site) -> Path:
     """Return the file that says which bytes of a wheel were proved. A folder for each place that it may lie in."""
     place = f"{open_store(site).place} {site.settings.public_url or ''}"
-    return site.state / "proved" / hashlib.sha256(place.encode()).hexdigest()[:16] / cell.wheel.filename
-
-
-def _kept(mark: Path) -> str | None:
-    try:
-        return mark.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return None
+    folder = site.state / "proved" / hashlib.sha256(place.encode()).hexdigest()[:16]
+    return folder / f"{proof.wheel.filename}.{proof.python}-{proof.arch}"
 
 
 @contextmanager
@@ -120,41 +118,43 @@ def _index_url(site: Site) -> Iterator[str]:
         yield url
 
 
-def _prove(cell: Cell, index_url: str, site: Site, installer: Installer) -> None:
-    recipe = load(site.recipes, cell.package) if cell.package in names(site.recipes) else None
+def _prove(proof: Proof, index_url: str, site: Site, installer: Installer) -> None:
+    recipe = load(site.recipes, proof.package) if proof.package in names(site.recipes) else None
     test_requires = recipe.test_requires if recipe else ()
-    name, version, _, _ = parse_wheel_filename(cell.wheel.filename)
+    name, version, _, _ = parse_wheel_filename(proof.wheel.filename)
     exact = pinned(name, str(version))
-    arch = arch_of(cell.wheel.filename)
-    with (
-        step(f"prove {name} {version} {arch} on Python {cell.python}: {installer} installs it") as at,
-        TemporaryDirectory(prefix="workbench-proof-") as folder,
-    ):
+    title = f"prove {name} {version} {proof.arch} on Python {proof.python}: {installer} installs it"
+    with step(title) as at, TemporaryDirectory(prefix="workbench-proof-") as folder:
+        audience = Audience.of(proof.wheel.filename, proof.wheel.requires_python)
+        chosen = choose(audience, [(proof.python, proof.arch)], cache=site.cache)
+        if chosen.missing:
+            raise ToolMissing(chosen.missing)
         place = Path(folder)
         pin = place / "requirements.txt"
-        pin.write_text(f"{exact} --hash=sha256:{cell.wheel.sha256}\n")
+        pin.write_text(f"{exact} --hash=sha256:{proof.wheel.sha256}\n")
         exactly: list[str | Path] = ["--no-deps", "--require-hashes", "-r", pin]
         try:
-            if arch == this_arch():
-                environment = Environment.create(place / "env", python=find_interpreter(cell.python))
+            if proof.arch == this_arch() and chosen.pythons:
+                environment = Environment.create(place / "env", python=find_interpreter(proof.python))
                 run([*_installing(installer, index_url, ["--python", environment.python]), *exactly])
                 environment.install([exact, *test_requires])
                 (packages,) = environment.path.glob("lib/python*/site-packages")
                 environment.run_code(_code(recipe, _installed(name, packages)), cwd=place)
             else:
                 packages = place / "packages"
-                run([*_installing(installer, index_url, _foreign(installer, cell, arch, packages)), *exactly])
-                python = emulated(cell.python, arch, site)
-                if python is None:
-                    at.outcome = "not run: no Python of that architecture here"
+                run([*_installing(installer, index_url, _described(installer, proof, packages)), *exactly])
+                if not chosen.pythons:
+                    at.outcome = f"not run: {' '.join(chosen.untried)}"
                     return
+                (python,) = chosen.pythons.values()
+                assert isinstance(python, EmulatedPython)  # noqa: S101 - of another architecture
                 installed = _installed(name, packages)
                 python.install([*(installed.requires or []), *test_requires], packages)
                 python.run_code(_code(recipe, installed), packages=packages, cwd=place)
             at.outcome = "the smoke test passes" if recipe else "its modules import"
         except CommandFailed as error:
             raise InstallFailed(
-                f"{cell.wheel.filename} is published, but does not install with {installer}: {error}"
+                f"{proof.wheel.filename} is published, but does not install with {installer}: {error}"
             ) from error
 
 
@@ -180,10 +180,11 @@ def _installing(installer: Installer, index_url: str, where: Sequence[str | Path
     return [*pip, "install", "--quiet", "--no-cache-dir", "--index-url", index_url, *where]
 
 
-def _foreign(installer: Installer, cell: Cell, arch: str, packages: Path) -> list[str | Path]:
-    """Return the options with which an installer installs for another machine, into a folder."""
-    into: list[str | Path] = ["--target", packages, "--only-binary", ":all:", "--python-version", cell.python]
+def _described(installer: Installer, proof: Proof, packages: Path) -> list[str | Path]:
+    """Return the options with which an installer installs for a machine that is only described, into a folder."""
+    python = proof.python.removesuffix("t")
+    into: list[str | Path] = ["--target", packages, "--only-binary", ":all:", "--python-version", python]
     if installer == "uv":
-        return [*into, "--python-platform", f"{arch}-manylinux_2_40"]
-    *_, tags = parse_wheel_filename(cell.wheel.filename)
+        return [*into, "--python-platform", f"{proof.arch}-manylinux_2_40"]
+    tags = parse_wheel_filename(proof.wheel.filename)[3]
     return [*into, *(word for tag in tags for word in ("--platform", tag.platform))]

@@ -19,7 +19,7 @@ from workbench.make.assign import AUTO
 from workbench.make.build import attempt, build_wheel, find_built
 from workbench.make.request import plans
 from workbench.make.verification import verify_wheels
-from workbench.pipeline.proof import Cell, prove, unproved
+from workbench.pipeline.proof import Proof, prove, unproved
 from workbench.plan.local_version import minor
 from workbench.plan.target import this_arch
 from workbench.publish.gaps import Gap, tell
@@ -57,7 +57,7 @@ class Todo:
     package: str
     plans: tuple[Plan, ...]
     published: tuple[tuple[Plan, PublishedWheel], ...]
-    unproved: tuple[Cell, ...]
+    unproved: tuple[Proof, ...]
     left_out: tuple[LeftOut, ...]
 
 
@@ -91,13 +91,13 @@ def todo(request: Request, site: Site, *, skip_build: bool = False) -> Todo:
         package=planned.planner.recipe.name,
         plans=tuple(open_plans),
         published=tuple(done),
-        unproved=unproved([_cell(plan, wheel) for plan, wheel in done], site),
+        unproved=unproved([_proof(plan, wheel) for plan, wheel in done], site),
         left_out=planned.left_out,
     )
 
 
-def _cell(plan: Plan, wheel: PublishedWheel) -> Cell:
-    return Cell(package=plan.recipe.name, python=plan.target.python, wheel=wheel)
+def _proof(plan: Plan, wheel: PublishedWheel) -> Proof:
+    return Proof(package=plan.recipe.name, python=plan.target.python, arch=plan.target.arch, wheel=wheel)
 
 
 def _refuse_what_was_published(plan: Plan, registry: Registry, site: Site) -> None:
@@ -123,7 +123,7 @@ _ANEW = "published bytes never change: release it as a new version with --versio
 class Released:
     """What a release came to: what is published now, and the plans that failed."""
 
-    cells: tuple[Cell, ...] = ()
+    cells: tuple[Proof, ...] = ()
     failures: tuple[Failure, ...] = ()
 
 
@@ -140,11 +140,11 @@ def release(work: Todo, site: Site, *, skip_build: bool = False) -> Released:
     made, failures = attempt(
         work.plans, lambda plan: _verified(plan, work.request, site, skip_build=skip_build)
     )
-    cells: tuple[Cell, ...] = ()
+    cells: tuple[Proof, ...] = ()
     if made:
         uploaded = upload([report for _, report in made], site)
         wheels = {planned.wheel.filename: planned.wheel for planned in uploaded.plan.wheels}
-        cells = tuple(_cell(plan, wheels[report.path.name]) for plan, report in made)
+        cells = tuple(_proof(plan, wheels[report.path.name]) for plan, report in made)
     # of a variant the page has no cell; what this machine lacks says nothing of the package
     gaps = [_left_out(each) for each in work.left_out if each.target.variant is None and each.error is None]
     gaps += [

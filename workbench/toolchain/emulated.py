@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
     from workbench.process import Completed
 
-_SUITES = {"3.11": "bookworm", "3.13": "trixie"}
+SUITES = {"3.11": "bookworm", "3.13": "trixie"}
 """The Debian release that has a Python."""
+
+GLIBC = "2.36"
+"""The oldest glibc of those releases: what is installed for their Pythons must run with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +38,12 @@ class EmulatedPython:
         """Install wheels and requirements for this Python into a folder. Raises CommandFailed."""
         if not requirements:
             return
-        platform = ["--python-platform", f"{self.arch}-manylinux_2_36", "--python-version", self.version]
+        platform = [
+            "--python-platform",
+            f"{self.arch}-manylinux_{GLIBC.replace('.', '_')}",
+            "--python-version",
+            self.version,
+        ]
         argv = ["uv", "pip", "install", "--quiet", "--only-binary", ":all:", *platform]
         run([*argv, "--target", into, *requirements], env=index_environment())
 
@@ -58,12 +66,12 @@ def emulated_python(version: str, arch: str, *, cache: Path) -> EmulatedPython:
     Raises ToolMissing without qemu's user mode, and for a Python that no Debian release has; ContainerError where
     apt cannot have Debian's packages.
     """
-    if version not in _SUITES:
+    if version not in SUITES:
         raise ToolMissing(
-            f"no Python {version} for {arch} can be had to run under qemu: Debian has {', '.join(_SUITES)}"
+            f"there is no Python {version} for {arch} to run under qemu: Debian has {', '.join(SUITES)}"
         )
     qemu = _qemu(arch)
-    suite = _SUITES[version]
+    suite = SUITES[version]
     packages = (f"python{version}", "libstdc++6")
 
     def make(scratch: Path) -> Path:

@@ -13,11 +13,12 @@ from workbench import console
 from workbench.errors import RepairFailed, UsageError
 from workbench.evidence import notes as built
 from workbench.files import expect_file
-from workbench.make.verification import arch_of, python_of
 from workbench.plan.conditions import values_for
-from workbench.plan.target import Target
+from workbench.plan.target import Target, this_arch, this_python
 from workbench.recipe.load import load, names
 from workbench.repair.repair import Repaired, repair
+from workbench.verify.pythons import own_cell
+from workbench.wheel.serves import Audience
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,9 +68,10 @@ def _repair(wheel: Path, site: Site, into: Path) -> Repaired:
 
 def _target(wheel: Path, known: Built | None) -> Target:
     """Return what a wheel was built for, as its filename and what is known of its build say."""
+    python, arch = own_cell(Audience.of(wheel.name)) or (this_python(), this_arch())
     return Target(
-        python=python_of(wheel.name),
-        arch=arch_of(wheel.name),
+        python=python,
+        arch=arch,
         compute=known.facts.compute if known else "cpu",
         torch=known.facts.torch if known else None,
         variant=known.facts.variant if known else None,

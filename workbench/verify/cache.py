@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from workbench.verify.engine import Request
 
-FORMAT = 2
+FORMAT = 3
 """Raised when the checks change so that a wheel that passed may no longer do."""
 
 
@@ -51,7 +51,7 @@ def question(request: Request) -> str:
 
 def _question(request: Request, identity: Identity) -> str:
     gpu = (request.gpu, request.some_gpu, request.gpu_unknown)
-    asked = (request.modules, *gpu, request.smoke_test, request.test_requires, str(request.python))
+    asked = (request.modules, *gpu, request.smoke_test, request.test_requires, request.smoke, request.asked)
     return hashlib.sha256(json.dumps([FORMAT, identity, asked]).encode()).hexdigest()
 
 

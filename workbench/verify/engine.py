@@ -15,22 +15,24 @@ from typing import TYPE_CHECKING
 from workbench.console import counted, note, progress, step
 from workbench.errors import WorkbenchError
 from workbench.files import Identity, expect_file
-from workbench.plan.target import this_arch
 from workbench.toolchain import runtime
-from workbench.toolchain.emulated import EmulatedPython
 from workbench.verify import archive, cache
 from workbench.verify.checks import check, parse_filename
+from workbench.verify.pythons import choose, own_cell
 from workbench.verify.report import Finding, Report
 from workbench.verify.smoke import smoke_test
 from workbench.verify.twine import check_descriptions
 from workbench.wheel import record
+from workbench.wheel.serves import Audience
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from workbench.console import Step
     from workbench.site import Site
+    from workbench.toolchain.emulated import EmulatedPython
+    from workbench.verify.pythons import Cell
     from workbench.verify.report import Check
 
 POOL_PAYS = 64 << 20
@@ -43,10 +45,10 @@ class Request:
 
     `modules` are the import names that it must provide, `gpu` the architectures (``sm_121``) that every file with
     GPU code must have code for. `some_gpu` asks for GPU code of whatever architecture where `gpu` names none.
-    `gpu_unknown` says why it is not known what to ask for, though it should be: that is a finding. `smoke_test` is
-    Python code that runs after the modules are imported, with the wheel and `test_requires` (PEP 508) installed for
-    the interpreter `python`, which may be one that runs under qemu; None asks for no smoke test. `no_python` says why
-    there is none for a wheel that should have one: that is a finding, for such a wheel was not tried.
+    `gpu_unknown` says why it is not known what to ask for, though it should be: that is a finding.
+
+    With `smoke` the wheel is installed with `test_requires` (PEP 508) and tried: its modules are imported, then the
+    code `smoke_test` is run; with the lowest Python that it claims and that is here, and for each cell of `asked`.
     """
 
     path: Path
@@ -56,8 +58,8 @@ class Request:
     gpu_unknown: str = ""
     smoke_test: str = ""
     test_requires: tuple[str, ...] = ()
-    python: Path | EmulatedPython | None = None
-    no_python: str = ""
+    smoke: bool = False
+    asked: tuple[Cell, ...] = ()
 
 
 def verify(
@@ -68,8 +70,8 @@ def verify(
     Wheels are read in `jobs` processes; unless said, one for each processor that this process may use. With
     `reuse`, a report that was kept for the same file and the same questions is returned as it is.
 
-    A smoke test runs only for a wheel in which nothing else was found, and with a Python that can run it;
-    otherwise ``smoke`` is not among the report's checks.
+    A smoke test runs only for a wheel in which nothing else was found, and with a Python that can run it; otherwise
+    ``smoke`` is not among the report's checks. That such a Python should be here and is not is a finding.
 
     Raises UsageError for a path that is no file, ToolMissing and CommandFailed when twine does not run.
     """
@@ -82,7 +84,7 @@ def verify(
     fresh = [request for request in dict.fromkeys(requests) if request not in reports]
     questions = {request: cache.question(request) for request in fresh}
     workers = jobs or len(os.sched_getaffinity(0))
-    smoked = _smoke_all(fresh, _read_all(fresh, workers), workers)
+    smoked = _smoke_all(fresh, _read_all(fresh, workers), workers, site.cache)
     for request, report in zip(fresh, smoked, strict=True):
         reports[request] = report
     try:
@@ -184,43 +186,51 @@ def _read(request: Request, advance: Callable[[int], None] | None = None) -> Rep
     )
 
 
-def _smoke_all(requests: Sequence[Request], reports: Sequence[Report], workers: int) -> list[Report]:
+def _smoke_all(
+    requests: Sequence[Request], reports: Sequence[Report], workers: int, cache: Path
+) -> list[Report]:
     """Run the smoke tests of wheels in which nothing was found; a damaged wheel is never installed."""
-    reports = [
-        _and(report, "smoke", (Finding(check="smoke", where="Python", what=request.no_python),))
-        if request.no_python
-        else report
-        for request, report in zip(requests, reports, strict=True)
-    ]
-    due = [
-        (request, report)
-        for request, report in zip(requests, reports, strict=True)
-        if request.python and report.passed and _can_run(request)
-    ]
-    if not due:
-        return reports
-    with step(f"smoke test {_wheels([request for request, _ in due])}") as at:
-        if len(due) == 1:
-            smoked = [_smoke(*each) for each in due]
-        else:
+    after = dict(zip(requests, reports, strict=True))
+    due = []
+    for request, report in after.items():
+        if not request.smoke or not report.passed:
+            continue
+        audience = Audience.of(request.path.name, report.requires_python)
+        own = own_cell(audience)
+        chosen = choose(audience, (*([own] if own else ()), *request.asked), cache=cache)
+        for why in chosen.untried if own else ["it is for another system"]:
+            note(f"· {request.path.name} is not smoke-tested: {why}")
+        if chosen.missing:
+            missing = Finding(check="smoke", where="Python", what=chosen.missing)
+            after[request] = _and(report, "smoke", (missing,))
+        elif chosen.pythons:
+            due.append((request, report, chosen.pythons))
+    if due:
+        with step(f"smoke test {_wheels([request for request, *_ in due])}") as at:
             executor = ThreadPoolExecutor(workers)
             with _giving_up(executor):
                 smoked = list(executor.map(_smoke, *zip(*due, strict=True)))
-        _close(at, smoked)
-    by_request = dict(zip((request for request, _ in due), smoked, strict=True))
-    return [by_request.get(request, report) for request, report in zip(requests, reports, strict=True)]
+            _close(at, smoked)
+        after |= {request: report for (request, *_), report in zip(due, smoked, strict=True)}
+    return list(after.values())
 
 
-def _smoke(request: Request, report: Report) -> Report:
-    assert request.python is not None  # noqa: S101 - only such requests come here
+def _smoke(request: Request, report: Report, pythons: Mapping[str, Path | EmulatedPython]) -> Report:
+    """Try a wheel with one Python after the other, up to the first that finds something."""
     start = time.monotonic()
-    findings = smoke_test(
-        request.path,
-        python=request.python,
-        imports=[_import_of(module, report) for module in request.modules],
-        code=request.smoke_test,
-        test_requires=request.test_requires,
-    )
+    imports = [_import_of(module, report) for module in request.modules]
+    findings: tuple[Finding, ...] = ()
+    for name, python in pythons.items():
+        findings = smoke_test(
+            request.path,
+            python=python,
+            imports=imports,
+            code=request.smoke_test,
+            test_requires=request.test_requires,
+        )
+        if findings:
+            findings = tuple(replace(each, where=f"{each.where} (Python {name})") for each in findings)
+            break
     return replace(_and(report, "smoke", findings), seconds=report.seconds + time.monotonic() - start)
 
 
@@ -237,14 +247,6 @@ def _import_of(module: str, report: Report) -> str:
         for name in library.needed
     )
     return ", ".join((*runtime.import_first(needed), module))
-
-
-def _can_run(request: Request) -> bool:
-    """Say whether the request's Python runs the wheel: an emulated one was chosen for it, this machine's may not."""
-    if isinstance(request.python, EmulatedPython):
-        return True
-    filename = parse_filename(request.path.name)
-    return filename is not None and (filename.pure or this_arch() in filename.architectures)
 
 
 def _and(report: Report, check: Check, findings: tuple[Finding, ...]) -> Report:

@@ -26,6 +26,7 @@ PYTHONS = (*(f"3.{minor}" for minor in range(8, 21)), *(f"3.{minor}t" for minor 
 """The Pythons that a wheel may be tried with, in the order of preference. uv makes environments from 3.8 on."""
 
 _PYTHON = re.compile(r"(3\.\d+)(\.\d+)?(t?)")
+_INTERPRETER = re.compile(r"(?:cp|py)3(\d+)")
 _LEGACY = {5: "manylinux1", 12: "manylinux2010", 17: "manylinux2014"}
 """The older names of platform tags, by the minor version of their glibc (PEP 600)."""
 
@@ -94,8 +95,17 @@ class Audience:
         return not self.tags.isdisjoint(accepted) and self._admits(machine.python)
 
     def pythons(self, arch: str, glibc: str) -> tuple[str, ...]:
-        """Return those of `PYTHONS` that the wheel serves on a machine."""
-        return tuple(each for each in PYTHONS if self.serves(Machine(python=each, arch=arch, glibc=glibc)))
+        """Return those of `PYTHONS`, and of what its tags name besides, that the wheel serves on a machine."""
+        named = (
+            f"3.{match[1]}{'t' if tag.abi.endswith('t') else ''}"
+            for tag in sorted(self.tags, key=str)
+            if (match := _INTERPRETER.fullmatch(tag.interpreter))
+        )
+        return tuple(
+            each
+            for each in dict.fromkeys((*PYTHONS, *named))
+            if self.serves(Machine(python=each, arch=arch, glibc=glibc))
+        )
 
     @property
     def architectures(self) -> tuple[str, ...]:
