@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from workbench.errors import SourceError
 from workbench.process import run
 from workbench.recipe.model import Git
-from workbench.source.git import Found, fetch_git, read_top, resolve
+from workbench.source.git import LFS, Found, fetch_git, keep_described, read_top, resolve
 from workbench.url import mask
 
 from .conftest import free_port
@@ -202,7 +204,7 @@ def test_a_tag_is_there_for_git_describe(repository: Repository, tmp_path: Path)
     tree = fetched(repository, tmp_path, commit=commit, branch=None, tag="v1.0")
 
     assert run(["git", "-C", tree, "tag"]).output.split() == ["v1.0"]
-    assert run(["git", "-C", tree, "describe", "--tags"]).output.strip() == "v1.0"
+    assert run(["git", "-C", tree, "describe", "--dirty", "--long"]).output.strip() == f"v1.0-0-g{commit[:7]}"
 
 
 def test_a_moved_tag_is_told_and_not_followed(
@@ -314,3 +316,92 @@ def test_a_submodule_that_is_gone(git_server: GitServer, tmp_path: Path) -> None
 
     with pytest.raises(SourceError, match=r"cannot fetch the submodules of git://"):
         fetched(project, tmp_path, commit=pinned, submodules=True)
+
+
+def described(tree: Path) -> tuple[str, ...]:
+    """Return what tools that take the version from git ask."""
+    questions = (
+        "describe --dirty --long",
+        "describe --all --exact-match",
+        "status --porcelain --ignore-submodules=none",
+        "rev-parse HEAD",
+        "rev-list --count HEAD",
+        "log -1 --format=%H%cI%an%s",
+    )
+    return tuple(run(["git", "-C", tree, *each.split()]).output for each in questions)
+
+
+def test_a_patched_tree_answers_as_the_pinned_tag_does(
+    repository: Repository, git_server: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_ALLOW_PROTOCOL", "git:file")
+    part = git_server.repository("part")
+    repository.git("submodule", "add", "-q", part.url, "part")
+    (repository.work / ".gitignore").write_text("*.ignored\n")
+    repository.commit("pkg/x", "1")
+    repository.git("tag", "-a", "v1.0", "-m", "one")
+    repository.push()
+    pin = repository.git("rev-parse", "HEAD")
+    tree = fetched(repository, tmp_path, commit=pin, branch=None, tag="v1.0", submodules=True)
+    before = described(tree)
+
+    (tree / "README").write_text("changed")
+    (tree / "pkg" / "x").unlink()
+    (tree / "pkg").rmdir()
+    (tree / "pkg").write_text("a file now")
+    (tree / "made.ignored").write_text("new")
+    (tree / "part" / "README").write_text("changed too")
+    keep_described(tree, ["README", "pkg/x", "pkg", "made.ignored", "part/README"])
+
+    assert described(tree) == before
+    assert run(["git", "-C", tree, "ls-tree", "-r", "--name-only", "HEAD"]).output.split() == [
+        ".gitignore",
+        ".gitmodules",
+        "README",
+        "made.ignored",
+        "part",
+        "pkg",
+    ]
+    (tree / "README").write_text("by the build")
+    assert "v1.0-0-" in described(tree)[0]
+    assert described(tree) != before
+
+
+@pytest.fixture
+def with_lfs(repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """Give the repository a file in Git LFS; return the commit."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))  # no filters are set up there
+    monkeypatch.setenv("GIT_LFS_SKIP_SMUDGE", "1")
+    repository.git("remote", "set-url", "origin", repository.bare.as_uri())
+    for key, value in LFS.items():
+        repository.git("config", key, value)
+    (repository.work / ".gitattributes").write_text("*.bin filter=lfs diff=lfs merge=lfs -text\n")
+    (repository.work / "w.bin").write_bytes(CONTENT)
+    commit = repository.commit("x", "1")
+    repository.git("lfs", "push", "--all", "origin")
+    return commit
+
+
+CONTENT = bytes(range(256)) * 12
+
+
+@pytest.mark.needs("git-lfs")
+def test_a_file_in_git_lfs_comes_with_its_content(
+    repository: Repository, with_lfs: str, tmp_path: Path, git_server: GitServer
+) -> None:
+    local = replace(repository, url=repository.bare.as_uri())  # git's daemon speaks no LFS
+    assert (fetched(local, tmp_path, commit=with_lfs) / "w.bin").read_bytes() == CONTENT
+    repository.bare.rename(git_server.root / "away.git")
+    assert (fetched(local, tmp_path, "again", commit=with_lfs) / "w.bin").read_bytes() == CONTENT
+
+
+@pytest.mark.needs("git-lfs")
+def test_without_git_lfs_its_pointers_are_refused(
+    repository: Repository, with_lfs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "git").symlink_to(str(shutil.which("git")))
+    monkeypatch.setenv("PATH", str(programs))
+    with pytest.raises(SourceError, match=r"keeps w\.bin in Git LFS, .* install git-lfs"):
+        fetched(repository, tmp_path, commit=with_lfs)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
+import shutil
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
@@ -16,8 +18,7 @@ from workbench.process import run
 from workbench.url import mask
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Sequence
 
     from workbench.console import Step
     from workbench.process import Completed
@@ -29,9 +30,10 @@ PREFIX: dict[Kind, str] = {"branch": "refs/heads/", "tag": "refs/tags/"}
 SHA256_DIGITS = 64
 SHOWN_NAMES = 8
 
-ENVIRONMENT = {
+ENVIRONMENT: dict[str, str | None] = {
     "GIT_TERMINAL_PROMPT": "0",  # a build that waits for a password in the night waits for ever
     "LC_ALL": "C.UTF-8",
+    "GIT_LFS_SKIP_SMUDGE": None,
 }
 
 SETTINGS = (
@@ -40,6 +42,18 @@ SETTINGS = (
     *("-c", "advice.detachedHead=false"),
     *("-c", "init.defaultBranch=main"),
 )
+
+NO_LFS = {"filter.lfs.process": "", "filter.lfs.smudge": "", "filter.lfs.required": "false"}
+LFS = {
+    "filter.lfs.process": "git-lfs filter-process",
+    "filter.lfs.clean": "git-lfs clean -- %f",
+    "filter.lfs.smudge": "git-lfs smudge -- %f",
+    "filter.lfs.required": "true",
+    "lfs.fetchexclude": "",  # a repository may leave content out for those who only read its code
+}
+"""How Git LFS turns pointers into content, whatever this user's Git is set to."""
+
+POINTER = b"version https://git-lfs.github.com/spec/"
 
 _REF = re.compile(r"([0-9a-f]{40,64})\t(\S+)")
 _SYMREF = re.compile(r"ref: (\S+)\tHEAD")
@@ -115,13 +129,45 @@ def fetch_git(source: Git, into: Path, *, cache: Path) -> None:
         _check_out(source, store, into, at)
 
 
+def keep_described(tree: Path, changed: Iterable[str]) -> None:
+    """Have a checkout answer ``git describe``, ``status`` and their kin as if `changed` files were its commit's own.
+
+    `changed` are paths below `tree`. In each repository there (submodules too) ``git replace`` lays a commit with the
+    files as they are now over the one that is checked out: HEAD and tags keep their names, and nothing is dirty.
+    """
+    repositories: dict[Path, list[str]] = {}
+    for path in changed:
+        folder = (tree / path).parent
+        while folder != tree and not (folder / ".git").exists():
+            folder = folder.parent
+        repositories.setdefault(folder, []).append(str((tree / path).relative_to(folder)))
+    for folder, paths in repositories.items():
+        here, doing = ("-C", folder), f"record the patched files of {folder}"
+        _git(*here, *_lfs(), "update-index", "--add", "--remove", "--replace", "--", *paths, doing=doing)
+        written = _git(*here, "write-tree", doing=doing).output.strip()
+        before, _, rest = _git(*here, "cat-file", "commit", "HEAD", doing=doing).output.partition("\n")
+        if before == f"tree {written}":
+            continue
+        with TemporaryDirectory(prefix="workbench-commit-") as name:
+            commit = Path(name, "commit")
+            commit.write_text(f"tree {written}\n{rest}", encoding="utf-8")
+            made = _git(*here, "hash-object", "-t", "commit", "-w", commit, doing=doing).output.strip()
+        _git(*here, "replace", "HEAD", made, doing=doing)
+
+
 def _ensure_commit(source: Git, store: Path, at: Step) -> None:
-    """Have the pinned commit and its history in the bare repository `store`, as ``refs/pins/<commit>``."""
+    """Have the pinned commit and its history in the bare repository `store`, as ``refs/pins/<commit>``.
+
+    A pinned tag is there as well, below ``refs/pinned-tags/<commit>/``.
+    """
     if not (store / "HEAD").exists():
         _git("init", "--quiet", "--bare", _object_format(source.commit), store, doing=f"make {store}")
     in_store = ("--git-dir", store)
-    pin = f"refs/pins/{source.commit}"
-    if _succeeds(*in_store, "rev-parse", "--quiet", "--verify", pin):
+    pin, tag = f"refs/pins/{source.commit}", f"refs/pinned-tags/{source.commit}/{source.tag}"
+    if all(
+        _succeeds(*in_store, "rev-parse", "--quiet", "--verify", ref)
+        for ref in (pin, tag)[: 1 + bool(source.tag)]
+    ):
         return
     url = mask(source.url)
     kind: Kind = "branch" if source.branch else "tag"
@@ -132,15 +178,16 @@ def _ensure_commit(source: Git, store: Path, at: Step) -> None:
         console.note(f"{kind} {name} of {url} is now at {now}; the recipe stays at its pin {source.commit}")
     fetch = (*in_store, "fetch", "--no-tags", "--progress", "--", source.url)
     by_hash = _try_git(*fetch, f"{source.commit}:{pin}", at=at)
-    if not by_hash.status:
+    seen = f"refs/seen/{kind}/{name}"
+    if now is not None and (by_hash.status or (source.tag and now == source.commit)):
+        # not every server hands out a commit by its hash alone; and a tag may be an object of its own
+        _git(*fetch, f"+{PREFIX[kind]}{name}:{seen}", doing=f"fetch {kind} {name} of {url}", at=at)
+    if _succeeds(*in_store, "cat-file", "-e", f"{source.commit}^{{commit}}"):
+        _git(*in_store, "update-ref", pin, source.commit, doing=f"keep {source.commit}")
+        if source.tag:
+            named = seen if now == source.commit else source.commit
+            _git(*in_store, "update-ref", tag, named, doing=f"keep {source.tag}")
         return
-    # not every server hands out a commit by its hash alone
-    if now is not None:
-        ref = f"{PREFIX[kind]}{name}"
-        _git(*fetch, f"+{ref}:refs/seen/{kind}/{name}", doing=f"fetch {kind} {name} of {url}", at=at)
-        if _succeeds(*in_store, "cat-file", "-e", f"{source.commit}^{{commit}}"):
-            _git(*in_store, "update-ref", pin, source.commit, doing=f"keep {source.commit}")
-            return
     where = "is not there any more" if now is None else f"is now at {now}"
     raise SourceError(
         f"{url} does not have the pinned commit {source.commit}: {kind} {name} {where}, and the server does "
@@ -153,23 +200,47 @@ def _check_out(source: Git, store: Path, into: Path, at: Step) -> None:
     doing = f"check out {source.commit} of {mask(source.url)}"
     here = ("-C", into)
     _git("init", "--quiet", _object_format(source.commit), into, doing=doing)
-    pin = f"refs/pins/{source.commit}"
-    _git(*here, "fetch", "--quiet", "--no-tags", store.resolve(), pin, doing=doing, at=at)
-    _git(*here, "checkout", "--quiet", "--detach", source.commit, doing=doing, at=at)
-    # relative submodule URLs start from origin; packages that ask 'git describe' see the recipe's own tag
+    # relative submodule URLs start from origin, and Git LFS asks there
     _git(*here, "remote", "add", "--", "origin", source.url, doing=doing)
-    if source.tag:
-        _git(*here, "update-ref", f"refs/tags/{source.tag}", source.commit, doing=doing)
+    wanted = [f"refs/pins/{source.commit}"]
+    if source.tag:  # for packages that ask 'git describe'
+        wanted.append(f"refs/pinned-tags/{source.commit}/{source.tag}:refs/tags/{source.tag}")
+    _git(*here, "fetch", "--quiet", "--no-tags", store.resolve(), *wanted, doing=doing, at=at)
+    with_lfs: tuple[str | Path, ...] = (*here, *_lfs())
+    _git(*here, "config", "lfs.storage", store.resolve() / "lfs", doing=doing)
+    _git(*with_lfs, "checkout", "--quiet", "--detach", source.commit, doing=doing, at=at)
+    listing = ("ls-files", "-z", "--", ":(attr:filter=lfs)")
+    in_lfs = _git(*here, *listing, doing=doing).output
     if source.submodules:
         update = ("submodule", "update", "--init", "--recursive", "--progress")
-        _git(*here, *update, doing=f"fetch the submodules of {mask(source.url)}", at=at)
+        _git(*with_lfs, *update, doing=f"fetch the submodules of {mask(source.url)}", at=at)
+        each = f'git {shlex.join(listing)} | sed -z "s|^|$displaypath/|"'
+        in_lfs += _git(*here, "submodule", "--quiet", "foreach", "--recursive", each, doing=doing).output
     elif (into / ".gitmodules").exists():
         console.note(
             f"· {mask(source.url)} has submodules, and the recipe does without: submodules=True adds them"
         )
+    _expect_content([path for path in in_lfs.split("\0") if path], source, into)
     head = _git(*here, "rev-parse", "HEAD", doing=doing).output.strip()
     if head != source.commit:
         raise SourceError(f"cannot {doing}: HEAD is at {head}")
+
+
+def _lfs() -> list[str]:
+    settings = LFS if shutil.which("git-lfs") else NO_LFS
+    return [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
+
+
+def _expect_content(paths: Sequence[str], source: Git, tree: Path) -> None:
+    """Raise SourceError where a file of Git LFS is still the pointer to its content."""
+    files = [path for path in paths if not (tree / path).is_symlink() and (tree / path).is_file()]
+    pointers = [path for path in files if (tree / path).read_bytes()[: len(POINTER)] == POINTER]
+    if pointers:
+        more = f" and {len(pointers) - 1} more" if len(pointers) > 1 else ""
+        raise SourceError(
+            f"{mask(source.url)} keeps {pointers[0]}{more} in Git LFS, and only pointers to the content were checked "
+            "out: install git-lfs ('apt install git-lfs') and run the same command again"
+        )
 
 
 def _object_format(commit: str) -> str:

@@ -10,7 +10,7 @@ from workbench.files import remove_tree
 from workbench.patches.apply import apply_series
 from workbench.recipe.model import Git, LocalFolder, Sdist
 from workbench.source.archive import check_metadata, unpack
-from workbench.source.git import fetch_git
+from workbench.source.git import fetch_git, keep_described
 from workbench.source.local import copy_folder
 from workbench.source.sdist import fetch_sdist
 
@@ -62,4 +62,6 @@ def _patch(plan: Draft, tree: Path) -> None:
             changed = apply_series(plan.patches, tree)
         except PatchError as error:
             raise PatchError(f"{error}\nThe unpatched source is kept: {tree}") from error
+        if isinstance(plan.source, Git):
+            keep_described(tree, changed)
         at.outcome = ", ".join(changed)
