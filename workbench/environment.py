@@ -64,7 +64,7 @@ class Environment:
 def index_url() -> str | None:
     """Return the package index that the user's pip is configured for, or None where it is pip's own default.
 
-    uv and pypi-simple read no pip configuration; a mirror that pip knows must serve them too.
+    uv reads no pip configuration; a mirror that pip knows must serve it too.
     """
     if chosen := os.environ.get("PIP_INDEX_URL"):
         return chosen
@@ -78,11 +78,7 @@ def index_url() -> str | None:
 
 def package_index() -> str:
     """Return the URL of the package index that uv and pip ask: the user's own, or else the public one."""
-    if chosen := uv_default_index(os.environ) or index_url():
-        return chosen
-    from pypi_simple import PYPI_SIMPLE_ENDPOINT
-
-    return PYPI_SIMPLE_ENDPOINT
+    return uv_default_index(os.environ) or index_url() or "https://pypi.org/simple/"
 
 
 def uv_default_index(variables: Mapping[str, str]) -> str | None:

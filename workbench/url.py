@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _WEB_LOGIN = re.compile(r"(https?://)[^/\s@]+@")
-_PASSWORD = re.compile(r"(\w+://[^/\s@:]+):[^/\s@]+@")
+_PASSWORD = re.compile(r"((?<!\w)\w+://[^/\s@:]+):[^/\s@]+@")
 
 
 def mask(text: str) -> str:

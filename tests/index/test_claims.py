@@ -101,17 +101,17 @@ QUARANTINED = '<meta name="pypi:project-status" content="quarantined">'
 SHA1 = f"sha1={hashlib.sha1(WHEEL, usedforsecurity=False).hexdigest()}"
 ERRORS = [
     # pages
-    Fault(says="demo is listed, but not to be had: 404", change=elsewhere, stops=BOTH),
+    Fault(says="demo is listed, but could not be downloaded: 404", change=elsewhere, stops=BOTH),
     Fault(says="JSON as application/json", change=served_as("application/json", document()), stops=BOTH),
     Fault(says="JSON as text/html", change=served_as("text/html", document()), stops=BOTH),
     Fault(says="a page as text/plain", change=served_as("text/plain", html(ANCHOR)), stops=BOTH),
     Fault(says="cannot be read", change=served_as(JSON, html(ANCHOR)), stops=BOTH),
     Fault(says="is not utf-8", change=served_as("text/html", html(f"{ANCHOR}é").encode("latin-1")), stops=PIP),
     Fault(says="is not absolute", page=html(ANCHOR.replace("../../", ""), head='<base href="/">'), stops=BOTH),
-    Fault(says="is no URL: pip stops", page=html(f'{ANCHOR}<a href="http://[bad/">x</a>'), stops=PIP),
+    Fault(says="is not a URL: pip stops", page=html(f'{ANCHOR}<a href="http://[bad/">x</a>'), stops=PIP),
     Fault(says="has a hash by sha1: uv", page=changed(f"sha256={SHA256}", SHA1), stops=UV),
     Fault(says="is quarantined", page=html(ANCHOR, head=QUARANTINED), stops=NONE),
-    Fault(says="not as PEP 792", page=document(keys={"project-status": "active"}), stops=UV),
+    Fault(says="not what PEP 792 defines", page=document(keys={"project-status": "active"}), stops=UV),
     Fault(says="listed twice", page=html(ANCHOR + ANCHOR.replace(SHA256, WRONG)), stops=PIP),
     Fault(says="listed twice", page=html(ANCHOR.replace(SHA256, WRONG) + ANCHOR), stops=UV),
     # what they say of a file
@@ -119,14 +119,14 @@ ERRORS = [
     Fault(says="hashes is missing", page=document(without=("hashes",)), stops=UV),
     Fault(says="yanked is None", page=document(file={"yanked": None}), stops=UV),
     Fault(says="requires-python is 5", page=document(file={"requires-python": 5}), stops=BOTH),
-    Fault(says="is no URL: pip stops", page=document(file={"url": "http://[bad/"}), stops=BOTH),
-    Fault(says="pip goes by that", page=document(file={"filename": "demo-2.0-py3-none-any.whl"}), stops=UV),
+    Fault(says="is not a URL: pip stops", page=document(file={"url": "http://[bad/"}), stops=BOTH),
+    Fault(says="pip uses that name", page=document(file={"filename": "demo-2.0-py3-none-any.whl"}), stops=UV),
     Fault(says="sha256 is not 64", page=changed(SHA256, SHA256[:20]), stops=BOTH),
-    Fault(says="no specifier", page=changed("<a ", '<a data-requires-python="three" '), stops=UV),
-    Fault(says="no time with a zone", page=document(file={"upload-time": "2026-11-20T10:00:00"}), stops=UV),
+    Fault(says="not a valid specifier", page=changed("<a ", '<a data-requires-python="three" '), stops=UV),
+    Fault(says="not a time with a zone", page=document(file={"upload-time": "2026-11-20T10:00:00"}), stops=UV),
     # the files
     Fault(says="dead link: 404", change=without(FILE), stops=BOTH),
-    Fault(says="does not have the sha256 that the page says: it", page=changed(SHA256, WRONG), stops=BOTH),
+    Fault(says="does not have the sha256 that the page says: installers", page=changed(SHA256, WRONG), stops=BOTH),
     Fault(says="404 Not Found: pip and uv stop", change=without(f"{FILE}.metadata"), stops=BOTH),
     Fault(says="page says: pip and uv stop", page=html(ANCHOR.replace(METADATA_SHA256, WRONG)), stops=BOTH),
 ]  # fmt: skip
@@ -169,20 +169,20 @@ def html_with_warnings(host: Host) -> set[str]:
     return {
         "a page as text/plain",
         "its link demo/index.html does not lead to demo/",
-        "'a word', a link to x, is no project",
+        "'a word', a link to x, is not a project",
         "redirects to",
         "no <!DOCTYPE",
         "API version 2.0",
         "project-status 'sleeping'",
-        "by which installers go",
+        "the name that installers use",
         "upload-time 'yesterday'",
-        "no absolute https URL",
+        "not an absolute https URL",
         "differ (PEP 714)",
         "no hash",
         "no metadata file",
-        "at most pip takes it",
-        "is of the project other",
-        "+ stands unquoted",
+        "pip may take it",
+        "is belongs to the project other",
+        "unquoted +",
     }
 
 
@@ -210,7 +210,7 @@ def json_with_warnings(host: Host) -> set[str]:
         "name is 'Demo'",
         "versions has 'bad version'",
         "versions lacks 1.0",
-        "hashed by sha1, and not by sha256",
+        "hashed by sha1 instead of sha256",
         "core-metadata is not hashed by sha256",
         "upload-time '2026-11-20T10:00:00+02:00'",
         "and the page says 3",
@@ -220,7 +220,7 @@ def json_with_warnings(host: Host) -> set[str]:
 
 def json_that_lacks(host: Host) -> set[str]:
     host.page(document(keys={"meta": {"api-version": 1.4}}, without=("versions", "size")))
-    return {"API version 1.4 is no string", "versions is missing", "size is missing"}
+    return {"API version 1.4 is not a string", "versions is missing", "size is missing"}
 
 
 @pytest.mark.parametrize("spoil", [html_with_warnings, json_with_warnings, json_that_lacks])

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.conftest import invoke
-from tests.index.hosts import ANCHOR, FILENAME, SHA256, WHEEL, Host, document, hosted, html, http
+from tests.index.hosts import (
+    ANCHOR,
+    FILENAME,
+    METADATA_SHA256,
+    SHA256,
+    WHEEL,
+    Host,
+    document,
+    hosted,
+    html,
+    http,
+)
 from workbench.errors import IndexFault, UsageError
 from workbench.simple.check import check_index
+from workbench.simple.fetch import Fetched
+from workbench.simple.finding import bounded
+from workbench.simple.judge_page import judge_project, judge_root, read
 from workbench.simple.media import JSON
 from workbench.site import IndexSettings, Settings
 
@@ -94,34 +111,34 @@ ROOT, DEMO = "simple/index.html", "simple/demo/index.html"
 @pytest.mark.parametrize(
     ("page", "old", "new", "finding"),
     [
-        (ROOT, 'content="1.4"', 'content="2.0"', "another major than 1"),
-        (ROOT, 'content="1.4"', 'content="one"', "no MAJOR.MINOR"),
+        (ROOT, 'content="1.4"', 'content="2.0"', "any major version but 1"),
+        (ROOT, 'content="1.4"', 'content="one"', "not MAJOR.MINOR"),
         (ROOT, "<!DOCTYPE html>", "", "DOCTYPE"),
         (ROOT, 'href="demo/"', 'href="demo"', "lacks the slash"),
         (ROOT, 'href="some-other/"', 'href="Some_Other/"', "does not lead to some-other/"),
-        (ROOT, 'href="demo/"', 'href="javascript:go()"', "'demo', a link to javascript:go(), is no project"),
+        (ROOT, 'href="demo/"', 'href="javascript:go()"', "'demo', a link to javascript:go(), is not a project"),
         (ROOT, 'href="demo/"', 'href="http://[bad/"', "does not lead to demo/"),
         (ROOT, '<a href="demo/">demo</a>', '<a href="demo/">demo</a><a href="demo/">Demo</a>', "the same project"),
-        (ROOT, ">demo<", ">-demo<", "is no project"),
-        (ROOT, "</body>", '<a href="gone/">gone</a></body>', "not to be had: 404"),
-        (DEMO, "#sha256=", "#md5=", "not by sha256"),
+        (ROOT, ">demo<", ">-demo<", "is not a project"),
+        (ROOT, "</body>", '<a href="gone/">gone</a></body>', "could not be downloaded: 404"),
+        (DEMO, "#sha256=", "#md5=", "instead of sha256"),
         (DEMO, "#sha256=", "#", "no hash"),
         (DEMO, "#sha256=", "#sha256=X", "not 64 lower-case hex"),
         (DEMO, f">{FILENAME}<", ">demo-1.0.tar.gz<", "its URL ends in"),
         (DEMO, "%2B", "+", "unquoted"),
-        (DEMO, "&gt;=3.9", "&gt;=three", "no specifier"),
+        (DEMO, "&gt;=3.9", "&gt;=three", "not a valid specifier"),
         (DEMO, 'data-core-metadata="sha256=', 'data-core-metadata="sha256=0', "differ"),
         (DEMO, "/demo-1.0-py3", "/demo-1.5-py3", "dead link"),
-        (DEMO, "/demo-1.0-py3", "/demo-py3", "no valid name"),
-        (DEMO, "</body>", '<a href="other-1.0-py3-none-any.whl#sha256=0">x</a></body>', "of the project other"),
+        (DEMO, "/demo-1.0-py3", "/demo-py3", "not a valid name"),
+        (DEMO, "</body>", '<a href="other-1.0-py3-none-any.whl#sha256=0">x</a></body>', "belongs to the project other"),
         (DEMO, 'data-size="', 'data-size="1', "the page says"),
         (DEMO, 'data-upload-time="2026-11-20T10:00:00Z"', 'data-upload-time="yesterday"', "'yesterday'"),
         (DEMO, "../../../files", "file:///files", "is not of http"),
-        (DEMO, "../../../files/demo/demo-1.0", "http://[bad/demo-1.0", "is no URL"),
+        (DEMO, "../../../files/demo/demo-1.0", "http://[bad/demo-1.0", "is not a URL"),
         (DEMO, "../../../files/demo/demo-1.0", "http://host:port/demo-1.0", "dead link"),
         (DEMO, "</head>", '<meta name="pypi:project-status" content="sleeping"></head>', "'sleeping'"),
         (DEMO, "</head>", '<base href="/"></head>', "is not absolute"),
-        (DEMO, "data-size", 'data-provenance="x" data-size', "no absolute https URL"),
+        (DEMO, "data-size", 'data-provenance="x" data-size', "not an absolute https URL"),
         (DEMO, "</body>", f'<a href="../../../files/demo/{FILENAME}#sha256=0">{FILENAME}</a></body>', "listed twice"),
     ],
 )  # fmt: skip
@@ -137,7 +154,7 @@ def test_a_broken_page_is_found(  # noqa: PLR0917 - pytest passes them by name
     ("change", "finding"),
     [
         (lambda d: d["meta"].clear(), "api-version is missing"),
-        (lambda d: d["meta"].update({"api-version": 1.4}), "1.4 is no string"),
+        (lambda d: d["meta"].update({"api-version": 1.4}), "1.4 is not a string"),
         (lambda d: d.update(name="Demo"), "not the normalised 'demo'"),
         (lambda d: d.pop("versions"), "versions is missing"),
         (lambda d: d.update(versions=["1.0"]), "versions lacks 1.1+cu130"),
@@ -150,11 +167,11 @@ def test_a_broken_page_is_found(  # noqa: PLR0917 - pytest passes them by name
         (lambda d: d["files"][0].update({"requires-python": 5}), "requires-python is 5"),
         (lambda d: d["files"][0].update(hashes={}), "no hash"),
         (lambda d: d["files"][0].update(hashes=[]), "hashes is []"),
-        (lambda d: d["files"][0].update(hashes={"sha256": None}), "hashes.sha256 is no string"),
+        (lambda d: d["files"][0].update(hashes={"sha256": None}), "hashes.sha256 is not a string"),
         (lambda d: d["files"][0].update(url=None), "url is None"),
         (lambda d: d["files"][0].pop("filename"), "filename is missing"),
         (lambda d: d.update({"project-status": {"status": "sleeping"}}), "project-status"),
-        (lambda d: d.update({"project-status": "active"}), "not as PEP 792"),
+        (lambda d: d.update({"project-status": "active"}), "not what PEP 792 defines"),
         (lambda d: d.update({"project-status": {"status": "quarantined"}}), "offers files"),
         (lambda d: d["files"][0].update({"core-metadata": {"sha256": "x"}}), "core-metadata sha256=x"),
         (lambda d: d["files"][0].update({"core-metadata": {"sha256": "0" * 64}}), "pip and uv stop here"),
@@ -186,7 +203,7 @@ def test_missing_metadata_and_changed_files_are_found(good: Store, url: str) -> 
     found = {
         each.where.rpartition("/")[2]: each.what for each in findings(f"{url}index/simple/", hashes=True)
     }
-    assert "not to be had: 404" in found[f"{FILENAME}.metadata"]
+    assert "could not be downloaded: 404" in found[f"{FILENAME}.metadata"]
     assert "does not have the sha256" in found["demo-1.1%2Bcu130-py3-none-any.whl"]
 
 
@@ -201,7 +218,7 @@ def test_a_project_is_asked_for_where_installers_ask(host: Host) -> None:
     host.answers["/other/demo/"] = host.answers.pop("/simple/demo/")
     host.answers["/simple/"] = http(html('<a href="../other/demo/">demo</a>'))
     (what,) = errors(host.root)
-    assert "not to be had: 404" in what
+    assert "could not be downloaded: 404" in what
     assert "its link ../other/demo/ does not lead to demo/" in what
     assert "/other/demo/" not in host.asked
 
@@ -233,7 +250,7 @@ def test_a_host_without_head_is_asked_otherwise(host: Host) -> None:
 
 SHORT = http("x", Content_Length="100").replace(b"Content-Length: 1\r\n", b"")
 NONSENSE = {
-    "short": (SHORT, "IncompleteRead"),
+    "short": (SHORT, "broke off before the end"),
     "silent": (b"", "closed connection without response"),
     "garbage": (b"garbage\r\n\r\n", "garbage"),
     "no URL": (http("", status="302 Found", Location="http://[bad/"), "Invalid IPv6 URL"),
@@ -246,7 +263,7 @@ NONSENSE = {
 def test_nonsense_is_said_in_a_few_words(host: Host, answer: bytes, why: str) -> None:
     host.answers[f"/files/{FILENAME}.metadata"] = answer
     (what,) = errors(host.root)
-    assert "promised on the page, but not to be had" in what
+    assert "promised on the page, but could not be downloaded" in what
     assert why in what
     host.answers["/simple/demo/"] = answer
     (what,) = errors(host.root)
@@ -283,21 +300,81 @@ def test_a_page_of_files_of_many_projects_serves_as_find_links(host: Host) -> No
     assert (found.severity, "--find-links" in found.what) == ("warning", True)
 
 
-def test_an_index_that_lists_nothing_yet_is_one(store: Store) -> None:
+def test_a_check_that_looked_at_nothing_fails(store: Store) -> None:
     store.draw()
     for root in ("simple", "simple-json"):
         (found,) = findings(str(store.root / "index" / root))
-        assert (found.severity, found.what) == ("warning", "lists nothing")
+        assert (found.severity, found.what) == ("error", "lists no project: there was nothing to check")
+
+
+@pytest.mark.parametrize("above", ["", '<a href="../">../</a><a href="?C=N;O=D">Name</a>'])
+def test_the_list_that_a_web_server_makes_of_a_folder_is_an_index(host: Host, above: str) -> None:
+    host.answers["/simple/"] = http(
+        f'<!DOCTYPE html><h1>Index of /simple/</h1>{above}<a href="demo/">demo/</a>'
+    )
+    host.answers["/simple/demo/"] = http(f"<!DOCTYPE html>{above}{ANCHOR}")
+    report = check_index(host.root)
+    assert (report.projects, report.files, report.findings) == (1, 1, ())
+
+
+def test_a_metadata_file_that_old_pips_refuse_is_found(host: Host) -> None:
+    """Its Name is not spelled as installers ask, and the attribute is the one that pip 22.3 to 23.1.2 know."""
+    metadata = b"Metadata-Version: 2.1\r\nName: De_Mo\r\nVersion: 1.0\r\n"
+    digest = hashlib.sha256(metadata).hexdigest()
+    host.answers[f"/files/{FILENAME}.metadata"] = http(metadata)
+    old = f'data-dist-info-metadata="sha256={digest}"'
+    page = html(ANCHOR.replace(METADATA_SHA256, digest))
+    host.page(page)
+    (found,) = findings(host.root)
+    assert (found.severity, "Name is De_Mo" in found.what) == ("warning", True)
+    host.page(page.replace(old, ""))
+    assert findings(host.root) == ()
+
+
+ANCHORS = 200_000 // 64
+COSTLY = {
+    "comments": "<!--" * 50_000,
+    "open tags": "<a " * 66_000,
+    "quotes": "<a href='" * 22_000,
+    "declarations": "<![" * 66_000,
+    "long base": f'<base href="http://h/{"a" * 100_000}">' + '<a href="aaaaaaaa">x</a>' * 4_000,
+    "long word": "<a href=x>" + "a" * 190_000 + "</a>",
+    "tags of a wheel": f'<a href="a-1-{"a." * 40}a-{"b." * 40}b-{"c." * 40}c.whl">x</a>' * 700,
+    "versions": json.dumps({"meta": {}, "name": "x", "versions": ["1" * 190_000], "files": [{}]}),
+    "specifier": html(ANCHOR.replace("<a ", f'<a data-requires-python="{">=1," * 38_000}" ')),
+    "nothings": json.dumps({"meta": {}, "projects": [{}] * 40_000}),
+}
+
+
+@pytest.mark.parametrize("text", COSTLY.values(), ids=COSTLY)
+def test_a_hostile_page_costs_no_more_than_a_sound_one(text: str) -> None:
+    """Of the same length: 5 times, and a second for a busy machine."""
+    anchors = (
+        f'<a href="demo-1.{n}-py3-none-any.whl">demo-1.{n}-py3-none-any.whl</a>' for n in range(ANCHORS)
+    )
+    page = Fetched(url="http://h/simple/demo/", type="text/html", body="".join(anchors).encode())
+    hostile = replace(page, body=text.encode())
+    assert judging(hostile) < 5 * judging(page) + 1
+
+
+def judging(page: Fetched) -> float:
+    """Return the seconds of CPU that reading and judging a page takes."""
+    start = time.process_time()
+    _, listing = read(page)
+    if listing is not None:
+        list(judge_root(listing, page.url))
+        bounded(judge_project(listing, page.url, "demo"), page.url)
+    return time.process_time() - start
 
 
 @pytest.mark.parametrize(
     ("page", "why"),
     [
-        (http("<h1>Welcome</h1>"), "it lists nothing, and names no version"),
+        (http("<h1>Welcome</h1>"), "it lists nothing and names no API version"),
         (http("# A title", "text/plain"), "it lists nothing"),
         (http("{}", JSON), "meta is missing"),
         (http("[" * 100_000, JSON), "cannot be read"),
-        (http("<![such[as]]>"), "cannot be read"),
+        (http("<a href>" * 100_000), "cannot be read"),
         (http("", status="403 Forbidden"), "403 Forbidden"),
     ],
 )
@@ -330,7 +407,7 @@ def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
 def test_a_password_on_a_page_is_not_repeated(host: Host) -> None:
     host.page(html(ANCHOR.replace("../../files", "http://me:secret@[bad")))
     (what,) = errors(host.root)
-    assert "is no URL" in what
+    assert "is not a URL" in what
     assert "secret" not in what
 
 

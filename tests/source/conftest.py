@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from base64 import b64decode
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -131,11 +132,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class Index:
-    """A package index on loopback: `answers` by path; `asked` are the paths that were asked for."""
+    """A package index on loopback: `answers` by path; `asked` are the paths that were asked for,
+    `logins` those that came with them."""
 
     url: str
     answers: dict[str, Answer] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    logins: list[str] = field(default_factory=list)
 
     def page(self, project: str, *links: str) -> None:
         """Serve a project's page. A link is ``filename`` or ``filename#sha256=…`` and more attributes."""
@@ -156,6 +159,8 @@ def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             served.asked.append(self.path)
+            if login := self.headers.get("Authorization"):
+                served.logins.append(b64decode(login.removeprefix("Basic ")).decode())
             answer = served.answers.get(self.path, Answer(status=404))
             self.send_response(answer.status)
             self.send_header("Content-Type", answer.content_type)

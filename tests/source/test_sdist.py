@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import pytest
 
 from workbench.errors import SourceError
 from workbench.recipe.load import load
 from workbench.recipe.model import Sdist
+from workbench.simple.media import JSON
 from workbench.site import CHECKOUT, Site
 from workbench.source.sdist import fetch_sdist, pin_sdist
 
@@ -59,10 +62,58 @@ def test_names_and_versions_are_compared_as_the_index_does(index: Index, cache: 
     assert fetch_sdist("My.Thing", "1.0", SHA256, cache).name == "my_thing-1.0.0.tar.gz"
 
 
+@pytest.mark.parametrize(
+    ("version", "filename"),
+    [
+        ("1.0+cu130", "thing-1.0%2Bcu130.tar.gz"),
+        ("1.0+cu130", "thing-1.0+cu130.tar.gz"),
+        ("1.0", "thing-1.0.tar.bz2"),
+        ("1.0", "thing-1.0.tar.xz"),
+        ("1.0", "thing-1.0.tgz"),
+        ("1.0rc1", "thing-1.0-rc1.tar.gz"),
+        ("1.0.post2", "Thing-01.0-2.tar.gz"),
+        ("1.0+local.1", "thing-v1.0+Local_1.zip"),
+    ],
+)
+def test_an_sdist_is_found_however_it_is_named(
+    index: Index, cache: Path, version: str, filename: str
+) -> None:
+    index.page("thing", f"{filename}#sha256={SHA256}")
+    index.file(filename, BODY)
+    assert fetch_sdist("thing", version, SHA256, cache).name == unquote(filename)
+
+
+def test_of_two_archives_the_usual_one_is_taken(index: Index, cache: Path) -> None:
+    index.page("thing", *(f"thing-1.0{each}#sha256={SHA256}" for each in (".zip", ".tar.gz", ".tar.xz")))
+    index.file("thing-1.0.tar.gz", BODY)
+    assert fetch_sdist("thing", "1.0", SHA256, cache).name == "thing-1.0.tar.gz"
+
+
+def test_a_version_that_is_there_only_with_a_local_part_is_named(index: Index, cache: Path) -> None:
+    index.page("thing", f"thing-1.0+cu126.tar.gz#sha256={SHA256}", f"thing-1.0+cu130.tar.gz#sha256={SHA256}")
+    assert "no sdist of version 1.0 itself, but of 1.0+cu126, 1.0+cu130" in refusal(cache)
+
+
+def test_an_index_in_json_and_a_login_of_its_own(
+    index: Index, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = {
+        "filename": "thing-1.0.tar.gz",
+        "url": "../../files/thing-1.0.tar.gz",
+        "hashes": {"sha256": SHA256},
+    }
+    page = {"meta": {"api-version": "1.1"}, "name": "thing", "files": [file]}
+    index.answers["/simple/thing/"] = Answer(json.dumps(page).encode(), content_type=JSON)
+    index.file("thing-1.0.tar.gz", BODY)
+    monkeypatch.setenv("UV_DEFAULT_INDEX", index.url.replace("://", "://ada:s3cret@"))
+    assert fetch_sdist("thing", "1.0", SHA256, cache).read_bytes() == BODY
+    assert index.logins == ["ada:s3cret", "ada:s3cret"]
+
+
 def test_an_index_that_tells_no_hash(index: Index, cache: Path) -> None:
     index.page("thing", "thing-1.0.tar.gz")
     index.file("thing-1.0.tar.gz", BODY)
-    with pytest.raises(SourceError, match="the index tells no sha256 of it"):
+    with pytest.raises(SourceError, match="the index gives no sha256 of it"):
         pin_sdist("thing", "1.0")
     assert OTHER in refusal(cache, sha256=OTHER)
     assert fetch_sdist("thing", "1.0", SHA256, cache).read_bytes() == BODY
@@ -88,15 +139,13 @@ def test_another_hash_names_both_and_downloads_nothing(index: Index, cache: Path
 def test_a_truncated_download(index: Index, cache: Path) -> None:
     index.page("thing", f"thing-1.0.tar.gz#sha256={SHA256}")
     index.file("thing-1.0.tar.gz", BODY[:-1], length=len(BODY))
-    assert f"the package index {index.url}: the connection broke off before the end; try again" in refusal(
-        cache
-    )
+    assert "/files/thing-1.0.tar.gz: the connection broke off before the end; try again" in refusal(cache)
 
 
 def test_a_short_download_that_claims_to_be_whole(index: Index, cache: Path) -> None:
     index.page("thing", f"thing-1.0.tar.gz#sha256={SHA256}")
     index.file("thing-1.0.tar.gz", BODY[:-1])
-    assert "the download is damaged" in refusal(cache)
+    assert "thing-1.0.tar.gz arrived damaged" in refusal(cache)
 
 
 def test_no_such_project(index: Index, cache: Path) -> None:
@@ -117,9 +166,9 @@ def test_a_server_error_is_tried_again_and_then_told(index: Index, cache: Path) 
 
 def test_what_is_no_index(index: Index, cache: Path) -> None:
     index.answers["/simple/thing/"] = Answer(b"hello", content_type="text/plain")
-    assert "it is no package index" in refusal(cache)
+    assert "not a page of a package index: its type is text/plain" in refusal(cache)
     index.answers["/simple/thing/"] = Answer(b'<meta name="pypi:repository-version" content="9.0">')
-    assert "it is no package index" in refusal(cache)
+    assert "API version 9.0, which this program does not know" in refusal(cache)
 
 
 def test_a_dead_network_is_one_line_without_the_password(

@@ -43,6 +43,8 @@ class Server(BaseHTTPRequestHandler):
     """Serves files with byte ranges, as object stores do; a test may switch that off, or change the file."""
 
     ranges = True
+    suffixes = True
+    short = 0
     etag = '"1"'
     sent = 0
     protocol_version = "HTTP/1.1"
@@ -55,17 +57,24 @@ class Server(BaseHTTPRequestHandler):
         data = path.read_bytes()
         asked = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
         start, end = 0, len(data)
+        if asked and self.ranges and not (asked[1] or self.suffixes):
+            self.send_error(416)
+            return
         if asked and self.ranges:
             start = int(asked[1]) if asked[1] else max(0, len(data) - int(asked[2]))
             end = int(asked[2]) + 1 if asked[1] and asked[2] else len(data)
             self.send_response(206)
-            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(data)}")
+            lies = self.short
+            self.send_header("Content-Range", f"bytes {start - lies}-{end - 1 - lies}/{len(data) - lies}")
         else:
             self.send_response(200)
         self.send_header("Content-Length", str(end - start))
         self.send_header("ETag", self.etag)
         self.end_headers()
-        self.sent_some(data[start:end])
+        if self.command == "GET":
+            self.sent_some(data[start:end])
+
+    do_HEAD = do_GET  # noqa: N815 - the base class's name
 
     def sent_some(self, data: bytes) -> None:
         try:
@@ -124,6 +133,18 @@ def test_a_server_without_ranges_is_read_as_a_whole(demo: Path) -> None:
         found = inspect(f"{url}/{demo.name}")
     assert found.gpu_architectures == ("sm_120f", "sm_121", "compute_120")
     assert found.fetched is None
+
+
+def test_a_server_that_knows_no_suffix_of_a_file_is_asked_by_its_length(demo: Path) -> None:
+    with serving(demo.parent, suffixes=False) as url:
+        found = inspect(f"{url}/{demo.name}")
+    assert found.fetched is not None
+    assert found.fetched < 1 << 20 < found.size
+
+
+def test_a_server_that_says_too_short_a_length_is_not_believed(demo: Path) -> None:
+    with serving(demo.parent, short=1000) as url, pytest.raises(SourceError, match=r"bytes, which is wrong$"):
+        inspect(f"{url}/{demo.name}")
 
 
 def test_what_the_network_does_is_one_message(demo: Path) -> None:

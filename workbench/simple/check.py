@@ -7,6 +7,7 @@ uv is tried on both in ``tests/index/test_claims.py``.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,16 +19,16 @@ from packaging.utils import canonicalize_name
 
 from workbench import console
 from workbench.errors import IndexFault, UsageError
-from workbench.simple.fetch import Fetcher
-from workbench.simple.finding import error, warning
+from workbench.simple.fetch import Fetcher, why
+from workbench.simple.finding import bounded, error, warning
 from workbench.simple.judge_file import PIP_HASHES, called, project_of
-from workbench.simple.judge_page import astray, files, judge_project, judge_root, lists_files, projects, read
+from workbench.simple.judge_page import astray, judge_project, judge_root, projects, read
 from workbench.url import mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-    from workbench.simple.fetch import Answer
+    from workbench.simple.fetch import Fetched
     from workbench.simple.finding import Finding
     from workbench.simple.listing import Link, Listing
 
@@ -35,11 +36,13 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 STREAMS = 8
-"""Questions under way at once."""
+"""Requests under way at once."""
+
+_NAME = re.compile(rb"^Name:[ \t]*([^\r\n]{1,255})", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class IndexReport:
     """The address of an index, how many projects and files it lists, and what is wrong with it."""
 
     where: str
@@ -61,7 +64,7 @@ class _Page(NamedTuple):
     files: Sequence[Link] = ()
 
 
-def check_index(where: str, *, hashes: bool = False) -> Report:
+def check_index(where: str, *, hashes: bool = False) -> IndexReport:
     """Check the index whose root (its ``simple/``) is at a URL or in a folder, or the one project's page there.
 
     Every project's page is read, every file asked for, every metadata file fetched and hashed; `hashes` fetches and
@@ -69,18 +72,22 @@ def check_index(where: str, *, hashes: bool = False) -> Report:
     """
     address = _address(where)
     fetcher = Fetcher(STREAMS)
-    answer, findings, listing = _open(fetcher, address)
+    root, findings, listing = _open(fetcher, address)
     with ThreadPoolExecutor(STREAMS) as pool:
-        if lists_files(listing):
-            pages = [_Page(answer.url, [*findings, *_judge_alone(listing, answer.url)], files(listing))]
+        if not listing.is_root:
+            found = [*findings, *_judge_alone(listing, root.url)]
+            pages = [_Page(root.url, bounded(found, root.url), listing.files)]
             findings = []
         else:
-            findings += judge_root(listing, answer.url)
-            findings = [warning(each.where, each.what) for each in findings]  # installers never read a root
+            # installers never read a root
+            findings = [
+                warning(each.where, each.what) for each in [*findings, *judge_root(listing, root.url)]
+            ]
+            findings = bounded(findings, root.url)
             pages = _all(
                 pool,
-                lambda project: _read_project(fetcher, *project, address, answer.url),
-                projects(listing, answer.url).items(),
+                lambda project: _read_project(fetcher, *project, address, root.url),
+                projects(listing, root.url).items(),
                 title="read the pages",
                 unit="projects",
             )
@@ -92,9 +99,11 @@ def check_index(where: str, *, hashes: bool = False) -> Report:
             title="read the files" if hashes else "ask for the files",
             unit="files",
         )
-    for found in (*(page.findings for page in pages), *looked):
-        findings += found
-    return Report(where=address, projects=len(pages), files=len(listed), findings=tuple(findings))
+    if not pages:
+        findings.append(error(root.url, "lists no project: there was nothing to check"))
+    for more in (*(page.findings for page in pages), *looked):
+        findings += more
+    return IndexReport(where=address, projects=len(pages), files=len(listed), findings=tuple(findings))
 
 
 def _address(where: str) -> str:
@@ -106,27 +115,27 @@ def _address(where: str) -> str:
     try:
         login = urlsplit(where).username
     except ValueError as problem:
-        raise UsageError(f"{where}: no URL: {problem}") from problem
+        raise UsageError(f"{where}: not a URL: {problem}") from problem
     if login is not None:
         raise UsageError(
-            f"{mask(where)}: no user or password in a URL, from where it would reach logs: "
-            "~/.netrc is the place for them, for pip and uv as well"
+            f"{mask(where)}: no user or password in a URL, which ends up in logs: "
+            "put them into ~/.netrc, which pip and uv read as well"
         )
     return where if where.endswith("/") else f"{where}/"
 
 
-def _open(fetcher: Fetcher, address: str) -> tuple[Answer, list[Finding], Listing]:
+def _open(fetcher: Fetcher, address: str) -> tuple[Fetched, list[Finding], Listing]:
     """Read the page that the check begins with. Raises IndexFault."""
     with console.step(f"read {address}"):
         try:
             answer = fetcher.get(address)
         except OSError as problem:
-            raise IndexFault(f"{address}: no index here: {_why(problem)}") from problem
+            raise IndexFault(f"{address}: no index here: {why(problem)}") from problem
         findings, listing = read(answer)
         if listing is None:
             raise IndexFault(f"{address}: no index here: {findings[-1].what}")
         if not listing.links and listing.version is None:
-            raise IndexFault(f"{address}: no index here: it lists nothing, and names no version of the API")
+            raise IndexFault(f"{address}: no index here: it lists nothing and names no API version")
     return answer, findings, listing
 
 
@@ -145,7 +154,7 @@ def _all(
 def _judge_alone(listing: Listing, url: str) -> Iterator[Finding]:
     """Judge a page of files whose root is not looked at: of which project it is, its address says."""
     name: str | None = canonicalize_name(unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]))
-    if name not in (project_of(link.filename) for link in files(listing)):
+    if name not in (project_of(link.filename) for link in listing.files):
         yield warning(url, f"no file is of the project {name!r}: the page serves as --find-links at most")
         name = None
     yield from judge_project(listing, url, name)
@@ -162,7 +171,9 @@ def _read_project(fetcher: Fetcher, name: str, link: Link, *roots: str) -> _Page
         answer = fetcher.get(url)
     except OSError as problem:
         also = f"; {wrong}" if wrong else ""
-        return _Page(url, [error(url, f"{name} is listed, but not to be had: {_why(problem)}{also}")])
+        return _Page(
+            url, [error(url, f"{name} is listed, but could not be downloaded: {why(problem)}{also}")]
+        )
     findings, listing = read(answer)
     if wrong:
         findings.append(warning(roots[-1], f"{name}: {wrong}"))
@@ -170,7 +181,8 @@ def _read_project(fetcher: Fetcher, name: str, link: Link, *roots: str) -> _Page
         findings.append(warning(url, f"redirects to {answer.url}: a question more each time"))
     if listing is None:
         return _Page(answer.url, findings)
-    return _Page(answer.url, [*findings, *judge_project(listing, answer.url, name)], files(listing))
+    findings += judge_project(listing, answer.url, name)
+    return _Page(answer.url, bounded(findings, answer.url), listing.files)
 
 
 def _look_at(fetcher: Fetcher, link: Link, page: str, *, hashes: bool) -> Iterator[Finding]:
@@ -185,13 +197,16 @@ def _look_at(fetcher: Fetcher, link: Link, page: str, *, hashes: bool) -> Iterat
     if scheme == "http" and page.startswith("https:"):
         yield warning(page, f"{called(link)}: the page goes by https, and its file by http")
     try:
-        size = fetcher.head(link.url).size
-        wrong = _wrong(fetcher, link.url, link.hashes) if hashes else []
+        size = fetcher.size(link.url)
+        wrong = []
+        if hashes:
+            promised = _known(link.hashes)
+            wrong = _wrong(promised, fetcher.digests(link.url, promised))
     except OSError as problem:
-        yield error(link.url, f"dead link: {_why(problem)}")
+        yield error(link.url, f"dead link: {why(problem)}")
         return
     for algorithm in wrong:
-        yield error(link.url, f"does not have the {algorithm} that the page says: it is refused")
+        yield error(link.url, f"does not have the {algorithm} that the page says: installers refuse it")
     said = link.attributes.get("size")
     if said is not None and size is not None and str(said) != str(size):
         sound = hashes and link.hashes and not wrong
@@ -203,25 +218,32 @@ def _look_at(fetcher: Fetcher, link: Link, page: str, *, hashes: bool) -> Iterat
 def _look_at_metadata(fetcher: Fetcher, link: Link, url: str) -> Iterator[Finding]:
     if link.metadata is None:
         if link.filename.endswith(".whl"):
-            yield warning(
-                link.url or "", "no metadata file (PEP 658): resolvers must read it out of the wheel"
-            )
+            yield warning(link.url or "", "no metadata file (PEP 658): resolvers must read it from the wheel")
         return
     try:
-        wrong = _wrong(fetcher, url, link.metadata)
+        metadata = fetcher.get(url).body
     except OSError as problem:
-        yield error(url, f"promised on the page, but not to be had: {_why(problem)}: pip and uv stop here")
+        yield error(
+            url, f"promised on the page, but could not be downloaded: {why(problem)}: pip and uv stop here"
+        )
         return
-    for algorithm in wrong:
+    promised = _known(link.metadata)
+    for algorithm in _wrong(promised, {each: hashlib.new(each, metadata).hexdigest() for each in promised}):
         yield error(url, f"does not have the {algorithm} that the page says: pip and uv stop here")
+    named = _NAME.search(metadata)
+    name = named[1].decode(errors="replace") if named else ""
+    if name != canonicalize_name(name) and link.attributes.get("dist-info-metadata", "false") != "false":
+        yield warning(
+            url,
+            f"its Name is {name}: pip 22.3 to 23.1.2 refuses it for {canonicalize_name(name)}, because the page has "
+            "data-dist-info-metadata; data-core-metadata alone serves newer ones and uv",
+        )
 
 
-def _wrong(fetcher: Fetcher, url: str, promised: Mapping[str, str]) -> list[str]:
-    """Return the algorithms by which a file is another than promised. Raises OSError."""
-    known = {algorithm: digest for algorithm, digest in promised.items() if algorithm in PIP_HASHES}
-    found = fetcher.digests(url, known)
-    return [algorithm for algorithm, digest in known.items() if found[algorithm] != digest.lower()]
+def _known(hashes: Mapping[str, str]) -> dict[str, str]:
+    return {algorithm: digest for algorithm, digest in hashes.items() if algorithm in PIP_HASHES}
 
 
-def _why(problem: OSError) -> str:
-    return problem.strerror or str(problem)
+def _wrong(promised: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
+    """Return the algorithms by which a file is another than promised."""
+    return [algorithm for algorithm, digest in promised.items() if found[algorithm] != digest.lower()]

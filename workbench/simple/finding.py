@@ -7,10 +7,18 @@ warning: it is against a standard that neither enforces, or costs something.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from workbench.console import shown
 from workbench.url import mask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LONGEST = 400
+"""Characters of another's text that a finding repeats."""
+
+MOST = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,5 +41,19 @@ def warning(where: str, what: str) -> Finding:
 
 
 def _shown(text: str) -> str:
-    """Return another's text as one line, without logins in URLs."""
-    return shown(mask(text))
+    """Return another's text as one line of bounded length, without logins in URLs."""
+    masked = mask(text)
+    return shown(masked if len(masked) <= LONGEST else f"{masked[:LONGEST]}…")
+
+
+def bounded(findings: Iterable[Finding], where: str) -> list[Finding]:
+    """Return the first findings on one page, of each severity `MOST`, and say so where there are more."""
+    kept: dict[str, list[Finding]] = {"error": [], "warning": []}
+    left = 0
+    for finding in findings:
+        if len(kept[finding.severity]) < MOST:
+            kept[finding.severity].append(finding)
+        else:
+            left += 1
+    more = [warning(where, f"{left} more findings on this page are left out")] if left else []
+    return [*kept["error"], *kept["warning"], *more]

@@ -9,16 +9,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import (
-    InvalidSdistFilename,
-    InvalidWheelFilename,
-    parse_sdist_filename,
-    parse_wheel_filename,
-)
+from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename
 from packaging.version import InvalidVersion, Version
 
 from workbench.simple.finding import error, warning
-from workbench.wheel.filename import label
+from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +22,8 @@ if TYPE_CHECKING:
     from workbench.simple.listing import Link
 
 PIP_HASHES = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
+LONGEST = 255
+"""Characters of a filename, a version or a specifier: what is longer is none, and costs no more to tell."""
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -57,7 +54,7 @@ def judge_file(link: Link, url: str, name: str | None, *, is_json: bool) -> Iter
 
 
 def called(link: Link) -> str:
-    """Return what to call a file by."""
+    """Return a name for a file in messages."""
     return link.filename or link.name or link.href
 
 
@@ -73,9 +70,13 @@ def _judge_shape(link: Link, url: str) -> Iterator[Finding]:
         digests = entry[key] if isinstance(entry.get(key), dict) else {}
         for algorithm in PIP_HASHES:
             if not isinstance(digests.get(algorithm, ""), str):
-                yield error(url, f"{called(link)}: {key}.{algorithm} is no string: pip or uv stops at it")
+                yield error(url, f"{called(link)}: {key}.{algorithm} is not a string: pip or uv stops at it")
+    if entry.get("dist-info-metadata"):
+        yield warning(
+            url, f"{called(link)}: dist-info-metadata in JSON: pip 22.3 to 23.1.2 crashes (PEP 714)"
+        )
     if link.url is None and link.href:
-        yield error(url, f"{called(link)}: {link.href} is no URL: pip stops at the page")
+        yield error(url, f"{called(link)}: {link.href} is not a URL: pip stops at the page")
 
 
 def _judge_names(link: Link, url: str, name: str | None, *, is_json: bool) -> Iterator[Finding]:
@@ -84,31 +85,34 @@ def _judge_names(link: Link, url: str, name: str | None, *, is_json: bool) -> It
     if link.name != link.filename:
         ends = f"{link.name}: its URL ends in {link.filename}"
         if is_json:
-            yield error(url, f"{ends}: pip goes by that, and uv by the filename")
+            yield error(url, f"{ends}: pip uses that name, and uv the filename")
         else:
-            yield warning(url, f"{ends}, by which installers go (PEP 503)")
+            yield warning(url, f"{ends}, which is the name that installers use (PEP 503)")
     found = project_of(link.filename)
     if found is None and not link.filename.endswith("-variants.json"):  # PEP 825, a draft
-        yield warning(url, f"{called(link)} is no valid name of a wheel or an sdist: at most pip takes it")
+        yield warning(
+            url, f"{called(link)} is not a valid name of a wheel or an sdist: pip may take it, uv does not"
+        )
     elif found and name and found != name:
-        yield warning(url, f"{link.filename} is of the project {found}: installers pass over it")
+        yield warning(url, f"{link.filename} belongs to the project {found}: installers skip it")
     if "+" in urlsplit(link.url).path:
         yield warning(
-            url, f"{link.filename}: + stands unquoted in its URL; uv asks so, and S3 takes it for a space"
+            url,
+            f"{link.filename}: its URL has an unquoted +: uv asks for it as it is, and S3 reads it as a space",
         )
 
 
 def _judge_hashes(link: Link, url: str) -> Iterator[Finding]:
     digest = link.hashes.get("sha256")
     if digest is None and link.hashes:
-        yield warning(url, f"{called(link)}: hashed by {', '.join(link.hashes)}, and not by sha256 (PEP 503)")
+        yield warning(url, f"{called(link)}: hashed by {', '.join(link.hashes)} instead of sha256 (PEP 503)")
     elif digest is None:
-        yield warning(url, f"{called(link)}: no hash: nothing tells a changed or broken file")
+        yield warning(url, f"{called(link)}: no hash: a changed or broken file goes unnoticed")
     elif not _SHA256.fullmatch(digest):
         yield error(url, f"{called(link)}: sha256 is not 64 lower-case hex digits: it is refused")
     promised = (link.metadata or {}).get("sha256")
     if promised is not None and not _SHA256.fullmatch(promised):
-        yield error(url, f"{called(link)}: core-metadata sha256={promised} is no sha256: pip stops at it")
+        yield error(url, f"{called(link)}: core-metadata sha256={promised} is not a sha256: pip stops at it")
     elif promised is None and link.metadata:
         yield warning(url, f"{called(link)}: core-metadata is not hashed by sha256 (PEP 714)")
 
@@ -119,20 +123,26 @@ def _judge_facts(link: Link, url: str, *, is_json: bool) -> Iterator[Finding]:
     if isinstance(python, str) and not _is_specifier(python):
         yield error(
             url,
-            f"{called(link)}: requires-python {python!r} is no specifier (PEP 440): "
-            "pip takes the file for any Python, and uv passes over what it cannot mend",
+            f"{called(link)}: requires-python {python!r} is not a valid specifier (PEP 440): "
+            "pip takes the file for any Python, and uv skips it if it cannot correct that",
         )
     time = facts.get("upload-time")
     if isinstance(time, str) and is_json and not _is_instant(time):
-        yield error(url, f"{called(link)}: upload-time {time!r} is no time with a zone: uv refuses the page")
+        yield error(
+            url, f"{called(link)}: upload-time {time!r} is not a time with a zone: uv refuses the page"
+        )
     elif isinstance(time, str) and not _TIME.fullmatch(time):
-        yield warning(url, f"{called(link)}: upload-time {time!r} is not as 2026-11-21T10:00:00Z (PEP 700)")
+        yield warning(
+            url, f"{called(link)}: upload-time {time!r} does not have the form 2026-11-21T10:00:00Z (PEP 700)"
+        )
     promises = [facts[key] for key in ("core-metadata", "dist-info-metadata") if facts.get(key) is not None]
     if len(promises) > 1 and promises[0] != promises[1]:
         yield warning(url, f"{called(link)}: core-metadata and dist-info-metadata differ (PEP 714)")
     provenance = facts.get("provenance")
     if provenance and not str(provenance).startswith("https://"):
-        yield warning(url, f"{called(link)}: provenance {provenance!r} is no absolute https URL (PEP 740)")
+        yield warning(
+            url, f"{called(link)}: provenance {provenance!r} is not an absolute https URL (PEP 740)"
+        )
 
 
 # ---------------------------------------------------------------- names, versions, times
@@ -149,30 +159,28 @@ def parsed(filename: str) -> tuple[str, Version] | None:
 
     A wheel variant (PEP 825, a draft) is named as other wheels are, with a label more.
     """
+    if len(filename) > LONGEST:
+        return None
     try:
-        if variant := label(filename):
-            filename = f"{filename.removesuffix(f'-{variant}.whl')}.whl"
-        if filename.endswith(".whl"):
-            return parse_wheel_filename(filename)[:2]
-        return parse_sdist_filename(filename)
+        return parse_wheel(filename)[:2] if filename.endswith(".whl") else parse_sdist_filename(filename)
     except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
         return None
 
 
 def as_version(text: str) -> Version | None:
-    """Return a version, or None for what is none (PEP 440)."""
+    """Return a version, or None for what is not one (PEP 440)."""
     try:
-        return Version(text)
+        return Version(text) if len(text) <= LONGEST else None
     except InvalidVersion:
         return None
 
 
 def _is_specifier(text: str) -> bool:
     try:
-        SpecifierSet(text)
+        SpecifierSet(text[: LONGEST + 1])
     except InvalidSpecifier:
         return False
-    return True
+    return len(text) <= LONGEST
 
 
 def _is_instant(text: str) -> bool:

@@ -13,55 +13,53 @@ from packaging.utils import InvalidName, canonicalize_name
 
 from workbench.simple.finding import error, warning
 from workbench.simple.judge_file import as_version, judge_file, parsed
-from workbench.simple.listing import Link, Listing, read_html, read_json
-from workbench.simple.media import JSON
+from workbench.simple.listing import Link, Listing, is_json, read_html, read_json
+from workbench.simple.media import HTML_TYPES, JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from workbench.simple.fetch import Answer
+    from workbench.simple.fetch import Fetched
     from workbench.simple.finding import Finding
 
-HTML_TYPES = ("text/html", "application/vnd.pypi.simple.v1+html")
 STATUSES = ("active", "archived", "quarantined", "deprecated")
 UV_HASHES = ("md5", "sha256", "sha384", "sha512", "blake2b")
-_ARCHIVES = (".whl", ".tar.gz", ".zip", ".egg", ".tar.bz2", ".tar.xz", ".tgz")
 
 
 # ---------------------------------------------------------------- any page
 
 
-def read(answer: Answer) -> tuple[list[Finding], Listing | None]:
-    """Read a page, and judge what any page must be; None for one that cannot be read, and then the last says why."""
-    looks_json = answer.body.lstrip()[:1] == b"{"
-    findings = list(_judge_type(answer, "JSON" if looks_json else "a page"))
+def read(page: Fetched) -> tuple[list[Finding], Listing | None]:
+    """Read a page and judge what any page must be; None for one that cannot be read: the last finding says why."""
+    findings = list(_judge_type(page))
     try:
-        if answer.type == JSON or looks_json:
-            listing = read_json(answer.body, answer.url)
+        if is_json(page):
+            listing = read_json(page.body, page.url)
         else:
-            text, damage = _text(answer)
+            text, damage = _text(page)
             findings += damage
-            listing = read_html(text, answer.url)
+            listing = read_html(text, page.url)
     except ValueError as problem:
-        return [*findings, error(answer.url, f"cannot be read, by installers neither: {problem}")], None
-    return [*findings, *_judge_version(listing, answer.url)], listing
+        return [*findings, error(page.url, f"cannot be read, not even by installers: {problem}")], None
+    return [*findings, *_judge_version(listing, page.url)], listing
 
 
-def _judge_type(answer: Answer, what: str) -> Iterator[Finding]:
-    kind = answer.type
-    if kind in HTML_TYPES and what == "JSON":
-        yield error(answer.url, f"JSON as {kind}: installers read it as HTML, and find nothing")
-    elif kind not in (None, JSON, *HTML_TYPES):
-        yield error(answer.url, f"{what} as {kind or 'no type'}: installers take only HTML and {JSON}")
+def _judge_type(page: Fetched) -> Iterator[Finding]:
+    looks_json = page.body[:64].lstrip()[:1] == b"{"
+    if page.type in HTML_TYPES and looks_json:
+        yield error(page.url, f"JSON as {page.type}: installers read it as HTML and find nothing")
+    elif page.type not in (None, JSON, *HTML_TYPES):
+        what = "JSON" if looks_json else "a page"
+        yield error(page.url, f"{what} as {page.type or 'no type'}: installers take only HTML and {JSON}")
 
 
-def _text(answer: Answer) -> tuple[str, list[Finding]]:
-    charset = answer.charset or "utf-8"
+def _text(page: Fetched) -> tuple[str, list[Finding]]:
+    charset = page.charset or "utf-8"
     try:
-        return answer.body.decode(charset), []
+        return page.body.decode(charset), []
     except (UnicodeDecodeError, LookupError):
-        fault = error(answer.url, f"is not {charset}, which Content-Type says or leaves out: pip stops here")
-        return answer.body.decode("utf-8", "replace"), [fault]
+        fault = error(page.url, f"is not {charset}, which Content-Type says or leaves out: pip stops here")
+        return page.body.decode("utf-8", "replace"), [fault]
 
 
 def _judge_version(listing: Listing, url: str) -> Iterator[Finding]:
@@ -72,11 +70,11 @@ def _judge_version(listing: Listing, url: str) -> Iterator[Finding]:
         if listing.document is not None:
             yield warning(url, "meta.api-version is missing (PEP 691)")
     elif not isinstance(version, str):
-        yield warning(url, f"API version {version!r} is no string (PEP 691)")
+        yield warning(url, f"API version {version!r} is not a string (PEP 691)")
     elif not re.fullmatch(r"\d+\.\d+", version, re.ASCII):
-        yield warning(url, f"API version {version!r} is no MAJOR.MINOR (PEP 629)")
+        yield warning(url, f"API version {version!r} is not MAJOR.MINOR (PEP 629)")
     elif version.split(".")[0] != "1":
-        yield warning(url, f"API version {version}: another major than 1 is to be refused, by PEP 629")
+        yield warning(url, f"API version {version}: installers must refuse any major version but 1 (PEP 629)")
 
 
 # ---------------------------------------------------------------- the root
@@ -93,14 +91,13 @@ def projects(listing: Listing, url: str) -> dict[str, Link]:
 
 def judge_root(listing: Listing, url: str) -> Iterator[Finding]:
     """Judge what a root lists; where a link of it leads is for `astray` to say, when the project was asked for."""
-    entries = _entries(listing, url)
-    if not entries:
-        yield warning(url, "lists nothing")
     seen: dict[str, str] = {}
-    for link in entries:
+    for link in _entries(listing, url):
         name = _project(link)
         if name is None:
-            yield warning(url, f"{link.name!r}, a link to {link.href}, is no project: it is passed over")
+            yield warning(
+                url, f"{link.name!r}, a link to {link.href}, is not a project: installers never see it"
+            )
         elif name in seen:
             same = f"{link.name} and {seen[name]} are the same project"
             yield warning(url, f"{same}: only {name}/ is asked for (PEP 503)")
@@ -119,13 +116,18 @@ def astray(name: str, link: Link, *roots: str) -> str | None:
 
 
 def _entries(listing: Listing, url: str) -> list[Link]:
-    return [link for link in listing.links if link.url != url]  # a link to the page itself is for its reader
+    """Return the links of a root, without those that lead to the page itself or to a folder above it."""
+    here = url.partition("?")[0]
+    return [link for link in listing.links if not (link.url and here.startswith(link.url.partition("?")[0]))]
 
 
 def _project(link: Link) -> str | None:
-    """Return the project of a root's link, by its normalised name; None for a link to something else."""
+    """Return the project of a root's link, by its normalised name; None for a link to something else.
+
+    The lists that web servers make of a folder have a slash after the name.
+    """
     try:
-        name = canonicalize_name(link.name, validate=True)
+        name = canonicalize_name(link.name.removesuffix("/"), validate=True)
     except InvalidName:
         return None
     last = link.filename  # none after a slash; otherwise a page or, lacking its slash, the project
@@ -135,21 +137,9 @@ def _project(link: Link) -> str | None:
 # ---------------------------------------------------------------- a project's page
 
 
-def lists_files(listing: Listing) -> bool:
-    """Say whether a page is a project's, and no root."""
-    return bool(files(listing)) if listing.document is None else "files" in listing.document
-
-
-def files(listing: Listing) -> list[Link]:
-    """Return the files that a page lists: in HTML the links that end as archives do, or have a sha256."""
-    if listing.document is not None:
-        return list(listing.links)
-    return [link for link in listing.links if link.filename.endswith(_ARCHIVES) or "sha256" in link.hashes]
-
-
 def judge_project(listing: Listing, url: str, name: str | None) -> Iterator[Finding]:
     """Judge the page at which installers look for a project; with no name, one of files of any project."""
-    listed = files(listing)
+    listed = listing.files
     if listing.document is None:
         yield from _judge_html(listing, url)
     else:
@@ -170,7 +160,7 @@ def _judge_html(listing: Listing, url: str) -> Iterator[Finding]:
         yield error(url, f"<base href={listing.base!r}> is not absolute: pip or uv stops at the page")
     for link in listing.links:
         if link.url is None:
-            yield error(url, f"the link {link.href} is no URL: pip stops at the page")
+            yield error(url, f"the link {link.href} is not a URL: pip stops at the page")
         only = re.fullmatch(r"([^=&]*)=[^=&]*", link.fragment)
         if only and only[1] not in UV_HASHES:
             yield error(url, f"the link {link.href} has a hash by {only[1]}: uv refuses the page")
@@ -181,9 +171,9 @@ def _judge_html(listing: Listing, url: str) -> Iterator[Finding]:
 
 def _judge_status(status: str, listing: Listing, url: str) -> Iterator[Finding]:
     if status not in STATUSES:
-        yield warning(url, f"project-status {status!r} is none of {', '.join(STATUSES)} (PEP 792)")
-    elif status == "quarantined" and files(listing):
-        yield error(url, "is quarantined, and offers files: pip and uv take them (PEP 792)")
+        yield warning(url, f"project-status {status!r} is not one of {', '.join(STATUSES)} (PEP 792)")
+    elif status == "quarantined" and listing.files:
+        yield error(url, "is quarantined but offers files: pip and uv take them (PEP 792)")
 
 
 def _judge_document(
@@ -199,7 +189,7 @@ def _judge_document(
     ):
         yield from _judge_status(status.get("status", "active"), listing, url)
     else:
-        yield error(url, f"project-status is {status!r:.60}, not as PEP 792 has it: uv refuses the page")
+        yield error(url, f"project-status is {status!r:.60}, not what PEP 792 defines: uv refuses the page")
     minor = re.fullmatch(r"1\.(\d+)", str(listing.version), re.ASCII)
     if minor and int(minor[1]) >= 1:
         yield from _judge_additions(document, listing, url)
@@ -212,11 +202,11 @@ def _judge_additions(document: dict[str, Any], listing: Listing, url: str) -> It
         known = {text: as_version(text) for text in map(str, versions)}
         for text, version in known.items():
             if version is None:
-                yield warning(url, f"versions has {text!r}, which is none (PEP 440)")
+                yield warning(url, f"versions has {text!r}, which is not a version (PEP 440)")
         there = {found[1] for link in listing.links if (found := parsed(link.filename))}
         if left := there - set(known.values()):
             missing = ", ".join(map(str, sorted(left)))
-            yield warning(url, f"versions lacks {missing}, of which there are files (PEP 700)")
+            yield warning(url, f"versions lacks {missing}, but there are files of it (PEP 700)")
     else:
         yield warning(url, "versions is missing (PEP 700)")
     for link in listing.links:

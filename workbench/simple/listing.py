@@ -7,14 +7,25 @@ the types that they say, and are empty where the page has something else.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
+from html import unescape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import orjson
 
+from workbench.simple.media import JSON
+from workbench.simple.tags import tags
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from workbench.simple.fetch import Fetched
+
+_ARCHIVES = (".whl", ".tar.gz", ".zip", ".egg", ".tar.bz2", ".tar.xz", ".tgz")
+LONGEST_URL = 8192
+MOST_LINKS = 1_000_000
+LEAST_BYTES = 16
+"""What a link of a long page takes at least; a page of less is made to cost its reader dear."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +51,12 @@ class Link:
         """The last part of the URL's path: what installers go by in HTML."""
         return unquote(urlsplit(self.url or "").path.rpartition("/")[2])
 
+    @property
+    def yanked(self) -> str | None:
+        """The reason why the file is yanked, which may be empty; None where it is not (PEP 592)."""
+        said = self.attributes.get("yanked", False)
+        return said if isinstance(said, str) else "" if said else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
@@ -61,22 +78,68 @@ class Listing:
             return self.document["meta"].get("api-version")
         return self.metas.get("pypi:repository-version")
 
+    @property
+    def files(self) -> tuple[Link, ...]:
+        """The files: in HTML the links that end as archives do, or have a sha256. A root has none."""
+        if self.document is not None:
+            return self.links if "files" in self.document else ()
+        return tuple(
+            each for each in self.links if each.filename.endswith(_ARCHIVES) or "sha256" in each.hashes
+        )
+
+    @property
+    def is_root(self) -> bool:
+        """Whether it lists projects."""
+        return not self.files if self.document is None else "files" not in self.document
+
+
+def read(page: Fetched) -> Listing:
+    """Read a page. Raises ValueError for what no installer reads."""
+    if is_json(page):
+        return read_json(page.body, page.url)
+    return read_html(page.body.decode(page.charset or "utf-8"), page.url)
+
+
+def is_json(page: Fetched) -> bool:
+    """Say whether a page is JSON, by what its server or else its beginning says."""
+    return page.type == JSON or page.body[:64].lstrip()[:1] == b"{"
+
 
 def read_html(text: str, url: str) -> Listing:
-    """Read a page that lies at `url`. Raises ValueError for what Python's parser, which pip uses, stops at."""
-    page = _Page()
-    try:
-        page.feed(text)
-        page.close()
-    except AssertionError as error:  # that is how the parser says it
-        raise ValueError(str(error)) from error
-    base = url if page.base is None else _joined(url, page.base)
+    """Read a page that lies at `url`. Raises ValueError for one that no index has."""
+    doctype, base, metas = False, None, {}
+    anchors: list[tuple[dict[str, str], list[str]]] = []
+    opened, at = False, 0
+    for start, end, tag, attributes in tags(text):
+        if opened:
+            anchors[-1][1].append(unescape(text[at:start]))
+            opened = tag != "/a"
+        at = end
+        if tag == "a" and "href" in attributes:
+            anchors.append((attributes, []))
+            _check_count(len(anchors), len(text))
+            opened = True
+        elif tag == "base" and base is None:
+            base = attributes.get("href")
+        elif tag == "meta" and "name" in attributes:
+            metas[attributes["name"]] = attributes.get("content", "")
+        elif tag == "!doctype":
+            doctype = doctype or attributes.keys() == {"html"}
+    if opened:
+        anchors[-1][1].append(unescape(text[at:]))
+    below = url if base is None else _joined(url, base)
     return Listing(
-        links=tuple(_html_link(text, attributes, base) for text, attributes in page.anchors),
-        metas=page.metas,
-        base=page.base,
-        doctype=page.doctype,
+        links=tuple(_html_link("".join(words), attributes, below) for attributes, words in anchors),
+        metas=metas,
+        base=base,
+        doctype=doctype,
     )
+
+
+def _check_count(links: int, size: int) -> None:
+    """Raise ValueError for a page that is made to cost its reader dear."""
+    if links > min(MOST_LINKS, 1000 + size // LEAST_BYTES):
+        raise ValueError(f"{links} links and more in {size} characters")
 
 
 def _html_link(text: str, attributes: Mapping[str, str], base: str | None) -> Link:
@@ -108,6 +171,7 @@ def read_json(text: bytes, url: str) -> Listing:
     entries = document.get("files", document.get("projects"))
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise ValueError("no JSON page: it has neither a list of files nor of projects")
+    _check_count(len(entries), len(text))
     return Listing(links=tuple(_json_link(entry, url) for entry in entries), document=document)
 
 
@@ -145,50 +209,11 @@ def _split(base: str | None, href: str) -> tuple[str | None, str]:
 
 
 def _joined(base: str, href: str) -> str | None:
+    if len(base) > LONGEST_URL or len(href) > LONGEST_URL:
+        return None
     try:
         url = urljoin(base, href)
         urlsplit(url)
     except ValueError:
         return None
     return url
-
-
-class _Page(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.doctype = False
-        self.base: str | None = None
-        self.metas: dict[str, str] = {}
-        self.anchors: list[tuple[str, dict[str, str]]] = []
-        self._open: dict[str, str] | None = None
-        self._text = ""
-
-    def handle_decl(self, decl: str) -> None:
-        self.doctype = self.doctype or decl.lower() == "doctype html"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        attributes = {key: value or "" for key, value in attrs}
-        if tag == "meta" and "name" in attributes:
-            self.metas[attributes["name"]] = attributes.get("content", "")
-        elif tag == "base" and self.base is None:
-            self.base = attributes.get("href")
-        elif tag == "a" and "href" in attributes:
-            self._close()
-            self._open = attributes
-
-    def handle_data(self, data: str) -> None:
-        self._text += data if self._open is not None else ""
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "a":
-            self._close()
-
-    def close(self) -> None:
-        """Take the end of the page, and with it an anchor that was left open."""
-        super().close()
-        self._close()
-
-    def _close(self) -> None:
-        if self._open is not None:
-            self.anchors.append((self._text, self._open))
-        self._open, self._text = None, ""

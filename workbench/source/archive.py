@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import stat
 import tarfile
 import tempfile
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def unpack(archive: Path, into: Path) -> None:
-    """Unpack an sdist, ``.tar.gz`` or ``.zip``; its one top folder becomes `into`, which must not exist.
+    """Unpack an sdist, any tar archive or a zip; its one top folder becomes `into`, which must not exist.
 
     Raises SourceError for an archive that cannot be read, has not exactly one folder at its top, or has a
     member that would land outside it (PEP 706); `into` is then not there.
@@ -34,7 +35,7 @@ def unpack(archive: Path, into: Path) -> None:
                 _unzip(archive, Path(folder))
             else:
                 _untar(archive, Path(folder))
-        except (EOFError, OSError, zlib.error, zipfile.BadZipFile) as error:
+        except (EOFError, OSError, lzma.LZMAError, zlib.error, zipfile.BadZipFile) as error:
             raise SourceError(f"{archive}: the archive cannot be unpacked: {error}") from error
         tops = sorted(Path(folder).iterdir())
         if len(tops) != 1 or not tops[0].is_dir():

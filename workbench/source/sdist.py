@@ -8,29 +8,32 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist_filename
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from workbench import console
 from workbench.environment import package_index
-from workbench.errors import SourceError
+from workbench.errors import IndexFault, SourceError
+from workbench.http import NoAnswer
+from workbench.simple.client import project_files
+from workbench.simple.fetch import Fetcher
 from workbench.url import mask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import TracebackType
+    from collections.abc import Iterator, Sequence
 
-    from pypi_simple import DistributionPackage, PyPISimple
-
-TIMEOUT = 60
-"""Seconds without a byte from the index after which it counts as dead."""
+    from workbench.simple.listing import Link
 
 NEAR_VERSIONS = 5
+
+SUFFIXES = (".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".zip")
+"""Of several sdists of one version the first of these is taken; the public index accepts only .tar.gz today."""
 
 
 def fetch_sdist(name: str, version: str, sha256: str, cache: Path) -> Path:
@@ -42,164 +45,129 @@ def fetch_sdist(name: str, version: str, sha256: str, cache: Path) -> Path:
     folder = cache / "sources" / sha256
     if kept := next(folder.glob("[!.]*"), None):
         return kept
-    with _index() as index:
-        package = _find(index, name, version)
-        _check_hash(package, package.digests.get("sha256", sha256), sha256)
+    with _index() as (index, fetcher):
+        sdist = _find(index, fetcher, name, version)
+        promised = sdist.hashes.get("sha256", sha256).lower()
+        _check_hash(sdist.filename, promised, sha256)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".arriving-") as arriving:
-            file = Path(arriving) / package.filename
-            _download(index, package, file)
-            _check_hash(package, _sha256_on_disk(file), sha256)
+            file = Path(arriving) / sdist.filename
+            found = _download(fetcher, sdist, file)
+            if found != sha256 and "sha256" in sdist.hashes:
+                raise NoAnswer(
+                    f"{sdist.filename} arrived damaged: its sha256 is not the one that the index gives"
+                )
+            _check_hash(sdist.filename, found, sha256)
             folder.mkdir(exist_ok=True)
-            return file.replace(folder / package.filename)
+            return file.replace(folder / sdist.filename)
 
 
 def pin_sdist(name: str, version: str) -> tuple[str, str]:
     """Return the filename and the sha256 (hex) of a version's sdist, as the package index says them.
 
-    Raises SourceError when the index does not answer, has no such sdist, or tells no sha256 of it.
+    Raises SourceError when the index does not answer, has no such sdist, or gives no sha256 of it.
     """
-    with _index() as index:
-        package = _find(index, name, version)
-    if "sha256" not in package.digests:
+    with _index() as (index, fetcher):
+        sdist = _find(index, fetcher, name, version)
+    if "sha256" not in sdist.hashes:
         raise SourceError(
-            f"{package.filename}: the index tells no sha256 of it: download it, look at it, and write the "
+            f"{sdist.filename}: the index gives no sha256 of it: download it, look at it, and write the "
             f"recipe with the sum that 'sha256sum' prints"
         )
-    return package.filename, package.digests["sha256"]
+    return sdist.filename, sdist.hashes["sha256"].lower()
 
 
 @contextmanager
-def _index() -> Iterator[PyPISimple]:
-    """Open a client of the package index; what goes wrong with the network becomes one SourceError."""
-    import requests
-    from pypi_simple import PyPISimple
-    from pypi_simple.errors import (
-        DigestMismatchError,
-        UnsupportedContentTypeError,
-        UnsupportedRepoVersionError,
-    )
-    from requests.adapters import HTTPAdapter
-    from urllib3.util import Retry
-
+def _index() -> Iterator[tuple[str, Fetcher]]:
+    """Yield the URL of the package index and a client for it; what goes wrong becomes one SourceError."""
     url = package_index()
-    retries = Retry(total=2, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504), raise_on_status=False)
-    with PyPISimple(url) as client:
-        for scheme in ("https://", "http://"):
-            client.s.mount(scheme, HTTPAdapter(max_retries=retries))
-        try:
-            yield client
-        except requests.HTTPError as error:
-            why = mask(str(error))
-        except (
-            requests.Timeout,
-            requests.ConnectionError,
-            requests.exceptions.ChunkedEncodingError,
-        ) as error:
-            why = _network_reason(error)
-        except requests.RequestException as error:
-            why = mask(str(error))
-        except DigestMismatchError as error:
-            why = f"{mask(str(error))}: the download is damaged"
-        except (UnsupportedContentTypeError, UnsupportedRepoVersionError) as error:
-            why = f"{mask(str(error))}: it is no package index that this version reads"
-        else:
-            return
-    raise SourceError(
-        f"the package index {mask(url)}: {why}; try again, or name another index in UV_DEFAULT_INDEX"
-    )
-
-
-def _network_reason(error: BaseException) -> str:
-    """Return the system's own words, which lie at the bottom of a chain of wrappers."""
-    reason = "the connection broke off before the end"
-    link: BaseException | None = error
-    while link is not None:
-        if "timed out" in str(link):
-            return f"no answer for {TIMEOUT} s"
-        # requests' own errors are OSErrors too, without a system's words
-        if isinstance(link, OSError) and link.strerror:
-            reason = link.strerror
-        link = link.__cause__ or link.__context__
-    return reason
-
-
-def _find(index: PyPISimple, name: str, version: str) -> DistributionPackage:
-    from pypi_simple.errors import NoSuchProjectError
-
     try:
-        page = index.get_project_page(name, timeout=TIMEOUT)
-    except NoSuchProjectError as error:
+        yield url, Fetcher()
+    except (NoAnswer, IndexFault) as problem:
         raise SourceError(
-            f"{name}: the package index {mask(index.endpoint)} has no such project: is its name right?"
-        ) from error
-    sdists: dict[Version, DistributionPackage] = {}
-    for package in page.packages:
-        try:
-            project, release = parse_sdist_filename(package.filename)
-        except (InvalidSdistFilename, InvalidVersion):
-            continue
-        # of the two kinds of archive, the index of today takes only .tar.gz
-        if project == canonicalize_name(name) and not package.filename.endswith(".zip"):
-            sdists[release] = package
-        elif project == canonicalize_name(name):
-            sdists.setdefault(release, package)
+            f"the package index {mask(url)}: {problem}; try again, or name another index in UV_DEFAULT_INDEX"
+        ) from problem
+
+
+def _find(index: str, fetcher: Fetcher, name: str, version: str) -> Link:
+    files = project_files(fetcher, index, name)
+    if files is None:
+        raise SourceError(f"{name}: the package index {mask(index)} has no such project: is its name right?")
+    sdists: dict[Version, Link] = {}
+    for file in files:
+        release = _version(file.filename, name)
+        if release and _preference(file) < _preference(sdists.get(release)):
+            sdists[release] = file
     wanted = Version(version)
     if wanted not in sdists:
-        raise SourceError(_no_such_version(name, wanted, sorted(sdists), {p.version for p in page.packages}))
-    package = sdists[wanted]
-    if package.is_yanked:
-        reason = f": {package.yanked_reason}" if package.yanked_reason else ""
-        console.note(f"{package.filename} is yanked from the package index{reason}")
-    return package
+        raise SourceError(_no_such_version(name, wanted, sorted(sdists), files))
+    sdist = sdists[wanted]
+    if sdist.yanked is not None:
+        reason = f": {console.shown(sdist.yanked)}" if sdist.yanked else ""
+        console.note(f"{sdist.filename} is yanked from the package index{reason}")
+    return sdist
 
 
-def _no_such_version(name: str, wanted: Version, sdists: list[Version], published: set[str | None]) -> str:
+def _version(filename: str, name: str) -> Version | None:
+    """Return the version of a project's sdist, however it spells name and version; None for another file."""
+    suffix = next((each for each in SUFFIXES if filename.endswith(each)), None)
+    spelled = "[-_.]+".join(map(re.escape, canonicalize_name(name).split("-")))
+    found = re.fullmatch(rf"{spelled}-(.{{1,100}})", filename.removesuffix(suffix or ""), re.IGNORECASE)
+    try:
+        return Version(found[1]) if suffix and found else None
+    except InvalidVersion:
+        return None
+
+
+def _preference(file: Link | None) -> int:
+    return next(
+        (n for n, each in enumerate(SUFFIXES) if file and file.filename.endswith(each)), len(SUFFIXES)
+    )
+
+
+def _no_such_version(name: str, wanted: Version, sdists: Sequence[Version], files: Sequence[Link]) -> str:
     if not sdists:
-        return f"{name}: the package index has no sdist of any version, only wheels: use its Git repository"
+        there = (
+            "only wheels" if any(file.filename.endswith(".whl") for file in files) else "nothing that is one"
+        )
+        return f"{name}: the package index has no sdist of any version, {there}: use its Git repository"
+    if local := [each for each in sdists if each.local and each.public == wanted.public]:
+        versions = ", ".join(map(str, local))
+        return f"{name}: the package index has no sdist of version {wanted} itself, but of {versions}: name that one"
     below = sum(version < wanted for version in sdists)
     start = max(0, min(below - NEAR_VERSIONS // 2, len(sdists) - NEAR_VERSIONS))
     near = ", ".join(str(version) for version in sdists[start : start + NEAR_VERSIONS])
-    what = "only wheels, no sdist," if str(wanted) in published else "nothing"
+    wheels = any(str(wanted) in file.filename.split("-")[1:2] for file in files)
+    what = "only wheels, no sdist," if wheels else "nothing"
     return f"{name}: the package index has {what} of version {wanted}; the nearest sdists: {near}"
 
 
-def _download(index: PyPISimple, package: DistributionPackage, path: Path) -> None:
-    def bar(length: int | None) -> _Bar:
-        return _Bar(console.progress(f"fetch {package.filename}", length or package.size or 0))
-
-    # our own hash is checked in any case; the index's tells a damaged download from another file
-    verify = "sha256" in package.digests
-    index.download_package(package, path, verify=verify, progress=bar, timeout=TIMEOUT)
-
-
-class _Bar:
-    """The console's progress, as pypi-simple wants it."""
-
-    def __init__(self, progress: AbstractContextManager[Callable[[int], None]]) -> None:
-        self._progress = progress
-
-    def __enter__(self) -> Self:
-        self.update = self._progress.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        return self._progress.__exit__(kind, error, trace)
+def _download(fetcher: Fetcher, sdist: Link, path: Path) -> str:
+    """Download a file, flush it to the disk, and return its sha256."""
+    if sdist.url is None:
+        raise NoAnswer(f"{sdist.href} is not a URL")
+    digest = hashlib.sha256()
+    try:
+        with (
+            fetcher.opened(sdist.url) as (chunks, length),
+            path.open("xb") as file,
+            console.progress(f"fetch {sdist.filename}", length or 0) as advance,
+        ):
+            for chunk in chunks:
+                file.write(chunk)
+                digest.update(chunk)
+                advance(len(chunk))
+            file.flush()
+            os.fsync(file.fileno())
+    except NoAnswer as problem:
+        raise NoAnswer(f"{sdist.url}: {problem}") from problem
+    return digest.hexdigest()
 
 
-def _sha256_on_disk(path: Path) -> str:
-    """Flush a file to the disk and return its sha256."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _check_hash(package: DistributionPackage, found: str, expected: str) -> None:
+def _check_hash(filename: str, found: str, expected: str) -> None:
     if found != expected:
         raise SourceError(
-            f"{package.filename}: its sha256 is\n  {found}, and the recipe says\n  {expected}.\n"
-            f"If the recipe's is a slip, correct source.sha256; if it was right once, somebody put another "
+            f"{filename}: its sha256 is\n  {found}, and the recipe says\n  {expected}.\n"
+            f"If the recipe's is a typo, correct source.sha256; if it was right once, somebody put another "
             f"file in its place: do not build it before you know why"
         )

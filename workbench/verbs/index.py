@@ -17,7 +17,7 @@ from workbench.url import without_login
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workbench.simple.check import Report
+    from workbench.simple.check import IndexReport
     from workbench.site import Site
 
 
@@ -89,14 +89,14 @@ def serve(site: Site, *, port: int) -> None:
             console.note("")
 
 
-def examine(where: str, *, hashes: bool) -> Report:
+def examine(where: str, *, hashes: bool) -> IndexReport:
     """Check any simple index, by its URL or its folder. Raises UsageError, IndexFault where there is none."""
     from workbench.simple.check import check_index  # it takes requests in, which a drawing can do without
 
     return check_index(where, hashes=hashes)
 
 
-def report_findings(report: Report, *, json: bool) -> None:
+def report_findings(report: IndexReport, *, json: bool) -> None:
     """Print what was found and a summary. Raises IndexCheckFailed where one of the findings is an error."""
     if json:
         console.answer_json(asdict(report))

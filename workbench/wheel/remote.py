@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import IO, TYPE_CHECKING
 
 from workbench.console import progress
 from workbench.errors import SourceError
+from workbench.http import AS_IT_LIES, NoAnswer, Web
 from workbench.url import mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from _typeshed import WriteableBuffer
-    from requests import Response, Session
+
+    from workbench.http import Answer
 
 _TAIL = 256 << 10
 """Bytes of a file's end that are fetched first: they hold the central directory of nearly any wheel."""
 _SKIP = 1 << 20
 """A gap up to which reading on is cheaper than another request."""
 _BUFFER = 64 << 10
-_TIMEOUT = 60
-_PART = 206
-_OF_THE_SERVER = 500
-"""From this status on a fault is the server's own, and may pass (RFC 9110, 15.6)."""
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
+_END = struct.Struct("<4x8xII2x")
+"""The end of central directory: size and offset of the directory."""
+_ZIP64 = 0xFFFFFFFF
 
 
 @contextmanager
@@ -38,20 +41,42 @@ def open_url(url: str) -> Iterator[IO[bytes]]:
     From a server without byte ranges it is downloaded as a whole, with a progress bar. Raises SourceError, also
     while it is read.
     """
-    import requests
-
-    with requests.Session() as session, tempfile.TemporaryFile() as whole:
-        session.headers["Accept-Encoding"] = "identity"
+    web = Web()
+    with tempfile.TemporaryFile() as whole:
         try:
-            with _get(session, url, f"bytes=-{_TAIL}") as response:
-                if response.status_code == _PART:
-                    with io.BufferedReader(RemoteFile(session, url, response), _BUFFER) as file:
+            answer = _open_tail(web, url)
+            try:
+                if answer.status == HTTPStatus.PARTIAL_CONTENT:
+                    with io.BufferedReader(RemoteFile(web, url, answer), _BUFFER) as file:
                         yield file
                 else:
-                    _download(response, whole, url)
+                    _download(answer, whole, url)
                     yield whole
-        except requests.RequestException as error:
-            raise SourceError(f"{mask(url)}: {mask(str(error))}; try again") from error
+            finally:
+                answer.close()
+        except NoAnswer as error:
+            says = "the server says " if error.status else ""
+            raise SourceError(
+                f"{mask(url)}: {says}{error}{'; try again' if error.passing else ''}"
+            ) from error
+
+
+def _open_tail(web: Web, url: str) -> Answer:
+    """Ask for the end of a file: of servers that know no suffix, by its length."""
+    try:
+        return web.open(url, headers=_range(f"-{_TAIL}"))
+    except NoAnswer as refused:
+        if refused.status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            raise
+    with web.ask(url, method="HEAD", headers=AS_IT_LIES) as answer:
+        length = answer.length
+    if not length:
+        return web.open(url, headers=AS_IT_LIES)
+    return web.open(url, headers=_range(f"{max(0, length - _TAIL)}-{length - 1}"))
+
+
+def _range(wanted: str) -> dict[str, str]:
+    return {**AS_IT_LIES, "Range": f"bytes={wanted}"}
 
 
 class RemoteFile(io.RawIOBase):
@@ -60,16 +85,23 @@ class RemoteFile(io.RawIOBase):
     They are kept in a temporary file, for a library is read more than once now and then.
     """
 
-    def __init__(self, session: Session, url: str, tail: Response) -> None:
-        self._session = session
+    def __init__(self, web: Web, url: str, answer: Answer) -> None:
+        self._web = web
         self._url = url
-        self._etag = tail.headers.get("ETag")
-        self._tail_at, _, self._length = _content_range(url, tail)
+        self._etag = answer.headers.get("ETag")
+        self._tail_at, last, self._length = _content_range(url, answer)
+        tail = answer.body(_TAIL)
+        if (last, len(tail)) != (self._length - 1, self._length - self._tail_at) or _ends_elsewhere(
+            tail, self._tail_at
+        ):
+            raise SourceError(
+                f"{mask(url)}: the server says that it has {self._length} bytes, which is wrong"
+            )
         self._at = 0
-        self._stream: Response | None = None
+        self._stream: Answer | None = None
         self._runs = [_Run(self._tail_at)]
         self._kept = tempfile.TemporaryFile()  # noqa: SIM115 - closed with this file
-        self._keep(self._runs[0], tail.content)
+        self._keep(self._runs[0], tail)
 
     @property
     def fetched(self) -> int:
@@ -94,7 +126,7 @@ class RemoteFile(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        """Read on. Raises SourceError, and the errors of requests."""
+        """Read on. Raises SourceError and NoAnswer."""
         view = memoryview(buffer)
         here = next((run for run in self._runs if run.start <= self._at < run.end), None)
         if here is None and self._at < self._length and view:
@@ -131,7 +163,7 @@ class RemoteFile(io.RawIOBase):
 
     def _take(self, count: int) -> bytes:
         assert self._stream is not None  # noqa: S101 - it was opened
-        piece: bytes = self._stream.raw.read(min(count, _SKIP))
+        piece = self._stream.read(min(count, _SKIP))
         if not piece:
             raise SourceError(f"{mask(self._url)}: the server ended before the end of the file; try again")
         return piece
@@ -139,10 +171,10 @@ class RemoteFile(io.RawIOBase):
     def _open_stream(self) -> _Run:
         if self._stream is not None:
             self._stream.close()
-        response = self._stream = _get(self._session, self._url, f"bytes={self._at}-{self._tail_at - 1}")
-        if response.status_code != _PART or response.headers.get("ETag") != self._etag:
+        answer = self._stream = self._web.open(self._url, headers=_range(f"{self._at}-{self._tail_at - 1}"))
+        if answer.status != HTTPStatus.PARTIAL_CONTENT or answer.headers.get("ETag") != self._etag:
             raise SourceError(f"{mask(self._url)}: it changed while it was read; try again")
-        start, _, length = _content_range(self._url, response)
+        start, _, length = _content_range(self._url, answer)
         if (start, length) != (self._at, self._length):
             raise SourceError(f"{mask(self._url)}: the server sent another part than it was asked for")
         self._runs.append(_Run(start))
@@ -160,26 +192,25 @@ class _Run:
         self.end = self.start
 
 
-def _get(session: Session, url: str, byte_range: str) -> Response:
-    response = session.get(url, headers={"Range": byte_range}, stream=True, timeout=_TIMEOUT)
-    if not response.ok:
-        response.close()
-        again = "; try again" if response.status_code >= _OF_THE_SERVER else ""
-        raise SourceError(f"{mask(url)}: the server says {response.status_code} {response.reason}{again}")
-    return response
+def _ends_elsewhere(tail: bytes, at: int) -> bool:
+    """Say whether the archive that ends in this tail has its central directory elsewhere than the tail's place says."""
+    end = tail.rfind(b"PK\5\6")
+    if end < 0 or len(tail) - end < _END.size:
+        return False
+    size, offset = _END.unpack_from(tail, end)
+    return _ZIP64 not in (size, offset) and size + offset != at + end
 
 
-def _content_range(url: str, response: Response) -> tuple[int, int, int]:
-    match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+def _content_range(url: str, answer: Answer) -> tuple[int, int, int]:
+    match = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
     if match is None:
         raise SourceError(f"{mask(url)}: the server sent a part and does not say which")
     return int(match[1]), int(match[2]), int(match[3])
 
 
-def _download(response: Response, into: IO[bytes], url: str) -> None:
-    length = int(response.headers.get("Content-Length", 0))
-    with progress(f"fetch {mask(url).rpartition('/')[2]}", length) as advance:
-        for chunk in response.iter_content(1 << 20):
+def _download(answer: Answer, into: IO[bytes], url: str) -> None:
+    with progress(f"fetch {mask(url).rpartition('/')[2]}", answer.length or 0) as advance:
+        for chunk in answer.chunks():
             into.write(chunk)
             advance(len(chunk))
     into.seek(0)

@@ -1,0 +1,305 @@
+"""The one door to the network: one trust setting, one patience, and one way to fail.
+
+Redirects are followed here, and take no login and no cookie to another host. What goes wrong, a server that talks
+nonsense included, is a `NoAnswer` that says why in a few words.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import ssl
+import time
+from contextlib import contextmanager
+from functools import cache
+from http import HTTPStatus
+from http.client import HTTPException, IncompleteRead
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+from urllib.parse import unquote, urljoin, urlsplit
+
+from workbench import __version__
+from workbench.errors import SettingsError
+from workbench.url import mask, without_login
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import TracebackType
+
+    from requests import Response
+    from urllib3 import BaseHTTPResponse
+    from urllib3.connectionpool import ConnectionPool
+
+SECONDS = 10
+"""Without a byte for so long, a server is given up."""
+
+PAGE_SECONDS = 300
+"""The longest that a whole page may take."""
+
+PAGE_BYTES = 128 << 20
+"""The largest page that is read: the root of the public index has 40 MB."""
+
+CHUNK = 1 << 20
+REDIRECTS = 10
+TRIES = 3
+AS_IT_LIES = {"Accept-Encoding": "identity"}
+"""Asks for the file's own bytes, so that its length and its ranges mean what they say."""
+
+_REPLACING = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+_ADDING = "AWS_CA_BUNDLE"
+
+
+def trusted() -> str | None:
+    """Return the file of the certificates that every client of ours trusts; None where each has its own default.
+
+    It has those of all files that the variables name. ``AWS_CA_BUNDLE`` alone adds to the default; the others replace
+    it. Raises SettingsError for a file that does not exist.
+    """
+    named = {name: Path(chosen) for name in (*_REPLACING, _ADDING) if (chosen := os.environ.get(name))}
+    for name, path in named.items():
+        if not path.exists():
+            raise SettingsError(f"{name}={path}: there is no such file: no server could be trusted")
+    paths = list(dict.fromkeys(path.resolve() for path in named.values()))
+    if list(named) == [_ADDING]:
+        import certifi
+
+        paths.append(Path(certifi.where()))
+    if len(paths) > 1:
+        return _together(tuple(paths))
+    return str(paths[0]) if paths else None
+
+
+@cache
+def _together(paths: tuple[Path, ...]) -> str:
+    """Put certificates into one file in memory: nothing is left behind, and programs that we start can read it."""
+    descriptor = os.memfd_create("certificates")
+    with os.fdopen(os.dup(descriptor), "wb") as file:
+        for path in paths:
+            for each in sorted(path.iterdir()) if path.is_dir() else [path]:
+                file.write(each.read_bytes() + b"\n")
+    return f"/proc/{os.getpid()}/fd/{descriptor}"
+
+
+def trust_variables() -> dict[str, str]:
+    """Return the variables that make uv, pip, git and curl trust the same. Raises SettingsError."""
+    names = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO", "CURL_CA_BUNDLE")
+    return dict.fromkeys(names, found) if (found := trusted()) else {}
+
+
+class NoAnswer(OSError):
+    """A request that failed, and why in a few words. `status` is what the server answered, if it did."""
+
+    def __init__(self, why: str, status: int | None = None) -> None:
+        super().__init__(mask(why))
+        self.status = status
+
+    @property
+    def passing(self) -> bool:
+        """Whether it may go well another time: the fault is the server's own (RFC 9110, 15.6), or the network's."""
+        return self.status is None or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+class Answer:
+    """What a server answers: `url` is where it came from in the end, without a login. The body is read once."""
+
+    def __init__(self, response: Response) -> None:
+        self._response = response
+        self.url = without_login(response.url or "")
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+
+    @property
+    def length(self) -> int | None:
+        """The size of the file in bytes; None where the server does not say, or sends it compressed."""
+        length = self.headers.get("Content-Length", "")
+        said = re.fullmatch("[0-9]{1,18}", length) and "Content-Encoding" not in self.headers
+        return int(length) if said else None
+
+    @property
+    def charset(self) -> str | None:
+        """What the type says of the encoding."""
+        said = "charset" in self.headers.get("Content-Type", "").lower()
+        return self._response.encoding if said else None
+
+    def chunks(self, size: int = CHUNK) -> Iterator[bytes]:
+        """Yield the body as it arrives. Raises NoAnswer."""
+        while piece := self.read(size):
+            yield piece
+
+    def read(self, count: int) -> bytes:
+        """Return up to `count` bytes more, as soon as there are any; none at the end. Raises NoAnswer."""
+        with _plainly():
+            return self._response.raw.read1(count, decode_content=True) or b""
+
+    def body(self, limit: int = PAGE_BYTES) -> bytes:
+        """Return the whole body of a page. Raises NoAnswer for one that is too large or too slow."""
+        pieces, size, end = [], 0, time.monotonic() + PAGE_SECONDS
+        for piece in self.chunks():
+            pieces.append(piece)
+            size += len(piece)
+            if size > limit:
+                raise NoAnswer(f"more than {limit:,} bytes, the most that is read of it")
+            if time.monotonic() > end:
+                raise NoAnswer(f"only {size} bytes came in {PAGE_SECONDS} s")
+        return b"".join(pieces)
+
+    def close(self) -> None:
+        """Leave the rest of the body unread."""
+        self._response.close()
+
+
+class Web:
+    """A client that keeps up to `streams` connections, with the environment's proxies and ``~/.netrc``."""
+
+    def __init__(self, streams: int = 1, *, headers: Mapping[str, str] | None = None) -> None:
+        import requests  # costs many times what Python's start does
+        from requests.adapters import HTTPAdapter
+        from urllib3 import exceptions
+        from urllib3.util import Retry
+
+        class Patient(Retry):
+            """Tries again, but not after a silence: that has cost long enough."""
+
+            def increment(
+                self,
+                method: str | None = None,
+                url: str | None = None,
+                response: BaseHTTPResponse | None = None,
+                error: Exception | None = None,
+                _pool: ConnectionPool | None = None,
+                _stacktrace: TracebackType | None = None,
+            ) -> Self:
+                if isinstance(error, exceptions.TimeoutError):
+                    raise error
+                return super().increment(method, url, response, error, _pool, _stacktrace)
+
+        patient = Patient(
+            total=TRIES - 1, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504), raise_on_status=False
+        )
+        patient.respect_retry_after_header = False  # a server must not decide how long anybody waits
+        self._logins: dict[object, tuple[str, str]] = {}
+        self._session = requests.Session()
+        self._session.headers.update({"User-Agent": f"wheel-workbench/{__version__}", **(headers or {})})
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(pool_maxsize=streams, max_retries=patient))
+
+    @contextmanager
+    def ask(
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        any_status: bool = False,
+    ) -> Iterator[Answer]:
+        """Ask for a URL, which may have a login in it.
+
+        Raises NoAnswer, also for a status that is not a success unless `any_status`.
+        """
+        answer = self.open(url, method=method, headers=headers, any_status=any_status)
+        try:
+            yield answer
+        finally:
+            answer.close()
+
+    def open(
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        any_status: bool = False,
+    ) -> Answer:
+        """Ask as `ask` does; the caller closes the answer."""
+        sent = dict(headers or {})
+        with _plainly():
+            login = self._login(url)
+            for _ in range(REDIRECTS + 1):
+                response = self._session.request(
+                    method,
+                    without_login(url),
+                    headers=sent,
+                    auth=login,
+                    timeout=SECONDS,
+                    stream=True,
+                    allow_redirects=False,
+                    verify=trusted() or True,
+                )
+                if not response.is_redirect:
+                    break
+                response.close()
+                there = urljoin(response.url, response.headers["Location"])
+                if _origin(there) != _origin(response.url):
+                    login, sent = self._login(there), _without_secrets(sent)
+                url = there
+            else:
+                raise NoAnswer(f"more than {REDIRECTS} redirects")
+        if not (response.ok or any_status):
+            response.close()
+            raise NoAnswer(f"{response.status_code} {response.reason}", response.status_code)
+        return Answer(response)
+
+    def _login(self, url: str) -> tuple[str, str] | None:
+        """Return the login for a URL: its own, or the one that an earlier URL of the same server had."""
+        parts = urlsplit(url)
+        if parts.username is not None:
+            self._logins[_origin(url)] = unquote(parts.username), unquote(parts.password or "")
+        return self._logins.get(_origin(url))
+
+    def status(self, url: str) -> int:
+        """Return the status that a GET of a URL answers. Raises NoAnswer where nothing answers."""
+        with self.ask(url, any_status=True) as answer:
+            return answer.status
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _without_secrets(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers that any host may see."""
+    known = {"accept", "accept-encoding", "range", "if-none-match", "origin", "user-agent"}
+    return {name: value for name, value in headers.items() if name.lower() in known}
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """Turn whatever requests, urllib3 and Python's parsers raise into NoAnswer."""
+    from requests import RequestException
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield
+    except NoAnswer:
+        raise
+    # ValueError is for a redirect to what is not a URL
+    except (RequestException, HTTPError, ValueError, OSError) as error:
+        raise NoAnswer(reason(error)) from error
+
+
+def reason(error: BaseException) -> str:
+    """Return what the innermost of the errors says that HTTP libraries wrap into each other, in plain words."""
+    chain = [error]
+    while inner := _inner(chain[-1], chain):
+        chain.append(inner)
+    for each in reversed(chain):
+        if isinstance(each, ssl.SSLCertVerificationError):
+            return (
+                f"its certificate is not trusted ({each.verify_message}): name the file with your CA's "
+                f"certificates in SSL_CERT_FILE, which all clients here read"
+            )
+        if "timed out" in str(each) or isinstance(each, TimeoutError):
+            return f"no answer for {SECONDS} s"
+        if isinstance(each, IncompleteRead) or "IncompleteRead" in str(each):
+            return "the connection broke off before the end"
+    innermost = chain[-1]
+    if isinstance(innermost, OSError) and innermost.strerror:
+        return innermost.strerror
+    said = str(innermost).strip()
+    return f"not sound HTTP: {said}" if isinstance(innermost, HTTPException) else said
+
+
+def _inner(error: BaseException, seen: list[BaseException]) -> BaseException | None:
+    candidates = (getattr(error, "reason", None), *reversed(error.args), error.__cause__, error.__context__)
+    return next((each for each in candidates if isinstance(each, BaseException) and each not in seen), None)

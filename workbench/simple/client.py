@@ -1,0 +1,45 @@
+"""What an index lists for one project, asked for as installers ask."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from workbench.errors import IndexFault
+from workbench.http import NoAnswer
+from workbench.simple.listing import read
+from workbench.simple.media import HTML_TYPES, JSON
+from workbench.url import mask
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workbench.simple.fetch import Fetcher
+    from workbench.simple.listing import Link
+
+
+def project_files(fetcher: Fetcher, root: str, project: str) -> Sequence[Link] | None:
+    """Return the files that the index at `root` lists for a project; None where it has no such project.
+
+    Raises OSError where it does not answer, IndexFault for what is not a page of an index.
+    """
+    url = f"{root.rstrip('/')}/{canonicalize_name(project)}/"
+    try:
+        page = fetcher.get(url)
+    except FileNotFoundError:
+        return None
+    except NoAnswer as problem:
+        if problem.status == HTTPStatus.NOT_FOUND:
+            return None
+        raise
+    if page.type not in (None, JSON, *HTML_TYPES):
+        raise IndexFault(f"{mask(url)}: not a page of a package index: its type is {page.type or 'missing'}")
+    try:
+        listing = read(page)
+    except ValueError as problem:
+        raise IndexFault(f"{mask(url)}: not a page of a package index: {problem}") from problem
+    if str(listing.version or "1.0").partition(".")[0] != "1":
+        raise IndexFault(f"{mask(url)}: API version {listing.version}, which this program does not know")
+    return listing.files
