@@ -57,6 +57,19 @@ def test_every_folder_is_a_step() -> None:
     assert folders == set(FLOW)
 
 
+def test_one_module_opens_the_network() -> None:
+    """The S3 client apart, which boto3 makes."""
+    clients = {"requests", "urllib3", "http.client", "urllib.request", "socket", "ssl"}
+    found = {
+        str(module)
+        for module in MODULES
+        for node in ast.walk(ast.parse((PACKAGE / module).read_bytes()))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        and clients & {getattr(node, "module", None), *(alias.name for alias in node.names)}
+    }
+    assert found == {"http.py"}
+
+
 def test_one_module_starts_programs() -> None:
     starters = {
         str(module)

@@ -61,9 +61,9 @@ def trusted() -> str | None:
             raise SettingsError(f"{name}={path}: there is no such file: no server could be trusted")
     paths = list(dict.fromkeys(path.resolve() for path in named.values()))
     if list(named) == [_ADDING]:
-        import certifi
+        from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-        paths.append(Path(certifi.where()))
+        paths.append(Path(DEFAULT_CA_BUNDLE_PATH))
     if len(paths) > 1:
         return _together(tuple(paths))
     return str(paths[0]) if paths else None
@@ -152,7 +152,7 @@ class Web:
     """A client that keeps up to `streams` connections, with the environment's proxies and ``~/.netrc``."""
 
     def __init__(self, streams: int = 1, *, headers: Mapping[str, str] | None = None) -> None:
-        import requests  # costs many times what Python's start does
+        import requests  # it costs several times what Python's start does
         from requests.adapters import HTTPAdapter
         from urllib3 import exceptions
         from urllib3.util import Retry

@@ -72,13 +72,15 @@ def document(
 class Host(socketserver.ThreadingTCPServer):
     """Answers a path, as it was asked, with what `answers` has for it; without that with 404. See `hosted`.
 
-    Where it has an answer for ``HEAD`` and the path, that is given to HEAD. `asked` are the paths that were.
+    Where it has an answer for ``HEAD`` and the path, that is given to HEAD. `asked` are the paths that were,
+    `sent` the headers that came with them, by name in lower case.
     """
 
     daemon_threads = True
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.sent: list[dict[str, str]] = []
         self.answers = {
             "/simple/": http(html('<a href="demo/">demo</a>')),
             "/simple/demo/": http(html(ANCHOR)),
@@ -102,9 +104,12 @@ class _Handler(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         method, path, _ = self.rfile.readline().decode().split(" ")
-        while self.rfile.readline().strip():
-            pass
+        headers = {}
+        while line := self.rfile.readline().decode().strip():
+            name, _, value = line.partition(":")
+            headers[name.lower()] = value.strip()
         self.server.asked.append(path)
+        self.server.sent.append(headers)
         answer = self.server.answers.get(path, http("not there", status="404 Not Found"))
         if method == "HEAD":
             answer = self.server.answers.get(f"HEAD {path}", answer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")

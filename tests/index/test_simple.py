@@ -1,14 +1,12 @@
-"""What installers read, parsed by an independent reader of the standards (pypi-simple)."""
+"""What installers read. Real ones read it in ``test_clients.py``."""
 
 from __future__ import annotations
 
 import io
-import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from pypi_simple import IndexPage, ProjectPage
 
 from tests.index.stores import listed, registry_of
 from workbench.errors import IndexFault, RegistryError, SettingsError
@@ -17,6 +15,7 @@ from workbench.index.draw import draw
 from workbench.index.page import Gone, Page
 from workbench.registry.file import dumps
 from workbench.registry.model import PublishedWheel, Registry
+from workbench.simple.listing import Listing, read_html, read_json
 from workbench.site import IndexSettings, Settings
 
 WHEEL = listed(
@@ -34,66 +33,70 @@ def pages(registry: Registry, settings: Settings | None = None) -> dict[str, byt
     return {page.path: page.content for page in drawn if not isinstance(page, Gone)}
 
 
-def both(drawn: dict[str, bytes], name: str = "demo", root: str = "") -> tuple[ProjectPage, ProjectPage]:
+def both(drawn: dict[str, bytes], name: str = "demo", root: str = "") -> tuple[Listing, Listing]:
     """Return a project's page as HTML and as JSON say it."""
     base = f"https://example.com/index/{root}simple/{name}/"
-    html = ProjectPage.from_html(name, drawn[f"{root}simple/{name}/index.html"].decode(), base_url=base)
-    document = json.loads(drawn[f"{root}simple-json/{name}/index.json"])
-    return html, ProjectPage.from_json_data(document, base_url=base)
+    html = read_html(drawn[f"{root}simple/{name}/index.html"].decode(), base)
+    return html, read_json(drawn[f"{root}simple-json/{name}/index.json"], base)
+
+
+def projects(drawn: dict[str, bytes], root: str = "") -> list[str]:
+    """Return the projects that a root lists, in HTML and in JSON alike."""
+    base = f"https://example.com/index/{root}simple/"
+    html = read_html(drawn[f"{root}simple/index.html"].decode(), base)
+    document = read_json(drawn[f"{root}simple-json/index.json"], base)
+    assert html.version == document.version == "1.4"
+    names = [link.name for link in html.links]
+    assert names == [link.name for link in document.links]
+    return names
 
 
 @pytest.mark.parametrize("kind", [0, 1], ids=["html", "json"])
 def test_every_fact_of_a_file_is_on_the_page(kind: int) -> None:
     page = both(pages(registry_of(demo=(WHEEL,))))[kind]
-    assert page.repository_version == "1.4"
-    (file,) = page.packages
+    assert page.version == "1.4"
+    (file,) = page.files
     assert file.filename == WHEEL.filename
     assert file.url == f"https://example.com/files/demo/{WHEEL.filename}"
-    assert file.digests == {"sha256": WHEEL.sha256}
-    assert file.requires_python == ">=3.9,<4"
-    assert file.has_metadata
-    assert file.metadata_digests == {"sha256": "b" * 64}
-    assert file.provenance_url == WHEEL.provenance
-    assert not file.is_yanked
+    assert file.hashes == {"sha256": WHEEL.sha256}
+    assert file.attributes["requires-python"] == ">=3.9,<4"
+    assert file.metadata == {"sha256": "b" * 64}
+    assert file.attributes["provenance"] == WHEEL.provenance
+    assert file.yanked is None
 
 
 def test_json_has_sizes_times_and_versions() -> None:
     page = both(pages(registry_of(demo=(WHEEL, listed("demo-0.9-py3-none-any.whl")))))[1]
-    assert page.versions == ["0.9", "1.0"]
-    assert {file.size for file in page.packages} == {1234}
-    assert page.packages[0].upload_time is not None
-    assert page.packages[0].upload_time.isoformat() == "2026-11-20T10:00:00+00:00"
+    assert page.document is not None
+    assert page.document["versions"] == ["0.9", "1.0"]
+    assert {file.attributes["size"] for file in page.files} == {1234}
+    assert page.files[0].attributes["upload-time"] == "2026-11-20T10:00:00Z"
 
 
 def test_facts_that_are_not_known_are_not_promised() -> None:
     for page in both(pages(registry_of(demo=(listed("demo-1.0-py3-none-any.whl"),)))):
-        (file,) = page.packages
-        assert not file.has_metadata
-        assert file.requires_python is None
-        assert file.provenance_url is None
+        (file,) = page.files
+        assert file.metadata is None
+        assert not {"requires-python", "provenance"} & file.attributes.keys()
 
 
 @pytest.mark.parametrize("reason", ["", 'breaks on "sm_120" <b> & more'])
 def test_a_yank_and_its_reason_reach_both_pages(reason: str) -> None:
     for page in both(pages(registry_of(demo=(replace(WHEEL, yanked=reason),)))):
-        assert page.packages[0].is_yanked
-        assert (page.packages[0].yanked_reason or "") == reason
+        assert page.files[0].yanked == reason
 
 
 def test_a_plus_is_quoted_in_urls_and_not_in_names() -> None:
     drawn = pages(registry_of(demo=(listed("demo-1.0+cu130-py3-none-any.whl"),)))
     for page in both(drawn):
-        (file,) = page.packages
+        (file,) = page.files
         assert file.filename == "demo-1.0+cu130-py3-none-any.whl"
-        assert file.url.endswith("/files/demo/demo-1.0%2Bcu130-py3-none-any.whl")
+        assert str(file.url).endswith("/files/demo/demo-1.0%2Bcu130-py3-none-any.whl")
 
 
 def test_the_roots_list_every_project() -> None:
     drawn = pages(registry_of(demo=(WHEEL,), b_project=(listed("b_project-1.0-py3-none-any.whl"),)))
-    html = IndexPage.from_html(drawn["simple/index.html"].decode())
-    as_json = IndexPage.from_json_data(json.loads(drawn["simple-json/index.json"]))
-    assert html.projects == as_json.projects == ["b-project", "demo"]
-    assert html.repository_version == as_json.repository_version == "1.4"
+    assert projects(drawn) == ["b-project", "demo"]
 
 
 def test_a_project_without_a_file_is_not_listed() -> None:
@@ -103,9 +106,9 @@ def test_a_project_without_a_file_is_not_listed() -> None:
     drawn = pages(registry.with_package("archived", archived))
     for root in ("simple/index.html", "simple-json/index.json"):
         assert b"empty" not in drawn[root]
-    assert IndexPage.from_html(drawn["simple/index.html"].decode()).projects == ["archived", "demo"]
+    assert projects(drawn) == ["archived", "demo"]
     assert "simple/empty/index.html" not in drawn
-    assert both(drawn, "archived")[0].status == "archived"
+    assert both(drawn, "archived")[0].metas["pypi:project-status"] == "archived"
     assert b"Nothing of it is published" in drawn["empty/index.html"]
 
 
@@ -113,10 +116,12 @@ def test_status_is_said_and_a_quarantined_project_offers_nothing() -> None:
     registry = registry_of(demo=(WHEEL,))
     package = replace(registry.packages["demo"], status="quarantined", status_reason="mal<ware>")
     drawn = pages(registry.with_package("demo", package))
-    for page in both(drawn):
-        assert page.status == "quarantined"
-        assert page.status_reason == "mal<ware>"
-        assert page.packages == []
+    html, document = both(drawn)
+    assert html.metas["pypi:project-status"] == "quarantined"
+    assert html.metas["pypi:project-status-reason"] == "mal<ware>"
+    assert document.document is not None
+    assert document.document["project-status"] == {"status": "quarantined", "reason": "mal<ware>"}
+    assert html.files == document.files == ()
     assert WHEEL.filename not in drawn["demo/index.html"].decode()
 
 
@@ -125,7 +130,8 @@ def test_each_combination_of_cuda_and_torch_has_an_index_of_its_own() -> None:
     drawn = pages(registry_of(demo=tuple(listed(f"demo-{version}-py3-none-any.whl") for version in names)))
     found = {
         path.removesuffix("simple/demo/index.html"): [
-            file.version for file in both(drawn, root=path.removesuffix("simple/demo/index.html"))[0].packages
+            file.filename.split("-")[1]
+            for file in both(drawn, root=path.removesuffix("simple/demo/index.html"))[0].files
         ]
         for path in drawn
         if path.endswith("simple/demo/index.html")
@@ -138,9 +144,9 @@ def test_each_combination_of_cuda_and_torch_has_an_index_of_its_own() -> None:
         "cpu/": ["1.0+cpu"],
     }
     for root in found:
-        (file, *_) = both(drawn, root=root)[0].packages
-        assert file.url.startswith("https://example.com/files/demo/")
-        assert IndexPage.from_html(drawn[f"{root}simple/index.html"].decode()).projects == ["demo"]
+        (file, *_) = both(drawn, root=root)[0].files
+        assert str(file.url).startswith("https://example.com/files/demo/")
+        assert projects(drawn, root) == ["demo"]
 
 
 def test_a_variant_of_the_recipe_is_in_no_channel() -> None:
@@ -149,15 +155,15 @@ def test_a_variant_of_the_recipe_is_in_no_channel() -> None:
     build = BuildFacts(source="demo==1.0", pin="a" * 64, compute="cu130", torch="2.11.0", variant="hdim128")
     variant = listed("demo-1.0+cu130torch2.11.hdim128-py3-none-any.whl", build=build)
     drawn = pages(registry_of(demo=(usual, variant)))
-    (file,) = both(drawn, root="cu130/torch2.11/")[0].packages
+    (file,) = both(drawn, root="cu130/torch2.11/")[0].files
     assert file.filename == usual.filename
-    assert len(both(drawn)[0].packages) == 2
+    assert len(both(drawn)[0].files) == 2
 
 
 def test_absolute_urls_by_setting() -> None:
     settings = Settings(public_url="https://wheels.example.com/", index=IndexSettings(urls="absolute"))
     for page in both(pages(registry_of(demo=(WHEEL,)), settings)):
-        assert page.packages[0].url == f"https://wheels.example.com/files/demo/{WHEEL.filename}"
+        assert page.files[0].url == f"https://wheels.example.com/files/demo/{WHEEL.filename}"
     with pytest.raises(SettingsError, match="public_url"):
         pages(registry_of(demo=(WHEEL,)), Settings(index=IndexSettings(urls="absolute")))
 
@@ -165,7 +171,7 @@ def test_absolute_urls_by_setting() -> None:
 def test_a_file_that_lies_elsewhere_keeps_its_url() -> None:
     wheel = replace(WHEEL, url="https://cdn.example.com/a b/demo-1.0-py3-none-any.whl?x=1&y=2")
     for page in both(pages(registry_of(demo=(wheel,)))):
-        assert page.packages[0].url == "https://cdn.example.com/a%20b/demo-1.0-py3-none-any.whl?x=1&y=2"
+        assert page.files[0].url == "https://cdn.example.com/a%20b/demo-1.0-py3-none-any.whl?x=1&y=2"
 
 
 @pytest.mark.parametrize(
@@ -177,10 +183,10 @@ def test_a_file_that_lies_elsewhere_keeps_its_url() -> None:
         ({"upload_time": "yesterday"}, "upload_time 'yesterday'"),
         ({"upload_time": "2026-11-20 10:00:00Z"}, "upload_time '2026-11-20 10:00:00Z'"),
         ({"size": -1}, "has size -1"),
-        ({"filename": "../demo.whl"}, "is no file name"),
-        ({"filename": "demo.whl"}, "is no file name"),
-        ({"filename": "demo-1.0.tar.gz"}, "is no file name"),
-        ({"filename": 'demo"><script>.whl'}, "is no file name"),
+        ({"filename": "../demo.whl"}, "not a file name"),
+        ({"filename": "demo.whl"}, "not a file name"),
+        ({"filename": "demo-1.0.tar.gz"}, "not a file name"),
+        ({"filename": 'demo"><script>.whl'}, "not a file name"),
         ({"provenance": "http://example.com"}, "not an absolute https URL"),
         ({"url": "../secret/demo.whl"}, "neither an http"),
         ({"url": "javascript:alert(1)"}, "neither an http"),
@@ -223,11 +229,10 @@ def test_what_is_null_in_a_registry_edited_by_hand_is_not_known() -> None:
         if isinstance(page, Page)
     }
     for page in both(drawn):
-        (file,) = page.packages
-        assert not file.is_yanked
-        assert not file.has_metadata
-        assert file.requires_python is None
-        assert file.provenance_url is None
+        (file,) = page.files
+        assert file.yanked is None
+        assert file.metadata is None
+        assert not {"requires-python", "provenance"} & file.attributes.keys()
 
 
 @pytest.mark.parametrize(

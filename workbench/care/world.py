@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import requests
-
 from workbench.care.findings import Finding, finding, untried
 from workbench.errors import CommandFailed
+from workbench.http import AS_IT_LIES, NoAnswer, Web, trust_variables
 from workbench.process import run
 from workbench.publish.files import is_ours
+from workbench.simple.media import JSON
 from workbench.store.layout import INDEX, headers, url
 from workbench.wheel.filename import label
 
@@ -24,52 +24,50 @@ if TYPE_CHECKING:
     from workbench.registry.model import PublishedWheel, Registry
 
 CONNECTIONS = 8
-SECONDS = 30
-OK, NOT_FOUND = 200, 404
+NOT_FOUND = 404
 LEADS = "public_url must lead to the store's root, and everyone must be able to read it: invoke store-setup"
 
 
 def examine_world(public_url: str, registry: Registry, *, deep: bool, installers: bool) -> Iterator[Finding]:
     """Yield what is found at a public URL. Where it leads nowhere, that is all there is to say."""
     simple = f"{public_url}/{INDEX}simple/"
-    with requests.Session() as session:
-        front = _page(session, simple, "text/html", check="public URL")
-        yield front
-        if front.verdict == "bad":
-            for check in ("published URLs", "pip and uv"):
-                yield untried(check, "the public URL does not lead to the index")
-            return
-        json = f"{public_url}/{INDEX}simple-json/"
-        yield _page(session, json, "application/vnd.pypi.simple.v1+json", check="JSON")
-        yield _missing(session, f"{simple}no-such-project-is-here/")
-        yield _cors(session, simple)
-        yield _wheels(session, public_url, registry, deep=deep)
+    web = Web(CONNECTIONS)
+    front = _page(web, simple, "text/html", check="public URL")
+    yield front
+    if front.verdict == "bad":
+        for check in ("published URLs", "pip and uv"):
+            yield untried(check, "the public URL does not lead to the index")
+        return
+    yield _page(web, f"{public_url}/{INDEX}simple-json/", JSON, check="JSON")
+    yield _missing(web, f"{simple}no-such-project-is-here/")
+    yield _cors(web, simple)
+    yield _wheels(web, public_url, registry, deep=deep)
     if installers:
         yield from _installers(simple, registry)
 
 
-def _page(session: requests.Session, address: str, content_type: str, *, check: str) -> Finding:
+def _page(web: Web, address: str, content_type: str, *, check: str) -> Finding:
     problems = []
     try:
-        answer = session.get(address, timeout=SECONDS)
-        found = answer.headers.get("Content-Type", "nothing")
-        if answer.status_code != OK:
-            problems.append(f"{address} answers {answer.status_code}")
-        elif found.partition(";")[0] != content_type:
+        with web.ask(address) as answer:
+            found = answer.headers.get("Content-Type", "nothing")
+        if found.partition(";")[0] != content_type:
             problems.append(f"{address} is served as {found}, not {content_type}")
-    except requests.RequestException as error:
-        problems.append(_no_answer(address, error))
+    except NoAnswer as problem:
+        problems.append(f"{address}: {problem}")
     return finding(check, problems, good=f"{address} answers", remedy=LEADS)
 
 
-def _missing(session: requests.Session, address: str) -> Finding:
+def _missing(web: Web, address: str) -> Finding:
     problems = []
     try:
-        status = session.get(address, timeout=SECONDS).status_code
-        if status != NOT_FOUND:
-            problems.append(f"answers {status}, not 404: uv stops there instead of asking the next index")
-    except requests.RequestException as error:
-        problems.append(_no_answer(address, error))
+        with web.ask(address, any_status=True) as answer:
+            if answer.status != NOT_FOUND:
+                problems.append(
+                    f"answers {answer.status}, not 404: uv stops there instead of asking the next index"
+                )
+    except NoAnswer as problem:
+        problems.append(f"{address}: {problem}")
     return finding(
         "a missing project",
         problems,
@@ -78,21 +76,21 @@ def _missing(session: requests.Session, address: str) -> Finding:
     )
 
 
-def _cors(session: requests.Session, address: str) -> Finding:
+def _cors(web: Web, address: str) -> Finding:
     problems = []
     try:
-        answer = session.get(address, headers={"Origin": "https://example.com"}, timeout=SECONDS)
-        if "Access-Control-Allow-Origin" not in answer.headers:
-            problems.append("pages of other sites may not read the index")
-    except requests.RequestException as error:
-        problems.append(_no_answer(address, error))
+        with web.ask(address, headers={"Origin": "https://example.com"}) as answer:
+            if "Access-Control-Allow-Origin" not in answer.headers:
+                problems.append("pages of other sites may not read the index")
+    except NoAnswer as problem:
+        problems.append(f"{address}: {problem}")
     return finding("CORS from outside", problems, good="allowed", remedy="invoke store-setup --apply")
 
 
-def _wheels(session: requests.Session, public_url: str, registry: Registry, *, deep: bool) -> Finding:
+def _wheels(web: Web, public_url: str, registry: Registry, *, deep: bool) -> Finding:
     wheels = [wheel for _, wheel in registry.wheels()]
     with ThreadPoolExecutor(CONNECTIONS) as pool:
-        looked = pool.map(lambda wheel: _wheel(session, public_url, wheel, deep=deep), wheels)
+        looked = pool.map(lambda wheel: _wheel(web, public_url, wheel, deep=deep), wheels)
         problems = [problem for found in looked for problem in found]
     return finding(
         "published URLs",
@@ -103,36 +101,30 @@ def _wheels(session: requests.Session, public_url: str, registry: Registry, *, d
     )
 
 
-def _wheel(session: requests.Session, public_url: str, wheel: PublishedWheel, *, deep: bool) -> list[str]:
+def _wheel(web: Web, public_url: str, wheel: PublishedWheel, *, deep: bool) -> list[str]:
     """Return what is wrong with one published URL: status, size, ranges, headers, and with `deep` the bytes."""
     address = url(public_url, wheel.url) if is_ours(wheel) else wheel.url
     problems = []
     try:
-        answer = session.head(address, timeout=SECONDS, allow_redirects=True)
-        if answer.status_code != OK:
-            return [f"{address} answers {answer.status_code}"]
-        size = answer.headers.get("Content-Length")
-        if size != str(wheel.size):
+        with web.ask(address, method="HEAD", headers=AS_IT_LIES) as answer:
+            size, served = answer.length, answer.headers
+        if size != wheel.size:
             problems.append(f"{address} is {size} bytes long, not {wheel.size}")
-        if answer.headers.get("Accept-Ranges") != "bytes":
+        if served.get("Accept-Ranges") != "bytes":
             problems.append(f"{address} does not offer ranges, by which uv reads metadata without the wheel")
         expected = headers(wheel.url).cache_control
-        if is_ours(wheel) and answer.headers.get("Cache-Control", expected) != expected:
-            problems.append(f"{address} is served with Cache-Control {answer.headers['Cache-Control']}")
+        if is_ours(wheel) and served.get("Cache-Control", expected) != expected:
+            problems.append(f"{address} is served with Cache-Control {served['Cache-Control']}")
         if deep:
             digest = hashlib.sha256()
-            with session.get(address, timeout=10 * SECONDS, stream=True) as body:
-                for chunk in body.iter_content(1 << 20):
+            with web.ask(address, headers=AS_IT_LIES) as answer:
+                for chunk in answer.chunks():
                     digest.update(chunk)
             if digest.hexdigest() != wheel.sha256:
                 problems.append(f"{address} has the sha256 {digest.hexdigest()}, not {wheel.sha256}")
-    except requests.RequestException as error:
-        problems.append(_no_answer(address, error))
+    except NoAnswer as problem:
+        problems.append(f"{address}: {problem}")
     return problems
-
-
-def _no_answer(address: str, error: requests.RequestException) -> str:
-    return f"{address} does not answer ({type(error).__name__})"
 
 
 def _installers(index: str, registry: Registry) -> Iterator[Finding]:
@@ -161,7 +153,7 @@ def _installers(index: str, registry: Registry) -> Iterator[Finding]:
         for installer, command in commands.items():
             problems = []
             try:
-                run(command)
+                run(command, env=trust_variables())
             except CommandFailed as error:
                 problems.append(str(error))
             yield finding(

@@ -156,7 +156,7 @@ def _check(name: str, files: Sequence[File], names: Sequence[str]) -> None:
     for file in files:
         fault = None
         if not _FILENAME.fullmatch(file["filename"]):
-            fault = "is no file name that an index may offer"
+            fault = "is not a file name that an index may offer"
         elif counts[file["filename"]] > 1:
             fault = "is there twice: remove one of the entries"
         elif not _SHA256.fullmatch(file["sha256"]):

@@ -12,6 +12,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ from workbench.errors import RegistryError
 from workbench.registry.file import filename_fault
 from workbench.registry.model import Package, PublishedWheel, Registry
 from workbench.registry.unavailable import filled
+from workbench.simple.fetch import Fetcher, why
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -274,14 +276,16 @@ class _Reader:
         """Ask for the sizes of all wheels, and return what was accepted with them."""
         urls = {wheel.filename: wheel.url for wheels in self.wheels.values() for wheel in wheels.values()}
         with ThreadPoolExecutor(_CONNECTIONS) as pool:
-            sizes = dict(zip(urls, pool.map(_size, urls.values()), strict=True))
+            sizes = dict(
+                zip(urls, pool.map(partial(_size, Fetcher(_CONNECTIONS)), urls.values()), strict=True)
+            )
         registry = Registry()
         for name, package in self.packages.items():
             sized = []
             for filename, wheel in self.wheels[name].items():
                 size, told = sizes[filename], self.sizes.get(filename)
                 if isinstance(size, str):
-                    self.say(f"{name}/{filename}", "refused", f"its size cannot be had: {size}")
+                    self.say(f"{name}/{filename}", "refused", f"its size could not be asked: {size}")
                 elif told not in (None, size):
                     self.say(
                         f"{name}/{filename}", "refused", f"it is said to have {told} bytes, and has {size}"
@@ -327,20 +331,10 @@ def _digest_fault(digest: str) -> str | None:
     return f"{what}: download it, check it and publish it with 'invoke upload'"
 
 
-def _size(url: str) -> int | str:
-    """Return a file's size in bytes as its server states it, or why it cannot be had."""
-    import requests
-    from urllib3.exceptions import HTTPError
-
+def _size(fetcher: Fetcher, url: str) -> int | str:
+    """Return a file's size in bytes as its server states it, or why it could not be asked."""
     try:
-        answer = requests.head(url, allow_redirects=True, timeout=30)
-    except (
-        requests.RequestException,
-        HTTPError,
-        ValueError,
-    ) as error:  # some URLs fail before they are asked for
-        return f"{url}: {type(error).__name__}"
-    length = answer.headers.get("Content-Length", "")
-    if answer.status_code != requests.codes.ok or not length.isdecimal():
-        return f"{url} answers {answer.status_code}" + ("" if length else " without a length")
-    return int(length)
+        size = fetcher.size(url)
+    except OSError as problem:
+        return f"{url}: {why(problem)}"
+    return f"{url}: the server does not say its length" if size is None else size
