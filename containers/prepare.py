@@ -25,7 +25,7 @@ def main(installer: str, project: str, extra: str) -> None:
 
     def require(requirements: Iterable[str]) -> None:
         if words := sorted(requirements):
-            subprocess.run([*install, *words], check=True)
+            subprocess.run([*install, "--", *words], check=True)
 
     builder = ProjectBuilder(project)
     require({*builder.build_system_requires, *Path(extra).read_text(encoding="utf-8").splitlines()})

@@ -49,7 +49,18 @@ class Environment:
         if not requirements:
             return None
         index = ["--default-index", index_url] if index_url else []
-        argv = ["uv", "pip", "install", "--quiet", "--python", self.python, *index, *options, *requirements]
+        argv = [
+            "uv",
+            "pip",
+            "install",
+            "--quiet",
+            "--python",
+            self.python,
+            *index,
+            *options,
+            "--",
+            *requirements,
+        ]
         return run(argv, env=index_environment(), log=log)
 
     def run_code(self, code: str, *, cwd: Path, log: Path | None = None) -> Completed:

@@ -136,6 +136,60 @@ def test_a_project_that_is_not_utf_8_is_the_packages_fault(site: Site, tmp_path:
     assert "its pyproject.toml is not TOML: 'utf-8' codec can't decode" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("project", "why"),
+    [
+        ('[build-system]\nrequires = "six"', "requires in [build-system] is not a list of strings: 'six'"),
+        ("[build-system]\nrequires = [1]", "requires in [build-system] is not a list of strings: [1]"),
+        ('[build-system]\nrequires = ["--no-index"]', "'--no-index' is not a requirement (PEP 508)"),
+        ("[build-system]\nrequires = []\nbuild-backend = 3", "not the name of a module: 3"),
+        ('[build-system]\nrequires = []\nbackend-path = [".."]', "not a folder of the source: '..'"),
+        ('[build-system]\nrequires = []\nbackend-path = "."', "backend-path in [build-system] is not a list"),
+        ('build-system = "x"', "build-system in its pyproject.toml is not a table"),
+        ("[[build-system]]\nrequires = []", "build-system in its pyproject.toml is not a table"),
+    ],
+)
+def test_a_build_system_of_another_shape_is_named(site: Site, tmp_path: Path, project: str, why: str) -> None:
+    wanted = plan_of(tmp_path)
+    (tmp_path / "source" / "pyproject.toml").write_text(project)
+    error = failure(wanted, site)
+    assert type(error) is BuildFailed
+    assert why in str(error)
+
+
+@pytest.mark.parametrize(
+    ("before", "why"),
+    [
+        ("return", "made no file of the name that it returned: None"),
+        ("return 'told-1.0-py3-none-any.whl'", "made no file of the name that it returned: 'told-1.0"),
+        ("os._exit(0)", "ended without an answer"),
+        ("open(f'{folder}/told.whl', 'w').close(); return 'told.whl'", "told.whl, which is not a wheel"),
+        (
+            "open(f'{folder}/{NAME}', 'w').close(); return NAME",
+            "which is not a wheel: File is not a zip file",
+        ),
+    ],
+)
+def test_a_backend_that_makes_no_wheel_is_named(site: Site, tmp_path: Path, before: str, why: str) -> None:
+    error = failure(plan_of(tmp_path, before=before), site)
+    assert type(error) is BuildFailed
+    assert why in str(error)
+
+
+def test_what_a_backend_asks_for_is_never_an_option(site: Site, tmp_path: Path) -> None:
+    wanted = plan_of(tmp_path)
+    with (tmp_path / "source" / "backend.py").open("a") as backend:
+        backend.write("\ndef get_requires_for_build_wheel(settings=None):\n    return ['--no-index']\n")
+    error = failure(wanted, site)
+    assert type(error) is BuildFailed
+    assert "get_requires_for_build_wheel of the build backend backend: '--no-index' is not" in str(error)
+
+
+def test_a_daemon_of_the_build_ends_with_it(site: Site, tmp_path: Path) -> None:
+    daemon = "import subprocess; subprocess.Popen(['sleep', '600'], start_new_session=True)"
+    assert built(plan_of(tmp_path, before=daemon), site).is_file()
+
+
 def test_a_compiler_that_was_killed_wants_fewer_of_its_kind(site: Site, tmp_path: Path) -> None:
     said = "g++: fatal error: Killed signal terminated program cc1plus"
     error = failure(plan_of(tmp_path, before=f'print("{said}"), print("\\n" * 99), sys.exit(1)'), site)

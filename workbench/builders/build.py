@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
-from packaging.utils import parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
 from workbench.builders import memory
@@ -14,6 +15,7 @@ from workbench.builders.host import build_here
 from workbench.builders.machine import foreign_programs
 from workbench.console import step
 from workbench.errors import CommandFailed
+from workbench.process import PIECE
 from workbench.troubles import TROUBLES, look_for
 
 if TYPE_CHECKING:
@@ -59,7 +61,8 @@ def jobs_of(plan: Plan, requested: int | None) -> int:
 def _explained(error: CommandFailed, place: Workplace) -> WorkbenchError:
     """Return the error of a build on this machine that failed: the package's, unless its log tells otherwise."""
     with place.log.open(encoding="utf-8", errors="replace") as log:
-        seen = next(filter(None, (look_for(line, TROUBLES) for line in log)), None)
+        pieces = iter(lambda: log.readline(PIECE), "")
+        seen = next(filter(None, (look_for(piece, TROUBLES) for piece in pieces)), None)
     if seen is None:
         return place.failed(str(error))
     why = f"{seen.trouble.meaning}\n{seen.line}\n{error}"
@@ -71,12 +74,16 @@ def _explained(error: CommandFailed, place: Workplace) -> WorkbenchError:
 def _check(wheel: Path, place: Workplace) -> None:
     """Raise BuildFailed where the wheel is of another package, version or machine than the plan's."""
     recipe, arch = place.plan.recipe, place.plan.target.arch
-    name, version, _, tags = parse_wheel_filename(wheel.name)
+    try:
+        name, version, _, tags = parse_wheel_filename(wheel.name)
+        foreign = foreign_programs(wheel, arch)
+    except (InvalidWheelFilename, BadZipFile) as error:
+        raise place.failed(f"it made {wheel.name}, which is not a wheel: {error}") from error
     if (name, version) != (recipe.name, Version(recipe.version)):
         raise place.failed(f"it made {wheel.name}, and the recipe says {recipe.name} {recipe.version}")
     if any(tag.platform != "any" and not tag.platform.endswith(arch) for tag in tags):
         raise place.failed(f"it made {wheel.name}, which is not for {arch}")
-    if foreign := foreign_programs(wheel, arch):
+    if foreign:
         raise place.failed(
             f"it made {', '.join(foreign)}, not for {arch}: the build has run this machine's compiler, or fetched "
             "something prebuilt"

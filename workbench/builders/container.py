@@ -51,7 +51,7 @@ def build_in_container(place: Workplace, site: Site, at: Step, *, jobs: int) -> 
             tree=place.tree,
             output=place.raw,
             environment=build_variables(_gpu_environment(plan.target), plan.environment, jobs=jobs),
-            config_settings=job_settings(place.build_system()["build-backend"], jobs),
+            config_settings=job_settings(place.build_system().backend, jobs),
             requires=plan.build_requires,
             before_all=_one_after_the_other(plan.before_all),
             before_build=_one_after_the_other(plan.before_build),
@@ -104,6 +104,6 @@ def _handed(place: Workplace, site: Site) -> Handed:
     if site.settings.container.network:
         return hand_on(read_pip_options())
     plan = place.plan
-    requirements = [*place.build_system()["requires"], *plan.build_requires]
+    requirements = [*place.build_system().requires, *plan.build_requires]
     house = place.root / "wheelhouse"
     return fetch_wheelhouse(requirements, python=plan.target.python, arch=plan.target.arch, into=house)

@@ -56,7 +56,7 @@ def build_here(place: Workplace, site: Site, at: Step, *, jobs: int) -> Path:
         place.root / "env", python=find_interpreter(plan.target.python), log=place.log
     )
     system = place.build_system()
-    environment.install([*system["requires"], *plan.build_requires], log=place.log)
+    environment.install([*system.requires, *plan.build_requires], log=place.log)
     equipment = tools.equip(environment, place.root / "cross")
     variables = joined(
         {"PATH": os.environ.get("PATH", os.defpath)},
@@ -78,22 +78,31 @@ def build_here(place: Workplace, site: Site, at: Step, *, jobs: int) -> Path:
 
     hooks = pyproject_hooks.BuildBackendHookCaller(
         str(place.tree),
-        system["build-backend"],
-        backend_path=system.get("backend-path"),
+        system.backend,
+        backend_path=system.backend_path or None,
         runner=runner,
         python_executable=str(environment.python),
     )
-    settings = equipment.config_settings(system["build-backend"], jobs=jobs)
+    settings = equipment.config_settings(system.backend, jobs=jobs)
     try:
         with warnings.catch_warnings():
             # the backend's warnings are in the log; handed on to this process they would stand between the steps
             warnings.simplefilter("ignore", pyproject_hooks.BuildBackendWarning)
-            environment.install(hooks.get_requires_for_build_wheel(settings), log=place.log)
+            asked = f"get_requires_for_build_wheel of the build backend {system.backend}"
+            more = place.requirements(hooks.get_requires_for_build_wheel(settings), asked)
+            environment.install(more, log=place.log)
             for command in plan.before_build:
                 runner(["sh", "-ec", command], cwd=str(place.tree))
-            return place.raw / str(hooks.build_wheel(str(place.raw), settings))
+            name: object = hooks.build_wheel(str(place.raw), settings)
     except CommandFailed:
         require_whole(tools.toolkit, site)  # what does not compile with a damaged one may be sound
         raise
     except (pyproject_hooks.BackendUnavailable, pyproject_hooks.HookMissing) as error:
-        raise place.failed(f"the build backend {system['build-backend']}: {error}") from error
+        raise place.failed(f"the build backend {system.backend}: {error}") from error
+    except (pyproject_hooks.UnsupportedOperation, FileNotFoundError, ValueError) as error:
+        raise place.failed(f"the build backend {system.backend} ended without an answer") from error
+    if not isinstance(name, str) or not (place.raw / Path(name).name).is_file():
+        raise place.failed(
+            f"the build backend {system.backend} made no file of the name that it returned: {name!r}"
+        )
+    return place.raw / Path(name).name

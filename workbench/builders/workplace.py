@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from packaging.requirements import InvalidRequirement, Requirement
 
 from workbench.errors import BuildFailed, UsageError
 from workbench.files import locked, remove_tree
@@ -21,8 +24,13 @@ if TYPE_CHECKING:
     from workbench.site import Site
 
 
-LEGACY = {"requires": ["setuptools>=40.8.0"], "build-backend": "setuptools.build_meta:__legacy__"}
-"""What a project without a ``[build-system]`` gets (PEP 517)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildSystem:
+    """A source's ``[build-system]`` (PEP 518); what it leaves out is as PEP 517 says."""
+
+    requires: tuple[str, ...] = ("setuptools>=40.8.0",)
+    backend: str = "setuptools.build_meta:__legacy__"
+    backend_path: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +92,8 @@ class Workplace:
             if path.is_dir():
                 remove_tree(path)
 
-    def build_system(self) -> dict[str, Any]:
-        """Return the source's ``[build-system]`` (PEP 518), completed with PEP 517's defaults. Raises BuildFailed."""
+    def build_system(self) -> BuildSystem:
+        """Return the source's ``[build-system]``. Raises BuildFailed for one that is not as PEP 517 and 518 say."""
         path = self.tree / "pyproject.toml"
         if not path.exists() and not (self.tree / "setup.py").exists():
             raise self.failed("the source has neither pyproject.toml nor setup.py at its top")
@@ -93,8 +101,44 @@ class Workplace:
             table = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise self.failed(f"its pyproject.toml is not TOML: {error}") from error
-        system = table.get("build-system")
-        return {**LEGACY, **system} if system else LEGACY
+        system = table.get("build-system", {})
+        if not isinstance(system, dict):
+            raise self.failed("build-system in its pyproject.toml is not a table")
+        found: dict[str, Any] = {}
+        if "requires" in system:
+            found["requires"] = self.requirements(system["requires"], "requires in [build-system]")
+        if "build-backend" in system:
+            found["backend"] = backend = system["build-backend"]
+            if not isinstance(backend, str) or not all(map(str.isidentifier, re.split("[.:]", backend))):
+                raise self.failed(f"build-backend in [build-system] is not the name of a module: {backend!r}")
+        if "backend-path" in system:
+            folders = self._strings(system["backend-path"], "backend-path in [build-system]")
+            found["backend_path"] = folders
+            if outside := [each for each in folders if not self._is_inside(each)]:
+                raise self.failed(
+                    f"backend-path in [build-system]: not a folder of the source: {outside[0]!r}"
+                )
+        return BuildSystem(**found)
+
+    def requirements(self, found: object, where: str) -> tuple[str, ...]:
+        """Return what should be a list of requirements (PEP 508); `where` names it. Raises BuildFailed."""
+        words = self._strings(found, where)
+        for word in words:
+            try:
+                Requirement(word)
+            except InvalidRequirement as error:
+                why = str(error).partition("\n")[0]
+                raise self.failed(f"{where}: {word!r} is not a requirement (PEP 508): {why}") from error
+        return words
+
+    def _strings(self, found: object, where: str) -> tuple[str, ...]:
+        if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+            raise self.failed(f"{where} is not a list of strings: {found!r}")
+        return tuple(found)
+
+    def _is_inside(self, folder: str) -> bool:
+        place = (self.tree / folder).resolve()
+        return place.is_dir() and place.is_relative_to(self.tree.resolve())
 
     def failed(self, why: str) -> BuildFailed:
         """Return the error of a build that failed: it names what is kept."""
