@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from workbench.url import mask
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -43,7 +45,11 @@ LAYOUT = "\n\t"
 
 
 def shown(text: str, *, keep: str = "") -> str:
-    """Return a text in which escapes stand for what a terminal does not show, or obeys; characters to `keep` stay."""
+    """Return a text in which escapes stand for what a terminal does not show, or obeys, and ``***`` for secrets.
+
+    Characters to `keep` stay.
+    """
+    text = mask(text)
     if text.isprintable():
         return text
     return "".join(
@@ -234,7 +240,7 @@ def answer(text: str) -> None:
 
 def answer_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can say
     """Print an answer for programs."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
+    text = mask(json.dumps(value, indent=2, ensure_ascii=False))
     # JSON itself escapes the other control characters
     print(re.sub(r"[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text), flush=True)
 

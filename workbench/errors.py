@@ -8,14 +8,19 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
+from workbench.url import mask
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
 class WorkbenchError(Exception):
-    """Anything that a user can meet and mend. Shown as one message, never as a traceback."""
+    """Anything that a user can meet and mend. Shown as one message, never as a traceback, and without secrets."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return mask(super().__str__())
 
 
 class UsageError(WorkbenchError):

@@ -27,6 +27,7 @@ from typing import IO, TYPE_CHECKING
 from workbench import supervise
 from workbench.errors import CommandFailed, ToolMissing, WorkbenchError
 from workbench.troubles import DISK_FULL
+from workbench.url import mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -183,7 +184,7 @@ def run(
     with contextlib.ExitStack() as stack:
         sink = stack.enter_context(log.open("a", encoding="utf-8", errors="replace")) if log else None
         if sink:
-            sink.write(f"$ {shlex.join(words)}\n")
+            sink.write(mask(f"$ {shlex.join(words)}\n"))
         aside = stack.enter_context(tempfile.TemporaryFile()) if stdout_only else None
         process = stack.enter_context(_started(words, cwd, env, log, stderr=aside or subprocess.STDOUT))
         try:
@@ -192,7 +193,7 @@ def run(
                 if DISK_FULL in line:
                     full = line.strip()
                 if sink:
-                    sink.write(line)
+                    sink.write(mask(line))
                     sink.flush()
                 if on_line:
                     on_line(line.rstrip())

@@ -94,6 +94,8 @@ def test_a_missing_key_is_named(site: Site) -> None:
         ("environment={'A': (1,)}", "environment: expected a dict of strings"),
         ('python="3.x"', "python: Invalid specifier"),
         ('build_requires=("cmake >",)', "build_requires: "),
+        ('upstream="https://me:pw@host/x"', "upstream: a login or a secret in a URL would be published"),
+        ("environment={'A': 'x https://h/?sig=1'}", "environment: a login or a secret in a URL would be"),
         ("memory_per_job=-1", "memory_per_job: -1 is no number of gigabytes"),
         ('memory_per_job=float("nan")', "memory_per_job: nan is no number of gigabytes"),
         ('arch=("arm64",)', "arch: there is no 'arm64' .did you mean 'aarch64'.*: there are x86_64, aarch64"),
@@ -136,6 +138,10 @@ def test_a_condition_that_never_holds_is_refused(site: Site, variants: str, fiel
 @pytest.mark.parametrize(
     ("source", "message"),
     [
+        (
+            f'Git(url="https://pat@h/x", commit="{"a" * 40}", branch="b")',
+            "source.url: a login or a secret in a URL would be published",
+        ),
         ('Git(url="u", commit="abc", branch="main")', "source.commit: 'abc' is not a full commit hash"),
         (f'Git(url="u", commit="{"a" * 40}")', "source: give exactly one of branch and tag"),
         (

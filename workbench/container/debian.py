@@ -14,6 +14,7 @@ from workbench.container.engine import OCI_ARCH
 from workbench.errors import CommandFailed, ContainerError
 from workbench.files import locked
 from workbench.process import run
+from workbench.url import has_secret
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +48,11 @@ def _fetch(
     packages: Sequence[str], state: Path, suite: str, arch: str, mirror: str
 ) -> tuple[list[Path], int]:
     """Return the files of packages and of what they depend on, and how many bytes of them were not there yet."""
+    if has_secret(mirror):
+        raise ContainerError(
+            f"{mirror}: a login in a mirror's URL would be stored and seen in process lists: put it into "
+            "/etc/apt/auth.conf, and leave it out of the URL"
+        )
     debs = state / "debs"
     for folder in (debs / "partial", state / "lists" / "partial", state / "none" / "partial"):
         folder.mkdir(parents=True, exist_ok=True)

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import re
 import zipfile
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -67,20 +65,6 @@ def noted_key(wheel: Path) -> str | None:
     return built.build_key if built else None
 
 
-def without_secrets(log: bytes) -> bytes:
-    """Return a log without passwords of URLs, and without the values of variables that are named as secrets are."""
-    values = {
-        line.encode()
-        for name, value in os.environ.items()
-        if _SECRET_NAME.search(name)
-        for line in (value, *value.splitlines())
-        if len(line) >= _SHORTEST_SECRET
-    }
-    for value in sorted(values, key=len, reverse=True):
-        log = log.replace(value, b"[hidden]")
-    return _PASSWORD.sub(rb"\1[hidden]@", log)
-
-
 def recall(wheel: Path) -> Built | None:
     """Return what is known of a wheel, or None for one that was made elsewhere.
 
@@ -107,12 +91,6 @@ def discard(wheel: Path) -> None:
     """Remove a wheel and what is known of it."""
     for path in (wheel, _log(wheel), _beside(wheel)):
         path.unlink(missing_ok=True)
-
-
-_PASSWORD = re.compile(rb"(\b[a-z][a-z0-9+.-]*://)[^/\s\"'<>]+@", re.IGNORECASE)
-_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|(?:^|_)PAT(?:_|$)", re.IGNORECASE)
-_SHORTEST_SECRET = 8
-"""In characters: a shorter value (``1``, ``true``) is a switch, and replacing it would spoil the log."""
 
 
 def _read(wheel: Path) -> Built | None:

@@ -147,7 +147,7 @@ def _finish(raw: Path, place: Workplace, site: Site) -> Repaired:
         build_key=plan.key,
         gpu=plan.target.gpu,
         facts=facts(plan, repaired),
-        log=built.without_secrets(place.log.read_bytes()),
+        log=place.log.read_bytes(),
     )
     return replace(repaired, path=wheel)
 

@@ -179,7 +179,7 @@ def _failed(failure: Failure, site: Site) -> Gap:
     return Gap(
         why=_unavailable(plan.target, f"{plan.version} {reason}"),
         name=plan.slug,
-        log=built.without_secrets(log),
+        log=log,
     )
 
 

@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name, is_normalized_name
 from packaging.version import InvalidVersion, Version
 
 from workbench.errors import RecipeError, nearest
+from workbench.url import has_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -277,3 +278,8 @@ def _check(value: Any) -> None:  # noqa: ANN401 - any dataclass of this module
         parts = tuple(_parts(item))
         if not isinstance(item, kinds) or not all(isinstance(part, part_kinds) for part in parts):
             raise RecipeError(f"{prefix}{each.name}: expected {expected}, got {item!r:.80}")
+        if any(isinstance(part, str) and has_secret(part) for part in (item, *parts)):
+            raise RecipeError(
+                f"{prefix}{each.name}: a login or a secret in a URL would be published with the recipe: leave it out, "
+                "and let git ask a credential helper"
+            )

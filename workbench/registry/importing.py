@@ -24,6 +24,7 @@ from workbench.registry.file import filename_fault
 from workbench.registry.model import Package, PublishedWheel, Registry
 from workbench.registry.unavailable import filled
 from workbench.simple.fetch import Fetcher, why
+from workbench.url import has_secret, mask
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -197,6 +198,9 @@ class _Reader:
     def facts(self, written: str, entry: Mapping[str, object], earlier: Package | None) -> Package:
         """Return what an entry says of a package, on top of what was read under another spelling of its name."""
         given = {key: self.text(written, entry, key) for key in _PACKAGE_FACTS}
+        for key in [key for key, text in given.items() if has_secret(text)]:
+            self.say(written, "mended", f"{key}: a login or a secret in its URL is left out")
+            given[key] = mask(given[key])
         for key in ("source_repo", "description"):
             if not entry.get(key):
                 self.say(written, "mended", f"no {key}: left empty")
@@ -316,8 +320,8 @@ def _fault(name: str, entry: Mapping[str, Any]) -> str | None:
 def _url_fault(url: str) -> str | None:
     try:
         parts = urlsplit(url)
-        if parts.username is not None:
-            return "its url has a user or a password in it, which would be on a page"
+        if has_secret(url):
+            return "its url has a login or a secret in it, which would be on a page"
         absolute = parts.scheme in ("http", "https") and parts.hostname
     except ValueError:
         absolute = False

@@ -23,7 +23,6 @@ from workbench.simple.fetch import Fetcher, why
 from workbench.simple.finding import bounded, error, warning
 from workbench.simple.judge_file import PIP_HASHES, called, project_of
 from workbench.simple.judge_page import astray, judge_project, judge_root, projects, read
-from workbench.url import mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -118,7 +117,7 @@ def _address(where: str) -> str:
         raise UsageError(f"{where}: not a URL: {problem}") from problem
     if login is not None:
         raise UsageError(
-            f"{mask(where)}: no user or password in a URL, which ends up in logs: "
+            f"{where}: no user or password in a URL, which ends up in logs: "
             "put them into ~/.netrc, which pip and uv read as well"
         )
     return where if where.endswith("/") else f"{where}/"

@@ -11,7 +11,6 @@ from workbench.errors import IndexFault
 from workbench.http import NoAnswer
 from workbench.simple.listing import read
 from workbench.simple.media import HTML_TYPES, JSON
-from workbench.url import mask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,11 +34,11 @@ def project_files(fetcher: Fetcher, root: str, project: str) -> Sequence[Link] |
             return None
         raise
     if page.type not in (None, JSON, *HTML_TYPES):
-        raise IndexFault(f"{mask(url)}: not a page of a package index: its type is {page.type or 'missing'}")
+        raise IndexFault(f"{url}: not a page of a package index: its type is {page.type or 'missing'}")
     try:
         listing = read(page)
     except ValueError as problem:
-        raise IndexFault(f"{mask(url)}: not a page of a package index: {problem}") from problem
+        raise IndexFault(f"{url}: not a page of a package index: {problem}") from problem
     if str(listing.version or "1.0").partition(".")[0] != "1":
-        raise IndexFault(f"{mask(url)}: API version {listing.version}, which this program does not know")
+        raise IndexFault(f"{url}: API version {listing.version}, which this program does not know")
     return listing.files

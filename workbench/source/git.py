@@ -15,7 +15,6 @@ from workbench import console
 from workbench.errors import SourceError, nearest
 from workbench.files import locked
 from workbench.process import run
-from workbench.url import mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -80,14 +79,14 @@ def resolve(url: str, *, branch: str | None = None, tag: str | None = None) -> F
     """
     refs, default = _list_refs(url)
     if not refs:
-        raise SourceError(f"{mask(url)}: the repository is empty: push a commit to it first")
+        raise SourceError(f"{url}: the repository is empty: push a commit to it first")
     name = branch or tag or default
     if name is None:
-        raise SourceError(f"{mask(url)}: the repository has no default branch: name a branch or a tag")
+        raise SourceError(f"{url}: the repository has no default branch: name a branch or a tag")
     kind: Kind = "tag" if tag else "branch"
     commit = _commit_of(refs, kind, name)
     if commit is None:
-        raise SourceError(f"{mask(url)}: no {kind} {name!r}{_what_instead(refs, kind, name)}")
+        raise SourceError(f"{url}: no {kind} {name!r}{_what_instead(refs, kind, name)}")
     return Found(commit=commit, branch=None if tag else name, tag=tag)
 
 
@@ -97,20 +96,19 @@ def read_top(url: str, found: Found, names: Sequence[str]) -> dict[str, str]:
     Of the history nothing is fetched, and of the other files nothing where the server can leave them out. Raises
     SourceError.
     """
-    where = mask(url)
     with TemporaryDirectory(prefix="workbench-look-") as folder:
         store = ("--git-dir", folder)
         _git("init", "--quiet", "--bare", _object_format(found.commit), folder, doing=f"make {folder}")
-        _git(*store, "remote", "add", "--", "origin", url, doing=f"look into {where}")
+        _git(*store, "remote", "add", "--", "origin", url, doing=f"look into {url}")
         fetch = (*store, "fetch", "--quiet", "--no-tags", "--depth=1", "--filter=blob:none", "origin")
         # not every server hands out a commit by its hash alone
         if _try_git(*fetch, found.commit).status:
             ref = f"{PREFIX['branch']}{found.branch}" if found.branch else f"{PREFIX['tag']}{found.tag}"
-            _git(*fetch, ref, doing=f"look into {where}")
-        listed = _git(*store, "ls-tree", "--name-only", found.commit, doing=f"look into {where}").output
+            _git(*fetch, ref, doing=f"look into {url}")
+        listed = _git(*store, "ls-tree", "--name-only", found.commit, doing=f"look into {url}").output
         there = set(listed.splitlines())
         return {
-            name: _git(*store, "show", f"{found.commit}:{name}", doing=f"read {name} of {where}").output
+            name: _git(*store, "show", f"{found.commit}:{name}", doing=f"read {name} of {url}").output
             for name in names
             if name in there
         }
@@ -122,7 +120,7 @@ def fetch_git(source: Git, into: Path, *, cache: Path) -> None:
     A commit that the cache has needs no network. Raises SourceError when the URL does not answer, or does not
     have the commit any more; a branch or tag that has moved on is said, and not followed.
     """
-    with console.step(f"fetch {source.commit[:12]} from {mask(source.url)}") as at:
+    with console.step(f"fetch {source.commit[:12]} from {source.url}") as at:
         store = cache / "git" / _cache_name(source.url)
         with locked(store.with_suffix(".lock")):
             _ensure_commit(source, store, at)
@@ -169,7 +167,7 @@ def _ensure_commit(source: Git, store: Path, at: Step) -> None:
         for ref in (pin, tag)[: 1 + bool(source.tag)]
     ):
         return
-    url = mask(source.url)
+    url = source.url
     kind: Kind = "branch" if source.branch else "tag"
     name = source.branch or source.tag or ""
     refs, _ = _list_refs(source.url)
@@ -197,7 +195,7 @@ def _ensure_commit(source: Git, store: Path, at: Step) -> None:
 
 
 def _check_out(source: Git, store: Path, into: Path, at: Step) -> None:
-    doing = f"check out {source.commit} of {mask(source.url)}"
+    doing = f"check out {source.commit} of {source.url}"
     here = ("-C", into)
     _git("init", "--quiet", _object_format(source.commit), into, doing=doing)
     # relative submodule URLs start from origin, and Git LFS asks there
@@ -213,13 +211,11 @@ def _check_out(source: Git, store: Path, into: Path, at: Step) -> None:
     in_lfs = _git(*here, *listing, doing=doing).output
     if source.submodules:
         update = ("submodule", "update", "--init", "--recursive", "--progress")
-        _git(*with_lfs, *update, doing=f"fetch the submodules of {mask(source.url)}", at=at)
+        _git(*with_lfs, *update, doing=f"fetch the submodules of {source.url}", at=at)
         each = f'git {shlex.join(listing)} | sed -z "s|^|$displaypath/|"'
         in_lfs += _git(*here, "submodule", "--quiet", "foreach", "--recursive", each, doing=doing).output
     elif (into / ".gitmodules").exists():
-        console.note(
-            f"· {mask(source.url)} has submodules, and the recipe does without: submodules=True adds them"
-        )
+        console.note(f"· {source.url} has submodules, and the recipe does without: submodules=True adds them")
     _expect_content([path for path in in_lfs.split("\0") if path], source, into)
     head = _git(*here, "rev-parse", "HEAD", doing=doing).output.strip()
     if head != source.commit:
@@ -238,7 +234,7 @@ def _expect_content(paths: Sequence[str], source: Git, tree: Path) -> None:
     if pointers:
         more = f" and {len(pointers) - 1} more" if len(pointers) > 1 else ""
         raise SourceError(
-            f"{mask(source.url)} keeps {pointers[0]}{more} in Git LFS, and only pointers to the content were checked "
+            f"{source.url} keeps {pointers[0]}{more} in Git LFS, and only pointers to the content were checked "
             "out: install git-lfs ('apt install git-lfs') and run the same command again"
         )
 
@@ -252,7 +248,7 @@ def _list_refs(url: str) -> tuple[dict[str, str], str | None]:
     done = _try_git("ls-remote", "--symref", "--", url)
     if done.status:
         raise SourceError(
-            f"{mask(url)}: no Git repository answers there: {_reason(done)}\n"
+            f"{url}: no Git repository answers there: {_reason(done)}\n"
             f"Look at the URL; a private repository needs a credential helper or an SSH key that asks nothing"
         )
     refs: dict[str, str] = {}
@@ -294,7 +290,7 @@ def _cache_name(url: str) -> str:
 def _git(*argv: str | Path, doing: str, at: Step | None = None) -> Completed:
     done = _try_git(*argv, at=at)
     if done.status:
-        raise SourceError(f"cannot {doing}:\n{mask(done.tail)}")
+        raise SourceError(f"cannot {doing}:\n{done.tail}")
     return done
 
 
@@ -304,7 +300,7 @@ def _succeeds(*argv: str | Path) -> bool:
 
 def _try_git(*argv: str | Path, at: Step | None = None) -> Completed:
     """Run git, for its progress where a step shows that, else for its answer."""
-    on_line = (lambda line: at.detail(mask(line))) if at else None
+    on_line = at.detail if at else None
     argv = ("git", *SETTINGS, *argv)
     return run(argv, env=ENVIRONMENT, on_line=on_line, check=False, stdout_only=at is None)
 
@@ -314,4 +310,4 @@ def _reason(done: Completed) -> str:
     said, _, _ = done.said.partition("\n\nPlease make sure you have")
     lines = [_PREFIX.sub("", line, count=1) for line in said.splitlines() if line.strip()]
     telling = [line for line in lines if not _PROGRESS.match(line) and line != _NO_REASON]
-    return mask("; ".join(telling or lines or ["it says nothing"]))
+    return "; ".join(telling or lines or ["it says nothing"])

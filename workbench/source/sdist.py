@@ -23,7 +23,6 @@ from workbench.errors import IndexFault, SourceError
 from workbench.http import NoAnswer
 from workbench.simple.client import project_files
 from workbench.simple.fetch import Fetcher
-from workbench.url import mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -85,14 +84,14 @@ def _index() -> Iterator[tuple[str, Fetcher]]:
         yield url, Fetcher()
     except (NoAnswer, IndexFault) as problem:
         raise SourceError(
-            f"the package index {mask(url)}: {problem}; try again, or name another index in UV_DEFAULT_INDEX"
+            f"the package index {url}: {problem}; try again, or name another index in UV_DEFAULT_INDEX"
         ) from problem
 
 
 def _find(index: str, fetcher: Fetcher, name: str, version: str) -> Link:
     files = project_files(fetcher, index, name)
     if files is None:
-        raise SourceError(f"{name}: the package index {mask(index)} has no such project: is its name right?")
+        raise SourceError(f"{name}: the package index {index} has no such project: is its name right?")
     sdists: dict[Version, Link] = {}
     for file in files:
         release = _version(file.filename, name)

@@ -24,7 +24,7 @@ from workbench.source.sdist import pin_sdist
 from workbench.source.version import TELLING, static_version
 from workbench.store.layout import INDEX, REGISTRY
 from workbench.store.opening import open_store
-from workbench.url import mask
+from workbench.url import has_secret
 
 if TYPE_CHECKING:
     from workbench.site import Site
@@ -139,9 +139,9 @@ def _pin(request: Request) -> tuple[str, Git | Sdist]:
 
 def _pin_git(request: Request) -> tuple[str, Git]:
     url = request.source
-    if mask(url) != url:
+    if has_secret(url):
         raise UsageError(
-            f"--source {mask(url)}: a login in a URL would be published with the recipe: leave it out, and let git "
+            f"--source {url}: a login in a URL would be published with the recipe: leave it out, and let git "
             "ask a credential helper"
         )
     if Path(url).exists():

@@ -120,7 +120,7 @@ def inspect(where: str) -> Inspection:
     try:
         name, version, _, tags = parse_wheel_filename(filename)
     except InvalidWheelFilename as error:
-        raise UsageError(f"{mask(where)}: {error}") from error
+        raise UsageError(f"{where}: {error}") from error
     try:
         with _open(where) as file, zipfile.ZipFile(file) as archive:
             text = _metadata(archive, file)
@@ -128,7 +128,7 @@ def inspect(where: str) -> Inspection:
             size = file.seek(0, 2)
             fetched = _fetched(file)
     except (zipfile.BadZipFile, BadBinary) as error:
-        raise UsageError(f"{mask(where)}: not a whole wheel: {error}") from error
+        raise UsageError(f"{where}: not a whole wheel: {error}") from error
     raw, _ = parse_email(text)
     return Inspection(
         where=mask(where),

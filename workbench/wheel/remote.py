@@ -14,7 +14,6 @@ from typing import IO, TYPE_CHECKING
 from workbench.console import progress
 from workbench.errors import SourceError
 from workbench.http import AS_IT_LIES, NoAnswer, Web
-from workbench.url import mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,9 +55,7 @@ def open_url(url: str) -> Iterator[IO[bytes]]:
                 answer.close()
         except NoAnswer as error:
             says = "the server says " if error.status else ""
-            raise SourceError(
-                f"{mask(url)}: {says}{error}{'; try again' if error.passing else ''}"
-            ) from error
+            raise SourceError(f"{url}: {says}{error}{'; try again' if error.passing else ''}") from error
 
 
 def _open_tail(web: Web, url: str) -> Answer:
@@ -94,9 +91,7 @@ class RemoteFile(io.RawIOBase):
         if (last, len(tail)) != (self._length - 1, self._length - self._tail_at) or _ends_elsewhere(
             tail, self._tail_at
         ):
-            raise SourceError(
-                f"{mask(url)}: the server says that it has {self._length} bytes, which is wrong"
-            )
+            raise SourceError(f"{url}: the server says that it has {self._length} bytes, which is wrong")
         self._at = 0
         self._stream: Answer | None = None
         self._runs = [_Run(self._tail_at)]
@@ -165,7 +160,7 @@ class RemoteFile(io.RawIOBase):
         assert self._stream is not None  # noqa: S101 - it was opened
         piece = self._stream.read(min(count, _SKIP))
         if not piece:
-            raise SourceError(f"{mask(self._url)}: the server ended before the end of the file; try again")
+            raise SourceError(f"{self._url}: the server ended before the end of the file; try again")
         return piece
 
     def _open_stream(self) -> _Run:
@@ -173,10 +168,10 @@ class RemoteFile(io.RawIOBase):
             self._stream.close()
         answer = self._stream = self._web.open(self._url, headers=_range(f"{self._at}-{self._tail_at - 1}"))
         if answer.status != HTTPStatus.PARTIAL_CONTENT or answer.headers.get("ETag") != self._etag:
-            raise SourceError(f"{mask(self._url)}: it changed while it was read; try again")
+            raise SourceError(f"{self._url}: it changed while it was read; try again")
         start, _, length = _content_range(self._url, answer)
         if (start, length) != (self._at, self._length):
-            raise SourceError(f"{mask(self._url)}: the server sent another part than it was asked for")
+            raise SourceError(f"{self._url}: the server sent another part than it was asked for")
         self._runs.append(_Run(start))
         return self._runs[-1]
 
@@ -204,12 +199,12 @@ def _ends_elsewhere(tail: bytes, at: int) -> bool:
 def _content_range(url: str, answer: Answer) -> tuple[int, int, int]:
     match = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
     if match is None:
-        raise SourceError(f"{mask(url)}: the server sent a part and does not say which")
+        raise SourceError(f"{url}: the server sent a part and does not say which")
     return int(match[1]), int(match[2]), int(match[3])
 
 
 def _download(answer: Answer, into: IO[bytes], url: str) -> None:
-    with progress(f"fetch {mask(url).rpartition('/')[2]}", answer.length or 0) as advance:
+    with progress(f"fetch {url.rpartition('/')[2]}", answer.length or 0) as advance:
         for chunk in answer.chunks():
             into.write(chunk)
             advance(len(chunk))
