@@ -233,3 +233,10 @@ def test_a_hard_linked_source_keeps_its_bytes(tree: Path, tmp_path: Path) -> Non
     (tmp_path / "kept.py").hardlink_to(tree / "setup.py")
     apply_series([patch(tree, EDIT)], tree)
     assert (tmp_path / "kept.py").read_text() == LETTERS
+
+
+@pytest.mark.parametrize("names", [("setup.py/x",), ("new", "new/x"), ("new/x", "new")], ids=str)
+def test_a_file_where_a_folder_would_be(tree: Path, names: tuple[str, ...]) -> None:
+    text = "".join(f"--- /dev/null\n+++ b/{name}\n@@ -0,0 +1 @@\n+a\n" for name in names)
+    assert "is a file, and the patch would create files in a folder of that name" in refusal(tree, text)
+    assert not (tree / "new").exists()

@@ -47,6 +47,7 @@ def apply_series(patches: Sequence[PatchFile], tree: Path) -> tuple[str, ...]:
         try:
             for change in patch.changes:
                 _apply(change, overlay)
+            overlay.check()
         except _Differs as differs:
             if _undone_by_reverse(patch, before):
                 raise PatchError(
@@ -104,8 +105,16 @@ class _Overlay:
             return self._on_disk(path)
         return self.files[path]
 
-    def is_file(self, path: str) -> bool:
-        return bool(self.files[path]) if path in self.files else (self.tree / path).is_file()
+    def check(self) -> None:
+        """Raise _Refused where a file and a folder would have one name."""
+        folders = {
+            folder for path, file in self.files.items() if file for folder in PurePosixPath(path).parents
+        }
+        for folder in map(str, folders):
+            if self.files[folder] if folder in self.files else (self.tree / folder).is_file():
+                raise _Refused(
+                    f"{folder} is a file, and the patch would create files in a folder of that name"
+                )
 
     def instead(self, path: str) -> str:
         """Say where a file is that a patch without a prefix (git's diff.noprefix) may mean."""
@@ -175,14 +184,8 @@ def _apply(change: FileChange, overlay: _Overlay) -> None:
             f"{change.new}: the patch leaves it empty, which quilt takes for deleting it: "
             f"delete it (+++ /dev/null), or leave a line in it"
         )
-    elif blocking := next(filter(overlay.is_file, _folders(change.new)), None):
-        raise _Differs(f"{change.new}: {blocking} is a file in the source, not a folder")
     else:
         overlay.files[change.new] = File(content, file.mode if change.new_mode is None else change.new_mode)
-
-
-def _folders(path: str) -> list[str]:
-    return [str(folder) for folder in PurePosixPath(path).parents][:-1]
 
 
 def _check_mode(change: FileChange, file: File) -> None:
