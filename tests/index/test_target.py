@@ -24,6 +24,9 @@ def built(compute: str, torch: str | None = None, variant: str | None = None) ->
         ("+cu126torch2.10", built("cu130", "2.11.0"), ("cu126", "2.10", "")),
         ("+cu130torch2.11.hdim128", built("cu130", "2.11.0", "hdim128"), ("cu130", "2.11", "hdim128")),
         ("", built("a|b;c"), ("abc", "", "")),
+        ("+cu13x.torch210", None, ("unknown", "unknown", "")),
+        ("+cu13x.torch210", built("cu130", "2.11.0"), ("cu130", "2.11", "")),
+        ("+cu13.3torch2.13", None, ("cu133", "2.13", "")),
     ],
 )
 def test_what_was_built_for_the_cpu_is_bound_to_nothing(

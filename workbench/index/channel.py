@@ -4,25 +4,21 @@ Installers cannot choose by local version, so of ``1.0+cu126torch2.10`` and ``1.
 the one that sorts last, whatever the machine has. A person who points pip at
 ``index/cu130/torch2.11/simple/`` sees only what was built for it.
 
-A wheel belongs to the channel that its local version names, whatever else that says: a rebuild
+A wheel belongs to the channel that its local version names (`wheel.local_version`), whatever else that says: a rebuild
 (``+cu130torch2.11.post1``), a version of one's own (``+mine.cu130torch2.11``), an ABI
-(``+cu130torch2.11cxx11abiTRUE``). A wheel of one of the recipe's variants (``+cu130torch2.11.hdim128``) belongs to
-none: installers would take it before the usual build, for its version is the higher. It is had by its exact version.
+(``+cu130torch2.11cxx11abiTRUE``). One whose local version cannot be read for sure belongs to none. Nor does a wheel of
+one of the recipe's variants (``+cu130torch2.11.hdim128``): installers would take it before the usual build, because
+its version is higher. Its exact version installs it.
 """
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import NamedTuple
 
-_PLATFORM = r"cpu|cu[0-9]{2,4}|rocm[0-9]+(?:\.[0-9]+)*|xpu"
-_COMPUTE = re.compile(rf"(?:^|[._]|torch[0-9.]+)({_PLATFORM})(?=$|[._]|torch[0-9])")
-"""A compute platform that is a whole part of a local version, or has nothing but torch next to it."""
-_VERSION = r"[0-9]+(?:\.[0-9]+)*"
-_TORCH = re.compile(rf"torch({_VERSION})")
+from workbench.wheel.local_version import UNKNOWN, LocalVersion, parse_local
 
-FOLDERS = rf"(?:{_PLATFORM})(?:/torch{_VERSION})?"
+FOLDERS = r"(?:cpu|xpu|cu[0-9]{2,4}|rocm[0-9]+(?:\.[0-9]+)*)(?:/torch[0-9]+(?:\.[0-9]+)*)?"
 """The folders of all channels that there can be, as a regular expression."""
 
 
@@ -52,23 +48,17 @@ def channel_of(filename: str, variant: str | None = None) -> Channel | None:
 
 @lru_cache(maxsize=4096)
 def channel_named(local: str) -> Channel | None:
-    """Return the channel that a local version names."""
-    compute = _COMPUTE.search(local)
-    if compute is None:
+    """Return the channel that a local version names; None where it names none, or cannot be read for sure."""
+    said = parse_local(local)
+    if said.compute in ("", UNKNOWN) or said.torch == UNKNOWN:
         return None
-    torch = _TORCH.search(local)
-    return Channel(compute[1], torch[1] if torch else "")
+    return Channel(said.compute, "" if said.or_newer else said.torch_minor)
 
 
 def short_version(version: str, variant: str | None = None) -> str:
     """Return a wheel's version without the local part, where that names its compute, torch and variant and no more."""
     public, _, local = version.partition("+")
-    return public if local and _says_no_more(local, variant or "") else version
-
-
-@lru_cache(maxsize=4096)
-def _says_no_more(local: str, variant: str) -> bool:
-    compute, torch = channel_named(local) or ("", "")
-    torch = f"torch{torch}" if torch else ""
-    whole = {compute + torch + variant, torch + compute + variant}
-    return re.sub("[._]", "", local) in {re.sub("[._]", "", parts) for parts in whole}
+    said = parse_local(local)
+    told = said._replace(compute="", torch="", rest=())
+    no_more = told == LocalVersion() and UNKNOWN not in said and said.torch == said.torch_minor
+    return public if no_more and set(said.rest) <= {variant} else version

@@ -6,8 +6,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from workbench.index.channel import channel_named
 from workbench.wheel.filename import label
+from workbench.wheel.local_version import UNKNOWN, parse_local
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +24,7 @@ _CPYTHON = re.compile(r"cp3([0-9]+)")
 _LINUX = re.compile(r"(?P<libc>manylinux|musllinux|linux)_?(?:[0-9]+_[0-9]+_|1_|2010_|2014_)?(?P<arch>\w+)")
 _GLIBC = re.compile(r"manylinux_([0-9]+)_([0-9]+)_")
 _OLD_GLIBC = {"manylinux1_": "2.5", "manylinux2010_": "2.12", "manylinux2014_": "2.17"}
-_CUDA = re.compile(r"cu([0-9]{2})([0-9])")
+_CUDA = re.compile(r"cu(?P<major>1[0-9]|[789])(?P<minor>[0-9]{0,2})")
 _MARKS = str.maketrans("", "", "|;")
 """What stands between targets and within their text, and so cannot stand in a word of them."""
 
@@ -77,9 +77,12 @@ def _target(
     local: str, tags: str, variant: str | None, built_compute: str, built_torch: str | None
 ) -> Target:
     """Return a target. Compute and torch are those that the filename names, or else those of the build."""
-    compute, torch = channel_named(local) or ("", "")
-    torch = torch or (minor_version(built_torch) if built_torch else "")
-    compute = compute or bound(built_compute, torch)
+    said = parse_local(local)
+    built = minor_version(built_torch) if built_torch else ""
+    torch = said.torch_minor if said.torch not in ("", UNKNOWN) else built or said.torch
+    compute = (
+        said.compute if said.compute not in ("", UNKNOWN) else bound(built_compute, torch) or said.compute
+    )
     python, platform = _tags(tags)
     return Target(python, platform, *(word.translate(_MARKS) for word in (compute, torch, variant or "")))
 
@@ -112,8 +115,9 @@ def _tagged_glibc(tag: str) -> str | None:
 def compute_words(compute: str) -> str:
     """Write a compute platform as people do: ``CUDA 13.0``."""
     if found := _CUDA.fullmatch(compute):
-        return f"CUDA {found[1]}.{found[2]}"
-    return {"cpu": "CPU", "xpu": "XPU"}.get(compute, compute.replace("rocm", "ROCm "))
+        return f"CUDA {found['major']}.{found['minor']}".removesuffix(".")
+    known = {CPU: "CPU", "xpu": "XPU", UNKNOWN: "unknown compute"}
+    return known.get(compute, compute.replace("rocm", "ROCm "))
 
 
 def bound_words(compute: str, torch: str, variant: str = "") -> list[str]:
