@@ -93,7 +93,7 @@ def test_what_is_usable_is_taken_and_mended(files: str) -> None:
         ({"url": "https://me:pw4you@example.com/x.whl"}, "its url has a login or a secret in it"),
         ({"url": f"http://{'a' * 70}.example/{GOOD}"}, "label empty or too long"),
         ({"url": "MISSING"}, "404 "),
-        ({"size": 99}, "it is said to have 99 bytes, and has 123"),
+        ({"size": 99}, "its entry says 99 bytes, and it has 123"),
     ],
 )
 def test_what_an_index_cannot_use_is_refused_with_the_reason(
@@ -197,6 +197,62 @@ def test_two_spellings_of_a_name_are_one_package(files: str) -> None:
         ("Open3D", "ignored"),
     ]
     assert "source_repo 'https://example.com/you'" in remarks[1][2]
+
+
+def test_a_list_of_packages_is_read_by_the_name_of_each_entry(files: str) -> None:
+    wheel = entry(files)
+    del wheel["filename"]
+    registry, remarks = read(
+        [
+            {"name": "Open3D", **facts(), "wheel": GOOD, **wheel},
+            {"name": "Open3D", "version": "0.18.0", "wheel": GOOD.replace("0.19", "0.18")},
+            {"name": "demo", **facts(wheels=[])},
+            "triton",
+        ]
+    )
+    assert list(registry.packages) == ["demo", "open3d"]
+    assert [wheel.filename for _, wheel in registry.wheels()] == [GOOD]
+    assert [remark[:2] for remark in remarks] == [
+        ("Open3D", "mended"),
+        ("Open3D", "ignored"),
+        (f"Open3D/{GOOD.replace('0.19', '0.18')}", "refused"),
+        ("packages[3]", "refused"),
+    ]
+    assert "version: '0.18.0'" in remarks[1][2]
+
+
+def test_a_key_that_is_twice_is_refused_before_anything_is_asked_for() -> None:
+    with pytest.raises(RegistryError, match=r"f\.json: the key 'demo' is there twice"):
+        import_older(b'{"packages": {"demo": {"wheels": []}, "demo": {}}}', where="f.json")
+
+
+class _NoHead(http.server.BaseHTTPRequestHandler):
+    """Refuses each HEAD, as some do, and answers a GET with 123 bytes."""
+
+    def do_HEAD(self) -> None:
+        self.send_error(405)
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "123")
+        self.end_headers()
+        self.wfile.write(b"x" * 123)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def test_a_server_that_refuses_head_is_asked_with_get() -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _NoHead) as server:
+        threading.Thread(target=server.serve_forever).start()
+        registry, remarks = read({"open3d": facts(wheels=[entry(f"http://127.0.0.1:{server.server_port}")])})
+        server.shutdown()
+    assert not remarks
+    assert [wheel.size for _, wheel in registry.wheels()] == [123]
+
+
+def test_a_host_that_is_down_is_told_in_words() -> None:
+    _, (remark,) = read({"open3d": facts(wheels=[entry("http://127.0.0.1:9")])})
+    assert remark[2] == f"its size is not known: http://127.0.0.1:9/{GOOD}: Connection refused"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
@@ -20,10 +19,10 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidName, InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from workbench.errors import RegistryError
-from workbench.registry.file import filename_fault
+from workbench.http import AS_IT_LIES, NoAnswer, Web
+from workbench.registry.file import Damaged, filename_fault, parse_json
 from workbench.registry.model import Package, PublishedWheel, Registry
 from workbench.registry.unavailable import filled
-from workbench.simple.fetch import Fetcher, why
 from workbench.url import has_secret, mask
 
 if TYPE_CHECKING:
@@ -72,13 +71,18 @@ def import_older(document: bytes, *, where: str) -> tuple[Registry, tuple[Remark
     The older form knows no sizes, which an index must give (PEP 700): each file is asked for its size where its
     URL says it is, and one that does not answer is refused.
 
-    Raises RegistryError when it is not JSON or has no packages; `where` names it.
+    Raises RegistryError when it is not JSON, has a key twice or has no packages; `where` names it.
     """
-    reader = _Reader(where)
-    data = reader.parse(document)
-    for written, entry in data["packages"].items():
-        reader.package(written, entry)
+    reader = accepted(document, where=where)
     return reader.registry(), tuple(reader.remarks)
+
+
+def accepted(document: bytes, *, where: str) -> _Reader:
+    """Return what a document has that can be accepted, without asking for sizes. Raises as `import_older` does."""
+    reader = _Reader(where)
+    for written, entry in reader.entries(reader.parse(document)):
+        reader.package(written, entry)
+    return reader
 
 
 def merge(ours: Registry, theirs: Registry) -> Merged:
@@ -128,29 +132,46 @@ class _Reader:
     remarks: list[Remark] = field(default_factory=list)
     packages: dict[str, Package] = field(default_factory=dict)
     wheels: dict[str, dict[str, PublishedWheel]] = field(default_factory=dict)
+    written: set[str] = field(default_factory=set)
     sizes: dict[str, int] = field(default_factory=dict)
     """Those that the document tells, by filename."""
 
     def parse(self, document: bytes) -> dict[str, Any]:
-        """Return the document as JSON, in which ``packages`` is a mapping. Raises RegistryError."""
-        try:
-            data = json.loads(document)
-        except ValueError as error:
-            raise RegistryError(f"{self.where}: not JSON: {error}") from error
-        if not isinstance(data, dict) or not isinstance(data.get("packages"), dict):
+        """Return the document as JSON, which has ``packages``. Raises RegistryError."""
+        data = parse_json(document, where=self.where)
+        if not isinstance(data, dict) or not isinstance(data.get("packages"), (dict, list)):
             raise RegistryError(f'{self.where}: no "packages" in it: not a registry')
         if data.get("schema", 1) != 1:
             raise RegistryError(
-                f"{self.where}: schema {data['schema']!r}: not of the older form; nothing to import. "
+                f"{self.where}: schema {data['schema']!r:.20}: not of the older form; nothing to import. "
                 "('invoke reconcile' draws pages that are behind)"
             )
-        # JSON can spell half a surrogate pair, which no file of ours could hold
-        text = json.dumps(data, ensure_ascii=False)
+        try:
+            # JSON can spell half a surrogate pair, which no file of ours could hold
+            text = json.dumps(data, ensure_ascii=False)
+        except RecursionError:
+            raise Damaged(f"{self.where}: not JSON that can be read: nested too deeply") from None
         if (sound := text.encode(errors="replace").decode()) != text:
             data = json.loads(sound)
             self.say(self.where, "mended", "what is not Unicode text in it is now a '?'")
         self.unknown(self.where, data, _DOCUMENT_KEYS)
         return dict(data)
+
+    def entries(self, data: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+        """Yield each package's name and entry. In a list each entry has its name, and may be of a single wheel."""
+        packages = data["packages"]
+        if isinstance(packages, dict):
+            yield from packages.items()
+            return
+        for number, each in enumerate(packages):
+            if not isinstance(each, dict) or not isinstance(each.get("name"), str):
+                self.say(f"packages[{number}]", "refused", "not a mapping with a name")
+                continue
+            entry = {key: value for key, value in each.items() if key != "name"}
+            if "wheels" not in entry and (filename := entry.pop("wheel", entry.get("filename"))) is not None:
+                wheel = {key: entry.pop(key) for key in sorted(_WHEEL_KEYS & entry.keys())}
+                entry["wheels"] = [{**wheel, "filename": filename}]
+            yield each["name"], entry
 
     def say(self, entry: str, outcome: Literal["mended", "refused", "ignored"], why: str) -> None:
         self.remarks.append(Remark(entry=entry, outcome=outcome, why=why))
@@ -181,11 +202,14 @@ class _Reader:
         if not isinstance(entry, dict):
             self.say(written, "refused", f"not a mapping: {entry!r:.40}")
             return
-        if name in self.packages:
+        if written in self.written:
+            pass  # in a list, a name has an entry for each of its wheels
+        elif name in self.packages:
             self.say(written, "mended", f"another spelling of {name}: taken together with it")
         elif name != written:
             self.say(written, "mended", f"its name is normalised to {name}")
         self.unknown(written, entry, _PACKAGE_KEYS)
+        self.written.add(written)
         self.packages[name] = self.facts(written, entry, self.packages.get(name))
         wheels = self.wheels.setdefault(name, {})
         entries = entry.get("wheels") or []
@@ -202,16 +226,14 @@ class _Reader:
             self.say(written, "mended", f"{key}: a login or a secret in its URL is left out")
             given[key] = mask(given[key])
         for key in ("source_repo", "description"):
-            if not entry.get(key):
+            if not entry.get(key) and earlier is None:
                 self.say(written, "mended", f"no {key}: left empty")
         facts: dict[str, Any] = {key: given[key] or None for key in ("source_branch", "upstream", "license")}
         package = Package(source_repo=given["source_repo"], description=given["description"], **facts)
         kept = {key: value for key in _PACKAGE_FACTS if (value := getattr(earlier, key, None))}
         for key, value in kept.items():
             if given[key] not in ("", value):
-                self.say(
-                    written, "ignored", f"{key} {given[key]!r}: under the other spelling it is {value!r}"
-                )
+                self.say(written, "ignored", f"{key} {given[key]!r}: another entry of it has {value!r}")
         return replace(package, **kept)
 
     def wheel(self, name: str, wheels: dict[str, PublishedWheel], entry: object, written: str) -> None:
@@ -279,20 +301,19 @@ class _Reader:
     def registry(self) -> Registry:
         """Ask for the sizes of all wheels, and return what was accepted with them."""
         urls = {wheel.filename: wheel.url for wheels in self.wheels.values() for wheel in wheels.values()}
+        web = Web(_CONNECTIONS)
         with ThreadPoolExecutor(_CONNECTIONS) as pool:
-            sizes = dict(
-                zip(urls, pool.map(partial(_size, Fetcher(_CONNECTIONS)), urls.values()), strict=True)
-            )
+            sizes = dict(zip(urls, pool.map(lambda url: _size(web, url), urls.values()), strict=True))
         registry = Registry()
         for name, package in self.packages.items():
             sized = []
             for filename, wheel in self.wheels[name].items():
                 size, told = sizes[filename], self.sizes.get(filename)
                 if isinstance(size, str):
-                    self.say(f"{name}/{filename}", "refused", f"its size could not be asked: {size}")
+                    self.say(f"{name}/{filename}", "refused", f"its size is not known: {size}")
                 elif told not in (None, size):
                     self.say(
-                        f"{name}/{filename}", "refused", f"it is said to have {told} bytes, and has {size}"
+                        f"{name}/{filename}", "refused", f"its entry says {told} bytes, and it has {size}"
                     )
                 else:
                     sized.append(replace(wheel, size=size))
@@ -325,7 +346,9 @@ def _url_fault(url: str) -> str | None:
         absolute = parts.scheme in ("http", "https") and parts.hostname
     except ValueError:
         absolute = False
-    return None if absolute else f"url {url!r} is not an absolute http URL"
+    if absolute:
+        return None
+    return f"url {url!r} is not an absolute http URL" if url else "it has no url"
 
 
 def _digest_fault(digest: str) -> str | None:
@@ -335,10 +358,20 @@ def _digest_fault(digest: str) -> str | None:
     return f"{what}: download it, check it and publish it with 'invoke upload'"
 
 
-def _size(fetcher: Fetcher, url: str) -> int | str:
-    """Return a file's size in bytes as its server states it, or why it could not be asked."""
-    try:
-        size = fetcher.size(url)
-    except OSError as problem:
-        return f"{url}: {why(problem)}"
-    return f"{url}: the server does not say its length" if size is None else size
+def _size(web: Web, url: str) -> int | str:
+    """Return a file's size in bytes as its server states it, or why that is not known.
+
+    Some servers answer no HEAD, or without a length: then a GET asks, and its body is left unread.
+    """
+    why = ""
+    for method in ("HEAD", "GET"):
+        try:
+            with web.ask(url, method=method, headers=AS_IT_LIES) as answer:
+                if (length := answer.length) is not None:
+                    return length
+                why = f"{url}: the answer tells no length"
+        except NoAnswer as error:
+            why = f"{url}: {error}"
+            if error.status is None:
+                break
+    return why
