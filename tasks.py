@@ -436,11 +436,13 @@ def import_registry(
 ) -> None:
     """Read a registry of the older form into ours, and say what was mended or refused."""
     from workbench.site import Site
-    from workbench.verbs.change import committing, import_registry, report_import
+    from workbench.verbs.change import committing, expect_wheels, import_registry, report_import
 
     site = Site.here()
     with committing(site, wanted=commit and not dry_run):
-        report_import(import_registry(Path(file), site, dry_run=dry_run), json=json)
+        done = import_registry(Path(file), site, dry_run=dry_run)
+        report_import(done, json=json)
+        expect_wheels(done)
 
 
 # ---------------------------------------------------------------- the store

@@ -111,13 +111,22 @@ def test_a_dry_run_tells_of_the_conflicts_and_writes_nothing(site: Site, url: st
     before = site.registry.read_bytes()
     file.write_text(json.dumps(older(url, sha256="b" * 64)))
     shown = invoke("import-registry", file, "--dry-run", "--json")
-    assert shown.status == 0, shown.stderr
+    assert shown.status == 14, shown.stderr
     answer = json.loads(shown.stdout)
     assert (answer["new"], answer["already"], answer["dry_run"]) == ([], [], True)
     assert [(each["outcome"], each["why"]) for each in answer["remarks"]] == [
         ("refused", "it is published here with other bytes")
     ]
     assert site.registry.read_bytes() == before
+
+
+def test_an_import_of_which_every_wheel_is_refused_has_failed(site: Site) -> None:
+    file = site.root / "older.json"
+    file.write_text(json.dumps(older("http://127.0.0.1:9")))
+    done = invoke("import-registry", file)
+    assert done.status == 14
+    assert "Connection refused" in done.stdout
+    assert "no wheel was taken in: 1 refused" in done.stderr
 
 
 @pytest.mark.parametrize(("name", "why"), [("nothing.json", "no such file"), (".", "is a folder")])

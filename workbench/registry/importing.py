@@ -19,10 +19,10 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidName, InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from workbench.errors import RegistryError
-from workbench.http import AS_IT_LIES, NoAnswer, Web
 from workbench.registry.file import Damaged, filename_fault, parse_json
 from workbench.registry.model import Package, PublishedWheel, Registry
 from workbench.registry.unavailable import filled
+from workbench.simple.fetch import Fetcher, why
 from workbench.url import has_secret, mask
 
 if TYPE_CHECKING:
@@ -301,9 +301,9 @@ class _Reader:
     def registry(self) -> Registry:
         """Ask for the sizes of all wheels, and return what was accepted with them."""
         urls = {wheel.filename: wheel.url for wheels in self.wheels.values() for wheel in wheels.values()}
-        web = Web(_CONNECTIONS)
+        fetcher = Fetcher(_CONNECTIONS)
         with ThreadPoolExecutor(_CONNECTIONS) as pool:
-            sizes = dict(zip(urls, pool.map(lambda url: _size(web, url), urls.values()), strict=True))
+            sizes = dict(zip(urls, pool.map(lambda url: _size(fetcher, url), urls.values()), strict=True))
         registry = Registry()
         for name, package in self.packages.items():
             sized = []
@@ -358,20 +358,10 @@ def _digest_fault(digest: str) -> str | None:
     return f"{what}: download it, check it and publish it with 'invoke upload'"
 
 
-def _size(web: Web, url: str) -> int | str:
-    """Return a file's size in bytes as its server states it, or why that is not known.
-
-    Some servers answer no HEAD, or without a length: then a GET asks, and its body is left unread.
-    """
-    why = ""
-    for method in ("HEAD", "GET"):
-        try:
-            with web.ask(url, method=method, headers=AS_IT_LIES) as answer:
-                if (length := answer.length) is not None:
-                    return length
-                why = f"{url}: the answer tells no length"
-        except NoAnswer as error:
-            why = f"{url}: {error}"
-            if error.status is None:
-                break
-    return why
+def _size(fetcher: Fetcher, url: str) -> int | str:
+    """Return a file's size in bytes as its server states it, or why that is not known."""
+    try:
+        size = fetcher.size(url)
+    except OSError as problem:
+        return f"{url}: {why(problem)}"
+    return f"{url}: the server does not say its length" if size is None else size

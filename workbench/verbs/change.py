@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench import console
-from workbench.errors import UsageError, WorkbenchError
+from workbench.errors import RegistryError, UsageError, WorkbenchError
 from workbench.files import content_of, expect_file
 from workbench.publish import changes
 from workbench.publish.commit import commit_registry, expect_checkout
@@ -145,3 +145,10 @@ def report_import(done: Import, *, json: bool) -> None:
         f"{verb} in {console.counted(packages, 'package')} with {console.counted(wheels, 'new wheel')}"
         + (f"; published here already: {len(done.already)}" if done.already else "")
     )
+
+
+def expect_wheels(done: Import) -> None:
+    """Raise RegistryError where the file had wheels and every one was refused."""
+    refused = sum(remark.outcome == "refused" and "/" in remark.entry for remark in done.remarks)
+    if refused and not (done.new or done.already):
+        raise RegistryError(f"no wheel was taken in: {refused} refused, for the reasons above")
