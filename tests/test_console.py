@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from workbench.console import PLAIN_WIDTH, answer_table, counted, progress, step
-from workbench.process import environment
+from workbench.process import environment, run
 from workbench.site import CHECKOUT
 
 if TYPE_CHECKING:
@@ -131,3 +131,9 @@ def test_a_table_keeps_its_columns_and_says_what_a_terminal_would_obey(
     assert lines[2].startswith("日本     xxx")
     assert "".join(lines[2:]).count("x") == 300
     assert max(map(len, lines)) <= PLAIN_WIDTH
+
+
+def test_a_locale_without_our_characters_is_no_reason_to_stop() -> None:
+    program = r"from workbench.console import answer; answer('\u2013 \udcff')"
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    assert run([sys.executable, "-c", program], env=ascii_only, cwd=CHECKOUT).output == "\\u2013 \\udcff\n"

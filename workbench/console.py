@@ -7,6 +7,7 @@ printed may be another's (a description out of a registry, what a server says): 
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     import rich.console
+
+for _stream in (sys.stdout, sys.stderr):
+    if isinstance(_stream, io.TextIOWrapper):
+        # a locale may lack our characters, and a file name need not be UTF-8
+        _stream.reconfigure(errors="backslashreplace")
 
 PLAIN_WIDTH = 200
 """Columns of a table where nobody watches: no terminal says how wide it is, and a cut cell helps no one."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
 import tarfile
 import zipfile
 from typing import TYPE_CHECKING
@@ -21,7 +24,11 @@ MEMBERS = {"thing-1.0/PKG-INFO": (INFO, 0o644), "thing-1.0/tool": (b"#!/bin/sh\n
 
 
 def tar_of(path: Path, members: dict[str, tuple[bytes, int]], **links: str) -> Path:
-    with tarfile.open(path, "w:gz") as tar:
+    pack: Callable[[bytes], bytes] = gzip.compress
+    if path.suffix in (".bz2", ".xz"):
+        pack = bz2.compress if path.suffix == ".bz2" else lzma.compress
+    content_of = io.BytesIO()
+    with tarfile.open(fileobj=content_of, mode="w") as tar:
         for name, (content, mode) in members.items():
             member = tarfile.TarInfo(name)
             member.size, member.mode = len(content), mode
@@ -30,6 +37,7 @@ def tar_of(path: Path, members: dict[str, tuple[bytes, int]], **links: str) -> P
             member = tarfile.TarInfo(f"thing-1.0/{name}")
             member.type, member.linkname = tarfile.SYMTYPE, target
             tar.addfile(member)
+    path.write_bytes(pack(content_of.getvalue()))
     return path
 
 
@@ -42,7 +50,7 @@ def zip_of(path: Path, members: dict[str, tuple[bytes, int]]) -> Path:
     return path
 
 
-@pytest.mark.parametrize("kind", ["tar.gz", "zip"])
+@pytest.mark.parametrize("kind", ["tar.gz", "tar.bz2", "tar.xz", "zip"])
 def test_the_top_folder_becomes_the_tree(tmp_path: Path, kind: str) -> None:
     make = zip_of if kind == "zip" else tar_of
     archive = make(tmp_path / f"thing-1.0.{kind}", MEMBERS)
