@@ -14,8 +14,9 @@ import nox
 sys.path.insert(0, str(Path(__file__).parent))  # nox puts no root there
 
 from workbench.errors import IndexCheckFailed, WorkbenchError
+from workbench.paths import Paths
 from workbench.pipeline.proof import Proof, prove, published_here
-from workbench.site import Site
+from workbench.settings import read_settings
 
 nox.needs_version = ">=2026.10"
 nox.options.sessions = ["lint", "typing", "tests"]
@@ -48,7 +49,7 @@ def published() -> dict[str, Proof | str | WorkbenchError]:
     An error that keeps it from being read is told by the session that needs it; the others run all the same.
     """
     try:
-        proofs, others = published_here(Site.here())
+        proofs, others = published_here(Paths.here())
     except WorkbenchError as error:
         return {"what is published": error}
     found: dict[str, Proof | str | WorkbenchError] = {
@@ -72,7 +73,7 @@ def verify(session: nox.Session, what: Proof | str | WorkbenchError) -> None:
         case Proof():
             session.log(f"{what.wheel.filename} ({what.wheel.sha256})")
             try:
-                prove([what], Site.here())
+                prove([what], Paths.here(), read_settings(Paths.here()))
             except WorkbenchError as error:
                 session.error(str(error))
 

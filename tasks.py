@@ -57,7 +57,8 @@ def add_package(
     dry_run: bool = False,
 ) -> None:
     """Write the recipe of a new package, pinned to a commit or a hash, an empty patch series and its page."""
-    from workbench.site import Site
+    from workbench.paths import Paths
+    from workbench.settings import read_settings
     from workbench.verbs.add import Request, add, plan_addition, report
 
     request = Request(
@@ -68,29 +69,30 @@ def add_package(
         tag=tag or None,
         description=description,
     )
-    site = Site.here()
-    addition = plan_addition(request, site)
+    paths = Paths.here()
+    settings = read_settings(paths)
+    addition = plan_addition(request, paths)
     if not dry_run:
-        add(addition, site)
-    report(addition, site, dry_run=dry_run)
+        add(addition, paths, settings)
+    report(addition, paths, settings, dry_run=dry_run)
 
 
 @verb(help={"json": JSON})
 def list_(_: Context, json: bool = False) -> None:
     """List the packages: the recipe's version, its patches, and what is published."""
-    from workbench.site import Site
+    from workbench.paths import Paths
     from workbench.verbs.show import packages, report
 
-    report(packages(Site.here()), json=json)
+    report(packages(Paths.here()), json=json)
 
 
 @verb(help={"name": "the package, as list names it", "json": JSON})
 def show(_: Context, name: str, json: bool = False) -> None:
     """Show one package: its source and pin, its patches, what is published of it."""
-    from workbench.site import Site
+    from workbench.paths import Paths
     from workbench.verbs.show import package, report_package
 
-    report_package(package(Site.here(), name), json=json)
+    report_package(package(Paths.here(), name), json=json)
 
 
 # ---------------------------------------------------------------- wheels
@@ -112,12 +114,18 @@ def matrix(
 ) -> None:
     """Show the cells that the axes span: what is published, what would be built and by whom, what is left out."""
     from workbench.make.request import Request
+    from workbench.paths import Paths
     from workbench.plan.target import Axes
-    from workbench.site import Site
+    from workbench.settings import read_settings
     from workbench.verbs.matrix import matrix, report
 
+    paths = Paths.here()
+    settings = read_settings(paths)
     axes = Axes(python=python, compute=compute, torch=torch, arch=arch, gpu=gpu, variant=variant, glibc=glibc)
-    report(matrix(Request(name=name, axes=axes, builder=builder), Site.here()), json=json)
+    report(
+        matrix(Request(name=name, axes=axes, builder=builder), paths, settings),
+        json=json,
+    )
 
 
 @verb(
@@ -152,8 +160,9 @@ def build(
     """Fetch, patch, build and repair: a wheel for each Python into wheels/."""
     from workbench.make.build import build_all
     from workbench.make.request import Request, plans
+    from workbench.paths import Paths
     from workbench.plan.target import Axes
-    from workbench.site import Site
+    from workbench.settings import read_settings
     from workbench.verbs.build import report
 
     request = Request(
@@ -166,19 +175,23 @@ def build(
         suffix=version_suffix,
         jobs=max_jobs or None,
     )
-    site = Site.here()
-    planned = plans(request, site)
-    made, failures = ((), ()) if dry_run else build_all(planned, site, jobs=request.jobs)
+    paths = Paths.here()
+    settings = read_settings(paths)
+    planned = plans(request, paths, settings)
+    made, failures = ((), ()) if dry_run else build_all(planned, paths, settings, jobs=request.jobs)
     report(planned, made, failures, dry_run=dry_run, json=json)
 
 
 @verb(help={"wheels": "wheel files", "dry_run": DRY_RUN, "json": JSON})
 def repair(_: Context, *wheels: str, dry_run: bool = False, json: bool = False) -> None:
     """Make wheels portable with auditwheel, into wheels/, and say what stands against a better platform tag."""
-    from workbench.site import Site
+    from workbench.paths import Paths
+    from workbench.settings import read_settings
     from workbench.verbs.repair import repair_wheels, report
 
-    repaired = repair_wheels([Path(wheel) for wheel in wheels], Site.here(), dry_run=dry_run)
+    paths = Paths.here()
+    settings = read_settings(paths)
+    repaired = repair_wheels([Path(wheel) for wheel in wheels], paths, settings, dry_run=dry_run)
     report(repaired, dry_run=dry_run, json=json)
 
 
@@ -192,11 +205,11 @@ def repair(_: Context, *wheels: str, dry_run: bool = False, json: bool = False) 
 def verify(_: Context, *wheels: str, gpu: str = "", json: bool = False) -> None:
     """Check wheels: archive, RECORD, metadata, tags, RPATHs, GPU code, modules, twine's rules, the smoke test."""
     from workbench.make.verification import verify_wheels
+    from workbench.paths import Paths
     from workbench.plan.target import parse_gpu
-    from workbench.site import Site
     from workbench.verbs.verify import report
 
-    report(verify_wheels([Path(wheel) for wheel in wheels], Site.here(), gpu=parse_gpu(gpu)), json=json)
+    report(verify_wheels([Path(wheel) for wheel in wheels], Paths.here(), gpu=parse_gpu(gpu)), json=json)
 
 
 @verb(help={"wheels": "paths or URLs of wheels, anybody's", "json": JSON})
@@ -223,11 +236,11 @@ def toolchain(
     _: Context, compute: str, arch: str = "", libraries: str = "", check: bool = False, json: bool = False
 ) -> None:
     """Lay out a CUDA toolkit from NVIDIA's wheels on the package index, pinned by hash, in the shared cache."""
-    from workbench.site import Site
+    from workbench.paths import Paths
     from workbench.verbs.toolchain import report, toolchain
 
     chosen = libraries.split(",") if libraries else []
-    report(toolchain(compute, Site.here(), arch=arch, libraries=chosen, check=check), json=json)
+    report(toolchain(compute, Paths.here(), arch=arch, libraries=chosen, check=check), json=json)
 
 
 @verb(
@@ -256,9 +269,12 @@ def image(
     json: bool = False,
 ) -> None:
     """Make a container image to build wheels in (image build), from nothing but Debian's packages."""
-    from workbench.site import Site
+    from workbench.paths import Paths
+    from workbench.settings import read_settings
     from workbench.verbs.image import Request, make, report
 
+    paths = Paths.here()
+    settings = read_settings(paths)
     request = Request(
         arch=arch,
         suite=suite,
@@ -267,7 +283,7 @@ def image(
         libraries=tuple(libraries.split(",")) if libraries else (),
         mirror=mirror or None,
     )
-    report(make(action, request, Site.here(), refresh=refresh), request, json=json)
+    report(make(action, request, paths, settings, refresh=refresh), request, json=json)
 
 
 # ---------------------------------------------------------------- publishing
@@ -294,16 +310,18 @@ def upload(
     json: bool = False,
 ) -> None:
     """Verify wheels and publish them: files, registry, index, in this order."""
+    from workbench.paths import Paths
     from workbench.publish.upload import upload_wheels
-    from workbench.site import Site
+    from workbench.settings import read_settings
     from workbench.verbs.change import committing
     from workbench.verbs.upload import report
 
-    site = Site.here()
+    site = Paths.here()
+    settings = read_settings(site)
     with committing(site, wanted=commit and not dry_run):
         paths = [Path(wheel) for wheel in wheels]
-        published = upload_wheels(paths, site, dry_run=dry_run, may_shrink=allow_shrink, deep=deep)
-        report(published, site, json=json)
+        published = upload_wheels(paths, site, settings, dry_run=dry_run, may_shrink=allow_shrink, deep=deep)
+        report(published, settings, json=json)
 
 
 @verb(
@@ -340,9 +358,10 @@ def release(
 ) -> None:
     """Build, repair, verify, publish, then install from the index by pip and uv: the main job, in one word."""
     from workbench.make.request import Request
+    from workbench.paths import Paths
     from workbench.pipeline.release import Released, release, todo
     from workbench.plan.target import Axes
-    from workbench.site import Site
+    from workbench.settings import read_settings
     from workbench.verbs.change import committing
     from workbench.verbs.release import report
 
@@ -355,11 +374,12 @@ def release(
         suffix=version_suffix,
         jobs=max_jobs or None,
     )
-    site = Site.here()
-    work = todo(request, site, skip_build=skip_build)
-    with committing(site, wanted=commit and not dry_run):
-        released = Released() if dry_run else release(work, site, skip_build=skip_build)
-    report(work, released, site, dry_run=dry_run, json=json)
+    paths = Paths.here()
+    settings = read_settings(paths)
+    work = todo(request, paths, settings, skip_build=skip_build)
+    with committing(paths, wanted=commit and not dry_run):
+        released = Released() if dry_run else release(work, paths, settings, skip_build=skip_build)
+    report(work, released, settings, dry_run=dry_run, json=json)
 
 
 @verb(
@@ -376,12 +396,14 @@ def remove(
     _: Context, *wheels: str, after: int = 7, commit: bool = False, dry_run: bool = False, json: bool = False
 ) -> None:
     """Take wheels out of the registry and the index, then out of the store."""
-    from workbench.site import Site
+    from workbench.paths import Paths
+    from workbench.settings import read_settings
     from workbench.verbs.change import committing, remove, report
 
-    site = Site.here()
-    with committing(site, wanted=commit and not dry_run):
-        report(remove(wheels, site, after_days=after, dry_run=dry_run), json=json)
+    paths = Paths.here()
+    settings = read_settings(paths)
+    with committing(paths, wanted=commit and not dry_run):
+        report(remove(wheels, paths, settings, after_days=after, dry_run=dry_run), json=json)
 
 
 @verb(
@@ -403,23 +425,27 @@ def yank(
     json: bool = False,
 ) -> None:
     """Yank wheels (PEP 592): installers pass them by unless they are pinned exactly."""
-    from workbench.site import Site
+    from workbench.paths import Paths
+    from workbench.settings import read_settings
     from workbench.verbs.change import committing, report, yank
 
-    site = Site.here()
-    with committing(site, wanted=commit and not dry_run):
-        report(yank(wheels, site, reason=reason, dry_run=dry_run), json=json)
+    paths = Paths.here()
+    settings = read_settings(paths)
+    with committing(paths, wanted=commit and not dry_run):
+        report(yank(wheels, paths, settings, reason=reason, dry_run=dry_run), json=json)
 
 
 @verb(help={"wheels": PUBLISHED, "commit": COMMIT, "dry_run": DRY_RUN, "json": JSON}, uses_store=True)
 def unyank(_: Context, *wheels: str, commit: bool = False, dry_run: bool = False, json: bool = False) -> None:
     """Take yanks back."""
-    from workbench.site import Site
+    from workbench.paths import Paths
+    from workbench.settings import read_settings
     from workbench.verbs.change import committing, report, unyank
 
-    site = Site.here()
-    with committing(site, wanted=commit and not dry_run):
-        report(unyank(wheels, site, dry_run=dry_run), json=json)
+    paths = Paths.here()
+    settings = read_settings(paths)
+    with committing(paths, wanted=commit and not dry_run):
+        report(unyank(wheels, paths, settings, dry_run=dry_run), json=json)
 
 
 @verb(
@@ -435,12 +461,14 @@ def import_registry(
     _: Context, file: str, commit: bool = False, dry_run: bool = False, json: bool = False
 ) -> None:
     """Read a registry of the older form into ours, and say what was mended or refused."""
-    from workbench.site import Site
+    from workbench.paths import Paths
+    from workbench.settings import read_settings
     from workbench.verbs.change import committing, expect_wheels, import_registry, report_import
 
-    site = Site.here()
-    with committing(site, wanted=commit and not dry_run):
-        done = import_registry(Path(file), site, dry_run=dry_run)
+    paths = Paths.here()
+    settings = read_settings(paths)
+    with committing(paths, wanted=commit and not dry_run):
+        done = import_registry(Path(file), paths, settings, dry_run=dry_run)
         report_import(done, json=json)
         expect_wheels(done)
 
@@ -451,10 +479,13 @@ def import_registry(
 @verb(help={"limit": "how many to show", "json": JSON}, uses_store=True)
 def history(_: Context, limit: int = 20, json: bool = False) -> None:
     """Show the generations of the store: each publish, yank or removal made one."""
-    from workbench.site import Site
+    from workbench.paths import Paths
+    from workbench.settings import read_settings
     from workbench.verbs.store import generations, report_generations
 
-    report_generations(generations(Site.here(), limit=limit), json=json)
+    paths = Paths.here()
+    settings = read_settings(paths)
+    report_generations(generations(paths, settings, limit=limit), json=json)
 
 
 @verb(
@@ -470,13 +501,15 @@ def rollback(
     _: Context, generation: str, commit: bool = False, dry_run: bool = False, json: bool = False
 ) -> None:
     """Publish what a generation published, no more and no less, in one step; no wheel is deleted."""
-    from workbench.site import Site
+    from workbench.paths import Paths
+    from workbench.settings import read_settings
     from workbench.verbs.change import committing, report
     from workbench.verbs.store import rollback
 
-    site = Site.here()
-    with committing(site, wanted=commit and not dry_run):
-        report(rollback(site, generation, dry_run=dry_run), json=json)
+    paths = Paths.here()
+    settings = read_settings(paths)
+    with committing(paths, wanted=commit and not dry_run):
+        report(rollback(paths, settings, generation, dry_run=dry_run), json=json)
 
 
 @verb(
@@ -493,13 +526,15 @@ def prune(
     _: Context, keep: int = 3, after: int = 7, apply: bool = False, commit: bool = False, json: bool = False
 ) -> None:
     """Remove what newer versions have superseded, never the last wheel for a target."""
-    from workbench.site import Site
+    from workbench.paths import Paths
+    from workbench.settings import read_settings
     from workbench.verbs.change import committing, report
     from workbench.verbs.store import prune
 
-    site = Site.here()
-    with committing(site, wanted=commit and apply):
-        report(prune(site, keep=keep, after_days=after, apply=apply), json=json)
+    paths = Paths.here()
+    settings = read_settings(paths)
+    with committing(paths, wanted=commit and apply):
+        report(prune(paths, settings, keep=keep, after_days=after, apply=apply), json=json)
 
 
 @verb(
@@ -515,13 +550,15 @@ def reconcile(
     _: Context, deep: bool = False, commit: bool = False, dry_run: bool = False, json: bool = False
 ) -> None:
     """Heal whatever state a crash has left: registry, pages and files agree again."""
-    from workbench.site import Site
+    from workbench.paths import Paths
+    from workbench.settings import read_settings
     from workbench.verbs.change import committing
     from workbench.verbs.store import reconcile, report_healed
 
-    site = Site.here()
-    with committing(site, wanted=commit and not dry_run):
-        healed = reconcile(site, deep=deep, dry_run=dry_run)
+    paths = Paths.here()
+    settings = read_settings(paths)
+    with committing(paths, wanted=commit and not dry_run):
+        healed = reconcile(paths, settings, deep=deep, dry_run=dry_run)
     report_healed(healed, json=json)
 
 
@@ -538,31 +575,37 @@ def store_clean(
     _: Context, older: int = 7, apply: bool = False, commit: bool = False, json: bool = False
 ) -> None:
     """Remove unfinished uploads, files never published, and removed wheels whose time has come."""
-    from workbench.site import Site
+    from workbench.paths import Paths
+    from workbench.settings import read_settings
     from workbench.verbs.change import committing, report
     from workbench.verbs.store import clean
 
-    site = Site.here()
-    with committing(site, wanted=commit and apply):
-        report(clean(site, older_days=older, apply=apply), json=json)
+    paths = Paths.here()
+    settings = read_settings(paths)
+    with committing(paths, wanted=commit and apply):
+        report(clean(paths, settings, older_days=older, apply=apply), json=json)
 
 
 @verb(help={"apply": "make it so; without this it is only shown", "json": JSON}, uses_store=True)
 def store_setup(_: Context, apply: bool = False, json: bool = False) -> None:
     """Show or apply what the bucket needs: policy, CORS, lifecycle, no ACLs."""
-    from workbench.site import Site
+    from workbench.paths import Paths
+    from workbench.settings import read_settings
     from workbench.verbs.store import report_settings, setup
 
-    report_settings(setup(Site.here(), apply=apply), json=json)
+    report_settings(setup(read_settings(Paths.here()), apply=apply), json=json)
 
 
 @verb(help={"deep": "read every published file and compare its hash", "json": JSON}, uses_store=True)
 def doctor(_: Context, deep: bool = False, json: bool = False) -> None:
     """Check credentials, bucket, public URL, every published file, and what pip and uv make of it."""
-    from workbench.site import Site
+    from workbench.paths import Paths
+    from workbench.settings import read_settings
     from workbench.verbs.store import examine, report_findings
 
-    report_findings(examine(Site.here(), deep=deep), json=json)
+    paths = Paths.here()
+    settings = read_settings(paths)
+    report_findings(examine(paths, settings, deep=deep), json=json)
 
 
 # ---------------------------------------------------------------- the index
@@ -571,22 +614,28 @@ def doctor(_: Context, deep: bool = False, json: bool = False) -> None:
 @verb(help={"dry_run": DRY_RUN, "json": JSON})
 def index(_: Context, dry_run: bool = False, json: bool = False) -> None:
     """Draw index/ again from packages.json."""
-    from workbench.site import Site
+    from workbench.paths import Paths
+    from workbench.settings import read_settings
     from workbench.verbs.index import redraw, report_drawn, report_outdated, would_redraw
 
+    paths = Paths.here()
+    settings = read_settings(paths)
     if dry_run:
-        report_outdated(would_redraw(Site.here()), json=json)
+        report_outdated(would_redraw(paths, settings), json=json)
     else:
-        report_drawn(redraw(Site.here()), json=json)
+        report_drawn(redraw(paths, settings), json=json)
 
 
 @verb(help={"port": "the port on loopback (0: any free one)"})
 def serve(_: Context, port: int = 8000) -> None:
     """Serve the index on loopback, for a try-out, until Ctrl-C."""
-    from workbench.site import Site
+    from workbench.paths import Paths
+    from workbench.settings import read_settings
     from workbench.verbs.index import serve
 
-    serve(Site.here(), port=port)
+    paths = Paths.here()
+    settings = read_settings(paths)
+    serve(paths, settings, port=port)
 
 
 @verb(
@@ -611,8 +660,8 @@ def test(_: Context, *sessions: str) -> None:
     """Run the checks: nox."""
     from invoke.exceptions import Exit
 
+    from workbench.paths import CHECKOUT
     from workbench.process import attached
-    from workbench.site import CHECKOUT
 
     chosen = [word for session in sessions for word in ("--session", session)]
     status = attached(["nox", "--noxfile", CHECKOUT / "noxfile.py", *chosen])

@@ -26,7 +26,7 @@ from workbench.container.cibw import CUDA_HOME, Build, build_wheel
 from workbench.container.configuration import hand_on, read_pip_options
 from workbench.container.engine import find_engine
 from workbench.container.image import Recipe, build_image
-from workbench.site import CHECKOUT, Site
+from workbench.paths import CHECKOUT, Paths
 from workbench.toolchain import cuda
 from workbench.toolchain.environment import cuda_environment
 
@@ -67,12 +67,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     rounds = range(parser.parse_args().rounds)
-    cache = Site.here().cache
+    cache = Paths.here().cache
     with tempfile.TemporaryDirectory(prefix="containers-") as name:
         scratch = Path(name)
         (scratch / "recipes").mkdir()
         ways: dict[str, Callable[[], float]] = {
-            "cross": lambda: measure(SAMPLE, ARCH, Site(scratch)).wall,
+            "cross": lambda: measure(SAMPLE, ARCH, Paths(scratch)).wall,
             "container, compilers at full speed": lambda: in_container(scratch, cache, emulated=False),
             "container, all emulated": lambda: in_container(scratch, cache, emulated=True),
         }

@@ -22,10 +22,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from workbench.builders.build import build
 from workbench.builders.workplace import Workplace
 from workbench.make.assign import assign
+from workbench.paths import CHECKOUT, Paths
 from workbench.plan.draft import drafts
 from workbench.plan.target import Target, this_arch, this_python
 from workbench.recipe.model import LocalFolder, Recipe, Sdist
-from workbench.site import CHECKOUT, Site
+from workbench.settings import read_settings
 from workbench.toolchain.cuda import lay_out
 
 COMPUTE = "cu130"
@@ -40,18 +41,18 @@ class Measured:
     cpu: float
 
 
-def measure(name: str, arch: str, site: Site) -> Measured:
+def measure(name: str, arch: str, paths: Paths) -> Measured:
     """Build a sample once."""
     recipe = Recipe(
         name=name, version="1.0", description="a sample", source=Sdist(sha256="0" * 64), compute=("cu13*",)
     )
     target = Target(python=this_python(), arch=arch, compute=COMPUTE, gpu=("sm_121",))
     ((draft,), _) = drafts(recipe, (), (target,), source=LocalFolder(path=CHECKOUT / "examples" / name))
-    planned = assign(draft, "host" if arch == this_arch() else "cross", site)
+    planned = assign(draft, "host" if arch == this_arch() else "cross", read_settings(paths))
     start, before = time.monotonic(), os.times()
-    place = Workplace.of(planned, site)
-    with place.opened(site):
-        build(place, site)
+    place = Workplace.of(planned, paths)
+    with place.opened(paths):
+        build(place, paths, read_settings(paths))
     after = os.times()
     cpu = sum(
         getattr(after, field) - getattr(before, field) for field in ("children_user", "children_system")
@@ -65,16 +66,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
     root = Path(tempfile.mkdtemp(prefix="bench-cross-"))
-    site = Site(root)
+    paths = Paths(root)
     try:
         for arch in ("x86_64", "aarch64"):
-            lay_out(COMPUTE, arch, cache=site.cache)
+            lay_out(COMPUTE, arch, cache=paths.cache)
         ratios = []
         print(
             f"{'sample':12} {'host s':>8} {'cross s':>8} {'ratio':>6} {'host CPU':>9} {'cross CPU':>9} {'ratio':>6}"
         )
         for name in ("cuda-kernel", "cuda-cmake"):
-            pairs = [(measure(name, "x86_64", site), measure(name, "aarch64", site)) for _ in range(rounds)]
+            pairs = [(measure(name, "x86_64", paths), measure(name, "aarch64", paths)) for _ in range(rounds)]
             wall = [min(each.wall for each in side) for side in zip(*pairs, strict=True)]
             cpu = [min(each.cpu for each in side) for side in zip(*pairs, strict=True)]
             ratios.append(cpu[1] / cpu[0])

@@ -28,8 +28,9 @@ from workbench.errors import WorkbenchError
 from workbench.make.build import build_wheel
 from workbench.make.request import Request, plans
 from workbench.make.verification import verify_wheels
+from workbench.paths import Paths
 from workbench.plan.target import Axes
-from workbench.site import Site
+from workbench.settings import read_settings
 from workbench.verify.report import findings_text
 
 if TYPE_CHECKING:
@@ -121,13 +122,13 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--source-dir", type=Path, help="where the recipe's own source cannot be reached")
     asked = parser.parse_args()
-    site = Site.here()
+    paths = Paths.here()
     failed = False
     wanted: list[Plan] = []
     for word in asked.names:
         name, _, variant = word.partition(":")
         axes = Axes(arch=asked.arch, compute=COMPUTE, torch=asked.torch, gpu=asked.gpu, variant=variant)
-        found = plans(Request(name=name, axes=axes, source_dir=asked.source_dir), site)
+        found = plans(Request(name=name, axes=axes, source_dir=asked.source_dir), paths, read_settings(paths))
         planned, left_out = found.plans, found.left_out
         wanted += planned
         for out in left_out:
@@ -136,14 +137,14 @@ def main() -> None:
     for plan in wanted:
         try:
             with Meter() as meter:
-                repaired = build_wheel(plan, site, jobs=asked.jobs)
+                repaired = build_wheel(plan, paths, read_settings(paths), jobs=asked.jobs)
         except WorkbenchError as error:
             print(f"{plan.title}: {error}", flush=True)
             failed = True
             continue
-        (report,) = verify_wheels([repaired.path], site)
+        (report,) = verify_wheels([repaired.path], paths)
         if report.passed:
-            Workplace.of(plan, site).clear()
+            Workplace.of(plan, paths).clear()
         print(row(f"{plan.title}, {plan.builder}", meter, repaired, report), flush=True)
         print(findings_text(report), end="", flush=True)
         failed = failed or not report.passed

@@ -49,7 +49,7 @@ DRAW = """
 import sys
 from pathlib import Path
 from workbench.index.folder import write
-from workbench.site import IndexSettings, Settings
+from workbench.settings import IndexSettings, Settings
 registry, root, people = sys.argv[1:]
 print(write(Path(registry), Path(root), Settings(index=IndexSettings(people=people == "people"))))
 """

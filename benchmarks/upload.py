@@ -61,10 +61,12 @@ import pickle, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from workbench.publish.transaction import publish
-from workbench.site import Site
+from workbench.paths import Paths
+from workbench.settings import read_settings
 from workbench.store.opening import open_store
-site = Site(Path(sys.argv[2]))
-publish(site, open_store(site), pickle.loads(Path(sys.argv[3]).read_bytes()))
+paths = Paths(Path(sys.argv[2]))
+settings = read_settings(paths)
+publish(paths, settings, open_store(paths, settings), pickle.loads(Path(sys.argv[3]).read_bytes()))
 """
 
 GROW = """
@@ -75,10 +77,12 @@ sys.path.insert(0, sys.argv[1])
 from workbench.publish.pages import draw_pages
 from workbench.publish.registry import current
 from workbench.registry.file import dumps
-from workbench.site import Site
+from workbench.paths import Paths
+from workbench.settings import read_settings
 from workbench.store.opening import open_store
-site = Site(Path(sys.argv[2]))
-store = open_store(site)
+paths = Paths(Path(sys.argv[2]))
+settings = read_settings(paths)
+store = open_store(paths, settings)
 registry = current(store)
 package = registry.packages["a"]
 for project in range(200):
@@ -87,7 +91,7 @@ for project in range(200):
     wheels = [replace(package.wheels[0], filename=each, url=f"files/{name}/{each}") for each in files]
     registry = registry.with_package(name, replace(package, wheels=tuple(wheels)))
 store.replace("packages.json", dumps(registry).encode(), expected=store.read("packages.json").version)
-draw_pages(site, store)
+draw_pages(paths, settings, store)
 """
 
 BOTO3 = """

@@ -42,10 +42,10 @@ print(status.partition("VmHWM:")[2].split()[0])
 VERIFY_MANY = """
 import sys
 from pathlib import Path
-from workbench.site import Site
+from workbench.paths import Paths
 from workbench.verify.engine import Request, verify
 site, jobs, *wheels = sys.argv[1:]
-reports = verify([Request(path=Path(wheel)) for wheel in wheels], Site(Path(site)), jobs=int(jobs))
+reports = verify([Request(path=Path(wheel)) for wheel in wheels], Paths(Path(site)), jobs=int(jobs))
 assert all(report.passed for report in reports)
 """
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from workbench.paths import CHECKOUT, Paths
 from workbench.process import environment
-from workbench.site import CHECKOUT, Site
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,13 +50,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     """Return an empty site of the test's own."""
     root = tmp_path / "site"
     (root / "recipes").mkdir(parents=True)
     (root / "patches").mkdir()
     monkeypatch.setenv("WORKBENCH_SITE", str(root))
-    return Site(root)
+    return Paths(root)
 
 
 @dataclass(frozen=True)

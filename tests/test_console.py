@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from workbench.console import PLAIN_WIDTH, answer_table, counted, progress, step
+from workbench.paths import CHECKOUT
 from workbench.process import environment, run
-from workbench.site import CHECKOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

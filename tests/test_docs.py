@@ -19,8 +19,8 @@ from nox import registry
 
 import noxfile
 import tasks
+from workbench.paths import CHECKOUT
 from workbench.recipe import Recipe
-from workbench.site import CHECKOUT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,7 @@ import re
 
 import workbench.errors
 from workbench.errors import WorkbenchError, nearest
-from workbench.site import CHECKOUT
+from workbench.paths import CHECKOUT
 
 
 def test_each_kind_has_an_exit_status_of_its_own_and_the_docs_list_them() -> None:

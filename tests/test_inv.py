@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from workbench.paths import CHECKOUT
 from workbench.process import run
-from workbench.site import CHECKOUT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.publish.sites import candidate
+from workbench.paths import CHECKOUT, Paths
 from workbench.process import environment
 from workbench.publish.transaction import publish
-from workbench.site import CHECKOUT
+from workbench.settings import read_settings
 from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workbench.site import Site
+    from workbench.paths import Paths
+
 
 RECIPE = """\
 from __future__ import annotations
@@ -45,10 +47,10 @@ def nox(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("wrong", ["registry", "site"])
-def test_a_site_that_cannot_be_read_is_verifys_error_and_no_other_sessions(site: Site, wrong: str) -> None:
-    site.registry.write_text("{")
+def test_a_site_that_cannot_be_read_is_verifys_error_and_no_other_sessions(paths: Paths, wrong: str) -> None:
+    paths.registry.write_text("{")
     env = {} if wrong == "registry" else {"WORKBENCH_SITE": "/nowhere"}
-    why = f"{site.registry}: not JSON" if wrong == "registry" else "WORKBENCH_SITE=/nowhere: no such folder"
+    why = f"{paths.registry}: not JSON" if wrong == "registry" else "WORKBENCH_SITE=/nowhere: no such folder"
     verified = nox("--session", "verify", **env)
     assert verified.returncode == 1
     assert why in verified.stderr
@@ -56,9 +58,9 @@ def test_a_site_that_cannot_be_read_is_verifys_error_and_no_other_sessions(site:
     assert nox("--list", **env).returncode == 0
 
 
-def test_a_package_that_fails_its_smoke_test_is_told_of(site: Site, tmp_path: Path) -> None:
-    (site.recipes / "demo.py").write_text(RECIPE.format(commit="0" * 40))
-    publish(site, FolderStore(site.root), [candidate(tmp_path)])
+def test_a_package_that_fails_its_smoke_test_is_told_of(paths: Paths, tmp_path: Path) -> None:
+    (paths.recipes / "demo.py").write_text(RECIPE.format(commit="0" * 40))
+    publish(paths, read_settings(paths), FolderStore(paths.root), [candidate(tmp_path)])
     verified = nox("--session", "verify")
     assert verified.returncode == 1
     assert "demo-1.0-py3-none-any.whl is published, but does not install" in verified.stderr
@@ -66,14 +68,14 @@ def test_a_package_that_fails_its_smoke_test_is_told_of(site: Site, tmp_path: Pa
     assert "noxfile.py" not in verified.stderr, "the only traceback is the smoke test's own"
 
 
-def test_with_nothing_published_there_is_nothing_to_check_and_that_is_said(site: Site) -> None:
-    assert not site.registry.exists()
+def test_with_nothing_published_there_is_nothing_to_check_and_that_is_said(paths: Paths) -> None:
+    assert not paths.registry.exists()
     verified = nox("--session", "verify")
     assert verified.returncode == 0, verified.stderr
     assert "nothing is published, so there is nothing to check" in verified.stderr
 
 
-def test_wheels_that_this_machine_cannot_check_are_named(site: Site, tmp_path: Path) -> None:
+def test_wheels_that_this_machine_cannot_check_are_named(paths: Paths, tmp_path: Path) -> None:
     """Alone they are a failure: a check that looked at nothing has passed nothing."""
     tags = (
         "cp311-cp311-macosx_11_0_arm64",
@@ -81,13 +83,13 @@ def test_wheels_that_this_machine_cannot_check_are_named(site: Site, tmp_path: P
         "py3-none-manylinux_2_99_x86_64",
     )
     others = [candidate(tmp_path, tag=tag) for tag in tags]
-    publish(site, FolderStore(site.root), others)
+    publish(paths, read_settings(paths), FolderStore(paths.root), others)
     verified = nox("--session", "verify")
     assert verified.returncode == 1
     for each in others:
         assert each.wheel.filename in verified.stderr
     assert "nothing was checked" in verified.stderr
-    publish(site, FolderStore(site.root), [candidate(tmp_path)])
+    publish(paths, read_settings(paths), FolderStore(paths.root), [candidate(tmp_path)])
     verified = nox("--session", "verify")
     assert verified.returncode == 0, verified.stderr
     assert "uv installs it: its modules import" in verified.stderr

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import invoke
+from workbench.paths import CHECKOUT
 from workbench.process import environment
-from workbench.site import CHECKOUT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -31,7 +31,7 @@ from invoke.tasks import Task
 from workbench import console
 from workbench.errors import UsageError, WorkbenchError, nearest
 from workbench.process import Ended, ended_by_signals
-from workbench.site import VARIABLES
+from workbench.settings import VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -14,7 +14,7 @@ from workbench.index.draw import draw
 from workbench.registry.file import dumps, loads, projects
 from workbench.registry.importing import accepted
 from workbench.registry.model import Package, PublishedWheel, Registry, Removal, Unavailable
-from workbench.site import IndexSettings, Settings
+from workbench.settings import IndexSettings, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

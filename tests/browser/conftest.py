@@ -15,10 +15,11 @@ from tests.index.stores import listed, registry_of
 from workbench.evidence.facts import BuildFacts, PatchApplied
 from workbench.index.folder import write
 from workbench.index.serve import Server
+from workbench.paths import CHECKOUT
 from workbench.process import find_program
 from workbench.registry.file import dumps
 from workbench.registry.model import Package, PublishedWheel, Registry, Unavailable
-from workbench.site import CHECKOUT, IndexSettings, Settings
+from workbench.settings import IndexSettings, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 
 from workbench.builders.build import build
 from workbench.builders.workplace import Workplace
+from workbench.settings import read_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from workbench.paths import Paths
     from workbench.plan.plan import Plan
-    from workbench.site import Site
 
 
-def built(plan: Plan, site: Site, *, jobs: int | None = None) -> Path:
+def built(plan: Plan, paths: Paths, *, jobs: int | None = None) -> Path:
     """Build a plan in its workplace, and return the raw wheel there."""
-    place = Workplace.of(plan, site)
-    with place.opened(site):
-        return build(place, site, jobs=jobs)
+    place = Workplace.of(plan, paths)
+    with place.opened(paths):
+        return build(place, paths, read_settings(paths), jobs=jobs)

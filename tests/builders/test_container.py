@@ -13,10 +13,11 @@ from tests.builders.test_host import CUDA, environment, plan_of
 from workbench.builders import container
 from workbench.container.cibw import CUDA_HOME, Build
 from workbench.container.engine import Cuda, Engine
-from workbench.site import Site
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from workbench.paths import Paths
 
 RECIPES = {"CMAKE_ARGS": "-DMINE=1", "PATH": "/mine/bin", "MAX_JOBS": "7", "FORCE_CUDA": "1"}
 
@@ -33,14 +34,13 @@ def toolkit(tmp_path: Path) -> Path:
 
 
 def test_a_recipe_adds_to_the_tools_whoever_builds(
-    site: Site, tmp_path: Path, toolkit: Path, monkeypatch: pytest.MonkeyPatch
+    paths: Paths, tmp_path: Path, toolkit: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its flags do not take the place of the GPUs, nor its programs that of nvcc."""
-    (site.root / "workbench.yaml").write_text(f"cuda: {{cu130: {toolkit}}}\n")
-    site = Site(site.root)
+    (paths.root / "workbench.yaml").write_text(f"cuda: {{cu130: {toolkit}}}\n")
     monkeypatch.setattr(test_host, "RECIPE", dataclasses.replace(test_host.RECIPE, environment={**RECIPES}))
     plan = plan_of(tmp_path, CUDA)
-    here = environment(built(plan, site, jobs=3))
+    here = environment(built(plan, paths, jobs=3))
 
     builds: list[Build] = []
 
@@ -54,7 +54,7 @@ def test_a_recipe_adds_to_the_tools_whoever_builds(
     monkeypatch.setattr(container, "cuda_in", lambda *_: Cuda(version="13.0", gpus=(121,)))
     monkeypatch.setattr(container, "build_wheel", keep)
     monkeypatch.setattr("workbench.builders.build._check", lambda *_: None)
-    built(dataclasses.replace(plan, builder="container", image="mine"), site, jobs=3)
+    built(dataclasses.replace(plan, builder="container", image="mine"), paths, jobs=3)
     (build,) = builds
 
     there = dict(build.environment)

@@ -14,10 +14,10 @@ from tests.builders.raw import built
 from tests.plans import planned
 from workbench.environment import Environment
 from workbench.errors import BuildFailed, ToolchainError
+from workbench.paths import CHECKOUT, Paths
 from workbench.plan.target import Target, this_python
 from workbench.process import run
 from workbench.recipe.model import LocalFolder, Recipe, Sdist
-from workbench.site import CHECKOUT, Site
 from workbench.toolchain.compilers import cross_gcc
 from workbench.toolchain.cross import prepare
 from workbench.toolchain.emulated import emulated_python
@@ -137,9 +137,9 @@ def machines(wheel: Path, into: Path) -> set[str]:
     "files", [SETUPTOOLS, MESON, CMAKE], ids=["setuptools", "meson-python", "scikit-build-core"]
 )
 def test_each_build_system_makes_a_wheel_for_aarch64(
-    files: dict[str, str], site: Site, tmp_path: Path
+    files: dict[str, str], paths: Paths, tmp_path: Path
 ) -> None:
-    wheel = built(plan_of(write(tmp_path / "small", files)), site)
+    wheel = built(plan_of(write(tmp_path / "small", files)), paths)
     tag = f"cp{this_python().replace('.', '')}"
     assert wheel.name == f"small-1.0-{tag}-{tag}-linux_aarch64.whl"
     assert machines(wheel, tmp_path / "unpacked") == {"AArch64"}
@@ -181,7 +181,7 @@ def test_sysconfig_answers_for_the_target(tmp_path: Path) -> None:
     ]
 
 
-def test_a_build_that_runs_this_machines_compiler_is_refused(site: Site, tmp_path: Path) -> None:
+def test_a_build_that_runs_this_machines_compiler_is_refused(paths: Paths, tmp_path: Path) -> None:
     # as do packages whose setup.py names gcc, or fetches what somebody else has built
     setup = (
         "import pathlib, subprocess\nfrom setuptools import setup\n"
@@ -191,22 +191,22 @@ def test_a_build_that_runs_this_machines_compiler_is_refused(site: Site, tmp_pat
     )
     source = write(tmp_path / "small", {**SETUPTOOLS, "setup.py": setup})
     with pytest.raises(BuildFailed, match=r"it made pkg/helper.so, not for aarch64") as caught:
-        built(plan_of(source), site)
+        built(plan_of(source), paths)
     assert "The tree is kept: " in str(caught.value)
 
 
-def test_a_gpu_that_the_toolkit_does_not_know_stops_the_build(site: Site, tmp_path: Path) -> None:
+def test_a_gpu_that_the_toolkit_does_not_know_stops_the_build(paths: Paths, tmp_path: Path) -> None:
     source = write(tmp_path / "small", SETUPTOOLS)
     with pytest.raises(ToolchainError, match=r"cannot compile for sm_107: .* cu134"):
-        built(plan_of(source, arch="x86_64", compute="cu130", gpu=("sm_107",)), site)
+        built(plan_of(source, arch="x86_64", compute="cu130", gpu=("sm_107",)), paths)
 
 
 @pytest.mark.parametrize("arch", ["x86_64", "aarch64"])
 @pytest.mark.parametrize("name", ["cuda-kernel", "cuda-cmake"])
-def test_the_cuda_samples_are_built_here_for_both(name: str, arch: str, site: Site, tmp_path: Path) -> None:
+def test_the_cuda_samples_are_built_here_for_both(name: str, arch: str, paths: Paths, tmp_path: Path) -> None:
     source = tmp_path / name
     shutil.copytree(CHECKOUT / "examples" / name, source)
-    wheel = built(plan_of(source, arch=arch, compute="cu130", gpu=("sm_121",)), site)
+    wheel = built(plan_of(source, arch=arch, compute="cu130", gpu=("sm_121",)), paths)
     assert wheel.name.endswith(f"-linux_{arch}.whl")
     unpacked = tmp_path / "unpacked"
     assert machines(wheel, unpacked) == {
@@ -231,14 +231,14 @@ def test_the_cuda_samples_are_built_here_for_both(name: str, arch: str, site: Si
 
 
 @pytest.mark.needs("apt-get", "dpkg-deb")
-def test_a_wheel_that_may_need_no_new_glibc_gets_an_older_compiler(site: Site, tmp_path: Path) -> None:
+def test_a_wheel_that_may_need_no_new_glibc_gets_an_older_compiler(paths: Paths, tmp_path: Path) -> None:
     # both are newer in newer libraries: hypotf since glibc 2.35, pthread_create since 2.34
     setup = SETUPTOOLS["setup.py"].replace('["small.c"]', '["small.c"], libraries=["m", "pthread"]')
     source = write(tmp_path / "small", {**SETUPTOOLS, "setup.py": setup})
     code = (source / "small.c").read_text()
     use = "#include <math.h>\n#include <pthread.h>\nvoid *used[] = {hypotf, pthread_create};\n"
     (source / "small.c").write_text(use + code)
-    wheel = built(replace(plan_of(source), glibc="2.31"), site)
+    wheel = built(replace(plan_of(source), glibc="2.31"), paths)
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "unpacked")
     (library,) = (tmp_path / "unpacked").glob("small*.so")
@@ -247,11 +247,11 @@ def test_a_wheel_that_may_need_no_new_glibc_gets_an_older_compiler(site: Site, t
 
 
 @pytest.mark.needs("qemu-aarch64-static")
-def test_what_is_cross_built_runs_on_the_target(site: Site, tmp_path: Path) -> None:
-    python = emulated_python(this_python(), "aarch64", cache=site.cache)
-    small = built(plan_of(write(tmp_path / "small", SETUPTOOLS)), site)
+def test_what_is_cross_built_runs_on_the_target(paths: Paths, tmp_path: Path) -> None:
+    python = emulated_python(this_python(), "aarch64", cache=paths.cache)
+    small = built(plan_of(write(tmp_path / "small", SETUPTOOLS)), paths)
     sample = shutil.copytree(CHECKOUT / "examples" / "cuda-kernel", tmp_path / "cuda-kernel")
-    kernel = built(plan_of(sample, compute="cu130", gpu=("sm_121",)), site)
+    kernel = built(plan_of(sample, compute="cu130", gpu=("sm_121",)), paths)
     packages = tmp_path / "packages"
     python.install([small, kernel], packages)
     code = (

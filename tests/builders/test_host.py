@@ -18,8 +18,8 @@ from workbench.toolchain.cuda import lay_out
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from workbench.paths import Paths
     from workbench.plan.plan import Plan
-    from workbench.site import Site
 
 PROJECT = """\
 [build-system]
@@ -96,42 +96,42 @@ LEAKS = (
 
 
 def test_what_a_shell_tells_compilers_decides_no_wheel(
-    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is not in the build key; what the recipe says is, and holds."""
     for name in LEAKS:
         monkeypatch.setenv(name, "leak")
     monkeypatch.setenv("HTTPS_PROXY_OF_MINE", "kept")
-    told = environment(built(plan_of(tmp_path), site))
+    told = environment(built(plan_of(tmp_path), paths))
     assert told["CFLAGS"] == "-DRECIPE"
     assert told["HTTPS_PROXY_OF_MINE"] == "kept"
     assert [name for name in LEAKS if told.get(name) == "leak"] == []
 
 
 def test_versions_are_compared_and_not_how_they_are_written(
-    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(f"{__name__}.RECIPE", dataclasses.replace(RECIPE, version="v1.00"))
-    assert built(plan_of(tmp_path), site).name == "told-1.0-py3-none-any.whl"
+    assert built(plan_of(tmp_path), paths).name == "told-1.0-py3-none-any.whl"
 
 
-def failure(wanted: Plan, site: Site) -> WorkbenchError:
+def failure(wanted: Plan, paths: Paths) -> WorkbenchError:
     with pytest.raises(WorkbenchError) as caught:
-        built(wanted, site)
+        built(wanted, paths)
     return caught.value
 
 
-def test_a_full_disk_is_not_the_packages_fault(site: Site, tmp_path: Path) -> None:
-    error = failure(plan_of(tmp_path, before='open("/dev/full", "w", buffering=1).write("x\\n")'), site)
+def test_a_full_disk_is_not_the_packages_fault(paths: Paths, tmp_path: Path) -> None:
+    error = failure(plan_of(tmp_path, before='open("/dev/full", "w", buffering=1).write("x\\n")'), paths)
     assert type(error) is WorkbenchError
     assert str(error).startswith("the disk is full: OSError: [Errno 28] No space left on device")
 
 
-def test_a_project_that_is_not_utf_8_is_the_packages_fault(site: Site, tmp_path: Path) -> None:
+def test_a_project_that_is_not_utf_8_is_the_packages_fault(paths: Paths, tmp_path: Path) -> None:
     wanted = plan_of(tmp_path)
     project = tmp_path / "source" / "pyproject.toml"
     project.write_bytes(b"# \xe9crit en latin-1\n" + project.read_bytes())
-    error = failure(wanted, site)
+    error = failure(wanted, paths)
     assert type(error) is BuildFailed
     assert "its pyproject.toml is not TOML: 'utf-8' codec can't decode" in str(error)
 
@@ -149,10 +149,12 @@ def test_a_project_that_is_not_utf_8_is_the_packages_fault(site: Site, tmp_path:
         ("[[build-system]]\nrequires = []", "build-system in its pyproject.toml is not a table"),
     ],
 )
-def test_a_build_system_of_another_shape_is_named(site: Site, tmp_path: Path, project: str, why: str) -> None:
+def test_a_build_system_of_another_shape_is_named(
+    paths: Paths, tmp_path: Path, project: str, why: str
+) -> None:
     wanted = plan_of(tmp_path)
     (tmp_path / "source" / "pyproject.toml").write_text(project)
-    error = failure(wanted, site)
+    error = failure(wanted, paths)
     assert type(error) is BuildFailed
     assert why in str(error)
 
@@ -170,29 +172,29 @@ def test_a_build_system_of_another_shape_is_named(site: Site, tmp_path: Path, pr
         ),
     ],
 )
-def test_a_backend_that_makes_no_wheel_is_named(site: Site, tmp_path: Path, before: str, why: str) -> None:
-    error = failure(plan_of(tmp_path, before=before), site)
+def test_a_backend_that_makes_no_wheel_is_named(paths: Paths, tmp_path: Path, before: str, why: str) -> None:
+    error = failure(plan_of(tmp_path, before=before), paths)
     assert type(error) is BuildFailed
     assert why in str(error)
 
 
-def test_what_a_backend_asks_for_is_never_an_option(site: Site, tmp_path: Path) -> None:
+def test_what_a_backend_asks_for_is_never_an_option(paths: Paths, tmp_path: Path) -> None:
     wanted = plan_of(tmp_path)
     with (tmp_path / "source" / "backend.py").open("a") as backend:
         backend.write("\ndef get_requires_for_build_wheel(settings=None):\n    return ['--no-index']\n")
-    error = failure(wanted, site)
+    error = failure(wanted, paths)
     assert type(error) is BuildFailed
     assert "get_requires_for_build_wheel of the build backend backend: '--no-index' is not" in str(error)
 
 
-def test_a_daemon_of_the_build_ends_with_it(site: Site, tmp_path: Path) -> None:
+def test_a_daemon_of_the_build_ends_with_it(paths: Paths, tmp_path: Path) -> None:
     daemon = "import subprocess; subprocess.Popen(['sleep', '600'], start_new_session=True)"
-    assert built(plan_of(tmp_path, before=daemon), site).is_file()
+    assert built(plan_of(tmp_path, before=daemon), paths).is_file()
 
 
-def test_a_compiler_that_was_killed_wants_fewer_of_its_kind(site: Site, tmp_path: Path) -> None:
+def test_a_compiler_that_was_killed_wants_fewer_of_its_kind(paths: Paths, tmp_path: Path) -> None:
     said = "g++: fatal error: Killed signal terminated program cc1plus"
-    error = failure(plan_of(tmp_path, before=f'print("{said}"), print("\\n" * 99), sys.exit(1)'), site)
+    error = failure(plan_of(tmp_path, before=f'print("{said}"), print("\\n" * 99), sys.exit(1)'), paths)
     assert type(error) is BuildFailed
     assert "--max-jobs" in str(error)
     assert said in str(error)
@@ -200,36 +202,36 @@ def test_a_compiler_that_was_killed_wants_fewer_of_its_kind(site: Site, tmp_path
 
 @pytest.mark.parametrize("retries", ["0", "1"])  # uv says it otherwise where it has tried again
 def test_an_index_that_does_not_answer_is_not_the_packages_fault(
-    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, retries: str
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, retries: str
 ) -> None:
     monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("UV_HTTP_RETRIES", retries)
     monkeypatch.setenv("UV_NO_CACHE", "1")
-    error = failure(plan_of(tmp_path, requires=("setuptools",)), site)
+    error = failure(plan_of(tmp_path, requires=("setuptools",)), paths)
     assert type(error) is WorkbenchError
     assert "the package index did not give what the build requires" in str(error)
     assert "The tree is kept: " in str(error)
 
 
 def test_a_torch_that_there_is_not_is_not_the_packages_fault(
-    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(f"{__name__}.RECIPE", dataclasses.replace(RECIPE, torch=">=2.9"))
-    error = failure(plan_of(tmp_path, dataclasses.replace(HERE, torch="3.99")), site)
+    error = failure(plan_of(tmp_path, dataclasses.replace(HERE, torch="3.99")), paths)
     assert type(error) is ToolchainError
     assert "the package index has no such torch for this Python and architecture: name another" in str(error)
 
 
 def test_what_fails_with_a_damaged_toolkit_is_not_the_packages_fault(
-    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
-    header = lay_out("cu130", this_arch(), cache=site.cache) / "include" / "cuda_runtime.h"
+    header = lay_out("cu130", this_arch(), cache=paths.cache) / "include" / "cuda_runtime.h"
     wanted = plan_of(tmp_path, CUDA, before="sys.exit(1)")
-    assert type(failure(wanted, site)) is BuildFailed
+    assert type(failure(wanted, paths)) is BuildFailed
     damaged = header.read_bytes().replace(b"cudaError_t", b"cudaError_!")
     header.unlink()  # it is a link to uv's own
     header.write_bytes(damaged)
-    error = failure(wanted, site)
+    error = failure(wanted, paths)
     assert type(error) is ToolchainError
     assert "is damaged: include/cuda_runtime.h has other bytes" in str(error)

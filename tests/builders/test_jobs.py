@@ -17,7 +17,7 @@ from workbench.plan.target import this_arch
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workbench.site import Site
+    from workbench.paths import Paths
 
 
 def test_compilers_for_cuda_are_capped_by_memory_though_a_recipe_says_nothing(
@@ -32,7 +32,7 @@ def test_compilers_for_cuda_are_capped_by_memory_though_a_recipe_says_nothing(
 
 
 @pytest.mark.needs("gcc")
-def test_meson_is_told_how_many(site: Site, tmp_path: Path) -> None:
+def test_meson_is_told_how_many(paths: Paths, tmp_path: Path) -> None:
     here = plan_of(write(tmp_path / "small", MESON, arch=this_arch()), arch=this_arch())
-    built(here, site, jobs=3)
-    assert "ninja -j3" in Workplace.of(here, site).log.read_text()
+    built(here, paths, jobs=3)
+    assert "ninja -j3" in Workplace.of(here, paths).log.read_text()

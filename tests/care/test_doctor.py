@@ -9,27 +9,30 @@ import pytest
 from tests.publish.sites import ONE, TWO, Eventful, begin_deletion, overwrite, registry_of
 from workbench.care.doctor import doctor
 from workbench.publish.changes import remove
+from workbench.settings import read_settings
 
 if TYPE_CHECKING:
     from workbench.care.findings import Finding
-    from workbench.site import Site
+    from workbench.paths import Paths
 
 
-def found(site: Site, store: Eventful, *, deep: bool = False) -> dict[str, Finding]:
+def found(paths: Paths, store: Eventful, *, deep: bool = False) -> dict[str, Finding]:
     """Return what is wrong, by check; there is no public URL, which is said."""
-    findings = {f.check: f for f in doctor(site, store, deep=deep) if f.verdict != "good"}
+    findings = {
+        f.check: f for f in doctor(paths, read_settings(paths), store, deep=deep) if f.verdict != "good"
+    }
     assert findings.pop("public URL").verdict == "untried"
     return findings
 
 
-def test_a_store_in_order_is_that(site: Site, store: Eventful) -> None:
-    remove(site, store, [ONE])
-    assert found(site, store, deep=True) == {}
+def test_a_store_in_order_is_that(paths: Paths, store: Eventful) -> None:
+    remove(paths, read_settings(paths), store, [ONE])
+    assert found(paths, store, deep=True) == {}
 
 
-def test_a_lost_registry_is_told_with_what_it_would_be_made_anew_from(site: Site, store: Eventful) -> None:
+def test_a_lost_registry_is_told_with_what_it_would_be_made_anew_from(paths: Paths, store: Eventful) -> None:
     store.delete("packages.json")
-    told = found(site, store)["registry"]
+    told = found(paths, store)["registry"]
     assert "packages.json is gone" in told.what
     assert (
         told.remedy
@@ -37,33 +40,33 @@ def test_a_lost_registry_is_told_with_what_it_would_be_made_anew_from(site: Site
     )
 
 
-def test_a_registry_of_a_newer_program_is_no_case_for_reconcile(site: Site, store: Eventful) -> None:
-    text = (site.root / "packages.json").read_text()
-    (site.root / "packages.json").write_text(text.replace('"schema": 2', '"schema": 3'))
-    (told,) = doctor(site, store)
+def test_a_registry_of_a_newer_program_is_no_case_for_reconcile(paths: Paths, store: Eventful) -> None:
+    text = (paths.root / "packages.json").read_text()
+    (paths.root / "packages.json").write_text(text.replace('"schema": 2', '"schema": 3'))
+    (told,) = doctor(paths, read_settings(paths), store)
     assert (told.check, told.verdict) == ("registry", "bad")
     assert "reconcile" not in told.remedy
 
 
 @pytest.mark.parametrize("page", ["index/simple/demo/index.html", "index/simple/ghost/index.html"])
-def test_pages_that_are_not_as_drawn_are_named(site: Site, store: Eventful, page: str) -> None:
-    (site.root / page).parent.mkdir(exist_ok=True)
-    (site.root / page).write_text("<html>")
-    told = found(site, store)
+def test_pages_that_are_not_as_drawn_are_named(paths: Paths, store: Eventful, page: str) -> None:
+    (paths.root / page).parent.mkdir(exist_ok=True)
+    (paths.root / page).write_text("<html>")
+    told = found(paths, store)
     assert set(told) == {"pages"}
     assert told["pages"].what == f"{page} is not as it is drawn"
 
 
-def test_a_deletion_that_was_cut_short_is_told(site: Site, store: Eventful) -> None:
-    remove(site, store, [ONE])
+def test_a_deletion_that_was_cut_short_is_told(paths: Paths, store: Eventful) -> None:
+    remove(paths, read_settings(paths), store, [ONE])
     begin_deletion(store, ONE)
-    assert found(site, store)["records"].what == f"{ONE} is being deleted"
+    assert found(paths, store)["records"].what == f"{ONE} is being deleted"
 
 
-def test_many_problems_are_told_as_some_and_a_number(site: Site, store: Eventful) -> None:
+def test_many_problems_are_told_as_some_and_a_number(paths: Paths, store: Eventful) -> None:
     registry = registry_of(store)
     overwrite(store, registry.without_wheel("demo", ONE).without_wheel("demo", TWO))
     for number in range(9):
-        record = site.root / f"records/demo/demo-1.{number}-py3-none-any.whl.json"
-        record.write_bytes((site.root / f"records/demo/{ONE}.json").read_bytes())
-    assert found(site, store)["records"].what.endswith("; and 5 more")
+        record = paths.root / f"records/demo/demo-1.{number}-py3-none-any.whl.json"
+        record.write_bytes((paths.root / f"records/demo/{ONE}.json").read_bytes())
+    assert found(paths, store)["records"].what.endswith("; and 5 more")

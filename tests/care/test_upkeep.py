@@ -26,31 +26,32 @@ from workbench.publish.changes import remove, yank
 from workbench.publish.history import rollback
 from workbench.publish.transaction import publish
 from workbench.registry.file import dumps
+from workbench.settings import read_settings
 from workbench.store.folder import FolderStore
 from workbench.store.layout import log_key, patch_key
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from workbench.paths import Paths
     from workbench.publish.plan import Candidate
-    from workbench.site import Site
 
 LATER = NOW + timedelta(days=8)
 
 
-def test_prune_keeps_the_newest_of_every_target(site: Site, store: Eventful, tmp_path: Path) -> None:
+def test_prune_keeps_the_newest_of_every_target(paths: Paths, store: Eventful, tmp_path: Path) -> None:
     wheels = [
         candidate(tmp_path, "demo", "1.0", tag="cp311-cp311-linux_x86_64"),
         candidate(tmp_path, "demo", "1.0+cu126"),
         candidate(tmp_path, "demo", "1.0+cu130"),
         candidate(tmp_path, "demo", "1.5+cu130"),
     ]
-    publish(site, store, wheels)
-    yank(site, store, [TWO])
-    dry = prune(site, store, keep=1)
+    publish(paths, read_settings(paths), store, wheels)
+    yank(paths, read_settings(paths), store, [TWO])
+    dry = prune(paths, read_settings(paths), store, keep=1)
     assert dry.dry_run
     assert len(filenames(store)) == 6
-    prune(site, store, keep=1, apply=True)
+    prune(paths, read_settings(paths), store, keep=1, apply=True)
     # of the plain ones 2.0 goes, for it is yanked
     assert filenames(store) == [
         "demo-1.0+cu126-py3-none-any.whl",
@@ -59,29 +60,36 @@ def test_prune_keeps_the_newest_of_every_target(site: Site, store: Eventful, tmp
         "demo-1.5+cu130-py3-none-any.whl",
     ]
     with pytest.raises(UsageError, match="never pruned"):
-        prune(site, store, keep=0)
+        prune(paths, read_settings(paths), store, keep=0)
 
 
-def test_prune_tells_variants_apart(site: Site, store: Eventful, tmp_path: Path) -> None:
+def test_prune_tells_variants_apart(paths: Paths, store: Eventful, tmp_path: Path) -> None:
     """Neither a recipe's variant nor a labelled wheel (PEP 825) is an older one of the usual build."""
     usual, variant = (candidate(tmp_path, "kernels", f"1.0+cu130{end}") for end in ("", ".hdim128"))
     build = BuildFacts(source="kernels==1.0", pin="a" * 64, compute="cu130", variant="hdim128")
-    publish(site, store, [usual, replace(variant, wheel=replace(variant.wheel, build=build))])
+    publish(
+        paths,
+        read_settings(paths),
+        store,
+        [usual, replace(variant, wheel=replace(variant.wheel, build=build))],
+    )
     labelled = replace(usual.wheel, filename="kernels-1.0+cu130-py3-none-any-cu130.whl")
-    (site.root / "packages.json").write_text(dumps(registry_of(store).with_wheel("kernels", labelled)))
-    prune(site, store, keep=1, apply=True)
+    (paths.root / "packages.json").write_text(dumps(registry_of(store).with_wheel("kernels", labelled)))
+    prune(paths, read_settings(paths), store, keep=1, apply=True)
     assert filenames(store) == sorted(
         [TWO, *(wheel.filename for wheel in (usual.wheel, labelled, variant.wheel))]
     )
 
 
-def test_prune_leaves_the_last_wheel_of_a_target_whatever_goes_meanwhile(site: Site, store: Eventful) -> None:
+def test_prune_leaves_the_last_wheel_of_a_target_whatever_goes_meanwhile(
+    paths: Paths, store: Eventful
+) -> None:
     def remove_the_newest() -> None:
-        remove(site, FolderStore(site.root), [TWO])
+        remove(paths, read_settings(paths), FolderStore(paths.root), [TWO])
 
     # after the older one was yanked to go, and before it went
     store.before("create", "history/00000003", remove_the_newest)
-    prune(site, store, keep=1, apply=True)
+    prune(paths, read_settings(paths), store, keep=1, apply=True)
     assert [(wheel.filename, wheel.yanked) for _, wheel in registry_of(store).wheels()] == [(ONE, None)]
     assert agreement(store) == []
 
@@ -104,54 +112,62 @@ def with_texts(made: Candidate, *, log: bytes = b"gcc -O2\n") -> Candidate:
 
 
 def test_the_log_of_a_build_goes_with_its_wheel_and_patches_stay(
-    site: Site, store: Eventful, tmp_path: Path
+    paths: Paths, store: Eventful, tmp_path: Path
 ) -> None:
     made = with_texts(candidate(tmp_path, "demo", "9.9"))
-    publish(site, store, [made])
+    publish(paths, read_settings(paths), store, [made])
     log, patch = made.texts
-    assert reconcile(site, store).lines() == ("registry, pages and files agree",)
-    assert clean(site, store, apply=True, now=LATER + timedelta(days=99999)).done == ()
-    assert publish(site, store, [made]).plan.is_done
+    assert reconcile(paths, read_settings(paths), store).lines() == ("registry, pages and files agree",)
+    assert clean(paths, read_settings(paths), store, apply=True, now=LATER + timedelta(days=99999)).done == ()
+    assert publish(paths, read_settings(paths), store, [made]).plan.is_done
     store.delete(patch)
-    assert not publish(site, store, [made]).plan.is_done
+    assert not publish(paths, read_settings(paths), store, [made]).plan.is_done
     assert store.read(patch) is not None
-    (site.root / patch).write_bytes(b"--- a\n+++ c\n")
-    assert reconcile(site, store).problems == ()
-    (problem,) = reconcile(site, store, deep=True).problems
+    (paths.root / patch).write_bytes(b"--- a\n+++ c\n")
+    assert reconcile(paths, read_settings(paths), store).problems == ()
+    (problem,) = reconcile(paths, read_settings(paths), store, deep=True).problems
     assert problem.startswith(f"{patch} has other bytes than its name says")
     store.delete(patch)
-    publish(site, store, [made])
-    assert reconcile(site, store, deep=True).problems == ()
-    remove(site, store, [made.wheel.filename], after_days=0)
+    publish(paths, read_settings(paths), store, [made])
+    assert reconcile(paths, read_settings(paths), store, deep=True).problems == ()
+    remove(paths, read_settings(paths), store, [made.wheel.filename], after_days=0)
     assert store.read(log) is None
     assert (
         store.read(patch) is not None
     )  # others may have been built with it, and a rollback may bring one back
-    assert reconcile(site, store).lines() == ("registry, pages and files agree",)
+    assert reconcile(paths, read_settings(paths), store).lines() == ("registry, pages and files agree",)
 
 
 def test_strays_are_told_of_and_go_only_when_they_are_old(
-    site: Site, store: Eventful, tmp_path: Path
+    paths: Paths, store: Eventful, tmp_path: Path
 ) -> None:
     wheel = candidate(tmp_path, "demo", "9.9")
     store.create(wheel.wheel.url, wheel.path, sha256=wheel.wheel.sha256)
-    (site.root / ".workbench/incoming/half.abc").write_bytes(b"half")
-    healed = reconcile(site, store)
+    (paths.root / ".workbench/incoming/half.abc").write_bytes(b"half")
+    healed = reconcile(paths, read_settings(paths), store)
     assert healed.problems == ()
     assert wheel.wheel.url in healed.notes[0]
-    assert clean(site, store, apply=True).done == ()
+    assert clean(paths, read_settings(paths), store, apply=True).done == ()
     before = registry_of(store)
-    assert len(clean(site, store, apply=True, now=LATER + timedelta(days=99999)).done) == 2
+    assert (
+        len(clean(paths, read_settings(paths), store, apply=True, now=LATER + timedelta(days=99999)).done)
+        == 2
+    )
     assert store.read(wheel.wheel.url) is None
     after = registry_of(store)
     assert (after.packages, after.removed) == (before.packages, before.removed)
-    publish(site, store, [candidate(tmp_path / "other", "demo", "9.9", content=b"another = 1\n")])
+    publish(
+        paths,
+        read_settings(paths),
+        store,
+        [candidate(tmp_path / "other", "demo", "9.9", content=b"another = 1\n")],
+    )
     assert agreement(store) == []
 
 
 @pytest.mark.parametrize("moment", ["delete", "read", "create"])
 def test_an_old_stray_that_is_published_while_it_is_cleaned_up_is_whole_or_not_there(
-    site: Site, store: Eventful, tmp_path: Path, moment: str
+    paths: Paths, store: Eventful, tmp_path: Path, moment: str
 ) -> None:
     wheel = candidate(tmp_path, "demo", "9.9")
     store.create(wheel.wheel.url, wheel.path, sha256=wheel.wheel.sha256)
@@ -159,65 +175,65 @@ def test_an_old_stray_that_is_published_while_it_is_cleaned_up_is_whole_or_not_t
 
     def publish_it() -> None:
         try:
-            publish(site, FolderStore(site.root), [wheel])
+            publish(paths, read_settings(paths), FolderStore(paths.root), [wheel])
         except StoreError as error:
             told.append(str(error))
 
     store.before(
         moment, {"delete": "files/", "read": "packages.json", "create": "history/"}[moment], publish_it
     )
-    clean(site, store, apply=True, now=LATER + timedelta(days=99999))
+    clean(paths, read_settings(paths), store, apply=True, now=LATER + timedelta(days=99999))
     assert dead_links(store) == []
     assert agreement(store) == []
     assert (wheel.path.name in filenames(store)) is not bool(told)
-    publish(site, store, [wheel])
+    publish(paths, read_settings(paths), store, [wheel])
     assert agreement(store) == []
 
 
-def test_what_the_workbench_has_not_written_is_not_cleaned_up(site: Site, store: Eventful) -> None:
-    (site.root / "files/notes.txt").write_text("mine")
-    assert clean(site, store, apply=True, now=LATER + timedelta(days=99999)).done == ()
-    assert (site.root / "files/notes.txt").read_text() == "mine"
+def test_what_the_workbench_has_not_written_is_not_cleaned_up(paths: Paths, store: Eventful) -> None:
+    (paths.root / "files/notes.txt").write_text("mine")
+    assert clean(paths, read_settings(paths), store, apply=True, now=LATER + timedelta(days=99999)).done == ()
+    assert (paths.root / "files/notes.txt").read_text() == "mine"
 
 
-def test_a_store_that_lost_its_registry_is_not_cleaned_up(site: Site, store: Eventful) -> None:
+def test_a_store_that_lost_its_registry_is_not_cleaned_up(paths: Paths, store: Eventful) -> None:
     store.delete("packages.json")
     with pytest.raises(RegistryError, match="invoke reconcile"):
-        clean(site, store, apply=True, now=LATER + timedelta(days=99999))
+        clean(paths, read_settings(paths), store, apply=True, now=LATER + timedelta(days=99999))
     assert store.read(f"files/demo/{ONE}") is not None
 
 
 def test_a_wheel_that_is_published_again_does_not_link_to_the_log_that_was_deleted(
-    site: Site, store: Eventful, tmp_path: Path
+    paths: Paths, store: Eventful, tmp_path: Path
 ) -> None:
     plain = candidate(tmp_path, "demo", "9.9")
     for again in (plain, with_texts(plain, log=b"gcc -O3\n")):
-        publish(site, store, [with_texts(plain)])
+        publish(paths, read_settings(paths), store, [with_texts(plain)])
         before = registry_of(store).generation
-        remove(site, store, [plain.wheel.filename], after_days=0)
-        publish(site, store, [again])
+        remove(paths, read_settings(paths), store, [plain.wheel.filename], after_days=0)
+        publish(paths, read_settings(paths), store, [again])
         assert dead_links(store) == []
         assert bool(logs(store)) is bool(again.texts)
-        rollback(site, store, before)
+        rollback(paths, read_settings(paths), store, before)
         assert dead_links(store) == []
-        remove(site, store, [plain.wheel.filename], after_days=0)
+        remove(paths, read_settings(paths), store, [plain.wheel.filename], after_days=0)
 
 
 def logs(store: Eventful) -> list[str]:
     return [wheel.build.log for _, wheel in registry_of(store).wheels() if wheel.build and wheel.build.log]
 
 
-def test_what_others_laid_beside_a_wheel_stays_when_it_goes(site: Site, store: Eventful) -> None:
-    signature = site.root / f"files/demo/{ONE}.asc"
+def test_what_others_laid_beside_a_wheel_stays_when_it_goes(paths: Paths, store: Eventful) -> None:
+    signature = paths.root / f"files/demo/{ONE}.asc"
     signature.write_text("mine")
-    remove(site, store, [ONE], after_days=0)
+    remove(paths, read_settings(paths), store, [ONE], after_days=0)
     assert store.read(f"files/demo/{ONE}") is None
     assert signature.read_text() == "mine"
 
 
 @pytest.mark.parametrize("days", [-1, 99_999_999_999])
-def test_days_that_no_calendar_has_are_refused(site: Site, store: Eventful, days: int) -> None:
+def test_days_that_no_calendar_has_are_refused(paths: Paths, store: Eventful, days: int) -> None:
     with pytest.raises(UsageError, match="--after"):
-        remove(site, store, [ONE], after_days=days)
+        remove(paths, read_settings(paths), store, [ONE], after_days=days)
     with pytest.raises(UsageError, match="--older"):
-        clean(site, store, older_days=days)
+        clean(paths, read_settings(paths), store, older_days=days)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from workbench.site import ContainerSettings
+from workbench.settings import ContainerSettings
 from workbench.strict import Mismatch, parse
 
 WRITTEN = """

@@ -7,7 +7,7 @@ import pytest
 from tests.index.hosts import Host, hosted
 from tests.index.stores import Store
 from workbench.registry.model import Registry
-from workbench.site import Settings
+from workbench.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from workbench.site import Settings
+    from workbench.settings import Settings
 
 
 def wheel_bytes(name: str, version: str, *, requires_python: str | None = None) -> tuple[bytes, bytes]:

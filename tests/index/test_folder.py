@@ -13,7 +13,7 @@ from workbench.index.draw import STATE
 from workbench.index.folder import LOCK, outdated, write
 from workbench.registry.file import dumps
 from workbench.registry.model import Package
-from workbench.site import IndexSettings, Settings
+from workbench.settings import IndexSettings, Settings
 
 if TYPE_CHECKING:
     from pathlib import Path

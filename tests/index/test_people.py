@@ -18,7 +18,7 @@ from workbench.index.facts import web
 from workbench.index.page import Page
 from workbench.registry.file import dumps
 from workbench.registry.model import Registry, Unavailable
-from workbench.site import IndexSettings, Settings
+from workbench.settings import IndexSettings, Settings
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 

@@ -15,15 +15,15 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.conftest import invoke
+from workbench.paths import CHECKOUT, Paths
 from workbench.process import environment
 from workbench.simple.media import JSON
-from workbench.site import CHECKOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.index.stores import Store
-    from workbench.site import Site
+    from workbench.paths import Paths
 
 
 SECRETS = (
@@ -183,8 +183,8 @@ def test_another_error_is_a_line(
     assert said == "! a request ended in ZeroDivisionError: division by zero\n"
 
 
-def test_nobody_is_told_the_login_of_the_package_index(site: Site) -> None:
-    (site.root / "index").mkdir()
+def test_nobody_is_told_the_login_of_the_package_index(paths: Paths) -> None:
+    (paths.root / "index").mkdir()
     serving = subprocess.Popen(
         [sys.executable, "-m", "invoke", "--search-root", str(CHECKOUT), "serve", "--port", "0"],
         env=environment({"UV_DEFAULT_INDEX": "mirror=https://me:s3cret@mirror.example/simple/"}),
@@ -204,7 +204,7 @@ def test_nobody_is_told_the_login_of_the_package_index(site: Site) -> None:
     assert err.count("https://mirror.example/simple/") == err.count("~/.netrc") == 1
 
 
-@pytest.mark.usefixtures("site")
+@pytest.mark.usefixtures("paths")
 @pytest.mark.parametrize("port", ["taken", "70000"])
 def test_a_port_that_cannot_be_had_is_named(server: http.client.HTTPConnection, port: str) -> None:
     port = str(server.port) if port == "taken" else port

@@ -15,8 +15,8 @@ from workbench.index.draw import draw
 from workbench.index.page import Gone, Page
 from workbench.registry.file import dumps
 from workbench.registry.model import PublishedWheel, Registry
+from workbench.settings import IndexSettings, Settings
 from workbench.simple.listing import Listing, read_html, read_json
-from workbench.site import IndexSettings, Settings
 
 WHEEL = listed(
     "demo-1.0-py3-none-any.whl",

@@ -15,8 +15,8 @@ from workbench.environment import Environment
 from workbench.errors import IndexFault
 from workbench.index.folder import write
 from workbench.index.target import target_of
+from workbench.settings import IndexSettings, Settings
 from workbench.simple.check import check_index
-from workbench.site import IndexSettings, Settings
 
 if TYPE_CHECKING:
     from pathlib import Path

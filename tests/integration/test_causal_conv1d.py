@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import invoke
+from workbench.paths import CHECKOUT, Paths
 from workbench.registry.file import load
-from workbench.site import CHECKOUT
 
 if TYPE_CHECKING:
-    from workbench.site import Site
+    from workbench.paths import Paths
 
 pytestmark = [
     pytest.mark.needs("aarch64-linux-gnu-g++", "qemu-aarch64-static"),
@@ -21,17 +21,17 @@ pytestmark = [
 
 
 @pytest.mark.parametrize(("arch", "builder"), [("x86_64", "host"), ("aarch64", "cross")])
-def test_it_is_released_for_sm_121(arch: str, builder: str, site: Site) -> None:
-    shutil.copy(CHECKOUT / "recipes" / "causal_conv1d.py", site.recipes)
-    shutil.copytree(CHECKOUT / "patches" / "causal-conv1d", site.patches / "causal-conv1d")
+def test_it_is_released_for_sm_121(arch: str, builder: str, paths: Paths) -> None:
+    shutil.copy(CHECKOUT / "recipes" / "causal_conv1d.py", paths.recipes)
+    shutil.copytree(CHECKOUT / "patches" / "causal-conv1d", paths.patches / "causal-conv1d")
     released = invoke(
         *("release", "causal-conv1d", "--compute", "cu130", "--torch", "2.11", "--python", "3.11"),
         *("--arch", arch, "--builder", builder, "--max-jobs", "1"),
     )
     assert released.status == 0, released.stderr
     assert released.stderr.count("installs it: the smoke test passes") == 2
-    ((_, wheel),) = load(site.registry).wheels()
+    ((_, wheel),) = load(paths.registry).wheels()
     assert wheel.filename == f"causal_conv1d-1.7.0+cu130torch2.11-cp311-cp311-manylinux_2_34_{arch}.whl"
     assert wheel.gpu_architectures == ("sm_121",)
-    channel = site.index / "cu130" / "torch2.11" / "simple" / "causal-conv1d" / "index.html"
+    channel = paths.index / "cu130" / "torch2.11" / "simple" / "causal-conv1d" / "index.html"
     assert wheel.sha256 in channel.read_text()

@@ -14,9 +14,9 @@ import pytest
 from tests.conftest import invoke
 from workbench.container.engine import find_engine
 from workbench.container.image import Recipe, build_image
+from workbench.paths import CHECKOUT, Paths
 from workbench.process import run
 from workbench.registry.file import load
-from workbench.site import CHECKOUT, Site
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,11 +49,11 @@ BUILDERS = {
 @cache
 def image(arch: str, kind: str) -> str:
     recipe = Recipe(arch=arch, kind="build" if kind == "images" else "runtime")
-    return build_image(recipe, find_engine("podman"), cache=Site.here().cache).name
+    return build_image(recipe, find_engine("podman"), cache=Paths.here().cache).name
 
 
 @pytest.fixture
-def sample(request: pytest.FixtureRequest, site: Site, tmp_path: Path) -> str:
+def sample(request: pytest.FixtureRequest, paths: Paths, tmp_path: Path) -> str:
     """Return the name of a sample that has a recipe, from a repository of its own."""
     name: str = request.param
     repository = shutil.copytree(CHECKOUT / "examples" / name, tmp_path / "upstream")
@@ -65,7 +65,7 @@ def sample(request: pytest.FixtureRequest, site: Site, tmp_path: Path) -> str:
     git("init", "--quiet", "--initial-branch=main")
     git("add", ".")
     git("commit", "--quiet", "--message", "one")
-    (site.recipes / f"{name.replace('-', '_')}.py").write_text(
+    (paths.recipes / f"{name.replace('-', '_')}.py").write_text(
         RECIPE.format(name=name, url=repository, commit=git("rev-parse", "HEAD"))
     )
     chosen = {
@@ -73,12 +73,12 @@ def sample(request: pytest.FixtureRequest, site: Site, tmp_path: Path) -> str:
         for kind in ("images", "runtime_images")
     }
     settings = {"container": {"engine": "podman", **chosen}}
-    (site.root / "workbench.yaml").write_text(json.dumps(settings))  # JSON is YAML
+    (paths.root / "workbench.yaml").write_text(json.dumps(settings))  # JSON is YAML
     return name
 
 
 @pytest.mark.parametrize("sample", ["cuda-kernel", "cuda-cmake"], indirect=True)
-def test_four_builders_fill_one_index(sample: str, site: Site) -> None:
+def test_four_builders_fill_one_index(sample: str, paths: Paths) -> None:
     for builder, (arch, suffix) in BUILDERS.items():
         released = invoke(
             *("release", sample, "--compute", "cu130", "--arch", arch, "--python", "3.11"),
@@ -88,7 +88,7 @@ def test_four_builders_fill_one_index(sample: str, site: Site) -> None:
         assert released.status == 0, f"{builder}: {released.stderr}"
         assert released.stderr.count("installs it: the smoke test passes") == 2, builder
 
-    published = [wheel for _, wheel in load(site.registry).wheels()]
+    published = [wheel for _, wheel in load(paths.registry).wheels()]
     assert len(published) == len(BUILDERS)
     assert sorted(wheel.build.builder for wheel in published if wheel.build) == [
         "container", "container", "cross", "host",
@@ -96,7 +96,7 @@ def test_four_builders_fill_one_index(sample: str, site: Site) -> None:
     for wheel in published:
         assert wheel.build is not None
         assert wheel.gpu_architectures == ("sm_121",)
-        shown = run([sys.executable, "-m", "auditwheel", "show", "--json", site.root / wheel.url]).output
+        shown = run([sys.executable, "-m", "auditwheel", "show", "--json", paths.root / wheel.url]).output
         facts = json.loads(shown[shown.index("{") :])
         # auditwheel agrees with the wheel's name, and found nothing that it would have to bring along
         assert wheel.filename.endswith(f"{facts['overall_tag'].split('.')[0]}.whl")

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import invoke
+from workbench.paths import CHECKOUT, Paths
 from workbench.plan.target import this_python
-from workbench.site import CHECKOUT
 
 if TYPE_CHECKING:
-    from workbench.site import Site
+    from workbench.paths import Paths
 
 pytestmark = pytest.mark.needs("aarch64-linux-gnu-g++", "qemu-aarch64-static")
 
@@ -31,14 +31,14 @@ pytestmark = pytest.mark.needs("aarch64-linux-gnu-g++", "qemu-aarch64-static")
         ("xatlas", "aarch64", "cross"),
     ],
 )
-def test_a_recipe_gives_a_wheel_that_verifies(name: str, arch: str, builder: str, site: Site) -> None:
-    shutil.copy(CHECKOUT / "recipes" / f"{name}.py", site.recipes)
+def test_a_recipe_gives_a_wheel_that_verifies(name: str, arch: str, builder: str, paths: Paths) -> None:
+    shutil.copy(CHECKOUT / "recipes" / f"{name}.py", paths.recipes)
     series = CHECKOUT / "patches" / name
     if series.is_dir():
-        shutil.copytree(series, site.patches / name)
+        shutil.copytree(series, paths.patches / name)
     built = invoke("build", name, "--arch", arch, "--builder", builder)
     assert built.status == 0, built.stderr
-    (wheel,) = site.wheels.glob("*.whl")
+    (wheel,) = paths.wheels.glob("*.whl")
     assert wheel.name.endswith(f"{arch}.whl")
     assert f"cp{this_python().replace('.', '')}-" in wheel.name
     verified = invoke("verify", wheel, "--json")

@@ -12,10 +12,10 @@ import pytest
 from workbench.patches.apply import apply_series
 from workbench.patches.header import Header, parse_header
 from workbench.patches.series import read_series
+from workbench.paths import CHECKOUT, Paths
 from workbench.process import run
 from workbench.recipe.load import load
 from workbench.recipe.model import Sdist
-from workbench.site import CHECKOUT, Site
 from workbench.source.archive import unpack
 from workbench.source.sdist import fetch_sdist
 
@@ -48,7 +48,7 @@ def shell(session: str, folder: Path, *, change: str = "") -> None:
         "EDITOR": str(editor),
         "HEADER": str(folder / "header"),
         "CHANGE": change,
-        "XDG_CACHE_HOME": str(Site(folder).cache.parent),
+        "XDG_CACHE_HOME": str(Paths(folder).cache.parent),
         "QUILTRC": "-",
     }
     run(["bash", "-euc", session], cwd=folder, env=env)
@@ -67,7 +67,7 @@ def source(tmp_path: Path) -> Path:
     recipe = load(CHECKOUT / "recipes", "annoy")
     assert isinstance(recipe.source, Sdist)
     unpack(
-        fetch_sdist("annoy", recipe.version, recipe.source.sha256, Site(CHECKOUT).cache), tmp_path / "source"
+        fetch_sdist("annoy", recipe.version, recipe.source.sha256, Paths(CHECKOUT).cache), tmp_path / "source"
     )
     return tmp_path / "source"
 

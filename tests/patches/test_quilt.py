@@ -10,10 +10,10 @@ import pytest
 from workbench.errors import CommandFailed, PatchError
 from workbench.patches.apply import apply_series
 from workbench.patches.series import read_series
+from workbench.paths import CHECKOUT, Paths
 from workbench.process import run
 from workbench.recipe.load import load
 from workbench.recipe.model import Sdist
-from workbench.site import CHECKOUT, Site
 from workbench.source.archive import unpack
 from workbench.source.sdist import fetch_sdist
 
@@ -197,13 +197,13 @@ def test_what_quilt_would_have_shifted_or_fuzzed_is_refused(
 
 @pytest.mark.parametrize("name", ["hnswlib", "annoy", "causal-conv1d", "torch-scatter"])
 def test_the_series_of_the_shipped_recipes(name: str, tmp_path: Path) -> None:
-    site = Site(CHECKOUT)
-    recipe = load(site.recipes, name)
+    paths = Paths(CHECKOUT)
+    recipe = load(paths.recipes, name)
     assert isinstance(recipe.source, Sdist)
     source = tmp_path / "source"
-    unpack(fetch_sdist(name, recipe.version, recipe.source.sha256, site.cache), source)
+    unpack(fetch_sdist(name, recipe.version, recipe.source.sha256, paths.cache), source)
 
-    ours, theirs = both_ways(site.patches / recipe.patches, source, tmp_path)
+    ours, theirs = both_ways(paths.patches / recipe.patches, source, tmp_path)
 
     assert ours == theirs
     assert ours != snapshot(source)

@@ -10,19 +10,20 @@ import pytest
 
 from tests.publish.sites import Eventful, candidate
 from workbench.publish.transaction import publish
+from workbench.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from workbench.site import Site
+    from workbench.paths import Paths
 
 
 @pytest.fixture
-def store(site: Site, tmp_path: Path) -> Eventful:
+def store(paths: Paths, tmp_path: Path) -> Eventful:
     """Return the site's store, in which two versions were published, one after the other."""
-    store = Eventful(site.root)
+    store = Eventful(paths.root)
     for version in ("1.0", "2.0"):
-        publish(site, store, [candidate(tmp_path, "demo", version)])
+        publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", version)])
     return store
 
 

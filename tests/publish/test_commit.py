@@ -16,42 +16,43 @@ from workbench.publish.history import rollback
 from workbench.publish.transaction import publish
 from workbench.registry.file import dumps
 from workbench.registry.model import Package, Registry
+from workbench.settings import read_settings
 from workbench.store.folder import FolderStore
 from workbench.verbs.change import committing
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workbench.site import Site
+    from workbench.paths import Paths
 
 
 @pytest.fixture
-def checkout(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
+def checkout(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> Paths:
     """Return a site in a Git checkout with a change of somebody's in it, staged."""
     for name in ("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"):
         monkeypatch.setenv(name, "A Tester")
     for name in ("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"):
         monkeypatch.setenv(name, "tester@example.com")
-    run(["git", "init", "--quiet", site.root])
-    (site.root / "mine.txt").write_text("not for this commit")
-    run(["git", "-C", site.root, "add", "mine.txt"])
-    return site
+    run(["git", "init", "--quiet", paths.root])
+    (paths.root / "mine.txt").write_text("not for this commit")
+    run(["git", "-C", paths.root, "add", "mine.txt"])
+    return paths
 
 
-def shown(site: Site) -> str:
-    return run(["git", "-C", site.root, "show", "--format=%B", "--name-only", "HEAD"]).output
+def shown(paths: Paths) -> str:
+    return run(["git", "-C", paths.root, "show", "--format=%B", "--name-only", "HEAD"]).output
 
 
-def test_the_commit_names_the_wheel_and_holds_the_registry_alone(checkout: Site, tmp_path: Path) -> None:
-    publish(checkout, FolderStore(checkout.root), [candidate(tmp_path)])
+def test_the_commit_names_the_wheel_and_holds_the_registry_alone(checkout: Paths, tmp_path: Path) -> None:
+    publish(checkout, read_settings(checkout), FolderStore(checkout.root), [candidate(tmp_path)])
     assert commit_registry(checkout)
     assert shown(checkout).split() == ["publish", "demo-1.0-py3-none-any.whl", "packages.json"]
     assert not commit_registry(checkout)
 
 
-def test_many_wheels_stand_below_a_short_first_line(checkout: Site, tmp_path: Path) -> None:
+def test_many_wheels_stand_below_a_short_first_line(checkout: Paths, tmp_path: Path) -> None:
     wheels = [candidate(tmp_path, "demo", f"1.{number}") for number in range(5)]
-    publish(checkout, FolderStore(checkout.root), wheels)
+    publish(checkout, read_settings(checkout), FolderStore(checkout.root), wheels)
     commit_registry(checkout)
     subject, empty, *names = shown(checkout).splitlines()[:7]
     assert subject == "publish 5 wheels"
@@ -59,23 +60,28 @@ def test_many_wheels_stand_below_a_short_first_line(checkout: Site, tmp_path: Pa
     assert names == [wheel.path.name for wheel in wheels]
 
 
-def test_wheels_that_were_yanked_are_named_as_such(checkout: Site, tmp_path: Path) -> None:
+def test_wheels_that_were_yanked_are_named_as_such(checkout: Paths, tmp_path: Path) -> None:
     store = FolderStore(checkout.root)
     wheels = [candidate(tmp_path, "demo", f"1.{number}") for number in range(5)]
-    publish(checkout, store, wheels)
+    publish(checkout, read_settings(checkout), store, wheels)
     commit_registry(checkout)
     names = [wheel.path.name for wheel in wheels]
-    yank(checkout, store, names)
+    yank(checkout, read_settings(checkout), store, names)
     commit_registry(checkout)
     assert shown(checkout).splitlines()[:7] == ["yank 5 wheels", "", *names]
 
 
-def test_the_commit_names_all_that_changed_since_the_last_one(checkout: Site, tmp_path: Path) -> None:
+def test_the_commit_names_all_that_changed_since_the_last_one(checkout: Paths, tmp_path: Path) -> None:
     store = FolderStore(checkout.root)
-    publish(checkout, store, [candidate(tmp_path, "demo", "1.0")])
+    publish(checkout, read_settings(checkout), store, [candidate(tmp_path, "demo", "1.0")])
     commit_registry(checkout)
-    publish(checkout, store, [candidate(tmp_path, "demo", "2.0"), candidate(tmp_path, "other")])
-    yank(checkout, store, ["demo-1.0-py3-none-any.whl"])
+    publish(
+        checkout,
+        read_settings(checkout),
+        store,
+        [candidate(tmp_path, "demo", "2.0"), candidate(tmp_path, "other")],
+    )
+    yank(checkout, read_settings(checkout), store, ["demo-1.0-py3-none-any.whl"])
     commit_registry(checkout)
     subject, empty, *lines = shown(checkout).splitlines()[:5]
     assert (subject, empty) == ("yank demo-1.0-py3-none-any.whl", "")
@@ -84,7 +90,7 @@ def test_the_commit_names_all_that_changed_since_the_last_one(checkout: Site, tm
         "publish demo-2.0-py3-none-any.whl",
         "publish other-1.0-py3-none-any.whl",
     ]
-    rollback(checkout, store, 1)
+    rollback(checkout, read_settings(checkout), store, 1)
     commit_registry(checkout)
     assert shown(checkout).splitlines()[:3] == [
         "rollback to generation 1",
@@ -93,7 +99,7 @@ def test_the_commit_names_all_that_changed_since_the_last_one(checkout: Site, tm
     ]
 
 
-def test_a_message_may_name_thousands_of_wheels(checkout: Site, tmp_path: Path) -> None:
+def test_a_message_may_name_thousands_of_wheels(checkout: Paths, tmp_path: Path) -> None:
     one = candidate(tmp_path).wheel
     names = [f"demo-1.{number}-{LONG}.whl" for number in range(1600)]
     wheels = tuple(replace(one, filename=name, url=f"files/demo/{name}") for name in names)
@@ -103,22 +109,24 @@ def test_a_message_may_name_thousands_of_wheels(checkout: Site, tmp_path: Path) 
     assert names[-1] in shown(checkout)
 
 
-def test_a_folder_outside_git_is_told_as_such_before_anything_is_changed(site: Site, tmp_path: Path) -> None:
-    publish(site, FolderStore(site.root), [candidate(tmp_path)])
-    before = site.registry.read_bytes()
-    with pytest.raises(UsageError, match="no Git checkout"), committing(site, wanted=True):
-        site.registry.write_text("changed")
-    assert site.registry.read_bytes() == before
+def test_a_folder_outside_git_is_told_as_such_before_anything_is_changed(
+    paths: Paths, tmp_path: Path
+) -> None:
+    publish(paths, read_settings(paths), FolderStore(paths.root), [candidate(tmp_path)])
+    before = paths.registry.read_bytes()
+    with pytest.raises(UsageError, match="no Git checkout"), committing(paths, wanted=True):
+        paths.registry.write_text("changed")
+    assert paths.registry.read_bytes() == before
 
 
 def test_what_a_failing_verb_has_published_is_committed_and_its_error_stays(
-    checkout: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    checkout: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = FolderStore(checkout.root)
 
     def publish_and_fail(version: str) -> None:
         with committing(checkout, wanted=True):
-            publish(checkout, store, [candidate(tmp_path, version=version)])
+            publish(checkout, read_settings(checkout), store, [candidate(tmp_path, version=version)])
             raise InstallFailed("the proof")
 
     with pytest.raises(InstallFailed):
@@ -136,16 +144,16 @@ def test_what_a_failing_verb_has_published_is_committed_and_its_error_stays(
 LONG = "cp311-cp311-manylinux_2_27_x86_64.manylinux_2_28_x86_64.manylinux_2_34_x86_64"
 
 
-def test_a_change_of_no_wheel_is_told_however_long_its_name_is(checkout: Site, tmp_path: Path) -> None:
+def test_a_change_of_no_wheel_is_told_however_long_its_name_is(checkout: Paths, tmp_path: Path) -> None:
     store = FolderStore(checkout.root)
     made = candidate(tmp_path, "demo", "1.0", tag=LONG)
-    publish(checkout, store, [made])
-    remove(checkout, store, [made.path.name], after_days=1, now=NOW)
+    publish(checkout, read_settings(checkout), store, [made])
+    remove(checkout, read_settings(checkout), store, [made.path.name], after_days=1, now=NOW)
     commit_registry(checkout)
-    clean(checkout, store, apply=True, now=NOW + timedelta(days=2))
+    clean(checkout, read_settings(checkout), store, apply=True, now=NOW + timedelta(days=2))
     assert commit_registry(checkout)
     assert shown(checkout).splitlines()[0] == f"delete {made.path.name}"
 
 
-def test_where_nothing_was_ever_published_there_is_nothing_to_commit(checkout: Site) -> None:
+def test_where_nothing_was_ever_published_there_is_nothing_to_commit(checkout: Paths) -> None:
     assert not commit_registry(checkout)

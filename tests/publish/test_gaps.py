@@ -12,12 +12,13 @@ from workbench.evidence.facts import BuildFacts
 from workbench.publish.gaps import Gap, tell
 from workbench.publish.transaction import publish
 from workbench.registry.model import Unavailable
+from workbench.settings import read_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from workbench.paths import Paths
     from workbench.publish.plan import Candidate
-    from workbench.site import Site
 
 WHY = Unavailable(reason="kernels does not build", python="3.12", arch="x86_64", compute="cpu")
 GAP = Gap(why=WHY, name="kernels-1.5-cp312", log=b"error: no such header\n")
@@ -33,14 +34,14 @@ def compiled(folder: Path, version: str, python: str, variant: str | None = None
 
 
 @pytest.fixture
-def store(site: Site, tmp_path: Path) -> Eventful:
-    store = Eventful(site.root)
-    publish(site, store, [compiled(tmp_path, "1.0", "3.11")])
+def store(paths: Paths, tmp_path: Path) -> Eventful:
+    store = Eventful(paths.root)
+    publish(paths, read_settings(paths), store, [compiled(tmp_path, "1.0", "3.11")])
     return store
 
 
-def told(site: Site) -> bool:
-    return WHY.reason in (site.root / PEOPLE).read_text()
+def told(paths: Paths) -> bool:
+    return WHY.reason in (paths.root / PEOPLE).read_text()
 
 
 def interrupt() -> None:
@@ -48,59 +49,59 @@ def interrupt() -> None:
 
 
 def test_a_reason_is_on_the_page_with_its_log_until_a_wheel_is_published(
-    site: Site, store: Eventful, tmp_path: Path
+    paths: Paths, store: Eventful, tmp_path: Path
 ) -> None:
-    assert tell(site, store, "kernels", [GAP])
-    assert not tell(site, store, "kernels", [GAP])
-    assert told(site)
+    assert tell(paths, read_settings(paths), store, "kernels", [GAP])
+    assert not tell(paths, read_settings(paths), store, "kernels", [GAP])
+    assert told(paths)
     assert dead_links(store) == []
-    publish(site, store, [compiled(tmp_path, "1.5+debug", "3.12", variant="debug")])
+    publish(paths, read_settings(paths), store, [compiled(tmp_path, "1.5+debug", "3.12", variant="debug")])
     assert registry_of(store).packages["kernels"].unavailable  # a variant is no substitute
-    publish(site, store, [compiled(tmp_path, "1.5", "3.12")])
+    publish(paths, read_settings(paths), store, [compiled(tmp_path, "1.5", "3.12")])
     assert not registry_of(store).packages["kernels"].unavailable
-    assert not told(site)
+    assert not told(paths)
 
 
-def test_who_was_killed_before_it_drew_draws_when_it_is_run_again(site: Site, store: Eventful) -> None:
-    page = (site.root / PEOPLE).read_bytes()
-    tell(site, store, "kernels", [GAP])
-    (site.root / PEOPLE).write_bytes(page)
-    (site.root / "index/.drawn.json").unlink()
-    assert not tell(site, store, "kernels", [GAP])
-    assert told(site)
+def test_who_was_killed_before_it_drew_draws_when_it_is_run_again(paths: Paths, store: Eventful) -> None:
+    page = (paths.root / PEOPLE).read_bytes()
+    tell(paths, read_settings(paths), store, "kernels", [GAP])
+    (paths.root / PEOPLE).write_bytes(page)
+    (paths.root / "index/.drawn.json").unlink()
+    assert not tell(paths, read_settings(paths), store, "kernels", [GAP])
+    assert told(paths)
 
 
 def test_what_reconcile_registers_takes_the_place_of_a_reason(
-    site: Site, store: Eventful, tmp_path: Path
+    paths: Paths, store: Eventful, tmp_path: Path
 ) -> None:
-    tell(site, store, "kernels", [GAP])
+    tell(paths, read_settings(paths), store, "kernels", [GAP])
     made = compiled(tmp_path, "1.5", "3.12")
     store.before("replace", "packages.json", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        publish(site, store, [made])
-    assert reconcile(site, store).problems == ()
+        publish(paths, read_settings(paths), store, [made])
+    assert reconcile(paths, read_settings(paths), store).problems == ()
     assert registry_of(store).packages["kernels"].unavailable == ()
 
 
-def test_a_record_does_not_hold_what_others_failed_at(site: Site, store: Eventful) -> None:
-    tell(site, store, "kernels", [GAP])
+def test_a_record_does_not_hold_what_others_failed_at(paths: Paths, store: Eventful) -> None:
+    tell(paths, read_settings(paths), store, "kernels", [GAP])
     (record,) = store.entries("records/")
     store.delete(record.key)
-    reconcile(site, store)
+    reconcile(paths, read_settings(paths), store)
     stored = store.read(record.key)
     assert stored is not None
     assert WHY.reason.encode() not in stored.content
 
 
-def test_a_link_to_a_log_that_is_gone_is_found_and_dropped(site: Site, store: Eventful) -> None:
-    tell(site, store, "kernels", [GAP])
+def test_a_link_to_a_log_that_is_gone_is_found_and_dropped(paths: Paths, store: Eventful) -> None:
+    tell(paths, read_settings(paths), store, "kernels", [GAP])
     (why,) = registry_of(store).packages["kernels"].unavailable
     assert why.log is not None
     store.delete(why.log)
-    (finding,) = (each for each in doctor(site, store) if each.check == "files")
+    (finding,) = (each for each in doctor(paths, read_settings(paths), store) if each.check == "files")
     assert finding.verdict == "bad"
     assert why.log in finding.what
-    assert f"drop the link to {why.log}, which is gone" in reconcile(site, store).done
+    assert f"drop the link to {why.log}, which is gone" in reconcile(paths, read_settings(paths), store).done
     assert dead_links(store) == []
     assert agreement(store) == []
-    assert told(site)
+    assert told(paths)

@@ -20,11 +20,12 @@ from tests.publish.sites import (
 from tests.publish.workers import publish_second, run_until
 from workbench.care.upkeep import clean
 from workbench.errors import StoreError, UsageError
+from workbench.paths import Paths
 from workbench.publish.changes import remove, yank
 from workbench.publish.history import history, rollback
 from workbench.publish.registry import FilesMissing
 from workbench.publish.transaction import publish
-from workbench.site import Site
+from workbench.settings import read_settings
 from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 LATER = NOW + timedelta(days=8)
 
 
-def test_history_lists_what_was_done_the_last_first(site: Site, store: Eventful) -> None:
-    yank(site, store, [ONE])
+def test_history_lists_what_was_done_the_last_first(paths: Paths, store: Eventful) -> None:
+    yank(paths, read_settings(paths), store, [ONE])
     listed = history(store)
     assert [(g.number, g.wheels, g.is_current) for g in listed] == [
         (3, 2, True),
@@ -52,90 +53,94 @@ def test_a_generation_is_shown_or_more(store: Eventful) -> None:
 
 @pytest.mark.parametrize("damaged", [False, True])
 def test_the_history_of_a_lost_registry_is_what_was_kept(
-    site: Site, store: Eventful, *, damaged: bool
+    paths: Paths, store: Eventful, *, damaged: bool
 ) -> None:
     store.delete("packages.json")
     if damaged:
-        site.registry.write_text("{")
+        paths.registry.write_text("{")
     assert [(g.number, g.is_current) for g in history(store)] == [(1, False)]
 
 
-def test_what_lies_in_the_history_and_is_none_of_ours_is_passed_over(site: Site, store: Eventful) -> None:
-    (site.root / "history/notes.txt").write_text("mine")
+def test_what_lies_in_the_history_and_is_none_of_ours_is_passed_over(paths: Paths, store: Eventful) -> None:
+    (paths.root / "history/notes.txt").write_text("mine")
     assert [g.number for g in history(store)] == [2, 1]
 
 
-def test_a_rollback_restores_registry_and_pages_and_deletes_nothing(site: Site, store: Eventful) -> None:
+def test_a_rollback_restores_registry_and_pages_and_deletes_nothing(paths: Paths, store: Eventful) -> None:
     before = page(store)
-    yank(site, store, [ONE])
-    first = rollback(site, store, 1)
+    yank(paths, read_settings(paths), store, [ONE])
+    first = rollback(paths, read_settings(paths), store, 1)
     assert first.done == (f"take {TWO} off the index", f"restore {ONE}")
     assert filenames(store) == [ONE]
     assert store.read(f"files/demo/{TWO}") is not None
     assert agreement(store) == []
-    assert clean(site, store, apply=True, now=LATER + timedelta(days=999)).done == ()
-    back = rollback(site, store, 2)
+    assert clean(paths, read_settings(paths), store, apply=True, now=LATER + timedelta(days=999)).done == ()
+    back = rollback(paths, read_settings(paths), store, 2)
     assert back.done == (f"put {TWO} on the index",)
     assert page(store) == before
     assert registry_of(store).generation == 5
 
 
-def test_no_rollback_to_what_is_not_there(site: Site, store: Eventful) -> None:
+def test_no_rollback_to_what_is_not_there(paths: Paths, store: Eventful) -> None:
     with pytest.raises(UsageError, match="invoke history"):
-        rollback(site, store, 9)
-    remove(site, store, [ONE], after_days=0)
+        rollback(paths, read_settings(paths), store, 9)
+    remove(paths, read_settings(paths), store, [ONE], after_days=0)
     with pytest.raises(UsageError, match=f"generation 2 had {ONE}"):
-        rollback(site, store, 2)
+        rollback(paths, read_settings(paths), store, 2)
     assert filenames(store) == [TWO]
 
 
-def test_a_rollback_to_the_current_generation_is_nothing_to_do(site: Site, store: Eventful) -> None:
-    assert rollback(site, store, 2).lines() == ("nothing to do",)
+def test_a_rollback_to_the_current_generation_is_nothing_to_do(paths: Paths, store: Eventful) -> None:
+    assert rollback(paths, read_settings(paths), store, 2).lines() == ("nothing to do",)
     assert registry_of(store).generation == 2
 
 
-def test_a_dry_rollback_says_what_a_wet_one_does(site: Site, store: Eventful) -> None:
-    dry = rollback(site, store, 1, dry_run=True)
+def test_a_dry_rollback_says_what_a_wet_one_does(paths: Paths, store: Eventful) -> None:
+    dry = rollback(paths, read_settings(paths), store, 1, dry_run=True)
     assert registry_of(store).generation == 2
-    assert rollback(site, store, 1).done == dry.done == (f"take {TWO} off the index",)
+    assert rollback(paths, read_settings(paths), store, 1).done == dry.done == (f"take {TWO} off the index",)
 
 
-def test_no_rollback_to_a_wheel_whose_metadata_is_gone(site: Site, store: Eventful) -> None:
-    remove(site, store, [ONE])
+def test_no_rollback_to_a_wheel_whose_metadata_is_gone(paths: Paths, store: Eventful) -> None:
+    remove(paths, read_settings(paths), store, [ONE])
     store.delete(f"files/demo/{ONE}.metadata")
     with pytest.raises(UsageError, match=f"generation 2 had {ONE}, which is not whole"):
-        rollback(site, store, 2)
+        rollback(paths, read_settings(paths), store, 2)
 
 
-def test_no_rollback_to_a_wheel_that_is_being_deleted(site: Site, store: Eventful) -> None:
+def test_no_rollback_to_a_wheel_that_is_being_deleted(paths: Paths, store: Eventful) -> None:
     refused: list[str] = []
 
     def roll_back() -> None:
         with pytest.raises(StoreError, match="being deleted") as caught:
-            rollback(site, FolderStore(site.root), 2)
+            rollback(paths, read_settings(paths), FolderStore(paths.root), 2)
         refused.append(str(caught.value))
 
     # between its being marked and the first file's going
     store.before("delete", "files/", roll_back)
-    remove(site, store, [ONE], after_days=0)
+    remove(paths, read_settings(paths), store, [ONE], after_days=0)
     assert refused
     assert filenames(store) == [TWO]
     assert agreement(store) == []
 
 
-def test_a_rollback_puts_nothing_back_whose_deletion_begins_meanwhile(site: Site, store: Eventful) -> None:
-    remove(site, store, [ONE], after_days=1, now=NOW)
+def test_a_rollback_puts_nothing_back_whose_deletion_begins_meanwhile(paths: Paths, store: Eventful) -> None:
+    remove(paths, read_settings(paths), store, [ONE], after_days=1, now=NOW)
     store.before("create", "history/", lambda: begin_deletion(store, ONE))
     with pytest.raises(StoreError, match="being deleted"):
-        rollback(site, store, 2)
+        rollback(paths, read_settings(paths), store, 2)
     assert filenames(store) == [TWO]
 
 
-def test_a_rollback_that_meets_a_deletion_puts_nothing_back_that_goes(site: Site, store: Eventful) -> None:
-    remove(site, store, [ONE], after_days=1, now=NOW)
-    store.before("create", "history/", lambda: clean(site, FolderStore(site.root), apply=True, now=LATER))
+def test_a_rollback_that_meets_a_deletion_puts_nothing_back_that_goes(paths: Paths, store: Eventful) -> None:
+    remove(paths, read_settings(paths), store, [ONE], after_days=1, now=NOW)
+    store.before(
+        "create",
+        "history/",
+        lambda: clean(paths, read_settings(paths), FolderStore(paths.root), apply=True, now=LATER),
+    )
     with pytest.raises(FilesMissing, match="only while its files are there, whole"):
-        rollback(site, store, 2)
+        rollback(paths, read_settings(paths), store, 2)
     assert filenames(store) == [TWO]
     assert agreement(store) == []
 
@@ -145,11 +150,11 @@ def test_a_publish_killed_while_it_drew_is_undone_by_a_rollback_in_the_pages_too
     for effect in range(1, 200):
         root = quick_path / str(effect) / "site"
         root.mkdir(parents=True)
-        site, store = Site(root), FolderStore(root)
-        publish(site, store, [candidate(quick_path, "demo", "1.0")])
+        paths, store = Paths(root), FolderStore(root)
+        publish(paths, read_settings(paths), store, [candidate(quick_path, "demo", "1.0")])
         killed = run_until(publish_second, root, effect)
         if registry_of(store).generation > 1:
-            rollback(site, store, 1)
+            rollback(paths, read_settings(paths), store, 1)
             assert agreement(store) == [], f"after effect {effect}"
         if not killed:
             return

@@ -8,63 +8,74 @@ import pytest
 
 from tests.publish.sites import PAGE, Bucket, agreement, candidate, overwrite, registry_of
 from workbench.errors import RegistryError
+from workbench.paths import Paths
 from workbench.publish import bucket_pages
 from workbench.publish.changes import unyank, yank
 from workbench.publish.pages import differing_pages, draw_pages
 from workbench.publish.transaction import publish
 from workbench.registry.file import load
-from workbench.site import Site
+from workbench.settings import read_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_page_of_an_older_registry_never_replaces_one_of_a_newer(site: Site, tmp_path: Path) -> None:
+def test_a_page_of_an_older_registry_never_replaces_one_of_a_newer(paths: Paths, tmp_path: Path) -> None:
     store = Bucket(tmp_path / "bucket")
-    publish(site, store, [candidate(tmp_path, "demo", "1.0")])
+    publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", "1.0")])
     page = tmp_path / "bucket" / PAGE
     page.write_bytes(b"<old>")
 
     def publish_two() -> None:
-        publish(site, store, [candidate(tmp_path, "demo", "2.0")])
+        publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", "2.0")])
 
     store.seen.clear()
     store.meanwhile = publish_two
-    draw_pages(site, store)
+    draw_pages(paths, read_settings(paths), store)
     assert all(b"demo-2.0" in content for content in store.seen)
     assert agreement(store) == []
 
 
-def test_a_page_that_nothing_stands_behind_any_more_is_removed(site: Site, tmp_path: Path) -> None:
+def test_a_page_that_nothing_stands_behind_any_more_is_removed(paths: Paths, tmp_path: Path) -> None:
     store = Bucket(tmp_path / "bucket")
-    publish(site, store, [candidate(tmp_path, "demo", "1.0"), candidate(tmp_path, "other", "1.0")])
+    publish(
+        paths,
+        read_settings(paths),
+        store,
+        [candidate(tmp_path, "demo", "1.0"), candidate(tmp_path, "other", "1.0")],
+    )
     registry = store.read("packages.json")
     assert registry is not None
     gone = registry.content.replace(b'"other"', b'"another"')
     store.replace("packages.json", gone, expected=registry.version)
-    drawn = draw_pages(site, store)
+    drawn = draw_pages(paths, read_settings(paths), store)
     assert drawn.removed
     assert store.read("index/simple/other/index.html") is None
     assert store.read("index/simple/another/index.html") is not None
-    assert draw_pages(site, store).written == 0
+    assert draw_pages(paths, read_settings(paths), store).written == 0
 
 
-def test_the_pages_for_people_go_when_they_are_not_wanted(site: Site, tmp_path: Path) -> None:
+def test_the_pages_for_people_go_when_they_are_not_wanted(paths: Paths, tmp_path: Path) -> None:
     store = Bucket(tmp_path / "bucket")
-    publish(site, store, [candidate(tmp_path, "demo", "1.0")])
-    with (site.root / "workbench.yaml").open("a") as settings:
+    publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", "1.0")])
+    with (paths.root / "workbench.yaml").open("a") as settings:
         settings.write("\nindex:\n  people: false\n")
-    installers_only = Site(site.root)
-    assert not installers_only.settings.index.people
-    draw_pages(installers_only, store)
+    installers_only = paths
+    assert not read_settings(installers_only).index.people
+    draw_pages(installers_only, read_settings(installers_only), store)
     left = {entry.key for entry in store.entries("index/")} - {"index/.drawn.json"}
     assert "index/simple/demo/" in left
     assert [key for key in left if not key.startswith(("index/simple/", "index/simple-json/"))] == []
 
 
-def test_what_others_put_below_the_index_stays(site: Site, tmp_path: Path) -> None:
+def test_what_others_put_below_the_index_stays(paths: Paths, tmp_path: Path) -> None:
     store = Bucket(tmp_path / "bucket")
-    publish(site, store, [candidate(tmp_path, "demo", "1.0"), candidate(tmp_path, "other", "1.0")])
+    publish(
+        paths,
+        read_settings(paths),
+        store,
+        [candidate(tmp_path, "demo", "1.0"), candidate(tmp_path, "other", "1.0")],
+    )
     others = {f"index/{path}" for path in ("about/index.html", "about/", ".well-known/x/index.json")}
     for key in others:
         store.replace(key, b"mine", expected=None)
@@ -72,15 +83,15 @@ def test_what_others_put_below_the_index_stays(site: Site, tmp_path: Path) -> No
     del registry.packages["other"]
     overwrite(store, registry)
     store.delete("index/.drawn.json")
-    assert {key for key in differing_pages(site, store) if "other" in key} >= {
+    assert {key for key in differing_pages(read_settings(paths), store) if "other" in key} >= {
         "index/other/index.html",
         "index/other/",
     }
-    draw_pages(site, store)
+    draw_pages(paths, read_settings(paths), store)
     left = {entry.key for entry in store.entries("index/")}
     assert others <= left
     assert [key for key in left if "other" in key] == []
-    assert differing_pages(site, store) == ()
+    assert differing_pages(read_settings(paths), store) == ()
 
 
 def refuse(*_: object, **__: object) -> NoReturn:
@@ -88,36 +99,46 @@ def refuse(*_: object, **__: object) -> NoReturn:
 
 
 def test_what_has_not_changed_is_not_drawn(
-    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Bucket(tmp_path / "bucket")
-    publish(site, store, [candidate(tmp_path, "demo", "1.0"), candidate(tmp_path, "other", "1.0")])
-    drawn = draw_pages(site, store)
+    publish(
+        paths,
+        read_settings(paths),
+        store,
+        [candidate(tmp_path, "demo", "1.0"), candidate(tmp_path, "other", "1.0")],
+    )
+    drawn = draw_pages(paths, read_settings(paths), store)
     assert (drawn.written, drawn.unchanged, drawn.removed) == (0, 0, 0)
     with monkeypatch.context() as patched:
         patched.setattr(bucket_pages, "draw", refuse)
-        draw_pages(site, store)
-        assert publish(site, store, [candidate(tmp_path, "demo", "1.0")]).plan.is_done
-    paths: list[str] = []
+        draw_pages(paths, read_settings(paths), store)
+        assert publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", "1.0")]).plan.is_done
+    written: list[str] = []
     replacing = store.replace
 
     def note(key: str, *arguments: Any, **named: Any) -> str | None:
-        paths.append(key)
+        written.append(key)
         return replacing(key, *arguments, **named)
 
     monkeypatch.setattr(store, "replace", note)
-    publish(site, store, [candidate(tmp_path, "demo", "2.0")])
-    assert "index/simple/demo/index.html" in paths
-    assert [path for path in paths if "other" in path] == []
+    publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", "2.0")])
+    assert "index/simple/demo/index.html" in written
+    assert [path for path in written if "other" in path] == []
     assert agreement(store) == []
 
 
 @pytest.mark.parametrize("damage", ["changed", "gone", "new", "note"])
 def test_pages_that_somebody_changed_are_drawn_again_with_the_next(
-    site: Site, tmp_path: Path, damage: str
+    paths: Paths, tmp_path: Path, damage: str
 ) -> None:
     store = Bucket(tmp_path / "bucket")
-    publish(site, store, [candidate(tmp_path, "demo", "1.0"), candidate(tmp_path, "other", "1.0")])
+    publish(
+        paths,
+        read_settings(paths),
+        store,
+        [candidate(tmp_path, "demo", "1.0"), candidate(tmp_path, "other", "1.0")],
+    )
     page = tmp_path / "bucket/index/simple/other/index.html"
     if damage == "changed":
         page.write_text("<html>")
@@ -129,23 +150,23 @@ def test_pages_that_somebody_changed_are_drawn_again_with_the_next(
     else:
         (tmp_path / "bucket/index/.drawn.json").write_text("damaged")
         page.write_text("<html>")
-    draw_pages(site, store)
+    draw_pages(paths, read_settings(paths), store)
     assert agreement(store) == []
     assert store.read("index/simple/ghost/index.html") is None
-    assert differing_pages(site, store) == ()
+    assert differing_pages(read_settings(paths), store) == ()
 
 
 def test_a_drawing_that_was_cut_short_is_undone_when_its_registry_is(
     quick_path: Path, tmp_path: Path
 ) -> None:
-    site, store = Site(quick_path), Bucket(quick_path / "bucket")
-    publish(site, store, [candidate(tmp_path, "demo", "1.0")])
+    paths, store = Paths(quick_path), Bucket(quick_path / "bucket")
+    publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", "1.0")])
     registry = registry_of(store)
     page = store.read(PAGE)
     for left in range(1, 20):
         store.left = left
         try:
-            publish(site, store, [candidate(tmp_path, "demo", "2.0")])
+            publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", "2.0")])
         except InterruptedError:
             ended = False
         else:
@@ -153,7 +174,7 @@ def test_a_drawing_that_was_cut_short_is_undone_when_its_registry_is(
         store.left = -1
         # the very registry of which the last whole drawing left word
         overwrite(store, registry)
-        draw_pages(site, store)
+        draw_pages(paths, read_settings(paths), store)
         assert store.read(PAGE) == page
         assert agreement(store) == []
         if ended:
@@ -163,17 +184,17 @@ def test_a_drawing_that_was_cut_short_is_undone_when_its_registry_is(
 
 
 def test_a_copy_of_the_older_form_is_kept_where_the_stores_takes_its_place(
-    site: Site, tmp_path: Path
+    paths: Paths, tmp_path: Path
 ) -> None:
     store = Bucket(tmp_path / "bucket")
-    publish(site, store, [candidate(tmp_path, "demo", "1.0")])
+    publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", "1.0")])
     older = '{"packages": {"old": {"source_repo": "https://example.com/old"}}}'
-    site.registry.write_text(older)
-    yank(site, store, ["demo-1.0-py3-none-any.whl"])
-    assert registry_of(store) == load(site.registry)
-    kept = site.root / "packages.json.older"
+    paths.registry.write_text(older)
+    yank(paths, read_settings(paths), store, ["demo-1.0-py3-none-any.whl"])
+    assert registry_of(store) == load(paths.registry)
+    kept = paths.root / "packages.json.older"
     assert kept.read_text() == older
-    site.registry.write_text(older.replace("old", "other"))
+    paths.registry.write_text(older.replace("old", "other"))
     with pytest.raises(RegistryError, match="move it away"):
-        unyank(site, store, ["demo-1.0-py3-none-any.whl"])
+        unyank(paths, read_settings(paths), store, ["demo-1.0-py3-none-any.whl"])
     assert kept.read_text() == older

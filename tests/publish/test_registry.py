@@ -24,13 +24,15 @@ from workbench.publish.history import rollback
 from workbench.publish.registry import FilesMissing, amend
 from workbench.publish.transaction import publish
 from workbench.registry.file import dumps, loads
+from workbench.settings import read_settings
 from workbench.store.folder import FolderStore
 from workbench.store.layout import history_key
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workbench.site import Site
+    from workbench.paths import Paths
+
 
 LATER = NOW + timedelta(days=8)
 
@@ -40,13 +42,16 @@ def kept(store: FolderStore) -> dict[str, bytes]:
     return {key: each.content for key, each in stored.items() if each is not None}
 
 
-def go_on(site: Site, store: FolderStore, wheels: Path) -> None:
+def go_on(paths: Paths, store: FolderStore, wheels: Path) -> None:
     """Publish twice and reconcile; nothing that was kept changes, and no number comes twice."""
     before = kept(store)
     versions = ("8.0", "9.0")
     numbers = [registry_of(store).generation]
-    numbers += [publish(site, store, [candidate(wheels, "other", each)]).generation for each in versions]
-    reconcile(site, store)
+    numbers += [
+        publish(paths, read_settings(paths), store, [candidate(wheels, "other", each)]).generation
+        for each in versions
+    ]
+    reconcile(paths, read_settings(paths), store)
     assert numbers == sorted(set(numbers))
     assert before.keys().isdisjoint(history_key(number) for number in numbers[1:])
     assert kept(store).items() >= before.items()
@@ -54,56 +59,59 @@ def go_on(site: Site, store: FolderStore, wheels: Path) -> None:
 
 
 def test_changes_go_on_after_a_registry_was_lost_and_left_behind(
-    site: Site, store: Eventful, tmp_path: Path
+    paths: Paths, store: Eventful, tmp_path: Path
 ) -> None:
-    publish(site, store, [candidate(tmp_path, "demo", "3.0")])
+    publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", "3.0")])
     store.delete("packages.json")
-    publish(site, store, [candidate(tmp_path, "other")], may_shrink=True)
-    go_on(site, store, tmp_path)
+    publish(paths, read_settings(paths), store, [candidate(tmp_path, "other")], may_shrink=True)
+    go_on(paths, store, tmp_path)
 
 
 def test_changes_go_on_after_a_registry_was_lost_and_rolled_back(
-    site: Site, store: Eventful, tmp_path: Path
+    paths: Paths, store: Eventful, tmp_path: Path
 ) -> None:
-    publish(site, store, [candidate(tmp_path, "demo", "3.0")])
+    publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", "3.0")])
     store.delete("packages.json")
-    assert rollback(site, store, 1).done == ("make the registry anew", f"take {TWO} off the index")
+    assert rollback(paths, read_settings(paths), store, 1).done == (
+        "make the registry anew",
+        f"take {TWO} off the index",
+    )
     assert filenames(store) == [ONE]
     assert [gone.filename for gone in registry_of(store).removed] == [TWO]
-    go_on(site, store, tmp_path)
+    go_on(paths, store, tmp_path)
 
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_changes_go_on_after_a_registry_was_set_back(
-    site: Site, store: Eventful, tmp_path: Path, times: int
+    paths: Paths, store: Eventful, tmp_path: Path, times: int
 ) -> None:
-    first = site.registry.read_bytes()
+    first = paths.registry.read_bytes()
     for version in ("3.0", "4.0", "5.0"):
-        publish(site, store, [candidate(tmp_path, "demo", version)])
+        publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", version)])
     for number in range(times):
-        site.registry.write_bytes(first)
-        publish(site, store, [candidate(tmp_path, "another", f"1.{number}")])
-    go_on(site, store, tmp_path)
+        paths.registry.write_bytes(first)
+        publish(paths, read_settings(paths), store, [candidate(tmp_path, "another", f"1.{number}")])
+    go_on(paths, store, tmp_path)
 
 
 def test_a_registry_with_the_number_of_another_is_kept_under_one_of_its_own(
-    site: Site, store: Eventful, tmp_path: Path
+    paths: Paths, store: Eventful, tmp_path: Path
 ) -> None:
-    publish(site, store, [candidate(tmp_path, "demo", "3.0")])
+    publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", "3.0")])
     yanked = registry_of(store)
-    yank(site, store, [ONE], reason="kept as 4")
-    unyank(site, store, [ONE])
+    yank(paths, read_settings(paths), store, [ONE], reason="kept as 4")
+    unyank(paths, read_settings(paths), store, [ONE])
     # as after a merge of two branches, of which both went on from generation 3
     overwrite(store, loads(dumps(yanked).replace('"generation": 3', '"generation": 4'), where="merged"))
-    go_on(site, store, tmp_path)
+    go_on(paths, store, tmp_path)
     assert registry_of(store).generation > 5
     assert any(b'"generation": 6' in document for document in kept(store).values())
 
 
-def test_no_change_names_a_wheel_whose_files_are_not_whole(site: Site, store: Eventful) -> None:
+def test_no_change_names_a_wheel_whose_files_are_not_whole(paths: Paths, store: Eventful) -> None:
     whole = registry_of(store)
     overwrite(store, whole.without_wheel("demo", ONE))
-    path = site.root / f"files/demo/{ONE}"
+    path = paths.root / f"files/demo/{ONE}"
     content = path.read_bytes()
     for damage in (path.unlink, lambda: path.write_bytes(content[:-1])):
         damage()
@@ -114,39 +122,41 @@ def test_no_change_names_a_wheel_whose_files_are_not_whole(site: Site, store: Ev
     assert filenames(store) == [TWO]
 
 
-def test_verbs_that_need_a_registry_say_that_it_is_lost(site: Site, store: Eventful) -> None:
+def test_verbs_that_need_a_registry_say_that_it_is_lost(paths: Paths, store: Eventful) -> None:
     store.delete("packages.json")
     for verb in (yank, unyank, remove):
         with pytest.raises(RegistryError, match=r"is gone.*invoke reconcile"):
-            verb(site, store, [ONE])
+            verb(paths, read_settings(paths), store, [ONE])
     with pytest.raises(RegistryError, match=r"is gone.*invoke reconcile"):
-        prune(site, store, keep=1)
+        prune(paths, read_settings(paths), store, keep=1)
 
 
 def test_a_store_is_not_behind_for_what_another_process_here_published_since(
-    site: Site, tmp_path: Path
+    paths: Paths, tmp_path: Path
 ) -> None:
     class Shared(FolderStore):
         def prepare(self) -> None:
             # the registry was read to plan with
-            publish(site, bucket, [candidate(tmp_path, "demo", "2.0")])
+            publish(paths, read_settings(paths), bucket, [candidate(tmp_path, "demo", "2.0")])
 
     bucket = FolderStore(tmp_path / "bucket")
-    publish(site, bucket, [candidate(tmp_path, "demo", "1.0")])
-    publish(site, Shared(tmp_path / "bucket"), [candidate(tmp_path, "demo", "3.0")])
+    publish(paths, read_settings(paths), bucket, [candidate(tmp_path, "demo", "1.0")])
+    publish(paths, read_settings(paths), Shared(tmp_path / "bucket"), [candidate(tmp_path, "demo", "3.0")])
     assert len(filenames(bucket)) == 3
 
 
-def test_a_store_that_lost_its_registry_is_not_taken_for_the_wrong_store(site: Site, tmp_path: Path) -> None:
+def test_a_store_that_lost_its_registry_is_not_taken_for_the_wrong_store(
+    paths: Paths, tmp_path: Path
+) -> None:
     bucket = FolderStore(tmp_path / "bucket")
-    publish(site, bucket, [candidate(tmp_path)])
+    publish(paths, read_settings(paths), bucket, [candidate(tmp_path)])
     bucket.delete("packages.json")
     with pytest.raises(RegistryError, match=r"is gone.*invoke reconcile"):
-        publish(site, bucket, [candidate(tmp_path, "other")])
+        publish(paths, read_settings(paths), bucket, [candidate(tmp_path, "other")])
 
 
-def test_a_dry_publish_is_refused_as_the_real_one(site: Site, store: Eventful, tmp_path: Path) -> None:
+def test_a_dry_publish_is_refused_as_the_real_one(paths: Paths, store: Eventful, tmp_path: Path) -> None:
     store.delete("packages.json")
     for dry_run in (True, False):
         with pytest.raises(RegistryError, match="invoke reconcile"):
-            publish(site, store, [candidate(tmp_path, "other")], dry_run=dry_run)
+            publish(paths, read_settings(paths), store, [candidate(tmp_path, "other")], dry_run=dry_run)

@@ -14,12 +14,13 @@ from tests.publish.workers import FORKSERVER, publish_all, publish_each, publish
 from workbench.care.reconcile import reconcile
 from workbench.care.upkeep import clean
 from workbench.errors import FilenameTaken, RegistryError, StoreError
+from workbench.paths import Paths
 from workbench.publish.changes import remove, yank
 from workbench.publish.history import rollback
 from workbench.publish.registry import amend
 from workbench.publish.transaction import publish
 from workbench.registry.file import dumps, loads
-from workbench.site import Site
+from workbench.settings import read_settings
 from workbench.store.folder import FolderStore
 from workbench.store.layout import headers
 
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def store(site: Site) -> FolderStore:
-    return FolderStore(site.root)
+def store(paths: Paths) -> FolderStore:
+    return FolderStore(paths.root)
 
 
 def snapshot(store: FolderStore) -> list[Entry]:
@@ -39,10 +40,10 @@ def snapshot(store: FolderStore) -> list[Entry]:
 
 
 def test_a_published_wheel_is_in_store_registry_and_pages(
-    site: Site, store: FolderStore, tmp_path: Path
+    paths: Paths, store: FolderStore, tmp_path: Path
 ) -> None:
     wheel = candidate(tmp_path, "demo", "1.0+cu130")
-    published = publish(site, store, [wheel])
+    published = publish(paths, read_settings(paths), store, [wheel])
     assert published.generation == 1
     assert agreement(store) == []
     assert [w.filename for _, w in registry_of(store).wheels()] == [wheel.path.name]
@@ -52,10 +53,12 @@ def test_a_published_wheel_is_in_store_registry_and_pages(
     assert loads(record.content, where="record").find(wheel.path.name) == ("demo", wheel.wheel)
 
 
-def test_publishing_again_changes_nothing_and_says_so(site: Site, store: FolderStore, tmp_path: Path) -> None:
-    publish(site, store, [candidate(tmp_path)])
+def test_publishing_again_changes_nothing_and_says_so(
+    paths: Paths, store: FolderStore, tmp_path: Path
+) -> None:
+    publish(paths, read_settings(paths), store, [candidate(tmp_path)])
     before = snapshot(store)
-    again = publish(site, store, [candidate(tmp_path, now=NOW + timedelta(days=1))])
+    again = publish(paths, read_settings(paths), store, [candidate(tmp_path, now=NOW + timedelta(days=1))])
     assert again.plan.is_done
     assert again.generation == 1
     assert "published already" in again.lines()[0]
@@ -63,144 +66,144 @@ def test_publishing_again_changes_nothing_and_says_so(site: Site, store: FolderS
 
 
 def test_a_dry_run_changes_nothing_and_tells_what_the_run_then_does(
-    site: Site, store: FolderStore, tmp_path: Path
+    paths: Paths, store: FolderStore, tmp_path: Path
 ) -> None:
     wheel = candidate(tmp_path)
-    dry = publish(site, store, [wheel], dry_run=True)
+    dry = publish(paths, read_settings(paths), store, [wheel], dry_run=True)
     assert list(store.entries("")) == []
     assert dry.lines()[0].startswith(f"create files/demo/{wheel.path.name} ")
-    wet = publish(site, store, [wheel])
+    wet = publish(paths, read_settings(paths), store, [wheel])
     assert wet.plan == dry.plan
     for write in wet.plan.wheels[0].writes:
         assert store.read(write.key) is not None
 
 
 def test_a_filename_keeps_its_bytes_even_after_it_was_lost_from_the_registry(
-    site: Site, store: FolderStore, tmp_path: Path
+    paths: Paths, store: FolderStore, tmp_path: Path
 ) -> None:
-    publish(site, store, [candidate(tmp_path / "a")])
+    publish(paths, read_settings(paths), store, [candidate(tmp_path / "a")])
     other = candidate(tmp_path / "b", content=b"answer = 43\n")
     with pytest.raises(FilenameTaken, match="--version-suffix"):
-        publish(site, store, [other])
+        publish(paths, read_settings(paths), store, [other])
     stored = store.read("packages.json")
     assert stored is not None
     registry = registry_of(store)
     emptied = dumps(registry.without_wheel("demo", other.wheel.filename)).encode()
     store.replace("packages.json", emptied, expected=stored.version)
     with pytest.raises(FilenameTaken, match="--version-suffix"):
-        publish(site, store, [other])
+        publish(paths, read_settings(paths), store, [other])
 
 
-def test_one_refused_wheel_keeps_the_others_out(site: Site, store: FolderStore, tmp_path: Path) -> None:
-    publish(site, store, [candidate(tmp_path / "a")])
+def test_one_refused_wheel_keeps_the_others_out(paths: Paths, store: FolderStore, tmp_path: Path) -> None:
+    publish(paths, read_settings(paths), store, [candidate(tmp_path / "a")])
     taken = candidate(tmp_path / "b", content=b"answer = 4_3\n")
     with pytest.raises(FilenameTaken):
-        publish(site, store, [candidate(tmp_path, "other"), taken])
+        publish(paths, read_settings(paths), store, [candidate(tmp_path, "other"), taken])
     assert list(registry_of(store).packages) == ["demo"]
     assert agreement(store) == []
 
 
-def test_other_publishers_wheels_and_yanks_stay(site: Site, store: FolderStore, tmp_path: Path) -> None:
+def test_other_publishers_wheels_and_yanks_stay(paths: Paths, store: FolderStore, tmp_path: Path) -> None:
     first = candidate(tmp_path, version="1.0")
-    publish(site, store, [first])
+    publish(paths, read_settings(paths), store, [first])
     stored = store.read("packages.json")
     assert stored is not None
     yanked = dataclasses.replace(first.wheel, yanked="broken")
     marked = dumps(registry_of(store).with_wheel("demo", yanked)).encode()
     store.replace("packages.json", marked, expected=stored.version)
-    publish(site, store, [first, candidate(tmp_path, version="1.1")])
+    publish(paths, read_settings(paths), store, [first, candidate(tmp_path, version="1.1")])
     assert [wheel.yanked for _, wheel in registry_of(store).wheels()] == ["broken", None]
 
 
 def test_a_missing_file_of_a_registered_wheel_is_put_back(
-    site: Site, store: FolderStore, tmp_path: Path
+    paths: Paths, store: FolderStore, tmp_path: Path
 ) -> None:
     wheel = candidate(tmp_path)
-    publish(site, store, [wheel])
+    publish(paths, read_settings(paths), store, [wheel])
     store.delete(wheel.wheel.url)
     assert dead_links(store)
-    publish(site, store, [wheel])
+    publish(paths, read_settings(paths), store, [wheel])
     assert agreement(store) == []
 
 
 def test_a_lost_registry_is_not_taken_for_an_empty_one(
-    site: Site, store: FolderStore, tmp_path: Path
+    paths: Paths, store: FolderStore, tmp_path: Path
 ) -> None:
-    publish(site, store, [candidate(tmp_path)])
+    publish(paths, read_settings(paths), store, [candidate(tmp_path)])
     store.delete("packages.json")
     with pytest.raises(RegistryError, match=r"invoke reconcile.*--allow-shrink"):
-        publish(site, store, [candidate(tmp_path, "other")])
-    publish(site, store, [candidate(tmp_path, "other")], may_shrink=True)
+        publish(paths, read_settings(paths), store, [candidate(tmp_path, "other")])
+    publish(paths, read_settings(paths), store, [candidate(tmp_path, "other")], may_shrink=True)
     assert list(registry_of(store).packages) == ["other"]
 
 
-def test_a_store_that_is_behind_the_checkout_is_not_published_to(site: Site, tmp_path: Path) -> None:
-    (site.root / "workbench.yaml").write_text("store: {folder: ../elsewhere}\n")
+def test_a_store_that_is_behind_the_checkout_is_not_published_to(paths: Paths, tmp_path: Path) -> None:
+    (paths.root / "workbench.yaml").write_text("store: {folder: ../elsewhere}\n")
     elsewhere = FolderStore(tmp_path / "elsewhere")
-    publish(site, elsewhere, [candidate(tmp_path)])
-    assert site.registry.read_bytes() == (tmp_path / "elsewhere/packages.json").read_bytes()
+    publish(paths, read_settings(paths), elsewhere, [candidate(tmp_path)])
+    assert paths.registry.read_bytes() == (tmp_path / "elsewhere/packages.json").read_bytes()
     wrong = FolderStore(tmp_path / "wrong")
     with pytest.raises(RegistryError, match=r"is this the right store\?"):
-        publish(site, wrong, [candidate(tmp_path, "other")])
+        publish(paths, read_settings(paths), wrong, [candidate(tmp_path, "other")])
     assert list(wrong.entries("")) == []
 
 
 def test_no_change_of_another_store_replaces_the_registry_of_the_sites_own(
-    site: Site, tmp_path: Path
+    paths: Paths, tmp_path: Path
 ) -> None:
-    publish(site, FolderStore(site.root), [candidate(tmp_path)])
-    own = site.registry.read_bytes()
-    elsewhere = Site(tmp_path / "elsewhere")
+    publish(paths, read_settings(paths), FolderStore(paths.root), [candidate(tmp_path)])
+    own = paths.registry.read_bytes()
+    elsewhere = Paths(tmp_path / "elsewhere")
     other = FolderStore(elsewhere.root)
     for version in ("7.0", "7.1", "7.2"):
-        publish(elsewhere, other, [candidate(tmp_path, version=version)])
+        publish(elsewhere, read_settings(elsewhere), other, [candidate(tmp_path, version=version)])
     wheel = "demo-7.0-py3-none-any.whl"
     changes: tuple[Callable[[], object], ...] = (
-        lambda: publish(site, other, [candidate(tmp_path, "other")]),
-        lambda: yank(site, other, [wheel]),
-        lambda: remove(site, other, [wheel]),
-        lambda: rollback(site, other, 1),
-        lambda: reconcile(site, other),
-        lambda: clean(site, other, apply=True),
+        lambda: publish(paths, read_settings(paths), other, [candidate(tmp_path, "other")]),
+        lambda: yank(paths, read_settings(paths), other, [wheel]),
+        lambda: remove(paths, read_settings(paths), other, [wheel]),
+        lambda: rollback(paths, read_settings(paths), other, 1),
+        lambda: reconcile(paths, read_settings(paths), other),
+        lambda: clean(paths, read_settings(paths), other, apply=True),
     )
     for change in changes:
         with pytest.raises(RegistryError, match=r"demo-1\.0.*is this the right store\?"):
             change()
-    assert site.registry.read_bytes() == own
+    assert paths.registry.read_bytes() == own
     assert registry_of(other).generation == 3
 
 
-def test_a_copy_from_before_a_rollback_is_of_the_same_store(site: Site, tmp_path: Path) -> None:
-    store, elsewhere = FolderStore(tmp_path / "elsewhere"), Site(tmp_path / "another")
+def test_a_copy_from_before_a_rollback_is_of_the_same_store(paths: Paths, tmp_path: Path) -> None:
+    store, elsewhere = FolderStore(tmp_path / "elsewhere"), Paths(tmp_path / "another")
     for version in ("1.0", "1.1"):
-        publish(site, store, [candidate(tmp_path, version=version)])
-    rollback(elsewhere, store, 1)
-    yank(site, store, ["demo-1.0-py3-none-any.whl"])
-    assert site.registry.read_bytes() == (tmp_path / "elsewhere/packages.json").read_bytes()
+        publish(paths, read_settings(paths), store, [candidate(tmp_path, version=version)])
+    rollback(elsewhere, read_settings(elsewhere), store, 1)
+    yank(paths, read_settings(paths), store, ["demo-1.0-py3-none-any.whl"])
+    assert paths.registry.read_bytes() == (tmp_path / "elsewhere/packages.json").read_bytes()
 
 
-def test_a_store_that_loses_what_it_was_given_is_found_out(site: Site, tmp_path: Path) -> None:
+def test_a_store_that_loses_what_it_was_given_is_found_out(paths: Paths, tmp_path: Path) -> None:
     class Forgetful(FolderStore):
         def create(self, key: str, *arguments: object, **named: object) -> bool:  # noqa: ARG002 - it forgets
             return True
 
-    store = Forgetful(site.root)
+    store = Forgetful(paths.root)
     with pytest.raises(StoreError, match="is not there, just after it was written"):
-        publish(site, store, [candidate(tmp_path)])
-    assert not site.registry.exists()
+        publish(paths, read_settings(paths), store, [candidate(tmp_path)])
+    assert not paths.registry.exists()
 
 
 def test_a_wheel_that_was_written_over_since_it_was_verified_is_not_published(
-    site: Site, store: FolderStore, tmp_path: Path
+    paths: Paths, store: FolderStore, tmp_path: Path
 ) -> None:
     wheel = candidate(tmp_path)
     wheel.path.write_bytes(bytes(wheel.wheel.size))
     with pytest.raises(StoreError, match="changed after it was verified"):
-        publish(site, store, [wheel])
+        publish(paths, read_settings(paths), store, [wheel])
     assert list(store.entries("files/")) == []
 
 
-def test_a_wheel_that_is_written_over_while_it_goes_up_does_not_stay(site: Site, tmp_path: Path) -> None:
+def test_a_wheel_that_is_written_over_while_it_goes_up_does_not_stay(paths: Paths, tmp_path: Path) -> None:
     class Trusting(FolderStore):
         """Takes what it is sent for what it was said to be, as some S3 stores do."""
 
@@ -212,22 +215,22 @@ def test_a_wheel_that_is_written_over_while_it_goes_up_does_not_stay(site: Site,
 
     wheel = candidate(tmp_path)
     with pytest.raises(StoreError, match="changed after it was verified"):
-        publish(site, Trusting(site.root), [wheel])
-    assert filenames(FolderStore(site.root)) == []
-    assert FolderStore(site.root).read(wheel.wheel.url) is None
+        publish(paths, read_settings(paths), Trusting(paths.root), [wheel])
+    assert filenames(FolderStore(paths.root)) == []
+    assert FolderStore(paths.root).read(wheel.wheel.url) is None
 
 
-def test_attestations_lie_beside_their_wheel_and_come_before_its_record(site: Site, tmp_path: Path) -> None:
+def test_attestations_lie_beside_their_wheel_and_come_before_its_record(paths: Paths, tmp_path: Path) -> None:
     class Noting(FolderStore):
         def create(self, key: str, content: Content, **named: Any) -> bool:
             created.append(key)
             return super().create(key, content, **named)
 
     created: list[str] = []
-    (site.root / "workbench.yaml").write_text("public_url: https://wheels.example.com/\n")
-    store = Noting(site.root)
+    (paths.root / "workbench.yaml").write_text("public_url: https://wheels.example.com/\n")
+    store = Noting(paths.root)
     wheel = dataclasses.replace(candidate(tmp_path, "demo", "1.0+cu130"), provenance=b'{"version": 1}')
-    publish(site, store, [wheel])
+    publish(paths, read_settings(paths), store, [wheel])
     key = f"{wheel.wheel.url}.provenance"
     assert created[:4] == [
         wheel.wheel.url,
@@ -244,17 +247,23 @@ def test_attestations_lie_beside_their_wheel_and_come_before_its_record(site: Si
     assert headers(key).content_type == "application/vnd.pypi.integrity.v1+json"
 
     store.delete(key)
-    assert key in reconcile(site, store).problems[0]
-    publish(site, store, [wheel])
-    assert reconcile(site, store).problems == ()
-    remove(site, store, [wheel.path.name], after_days=0)
+    assert key in reconcile(paths, read_settings(paths), store).problems[0]
+    publish(paths, read_settings(paths), store, [wheel])
+    assert reconcile(paths, read_settings(paths), store).problems == ()
+    remove(paths, read_settings(paths), store, [wheel.path.name], after_days=0)
     assert list(store.entries("files/")) == []
 
 
-def test_a_record_keeps_its_upload_time(site: Site, store: FolderStore, tmp_path: Path) -> None:
-    publish(site, store, [candidate(tmp_path)])
+def test_a_record_keeps_its_upload_time(paths: Paths, store: FolderStore, tmp_path: Path) -> None:
+    publish(paths, read_settings(paths), store, [candidate(tmp_path)])
     store.delete("packages.json")
-    publish(site, store, [candidate(tmp_path, now=NOW + timedelta(days=9))], may_shrink=True)
+    publish(
+        paths,
+        read_settings(paths),
+        store,
+        [candidate(tmp_path, now=NOW + timedelta(days=9))],
+        may_shrink=True,
+    )
     ((_, wheel),) = registry_of(store).wheels()
     assert wheel.upload_time == "2026-11-21T12:00:00Z"
 
@@ -268,12 +277,19 @@ def test_a_publisher_killed_at_any_point_leaves_a_store_that_publishing_again_co
         root = quick_path / str(effect) / "site"
         root.mkdir(parents=True)
         store = FolderStore(root)
-        publish(Site(root), store, [candidate(quick_path, "demo", "0.9"), candidate(quick_path, "other")])
+        publish(
+            Paths(root),
+            read_settings(Paths(root)),
+            store,
+            [candidate(quick_path, "demo", "0.9"), candidate(quick_path, "other")],
+        )
         killed = run_until(publish_all, root, effect)
         assert dead_links(store) == [], f"after effect {effect}"
         healed = root.parent / "healed"
         shutil.copytree(root, healed)
-        assert reconcile(Site(healed), FolderStore(healed)).problems == (), f"after effect {effect}"
+        assert reconcile(Paths(healed), read_settings(Paths(healed)), FolderStore(healed)).problems == (), (
+            f"after effect {effect}"
+        )
         assert agreement(FolderStore(healed)) == [], f"after effect {effect}"
         for place in (root, healed):
             publish_all(place, FolderStore(place))
@@ -286,9 +302,9 @@ def test_a_publisher_killed_at_any_point_leaves_a_store_that_publishing_again_co
     pytest.fail("it never came to an end")
 
 
-def test_two_publishers_at_once_lose_nothing(site: Site, store: FolderStore) -> None:
+def test_two_publishers_at_once_lose_nothing(paths: Paths, store: FolderStore) -> None:
     workers = [
-        FORKSERVER.Process(target=publish_each, args=(site.root, store, prefix)) for prefix in ("a", "b")
+        FORKSERVER.Process(target=publish_each, args=(paths.root, store, prefix)) for prefix in ("a", "b")
     ]
     for worker in workers:
         worker.start()
@@ -300,10 +316,10 @@ def test_two_publishers_at_once_lose_nothing(site: Site, store: FolderStore) -> 
     assert agreement(store) == []
 
 
-def test_two_publishers_of_the_same_wheels_both_succeed(site: Site, store: FolderStore) -> None:
+def test_two_publishers_of_the_same_wheels_both_succeed(paths: Paths, store: FolderStore) -> None:
     for number in range(6):
-        candidate(site.root.parent / "same", f"package-{number}")
-    workers = [FORKSERVER.Process(target=publish_same, args=(site.root, store, days)) for days in (0, 1)]
+        candidate(paths.root.parent / "same", f"package-{number}")
+    workers = [FORKSERVER.Process(target=publish_same, args=(paths.root, store, days)) for days in (0, 1)]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -314,11 +330,11 @@ def test_two_publishers_of_the_same_wheels_both_succeed(site: Site, store: Folde
 
 
 def test_a_wheel_that_is_registered_elsewhere_is_not_sent(
-    site: Site, store: FolderStore, tmp_path: Path
+    paths: Paths, store: FolderStore, tmp_path: Path
 ) -> None:
     made = candidate(tmp_path)
     elsewhere = dataclasses.replace(made.wheel, url="https://example.com/demo-1.0-py3-none-any.whl")
     package = dataclasses.replace(made.package, wheels=(elsewhere,))
     amend(store, lambda registry: registry.with_package("demo", package), "import a registry")
-    assert publish(site, store, [made]).plan.is_done
+    assert publish(paths, read_settings(paths), store, [made]).plan.is_done
     assert list(store.entries("files/")) == []

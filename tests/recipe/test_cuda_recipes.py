@@ -11,12 +11,12 @@ import pytest
 
 from workbench.patches.apply import apply_series
 from workbench.patches.series import read_series
+from workbench.paths import CHECKOUT, Paths
 from workbench.plan.draft import drafts
 from workbench.plan.target import Axes, cross
 from workbench.process import run
 from workbench.recipe.load import load
 from workbench.recipe.model import Sdist
-from workbench.site import CHECKOUT, Site
 from workbench.source.archive import unpack
 from workbench.source.sdist import fetch_sdist
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from workbench.plan.draft import Draft
     from workbench.recipe.model import Recipe
 
-SITE = Site(CHECKOUT)
+PATHS = Paths(CHECKOUT)
 RECIPES = ("causal-conv1d", "torch-scatter")
 HARD_CODED = ("causal-conv1d",)
 """Upstreams with a list of GPU architectures of their own."""
@@ -85,7 +85,7 @@ echo "Cuda compilation tools, release 13.0, V13.0.88"
 
 def planned(recipe: Recipe) -> tuple[Draft, ...]:
     """Return the plans for both architectures."""
-    series = read_series(SITE.patches / recipe.patches)
+    series = read_series(PATHS.patches / recipe.patches)
     plans, left_out = drafts(
         recipe, series, cross(Axes(arch="x86_64,aarch64", compute="cu130", torch="2.11"))
     )
@@ -96,9 +96,9 @@ def planned(recipe: Recipe) -> tuple[Draft, ...]:
 @cache
 def sdist(name: str) -> Path:
     """Return the recipe's sdist."""
-    recipe = load(SITE.recipes, name)
+    recipe = load(PATHS.recipes, name)
     assert isinstance(recipe.source, Sdist)
-    return fetch_sdist(name, recipe.version, recipe.source.sha256, SITE.cache)
+    return fetch_sdist(name, recipe.version, recipe.source.sha256, PATHS.cache)
 
 
 def configured(tree: Path, **env: str) -> dict[str, Any]:
@@ -127,13 +127,13 @@ def upstream(name: str, folder: Path) -> Path:
 def patched(name: str, folder: Path) -> Path:
     """Return the source as it is built."""
     tree = upstream(name, folder)
-    apply_series(read_series(SITE.patches / load(SITE.recipes, name).patches), tree)
+    apply_series(read_series(PATHS.patches / load(PATHS.recipes, name).patches), tree)
     return tree
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_it_is_planned_for_both_architectures_and_bound_to_its_torch(name: str) -> None:
-    plans = planned(load(SITE.recipes, name))
+    plans = planned(load(PATHS.recipes, name))
     assert [each.target.arch for each in plans] == ["x86_64", "aarch64"]
     assert {each.version.local for each in plans} == {"cu130torch2.11"}
     assert {each.requires for each in plans} == {("torch==2.11.*",)}
@@ -165,7 +165,7 @@ def test_threads(name: str, tmp_path: Path, environment: dict[str, str], threads
 def test_the_recipe_builds_with_one_thread_and_fetches_nothing_prebuilt(name: str, tmp_path: Path) -> None:
     tree = patched(name, tmp_path)
     text = (tree / "setup.py").read_text(encoding="utf-8")
-    for each in planned(load(SITE.recipes, name)):
+    for each in planned(load(PATHS.recipes, name)):
         assert each.environment["NVCC_THREADS"] == "1"
         (forced,) = (variable for variable in each.environment if variable.endswith("_FORCE_BUILD"))
         assert f'os.getenv("{forced}", "FALSE") == "TRUE"' in text
@@ -182,9 +182,9 @@ def test_no_gpu_is_needed_to_build_for_cuda(name: str, tmp_path: Path) -> None:
 
     assert suffixes() == {"cpu"}
 
-    apply_series(read_series(SITE.patches / name), tree)
+    apply_series(read_series(PATHS.patches / name), tree)
 
     assert suffixes() == {"cpu", "cuda"}
     assert suffixes(FORCE_ONLY_CPU="1") == {"cpu"}
-    assert suffixes(**planned(load(SITE.recipes, name))[0].environment) == {"cuda"}
+    assert suffixes(**planned(load(PATHS.recipes, name))[0].environment) == {"cuda"}
     assert configured(tree)["options"].get("use_ninja", True)

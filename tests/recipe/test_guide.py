@@ -9,20 +9,20 @@ from dataclasses import fields
 import pytest
 
 from tests.conftest import invoke
+from workbench.paths import CHECKOUT, Paths
 from workbench.recipe.load import load
 from workbench.recipe.model import Recipe
-from workbench.site import CHECKOUT, Site
 
 GUIDE = (CHECKOUT / "docs" / "recipes.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```python\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=["first", "sdist", "git"])
-def test_an_example_loads(site: Site, example: str) -> None:
+def test_an_example_loads(paths: Paths, example: str) -> None:
     found = re.search(r'name="(.*?)"', example)
     assert found
-    (site.recipes / f"{found[1].replace('-', '_')}.py").write_text(example)
-    assert load(site.recipes, found[1]).name == found[1]
+    (paths.recipes / f"{found[1].replace('-', '_')}.py").write_text(example)
+    assert load(paths.recipes, found[1]).name == found[1]
 
 
 def test_every_field_is_in_the_table() -> None:
@@ -30,20 +30,20 @@ def test_every_field_is_in_the_table() -> None:
     assert re.findall(r"`(\w+)`", table) == [field.name for field in fields(Recipe)]
 
 
-def test_the_commands_run(site: Site) -> None:
-    (site.recipes / "annoy.py").write_text(EXAMPLES[0])
-    (site.root.parent / "annoy").mkdir()
+def test_the_commands_run(paths: Paths) -> None:
+    (paths.recipes / "annoy.py").write_text(EXAMPLES[0])
+    (paths.root.parent / "annoy").mkdir()
     commands = re.findall(r"^```console\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
     for command in "".join(commands).splitlines():
         program, *words = shlex.split(command)
         assert program == "invoke"
-        done = invoke(*words, cwd=site.root)
+        done = invoke(*words, cwd=paths.root)
         assert done.status == 0, done.stderr
 
 
-def test_the_pin_that_add_package_looks_up(site: Site) -> None:
+def test_the_pin_that_add_package_looks_up(paths: Paths) -> None:
     found = re.search(r"`invoke (add-package annoy --source \S+)`", GUIDE)
     assert found
     done = invoke(*found[1].split())
     assert done.status == 0, done.stderr
-    assert load(site.recipes, "annoy").source == load(CHECKOUT / "recipes", "annoy").source
+    assert load(paths.recipes, "annoy").source == load(CHECKOUT / "recipes", "annoy").source

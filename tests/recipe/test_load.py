@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from workbench.errors import RecipeError
+from workbench.paths import CHECKOUT, Paths
 from workbench.recipe.load import load, load_all, names
-from workbench.site import CHECKOUT, Site
 
 GOOD = """\
 from __future__ import annotations
@@ -22,19 +22,19 @@ recipe = Recipe(
 """.format(digest="0" * 64)
 
 
-def write(site: Site, text: str, name: str = "torch_scatter") -> None:
-    (site.recipes / f"{name}.py").write_text(text)
+def write(paths: Paths, text: str, name: str = "torch_scatter") -> None:
+    (paths.recipes / f"{name}.py").write_text(text)
 
 
-def test_a_recipe_is_found_by_any_spelling_of_its_name(site: Site) -> None:
-    write(site, GOOD)
-    recipe = load(site.recipes, "Torch_Scatter")
+def test_a_recipe_is_found_by_any_spelling_of_its_name(paths: Paths) -> None:
+    write(paths, GOOD)
+    recipe = load(paths.recipes, "Torch_Scatter")
     assert (recipe.name, recipe.patches, recipe.modules) == (
         "torch-scatter",
         "torch-scatter",
         ("torch_scatter",),
     )
-    assert names(site.recipes) == ("torch-scatter",)
+    assert names(paths.recipes) == ("torch-scatter",)
 
 
 def test_the_recipes_of_this_repository_load() -> None:
@@ -72,18 +72,20 @@ def test_the_recipes_of_this_repository_load() -> None:
         ("import Recipe, Sdit", "import Recipe, Sdist", ":3: ImportError: cannot import name 'Sdit'"),
     ],
 )
-def test_a_mistake_is_named_with_file_line_and_key(site: Site, wrong: str, right: str, message: str) -> None:
+def test_a_mistake_is_named_with_file_line_and_key(
+    paths: Paths, wrong: str, right: str, message: str
+) -> None:
     assert right in GOOD
-    write(site, GOOD.replace(right, wrong))
+    write(paths, GOOD.replace(right, wrong))
     with pytest.raises(RecipeError) as caught:
-        load(site.recipes, "torch-scatter")
-    assert str(caught.value).startswith(f"{site.recipes / 'torch_scatter.py'}{message}")
+        load(paths.recipes, "torch-scatter")
+    assert str(caught.value).startswith(f"{paths.recipes / 'torch_scatter.py'}{message}")
 
 
-def test_a_missing_key_is_named(site: Site) -> None:
-    write(site, GOOD.replace('    description="Scatter operations",\n', ""))
+def test_a_missing_key_is_named(paths: Paths) -> None:
+    write(paths, GOOD.replace('    description="Scatter operations",\n', ""))
     with pytest.raises(RecipeError, match="Recipe lacks 'description'"):
-        load(site.recipes, "torch-scatter")
+        load(paths.recipes, "torch-scatter")
 
 
 @pytest.mark.parametrize(
@@ -101,10 +103,10 @@ def test_a_missing_key_is_named(site: Site) -> None:
         ('arch=("arm64",)', "arch: there is no 'arm64' .did you mean 'aarch64'.*: there are x86_64, aarch64"),
     ],
 )
-def test_values_that_make_no_sense_are_refused(site: Site, field: str, message: str) -> None:
-    write(site, GOOD.replace("    source=", f"    {field},\n    source="))
+def test_values_that_make_no_sense_are_refused(paths: Paths, field: str, message: str) -> None:
+    write(paths, GOOD.replace("    source=", f"    {field},\n    source="))
     with pytest.raises(RecipeError, match=f":9: {message}"):
-        load(site.recipes, "torch-scatter")
+        load(paths.recipes, "torch-scatter")
 
 
 @pytest.mark.parametrize(
@@ -128,11 +130,13 @@ def test_values_that_make_no_sense_are_refused(site: Site, field: str, message: 
         ),
     ],
 )
-def test_a_condition_that_never_holds_is_refused(site: Site, variants: str, field: str, message: str) -> None:
+def test_a_condition_that_never_holds_is_refused(
+    paths: Paths, variants: str, field: str, message: str
+) -> None:
     text = GOOD.replace("Recipe, Sdist", "Recipe, Sdist, when")
-    write(site, text.replace("    source=", f"    variants=({variants}),\n    {field},\n    source="))
+    write(paths, text.replace("    source=", f"    variants=({variants}),\n    {field},\n    source="))
     with pytest.raises(RecipeError, match=f":10: {message}"):
-        load(site.recipes, "torch-scatter")
+        load(paths.recipes, "torch-scatter")
 
 
 @pytest.mark.parametrize(
@@ -150,21 +154,21 @@ def test_a_condition_that_never_holds_is_refused(site: Site, variants: str, fiel
         ),
     ],
 )
-def test_a_git_source_is_pinned(site: Site, source: str, message: str) -> None:
+def test_a_git_source_is_pinned(paths: Paths, source: str, message: str) -> None:
     text = GOOD.replace("Recipe, Sdist", "Git, Recipe")
     text = text[: text.index("    source=")] + f"    source={source},\n)\n"
-    write(site, text)
+    write(paths, text)
     with pytest.raises(RecipeError, match=message):
-        load(site.recipes, "torch-scatter")
+        load(paths.recipes, "torch-scatter")
 
 
-def test_a_file_of_another_name_than_its_package_is_told_which_it_should_have(site: Site) -> None:
-    (site.recipes / "Torch-Scatter.py").write_text(GOOD)
+def test_a_file_of_another_name_than_its_package_is_told_which_it_should_have(paths: Paths) -> None:
+    (paths.recipes / "Torch-Scatter.py").write_text(GOOD)
     with pytest.raises(RecipeError, match=r"Torch-Scatter\.py: .* rename it torch_scatter\.py"):
-        load(site.recipes, "torch-scatter")
+        load(paths.recipes, "torch-scatter")
 
 
-def test_an_unknown_package_names_the_nearest(site: Site) -> None:
-    write(site, GOOD)
+def test_an_unknown_package_names_the_nearest(paths: Paths) -> None:
+    write(paths, GOOD)
     with pytest.raises(RecipeError, match=r"torch-scater: no recipe .*did you mean 'torch-scatter'"):
-        load(site.recipes, "torch-scater")
+        load(paths.recipes, "torch-scater")

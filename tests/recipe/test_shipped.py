@@ -10,10 +10,10 @@ import pytest
 
 from workbench.patches.apply import apply_series
 from workbench.patches.series import read_series
+from workbench.paths import CHECKOUT, Paths
 from workbench.process import run
 from workbench.recipe.load import load
 from workbench.recipe.model import Sdist
-from workbench.site import CHECKOUT, Site
 from workbench.source.archive import unpack
 from workbench.source.sdist import fetch_sdist
 
@@ -59,14 +59,14 @@ def flags(tree: Path, **env: str) -> list[str]:
     [("hnswlib", {"HNSWLIB_NATIVE": "1"}), ("annoy", {"ANNOY_COMPILER_ARGS": "-O3,-march=native"})],
 )
 def test_native_only_when_asked_for(name: str, opt_in: dict[str, str], tmp_path: Path) -> None:
-    site = Site(CHECKOUT)
-    recipe = load(site.recipes, name)
+    paths = Paths(CHECKOUT)
+    recipe = load(paths.recipes, name)
     assert isinstance(recipe.source, Sdist)
     tree = tmp_path / "tree"
-    unpack(fetch_sdist(name, recipe.version, recipe.source.sha256, site.cache), tree)
+    unpack(fetch_sdist(name, recipe.version, recipe.source.sha256, paths.cache), tree)
     upstream = flags(tree)
 
-    apply_series(read_series(site.patches / recipe.patches), tree)
+    apply_series(read_series(paths.patches / recipe.patches), tree)
 
     assert "-march=native" in upstream
     assert flags(tree) == [flag for flag in upstream if flag != "-march=native"]

@@ -11,10 +11,10 @@ from urllib.parse import unquote
 import pytest
 
 from workbench.errors import SourceError
+from workbench.paths import CHECKOUT, Paths
 from workbench.recipe.load import load
 from workbench.recipe.model import Sdist
 from workbench.simple.media import JSON
-from workbench.site import CHECKOUT, Site
 from workbench.source.sdist import fetch_sdist, pin_sdist
 
 from .conftest import Answer, free_port
@@ -211,6 +211,6 @@ def test_a_yanked_version_is_told(index: Index, cache: Path, capsys: pytest.Capt
 
 @pytest.mark.parametrize("name", ["hnswlib", "annoy", "xatlas"])
 def test_the_pins_of_the_shipped_recipes_are_the_package_index_s(name: str) -> None:
-    recipe = load(Site(CHECKOUT).recipes, name)
+    recipe = load(Paths(CHECKOUT).recipes, name)
     assert isinstance(recipe.source, Sdist)
     assert pin_sdist(name, recipe.version) == (f"{name}-{recipe.version}.tar.gz", recipe.source.sha256)

@@ -15,13 +15,15 @@ from tests.publish.sites import agreement, candidate, registry_of
 from workbench.care.reconcile import reconcile
 from workbench.errors import FilenameTaken, StoreError
 from workbench.publish.transaction import publish
+from workbench.settings import read_settings
 from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from workbench.site import Site
+    from workbench.paths import Paths
+
 
 KEY = "files/demo/demo-1.0-py3-none-any.whl"
 SPAWN = multiprocessing.get_context("forkserver")
@@ -197,19 +199,19 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_what_a_full_disk_stopped_is_completed_when_there_is_room(
-    small_disk: Path, site: Site, tmp_path: Path
+    small_disk: Path, paths: Paths, tmp_path: Path
 ) -> None:
-    (site.root / "workbench.yaml").write_text(f"store: {{folder: '{small_disk}/store'}}\n")
+    (paths.root / "workbench.yaml").write_text(f"store: {{folder: '{small_disk}/store'}}\n")
     store = FolderStore(small_disk / "store")
-    publish(site, store, [candidate(tmp_path, "demo", "1.0")])
+    publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", "1.0")])
     wheels = [candidate(tmp_path, "demo", f"2.{n}", content=os.urandom(600_000)) for n in range(4)]
     with pytest.raises(StoreError, match=r"no room for it on the disk.*run the same command again"):
-        publish(site, store, wheels)
+        publish(paths, read_settings(paths), store, wheels)
     assert [path.name for path in (small_disk / "store/.workbench/incoming").iterdir()] == []
     assert agreement(store) == []
-    assert reconcile(site, store).problems == ()
+    assert reconcile(paths, read_settings(paths), store).problems == ()
     subprocess.run(["mount", "-o", "remount,size=16m", small_disk], check=True)
-    publish(site, store, wheels)
+    publish(paths, read_settings(paths), store, wheels)
     assert agreement(store) == []
     assert len(list(registry_of(store).wheels())) == 5
 

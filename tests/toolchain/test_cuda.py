@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from workbench.errors import ToolchainError, ToolMissing
+from workbench.paths import CHECKOUT
 from workbench.process import run
-from workbench.site import CHECKOUT
 from workbench.toolchain.cuda import check, gpus_of, lay_out, version_of
 from workbench.toolchain.pins import release_of
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from workbench.site import CHECKOUT
+from workbench.paths import CHECKOUT
 from workbench.toolchain.shelf import made_once
 
 if TYPE_CHECKING:

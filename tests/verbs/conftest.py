@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workbench.site import Site
+    from workbench.paths import Paths
 
 C = """\
 #include <Python.h>
@@ -70,23 +70,23 @@ def git(folder: Path, *words: str) -> str:
 class Demo:
     """The package's repository, and the site that holds its recipe and its patch."""
 
-    site: Site
+    paths: Paths
     repository: Path
 
     @property
     def recipe(self) -> Path:
-        return self.site.recipes / "demo.py"
+        return self.paths.recipes / "demo.py"
 
     @property
     def patch(self) -> Path:
-        return self.site.patches / "demo" / "answer.patch"
+        return self.paths.patches / "demo" / "answer.patch"
 
     def wheels(self) -> list[Path]:
-        return sorted(self.site.wheels.glob("*.whl"))
+        return sorted(self.paths.wheels.glob("*.whl"))
 
 
 @pytest.fixture
-def demo(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Demo:
+def demo(paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Demo:
     """Return the small package, ready to be built; its sources are cached for this test alone."""
     monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
     repository = tmp_path / "upstream"
@@ -97,7 +97,7 @@ def demo(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Demo:
     git(repository, "add", ".")
     git(repository, "commit", "--quiet", "--message", "one")
     commit = git(repository, "rev-parse", "HEAD")
-    made = Demo(site, repository)
+    made = Demo(paths, repository)
     made.recipe.write_text(RECIPE.format(url=repository, commit=commit))
     made.patch.parent.mkdir()
     made.patch.write_text(PATCH)

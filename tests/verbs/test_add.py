@@ -14,11 +14,11 @@ from workbench.recipe.load import load
 from workbench.registry.file import load as load_registry
 
 if TYPE_CHECKING:
-    from workbench.site import Site
+    from workbench.paths import Paths
 
 
-def everything(site: Site) -> set[Path]:
-    return {path for path in site.root.rglob("*") if path.is_file() and ".lock" not in path.name}
+def everything(paths: Paths) -> set[Path]:
+    return {path for path in paths.root.rglob("*") if path.is_file() and ".lock" not in path.name}
 
 
 def test_a_branch_is_pinned_to_its_commit(demo: Demo) -> None:
@@ -30,15 +30,15 @@ def test_a_branch_is_pinned_to_its_commit(demo: Demo) -> None:
         "--upstream", "https://example.com/Open3D", "--description", 'Says "hello" & more',
     )  # fmt: skip
     assert added.status == 0, added.stderr
-    recipe = load(demo.site.recipes, "open3d")
+    recipe = load(demo.paths.recipes, "open3d")
     assert recipe.source == Git(url=str(demo.repository), commit=commit, branch="arm")
     assert (recipe.upstream, recipe.description) == ("https://example.com/Open3D", 'Says "hello" & more')
-    assert (demo.site.patches / "open3d" / "series").read_text() == ""
-    assert load_registry(demo.site.registry).packages["open3d"].source_branch == "arm"
-    assert (demo.site.index / "open3d" / "index.html").exists()
+    assert (demo.paths.patches / "open3d" / "series").read_text() == ""
+    assert load_registry(demo.paths.registry).packages["open3d"].source_branch == "arm"
+    assert (demo.paths.index / "open3d" / "index.html").exists()
     for told in (
         "wrote recipes/open3d.py",
-        f"registered it in {demo.site.root}: packages.json, index/open3d/",
+        f"registered it in {demo.paths.root}: packages.json, index/open3d/",
     ):
         assert told in added.stdout
     assert recipe.version == "1.0", "what setup.py says"
@@ -73,11 +73,11 @@ def test_a_source_with_submodules_gets_them(demo: Demo) -> None:
     git(demo.repository, *allowed, "submodule", "add", "--quiet", str(library), "library")
     git(demo.repository, "commit", "--quiet", "--message", "two")
     assert invoke("add-package", "new", "--source", demo.repository).status == 0
-    recipe = load(demo.site.recipes, "new")
+    recipe = load(demo.paths.recipes, "new")
     assert isinstance(recipe.source, Git)
     assert recipe.source.submodules
 
-    path = demo.site.recipes / "new.py"
+    path = demo.paths.recipes / "new.py"
     path.write_text(path.read_text().replace("submodules=True", "submodules=False"))
     built = invoke("build", "new")
     assert "has submodules, and the recipe does without" in built.stderr
@@ -86,7 +86,7 @@ def test_a_source_with_submodules_gets_them(demo: Demo) -> None:
 def test_a_folder_is_pinned_by_its_whole_path(demo: Demo) -> None:
     added = invoke("add-package", "new", "--source", f"./{demo.repository.name}", cwd=demo.repository.parent)
     assert added.status == 0, added.stderr
-    recipe = load(demo.site.recipes, "new")
+    recipe = load(demo.paths.recipes, "new")
     assert isinstance(recipe.source, Git)
     assert recipe.source.url == str(demo.repository)
 
@@ -94,7 +94,7 @@ def test_a_folder_is_pinned_by_its_whole_path(demo: Demo) -> None:
 def test_a_tag_tells_the_version(demo: Demo) -> None:
     git(demo.repository, "tag", "--annotate", "--message", "release", "v1.2.3")
     assert invoke("add-package", "tagged", "--source", demo.repository, "--tag", "v1.2.3").status == 0
-    recipe = load(demo.site.recipes, "tagged")
+    recipe = load(demo.paths.recipes, "tagged")
     assert isinstance(recipe.source, Git)
     assert (recipe.version, recipe.source.tag) == ("1.2.3", "v1.2.3")
     assert recipe.source.commit == git(demo.repository, "rev-parse", "HEAD")
@@ -103,13 +103,13 @@ def test_a_tag_tells_the_version(demo: Demo) -> None:
 def test_a_version_is_written_as_wheels_spell_it(demo: Demo) -> None:
     git(demo.repository, "tag", "v2024.01.15")
     assert invoke("add-package", "dated", "--source", demo.repository, "--tag", "v2024.01.15").status == 0
-    assert load(demo.site.recipes, "dated").version == "2024.1.15"
+    assert load(demo.paths.recipes, "dated").version == "2024.1.15"
 
 
-def test_an_sdist_is_pinned_to_its_hash(site: Site) -> None:
+def test_an_sdist_is_pinned_to_its_hash(paths: Paths) -> None:
     added = invoke("add-package", "annoy", "--source", "pypi:annoy==1.17.3")
     assert added.status == 0, added.stderr
-    recipe = load(site.recipes, "annoy")
+    recipe = load(paths.recipes, "annoy")
     shipped = load(Path(__file__).parents[2] / "recipes", "annoy")
     assert isinstance(recipe.source, Sdist)
     assert isinstance(shipped.source, Sdist)
@@ -148,41 +148,41 @@ def test_what_was_added_builds(demo: Demo) -> None:
 def test_what_cannot_be_added_leaves_nothing_behind(
     demo: Demo, words: list[str], status: int, message: str
 ) -> None:
-    before = everything(demo.site)
+    before = everything(demo.paths)
     refused = invoke(
         "add-package", *(str(demo.repository) if word == "REPOSITORY" else word for word in words)
     )
     assert refused.status == status, refused.stderr
     assert message in refused.stderr
     assert "s3cret" not in refused.stderr
-    assert everything(demo.site) == before
+    assert everything(demo.paths) == before
 
 
 def test_a_dry_run_shows_the_recipe_and_writes_nothing(demo: Demo) -> None:
-    before = everything(demo.site)
+    before = everything(demo.paths)
     shown = invoke("add-package", "new", "--source", demo.repository, "--dry-run")
     assert shown.status == 0
     assert "recipe = Recipe(" in shown.stdout
-    assert everything(demo.site) == before
+    assert everything(demo.paths) == before
 
 
 @pytest.mark.parametrize("known", [False, True])
 def test_pages_that_cannot_be_drawn_leave_nothing_behind(demo: Demo, known: bool) -> None:
     if known:
         assert invoke("add-package", "new", "--source", demo.repository).status == 0
-        (demo.site.recipes / "new.py").unlink()
-        shutil.rmtree(demo.site.index)
-    demo.site.index.write_text("a file where the pages belong")
+        (demo.paths.recipes / "new.py").unlink()
+        shutil.rmtree(demo.paths.index)
+    demo.paths.index.write_text("a file where the pages belong")
     refused = invoke("add-package", "new", "--source", demo.repository, "--description", "New")
     assert refused.status == 1, refused.stderr
-    assert str(demo.site.index) in refused.stderr
-    assert not (demo.site.recipes / "new.py").exists()
-    assert ("new" in load_registry(demo.site.registry).packages) is known
+    assert str(demo.paths.index) in refused.stderr
+    assert not (demo.paths.recipes / "new.py").exists()
+    assert ("new" in load_registry(demo.paths.registry).packages) is known
 
 
 def test_a_registry_that_cannot_be_read_leaves_no_recipe_behind(demo: Demo) -> None:
-    demo.site.registry.write_text("{")
+    demo.paths.registry.write_text("{")
     refused = invoke("add-package", "new", "--source", demo.repository)
     assert refused.status == 14
-    assert not (demo.site.recipes / "new.py").exists()
-    assert not (demo.site.patches / "new").exists()
+    assert not (demo.paths.recipes / "new.py").exists()
+    assert not (demo.paths.patches / "new").exists()

@@ -10,15 +10,17 @@ import pytest
 
 from workbench.container.engine import OCI_ARCH
 from workbench.errors import ContainerError, UsageError
+from workbench.make import assign as engines
 from workbench.make.assign import assign
 from workbench.plan.draft import drafts
 from workbench.plan.target import Target, this_arch, this_python
 from workbench.recipe import Recipe, Sdist
-from workbench.site import Site
+from workbench.settings import read_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from workbench.paths import Paths
     from workbench.plan.draft import Draft
     from workbench.plan.plan import Plan
 
@@ -49,6 +51,17 @@ def answers(podman: Path, *, image_id: str, labels: dict[str, str] | None = None
     )
 
 
+def forget() -> None:
+    """Ask the engine anew, as each run of a verb does, which is a process of its own."""
+    engines._engine.cache_clear()
+    engines._image.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _asked_anew() -> None:
+    forget()
+
+
 def drafted(target: Target, *, glibc: str | None = None) -> Draft:
     ((made,), _) = drafts(RECIPE, (), (target,), glibc=glibc)
     return made
@@ -59,78 +72,75 @@ def test_the_targets_glibc_counts_more_than_the_sites() -> None:
     assert drafted(replace(HERE, glibc="2.28"), glibc="2.39").glibc == "2.28"
 
 
-def test_rocm_is_built_in_an_image_that_has_it_and_nowhere_else(site: Site) -> None:
+def test_rocm_is_built_in_an_image_that_has_it_and_nowhere_else(paths: Paths) -> None:
     with pytest.raises(UsageError, match=r"--builder host: rocm6\.4 is built in a container"):
-        assign(drafted(ROCM), "host", site)
+        assign(drafted(ROCM), "host", read_settings(paths))
     with pytest.raises(ContainerError, match=rf"container\.images\.rocm6\.4\.{this_arch()}"):
-        assign(drafted(ROCM), "auto", site)
-    (site.root / "workbench.yaml").write_text(
+        assign(drafted(ROCM), "auto", read_settings(paths))
+    (paths.root / "workbench.yaml").write_text(
         f"container: {{images: {{rocm6.4: {{{this_arch()}: example.com/rocm}}}}}}\n"
     )
-    made = assign(drafted(ROCM), "auto", Site(site.root))
+    made = assign(drafted(ROCM), "auto", read_settings(paths))
     assert (made.builder, made.image) == ("container", "example.com/rocm")
     assert "rocm6.4 is built in an image that has it" in made.why
 
 
-def test_a_builder_for_another_architecture_is_refused(site: Site) -> None:
+def test_a_builder_for_another_architecture_is_refused(paths: Paths) -> None:
     other = {"x86_64": "aarch64", "aarch64": "x86_64"}[this_arch()]
     with pytest.raises(UsageError, match=f"{other} is not this machine's own architecture"):
-        assign(drafted(replace(HERE, arch=other)), "host", site)
+        assign(drafted(replace(HERE, arch=other)), "host", read_settings(paths))
     with pytest.raises(UsageError, match=r"did you mean 'container'\?"):
-        assign(drafted(HERE), "containr", site)
+        assign(drafted(HERE), "containr", read_settings(paths))
 
 
-def test_what_cibuildwheel_does_not_build_for_is_built_on_the_host(site: Site, podman: Path) -> None:
+def test_what_cibuildwheel_does_not_build_for_is_built_on_the_host(paths: Paths, podman: Path) -> None:
     answers(podman, image_id="a")
     old, new = (drafted(replace(HERE, python=python)) for python in ("3.13t", "3.14t"))
-    assert assign(old, "auto", site).builder == "host"
-    assert assign(new, "auto", site).builder == "container"
+    assert assign(old, "auto", read_settings(paths)).builder == "host"
+    assert assign(new, "auto", read_settings(paths)).builder == "container"
     with pytest.raises(ContainerError, match=r"cibuildwheel does not build for 3\.13t"):
-        assign(old, "container", site)
+        assign(old, "container", read_settings(paths))
 
 
-def test_an_engine_that_does_not_work_is_told_from_one_that_there_is_not(site: Site, podman: Path) -> None:
+def test_an_engine_that_does_not_work_is_told_from_one_that_there_is_not(paths: Paths, podman: Path) -> None:
     podman.write_text("#!/bin/sh\necho 'Error: cannot connect to Podman'\nexit 125\n")
-    made = assign(drafted(HERE), "auto", site)
+    made = assign(drafted(HERE), "auto", read_settings(paths))
     assert made.builder == "host"
     assert made.why.endswith("; podman is installed and does not work: Error: cannot connect to Podman")
 
 
-def test_a_machine_without_an_engine_is_told_in_a_few_words(site: Site, podman: Path) -> None:
+def test_a_machine_without_an_engine_is_told_in_a_few_words(paths: Paths, podman: Path) -> None:
     podman.unlink()
-    made = assign(drafted(HERE), "auto", site)
+    made = assign(drafted(HERE), "auto", read_settings(paths))
     assert made.why.endswith("; no container engine here (docker or podman)")
 
 
-def test_a_python_that_the_image_has_not_is_built_on_the_host(site: Site, podman: Path) -> None:
+def test_a_python_that_the_image_has_not_is_built_on_the_host(paths: Paths, podman: Path) -> None:
     answers(podman, image_id="a", labels={"wheel-workbench.pythons": "3.11"})
-    (site.root / "workbench.yaml").write_text(f"container: {{images: {{cpu: {{{this_arch()}: mine}}}}}}\n")
-    assert assign(drafted(replace(HERE, python="3.11")), "auto", site).builder == "container"
-    made = assign(drafted(replace(HERE, python="3.12")), "auto", site)
+    (paths.root / "workbench.yaml").write_text(f"container: {{images: {{cpu: {{{this_arch()}: mine}}}}}}\n")
+    assert assign(drafted(replace(HERE, python="3.11")), "auto", read_settings(paths)).builder == "container"
+    made = assign(drafted(replace(HERE, python="3.12")), "auto", read_settings(paths))
     assert (made.builder, made.why.partition("; ")[2]) == ("host", "mine has Python 3.11 only")
 
 
-def test_an_image_is_known_by_more_than_a_name_that_another_may_get(tmp_path: Path, podman: Path) -> None:
-    """Each time in a site of its own, as each run of a verb is a process of its own."""
-
-    def made(number: int, container: str, image_id: str = "a") -> Plan:
+def test_an_image_is_known_by_more_than_a_name_that_another_may_get(paths: Paths, podman: Path) -> None:
+    def made(container: str, image_id: str = "a") -> Plan:
+        forget()
         answers(podman, image_id=image_id)
-        root = tmp_path / f"site{number}"
-        root.mkdir()
-        (root / "workbench.yaml").write_text(f"container: {{{container}}}\n")
-        return assign(drafted(HERE), "container", Site(root))
+        (paths.root / "workbench.yaml").write_text(f"container: {{{container}}}\n")
+        return assign(drafted(HERE), "container", read_settings(paths))
 
     own = f"images: {{cpu: {{{this_arch()}: localhost/mine}}}}"
-    made_here, anew = made(1, own), made(2, own, "b")
+    made_here, anew = made(own), made(own, "b")
     assert (made_here.image_pin, anew.image_pin) == ("a", "b")
     assert made_here.key != anew.key
     pulled, anew = (
-        made(3, own.replace("localhost", "example.com")),
-        made(4, own.replace("localhost", "example.com"), "b"),
+        made(own.replace("localhost", "example.com")),
+        made(own.replace("localhost", "example.com"), "b"),
     )
     assert pulled.key == anew.key, "whether it was pulled, and by which engine, is no other build"
-    default = made(5, "network: true")
+    default = made("network: true")
     assert default.image == "manylinux_2_28"
     assert "manylinux_2_28" in str(default.image_pin)
     assert "@sha256:" in str(default.image_pin)
-    assert made(6, "create_args: ['--env=CFLAGS=-O0']").key != default.key
+    assert made("create_args: ['--env=CFLAGS=-O0']").key != default.key

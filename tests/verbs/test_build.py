@@ -16,7 +16,7 @@ from workbench.errors import VerificationFailed
 from workbench.make.build import build_wheel
 from workbench.make.request import Request, plans
 from workbench.plan.target import this_arch
-from workbench.site import Site
+from workbench.settings import read_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,9 +51,9 @@ def test_a_cross_build_for_an_old_glibc_brings_the_libraries_of_its_own_compiler
 
 def test_a_wheel_is_tried_as_it_will_be_published(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
     """With its version, its requirements and its RPATHs; what fails there is not in ``wheels/``."""
-    (demo.site.root / "workbench.yaml").write_text(RUNTIME_IMAGE.format(arch=this_arch()))
-    site = Site(demo.site.root)
-    (here,) = plans(Request(name="demo", builder="host", suffix=".post1"), site).plans
+    (demo.paths.root / "workbench.yaml").write_text(RUNTIME_IMAGE.format(arch=this_arch()))
+    paths = demo.paths
+    (here,) = plans(Request(name="demo", builder="host", suffix=".post1"), paths, read_settings(paths)).plans
     plan = replace(here, builder="container", image="mine", requires=("packaging",))
     tried: list[tuple[str, bytes]] = []
 
@@ -64,7 +64,7 @@ def test_a_wheel_is_tried_as_it_will_be_published(demo: Demo, monkeypatch: pytes
     def fail(wheel: Path, **_: Any) -> None:
         raise VerificationFailed(f"{wheel.name} does not work in mine")
 
-    engine = Engine(name="podman", version="4.3.1", storage=demo.site.root)
+    engine = Engine(name="podman", version="4.3.1", storage=demo.paths.root)
     monkeypatch.setattr("workbench.make.build.find_engine", lambda _: engine)
     monkeypatch.setattr("workbench.builders.build.build_in_container", build_here)
 
@@ -72,11 +72,11 @@ def test_a_wheel_is_tried_as_it_will_be_published(demo: Demo, monkeypatch: pytes
     with pytest.raises(
         VerificationFailed, match=r"(?s)does not work in mine\nThe tree is kept: .*The whole log: "
     ):
-        build_wheel(plan, site)
-    assert not list(site.wheels.iterdir())
+        build_wheel(plan, paths, read_settings(paths))
+    assert not list(paths.wheels.iterdir())
 
     monkeypatch.setattr("workbench.make.build.try_wheel", look)
-    made = build_wheel(plan, site)
+    made = build_wheel(plan, paths, read_settings(paths))
     ((name, metadata),) = tried
     assert name == made.path.name
     assert "manylinux" in name

@@ -11,26 +11,27 @@ from tests.publish.sites import candidate
 from tests.test_docs import commands
 from tests.verbs.conftest import SETUP, C, git
 from workbench.index.serve import served
+from workbench.paths import CHECKOUT, Paths
 from workbench.plan.target import this_python
 from workbench.process import environment
 from workbench.publish.transaction import publish
 from workbench.registry.file import load
-from workbench.site import CHECKOUT
+from workbench.settings import read_settings
 from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workbench.site import Site
+    from workbench.paths import Paths
 
 
 @pytest.fixture
-def checkout(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def checkout(paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a site that looks as a checkout does to who works in it."""
     monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
     for name in ("tasks.py", "noxfile.py", "workbench"):
-        (site.root / name).symlink_to(CHECKOUT / name)
-    return site.root
+        (paths.root / name).symlink_to(CHECKOUT / name)
+    return paths.root
 
 
 def typed(line: str, folder: Path) -> str:
@@ -49,7 +50,7 @@ def typed(line: str, folder: Path) -> str:
 
 
 def test_a_package_of_your_own_from_a_fork_to_a_published_wheel(
-    checkout: Path, site: Site, tmp_path: Path
+    checkout: Path, paths: Paths, tmp_path: Path
 ) -> None:
     fork = tmp_path / "fork"
     fork.mkdir()
@@ -69,15 +70,15 @@ def test_a_package_of_your_own_from_a_fork_to_a_published_wheel(
     for there, instead in here.items():
         script = script.replace(there, instead)
     *_, said = (typed(line, checkout) for line in script.splitlines())
-    ((name, wheel),) = load(site.registry).wheels()
+    ((name, wheel),) = load(paths.registry).wheels()
     assert (name, wheel.python_version) == ("open3d", this_python())
     assert f"Session verify(open3d-{this_python()}) was successful" in said
 
 
-def test_what_the_publishing_guide_undoes_and_keeps_up(checkout: Path, site: Site, tmp_path: Path) -> None:
-    store = FolderStore(site.root)
+def test_what_the_publishing_guide_undoes_and_keeps_up(checkout: Path, paths: Paths, tmp_path: Path) -> None:
+    store = FolderStore(paths.root)
     for version in ("1.0", "2.0"):
-        publish(site, store, [candidate(tmp_path, "demo", version)])
+        publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", version)])
     beside = ("my-wheels", "import-registry")  # a bucket of yours, and the test below
     lines = [
         line
@@ -87,21 +88,23 @@ def test_what_the_publishing_guide_undoes_and_keeps_up(checkout: Path, site: Sit
     assert {line.split()[1] for line in lines} >= {"history", "rollback", "yank", "unyank", "remove", "prune"}
     said = {line: typed(line.replace("rollback 12", "rollback 1"), checkout) for line in lines}
     assert "take demo-2.0-py3-none-any.whl off the index" in said["invoke rollback 12 --dry-run"]
-    assert [wheel.filename for _, wheel in load(site.registry).wheels()] == ["demo-2.0-py3-none-any.whl"]
+    assert [wheel.filename for _, wheel in load(paths.registry).wheels()] == ["demo-2.0-py3-none-any.whl"]
 
 
-def test_a_site_with_a_registry_of_the_older_form_is_brought_over(checkout: Path, site: Site) -> None:
-    site.registry.write_text('{"packages": {"demo": {"source_repo": "u", "description": "d", "wheels": []}}}')
+def test_a_site_with_a_registry_of_the_older_form_is_brought_over(checkout: Path, paths: Paths) -> None:
+    paths.registry.write_text(
+        '{"packages": {"demo": {"source_repo": "u", "description": "d", "wheels": []}}}'
+    )
     (line,) = (line for line in commands(CHECKOUT / "docs" / "publishing.md") if "import-registry" in line)
     typed(line, checkout)
-    assert list(load(site.registry).packages) == ["demo"]
-    assert (site.root / "packages.json.older").exists()
+    assert list(load(paths.registry).packages) == ["demo"]
+    assert (paths.root / "packages.json.older").exists()
 
 
-def test_what_the_index_guide_draws_and_checks(checkout: Path, site: Site, tmp_path: Path) -> None:
-    publish(site, FolderStore(site.root), [candidate(tmp_path)])
+def test_what_the_index_guide_draws_and_checks(checkout: Path, paths: Paths, tmp_path: Path) -> None:
+    publish(paths, read_settings(paths), FolderStore(paths.root), [candidate(tmp_path)])
     lines = [line for line in commands(CHECKOUT / "docs" / "index.md") if line != "invoke serve"]
     assert {line.split()[1] for line in lines} == {"index", "check-index"}
-    with served(site.root) as url:
+    with served(paths.root) as url:
         for line in lines:
             typed(line.replace("https://wheels.example.com/index/simple/", url), checkout)

@@ -15,7 +15,7 @@ from workbench.registry.file import load
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from workbench.site import Site
+    from workbench.paths import Paths
 
 WHEEL = "foo_bar-1.0-py3-none-any.whl"
 
@@ -47,68 +47,68 @@ def older(url: str, **changes: object) -> dict[str, object]:
     return {"packages": {"foo-bar": package}}
 
 
-def test_what_is_imported_is_there_for_every_verb(site: Site, url: str) -> None:
+def test_what_is_imported_is_there_for_every_verb(paths: Paths, url: str) -> None:
     data = older(url, yanked=True, stars=3)
     data["packages"] |= {"../../evil": {}, "a b": {}, "other": {"source_repo": 123, "wheels": 5}}  # type: ignore[operator]
-    file = site.root / "older.json"
+    file = paths.root / "older.json"
     file.write_text(json.dumps(data))
     done = invoke("import-registry", file)
     assert done.status == 0, done.stderr
     assert "refused: ../../evil: not a project name" in done.stdout
     assert "ignored: foo-bar/" in done.stdout
     assert done.stdout.endswith("took in 2 packages with 1 new wheel\n")
-    assert list(load(site.registry).packages) == ["foo-bar", "other"]
+    assert list(load(paths.registry).packages) == ["foo-bar", "other"]
     for verb in (["list"], ["show", "foo-bar"], ["index"], ["reconcile"], ["import-registry", file]):
         again = invoke(*verb)
         assert again.status == 0, (verb, again.stderr)
     assert again.stdout.endswith("took in 2 packages with 0 new wheels; published here already: 1\n")
-    assert "data-yanked" in (site.index / "simple" / "foo-bar" / "index.html").read_text()
+    assert "data-yanked" in (paths.index / "simple" / "foo-bar" / "index.html").read_text()
 
 
 @pytest.mark.parametrize("schema", [{}, {"schema": 1}])
 def test_the_sites_own_registry_of_the_older_form_is_replaced(
-    site: Site, url: str, schema: dict[str, int]
+    paths: Paths, url: str, schema: dict[str, int]
 ) -> None:
-    site.registry.write_text(old := json.dumps(older(url) | schema))
+    paths.registry.write_text(old := json.dumps(older(url) | schema))
     refused = invoke("list")
     assert refused.status == 14
-    assert f"'invoke import-registry {site.registry}'" in refused.stderr
+    assert f"'invoke import-registry {paths.registry}'" in refused.stderr
 
-    shown = invoke("import-registry", site.registry, "--dry-run")
+    shown = invoke("import-registry", paths.registry, "--dry-run")
     assert shown.status == 0, shown.stderr
     assert "would keep the old content" in shown.stdout
     assert "would take in 1 package with 1 new wheel" in shown.stdout
-    assert site.registry.read_text() == old
+    assert paths.registry.read_text() == old
 
-    done = invoke("import-registry", site.registry)
+    done = invoke("import-registry", paths.registry)
     assert done.status == 0, done.stderr
-    kept = site.root / "packages.json.older"
+    kept = paths.root / "packages.json.older"
     assert f"kept the old content of packages.json in {kept}" in done.stdout
     assert kept.read_text() == old
-    assert [wheel.filename for _, wheel in load(site.registry).wheels()] == [WHEEL]
+    assert [wheel.filename for _, wheel in load(paths.registry).wheels()] == [WHEEL]
     for verb in ("list", "history", "reconcile"):
         assert invoke(verb).status == 0
 
-    again = invoke("import-registry", site.registry)
+    again = invoke("import-registry", paths.registry)
     assert again.status == 14
     assert "schema 2: not of the older form" in again.stderr
 
 
-def test_what_was_put_aside_before_is_not_overwritten(site: Site, url: str) -> None:
-    site.registry.write_text(json.dumps(older(url)))
-    kept = site.root / "packages.json.older"
+def test_what_was_put_aside_before_is_not_overwritten(paths: Paths, url: str) -> None:
+    paths.registry.write_text(json.dumps(older(url)))
+    kept = paths.root / "packages.json.older"
     kept.write_text("{}")
-    refused = invoke("import-registry", site.registry)
+    refused = invoke("import-registry", paths.registry)
     assert refused.status == 14
     assert "move it away" in refused.stderr
     assert kept.read_text() == "{}"
 
 
-def test_a_dry_run_tells_of_the_conflicts_and_writes_nothing(site: Site, url: str) -> None:
-    file = site.root / "older.json"
+def test_a_dry_run_tells_of_the_conflicts_and_writes_nothing(paths: Paths, url: str) -> None:
+    file = paths.root / "older.json"
     file.write_text(json.dumps(older(url)))
     assert invoke("import-registry", file).status == 0
-    before = site.registry.read_bytes()
+    before = paths.registry.read_bytes()
     file.write_text(json.dumps(older(url, sha256="b" * 64)))
     shown = invoke("import-registry", file, "--dry-run", "--json")
     assert shown.status == 14, shown.stderr
@@ -117,11 +117,11 @@ def test_a_dry_run_tells_of_the_conflicts_and_writes_nothing(site: Site, url: st
     assert [(each["outcome"], each["why"]) for each in answer["remarks"]] == [
         ("refused", "it is published here with other bytes")
     ]
-    assert site.registry.read_bytes() == before
+    assert paths.registry.read_bytes() == before
 
 
-def test_an_import_of_which_every_wheel_is_refused_has_failed(site: Site) -> None:
-    file = site.root / "older.json"
+def test_an_import_of_which_every_wheel_is_refused_has_failed(paths: Paths) -> None:
+    file = paths.root / "older.json"
     file.write_text(json.dumps(older("http://127.0.0.1:9")))
     done = invoke("import-registry", file)
     assert done.status == 14
@@ -130,20 +130,20 @@ def test_an_import_of_which_every_wheel_is_refused_has_failed(site: Site) -> Non
 
 
 @pytest.mark.parametrize(("name", "why"), [("nothing.json", "no such file"), (".", "is a folder")])
-def test_a_file_that_is_not_there(site: Site, name: str, why: str) -> None:
-    refused = invoke("import-registry", site.root / name)
+def test_a_file_that_is_not_there(paths: Paths, name: str, why: str) -> None:
+    refused = invoke("import-registry", paths.root / name)
     assert refused.status == 2
     assert why in refused.stderr
 
 
-def test_text_of_others_commands_no_terminal(site: Site, url: str) -> None:
+def test_text_of_others_commands_no_terminal(paths: Paths, url: str) -> None:
     hostile = "\x1b]0;owned\x07\x1b[31m\x9b32m"
     data = older(url, yanked=f"bad {hostile}")
     data["packages"]["foo-bar"]["description"] = f"good {hostile}"  # type: ignore[index]
     data["packages"] |= {f"evil {hostile}": {}}  # type: ignore[operator]
-    (site.root / "older.json").write_text(json.dumps(data))
+    (paths.root / "older.json").write_text(json.dumps(data))
     for verb in (
-        ["import-registry", site.root / "older.json"], ["list"], ["show", "foo-bar"], ["show", hostile],
+        ["import-registry", paths.root / "older.json"], ["list"], ["show", "foo-bar"], ["show", hostile],
         ["show", "foo-bar", "--json"],
     ):  # fmt: skip
         done = invoke(*verb)

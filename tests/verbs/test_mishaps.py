@@ -14,10 +14,11 @@ from workbench.builders.workplace import Workplace
 from workbench.evidence.notes import log_of
 from workbench.make.build import build_wheel
 from workbench.make.request import Request, plans
+from workbench.paths import CHECKOUT
 from workbench.process import environment
 from workbench.registry.file import load
 from workbench.repair.repair import Repaired, repair
-from workbench.site import CHECKOUT
+from workbench.settings import read_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,11 +53,11 @@ def test_a_release_that_was_ended_is_completed_by_the_same_command(
     assert process.returncode == status
     assert "Traceback" not in said
     assert not demo.wheels()
-    assert not demo.site.registry.exists()
+    assert not demo.paths.registry.exists()
 
     completed = invoke("release", "demo")
     assert completed.status == 0, completed.stderr
-    assert len(list(load(demo.site.registry).wheels())) == 1
+    assert len(list(load(demo.paths.registry).wheels())) == 1
 
 
 def test_two_builds_of_one_plan_do_not_meet(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,8 +69,8 @@ def test_two_builds_of_one_plan_do_not_meet(demo: Demo, monkeypatch: pytest.Monk
         return repair(wheel, into, **options)
 
     monkeypatch.setattr("workbench.make.build.repair", repair_while_another_begins)
-    (plan,) = plans(Request(name="demo"), demo.site).plans
-    made = build_wheel(plan, demo.site)
+    (plan,) = plans(Request(name="demo"), demo.paths, read_settings(demo.paths)).plans
+    made = build_wheel(plan, demo.paths, read_settings(demo.paths))
     (refused,) = met
     assert refused.status == 2
     assert "is under way in another process" in refused.stderr
@@ -77,10 +78,10 @@ def test_two_builds_of_one_plan_do_not_meet(demo: Demo, monkeypatch: pytest.Monk
 
 
 def test_what_another_process_builds_by_now_is_not_cleared_away(demo: Demo) -> None:
-    (plan,) = plans(Request(name="demo"), demo.site).plans
-    place = Workplace.of(plan, demo.site)
-    with place.opened(demo.site):
-        Workplace.of(plan, demo.site).clear()
+    (plan,) = plans(Request(name="demo"), demo.paths, read_settings(demo.paths)).plans
+    place = Workplace.of(plan, demo.paths)
+    with place.opened(demo.paths):
+        Workplace.of(plan, demo.paths).clear()
         assert (place.tree / "demo.c").exists()
     place.clear()
     assert not place.tree.exists()
@@ -92,12 +93,12 @@ def test_a_damaged_wheel_is_not_published(demo: Demo) -> None:
     wheel.write_bytes(wheel.read_bytes()[:-300])
     refused = invoke("upload", wheel)
     assert refused.status == 11, refused.stderr
-    assert not demo.site.registry.exists()
+    assert not demo.paths.registry.exists()
 
 
 def test_a_folder_that_cannot_be_written_is_named(demo: Demo) -> None:
-    demo.site.state.write_text("a file where a folder belongs")
+    demo.paths.state.write_text("a file where a folder belongs")
     refused = invoke("build", "demo")
     assert refused.status == 1
-    assert str(demo.site.state) in refused.stderr
+    assert str(demo.paths.state) in refused.stderr
     assert "Traceback" not in refused.stderr

@@ -16,13 +16,14 @@ from tests.plans import planned
 from tests.verbs.conftest import Demo, git
 from workbench.errors import BuildFailed, ContainerError, ToolchainError, ToolMissing, WorkbenchError
 from workbench.make.build import attempt, require_all
+from workbench.paths import CHECKOUT
 from workbench.plan.target import Target, this_arch, this_python
 from workbench.process import environment
 from workbench.publish.projects import declare
 from workbench.recipe import Recipe, Sdist
 from workbench.registry.file import load
 from workbench.registry.model import Package
-from workbench.site import CHECKOUT
+from workbench.settings import read_settings
 
 if TYPE_CHECKING:
     from workbench.plan.plan import Plan
@@ -45,29 +46,29 @@ def test_the_main_job(demo: Demo) -> None:
     for step in ("apply 1 patch", "build demo", "repair", "verify", "pip installs it", "uv installs it"):
         assert f"✓ {step}" in first.stderr or step in first.stderr
 
-    (name, published) = next(load(demo.site.registry).wheels())
+    (name, published) = next(load(demo.paths.registry).wheels())
     assert (name, published.filename) == ("demo", wheel.name)
     assert published.build is not None
     assert [patch.description for patch in published.build.patches] == ["Give the right answer"]
-    assert (demo.site.root / published.url).read_bytes() == wheel.read_bytes()
-    assert wheel.name in (demo.site.index / "simple" / "demo" / "index.html").read_text()
+    assert (demo.paths.root / published.url).read_bytes() == wheel.read_bytes()
+    assert wheel.name in (demo.paths.index / "simple" / "demo" / "index.html").read_text()
 
     (patch,) = published.build.patches
     assert patch.url is not None
-    assert (demo.site.root / patch.url).read_bytes() == demo.patch.read_bytes()
+    assert (demo.paths.root / patch.url).read_bytes() == demo.patch.read_bytes()
     assert published.build.log is not None
-    assert "demo.c" in (demo.site.root / published.build.log).read_text()
-    page = (demo.site.index / "demo" / "index.html").read_text()
+    assert "demo.c" in (demo.paths.root / published.build.log).read_text()
+    page = (demo.paths.index / "demo" / "index.html").read_text()
     for linked in (patch.url, published.build.log):
         assert f'href="../../{linked}"' in page
 
-    before = demo.site.registry.read_bytes()
+    before = demo.paths.registry.read_bytes()
     second = invoke("release", "demo")
     assert second.status == 0
     assert "published already" in second.stdout
     assert "build" not in second.stderr
     assert "prove" not in second.stderr
-    assert demo.site.registry.read_bytes() == before
+    assert demo.paths.registry.read_bytes() == before
 
 
 def test_other_inputs_need_another_version(demo: Demo) -> None:
@@ -81,7 +82,7 @@ def test_other_inputs_need_another_version(demo: Demo) -> None:
 
     again = invoke("release", "demo", "--version-suffix", ".post1")
     assert again.status == 0, again.stderr
-    assert [w.filename.split("-")[1] for _, w in load(demo.site.registry).wheels()] == ["1.0", "1.0.post1"]
+    assert [w.filename.split("-")[1] for _, w in load(demo.paths.registry).wheels()] == ["1.0", "1.0.post1"]
 
 
 def test_other_bytes_under_a_published_name_are_refused(demo: Demo) -> None:
@@ -104,11 +105,11 @@ def test_a_wheel_that_does_not_verify_is_built_again_twice_and_never_published(d
     assert "AssertionError" in failed.stderr
     assert (kept(failed, "The tree is kept") / "demo.c").is_file()
     assert not demo.wheels()
-    assert not demo.site.registry.exists()
+    assert not demo.paths.registry.exists()
 
 
 def test_a_wheel_that_would_come_out_the_same_is_built_once_and_its_tree_is_kept(demo: Demo) -> None:
-    declare(demo.site, "demo", Package(source_repo="https://example.com/demo"))
+    declare(demo.paths, read_settings(demo.paths), "demo", Package(source_repo="https://example.com/demo"))
     demo.recipe.write_text(
         demo.recipe.read_text().replace("    smoke_test", '    modules=("demos",),\n    smoke_test')
     )
@@ -119,16 +120,16 @@ def test_a_wheel_that_would_come_out_the_same_is_built_once_and_its_tree_is_kept
     tree = kept(failed, "The tree is kept")
     assert (tree / "demo.c").is_file()
     assert not demo.wheels()
-    (told,) = load(demo.site.registry).packages["demo"].unavailable
+    (told,) = load(demo.paths.registry).packages["demo"].unavailable
     assert told.log is not None
-    log = (demo.site.root / told.log).read_text()
+    log = (demo.paths.root / told.log).read_text()
     assert "module: demos" in log
     assert str(tree) not in log
 
 
 def test_the_tree_of_a_wheel_that_verified_is_cleared_away(demo: Demo) -> None:
     assert invoke("release", "demo").status == 0
-    (place,) = (path for path in (demo.site.state / "builds").iterdir() if path.is_dir())
+    (place,) = (path for path in (demo.paths.state / "builds").iterdir() if path.is_dir())
     assert [path.name for path in place.iterdir()] == ["build.log"]
 
 
@@ -137,7 +138,7 @@ def test_a_target_that_fails_is_told_of_with_its_log_until_there_is_a_wheel(
 ) -> None:
     monkeypatch.setenv("DEMO_PASSPHRASE", "hunter2hunter2")
     monkeypatch.setenv("SIGN_KEY", "-----BEGIN-----\nhunter2line\n-----END-----")
-    declare(demo.site, "demo", Package(source_repo="https://example.com/demo"))
+    declare(demo.paths, read_settings(demo.paths), "demo", Package(source_repo="https://example.com/demo"))
     works = demo.patch.read_text()
     demo.patch.write_text(
         works.replace(
@@ -146,22 +147,22 @@ def test_a_target_that_fails_is_told_of_with_its_log_until_there_is_a_wheel(
     )
     failed = invoke("release", "demo", "--python", f"3.8,{this_python()}")
     assert failed.status == 9
-    old, told = sorted(load(demo.site.registry).packages["demo"].unavailable, key=lambda each: each.reason)[
+    old, told = sorted(load(demo.paths.registry).packages["demo"].unavailable, key=lambda each: each.reason)[
         ::-1
     ]
     assert (old.python, old.reason, old.log) == ("3.8", "the recipe supports Python >=3.9", None)
     assert (told.python, told.arch, told.compute) == (this_python(), this_arch(), "cpu")
     assert told.log is not None
-    log = (demo.site.root / told.log).read_text()
+    log = (demo.paths.root / told.log).read_text()
     assert "demo.c" in log
     assert "hunter2" not in log
     assert "swordfish" not in log
-    assert told.log in (demo.site.index / "demo" / "index.html").read_text()
+    assert told.log in (demo.paths.index / "demo" / "index.html").read_text()
 
     demo.patch.write_text(works)
     again = invoke("release", "demo")
     assert again.status == 0, again.stderr
-    assert [each.python for each in load(demo.site.registry).packages["demo"].unavailable] == ["3.8"]
+    assert [each.python for each in load(demo.paths.registry).packages["demo"].unavailable] == ["3.8"]
 
 
 @pytest.mark.parametrize("kind", [BuildFailed, ToolMissing, ContainerError, ToolchainError])
@@ -187,12 +188,12 @@ def test_what_this_machine_lacks_stops_no_other_target_and_is_not_told_of_the_pa
     demo.recipe.write_text(
         demo.recipe.read_text().replace("    smoke_test", '    compute=("cpu", "cu*"),\n    smoke_test')
     )
-    (demo.site.root / "workbench.yaml").write_text("local_version: '{compute}'\n")
+    (demo.paths.root / "workbench.yaml").write_text("local_version: '{compute}'\n")
     released = invoke("release", "demo", "--python", f"{this_python()},3.99", "--compute", "cpu,cu139")
     assert released.status == 7, released.stderr
     assert "Python 3.99 is not on this machine" in released.stderr
     assert "cu139: no such CUDA toolkit" in released.stdout
-    package = load(demo.site.registry).packages["demo"]
+    package = load(demo.paths.registry).packages["demo"]
     assert [wheel.python_version for wheel in package.wheels] == [this_python()]
     assert package.unavailable == ()
 
@@ -201,7 +202,7 @@ def test_a_failure_alone_publishes_nothing(demo: Demo) -> None:
     demo.patch.write_text(demo.patch.read_text().replace("PyLong_FromLong(42)", "oops"))
     failed = invoke("release", "demo", "--python", f"3.8,{this_python()}")
     assert failed.status == 9
-    assert not demo.site.registry.exists()
+    assert not demo.paths.registry.exists()
 
 
 @pytest.mark.usefixtures("demo")
@@ -219,7 +220,7 @@ def test_what_was_taken_back_is_not_built_for_nothing(demo: Demo) -> None:
     refused = invoke("release", "demo")
     assert (refused.status, "is published and yanked" in refused.stderr) == (13, True)
     assert invoke("remove", wheel.name).status == 0
-    for path in demo.site.wheels.iterdir():
+    for path in demo.paths.wheels.iterdir():
         path.unlink()
     refused = invoke("release", "demo")
     assert (refused.status, "was published and removed on" in refused.stderr) == (13, True)
@@ -237,7 +238,7 @@ def test_a_proof_that_failed_is_made_up_for_by_the_same_command(demo: Demo, tmp_
     )
     failed = invoke("release", "demo")
     assert failed.status == 16, failed.stderr
-    (_, wheel) = next(load(demo.site.registry).wheels())
+    (_, wheel) = next(load(demo.paths.registry).wheels())
     shown = invoke("release", "demo", "--dry-run")
     assert f"would prove {wheel.filename}: it was not proved here" in shown.stdout
     again = invoke("release", "demo")
@@ -300,8 +301,8 @@ def test_a_dry_run_does_nothing(demo: Demo) -> None:
     assert shown.status == 0
     (plan,) = json.loads(shown.stdout)["to_do"]
     assert (plan["package"], plan["patches"]) == ("demo", ["answer.patch"])
-    assert not demo.site.state.exists()
-    assert not demo.site.registry.exists()
+    assert not demo.paths.state.exists()
+    assert not demo.paths.registry.exists()
 
 
 def test_a_dry_run_tells_what_a_wheel_would_be_made_from(demo: Demo, tmp_path: Path) -> None:
@@ -400,7 +401,7 @@ def nox_verify(demo: Demo) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        env=environment({"WORKBENCH_SITE": str(demo.site.root)}),
+        env=environment({"WORKBENCH_SITE": str(demo.paths.root)}),
     )
 
 
@@ -423,7 +424,7 @@ def test_bad_words_get_one_message(demo: Demo, words: list[str], status: int, me
     assert done.status == status
     assert message in done.stderr
     assert "Traceback" not in done.stderr
-    assert not demo.site.registry.exists()
+    assert not demo.paths.registry.exists()
 
 
 def test_a_wheel_that_takes_anothers_place_says_so(demo: Demo) -> None:

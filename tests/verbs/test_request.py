@@ -10,12 +10,13 @@ import pytest
 from workbench.errors import ToolchainError, UsageError
 from workbench.make.request import Request, plans
 from workbench.plan.target import Axes, this_arch
-from workbench.site import Site
+from workbench.settings import read_settings
 from workbench.toolchain import pins
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from workbench.paths import Paths
     from workbench.plan.draft import LeftOut
     from workbench.plan.plan import Plan
 
@@ -27,18 +28,22 @@ matrix: {python: "3.11", compute: cu130, torch: "2.11", gpu: sm_121}
 
 
 def planned(
-    site: Site, axes: Axes | None = None, *, says: str, settings: str = "", builder: str = "host"
+    paths: Paths, axes: Axes | None = None, *, says: str, settings: str = "", builder: str = "host"
 ) -> tuple[tuple[Plan, ...], tuple[LeftOut, ...]]:
     """Plan a package whose recipe says something, in a site with settings."""
-    (site.recipes / "demo.py").write_text(
+    (paths.recipes / "demo.py").write_text(
         "from workbench.recipe import Recipe, Sdist\n\n"
         'recipe = Recipe(name="demo", version="1.0", description="d", '
         f'source=Sdist(sha256="{"0" * 64}"), {says})\n'
     )
-    (site.patches / "demo").mkdir(exist_ok=True)
-    (site.patches / "demo" / "series").touch()
-    (site.root / "workbench.yaml").write_text(settings)
-    found = plans(Request(name="demo", axes=axes or Axes(), builder=builder), Site(site.root))
+    (paths.patches / "demo").mkdir(exist_ok=True)
+    (paths.patches / "demo" / "series").touch()
+    (paths.root / "workbench.yaml").write_text(settings)
+    found = plans(
+        Request(name="demo", axes=axes or Axes(), builder=builder),
+        paths,
+        read_settings(paths),
+    )
     return found.plans, found.left_out
 
 
@@ -52,15 +57,15 @@ def planned(
     ],
 )
 def test_the_sites_torch_and_local_version_are_for_those_that_have_them(
-    site: Site, says: str, axes: Axes, version: str
+    paths: Paths, says: str, axes: Axes, version: str
 ) -> None:
-    (made,), left_out = planned(site, axes, says=says, settings=SETTINGS)
+    (made,), left_out = planned(paths, axes, says=says, settings=SETTINGS)
     assert (str(made.version), left_out) == (version, ())
 
 
-def test_a_torch_that_is_asked_for_is_not_dropped(site: Site) -> None:
+def test_a_torch_that_is_asked_for_is_not_dropped(paths: Paths) -> None:
     with pytest.raises(UsageError, match="the recipe does not build against torch"):
-        planned(site, Axes(compute="cpu", torch="2.11"), says="", settings=SETTINGS)
+        planned(paths, Axes(compute="cpu", torch="2.11"), says="", settings=SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -71,25 +76,25 @@ def test_a_torch_that_is_asked_for_is_not_dropped(site: Site) -> None:
     ],
 )
 def test_a_gpu_that_nothing_would_be_built_for_is_refused(
-    site: Site, compute: str, gpu: str, message: str
+    paths: Paths, compute: str, gpu: str, message: str
 ) -> None:
     with pytest.raises(UsageError, match=message):
-        planned(site, Axes(compute=compute, gpu=gpu), says='compute=("*",)')
+        planned(paths, Axes(compute=compute, gpu=gpu), says='compute=("*",)')
 
 
-def test_the_sites_gpus_are_for_the_compute_platforms_that_have_them(site: Site) -> None:
-    (made,), _ = planned(site, Axes(compute="cpu"), says="", settings=SETTINGS)
+def test_the_sites_gpus_are_for_the_compute_platforms_that_have_them(paths: Paths) -> None:
+    (made,), _ = planned(paths, Axes(compute="cpu"), says="", settings=SETTINGS)
     assert made.target.gpu == ()
-    (made,), _ = planned(site, Axes(arch=this_arch()), says='compute=("cu13*",)', settings=SETTINGS)
+    (made,), _ = planned(paths, Axes(arch=this_arch()), says='compute=("cu13*",)', settings=SETTINGS)
     assert made.target.gpu == ("sm_121",)
 
 
 CUDA = 'compute=("cpu", "cu1*", "rocm*"), local_version="{compute}"'
 
 
-def test_what_cannot_be_built_here_is_left_out_and_stops_nothing_else(site: Site) -> None:
+def test_what_cannot_be_built_here_is_left_out_and_stops_nothing_else(paths: Paths) -> None:
     axes = Axes(compute="cpu,cu130,cu139,rocm6.4", gpu="sm_121,gfx1151", arch=this_arch())
-    made, left_out = planned(site, axes, says=CUDA, builder="auto")
+    made, left_out = planned(paths, axes, says=CUDA, builder="auto")
     assert [each.target.compute for each in made] == ["cpu", "cu130"]
     reasons = {out.target.compute: out.reason for out in left_out}
     assert "cu139: no such CUDA toolkit" in reasons["cu139"]
@@ -97,35 +102,35 @@ def test_what_cannot_be_built_here_is_left_out_and_stops_nothing_else(site: Site
     assert all(out.error is not None for out in left_out)
 
 
-def test_where_nothing_is_left_to_build_it_is_an_error_of_its_own_kind(site: Site) -> None:
+def test_where_nothing_is_left_to_build_it_is_an_error_of_its_own_kind(paths: Paths) -> None:
     with pytest.raises(ToolchainError, match=r"^cu139: no such CUDA toolkit"):
-        planned(site, Axes(compute="cu139"), says=CUDA)
+        planned(paths, Axes(compute="cu139"), says=CUDA)
     with pytest.raises(
         ToolchainError, match=r"nothing here builds demo for any of .*\n.*cu128: .*\n.*cu139: "
     ):
-        planned(site, Axes(compute="cu128,cu139"), says=CUDA)
+        planned(paths, Axes(compute="cu128,cu139"), says=CUDA)
     with pytest.raises(ToolchainError, match=r"CUDA 13\.0\.\d+ cannot compile for sm_999"):
-        planned(site, Axes(compute="cu130", gpu="sm_999"), says=CUDA)
+        planned(paths, Axes(compute="cu130", gpu="sm_999"), says=CUDA)
 
 
-def test_what_the_sites_own_toolkit_or_image_has_is_not_prejudged(site: Site) -> None:
+def test_what_the_sites_own_toolkit_or_image_has_is_not_prejudged(paths: Paths) -> None:
     toolkit = "cuda: {cu128: /usr/local/cuda-12.8}"
-    (made,), _ = planned(site, Axes(compute="cu128"), says=CUDA, settings=toolkit)
+    (made,), _ = planned(paths, Axes(compute="cu128"), says=CUDA, settings=toolkit)
     assert made.builder == "host"
     image = f"container: {{images: {{cu128: {{{this_arch()}: example.com/cuda}}}}}}"
-    (made,), _ = planned(site, Axes(compute="cu128"), says=CUDA, settings=image, builder="container")
+    (made,), _ = planned(paths, Axes(compute="cu128"), says=CUDA, settings=image, builder="container")
     assert made.image == "example.com/cuda"
     with pytest.raises(ToolchainError, match="the package index has no nvcc for CUDA 12"):
-        planned(site, Axes(compute="cu128"), says=CUDA, builder="container")
+        planned(paths, Axes(compute="cu128"), says=CUDA, builder="container")
 
 
 def test_another_toolkit_is_another_build_key(
-    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def key(says: str = "", *, named: Path | None = None) -> str | None:
         settings = f"cuda: {{cu130: {named}}}" if named else ""
         axes = Axes(compute="cu130", arch=this_arch())
-        (made,), _ = planned(site, axes, says=f"{CUDA}, {says}", settings=settings)
+        (made,), _ = planned(paths, axes, says=f"{CUDA}, {says}", settings=settings)
         return made.key
 
     toolkit = tmp_path / "cuda-13.0"
@@ -144,13 +149,13 @@ def test_another_toolkit_is_another_build_key(
     assert len(set(keys)) == len(keys)
 
 
-def test_an_image_may_have_a_toolkit_that_could_not_be_laid_out(site: Site) -> None:
+def test_an_image_may_have_a_toolkit_that_could_not_be_laid_out(paths: Paths) -> None:
     image = f"container: {{images: {{cu130: {{{this_arch()}: example.com/cuda}}}}}}"
     says = f'{CUDA}, cuda_libraries=("cudnn",)'
-    (made,), _ = planned(site, Axes(compute="cu130"), says=says, settings=image, builder="container")
+    (made,), _ = planned(paths, Axes(compute="cu130"), says=says, settings=image, builder="container")
     assert made.toolkit is None
     with pytest.raises(ToolchainError, match="CUDA has no library 'cudnn'"):
-        planned(site, Axes(compute="cu130"), says=says, builder="container")
+        planned(paths, Axes(compute="cu130"), says=says, builder="container")
 
 
 @pytest.mark.parametrize(
@@ -158,12 +163,12 @@ def test_an_image_may_have_a_toolkit_that_could_not_be_laid_out(site: Site) -> N
     [("2.1", "x86_64", "2.5"), ("2.12", "aarch64", "2.17"), ("2.99", "x86_64", "2.5")],
 )
 def test_a_glibc_that_no_platform_tag_names_is_refused_before_anything_is_built(
-    site: Site, glibc: str, arch: str, oldest: str
+    paths: Paths, glibc: str, arch: str, oldest: str
 ) -> None:
     builder = "host" if arch == this_arch() else "container"
     with pytest.raises(
         UsageError, match=rf"glibc {glibc} .*: the platform tags for {arch} go from {oldest} to 2\.\d+$"
     ):
-        planned(site, Axes(arch=arch, glibc=glibc), says="", builder=builder)
+        planned(paths, Axes(arch=arch, glibc=glibc), says="", builder=builder)
     with pytest.raises(UsageError, match=f"glibc {glibc} .*workbench.yaml"):
-        planned(site, Axes(arch=arch), says="", settings=f'glibc: "{glibc}"', builder=builder)
+        planned(paths, Axes(arch=arch), says="", settings=f'glibc: "{glibc}"', builder=builder)

@@ -10,35 +10,38 @@ import pytest
 from tests.conftest import invoke
 from tests.publish.sites import ONE, TWO, candidate, filenames, overwrite, registry_of
 from workbench.errors import UsageError
+from workbench.paths import Paths
 from workbench.process import run
 from workbench.publish.transaction import publish
-from workbench.site import Site
+from workbench.settings import read_settings
 from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from workbench.paths import Paths
+
 
 @pytest.fixture
-def store(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FolderStore:
+def store(paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FolderStore:
     """Return the store of a site in which two versions are published, and its registry is committed."""
     for name in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{name}_NAME", "A Tester")
         monkeypatch.setenv(f"GIT_{name}_EMAIL", "tester@example.com")
-    run(["git", "init", "--quiet", site.root])
-    store = FolderStore(site.root)
+    run(["git", "init", "--quiet", paths.root])
+    store = FolderStore(paths.root)
     for version in ("1.0", "2.0"):
-        publish(site, store, [candidate(tmp_path, "demo", version)])
-    run(["git", "-C", site.root, "add", "packages.json"])
-    run(["git", "-C", site.root, "commit", "--quiet", "--message", "published"])
+        publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", version)])
+    run(["git", "-C", paths.root, "add", "packages.json"])
+    run(["git", "-C", paths.root, "commit", "--quiet", "--message", "published"])
     return store
 
 
-def last_commit(site: Site) -> str:
-    return run(["git", "-C", site.root, "show", "--no-patch", "--format=%B", "HEAD"]).output.strip()
+def last_commit(paths: Paths) -> str:
+    return run(["git", "-C", paths.root, "show", "--no-patch", "--format=%B", "HEAD"]).output.strip()
 
 
-def test_reconcile_says_what_it_would_do_then_does_and_commits_it(site: Site, store: FolderStore) -> None:
+def test_reconcile_says_what_it_would_do_then_does_and_commits_it(paths: Paths, store: FolderStore) -> None:
     overwrite(store, registry_of(store).without_wheel("demo", TWO))
     dry = invoke("reconcile", "--dry-run", "--json")
     assert dry.status == 0
@@ -50,15 +53,15 @@ def test_reconcile_says_what_it_would_do_then_does_and_commits_it(site: Site, st
     assert wet.status == 0
     assert f"register {TWO}" in wet.stdout
     # the checkout had it committed before it was lost
-    assert last_commit(site) == "reconcile"
+    assert last_commit(paths) == "reconcile"
     assert filenames(store) == [ONE, TWO]
 
 
-def test_prune_commits_what_it_removed(site: Site, store: FolderStore) -> None:
+def test_prune_commits_what_it_removed(paths: Paths, store: FolderStore) -> None:
     assert invoke("prune", "--keep", "1", "--commit").status == 0
-    assert last_commit(site) == "published"
+    assert last_commit(paths) == "published"
     assert invoke("prune", "--keep", "1", "--after", "0", "--apply", "--commit").status == 0
-    assert last_commit(site) == f"delete {ONE}"
+    assert last_commit(paths) == f"delete {ONE}"
     assert filenames(store) == [TWO]
 
 
@@ -78,11 +81,11 @@ def test_the_history_of_a_lost_registry_says_so(store: FolderStore) -> None:
 
 
 @pytest.mark.usefixtures("store")
-def test_the_index_is_drawn_with_an_answer_for_programs(site: Site) -> None:
-    (site.root / "index/simple/demo/index.html").write_text("<html>")
-    (site.root / "index/.drawn.json").unlink()
-    (site.root / "index/simple/gone").mkdir()
-    (site.root / "index/simple/gone/index.html").write_text("<html>")
+def test_the_index_is_drawn_with_an_answer_for_programs(paths: Paths) -> None:
+    (paths.root / "index/simple/demo/index.html").write_text("<html>")
+    (paths.root / "index/.drawn.json").unlink()
+    (paths.root / "index/simple/gone").mkdir()
+    (paths.root / "index/simple/gone/index.html").write_text("<html>")
     told = json.loads(invoke("index", "--dry-run", "--json").stdout)
     assert told == {"written": ["simple/demo/index.html"], "removed": ["simple/gone/index.html"]}
     assert invoke("index", "--dry-run").stdout.splitlines() == [
@@ -94,14 +97,14 @@ def test_the_index_is_drawn_with_an_answer_for_programs(site: Site) -> None:
     assert drawn["removed"] == 1
 
 
-def test_the_index_of_a_store_in_another_folder_is_drawn_there(site: Site, tmp_path: Path) -> None:
-    (site.root / "workbench.yaml").write_text("store:\n  folder: public\n")
-    public = FolderStore(site.root / "public")
-    publish(Site(site.root), public, [candidate(tmp_path)])
-    page = site.root / "public/index/simple/demo/index.html"
+def test_the_index_of_a_store_in_another_folder_is_drawn_there(paths: Paths, tmp_path: Path) -> None:
+    (paths.root / "workbench.yaml").write_text("store:\n  folder: public\n")
+    public = FolderStore(paths.root / "public")
+    publish(paths, read_settings(paths), public, [candidate(tmp_path)])
+    page = paths.root / "public/index/simple/demo/index.html"
     drawn = page.read_text()
     page.unlink()
-    (site.root / "public/index/.drawn.json").unlink()
+    (paths.root / "public/index/.drawn.json").unlink()
     assert invoke("index").status == 0
     assert page.read_text() == drawn
-    assert not site.index.exists()
+    assert not paths.index.exists()

@@ -20,7 +20,7 @@ from workbench.registry.file import load
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workbench.site import Site
+    from workbench.paths import Paths
 
 RECIPE = """\
 from __future__ import annotations
@@ -39,9 +39,9 @@ WHEEL = "demo-1.0-py3-none-any.whl"
 
 
 @pytest.fixture
-def wheels(site: Site, tmp_path: Path) -> Path:
+def wheels(paths: Paths, tmp_path: Path) -> Path:
     """Return a folder for wheels beside a site that has a recipe for them."""
-    (site.recipes / "demo.py").write_text(RECIPE.format(commit="0" * 40))
+    (paths.recipes / "demo.py").write_text(RECIPE.format(commit="0" * 40))
     folder = tmp_path / "dist"
     folder.mkdir()
     return folder
@@ -97,8 +97,8 @@ def test_a_damaged_note_of_what_was_built_is_a_finding_and_the_others_are_verifi
     assert "build the wheel again, or remove this file" in found["what"]
 
 
-def test_a_wheel_of_a_recipe_for_cuda_alone_must_have_gpu_code(site: Site, wheels: Path) -> None:
-    recipe = site.recipes / "demo.py"
+def test_a_wheel_of_a_recipe_for_cuda_alone_must_have_gpu_code(paths: Paths, wheels: Path) -> None:
+    recipe = paths.recipes / "demo.py"
     text = recipe.read_text()
     recipe.write_text(text.replace('version="1.0",', 'version="1.0", compute=("cu12*", "cu13*"),'))
     done = invoke("verify", wheel(wheels))
@@ -108,8 +108,8 @@ def test_a_wheel_of_a_recipe_for_cuda_alone_must_have_gpu_code(site: Site, wheel
     assert invoke("verify", wheels / WHEEL).status == 0
 
 
-def test_a_site_that_cannot_be_written_still_gets_an_answer(site: Site, wheels: Path) -> None:
-    site.state.write_text("a file where the folder for reports belongs")
+def test_a_site_that_cannot_be_written_still_gets_an_answer(paths: Paths, wheels: Path) -> None:
+    paths.state.write_text("a file where the folder for reports belongs")
     done = invoke("verify", wheel(wheels))
     assert done.status == 0, done.stderr
     assert WHEEL in done.stdout
@@ -130,12 +130,12 @@ def test_a_path_that_is_no_file(wheels: Path, verb: str, path: str, why: str) ->
 # ---------------------------------------------------------------- repair
 
 
-def test_a_dry_repair_says_where_it_would_write_and_writes_nothing(site: Site, wheels: Path) -> None:
+def test_a_dry_repair_says_where_it_would_write_and_writes_nothing(paths: Paths, wheels: Path) -> None:
     done = invoke("repair", wheel(wheels), "--dry-run")
     assert done.status == 0, done.stderr
-    assert f"\nwould write {site.wheels / WHEEL}\n" in done.stdout
-    assert not site.wheels.exists()
-    assert invoke("repair", wheels / WHEEL).stdout.startswith(f"\n{site.wheels / WHEEL}\n")
+    assert f"\nwould write {paths.wheels / WHEEL}\n" in done.stdout
+    assert not paths.wheels.exists()
+    assert invoke("repair", wheels / WHEEL).stdout.startswith(f"\n{paths.wheels / WHEEL}\n")
 
 
 @pytest.mark.needs("gcc", "patchelf")
@@ -143,7 +143,7 @@ def test_a_dry_repair_says_where_it_would_write_and_writes_nothing(site: Site, w
     ("damage", "why"), [("emptied", "not a zip file"), ("flipped", "auditwheel cannot repair it: ")]
 )
 def test_what_auditwheel_cannot_read_is_told_in_a_line(
-    site: Site, wheels: Path, damage: str, why: str
+    paths: Paths, wheels: Path, damage: str, why: str
 ) -> None:
     bad = native_wheel(wheels, {MODULE: extension(wheels)})
     if damage == "flipped":
@@ -158,21 +158,21 @@ def test_what_auditwheel_cannot_read_is_told_in_a_line(
     (error,) = (line for line in done.stderr.splitlines() if not line.startswith(("…", "✗")))
     assert error.startswith(f"error: {bad}: {why}")
     assert "Traceback" not in done.stderr
-    assert not list(site.wheels.glob("*"))
+    assert not list(paths.wheels.glob("*"))
 
 
 # ---------------------------------------------------------------- upload
 
 
-def test_what_does_not_verify_is_shown_before_it_is_refused(site: Site, wheels: Path) -> None:
+def test_what_does_not_verify_is_shown_before_it_is_refused(paths: Paths, wheels: Path) -> None:
     done = invoke("upload", wheel(wheels, module="answer = 41"))
     assert done.status == 11
     assert "smoke: smoke_test (Python 3." in done.stderr
     assert "AssertionError" in done.stderr
-    assert not site.registry.exists()
+    assert not paths.registry.exists()
 
 
-def test_a_wheel_that_is_named_twice_is_published_once(site: Site, wheels: Path) -> None:
+def test_a_wheel_that_is_named_twice_is_published_once(paths: Paths, wheels: Path) -> None:
     path = wheel(wheels)
     copy = wheels / "copy" / WHEEL
     copy.parent.mkdir()
@@ -180,27 +180,27 @@ def test_a_wheel_that_is_named_twice_is_published_once(site: Site, wheels: Path)
     done = invoke("upload", path, path, copy)
     assert done.status == 0, done.stderr
     assert "published 1 wheel in" in done.stdout
-    assert [each.filename for _, each in load(site.registry).wheels()] == [WHEEL]
+    assert [each.filename for _, each in load(paths.registry).wheels()] == [WHEEL]
 
 
-def test_two_files_of_one_name_are_refused_before_anything_is_written(site: Site, wheels: Path) -> None:
+def test_two_files_of_one_name_are_refused_before_anything_is_written(paths: Paths, wheels: Path) -> None:
     one, other = wheel(wheels / "a"), wheel(wheels / "b", module="answer = 42  # mine")
     done = invoke("upload", one, wheel(wheels, "2.0"), other)
     assert done.status == 2
     assert f"{one} and {other} have one filename and different bytes" in done.stderr
-    assert not list((site.root / "files").rglob("*.whl"))
-    assert not site.registry.exists()
+    assert not list((paths.root / "files").rglob("*.whl"))
+    assert not paths.registry.exists()
     assert invoke("upload", other).status == 0, "either can still be published"
 
 
-def test_the_line_that_is_shown_installs_that_very_wheel(site: Site, wheels: Path, tmp_path: Path) -> None:
+def test_the_line_that_is_shown_installs_that_very_wheel(paths: Paths, wheels: Path, tmp_path: Path) -> None:
     done = invoke("upload", wheel(wheels), wheel(wheels, "1.0+cpu"))
     assert done.status == 0, done.stderr
     lines = [line.split("install", 1)[1].strip() for line in done.stdout.splitlines() if "  install" in line]
     pins = [line.rpartition(" ")[2] for line in lines]
     assert pins == ["demo===1.0", "demo==1.0+cpu"]
     assert lines[0] == f"pip install --index-url http://127.0.0.1:8000/index/simple/ {pins[0]}"
-    with served(site.root) as url:
+    with served(paths.root) as url:
         for name, installer in {"pip": [sys.executable, "-m", "pip"], "uv": ["uv", "pip"]}.items():
             for pin, version in zip(pins, ("1.0", "1.0+cpu"), strict=True):
                 target = tmp_path / f"{name}-{version}"
@@ -218,36 +218,36 @@ def test_where_a_site_has_a_public_url_the_lines_are_for_it(wheels: Path) -> Non
     assert "published already: " in again.stdout
 
 
-def test_attestations_that_lie_beside_a_wheel_are_published_with_it(site: Site, wheels: Path) -> None:
+def test_attestations_that_lie_beside_a_wheel_are_published_with_it(paths: Paths, wheels: Path) -> None:
     path = wheel(wheels)
     beside = wheels / f"{WHEEL}.provenance"
     beside.write_text('{"version": 1')
     refused = invoke("upload", path, "--public-url", "https://example.com")
     assert refused.status == 2
     assert f"{beside} is no provenance object (PEP 740)" in refused.stderr
-    assert not site.registry.exists()
+    assert not paths.registry.exists()
     beside.write_text('{"version": 1, "attestation_bundles": []}')
     assert invoke("upload", path, "--public-url", "https://example.com").status == 0
-    ((_, published),) = load(site.registry).wheels()
+    ((_, published),) = load(paths.registry).wheels()
     assert published.provenance == f"https://example.com/files/demo/{WHEEL}.provenance"
-    assert (site.root / f"files/demo/{WHEEL}.provenance").read_bytes() == beside.read_bytes()
+    assert (paths.root / f"files/demo/{WHEEL}.provenance").read_bytes() == beside.read_bytes()
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_invokes_own_dry_run_publishes_nothing(site: Site, wheels: Path, before: bool) -> None:
+def test_invokes_own_dry_run_publishes_nothing(paths: Paths, wheels: Path, before: bool) -> None:
     path = wheel(wheels)
     done = invoke(*(["--dry", "upload"] if before else ["upload", "--dry-run"]), path)
     assert done.status == 0, done.stderr
     assert "register demo-1.0" in done.stdout
-    assert not site.registry.exists()
+    assert not paths.registry.exists()
 
 
 # ---------------------------------------------------------------- what is published
 
 
-def test_what_is_published_without_a_recipe_is_listed_and_shown(site: Site, wheels: Path) -> None:
+def test_what_is_published_without_a_recipe_is_listed_and_shown(paths: Paths, wheels: Path) -> None:
     assert invoke("upload", wheel(wheels), wheel(wheels, "2.0")).status == 0
-    (site.recipes / "demo.py").unlink()
+    (paths.recipes / "demo.py").unlink()
     listed = invoke("list")
     assert listed.status == 0, listed.stderr
     assert "no recipe" in listed.stdout
@@ -264,7 +264,7 @@ def test_what_is_published_without_a_recipe_is_listed_and_shown(site: Site, whee
     assert "'invoke show NAME' lists what is" in unknown.stderr
 
 
-def test_a_yank_says_its_reason_if_it_has_one(site: Site, wheels: Path) -> None:
+def test_a_yank_says_its_reason_if_it_has_one(paths: Paths, wheels: Path) -> None:
     assert invoke("upload", wheel(wheels)).status == 0
     yanked = invoke("yank", WHEEL, f"wheels/{WHEEL}")
     assert (yanked.status, yanked.stdout) == (0, f"yank {WHEEL}\n")
@@ -276,13 +276,13 @@ def test_a_yank_says_its_reason_if_it_has_one(site: Site, wheels: Path) -> None:
     removed = invoke("remove", WHEEL, WHEEL)
     assert removed.status == 0, removed.stderr
     assert removed.stdout.count(f"take {WHEEL} off the index") == 1
-    assert not list(load(site.registry).wheels())
+    assert not list(load(paths.registry).wheels())
 
 
 @pytest.mark.usefixtures("wheels")
-def test_a_stray_file_among_the_wheels_is_in_nobodys_way(site: Site) -> None:
-    site.wheels.mkdir()
-    (site.wheels / "foo.whl").write_text("")
+def test_a_stray_file_among_the_wheels_is_in_nobodys_way(paths: Paths) -> None:
+    paths.wheels.mkdir()
+    (paths.wheels / "foo.whl").write_text("")
     for verb in (["release", "demo", "--dry-run"], ["matrix", "demo"]):
         done = invoke(*verb)
         assert done.status == 0, done.stderr

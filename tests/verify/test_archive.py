@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.wheels import data_start, files_of, good, info_of, pack, record_of
-from workbench.site import CHECKOUT
+from workbench.paths import CHECKOUT
 from workbench.verify import archive
 from workbench.verify.checks import check
 from workbench.wheel.deflate import deflate

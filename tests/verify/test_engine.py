@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from workbench.paths import Paths
     from workbench.process import Completed
-    from workbench.site import Site
 
 INFO = "demo-1.0.dist-info"
 LOWEST = next(f"3.{minor}" for minor in range(9, 20) if interpreter_here(f"3.{minor}"))
@@ -40,8 +40,8 @@ def wheel_in(folder: Path, **files: str) -> Path:
     return pack(folder / "demo-1.0-py3-none-any.whl", content)
 
 
-def one(site: Site, path: Path, **asked: object) -> Report:
-    (report,) = verify([Request(path=path, **asked)], site)  # type: ignore[arg-type] # a Request's own fields
+def one(paths: Paths, path: Path, **asked: object) -> Report:
+    (report,) = verify([Request(path=path, **asked)], paths)  # type: ignore[arg-type] # a Request's own fields
     return report
 
 
@@ -52,8 +52,8 @@ def damaged(path: Path) -> Path:
     return path
 
 
-def test_a_sound_wheel_passes_with_what_publishing_needs(site: Site, tmp_path: Path) -> None:
-    report = one(site, good(tmp_path), modules=("demo",))
+def test_a_sound_wheel_passes_with_what_publishing_needs(paths: Paths, tmp_path: Path) -> None:
+    report = one(paths, good(tmp_path), modules=("demo",))
     assert report.passed
     assert report.checks == tuple(check for check in CHECKS if check not in ("gpu", "smoke"))
     assert (report.name, report.version, report.tags) == ("demo", "1.0", ("py3-none-any",))
@@ -62,36 +62,36 @@ def test_a_sound_wheel_passes_with_what_publishing_needs(site: Site, tmp_path: P
     assert findings_text(report) == ""
 
 
-def test_reports_come_in_the_order_of_the_requests(site: Site, tmp_path: Path) -> None:
+def test_reports_come_in_the_order_of_the_requests(paths: Paths, tmp_path: Path) -> None:
     sound, broken = wheel_in(tmp_path / "a"), damaged(wheel_in(tmp_path / "b"))
     requests = [Request(path=path) for path in (broken, sound, broken)]
-    assert [report.passed for report in verify(requests, site)] == [False, True, False]
-    assert verify([], site) == ()
+    assert [report.passed for report in verify(requests, paths)] == [False, True, False]
+    assert verify([], paths) == ()
 
 
 def test_many_large_wheels_are_read_in_processes_to_the_same_end(
-    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "POOL_PAYS", 0)
     monkeypatch.setattr(archive, "read", None)  # not in this process
-    paths = [wheel_in(tmp_path / "a"), damaged(wheel_in(tmp_path / "b")), wheel_in(tmp_path / "c")]
-    reports = verify([Request(path=path) for path in paths], site, jobs=2)
-    assert [report.path for report in reports] == paths
+    wheels = [wheel_in(tmp_path / "a"), damaged(wheel_in(tmp_path / "b")), wheel_in(tmp_path / "c")]
+    reports = verify([Request(path=path) for path in wheels], paths, jobs=2)
+    assert [report.path for report in reports] == wheels
     assert [report.passed for report in reports] == [True, False, True]
 
 
-def test_one_wheel_starts_no_processes(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_wheel_starts_no_processes(paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "POOL_PAYS", 0)
     monkeypatch.setattr(engine, "ProcessPoolExecutor", None)
-    assert one(site, good(tmp_path)).passed
+    assert one(paths, good(tmp_path)).passed
 
 
 def test_twine_looks_at_all_wheels_in_one_run_and_blames_the_right_ones(
-    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     head = "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\nDescription-Content-Type: text/x-rst\n\n"
     texts = {"a": "Plain.\n", "b": ".. nonsense::\n\n`open <\n", "c": "Plain.\n"}
-    paths = [wheel_in(tmp_path / name, metadata=head + text) for name, text in texts.items()]
+    wheels = [wheel_in(tmp_path / name, metadata=head + text) for name, text in texts.items()]
     runs: list[Sequence[str | Path]] = []
 
     def counted(argv: Sequence[str | Path], *, cwd: Path, env: dict[str, str], check: bool) -> Completed:
@@ -99,7 +99,7 @@ def test_twine_looks_at_all_wheels_in_one_run_and_blames_the_right_ones(
         return run(argv, cwd=cwd, env=env, check=check)
 
     monkeypatch.setattr(twine, "run", counted)
-    first, second, third = verify([Request(path=path) for path in paths], site)
+    first, second, third = verify([Request(path=path) for path in wheels], paths)
     assert first.passed
     assert third.passed
     (found,) = second.findings
@@ -108,20 +108,20 @@ def test_twine_looks_at_all_wheels_in_one_run_and_blames_the_right_ones(
     assert len(runs) == 1
 
 
-def test_metadata_that_stops_twine_hides_no_other_wheel(site: Site, tmp_path: Path) -> None:
+def test_metadata_that_stops_twine_hides_no_other_wheel(paths: Paths, tmp_path: Path) -> None:
     head = "Metadata-Version: 2.1\nName: demo\n"
     bad = wheel_in(tmp_path / "a", metadata=f"{head}Version: none\n\n")
     rst = "Version: 1.0\nDescription-Content-Type: text/x-rst\n\n.. nonsense::\n"
     unreadable = wheel_in(tmp_path / "b", metadata=head + rst)
-    reports = verify([Request(path=path) for path in (bad, unreadable)], site)
+    reports = verify([Request(path=path) for path in (bad, unreadable)], paths)
     assert ["twine" in {each.check for each in report.findings} for report in reports] == [True, True]
     assert "none" in next(each.what for each in reports[0].findings if each.check == "twine")
 
 
-def test_the_smoke_test_runs_where_no_source_lies(site: Site, tmp_path: Path) -> None:
+def test_the_smoke_test_runs_where_no_source_lies(paths: Paths, tmp_path: Path) -> None:
     module = "import os\nassert os.listdir() == [] and 'site-packages' in __file__, os.getcwd()"
     path = wheel_in(tmp_path / "a", module=module)
-    report = one(site, path, modules=("demo",), smoke_test="import demo", smoke=True)
+    report = one(paths, path, modules=("demo",), smoke_test="import demo", smoke=True)
     assert report.passed, report.findings
     assert report.checks == tuple(check for check in CHECKS if check != "gpu")
 
@@ -139,10 +139,10 @@ def test_the_smoke_test_runs_where_no_source_lies(site: Site, tmp_path: Path) ->
     ],
 )
 def test_a_failed_smoke_test_quotes_what_was_printed(
-    site: Site, tmp_path: Path, module: str, asked: dict[str, object], says: tuple[str, str]
+    paths: Paths, tmp_path: Path, module: str, asked: dict[str, object], says: tuple[str, str]
 ) -> None:
     path = wheel_in(tmp_path / "a", module=module)
-    report = one(site, path, modules=("demo",), smoke=True, **asked)
+    report = one(paths, path, modules=("demo",), smoke=True, **asked)
     where, what = says
     (found,) = report.findings
     assert (found.check, found.where) == ("smoke", f"{where} (Python {LOWEST})")
@@ -150,17 +150,17 @@ def test_a_failed_smoke_test_quotes_what_was_printed(
     assert f"smoke: {where} (Python {LOWEST}): " in findings_text(report)
 
 
-def test_it_is_tried_on_each_python_that_was_asked_for(site: Site, tmp_path: Path) -> None:
+def test_it_is_tried_on_each_python_that_was_asked_for(paths: Paths, tmp_path: Path) -> None:
     newer = newer_python()
     module = f"import sys\nassert '%d.%d' % sys.version_info[:2] != '{newer}', 'not here'"
     path = wheel_in(tmp_path / "a", module=module)
-    assert one(site, path, modules=("demo",), smoke=True).passed
-    report = one(site, path, modules=("demo",), smoke=True, asked=((newer, this_arch()),))
+    assert one(paths, path, modules=("demo",), smoke=True).passed
+    report = one(paths, path, modules=("demo",), smoke=True, asked=((newer, this_arch()),))
     assert [each.where for each in report.findings] == [f"import demo (Python {newer})"]
 
 
 def test_a_wheel_that_needs_a_newer_python_than_the_workbench_is_tried_on_that(
-    site: Site, tmp_path: Path
+    paths: Paths, tmp_path: Path
 ) -> None:
     """By its Requires-Python as by its tag: it cannot be installed into this one."""
     newer = newer_python()
@@ -168,7 +168,7 @@ def test_a_wheel_that_needs_a_newer_python_than_the_workbench_is_tried_on_that(
     content = files_of()
     text = content[f"{INFO}/METADATA"].replace(b">=3.9", f">={newer}".encode())
     content |= {f"{INFO}/METADATA": text, "demo/__init__.py": module.encode()}
-    report = one(site, pack(tmp_path / "demo-1.0-py3-none-any.whl", content), modules=("demo",), smoke=True)
+    report = one(paths, pack(tmp_path / "demo-1.0-py3-none-any.whl", content), modules=("demo",), smoke=True)
     assert report.passed, report.findings
     assert "smoke" in report.checks
 
@@ -181,7 +181,7 @@ def newer_python() -> str:
     pytest.skip("no newer Python is on this machine")
 
 
-def test_an_extension_module_of_torch_is_imported_after_torch(site: Site, tmp_path: Path) -> None:
+def test_an_extension_module_of_torch_is_imported_after_torch(paths: Paths, tmp_path: Path) -> None:
     """As everybody does who uses one: repair leaves torch's libraries to torch, which has loaded them by then."""
     library = dummy(tmp_path, "libtorch_demo.so")
     loads = (
@@ -193,35 +193,35 @@ def test_an_extension_module_of_torch_is_imported_after_torch(site: Site, tmp_pa
         "torch/__init__.py": loads.encode(),
         "torch/lib/libtorch_demo.so": (tmp_path / "libtorch_demo.so").read_bytes(),
     }
-    report = one(site, wheel(tmp_path, files), modules=("demo", "_c"), smoke=True)
+    report = one(paths, wheel(tmp_path, files), modules=("demo", "_c"), smoke=True)
     assert "smoke" in report.checks
     assert report.passed, report.findings
 
 
-def test_several_smoke_tests_run_at_once_each_for_its_own_wheel(site: Site, tmp_path: Path) -> None:
-    paths = [wheel_in(tmp_path / str(n), module=f"answer = {n}") for n in range(3)]
+def test_several_smoke_tests_run_at_once_each_for_its_own_wheel(paths: Paths, tmp_path: Path) -> None:
+    wheels = [wheel_in(tmp_path / str(n), module=f"answer = {n}") for n in range(3)]
     requests = [
         Request(path=path, modules=("demo",), smoke=True, smoke_test="import demo; assert demo.answer != 1")
-        for path in paths
+        for path in wheels
     ]
-    assert [report.passed for report in verify(requests, site)] == [True, False, True]
+    assert [report.passed for report in verify(requests, paths)] == [True, False, True]
 
 
-def test_a_wheel_for_another_machine_is_not_installed_and_says_so(site: Site, tmp_path: Path) -> None:
-    report = one(site, good(tmp_path, "py3-none-linux_s390x"), smoke=True)
+def test_a_wheel_for_another_machine_is_not_installed_and_says_so(paths: Paths, tmp_path: Path) -> None:
+    report = one(paths, good(tmp_path, "py3-none-linux_s390x"), smoke=True)
     assert report.passed
     assert "smoke" not in report.checks
 
 
-def test_a_damaged_wheel_is_never_installed(site: Site, tmp_path: Path) -> None:
-    report = one(site, damaged(good(tmp_path)), smoke=True)
+def test_a_damaged_wheel_is_never_installed(paths: Paths, tmp_path: Path) -> None:
+    report = one(paths, damaged(good(tmp_path)), smoke=True)
     assert not report.passed
     assert "smoke" not in report.checks
 
 
-def test_a_path_that_is_no_file_is_an_error(site: Site, tmp_path: Path) -> None:
+def test_a_path_that_is_no_file_is_an_error(paths: Paths, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"gone\.whl: no such file"):
-        verify([Request(path=tmp_path / "gone.whl")], site)
+        verify([Request(path=tmp_path / "gone.whl")], paths)
 
 
 class TestReuse:
@@ -239,62 +239,64 @@ class TestReuse:
         monkeypatch.setattr(engine, "check_descriptions", lambda _: {})  # half a second each
         return seen
 
-    def again(self, site: Site, request: Request) -> Report:
-        (report,) = verify([request], site, reuse=True)
+    def again(self, paths: Paths, request: Request) -> Report:
+        (report,) = verify([request], paths, reuse=True)
         return report
 
-    def test_an_unchanged_file_is_not_read_again(self, site: Site, tmp_path: Path, seen: list[Path]) -> None:
+    def test_an_unchanged_file_is_not_read_again(
+        self, paths: Paths, tmp_path: Path, seen: list[Path]
+    ) -> None:
         request = Request(path=good(tmp_path), modules=("demo",))
-        (first,) = verify([request], site)
-        second = self.again(site, request)
+        (first,) = verify([request], paths)
+        second = self.again(paths, request)
         assert len(seen) == 1
         assert {**first.as_dict(), "seconds": 0} == {**second.as_dict(), "seconds": 0}
         assert second.metadata == first.metadata
 
     def test_another_file_or_another_question_is_read(
-        self, site: Site, tmp_path: Path, seen: list[Path]
+        self, paths: Paths, tmp_path: Path, seen: list[Path]
     ) -> None:
         request = Request(path=good(tmp_path))
-        self.again(site, request)
-        assert not self.again(site, Request(path=request.path, modules=("gone",))).passed
-        self.again(site, request)
+        self.again(paths, request)
+        assert not self.again(paths, Request(path=request.path, modules=("gone",))).passed
+        self.again(paths, request)
         os.utime(request.path, (1, 1))
-        self.again(site, request)
+        self.again(paths, request)
         damaged(request.path)
-        assert not self.again(site, request).passed
+        assert not self.again(paths, request).passed
         assert len(seen) == 4
 
     def test_a_wheel_that_did_not_pass_is_read_again(
-        self, site: Site, tmp_path: Path, seen: list[Path]
+        self, paths: Paths, tmp_path: Path, seen: list[Path]
     ) -> None:
         request = Request(path=good(tmp_path), modules=("gone",))
-        assert not self.again(site, request).passed
-        assert not self.again(site, request).passed
+        assert not self.again(paths, request).passed
+        assert not self.again(paths, request).passed
         assert len(seen) == 2
 
     def test_a_kept_report_that_cannot_be_read_is_as_good_as_none(
-        self, site: Site, tmp_path: Path, seen: list[Path]
+        self, paths: Paths, tmp_path: Path, seen: list[Path]
     ) -> None:
         request = Request(path=good(tmp_path))
-        self.again(site, request)
-        (kept,) = (site.state / "reports").iterdir()
+        self.again(paths, request)
+        (kept,) = (paths.state / "reports").iterdir()
         for content in ("{", "[]", '{"question": 1}', "\xff"):
             kept.write_text(content, encoding="latin-1")
-            assert self.again(site, request).passed
+            assert self.again(paths, request).passed
         assert len(seen) == 5
 
 
-def test_the_table_has_a_mark_for_each_check_and_wheel(site: Site, tmp_path: Path) -> None:
+def test_the_table_has_a_mark_for_each_check_and_wheel(paths: Paths, tmp_path: Path) -> None:
     sound, broken = wheel_in(tmp_path / "a"), damaged(wheel_in(tmp_path / "b"))
-    columns, rows = checks_table(verify([Request(path=sound), Request(path=broken)], site))
+    columns, rows = checks_table(verify([Request(path=sound), Request(path=broken)], paths))
     assert columns == ("wheel", *CHECKS)
     marks = [dict(zip(columns, row, strict=True)) for row in rows]
     assert (marks[0]["archive"], marks[0]["smoke"]) == ("✓", "–")
     assert (marks[1]["archive"], marks[1]["tags"]) == ("✗", "✓")
 
 
-def test_a_report_can_be_written_as_json(site: Site, tmp_path: Path) -> None:
-    plain = json.loads(json.dumps(one(site, damaged(good(tmp_path))).as_dict()))
+def test_a_report_can_be_written_as_json(paths: Paths, tmp_path: Path) -> None:
+    plain = json.loads(json.dumps(one(paths, damaged(good(tmp_path))).as_dict()))
     assert plain["passed"] is False
     assert plain["findings"][0]["check"] == "archive"
     assert plain["filename"] == "demo-1.0-py3-none-any.whl"

@@ -12,13 +12,13 @@ import pytest
 from tests.conftest import invoke
 from tests.wheels import good
 from workbench.errors import VerificationFailed
-from workbench.site import CHECKOUT
+from workbench.paths import CHECKOUT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.usefixtures("site")
+@pytest.mark.usefixtures("paths")
 def test_verify_prints_a_row_for_each_wheel_and_every_finding(tmp_path: Path) -> None:
     sound, foreign = good(tmp_path), good(tmp_path, "py3-none-linux_s390x")
     foreign.write_bytes(foreign.read_bytes() + b"more")
@@ -30,7 +30,7 @@ def test_verify_prints_a_row_for_each_wheel_and_every_finding(tmp_path: Path) ->
     assert f"archive: {foreign.name}: 4 bytes after its end" in ran.stdout
 
 
-@pytest.mark.usefixtures("site")
+@pytest.mark.usefixtures("paths")
 def test_verify_answers_in_json(tmp_path: Path) -> None:
     ran = invoke("verify", "--json", good(tmp_path))
     assert ran.status == 0, ran.stderr

@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 
     from workbench.builders.workplace import Workplace
     from workbench.errors import WorkbenchError
+    from workbench.paths import Paths
     from workbench.plan.plan import Plan
-    from workbench.site import Site
+    from workbench.settings import Settings
 
 
-def build(place: Workplace, site: Site, *, jobs: int | None = None) -> Path:
+def build(place: Workplace, paths: Paths, settings: Settings, *, jobs: int | None = None) -> Path:
     """Build the plan of an opened workplace and return the raw wheel, which lies in it.
 
     It has the version that its source says; the plan's own may have a suffix and a local part on top.
@@ -43,7 +44,7 @@ def build(place: Workplace, site: Site, *, jobs: int | None = None) -> Path:
     builder = build_in_container if plan.builder == "container" else build_here
     with step(f"build {plan.title} ({plan.builder})") as at:
         try:
-            wheel = builder(place, site, at, jobs=jobs_of(plan, jobs))
+            wheel = builder(place, paths, settings, at, jobs=jobs_of(plan, jobs))
         except CommandFailed as error:
             raise _explained(error, place) from error
         at.outcome = wheel.name

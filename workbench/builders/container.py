@@ -26,22 +26,23 @@ if TYPE_CHECKING:
     from workbench.builders.workplace import Workplace
     from workbench.console import Step
     from workbench.container.engine import Engine
+    from workbench.paths import Paths
     from workbench.plan.plan import Plan
     from workbench.plan.target import Target
-    from workbench.site import Site
+    from workbench.settings import Settings
 
 
-def build_in_container(place: Workplace, site: Site, at: Step, *, jobs: int) -> Path:
+def build_in_container(place: Workplace, paths: Paths, settings: Settings, at: Step, *, jobs: int) -> Path:
     """Build a plan's wheel in its image, where auditwheel has repaired it as well, and return it.
 
     The CUDA toolkit is the image's own, or this machine's, mounted.
 
     Raises ContainerError, BuildFailed, RepairFailed, ToolchainError, SettingsError.
     """
-    plan, settings = place.plan, site.settings.container
-    engine = find_engine(settings.engine)
+    plan, own = place.plan, settings.container
+    engine = find_engine(own.engine)
     assert plan.image is not None  # noqa: S101 - who assigns this builder names the image
-    toolkit = _toolkit(plan, site, engine) if plan.target.cuda else None
+    toolkit = _toolkit(plan, paths, settings, engine) if plan.target.cuda else None
     return build_wheel(
         Build(
             title=plan.title,
@@ -56,20 +57,20 @@ def build_in_container(place: Workplace, site: Site, at: Step, *, jobs: int) -> 
             before_all=_one_after_the_other(plan.before_all),
             before_build=_one_after_the_other(plan.before_build),
             exclude=(*plan.repair_exclude, *NEVER_GRAFTED),
-            frontend=settings.frontend,
+            frontend=own.frontend,
             toolkit=toolkit,
-            network=settings.network,
-            cache=settings.cache,
-            create_args=settings.create_args,
+            network=own.network,
+            cache=own.cache,
+            create_args=own.create_args,
         ),
         engine,
-        handed=_handed(place, site),
+        handed=_handed(place, settings),
         log=place.log,
         on_line=at.detail,
     )
 
 
-def _toolkit(plan: Plan, site: Site, engine: Engine) -> Path | None:
+def _toolkit(plan: Plan, paths: Paths, settings: Settings, engine: Engine) -> Path | None:
     """Return the CUDA toolkit to mount, or None where the image has one.
 
     Raises ContainerError where that is of another release, and ToolchainError where it does not know the target's GPUs.
@@ -78,7 +79,7 @@ def _toolkit(plan: Plan, site: Site, engine: Engine) -> Path | None:
     image = require_image(engine, resolve_image(str(plan.image), target.arch), target.arch)
     own = cuda_in(engine, image)
     if own is None:
-        return toolkit_for(plan, site)
+        return toolkit_for(plan, paths, settings)
     if own.version != target.cuda:
         raise ContainerError(
             f"the image {plan.image} has CUDA {own.version}, and the wheel is for {target.compute}: name another image "
@@ -99,9 +100,9 @@ def _one_after_the_other(commands: Sequence[str]) -> str:
     return " && ".join(f"({command})" for command in commands)
 
 
-def _handed(place: Workplace, site: Site) -> Handed:
+def _handed(place: Workplace, settings: Settings) -> Handed:
     """Return what the container gets to install from: what pip has here, or a folder of wheels without a network."""
-    if site.settings.container.network:
+    if settings.container.network:
         return hand_on(read_pip_options())
     plan = place.plan
     requirements = [*place.build_system().requires, *plan.build_requires]

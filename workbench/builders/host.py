@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from workbench.builders.workplace import Workplace
     from workbench.console import Step
-    from workbench.site import Site
+    from workbench.paths import Paths
+    from workbench.settings import Settings
 
 
 _COMPILERS_READ = {
@@ -44,14 +45,14 @@ def _decides_a_wheel(name: str) -> bool:
     return name in _COMPILERS_READ or name.startswith(_BUILD_SYSTEMS_READ)
 
 
-def build_here(place: Workplace, site: Site, at: Step, *, jobs: int) -> Path:
+def build_here(place: Workplace, paths: Paths, settings: Settings, at: Step, *, jobs: int) -> Path:
     """Build a plan's wheel as its backend makes it, and return it.
 
     Raises BuildFailed for a source or a backend that is none; CommandFailed with the backend's last lines;
     ToolchainError and ToolMissing when the target's CUDA or architecture cannot be built for here.
     """
     plan = place.plan
-    tools = Tools.of(plan, site)
+    tools = Tools.of(plan, paths, settings)
     environment = Environment.create(
         place.root / "env", python=find_interpreter(plan.target.python), log=place.log
     )
@@ -83,19 +84,19 @@ def build_here(place: Workplace, site: Site, at: Step, *, jobs: int) -> Path:
         runner=runner,
         python_executable=str(environment.python),
     )
-    settings = equipment.config_settings(system.backend, jobs=jobs)
+    options = equipment.config_settings(system.backend, jobs=jobs)
     try:
         with warnings.catch_warnings():
             # the backend's warnings are in the log; handed on to this process they would stand between the steps
             warnings.simplefilter("ignore", pyproject_hooks.BuildBackendWarning)
             asked = f"get_requires_for_build_wheel of the build backend {system.backend}"
-            more = place.requirements(hooks.get_requires_for_build_wheel(settings), asked)
+            more = place.requirements(hooks.get_requires_for_build_wheel(options), asked)
             environment.install(more, log=place.log)
             for command in plan.before_build:
                 runner(["sh", "-ec", command], cwd=str(place.tree))
-            name: object = hooks.build_wheel(str(place.raw), settings)
+            name: object = hooks.build_wheel(str(place.raw), options)
     except CommandFailed:
-        require_whole(tools.toolkit, site)  # what does not compile with a damaged one may be sound
+        require_whole(tools.toolkit, paths)  # what does not compile with a damaged one may be sound
         raise
     except (pyproject_hooks.BackendUnavailable, pyproject_hooks.HookMissing) as error:
         raise place.failed(f"the build backend {system.backend}: {error}") from error

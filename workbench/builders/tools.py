@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from workbench.environment import Environment
+    from workbench.paths import Paths
     from workbench.plan.plan import Plan
     from workbench.plan.target import Target
-    from workbench.site import Site
+    from workbench.settings import Settings
     from workbench.toolchain.compilers import CrossGcc
 
 
@@ -35,14 +36,19 @@ class Tools:
     compiler: CrossGcc | None
 
     @classmethod
-    def of(cls, plan: Plan, site: Site) -> Tools:
+    def of(cls, plan: Plan, paths: Paths, settings: Settings) -> Tools:
         """Return the tools for a plan, as the site wants them.
 
         Raises ToolMissing without a compiler for the architecture; ToolchainError without a CUDA toolkit, or with
         one that does not know the target's GPUs.
         """
-        compiler = compiler_for(plan, site)
-        return cls(target=plan.target, cache=site.cache, toolkit=toolkit_for(plan, site), compiler=compiler)
+        compiler = compiler_for(plan, paths)
+        return cls(
+            target=plan.target,
+            cache=paths.cache,
+            toolkit=toolkit_for(plan, paths, settings),
+            compiler=compiler,
+        )
 
     def equip(self, environment: Environment, folder: Path) -> Equipment:
         """Return what the build in `environment` is told; a cross build's files are written into `folder`.
@@ -79,15 +85,15 @@ class Tools:
         return package
 
 
-def compiler_for(plan: Plan, site: Site) -> CrossGcc | None:
+def compiler_for(plan: Plan, paths: Paths) -> CrossGcc | None:
     """Return the cross compiler for a plan; None where its architecture is this machine's. Raises ToolMissing."""
     if plan.target.arch == this_arch():
         return None
-    return cross_gcc_below(plan.glibc, plan.target.arch, cache=site.cache)
+    return cross_gcc_below(plan.glibc, plan.target.arch, cache=paths.cache)
 
 
 def expect_toolkit(
-    target: Target, libraries: Sequence[str], site: Site, *, may_be_in_image: bool
+    target: Target, libraries: Sequence[str], settings: Settings, *, may_be_in_image: bool
 ) -> str | None:
     """Return what tells a target's CUDA toolkit from others, for the build key; None without CUDA.
 
@@ -100,7 +106,7 @@ def expect_toolkit(
     """
     if not target.cuda:
         return None
-    if named := _of_site(target, site):
+    if named := _of_site(target, settings):
         return _identity(named)
     try:
         release = release_of(target.compute)
@@ -112,9 +118,9 @@ def expect_toolkit(
         raise
 
 
-def _of_site(target: Target, site: Site) -> Path | None:
+def _of_site(target: Target, settings: Settings) -> Path | None:
     """Return the toolkit that the site names for a target; those are for this machine's architecture."""
-    named = site.settings.cuda.get(target.compute)
+    named = settings.cuda.get(target.compute)
     return Path(named) if named and target.arch == this_arch() else None
 
 
@@ -123,13 +129,13 @@ def _identity(toolkit: Path) -> str:
     return f"{toolkit} {sha256_of(parts)}" if parts.is_file() else str(toolkit)
 
 
-def require_whole(toolkit: Path | None, site: Site) -> None:
+def require_whole(toolkit: Path | None, paths: Paths) -> None:
     """Raise ToolchainError where a toolkit that was laid out here is damaged; the site's own is its own affair."""
-    if toolkit and toolkit.is_relative_to(site.cache):
+    if toolkit and toolkit.is_relative_to(paths.cache):
         cuda.check(toolkit)
 
 
-def toolkit_for(plan: Plan, site: Site) -> Path | None:
+def toolkit_for(plan: Plan, paths: Paths, settings: Settings) -> Path | None:
     """Return the CUDA toolkit for a plan: the one that the site names, or one laid out; None without CUDA.
 
     Raises ToolchainError where there is none, or where it does not know the target's GPUs.
@@ -137,8 +143,8 @@ def toolkit_for(plan: Plan, site: Site) -> Path | None:
     target = plan.target
     if not target.cuda:
         return None
-    toolkit = _of_site(target, site) or cuda.lay_out(
-        target.compute, target.arch, cache=site.cache, components=plan.recipe.cuda_libraries
+    toolkit = _of_site(target, settings) or cuda.lay_out(
+        target.compute, target.arch, cache=paths.cache, components=plan.recipe.cuda_libraries
     )
     version = cuda.version_of(toolkit)
     if version != target.cuda:

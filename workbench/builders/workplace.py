@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from workbench.paths import Paths
     from workbench.plan.plan import Plan
-    from workbench.site import Site
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +41,12 @@ class Workplace:
     root: Path
 
     @classmethod
-    def of(cls, plan: Plan, site: Site) -> Workplace:
+    def of(cls, plan: Plan, paths: Paths) -> Workplace:
         """Return where a plan is built."""
-        return cls(plan=plan, root=site.state / "builds" / plan.slug)
+        return cls(plan=plan, root=paths.state / "builds" / plan.slug)
 
     @contextmanager
-    def opened(self, site: Site) -> Iterator[None]:
+    def opened(self, paths: Paths) -> Iterator[None]:
         """Hold the folder for this process alone, with nothing but the plan's patched source in it.
 
         Raises UsageError while another process builds the plan; SourceError and PatchError from the source.
@@ -55,7 +55,7 @@ class Workplace:
             self._empty()
             self.raw.mkdir(parents=True)
             self.log.write_bytes(b"")
-            prepare(self.plan, site, self.tree)
+            prepare(self.plan, paths, self.tree)
             yield
 
     @property

@@ -15,21 +15,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from workbench.care.compare import Comparison
-    from workbench.site import Site
+    from workbench.paths import Paths
+    from workbench.settings import Settings
     from workbench.store.protocol import Store
 
 RECONCILE = "invoke reconcile"
 
 
-def doctor(site: Site, store: Store, *, deep: bool = False, installers: bool = True) -> tuple[Finding, ...]:
+def doctor(
+    paths: Paths, settings: Settings, store: Store, *, deep: bool = False, installers: bool = True
+) -> tuple[Finding, ...]:
     """Check everything between a publisher's credentials and a user's pip; `deep` reads every file and hashes it.
 
     Nothing is changed, but for a probe that is gone afterwards. Never raises for what it finds.
     """
-    return tuple(_examine(site, store, deep=deep, installers=installers))
+    return tuple(_examine(paths, settings, store, deep=deep, installers=installers))
 
 
-def _examine(site: Site, store: Store, *, deep: bool, installers: bool) -> Iterator[Finding]:
+def _examine(
+    paths: Paths, settings: Settings, store: Store, *, deep: bool, installers: bool
+) -> Iterator[Finding]:
     if store.folder is None:
         from workbench.care.access import examine_bucket
         from workbench.store.s3 import S3Store
@@ -40,8 +45,8 @@ def _examine(site: Site, store: Store, *, deep: bool, installers: bool) -> Itera
             if each.check == "credentials and bucket" and each.verdict == "bad":
                 return
     try:
-        found = compare(site, store)
-        yield from _agreement(site, store, found, deep=deep)
+        found = compare(paths, store)
+        yield from _agreement(settings, store, found, deep=deep)
     except OlderForm as error:
         yield Finding(check="registry", verdict="bad", what=str(error), remedy=error.remedy)
         return
@@ -53,7 +58,7 @@ def _examine(site: Site, store: Store, *, deep: bool, installers: bool) -> Itera
         remedy = error.remedy if isinstance(error, Refused) else "see that this user may read it"
         yield Finding(check="store", verdict="bad", what=str(error), remedy=remedy)
         return
-    if site.settings.public_url is None:
+    if settings.public_url is None:
         yield untried(
             "public URL",
             "there is none in the settings",
@@ -62,10 +67,10 @@ def _examine(site: Site, store: Store, *, deep: bool, installers: bool) -> Itera
         return
     from workbench.care.world import examine_world
 
-    yield from examine_world(site.settings.public_url, found.registry, deep=deep, installers=installers)
+    yield from examine_world(settings.public_url, found.registry, deep=deep, installers=installers)
 
 
-def _agreement(site: Site, store: Store, found: Comparison, *, deep: bool) -> Iterator[Finding]:
+def _agreement(settings: Settings, store: Store, found: Comparison, *, deep: bool) -> Iterator[Finding]:
     """Yield how registry, records, files and pages agree: what ``reconcile`` would mend."""
     registry = found.registry
     lost = found.instead is not None and bool(registry.generation or found.records)
@@ -101,7 +106,7 @@ def _agreement(site: Site, store: Store, found: Comparison, *, deep: bool) -> It
         remedy=f"unless somebody publishes or removes at this moment: {RECONCILE}",
     )
     if not lost:
-        yield _pages(site, store, registry.generation)
+        yield _pages(settings, store, registry.generation)
     strays = [entry.key for entry in found.strays()]
     if strays or found.foreign:
         yield untried(
@@ -111,9 +116,9 @@ def _agreement(site: Site, store: Store, found: Comparison, *, deep: bool) -> It
         )
 
 
-def _pages(site: Site, store: Store, generation: int) -> Finding:
+def _pages(settings: Settings, store: Store, generation: int) -> Finding:
     try:
-        differing = differing_pages(site, store)
+        differing = differing_pages(settings, store)
     except IndexFault as error:
         remedy = "no page can be drawn of that entry: invoke remove takes it off"
         return Finding(check="pages", verdict="bad", what=str(error), remedy=remedy)

@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.care.compare import Faulty
+    from workbench.paths import Paths
     from workbench.publish.files import Fault
-    from workbench.site import Site
     from workbench.store.protocol import Store
 
 
-def put_back(site: Site, store: Store, each: Faulty, fault: Fault, *, dry_run: bool) -> str | None:
+def put_back(paths: Paths, store: Store, each: Faulty, fault: Fault, *, dry_run: bool) -> str | None:
     """Put one file of a wheel back and say from where; None where it is not to be had with the bytes that it had.
 
     A ``.metadata`` is replaced in one step. A damaged wheel is deleted first, for it would be refused in any case.
     """
-    built = site.wheels / each.wheel.filename
+    built = paths.wheels / each.wheel.filename
     is_built = built.is_file() and sha256_of(built) == each.wheel.sha256
     if fault.key == each.wheel.url and is_built:
         if not dry_run:

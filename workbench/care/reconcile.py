@@ -21,8 +21,9 @@ from workbench.store.layout import record_key
 
 if TYPE_CHECKING:
     from workbench.care.compare import Comparison
+    from workbench.paths import Paths
     from workbench.registry.model import Package, PublishedWheel, Registry
-    from workbench.site import Site
+    from workbench.settings import Settings
     from workbench.store.protocol import Store
 
 
@@ -57,7 +58,13 @@ class Healed:
 
 
 def reconcile(
-    site: Site, store: Store, *, deep: bool = False, dry_run: bool = False, now: datetime | None = None
+    paths: Paths,
+    settings: Settings,
+    store: Store,
+    *,
+    deep: bool = False,
+    dry_run: bool = False,
+    now: datetime | None = None,
 ) -> Healed:
     """Bring registry, records, files and pages into agreement, and say what that took.
 
@@ -71,11 +78,11 @@ def reconcile(
     """
     if not dry_run:
         store.prepare()
-    found = compare(site, store)
+    found = compare(paths, store)
     if found.instead is None:
         recorded = {wheel.filename for wheel in found.records}
-        refuse_to_forget(site, store, found.registry, recorded=recorded)
-    healing = _Healing(site, store, found, now=now or datetime.now(UTC), dry_run=dry_run)
+        refuse_to_forget(paths, store, found.registry, recorded=recorded)
+    healing = _Healing(paths, settings, store, found, now=now or datetime.now(UTC), dry_run=dry_run)
     healing.put_files_back(deep=deep)
     if deep:
         healing.read_texts()
@@ -89,8 +96,18 @@ def reconcile(
 class _Healing:
     """A reconciliation under way: its steps, in their order, and what came of them."""
 
-    def __init__(self, site: Site, store: Store, found: Comparison, *, now: datetime, dry_run: bool) -> None:
-        self._site = site
+    def __init__(
+        self,
+        paths: Paths,
+        settings: Settings,
+        store: Store,
+        found: Comparison,
+        *,
+        now: datetime,
+        dry_run: bool,
+    ) -> None:
+        self._paths = paths
+        self._settings = settings
         self._store = store
         self._found = found
         self._now = timestamp(now)
@@ -122,7 +139,7 @@ class _Healing:
                 continue
             left = []
             for fault in each.faults:
-                source = put_back(self._site, self._store, each, fault, dry_run=self._dry_run)
+                source = put_back(self._paths, self._store, each, fault, dry_run=self._dry_run)
                 if source is None:
                     left.append(fault)
                 else:
@@ -220,12 +237,12 @@ class _Healing:
             )
             return
         if not self._dry_run:
-            drawn = draw_pages(self._site, self._store, afresh=True)
+            drawn = draw_pages(self._paths, self._settings, self._store, afresh=True)
             if drawn.written or drawn.removed:
                 self._done.append(f"draw {drawn.written} pages, remove {drawn.removed}")
         elif self._registry != self._found.registry or self._found.instead is not None:
             self._done.append("draw the pages")
-        elif pages := differing_pages(self._site, self._store):
+        elif pages := differing_pages(self._settings, self._store):
             self._done.append(f"draw or remove {len(pages)} pages")
 
     def end_deletions(self) -> None:
@@ -235,7 +252,7 @@ class _Healing:
         self._done += [f"end the deletion of {gone.filename}" for gone in begun]
         if begun and not self._dry_run:
             delete(self._store, lambda registry: [g for g in registry.removed if g.state == "deleting"])
-            draw_pages(self._site, self._store)
+            draw_pages(self._paths, self._settings, self._store)
 
     def healed(self) -> Healed:
         registry = self._registry if self._dry_run else current(self._store)

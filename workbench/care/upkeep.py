@@ -18,8 +18,9 @@ from workbench.wheel.filename import label, parse_wheel
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from workbench.paths import Paths
     from workbench.registry.model import PublishedWheel, Registry
-    from workbench.site import Site
+    from workbench.settings import Settings
     from workbench.store.protocol import Store
 
 CLEANED_DAYS = 7
@@ -27,7 +28,8 @@ CLEANED_DAYS = 7
 
 
 def prune(
-    site: Site,
+    paths: Paths,
+    settings: Settings,
     store: Store,
     *,
     keep: int,
@@ -43,7 +45,7 @@ def prune(
     def choose(registry: Registry) -> tuple[WheelKey, ...]:
         return tuple(WheelKey(name, wheel.filename) for name, wheel in superseded(registry, keep=keep))
 
-    return take_off(site, store, choose, after_days=after_days, dry_run=not apply, now=now)
+    return take_off(paths, settings, store, choose, after_days=after_days, dry_run=not apply, now=now)
 
 
 def superseded(registry: Registry, *, keep: int) -> tuple[tuple[str, PublishedWheel], ...]:
@@ -70,7 +72,8 @@ def superseded(registry: Registry, *, keep: int) -> tuple[tuple[str, PublishedWh
 
 
 def clean(
-    site: Site,
+    paths: Paths,
+    settings: Settings,
     store: Store,
     *,
     older_days: int = CLEANED_DAYS,
@@ -86,8 +89,8 @@ def clean(
     before = now - days("--older", older_days)
     registry = current(store)
     refuse_a_lost_registry(store, registry)
-    refuse_to_forget(site, store, registry)
-    found = compare(site, store)
+    refuse_to_forget(paths, store, registry)
+    found = compare(paths, store)
     leftovers = [leftover for leftover in store.leftovers() if leftover.modified <= before]
     young = {wheel_of(entry.key) for entry in found.strays() if entry.modified > before}
     strays = [entry for entry in found.strays() if wheel_of(entry.key) not in young]
@@ -106,11 +109,11 @@ def clean(
         store.discard(leftover)
     never = {wheel for entry in strays if (wheel := wheel_of(entry.key))}
     # the remover may have been killed before it drew: no page may link to what goes now
-    draw_pages(site, store)
+    draw_pages(paths, settings, store)
     _, generation = delete(
         store, lambda registry: (*due(registry, now=now), *_strays(registry, never, now=now))
     )
-    draw_pages(site, store)
+    draw_pages(paths, settings, store)
     return Change(done=done, generation=generation)
 
 

@@ -25,9 +25,9 @@ from workbench.errors import (
     SettingsError,
     VerificationFailed,
 )
+from workbench.paths import CHECKOUT
 from workbench.plan.target import this_arch
 from workbench.process import run
-from workbench.site import CHECKOUT
 from workbench.troubles import DISK_FULL, TROUBLES, Trouble, look_for
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """The index: pages drawn from the registry, for installers and for people.
 
     from workbench.index.folder import write
-    drawn = write(site.registry, site.index, site.settings)        # Drawn(written=…, unchanged=…, removed=…)
+    drawn = write(paths.registry, paths.index, settings)        # Drawn(written=…, unchanged=…, removed=…)
 
     from workbench.index.serve import Server
     with Server(root, port=8000) as server:                        # root: the store's root, which holds index/

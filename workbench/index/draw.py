@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from workbench.index.people import People
     from workbench.index.variants import VariantsFile
-    from workbench.site import Settings
+    from workbench.settings import Settings
 
 STATE = ".drawn.json"
 ROOTS = (("simple", "index.html", HTML), ("simple-json", "index.json", JSON))

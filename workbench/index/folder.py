@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from workbench.site import Settings
+    from workbench.settings import Settings
 
 LOCK = ".lock"
 BESIDE = ".new"

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from workbench.index.channel import Channel
     from workbench.registry.model import Package, PublishedWheel
-    from workbench.site import Settings
+    from workbench.settings import Settings
 
 RELEASES_KEPT = 5
 """How many of a project's releases the state keeps for the feed."""

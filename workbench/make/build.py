@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from workbench.make.request import Planned
+    from workbench.paths import Paths
     from workbench.plan.plan import Plan
-    from workbench.site import Site
+    from workbench.settings import Settings
 
 
 T = TypeVar("T")
@@ -79,13 +80,13 @@ def attempt(
 
 
 def build_all(
-    planned: Planned, site: Site, *, jobs: int | None = None
+    planned: Planned, paths: Paths, settings: Settings, *, jobs: int | None = None
 ) -> tuple[tuple[Repaired, ...], tuple[Failure, ...]]:
     """Build and repair every plan; return the wheels, and the plans that failed."""
 
     def make(each: Plan) -> Repaired:
-        repaired = build_wheel(each, site, jobs=jobs)
-        Workplace.of(each, site).clear()
+        repaired = build_wheel(each, paths, settings, jobs=jobs)
+        Workplace.of(each, paths).clear()
         return repaired
 
     made, failures = attempt(planned.plans, make)
@@ -105,7 +106,7 @@ def require_all(failures: Sequence[Failure], count: int) -> None:
     )
 
 
-def build_wheel(plan: Plan, site: Site, *, jobs: int | None = None) -> Repaired:
+def build_wheel(plan: Plan, paths: Paths, settings: Settings, *, jobs: int | None = None) -> Repaired:
     """Build and repair one plan into ``wheels/``, and keep there how it was made.
 
     Where the site names a runtime image, the wheel is tried in that, as it is going to be published.
@@ -116,27 +117,27 @@ def build_wheel(plan: Plan, site: Site, *, jobs: int | None = None) -> Repaired:
     trying raise.
     """
     console.note(f"· {plan.title}: builder {plan.builder}, {plan.why}")
-    place = Workplace.of(plan, site)
+    place = Workplace.of(plan, paths)
     # up to the notes: what another process cleared away before them would be this one's wheel and log
-    with place.opened(site):
-        raw = build(place, site, jobs=jobs)
+    with place.opened(paths):
+        raw = build(place, paths, settings, jobs=jobs)
         if plan.requires or parse_wheel_filename(raw.name)[1] != plan.version:
             raw = restamp(raw, plan.version, requires=plan.requires)
-        return _finish(raw, place, site)
+        return _finish(raw, place, paths, settings)
 
 
-def _finish(raw: Path, place: Workplace, site: Site) -> Repaired:
+def _finish(raw: Path, place: Workplace, paths: Paths, settings: Settings) -> Repaired:
     """Repair a plan's wheel, try it, move it into ``wheels/``, and keep there how it was made.
 
     Raises RepairFailed, VerificationFailed and ContainerError: what was in ``wheels/`` before is still there then.
     """
     plan = place.plan
-    site.wheels.mkdir(parents=True, exist_ok=True)
+    paths.wheels.mkdir(parents=True, exist_ok=True)
     # in the folder itself, so that the wheel is renamed to its place, whole
-    with tempfile.TemporaryDirectory(dir=site.wheels, prefix=".build.") as folder:
-        repaired = _repaired(raw, Path(folder), place, site)
-        _try(repaired.path, place, site)
-        wheel = site.wheels / repaired.path.name
+    with tempfile.TemporaryDirectory(dir=paths.wheels, prefix=".build.") as folder:
+        repaired = _repaired(raw, Path(folder), place, paths)
+        _try(repaired.path, place, settings)
+        wheel = paths.wheels / repaired.path.name
         if wheel.exists() and plan.key is None:
             console.note(f"· {wheel} was there: it is replaced")
         elif wheel.exists() and built.noted_key(wheel) != plan.key:
@@ -152,9 +153,9 @@ def _finish(raw: Path, place: Workplace, site: Site) -> Repaired:
     return replace(repaired, path=wheel)
 
 
-def _repaired(raw: Path, into: Path, place: Workplace, site: Site) -> Repaired:
+def _repaired(raw: Path, into: Path, place: Workplace, paths: Paths) -> Repaired:
     plan = place.plan
-    compiler = compiler_for(plan, site) if plan.builder == "cross" else None
+    compiler = compiler_for(plan, paths) if plan.builder == "cross" else None
     with console.step(f"repair {raw.name}") as at:
         try:
             repaired = repair(
@@ -171,17 +172,17 @@ def _repaired(raw: Path, into: Path, place: Workplace, site: Site) -> Repaired:
     return repaired
 
 
-def _try(wheel: Path, place: Workplace, site: Site) -> None:
+def _try(wheel: Path, place: Workplace, settings: Settings) -> None:
     """Try a wheel that was built in a container in the image that the site names for that, if it does."""
-    plan, settings = place.plan, site.settings.container
-    image = settings.runtime_image(plan.target.compute, plan.target.arch)
+    plan = place.plan
+    image = settings.container.runtime_image(plan.target.compute, plan.target.arch)
     if plan.builder != "container" or image is None:
         return
     with console.step(f"try {wheel.name} in {image}"):
         try:
             try_wheel(
                 wheel,
-                engine=find_engine(settings.engine),
+                engine=find_engine(settings.container.engine),
                 image=image,
                 python=plan.target.python,
                 arch=plan.target.arch,
@@ -192,14 +193,14 @@ def _try(wheel: Path, place: Workplace, site: Site) -> None:
             raise VerificationFailed(f"{error}\n{place.kept}") from error
 
 
-def find_built(plan: Plan, site: Site) -> Path | None:
+def find_built(plan: Plan, paths: Paths) -> Path | None:
     """Return the wheel in ``wheels/`` that this very plan made earlier, or None.
 
     One that its notes do not speak of is none of them: a build that was killed between the two leaves such a wheel.
     """
     if plan.key is None:
         return None
-    for wheel in sorted(site.wheels.glob("*.whl")):
+    for wheel in sorted(paths.wheels.glob("*.whl")):
         filename = parse_filename(wheel.name)
         if filename and (filename.name, filename.version) == (plan.recipe.name, plan.version):
             try:

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
     from workbench.errors import WorkbenchError
     from workbench.patches.series import PatchFile
+    from workbench.paths import Paths
     from workbench.plan.draft import Draft
     from workbench.plan.plan import Plan
     from workbench.plan.target import Target
     from workbench.recipe.model import Recipe, Source
-    from workbench.site import Site
+    from workbench.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,40 +60,39 @@ class Planner:
     series: tuple[PatchFile, ...]
     source: Source | None
     suffix: str
-    site: Site
+    settings: Settings
 
     @classmethod
-    def of(cls, request: Request, site: Site) -> Planner:
+    def of(cls, request: Request, paths: Paths, settings: Settings) -> Planner:
         """Return the planner of a request. Raises RecipeError, PatchError, UsageError."""
-        recipe = load(site.recipes, request.name)
+        recipe = load(paths.recipes, request.name)
         source: Source | None = None
         if request.source_dir is not None:
             if not request.source_dir.is_dir():
                 raise UsageError(f"--source-dir {request.source_dir}: no such folder")
             source = LocalFolder(path=request.source_dir.resolve())
-        series = tuple(read_series(site.patches / recipe.patches))
-        return cls(recipe=recipe, series=series, source=source, suffix=request.suffix, site=site)
+        series = tuple(read_series(paths.patches / recipe.patches))
+        return cls(recipe=recipe, series=series, source=source, suffix=request.suffix, settings=settings)
 
     def drafts(self, targets: Sequence[Target]) -> tuple[tuple[Draft, ...], tuple[LeftOut, ...]]:
         """Return the drafts for some targets, and those left out. Raises what drafting raises."""
-        settings = self.site.settings
         return drafts(
             self.recipe,
             self.series,
             targets,
             source=self.source,
             suffix=self.suffix,
-            local_version=settings.local_version,
-            glibc=settings.glibc,
+            local_version=self.settings.local_version,
+            glibc=self.settings.glibc,
         )
 
     def plan(self, draft: Draft, builder: str) -> Plan:
         """Return the plan of a draft, built by `builder`. Raises what `assign` raises; UsageError for its glibc."""
         _require_policy(draft)
-        return assign(draft, builder, self.site)
+        return assign(draft, builder, self.settings)
 
 
-def plans(request: Request, site: Site) -> Planned:
+def plans(request: Request, paths: Paths, settings: Settings) -> Planned:
     """Return the plans that a request means, and the targets left out with the reason.
 
     What cannot be built on this machine is left out, too; where that is all of them it is an error.
@@ -100,8 +100,8 @@ def plans(request: Request, site: Site) -> Planned:
     Raises RecipeError, SettingsError, PatchError and UsageError; ContainerError and ToolchainError where nothing is
     left to build.
     """
-    planner = Planner.of(request, site)
-    usual = Axes(**asdict(site.settings.matrix))
+    planner = Planner.of(request, paths, settings)
+    usual = Axes(**asdict(settings.matrix))
     if planner.recipe.torch is None:
         usual = replace(usual, torch="")  # the site's torch is for the recipes that build against one
     targets = cross(request.axes.over(usual))

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from workbench.site import Site
+    from workbench.paths import Paths
     from workbench.verify.pythons import Cell
     from workbench.verify.report import Report
 
 
 def verify_wheels(
     wheels: Sequence[Path],
-    site: Site,
+    paths: Paths,
     *,
     gpu: Sequence[str] = (),
     asked: Sequence[Cell] = (),
@@ -43,8 +43,8 @@ def verify_wheels(
     """
     if not wheels:
         raise UsageError("name the wheels: wheels/*.whl")
-    requests = [_request(expect_file(wheel), site, tuple(gpu), tuple(asked)) for wheel in wheels]
-    return verify(requests, site, reuse=reuse)
+    requests = [_request(expect_file(wheel), paths, tuple(gpu), tuple(asked)) for wheel in wheels]
+    return verify(requests, paths, reuse=reuse)
 
 
 def require_passed(reports: Sequence[Report]) -> None:
@@ -58,7 +58,7 @@ def require_passed(reports: Sequence[Report]) -> None:
         )
 
 
-def _request(wheel: Path, site: Site, gpu: tuple[str, ...], asked: tuple[Cell, ...]) -> Request:
+def _request(wheel: Path, paths: Paths, gpu: tuple[str, ...], asked: tuple[Cell, ...]) -> Request:
     """Ask for a wheel what its recipe says; for one without a recipe, that it is sound and installs."""
     try:
         name, *_ = parse_wheel_filename(wheel.name)
@@ -71,9 +71,9 @@ def _request(wheel: Path, site: Site, gpu: tuple[str, ...], asked: tuple[Cell, .
             f"· {wheel.name}: code for AMD's GPUs is not read, so {', '.join(amd)} was not looked for"
         )
     wanted = tuple(each for each in gpus if each not in amd)
-    if name not in names(site.recipes):
+    if name not in names(paths.recipes):
         return Request(path=wheel, gpu=wanted, gpu_unknown=unknown, smoke=True, asked=asked)
-    recipe = load(site.recipes, name)
+    recipe = load(paths.recipes, name)
     return Request(
         path=wheel,
         modules=recipe.modules,

@@ -36,9 +36,10 @@ if TYPE_CHECKING:
 
     from packaging.version import Version
 
+    from workbench.paths import Paths
     from workbench.recipe.model import Recipe
     from workbench.registry.model import PublishedWheel
-    from workbench.site import Site
+    from workbench.settings import Settings
 
 Installer = Literal["pip", "uv"]
 
@@ -53,14 +54,14 @@ class Proof:
     wheel: PublishedWheel
 
 
-def published_here(site: Site) -> tuple[tuple[Proof, ...], tuple[str, ...]]:
+def published_here(paths: Paths) -> tuple[tuple[Proof, ...], tuple[str, ...]]:
     """Return a proof for each package and Python that is published for this machine, and the wheels for others.
 
     Of several versions the newest counts; yanked wheels do not. Raises RegistryError.
     """
     newest: dict[tuple[str, str], tuple[Version, Proof]] = {}
     others = []
-    for package, wheel in load_registry(site.registry).wheels():
+    for package, wheel in load_registry(paths.registry).wheels():
         if wheel.yanked is not None:
             continue
         own = own_cell(Audience.of(wheel.filename, wheel.requires_python))
@@ -75,7 +76,7 @@ def published_here(site: Site) -> tuple[tuple[Proof, ...], tuple[str, ...]]:
     return tuple(proof for _, proof in newest.values()), tuple(others)
 
 
-def prove(proofs: Sequence[Proof], site: Site) -> None:
+def prove(proofs: Sequence[Proof], paths: Paths, settings: Settings) -> None:
     """Install each wheel from the index in a fresh environment for each installer, and run its smoke test.
 
     The wheel is pinned to the hash in the registry and comes from our index alone: the public one, or without a
@@ -86,47 +87,49 @@ def prove(proofs: Sequence[Proof], site: Site) -> None:
     """
     if not proofs:
         return
-    with _index_url(site) as index_url:
+    with _index_url(paths, settings) as index_url:
         for proof in proofs:
             for installer in get_args(Installer):
-                _prove(proof, index_url, site, installer)
-            write_whole(_mark(proof, site), proof.wheel.sha256)
+                _prove(proof, index_url, paths, installer)
+            write_whole(_mark(proof, paths, settings), proof.wheel.sha256)
 
 
-def unproved(proofs: Sequence[Proof], site: Site) -> tuple[Proof, ...]:
+def unproved(proofs: Sequence[Proof], paths: Paths, settings: Settings) -> tuple[Proof, ...]:
     """Return those that were never proved here against the site's store: a proof failed, or was ended."""
-    return tuple(each for each in proofs if content_of(_mark(each, site)) != each.wheel.sha256.encode())
+    return tuple(
+        each for each in proofs if content_of(_mark(each, paths, settings)) != each.wheel.sha256.encode()
+    )
 
 
-def _mark(proof: Proof, site: Site) -> Path:
+def _mark(proof: Proof, paths: Paths, settings: Settings) -> Path:
     """Return the file that says which bytes of a wheel were proved. A folder for each place that it may lie in."""
-    place = f"{open_store(site).place} {site.settings.public_url or ''}"
-    folder = site.state / "proved" / hashlib.sha256(place.encode()).hexdigest()[:16]
+    place = f"{open_store(paths, settings).place} {settings.public_url or ''}"
+    folder = paths.state / "proved" / hashlib.sha256(place.encode()).hexdigest()[:16]
     return folder / f"{proof.wheel.filename}.{proof.python}-{proof.arch}"
 
 
 @contextmanager
-def _index_url(site: Site) -> Iterator[str]:
-    public = site.settings.public_url
+def _index_url(paths: Paths, settings: Settings) -> Iterator[str]:
+    public = settings.public_url
     if public:
         yield f"{public.rstrip('/')}/index/simple/"
         return
-    folder = open_store(site).folder
+    folder = open_store(paths, settings).folder
     if folder is None:
         raise SettingsError("workbench.yaml: public_url: missing: it says where the world finds the store")
     with served(folder) as url:
         yield url
 
 
-def _prove(proof: Proof, index_url: str, site: Site, installer: Installer) -> None:
-    recipe = load(site.recipes, proof.package) if proof.package in names(site.recipes) else None
+def _prove(proof: Proof, index_url: str, paths: Paths, installer: Installer) -> None:
+    recipe = load(paths.recipes, proof.package) if proof.package in names(paths.recipes) else None
     test_requires = recipe.test_requires if recipe else ()
     name, version, _, _ = parse_wheel_filename(proof.wheel.filename)
     exact = pinned(name, str(version))
     title = f"prove {name} {version} {proof.arch} on Python {proof.python}: {installer} installs it"
     with step(title) as at, TemporaryDirectory(prefix="workbench-proof-") as folder:
         audience = Audience.of(proof.wheel.filename, proof.wheel.requires_python)
-        chosen = choose(audience, [(proof.python, proof.arch)], cache=site.cache)
+        chosen = choose(audience, [(proof.python, proof.arch)], cache=paths.cache)
         if chosen.missing:
             raise ToolMissing(chosen.missing)
         place = Path(folder)

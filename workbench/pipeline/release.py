@@ -35,11 +35,12 @@ if TYPE_CHECKING:
 
     from workbench.make.build import Failure
     from workbench.make.request import Request
+    from workbench.paths import Paths
     from workbench.plan.draft import LeftOut
     from workbench.plan.plan import Plan
     from workbench.plan.target import Target
     from workbench.registry.model import PublishedWheel, Registry
-    from workbench.site import Site
+    from workbench.settings import Settings
     from workbench.verify.report import Report
 
 ATTEMPTS = 3
@@ -61,24 +62,24 @@ class Todo:
     left_out: tuple[LeftOut, ...]
 
 
-def todo(request: Request, site: Site, *, skip_build: bool = False) -> Todo:
+def todo(request: Request, paths: Paths, settings: Settings, *, skip_build: bool = False) -> Todo:
     """Return what a release would do; with `skip_build` only what lies in ``wheels/`` is released.
 
     Raises FilenameTaken where another build of the same version is, or was, published for the same target: its bytes
     never change, so this build needs a version of its own. UsageError where `skip_build` finds no wheel. RecipeError,
     PatchError, RegistryError, StoreError besides.
     """
-    planned = plans(request, site)
-    store = open_store(site)
+    planned = plans(request, paths, settings)
+    store = open_store(paths, settings)
     registry = current(store)
-    refuse_a_store_behind(site, store, registry)
+    refuse_a_store_behind(paths, store, registry)
     open_plans, done = [], []
     for plan in planned.plans:
         wheel = published(plan, registry)
         if wheel is None:
-            _refuse_what_was_published(plan, registry, site)
+            _refuse_what_was_published(plan, registry, paths)
             if skip_build:
-                _found_built(plan, request, site)
+                _found_built(plan, request, paths)
             open_plans.append(plan)
         elif wheel.build_key == plan.key:
             done.append((plan, wheel))
@@ -91,7 +92,7 @@ def todo(request: Request, site: Site, *, skip_build: bool = False) -> Todo:
         package=planned.planner.recipe.name,
         plans=tuple(open_plans),
         published=tuple(done),
-        unproved=unproved([_proof(plan, wheel) for plan, wheel in done], site),
+        unproved=unproved([_proof(plan, wheel) for plan, wheel in done], paths, settings),
         left_out=planned.left_out,
     )
 
@@ -100,7 +101,7 @@ def _proof(plan: Plan, wheel: PublishedWheel) -> Proof:
     return Proof(package=plan.recipe.name, python=plan.target.python, arch=plan.target.arch, wheel=wheel)
 
 
-def _refuse_what_was_published(plan: Plan, registry: Registry, site: Site) -> None:
+def _refuse_what_was_published(plan: Plan, registry: Registry, paths: Paths) -> None:
     """Raise FilenameTaken for a wheel that was yanked or removed, unless these very bytes lie in ``wheels/``."""
     package = registry.packages.get(plan.recipe.name)
     for wheel in package.wheels if package else ():
@@ -111,7 +112,7 @@ def _refuse_what_was_published(plan: Plan, registry: Registry, site: Site) -> No
     for gone in registry.removed:
         if gone.project != plan.recipe.name or not _fits(gone.filename, plan):
             continue
-        earlier = find_built(plan, site)
+        earlier = find_built(plan, paths)
         if earlier is None or earlier.name != gone.filename or sha256_of(earlier) != gone.sha256:
             raise FilenameTaken(f"{gone.filename} was published and removed on {gone.removed[:10]}: {_ANEW}")
 
@@ -127,7 +128,7 @@ class Released:
     failures: tuple[Failure, ...] = ()
 
 
-def release(work: Todo, site: Site, *, skip_build: bool = False) -> Released:
+def release(work: Todo, paths: Paths, settings: Settings, *, skip_build: bool = False) -> Released:
     """Build, repair, verify, publish and prove what is to be done, and prove what was published and never proved.
 
     A wheel that this very plan made earlier is taken as it is; with `skip_build` there must be one. A wheel that
@@ -138,23 +139,23 @@ def release(work: Todo, site: Site, *, skip_build: bool = False) -> Released:
     Raises InstallFailed, what publishing raises, and what building raises that is not one target's.
     """
     made, failures = attempt(
-        work.plans, lambda plan: _verified(plan, work.request, site, skip_build=skip_build)
+        work.plans, lambda plan: _verified(plan, work.request, paths, settings, skip_build=skip_build)
     )
     cells: tuple[Proof, ...] = ()
     if made:
-        uploaded = upload([report for _, report in made], site)
+        uploaded = upload([report for _, report in made], paths, settings)
         wheels = {planned.wheel.filename: planned.wheel for planned in uploaded.plan.wheels}
         cells = tuple(_proof(plan, wheels[report.path.name]) for plan, report in made)
     # of a variant the page has no cell; what this machine lacks says nothing of the package
     gaps = [_left_out(each) for each in work.left_out if each.target.variant is None and each.error is None]
     gaps += [
-        _failed(each, site)
+        _failed(each, paths)
         for each in failures
         if each.plan.target.variant is None and isinstance(each.error, _OF_THE_PACKAGE)
     ]
     if gaps:
-        tell(site, open_store(site), work.package, gaps)
-    prove((*cells, *work.unproved), site)
+        tell(paths, settings, open_store(paths, settings), work.package, gaps)
+    prove((*cells, *work.unproved), paths, settings)
     return Released(cells=cells, failures=failures)
 
 
@@ -165,10 +166,10 @@ def _left_out(out: LeftOut) -> Gap:
     return Gap(why=_unavailable(out.target, out.reason), name=str(out.target))
 
 
-def _failed(failure: Failure, site: Site) -> Gap:
+def _failed(failure: Failure, paths: Paths) -> Gap:
     """Return what a package's page tells of a build that failed: the log of the compilers, or what a check found."""
     plan, error = failure.plan, failure.error
-    place = Workplace.of(plan, site)
+    place = Workplace.of(plan, paths)
     if isinstance(error, BuildFailed):
         reason, log = "does not build", place.log.read_bytes()
     else:
@@ -225,16 +226,16 @@ def _runs_on(platform: str, plan: Plan) -> bool:
     return platform.endswith(f"_{plan.target.arch}") and not newer
 
 
-def _verified(plan: Plan, request: Request, site: Site, *, skip_build: bool) -> Report:
+def _verified(plan: Plan, request: Request, paths: Paths, settings: Settings, *, skip_build: bool) -> Report:
     if plan.target.arch == this_arch():
         find_interpreter(plan.target.python)  # to verify and to prove: missed now, and not after the build
-    place = Workplace.of(plan, site)
+    place = Workplace.of(plan, paths)
     for number in range(1, ATTEMPTS + 1):
-        earlier = _found_built(plan, request, site) if skip_build else find_built(plan, site)
+        earlier = _found_built(plan, request, paths) if skip_build else find_built(plan, paths)
         if earlier:
             console.note(f"· {earlier.name} was built earlier from the same inputs")
-        wheel = earlier or build_wheel(plan, site, jobs=request.jobs).path
-        (report,) = verify_wheels([wheel], site)
+        wheel = earlier or build_wheel(plan, paths, settings, jobs=request.jobs).path
+        (report,) = verify_wheels([wheel], paths)
         if report.passed:
             if not earlier:
                 place.clear()
@@ -261,11 +262,11 @@ def _may_come_out_otherwise(report: Report) -> bool:
     return all(finding.check in ("archive", "record", "smoke") for finding in report.findings)
 
 
-def _found_built(plan: Plan, request: Request, site: Site) -> Path:
-    if earlier := find_built(plan, site):
+def _found_built(plan: Plan, request: Request, paths: Paths) -> Path:
+    if earlier := find_built(plan, paths):
         return earlier
     raise UsageError(
-        f"--skip-build: no wheel in {site.wheels} was made by this plan of {plan.title}; "
+        f"--skip-build: no wheel in {paths.wheels} was made by this plan of {plan.title}; "
         f"run '{_build_of(plan, request)}' first"
     )
 

@@ -4,12 +4,12 @@
     from workbench.publish.plan import Candidate
     from workbench.publish.transaction import publish
 
-    store = open_store(site)
+    store = open_store(paths, settings)
     candidate = Candidate.of(report, package, build_key=…, build=…, now=datetime.now(UTC))
-    published = publish(site, store, [candidate], dry_run=False)   # .plan, .generation, .as_dict(), .lines()
+    published = publish(paths, settings, store, [candidate], dry_run=False)   # .plan, .generation, .as_dict(), .lines()
 
     from workbench.publish.changes import remove, unyank, yank
-    yank(site, store, [filename], reason="…")                      # a Change: .as_dict(), .lines()
+    yank(paths, settings, store, [filename], reason="…")           # a Change: .as_dict(), .lines()
 
 What is written is written in this order: the files of all wheels (wheel, metadata, provenance), their records, the
 registry, the pages. Whatever ends the process between two of these, nothing half-published is visible, and publishing

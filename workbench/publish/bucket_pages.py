@@ -28,7 +28,7 @@ from workbench.store.layout import CHANGING, INDEX, REGISTRY, Headers
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from workbench.site import Settings
+    from workbench.settings import Settings
     from workbench.store.protocol import Entry, Store
 
 

@@ -20,8 +20,9 @@ from workbench.store.layout import WheelKey, file_key, wheel_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
+    from workbench.paths import Paths
     from workbench.registry.model import PublishedWheel, Registry
-    from workbench.site import Site
+    from workbench.settings import Settings
     from workbench.store.protocol import Store
 
 KEPT_DAYS = 7
@@ -55,7 +56,13 @@ class Change:
 
 
 def yank(
-    site: Site, store: Store, filenames: Sequence[str], *, reason: str = "", dry_run: bool = False
+    paths: Paths,
+    settings: Settings,
+    store: Store,
+    filenames: Sequence[str],
+    *,
+    reason: str = "",
+    dry_run: bool = False,
 ) -> Change:
     """Yank wheels: installers pass them over unless a requirement pins that very version.
 
@@ -63,15 +70,25 @@ def yank(
 
     Raises UsageError for a filename that is not published, RegistryError for a registry that is lost.
     """
-    return _mark(site, store, filenames, yanked=reason, dry_run=dry_run)
+    return _mark(paths, settings, store, filenames, yanked=reason, dry_run=dry_run)
 
 
-def unyank(site: Site, store: Store, filenames: Sequence[str], *, dry_run: bool = False) -> Change:
+def unyank(
+    paths: Paths, settings: Settings, store: Store, filenames: Sequence[str], *, dry_run: bool = False
+) -> Change:
     """Take back a yank. Raises as `yank` does."""
-    return _mark(site, store, filenames, yanked=None, dry_run=dry_run)
+    return _mark(paths, settings, store, filenames, yanked=None, dry_run=dry_run)
 
 
-def _mark(site: Site, store: Store, filenames: Sequence[str], *, yanked: str | None, dry_run: bool) -> Change:
+def _mark(
+    paths: Paths,
+    settings: Settings,
+    store: Store,
+    filenames: Sequence[str],
+    *,
+    yanked: str | None,
+    dry_run: bool,
+) -> Change:
     word = "unyank" if yanked is None else "yank"
 
     def mark(wheel: PublishedWheel) -> PublishedWheel:
@@ -83,15 +100,15 @@ def _mark(site: Site, store: Store, filenames: Sequence[str], *, yanked: str | N
             registry = registry.with_wheel(name, mark(wheel))
         return registry
 
-    registry = _published(site, store)
+    registry = _published(paths, store)
     found = [find(registry, filename)[1] for filename in dict.fromkeys(filenames)]
     marked = [wheel.filename for wheel in found if mark(wheel) != wheel]
     done = tuple(f"{word} {filename}" for filename in marked)
     if dry_run or not done:
-        return _nothing_changed(site, store, registry, done, dry_run=dry_run)
+        return _nothing_changed(paths, settings, store, registry, done, dry_run=dry_run)
     store.prepare()
     amended = amend(store, change, f"{word} {', '.join(marked)}")
-    draw_pages(site, store)
+    draw_pages(paths, settings, store)
     return Change(done=done, generation=amended.generation)
 
 
@@ -99,7 +116,8 @@ def _mark(site: Site, store: Store, filenames: Sequence[str], *, yanked: str | N
 
 
 def remove(
-    site: Site,
+    paths: Paths,
+    settings: Settings,
     store: Store,
     filenames: Sequence[str],
     *,
@@ -118,11 +136,12 @@ def remove(
         found = (_present(registry, filename) for filename in dict.fromkeys(filenames))
         return tuple(each for each in found if each)
 
-    return take_off(site, store, choose, after_days=after_days, dry_run=dry_run, now=now)
+    return take_off(paths, settings, store, choose, after_days=after_days, dry_run=dry_run, now=now)
 
 
 def take_off(
-    site: Site,
+    paths: Paths,
+    settings: Settings,
     store: Store,
     choose: Callable[[Registry], Collection[tuple[str, str]]],
     *,
@@ -138,20 +157,20 @@ def take_off(
     """
     now = now or datetime.now(UTC)
     removal = _Removal(choose=choose, removed=now, deleted=now + days("--after", after_days))
-    registry = _published(site, store)
+    registry = _published(paths, store)
     chosen = choose(registry)
     done = removal.lines(registry, chosen)
     if dry_run or not chosen:
-        return _nothing_changed(site, store, registry, done, dry_run=dry_run)
+        return _nothing_changed(paths, settings, store, registry, done, dry_run=dry_run)
     names = ", ".join(filename for _, filename in chosen)
     store.prepare()
     amend(store, removal.withdraw, f"yank {names}")
-    draw_pages(site, store)
+    draw_pages(paths, settings, store)
     generation = amend(store, removal.unlist, f"remove {names}", may_shrink=True).generation
-    draw_pages(site, store)
+    draw_pages(paths, settings, store)
     if not after_days:
         generation = delete_due(store, now=now)[1]
-        draw_pages(site, store)  # what another drew meanwhile, of a registry that had the wheel
+        draw_pages(paths, settings, store)  # what another drew meanwhile, of a registry that had the wheel
     return Change(done=removal.done, generation=generation)
 
 
@@ -321,11 +340,17 @@ def _present(registry: Registry, filename: str) -> tuple[str, str] | None:
 
 
 def _nothing_changed(
-    site: Site, store: Store, registry: Registry, would: tuple[str, ...], *, dry_run: bool
+    paths: Paths,
+    settings: Settings,
+    store: Store,
+    registry: Registry,
+    would: tuple[str, ...],
+    *,
+    dry_run: bool,
 ) -> Change:
     """End a change that is only to be told of, or was made already: perhaps by one that was killed before it drew."""
     if not dry_run:
-        draw_pages(site, store)
+        draw_pages(paths, settings, store)
     return Change(done=would, generation=registry.generation, dry_run=dry_run)
 
 
@@ -336,8 +361,8 @@ def days(option: str, count: int) -> timedelta:
     return timedelta(days=count)
 
 
-def _published(site: Site, store: Store) -> Registry:
+def _published(paths: Paths, store: Store) -> Registry:
     registry = current(store)
     refuse_a_lost_registry(store, registry)
-    refuse_to_forget(site, store, registry)
+    refuse_to_forget(paths, store, registry)
     return registry

@@ -16,42 +16,42 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from workbench.site import Site
+    from workbench.paths import Paths
 
 SUBJECT = 72
 """The columns of a commit's first line, by custom."""
 
 
-def expect_checkout(site: Site) -> None:
+def expect_checkout(paths: Paths) -> None:
     """Raise UsageError for a site that is no Git checkout."""
-    if run([*_git(site), "rev-parse", "--is-inside-work-tree"], check=False).status:
-        raise UsageError(f"--commit: {site.root} is no Git checkout")
+    if run([*_git(paths), "rev-parse", "--is-inside-work-tree"], check=False).status:
+        raise UsageError(f"--commit: {paths.root} is no Git checkout")
 
 
-def commit_registry(site: Site) -> bool:
+def commit_registry(paths: Paths) -> bool:
     """Commit ``packages.json``, and nothing else; return False where there is none, or it is committed already.
 
     The message names what changed since it was committed last, by whomever. Raises CommandFailed where Git refuses.
     """
-    if not site.registry.exists():
+    if not paths.registry.exists():
         return False
-    git = _git(site)
-    with locked(site.state / COPYING):
-        run([*git, "add", "--", site.registry])
-        if not run([*git, "diff", "--cached", "--quiet", "--", site.registry], check=False).status:
+    git = _git(paths)
+    with locked(paths.state / COPYING):
+        run([*git, "add", "--", paths.registry])
+        if not run([*git, "diff", "--cached", "--quiet", "--", paths.registry], check=False).status:
             return False
-        committed = run([*git, "show", f"HEAD:./{site.registry.name}"], check=False, stdout_only=True)
+        committed = run([*git, "show", f"HEAD:./{paths.registry.name}"], check=False, stdout_only=True)
         before = _readable(committed.output) if committed.status == 0 else Registry()
         # a thousand filenames are too many for a line of arguments
-        text = site.state / "commit-message"
-        write_whole(text, message(before, load(site.registry)))
-        run([*git, "commit", "--quiet", "--file", text, "--", site.registry])
+        text = paths.state / "commit-message"
+        write_whole(text, message(before, load(paths.registry)))
+        run([*git, "commit", "--quiet", "--file", text, "--", paths.registry])
         text.unlink()
     return True
 
 
-def _git(site: Site) -> list[str | Path]:
-    return ["git", "-C", site.root]
+def _git(paths: Paths) -> list[str | Path]:
+    return ["git", "-C", paths.root]
 
 
 def message(before: Registry, after: Registry) -> str:

@@ -18,8 +18,9 @@ from workbench.store.layout import log_key
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from workbench.paths import Paths
     from workbench.registry.model import Registry, Unavailable
-    from workbench.site import Site
+    from workbench.settings import Settings
     from workbench.store.protocol import Store
 
 
@@ -32,7 +33,7 @@ class Gap:
     log: bytes | None = None
 
 
-def tell(site: Site, store: Store, project: str, gaps: Sequence[Gap]) -> bool:
+def tell(paths: Paths, settings: Settings, store: Store, project: str, gaps: Sequence[Gap]) -> bool:
     """Publish why targets of a project have no wheel, their logs first; return whether any of it was new.
 
     A project that is not registered stays so: for a failure alone there is no page. Raises StoreError, RegistryError.
@@ -43,7 +44,7 @@ def tell(site: Site, store: Store, project: str, gaps: Sequence[Gap]) -> bool:
     if package is None:
         return False
     if with_reasons(package, reasons) == package:
-        draw_pages(site, store)  # who told it first may have been killed before that
+        draw_pages(paths, settings, store)  # who told it first may have been killed before that
         return False
     store.prepare()
     for why, log in told:
@@ -60,7 +61,7 @@ def tell(site: Site, store: Store, project: str, gaps: Sequence[Gap]) -> bool:
         return after
 
     amend(store, change, f"tell why {project} has no wheel for {len(gaps)} of its targets")
-    draw_pages(site, store)
+    draw_pages(paths, settings, store)
     return changed
 
 

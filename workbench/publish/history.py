@@ -25,7 +25,8 @@ from workbench.registry.model import Registry
 from workbench.store.layout import history_key
 
 if TYPE_CHECKING:
-    from workbench.site import Site
+    from workbench.paths import Paths
+    from workbench.settings import Settings
     from workbench.store.protocol import Store
 
 SHOWN = 20
@@ -81,7 +82,9 @@ def history(store: Store, *, limit: int = SHOWN) -> tuple[Generation, ...]:
     )
 
 
-def rollback(site: Site, store: Store, generation: int, *, dry_run: bool = False) -> Change:
+def rollback(
+    paths: Paths, settings: Settings, store: Store, generation: int, *, dry_run: bool = False
+) -> Change:
     """Publish what a generation published, no more and no less, in one step. No file is deleted.
 
     Wheels that came later leave the index and stay in the store. It makes a new generation, so a rollback can
@@ -92,7 +95,7 @@ def rollback(site: Site, store: Store, generation: int, *, dry_run: bool = False
     """
     before, instead = current_or_kept(store)
     if instead is None:
-        refuse_to_forget(site, store, before)
+        refuse_to_forget(paths, store, before)
     if generation == before.generation and instead is None:
         return Change(done=(), generation=generation, dry_run=dry_run)
     target = _without_dead_links(store, _kept(store, generation))
@@ -112,7 +115,7 @@ def rollback(site: Site, store: Store, generation: int, *, dry_run: bool = False
     store.prepare()
     what = f"rollback to generation {generation}"
     amended = amend(store, change, what, may_shrink=True, instead=instead)
-    draw_pages(site, store)
+    draw_pages(paths, settings, store)
     return Change(done=done, generation=amended.generation)
 
 

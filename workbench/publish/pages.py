@@ -17,7 +17,8 @@ from workbench.store.layout import INDEX, REGISTRY
 
 if TYPE_CHECKING:
     from workbench.index.page import Page
-    from workbench.site import Site
+    from workbench.paths import Paths
+    from workbench.settings import Settings
     from workbench.store.protocol import Store
 
 ATTEMPTS = 20
@@ -25,7 +26,7 @@ COPYING = "registry.lock"
 """The lock, in a site's own corner, of who writes or commits the checkout's copy of the registry."""
 
 
-def draw_pages(site: Site, store: Store, *, afresh: bool = False) -> Drawn:
+def draw_pages(paths: Paths, settings: Settings, store: Store, *, afresh: bool = False) -> Drawn:
     """Bring a store's pages, and the checkout's copy of its registry, up to the registry that lies in the store.
 
     Another publisher may do the same at the same time. `afresh` looks at every page, whatever the last drawing left
@@ -34,14 +35,14 @@ def draw_pages(site: Site, store: Store, *, afresh: bool = False) -> Drawn:
     if store.folder is not None:
         if afresh:
             store.delete(INDEX + STATE)
-        drawn = write(store.folder / REGISTRY, store.folder / INDEX, site.settings)
-        if not is_own(site, store):
-            _copy_registry(site, store)
+        drawn = write(store.folder / REGISTRY, store.folder / INDEX, settings)
+        if not is_own(paths, store):
+            _copy_registry(paths, store)
         return drawn
     for attempt in range(ATTEMPTS):
         there = bucket_pages.look(store)
-        drawing = bucket_pages.plan(store, site.settings, there, afresh=afresh)
-        if bucket_pages.carry_out(store, there, drawing) and _copy_registry(site, store) == there.version:
+        drawing = bucket_pages.plan(store, settings, there, afresh=afresh)
+        if bucket_pages.carry_out(store, there, drawing) and _copy_registry(paths, store) == there.version:
             return drawing.drawn
         wait(attempt)
     raise StoreError(
@@ -50,34 +51,34 @@ def draw_pages(site: Site, store: Store, *, afresh: bool = False) -> Drawn:
     )
 
 
-def _copy_registry(site: Site, store: Store) -> str | None:
+def _copy_registry(paths: Paths, store: Store) -> str | None:
     """Bring the checkout's copy of the registry up to the store's, the authority; return that one's version.
 
     Of several processes in one checkout the last one to copy has also read last, so none takes the copy back.
     """
-    with locked(site.state / COPYING):
+    with locked(paths.state / COPYING):
         stored = store.read(REGISTRY)
-        here = content_of(site.registry)
+        here = content_of(paths.registry)
         if stored is not None and stored.content != here:
             if here is not None and is_older(here):
-                kept = put_aside(site.registry)
+                kept = put_aside(paths.registry)
                 note(
-                    f"· {site.registry} was a registry of the older form: kept as {kept.name}, for import-registry"
+                    f"· {paths.registry} was a registry of the older form: kept as {kept.name}, for import-registry"
                 )
-            write_whole(site.registry, stored.content)
+            write_whole(paths.registry, stored.content)
     return stored.version if stored else None
 
 
-def differing_pages(site: Site, store: Store) -> tuple[str, ...]:
+def differing_pages(settings: Settings, store: Store) -> tuple[str, ...]:
     """Return the keys of the pages that are not as they would be drawn now, and of those that would not be drawn."""
     if store.folder is None:
-        return _differing_in_bucket(site, store)
-    found = outdated(store.folder / REGISTRY, store.folder / INDEX, site.settings, afresh=True)
+        return _differing_in_bucket(settings, store)
+    found = outdated(store.folder / REGISTRY, store.folder / INDEX, settings, afresh=True)
     return tuple(INDEX + path for path in (*found.written, *found.removed))
 
 
-def _differing_in_bucket(site: Site, store: Store) -> tuple[str, ...]:
-    drawing = bucket_pages.plan(store, site.settings, bucket_pages.look(store), afresh=True)
+def _differing_in_bucket(settings: Settings, store: Store) -> tuple[str, ...]:
+    drawing = bucket_pages.plan(store, settings, bucket_pages.look(store), afresh=True)
 
     def differs(key: str, page: Page) -> bool:
         if store.served(key) not in (None, served_as(page)):

@@ -15,18 +15,19 @@ from workbench.registry.model import Package
 from workbench.store.opening import open_store
 
 if TYPE_CHECKING:
+    from workbench.paths import Paths
     from workbench.recipe.model import Recipe
     from workbench.registry.model import Registry
-    from workbench.site import Site
+    from workbench.settings import Settings
 
 
-def declare(site: Site, name: str, package: Package) -> None:
+def declare(paths: Paths, settings: Settings, name: str, package: Package) -> None:
     """Register a project without wheels, or new facts of one that is registered, and draw its page.
 
     Where that fails or is interrupted, a project that was not registered before is taken out again.
     """
-    store = open_store(site)
-    refuse_to_forget(site, store, current(store))
+    store = open_store(paths, settings)
+    refuse_to_forget(paths, store, current(store))
     store.prepare()
     is_new = True
 
@@ -38,13 +39,13 @@ def declare(site: Site, name: str, package: Package) -> None:
 
     generation = amend(store, change, f"declare {name}").generation
     try:
-        draw_pages(site, store)
+        draw_pages(paths, settings, store)
     except BaseException:
         if is_new:
             amend(store, lambda registry: _without(registry, name, generation), f"take back {name}")
             # the error that is on its way counts more than another one of the same kind
             with suppress(WorkbenchError, OSError):
-                draw_pages(site, store)
+                draw_pages(paths, settings, store)
         raise
 
 
@@ -56,15 +57,17 @@ def _without(registry: Registry, name: str, generation: int) -> Registry:
     return replace(registry, packages=others)
 
 
-def adopt(site: Site, imported: Registry, *, older: bytes | None = None, dry_run: bool = False) -> Merged:
+def adopt(
+    paths: Paths, settings: Settings, imported: Registry, *, older: bytes | None = None, dry_run: bool = False
+) -> Merged:
     """Register what another registry has and ours does not, and draw the pages; return what came of it.
 
     `older` is the document that it was read from, in case that is what the store has as its registry.
     """
-    store = open_store(site)
+    store = open_store(paths, settings)
     if dry_run:
         return merge(current(store, older=older), imported)
-    refuse_to_forget(site, store, current(store, older=older))
+    refuse_to_forget(paths, store, current(store, older=older))
     store.prepare()
     merged: Merged
 
@@ -74,7 +77,7 @@ def adopt(site: Site, imported: Registry, *, older: bytes | None = None, dry_run
         return merged.registry
 
     amend(store, change, "import a registry", older=older)
-    draw_pages(site, store)
+    draw_pages(paths, settings, store)
     return merged
 
 

@@ -22,7 +22,7 @@ from workbench.store.layout import HISTORY, INDEX, REGISTRY, damaged_key, genera
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Sequence
 
-    from workbench.site import Site
+    from workbench.paths import Paths
     from workbench.store.protocol import Store, Stored
 
 ATTEMPTS = 40
@@ -167,35 +167,35 @@ def generations(store: Store, *, after: str = HISTORY) -> list[int]:
     return [number for number in numbers if number is not None]
 
 
-def refuse_a_store_behind(site: Site, store: Store, registry: Registry) -> None:
+def refuse_a_store_behind(paths: Paths, store: Store, registry: Registry) -> None:
     """Raise RegistryError for a store that lost its registry, or is another one than the checkout's copy is of.
 
     Publishing there would take wheels off the index. A copy that cannot be read is an error as well.
     """
     refuse_a_lost_registry(store, registry)
-    if (document := content_of(site.registry)) is not None:
-        _loaded(document, str(site.registry))
-    refuse_to_forget(site, store, registry)
+    if (document := content_of(paths.registry)) is not None:
+        _loaded(document, str(paths.registry))
+    refuse_to_forget(paths, store, registry)
 
 
-def is_own(site: Site, store: Store) -> bool:
+def is_own(paths: Paths, store: Store) -> bool:
     """Say whether a store is the site's own folder: its registry and the checkout's copy are one file."""
-    return store.folder is not None and (store.folder / REGISTRY).resolve() == site.registry.resolve()
+    return store.folder is not None and (store.folder / REGISTRY).resolve() == paths.registry.resolve()
 
 
 def refuse_to_forget(
-    site: Site, store: Store, registry: Registry, *, recorded: Container[str] = frozenset()
+    paths: Paths, store: Store, registry: Registry, *, recorded: Container[str] = frozenset()
 ) -> None:
     """Raise RegistryError when the checkout's copy knows of wheels that the store has never heard of.
 
     The copy is the registry of another store then, perhaps of the site's own folder, and bringing it up to this store's
     would lose them. Wheels that are `recorded` in the store are its own, whatever its registry says.
     """
-    document = content_of(site.registry)
-    if document is None or is_own(site, store):
+    document = content_of(paths.registry)
+    if document is None or is_own(paths, store):
         return
     try:
-        copy = _loaded(document, str(site.registry))
+        copy = _loaded(document, str(paths.registry))
     except (Damaged, OlderForm):
         return
     if copy.generation > registry.generation:
@@ -211,10 +211,10 @@ def refuse_to_forget(
     kept = store.read(history_key(copy.generation))  # a rollback took them off
     if kept is None or kept.content != document:
         raise RegistryError(
-            f"{store.place}, at generation {registry.generation}, has never heard of {_some(lost)}, which generation "
-            f"{copy.generation} in {site.registry} has: is this the right store? Where it is, and its registry was set "
-            "back, 'invoke reconcile' registers again what it holds. Else publish them there too, or move "
-            f"{site.registry.name} away, and this store's is copied in its place"
+            f"{store.place}, at generation {registry.generation}, has never heard of {_some(lost)}, which "
+            f"generation {copy.generation} in {paths.registry} has: is this the right store? Where it is, and its "
+            "registry was set back, 'invoke reconcile' registers again what it holds. Else publish them there too, "
+            f"or move {paths.registry.name} away, and this store's is copied in its place"
         )
 
 

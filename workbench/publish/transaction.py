@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from workbench.index.folder import Drawn
+    from workbench.paths import Paths
     from workbench.publish.plan import Candidate, Plan, PlannedWheel, Write
     from workbench.registry.model import Registry
-    from workbench.site import Site
+    from workbench.settings import Settings
     from workbench.store.protocol import Store
 
 ATTEMPTS = 3
@@ -67,7 +68,8 @@ class Published:
 
 
 def publish(
-    site: Site,
+    paths: Paths,
+    settings: Settings,
     store: Store,
     candidates: Sequence[Candidate],
     *,
@@ -83,18 +85,18 @@ def publish(
     vanish from the index, StoreError for a store that fails or does not keep what it was given.
     """
     found = _look(store, candidates)
-    plan = decide(candidates, found, place=store.place, public_url=site.settings.public_url)
+    plan = decide(candidates, found, place=store.place, public_url=settings.public_url)
     generation = plan.generation
     drawn = None
     if not plan.is_done and not may_shrink:
-        refuse_a_store_behind(site, store, found.registry)
+        refuse_a_store_behind(paths, store, found.registry)
     if not dry_run:
         if not plan.is_done:
             store.prepare()
-            plan, amended = _carry_out(site, store, plan, may_shrink=may_shrink, deep=deep)
+            plan, amended = _carry_out(settings, store, plan, may_shrink=may_shrink, deep=deep)
             generation = amended.generation
-        drawn = draw_pages(site, store)
-    public_url = site.settings.public_url
+        drawn = draw_pages(paths, settings, store)
+    public_url = settings.public_url
     urls = tuple(
         url(public_url, planned.wheel.url) if public_url and is_ours(planned.wheel) else planned.wheel.url
         for planned in plan.wheels
@@ -131,7 +133,7 @@ def _look(store: Store, candidates: Sequence[Candidate]) -> Found:
 
 
 def _carry_out(
-    site: Site, store: Store, plan: Plan, *, may_shrink: bool, deep: bool
+    settings: Settings, store: Store, plan: Plan, *, may_shrink: bool, deep: bool
 ) -> tuple[Plan, Registry]:
     """Write the files of a plan and register its wheels; return what came of it.
 
@@ -155,7 +157,7 @@ def _carry_out(
                 ) from error
             candidates = [planned.candidate for planned in plan.wheels]
             found = _look(store, candidates)
-            plan = decide(candidates, found, place=store.place, public_url=site.settings.public_url)
+            plan = decide(candidates, found, place=store.place, public_url=settings.public_url)
 
 
 def _write_files(store: Store, plan: Plan, *, deep: bool) -> Plan:

@@ -25,28 +25,36 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.evidence.facts import BuildFacts
-    from workbench.site import Site
+    from workbench.paths import Paths
+    from workbench.settings import Settings
     from workbench.verify.report import Report
 
 
 def upload_wheels(
-    wheels: Sequence[Path], site: Site, *, dry_run: bool = False, may_shrink: bool = False, deep: bool = False
+    wheels: Sequence[Path],
+    paths: Paths,
+    settings: Settings,
+    *,
+    dry_run: bool = False,
+    may_shrink: bool = False,
+    deep: bool = False,
 ) -> Published:
     """Verify wheels (those verified before are not read again) and publish them, all or none.
 
     Raises VerificationFailed where one does not pass, its findings having been shown, and what publishing raises.
     """
-    reports = verify_wheels(wheels, site, reuse=True)
+    reports = verify_wheels(wheels, paths, reuse=True)
     for each in reports:
         if not each.passed:
             console.note(findings_text(each))
     require_passed(reports)
-    return upload(reports, site, dry_run=dry_run, may_shrink=may_shrink, deep=deep)
+    return upload(reports, paths, settings, dry_run=dry_run, may_shrink=may_shrink, deep=deep)
 
 
 def upload(
     reports: Sequence[Report],
-    site: Site,
+    paths: Paths,
+    settings: Settings,
     *,
     dry_run: bool = False,
     may_shrink: bool = False,
@@ -57,19 +65,27 @@ def upload(
     Raises UsageError for a wheel of a package without a recipe, or with a damaged file of attestations beside it, and
     what publishing raises.
     """
-    candidates = [_candidate(report, site) for report in reports]
-    return publish(site, open_store(site), candidates, dry_run=dry_run, may_shrink=may_shrink, deep=deep)
+    candidates = [_candidate(report, paths) for report in reports]
+    return publish(
+        paths,
+        settings,
+        open_store(paths, settings),
+        candidates,
+        dry_run=dry_run,
+        may_shrink=may_shrink,
+        deep=deep,
+    )
 
 
-def _candidate(report: Report, site: Site) -> Candidate:
-    if report.name not in names(site.recipes):
+def _candidate(report: Report, paths: Paths) -> Candidate:
+    if report.name not in names(paths.recipes):
         raise UsageError(
             f"{report.path.name}: {report.name} has no recipe, which says where a package comes from: "
             f"'invoke add-package {report.name} --source ...' makes one"
         )
-    recipe = load(site.recipes, report.name)
+    recipe = load(paths.recipes, report.name)
     known = built.recall(report.path)
-    facts, texts = _evidence(report, known.facts, site.patches / recipe.patches) if known else (None, {})
+    facts, texts = _evidence(report, known.facts, paths.patches / recipe.patches) if known else (None, {})
     return Candidate.of(
         report,
         package_facts(recipe),

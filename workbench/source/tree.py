@@ -17,11 +17,11 @@ from workbench.source.sdist import fetch_sdist
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from workbench.paths import Paths
     from workbench.plan.draft import Draft
-    from workbench.site import Site
 
 
-def prepare(plan: Draft, site: Site, into: Path) -> None:
+def prepare(plan: Draft, paths: Paths, into: Path) -> None:
     """Make the plan's patched source tree at `into`, which must not exist.
 
     Raises SourceError, and then nothing is at `into`; or PatchError, and then the unpatched tree is kept
@@ -31,7 +31,7 @@ def prepare(plan: Draft, site: Site, into: Path) -> None:
     part = into.with_name(f".{into.name}.part")
     remove_tree(part)
     try:
-        _fetch(plan, site, part)
+        _fetch(plan, paths, part)
         part.rename(into)
     except BaseException:
         remove_tree(part)
@@ -40,16 +40,16 @@ def prepare(plan: Draft, site: Site, into: Path) -> None:
         _patch(plan, into)
 
 
-def _fetch(plan: Draft, site: Site, into: Path) -> None:
+def _fetch(plan: Draft, paths: Paths, into: Path) -> None:
     match plan.source:
         case Sdist(sha256=sha256, name=name):
             project, version = name or plan.recipe.name, plan.recipe.version
-            archive = fetch_sdist(project, version, sha256, site.cache)
+            archive = fetch_sdist(project, version, sha256, paths.cache)
             with step(f"unpack {archive.name}"):
                 unpack(archive, into)
                 check_metadata(into, project, version, archive=archive)
         case Git():
-            fetch_git(plan.source, into, cache=site.cache)
+            fetch_git(plan.source, into, cache=paths.cache)
         case LocalFolder(path=folder):
             with step(f"copy {folder}"):
                 copy_folder(folder, into)

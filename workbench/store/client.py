@@ -15,7 +15,7 @@ from workbench.errors import SettingsError, StoreError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from workbench.site import S3Settings
+    from workbench.settings import S3Settings
 
 STREAMS = 8
 """Requests under way at once."""

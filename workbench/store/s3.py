@@ -29,7 +29,7 @@ from workbench.store.slices import CHUNK, Ranges, Slice
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from workbench.site import S3Settings
+    from workbench.settings import S3Settings
 
 ABSENT = ("NoSuchKey", "404", "NotFound")
 UNCHANGED = 304

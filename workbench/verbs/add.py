@@ -27,7 +27,8 @@ from workbench.store.opening import open_store
 from workbench.url import has_secret
 
 if TYPE_CHECKING:
-    from workbench.site import Site
+    from workbench.paths import Paths
+    from workbench.settings import Settings
 
 _TAG_VERSION = re.compile(r"v?(\d+(?:\.\d+)*(?:(?:a|b|rc|\.post|\.dev)\d+)?)")
 
@@ -52,7 +53,7 @@ class Addition:
     files: tuple[tuple[Path, str], ...]
 
 
-def plan_addition(request: Request, site: Site) -> Addition:
+def plan_addition(request: Request, paths: Paths) -> Addition:
     """Resolve and pin the source and return what would be written. Nothing is written yet.
 
     Raises UsageError for a name that is invalid or taken, SourceError for a source that cannot be resolved.
@@ -65,7 +66,7 @@ def plan_addition(request: Request, site: Site) -> Addition:
         ) from error
     if not request.source:
         raise UsageError("add-package needs --source: a Git URL, or pypi:NAME==VERSION")
-    path = path_of(site.recipes, name)
+    path = path_of(paths.recipes, name)
     if path.exists():
         raise UsageError(f"{name}: there is a recipe already: {path}")
     version, source = _pin(request)
@@ -76,14 +77,14 @@ def plan_addition(request: Request, site: Site) -> Addition:
         upstream=request.upstream,
         source=source,
     )
-    series = site.patches / name / "series"
+    series = paths.patches / name / "series"
     files = [(path, render(recipe))]
     if not series.exists():
         files.append((series, ""))
     return Addition(recipe=recipe, files=tuple(files))
 
 
-def add(addition: Addition, site: Site) -> None:
+def add(addition: Addition, paths: Paths, settings: Settings) -> None:
     """Write the files, register the package and draw its page; on any failure, leave nothing behind.
 
     Raises RegistryError, StoreError and OSError.
@@ -93,32 +94,32 @@ def add(addition: Addition, site: Site) -> None:
         for path, content in addition.files:
             written.append(path)
             write_whole(path, content)
-        declare(site, addition.recipe.name, package_facts(addition.recipe))
+        declare(paths, settings, addition.recipe.name, package_facts(addition.recipe))
     except BaseException:
         for path in written:
             path.unlink(missing_ok=True)
-        patches = site.patches / addition.recipe.name
+        patches = paths.patches / addition.recipe.name
         if patches.is_dir() and not any(patches.iterdir()):
             patches.rmdir()
         raise
 
 
-def report(addition: Addition, site: Site, *, dry_run: bool) -> None:
+def report(addition: Addition, paths: Paths, settings: Settings, *, dry_run: bool) -> None:
     """Print what was written, or would be, and what to do next."""
     recipe = addition.recipe
     path = addition.files[0][0]
     for written, _ in addition.files:
-        answer(f"{'would write' if dry_run else 'wrote'} {written.relative_to(site.root)}")
-    page = f", {INDEX}{people_path(recipe.name)}" if site.settings.index.people else ""
+        answer(f"{'would write' if dry_run else 'wrote'} {written.relative_to(paths.root)}")
+    page = f", {INDEX}{people_path(recipe.name)}" if settings.index.people else ""
     registered = "would register it" if dry_run else "registered it"
-    answer(f"{registered} in {open_store(site).place}: {REGISTRY}{page}")
+    answer(f"{registered} in {open_store(paths, settings).place}: {REGISTRY}{page}")
     if dry_run:
         answer(f"\n{addition.files[0][1]}")
         return
     version = (
-        f"set its version in {path.relative_to(site.root)}: the source does not tell it"
+        f"set its version in {path.relative_to(paths.root)}: the source does not tell it"
         if recipe.version == UNSET_VERSION
-        else f"look over {path.relative_to(site.root)}: licence, Pythons, a smoke test that uses the package"
+        else f"look over {path.relative_to(paths.root)}: licence, Pythons, a smoke test that uses the package"
     )
     answer(
         f"\nNext:\n  1. {version}\n"

@@ -20,9 +20,10 @@ from workbench.store.opening import open_store
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from workbench.paths import Paths
     from workbench.publish.changes import Change
     from workbench.registry.importing import Remark
-    from workbench.site import Site
+    from workbench.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,22 +46,35 @@ class Import:
         return {**asdict(self), "kept": str(self.kept) if self.kept else None}
 
 
-def yank(filenames: Sequence[str], site: Site, *, reason: str, dry_run: bool = False) -> Change:
+def yank(
+    filenames: Sequence[str], paths: Paths, settings: Settings, *, reason: str, dry_run: bool = False
+) -> Change:
     """Yank published wheels. Raises UsageError for one that is not published."""
-    return changes.yank(site, open_store(site), _named(filenames), reason=reason, dry_run=dry_run)
+    return changes.yank(
+        paths, settings, open_store(paths, settings), _named(filenames), reason=reason, dry_run=dry_run
+    )
 
 
-def unyank(filenames: Sequence[str], site: Site, *, dry_run: bool = False) -> Change:
+def unyank(filenames: Sequence[str], paths: Paths, settings: Settings, *, dry_run: bool = False) -> Change:
     """Take yanks back. Raises UsageError for a wheel that is not published."""
-    return changes.unyank(site, open_store(site), _named(filenames), dry_run=dry_run)
+    return changes.unyank(paths, settings, open_store(paths, settings), _named(filenames), dry_run=dry_run)
 
 
-def remove(filenames: Sequence[str], site: Site, *, after_days: int, dry_run: bool = False) -> Change:
+def remove(
+    filenames: Sequence[str], paths: Paths, settings: Settings, *, after_days: int, dry_run: bool = False
+) -> Change:
     """Take wheels off the index now and out of the store later. Raises UsageError for one not published."""
-    return changes.remove(site, open_store(site), _named(filenames), after_days=after_days, dry_run=dry_run)
+    return changes.remove(
+        paths,
+        settings,
+        open_store(paths, settings),
+        _named(filenames),
+        after_days=after_days,
+        dry_run=dry_run,
+    )
 
 
-def import_registry(file: Path, site: Site, *, dry_run: bool = False) -> Import:
+def import_registry(file: Path, paths: Paths, settings: Settings, *, dry_run: bool = False) -> Import:
     """Take what a registry of the older form holds into ours. With `dry_run`, only say what that would do.
 
     The file may be the site's own ``packages.json``: its old content is put aside then, and it is replaced.
@@ -71,9 +85,9 @@ def import_registry(file: Path, site: Site, *, dry_run: bool = False) -> Import:
     with console.step(f"read {file}"):
         registry, remarks = import_older(document, where=str(file))
     kept = None
-    if file.resolve() == site.registry.resolve():
-        kept = put_aside(site.registry, dry_run=dry_run)
-    merged = adopt(site, registry, older=document, dry_run=dry_run)
+    if file.resolve() == paths.registry.resolve():
+        kept = put_aside(paths.registry, dry_run=dry_run)
+    merged = adopt(paths, settings, registry, older=document, dry_run=dry_run)
     return Import(
         packages=tuple(registry.packages),
         new=merged.new,
@@ -85,7 +99,7 @@ def import_registry(file: Path, site: Site, *, dry_run: bool = False) -> Import:
 
 
 @contextmanager
-def committing(site: Site, *, wanted: bool) -> Iterator[None]:
+def committing(paths: Paths, *, wanted: bool) -> Iterator[None]:
     """Commit the registry after a change, where that was asked for, and say so.
 
     Where the change fails halfway, what it has published is committed as well. Raises UsageError before anything is
@@ -94,22 +108,22 @@ def committing(site: Site, *, wanted: bool) -> Iterator[None]:
     if not wanted:
         yield
         return
-    expect_checkout(site)
-    before = content_of(site.registry)
+    expect_checkout(paths)
+    before = content_of(paths.registry)
     try:
         yield
     except BaseException:
-        if content_of(site.registry) != before:
+        if content_of(paths.registry) != before:
             try:
-                _commit(site)
+                _commit(paths)
             except (WorkbenchError, OSError) as error:  # the one that is on its way counts more
                 console.note(f"packages.json is not committed: {error}")
         raise
-    _commit(site)
+    _commit(paths)
 
 
-def _commit(site: Site) -> None:
-    if commit_registry(site):
+def _commit(paths: Paths) -> None:
+    if commit_registry(paths):
         console.note("committed packages.json")
 
 

@@ -14,7 +14,8 @@ from workbench.toolchain.cuda import lay_out
 
 if TYPE_CHECKING:
     from workbench.container.engine import Image
-    from workbench.site import Site
+    from workbench.paths import Paths
+    from workbench.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,7 @@ class Request:
     mirror: str | None = None
 
 
-def make(action: str, request: Request, site: Site, *, refresh: bool = False) -> Image:
+def make(action: str, request: Request, paths: Paths, settings: Settings, *, refresh: bool = False) -> Image:
     """Make an image, or find it made. Raises UsageError, ContainerError, ToolchainError."""
     if action != "build":
         raise UsageError(f"image {action}: there is only 'invoke image build'")
@@ -41,10 +42,10 @@ def make(action: str, request: Request, site: Site, *, refresh: bool = False) ->
         raise UsageError("--libraries: of which CUDA? --compute cu130 puts a toolkit into the image")
     if request.runtime and request.compute:
         raise UsageError("--runtime --compute: an image to try wheels in has no toolkit")
-    engine = find_engine(site.settings.container.engine)
+    engine = find_engine(settings.container.engine)
     toolkit = None
     if request.compute:
-        toolkit = lay_out(request.compute, arch, cache=site.cache, components=request.libraries)
+        toolkit = lay_out(request.compute, arch, cache=paths.cache, components=request.libraries)
     recipe = Recipe(
         arch=arch,
         suite=request.suite,
@@ -52,7 +53,7 @@ def make(action: str, request: Request, site: Site, *, refresh: bool = False) ->
         toolkit=toolkit,
         mirror=request.mirror,
     )
-    return build_image(recipe, engine, cache=site.cache, refresh=refresh)
+    return build_image(recipe, engine, cache=paths.cache, refresh=refresh)
 
 
 def report(image: Image, request: Request, *, json: bool) -> None:

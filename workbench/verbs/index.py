@@ -17,28 +17,29 @@ from workbench.url import without_login
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from workbench.paths import Paths
+    from workbench.settings import Settings
     from workbench.simple.check import IndexReport
-    from workbench.site import Site
 
 
-def redraw(site: Site) -> Drawn:
+def redraw(paths: Paths, settings: Settings) -> Drawn:
     """Draw ``index/`` from ``packages.json``. Raises RegistryError, IndexFault."""
     with console.step("draw index/") as at:
-        folder = _folder(site)
-        drawn = write(folder / REGISTRY, folder / INDEX, site.settings)
+        folder = _folder(paths, settings)
+        drawn = write(folder / REGISTRY, folder / INDEX, settings)
         at.outcome = f"{drawn.written} written, {drawn.unchanged} unchanged, {drawn.removed} removed"
     return drawn
 
 
-def would_redraw(site: Site) -> Outdated:
+def would_redraw(paths: Paths, settings: Settings) -> Outdated:
     """Return what drawing would write and remove. Raises RegistryError, IndexFault."""
-    folder = _folder(site)
-    return outdated(folder / REGISTRY, folder / INDEX, site.settings)
+    folder = _folder(paths, settings)
+    return outdated(folder / REGISTRY, folder / INDEX, settings)
 
 
-def _folder(site: Site) -> Path:
+def _folder(paths: Paths, settings: Settings) -> Path:
     """Return where registry and pages lie: the store, if that is a folder, or the checkout's copies of a bucket's."""
-    return site.root / (site.settings.store.folder or ".")
+    return paths.root / (settings.store.folder or ".")
 
 
 def report_outdated(found: Outdated, *, json: bool) -> None:
@@ -58,14 +59,14 @@ def report_drawn(drawn: Drawn, *, json: bool) -> None:
         console.answer_json(asdict(drawn))
 
 
-def serve(site: Site, *, port: int) -> None:
+def serve(paths: Paths, settings: Settings, *, port: int) -> None:
     """Serve the site's store, a folder, on loopback until Ctrl-C.
 
     Raises UsageError for a store that is none, and for a port that cannot be had.
     """
-    folder = open_store(site).folder
+    folder = open_store(paths, settings).folder
     if folder is None:
-        raise UsageError(f"the store is no folder: its index is at {site.settings.public_url}/index/")
+        raise UsageError(f"the store is no folder: its index is at {settings.public_url}/index/")
     index = package_index()
     elsewhere = without_login(index)
     try:

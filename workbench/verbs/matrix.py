@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from workbench.make.request import Request
-    from workbench.site import Site
+    from workbench.paths import Paths
+    from workbench.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,16 +29,16 @@ class Cell:
     what: str
 
 
-def matrix(request: Request, site: Site) -> tuple[Cell, ...]:
+def matrix(request: Request, paths: Paths, settings: Settings) -> tuple[Cell, ...]:
     """Return a cell for each target that the request's axes span. Raises what planning raises."""
-    planned = plans(request, site)
-    store = open_store(site)
+    planned = plans(request, paths, settings)
+    store = open_store(paths, settings)
     registry = current(store)
     refuse_a_lost_registry(store, registry)
     cells = []
     for plan in planned.plans:
         wheel = published(plan, registry)
-        built = find_built(plan, site)
+        built = find_built(plan, paths)
         if wheel:
             cells.append(Cell(target=str(plan.target), state="published", what=wheel.filename))
         elif built:

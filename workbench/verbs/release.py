@@ -11,10 +11,10 @@ from workbench.verbs.summary import describe, published_facts
 
 if TYPE_CHECKING:
     from workbench.pipeline.release import Released, Todo
-    from workbench.site import Site
+    from workbench.settings import Settings
 
 
-def report(work: Todo, released: Released, site: Site, *, dry_run: bool, json: bool) -> None:
+def report(work: Todo, released: Released, settings: Settings, *, dry_run: bool, json: bool) -> None:
     """Print the closing summary: what was published, what was already, what was left out.
 
     Raises where a target failed.
@@ -37,7 +37,7 @@ def report(work: Todo, released: Released, site: Site, *, dry_run: bool, json: b
     for plan, wheel in work.published:
         console.answer(f"{plan.title} is published already: {wheel.filename}")
     for cell in cells:
-        console.answer_summary(f"published {cell.wheel.filename}", published_facts(cell.wheel, site))
+        console.answer_summary(f"published {cell.wheel.filename}", published_facts(cell.wheel, settings))
     for plan in work.plans if dry_run else ():
         console.answer(f"would build, repair, verify, publish and prove {plan.title} (key {plan.key})")
     for cell in work.unproved if dry_run else ():

@@ -24,10 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from workbench.evidence.notes import Built
-    from workbench.site import Site
+    from workbench.paths import Paths
+    from workbench.settings import Settings
 
 
-def repair_wheels(wheels: Sequence[Path], site: Site, *, dry_run: bool = False) -> tuple[Repaired, ...]:
+def repair_wheels(
+    wheels: Sequence[Path], paths: Paths, settings: Settings, *, dry_run: bool = False
+) -> tuple[Repaired, ...]:
     """Repair wheels into ``wheels/`` with their recipes' excludes; with `dry_run` only say what that would make.
 
     Raises UsageError without a wheel or for a path that is no file, RepairFailed, RecipeError.
@@ -37,23 +40,23 @@ def repair_wheels(wheels: Sequence[Path], site: Site, *, dry_run: bool = False) 
     for wheel in wheels:
         expect_file(wheel)
     if not dry_run:
-        return tuple(_repair(wheel, site, site.wheels) for wheel in wheels)
+        return tuple(_repair(wheel, paths, settings, paths.wheels) for wheel in wheels)
     with TemporaryDirectory(prefix="workbench-repair-") as scratch:
-        made = [_repair(wheel, site, Path(scratch)) for wheel in wheels]
-        return tuple(replace(each, path=site.wheels / each.path.name) for each in made)
+        made = [_repair(wheel, paths, settings, Path(scratch)) for wheel in wheels]
+        return tuple(replace(each, path=paths.wheels / each.path.name) for each in made)
 
 
-def _repair(wheel: Path, site: Site, into: Path) -> Repaired:
+def _repair(wheel: Path, paths: Paths, settings: Settings, into: Path) -> Repaired:
     try:
         name, *_ = parse_wheel_filename(wheel.name)
     except InvalidWheelFilename as error:
         raise RepairFailed(f"{wheel}: {error}") from error
     known = built.recall(wheel)
     exclude: tuple[str, ...] = ()
-    if name in names(site.recipes):
-        exclude = values_for(load(site.recipes, name).repair_exclude, _target(wheel, known))
+    if name in names(paths.recipes):
+        exclude = values_for(load(paths.recipes, name).repair_exclude, _target(wheel, known))
     with console.step(f"repair {wheel.name}") as at:
-        repaired = repair(wheel, into, exclude=exclude, glibc_ceiling=site.settings.glibc)
+        repaired = repair(wheel, into, exclude=exclude, glibc_ceiling=settings.glibc)
         at.outcome = repaired.policy
     if known:
         built.keep(

@@ -15,36 +15,36 @@ from workbench.verbs.summary import source_facts, source_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from workbench.paths import Paths
     from workbench.recipe.model import Recipe
     from workbench.registry.model import Registry
-    from workbench.site import Site
 
 
-def packages(site: Site) -> list[dict[str, Any]]:
+def packages(paths: Paths) -> list[dict[str, Any]]:
     """Return a row for each package that has a recipe or is published, in plain form.
 
     Raises RecipeError at a recipe that does not load.
     """
-    registry = load_registry(site.registry)
-    with_recipe = names(site.recipes)
+    registry = load_registry(paths.registry)
+    with_recipe = names(paths.recipes)
     return [
-        _row(name, load(site.recipes, name) if name in with_recipe else None, registry, site)
+        _row(name, load(paths.recipes, name) if name in with_recipe else None, registry, paths)
         for name in sorted({*with_recipe, *registry.packages})
     ]
 
 
-def package(site: Site, name: str) -> dict[str, Any]:
+def package(paths: Paths, name: str) -> dict[str, Any]:
     """Return all that is known of one package, in plain form. Raises RecipeError, PatchError."""
-    registry = load_registry(site.registry)
+    registry = load_registry(paths.registry)
     name = canonicalize_name(name)
     published = registry.packages.get(name)
-    recipe = load(site.recipes, name) if name in names(site.recipes) or not published else None
+    recipe = load(paths.recipes, name) if name in names(paths.recipes) or not published else None
     described = recipe or published
     return {
-        **_row(name, recipe, registry, site),
+        **_row(name, recipe, registry, paths),
         "upstream": described.upstream if described else None,
         "license": described.license if described else None,
-        **(_made_from(recipe, site) if recipe else NO_RECIPE),
+        **(_made_from(recipe, paths) if recipe else NO_RECIPE),
         "wheels": [
             {"filename": wheel.filename, "size": wheel.size, "sha256": wheel.sha256, "yanked": wheel.yanked}
             for wheel in (published.wheels if published else ())
@@ -64,7 +64,7 @@ NO_RECIPE: dict[str, Any] = {
 """What is known of how a package is made that others imported or published: nothing."""
 
 
-def _made_from(recipe: Recipe, site: Site) -> dict[str, Any]:
+def _made_from(recipe: Recipe, paths: Paths) -> dict[str, Any]:
     return {
         "source": source_facts(recipe.source),
         "python": recipe.python,
@@ -74,19 +74,19 @@ def _made_from(recipe: Recipe, site: Site) -> dict[str, Any]:
         "modules": list(recipe.modules),
         "patches": [
             {"name": patch.name, "sha256": patch.sha256, "description": patch.header.description}
-            for patch in read_series(site.patches / recipe.patches)
+            for patch in read_series(paths.patches / recipe.patches)
         ],
     }
 
 
-def _row(name: str, recipe: Recipe | None, registry: Registry, site: Site) -> dict[str, Any]:
+def _row(name: str, recipe: Recipe | None, registry: Registry, paths: Paths) -> dict[str, Any]:
     published = registry.packages.get(name)
     described = recipe or published
     return {
         "name": name,
         "version": recipe.version if recipe else None,
         "description": described.description if described else "",
-        "patches": len(read_series(site.patches / recipe.patches)) if recipe else 0,
+        "patches": len(read_series(paths.patches / recipe.patches)) if recipe else 0,
         "published": [
             f"{wheel.filename.split('-')[1]} {wheel.python_version} {wheel.platform}"
             + (" (yanked)" if wheel.yanked is not None else "")

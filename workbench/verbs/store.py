@@ -16,54 +16,57 @@ if TYPE_CHECKING:
 
     from workbench.care.findings import Finding
     from workbench.care.reconcile import Healed
+    from workbench.paths import Paths
     from workbench.publish.changes import Change
     from workbench.publish.history import Generation
-    from workbench.site import Site
+    from workbench.settings import Settings
     from workbench.store.bucket import Setting
 
 
-def generations(site: Site, *, limit: int) -> tuple[Generation, ...]:
+def generations(paths: Paths, settings: Settings, *, limit: int) -> tuple[Generation, ...]:
     """Return the last generations of the store, the current one first."""
-    return history.history(open_store(site), limit=limit)
+    return history.history(open_store(paths, settings), limit=limit)
 
 
-def rollback(site: Site, generation: str, *, dry_run: bool) -> Change:
+def rollback(paths: Paths, settings: Settings, generation: str, *, dry_run: bool) -> Change:
     """Publish again what a generation published. Raises UsageError for one that is not kept."""
     if not generation.isdecimal():
         raise UsageError(f"rollback {generation}: a generation is a number; 'invoke history' lists them")
-    return history.rollback(site, open_store(site), int(generation), dry_run=dry_run)
+    return history.rollback(paths, settings, open_store(paths, settings), int(generation), dry_run=dry_run)
 
 
-def prune(site: Site, *, keep: int, after_days: int, apply: bool) -> Change:
+def prune(paths: Paths, settings: Settings, *, keep: int, after_days: int, apply: bool) -> Change:
     """Remove what newer versions have superseded; without `apply`, only say so. Raises UsageError."""
-    return upkeep.prune(site, open_store(site), keep=keep, after_days=after_days, apply=apply)
+    return upkeep.prune(
+        paths, settings, open_store(paths, settings), keep=keep, after_days=after_days, apply=apply
+    )
 
 
-def reconcile(site: Site, *, deep: bool, dry_run: bool) -> Healed:
+def reconcile(paths: Paths, settings: Settings, *, deep: bool, dry_run: bool) -> Healed:
     """Bring registry, pages and files into agreement."""
     with console.step("compare registry, pages and files"):
-        return healing.reconcile(site, open_store(site), deep=deep, dry_run=dry_run)
+        return healing.reconcile(paths, settings, open_store(paths, settings), deep=deep, dry_run=dry_run)
 
 
-def clean(site: Site, *, older_days: int, apply: bool) -> Change:
+def clean(paths: Paths, settings: Settings, *, older_days: int, apply: bool) -> Change:
     """Remove what killed publishers left behind; without `apply`, only say so."""
-    return upkeep.clean(site, open_store(site), older_days=older_days, apply=apply)
+    return upkeep.clean(paths, settings, open_store(paths, settings), older_days=older_days, apply=apply)
 
 
-def setup(site: Site, *, apply: bool) -> tuple[Setting, ...]:
+def setup(settings: Settings, *, apply: bool) -> tuple[Setting, ...]:
     """Return what the bucket needs beside its objects, and make it so with `apply`. Raises UsageError, StoreError."""
-    if site.settings.store.s3 is None:
+    if settings.store.s3 is None:
         raise UsageError("store-setup is for a bucket; the store is a folder, which needs none")
     from workbench.store.bucket import setup
     from workbench.store.s3 import S3Store
 
-    return setup(S3Store(site.settings.store.s3), apply=apply)
+    return setup(S3Store(settings.store.s3), apply=apply)
 
 
-def examine(site: Site, *, deep: bool) -> tuple[Finding, ...]:
+def examine(paths: Paths, settings: Settings, *, deep: bool) -> tuple[Finding, ...]:
     """Check everything between a publisher's credentials and a user's pip."""
     with console.step("examine the store and what is published"):
-        return doctor.doctor(site, open_store(site), deep=deep)
+        return doctor.doctor(paths, settings, open_store(paths, settings), deep=deep)
 
 
 def report_generations(found: Sequence[Generation], *, json: bool) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from workbench.plan.plan import Plan
     from workbench.recipe.model import Source
     from workbench.registry.model import PublishedWheel
-    from workbench.site import Site
+    from workbench.settings import Settings
 
 TRY_OUT = "http://127.0.0.1:8000"
 """Where ``invoke serve`` serves, unless told otherwise."""
@@ -29,13 +29,13 @@ def tags_of(filename: str) -> str:
     return ", ".join(sorted(map(str, tags)))
 
 
-def published_facts(wheel: PublishedWheel, site: Site) -> list[tuple[str, str]]:
+def published_facts(wheel: PublishedWheel, settings: Settings) -> list[tuple[str, str]]:
     """Return the lines of a published wheel's summary."""
     return [
         ("size", console.file_size(wheel.size)),
         ("tags", tags_of(wheel.filename)),
         ("sha256", wheel.sha256),
-        *_install_lines(wheel.filename, site.settings.public_url),
+        *_install_lines(wheel.filename, settings.public_url),
     ]
 
 

@@ -12,7 +12,7 @@ from workbench.toolchain import cuda
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from workbench.site import Site
+    from workbench.paths import Paths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,13 +29,13 @@ class Toolchain:
         return asdict(self)
 
 
-def toolchain(compute: str, site: Site, *, arch: str, libraries: Sequence[str], check: bool) -> Toolchain:
+def toolchain(compute: str, paths: Paths, *, arch: str, libraries: Sequence[str], check: bool) -> Toolchain:
     """Lay out the CUDA toolkit of a compute platform, or find it laid out; with `check` read every file of it.
 
     Raises UsageError for an architecture that there is no toolkit for; ToolchainError, ToolMissing.
     """
     arch = parse_arch(arch)
-    home = cuda.lay_out(compute, arch, cache=site.cache, components=libraries)
+    home = cuda.lay_out(compute, arch, cache=paths.cache, components=libraries)
     if check:
         with console.step(f"read every file of {home}"):
             cuda.check(home)

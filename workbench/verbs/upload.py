@@ -9,10 +9,10 @@ from workbench.verbs.summary import published_facts
 
 if TYPE_CHECKING:
     from workbench.publish.transaction import Published
-    from workbench.site import Site
+    from workbench.settings import Settings
 
 
-def report(published: Published, site: Site, *, json: bool) -> None:
+def report(published: Published, settings: Settings, *, json: bool) -> None:
     """Print what was published, or would be; at the end a summary of each wheel."""
     if json:
         console.answer_json(published.as_dict())
@@ -23,5 +23,5 @@ def report(published: Published, site: Site, *, json: bool) -> None:
         return
     for planned in published.plan.wheels:
         already = " already" if planned.registered else ""
-        facts = published_facts(planned.wheel, site)
+        facts = published_facts(planned.wheel, settings)
         console.answer_summary(f"published{already}: {planned.wheel.filename}", facts)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.console import Step
-    from workbench.site import Site
+    from workbench.paths import Paths
     from workbench.toolchain.emulated import EmulatedPython
     from workbench.verify.pythons import Cell
     from workbench.verify.report import Check
@@ -63,7 +63,7 @@ class Request:
 
 
 def verify(
-    requests: Sequence[Request], site: Site, *, jobs: int | None = None, reuse: bool = False
+    requests: Sequence[Request], paths: Paths, *, jobs: int | None = None, reuse: bool = False
 ) -> tuple[Report, ...]:
     """Verify wheels and return a report for each, in the order of the requests.
 
@@ -77,14 +77,14 @@ def verify(
     """
     for request in requests:
         expect_file(request.path)
-    folder = site.state / "reports"
+    folder = paths.state / "reports"
     reports = {}
     if reuse:
         reports = {request: kept for request in requests if (kept := cache.recall(folder, request))}
     fresh = [request for request in dict.fromkeys(requests) if request not in reports]
     questions = {request: cache.question(request) for request in fresh}
     workers = jobs or len(os.sched_getaffinity(0))
-    smoked = _smoke_all(fresh, _read_all(fresh, workers), workers, site.cache)
+    smoked = _smoke_all(fresh, _read_all(fresh, workers), workers, paths.cache)
     for request, report in zip(fresh, smoked, strict=True):
         reports[request] = report
     try:

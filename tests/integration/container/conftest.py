@@ -11,7 +11,7 @@ from workbench.container.cibw import CUDA_HOME, Build, build_wheel
 from workbench.container.configuration import hand_on, read_pip_options
 from workbench.container.engine import Engine, find_engine
 from workbench.container.image import Kind, Recipe, build_image
-from workbench.site import Site
+from workbench.paths import Paths
 from workbench.toolchain.cuda import lay_out
 from workbench.toolchain.environment import cuda_environment
 
@@ -27,7 +27,7 @@ def image(engine: Engine) -> Callable[..., str]:
 
     def make(arch: str, kind: Kind = "build", toolkit: Path | None = None) -> str:
         return build_image(
-            Recipe(arch=arch, kind=kind, toolkit=toolkit), engine, cache=Site.here().cache
+            Recipe(arch=arch, kind=kind, toolkit=toolkit), engine, cache=Paths.here().cache
         ).name
 
     return make
@@ -35,7 +35,7 @@ def image(engine: Engine) -> Callable[..., str]:
 
 @pytest.fixture(scope="session")
 def toolkit() -> Callable[[str], Path]:
-    return partial(lay_out, "cu130", cache=Site.here().cache)
+    return partial(lay_out, "cu130", cache=Paths.here().cache)
 
 
 Builds = Callable[..., Path]

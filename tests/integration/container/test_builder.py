@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import invoke
-from workbench.site import CHECKOUT, Site
+from workbench.paths import CHECKOUT, Paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,25 +33,25 @@ recipe = Recipe(
 """
 
 
-def describe(site: Site, name: str, *fields: str, **images: str) -> None:
+def describe(paths: Paths, name: str, *fields: str, **images: str) -> None:
     """Write a recipe, and settings with an image for each compute platform."""
     text = RECIPE.format(name=name, digest="0" * 64, fields="\n    ".join(fields))
-    (site.recipes / f"{name.replace('-', '_')}.py").write_text(text)
+    (paths.recipes / f"{name.replace('-', '_')}.py").write_text(text)
     chosen = {compute: {"x86_64": image} for compute, image in images.items()}
-    (site.root / "workbench.yaml").write_text(
+    (paths.root / "workbench.yaml").write_text(
         f"container: {{engine: podman, images: {json.dumps(chosen)}}}\n"
     )
 
 
 def test_an_image_with_a_cuda_of_its_own_is_used_as_it_is(
-    site: Site,
+    paths: Paths,
     image: Callable[..., str],
     toolkit: Callable[[str], Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     own = image("x86_64", toolkit=toolkit("x86_64"))
-    describe(site, "cuda-kernel", cu130=own, cu131=own)
+    describe(paths, "cuda-kernel", cu130=own, cu131=own)
     sample = shutil.copytree(CHECKOUT / "examples" / "cuda-kernel", tmp_path / "sample")
     monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
     build = ("build", "cuda-kernel", "--source-dir", sample, "--python", "3.11", "--builder", "container")
@@ -59,7 +59,7 @@ def test_an_image_with_a_cuda_of_its_own_is_used_as_it_is(
     made = invoke(*build, "--compute", "cu130")
     assert made.status == 0, made.stderr
     assert not (tmp_path / "cache" / "toolchains").exists()
-    (wheel,) = site.wheels.glob("*.whl")
+    (wheel,) = paths.wheels.glob("*.whl")
     shown = json.loads(invoke("inspect", wheel, "--json").stdout)
     assert "sm_121" in json.dumps(shown)
 
@@ -73,10 +73,10 @@ def test_an_image_with_a_cuda_of_its_own_is_used_as_it_is(
 
 
 def test_the_commands_of_a_recipe_are_run_where_they_belong(
-    site: Site, image: Callable[..., str], small: Path
+    paths: Paths, image: Callable[..., str], small: Path
 ) -> None:
     describe(
-        site,
+        paths,
         "small",
         'before_all=("touch /from-before-all",),',
         """before_build=("test -e setup.py", "sed -i 's/small.n/changed/' small.c"),""",
@@ -96,9 +96,9 @@ def test_the_commands_of_a_recipe_are_run_where_they_belong(
 
 
 def test_what_a_requirement_brings_is_not_copied_in_a_container_either(
-    site: Site, image: Callable[..., str], tmp_path: Path
+    paths: Paths, image: Callable[..., str], tmp_path: Path
 ) -> None:
-    describe(site, "cuda-kernel", cu130=image("x86_64"))
+    describe(paths, "cuda-kernel", cu130=image("x86_64"))
     sample = shutil.copytree(CHECKOUT / "examples" / "cuda-kernel", tmp_path / "sample")
     setup = (sample / "setup.py").read_text()
     (sample / "setup.py").write_text(setup.replace('"cudart_static"', '"cudart"'))

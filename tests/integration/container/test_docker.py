@@ -13,8 +13,8 @@ from workbench.container.configuration import hand_on, read_pip_options
 from workbench.container.engine import cuda_in, find_engine, find_image
 from workbench.container.image import Recipe, build_image
 from workbench.container.trial import try_wheel
+from workbench.paths import Paths
 from workbench.process import run
-from workbench.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,7 @@ def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 def test_a_wheel_is_built_by_docker_and_tried_in_it(docker: Engine, small: Path, tmp_path: Path) -> None:
     assert docker.name == "docker"
-    image = build_image(Recipe(arch="x86_64"), docker, cache=Site.here().cache)
+    image = build_image(Recipe(arch="x86_64"), docker, cache=Paths.here().cache)
     assert find_image(docker, image.name) == image
     assert cuda_in(docker, image) is None
     build = Build(

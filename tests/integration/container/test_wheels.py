@@ -11,11 +11,11 @@ import pytest
 
 from workbench.container.trial import try_wheel
 from workbench.patches.series import read_series
+from workbench.paths import CHECKOUT, Paths
 from workbench.plan.draft import drafts
 from workbench.plan.target import Target
 from workbench.process import run
 from workbench.recipe.load import load
-from workbench.site import CHECKOUT, Site
 from workbench.source.tree import prepare
 
 if TYPE_CHECKING:
@@ -55,11 +55,11 @@ def trying(engine: Engine, image: Callable[..., str]) -> Tries:
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 @pytest.mark.parametrize("name", ["hnswlib", "annoy", "xatlas"])
 def test_the_shipped_recipes(name: str, arch: str, build: Builds, trying: Tries, tmp_path: Path) -> None:
-    site = Site(CHECKOUT)
-    recipe = load(site.recipes, name)
-    patches = read_series(site.patches / recipe.patches)
+    paths = Paths(CHECKOUT)
+    recipe = load(paths.recipes, name)
+    patches = read_series(paths.patches / recipe.patches)
     ((planned,), _) = drafts(recipe, patches, (Target(python="3.11", arch=arch),))
-    prepare(planned, site, tmp_path / name)
+    prepare(planned, paths, tmp_path / name)
     wheel = build(tmp_path / name, arch)
     assert_portable(wheel, arch)
     trying(wheel, arch, recipe.smoke_test, recipe.test_requires)

@@ -21,13 +21,14 @@ import pytest
 from tests.conftest import CI
 from tests.integration.s3 import ceph
 from tests.integration.s3.faults import Proxy
+from workbench.settings import read_settings
 from workbench.store.s3 import S3Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.integration.s3.ceph import Server
-    from workbench.site import Site
+    from workbench.paths import Paths
 
 
 @pytest.fixture(scope="session")
@@ -88,25 +89,25 @@ def credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def bucket_site(server: Server, site: Site) -> Site:
+def bucket_paths(server: Server, paths: Paths) -> Paths:
     """Return a site whose store is below a prefix of a fresh bucket, with its public URL."""
     bucket = f"wheels-{uuid.uuid4().hex}"
-    describe(site, bucket=bucket, endpoint=server.url)
-    store_of(site).client.create_bucket(Bucket=bucket)
-    return site
+    describe(paths, bucket=bucket, endpoint=server.url)
+    store_of(paths).client.create_bucket(Bucket=bucket)
+    return paths
 
 
 @pytest.fixture
-def store(bucket_site: Site) -> S3Store:
+def store(bucket_paths: Paths) -> S3Store:
     """Return the store of `bucket_site`."""
-    return store_of(bucket_site)
+    return store_of(bucket_paths)
 
 
 PREFIX = "some/where"
 
 
 def describe(
-    site: Site,
+    paths: Paths,
     *,
     bucket: str,
     endpoint: str,
@@ -123,11 +124,11 @@ def describe(
         },
         "index": {"people": people},
     }
-    (site.root / "workbench.yaml").write_text(json.dumps(settings))
+    (paths.root / "workbench.yaml").write_text(json.dumps(settings))
 
 
-def store_of(site: Site) -> S3Store:
-    settings = site.settings.store.s3
+def store_of(paths: Paths) -> S3Store:
+    settings = read_settings(paths).store.s3
     assert settings is not None
     return S3Store(settings)
 

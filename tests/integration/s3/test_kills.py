@@ -35,30 +35,32 @@ from tests.publish.sites import (
 from tests.publish.workers import FORKSERVER
 from workbench.care.reconcile import reconcile
 from workbench.errors import UsageError
+from workbench.paths import Paths
 from workbench.publish.changes import remove, unyank
 from workbench.publish.transaction import publish
-from workbench.site import Site
+from workbench.settings import read_settings
 from workbench.store import multipart
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.integration.s3.workers import Work
+    from workbench.paths import Paths
     from workbench.store.s3 import S3Store
 
 
 @pytest.fixture
-def place(bucket_site: Site, store: S3Store) -> tuple[Site, S3Store]:
+def place(bucket_paths: Paths, store: S3Store) -> tuple[Paths, S3Store]:
     """Return a site and its store, without pages for people, which are as many again."""
     settings = store.settings
-    describe(bucket_site, bucket=settings.bucket, endpoint=str(settings.endpoint), people=False)
-    site = Site(bucket_site.root)
-    return site, store_of(site)
+    describe(bucket_paths, bucket=settings.bucket, endpoint=str(settings.endpoint), people=False)
+    paths = bucket_paths
+    return paths, store_of(paths)
 
 
-def killed(site: Site, store: S3Store, work: Work, wheels: Path, effect: int) -> bool:
+def killed(paths: Paths, store: S3Store, work: Work, wheels: Path, effect: int) -> bool:
     """Do some work in a process that is killed before its `effect`-th change; False when it came to its end."""
-    process = FORKSERVER.Process(target=work_until, args=(site, store.settings, work, wheels, effect))
+    process = FORKSERVER.Process(target=work_until, args=(paths, store.settings, work, wheels, effect))
     process.start()
     process.join()
     assert process.exitcode in (0, -signal.SIGKILL), process.exitcode
@@ -68,19 +70,19 @@ def killed(site: Site, store: S3Store, work: Work, wheels: Path, effect: int) ->
 @pytest.mark.parametrize("healed", [False, True])
 @pytest.mark.parametrize("first", [1, 2])
 def test_a_publisher_killed_before_any_effect_leaves_a_bucket_that_publishing_again_completes(
-    place: tuple[Site, S3Store], tmp_path: Path, first: int, *, healed: bool
+    place: tuple[Paths, S3Store], tmp_path: Path, first: int, *, healed: bool
 ) -> None:
-    site, store = place
-    publish(site, store, [candidate(tmp_path, "demo", "0.9")])
+    paths, store = place
+    publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", "0.9")])
     for effect in range(first, 200, 2):
         work = partial(publish_two, version=f"1.{effect}")
         before = len(filenames(store))
-        was_killed = killed(site, store, work, tmp_path, effect)
+        was_killed = killed(paths, store, work, tmp_path, effect)
         assert dead_links(store) == [], f"before effect {effect}"
         if healed:
-            assert reconcile(site, store).problems == (), f"before effect {effect}"
+            assert reconcile(paths, read_settings(paths), store).problems == (), f"before effect {effect}"
             assert agreement(store) == [], f"before effect {effect}"
-        work(site, store, tmp_path)
+        work(paths, store, tmp_path)
         assert agreement(store) == [], f"before effect {effect}"
         assert len(filenames(store)) == before + 2
         if not was_killed:
@@ -90,18 +92,18 @@ def test_a_publisher_killed_before_any_effect_leaves_a_bucket_that_publishing_ag
 
 
 def test_a_publisher_of_a_large_wheel_killed_before_any_effect_is_gone_on_from(
-    place: tuple[Site, S3Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: tuple[Paths, S3Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in (("PARALLEL", 1), ("PART", 5 << 20), ("THRESHOLD", 10 << 20)):
         monkeypatch.setattr(multipart, name, value)
-    site, store = place
+    paths, store = place
     content = os.urandom(11 << 20)
     for effect in range(1, 100):
         candidate(tmp_path, "large", f"1.{effect}", content=content)
         work = partial(publish_large, version=f"1.{effect}")
-        was_killed = killed(site, store, work, tmp_path, effect)
-        assert reconcile(site, store).problems == (), f"before effect {effect}"
-        work(site, store, tmp_path)
+        was_killed = killed(paths, store, work, tmp_path, effect)
+        assert reconcile(paths, read_settings(paths), store).problems == (), f"before effect {effect}"
+        work(paths, store, tmp_path)
         assert dead_links(store) == [], f"before effect {effect}"
         assert len(filenames(store)) == effect
         if not was_killed:
@@ -111,23 +113,23 @@ def test_a_publisher_of_a_large_wheel_killed_before_any_effect_is_gone_on_from(
     pytest.fail("it never came to an end")
 
 
-def something_to_take_back(site: Site, store: S3Store, wheels: Path) -> None:
-    publish(site, store, [candidate(wheels, "demo", "1.0")])
-    publish(site, store, [candidate(wheels, "demo", "2.0")])
-    unyank(site, store, [ONE])
+def something_to_take_back(paths: Paths, store: S3Store, wheels: Path) -> None:
+    publish(paths, read_settings(paths), store, [candidate(wheels, "demo", "1.0")])
+    publish(paths, read_settings(paths), store, [candidate(wheels, "demo", "2.0")])
+    unyank(paths, read_settings(paths), store, [ONE])
 
 
-def something_to_clean_up(site: Site, store: S3Store, wheels: Path) -> None:
-    something_to_take_back(site, store, wheels)
-    remove(site, store, [ONE], after_days=1)
+def something_to_clean_up(paths: Paths, store: S3Store, wheels: Path) -> None:
+    something_to_take_back(paths, store, wheels)
+    remove(paths, read_settings(paths), store, [ONE], after_days=1)
     stray = candidate(wheels, "demo", "9.0")
     store.create(stray.wheel.url, stray.path, sha256=stray.wheel.sha256)
 
 
-def something_to_heal(site: Site, store: S3Store, wheels: Path) -> None:
-    something_to_take_back(site, store, wheels)
-    publish(site, store, [candidate(wheels, "demo", "3.0")])
-    remove(site, store, ["demo-3.0-py3-none-any.whl"], after_days=1)
+def something_to_heal(paths: Paths, store: S3Store, wheels: Path) -> None:
+    something_to_take_back(paths, store, wheels)
+    publish(paths, read_settings(paths), store, [candidate(wheels, "demo", "3.0")])
+    remove(paths, read_settings(paths), store, ["demo-3.0-py3-none-any.whl"], after_days=1)
     begin_deletion(store, "demo-3.0-py3-none-any.whl")
     overwrite(store, registry_of(store).without_wheel("demo", TWO))
     store.delete(f"records/demo/{ONE}.json")
@@ -145,17 +147,17 @@ def something_to_heal(site: Site, store: S3Store, wheels: Path) -> None:
     ids=["yank", "remove", "rollback", "store-clean", "reconcile"],
 )
 def test_a_verb_killed_before_any_effect_leaves_a_bucket_that_is_healed_and_the_verb_repeated(
-    place: tuple[Site, S3Store], tmp_path: Path, prepare: Work, work: Work
+    place: tuple[Paths, S3Store], tmp_path: Path, prepare: Work, work: Work
 ) -> None:
-    site, store = place
+    paths, store = place
     for effect in range(1, 100):
-        prepare(site, store, tmp_path)
-        was_killed = killed(site, store, work, tmp_path, effect)
+        prepare(paths, store, tmp_path)
+        was_killed = killed(paths, store, work, tmp_path, effect)
         assert dead_links(store) == [], f"before effect {effect}"
-        assert reconcile(site, store).problems == (), f"before effect {effect}"
+        assert reconcile(paths, read_settings(paths), store).problems == (), f"before effect {effect}"
         assert agreement(store) == [], f"before effect {effect}"
         with suppress(UsageError):  # the wheel may be gone already
-            work(site, store, tmp_path)
+            work(paths, store, tmp_path)
         assert agreement(store) == [], f"before effect {effect}"
         if not was_killed:
             assert effect > 5

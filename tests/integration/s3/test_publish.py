@@ -17,12 +17,13 @@ from workbench.care.doctor import doctor
 from workbench.care.reconcile import reconcile
 from workbench.environment import Environment
 from workbench.errors import StoreError, WorkbenchError
+from workbench.paths import Paths
 from workbench.process import run
 from workbench.publish.changes import remove, yank
 from workbench.publish.history import rollback
 from workbench.publish.pages import draw_pages
 from workbench.publish.transaction import publish
-from workbench.site import Site
+from workbench.settings import read_settings
 from workbench.store import client
 from workbench.store.bucket import setup
 from workbench.store.opening import open_store
@@ -32,31 +33,34 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.care.findings import Finding
+    from workbench.paths import Paths
 
 
 def test_a_published_wheel_is_in_bucket_registry_and_pages_and_its_copy(
-    bucket_site: Site, store: S3Store, tmp_path: Path
+    bucket_paths: Paths, store: S3Store, tmp_path: Path
 ) -> None:
-    published = publish(bucket_site, store, [candidate(tmp_path, "demo", "1.0+cu130")])
+    published = publish(
+        bucket_paths, read_settings(bucket_paths), store, [candidate(tmp_path, "demo", "1.0+cu130")]
+    )
     assert published.generation == 1
     assert published.urls == (
-        f"{bucket_site.settings.public_url}/files/demo/demo-1.0%2Bcu130-py3-none-any.whl",
+        f"{read_settings(bucket_paths).public_url}/files/demo/demo-1.0%2Bcu130-py3-none-any.whl",
     )
     assert agreement(store) == []
     stored = store.read("packages.json")
     assert stored is not None
-    assert bucket_site.registry.read_bytes() == stored.content
+    assert bucket_paths.registry.read_bytes() == stored.content
 
 
 def test_publishing_again_asks_little_and_changes_nothing(
-    bucket_site: Site, store: S3Store, tmp_path: Path
+    bucket_paths: Paths, store: S3Store, tmp_path: Path
 ) -> None:
     wheels = [candidate(tmp_path, "demo", f"1.{n}") for n in range(5)]
-    publish(bucket_site, store, wheels)
-    again = store_of(bucket_site)
+    publish(bucket_paths, read_settings(bucket_paths), store, wheels)
+    again = store_of(bucket_paths)
     requests: list[str] = []
     again.client.meta.events.register("before-send.s3", lambda request, **_: requests.append(request.method))
-    assert publish(bucket_site, again, wheels).plan.is_done
+    assert publish(bucket_paths, read_settings(bucket_paths), again, wheels).plan.is_done
     # the registry, the files and records of one project; the pages, and the registry they are drawn from
     assert set(requests) == {"GET"}
     assert len(requests) <= 7
@@ -64,11 +68,11 @@ def test_publishing_again_asks_little_and_changes_nothing(
 
 @pytest.mark.parametrize("version", ["1.0+cu130"])
 def test_pip_and_uv_install_from_the_public_url(
-    bucket_site: Site, store: S3Store, tmp_path: Path, version: str
+    bucket_paths: Paths, store: S3Store, tmp_path: Path, version: str
 ) -> None:
     setup(store, apply=True)
-    publish(bucket_site, store, [candidate(tmp_path, "demo", version)])
-    index = f"{bucket_site.settings.public_url}/index/simple/"
+    publish(bucket_paths, read_settings(bucket_paths), store, [candidate(tmp_path, "demo", version)])
+    index = f"{read_settings(bucket_paths).public_url}/index/simple/"
     assert requests.get(f"{index}no-such-project/", timeout=10).status_code == 404
     environment = Environment.create(tmp_path / "uv", python=sys.executable)
     run(
@@ -100,37 +104,51 @@ def test_pip_and_uv_install_from_the_public_url(
 
 
 def test_doctor_finds_a_published_store_in_order_and_each_thing_that_is_not(
-    bucket_site: Site, store: S3Store, tmp_path: Path
+    bucket_paths: Paths, store: S3Store, tmp_path: Path
 ) -> None:
-    publish(bucket_site, store, [candidate(tmp_path, "demo", "1.0+cu130")])
-    private = {finding.check: finding for finding in doctor(bucket_site, store, installers=False)}
+    publish(bucket_paths, read_settings(bucket_paths), store, [candidate(tmp_path, "demo", "1.0+cu130")])
+    private = {
+        finding.check: finding
+        for finding in doctor(bucket_paths, read_settings(bucket_paths), store, installers=False)
+    }
     assert private["public URL"].verdict == "bad"
     assert private["published URLs"].verdict == "untried"
     assert "store-setup" in private["bucket policy"].remedy
     setup(store, apply=True)
-    findings = doctor(bucket_site, store, deep=True)
+    findings = doctor(bucket_paths, read_settings(bucket_paths), store, deep=True)
     assert [finding for finding in findings if finding.verdict == "bad"] == []
     assert {"credentials and bucket", "clock", "conditional writes", "CORS", "pip", "uv"} <= {
         f.check for f in findings
     }
     store.delete("files/demo/demo-1.0+cu130-py3-none-any.whl")
     store.delete("index/simple/demo/")
-    broken = {f.check: f for f in doctor(bucket_site, store) if f.verdict == "bad"}
+    broken = {
+        f.check: f for f in doctor(bucket_paths, read_settings(bucket_paths), store) if f.verdict == "bad"
+    }
     assert set(broken) == {"files", "pages", "published URLs", "pip", "uv"}
     assert all(finding.remedy for finding in broken.values())
 
 
-def ill(site: Site, store: S3Store, *, deep: bool = False) -> dict[str, str]:
+def ill(paths: Paths, store: S3Store, *, deep: bool = False) -> dict[str, str]:
     """Return what doctor finds wrong, or worth a word, by check."""
-    return {f.check: f.what for f in doctor(site, store, deep=deep, installers=False) if f.verdict != "good"}
+    return {
+        f.check: f.what
+        for f in doctor(paths, read_settings(paths), store, deep=deep, installers=False)
+        if f.verdict != "good"
+    }
 
 
 def test_doctor_looks_at_what_installers_fetch_and_what_nothing_stands_behind(
-    bucket_site: Site, store: S3Store, tmp_path: Path
+    bucket_paths: Paths, store: S3Store, tmp_path: Path
 ) -> None:
     setup(store, apply=True)
-    publish(bucket_site, store, [candidate(tmp_path, "demo", "1.0"), candidate(tmp_path, "other", "1.0")])
-    assert ill(bucket_site, store) == {}
+    publish(
+        bucket_paths,
+        read_settings(bucket_paths),
+        store,
+        [candidate(tmp_path, "demo", "1.0"), candidate(tmp_path, "other", "1.0")],
+    )
+    assert ill(bucket_paths, store) == {}
     here = {"Bucket": store.settings.bucket}
 
     def put(key: str, **more: str) -> None:
@@ -144,44 +162,44 @@ def test_doctor_looks_at_what_installers_fetch_and_what_nothing_stands_behind(
     )
     put("index/simple-json/demo/", ContentType="binary/octet-stream", CacheControl="no-cache")
     put("index/simple/ghost/", ContentType="text/html")
-    found = ill(bucket_site, store)
+    found = ill(bucket_paths, store)
     assert set(found) == {"pages"}
     assert {part.partition(" ")[0] for part in found["pages"].split("; ")} == {
         "index/simple/demo/",
         "index/simple-json/demo/",
         "index/simple/ghost/",
     }
-    assert reconcile(bucket_site, store).done == ("draw 2 pages, remove 1",)
-    assert ill(bucket_site, store) == {}
-    answer = requests.get(f"{bucket_site.settings.public_url}/index/simple-json/demo/", timeout=10)
+    assert reconcile(bucket_paths, read_settings(bucket_paths), store).done == ("draw 2 pages, remove 1",)
+    assert ill(bucket_paths, store) == {}
+    answer = requests.get(f"{read_settings(bucket_paths).public_url}/index/simple-json/demo/", timeout=10)
     assert answer.headers["Content-Type"] == "application/vnd.pypi.simple.v1+json"
 
 
 def test_doctor_tells_of_records_and_files_that_the_registry_does_not_name(
-    bucket_site: Site, store: S3Store, tmp_path: Path
+    bucket_paths: Paths, store: S3Store, tmp_path: Path
 ) -> None:
     setup(store, apply=True)
     wheels = [candidate(tmp_path, "demo", "1.0"), candidate(tmp_path, "demo", "2.0")]
-    publish(bucket_site, store, wheels)
+    publish(bucket_paths, read_settings(bucket_paths), store, wheels)
     overwrite(store, registry_of(store).without_wheel("demo", wheels[1].path.name))
-    draw_pages(bucket_site, store)
+    draw_pages(bucket_paths, read_settings(bucket_paths), store)
     store.create("files/demo/demo-3.0-py3-none-any.whl", b"x", sha256=hashlib.sha256(b"x").hexdigest())
-    found = ill(bucket_site, store)
+    found = ill(bucket_paths, store)
     assert found == {
         "records": "demo-2.0-py3-none-any.whl is recorded and not registered",
         "leftovers": "files/demo/demo-3.0-py3-none-any.whl is of no published wheel",
     }
-    reconcile(bucket_site, store)
-    assert set(ill(bucket_site, store)) == {"leftovers"}
+    reconcile(bucket_paths, read_settings(bucket_paths), store)
+    assert set(ill(bucket_paths, store)) == {"leftovers"}
 
 
 @pytest.mark.parametrize("beside", ["", ".metadata"])
 def test_doctor_finds_damaged_bytes_where_it_reads_them_and_its_remedy_works(
-    bucket_site: Site, store: S3Store, tmp_path: Path, beside: str
+    bucket_paths: Paths, store: S3Store, tmp_path: Path, beside: str
 ) -> None:
     setup(store, apply=True)
     wheel = candidate(tmp_path, "demo", "1.0")
-    publish(bucket_site, store, [wheel])
+    publish(bucket_paths, read_settings(bucket_paths), store, [wheel])
     key = f"{wheel.wheel.url}{beside}"
     content = store.read(key)
     assert content is not None
@@ -189,18 +207,20 @@ def test_doctor_finds_damaged_bytes_where_it_reads_them_and_its_remedy_works(
     store.client.put_object(
         **damaged, CacheControl="public, max-age=31536000, immutable", Metadata={"sha256": "0" * 64}
     )
-    assert key in ill(bucket_site, store, deep=True)["files"]
-    (bucket_site.wheels).mkdir()
-    (bucket_site.wheels / wheel.path.name).write_bytes(wheel.path.read_bytes())
-    assert reconcile(bucket_site, store, deep=True).problems == ()
-    assert ill(bucket_site, store, deep=True) == {}
+    assert key in ill(bucket_paths, store, deep=True)["files"]
+    (bucket_paths.wheels).mkdir()
+    (bucket_paths.wheels / wheel.path.name).write_bytes(wheel.path.read_bytes())
+    assert reconcile(bucket_paths, read_settings(bucket_paths), store, deep=True).problems == ()
+    assert ill(bucket_paths, store, deep=True) == {}
 
 
 def test_doctor_says_what_to_do_about_a_store_that_it_cannot_ask(
-    bucket_site: Site, store: S3Store, monkeypatch: pytest.MonkeyPatch
+    bucket_paths: Paths, store: S3Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def told(**settings: Any) -> Finding:
-        (found,) = doctor(bucket_site, S3Store(replace(store.settings, **settings)))
+        (found,) = doctor(
+            bucket_paths, read_settings(bucket_paths), S3Store(replace(store.settings, **settings))
+        )
         assert found.verdict == "bad"
         return found
 
@@ -215,7 +235,7 @@ def test_doctor_says_what_to_do_about_a_store_that_it_cannot_ask(
 
 
 def test_doctor_compares_regions_where_the_store_tells_its_own(
-    bucket_site: Site, store: S3Store, monkeypatch: pytest.MonkeyPatch
+    bucket_paths: Paths, store: S3Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     aws = S3Store(replace(store.settings, endpoint=None, region="eu-west-1"))
     # Ceph has one region, and stands in for AWS here
@@ -223,23 +243,32 @@ def test_doctor_compares_regions_where_the_store_tells_its_own(
     aws.client.meta.events.register(
         "after-call.s3.HeadBucket", lambda parsed, **_: parsed.update(BucketRegion="eu-central-1")
     )
-    found = {f.check: f for f in doctor(bucket_site, aws, installers=False)}["region"]
+    found = {f.check: f for f in doctor(bucket_paths, read_settings(bucket_paths), aws, installers=False)}[
+        "region"
+    ]
     assert found.verdict == "bad"
     assert "set store.s3.region to eu-central-1" in found.remedy
 
 
 def test_a_public_url_that_leads_nowhere_is_what_is_wrong_and_all_that_is_said(
-    bucket_site: Site, store: S3Store, tmp_path: Path
+    bucket_paths: Paths, store: S3Store, tmp_path: Path
 ) -> None:
     setup(store, apply=True)
-    publish(bucket_site, store, [candidate(tmp_path, "demo", f"1.{number}") for number in range(3)])
+    publish(
+        bucket_paths,
+        read_settings(bucket_paths),
+        store,
+        [candidate(tmp_path, "demo", f"1.{number}") for number in range(3)],
+    )
     describe(
-        bucket_site,
+        bucket_paths,
         bucket=store.settings.bucket,
         endpoint=str(store.settings.endpoint),
         public_url="http://127.0.0.1:9/nowhere",
     )
-    found = {f.check: f for f in doctor(Site(bucket_site.root), store) if f.verdict != "good"}
+    found = {
+        f.check: f for f in doctor(bucket_paths, read_settings(bucket_paths), store) if f.verdict != "good"
+    }
     # the pages for people say it too
     assert set(found) == {"public URL", "published URLs", "pip and uv", "pages"}
     assert "http://127.0.0.1:9/nowhere/index/simple/ does not answer" in found["public URL"].what
@@ -247,22 +276,22 @@ def test_a_public_url_that_leads_nowhere_is_what_is_wrong_and_all_that_is_said(
 
 
 def test_a_rollback_and_a_removal_leave_no_dead_link(
-    bucket_site: Site, store: S3Store, tmp_path: Path
+    bucket_paths: Paths, store: S3Store, tmp_path: Path
 ) -> None:
     one, two = candidate(tmp_path, "demo", "1.0"), candidate(tmp_path, "other", "2.0")
-    publish(bucket_site, store, [one])
-    publish(bucket_site, store, [two])
-    yank(bucket_site, store, [one.path.name], reason="broken")
-    rollback(bucket_site, store, 1)
+    publish(bucket_paths, read_settings(bucket_paths), store, [one])
+    publish(bucket_paths, read_settings(bucket_paths), store, [two])
+    yank(bucket_paths, read_settings(bucket_paths), store, [one.path.name], reason="broken")
+    rollback(bucket_paths, read_settings(bucket_paths), store, 1)
     assert agreement(store) == []
     assert store.read("index/simple/other/") is None
-    remove(bucket_site, store, [one.path.name], after_days=0)
+    remove(bucket_paths, read_settings(bucket_paths), store, [one.path.name], after_days=0)
     assert agreement(store) == []
     assert store.read(one.wheel.url) is None
 
 
 def test_two_publishers_racing_lose_nothing_and_show_no_dead_link(
-    bucket_site: Site, store: S3Store, tmp_path: Path
+    bucket_paths: Paths, store: S3Store, tmp_path: Path
 ) -> None:
     locals_ = ("cu126", "cu130")
     for local in locals_:
@@ -272,7 +301,7 @@ def test_two_publishers_racing_lose_nothing_and_show_no_dead_link(
     settings = store.settings
     workers = [
         FORKSERVER.Process(
-            target=publish_many, args=(bucket_site, settings, tmp_path / local, local, barrier)
+            target=publish_many, args=(bucket_paths, settings, tmp_path / local, local, barrier)
         )
         for local in locals_
     ]
@@ -311,21 +340,21 @@ LASTING: list[tuple[Action, str, str, str]] = [
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("fault", LASTING, ids="-".join)
 def test_a_fault_that_lasts_is_one_clear_message_and_a_rerun_completes(
-    bucket_site: Site, store: S3Store, proxy: Proxy, tmp_path: Path, fault: tuple[Action, str, str, str]
+    bucket_paths: Paths, store: S3Store, proxy: Proxy, tmp_path: Path, fault: tuple[Action, str, str, str]
 ) -> None:
     action, method, path, message = fault
     new = [candidate(tmp_path, "demo", "1.1"), candidate(tmp_path, "other", "1.0")]
-    publish(bucket_site, store, [candidate(tmp_path, "demo", "1.0")])
-    site = through(proxy, bucket_site)
+    publish(bucket_paths, read_settings(bucket_paths), store, [candidate(tmp_path, "demo", "1.0")])
+    paths = through(proxy, bucket_paths)
     proxy.faults.append(Fault(action, method, path))
     with pytest.raises(StoreError, match=message) as caught:
-        publish(site, open_store(site), new)
+        publish(paths, read_settings(paths), open_store(paths, read_settings(paths)), new)
     assert "\n" not in str(caught.value)
     assert dead_links(store) == []
     if method == "GET":
         assert registry_of(store).generation == 1
     proxy.faults.clear()
-    publish(site, open_store(site), new)
+    publish(paths, read_settings(paths), open_store(paths, read_settings(paths)), new)
     assert agreement(store) == []
     assert len(list(registry_of(store).wheels())) == 3
 
@@ -345,12 +374,17 @@ PASSING: list[tuple[Action, str, str]] = [
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("fault", PASSING, ids="-".join)
 def test_a_fault_that_passes_is_not_noticed(
-    bucket_site: Site, store: S3Store, proxy: Proxy, tmp_path: Path, fault: tuple[Action, str, str]
+    bucket_paths: Paths, store: S3Store, proxy: Proxy, tmp_path: Path, fault: tuple[Action, str, str]
 ) -> None:
-    publish(bucket_site, store, [candidate(tmp_path, "demo", "1.0")])
-    site = through(proxy, bucket_site)
+    publish(bucket_paths, read_settings(bucket_paths), store, [candidate(tmp_path, "demo", "1.0")])
+    paths = through(proxy, bucket_paths)
     proxy.faults.append(Fault(*fault, times=1))
-    publish(site, open_store(site), [candidate(tmp_path, "demo", "1.1")])
+    publish(
+        paths,
+        read_settings(paths),
+        open_store(paths, read_settings(paths)),
+        [candidate(tmp_path, "demo", "1.1")],
+    )
     assert proxy.faults[0].happened == 1
     assert agreement(store) == []
     assert registry_of(store).generation == 2
@@ -358,30 +392,35 @@ def test_a_fault_that_passes_is_not_noticed(
 
 @pytest.mark.usefixtures("impatient")
 def test_a_change_whose_answer_was_lost_is_not_made_a_second_time(
-    bucket_site: Site, store: S3Store, proxy: Proxy, tmp_path: Path
+    bucket_paths: Paths, store: S3Store, proxy: Proxy, tmp_path: Path
 ) -> None:
     wheel = candidate(tmp_path, "demo", "1.0")
-    publish(bucket_site, store, [wheel, candidate(tmp_path, "demo", "2.0")])
-    site = through(proxy, bucket_site)
+    publish(bucket_paths, read_settings(bucket_paths), store, [wheel, candidate(tmp_path, "demo", "2.0")])
+    paths = through(proxy, bucket_paths)
     proxy.faults.append(Fault("lost", "PUT", "packages.json", times=1))
     # taken for a lost race, the change would be made once more
-    assert remove(site, open_store(site), [wheel.path.name]).generation == 3
+    assert (
+        remove(
+            paths, read_settings(paths), open_store(paths, read_settings(paths)), [wheel.path.name]
+        ).generation
+        == 3
+    )
     assert proxy.faults[0].happened == 1
     assert agreement(store) == []
 
 
-def through(proxy: Proxy, site: Site) -> Site:
+def through(proxy: Proxy, paths: Paths) -> Paths:
     """Return the same site, going through a proxy."""
-    settings = site.settings.store.s3
+    settings = read_settings(paths).store.s3
     assert settings is not None
-    describe(site, bucket=settings.bucket, endpoint=proxy.url, public_url=site.settings.public_url)
-    return Site(site.root)
+    describe(paths, bucket=settings.bucket, endpoint=proxy.url, public_url=read_settings(paths).public_url)
+    return paths
 
 
-def test_a_store_that_cannot_be_reached_changes_nothing_here(bucket_site: Site, tmp_path: Path) -> None:
-    describe(bucket_site, bucket="any", endpoint="http://127.0.0.1:9")
-    site = Site(bucket_site.root)
-    before = sorted(path.name for path in site.root.iterdir())
+def test_a_store_that_cannot_be_reached_changes_nothing_here(bucket_paths: Paths, tmp_path: Path) -> None:
+    describe(bucket_paths, bucket="any", endpoint="http://127.0.0.1:9")
+    paths = bucket_paths
+    before = sorted(path.name for path in paths.root.iterdir())
     with pytest.raises(WorkbenchError, match="cannot be reached"):
-        publish(site, open_store(site), [candidate(tmp_path)])
-    assert sorted(path.name for path in site.root.iterdir()) == before
+        publish(paths, read_settings(paths), open_store(paths, read_settings(paths)), [candidate(tmp_path)])
+    assert sorted(path.name for path in paths.root.iterdir()) == before

@@ -14,13 +14,16 @@ from tests.integration.s3.conftest import describe, store_of
 from tests.integration.s3.workers import count_up, create_one, create_until_part
 from tests.publish.workers import FORKSERVER
 from workbench.errors import FilenameTaken, StoreError
-from workbench.site import S3Settings, Site
+from workbench.paths import Paths
+from workbench.settings import S3Settings, read_settings
 from workbench.store import client, multipart
 from workbench.store.bucket import setup
 from workbench.store.s3 import S3Store
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from workbench.paths import Paths
 
 KEY = "files/demo/demo-1.0+cu130-py3-none-any.whl"
 
@@ -87,7 +90,7 @@ def test_a_key_is_replaced_only_in_the_version_that_was_read(store: S3Store) -> 
     assert store.read("packages.json") is None
 
 
-def test_files_are_served_as_what_they_are(store: S3Store, bucket_site: Site) -> None:
+def test_files_are_served_as_what_they_are(store: S3Store, bucket_paths: Paths) -> None:
     setup(store, apply=True)
     store.create(KEY, b"wheel", sha256=sha256(b"wheel"))
     store.create(f"{KEY}.metadata", b"Name: demo", sha256=sha256(b"Name: demo"))
@@ -98,7 +101,7 @@ def test_files_are_served_as_what_they_are(store: S3Store, bucket_site: Site) ->
     seen = {}
     wheel = KEY.replace("+", "%2B")
     for path in (wheel, f"{wheel}.metadata", f"{wheel}.provenance", "index/simple-json/"):
-        answer = requests.get(f"{bucket_site.settings.public_url}/{path}", timeout=10)
+        answer = requests.get(f"{read_settings(bucket_paths).public_url}/{path}", timeout=10)
         assert answer.status_code == 200
         seen[path.rpartition(".")[2]] = (answer.headers["Content-Type"], answer.headers["Cache-Control"])
     assert seen == {
@@ -160,7 +163,7 @@ def parts_sent(store: S3Store) -> list[int]:
 
 
 def test_parts_that_arrived_before_a_kill_are_not_sent_again(
-    store: S3Store, bucket_site: Site, large: tuple[Path, str]
+    store: S3Store, bucket_paths: Paths, large: tuple[Path, str]
 ) -> None:
     path, digest = large
     killed = FORKSERVER.Process(target=create_until_part, args=(store.settings, KEY, path, digest, 3))
@@ -168,7 +171,7 @@ def test_parts_that_arrived_before_a_kill_are_not_sent_again(
     killed.join()
     assert killed.exitcode == -signal.SIGKILL
     assert [left.what for left in store.leftovers()] == ["unfinished upload", "note of an upload"]
-    again = store_of(bucket_site)
+    again = store_of(bucket_paths)
     sent = parts_sent(again)
     assert again.create(KEY, path, sha256=digest)
     assert len(multipart.parts_of(70 << 20)) == 5
@@ -178,7 +181,7 @@ def test_parts_that_arrived_before_a_kill_are_not_sent_again(
 
 
 def test_parts_of_another_file_are_not_mixed_in(
-    store: S3Store, bucket_site: Site, large: tuple[Path, str], tmp_path: Path
+    store: S3Store, bucket_paths: Paths, large: tuple[Path, str], tmp_path: Path
 ) -> None:
     path, digest = large
     killed = FORKSERVER.Process(target=create_until_part, args=(store.settings, KEY, path, digest, 3))
@@ -186,7 +189,7 @@ def test_parts_of_another_file_are_not_mixed_in(
     killed.join()
     other = tmp_path / "other.whl"
     other.write_bytes(os.urandom(1 << 20) * 70)
-    again = store_of(bucket_site)
+    again = store_of(bucket_paths)
     sent = parts_sent(again)
     assert again.create(KEY, other, sha256=sha256(other.read_bytes()))
     assert sorted(sent) == [1, 2, 3, 4, 5]
@@ -199,7 +202,7 @@ def test_parts_of_another_file_are_not_mixed_in(
 
 
 def test_an_upload_is_gone_on_with_only_for_the_file_that_it_was_begun_for(
-    store: S3Store, bucket_site: Site, large: tuple[Path, str], tmp_path: Path
+    store: S3Store, bucket_paths: Paths, large: tuple[Path, str], tmp_path: Path
 ) -> None:
     path, digest = large
     killed = FORKSERVER.Process(target=create_until_part, args=(store.settings, KEY, path, digest, 3))
@@ -208,7 +211,7 @@ def test_an_upload_is_gone_on_with_only_for_the_file_that_it_was_begun_for(
     # the same name and the same first parts, as a wheel has that was built again
     rebuilt = tmp_path / "rebuilt.whl"
     rebuilt.write_bytes(path.read_bytes()[:-1] + b"!")
-    again = store_of(bucket_site)
+    again = store_of(bucket_paths)
     assert again.create(KEY, rebuilt, sha256=sha256(rebuilt.read_bytes()))
     assert again.check(KEY, sha256=sha256(rebuilt.read_bytes()), size=70 << 20) is None
     assert not again.create(KEY, rebuilt, sha256=sha256(rebuilt.read_bytes()))
@@ -236,16 +239,16 @@ def test_a_bucket_that_is_not_there_is_no_empty_store(store: S3Store) -> None:
 
 
 def test_wrong_secrets_are_told_without_showing_them(
-    bucket_site: Site, monkeypatch: pytest.MonkeyPatch
+    bucket_paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong-and-secret-all-the-same")
     with pytest.raises(StoreError, match="SignatureDoesNotMatch") as caught:
-        store_of(bucket_site).read("packages.json")
+        store_of(bucket_paths).read("packages.json")
     assert "wrong-and-secret" not in str(caught.value)
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     with pytest.raises(StoreError, match="no credentials: set AWS_ACCESS_KEY_ID"):
-        store_of(bucket_site).read("packages.json")
+        store_of(bucket_paths).read("packages.json")
 
 
 def test_an_endpoint_that_is_a_web_page_is_told_as_such(
@@ -322,12 +325,12 @@ def test_the_buckets_settings_are_shown_then_applied_and_others_stay(store: S3St
 
 
 def test_the_settings_of_one_site_leave_those_of_another_in_the_same_bucket(
-    store: S3Store, bucket_site: Site
+    store: S3Store, bucket_paths: Paths
 ) -> None:
     store.replace("index/simple/", b"<html>", expected=None)
     setup(store, apply=True)
-    describe(bucket_site, bucket=store.settings.bucket, endpoint=str(store.settings.endpoint), prefix="else")
-    setup(store_of(Site(bucket_site.root)), apply=True)
+    describe(bucket_paths, bucket=store.settings.bucket, endpoint=str(store.settings.endpoint), prefix="else")
+    setup(store_of(bucket_paths), apply=True)
     assert {setting.state for setting in setup(store)} == {"there"}
     assert requests.get(
         f"{store.settings.endpoint}/{store.settings.bucket}/some/where/index/simple/", timeout=10

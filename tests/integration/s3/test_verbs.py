@@ -10,11 +10,12 @@ from tests.integration.s3.conftest import describe, store_of
 from tests.publish.sites import agreement, candidate, registry_of
 from workbench.errors import StoreError
 from workbench.publish.transaction import publish
+from workbench.settings import read_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workbench.site import Site
+    from workbench.paths import Paths
     from workbench.store.s3 import S3Store
 
 ONE = "demo-1.0-py3-none-any.whl"
@@ -25,14 +26,14 @@ def answer(ran: Ran) -> Any:
     return json.loads(ran.stdout)
 
 
-def test_the_stores_verbs_as_they_are_typed(bucket_site: Site, store: S3Store, tmp_path: Path) -> None:
+def test_the_stores_verbs_as_they_are_typed(bucket_paths: Paths, store: S3Store, tmp_path: Path) -> None:
     settings = store.settings
     assert settings.endpoint is not None
     flags = ["--bucket", settings.bucket, "--prefix", settings.prefix, "--endpoint", settings.endpoint]
-    flags += ["--public-url", f"{bucket_site.settings.public_url}/"]
-    publish(bucket_site, store, [candidate(tmp_path, "demo", "1.0")])
-    publish(bucket_site, store, [candidate(tmp_path, "demo", "2.0")])
-    (bucket_site.root / "workbench.yaml").unlink()
+    flags += ["--public-url", f"{read_settings(bucket_paths).public_url}/"]
+    publish(bucket_paths, read_settings(bucket_paths), store, [candidate(tmp_path, "demo", "1.0")])
+    publish(bucket_paths, read_settings(bucket_paths), store, [candidate(tmp_path, "demo", "2.0")])
+    (bucket_paths.root / "workbench.yaml").unlink()
 
     assert [g["generation"] for g in answer(invoke("history", "--json", *flags))] == [2, 1]
     assert answer(invoke("yank", ONE, "--reason", "broken", "--json", *flags))["done"] == [f"yank {ONE}"]
@@ -62,16 +63,21 @@ def test_the_stores_verbs_as_they_are_typed(bucket_site: Site, store: S3Store, t
 
 @pytest.mark.needs("rclone")
 def test_a_single_writer_uses_a_store_that_ignores_conditions_and_holds_no_folders_keys(
-    careless: str, site: Site, tmp_path: Path
+    careless: str, paths: Paths, tmp_path: Path
 ) -> None:
-    describe(site, bucket="wheels", endpoint=careless, single_writer=True)
-    store = store_of(site)
-    published = publish(site, store, [candidate(tmp_path, "demo", "1.0"), candidate(tmp_path, "demo", "2.0")])
+    describe(paths, bucket="wheels", endpoint=careless, single_writer=True)
+    store = store_of(paths)
+    published = publish(
+        paths,
+        read_settings(paths),
+        store,
+        [candidate(tmp_path, "demo", "1.0"), candidate(tmp_path, "demo", "2.0")],
+    )
     assert published.drawn is not None
     assert published.drawn.written > 0
-    publish(site, store, [candidate(tmp_path, "other", "1.0")])
+    publish(paths, read_settings(paths), store, [candidate(tmp_path, "other", "1.0")])
     assert agreement(store) == []
-    again = publish(site, store_of(site), [candidate(tmp_path, "other", "1.0")])
+    again = publish(paths, read_settings(paths), store_of(paths), [candidate(tmp_path, "other", "1.0")])
     assert again.plan.is_done
     assert again.drawn is not None
     assert again.drawn.written == 0

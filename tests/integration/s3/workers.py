@@ -17,6 +17,7 @@ from workbench.errors import FilenameTaken
 from workbench.publish.changes import remove, yank
 from workbench.publish.history import rollback
 from workbench.publish.transaction import publish
+from workbench.settings import read_settings
 from workbench.store import multipart
 from workbench.store.s3 import S3Store
 
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
     from multiprocessing.synchronize import Barrier
     from pathlib import Path
 
-    from workbench.site import S3Settings, Site
+    from workbench.paths import Paths
+    from workbench.settings import S3Settings
 
-    Work = Callable[[Site, S3Store, Path], None]
+    Work = Callable[[Paths, S3Store, Path], None]
 
 
 def _store(settings: S3Settings) -> S3Store:
@@ -77,7 +79,7 @@ class OneAtATime(S3Store):
         return 1
 
 
-def work_until(site: Site, settings: S3Settings, work: Work, wheels: Path, effect: int) -> None:
+def work_until(paths: Paths, settings: S3Settings, work: Work, wheels: Path, effect: int) -> None:
     """Do some work and die before the `effect`-th request that changes something."""
     left = effect
 
@@ -90,43 +92,48 @@ def work_until(site: Site, settings: S3Settings, work: Work, wheels: Path, effec
     _store(settings)
     store = OneAtATime(settings, memory=wheels / "stores")
     store.client.meta.events.register("before-send.s3", watch)
-    work(site, store, wheels)
+    work(paths, store, wheels)
 
 
-def publish_two(site: Site, store: S3Store, wheels: Path, *, version: str) -> None:
-    publish(site, store, [candidate(wheels, "demo", version), candidate(wheels, "demo", f"{version}+cu130")])
+def publish_two(paths: Paths, store: S3Store, wheels: Path, *, version: str) -> None:
+    publish(
+        paths,
+        read_settings(paths),
+        store,
+        [candidate(wheels, "demo", version), candidate(wheels, "demo", f"{version}+cu130")],
+    )
 
 
-def publish_large(site: Site, store: S3Store, wheels: Path, *, version: str) -> None:
+def publish_large(paths: Paths, store: S3Store, wheels: Path, *, version: str) -> None:
     """Publish a wheel that goes up in three parts, one after the other."""
     multipart.PARALLEL, multipart.PART, multipart.THRESHOLD = 1, 5 << 20, 10 << 20
-    publish(site, store, [candidate(wheels, "large", version)])
+    publish(paths, read_settings(paths), store, [candidate(wheels, "large", version)])
 
 
-def yank_one(site: Site, store: S3Store, _: Path) -> None:
-    yank(site, store, [ONE], reason="broken")
+def yank_one(paths: Paths, store: S3Store, _: Path) -> None:
+    yank(paths, read_settings(paths), store, [ONE], reason="broken")
 
 
-def remove_one(site: Site, store: S3Store, _: Path) -> None:
-    remove(site, store, [ONE], after_days=0)
+def remove_one(paths: Paths, store: S3Store, _: Path) -> None:
+    remove(paths, read_settings(paths), store, [ONE], after_days=0)
 
 
-def roll_back(site: Site, store: S3Store, _: Path) -> None:
-    rollback(site, store, 1)
+def roll_back(paths: Paths, store: S3Store, _: Path) -> None:
+    rollback(paths, read_settings(paths), store, 1)
 
 
-def clean_up(site: Site, store: S3Store, _: Path) -> None:
-    clean(site, store, apply=True, now=datetime.now(UTC) + timedelta(days=9))
+def clean_up(paths: Paths, store: S3Store, _: Path) -> None:
+    clean(paths, read_settings(paths), store, apply=True, now=datetime.now(UTC) + timedelta(days=9))
 
 
-def heal(site: Site, store: S3Store, _: Path) -> None:
-    reconcile(site, store)
+def heal(paths: Paths, store: S3Store, _: Path) -> None:
+    reconcile(paths, read_settings(paths), store)
 
 
-def publish_many(site: Site, settings: S3Settings, wheels: Path, local: str, barrier: Barrier) -> None:
+def publish_many(paths: Paths, settings: S3Settings, wheels: Path, local: str, barrier: Barrier) -> None:
     """Publish 50 wheels of 10 packages, five at a time."""
     store = _store(settings)
     every = [candidate(wheels, f"package-{n % 10}", f"1.{n // 10}+{local}") for n in range(50)]
     barrier.wait()
     for at in range(0, 50, 5):
-        publish(site, store, every[at : at + 5])
+        publish(paths, read_settings(paths), store, every[at : at + 5])

@@ -1,7 +1,6 @@
-"""A site: the folder that holds recipes, patches, wheels, registry and index, and its settings.
+"""``workbench.yaml``, the variables above it, and what they say of a site: its store, its pages, its builders.
 
-The site is the checkout itself unless ``WORKBENCH_SITE`` names another folder. ``workbench.yaml`` is
-optional: without it the builder is this machine and the store is the site's own folder.
+The file is optional: without it the builder is this machine and the store is the site's own folder.
 """
 
 from __future__ import annotations
@@ -9,8 +8,6 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
@@ -19,8 +16,9 @@ from workbench.strict import Mismatch, parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+    from workbench.paths import Paths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,72 +139,15 @@ VARIABLES = {
 """The variables that stand above ``workbench.yaml``; a verb's flags set them for its run."""
 
 
-@dataclass(frozen=True)
-class Site:
-    """The paths and the settings of one site."""
+def read_settings(paths: Paths) -> Settings:
+    """Return ``workbench.yaml`` of a site, or the defaults where there is none, under what `VARIABLES` say.
 
-    root: Path
-
-    @classmethod
-    def here(cls) -> Site:
-        """Return the site of this run: ``WORKBENCH_SITE``, or the checkout."""
-        chosen = os.environ.get("WORKBENCH_SITE")
-        root = Path(chosen).expanduser().resolve() if chosen else CHECKOUT
-        if not root.is_dir():
-            raise SettingsError(f"WORKBENCH_SITE={chosen}: no such folder")
-        return cls(root)
-
-    @property
-    def recipes(self) -> Path:
-        """One module a package."""
-        return self.root / "recipes"
-
-    @property
-    def patches(self) -> Path:
-        """One folder a package: ``series`` and its patches."""
-        return self.root / "patches"
-
-    @property
-    def wheels(self) -> Path:
-        """Built and repaired wheels, not yet published."""
-        return self.root / "wheels"
-
-    @property
-    def registry(self) -> Path:
-        """What is published."""
-        return self.root / "packages.json"
-
-    @property
-    def index(self) -> Path:
-        """The generated pages."""
-        return self.root / "index"
-
-    @property
-    def state(self) -> Path:
-        """The checkout's own working files: build trees, logs, reports on wheels."""
-        return self.root / ".workbench"
-
-    @property
-    def cache(self) -> Path:
-        """Fetched sources, named by their hash and shared by all sites of this user.
-
-        ``WORKBENCH_CACHE``, or the XDG base directory for caches.
-        """
-        if chosen := os.environ.get("WORKBENCH_CACHE"):
-            return Path(chosen).expanduser().resolve()
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        return Path(base) / "wheel-workbench"
-
-    @cached_property
-    def settings(self) -> Settings:
-        """``workbench.yaml``, or the defaults where there is none, under what `VARIABLES` say.
-
-        Raises SettingsError.
-        """
-        path = self.root / "workbench.yaml"
-        settings = _read(path) if path.exists() else Settings()
-        chosen = {key: os.environ[name] for key, name in VARIABLES.items() if os.environ.get(name)}
-        return _checked(_overridden(settings, chosen), where=str(path))
+    Raises SettingsError.
+    """
+    path = paths.root / "workbench.yaml"
+    settings = _read(path) if path.exists() else Settings()
+    chosen = {key: os.environ[name] for key, name in VARIABLES.items() if os.environ.get(name)}
+    return _checked(_overridden(settings, chosen), where=str(path))
 
 
 _GLIBC = re.compile(r"2\.\d{1,2}")

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from workbench.errors import SettingsError
-from workbench.site import CHECKOUT, VARIABLES, Settings, Site
+from workbench.paths import CHECKOUT, Paths
+from workbench.settings import VARIABLES, Settings, read_settings
 from workbench.strict import parse
 
 if TYPE_CHECKING:
@@ -70,69 +71,71 @@ def test_the_guide_knows_every_key_and_every_variable() -> None:
         ("a: [", "not YAML"),
     ],
 )
-def test_a_mistake_is_named_with_file_and_key(site: Site, text: str, message: str) -> None:
-    (site.root / "workbench.yaml").write_text(text)
+def test_a_mistake_is_named_with_file_and_key(paths: Paths, text: str, message: str) -> None:
+    (paths.root / "workbench.yaml").write_text(text)
     with pytest.raises(SettingsError) as caught:
-        _ = site.settings
-    assert str(caught.value).startswith(str(site.root / "workbench.yaml"))
+        _ = read_settings(paths)
+    assert str(caught.value).startswith(str(paths.root / "workbench.yaml"))
     assert message in str(caught.value)
 
 
-def test_a_date_is_text(site: Site) -> None:
-    (site.root / "workbench.yaml").write_text("index: {title: 2024-01-15}")
-    assert site.settings.index.title == "2024-01-15"
+def test_a_date_is_text(paths: Paths) -> None:
+    (paths.root / "workbench.yaml").write_text("index: {title: 2024-01-15}")
+    assert read_settings(paths).index.title == "2024-01-15"
 
 
 @pytest.mark.parametrize("url", ["htps://user:PASSWORD@host", "https://user:PASSWORD@host", "PASSWORD@"])
-def test_a_password_in_a_url_is_refused_and_not_shown(site: Site, url: str) -> None:
-    (site.root / "workbench.yaml").write_text(f"store: {{s3: {{bucket: x, endpoint: '{url}'}}}}")
+def test_a_password_in_a_url_is_refused_and_not_shown(paths: Paths, url: str) -> None:
+    (paths.root / "workbench.yaml").write_text(f"store: {{s3: {{bucket: x, endpoint: '{url}'}}}}")
     with pytest.raises(SettingsError, match=r"store.s3.endpoint: no user or password") as caught:
-        _ = site.settings
+        _ = read_settings(paths)
     assert "PASSWORD" not in str(caught.value)
 
 
 def test_a_site_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("WORKBENCH_SITE", str(tmp_path / "nowhere"))
     with pytest.raises(SettingsError, match="no such folder"):
-        Site.here()
+        Paths.here()
 
 
-def test_a_variable_stands_above_the_file(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    (site.root / "workbench.yaml").write_text("store: {s3: {bucket: mine, prefix: a}}")
+def test_a_variable_stands_above_the_file(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    (paths.root / "workbench.yaml").write_text("store: {s3: {bucket: mine, prefix: a}}")
     monkeypatch.setenv("WORKBENCH_S3_BUCKET", "other")
-    assert site.settings.store.s3 is not None
-    assert (site.settings.store.s3.bucket, site.settings.store.s3.prefix) == ("other", "a")
+    s3 = read_settings(paths).store.s3
+    assert s3 is not None
+    assert (s3.bucket, s3.prefix) == ("other", "a")
 
 
-def test_a_variable_that_is_no_url_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_that_is_no_url_is_refused(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKBENCH_PUBLIC_URL", "http://[")
     with pytest.raises(SettingsError, match=r"public_url: 'http://\[' is not an http or https URL"):
-        _ = site.settings
+        _ = read_settings(paths)
 
 
 @pytest.mark.parametrize(("word", "alone"), [("1", True), ("True", True), ("0", False), ("", True)])
 def test_a_word_for_a_single_writer(
-    site: Site, monkeypatch: pytest.MonkeyPatch, word: str, alone: bool
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, word: str, alone: bool
 ) -> None:
-    (site.root / "workbench.yaml").write_text("store: {s3: {bucket: mine, single_writer: true}}")
+    (paths.root / "workbench.yaml").write_text("store: {s3: {bucket: mine, single_writer: true}}")
     monkeypatch.setenv("WORKBENCH_S3_SINGLE_WRITER", word)
-    assert site.settings.store.s3 is not None
-    assert site.settings.store.s3.single_writer is alone
+    s3 = read_settings(paths).store.s3
+    assert s3 is not None
+    assert s3.single_writer is alone
 
 
-def test_another_word_for_a_single_writer_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    (site.root / "workbench.yaml").write_text("store: {s3: {bucket: mine}}")
+def test_another_word_for_a_single_writer_is_refused(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    (paths.root / "workbench.yaml").write_text("store: {s3: {bucket: mine}}")
     monkeypatch.setenv("WORKBENCH_S3_SINGLE_WRITER", "on")
     with pytest.raises(SettingsError, match="WORKBENCH_S3_SINGLE_WRITER=on: write 1 "):
-        _ = site.settings
+        _ = read_settings(paths)
 
 
 def test_the_cache_is_a_whole_path_wherever_it_is_named_from(
-    site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    paths: Paths, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("WORKBENCH_CACHE", "~/cache")
-    assert site.cache == tmp_path / "cache"
+    assert paths.cache == tmp_path / "cache"
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WORKBENCH_CACHE", "kept")
-    assert site.cache == tmp_path / "kept"
+    assert paths.cache == tmp_path / "kept"
