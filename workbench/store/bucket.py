@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from workbench.store.client import code_of, plainly
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from workbench.store.s3 import S3Store
 
@@ -110,37 +110,77 @@ def setup(store: S3Store, *, apply: bool = False) -> tuple[Setting, ...]:
     A setting that the store refuses, or does not know, is told as such and is no error. Raises StoreError for
     a bucket that cannot be reached.
     """
-    client, bucket = store.client, store.settings.bucket
+    client, bucket, prefix = store.client, store.settings.bucket, store.settings.prefix
     with plainly(store.place):
         client.list_objects_v2(Bucket=bucket, MaxKeys=1)  # HeadBucket's errors have no code
     steps = (
-        _public_access(client, bucket),
-        _policy(client, bucket, store.settings.prefix),
-        _cors(client, bucket),
-        _lifecycle(client, bucket, store.settings.prefix),
+        _Step(
+            name="public access block",
+            ours=public_access(),
+            get=lambda: client.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"],
+            put=lambda wanted: client.put_public_access_block(
+                Bucket=bucket, PublicAccessBlockConfiguration=wanted
+            ),
+        ),
+        _Step(
+            name="bucket policy",
+            ours=policy(bucket, prefix),
+            rules="Statement",
+            get=lambda: json.loads(client.get_bucket_policy(Bucket=bucket)["Policy"]),
+            put=lambda wanted: client.put_bucket_policy(Bucket=bucket, Policy=json.dumps(wanted)),
+        ),
+        _Step(
+            name="CORS",
+            ours=cors(),
+            rules="CORSRules",
+            get=lambda: {"CORSRules": client.get_bucket_cors(Bucket=bucket).get("CORSRules", [])},
+            put=lambda wanted: client.put_bucket_cors(Bucket=bucket, CORSConfiguration=wanted),
+        ),
+        _Step(
+            name="lifecycle",
+            ours=lifecycle(prefix),
+            rules="Rules",
+            get=lambda: {"Rules": client.get_bucket_lifecycle_configuration(Bucket=bucket).get("Rules", [])},
+            put=lambda wanted: client.put_bucket_lifecycle_configuration(
+                Bucket=bucket, LifecycleConfiguration=wanted
+            ),
+        ),
     )
     return tuple(_settled(step, apply=apply) for step in steps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Step:
-    """A setting with the calls that get and put it. `merged` joins what is there with ours; equal: nothing to do.
+    """A setting with the calls that get and put it; `rules` is the key of its list of rules, of which some are ours.
 
-    `get` raises ValueError for an answer that is of another kind. `normal` brings a document into the form in which
-    documents are compared.
+    `get` raises ValueError for an answer that is of another kind.
     """
 
     name: str
     ours: Document
     get: Callable[[], Document]
-    merged: Callable[[Document], Document]
     put: Callable[[Document], object]
-    normal: Callable[[Document], object] = lambda document: document
+    rules: str = ""
+
+    def merged(self, there: Document) -> Document:
+        """Return what is there with our rules in place of those of the same name, or of the same content."""
+        if not self.rules:
+            return self.ours
+        mine = self.ours[self.rules]
+        names = {name for rule in mine if (name := _name(rule))}
+        contents = [_normal(rule) for rule in mine]
+        others = [
+            rule
+            for rule in _listed(there.get(self.rules, ()))
+            if _name(rule) not in names and _normal(rule) not in contents
+        ]
+        return {**self.ours, **there, self.rules: [*others, *mine]}
 
 
 def _settled(step: _Step, *, apply: bool) -> Setting:
     from botocore.exceptions import ClientError
 
+    state: Literal["there", "missing", "applied"] = "there"
     try:
         try:
             there = step.get()
@@ -150,17 +190,17 @@ def _settled(step: _Step, *, apply: bool) -> Setting:
                 raise
             there = {}
         wanted = step.merged(there)
-        if step.normal(there) == step.normal(wanted):
-            return Setting(name=step.name, document=step.ours, state="there")
-        if not apply:
-            return Setting(name=step.name, document=step.ours, state="missing")
-        step.put(wanted)
+        if any(_normal(there.get(key)) != _normal(value) for key, value in wanted.items()):
+            state = "missing"
+            if apply:
+                step.put(wanted)
+                state = "applied"
     except ClientError as error:
         code, status = code_of(error)
         return Setting(name=step.name, document=step.ours, state="refused", why=_why(code, status))
     except ValueError:
         return Setting(name=step.name, document=step.ours, state="refused", why=_why("another answer", 0))
-    return Setting(name=step.name, document=step.ours, state="applied")
+    return Setting(name=step.name, document=step.ours, state=state)
 
 
 def _why(code: str, status: int) -> str:
@@ -172,96 +212,28 @@ def _why(code: str, status: int) -> str:
     return f"{code or status}: this store has no such setting: use its own console for the same effect"
 
 
-def _policy(client: Any, bucket: str, prefix: str) -> _Step:  # noqa: ANN401 - boto3's
-    ours = policy(bucket, prefix)
-
-    def merged(there: Document) -> Document:
-        mine = [each["Sid"] for each in ours["Statement"]]
-        others = [each for each in _listed(there.get("Statement", ())) if each.get("Sid") not in mine]
-        return {"Version": ours["Version"], **there, "Statement": [*others, *ours["Statement"]]}
-
-    return _Step(
-        name="bucket policy",
-        ours=ours,
-        get=lambda: json.loads(client.get_bucket_policy(Bucket=bucket)["Policy"]),
-        merged=merged,
-        put=lambda document: client.put_bucket_policy(Bucket=bucket, Policy=json.dumps(document)),
-        normal=_normal_policy,
-    )
+def _name(rule: Document) -> str | None:
+    name: str | None = rule.get("Sid", rule.get("ID"))
+    return name
 
 
-def _normal_policy(document: Document) -> object:
-    """Return a policy with what may be written in two ways written in one, and its statements in an order.
+def _normal(value: Any) -> Any:  # noqa: ANN401 - JSON's
+    """Return a part of a configuration in the one form in which such are compared.
 
-    A list of one may be given as that one, and AWS gives it back so.
+    Stores give the members of a list back in any order, AWS a list of one as that one, and Ceph a filter by the empty
+    prefix as a prefix.
     """
-    statements = [_unwrapped(each) for each in _listed(document.get("Statement", ()))]
-    return sorted(json.dumps(each, sort_keys=True) for each in statements)
-
-
-def _unwrapped(value: Any) -> Any:  # noqa: ANN401 - JSON's
     if isinstance(value, dict):
-        return {key: _unwrapped(each) for key, each in value.items()}
-    return value[0] if isinstance(value, list) and len(value) == 1 else value
+        flat = {**value, **value.get("Filter", {})}
+        return {key: _normal(each) for key, each in flat.items() if key != "Filter" and each != ""}
+    if not isinstance(value, list):
+        return value
+    members = sorted(map(_normal, value), key=lambda each: json.dumps(each, sort_keys=True))
+    return members[0] if len(members) == 1 else members
 
 
 def _listed(value: Any) -> list[Any]:  # noqa: ANN401 - JSON's
     return [value] if isinstance(value, dict) else list(value)
-
-
-def _cors(client: Any, bucket: str) -> _Step:  # noqa: ANN401 - boto3's
-    ours = cors()
-    (rule,) = ours["CORSRules"]
-
-    def merged(there: Document) -> Document:
-        rules = [_sorted(each) for each in there.get("CORSRules", ())]
-        return {"CORSRules": rules if _sorted(rule) in rules else [*rules, _sorted(rule)]}
-
-    return _Step(
-        name="CORS",
-        ours=ours,
-        get=lambda: {
-            "CORSRules": [
-                _sorted(each) for each in client.get_bucket_cors(Bucket=bucket).get("CORSRules", ())
-            ]
-        },
-        merged=merged,
-        put=lambda document: client.put_bucket_cors(Bucket=bucket, CORSConfiguration=document),
-    )
-
-
-def _lifecycle(client: Any, bucket: str, prefix: str) -> _Step:  # noqa: ANN401 - boto3's
-    ours = lifecycle(prefix)
-    (rule,) = ours["Rules"]
-
-    def get() -> Document:
-        return {"Rules": client.get_bucket_lifecycle_configuration(Bucket=bucket).get("Rules", [])}
-
-    def merged(there: Document) -> Document:
-        return {"Rules": [*(each for each in there.get("Rules", ()) if each.get("ID") != rule["ID"]), rule]}
-
-    return _Step(
-        name="lifecycle",
-        ours=ours,
-        get=get,
-        merged=merged,
-        put=lambda document: client.put_bucket_lifecycle_configuration(
-            Bucket=bucket, LifecycleConfiguration=document
-        ),
-    )
-
-
-def _public_access(client: Any, bucket: str) -> _Step:  # noqa: ANN401 - boto3's
-    ours = public_access()
-    return _Step(
-        name="public access block",
-        ours=ours,
-        get=lambda: dict(client.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]),
-        merged=lambda _there: ours,
-        put=lambda document: client.put_public_access_block(
-            Bucket=bucket, PublicAccessBlockConfiguration=document
-        ),
-    )
 
 
 def _sid(what: str, prefix: str) -> str:
@@ -271,8 +243,3 @@ def _sid(what: str, prefix: str) -> str:
 
 def _short(prefix: str) -> str:
     return hashlib.sha256(prefix.strip("/").encode()).hexdigest()[:8]
-
-
-def _sorted(rule: Mapping[str, Any]) -> Document:
-    """Return a rule with its lists in order: stores give them back in any."""
-    return {key: sorted(value) if isinstance(value, list) else value for key, value in rule.items()}

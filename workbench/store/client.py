@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import SettingsError, StoreError
+from workbench.http import reason, trusted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +70,10 @@ class Refused(StoreError):
 
 
 def make_client(settings: S3Settings) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
-    """Return a boto3 client for a bucket's store. Raises SettingsError for a profile that does not exist."""
+    """Return a boto3 client for a bucket's store, with the trust that all clients of ours have (`http.trusted`).
+
+    Raises SettingsError for a profile, or a file of certificates, that does not exist.
+    """
     import boto3
     import botocore.session
     from botocore.config import Config
@@ -94,7 +98,9 @@ def make_client(settings: S3Settings) -> Any:  # noqa: ANN401 - boto3 makes its 
             botocore_session=core, profile_name=settings.profile, region_name=settings.region
         )
         region = session.region_name or "us-east-1"
-        return session.client("s3", endpoint_url=settings.endpoint, region_name=region, config=config)
+        return session.client(
+            "s3", endpoint_url=settings.endpoint, region_name=region, config=config, verify=trusted()
+        )
     except (BotoCoreError, ValueError) as error:
         raise SettingsError(f"store.s3: {error}") from error
 
@@ -120,6 +126,7 @@ def plainly(what: str) -> Iterator[None]:
         HTTPClientError,
         NoCredentialsError,
         PartialCredentialsError,
+        SSLError,
     )
 
     try:
@@ -138,9 +145,11 @@ def plainly(what: str) -> Iterator[None]:
             f"{what}: no credentials",
             "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or log in with your provider's tool",
         ) from error
+    except SSLError as error:
+        raise Refused(f"{what}: the store cannot be reached", reason(error)) from error
     except (ConnectionError, HTTPClientError) as error:
         raise Refused(
-            f"{what}: the store cannot be reached, or stopped answering ({type(error).__name__})",
+            f"{what}: the store cannot be reached, or stopped answering ({reason(error)})",
             f"is the endpoint right? {AGAIN}",
         ) from error
     except BotoCoreError as error:

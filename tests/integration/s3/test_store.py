@@ -328,10 +328,15 @@ def test_the_settings_of_one_site_leave_those_of_another_in_the_same_bucket(
     store: S3Store, bucket_paths: Paths
 ) -> None:
     store.replace("index/simple/", b"<html>", expected=None)
-    setup(store, apply=True)
-    describe(bucket_paths, bucket=store.settings.bucket, endpoint=str(store.settings.endpoint), prefix="else")
-    setup(store_of(bucket_paths), apply=True)
-    assert {setting.state for setting in setup(store)} == {"there"}
+    sites = [store]
+    for prefix in ("else", "third", ""):
+        describe(
+            bucket_paths, bucket=store.settings.bucket, endpoint=str(store.settings.endpoint), prefix=prefix
+        )
+        sites.append(store_of(bucket_paths))
+    for each in sites:
+        setup(each, apply=True)
+    assert {setting.state for each in sites for setting in setup(each)} == {"there"}
     assert requests.get(
         f"{store.settings.endpoint}/{store.settings.bucket}/some/where/index/simple/", timeout=10
     ).ok
