@@ -96,6 +96,34 @@ def remove_tree(folder: Path) -> None:
 
 
 @contextlib.contextmanager
+def scratch(place: Path, prefix: str) -> Iterator[Path]:
+    """Yield a new folder in `place`, gone afterwards. What killed processes have left of this prefix goes first."""
+    place.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as held:
+        with _held(place):  # so that no folder is seen before its process holds it
+            for left in place.glob(f"{prefix}*"):
+                with contextlib.suppress(OSError), _held(left, wait=False):
+                    remove_tree(left)
+            folder = Path(tempfile.mkdtemp(dir=place, prefix=prefix))
+            held.enter_context(_held(folder))
+        try:
+            yield folder
+        finally:
+            remove_tree(folder)
+
+
+@contextlib.contextmanager
+def _held(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold a file or a folder for this process alone. Without `wait`, raises BlockingIOError where another does."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
 def for_everyone() -> Iterator[None]:
     """Write files and folders that others serve or read, whatever this user's umask is: 0644 and 0755."""
     before = os.umask(0o022)
@@ -113,9 +141,10 @@ def locked(lock: Path, *, busy: str = "") -> Iterator[None]:
     it.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
+    lock.touch()
+    with contextlib.ExitStack() as held:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
+            held.enter_context(_held(lock, wait=not busy))
         except BlockingIOError as error:
             raise UsageError(f"{busy} is under way in another process; wait for it to end") from error
         yield

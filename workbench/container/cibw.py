@@ -11,7 +11,6 @@ import os
 import re
 import shlex
 import tempfile
-import uuid
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path, PurePath, PurePosixPath
@@ -267,7 +266,8 @@ def build_wheel(
             "or take one that has CUDA itself"
         )
     build.output.mkdir(parents=True, exist_ok=True)
-    label = f"wheel-workbench={uuid.uuid4()}"
+    label = f"wheel-workbench={build.output.resolve()}"
+    _remove(engine, label)  # what a run that was killed has left
     watch = Watch(on_line)
     with tempfile.TemporaryDirectory(prefix="workbench-") as name:
         made = command(

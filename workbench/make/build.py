@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from packaging.utils import parse_wheel_filename
@@ -26,6 +24,7 @@ from workbench.errors import (
 )
 from workbench.evidence import notes as built
 from workbench.evidence.facts import BuildFacts, PatchApplied
+from workbench.files import scratch
 from workbench.recipe.model import Git, LocalFolder, Sdist
 from workbench.repair.repair import Repaired, repair
 from workbench.verify.checks import parse_filename
@@ -33,6 +32,7 @@ from workbench.wheel.restamp import restamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from workbench.make.request import Planned
     from workbench.paths import Paths
@@ -132,10 +132,9 @@ def _finish(raw: Path, place: Workplace, paths: Paths, settings: Settings) -> Re
     Raises RepairFailed, VerificationFailed and ContainerError: what was in ``wheels/`` before is still there then.
     """
     plan = place.plan
-    paths.wheels.mkdir(parents=True, exist_ok=True)
     # in the folder itself, so that the wheel is renamed to its place, whole
-    with tempfile.TemporaryDirectory(dir=paths.wheels, prefix=".build.") as folder:
-        repaired = _repaired(raw, Path(folder), place, paths)
+    with scratch(paths.wheels, ".build.") as folder:
+        repaired = _repaired(raw, folder, place, paths)
         _try(repaired.path, place, settings)
         wheel = paths.wheels / repaired.path.name
         if wheel.exists() and plan.key is None:

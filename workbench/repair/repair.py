@@ -10,18 +10,16 @@ from __future__ import annotations
 import posixpath
 import re
 import shutil
-import tempfile
 import zipfile
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packaging.metadata import parse_email
 from packaging.utils import parse_wheel_filename
 
 from workbench.errors import CommandFailed, RepairFailed, UsageError
-from workbench.files import expect_file
+from workbench.files import expect_file, scratch
 from workbench.repair import auditwheel, rpath
 from workbench.repair.limits import Limit, find_limits
 from workbench.repair.policies import family_of, index_of
@@ -34,6 +32,7 @@ from workbench.wheel.wheel import content, read_libraries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from packaging.requirements import Requirement
 
@@ -87,11 +86,9 @@ def repair(
     """
     if not zipfile.is_zipfile(expect_file(wheel)):
         raise RepairFailed(f"{wheel}: not a zip file, so no wheel")
-    into.mkdir(parents=True, exist_ok=True)
     facts = auditwheel.show(wheel)
-    # beside `into`, so that the finished wheel is renamed in, whole
-    with tempfile.TemporaryDirectory(dir=into, prefix=".repair.") as name:
-        folder = Path(name)
+    # in `into`, so that the finished wheel is renamed to its place, whole
+    with scratch(into, ".repair.") as folder:
         if facts.pure:
             shutil.copyfile(wheel, folder / wheel.name)
             (folder / wheel.name).replace(into / wheel.name)

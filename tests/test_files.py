@@ -1,0 +1,93 @@
+"""Folders that go, and files that others can read."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from workbench.errors import UsageError
+from workbench.files import locked, remove_tree, scratch, write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def ours() -> Iterator[Path]:
+    """A folder of a user whom permissions stop, which is this process until the test ends."""
+    with tempfile.TemporaryDirectory() as name:
+        user = os.geteuid()
+        if user == 0:
+            os.chown(name, NOBODY, NOBODY)
+            os.seteuid(NOBODY)
+        yield Path(name)
+        os.seteuid(user)
+
+
+def test_read_only_folders_and_links_go_and_what_links_lead_to_stays(ours: Path) -> None:
+    tree, kept = ours / "tree", ours / "kept"
+    (tree / "a" / "b").mkdir(parents=True)
+    kept.mkdir()
+    (kept / "file").touch()
+    (tree / "a" / "b" / "f").touch()
+    (tree / "link").symlink_to(kept)
+    for path in (tree / "a" / "b", tree / "a", tree):
+        path.chmod(0o500)
+    remove_tree(tree)
+    assert [path.name for path in ours.iterdir()] == ["kept"]
+    assert (kept / "file").exists()
+    remove_tree(tree)  # nothing there is fine
+
+
+def test_what_cannot_be_removed_is_named_with_its_whole_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tree" / "a").mkdir(parents=True)
+    (tmp_path / "tree" / "a" / "f").touch()
+
+    def refuse(path: Path, **_: object) -> None:
+        raise PermissionError(1, "Operation not permitted", str(path))
+
+    monkeypatch.setattr("pathlib.Path.unlink", refuse)
+    with pytest.raises(PermissionError) as caught:
+        remove_tree(tmp_path / "tree")
+    assert caught.value.filename == str(tmp_path / "tree" / "a" / "f")
+
+
+def test_a_scratch_folder_that_a_killed_process_left_goes_and_one_in_use_stays(tmp_path: Path) -> None:
+    (tmp_path / ".build.left").mkdir()
+    (tmp_path / ".other.left").mkdir()
+    with scratch(tmp_path, ".build.") as first:
+        with scratch(tmp_path, ".build.") as second:
+            assert {path.name for path in tmp_path.iterdir()} == {first.name, second.name, ".other.left"}
+        assert not second.exists()
+    assert [path.name for path in tmp_path.iterdir()] == [".other.left"]
+
+
+def test_a_lock_that_another_holds(tmp_path: Path) -> None:
+    with (
+        locked(tmp_path / "lock"),
+        pytest.raises(UsageError, match="a build is under way"),
+        locked(tmp_path / "lock", busy="a build"),
+    ):
+        raise AssertionError("both hold it")
+    with locked(tmp_path / "lock", busy="a build"):
+        pass
+
+
+def test_what_is_written_for_others_can_be_read_by_them_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        write_whole(tmp_path / "site" / "packages.json", "{}")
+        assert os.umask(0o077) == 0o077
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "site").stat().st_mode) == 0o755
+    assert stat.S_IMODE((tmp_path / "site" / "packages.json").stat().st_mode) == 0o644
