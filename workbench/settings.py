@@ -51,14 +51,12 @@ class IndexSettings:
     """How the index is drawn.
 
     `urls` says whether pages link to files relatively or by `public_url`. `title` heads the pages for people,
-    which are drawn unless `people` is off. `variants` lists wheel variants (PEP 825, a draft), which are
-    otherwise left out.
+    which are drawn unless `people` is off.
     """
 
     urls: Literal["relative", "absolute"] = "relative"
     title: str = "Wheels"
     people: bool = True
-    variants: bool = False
 
 
 DEFAULT_IMAGE = "manylinux_2_28"

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from packaging.utils import canonicalize_name
+
 from tests.wheels import files_of, info_of, packed
 from workbench.index.folder import Drawn, write
 from workbench.index.serve import Server
@@ -64,9 +66,10 @@ class Store:
     def publish(
         self, name: str, version: str, *, requires_python: str | None = None, **facts: Any
     ) -> PublishedWheel:
-        """Put a real wheel into the store and the registry."""
+        """Put a real wheel into the store and the registry; its METADATA spells the name as given."""
         content, metadata = wheel_bytes(name, version, requires_python=requires_python)
         filename = f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
+        name = canonicalize_name(name)
         place = self.root / "files" / name / filename
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content)

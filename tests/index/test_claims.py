@@ -181,7 +181,7 @@ def html_with_warnings(host: Host) -> set[str]:
         "no hash",
         "no metadata file",
         "pip may take it",
-        "is belongs to the project other",
+        "belongs to the project other",
         "unquoted +",
     }
 

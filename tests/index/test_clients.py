@@ -17,7 +17,7 @@ from tests.index.stores import Store, registry_of, wheel_bytes
 from tests.index.test_people import BREAKING, TAKEN
 from workbench.environment import Environment
 from workbench.evidence.facts import BuildFacts, PatchApplied
-from workbench.process import environment
+from workbench.process import environment, run
 from workbench.registry.model import Package, Registry
 
 if TYPE_CHECKING:
@@ -154,6 +154,55 @@ def test_uv_asks_again_and_is_told_that_nothing_changed(url: str, venv: Environm
     assert "[0]" in uv(venv, tmp_path / "cache", *words)
     said = uv(venv, tmp_path / "cache", *words, verbose=True)
     assert "Found not-modified response for: " + f"{url}index/simple/demo/" in said
+
+
+OLD_PIPS = ("21.3.1", "22.3.1", "23.0.1", "23.1.2", "23.2.1", "24.0")
+"""The first that reads HTML as HTML, those that know the older name of PEP 658's attribute, and later ones."""
+
+
+@pytest.fixture(scope="module")
+def old_pips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a folder for each of the pips, to be run by ``PYTHONPATH``."""
+    folder = tmp_path_factory.mktemp("pips")
+    for each in OLD_PIPS:
+        run(["uv", "pip", "install", "--quiet", "--target", folder / each, f"pip=={each}"])
+    return folder
+
+
+@pytest.fixture
+def oddly_named(store: Store) -> Iterator[str]:
+    """Serve a project whose METADATA spells its name in another way than installers ask for."""
+    store.publish("Torch_Scatter", "1.0+cu130torch2.11")
+    store.draw()
+    with store.served() as root:
+        yield root
+
+
+@pytest.mark.parametrize(
+    ("pip_version", "page"), [*((each, "index/simple/") for each in OLD_PIPS), ("23.0.1", "index/")]
+)
+def test_old_pips_install_from_the_pages(
+    oddly_named: str, old_pips: Path, tmp_path: Path, pip_version: str, page: str
+) -> None:
+    if pip_version < "23.1" and sys.version_info >= (3, 12):
+        pytest.skip("this pip does not start on Python 3.12")
+    words = ["--isolated", "--disable-pip-version-check", "install", "--no-cache-dir", "--target", tmp_path]
+    argv = [sys.executable, "-m", "pip", *words, "--index-url", f"{oddly_named}{page}", "torch-scatter"]
+    said = _run(list(map(str, argv)), PYTHONPATH=str(old_pips / pip_version), PYTHONWARNINGS="ignore")
+    assert "[0]" in said, said
+    assert (tmp_path / "Torch_Scatter.py").is_file()
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_new_installers_take_such_a_name_as_well(
+    oddly_named: str, venv: Environment, tmp_path: Path, installer: str
+) -> None:
+    index = f"{oddly_named}index/simple/"
+    if installer == "pip":
+        said = pip(venv, "--index-url", index, "torch-scatter")
+    else:
+        said = uv(venv, tmp_path / "cache", "--default-index", index, "torch-scatter")
+    assert "[0]" in said, said
 
 
 Lines = dict[str, str]

@@ -160,6 +160,12 @@ def test_a_variant_of_the_recipe_is_in_no_channel() -> None:
     assert len(both(drawn)[0].files) == 2
 
 
+def test_a_wheel_variant_is_not_for_installers_yet() -> None:
+    """PEP 825 is a draft."""
+    drawn = pages(registry_of(demo=(WHEEL, listed("demo-1.0-py3-none-any-cu130.whl"))))
+    assert not [path for path, content in drawn.items() if b"cu130" in content]
+
+
 def test_absolute_urls_by_setting() -> None:
     settings = Settings(public_url="https://wheels.example.com/", index=IndexSettings(urls="absolute"))
     for page in both(pages(registry_of(demo=(WHEEL,)), settings)):

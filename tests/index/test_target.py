@@ -69,3 +69,17 @@ def test_pythons_are_said_in_few_words(pythons: list[str], words: list[str]) -> 
 def test_a_person_chooses_among_pythons_that_there_are(pythons: list[str], choices: list[str]) -> None:
     """Nobody has a Python 3.9+."""
     assert python_choices(pythons) == choices
+
+
+@pytest.mark.parametrize(
+    ("filename", "variant", "python"),
+    [
+        ("demo-1.0-1-cp312-cp312-linux_x86_64.whl", "", "3.12"),
+        ("demo-1.0-1a-cp312-abi3-linux_x86_64-cu130.whl", "cu130", "3.12+"),
+        ("demo-1.0-cp312-cp312-manylinux1_x86_64.manylinux_2_5_x86_64-x86_64_v3.whl", "x86_64_v3", "3.12"),
+    ],
+)
+def test_a_label_in_a_filename_is_part_of_the_target(filename: str, variant: str, python: str) -> None:
+    """Wheel variants (PEP 825, a draft)."""
+    target = target_of(listed(filename))
+    assert (target.python, target.platform, target.variant) == (python, "Linux x86_64", variant)

@@ -127,7 +127,7 @@ ROOT, DEMO = "simple/index.html", "simple/demo/index.html"
         (DEMO, f">{FILENAME}<", ">demo-1.0.tar.gz<", "its URL ends in"),
         (DEMO, "%2B", "+", "unquoted"),
         (DEMO, "&gt;=3.9", "&gt;=three", "not a valid specifier"),
-        (DEMO, 'data-core-metadata="sha256=', 'data-core-metadata="sha256=0', "differ"),
+        (DEMO, "data-core", 'data-dist-info-metadata="true" data-core', "differ"),
         (DEMO, "/demo-1.0-py3", "/demo-1.5-py3", "dead link"),
         (DEMO, "/demo-1.0-py3", "/demo-py3", "not a valid name"),
         (DEMO, "</body>", '<a href="other-1.0-py3-none-any.whl#sha256=0">x</a></body>', "belongs to the project other"),

@@ -24,13 +24,11 @@ from workbench.index.page import DATA, HTML, Gone, Links, Page
 from workbench.index.row import SHARED, Row, is_people_page, people_path
 from workbench.registry.file import projects
 from workbench.simple.media import JSON
-from workbench.wheel.filename import label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from workbench.index.people import People
-    from workbench.index.variants import VariantsFile
     from workbench.settings import Settings
 
 STATE = ".drawn.json"
@@ -48,7 +46,6 @@ class Known(NamedTuple):
     listed: bool
     channels: tuple[Channel, ...]
     row: Row | None
-    variants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +66,8 @@ class State:
         return orjson.dumps(self, default=tuple, option=orjson.OPT_SORT_KEYS)
 
 
-def _known(
-    digest: str, listed: bool, channels: list[list[str]], row: list[Any] | None, variants: list[str]
-) -> Known:
-    return Known(
-        digest,
-        listed,
-        tuple(Channel(*each) for each in channels),
-        Row(*row) if row else None,
-        tuple(variants),
-    )
+def _known(digest: str, listed: bool, channels: list[list[str]], row: list[Any] | None) -> Known:
+    return Known(digest, listed, tuple(Channel(*each) for each in channels), Row(*row) if row else None)
 
 
 def read_state(content: bytes | None, settings: Settings) -> State | None:
@@ -140,9 +129,7 @@ def is_drawn(path: str, read: Callable[[], bytes | None]) -> bool:
     return content is not None and is_people_page(people[1], content)
 
 
-_LISTING = re.compile(
-    rf"(?:{FOLDERS}/)?simple(?:-json)?/(?:.+/)?(?:index\.html|index\.json|[^/]+-variants\.json)"
-)
+_LISTING = re.compile(rf"(?:{FOLDERS}/)?simple(?:-json)?/(?:.+/)?(?:index\.html|index\.json)")
 _PEOPLE = re.compile(r"([a-z0-9-]+_?)/index\.html")
 
 
@@ -176,39 +163,19 @@ class _Artist:
 
         Reads of it what it draws and no more, so a text of another shape raises whatever comes of that.
         """
-        project = simple.read(name, text, variants=self._settings.index.variants)
+        project = simple.read(name, text)
         by_channel = _by_channel(project)
-        variants = self._variants(project)
-        paths = tuple(f"simple/{name}/{file.filename}" for file in variants)
-        for path, file in zip(paths, variants, strict=True):
-            yield Page(path=path, content=file.content, type=DATA)
         if project.listed:
-            yield from self._listings(name, project, by_channel, variants)
+            yield from self._listing("", self._links[0], name, project, project.files)
+            for channel, files in by_channel.items():
+                yield from self._listing(
+                    f"{channel.folder}/", self._links[channel.depth], name, project, files
+                )
         row = None
         if people := self._people:
             page, row = people.project(name, text, project.files)
             yield page
-        return Known(digest, project.listed, tuple(sorted(by_channel)), row, paths)
-
-    def _variants(self, project: simple.Project) -> list[VariantsFile]:
-        """Return what tells of the project's variants, if they are wanted."""
-        if not self._settings.index.variants:
-            return []
-        from workbench.index.variants import variants_files  # seldom wanted
-
-        return variants_files(project.files, project.variant_namespaces)
-
-    def _listings(
-        self,
-        name: str,
-        project: simple.Project,
-        by_channel: dict[Channel, list[simple.File]],
-        variants: Sequence[VariantsFile],
-    ) -> Iterator[Page]:
-        yield from self._listing("", self._links[0], name, project, _with(variants, name, project.files))
-        for channel, wheels in by_channel.items():
-            files = _with(variants, name, wheels)
-            yield from self._listing(f"{channel.folder}/", self._links[channel.depth], name, project, files)
+        return Known(digest, project.listed, tuple(sorted(by_channel)), row)
 
     @staticmethod
     def _listing(
@@ -227,29 +194,6 @@ class _Artist:
                 {name: row for name in sorted(projects) if (row := projects[name].row)},
                 {channel for known in projects.values() for channel in known.channels},
             )
-
-
-def _with(variants: Sequence[VariantsFile], name: str, files: Sequence[simple.File]) -> Sequence[simple.File]:
-    """Return files, and after them the variants files that tell of some of them."""
-    if not variants:
-        return files
-    from workbench.index.variants import variants_name
-
-    told = {variants_name(file["filename"]) for file in files if label(file["filename"])}
-    return [
-        *files,
-        *(
-            simple.File(
-                filename=each.filename,
-                url=f"index/simple/{name}/{each.filename}",
-                sha256=each.sha256,
-                size=len(each.content),
-                upload_time=each.upload_time,
-            )
-            for each in variants
-            if each.filename in told
-        ),
-    ]
 
 
 def _by_channel(project: simple.Project) -> dict[Channel, list[simple.File]]:
@@ -287,7 +231,6 @@ def _pages(name: str, known: Known) -> Iterator[str]:
         yield from (f"{root}{kind}/{name}/{page}" for kind, page, _ in ROOTS)
     if known.row:
         yield people_path(name)
-    yield from known.variants
 
 
 def _drawn_by(settings: Settings) -> str:

@@ -59,7 +59,6 @@ class File(TypedDict):
     metadata_sha256: NotRequired[str | None]
     yanked: NotRequired[str | None]
     provenance: NotRequired[str | None]
-    variant: NotRequired[dict[str, dict[str, list[str]]]]
     build: NotRequired[dict[str, Any] | None]
 
 
@@ -70,7 +69,6 @@ class Project:
     files: Sequence[File]
     status: str
     status_reason: str | None
-    variant_namespaces: Sequence[str] = ()
 
     @property
     def listed(self) -> bool:
@@ -78,8 +76,8 @@ class Project:
         return bool(self.files) or self.status != "active"
 
 
-def read(name: str, text: bytes, *, variants: bool = False) -> Project:
-    """Return a project out of its text in the registry, without its wheel variants unless they are asked for.
+def read(name: str, text: bytes) -> Project:
+    """Return a project from its text in the registry, without wheel variants: no installer takes them yet (PEP 825).
 
     Raises IndexFault for a file that no index may offer, RegistryError for what is not JSON; of the shape it sees only
     what it needs, and for another raises ValueError, KeyError, TypeError or AttributeError.
@@ -90,14 +88,13 @@ def read(name: str, text: bytes, *, variants: bool = False) -> Project:
     plain = "".join(names).count("-") == PLAIN_DASHES * len(files)
     if files and not (plain and _plainly_sound(files, names)):
         _check(name, files, names)
-    if not variants and not plain:
+    if not plain:
         files = [file for file in files if label(file["filename"]) is None]
     status = entry.get("status", "active")
     return Project(
         files=[] if status == "quarantined" else files,  # an index must not offer those (PEP 792)
         status=status,
         status_reason=entry.get("status_reason"),
-        variant_namespaces=entry.get("variant_namespaces", ()),
     )
 
 
@@ -203,13 +200,15 @@ def tell(file: File, url: str) -> tuple[str, str]:
     Both are made as text, at half the cost of values that are then written. What is put in as it stands has no
     character that means something in either: `read` and `Links` see to that.
 
-    ``data-size`` and ``data-upload-time`` are no part of the HTML standard, but uv reads them.
+    ``data-size`` and ``data-upload-time`` are not in the HTML standard, but uv reads them. ``data-dist-info-metadata``,
+    the older name of ``data-core-metadata`` (PEP 714), is left out: pip 22.3 to 23.1.2, which know no other, refuse
+    metadata whose Name is not spelled as asked. Without it they read the wheel.
     """
     filename, digest, size, time = file["filename"], file["sha256"], file["size"], file["upload_time"]
     python, python_json = _requires(file.get("requires_python"))
     html = json = ""
     if metadata := file.get("metadata_sha256"):
-        html = f' data-core-metadata="sha256={metadata}" data-dist-info-metadata="sha256={metadata}"'
+        html = f' data-core-metadata="sha256={metadata}"'
         json = f',"core-metadata":{{"sha256":"{metadata}"}}'
     if (reason := file.get("yanked")) is not None:
         html += f' data-yanked="{_escaped(reason)}"'

@@ -26,8 +26,7 @@ class PublishedWheel:
     lies elsewhere. `sha256` and `metadata_sha256` are hex, `size` is bytes, `upload_time` is UTC in RFC 3339 with
     ``Z``. `yanked` is None, or the reason (PEP 592; may be empty). `gpu_architectures` are those of the code that was
     found in its binaries (``sm_121``, ``compute_120``). `build_key` names the plan that made it;
-    `provenance` is the absolute https URL of its attestations (PEP 740). `variant` is what its filename's variant
-    label means: namespace to feature to values (PEP 825, a draft).
+    `provenance` is the absolute https URL of its attestations (PEP 740).
     """
 
     filename: str
@@ -44,7 +43,6 @@ class PublishedWheel:
     gpu_architectures: tuple[str, ...] = ()
     build_key: str | None = None
     provenance: str | None = None
-    variant: dict[str, dict[str, tuple[str, ...]]] | None = None
     build: BuildFacts | None = None
 
 
@@ -68,7 +66,6 @@ class Package:
     """One project and its published wheels, in the order of their filenames.
 
     `status` is PEP 792's project status. `unavailable` says of targets without a wheel why they have none.
-    `variant_namespaces` are those of variant properties, what matters more first.
     """
 
     source_repo: str
@@ -79,7 +76,6 @@ class Package:
     status: Literal["active", "archived", "quarantined", "deprecated"] = "active"
     status_reason: str | None = None
     unavailable: tuple[Unavailable, ...] = ()
-    variant_namespaces: tuple[str, ...] = ()
     wheels: tuple[PublishedWheel, ...] = ()
 
     def described_by(self, facts: Package) -> Package:
@@ -89,7 +85,6 @@ class Package:
             status=self.status,
             status_reason=self.status_reason,
             unavailable=self.unavailable,
-            variant_namespaces=self.variant_namespaces,
             wheels=self.wheels,
         )
 

@@ -177,7 +177,7 @@ def _read_project(fetcher: Fetcher, name: str, link: Link, *roots: str) -> _Page
     if wrong:
         findings.append(warning(roots[-1], f"{name}: {wrong}"))
     if answer.url != url:
-        findings.append(warning(url, f"redirects to {answer.url}: a question more each time"))
+        findings.append(warning(url, f"redirects to {answer.url}: one more request each time"))
     if listing is None:
         return _Page(answer.url, findings)
     findings += judge_project(listing, answer.url, name)
