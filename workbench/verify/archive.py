@@ -24,14 +24,13 @@ from workbench.wheel.zipformat import (
     DEFLATED,
     DESCRIBED_AFTER,
     ENCRYPTED,
-    LOCAL_HEADER,
     LONGEST_DESCRIPTOR,
     STORED,
-    UTF8,
     BadZip,
-    parse_descriptor,
-    parse_local_header,
+    disagreements,
+    is_descriptor,
     read_directory,
+    read_local_header,
 )
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.verify.report import Check
-    from workbench.wheel.zipformat import Directory, Entry, LocalHeader
+    from workbench.wheel.zipformat import Directory, Entry
 
 _READ = 64 << 10
 _INFLATED = 256 << 10
@@ -235,8 +234,8 @@ class _Walk:
         """Take one member, up to what follows it, and return its sha256; None for a folder."""
         if self.tape.position > entry.offset:
             raise _Damaged("it overlaps the member before it")
-        local = _local_header(self.tape.take)
-        for what in _disagreements(entry, local):
+        local = read_local_header(self.tape.take)
+        for what in (*entry.oddities, *disagreements(entry, local)):
             self.found(entry.name, what)
         if entry.flags & ENCRYPTED:
             raise _Damaged("it is encrypted, and no installer can read it")
@@ -245,8 +244,7 @@ class _Walk:
         digest = self._content(entry)
         if local.flags & DESCRIBED_AFTER:
             length = min(following - self.tape.position, LONGEST_DESCRIPTOR)
-            described = parse_descriptor(self.tape.take(length))
-            if described != (entry.crc, entry.compressed, entry.size):
+            if not is_descriptor(self.tape.take(length), entry, wide=local.wide):
                 self.found(entry.name, "its data descriptor disagrees with the central directory")
         hidden = following - self.tape.position
         if hidden > 0:
@@ -319,25 +317,6 @@ def _observers(entry: Entry) -> list[Asked]:
     return [ElfReader(entry.name, entry.size), FatbinReader(entry.name, entry.size)]
 
 
-def _local_header(take: Callable[[int], bytes | None]) -> LocalHeader:
-    head = take(LOCAL_HEADER.size) or b""
-    if len(head) < LOCAL_HEADER.size:
-        raise BadZip("the file ends where the central directory says it begins")
-    return parse_local_header(head, take(sum(LOCAL_HEADER.unpack(head)[-2:])) or b"")
-
-
-def _disagreements(entry: Entry, local: LocalHeader) -> Iterator[str]:
-    """Say where a local header disagrees with the central directory: readers differ in whom they trust."""
-    if local.raw_name != entry.raw_name:
-        yield f"its local header names it {local.raw_name.decode(errors='backslashreplace')!r}"
-    if local.method != entry.method or (local.flags ^ entry.flags) & (ENCRYPTED | DESCRIBED_AFTER | UTF8):
-        yield "its local header disagrees with the central directory on how it is stored"
-    if not local.flags & DESCRIBED_AFTER:
-        here = (local.crc, local.compressed, local.size)
-        if here != (entry.crc, entry.compressed, entry.size):
-            yield "its local header disagrees with the central directory on its crc or its sizes"
-
-
 def _inflated(entry: Entry, pieces: Iterable[memoryview | bytes]) -> Iterator[memoryview | bytes]:
     """Yield a member's content in chunks. Raises _Damaged, at the latest after the last."""
     if entry.method == STORED:
@@ -386,7 +365,7 @@ def _reread(path: Path, entry: Entry, algorithm: str, observers: Sequence[Asked]
     """Inflate one member again, which the pass has found sound, and return its digest."""
     with path.open("rb", buffering=0) as file:
         file.seek(entry.offset)
-        _local_header(file.read)
+        read_local_header(file.read)
         return _digest(entry, _pieces(file, entry.compressed), algorithm, observers)[0]
 
 

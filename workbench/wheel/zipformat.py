@@ -11,8 +11,11 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from workbench.wheel.stream import BadBinary
+
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from collections.abc import Callable, Iterator
+    from typing import IO
 
 STORED, DEFLATED = 0, 8
 ENCRYPTED = 0x0001 | 0x0040
@@ -20,6 +23,11 @@ ENCRYPTED = 0x0001 | 0x0040
 DESCRIBED_AFTER = 0x0008
 """The flag of a data descriptor: crc and sizes follow the data, the local header has none."""
 UTF8 = 0x0800
+_DEFLATE_OPTIONS = 0x0006
+"""How hard it was deflated: no reader looks."""
+_KNOWN_FLAGS = ENCRYPTED | DESCRIBED_AFTER | UTF8 | _DEFLATE_OPTIONS
+_VERSIONS = (10, 20, 45)
+"""The versions of the format that plain members need, folders and deflated ones, and 64-bit sizes."""
 
 LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 LONGEST_DESCRIPTOR = 24
@@ -29,15 +37,24 @@ _END_LOCATOR_64 = struct.Struct("<4sIQI")
 _END_64 = struct.Struct("<4sQ2H2I4Q")
 
 _ZIP64_EXTRA = 1
+_HARMLESS_EXTRA = (0x5455, 0x5855, 0x7855, 0x7875, 0x000A, 0xCAFE, 0xD935)
+"""Times and owners of files, Java's mark, and Android's padding."""
+_HOSTS = (0, 3, 19)
+"""Who made the attributes: DOS, Unix, macOS (Info-ZIP's number for it)."""
 _FULL_16, _FULL_32 = 0xFFFF, 0xFFFF_FFFF
 _MAX_COMMENT = 0xFFFF
+_DOS_FOLDER = 0x10
+_DOS_ATTRIBUTES = _DOS_FOLDER | 0x20
+"""Those of a folder, and of a file that no backup has seen."""
 _MAX_DIRECTORY = 32 << 20
 """Bytes of a central directory; one of 100,000 members has 10 MB."""
+_MAX_MEMBERS = 1 << 17
+"""The largest wheels of the package index have a fifth of it."""
 
 _UNIX = 3
 
 
-class BadZip(ValueError):
+class BadZip(BadBinary):
     """The file cannot be read as a zip file. The message says why."""
 
 
@@ -46,7 +63,9 @@ class Entry:
     """A member as the central directory describes it.
 
     `compressed` and `size` are bytes before and after inflation, `offset` is where its local header begins,
-    `mode` is Unix's ``st_mode``, 0 where the archive was made elsewhere.
+    `mode` is Unix's ``st_mode``, 0 where the archive was made elsewhere. `time` and `date` are as MS-DOS has them.
+    `version` is what it needs of a reader, `wide` says that a 64-bit field has one of its numbers. `oddities` are what
+    readers stumble over or disagree on.
     """
 
     name: str
@@ -58,6 +77,11 @@ class Entry:
     size: int
     offset: int
     mode: int
+    time: int = 0
+    date: int = 0
+    version: int = 0
+    wide: bool = False
+    oddities: tuple[str, ...] = ()
 
     @property
     def is_folder(self) -> bool:
@@ -67,14 +91,19 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalHeader:
-    """What stands before a member's data. `crc` and sizes are 0 where a data descriptor follows the data."""
+    """What stands before a member's data. `crc` and sizes may be 0 where a data descriptor follows the data."""
 
     raw_name: bytes
+    version: int
     flags: int
     method: int
+    time: int
+    date: int
     crc: int
     compressed: int
     size: int
+    wide: bool
+    oddities: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,12 +118,12 @@ class Directory:
     oddities: tuple[str, ...]
 
 
-def read_directory(file: BinaryIO) -> Directory:
+def read_directory(file: IO[bytes]) -> Directory:
     """Read the central directory of a zip file. Raises BadZip."""
     length = file.seek(0, os.SEEK_END)
     end, oddities = _find_end(file, length)
     after, fields = end.offset, end.fields[:-1]
-    wide = _read_end_64(file, end.offset)
+    wide = _read_end_64(file, end.offset, oddities)
     if wide is not None:
         after, *fields_64 = wide
         if any(one not in (other, _FULL_16, _FULL_32) for one, other in zip(fields, fields_64, strict=True)):
@@ -111,44 +140,71 @@ def read_directory(file: BinaryIO) -> Directory:
         oddities.append(f"{after - offset - size} bytes between the central directory and its end record")
     if size > _MAX_DIRECTORY:
         raise BadZip(f"its central directory has {size} bytes, too many to be true")
+    if count > _MAX_MEMBERS or count * LOCAL_HEADER.size > offset or count * _CENTRAL_HEADER.size > size:
+        raise BadZip(f"its end record counts {count} members, which are too many for its size")
     file.seek(offset)
-    entries = _parse_entries(file.read(size))
+    entries = _parse_entries(file.read(size), count)
     if len(entries) != count:
         raise BadZip(f"its end record counts {count} members, its central directory lists {len(entries)}")
     entries.sort(key=lambda entry: entry.offset)
     return Directory(entries=tuple(entries), offset=offset, oddities=tuple(oddities))
 
 
-def parse_local_header(head: bytes, name_and_extra: bytes) -> LocalHeader:
-    """Return the local header in `head`, the fixed part, and in the name and extra fields that follow it.
-
-    Raises BadZip.
-    """
-    signature, _, flags, method, _, _, crc, compressed, size, name_length, _ = LOCAL_HEADER.unpack(head)
+def read_local_header(take: Callable[[int], bytes | None]) -> LocalHeader:
+    """Return the local header that `take` hands out, by counts of bytes. Raises BadZip."""
+    head = take(LOCAL_HEADER.size) or b""
+    if len(head) < LOCAL_HEADER.size:
+        raise BadZip("the file ends where the central directory says it begins")
+    signature, version, flags, method, time, date, crc, compressed, size, name_length, extra_length = (
+        LOCAL_HEADER.unpack(head)
+    )
     if signature != b"PK\3\4":
         raise BadZip("no local header where the central directory says one is")
-    extra = name_and_extra[name_length:]
-    size, compressed = _widen(extra, size, compressed)
+    rest = take(name_length + extra_length) or b""
+    (size, compressed), wide, oddities = _widen(rest[name_length:], size, compressed)
     return LocalHeader(
-        raw_name=name_and_extra[:name_length],
+        raw_name=rest[:name_length],
+        version=version,
         flags=flags,
         method=method,
+        time=time,
+        date=date,
         crc=crc,
         compressed=compressed,
         size=size,
+        wide=wide,
+        oddities=oddities,
     )
 
 
-def parse_descriptor(data: bytes) -> tuple[int, int, int] | None:
-    """Return the crc, compressed size and size in a data descriptor, or None for what is not one.
+def disagreements(entry: Entry, local: LocalHeader) -> Iterator[str]:
+    """Say where a local header disagrees with the central directory: readers differ in whom they trust."""
+    if local.raw_name != entry.raw_name:
+        yield f"its local header names it {local.raw_name.decode(errors='backslashreplace')!r}"
+    pairs = {
+        "how it is stored": (local.method, entry.method),
+        "its flags": (local.flags, entry.flags),
+        "its time": ((local.date, local.time), (entry.date, entry.time)),
+        # an offset beyond 4 GiB takes a newer reader, and only the central directory has it
+        "the version it needs": (local.version, local.version if entry.wide else entry.version),
+    }
+    for what, (here, there) in pairs.items():
+        if here != there:
+            yield f"its local header disagrees with the central directory on {what}"
+    after = bool(local.flags & DESCRIBED_AFTER)
+    here, there = (local.crc, local.compressed, local.size), (entry.crc, entry.compressed, entry.size)
+    if here != there and not (after and here == (0, 0, 0)):
+        yield "its local header disagrees with the central directory on its crc or its sizes"
+    yield from local.oddities
 
-    It may begin with a signature, and its sizes may have 32 or 64 bits: each combination has its own length.
+
+def is_descriptor(data: bytes, entry: Entry, *, wide: bool) -> bool:
+    """Say whether a data descriptor says the same of a member as its entry does.
+
+    It may begin with a signature. Its sizes have 64 bits where the local header is `wide`: readers go by that.
     """
-    layout = {12: "<3I", 16: "<4x3I", 20: "<I2Q", 24: "<4xI2Q"}.get(len(data))
-    if layout is None or ("4x" in layout and not data.startswith(b"PK\7\x08")):
-        return None
-    crc, compressed, size = struct.unpack(layout, data)
-    return crc, compressed, size
+    there = struct.pack("<I2Q" if wide else "<3I", entry.crc, *(entry.compressed, entry.size))
+    return data in (there, b"PK\7\x08" + there)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +213,7 @@ class _End:
     fields: tuple[int, ...]
 
 
-def _find_end(file: BinaryIO, length: int) -> tuple[_End, list[str]]:
+def _find_end(file: IO[bytes], length: int) -> tuple[_End, list[str]]:
     """Find the end record: the last one whose comment ends with the file, else the last one."""
     start = max(0, length - _END.size - _MAX_COMMENT)
     file.seek(start)
@@ -180,35 +236,40 @@ def _find_end(file: BinaryIO, length: int) -> tuple[_End, list[str]]:
     return fallback
 
 
-def _read_end_64(file: BinaryIO, end: int) -> tuple[int, ...] | None:
+def _read_end_64(file: IO[bytes], end: int, oddities: list[str]) -> tuple[int, ...] | None:
     """Return where the 64-bit end record lies, and its disk, first disk, counts, size and offset.
 
-    None where no locator of one stands before the end record.
+    None where no locator of one stands before the end record. What readers stumble over is added to `oddities`.
     """
     at = end - _END_LOCATOR_64.size
     if at < _END_64.size:
         return None
     file.seek(at)
-    signature, _, offset, _ = _END_LOCATOR_64.unpack(file.read(_END_LOCATOR_64.size))
+    signature, disk, offset, disks = _END_LOCATOR_64.unpack(file.read(_END_LOCATOR_64.size))
     if signature != b"PK\6\7":
         return None
     if offset + _END_64.size != at:
         raise BadZip("its 64-bit end record is not where its locator says")
     file.seek(offset)
-    signature, _, _, _, *fields = _END_64.unpack(file.read(_END_64.size))
+    signature, size, _, version, *fields = _END_64.unpack(file.read(_END_64.size))
     if signature != b"PK\6\6":
         raise BadZip("its 64-bit end record is not where its locator says")
+    if (disk, disks, size) != (0, 1, _END_64.size - 12) or version not in _VERSIONS:
+        oddities.append("its 64-bit end record, or the locator of it, has numbers that readers refuse")
     return (offset, *fields)
 
 
-def _parse_entries(data: bytes) -> list[Entry]:
-    entries, at = [], 0
+def _parse_entries(data: bytes, count: int) -> list[Entry]:
+    entries: list[Entry] = []
+    at = 0
     while at < len(data):
         if at + _CENTRAL_HEADER.size > len(data):
             raise BadZip("its central directory is cut short")
+        if len(entries) == count:
+            raise BadZip(f"its end record counts {count} members, its central directory lists more")
         (
-            signature, made_by, _, flags, method, _, _, crc, compressed, size,
-            name_length, extra_length, comment_length, _, _, attributes, offset,
+            signature, made_by, version, flags, method, time, date, crc, compressed, size,
+            name_length, extra_length, comment_length, disk, _, attributes, offset,
         ) = _CENTRAL_HEADER.unpack_from(data, at)  # fmt: skip
         if signature != b"PK\1\2":
             raise BadZip("its central directory is damaged, or not where its end record says")
@@ -216,10 +277,11 @@ def _parse_entries(data: bytes) -> list[Entry]:
         raw_name = data[at : at + name_length]
         extra = data[at + name_length : at + name_length + extra_length]
         at += name_length + extra_length + comment_length
-        size, compressed, offset = _widen(extra, size, compressed, offset)
+        (size, compressed, offset), wide, odd = _widen(extra, size, compressed, offset)
+        name = raw_name.decode("utf-8" if flags & UTF8 else "cp437", errors="backslashreplace")
         entries.append(
             Entry(
-                name=raw_name.decode("utf-8" if flags & UTF8 else "cp437", errors="backslashreplace"),
+                name=name,
                 raw_name=raw_name,
                 flags=flags,
                 method=method,
@@ -228,6 +290,21 @@ def _parse_entries(data: bytes) -> list[Entry]:
                 size=size,
                 offset=offset,
                 mode=attributes >> 16 if made_by >> 8 == _UNIX else 0,
+                time=time,
+                date=date,
+                version=version,
+                wide=wide,
+                oddities=(
+                    *odd,
+                    *_oddities(
+                        host=made_by >> 8,
+                        version=version,
+                        flags=flags,
+                        disk=disk,
+                        attributes=attributes,
+                        raw_name=raw_name,
+                    ),
+                ),
             )
         )
     if at != len(data):
@@ -235,18 +312,47 @@ def _parse_entries(data: bytes) -> list[Entry]:
     return entries
 
 
-def _widen(extra: bytes, *values: int) -> list[int]:
-    """Return `values` with those that are full (0xFFFFFFFF) read from the zip64 extra field."""
-    if _FULL_32 not in values:
-        return list(values)
+def _oddities(
+    *, host: int, version: int, flags: int, disk: int, attributes: int, raw_name: bytes
+) -> Iterator[str]:
+    """Say what readers of a member's entry stumble over or take in ways of their own."""
+    if disk:
+        yield "it is said to lie on another disk"
+    if host not in _HOSTS:
+        yield f"its attributes are those of system {host}, which readers take in ways of their own"
+    if attributes & 0xFFFF & ~_DOS_ATTRIBUTES:
+        yield f"it has MS-DOS attributes that no wheel needs: {attributes & 0xFFFF:#06x}"
+    if attributes & _DOS_FOLDER and not raw_name.endswith(b"/"):
+        yield "its attributes are those of a folder, and its name is a file's"
+    if version not in _VERSIONS:
+        yield f"it needs version {version / 10:.1f} of the zip format; installers read up to 4.5"
+    if flags & ~_KNOWN_FLAGS:
+        yield f"it has flag bits that installers refuse or do not know: {flags & ~_KNOWN_FLAGS:#06x}"
+    if not flags & UTF8 and not raw_name.isascii():
+        yield "its name is neither ASCII nor marked as UTF-8: readers spell it in ways of their own"
+
+
+def _widen(extra: bytes, *values: int) -> tuple[list[int], bool, tuple[str, ...]]:
+    """Return `values` with those that are full (0xFFFFFFFF) read from the zip64 extra field, and whether there is one.
+
+    Then what is odd about the extra fields. Raises BadZip.
+    """
+    full = [at for at, value in enumerate(values) if value == _FULL_32]
+    found, wide = list(values), False
+    odd: tuple[str, ...] = ()
     at = 0
     while at + 4 <= len(extra):
         kind, length = struct.unpack_from("<2H", extra, at)
-        if kind == _ZIP64_EXTRA:
-            wide = struct.iter_unpack("<Q", extra[at + 4 : at + 4 + length // 8 * 8])
-            full = [next(wide, (None,))[0] if value == _FULL_32 else value for value in values]
-            if None in full:
-                break
-            return full
+        content = extra[at + 4 : at + 4 + length]
         at += 4 + length
-    raise BadZip("a size is said to be in a zip64 field that is not there")
+        if kind == _ZIP64_EXTRA and not wide and len(content) == 8 * len(full):
+            wide = True
+            for each, (value,) in zip(full, struct.iter_unpack("<Q", content), strict=True):
+                found[each] = value
+        elif kind not in _HARMLESS_EXTRA:
+            odd = (f"an extra field {kind:#06x} that readers take in their own ways",)
+    if at != len(extra):
+        odd = ("its extra fields are damaged",)
+    if full and not wide:
+        raise BadZip("a size is said to be in a zip64 field that is not there")
+    return found, wide, odd
