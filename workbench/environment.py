@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -49,19 +50,8 @@ class Environment:
         if not requirements:
             return None
         index = ["--default-index", index_url] if index_url else []
-        argv = [
-            "uv",
-            "pip",
-            "install",
-            "--quiet",
-            "--python",
-            self.python,
-            *index,
-            *options,
-            "--",
-            *requirements,
-        ]
-        return run(argv, env=index_environment(), log=log)
+        argv = ["uv", "pip", "install", "--quiet", f"--python={self.python}", *index, *options]
+        return run([*argv, "--", *requirements], env=index_environment(), log=log)
 
     def run_code(self, code: str, *, cwd: Path, log: Path | None = None) -> Completed:
         """Run Python code in the environment, isolated from `cwd` and from this process's Python settings.
@@ -69,6 +59,39 @@ class Environment:
         What it prints on stderr is kept apart. Raises CommandFailed with the last lines of what it printed.
         """
         return run([self.python, "-I", "-c", code], cwd=cwd, log=log, stdout_only=True)
+
+
+def install_into(
+    folder: Path,
+    requirements: Sequence[str | Path],
+    *,
+    python: str,
+    platform: str,
+    options: Sequence[str] = (),
+) -> None:
+    """Install wheels for another machine into a folder: its `python` (``3.12``) and `platform` (`python_platform`).
+
+    Raises CommandFailed with what uv said.
+    """
+    argv = ["uv", "pip", "install", "--quiet", "--only-binary=:all:", f"--target={folder}"]
+    machine = [f"--python-version={python}", f"--python-platform={platform}"]
+    run([*argv, *machine, *options, "--", *requirements], env=index_environment())
+
+
+_GLIBCS = (17, 28, *range(31, 41))
+"""The minor versions of glibc 2 that uv has a platform for."""
+
+
+def python_platform(arch: str, glibc: str) -> str:
+    """Return uv's name for an architecture and a glibc (``2.41``), or the next older that it knows.
+
+    Raises ValueError for what is not a glibc, and for one that is older than all of them.
+    """
+    found = re.fullmatch(r"2\.(\d+)", glibc)
+    older = [known for known in _GLIBCS if found and known <= int(found[1])]
+    if not older:
+        raise ValueError(f"{glibc!r} is not glibc 2.{_GLIBCS[0]} or newer")
+    return f"{arch}-manylinux_2_{max(older)}"
 
 
 @cache

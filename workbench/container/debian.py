@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.container.engine import OCI_ARCH
@@ -19,6 +20,27 @@ from workbench.url import has_secret
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """A release of Debian: its Python (X.Y), its gcc, and the glibc that sets the floor of its wheels."""
+
+    name: str
+    python: str
+    gcc: int
+    glibc: str
+
+
+SUITES = {
+    suite.name: suite
+    for suite in (
+        Suite(name="bullseye", python="3.9", gcc=10, glibc="2.31"),
+        Suite(name="bookworm", python="3.11", gcc=12, glibc="2.36"),
+        Suite(name="trixie", python="3.13", gcc=14, glibc="2.41"),
+    )
+}
+"""The oldest first."""
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 

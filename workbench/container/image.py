@@ -21,10 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from workbench.console import file_size, step
-from workbench.container.debian import unpack
+from workbench.container.debian import SUITES, Suite, unpack
 from workbench.container.engine import NATIVE_LABEL, OCI_ARCH, PYTHONS_LABEL, find_image
-from workbench.container.uv import python_platform
-from workbench.environment import index_environment
+from workbench.environment import install_into, python_platform
 from workbench.errors import CommandFailed, ContainerError
 from workbench.files import locked
 from workbench.plan.target import this_arch
@@ -43,21 +42,6 @@ RECIPE_LABEL = "wheel-workbench.recipe"
 
 Kind = Literal["build", "runtime"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suite:
-    """A release of Debian: its Python (X.Y), its gcc, and the glibc that sets the floor of its wheels."""
-
-    python: str
-    gcc: int
-    glibc: str
-
-
-SUITES = {
-    "bullseye": Suite(python="3.9", gcc=10, glibc="2.31"),
-    "bookworm": Suite(python="3.11", gcc=12, glibc="2.36"),
-    "trixie": Suite(python="3.13", gcc=14, glibc="2.41"),
-}
 
 BASE = (
     *("base-files", "base-passwd", "bash", "bzip2", "ca-certificates", "coreutils", "dash", "debianutils"),
@@ -204,13 +188,9 @@ def _lay_out_python(root: Path, recipe: Recipe, suite: Suite) -> None:
     # cibuildwheel runs its own helpers with this one, whatever the wheel is for
     if tag != "cp39":
         _link(root / "opt/python/cp39-cp39", f"{tag}-{tag}")
-    argv = ["uv", "pip", "install", "--quiet", "--only-binary=:all:", f"--target={packages}"]
-    target = [
-        f"--python-version={suite.python}",
-        f"--python-platform={python_platform(recipe.arch, suite.glibc)}",
-    ]
     tools = TOOLS if recipe.kind == "build" else ("pip",)
-    run([*argv, *target, *tools], env=index_environment())
+    platform = python_platform(recipe.arch, suite.glibc)
+    install_into(packages, tools, python=suite.python, platform=platform)
     _move_scripts(packages / "bin", home / "bin", f"{inside}/bin/python")
     if recipe.native_compilers:
         # what uv installs for is up to the Python that it is pointed at, so the workbench's own serves, at full speed

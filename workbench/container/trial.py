@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from workbench.container.cibw import QEMU_CPU, resolve_image
 from workbench.container.engine import OCI_ARCH, require_emulation, require_image
-from workbench.container.uv import python_platform
-from workbench.environment import index_environment
+from workbench.environment import install_into, python_platform
 from workbench.errors import CommandFailed, ContainerError, VerificationFailed
 from workbench.plan.target import this_arch
 from workbench.process import run
@@ -92,21 +91,9 @@ def try_wheel(
                 "name an image with glibc 2.17 or newer in workbench.yaml (container.runtime_images)"
             ) from error
         try:
-            _install(wheel, requires, python, platform, into=folder / "site")
+            install_into(folder / "site", [wheel.resolve(), *requires], python=python, platform=platform)
             (folder / "run.py").write_text(RUN)
             (folder / "test.py").write_text(code, encoding="utf-8")
             run(start)
         except CommandFailed as error:
             raise VerificationFailed(f"{wheel.name} does not work in {image}: {error}") from error
-
-
-def _install(wheel: Path, requires: Sequence[str], python: str, platform: str, *, into: Path) -> None:
-    run(
-        [
-            *("uv", "pip", "install", "--quiet", "--only-binary=:all:", f"--target={into}"),
-            *(f"--python-version={python}", f"--python-platform={platform}"),
-            wheel.resolve(),
-            *requires,
-        ],
-        env=index_environment(),
-    )

@@ -17,9 +17,6 @@ from workbench.plan.target import this_arch
 from workbench.process import find_program, run
 from workbench.toolchain.shelf import made_once
 
-_DEBIANS = {"2.31": ("bullseye", 10), "2.36": ("bookworm", 12)}
-"""Debian releases and their gcc, by their glibc, the oldest first. Newer ones' programs may not run here."""
-
 _PROGRAMS_LIBRARIES = tuple(
     f"lib{name}"
     for name in ("bfd-", "ctf", "gmp.", "isl.", "jansson.", "mpc.", "mpfr.", "opcodes-", "sframe.", "zstd.")
@@ -74,14 +71,16 @@ def cross_gcc_below(ceiling: str | None, arch: str, *, cache: Path) -> CrossGcc:
     This machine's own where it is old enough, else the newest Debian's that is; below all of them the oldest, whose
     wheels may still do, as long as they use nothing newer.
 
-    Raises ToolMissing as `cross_gcc` does, and what `unpacked_gcc` raises.
+    Raises ToolMissing as `cross_gcc` does; ContainerError where apt cannot get Debian's packages.
     """
     own = cross_gcc(arch)
     if ceiling is None or _numbers(glibc_of(own)) <= _numbers(ceiling):
         return own
-    oldest, *_ = _DEBIANS
-    fitting = [glibc for glibc in _DEBIANS if _numbers(glibc) <= _numbers(ceiling)]
-    return unpacked_gcc(arch, glibc=(fitting or [oldest])[-1], cache=cache)
+    oldest, *newer = (
+        debian.SUITES.values()
+    )  # one below the ceiling is older than this machine, and so runs here
+    fitting = [suite for suite in newer if _numbers(suite.glibc) <= _numbers(ceiling)]
+    return _unpacked_gcc(arch, [oldest, *fitting][-1], cache=cache)
 
 
 def glibc_of(compiler: CrossGcc) -> str:
@@ -92,23 +91,19 @@ def glibc_of(compiler: CrossGcc) -> str:
     return f"{macros['__GLIBC__']}.{macros['__GLIBC_MINOR__']}"
 
 
-def unpacked_gcc(arch: str, *, glibc: str, cache: Path) -> CrossGcc:
-    """Return a cross compiler whose C library is `glibc` (``2.31``), unpacked from Debian below `cache`.
-
-    Raises ContainerError where apt cannot have Debian's packages.
-    """
-    triple = _triple(arch)
-    suite, version = _DEBIANS[glibc]
-    home = cache / "toolchains" / f"gcc{version}-{suite}-{arch}"
+def _unpacked_gcc(arch: str, suite: debian.Suite, *, cache: Path) -> CrossGcc:
+    """Return the cross compiler of a Debian release, unpacked below `cache`."""
+    triple, version = _triple(arch), suite.gcc
+    home = cache / "toolchains" / f"gcc{version}-{suite.name}-{arch}"
 
     def make(scratch: Path) -> Path:
         root = scratch / "root"
         package = f"g++-{version}-{triple}"
-        debian.unpack((package,), root, suite=suite, arch=this_arch(), cache=cache / "debian")
+        debian.unpack((package,), root, suite=suite.name, arch=this_arch(), cache=cache / "debian")
         _relocate(root, home, triple, version)
         return root
 
-    root = made_once(home, f"unpack gcc {version} of Debian {suite} for {arch}", make)
+    root = made_once(home, f"unpack gcc {version} of Debian {suite.name} for {arch}", make)
     return CrossGcc(triple=triple, folder=root / "usr" / "bin", root=root / "usr" / triple)
 
 

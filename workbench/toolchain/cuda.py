@@ -16,17 +16,16 @@ import json
 import os
 import re
 import shutil
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.environment import index_environment
+from workbench.environment import install_into, python_platform
 from workbench.errors import CommandFailed, ToolchainError, ToolMissing
 from workbench.files import sha256_of
-from workbench.plan.target import this_arch
+from workbench.plan.target import this_arch, this_python
 from workbench.process import run
 from workbench.strict import Mismatch, parse
 from workbench.toolchain.compilers import cross_gcc
@@ -173,11 +172,9 @@ def _unpack(pins: dict[str, str], arch: str, into: Path) -> tuple[Path, dict[str
     """Unpack pinned wheels of an architecture; return their tree, and its files with sizes and hashes."""
     requirements = into.with_suffix(".txt")
     requirements.write_text("".join(pins.values()), encoding="utf-8")
-    options = ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--python", sys.executable]
-    platform = ["--python-platform", f"{arch}-manylinux_2_28"]
+    options = ["--require-hashes", "--no-deps", f"--requirements={requirements}"]
     try:
-        argv = ["uv", "pip", "install", "--quiet", *platform, *options]
-        run([*argv, "--target", into, "--requirements", requirements], env=index_environment())
+        install_into(into, (), python=this_python(), platform=python_platform(arch, "2.28"), options=options)
     except CommandFailed as error:
         raise ToolchainError(
             f"NVIDIA's wheels for {arch} cannot be had from the package index: {error}"

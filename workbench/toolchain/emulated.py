@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.container import debian
-from workbench.environment import index_environment
+from workbench.environment import install_into, python_platform
 from workbench.errors import ToolMissing
 from workbench.process import find_program, run
 from workbench.toolchain.shelf import made_once
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
     from workbench.process import Completed
 
-SUITES = {"3.11": "bookworm", "3.13": "trixie"}
-"""The Debian release that has a Python."""
-
 GLIBC = "2.36"
-"""The oldest glibc of those releases: what is installed for their Pythons must run with it."""
+"""The oldest glibc of the releases below: what is installed for their Pythons must run with it."""
+
+SUITES = {suite.python: suite for suite in debian.SUITES.values() if suite.glibc >= GLIBC}
+"""The Debian release that has a Python."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +38,7 @@ class EmulatedPython:
         """Install wheels and requirements for this Python into a folder. Raises CommandFailed."""
         if not requirements:
             return
-        platform = [
-            "--python-platform",
-            f"{self.arch}-manylinux_{GLIBC.replace('.', '_')}",
-            "--python-version",
-            self.version,
-        ]
-        argv = ["uv", "pip", "install", "--quiet", "--only-binary", ":all:", *platform]
-        run([*argv, "--target", into, *requirements], env=index_environment())
+        install_into(into, requirements, python=self.version, platform=python_platform(self.arch, GLIBC))
 
     def run_code(self, code: str, *, packages: Path, cwd: Path) -> Completed:
         """Run Python code with the packages of a folder. Raises CommandFailed with what it printed last."""
@@ -71,7 +64,7 @@ def emulated_python(version: str, arch: str, *, cache: Path) -> EmulatedPython:
             f"there is no Python {version} for {arch} to run under qemu: Debian has {', '.join(SUITES)}"
         )
     qemu = _qemu(arch)
-    suite = SUITES[version]
+    suite = SUITES[version].name
     packages = (f"python{version}", "libstdc++6")
 
     def make(scratch: Path) -> Path:

@@ -6,11 +6,14 @@ import re
 import tempfile
 from pathlib import Path
 
-from workbench.environment import index_environment
+from workbench.environment import index_environment, install_into, python_platform
 from workbench.errors import CommandFailed, ToolchainError
 from workbench.process import run
 from workbench.toolchain.pins import digest
 from workbench.toolchain.shelf import made_once
+
+_GLIBC = "2.34"
+"""The newest glibc that torch's wheels may need."""
 
 
 def unpack(version: str, *, python: str, arch: str, cache: Path) -> Path:
@@ -67,18 +70,14 @@ def _pin(requirement: str, *, python: str, arch: str) -> str:
         asked = Path(folder) / "requirements.in"
         asked.write_text(f"{requirement}\n", encoding="utf-8")
         output = ["--generate-hashes", "--emit-index-annotation", "--no-header", "--no-annotate"]
-        argv = ["uv", "pip", "compile", "--quiet", *output, *_for(python, arch)]
+        machine = ["--python-platform", python_platform(arch, _GLIBC), "--python-version", python]
+        argv = ["uv", "pip", "compile", "--quiet", "--no-deps", "--only-binary=:all:", *output, *machine]
         return run([*argv, asked], env=index_environment(), stdout_only=True).output
 
 
 def _install(pin: str, *, python: str, arch: str, scratch: Path) -> Path:
     requirements, tree = scratch / "requirements.txt", scratch / "tree"
     requirements.write_text(pin, encoding="utf-8")
-    argv = ["uv", "pip", "install", "--quiet", *_for(python, arch)]
-    run([*argv, "--target", tree, "--requirements", requirements], env=index_environment())
+    options = ["--no-deps", f"--requirements={requirements}"]
+    install_into(tree, (), python=python, platform=python_platform(arch, _GLIBC), options=options)
     return tree
-
-
-def _for(python: str, arch: str) -> list[str]:
-    platform = ["--python-platform", f"{arch}-manylinux_2_34", "--python-version", python]
-    return ["--no-deps", "--only-binary", ":all:", *platform]

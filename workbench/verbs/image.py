@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench import console
+from workbench.container.debian import SUITES
 from workbench.container.engine import find_engine
-from workbench.container.image import SUITES, Recipe, build_image
+from workbench.container.image import Recipe, build_image
 from workbench.errors import UsageError, nearest
 from workbench.plan.target import parse_arch
 from workbench.toolchain.cuda import lay_out

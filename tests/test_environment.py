@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from workbench.container.image import SUITES
-from workbench.container.uv import python_platform
+from workbench.container.debian import SUITES
+from workbench.environment import python_platform
 from workbench.process import run
 
 
