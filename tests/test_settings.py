@@ -9,7 +9,7 @@ import yaml
 
 from workbench.errors import SettingsError
 from workbench.paths import CHECKOUT, Paths
-from workbench.settings import VARIABLES, Settings, read_settings
+from workbench.settings import FLAGS, VARIABLES, Settings, read_settings
 from workbench.strict import parse
 
 if TYPE_CHECKING:
@@ -64,8 +64,23 @@ def test_the_guide_knows_every_key_and_every_variable() -> None:
         ("public_url: http://[", "public_url: 'http://[' is not an http or https URL"),
         ("public_url: http://host:port", "public_url: 'http://host:port' is not an http or https URL"),
         ("public_url: 2024-99-99", "public_url: '2024-99-99' is not an http or https URL"),
-        ("glibc: 2024-13-01", "glibc: '2024-13-01' is not a glibc: write"),
-        ("glibc: '2'", "glibc: '2' is not a glibc: write"),
+        ("glibc: 2024-13-01", "glibc: '2024-13-01' is not a glibc version: write"),
+        ("glibc: '2'", "glibc: '2' is not a glibc version: write"),
+        ("cuda: {cu13: /usr/local/cuda}", "cuda.cu13: write a compute platform: cpu, cu130, rocm6.4"),
+        ("container: {images: {cu13: {}}}", "container.images.cu13: write a compute platform"),
+        (
+            "container: {runtime_images: {cpu: {arm64: x}}}",
+            "container.runtime_images.cpu.arm64: write an arch",
+        ),
+        ("glibc: '2.28'\nindex: {}\nglibc: '2.34'", "the key 'glibc' stands twice"),
+        ("index: {title: a, title: b}", "the key 'title' stands twice"),
+        ("[]", "the document: expected a mapping, got []"),
+        ("false", "the document: expected a mapping, got False"),
+        ("[" * 20_000, "nested too deep"),
+        ("public_url: https://host/two words", "cannot be pasted into a command line"),
+        ("public_url: https://höst.example", "cannot be pasted into a command line"),
+        ("public_url: https://host/?a=b", "no query and no fragment"),
+        ("public_url: https://host/$HOME", "cannot be pasted into a command line"),
         ("glibc: !!int two", "not YAML"),
         ("- a", "expected a mapping"),
         ("a: [", "not YAML"),
@@ -108,8 +123,36 @@ def test_a_variable_stands_above_the_file(paths: Paths, monkeypatch: pytest.Monk
 
 def test_a_variable_that_is_no_url_is_refused(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKBENCH_PUBLIC_URL", "http://[")
-    with pytest.raises(SettingsError, match=r"public_url: 'http://\[' is not an http or https URL"):
-        _ = read_settings(paths)
+    with pytest.raises(SettingsError, match=r"^WORKBENCH_PUBLIC_URL=http://\[: 'http://\[' is not an http"):
+        read_settings(paths)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "blamed"),
+    [
+        ("public_url", "nowhere", "--public-url nowhere: 'nowhere' is not"),
+        ("bucket", "no bucket", "--bucket no bucket: 'no bucket' cannot"),
+        ("prefix", "nightly", "--prefix: no bucket is named"),
+        ("endpoint", "https://me:PASSWORD@host", "--endpoint: no user or password"),
+    ],
+)
+def test_a_flag_is_blamed_for_what_it_says(paths: Paths, key: str, value: str, blamed: str) -> None:
+    flags = {"bucket": "mine", key: value} if key == "endpoint" else {key: value}
+    before = FLAGS.set(flags)
+    try:
+        with pytest.raises(SettingsError) as caught:
+            read_settings(paths)
+    finally:
+        FLAGS.reset(before)
+    assert str(caught.value).startswith(blamed)
+    assert "PASSWORD" not in str(caught.value)
+
+
+def test_a_flag_stands_above_a_variable(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBENCH_PUBLIC_URL", "https://variable.example")
+    before = FLAGS.set({"public_url": "https://flag.example/"})
+    assert read_settings(paths).public_url == "https://flag.example"
+    FLAGS.reset(before)
 
 
 @pytest.mark.parametrize(("word", "alone"), [("1", True), ("True", True), ("0", False), ("", True)])

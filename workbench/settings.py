@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import os
 import re
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
@@ -15,7 +18,7 @@ from workbench.errors import SettingsError
 from workbench.strict import Mismatch, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from workbench.paths import Paths
@@ -134,51 +137,106 @@ VARIABLES = {
     "single_writer": "WORKBENCH_S3_SINGLE_WRITER",
     "public_url": "WORKBENCH_PUBLIC_URL",
 }
-"""The variables that stand above ``workbench.yaml``; a verb's flags set them for its run."""
+"""The variables that stand above ``workbench.yaml``."""
 
-
-def read_settings(paths: Paths) -> Settings:
-    """Return ``workbench.yaml`` of a site, or the defaults where there is none, under what `VARIABLES` say.
-
-    Raises SettingsError.
-    """
-    path = paths.root / "workbench.yaml"
-    settings = _read(path) if path.exists() else Settings()
-    chosen = {key: os.environ[name] for key, name in VARIABLES.items() if os.environ.get(name)}
-    return _checked(_overridden(settings, chosen), where=str(path))
-
+FLAGS: ContextVar[Mapping[str, str]] = ContextVar("FLAGS", default=MappingProxyType({}))
+"""What the running verb's flags say, by the keys of `VARIABLES`, which they stand above."""
 
 _GLIBC = re.compile(r"2\.\d{1,2}")
 _BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}|arn:[^\s]+")
-
+_COMPUTE = re.compile(r"cpu|cu\d{3}|rocm\d+\.\d+")
+_ARCH = re.compile(r"x86_64|aarch64")
+_PASTABLE = re.compile(r"[A-Za-z0-9._~:/%+,=\[\]-]+")
+"""A URL that stands in a shell's command line as it is. (A query or a fragment ends the path of no page.)"""
 
 _WORDS = {"1": True, "true": True, "0": False, "false": False}
 
 
+def read_settings(paths: Paths) -> Settings:
+    """Return ``workbench.yaml`` of a site, or the defaults where there is none, under what variables and flags say.
+
+    Raises SettingsError, which blames the flag, the variable, or the file and the key that the value came from.
+    """
+    path = paths.root / "workbench.yaml"
+    settings = _read(path) if path.exists() else Settings()
+    chosen = {key: (name, os.environ[name]) for key, name in VARIABLES.items() if os.environ.get(name)}
+    chosen |= {key: (f"--{key.replace('_', '-')}", value) for key, value in FLAGS.get().items() if value}
+    return _checked(_overridden(settings, chosen), partial(_origin, path, chosen))
+
+
+def _origin(path: Path, chosen: Mapping[str, tuple[str, str]], key: str) -> str:
+    """Return what a value came from, as an error names it."""
+    name, value = chosen.get(key.rpartition(".")[2], ("", ""))
+    return f"{name} {value}" if name.startswith("--") else f"{name}={value}" if name else f"{path}: {key}"
+
+
 def _read(path: Path) -> Settings:
+    try:
+        data = _yaml(path.read_text(encoding="utf-8"))
+        settings = parse(Settings, {} if data is None else data)
+        _require_known(settings)
+    except Mismatch as error:
+        raise SettingsError(f"{path}: {error}") from error
+    except RecursionError:
+        raise SettingsError(f"{path}: nested too deep") from None
+    except ValueError as error:
+        raise SettingsError(f"{path}: not YAML: {error}") from error
+    return settings
+
+
+def _yaml(text: str) -> object:
+    """Return a document in which no key stands twice. What looks like a date is text, for the key's own check to judge.
+
+    Raises ValueError.
+    """
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """No key is a date: what looks like one is text, for the key's own check to judge."""
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+            seen: set[str] = set()
+            for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+                if key.value in seen:
+                    raise yaml.MarkedYAMLError(
+                        None, None, f"the key {key.value!r} stands twice", key.start_mark
+                    )
+                seen.add(key.value)
+            return super().construct_mapping(node, deep)
 
     Loader.yaml_implicit_resolvers = {
         first: [(tag, form) for tag, form in resolvers if not tag.endswith(":timestamp")]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
     try:
-        return parse(Settings, Loader(path.read_text(encoding="utf-8")).get_single_data() or {})
-    except Mismatch as error:
-        raise SettingsError(f"{path}: {error}") from error
-    except (yaml.YAMLError, ValueError) as error:
-        raise SettingsError(f"{path}: not YAML: {error}") from error
+        data: object = Loader(text).get_single_data()
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
+    return data
 
 
-def _overridden(settings: Settings, chosen: Mapping[str, str]) -> Settings:
-    bucket: dict[str, Any] = {key: value for key, value in chosen.items() if key != "public_url"}
-    if word := chosen.get("single_writer"):
+def _require_known(settings: Settings) -> None:
+    """Raise Mismatch for a compute platform or an architecture that nothing would ever be looked up by."""
+    images = {
+        "container.images": settings.container.images,
+        "container.runtime_images": settings.container.runtime_images,
+    }
+    computes = [("cuda", key) for key in settings.cuda]
+    computes += [(section, key) for section, table in images.items() for key in table]
+    for section, compute in computes:
+        if not _COMPUTE.fullmatch(compute):
+            raise Mismatch(f"{section}.{compute}: write a compute platform: cpu, cu130, rocm6.4")
+    for section, table in images.items():
+        for compute, by_arch in table.items():
+            for arch in by_arch:
+                if not _ARCH.fullmatch(arch):
+                    raise Mismatch(f"{section}.{compute}.{arch}: write an architecture: x86_64 or aarch64")
+
+
+def _overridden(settings: Settings, chosen: Mapping[str, tuple[str, str]]) -> Settings:
+    bucket: dict[str, Any] = {key: value for key, (_, value) in chosen.items() if key != "public_url"}
+    if word := bucket.get("single_writer"):
         if word.lower() not in _WORDS:
             raise SettingsError(
-                f"{VARIABLES['single_writer']}={word}: write 1 where nobody else publishes there, else 0"
+                f"{chosen['single_writer'][0]}={word}: write 1 where nobody else publishes there, else 0"
             )
         bucket["single_writer"] = _WORDS[word.lower()]
     store = settings.store
@@ -187,10 +245,10 @@ def _overridden(settings: Settings, chosen: Mapping[str, str]) -> Settings:
     elif "bucket" in bucket:
         store = StoreSettings(s3=S3Settings(**bucket))
     elif bucket:
-        raise SettingsError(
-            f"{', '.join(sorted(bucket))}: given without a bucket: set WORKBENCH_S3_BUCKET or --bucket"
-        )
-    return replace(settings, store=store, public_url=chosen.get("public_url", settings.public_url))
+        names = ", ".join(chosen[key][0] for key in bucket)
+        raise SettingsError(f"{names}: no bucket is named: set WORKBENCH_S3_BUCKET, or give --bucket")
+    _, public_url = chosen.get("public_url", ("", settings.public_url))
+    return replace(settings, store=store, public_url=public_url)
 
 
 def _is_web(url: str) -> bool:
@@ -202,28 +260,32 @@ def _is_web(url: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
-def _checked(settings: Settings, *, where: str) -> Settings:
+def _checked(settings: Settings, origin: Callable[[str], str]) -> Settings:
     """Return the settings, the public URL without a slash at the end. Raises SettingsError."""
     if settings.store.folder is not None and settings.store.s3 is not None:
-        raise SettingsError(f"{where}: store: give folder or s3, not both")
+        raise SettingsError(f"{origin('store')}: give folder or s3, not both")
     if settings.glibc is not None and not _GLIBC.fullmatch(settings.glibc):
         raise SettingsError(
-            f'{where}: glibc: {settings.glibc!r} is not a glibc: write "2.28", "2.34", "2.39"'
+            f'{origin("glibc")}: {settings.glibc!r} is not a glibc version: write "2.28", "2.34", "2.39"'
         )
-    endpoint = settings.store.s3.endpoint if settings.store.s3 else None
-    urls = (("public_url", settings.public_url), ("store.s3.endpoint", endpoint))
-    for key, url in urls:
+    s3, public_url = settings.store.s3, settings.public_url
+    for key, url in (("public_url", public_url), ("store.s3.endpoint", s3.endpoint if s3 else None)):
         if url is None:
             continue
-        if "@" in url.partition("?")[0]:  # first, for what is shown of a URL must not show them
-            raise SettingsError(
-                f"{where}: {key}: no user or password in a URL: it would reach logs and pages"
-            )
+        if (
+            "@" in url.partition("?")[0]
+        ):  # first, and without the value: what is shown of a URL must not show them
+            blamed = origin(key).removesuffix(url).rstrip(" =")
+            raise SettingsError(f"{blamed}: no user or password in a URL: it would reach logs and pages")
         if not _is_web(url):
-            raise SettingsError(f"{where}: {key}: {url!r} is not an http or https URL")
-    bucket = settings.store.s3.bucket if settings.store.s3 else None
-    if bucket is not None and not _BUCKET.fullmatch(bucket):
-        raise SettingsError(f"{where}: store.s3.bucket: {bucket!r} cannot be the name of a bucket")
-    if settings.index.urls == "absolute" and settings.public_url is None:
-        raise SettingsError(f"{where}: index.urls: absolute needs public_url, the URL of the store's root")
-    return replace(settings, public_url=settings.public_url.rstrip("/") if settings.public_url else None)
+            raise SettingsError(f"{origin(key)}: {url!r} is not an http or https URL")
+    if public_url is not None and not _PASTABLE.fullmatch(public_url):
+        raise SettingsError(
+            f"{origin('public_url')}: {public_url!r} cannot be pasted into a command line: write other characters "
+            "percent-encoded (%20 is a space), a host name as DNS has it (xn--...), no query and no fragment"
+        )
+    if s3 is not None and not _BUCKET.fullmatch(s3.bucket):
+        raise SettingsError(f"{origin('store.s3.bucket')}: {s3.bucket!r} cannot be the name of a bucket")
+    if settings.index.urls == "absolute" and public_url is None:
+        raise SettingsError(f"{origin('index.urls')}: absolute needs public_url, the URL of the store's root")
+    return replace(settings, public_url=public_url.rstrip("/") if public_url else None)

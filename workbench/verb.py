@@ -31,7 +31,7 @@ from invoke.tasks import Task
 from workbench import console
 from workbench.errors import UsageError, WorkbenchError, nearest
 from workbench.process import Ended, ended_by_signals
-from workbench.settings import VARIABLES
+from workbench.settings import FLAGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -161,7 +161,7 @@ class Verb(Task["Callable[..., Any]"]):
         """Run the verb; turn what goes wrong into Invoke's Exit, with the error's own status."""
         if self._uses_store:
             chosen = {key: kwargs.pop(key.replace("_", "-"), "") for key in STORE_FLAGS}
-            os.environ.update({VARIABLES[key]: str(value) for key, value in chosen.items() if value})
+            FLAGS.set({key: str(value) for key, value in chosen.items() if value})
         try:
             if args[0].config.run.dry:
                 self._run_dry(kwargs)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from workbench.errors import ToolchainError, UsageError
+from workbench.errors import SettingsError, ToolchainError, UsageError
 from workbench.make.request import Request, plans
 from workbench.plan.target import Axes, this_arch
 from workbench.settings import read_settings
@@ -45,6 +45,14 @@ def planned(
         read_settings(paths),
     )
     return found.plans, found.left_out
+
+
+def test_an_axis_of_the_file_is_not_blamed_on_a_flag(paths: Paths) -> None:
+    wrong = "matrix: {python: three}\n"
+    with pytest.raises(SettingsError, match=r"^workbench.yaml: matrix\.python: three: 'three' is neither"):
+        planned(paths, Axes(arch="x86_64"), says="", settings=wrong)
+    with pytest.raises(UsageError, match=r"^--python two: "):
+        planned(paths, Axes(python="two"), says="", settings=wrong)
 
 
 @pytest.mark.parametrize(

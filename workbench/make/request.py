@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from workbench.errors import ContainerError, ToolchainError, UsageError
+from workbench.errors import ContainerError, SettingsError, ToolchainError, UsageError
 from workbench.make.assign import AUTO, assign
 from workbench.patches.series import read_series
 from workbench.plan.draft import LeftOut, drafts
@@ -104,7 +104,13 @@ def plans(request: Request, paths: Paths, settings: Settings) -> Planned:
     usual = Axes(**asdict(settings.matrix))
     if planner.recipe.torch is None:
         usual = replace(usual, torch="")  # the site's torch is for the recipes that build against one
-    targets = cross(request.axes.over(usual))
+    try:
+        targets = cross(request.axes.over(usual))
+    except UsageError as error:
+        axis, _, why = str(error).removeprefix("--").partition(" ")
+        if getattr(request.axes, axis, why):
+            raise
+        raise SettingsError(f"workbench.yaml: matrix.{axis}: {why}") from error
     require_gpus_used(request.axes.gpu, targets)
     wanted, left_out = planner.drafts(targets)
     assigned, unable = [], []
