@@ -11,6 +11,8 @@ from pathlib import Path
 
 import nox
 
+from workbench.store.opening import open_store
+
 sys.path.insert(0, str(Path(__file__).parent))  # nox puts no root there
 
 from workbench.errors import IndexCheckFailed, WorkbenchError
@@ -73,7 +75,9 @@ def verify(session: nox.Session, what: Proof | str | WorkbenchError) -> None:
         case Proof():
             session.log(f"{what.wheel.filename} ({what.wheel.sha256})")
             try:
-                prove([what], Paths.here(), read_settings(Paths.here()))
+                paths = Paths.here()
+                settings = read_settings(paths)
+                prove([what], paths, settings, open_store(paths, settings))
             except WorkbenchError as error:
                 session.error(str(error))
 

@@ -313,6 +313,7 @@ def upload(
     from workbench.paths import Paths
     from workbench.publish.upload import upload_wheels
     from workbench.settings import read_settings
+    from workbench.store.opening import open_store
     from workbench.verbs.change import committing
     from workbench.verbs.upload import report
 
@@ -320,7 +321,10 @@ def upload(
     settings = read_settings(site)
     with committing(site, wanted=commit and not dry_run):
         paths = [Path(wheel) for wheel in wheels]
-        published = upload_wheels(paths, site, settings, dry_run=dry_run, may_shrink=allow_shrink, deep=deep)
+        store = open_store(site, settings)
+        published = upload_wheels(
+            site, settings, store, paths, dry_run=dry_run, may_shrink=allow_shrink, deep=deep
+        )
         report(published, settings, json=json)
 
 
@@ -362,6 +366,7 @@ def release(
     from workbench.pipeline.release import Released, release, todo
     from workbench.plan.target import Axes
     from workbench.settings import read_settings
+    from workbench.store.opening import open_store
     from workbench.verbs.change import committing
     from workbench.verbs.release import report
 
@@ -376,9 +381,10 @@ def release(
     )
     paths = Paths.here()
     settings = read_settings(paths)
-    work = todo(request, paths, settings, skip_build=skip_build)
+    store = open_store(paths, settings)
+    work = todo(request, paths, settings, store, skip_build=skip_build)
     with committing(paths, wanted=commit and not dry_run):
-        released = Released() if dry_run else release(work, paths, settings, skip_build=skip_build)
+        released = Released() if dry_run else release(work, paths, settings, store, skip_build=skip_build)
     report(work, released, settings, dry_run=dry_run, json=json)
 
 

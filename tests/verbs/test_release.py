@@ -24,6 +24,7 @@ from workbench.recipe import Recipe, Sdist
 from workbench.registry.file import load
 from workbench.registry.model import Package
 from workbench.settings import read_settings
+from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
     from workbench.plan.plan import Plan
@@ -109,7 +110,13 @@ def test_a_wheel_that_does_not_verify_is_built_again_twice_and_never_published(d
 
 
 def test_a_wheel_that_would_come_out_the_same_is_built_once_and_its_tree_is_kept(demo: Demo) -> None:
-    declare(demo.paths, read_settings(demo.paths), "demo", Package(source_repo="https://example.com/demo"))
+    declare(
+        demo.paths,
+        read_settings(demo.paths),
+        FolderStore(demo.paths.root),
+        "demo",
+        Package(source_repo="https://example.com/demo"),
+    )
     demo.recipe.write_text(
         demo.recipe.read_text().replace("    smoke_test", '    modules=("demos",),\n    smoke_test')
     )
@@ -138,7 +145,13 @@ def test_a_target_that_fails_is_told_of_with_its_log_until_there_is_a_wheel(
 ) -> None:
     monkeypatch.setenv("DEMO_PASSPHRASE", "hunter2hunter2")
     monkeypatch.setenv("SIGN_KEY", "-----BEGIN-----\nhunter2line\n-----END-----")
-    declare(demo.paths, read_settings(demo.paths), "demo", Package(source_repo="https://example.com/demo"))
+    declare(
+        demo.paths,
+        read_settings(demo.paths),
+        FolderStore(demo.paths.root),
+        "demo",
+        Package(source_repo="https://example.com/demo"),
+    )
     works = demo.patch.read_text()
     demo.patch.write_text(
         works.replace(

@@ -15,7 +15,7 @@ from workbench.http import AS_IT_LIES, NoAnswer, Web, trust_variables
 from workbench.process import run
 from workbench.publish.files import is_ours
 from workbench.simple.media import JSON
-from workbench.store.layout import INDEX, headers, url
+from workbench.store.layout import INDEX, SIMPLE, headers, url
 from workbench.wheel.filename import label
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ LEADS = "public_url must lead to the store's root, and everyone must be able to 
 
 def examine_world(public_url: str, registry: Registry, *, deep: bool, installers: bool) -> Iterator[Finding]:
     """Yield what is found at a public URL. Where it leads nowhere, that is all there is to say."""
-    simple = f"{public_url}/{INDEX}simple/"
+    simple = f"{public_url}/{SIMPLE}"
     web = Web(CONNECTIONS)
     front = _page(web, simple, "text/html", check="public URL")
     yield front

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from workbench.store.layout import INDEX, SIMPLE
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -61,7 +63,7 @@ def direct(name: str, url: str, sha256: str) -> str:
 
 def simple_index(root: str, channel: Channel | None) -> str:
     """Return the URL of a channel's index below the store's root, or of the one that has everything."""
-    return f"{root}/index/{channel.folder}/simple/" if channel else f"{root}/index/simple/"
+    return f"{root}/{INDEX}{channel.folder}/simple/" if channel else f"{root}/{SIMPLE}"
 
 
 def lines(

@@ -37,6 +37,7 @@ from workbench.index.target import (
     target_of,
 )
 from workbench.index.template import asset, macro, template
+from workbench.store.layout import FILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -157,7 +158,7 @@ class People:
         return Page(path=people_path(name), content=content.encode()), row
 
     def _offers(self, name: str, package: Package, offered: Sequence[simple.File]) -> Iterator[Offer]:
-        folder = f"files/{name}/"
+        folder = f"{FILES}{name}/"
         told = map(simple.tell, offered, self._links.to_files(folder, offered))
         urls = self._direct.to_files(folder, offered)
         wheels = {wheel.filename: wheel for wheel in package.wheels}

@@ -18,6 +18,7 @@ import orjson
 from workbench.errors import IndexFault, RegistryError
 from workbench.registry.file import parse_json
 from workbench.registry.model import Package
+from workbench.store.layout import FILES
 from workbench.strict import Mismatch, parse
 from workbench.wheel.filename import PLAIN_DASHES, label
 
@@ -177,7 +178,7 @@ def _check(name: str, files: Sequence[File], names: Sequence[str]) -> None:
 
 def project_pages(name: str, project: Project, files: Sequence[File], links: Links) -> tuple[bytes, bytes]:
     """Draw a project's page with these of its files, as HTML and as JSON."""
-    told = list(map(tell, files, links.to_files(f"files/{name}/", files)))
+    told = list(map(tell, files, links.to_files(f"{FILES}{name}/", files)))
     versions = _versions([file["filename"] for file in files])
     anchors, entries = zip(*told, strict=True) if told else ((), ())
     return _project_html(name, project, anchors), _project_json(name, project, versions, entries)

@@ -24,7 +24,7 @@ from workbench.plan.target import this_arch
 from workbench.process import run
 from workbench.recipe.load import load, names
 from workbench.registry.file import load as load_registry
-from workbench.store.opening import open_store
+from workbench.store.layout import SIMPLE
 from workbench.toolchain.emulated import EmulatedPython
 from workbench.verify.pythons import choose, own_cell
 from workbench.wheel import record
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from workbench.recipe.model import Recipe
     from workbench.registry.model import PublishedWheel
     from workbench.settings import Settings
+    from workbench.store.protocol import Store
 
 Installer = Literal["pip", "uv"]
 
@@ -76,7 +77,7 @@ def published_here(paths: Paths) -> tuple[tuple[Proof, ...], tuple[str, ...]]:
     return tuple(proof for _, proof in newest.values()), tuple(others)
 
 
-def prove(proofs: Sequence[Proof], paths: Paths, settings: Settings) -> None:
+def prove(proofs: Sequence[Proof], paths: Paths, settings: Settings, store: Store) -> None:
     """Install each wheel from the index in a fresh environment for each installer, and run its smoke test.
 
     The wheel is pinned to the hash in the registry and comes from our index alone: the public one, or without a
@@ -87,34 +88,35 @@ def prove(proofs: Sequence[Proof], paths: Paths, settings: Settings) -> None:
     """
     if not proofs:
         return
-    with _index_url(paths, settings) as index_url:
+    with _index_url(settings, store) as index_url:
         for proof in proofs:
             for installer in get_args(Installer):
                 _prove(proof, index_url, paths, installer)
-            write_whole(_mark(proof, paths, settings), proof.wheel.sha256)
+            write_whole(_mark(proof, paths, settings, store), proof.wheel.sha256)
 
 
-def unproved(proofs: Sequence[Proof], paths: Paths, settings: Settings) -> tuple[Proof, ...]:
+def unproved(proofs: Sequence[Proof], paths: Paths, settings: Settings, store: Store) -> tuple[Proof, ...]:
     """Return those that were never proved here against the site's store: a proof failed, or was ended."""
     return tuple(
-        each for each in proofs if content_of(_mark(each, paths, settings)) != each.wheel.sha256.encode()
+        each
+        for each in proofs
+        if content_of(_mark(each, paths, settings, store)) != each.wheel.sha256.encode()
     )
 
 
-def _mark(proof: Proof, paths: Paths, settings: Settings) -> Path:
+def _mark(proof: Proof, paths: Paths, settings: Settings, store: Store) -> Path:
     """Return the file that says which bytes of a wheel were proved. A folder for each place that it may lie in."""
-    place = f"{open_store(paths, settings).place} {settings.public_url or ''}"
+    place = f"{store.place} {settings.public_url or ''}"
     folder = paths.state / "proved" / hashlib.sha256(place.encode()).hexdigest()[:16]
     return folder / f"{proof.wheel.filename}.{proof.python}-{proof.arch}"
 
 
 @contextmanager
-def _index_url(paths: Paths, settings: Settings) -> Iterator[str]:
-    public = settings.public_url
-    if public:
-        yield f"{public.rstrip('/')}/index/simple/"
+def _index_url(settings: Settings, store: Store) -> Iterator[str]:
+    if settings.public_url:
+        yield f"{settings.public_url}/{SIMPLE}"
         return
-    folder = open_store(paths, settings).folder
+    folder = store.folder
     if folder is None:
         raise SettingsError("workbench.yaml: public_url: missing: it says where the world finds the store")
     with served(folder) as url:

@@ -26,7 +26,6 @@ from workbench.publish.gaps import Gap, tell
 from workbench.publish.registry import current, refuse_a_store_behind
 from workbench.publish.upload import upload
 from workbench.registry.model import Unavailable
-from workbench.store.opening import open_store
 from workbench.verify.report import findings_text
 from workbench.wheel.filename import label
 
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from workbench.plan.target import Target
     from workbench.registry.model import PublishedWheel, Registry
     from workbench.settings import Settings
+    from workbench.store.protocol import Store
     from workbench.verify.report import Report
 
 ATTEMPTS = 3
@@ -62,7 +62,9 @@ class Todo:
     left_out: tuple[LeftOut, ...]
 
 
-def todo(request: Request, paths: Paths, settings: Settings, *, skip_build: bool = False) -> Todo:
+def todo(
+    request: Request, paths: Paths, settings: Settings, store: Store, *, skip_build: bool = False
+) -> Todo:
     """Return what a release would do; with `skip_build` only what lies in ``wheels/`` is released.
 
     Raises FilenameTaken where another build of the same version is, or was, published for the same target: its bytes
@@ -70,7 +72,6 @@ def todo(request: Request, paths: Paths, settings: Settings, *, skip_build: bool
     PatchError, RegistryError, StoreError besides.
     """
     planned = plans(request, paths, settings)
-    store = open_store(paths, settings)
     registry = current(store)
     refuse_a_store_behind(paths, store, registry)
     open_plans, done = [], []
@@ -92,7 +93,7 @@ def todo(request: Request, paths: Paths, settings: Settings, *, skip_build: bool
         package=planned.planner.recipe.name,
         plans=tuple(open_plans),
         published=tuple(done),
-        unproved=unproved([_proof(plan, wheel) for plan, wheel in done], paths, settings),
+        unproved=unproved([_proof(plan, wheel) for plan, wheel in done], paths, settings, store),
         left_out=planned.left_out,
     )
 
@@ -128,7 +129,9 @@ class Released:
     failures: tuple[Failure, ...] = ()
 
 
-def release(work: Todo, paths: Paths, settings: Settings, *, skip_build: bool = False) -> Released:
+def release(
+    work: Todo, paths: Paths, settings: Settings, store: Store, *, skip_build: bool = False
+) -> Released:
     """Build, repair, verify, publish and prove what is to be done, and prove what was published and never proved.
 
     A wheel that this very plan made earlier is taken as it is; with `skip_build` there must be one. A wheel that
@@ -143,7 +146,7 @@ def release(work: Todo, paths: Paths, settings: Settings, *, skip_build: bool = 
     )
     cells: tuple[Proof, ...] = ()
     if made:
-        uploaded = upload([report for _, report in made], paths, settings)
+        uploaded = upload(paths, settings, store, [report for _, report in made])
         wheels = {planned.wheel.filename: planned.wheel for planned in uploaded.plan.wheels}
         cells = tuple(_proof(plan, wheels[report.path.name]) for plan, report in made)
     # of a variant the page has no cell; what this machine lacks says nothing of the package
@@ -154,8 +157,8 @@ def release(work: Todo, paths: Paths, settings: Settings, *, skip_build: bool = 
         if each.plan.target.variant is None and isinstance(each.error, _OF_THE_PACKAGE)
     ]
     if gaps:
-        tell(paths, settings, open_store(paths, settings), work.package, gaps)
-    prove((*cells, *work.unproved), paths, settings)
+        tell(paths, settings, store, work.package, gaps)
+    prove((*cells, *work.unproved), paths, settings, store)
     return Released(cells=cells, failures=failures)
 
 

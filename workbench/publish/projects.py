@@ -12,21 +12,20 @@ from workbench.publish.registry import amend, current, refuse_to_forget
 from workbench.recipe.model import Git, Sdist
 from workbench.registry.importing import Merged, merge
 from workbench.registry.model import Package
-from workbench.store.opening import open_store
 
 if TYPE_CHECKING:
     from workbench.paths import Paths
     from workbench.recipe.model import Recipe
     from workbench.registry.model import Registry
     from workbench.settings import Settings
+    from workbench.store.protocol import Store
 
 
-def declare(paths: Paths, settings: Settings, name: str, package: Package) -> None:
+def declare(paths: Paths, settings: Settings, store: Store, name: str, package: Package) -> None:
     """Register a project without wheels, or new facts of one that is registered, and draw its page.
 
     Where that fails or is interrupted, a project that was not registered before is taken out again.
     """
-    store = open_store(paths, settings)
     refuse_to_forget(paths, store, current(store))
     store.prepare()
     is_new = True
@@ -58,13 +57,18 @@ def _without(registry: Registry, name: str, generation: int) -> Registry:
 
 
 def adopt(
-    paths: Paths, settings: Settings, imported: Registry, *, older: bytes | None = None, dry_run: bool = False
+    paths: Paths,
+    settings: Settings,
+    store: Store,
+    imported: Registry,
+    *,
+    older: bytes | None = None,
+    dry_run: bool = False,
 ) -> Merged:
     """Register what another registry has and ours does not, and draw the pages; return what came of it.
 
     `older` is the document that it was read from, in case that is what the store has as its registry.
     """
-    store = open_store(paths, settings)
     if dry_run:
         return merge(current(store, older=older), imported)
     refuse_to_forget(paths, store, current(store, older=older))

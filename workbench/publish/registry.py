@@ -17,7 +17,7 @@ from workbench.files import content_of
 from workbench.publish.files import faults, is_ours, look
 from workbench.registry.file import Damaged, OlderForm, dumps, encode, loads
 from workbench.registry.model import Registry
-from workbench.store.layout import HISTORY, INDEX, REGISTRY, damaged_key, generation_of, history_key
+from workbench.store.layout import HISTORY, REGISTRY, SIMPLE, damaged_key, generation_of, history_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Sequence
@@ -264,8 +264,8 @@ def _refuse_to_shrink(store: Store, before: Registry, after: Registry) -> None:
 
 def had_registry(store: Store) -> bool:
     """Say whether a store had a registry once: pages of projects and the history come only after one."""
-    pages = store.entries(f"{INDEX}simple/")
-    return any(entry.key.count("/") > INDEX.count("/") + 1 for entry in pages) or bool(generations(store))
+    pages = store.entries(SIMPLE)
+    return any(entry.key.count("/") > SIMPLE.count("/") for entry in pages) or bool(generations(store))
 
 
 def _some(filenames: list[str]) -> str:

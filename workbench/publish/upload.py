@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from workbench import console
 from workbench.errors import UsageError
@@ -17,7 +20,6 @@ from workbench.publish.projects import package_facts
 from workbench.publish.transaction import Published, publish
 from workbench.recipe.load import load, names
 from workbench.store.layout import log_key, patch_key
-from workbench.store.opening import open_store
 from workbench.verify.report import findings_text
 
 if TYPE_CHECKING:
@@ -27,13 +29,15 @@ if TYPE_CHECKING:
     from workbench.evidence.facts import BuildFacts
     from workbench.paths import Paths
     from workbench.settings import Settings
+    from workbench.store.protocol import Store
     from workbench.verify.report import Report
 
 
 def upload_wheels(
-    wheels: Sequence[Path],
     paths: Paths,
     settings: Settings,
+    store: Store,
+    wheels: Sequence[Path],
     *,
     dry_run: bool = False,
     may_shrink: bool = False,
@@ -41,20 +45,25 @@ def upload_wheels(
 ) -> Published:
     """Verify wheels (those verified before are not read again) and publish them, all or none.
 
-    Raises VerificationFailed where one does not pass, its findings having been shown, and what publishing raises.
+    Raises VerificationFailed where one does not pass, its findings having been shown, and what `upload` raises: for a
+    wheel without a recipe before any is verified.
     """
+    for wheel in wheels:
+        with suppress(InvalidWheelFilename):  # which is a finding
+            _expect_recipe(wheel, parse_wheel_filename(wheel.name)[0], paths)
     reports = verify_wheels(wheels, paths, reuse=True)
     for each in reports:
         if not each.passed:
             console.note(findings_text(each))
     require_passed(reports)
-    return upload(reports, paths, settings, dry_run=dry_run, may_shrink=may_shrink, deep=deep)
+    return upload(paths, settings, store, reports, dry_run=dry_run, may_shrink=may_shrink, deep=deep)
 
 
 def upload(
-    reports: Sequence[Report],
     paths: Paths,
     settings: Settings,
+    store: Store,
+    reports: Sequence[Report],
     *,
     dry_run: bool = False,
     may_shrink: bool = False,
@@ -66,23 +75,19 @@ def upload(
     what publishing raises.
     """
     candidates = [_candidate(report, paths) for report in reports]
-    return publish(
-        paths,
-        settings,
-        open_store(paths, settings),
-        candidates,
-        dry_run=dry_run,
-        may_shrink=may_shrink,
-        deep=deep,
-    )
+    return publish(paths, settings, store, candidates, dry_run=dry_run, may_shrink=may_shrink, deep=deep)
+
+
+def _expect_recipe(wheel: Path, name: str, paths: Paths) -> None:
+    if name not in names(paths.recipes):
+        raise UsageError(
+            f"{wheel.name}: {name} has no recipe, which says where a package comes from: "
+            f"'invoke add-package {name} --source ...' makes one"
+        )
 
 
 def _candidate(report: Report, paths: Paths) -> Candidate:
-    if report.name not in names(paths.recipes):
-        raise UsageError(
-            f"{report.path.name}: {report.name} has no recipe, which says where a package comes from: "
-            f"'invoke add-package {report.name} --source ...' makes one"
-        )
+    _expect_recipe(report.path, report.name, paths)
     recipe = load(paths.recipes, report.name)
     known = built.recall(report.path)
     facts, texts = _evidence(report, known.facts, paths.patches / recipe.patches) if known else (None, {})

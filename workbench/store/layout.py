@@ -22,6 +22,8 @@ from urllib.parse import quote
 
 REGISTRY = "packages.json"
 INDEX = "index/"
+SIMPLE = f"{INDEX}simple/"
+"""Where installers begin."""
 FILES = "files/"
 RECORDS = "records/"
 HISTORY = "history/"

@@ -94,7 +94,9 @@ def add(addition: Addition, paths: Paths, settings: Settings) -> None:
         for path, content in addition.files:
             written.append(path)
             write_whole(path, content)
-        declare(paths, settings, addition.recipe.name, package_facts(addition.recipe))
+        declare(
+            paths, settings, open_store(paths, settings), addition.recipe.name, package_facts(addition.recipe)
+        )
     except BaseException:
         for path in written:
             path.unlink(missing_ok=True)

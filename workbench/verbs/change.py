@@ -87,7 +87,7 @@ def import_registry(file: Path, paths: Paths, settings: Settings, *, dry_run: bo
     kept = None
     if file.resolve() == paths.registry.resolve():
         kept = put_aside(paths.registry, dry_run=dry_run)
-    merged = adopt(paths, settings, registry, older=document, dry_run=dry_run)
+    merged = adopt(paths, settings, open_store(paths, settings), registry, older=document, dry_run=dry_run)
     return Import(
         packages=tuple(registry.packages),
         new=merged.new,

@@ -10,6 +10,7 @@ from packaging.utils import parse_wheel_filename
 
 from workbench import console
 from workbench.index.install import for_shell, pinned
+from workbench.store.layout import SIMPLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,10 +46,10 @@ def _install_lines(filename: str, public_url: str | None) -> list[tuple[str, str
     if public_url is None:
         return [
             ("serve", "invoke serve"),
-            ("install", f"pip install --index-url {TRY_OUT}/index/simple/ {pin}"),
+            ("install", f"pip install --index-url {TRY_OUT}/{SIMPLE} {pin}"),
         ]
     # there, unlike from 'invoke serve', pip finds nothing that the wheel requires and that is not published as well
-    index = f"{public_url}/index/simple/"
+    index = f"{public_url}/{SIMPLE}"
     return [
         ("uv", f"uv pip install --index {index} {pin}"),
         ("pip", f"pip install --index-url {index} --no-deps {pin}"),
