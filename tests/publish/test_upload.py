@@ -18,5 +18,5 @@ if TYPE_CHECKING:
 def test_a_wheel_without_a_recipe_is_told_before_anything_is_verified(paths: Paths, tmp_path: Path) -> None:
     wheel = tmp_path / "unknown-1.0-py3-none-any.whl"
     wheel.write_bytes(b"whatever it is, it is not read")
-    with pytest.raises(UsageError, match="unknown has no recipe.*invoke add-package unknown"):
+    with pytest.raises(UsageError, match=r"unknown has no recipe.*invoke add-package unknown"):
         upload_wheels(paths, Settings(), FolderStore(paths.root), [wheel])
