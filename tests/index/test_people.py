@@ -15,7 +15,7 @@ from tests.index.stores import listed, registry_of
 from workbench.evidence.facts import BuildFacts, PatchApplied
 from workbench.index.draw import draw
 from workbench.index.facts import web
-from workbench.index.page import Page
+from workbench.index.output import Page
 from workbench.registry.file import dumps
 from workbench.registry.model import Registry, Unavailable
 from workbench.settings import IndexSettings, Settings

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.index.stores import Store
-    from workbench.simple.finding import Finding
+    from workbench.simple.finding import IndexFinding
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def url(good: Store) -> Iterator[str]:
         yield root
 
 
-def findings(where: str, *, hashes: bool = False) -> tuple[Finding, ...]:
+def findings(where: str, *, hashes: bool = False) -> tuple[IndexFinding, ...]:
     return check_index(where, hashes=hashes).findings
 
 

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 import orjson
 
 from workbench.errors import SettingsError
-from workbench.index import simple
+from workbench.index import installers
+from workbench.index.brief import SHARED, ProjectBrief, is_people_page, people_path
 from workbench.index.channel import FOLDERS, Channel, channel_of
-from workbench.index.page import DATA, HTML, Gone, Links, Page
-from workbench.index.row import SHARED, Row, is_people_page, people_path
+from workbench.index.output import DATA, HTML, Gone, Links, Page
 from workbench.registry.file import projects
 from workbench.simple.media import JSON
 
@@ -45,7 +45,7 @@ class Known(NamedTuple):
     digest: str
     listed: bool
     channels: tuple[Channel, ...]
-    row: Row | None
+    row: ProjectBrief | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,9 @@ class State:
 
 
 def _known(digest: str, listed: bool, channels: list[list[str]], row: list[Any] | None) -> Known:
-    return Known(digest, listed, tuple(Channel(*each) for each in channels), Row(*row) if row else None)
+    return Known(
+        digest, listed, tuple(Channel(*each) for each in channels), ProjectBrief(*row) if row else None
+    )
 
 
 def read_state(content: bytes | None, settings: Settings) -> State | None:
@@ -105,7 +107,7 @@ def draw(
             try:
                 known = yield from artist.project(name, text, digest)
             except (ValueError, KeyError, TypeError, AttributeError):
-                simple.package(name, text)  # says what is wrong, by its key; where nothing is, we are
+                installers.package(name, text)  # says what is wrong, by its key; where nothing is, we are
                 raise
         now[name] = known
     if state and now == before:
@@ -163,7 +165,7 @@ class _Artist:
 
         Reads of it what it draws and no more, so a text of another shape raises whatever comes of that.
         """
-        project = simple.read(name, text)
+        project = installers.read(name, text)
         by_channel = _by_channel(project)
         if project.listed:
             yield from self._listing("", self._links[0], name, project, project.files)
@@ -179,16 +181,18 @@ class _Artist:
 
     @staticmethod
     def _listing(
-        root: str, links: Links, name: str, project: simple.Project, files: Sequence[simple.File]
+        root: str, links: Links, name: str, project: installers.Project, files: Sequence[installers.FileEntry]
     ) -> Iterator[Page]:
-        html, json = simple.project_pages(name, project, files, links)
+        html, json = installers.project_pages(name, project, files, links)
         yield Page(path=f"{root}simple/{name}/index.html", content=html)
         yield Page(path=f"{root}simple-json/{name}/index.json", content=json, type=JSON)
 
     def roots(self, projects: dict[str, Known]) -> Iterator[Page]:
         for root, names in _roots(projects).items():
-            yield Page(path=f"{root}simple/index.html", content=simple.projects_html(names))
-            yield Page(path=f"{root}simple-json/index.json", content=simple.projects_json(names), type=JSON)
+            yield Page(path=f"{root}simple/index.html", content=installers.projects_html(names))
+            yield Page(
+                path=f"{root}simple-json/index.json", content=installers.projects_json(names), type=JSON
+            )
         if self._people:
             yield from self._people.roots(
                 {name: row for name in sorted(projects) if (row := projects[name].row)},
@@ -196,9 +200,9 @@ class _Artist:
             )
 
 
-def _by_channel(project: simple.Project) -> dict[Channel, list[simple.File]]:
+def _by_channel(project: installers.Project) -> dict[Channel, list[installers.FileEntry]]:
     """Return the offered files that are bound to a channel, by channel."""
-    found: dict[Channel, list[simple.File]] = {}
+    found: dict[Channel, list[installers.FileEntry]] = {}
     for file in [file for file in project.files if "+" in file["filename"]]:
         build = file.get("build") or {}
         if channel := channel_of(file["filename"], build.get("variant")):

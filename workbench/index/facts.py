@@ -7,14 +7,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from workbench.index.target import python_words
+from workbench.index.audience import python_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from workbench.evidence.facts import BuildFacts
-    from workbench.index.page import Links
-    from workbench.index.target import Target
+    from workbench.index.audience import Audience
+    from workbench.index.output import Links
     from workbench.registry.model import Package, PublishedWheel
 
 _ARCHIVE = re.compile(r"\.(?:whl|egg|zip|tar|t?gz|bz2|tbz2?|t?xz|t?lz|lzma|zst)[/ ]*(?:\?|$)", re.IGNORECASE)
@@ -125,9 +125,9 @@ def own_facts(wheel: PublishedWheel, links: Links) -> Iterator[Fact]:
         yield Fact("Build key", wheel.build_key, code=True)
 
 
-def origins(wheels: Iterable[PublishedWheel], targets: Iterable[Target], links: Links) -> list[Origin]:
+def origins(wheels: Iterable[PublishedWheel], targets: Iterable[Audience], links: Links) -> list[Origin]:
     """Return what wheels, each with its target, were built from: most often that is one and the same."""
-    builds: dict[object, tuple[BuildFacts, list[Target]]] = {}
+    builds: dict[object, tuple[BuildFacts, list[Audience]]] = {}
     for wheel, target in zip(wheels, targets, strict=True):
         if build := wheel.build:
             key = (build.source, build.pin, build.ref, build.patches)
@@ -163,7 +163,7 @@ def _commit(build: BuildFacts) -> str | None:
     return f"https://{forge['host']}{forge['path']}{within}{build.pin}"
 
 
-def _whose(built: Sequence[Target]) -> str:
+def _whose(built: Sequence[Audience]) -> str:
     """Say which wheels they are: ``Linux aarch64: Python 3.12; Linux x86_64: Python 3.10 to 3.12``."""
     pythons: dict[str, list[str]] = {}
     for target in built:

@@ -5,21 +5,25 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from workbench.index.page import ATOM, Page
-from workbench.index.row import people_folder
+from workbench.index.brief import people_folder
+from workbench.index.output import ATOM, Page
 from workbench.index.template import template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from workbench.index.row import Released, Row
+    from workbench.index.brief import ProjectBrief, ReleaseBrief
 
 LENGTH = 50
 """How many entries the feed has."""
 
 
 def feed(
-    newest: Iterable[tuple[str, Released]], rows: Mapping[str, Row], *, title: str, base: str | None
+    newest: Iterable[tuple[str, ReleaseBrief]],
+    rows: Mapping[str, ProjectBrief],
+    *,
+    title: str,
+    base: str | None,
 ) -> Page:
     """Draw the feed of these versions, each after its project's name; `base` is the index's URL, where it is known.
 

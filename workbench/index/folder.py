@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from workbench.files import for_everyone, locked
 from workbench.index.draw import STATE, draw, is_drawn, read_state
-from workbench.index.page import Gone
+from workbench.index.output import Gone
 from workbench.registry.file import dumps
 from workbench.registry.model import Registry
 

@@ -16,26 +16,26 @@ from markupsafe import Markup, escape
 from packaging.version import InvalidVersion, Version
 
 from workbench.console import file_size
-from workbench.index import simple
-from workbench.index.channel import channel_of, short_version
-from workbench.index.facts import Fact, Origin, origins, own_facts, project_facts, shared_facts, stored
-from workbench.index.feed import LENGTH, feed
-from workbench.index.install import HERE, Install, direct, lines, simple_index
-from workbench.index.matrix import Listed, matrix
-from workbench.index.page import CSS, SCRIPT, Links, Page
-from workbench.index.row import GENERATOR, Released, Row, people_folder, people_path
-from workbench.index.target import (
+from workbench.index import installers
+from workbench.index.audience import (
     ANY,
     CPU,
-    Target,
+    Audience,
+    audience_of,
     bound_words,
     by_number,
     compute_words,
     glibc_floor,
     python_choices,
     python_words,
-    target_of,
 )
+from workbench.index.availability import Listed, availability
+from workbench.index.brief import GENERATOR, ProjectBrief, ReleaseBrief, people_folder, people_path
+from workbench.index.channel import channel_of, short_version
+from workbench.index.facts import Fact, Origin, origins, own_facts, project_facts, shared_facts, stored
+from workbench.index.feed import LENGTH, feed
+from workbench.index.install import HERE, Install, direct, lines, simple_index
+from workbench.index.output import CSS, SCRIPT, Links, Page
 from workbench.index.template import asset, macro, template
 from workbench.store.layout import FILES
 
@@ -59,12 +59,12 @@ class Offer(NamedTuple):
     """A wheel that the index offers: what the registry knows of it, its target, its anchor and its absolute URL."""
 
     wheel: PublishedWheel
-    target: Target
+    target: Audience
     anchor: str
     url: str
 
 
-class File(NamedTuple):
+class WheelView(NamedTuple):
     """A wheel on a project's page; the template unpacks it.
 
     `data` is what the page's script finds and chooses it by, `anchor` what installers read, `shared` the facts that
@@ -83,7 +83,7 @@ class File(NamedTuple):
     check: str
 
 
-class Release(NamedTuple):
+class ReleaseView(NamedTuple):
     """A version and its wheels; `short` is the version without what `bound` says of its compute and torch in words.
 
     `published` is when the last of them was. `install` has its lines, unless all of them are yanked.
@@ -93,7 +93,7 @@ class Release(NamedTuple):
     short: str
     bound: Sequence[str]
     published: str
-    files: Sequence[File]
+    files: Sequence[WheelView]
     origins: Sequence[Origin]
     install: Install | None
 
@@ -114,19 +114,21 @@ class People:
         self._root = (settings.public_url or HERE).rstrip("/")
         self._direct = Links(0, self._root)
         self._shared = {
-            "title": simple.printable(settings.index.title),
+            "title": installers.printable(settings.index.title),
             "generator": GENERATOR,
             # without a public URL, the script puts the address of the page in the place of HERE
             "here": None if settings.public_url else HERE,
             "version": {name: sha256(asset(name)).hexdigest()[:8] for name, _ in ASSETS},
         }
 
-    def project(self, name: str, text: bytes, offered: Sequence[simple.File]) -> tuple[Page, Row]:
+    def project(
+        self, name: str, text: bytes, offered: Sequence[installers.FileEntry]
+    ) -> tuple[Page, ProjectBrief]:
         """Draw a project's page; return with it what other pages tell of the project.
 
         `text` is the project's text in the registry. Raises RegistryError.
         """
-        package = simple.package(name, text)
+        package = installers.package(name, text)
         groups = _by_version(self._offers(name, package, offered))
         # versions and not texts: 1.0+cu130 is a local version of 1.0.0 too
         with_local = {_version(version.partition("+")[0]) for version, _ in groups if "+" in version}
@@ -151,30 +153,32 @@ class People:
             newest=newest,
             releases=releases,
             opened=(newest or releases[0]).version if releases else None,
-            matrix=matrix(listed, package.unavailable, lambda url: stored(url, self._links)),
+            matrix=availability(listed, package.unavailable, lambda url: stored(url, self._links)),
             choices=_choices(targets),
         )
         row = _row(name, package, groups, newest)
         return Page(path=people_path(name), content=content.encode()), row
 
-    def _offers(self, name: str, package: Package, offered: Sequence[simple.File]) -> Iterator[Offer]:
+    def _offers(
+        self, name: str, package: Package, offered: Sequence[installers.FileEntry]
+    ) -> Iterator[Offer]:
         folder = f"{FILES}{name}/"
-        told = map(simple.tell, offered, self._links.to_files(folder, offered))
+        told = map(installers.tell, offered, self._links.to_files(folder, offered))
         urls = self._direct.to_files(folder, offered)
         wheels = {wheel.filename: wheel for wheel in package.wheels}
         for file, (anchor, _), url in zip(offered, told, urls, strict=True):
             wheel = wheels[file["filename"]]
-            yield Offer(wheel, target_of(wheel), anchor, url)
+            yield Offer(wheel, audience_of(wheel), anchor, url)
 
-    def _release(self, name: str, version: str, offers: Sequence[Offer], *, alone: bool) -> Release:
+    def _release(self, name: str, version: str, offers: Sequence[Offer], *, alone: bool) -> ReleaseView:
         first = offers[0].wheel
         variant = first.build.variant if first.build else None
         bound = {offer.target[2:] for offer in offers}
         alike = len(bound) == 1  # then the release says it, and no wheel again
-        told = [Target(*offer.target[:2]) if alike else offer.target for offer in offers]
+        told = [Audience(*offer.target[:2]) if alike else offer.target for offer in offers]
         hashes = [offer.wheel.sha256 for offer in offers if offer.wheel.yanked is None]
         channel = channel_of(first.filename, variant)
-        return Release(
+        return ReleaseView(
             version=version,
             short=short_version(version, variant),
             bound=bound_words(*bound.pop()) if alike else [],
@@ -186,12 +190,12 @@ class People:
             else None,
         )
 
-    def _file(self, name: str, offer: Offer, told: Target) -> File:
+    def _file(self, name: str, offer: Offer, told: Audience) -> WheelView:
         wheel, target, anchor, url = offer
         filename, digest, build = wheel.filename, wheel.sha256, wheel.build
         published = wheel.upload_time[:16].replace("T", " ")
         identifier = filename.removesuffix(".whl")  # with it, a link to it would look like one to a file
-        return File(
+        return WheelView(
             id=identifier,
             data=Markup(f'id="{identifier}" data-t="{_text(target)}"'),  # noqa: S704 - built escaped
             anchor=Markup(anchor),  # noqa: S704 - and this
@@ -210,12 +214,12 @@ class People:
             check=f"echo '{digest}  {filename}' | sha256sum --check",
         )
 
-    def roots(self, rows: Mapping[str, Row], channels: Iterable[Channel]) -> Iterator[Page]:
+    def roots(self, rows: Mapping[str, ProjectBrief], channels: Iterable[Channel]) -> Iterator[Page]:
         """Draw the front page, the feed, and what the pages share."""
         newest = heapq.nlargest(
             LENGTH, ((each[0], name, each) for name, row in rows.items() for each in row.released)
         )
-        released = [(name, Released(*each)) for _, name, each in newest]
+        released = [(name, ReleaseBrief(*each)) for _, name, each in newest]
         known = {targets for row in rows.values() if (targets := row.targets)}
         texts = {text for targets in known for text in targets.split(";")}
         recent = [
@@ -232,7 +236,7 @@ class People:
             items=Markup("\n".join(row.item for row in rows.values())),  # noqa: S704 - drawn by a template
             wheels=sum(row.wheels for row in rows.values()),
             recent=list(dict.fromkeys(recent))[:RECENT],  # of the channels of a version one will do
-            choices=_choices(map(Target.of, texts)),
+            choices=_choices(map(Audience.of, texts)),
             index=simple_index(self._root, None),
             channels=[
                 (" · ".join(bound_words(*channel)), simple_index(self._root, channel))
@@ -247,11 +251,11 @@ class People:
 
 
 def _row(
-    name: str, package: Package, groups: Sequence[tuple[str, Sequence[Offer]]], newest: Release | None
-) -> Row:
+    name: str, package: Package, groups: Sequence[tuple[str, Sequence[Offer]]], newest: ReleaseView | None
+) -> ProjectBrief:
     good = {offer.target for _, group in groups for offer in group if offer.wheel.yanked is None}
     released = [
-        Released(
+        ReleaseBrief(
             time=max(offer.wheel.upload_time for offer in group),
             version=version,
             wheels=len(group),
@@ -259,7 +263,7 @@ def _row(
         )
         for version, group in groups
     ]
-    row = Row(
+    row = ProjectBrief(
         item="",
         description=package.description,
         wheels=sum(each.wheels for each in released),
@@ -310,12 +314,12 @@ def _by_version(offers: Iterable[Offer]) -> list[tuple[str, list[Offer]]]:
 
 
 @lru_cache(maxsize=1024)
-def _text(target: Target) -> Markup:
+def _text(target: Audience) -> Markup:
     return escape(target.text)
 
 
 @lru_cache(maxsize=1024)
-def _words(target: Target) -> str:
+def _words(target: Audience) -> str:
     return " · ".join([*python_words([target.python]), *target.place])
 
 
@@ -332,7 +336,7 @@ def _shared(
     return macro("facts")(list(facts))
 
 
-def _choices(targets: Iterable[Target]) -> list[Choice]:
+def _choices(targets: Iterable[Audience]) -> list[Choice]:
     """Return what can be chosen, where there is a choice."""
     found = set(targets)
     values = {
@@ -352,7 +356,7 @@ def _choices(targets: Iterable[Target]) -> list[Choice]:
 
 
 @lru_cache(maxsize=4096)
-def _summary(targets: frozenset[Target]) -> str:
+def _summary(targets: frozenset[Audience]) -> str:
     """Say in a line for whom there is something: ``Python 3.12 · Linux aarch64, x86_64 · CUDA 12.6, 13.0``."""
     words = sorted({target.platform for target in targets} - {ANY})
     words += [compute_words(each) for each in sorted({t.compute for t in targets} - {"", CPU}, key=by_number)]

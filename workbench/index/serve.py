@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 from workbench import __version__, console
-from workbench.index.page import ATOM, CSS, DATA, HTML, SCRIPT
+from workbench.index.output import ATOM, CSS, DATA, HTML, SCRIPT
 from workbench.simple.media import JSON
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from workbench.registry.file import is_older, put_aside
 from workbench.store.layout import INDEX, REGISTRY
 
 if TYPE_CHECKING:
-    from workbench.index.page import Page
+    from workbench.index.output import Page
     from workbench.paths import Paths
     from workbench.settings import Settings
     from workbench.store.protocol import Store

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from workbench.simple.fetch import Fetched
-    from workbench.simple.finding import Finding
+    from workbench.simple.finding import IndexFinding
     from workbench.simple.listing import Link, Listing
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ class IndexReport:
     where: str
     projects: int
     files: int
-    findings: tuple[Finding, ...]
+    findings: tuple[IndexFinding, ...]
 
     @property
     def errors(self) -> int:
@@ -59,7 +59,7 @@ class _Page(NamedTuple):
     """A project's page: where it came from in the end, what is wrong with it, and the files that it lists."""
 
     url: str
-    findings: Sequence[Finding]
+    findings: Sequence[IndexFinding]
     files: Sequence[Link] = ()
 
 
@@ -123,7 +123,7 @@ def _address(where: str) -> str:
     return where if where.endswith("/") else f"{where}/"
 
 
-def _open(fetcher: Fetcher, address: str) -> tuple[Fetched, list[Finding], Listing]:
+def _open(fetcher: Fetcher, address: str) -> tuple[Fetched, list[IndexFinding], Listing]:
     """Read the page that the check begins with. Raises IndexFault."""
     with console.step(f"read {address}"):
         try:
@@ -150,7 +150,7 @@ def _all(
     return done
 
 
-def _judge_alone(listing: Listing, url: str) -> Iterator[Finding]:
+def _judge_alone(listing: Listing, url: str) -> Iterator[IndexFinding]:
     """Judge a page of files whose root is not looked at: of which project it is, its address says."""
     name: str | None = canonicalize_name(unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]))
     if name not in (project_of(link.filename) for link in listing.files):
@@ -184,7 +184,7 @@ def _read_project(fetcher: Fetcher, name: str, link: Link, *roots: str) -> _Page
     return _Page(answer.url, bounded(findings, answer.url), listing.files)
 
 
-def _look_at(fetcher: Fetcher, link: Link, page: str, *, hashes: bool) -> Iterator[Finding]:
+def _look_at(fetcher: Fetcher, link: Link, page: str, *, hashes: bool) -> Iterator[IndexFinding]:
     """Ask for a file that a page lists, and for its metadata file."""
     if link.url is None:
         return
@@ -214,7 +214,7 @@ def _look_at(fetcher: Fetcher, link: Link, page: str, *, hashes: bool) -> Iterat
     yield from _look_at_metadata(fetcher, link, f"{link.url}.metadata")
 
 
-def _look_at_metadata(fetcher: Fetcher, link: Link, url: str) -> Iterator[Finding]:
+def _look_at_metadata(fetcher: Fetcher, link: Link, url: str) -> Iterator[IndexFinding]:
     if link.metadata is None:
         if link.filename.endswith(".whl"):
             yield warning(link.url or "", "no metadata file (PEP 658): resolvers must read it from the wheel")

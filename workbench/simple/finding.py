@@ -22,7 +22,7 @@ MOST = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class IndexFinding:
     """One thing wrong with an index: how bad it is, the URL of the page or file, and what."""
 
     severity: Literal["error", "warning"]
@@ -30,14 +30,14 @@ class Finding:
     what: str
 
 
-def error(where: str, what: str) -> Finding:
+def error(where: str, what: str) -> IndexFinding:
     """Return the finding that pip or uv stops at something, or takes what it should not."""
-    return Finding(severity="error", where=_shown(where), what=_shown(what))
+    return IndexFinding(severity="error", where=_shown(where), what=_shown(what))
 
 
-def warning(where: str, what: str) -> Finding:
+def warning(where: str, what: str) -> IndexFinding:
     """Return the finding that something is against a standard, or costs something."""
-    return Finding(severity="warning", where=_shown(where), what=_shown(what))
+    return IndexFinding(severity="warning", where=_shown(where), what=_shown(what))
 
 
 def _shown(text: str) -> str:
@@ -46,9 +46,9 @@ def _shown(text: str) -> str:
     return shown(masked if len(masked) <= LONGEST else f"{masked[:LONGEST]}…")
 
 
-def bounded(findings: Iterable[Finding], where: str) -> list[Finding]:
+def bounded(findings: Iterable[IndexFinding], where: str) -> list[IndexFinding]:
     """Return the first findings on one page, of each severity `MOST`, and say so where there are more."""
-    kept: dict[str, list[Finding]] = {"error": [], "warning": []}
+    kept: dict[str, list[IndexFinding]] = {"error": [], "warning": []}
     left = 0
     for finding in findings:
         if len(kept[finding.severity]) < MOST:

@@ -18,7 +18,7 @@ from workbench.wheel.filename import parse_wheel
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from workbench.simple.finding import Finding
+    from workbench.simple.finding import IndexFinding
     from workbench.simple.listing import Link
 
 PIP_HASHES = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
@@ -44,7 +44,7 @@ _NEEDED = ("filename", "url", "hashes")
 """The keys without which uv refuses the page."""
 
 
-def judge_file(link: Link, url: str, name: str | None, *, is_json: bool) -> Iterator[Finding]:
+def judge_file(link: Link, url: str, name: str | None, *, is_json: bool) -> Iterator[IndexFinding]:
     """Judge a file on the page at `url`, that of the project `name` if it is any one's."""
     if is_json:
         yield from _judge_shape(link, url)
@@ -58,7 +58,7 @@ def called(link: Link) -> str:
     return link.filename or link.name or link.href
 
 
-def _judge_shape(link: Link, url: str) -> Iterator[Finding]:
+def _judge_shape(link: Link, url: str) -> Iterator[IndexFinding]:
     entry = link.attributes
     for key, (kinds, words) in _SHAPES.items():
         if key not in entry:
@@ -79,7 +79,7 @@ def _judge_shape(link: Link, url: str) -> Iterator[Finding]:
         yield error(url, f"{called(link)}: {link.href} is not a URL: pip stops at the page")
 
 
-def _judge_names(link: Link, url: str, name: str | None, *, is_json: bool) -> Iterator[Finding]:
+def _judge_names(link: Link, url: str, name: str | None, *, is_json: bool) -> Iterator[IndexFinding]:
     if link.url is None:
         return
     if link.name != link.filename:
@@ -102,7 +102,7 @@ def _judge_names(link: Link, url: str, name: str | None, *, is_json: bool) -> It
         )
 
 
-def _judge_hashes(link: Link, url: str) -> Iterator[Finding]:
+def _judge_hashes(link: Link, url: str) -> Iterator[IndexFinding]:
     digest = link.hashes.get("sha256")
     if digest is None and link.hashes:
         yield warning(url, f"{called(link)}: hashed by {', '.join(link.hashes)} instead of sha256 (PEP 503)")
@@ -117,7 +117,7 @@ def _judge_hashes(link: Link, url: str) -> Iterator[Finding]:
         yield warning(url, f"{called(link)}: core-metadata is not hashed by sha256 (PEP 714)")
 
 
-def _judge_facts(link: Link, url: str, *, is_json: bool) -> Iterator[Finding]:
+def _judge_facts(link: Link, url: str, *, is_json: bool) -> Iterator[IndexFinding]:
     facts = link.attributes
     python = facts.get("requires-python")
     if isinstance(python, str) and not _is_specifier(python):

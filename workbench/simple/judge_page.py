@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from workbench.simple.fetch import Fetched
-    from workbench.simple.finding import Finding
+    from workbench.simple.finding import IndexFinding
 
 STATUSES = ("active", "archived", "quarantined", "deprecated")
 UV_HASHES = ("md5", "sha256", "sha384", "sha512", "blake2b")
@@ -29,7 +29,7 @@ UV_HASHES = ("md5", "sha256", "sha384", "sha512", "blake2b")
 # ---------------------------------------------------------------- any page
 
 
-def read(page: Fetched) -> tuple[list[Finding], Listing | None]:
+def read(page: Fetched) -> tuple[list[IndexFinding], Listing | None]:
     """Read a page and judge what any page must be; None for one that cannot be read: the last finding says why."""
     findings = list(_judge_type(page))
     try:
@@ -44,7 +44,7 @@ def read(page: Fetched) -> tuple[list[Finding], Listing | None]:
     return [*findings, *_judge_version(listing, page.url)], listing
 
 
-def _judge_type(page: Fetched) -> Iterator[Finding]:
+def _judge_type(page: Fetched) -> Iterator[IndexFinding]:
     looks_json = page.body[:64].lstrip()[:1] == b"{"
     if page.type in HTML_TYPES and looks_json:
         yield error(page.url, f"JSON as {page.type}: installers read it as HTML and find nothing")
@@ -53,7 +53,7 @@ def _judge_type(page: Fetched) -> Iterator[Finding]:
         yield error(page.url, f"{what} as {page.type or 'no type'}: installers take only HTML and {JSON}")
 
 
-def _text(page: Fetched) -> tuple[str, list[Finding]]:
+def _text(page: Fetched) -> tuple[str, list[IndexFinding]]:
     charset = page.charset or "utf-8"
     try:
         return page.body.decode(charset), []
@@ -62,7 +62,7 @@ def _text(page: Fetched) -> tuple[str, list[Finding]]:
         return page.body.decode("utf-8", "replace"), [fault]
 
 
-def _judge_version(listing: Listing, url: str) -> Iterator[Finding]:
+def _judge_version(listing: Listing, url: str) -> Iterator[IndexFinding]:
     version = listing.version
     if not listing.doctype:
         yield warning(url, "no <!DOCTYPE html> at the beginning: pip 22.0 stops here")
@@ -89,7 +89,7 @@ def projects(listing: Listing, url: str) -> dict[str, Link]:
     return found
 
 
-def judge_root(listing: Listing, url: str) -> Iterator[Finding]:
+def judge_root(listing: Listing, url: str) -> Iterator[IndexFinding]:
     """Judge what a root lists; where a link of it leads is for `astray` to say, when the project was asked for."""
     seen: dict[str, str] = {}
     for link in _entries(listing, url):
@@ -137,7 +137,7 @@ def _project(link: Link) -> str | None:
 # ---------------------------------------------------------------- a project's page
 
 
-def judge_project(listing: Listing, url: str, name: str | None) -> Iterator[Finding]:
+def judge_project(listing: Listing, url: str, name: str | None) -> Iterator[IndexFinding]:
     """Judge the page at which installers look for a project; with no name, one of files of any project."""
     listed = listing.files
     if listing.document is None:
@@ -155,7 +155,7 @@ def judge_project(listing: Listing, url: str, name: str | None) -> Iterator[Find
         yield from judge_file(link, url, name, is_json=listing.document is not None)
 
 
-def _judge_html(listing: Listing, url: str) -> Iterator[Finding]:
+def _judge_html(listing: Listing, url: str) -> Iterator[IndexFinding]:
     if listing.base is not None and not re.match(r"[a-z]+://", listing.base):
         yield error(url, f"<base href={listing.base!r}> is not absolute: pip or uv stops at the page")
     for link in listing.links:
@@ -169,7 +169,7 @@ def _judge_html(listing: Listing, url: str) -> Iterator[Finding]:
         yield from _judge_status(status, listing, url)
 
 
-def _judge_status(status: str, listing: Listing, url: str) -> Iterator[Finding]:
+def _judge_status(status: str, listing: Listing, url: str) -> Iterator[IndexFinding]:
     if status not in STATUSES:
         yield warning(url, f"project-status {status!r} is not one of {', '.join(STATUSES)} (PEP 792)")
     elif status == "quarantined" and listing.files:
@@ -178,7 +178,7 @@ def _judge_status(status: str, listing: Listing, url: str) -> Iterator[Finding]:
 
 def _judge_document(
     document: dict[str, Any], listing: Listing, url: str, name: str | None
-) -> Iterator[Finding]:
+) -> Iterator[IndexFinding]:
     if name and document.get("name") != name:
         yield warning(url, f"name is {document.get('name')!r}, not the normalised {name!r} (PEP 691)")
     status = document.get("project-status", {})
@@ -195,7 +195,7 @@ def _judge_document(
         yield from _judge_additions(document, listing, url)
 
 
-def _judge_additions(document: dict[str, Any], listing: Listing, url: str) -> Iterator[Finding]:
+def _judge_additions(document: dict[str, Any], listing: Listing, url: str) -> Iterator[IndexFinding]:
     """Judge what API version 1.1 added (PEP 700)."""
     versions = document.get("versions")
     if isinstance(versions, list):

@@ -127,7 +127,7 @@ _GENERATION = re.compile(rf"{HISTORY}(\d{{8,}})\.json")
 
 
 def headers(key: str) -> Headers:
-    """Return what a file of the store is served as. Pages bring their own type (``index.page.Page``)."""
+    """Return what a file of the store is served as. Pages bring their own type (``index.output.Page``)."""
     name = key.rpartition("/")[2]
     cache = IMMUTABLE if key.startswith((FILES, RECORDS, HISTORY)) else CHANGING
     if name.endswith(".whl"):

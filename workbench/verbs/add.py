@@ -15,7 +15,7 @@ from packaging.version import Version
 from workbench.console import answer, step
 from workbench.errors import SourceError, UsageError
 from workbench.files import write_whole
-from workbench.index.row import people_path
+from workbench.index.brief import people_path
 from workbench.publish.projects import PYPI, declare, package_facts
 from workbench.recipe.load import path_of
 from workbench.recipe.model import UNSET_VERSION, Git, Recipe, Sdist

@@ -12,7 +12,7 @@ from workbench.errors import IndexFault
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from workbench.index.simple import File
+    from workbench.index.installers import FileEntry
 
 HTML = "text/html; charset=utf-8"
 DATA = "application/json"
@@ -52,7 +52,7 @@ class Links:
     def __init__(self, depth: int, public_url: str | None) -> None:
         self._base = f"{quote(public_url, safe=_URL)}/" if public_url else "../" * depth
 
-    def to_files(self, folder: str, files: Iterable[File]) -> list[str]:
+    def to_files(self, folder: str, files: Iterable[FileEntry]) -> list[str]:
         """Return the quoted URLs of files; one that lies in `folder` under its own name is quoted in no time."""
         base = self._base
         return [

@@ -15,7 +15,7 @@ GENERATOR = "wheel-workbench"
 """What pages for people say that they were made by (``<meta name="generator">``)."""
 
 
-class Released(NamedTuple):
+class ReleaseBrief(NamedTuple):
     """A version of a project: when the last of its wheels was published, how many it has, and for whom, in words."""
 
     time: str
@@ -24,11 +24,11 @@ class Released(NamedTuple):
     summary: str
 
 
-class Row(NamedTuple):
+class ProjectBrief(NamedTuple):
     """What the front page and the feed tell of a project.
 
     `item` is its entry on the front page, drawn: of 5,000 projects one is new, the others are kept. `wheels` counts
-    them, `targets` are their texts of `Target`, joined by ``;``, and `released` are the versions that were published
+    them, `targets` are their texts of `Audience`, joined by ``;``, and `released` are the versions that were published
     last, the newest first.
     """
 
@@ -36,7 +36,7 @@ class Row(NamedTuple):
     description: str
     wheels: int
     targets: str
-    released: Sequence[Released]
+    released: Sequence[ReleaseBrief]
 
 
 def people_path(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from workbench.index.target import ANY, CPU, Target, bound, by_number, minor_version
+from workbench.index.audience import ANY, CPU, Audience, bound, by_number, minor_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -19,13 +19,13 @@ Place = tuple[str, str, str, str]
 class Listed(NamedTuple):
     """A wheel as the matrix knows it: its target, the version to show, its `id` on the page."""
 
-    target: Target
+    target: Audience
     version: str
     id: str
     yanked: bool
 
 
-class Cell(NamedTuple):
+class PlaceCell(NamedTuple):
     """A cell: the newest wheel there is (its version and its `id`), or why there is none."""
 
     version: str = ""
@@ -34,32 +34,32 @@ class Cell(NamedTuple):
     log: str | None = None
 
 
-class Column(NamedTuple):
+class PlaceColumn(NamedTuple):
     """A column: what it is for, in words and as the text of a target that is bound to no Python."""
 
     words: Sequence[str]
     text: str
 
 
-class Row(NamedTuple):
+class PythonRow(NamedTuple):
     """A row: its Python, the text of a target that is bound to nothing else, and a cell a column."""
 
     python: str
     text: str
-    cells: Sequence[Cell]
+    cells: Sequence[PlaceCell]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Matrix:
+class Availability:
     """What there is: a row a Python, a column a platform with its compute, torch and variant."""
 
-    columns: Sequence[Column]
-    rows: Sequence[Row]
+    columns: Sequence[PlaceColumn]
+    rows: Sequence[PythonRow]
 
 
-def matrix(
+def availability(
     wheels: Sequence[Listed], unavailable: Sequence[Unavailable], stored: Callable[[str | None], str | None]
-) -> Matrix | None:
+) -> Availability | None:
     """Cross the Pythons that there are with the platforms; None where a table would say nothing.
 
     `wheels` come with the newest first. What is unavailable has its place even where no wheel is near it. `stored`
@@ -75,35 +75,39 @@ def matrix(
     pythons = {target.python for target in (*good, *yanked)}
     pythons |= {each.python for each in unavailable if each.python}
 
-    def cell(target: Target) -> Cell:
+    def cell(target: Audience) -> PlaceCell:
         found = good.get(target) or next((good[own] for own in good if _serves(own, target)), None)
         if found:
-            return Cell(version=found.version, id=found.id)
+            return PlaceCell(version=found.version, id=found.id)
         if target in yanked:
-            return Cell(reason="yanked", id=yanked[target].id)
+            return PlaceCell(reason="yanked", id=yanked[target].id)
         for each in unavailable:
             if each.python in (None, target.python) and _concerns(each, target[1:]):
-                return Cell(reason=each.reason, log=stored(each.log))
-        return Cell(reason="–" if ANY in (target.python, target.platform) else "not built")
+                return PlaceCell(reason=each.reason, log=stored(each.log))
+        return PlaceCell(reason="–" if ANY in (target.python, target.platform) else "not built")
 
     columns = sorted(places, key=lambda place: (place[0], *map(by_number, place[1:])))
-    return Matrix(
-        columns=[Column(target.place, target.text) for target in (Target("", *place) for place in columns)],
+    return Availability(
+        columns=[
+            PlaceColumn(target.place, target.text) for target in (Audience("", *place) for place in columns)
+        ],
         rows=[
-            Row(python, Target(python, "").text, [cell(Target(python, *place)) for place in columns])
+            PythonRow(
+                python, Audience(python, "").text, [cell(Audience(python, *place)) for place in columns]
+            )
             for python in sorted(pythons or {ANY}, key=by_number)
         ],
     )
 
 
-def _newest(wheels: Iterable[Listed]) -> dict[Target, Listed]:
-    found: dict[Target, Listed] = {}
+def _newest(wheels: Iterable[Listed]) -> dict[Audience, Listed]:
+    found: dict[Audience, Listed] = {}
     for wheel in wheels:
         found.setdefault(wheel.target, wheel)
     return found
 
 
-def _serves(own: Target, asked: Target) -> bool:
+def _serves(own: Audience, asked: Audience) -> bool:
     """Say whether a wheel of another cell fills this one: for its compute and torch, and running where it asks for."""
     return own[2:] == asked[2:] and own.runs(asked.python, asked.platform)
 

@@ -12,7 +12,7 @@ from tests.index.stores import listed, registry_of
 from workbench.errors import IndexFault, RegistryError, SettingsError
 from workbench.evidence.facts import BuildFacts
 from workbench.index.draw import draw
-from workbench.index.page import Gone, Page
+from workbench.index.output import Gone, Page
 from workbench.registry.file import dumps
 from workbench.registry.model import PublishedWheel, Registry
 from workbench.settings import IndexSettings, Settings
@@ -266,6 +266,6 @@ def test_another_shape_is_refused_by_its_key(old: str, new: str, message: str) -
 
 
 def test_the_registry_s_wheel_has_every_key_that_installers_need() -> None:
-    from workbench.index.simple import File
+    from workbench.index.installers import FileEntry
 
-    assert set(File.__annotations__) <= set(PublishedWheel.__slots__)
+    assert set(FileEntry.__annotations__) <= set(PublishedWheel.__slots__)

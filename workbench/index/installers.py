@@ -25,7 +25,7 @@ from workbench.wheel.filename import PLAIN_DASHES, label
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from workbench.index.page import Links
+    from workbench.index.output import Links
 
 API_VERSION = "1.4"
 
@@ -45,7 +45,7 @@ _TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
 _ZERO_TIME = b"0000-00-00T00:00:00Z"
 
 
-class File(TypedDict):
+class FileEntry(TypedDict):
     """What installers need to know of a wheel: these of the keys that the registry has (`PublishedWheel`).
 
     A mapping, as it comes out of the JSON: 100,000 values made of them would be a third of the work.
@@ -67,7 +67,7 @@ class File(TypedDict):
 class Project:
     """What installers need to know of a project. `files` are those that the index offers."""
 
-    files: Sequence[File]
+    files: Sequence[FileEntry]
     status: str
     status_reason: str | None
 
@@ -84,7 +84,7 @@ def read(name: str, text: bytes) -> Project:
     what it needs, and for another raises ValueError, KeyError, TypeError or AttributeError.
     """
     entry = parse_json(text, where=f"packages.{name}")
-    files: list[File] = entry.get("wheels", [])
+    files: list[FileEntry] = entry.get("wheels", [])
     names = [file["filename"] for file in files]
     plain = "".join(names).count("-") == PLAIN_DASHES * len(files)
     if files and not (plain and _plainly_sound(files, names)):
@@ -125,7 +125,7 @@ def printable(value: Any) -> Any:  # noqa: ANN401 - any value of JSON
     return value
 
 
-def _plainly_sound(files: Sequence[File], names: Sequence[str]) -> bool:
+def _plainly_sound(files: Sequence[FileEntry], names: Sequence[str]) -> bool:
     """Say whether `_check` would pass all files, without asking it: False means that it has to be asked.
 
     A match or two for each of 100,000 files would be a fifth of all work; bytes go through tables at once.
@@ -148,7 +148,7 @@ def _plainly_sound(files: Sequence[File], names: Sequence[str]) -> bool:
     )
 
 
-def _check(name: str, files: Sequence[File], names: Sequence[str]) -> None:
+def _check(name: str, files: Sequence[FileEntry], names: Sequence[str]) -> None:
     """Raise IndexFault for a file that no index may offer."""
     counts = Counter(names)
     for file in files:
@@ -176,7 +176,9 @@ def _check(name: str, files: Sequence[File], names: Sequence[str]) -> None:
             raise IndexFault(f"packages.{name}: {file['filename']!r} {fault}")
 
 
-def project_pages(name: str, project: Project, files: Sequence[File], links: Links) -> tuple[bytes, bytes]:
+def project_pages(
+    name: str, project: Project, files: Sequence[FileEntry], links: Links
+) -> tuple[bytes, bytes]:
     """Draw a project's page with these of its files, as HTML and as JSON."""
     told = list(map(tell, files, links.to_files(f"{FILES}{name}/", files)))
     versions = _versions([file["filename"] for file in files])
@@ -195,7 +197,7 @@ def _versions(names: Iterable[str]) -> list[str]:
     return sorted(found)
 
 
-def tell(file: File, url: str) -> tuple[str, str]:
+def tell(file: FileEntry, url: str) -> tuple[str, str]:
     """Return what pages tell of a file at a (quoted) URL: its anchor in HTML, and its entry in JSON.
 
     Both are made as text, at half the cost of values that are then written. What is put in as it stands has no
