@@ -195,6 +195,16 @@ def test_a_build_that_runs_this_machines_compiler_is_refused(paths: Paths, tmp_p
     assert "The tree is kept: " in str(caught.value)
 
 
+def test_a_library_that_the_target_lacks_is_named_with_its_package(paths: Paths, tmp_path: Path) -> None:
+    source = write(tmp_path / "small", SETUPTOOLS)
+    setup = source / "setup.py"
+    setup.write_text(setup.read_text().replace('["small.c"]', '["small.c"], libraries=["z"]'))
+    with pytest.raises(
+        BuildFailed, match=r"finds no libz\.so for aarch64: .* apt install (zlib1g|libz)-dev:arm64'"
+    ):
+        built(plan_of(source), paths)
+
+
 def test_a_gpu_that_the_toolkit_does_not_know_stops_the_build(paths: Paths, tmp_path: Path) -> None:
     source = write(tmp_path / "small", SETUPTOOLS)
     with pytest.raises(ToolchainError, match=r"cannot compile for sm_107: .* cu134"):

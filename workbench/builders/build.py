@@ -15,7 +15,9 @@ from workbench.builders.host import build_here
 from workbench.builders.machine import foreign_programs
 from workbench.console import step
 from workbench.errors import CommandFailed
+from workbench.plan.target import this_arch
 from workbench.process import PIECE
+from workbench.toolchain import cross
 from workbench.troubles import TROUBLES, look_for
 
 if TYPE_CHECKING:
@@ -61,9 +63,11 @@ def jobs_of(plan: Plan, requested: int | None) -> int:
 
 def _explained(error: CommandFailed, place: Workplace) -> WorkbenchError:
     """Return the error of a build on this machine that failed: the package's, unless its log tells otherwise."""
+    crossing = place.plan.target.arch != this_arch()
     with place.log.open(encoding="utf-8", errors="replace") as log:
         pieces = iter(lambda: log.readline(PIECE), "")
-        seen = next(filter(None, (look_for(piece, TROUBLES) for piece in pieces)), None)
+        told = (look_for(piece, TROUBLES) or (cross.lacked(piece) if crossing else None) for piece in pieces)
+        seen = next(filter(None, told), None)
     if seen is None:
         return place.failed(str(error))
     why = f"{seen.trouble.meaning}\n{seen.line}\n{error}"

@@ -7,17 +7,28 @@ cross file that must be handed to it.
 
 from __future__ import annotations
 
+import contextlib
+import re
 from typing import TYPE_CHECKING
 
+from workbench.errors import ToolMissing
+from workbench.process import run
 from workbench.toolchain.cuda import TARGET_FOLDERS
 from workbench.toolchain.environment import Equipment
 from workbench.toolchain.target_python import synthesise
+from workbench.troubles import Seen, Trouble
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.toolchain.compilers import CrossGcc
     from workbench.toolchain.target_python import TargetPython
+
+_LACKED = re.compile(
+    r"cannot find -l(?P<library>[\w.+-]+)|fatal error: (?P<header>[\w./+-]+): No such file"
+    r"|Could NOT find (?P<module>[A-Z]\w+)"
+)
+"""What the linker, the compiler and CMake say of a library that is not there for the target."""
 
 _CMAKE = """\
 set(CMAKE_SYSTEM_NAME Linux)
@@ -112,6 +123,26 @@ def prepare(
         target_folder = f"--target-directory={TARGET_FOLDERS[target.arch]}"
         variables["NVCC_PREPEND_FLAGS"] = " ".join([target_folder, *include_flags])
     return Equipment(variables=variables, meson_cross_file=meson)
+
+
+def lacked(line: str) -> Seen | None:
+    """Return what a line of a cross build's log says that the target's libraries lack, with Debian's package for it."""
+    found = _LACKED.search(line)
+    if not found:
+        return None
+    name = (found["library"] or found["module"] or "").lower()
+    file = found["header"] or f"lib{name}.so"
+    packages = [f"lib{name}-dev"] if name else []
+    with contextlib.suppress(ToolMissing):  # elsewhere than on Debian nobody knows
+        listed = run(["dpkg-query", "--search", f"*/{file}"], check=False, stdout_only=True).output
+        packages = re.findall(r"^([\w.+-]+-dev)\b", listed, re.MULTILINE) or packages
+    if not packages:  # a header of the package's own
+        return None
+    meaning = (
+        f"the cross compiler finds no {file} for aarch64: 'dpkg --add-architecture arm64 && apt update && apt install "
+        f"{packages[0]}:arm64', where Debian has it; or build with --builder container"
+    )
+    return Seen(trouble=Trouble(sign=_LACKED.pattern, meaning=meaning), line=line.strip())
 
 
 def _variables(target: TargetPython, compiler: CrossGcc, cmake: Path) -> dict[str, str]:
