@@ -74,8 +74,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from workbench.publish.pages import draw_pages
-from workbench.publish.registry import current
+from workbench.publish.drawing import draw_pages
+from workbench.publish.amend import current
 from workbench.registry.file import dumps
 from workbench.paths import Paths
 from workbench.settings import read_settings

@@ -7,6 +7,7 @@ printed may be another's (a description out of a registry, what a server says): 
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import re
@@ -16,6 +17,7 @@ import threading
 import time
 from contextlib import contextmanager
 from itertools import zip_longest
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.url import mask
@@ -245,10 +247,18 @@ def answer(text: str) -> None:
 
 
 def answer_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can say
-    """Print an answer for programs."""
-    text = mask(json.dumps(value, indent=2, ensure_ascii=False))
+    """Print an answer for programs. A dataclass becomes a mapping, a path its text."""
+    text = mask(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
     # JSON itself escapes the other control characters
     print(re.sub(r"[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text), flush=True)
+
+
+def _plain(value: Any) -> object:  # noqa: ANN401 - what JSON cannot say
+    if dataclasses.is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{value!r} has no form in JSON")
 
 
 def answer_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

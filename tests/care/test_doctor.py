@@ -8,15 +8,15 @@ import pytest
 
 from tests.publish.sites import ONE, TWO, Eventful, begin_deletion, overwrite, registry_of
 from workbench.care.doctor import doctor
-from workbench.publish.changes import remove
+from workbench.publish.withdraw import remove
 from workbench.settings import read_settings
 
 if TYPE_CHECKING:
-    from workbench.care.findings import Finding
+    from workbench.care.diagnosis import Diagnosis
     from workbench.paths import Paths
 
 
-def found(paths: Paths, store: Eventful, *, deep: bool = False) -> dict[str, Finding]:
+def found(paths: Paths, store: Eventful, *, deep: bool = False) -> dict[str, Diagnosis]:
     """Return what is wrong, by check; there is no public URL, which is said."""
     findings = {
         f.check: f for f in doctor(paths, read_settings(paths), store, deep=deep) if f.verdict != "good"

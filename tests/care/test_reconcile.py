@@ -23,11 +23,11 @@ from tests.publish.sites import (
 from workbench.care.reconcile import reconcile
 from workbench.errors import RegistryError
 from workbench.paths import Paths
-from workbench.publish.changes import remove, yank
+from workbench.publish.amend import amend
+from workbench.publish.drawing import draw_pages
 from workbench.publish.history import rollback
-from workbench.publish.pages import draw_pages
-from workbench.publish.registry import amend
 from workbench.publish.transaction import publish
+from workbench.publish.withdraw import remove, yank
 from workbench.registry.model import Package, PublishedWheel
 from workbench.settings import read_settings
 from workbench.store.folder import FolderStore

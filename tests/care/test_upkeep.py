@@ -22,9 +22,9 @@ from workbench.care.reconcile import reconcile
 from workbench.care.upkeep import clean, prune
 from workbench.errors import RegistryError, StoreError, UsageError
 from workbench.evidence.facts import BuildFacts, PatchApplied
-from workbench.publish.changes import remove, yank
 from workbench.publish.history import rollback
 from workbench.publish.transaction import publish
+from workbench.publish.withdraw import remove, yank
 from workbench.registry.file import dumps
 from workbench.settings import read_settings
 from workbench.store.folder import FolderStore
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.paths import Paths
-    from workbench.publish.plan import Candidate
+    from workbench.publish.publication import Candidate
 
 LATER = NOW + timedelta(days=8)
 

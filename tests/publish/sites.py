@@ -14,8 +14,8 @@ from urllib.parse import unquote, urldefrag, urljoin
 
 from tests.wheels import files_of, pack
 from workbench.files import Identity
-from workbench.publish.plan import Candidate
-from workbench.publish.registry import timestamp
+from workbench.publish.amend import timestamp
+from workbench.publish.publication import Candidate
 from workbench.registry.file import dumps, loads
 from workbench.registry.model import Package, PublishedWheel
 from workbench.store.folder import FolderStore
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.registry.model import Registry
-    from workbench.store.protocol import Content, Entry, Store, Stored
+    from workbench.store.protocol import Content, Listed, Store, Stored
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ONE = "demo-1.0-py3-none-any.whl"
@@ -142,7 +142,7 @@ class Eventful(FolderStore):
         self._call("delete", key)
         super().delete(key)
 
-    def entries(self, prefix: str, *, after: str = "") -> Iterator[Entry]:
+    def entries(self, prefix: str, *, after: str = "") -> Iterator[Listed]:
         self._call("entries", prefix)
         return super().entries(prefix, after=after)
 
@@ -174,7 +174,7 @@ class Bucket(FolderStore):
     def folder_keys(self) -> bool:
         return True
 
-    def entries(self, prefix: str, *, after: str = "") -> Iterator[Entry]:
+    def entries(self, prefix: str, *, after: str = "") -> Iterator[Listed]:
         for entry in super().entries(prefix, after=after):
             stored = super().read(entry.key)
             assert stored is not None

@@ -10,10 +10,10 @@ from tests.publish.sites import NOW, candidate
 from workbench.care.upkeep import clean
 from workbench.errors import InstallFailed, UsageError
 from workbench.process import run
-from workbench.publish.changes import remove, yank
 from workbench.publish.commit import commit_registry
 from workbench.publish.history import rollback
 from workbench.publish.transaction import publish
+from workbench.publish.withdraw import remove, yank
 from workbench.registry.file import dumps
 from workbench.registry.model import Package, Registry
 from workbench.settings import read_settings

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.paths import Paths
-    from workbench.publish.plan import Candidate
+    from workbench.publish.publication import Candidate
 
 WHY = Unavailable(reason="kernels does not build", python="3.12", arch="x86_64", compute="cpu")
 GAP = Gap(why=WHY, name="kernels-1.5-cp312", log=b"error: no such header\n")

@@ -21,10 +21,10 @@ from tests.publish.workers import publish_second, run_until
 from workbench.care.upkeep import clean
 from workbench.errors import StoreError, UsageError
 from workbench.paths import Paths
-from workbench.publish.changes import remove, yank
+from workbench.publish.amend import FilesMissing
 from workbench.publish.history import history, rollback
-from workbench.publish.registry import FilesMissing
 from workbench.publish.transaction import publish
+from workbench.publish.withdraw import remove, yank
 from workbench.settings import read_settings
 from workbench.store.folder import FolderStore
 
@@ -37,13 +37,13 @@ LATER = NOW + timedelta(days=8)
 def test_history_lists_what_was_done_the_last_first(paths: Paths, store: Eventful) -> None:
     yank(paths, read_settings(paths), store, [ONE])
     listed = history(store)
-    assert [(g.number, g.wheels, g.is_current) for g in listed] == [
+    assert [(g.generation, g.wheels, g.current) for g in listed] == [
         (3, 2, True),
         (2, 2, False),
         (1, 1, False),
     ]
     assert [g.change for g in listed] == [f"yank {ONE}", f"publish {TWO}", f"publish {ONE}"]
-    assert [g.number for g in history(store, limit=2)] == [3, 2]
+    assert [g.generation for g in history(store, limit=2)] == [3, 2]
 
 
 def test_a_generation_is_shown_or_more(store: Eventful) -> None:
@@ -58,12 +58,12 @@ def test_the_history_of_a_lost_registry_is_what_was_kept(
     store.delete("packages.json")
     if damaged:
         paths.registry.write_text("{")
-    assert [(g.number, g.is_current) for g in history(store)] == [(1, False)]
+    assert [(g.generation, g.current) for g in history(store)] == [(1, False)]
 
 
 def test_what_lies_in_the_history_and_is_none_of_ours_is_passed_over(paths: Paths, store: Eventful) -> None:
     (paths.root / "history/notes.txt").write_text("mine")
-    assert [g.number for g in history(store)] == [2, 1]
+    assert [g.generation for g in history(store)] == [2, 1]
 
 
 def test_a_rollback_restores_registry_and_pages_and_deletes_nothing(paths: Paths, store: Eventful) -> None:

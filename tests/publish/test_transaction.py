@@ -15,10 +15,10 @@ from workbench.care.reconcile import reconcile
 from workbench.care.upkeep import clean
 from workbench.errors import FilenameTaken, RegistryError, StoreError
 from workbench.paths import Paths
-from workbench.publish.changes import remove, yank
+from workbench.publish.amend import amend
 from workbench.publish.history import rollback
-from workbench.publish.registry import amend
 from workbench.publish.transaction import publish
+from workbench.publish.withdraw import remove, yank
 from workbench.registry.file import dumps, loads
 from workbench.settings import read_settings
 from workbench.store.folder import FolderStore
@@ -27,7 +27,7 @@ from workbench.store.layout import headers
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from workbench.store.protocol import Content, Entry
+    from workbench.store.protocol import Content, Listed
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def store(paths: Paths) -> FolderStore:
     return FolderStore(paths.root)
 
 
-def snapshot(store: FolderStore) -> list[Entry]:
+def snapshot(store: FolderStore) -> list[Listed]:
     return [entry for entry in store.entries("") if not entry.key.endswith("/.lock")]
 
 

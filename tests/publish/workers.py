@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from tests.publish.sites import NOW, candidate
 from workbench.paths import Paths
-from workbench.publish.changes import remove, yank
 from workbench.publish.transaction import publish
+from workbench.publish.withdraw import remove, yank
 from workbench.settings import read_settings
 from workbench.store.folder import FolderStore
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from workbench.care.findings import Finding, finding, untried
+from workbench.care.diagnosis import Diagnosis, finding, untried
 from workbench.store.bucket import setup
 from workbench.store.client import Refused, plainly
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SKEW_SECONDS = 300
 
 
-def examine_bucket(store: S3Store) -> Iterator[Finding]:
+def examine_bucket(store: S3Store) -> Iterator[Diagnosis]:
     """Yield what is found of a bucket, as its publishers see it. Ends with the first check that ends all others."""
     try:
         with plainly(store.place):
@@ -27,17 +27,17 @@ def examine_bucket(store: S3Store) -> Iterator[Finding]:
             head = store.client.head_bucket(Bucket=store.settings.bucket)
         region = head.get("BucketRegion")
         good = f"{store.place}, {region or 'region not told'}"
-        yield Finding(check="credentials and bucket", verdict="good", what=good)
+        yield Diagnosis(check="credentials and bucket", verdict="good", what=good)
         if region and store.settings.endpoint is None:
             yield _region(region, store.client.meta.region_name)
         yield _clock(head["ResponseMetadata"]["HTTPHeaders"].get("date"))
         yield _conditions(store)
         yield from _settings(store)
     except Refused as error:
-        yield Finding(check="credentials and bucket", verdict="bad", what=error.what, remedy=error.remedy)
+        yield Diagnosis(check="credentials and bucket", verdict="bad", what=error.what, remedy=error.remedy)
 
 
-def _region(there: str, ours: str) -> Finding:
+def _region(there: str, ours: str) -> Diagnosis:
     return finding(
         "region",
         [f"the bucket is in {there}, and requests are signed for {ours}"] if there != ours else [],
@@ -46,7 +46,7 @@ def _region(there: str, ours: str) -> Finding:
     )
 
 
-def _clock(date: str | None) -> Finding:
+def _clock(date: str | None) -> Diagnosis:
     if date is None:
         return untried("clock", "the store does not tell the time")
     skew = abs((datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds())
@@ -58,7 +58,7 @@ def _clock(date: str | None) -> Finding:
     )
 
 
-def _conditions(store: S3Store) -> Finding:
+def _conditions(store: S3Store) -> Diagnosis:
     if store.settings.single_writer:
         return untried(
             "conditional writes", "not relied on: single_writer is your word that nobody else publishes"
@@ -72,7 +72,7 @@ def _conditions(store: S3Store) -> Finding:
     )
 
 
-def _settings(store: S3Store) -> Iterator[Finding]:
+def _settings(store: S3Store) -> Iterator[Diagnosis]:
     for setting in setup(store):
         if setting.state == "refused":
             yield untried(setting.name, setting.why)

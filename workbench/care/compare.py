@@ -8,9 +8,9 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from workbench.errors import RegistryError
-from workbench.publish.files import damage, faults, is_ours, texts_linked
+from workbench.publish.amend import had_registry, is_own
 from workbench.publish.history import current_or_kept
-from workbench.publish.registry import had_registry, is_own
+from workbench.publish.wheel_files import damage, faults, is_ours, texts_linked
 from workbench.registry.file import load, loads
 from workbench.store.layout import (
     FILES,
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from workbench.paths import Paths
-    from workbench.publish.files import Fault
+    from workbench.publish.wheel_files import Fault
     from workbench.registry.model import PublishedWheel, Registry
-    from workbench.store.protocol import Entry, Store
+    from workbench.store.protocol import Listed, Store
 
 
 class Faulty(NamedTuple):
@@ -54,7 +54,7 @@ class Comparison:
     instead: Registry | None
     why: str
     records: frozenset[WheelKey]
-    files: Mapping[str, Entry]
+    files: Mapping[str, Listed]
     foreign: tuple[str, ...]
 
     def faulty(self, store: Store, *, deep: bool = False) -> tuple[Faulty, ...]:
@@ -99,7 +99,7 @@ class Comparison:
                 key for key, damaged in zip(keys, pool.map(is_damaged, keys), strict=True) if damaged
             )
 
-    def strays(self) -> Iterator[Entry]:
+    def strays(self) -> Iterator[Listed]:
         """Yield the files of wheels that were never recorded, or that are deleted: uploads that were cut short."""
         published = {WheelKey(name, wheel.filename) for name, wheel in self.registry.wheels()}
         removed = {WheelKey(gone.project, gone.filename): gone for gone in self.registry.removed}

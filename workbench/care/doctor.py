@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.care.compare import compare
-from workbench.care.findings import Finding, finding, untried
+from workbench.care.diagnosis import Diagnosis, finding, untried
 from workbench.errors import IndexFault, RegistryError, StoreError
-from workbench.publish.pages import differing_pages
+from workbench.publish.drawing import differing_pages
 from workbench.registry.file import OlderForm
 from workbench.store.client import Refused
 
@@ -24,7 +24,7 @@ RECONCILE = "invoke reconcile"
 
 def doctor(
     paths: Paths, settings: Settings, store: Store, *, deep: bool = False, installers: bool = True
-) -> tuple[Finding, ...]:
+) -> tuple[Diagnosis, ...]:
     """Check everything between a publisher's credentials and a user's pip; `deep` reads every file and hashes it.
 
     Nothing is changed, but for a probe that is gone afterwards. Never raises for what it finds.
@@ -34,7 +34,7 @@ def doctor(
 
 def _examine(
     paths: Paths, settings: Settings, store: Store, *, deep: bool, installers: bool
-) -> Iterator[Finding]:
+) -> Iterator[Diagnosis]:
     if store.folder is None:
         from workbench.care.access import examine_bucket
         from workbench.store.s3 import S3Store
@@ -48,15 +48,15 @@ def _examine(
         found = compare(paths, store)
         yield from _agreement(settings, store, found, deep=deep)
     except OlderForm as error:
-        yield Finding(check="registry", verdict="bad", what=str(error), remedy=error.remedy)
+        yield Diagnosis(check="registry", verdict="bad", what=str(error), remedy=error.remedy)
         return
     except RegistryError as error:
         remedy = "a registry of another version is read by the program that wrote it: update this one"
-        yield Finding(check="registry", verdict="bad", what=str(error), remedy=remedy)
+        yield Diagnosis(check="registry", verdict="bad", what=str(error), remedy=remedy)
         return
     except StoreError as error:
         remedy = error.remedy if isinstance(error, Refused) else "see that this user may read it"
-        yield Finding(check="store", verdict="bad", what=str(error), remedy=remedy)
+        yield Diagnosis(check="store", verdict="bad", what=str(error), remedy=remedy)
         return
     if settings.public_url is None:
         yield untried(
@@ -65,12 +65,12 @@ def _examine(
             remedy="set public_url in workbench.yaml, the URL under which the world finds the store's root",
         )
         return
-    from workbench.care.world import examine_world
+    from workbench.care.public import examine_world
 
     yield from examine_world(settings.public_url, found.registry, deep=deep, installers=installers)
 
 
-def _agreement(settings: Settings, store: Store, found: Comparison, *, deep: bool) -> Iterator[Finding]:
+def _agreement(settings: Settings, store: Store, found: Comparison, *, deep: bool) -> Iterator[Diagnosis]:
     """Yield how registry, records, files and pages agree: what ``reconcile`` would mend."""
     registry = found.registry
     lost = found.instead is not None and bool(registry.generation or found.records)
@@ -116,12 +116,12 @@ def _agreement(settings: Settings, store: Store, found: Comparison, *, deep: boo
         )
 
 
-def _pages(settings: Settings, store: Store, generation: int) -> Finding:
+def _pages(settings: Settings, store: Store, generation: int) -> Diagnosis:
     try:
         differing = differing_pages(settings, store)
     except IndexFault as error:
         remedy = "no page can be drawn of that entry: invoke remove takes it off"
-        return Finding(check="pages", verdict="bad", what=str(error), remedy=remedy)
+        return Diagnosis(check="pages", verdict="bad", what=str(error), remedy=remedy)
     return finding(
         "pages",
         [f"{key} is not as it is drawn" for key in differing],

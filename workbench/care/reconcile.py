@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench.care.compare import Faulty, compare, read_record
-from workbench.care.putting_back import put_back
+from workbench.care.put_back import put_back
 from workbench.errors import RegistryError
-from workbench.publish.changes import delete, remembering
-from workbench.publish.files import faults, linked, texts_linked, unlinked, without_links
-from workbench.publish.pages import differing_pages, draw_pages
-from workbench.publish.plan import record_of
-from workbench.publish.registry import amend, current, refuse_a_lost_registry, refuse_to_forget, timestamp
+from workbench.publish.amend import amend, current, refuse_a_lost_registry, refuse_to_forget, timestamp
+from workbench.publish.drawing import differing_pages, draw_pages
+from workbench.publish.publication import record_of
+from workbench.publish.wheel_files import faults, linked, texts_linked, unlinked, without_links
+from workbench.publish.withdraw import delete, remembering
 from workbench.registry.model import Removal
 from workbench.registry.unavailable import filled
 from workbench.store.layout import record_key
@@ -45,16 +45,6 @@ class Healed:
         """Return what was done, as a person reads it."""
         done = tuple(f"would {line}" for line in self.done) if self.dry_run else self.done
         return (*done, *self.problems, *self.notes) or ("registry, pages and files agree",)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the plain form, for JSON."""
-        return {
-            "done": list(self.done),
-            "problems": list(self.problems),
-            "notes": list(self.notes),
-            "generation": self.generation,
-            "dry_run": self.dry_run,
-        }
 
 
 def reconcile(

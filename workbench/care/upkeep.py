@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from workbench.care.compare import compare
 from workbench.errors import UsageError
 from workbench.index.channel import channel_of
-from workbench.publish.changes import KEPT_DAYS, Change, days, delete, due, take_off
-from workbench.publish.pages import draw_pages
-from workbench.publish.registry import current, refuse_a_lost_registry, refuse_to_forget, timestamp
+from workbench.publish.amend import current, refuse_a_lost_registry, refuse_to_forget, timestamp
+from workbench.publish.drawing import draw_pages
+from workbench.publish.withdraw import KEPT_DAYS, Change, days, delete, due, take_off
 from workbench.registry.model import Removal
 from workbench.store.layout import WheelKey, file_key, wheel_of
 from workbench.wheel.filename import label, parse_wheel

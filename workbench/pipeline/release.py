@@ -22,8 +22,8 @@ from workbench.make.verification import verify_wheels
 from workbench.pipeline.proof import Proof, prove, unproved
 from workbench.plan.local_version import minor
 from workbench.plan.target import this_arch
+from workbench.publish.amend import current, refuse_a_store_behind
 from workbench.publish.gaps import Gap, tell
-from workbench.publish.registry import current, refuse_a_store_behind
 from workbench.publish.upload import upload
 from workbench.registry.model import Unavailable
 from workbench.verify.report import findings_text

@@ -8,7 +8,7 @@ from workbench.console import counted
 from workbench.errors import RegistryError, UsageError
 from workbench.files import locked, write_whole
 from workbench.process import run
-from workbench.publish.pages import COPYING
+from workbench.publish.drawing import COPYING
 from workbench.registry.file import load, loads
 from workbench.registry.model import Registry
 

@@ -10,8 +10,8 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from workbench.publish.pages import draw_pages
-from workbench.publish.registry import amend, current
+from workbench.publish.amend import amend, current
+from workbench.publish.drawing import draw_pages
 from workbench.registry.unavailable import with_reasons
 from workbench.store.layout import log_key
 

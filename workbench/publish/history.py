@@ -6,13 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench.errors import UsageError
-from workbench.publish.changes import Change, without
-from workbench.publish.files import faults, is_ours, look, texts_linked, without_links
-from workbench.publish.pages import draw_pages
-from workbench.publish.registry import (
+from workbench.publish.amend import (
     amend,
     current,
     generations,
@@ -20,6 +17,9 @@ from workbench.publish.registry import (
     refuse_while_deleting,
     timestamp,
 )
+from workbench.publish.drawing import draw_pages
+from workbench.publish.wheel_files import faults, is_ours, look, texts_linked, without_links
+from workbench.publish.withdraw import Change, without
 from workbench.registry.file import Damaged, loads
 from workbench.registry.model import Registry
 from workbench.store.layout import history_key
@@ -36,21 +36,11 @@ SHOWN = 20
 class Generation:
     """One state of the registry: its number, when it was made (UTC, RFC 3339), by what, with how many wheels."""
 
-    number: int
+    generation: int
     updated: str | None
     change: str
     wheels: int
-    is_current: bool
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the plain form, for JSON."""
-        return {
-            "generation": self.number,
-            "updated": self.updated,
-            "change": self.change,
-            "wheels": self.wheels,
-            "current": self.is_current,
-        }
+    current: bool
 
 
 def history(store: Store, *, limit: int = SHOWN) -> tuple[Generation, ...]:
@@ -72,11 +62,11 @@ def history(store: Store, *, limit: int = SHOWN) -> tuple[Generation, ...]:
         registries = [_kept(store, number) for number in islice(numbers, limit)]
     return tuple(
         Generation(
-            number=registry.generation,
+            generation=registry.generation,
             updated=registry.updated,
             change=registry.change,
             wheels=sum(1 for _ in registry.wheels()),
-            is_current=registry is now,
+            current=registry is now,
         )
         for registry in registries
     )

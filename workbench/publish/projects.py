@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from workbench.errors import WorkbenchError
-from workbench.publish.pages import draw_pages
-from workbench.publish.registry import amend, current, refuse_to_forget
+from workbench.publish.amend import amend, current, refuse_to_forget
+from workbench.publish.drawing import draw_pages
 from workbench.recipe.model import Git, Sdist
 from workbench.registry.importing import Merged, merge
 from workbench.registry.model import Package

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from workbench import console
 from workbench.errors import FilenameTaken, StoreError
 from workbench.files import Identity
-from workbench.publish.changes import delete
-from workbench.publish.files import is_ours, look
-from workbench.publish.pages import draw_pages
-from workbench.publish.plan import Found, decide, merge
-from workbench.publish.registry import FilesMissing, amend, current, refuse_a_store_behind, timestamp
+from workbench.publish.amend import FilesMissing, amend, current, refuse_a_store_behind, timestamp
+from workbench.publish.drawing import draw_pages
+from workbench.publish.publication import Holdings, decide, merge
+from workbench.publish.wheel_files import is_ours, look
+from workbench.publish.withdraw import delete
 from workbench.registry.file import loads
 from workbench.registry.model import Removal
 from workbench.store.layout import RECORDS, file_key, record_key, url, wheel_of
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from workbench.index.folder import Drawn
     from workbench.paths import Paths
-    from workbench.publish.plan import Candidate, Plan, PlannedWheel, Write
+    from workbench.publish.publication import Candidate, PlannedWheel, Publication, Write
     from workbench.registry.model import Registry
     from workbench.settings import Settings
     from workbench.store.protocol import Store
@@ -42,7 +42,7 @@ class Published:
     wheels of the plan lie, in its order: relative to the store's root where the site has no public URL.
     """
 
-    plan: Plan
+    plan: Publication
     generation: int
     drawn: Drawn | None
     urls: tuple[str, ...]
@@ -59,7 +59,19 @@ class Published:
     def as_dict(self) -> dict[str, Any]:
         """Return the plain form, for JSON."""
         return {
-            **self.plan.as_dict(),
+            "store": self.plan.place,
+            "generation": self.plan.generation,
+            "done": self.plan.is_done,
+            "wheels": [
+                {
+                    "filename": planned.wheel.filename,
+                    "project": planned.candidate.project,
+                    "sha256": planned.wheel.sha256,
+                    "registered": planned.registered,
+                    "create": [write.key for write in planned.writes],
+                }
+                for planned in self.plan.wheels
+            ],
             "dry_run": self.drawn is None,
             "generation_after": self.generation,
             "urls": dict(zip((p.wheel.filename for p in self.plan.wheels), self.urls, strict=True)),
@@ -104,7 +116,7 @@ def publish(
     return Published(plan=plan, generation=generation, drawn=drawn, urls=urls)
 
 
-def _look(store: Store, candidates: Sequence[Candidate]) -> Found:
+def _look(store: Store, candidates: Sequence[Candidate]) -> Holdings:
     """Return what a store holds of these wheels.
 
     It is asked for its registry, for a listing for each project, and for the records of wheels that are there, or were,
@@ -129,12 +141,12 @@ def _look(store: Store, candidates: Sequence[Candidate]) -> Found:
             stored = store.read(key)
             if stored is not None:
                 records[key] = loads(stored.content, where=f"{store.place}/{key}")
-    return Found(registry=registry, entries=entries, records=records)
+    return Holdings(registry=registry, entries=entries, records=records)
 
 
 def _carry_out(
-    settings: Settings, store: Store, plan: Plan, *, may_shrink: bool, deep: bool
-) -> tuple[Plan, Registry]:
+    settings: Settings, store: Store, plan: Publication, *, may_shrink: bool, deep: bool
+) -> tuple[Publication, Registry]:
     """Write the files of a plan and register its wheels; return what came of it.
 
     Files that the plan found, or that were written, may be gone when the registry is to name them: somebody who
@@ -160,7 +172,7 @@ def _carry_out(
             plan = decide(candidates, found, place=store.place, public_url=settings.public_url)
 
 
-def _write_files(store: Store, plan: Plan, *, deep: bool) -> Plan:
+def _write_files(store: Store, plan: Publication, *, deep: bool) -> Publication:
     """Write the files of a plan, and then the records; return the plan with the entries as the records have them.
 
     All files of all wheels come before the first record, so what is recorded is whole, and one wheel that is refused

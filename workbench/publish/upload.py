@@ -15,8 +15,8 @@ from workbench import console
 from workbench.errors import UsageError
 from workbench.evidence import notes as built
 from workbench.make.verification import require_passed, verify_wheels
-from workbench.publish.plan import Candidate
 from workbench.publish.projects import package_facts
+from workbench.publish.publication import Candidate
 from workbench.publish.transaction import Published, publish
 from workbench.recipe.load import load, names
 from workbench.store.layout import log_key, patch_key

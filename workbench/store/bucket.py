@@ -39,10 +39,6 @@ class Setting:
     state: Literal["there", "missing", "applied", "refused"]
     why: str = ""
 
-    def as_dict(self) -> Document:
-        """Return the plain form, for JSON."""
-        return {"name": self.name, "document": self.document, "state": self.state, "why": self.why}
-
 
 def policy(bucket: str, prefix: str) -> Document:
     """Return the policy that lets everyone read below a prefix.

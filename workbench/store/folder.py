@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING
 
 from workbench.errors import FilenameTaken, StoreError
 from workbench.files import locked, sha256_of
-from workbench.store.protocol import Content, Entry, Leftover, Stored, nobody
+from workbench.store.protocol import Content, Leftover, Listed, Stored, nobody
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -135,7 +135,7 @@ class FolderStore:
             if path.parent.is_dir():
                 _flush_folder(path.parent)
 
-    def entries(self, prefix: str, *, after: str = "") -> Iterator[Entry]:
+    def entries(self, prefix: str, *, after: str = "") -> Iterator[Listed]:
         """Yield the files below a prefix. Those in the store's own corner are none of anybody's business."""
         top = self._root / prefix.rpartition("/")[0]
         found = []
@@ -151,7 +151,7 @@ class FolderStore:
         for key, stat in sorted(found):
             if key.startswith(prefix) and key > after:
                 modified = datetime.fromtimestamp(stat.st_mtime, UTC)
-                yield Entry(key=key, size=stat.st_size, modified=modified)
+                yield Listed(key=key, size=stat.st_size, modified=modified)
 
     def leftovers(self) -> Iterator[Leftover]:
         """Yield the files in the store's own corner that were not linked or renamed to their place."""

@@ -29,7 +29,7 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Listed:
     """A key that a listing found, its size in bytes and when it was written (UTC).
 
     `version` is what `Store.replace` expects; None where the store would have to read the file to say it.
@@ -116,7 +116,7 @@ class Store(Protocol):
     def delete(self, key: str) -> None:
         """Remove a key; one that is not there is removed already."""
 
-    def entries(self, prefix: str, *, after: str = "") -> Iterator[Entry]:
+    def entries(self, prefix: str, *, after: str = "") -> Iterator[Listed]:
         """Yield what lies at the keys that start with `prefix` and come after `after`, in the order of the keys."""
 
     def leftovers(self) -> Iterator[Leftover]:

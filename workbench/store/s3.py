@@ -23,7 +23,7 @@ from workbench.store.client import NO_API, STREAMS, Refused, code_of, make_clien
 from workbench.store.folder import taken
 from workbench.store.layout import REGISTRY, Headers, headers
 from workbench.store.probe import PROBES, Traits, remember, remembered, try_out
-from workbench.store.protocol import Content, Entry, Leftover, Stored, nobody
+from workbench.store.protocol import Content, Leftover, Listed, Stored, nobody
 from workbench.store.slices import CHUNK, Ranges, Slice
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ class S3Store:
         with plainly(f"{self.place}/{key}"):
             self.client.delete_object(**self._at(key))
 
-    def entries(self, prefix: str, *, after: str = "") -> Iterator[Entry]:
+    def entries(self, prefix: str, *, after: str = "") -> Iterator[Listed]:
         """List objects, a request for each thousand."""
         start = {"StartAfter": self._prefix + after} if after else {}
         with plainly(f"{self.place}/{prefix}"):
@@ -212,7 +212,7 @@ class S3Store:
             )
             for page in pages:
                 for each in page.get("Contents", ()):
-                    yield Entry(
+                    yield Listed(
                         key=each["Key"].removeprefix(self._prefix),
                         size=each["Size"],
                         modified=each["LastModified"],

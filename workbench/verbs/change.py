@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench import console
 from workbench.errors import RegistryError, UsageError, WorkbenchError
 from workbench.files import content_of, expect_file
-from workbench.publish import changes
+from workbench.publish import withdraw
 from workbench.publish.commit import commit_registry, expect_checkout
 from workbench.publish.projects import adopt
 from workbench.registry.file import put_aside
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from workbench.paths import Paths
-    from workbench.publish.changes import Change
+    from workbench.publish.withdraw import Change
     from workbench.registry.importing import Remark
     from workbench.settings import Settings
 
@@ -41,30 +41,26 @@ class Import:
     kept: Path | None
     dry_run: bool
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the plain form, for JSON."""
-        return {**asdict(self), "kept": str(self.kept) if self.kept else None}
-
 
 def yank(
     filenames: Sequence[str], paths: Paths, settings: Settings, *, reason: str, dry_run: bool = False
 ) -> Change:
     """Yank published wheels. Raises UsageError for one that is not published."""
-    return changes.yank(
+    return withdraw.yank(
         paths, settings, open_store(paths, settings), _named(filenames), reason=reason, dry_run=dry_run
     )
 
 
 def unyank(filenames: Sequence[str], paths: Paths, settings: Settings, *, dry_run: bool = False) -> Change:
     """Take yanks back. Raises UsageError for a wheel that is not published."""
-    return changes.unyank(paths, settings, open_store(paths, settings), _named(filenames), dry_run=dry_run)
+    return withdraw.unyank(paths, settings, open_store(paths, settings), _named(filenames), dry_run=dry_run)
 
 
 def remove(
     filenames: Sequence[str], paths: Paths, settings: Settings, *, after_days: int, dry_run: bool = False
 ) -> Change:
     """Take wheels off the index now and out of the store later. Raises UsageError for one not published."""
-    return changes.remove(
+    return withdraw.remove(
         paths,
         settings,
         open_store(paths, settings),
@@ -137,7 +133,7 @@ def _named(words: Sequence[str]) -> tuple[str, ...]:
 def report(change: Change, *, json: bool) -> None:
     """Print what was changed, or would be."""
     if json:
-        console.answer_json(change.as_dict())
+        console.answer_json(change)
         return
     for line in change.lines():
         console.answer(f"would {line}" if change.dry_run and change.done else line)
@@ -146,7 +142,7 @@ def report(change: Change, *, json: bool) -> None:
 def report_import(done: Import, *, json: bool) -> None:
     """Print what was taken in, or would be, and a line for each entry that was mended or refused."""
     if json:
-        console.answer_json(done.as_dict())
+        console.answer_json(done)
         return
     for remark in done.remarks:
         console.answer(f"{remark.outcome}: {remark.entry}: {remark.why}")

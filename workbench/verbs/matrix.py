@@ -9,7 +9,7 @@ from workbench import console
 from workbench.make.build import find_built
 from workbench.make.request import plans
 from workbench.pipeline.release import published
-from workbench.publish.registry import current, refuse_a_lost_registry
+from workbench.publish.amend import current, refuse_a_lost_registry
 from workbench.store.opening import open_store
 
 if TYPE_CHECKING:

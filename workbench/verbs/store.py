@@ -14,11 +14,11 @@ from workbench.store.opening import open_store
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from workbench.care.findings import Finding
+    from workbench.care.diagnosis import Diagnosis
     from workbench.care.reconcile import Healed
     from workbench.paths import Paths
-    from workbench.publish.changes import Change
     from workbench.publish.history import Generation
+    from workbench.publish.withdraw import Change
     from workbench.settings import Settings
     from workbench.store.bucket import Setting
 
@@ -63,7 +63,7 @@ def setup(settings: Settings, *, apply: bool) -> tuple[Setting, ...]:
     return setup(S3Store(settings.store.s3), apply=apply)
 
 
-def examine(paths: Paths, settings: Settings, *, deep: bool) -> tuple[Finding, ...]:
+def examine(paths: Paths, settings: Settings, *, deep: bool) -> tuple[Diagnosis, ...]:
     """Check everything between a publisher's credentials and a user's pip."""
     with console.step("examine the store and what is published"):
         return doctor.doctor(paths, settings, open_store(paths, settings), deep=deep)
@@ -72,11 +72,11 @@ def examine(paths: Paths, settings: Settings, *, deep: bool) -> tuple[Finding, .
 def report_generations(found: Sequence[Generation], *, json: bool) -> None:
     """Print generations, the current one first."""
     if json:
-        console.answer_json([each.as_dict() for each in found])
+        console.answer_json(found)
         return
     rows = [
         (
-            f"{each.number}{' (current)' if each.is_current else ''}",
+            f"{each.generation}{' (current)' if each.current else ''}",
             each.updated or "",
             str(each.wheels),
             each.change,
@@ -84,14 +84,14 @@ def report_generations(found: Sequence[Generation], *, json: bool) -> None:
         for each in found
     ]
     console.answer_table(("generation", "made", "wheels", "by"), rows)
-    if found and not any(each.is_current for each in found):
+    if found and not any(each.current for each in found):
         console.note("the registry itself is gone, or damaged: 'invoke reconcile' makes it anew")
 
 
 def report_healed(healed: Healed, *, json: bool) -> None:
     """Print what was healed. Raises StoreError where something could not be."""
     if json:
-        console.answer_json(healed.as_dict())
+        console.answer_json(healed)
     else:
         for line in healed.lines():
             console.answer(line)
@@ -104,7 +104,7 @@ def report_healed(healed: Healed, *, json: bool) -> None:
 def report_settings(settings: Sequence[Setting], *, json: bool) -> None:
     """Print what a bucket needs. Raises StoreError where the store refused some of it."""
     if json:
-        console.answer_json([each.as_dict() for each in settings])
+        console.answer_json(settings)
     else:
         for each in settings:
             console.answer(f"{each.name}: {each.state}{f': {each.why}' if each.why else ''}")
@@ -115,10 +115,10 @@ def report_settings(settings: Sequence[Setting], *, json: bool) -> None:
         raise StoreError(f"the store refuses {', '.join(refused)}")
 
 
-def report_findings(findings: Sequence[Finding], *, json: bool) -> None:
+def report_findings(findings: Sequence[Diagnosis], *, json: bool) -> None:
     """Print findings, the remedy under each bad one. Raises StoreError where there are bad ones."""
     if json:
-        console.answer_json([each.as_dict() for each in findings])
+        console.answer_json(findings)
     else:
         marks = {"good": "✓", "bad": "✗", "untried": "–"}
         rows = [

@@ -36,8 +36,8 @@ from tests.publish.workers import FORKSERVER
 from workbench.care.reconcile import reconcile
 from workbench.errors import UsageError
 from workbench.paths import Paths
-from workbench.publish.changes import remove, unyank
 from workbench.publish.transaction import publish
+from workbench.publish.withdraw import remove, unyank
 from workbench.settings import read_settings
 from workbench.store import multipart
 

@@ -19,10 +19,10 @@ from workbench.environment import Environment
 from workbench.errors import StoreError, WorkbenchError
 from workbench.paths import Paths
 from workbench.process import run
-from workbench.publish.changes import remove, yank
+from workbench.publish.drawing import draw_pages
 from workbench.publish.history import rollback
-from workbench.publish.pages import draw_pages
 from workbench.publish.transaction import publish
+from workbench.publish.withdraw import remove, yank
 from workbench.settings import read_settings
 from workbench.store import client
 from workbench.store.bucket import setup
@@ -32,7 +32,7 @@ from workbench.store.s3 import S3Store
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workbench.care.findings import Finding
+    from workbench.care.diagnosis import Diagnosis
     from workbench.paths import Paths
 
 
@@ -217,7 +217,7 @@ def test_doctor_finds_damaged_bytes_where_it_reads_them_and_its_remedy_works(
 def test_doctor_says_what_to_do_about_a_store_that_it_cannot_ask(
     bucket_paths: Paths, store: S3Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def told(**settings: Any) -> Finding:
+    def told(**settings: Any) -> Diagnosis:
         (found,) = doctor(
             bucket_paths, read_settings(bucket_paths), S3Store(replace(store.settings, **settings))
         )

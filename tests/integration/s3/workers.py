@@ -14,9 +14,9 @@ from tests.publish.sites import ONE, candidate
 from workbench.care.reconcile import reconcile
 from workbench.care.upkeep import clean
 from workbench.errors import FilenameTaken
-from workbench.publish.changes import remove, yank
 from workbench.publish.history import rollback
 from workbench.publish.transaction import publish
+from workbench.publish.withdraw import remove, yank
 from workbench.settings import read_settings
 from workbench.store import multipart
 from workbench.store.s3 import S3Store

@@ -9,9 +9,9 @@ from workbench.errors import StoreError
 from workbench.files import content_of, locked, write_whole
 from workbench.index.draw import STATE
 from workbench.index.folder import Drawn, outdated, write
-from workbench.publish import bucket_pages
-from workbench.publish.bucket_pages import served_as
-from workbench.publish.registry import is_own, wait
+from workbench.publish import bucket_drawing
+from workbench.publish.amend import is_own, wait
+from workbench.publish.bucket_drawing import served_as
 from workbench.registry.file import is_older, put_aside
 from workbench.store.layout import INDEX, REGISTRY
 
@@ -40,9 +40,9 @@ def draw_pages(paths: Paths, settings: Settings, store: Store, *, afresh: bool =
             _copy_registry(paths, store)
         return drawn
     for attempt in range(ATTEMPTS):
-        there = bucket_pages.look(store)
-        drawing = bucket_pages.plan(store, settings, there, afresh=afresh)
-        if bucket_pages.carry_out(store, there, drawing) and _copy_registry(paths, store) == there.version:
+        there = bucket_drawing.look(store)
+        drawing = bucket_drawing.plan(store, settings, there, afresh=afresh)
+        if bucket_drawing.carry_out(store, there, drawing) and _copy_registry(paths, store) == there.version:
             return drawing.drawn
         wait(attempt)
     raise StoreError(
@@ -78,7 +78,7 @@ def differing_pages(settings: Settings, store: Store) -> tuple[str, ...]:
 
 
 def _differing_in_bucket(settings: Settings, store: Store) -> tuple[str, ...]:
-    drawing = bucket_pages.plan(store, settings, bucket_pages.look(store), afresh=True)
+    drawing = bucket_drawing.plan(store, settings, bucket_drawing.look(store), afresh=True)
 
     def differs(key: str, page: Page) -> bool:
         if store.served(key) not in (None, served_as(page)):

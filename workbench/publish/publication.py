@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench.console import file_size
 from workbench.errors import StoreError, UsageError
-from workbench.publish.files import is_ours, linked, unlinked
-from workbench.publish.registry import refuse_while_deleting, timestamp
+from workbench.publish.amend import refuse_while_deleting, timestamp
+from workbench.publish.wheel_files import is_ours, linked, unlinked
 from workbench.registry.file import dumps
 from workbench.registry.model import Package, PublishedWheel, Registry
 from workbench.registry.unavailable import filled
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from workbench.evidence.facts import BuildFacts
     from workbench.files import Identity
-    from workbench.store.protocol import Content, Entry
+    from workbench.store.protocol import Content, Listed
     from workbench.verify.report import Report
 
 
@@ -118,7 +118,7 @@ class PlannedWheel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Publication:
     """What a publish into a store at some generation would do."""
 
     place: str
@@ -150,27 +150,9 @@ class Plan:
             lines.append(f"generation {self.generation} becomes {self.generation + 1}")
         return (*lines, f"draw the pages in {self.place}")
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the plain form, for JSON."""
-        return {
-            "store": self.place,
-            "generation": self.generation,
-            "done": self.is_done,
-            "wheels": [
-                {
-                    "filename": planned.wheel.filename,
-                    "project": planned.candidate.project,
-                    "sha256": planned.wheel.sha256,
-                    "registered": planned.registered,
-                    "create": [write.key for write in planned.writes],
-                }
-                for planned in self.wheels
-            ],
-        }
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Holdings:
     """What a store holds, as far as some candidates are concerned.
 
     `entries` are the files of these wheels by key; `records` are those of wheels that are there and not
@@ -178,11 +160,13 @@ class Found:
     """
 
     registry: Registry
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, Listed]
     records: Mapping[str, Registry]
 
 
-def decide(candidates: Sequence[Candidate], found: Found, *, place: str, public_url: str | None) -> Plan:
+def decide(
+    candidates: Sequence[Candidate], found: Holdings, *, place: str, public_url: str | None
+) -> Publication:
     """Return the plan for these candidates; one that is named twice is in it once.
 
     Raises FilenameTaken for a filename that is published, or was, with other bytes, StoreError for one that is
@@ -190,10 +174,10 @@ def decide(candidates: Sequence[Candidate], found: Found, *, place: str, public_
     """
     distinct = _distinct(candidates)
     wheels = tuple(_planned(candidate, found, place, public_url) for candidate in distinct)
-    return Plan(place=place, generation=found.registry.generation, wheels=wheels)
+    return Publication(place=place, generation=found.registry.generation, wheels=wheels)
 
 
-def merge(registry: Registry, plan: Plan) -> Registry:
+def merge(registry: Registry, plan: Publication) -> Registry:
     """Return a registry that has the wheels of a plan. Raises as `decide` does: it may be newer."""
     for planned in plan.wheels:
         name, wheel = planned.candidate.project, planned.wheel
@@ -225,7 +209,7 @@ def _distinct(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
     return tuple(by_filename.values())
 
 
-def _planned(candidate: Candidate, found: Found, place: str, public_url: str | None) -> PlannedWheel:
+def _planned(candidate: Candidate, found: Holdings, place: str, public_url: str | None) -> PlannedWheel:
     project, wheel = candidate.project, candidate.wheel
     filename = wheel.filename
     _refuse_other_bytes(found.registry, wheel, place)
@@ -256,7 +240,7 @@ def _planned(candidate: Candidate, found: Found, place: str, public_url: str | N
     return PlannedWheel(candidate=candidate, wheel=wheel, writes=writes, registered=published is not None)
 
 
-def _recorded(record: Registry, candidate: Candidate, found: Found) -> PublishedWheel:
+def _recorded(record: Registry, candidate: Candidate, found: Holdings) -> PublishedWheel:
     """Return the entry that a record has. The log that it links to may have been deleted with the wheel since."""
     ((_, wheel),) = record.wheels()
     gone = {key for key in linked(wheel) if key not in found.entries and key not in candidate.texts}

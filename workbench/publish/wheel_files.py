@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 
     from workbench.registry.model import PublishedWheel, Registry
-    from workbench.store.protocol import Entry, Store
+    from workbench.store.protocol import Listed, Store
 
 
 MISSING = "is not there"
@@ -62,7 +62,7 @@ def without_links(registry: Registry, gone: Collection[str]) -> Registry:
     return registry
 
 
-def look(store: Store, keys: Iterable[str]) -> dict[str, Entry]:
+def look(store: Store, keys: Iterable[str]) -> dict[str, Listed]:
     """Return what lies in the store at keys below ``files/``, and beside them.
 
     That is one listing for each project: of the keys that begin as all of these do.
@@ -90,7 +90,7 @@ class Fault(NamedTuple):
         return f"{self.key} {self.what}"
 
 
-def faults(project: str, wheel: PublishedWheel, files: Mapping[str, Entry]) -> Iterator[Fault]:
+def faults(project: str, wheel: PublishedWheel, files: Mapping[str, Listed]) -> Iterator[Fault]:
     """Yield what is wrong with a wheel of ours by a listing of files: those that are missing, or not whole."""
     entry = files.get(wheel.url)
     if entry is None:
@@ -107,7 +107,7 @@ def faults(project: str, wheel: PublishedWheel, files: Mapping[str, Entry]) -> I
     yield from (Fault(key, MISSING) for key in beside if key not in files)
 
 
-def damage(store: Store, project: str, wheel: PublishedWheel, files: Mapping[str, Entry]) -> Iterator[Fault]:
+def damage(store: Store, project: str, wheel: PublishedWheel, files: Mapping[str, Listed]) -> Iterator[Fault]:
     """Yield what is wrong with the bytes of a wheel whose files are there: all of them are read."""
     problem = store.check(wheel.url, sha256=wheel.sha256, size=wheel.size, deep=True)
     if problem:

@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.care.findings import Finding, finding, untried
+from workbench.care.diagnosis import Diagnosis, finding, untried
 from workbench.errors import CommandFailed
 from workbench.http import AS_IT_LIES, NoAnswer, Web, trust_variables
 from workbench.process import run
-from workbench.publish.files import is_ours
+from workbench.publish.wheel_files import is_ours
 from workbench.simple.media import JSON
 from workbench.store.layout import INDEX, SIMPLE, headers, url
 from workbench.wheel.filename import label
@@ -28,7 +28,9 @@ NOT_FOUND = 404
 LEADS = "public_url must lead to the store's root, and everyone must be able to read it: invoke store-setup"
 
 
-def examine_world(public_url: str, registry: Registry, *, deep: bool, installers: bool) -> Iterator[Finding]:
+def examine_world(
+    public_url: str, registry: Registry, *, deep: bool, installers: bool
+) -> Iterator[Diagnosis]:
     """Yield what is found at a public URL. Where it leads nowhere, that is all there is to say."""
     simple = f"{public_url}/{SIMPLE}"
     web = Web(CONNECTIONS)
@@ -46,7 +48,7 @@ def examine_world(public_url: str, registry: Registry, *, deep: bool, installers
         yield from _installers(simple, registry)
 
 
-def _page(web: Web, address: str, content_type: str, *, check: str) -> Finding:
+def _page(web: Web, address: str, content_type: str, *, check: str) -> Diagnosis:
     problems = []
     try:
         with web.ask(address) as answer:
@@ -58,7 +60,7 @@ def _page(web: Web, address: str, content_type: str, *, check: str) -> Finding:
     return finding(check, problems, good=f"{address} answers", remedy=LEADS)
 
 
-def _missing(web: Web, address: str) -> Finding:
+def _missing(web: Web, address: str) -> Diagnosis:
     problems = []
     try:
         with web.ask(address, any_status=True) as answer:
@@ -76,7 +78,7 @@ def _missing(web: Web, address: str) -> Finding:
     )
 
 
-def _cors(web: Web, address: str) -> Finding:
+def _cors(web: Web, address: str) -> Diagnosis:
     problems = []
     try:
         with web.ask(address, headers={"Origin": "https://example.com"}) as answer:
@@ -87,7 +89,7 @@ def _cors(web: Web, address: str) -> Finding:
     return finding("CORS from outside", problems, good="allowed", remedy="invoke store-setup --apply")
 
 
-def _wheels(web: Web, public_url: str, registry: Registry, *, deep: bool) -> Finding:
+def _wheels(web: Web, public_url: str, registry: Registry, *, deep: bool) -> Diagnosis:
     wheels = [wheel for _, wheel in registry.wheels()]
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         looked = pool.map(lambda wheel: _wheel(web, public_url, wheel, deep=deep), wheels)
@@ -127,7 +129,7 @@ def _wheel(web: Web, public_url: str, wheel: PublishedWheel, *, deep: bool) -> l
     return problems
 
 
-def _installers(index: str, registry: Registry) -> Iterator[Finding]:
+def _installers(index: str, registry: Registry) -> Iterator[Diagnosis]:
     """Let pip and uv resolve and fetch one wheel for this machine from the index, as a user's would."""
     wheel = _for_this_machine(registry)
     if wheel is None:

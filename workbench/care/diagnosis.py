@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Diagnosis:
     """The outcome of one check: what was looked at, what was found, and for a bad one what to do about it."""
 
     check: str
@@ -23,20 +23,16 @@ class Finding:
     what: str
     remedy: str = ""
 
-    def as_dict(self) -> dict[str, str]:
-        """Return the plain form, for JSON."""
-        return asdict(self)
 
-
-def finding(check: str, problems: Sequence[str], *, good: str, remedy: str) -> Finding:
+def finding(check: str, problems: Sequence[str], *, good: str, remedy: str) -> Diagnosis:
     """Return the finding of a check that found these problems: good where there are none."""
     if not problems:
-        return Finding(check=check, verdict="good", what=good)
+        return Diagnosis(check=check, verdict="good", what=good)
     more = len(problems) - SHOWN
     what = "; ".join(problems[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
-    return Finding(check=check, verdict="bad", what=what, remedy=remedy)
+    return Diagnosis(check=check, verdict="bad", what=what, remedy=remedy)
 
 
-def untried(check: str, why: str, *, remedy: str = "") -> Finding:
+def untried(check: str, why: str, *, remedy: str = "") -> Diagnosis:
     """Return the finding of a check that could not be made, or need not be."""
-    return Finding(check=check, verdict="untried", what=why, remedy=remedy)
+    return Diagnosis(check=check, verdict="untried", what=why, remedy=remedy)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench.errors import StoreError, UsageError, nearest
-from workbench.publish.files import faults, look
-from workbench.publish.pages import draw_pages
-from workbench.publish.registry import amend, current, refuse_a_lost_registry, refuse_to_forget, timestamp
+from workbench.publish.amend import amend, current, refuse_a_lost_registry, refuse_to_forget, timestamp
+from workbench.publish.drawing import draw_pages
+from workbench.publish.wheel_files import faults, look
 from workbench.registry.model import Removal
 from workbench.store.layout import WheelKey, file_key, wheel_of
 
@@ -46,10 +46,6 @@ class Change:
     def lines(self) -> tuple[str, ...]:
         """Return what was done, as a person reads it."""
         return self.done or ("nothing to do",)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the plain form, for JSON."""
-        return {"done": list(self.done), "generation": self.generation, "dry_run": self.dry_run}
 
 
 # ---------------------------------------------------------------- yank
@@ -263,7 +259,7 @@ def delete(store: Store, choose: Callable[[Registry], Sequence[Removal]]) -> tup
     """Delete the files of the wheels that `choose` finds in a registry; return them and the generation reached.
 
     Nothing below ``files/`` is ever deleted but what the registry says is being deleted, and it says so first: from
-    then on nobody can register that wheel until it is gone (``registry.amend``). So what is deleted is never what
+    then on nobody can register that wheel until it is gone (``amend``). So what is deleted is never what
     another publisher registers meanwhile.
 
     A wheel that was never published (without a sha256) is forgotten when it is gone, all others are remembered.

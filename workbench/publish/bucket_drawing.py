@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from workbench.settings import Settings
-    from workbench.store.protocol import Entry, Store
+    from workbench.store.protocol import Listed, Store
 
 
 class Note(NamedTuple):
@@ -60,7 +60,7 @@ class Note(NamedTuple):
 class There(NamedTuple):
     """What lies in a store: the pages by key, the registry's document and its version, and the last drawing's word."""
 
-    pages: Mapping[str, Entry]
+    pages: Mapping[str, Listed]
     document: bytes
     version: str | None
     note: Note | None
@@ -192,7 +192,7 @@ def _depth(key: str) -> int:
     return key.removesuffix("/").count("/") if key.endswith("/") else key.rpartition("/")[0].count("/")
 
 
-def _versions(pages: Mapping[str, Entry]) -> dict[str, str | None]:
+def _versions(pages: Mapping[str, Listed]) -> dict[str, str | None]:
     return {key: entry.version for key, entry in pages.items()}
 
 
@@ -204,7 +204,7 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _holds(entry: Entry | None, content: bytes) -> bool:
+def _holds(entry: Listed | None, content: bytes) -> bool:
     """Say whether a listed page has these bytes; never where its version is no MD5 (as with KMS)."""
     return (
         entry is not None and entry.version == f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import FilenameTaken, RegistryError, StoreError
 from workbench.files import content_of
-from workbench.publish.files import faults, is_ours, look
+from workbench.publish.wheel_files import faults, is_ours, look
 from workbench.registry.file import Damaged, OlderForm, dumps, encode, loads
 from workbench.registry.model import Registry
 from workbench.store.layout import HISTORY, REGISTRY, SIMPLE, damaged_key, generation_of, history_key
@@ -58,7 +58,7 @@ def amend(
     - The registry that is replaced is kept in the history first, so each generation can be gone back to.
     - A generation has a number that none in the history has, also where the registry was lost or set back.
     - The files of each wheel that a change adds are looked at after the registry that it replaces was read. Whoever
-      deletes files says so in the registry first (``changes.delete_due``): what was seen stays, or the registry
+      deletes files says so in the registry first (``withdraw.delete``): what was seen stays, or the registry
       changes and this attempt is lost.
 
     Raises RegistryError when wheels would vanish from the registry and `may_shrink` is not set, and when the change

@@ -9,10 +9,10 @@ import pytest
 from tests.publish.sites import PAGE, Bucket, agreement, candidate, overwrite, registry_of
 from workbench.errors import RegistryError
 from workbench.paths import Paths
-from workbench.publish import bucket_pages
-from workbench.publish.changes import unyank, yank
-from workbench.publish.pages import differing_pages, draw_pages
+from workbench.publish import bucket_drawing
+from workbench.publish.drawing import differing_pages, draw_pages
 from workbench.publish.transaction import publish
+from workbench.publish.withdraw import unyank, yank
 from workbench.registry.file import load
 from workbench.settings import read_settings
 
@@ -111,7 +111,7 @@ def test_what_has_not_changed_is_not_drawn(
     drawn = draw_pages(paths, read_settings(paths), store)
     assert (drawn.written, drawn.unchanged, drawn.removed) == (0, 0, 0)
     with monkeypatch.context() as patched:
-        patched.setattr(bucket_pages, "draw", refuse)
+        patched.setattr(bucket_drawing, "draw", refuse)
         draw_pages(paths, read_settings(paths), store)
         assert publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", "1.0")]).plan.is_done
     written: list[str] = []

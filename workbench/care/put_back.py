@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from workbench.care.compare import Faulty
     from workbench.paths import Paths
-    from workbench.publish.files import Fault
+    from workbench.publish.wheel_files import Fault
     from workbench.store.protocol import Store
 
 

@@ -19,10 +19,10 @@ from tests.publish.sites import (
 from workbench.care.reconcile import reconcile
 from workbench.care.upkeep import prune
 from workbench.errors import RegistryError
-from workbench.publish.changes import remove, unyank, yank
+from workbench.publish.amend import FilesMissing, amend
 from workbench.publish.history import rollback
-from workbench.publish.registry import FilesMissing, amend
 from workbench.publish.transaction import publish
+from workbench.publish.withdraw import remove, unyank, yank
 from workbench.registry.file import dumps, loads
 from workbench.settings import read_settings
 from workbench.store.folder import FolderStore

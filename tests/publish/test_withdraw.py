@@ -24,10 +24,10 @@ from workbench.care.reconcile import reconcile
 from workbench.care.upkeep import clean
 from workbench.errors import FilenameTaken, RegistryError, StoreError, UsageError
 from workbench.paths import Paths
-from workbench.publish.changes import delete, due, remove, unyank, yank
+from workbench.publish.amend import amend
 from workbench.publish.history import history, rollback
-from workbench.publish.registry import amend
 from workbench.publish.transaction import publish
+from workbench.publish.withdraw import delete, due, remove, unyank, yank
 from workbench.settings import read_settings
 from workbench.store.folder import FolderStore
 
