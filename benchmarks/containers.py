@@ -23,9 +23,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from cross import COMPUTE, measure
 
 from workbench.container.cibw import CUDA_HOME, Build, build_wheel
-from workbench.container.configuration import hand_on, read_pip_options
+from workbench.container.configuration import hand_on
 from workbench.container.engine import find_engine
 from workbench.container.image import Recipe, build_image
+from workbench.environment import read_pip_options
 from workbench.paths import CHECKOUT, Paths
 from workbench.toolchain import cuda
 from workbench.toolchain.environment import cuda_environment

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import sys
@@ -94,20 +95,30 @@ def python_platform(arch: str, glibc: str) -> str:
     return f"{arch}-manylinux_2_{max(older)}"
 
 
+def read_pip_options() -> Mapping[str, str]:
+    """Return the options that the user's pip runs with, from its files and variables."""
+    done = run([sys.executable, "-m", "pip", "config", "list"], check=False, stdout_only=True)
+    return parse_pip_options(done.output)
+
+
+def parse_pip_options(listed: str) -> dict[str, str]:
+    """Read what ``pip config list`` prints; a variable stands above a file, ``install`` above ``global``."""
+    found: dict[str, dict[str, str]] = {":env:": {}, "install": {}, "global": {}}
+    for line in listed.splitlines():
+        name, _, value = line.partition("=")
+        section, _, option = name.rpartition(".")
+        if section in found:
+            found[section][option] = str(ast.literal_eval(value))
+    return {**found["global"], **found["install"], **found[":env:"]}
+
+
 @cache
 def index_url() -> str | None:
     """Return the package index that the user's pip is configured for, or None where it is pip's own default.
 
     uv reads no pip configuration; a mirror that pip knows must serve it too.
     """
-    if chosen := os.environ.get("PIP_INDEX_URL"):
-        return chosen
-    for section in ("install", "global"):  # pip's own order: what is said of install counts more
-        ask = [sys.executable, "-m", "pip", "config", "get", f"{section}.index-url"]
-        done = run(ask, check=False, stdout_only=True)
-        if done.status == 0:
-            return done.output.strip()
-    return None
+    return os.environ.get("PIP_INDEX_URL") or read_pip_options().get("index-url")
 
 
 def package_index() -> str:

@@ -7,8 +7,9 @@ import pytest
 
 from tests.wheels import files_of, pack
 from workbench.container.cibw import Mount
-from workbench.container.configuration import hand_on, parse_pip_options
+from workbench.container.configuration import hand_on
 from workbench.container.wheelhouse import fetch_wheelhouse
+from workbench.environment import parse_pip_options
 
 LISTED = """\
 :env:.index-url='https://index.example/simple'

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from workbench.builders.tools import toolkit_for
 from workbench.container.cibw import CUDA_HOME, Build, Handed, build_wheel, resolve_image
-from workbench.container.configuration import hand_on, read_pip_options
+from workbench.container.configuration import hand_on
 from workbench.container.engine import cuda_in, find_engine, require_image
 from workbench.container.wheelhouse import fetch_wheelhouse
+from workbench.environment import read_pip_options
 from workbench.errors import ContainerError
 from workbench.toolchain.environment import (
     build_variables,

@@ -22,7 +22,6 @@ from workbench.errors import (
     ContainerError,
     RepairFailed,
     SettingsError,
-    VerificationFailed,
 )
 from workbench.paths import CHECKOUT
 from workbench.plan.target import this_arch
@@ -74,25 +73,11 @@ class Mount:
 class Build:
     """One wheel to build in a container, and all that decides how.
 
-    ====================  ==========================================================================
-    ``title``             what it is, to a person: ``hnswlib 0.8.0 cp311 aarch64 cpu``
-    ``python``, ``arch``  ``"3.11"``; ``"aarch64"``
-    ``image``             an image's name, or a manylinux policy (``manylinux_2_28``)
-    ``tree``              the patched source
-    ``output``            the folder that gets the wheel; no other wheel may lie there
-    ``environment``       variables for the build, taken literally; ``PATH`` is put before the container's own
-    ``config_settings``   settings for the build backend (PEP 517)
-    ``requires``          requirements on top of the project's own ``build-system.requires``
-    ``before_all``        a shell command before anything else (``{project}`` is the tree)
-    ``before_build``      a shell command once the requirements are installed
-    ``exclude``           sonames that auditwheel must not graft (wildcards allowed)
-    ``test_code``         Python run with only the wheel and ``test_requires`` installed; none: no test
-    ``toolkit``           a CUDA_HOME of this machine, seen at ``/usr/local/cuda``; none: the image's, if any
-    ``mounts``            whatever else the build needs of this machine
-    ``network``           whether the container has one
-    ``cache``             whether downloads are kept from one build to the next, in a volume of the engine's
-    ``create_args``       more arguments for the engine's ``create``
-    ====================  ==========================================================================
+    `image` is an image or a manylinux policy (``manylinux_2_28``). `environment` is taken literally; its ``PATH`` goes
+    before the container's own. `requires` come on top of the project's own ``build-system.requires``. `before_all`
+    and `before_build` are shell commands, before everything and once the requirements are installed; ``{project}`` is
+    the tree. `exclude` are sonames that auditwheel must not graft, wildcards allowed. `toolkit` is a CUDA_HOME of this
+    machine, seen at ``/usr/local/cuda``. `cache` keeps downloads for later builds, in a volume of the engine's.
     """
 
     title: str
@@ -107,8 +92,6 @@ class Build:
     before_all: str = ""
     before_build: str = ""
     exclude: tuple[str, ...] = ()
-    test_code: str = ""
-    test_requires: tuple[str, ...] = ()
     frontend: Frontend = "build[uv]"
     toolkit: Path | None = None
     mounts: tuple[Mount, ...] = ()
@@ -194,16 +177,6 @@ def command(
         "CIBW_AUDIT_COMMAND": "",  # the workbench's own checks look at the wheel
         "CIBW_DEPENDENCY_VERSIONS": "latest",
     }
-    if build.test_code:
-        files |= {
-            "test.py": build.test_code,
-            "test-requires.txt": "".join(f"{requirement}\n" for requirement in build.test_requires),
-        }
-        install = "uv pip install" if uv else "pip install"
-        options |= {
-            "CIBW_BEFORE_TEST": f"{install} -r {INSIDE}/test-requires.txt" if build.test_requires else "",
-            "CIBW_TEST_COMMAND": f"python -I {INSIDE}/test.py",
-        }
     dropped = sorted(name for name in inherited if name.startswith("CIBW_") and name != "CIBW_CACHE_PATH")
     argv = (
         *("env", *(f"--unset={name}" for name in dropped)),
@@ -247,13 +220,12 @@ def build_wheel(
     log: Path,
     on_line: Callable[[str], None] = lambda _: None,
 ) -> Path:
-    """Build one wheel, repair it and, where there is test code, test it, all in a container; return its path.
+    """Build one wheel and repair it, in a container; return its path.
 
     Its members lie in it uncompressed: `repair.assemble` deflates them.
 
-    `log` gets all that cibuildwheel said. Raises ContainerError where the machine, the engine or the image is
-    at fault, SettingsError for a manylinux policy that there is not; BuildFailed, RepairFailed and VerificationFailed
-    where the package is.
+    `log` gets all that cibuildwheel said. Raises ContainerError where the machine, the engine or the image is at fault,
+    SettingsError for an unknown manylinux policy, BuildFailed and RepairFailed where the package is.
     """
     emulated = build.arch != this_arch()
     if emulated:
@@ -348,7 +320,7 @@ class Watch:
 
 _STEP = re.compile(
     r"(Starting container image|Copying project into container|Running before_all"
-    r"|Setting up build environment|Running before_build|Building wheel|Repairing wheel|Testing wheel"
+    r"|Setting up build environment|Running before_build|Building wheel|Repairing wheel"
     r"|Copying wheels back to host)(?=\W)"
 )
 
@@ -378,7 +350,6 @@ _BLAME: Mapping[str, type[WorkbenchError]] = {
     "Starting container image": ContainerError,
     "Copying project into container": ContainerError,
     "Repairing wheel": RepairFailed,
-    "Testing wheel": VerificationFailed,
     "Copying wheels back to host": ContainerError,
 }
 """Whose fault it is when a step fails; that of the package's build where it is not listed."""
@@ -402,12 +373,8 @@ def explain(
     if seen := watch.trouble:
         kind = seen.trouble.error or kind
         why = f"{seen.trouble.meaning}\n{seen.line}"
-    free = engine.free()
-    why = (
-        why.replace("{engine}", engine.name)
-        .replace("{storage}", str(engine.storage))
-        .replace("{free}", "unknown" if free is None else f"{free / 1e9:.1f} GB")
-    )
+    for name, fact in (("engine", engine.name), ("storage", str(engine.storage)), ("free", engine.free())):
+        why = why.replace(f"{{{name}}}", fact)
     mount = f"--volume={build.tree}:/project"
     by_hand = shlex.join([engine.name, "run", "--rm", "-it", mount, build.image, "bash"])
     return kind(

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
-import sys
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from workbench.container.cibw import INSIDE, Handed, Mount
 from workbench.environment import url_of, uv_default_index
-from workbench.process import run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,23 +42,6 @@ FILES = {"PIP_CONFIG_FILE": f"{INSIDE}/pip.conf", "UV_CONFIG_FILE": f"{INSIDE}/u
 """How pip and uv hear of their configurations in a container."""
 
 PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
-
-
-def read_pip_options() -> dict[str, str]:
-    """Return the options that the user's pip runs with, from its files and variables."""
-    done = run([sys.executable, "-m", "pip", "config", "list"], check=False, stdout_only=True)
-    return parse_pip_options(done.output)
-
-
-def parse_pip_options(listed: str) -> dict[str, str]:
-    """Read what ``pip config list`` prints; a variable stands above a file, ``install`` above ``global``."""
-    found: dict[str, dict[str, str]] = {":env:": {}, "install": {}, "global": {}}
-    for line in listed.splitlines():
-        name, _, value = line.partition("=")
-        section, _, option = name.rpartition(".")
-        if section in found:
-            found[section][option] = str(ast.literal_eval(value))
-    return {**found["global"], **found["install"], **found[":env:"]}
 
 
 def hand_on(pip: Mapping[str, str], variables: Mapping[str, str] = os.environ) -> Handed:

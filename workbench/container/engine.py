@@ -59,9 +59,10 @@ class Engine:
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
 
-    def free(self) -> int | None:
-        """Return the bytes free for containers, or None where the storage is not on this machine."""
-        return shutil.disk_usage(self.storage).free if self.storage.is_dir() else None
+    def free(self) -> str:
+        """Return how much is free for containers; ``unknown`` where the storage is not on this machine."""
+        here = self.storage.is_dir()
+        return f"{shutil.disk_usage(self.storage).free / 1e9:.1f} GB" if here else "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from workbench.console import step
-from workbench.container.configuration import only_from, pip_environment, read_pip_options
+from workbench.container.configuration import only_from, pip_environment
+from workbench.environment import read_pip_options
 from workbench.errors import CommandFailed, SourceError
 from workbench.process import run
 
@@ -34,32 +35,13 @@ def fetch_wheelhouse(
         *(f"{policy}_{arch}" for policy in ("manylinux2014", "manylinux2010", "manylinux1")),
     ]
     into.mkdir(parents=True, exist_ok=True)
+    download = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:", f"--dest={into}"]
+    machine = ["--implementation=cp", f"--python-version={python}", f"--abi=cp{python.replace('.', '')}"]
+    machine += ["--abi=abi3", "--abi=none", *(f"--platform={platform}" for platform in platforms)]
     with step(f"wheels for a build without a network: {', '.join(requirements)}") as at:
         try:
-            run(
-                [
-                    *(
-                        sys.executable,
-                        "-m",
-                        "pip",
-                        "download",
-                        "--quiet",
-                        "--only-binary=:all:",
-                        "--dest",
-                        into,
-                    ),
-                    *(
-                        "--implementation=cp",
-                        f"--python-version={python.removesuffix('t')}",
-                        f"--abi=cp{python.replace('.', '')}",
-                    ),
-                    *(() if python.endswith("t") else ("--abi=abi3",)),
-                    *("--abi=none", *(f"--platform={platform}" for platform in platforms)),
-                    *requirements,
-                ],
-                env=pip_environment(read_pip_options()),
-            )
+            run([*download, *machine, "--", *requirements], env=pip_environment(read_pip_options()))
         except CommandFailed as error:
-            raise SourceError(f"not to be had as wheels for Python {python} {arch}: {error}") from error
+            raise SourceError(f"no such wheels for Python {python} {arch}: {error}") from error
         at.outcome = f"{len(list(into.glob('*.whl')))} wheels"
     return only_from(into)

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from workbench.container.cibw import CUDA_HOME, Build, build_wheel
-from workbench.container.configuration import hand_on, read_pip_options
+from workbench.container.configuration import hand_on
 from workbench.container.engine import Engine, find_engine
 from workbench.container.image import Kind, Recipe, build_image
+from workbench.environment import read_pip_options
 from workbench.paths import Paths
 from workbench.toolchain.cuda import lay_out
 from workbench.toolchain.environment import cuda_environment

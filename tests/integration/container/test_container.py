@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.needs("podman")
 
 
-def test_a_wheel_is_built_and_tested_and_the_tree_stays_as_it_was(build: Builds, small: Path) -> None:
+def test_a_wheel_is_built_and_the_tree_stays_as_it_was(build: Builds, small: Path) -> None:
     before = sorted(small.rglob("*"))
-    wheel = build(small, test_code="import small, sys; assert sys.flags.isolated")
+    wheel = build(small)
     assert wheel.name.startswith("small-1.0-cp311-cp311-manylinux")
     assert sorted(small.rglob("*")) == before
 
@@ -53,11 +53,6 @@ def test_a_compilers_error_is_shown(build: Builds, small: Path, tmp_path: Path) 
     assert "small.c:2:" in (tmp_path / "build.log").read_text()
     assert f"The tree is kept: {small}" in str(caught.value)
     assert (small / "small.c").exists()
-
-
-def test_a_failing_test_is_the_wheels_fault(build: Builds, small: Path) -> None:
-    with pytest.raises(VerificationFailed, match="AssertionError: not today"):
-        build(small, test_code="assert False, 'not today'")
 
 
 def test_a_full_disk_is_not_the_packages_fault(build: Builds, small: Path) -> None:

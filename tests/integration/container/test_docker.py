@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from workbench.container.cibw import Build, build_wheel
-from workbench.container.configuration import hand_on, read_pip_options
+from workbench.container.configuration import hand_on
 from workbench.container.engine import cuda_in, find_engine, find_image
 from workbench.container.image import Recipe, build_image
 from workbench.container.trial import try_wheel
+from workbench.environment import read_pip_options
 from workbench.paths import Paths
 from workbench.process import run
 
@@ -62,7 +63,6 @@ def test_a_wheel_is_built_by_docker_and_tried_in_it(docker: Engine, small: Path,
         image=image.name,
         tree=small,
         output=tmp_path / "wheels",
-        test_code="import small",
         create_args=("--network=host",),
     )
     wheel = build_wheel(build, docker, handed=hand_on(read_pip_options()), log=tmp_path / "build.log")
