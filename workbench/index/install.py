@@ -4,13 +4,13 @@ Every line pins an exact version and takes it from this index alone. None uses `
 it pip asks both indexes and takes the highest version of any, so a public package of the same name and a
 higher version would win over what is published here.
 
-What goes into a project's file is put there by the tool that reads it, for a text to be pasted would have to know
-what is there already: TOML has each table once, and uv and Poetry each index. uv has no word for ``explicit``, so
-its index is a table to paste, once; ``uv add`` leaves it as it is.
+The tools edit a project's file themselves: a text to paste would have to know what is in it. uv has no option for
+``explicit``, so its index is a table to paste, once; ``uv add`` leaves it as it is.
 """
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
 
 from workbench.store.layout import INDEX, SIMPLE
@@ -49,16 +49,9 @@ def pinned(name: str, version: str) -> str:
     return f"{name}{'==' if '+' in version else '==='}{version}"
 
 
-def for_shell(word: str) -> str:
-    """Return a word to be pasted into a shell: where it waits for lines, bash replaces ``!`` also in double quotes."""
-    if "!" in word:
-        return f"'{word}'"
-    return f'"{word}"' if " " in word else word
-
-
 def direct(name: str, url: str, sha256: str) -> str:
     """Return the line that installs one file, at an absolute URL, by its hash."""
-    return f"pip install {for_shell(f'{name} @ {url}#sha256={sha256}')}"
+    return f"pip install {quote(f'{name} @ {url}#sha256={sha256}')}"
 
 
 def simple_index(root: str, channel: Channel | None) -> str:
@@ -82,9 +75,9 @@ def lines(
     index = simple_index(root, channel)
     source = _source(channel)
     pin = pinned(name, version)
-    word = for_shell(pin)
+    word = quote(pin)
     hash_lines = " \\\n".join(f"    --hash=sha256:{digest}" for digest in hashes)
-    add = for_shell(f"{name}=={version}")
+    add = quote(f"{name}=={version}")
     poetry = f"poetry source add --priority explicit {source} {index}\npoetry add --source {source} {add}"
     return Install(
         pin=pin,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from packaging.utils import parse_wheel_filename
 
 from workbench import console
-from workbench.index.install import for_shell, pinned
+from workbench.index.install import pinned
 from workbench.store.layout import SIMPLE
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def published_facts(wheel: PublishedWheel, settings: Settings) -> list[tuple[str
 
 def _install_lines(filename: str, public_url: str | None) -> list[tuple[str, str]]:
     name, version, _, _ = parse_wheel_filename(filename)
-    pin = for_shell(pinned(name, str(version)))
+    pin = quote(pinned(name, str(version)))
     if public_url is None:
         return [
             ("serve", "invoke serve"),
