@@ -15,7 +15,7 @@ from functools import cache
 from http import HTTPStatus
 from http.client import HTTPException, IncompleteRead
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote, urljoin, urlsplit
 
 from workbench import __version__
@@ -24,11 +24,8 @@ from workbench.url import mask, without_login
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from types import TracebackType
 
     from requests import Response
-    from urllib3 import BaseHTTPResponse
-    from urllib3.connectionpool import ConnectionPool
 
 SECONDS = 10
 """Without a byte for so long, a server is given up."""
@@ -143,6 +140,12 @@ class Answer:
                 raise NoAnswer(f"only {size} bytes came in {PAGE_SECONDS} s")
         return b"".join(pieces)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Leave the rest of the body unread."""
         self._response.close()
@@ -160,18 +163,10 @@ class Web:
         class Patient(Retry):
             """Tries again, but not after a silence: that has cost long enough."""
 
-            def increment(
-                self,
-                method: str | None = None,
-                url: str | None = None,
-                response: BaseHTTPResponse | None = None,
-                error: Exception | None = None,
-                _pool: ConnectionPool | None = None,
-                _stacktrace: TracebackType | None = None,
-            ) -> Self:
-                if isinstance(error, exceptions.TimeoutError):
-                    raise error
-                return super().increment(method, url, response, error, _pool, _stacktrace)
+            def increment(self, *args: Any, **more: Any) -> Self:  # noqa: ANN401 - urllib3's arguments
+                if isinstance(more.get("error"), exceptions.TimeoutError):
+                    raise more["error"]
+                return super().increment(*args, **more)
 
         patient = Patient(
             total=TRIES - 1, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504), raise_on_status=False
@@ -183,7 +178,6 @@ class Web:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(pool_maxsize=streams, max_retries=patient))
 
-    @contextmanager
     def ask(
         self,
         url: str,
@@ -191,26 +185,11 @@ class Web:
         method: str = "GET",
         headers: Mapping[str, str] | None = None,
         any_status: bool = False,
-    ) -> Iterator[Answer]:
-        """Ask for a URL, which may have a login in it.
+    ) -> Answer:
+        """Ask for a URL, which may have a login in it; the caller closes the answer.
 
         Raises NoAnswer, also for a status that is not a success unless `any_status`.
         """
-        answer = self.open(url, method=method, headers=headers, any_status=any_status)
-        try:
-            yield answer
-        finally:
-            answer.close()
-
-    def open(
-        self,
-        url: str,
-        *,
-        method: str = "GET",
-        headers: Mapping[str, str] | None = None,
-        any_status: bool = False,
-    ) -> Answer:
-        """Ask as `ask` does; the caller closes the answer."""
         sent = dict(headers or {})
         with _plainly():
             login = self._login(url)
@@ -245,11 +224,6 @@ class Web:
         if parts.username is not None:
             self._logins[_origin(url)] = unquote(parts.username), unquote(parts.password or "")
         return self._logins.get(_origin(url))
-
-    def status(self, url: str) -> int:
-        """Return the status that a GET of a URL answers. Raises NoAnswer where nothing answers."""
-        with self.ask(url, any_status=True) as answer:
-            return answer.status
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

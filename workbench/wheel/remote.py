@@ -43,33 +43,30 @@ def open_url(url: str) -> Iterator[IO[bytes]]:
     web = Web()
     with tempfile.TemporaryFile() as whole:
         try:
-            answer = _open_tail(web, url)
-            try:
+            with _ask_tail(web, url) as answer:
                 if answer.status == HTTPStatus.PARTIAL_CONTENT:
                     with io.BufferedReader(RemoteFile(web, url, answer), _BUFFER) as file:
                         yield file
                 else:
                     _download(answer, whole, url)
                     yield whole
-            finally:
-                answer.close()
         except NoAnswer as error:
             says = "the server says " if error.status else ""
             raise SourceError(f"{url}: {says}{error}{'; try again' if error.passing else ''}") from error
 
 
-def _open_tail(web: Web, url: str) -> Answer:
+def _ask_tail(web: Web, url: str) -> Answer:
     """Ask for the end of a file: of servers that know no suffix, by its length."""
     try:
-        return web.open(url, headers=_range(f"-{_TAIL}"))
+        return web.ask(url, headers=_range(f"-{_TAIL}"))
     except NoAnswer as refused:
         if refused.status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise
     with web.ask(url, method="HEAD", headers=AS_IT_LIES) as answer:
         length = answer.length
     if not length:
-        return web.open(url, headers=AS_IT_LIES)
-    return web.open(url, headers=_range(f"{max(0, length - _TAIL)}-{length - 1}"))
+        return web.ask(url, headers=AS_IT_LIES)
+    return web.ask(url, headers=_range(f"{max(0, length - _TAIL)}-{length - 1}"))
 
 
 def _range(wanted: str) -> dict[str, str]:
@@ -166,7 +163,7 @@ class RemoteFile(io.RawIOBase):
     def _open_stream(self) -> _Run:
         if self._stream is not None:
             self._stream.close()
-        answer = self._stream = self._web.open(self._url, headers=_range(f"{self._at}-{self._tail_at - 1}"))
+        answer = self._stream = self._web.ask(self._url, headers=_range(f"{self._at}-{self._tail_at - 1}"))
         if answer.status != HTTPStatus.PARTIAL_CONTENT or answer.headers.get("ETag") != self._etag:
             raise SourceError(f"{self._url}: it changed while it was read; try again")
         start, _, length = _content_range(self._url, answer)
