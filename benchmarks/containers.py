@@ -25,11 +25,11 @@ from cross import COMPUTE, measure
 from workbench.container.cibw import CUDA_HOME, Build, build_wheel
 from workbench.container.configuration import hand_on
 from workbench.container.engine import find_engine
-from workbench.container.image import Recipe, build_image
+from workbench.container.image import ImageRecipe, build_image
 from workbench.environment import read_pip_options
 from workbench.paths import CHECKOUT, Paths
 from workbench.toolchain import cuda
-from workbench.toolchain.environment import cuda_environment
+from workbench.toolchain.variables import cuda_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,7 @@ LIMIT = 5
 def in_container(scratch: Path, cache: Path, *, emulated: bool) -> float:
     """Build the sample once in a container; return wall seconds."""
     engine = find_engine()
-    image = build_image(Recipe(arch=ARCH, emulated_compilers=emulated), engine, cache=cache)
+    image = build_image(ImageRecipe(arch=ARCH, emulated_compilers=emulated), engine, cache=cache)
     # a toolkit whose programs are the target's own, as on an aarch64 machine
     with patch.object(cuda, "this_arch", lambda: ARCH) if emulated else patch.dict({}):
         toolkit = cuda.lay_out(COMPUTE, ARCH, cache=cache)

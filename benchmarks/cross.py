@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from workbench.builders.build import build
+from workbench.builders.raw_wheel import build_raw
 from workbench.builders.workplace import Workplace
 from workbench.make.assign import assign
 from workbench.paths import CHECKOUT, Paths
@@ -52,7 +52,7 @@ def measure(name: str, arch: str, paths: Paths) -> Measured:
     start, before = time.monotonic(), os.times()
     place = Workplace.of(planned, paths)
     with place.opened(paths):
-        build(place, paths, read_settings(paths))
+        build_raw(place, paths, read_settings(paths))
     after = os.times()
     cpu = sum(
         getattr(after, field) - getattr(before, field) for field in ("children_user", "children_system")

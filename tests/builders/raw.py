@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.builders.build import build
+from workbench.builders.raw_wheel import build_raw
 from workbench.builders.workplace import Workplace
 from workbench.settings import read_settings
 
@@ -19,4 +19,4 @@ def built(plan: Plan, paths: Paths, *, jobs: int | None = None) -> Path:
     """Build a plan in its workplace, and return the raw wheel there."""
     place = Workplace.of(plan, paths)
     with place.opened(paths):
-        return build(place, paths, read_settings(paths), jobs=jobs)
+        return build_raw(place, paths, read_settings(paths), jobs=jobs)

@@ -10,7 +10,7 @@ import pytest
 from tests.builders.raw import built
 from tests.builders.test_cross import MESON, plan_of, write
 from workbench.builders import memory
-from workbench.builders.build import jobs_of
+from workbench.builders.raw_wheel import jobs_of
 from workbench.builders.workplace import Workplace
 from workbench.plan.target import this_arch
 

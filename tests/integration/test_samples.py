@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import invoke
 from workbench.container.engine import find_engine
-from workbench.container.image import Recipe, build_image
+from workbench.container.image import ImageRecipe, build_image
 from workbench.paths import CHECKOUT, Paths
 from workbench.process import run
 from workbench.registry.file import load
@@ -48,7 +48,7 @@ BUILDERS = {
 
 @cache
 def image(arch: str, kind: str) -> str:
-    recipe = Recipe(arch=arch, kind="build" if kind == "images" else "runtime")
+    recipe = ImageRecipe(arch=arch, kind="build" if kind == "images" else "runtime")
     return build_image(recipe, find_engine("podman"), cache=Paths.here().cache).name
 
 

@@ -16,8 +16,8 @@ from workbench.paths import CHECKOUT, Paths
 from workbench.process import run
 from workbench.recipe.load import load
 from workbench.recipe.model import Sdist
-from workbench.source.archive import unpack
 from workbench.source.sdist import fetch_sdist
+from workbench.source.unpacking import unpack
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,8 +17,8 @@ from workbench.plan.target import Axes, cross
 from workbench.process import run
 from workbench.recipe.load import load
 from workbench.recipe.model import Sdist
-from workbench.source.archive import unpack
 from workbench.source.sdist import fetch_sdist
+from workbench.source.unpacking import unpack
 
 if TYPE_CHECKING:
     from pathlib import Path

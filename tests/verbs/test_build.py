@@ -66,7 +66,7 @@ def test_a_wheel_is_tried_as_it_will_be_published(demo: Demo, monkeypatch: pytes
 
     engine = Engine(name="podman", version="4.3.1", storage=demo.paths.root)
     monkeypatch.setattr("workbench.make.build.find_engine", lambda _: engine)
-    monkeypatch.setattr("workbench.builders.build.build_in_container", build_here)
+    monkeypatch.setattr("workbench.builders.raw_wheel.build_in_container", build_here)
 
     monkeypatch.setattr("workbench.make.build.try_wheel", fail)
     with pytest.raises(

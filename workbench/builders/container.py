@@ -11,14 +11,14 @@ from workbench.container.engine import cuda_in, find_engine, require_image
 from workbench.container.wheelhouse import fetch_wheelhouse
 from workbench.environment import read_pip_options
 from workbench.errors import ContainerError
-from workbench.toolchain.environment import (
+from workbench.toolchain.architectures import check_gpus
+from workbench.toolchain.runtime import NEVER_GRAFTED
+from workbench.toolchain.variables import (
     build_variables,
     cuda_environment,
     job_settings,
     rocm_environment,
 )
-from workbench.toolchain.gpu import check_gpus
-from workbench.toolchain.runtime import NEVER_GRAFTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

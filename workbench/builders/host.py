@@ -18,7 +18,7 @@ from workbench.builders.tools import Tools, require_whole
 from workbench.environment import Environment
 from workbench.errors import CommandFailed
 from workbench.process import run
-from workbench.toolchain.environment import build_variables, joined
+from workbench.toolchain.variables import build_variables, joined
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

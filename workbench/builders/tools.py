@@ -10,10 +10,10 @@ from workbench.errors import ToolchainError
 from workbench.files import sha256_of
 from workbench.plan.target import this_arch
 from workbench.toolchain import cross, cuda, torch
+from workbench.toolchain.architectures import check_gpus
 from workbench.toolchain.compilers import cross_gcc_below
-from workbench.toolchain.environment import Equipment, cuda_environment, joined
-from workbench.toolchain.gpu import check_gpus
 from workbench.toolchain.pins import digest, release_of
+from workbench.toolchain.variables import Equipment, cuda_environment, joined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

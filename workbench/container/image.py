@@ -67,7 +67,7 @@ CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
+class ImageRecipe:
     """What an image is made of.
 
     `kind` is ``build``, or ``runtime`` for one with Python and no compilers, to try wheels in. `toolkit` is a
@@ -105,7 +105,7 @@ class Recipe:
         )
 
 
-def build_image(recipe: Recipe, engine: Engine, *, cache: Path, refresh: bool = False) -> Image:
+def build_image(recipe: ImageRecipe, engine: Engine, *, cache: Path, refresh: bool = False) -> Image:
     """Return the image of a recipe, made unless the engine has it; `refresh` makes it anew from today's packages.
 
     Debian's packages are kept in `cache`, and only what changed is downloaded again. Safe for several processes
@@ -120,7 +120,7 @@ def build_image(recipe: Recipe, engine: Engine, *, cache: Path, refresh: bool = 
     return image
 
 
-def _make(recipe: Recipe, suite: Suite, engine: Engine, before: Image | None, cache: Path) -> Image:
+def _make(recipe: ImageRecipe, suite: Suite, engine: Engine, before: Image | None, cache: Path) -> Image:
     with tempfile.TemporaryDirectory(prefix="workbench-image-", ignore_cleanup_errors=True) as name:
         work = Path(name)
         root = work / "root"
@@ -171,7 +171,7 @@ def _link(path: Path, target: str) -> None:
     path.symlink_to(target)
 
 
-def _lay_out_python(root: Path, recipe: Recipe, suite: Suite) -> None:
+def _lay_out_python(root: Path, recipe: ImageRecipe, suite: Suite) -> None:
     """Make ``/opt/python/cpXY-cpXY``, a virtual environment, and fill it without starting its Python."""
     tag = f"cp{suite.python.replace('.', '')}"
     inside = f"/opt/python/{tag}-{tag}"
@@ -239,7 +239,7 @@ def _put_native_compilers(cross: Path, root: Path, gcc: int) -> None:
         _link(root / "usr/bin" / tool, f"{CROSS}-{tool}")
 
 
-def _import(recipe: Recipe, engine: Engine, root: Path, archive: Path) -> Image:
+def _import(recipe: ImageRecipe, engine: Engine, root: Path, archive: Path) -> Image:
     run(
         ["tar", "--create", f"--file={archive}", "--numeric-owner", "--owner=0", "--group=0", "-C", root, "."]
     )
@@ -265,7 +265,7 @@ def _import(recipe: Recipe, engine: Engine, root: Path, archive: Path) -> Image:
     return image
 
 
-def _variables(recipe: Recipe) -> Mapping[str, str]:
+def _variables(recipe: ImageRecipe) -> Mapping[str, str]:
     certificates = dict.fromkeys(("SSL_CERT_FILE", "PIP_CERT"), str(CERTIFICATES))
     cuda = {"CUDA_HOME": "/usr/local/cuda"} if recipe.toolkit else {}
     return {"PATH": PATH, "LANG": "C.UTF-8", "AUDITWHEEL_ARCH": recipe.arch, **certificates, **cuda}

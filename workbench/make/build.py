@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from packaging.utils import parse_wheel_filename
 
 from workbench import console
-from workbench.builders.build import build
+from workbench.builders.raw_wheel import build_raw
 from workbench.builders.tools import compiler_for
 from workbench.builders.workplace import Workplace
 from workbench.container.engine import find_engine
@@ -120,7 +120,7 @@ def build_wheel(plan: Plan, paths: Paths, settings: Settings, *, jobs: int | Non
     place = Workplace.of(plan, paths)
     # up to the notes: what another process cleared away before them would be this one's wheel and log
     with place.opened(paths):
-        raw = build(place, paths, settings, jobs=jobs)
+        raw = build_raw(place, paths, settings, jobs=jobs)
         if plan.requires or parse_wheel_filename(raw.name)[1] != plan.version:
             raw = restamp(raw, plan.version, requires=plan.requires)
         return _finish(raw, place, paths, settings)

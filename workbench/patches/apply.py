@@ -61,20 +61,20 @@ def apply_series(patches: Sequence[PatchFile], tree: Path) -> tuple[str, ...]:
 
 
 def apply_hunks(lines: Sequence[bytes], hunks: Sequence[Hunk]) -> list[bytes]:
-    """Return a file's lines with hunks applied. Raises Mismatch at the first that is not exactly there."""
+    """Return a file's lines with hunks applied. Raises Drifted at the first that is not exactly there."""
     result: list[bytes] = []
     done = 0
     for hunk in hunks:
         start, end = hunk.old_index, hunk.old_index + len(hunk.old)
         if start < done or not _matches(lines, hunk, start):
-            raise Mismatch(hunk)
+            raise Drifted(hunk)
         result += lines[done:start]
         result += hunk.new
         done = end
     return result + list(lines[done:])
 
 
-class Mismatch(Exception):
+class Drifted(Exception):
     """A hunk is not at its line."""
 
     def __init__(self, hunk: Hunk) -> None:
@@ -200,7 +200,7 @@ def _changed(change: FileChange, content: bytes) -> bytes:
     lines = io.BytesIO(content).readlines()
     try:
         return b"".join(apply_hunks(lines, change.hunks))
-    except Mismatch as mismatch:
+    except Drifted as mismatch:
         raise _Differs(_explain(mismatch.hunk, lines, change.path)) from None
 
 

@@ -9,10 +9,10 @@ from workbench.errors import PatchError
 from workbench.files import remove_tree
 from workbench.patches.apply import apply_series
 from workbench.recipe.model import Git, LocalFolder, Sdist
-from workbench.source.archive import check_metadata, unpack
 from workbench.source.git import fetch_git, keep_described
 from workbench.source.local import copy_folder
 from workbench.source.sdist import fetch_sdist
+from workbench.source.unpacking import check_metadata, unpack
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from workbench.errors import ToolMissing
 from workbench.process import run
 from workbench.toolchain.cuda import TARGET_FOLDERS
-from workbench.toolchain.environment import Equipment
 from workbench.toolchain.target_python import synthesise
+from workbench.toolchain.variables import Equipment
 from workbench.troubles import Seen, Trouble
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from workbench import console
 from workbench.container.debian import SUITES
 from workbench.container.engine import find_engine
-from workbench.container.image import Recipe, build_image
+from workbench.container.image import ImageRecipe, build_image
 from workbench.errors import UsageError, nearest
 from workbench.plan.target import parse_arch
 from workbench.toolchain.cuda import lay_out
@@ -47,7 +47,7 @@ def make(action: str, request: Request, paths: Paths, settings: Settings, *, ref
     toolkit = None
     if request.compute:
         toolkit = lay_out(request.compute, arch, cache=paths.cache, components=request.libraries)
-    recipe = Recipe(
+    recipe = ImageRecipe(
         arch=arch,
         suite=request.suite,
         kind="runtime" if request.runtime else "build",

@@ -10,11 +10,11 @@ import pytest
 from workbench.container.cibw import CUDA_HOME, Build, build_wheel
 from workbench.container.configuration import hand_on
 from workbench.container.engine import Engine, find_engine
-from workbench.container.image import Kind, Recipe, build_image
+from workbench.container.image import ImageRecipe, Kind, build_image
 from workbench.environment import read_pip_options
 from workbench.paths import Paths
 from workbench.toolchain.cuda import lay_out
-from workbench.toolchain.environment import cuda_environment
+from workbench.toolchain.variables import cuda_environment
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +28,7 @@ def image(engine: Engine) -> Callable[..., str]:
 
     def make(arch: str, kind: Kind = "build", toolkit: Path | None = None) -> str:
         return build_image(
-            Recipe(arch=arch, kind=kind, toolkit=toolkit), engine, cache=Paths.here().cache
+            ImageRecipe(arch=arch, kind=kind, toolkit=toolkit), engine, cache=Paths.here().cache
         ).name
 
     return make

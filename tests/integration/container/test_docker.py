@@ -11,7 +11,7 @@ import pytest
 from workbench.container.cibw import Build, build_wheel
 from workbench.container.configuration import hand_on
 from workbench.container.engine import cuda_in, find_engine, find_image
-from workbench.container.image import Recipe, build_image
+from workbench.container.image import ImageRecipe, build_image
 from workbench.container.trial import try_wheel
 from workbench.environment import read_pip_options
 from workbench.paths import Paths
@@ -53,7 +53,7 @@ def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 def test_a_wheel_is_built_by_docker_and_tried_in_it(docker: Engine, small: Path, tmp_path: Path) -> None:
     assert docker.name == "docker"
-    image = build_image(Recipe(arch="x86_64"), docker, cache=Paths.here().cache)
+    image = build_image(ImageRecipe(arch="x86_64"), docker, cache=Paths.here().cache)
     assert find_image(docker, image.name) == image
     assert cuda_in(docker, image) is None
     build = Build(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from workbench.errors import SourceError
-from workbench.source.archive import check_metadata, unpack
+from workbench.source.unpacking import check_metadata, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable

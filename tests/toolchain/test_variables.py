@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workbench.toolchain.environment import Equipment, cuda_environment, joined
+from workbench.toolchain.variables import Equipment, cuda_environment, joined
 
 
 def test_a_build_is_pointed_at_the_toolkit_and_the_gpus() -> None:

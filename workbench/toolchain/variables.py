@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench.toolchain.gpu import cmake_architectures, torch_architectures
+from workbench.toolchain.architectures import cmake_architectures, torch_architectures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,8 +6,8 @@ import pytest
 
 from workbench.errors import ToolchainError, UsageError
 from workbench.process import run
+from workbench.toolchain.architectures import check_gpus, cmake_architectures, torch_architectures
 from workbench.toolchain.cuda import lay_out
-from workbench.toolchain.gpu import check_gpus, cmake_architectures, torch_architectures
 from workbench.toolchain.pins import release_of
 
 if TYPE_CHECKING:

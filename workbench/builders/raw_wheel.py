@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from workbench.settings import Settings
 
 
-def build(place: Workplace, paths: Paths, settings: Settings, *, jobs: int | None = None) -> Path:
+def build_raw(place: Workplace, paths: Paths, settings: Settings, *, jobs: int | None = None) -> Path:
     """Build the plan of an opened workplace and return the raw wheel, which lies in it.
 
     It has the version that its source says; the plan's own may have a suffix and a local part on top.
