@@ -12,38 +12,35 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
-from markupsafe import Markup, escape
-from packaging.version import InvalidVersion, Version
+from markupsafe import Markup
 
-from workbench.console import file_size
 from workbench.index import installers
 from workbench.index.audience import (
     ANY,
     CPU,
     Audience,
-    audience_of,
     bound_words,
     by_number,
     compute_words,
-    glibc_floor,
     python_choices,
     python_words,
 )
 from workbench.index.availability import Listed, availability
 from workbench.index.brief import GENERATOR, ProjectBrief, ReleaseBrief, people_folder, people_path
-from workbench.index.channel import channel_of, short_version
-from workbench.index.facts import Fact, Origin, origins, own_facts, project_facts, shared_facts, stored
+from workbench.index.channel import short_version
+from workbench.index.facts import project_facts, stored
 from workbench.index.feed import LENGTH, feed
-from workbench.index.install import HERE, Install, direct, lines, simple_index
+from workbench.index.install import HERE, simple_index
 from workbench.index.output import CSS, SCRIPT, Links, Page
+from workbench.index.releases import Releases
 from workbench.index.template import asset, macro, template
-from workbench.store.layout import FILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from workbench.index.channel import Channel
-    from workbench.registry.model import Package, PublishedWheel
+    from workbench.index.releases import Offer, ReleaseView
+    from workbench.registry.model import Package
     from workbench.settings import Settings
 
 RELEASES_KEPT = 5
@@ -53,49 +50,6 @@ RECENT = 8
 """How many releases the front page names as the last ones."""
 
 ASSETS = (("style.css", CSS), ("script.js", SCRIPT))
-
-
-class Offer(NamedTuple):
-    """A wheel that the index offers: what the registry knows of it, its target, its anchor and its absolute URL."""
-
-    wheel: PublishedWheel
-    target: Audience
-    anchor: str
-    url: str
-
-
-class WheelView(NamedTuple):
-    """A wheel on a project's page; the template unpacks it.
-
-    `data` is what the page's script finds and chooses it by, `anchor` what installers read, `shared` the facts that
-    many wheels have in common, drawn.
-    """
-
-    id: str
-    data: Markup
-    anchor: Markup
-    words: str
-    yanked: str | None
-    sha256: str
-    shared: Markup
-    facts: Sequence[Fact]
-    direct: str
-    check: str
-
-
-class ReleaseView(NamedTuple):
-    """A version and its wheels; `short` is the version without what `bound` says of its compute and torch in words.
-
-    `published` is when the last of them was. `install` has its lines, unless all of them are yanked.
-    """
-
-    version: str
-    short: str
-    bound: Sequence[str]
-    published: str
-    files: Sequence[WheelView]
-    origins: Sequence[Origin]
-    install: Install | None
 
 
 class Choice(NamedTuple):
@@ -112,7 +66,7 @@ class People:
     def __init__(self, settings: Settings, public_url: str | None) -> None:
         self._links = Links(2, public_url)
         self._root = (settings.public_url or HERE).rstrip("/")
-        self._direct = Links(0, self._root)
+        self._releases = Releases(self._links, self._root)
         self._shared = {
             "title": installers.printable(settings.index.title),
             "generator": GENERATOR,
@@ -129,19 +83,13 @@ class People:
         `text` is the project's text in the registry. Raises RegistryError.
         """
         package = installers.package(name, text)
-        groups = _by_version(self._offers(name, package, offered))
-        # versions and not texts: 1.0+cu130 is a local version of 1.0.0 too
-        with_local = {_version(version.partition("+")[0]) for version, _ in groups if "+" in version}
-        releases = [
-            self._release(name, version, group, alone=_version(version) not in with_local)
-            for version, group in groups
-        ]
+        found = self._releases.of(name, package, offered)
+        releases = [release for release, _ in found]
         newest = next((release for release in releases if release.install), None)
-        targets = {offer.target for _, group in groups for offer in group}
         listed = [
             Listed(offer.target, release.short, file.id, offer.wheel.yanked is not None)
-            for release, (_, group) in zip(releases, groups, strict=True)
-            for file, offer in zip(release.files, group, strict=True)
+            for release, offers in found
+            for file, offer in zip(release.files, offers, strict=True)
         ]
         content = template("project.html").render(
             self._shared,
@@ -154,65 +102,10 @@ class People:
             releases=releases,
             opened=(newest or releases[0]).version if releases else None,
             matrix=availability(listed, package.unavailable, lambda url: stored(url, self._links)),
-            choices=_choices(targets),
+            choices=_choices(each.target for each in listed),
         )
-        row = _row(name, package, groups, newest)
+        row = _brief(name, package, found, newest)
         return Page(path=people_path(name), content=content.encode()), row
-
-    def _offers(
-        self, name: str, package: Package, offered: Sequence[installers.FileEntry]
-    ) -> Iterator[Offer]:
-        folder = f"{FILES}{name}/"
-        told = map(installers.tell, offered, self._links.to_files(folder, offered))
-        urls = self._direct.to_files(folder, offered)
-        wheels = {wheel.filename: wheel for wheel in package.wheels}
-        for file, (anchor, _), url in zip(offered, told, urls, strict=True):
-            wheel = wheels[file["filename"]]
-            yield Offer(wheel, audience_of(wheel), anchor, url)
-
-    def _release(self, name: str, version: str, offers: Sequence[Offer], *, alone: bool) -> ReleaseView:
-        first = offers[0].wheel
-        variant = first.build.variant if first.build else None
-        bound = {offer.target[2:] for offer in offers}
-        alike = len(bound) == 1  # then the release says it, and no wheel again
-        told = [Audience(*offer.target[:2]) if alike else offer.target for offer in offers]
-        hashes = [offer.wheel.sha256 for offer in offers if offer.wheel.yanked is None]
-        channel = channel_of(first.filename, variant)
-        return ReleaseView(
-            version=version,
-            short=short_version(version, variant),
-            bound=bound_words(*bound.pop()) if alike else [],
-            published=max(offer.wheel.upload_time for offer in offers),
-            files=[self._file(name, *pair) for pair in zip(offers, told, strict=True)],
-            origins=origins([offer.wheel for offer in offers], told, self._links),
-            install=lines(name, _normal(version), self._root, channel, hashes, alone=alone)
-            if hashes
-            else None,
-        )
-
-    def _file(self, name: str, offer: Offer, told: Audience) -> WheelView:
-        wheel, target, anchor, url = offer
-        filename, digest, build = wheel.filename, wheel.sha256, wheel.build
-        published = wheel.upload_time[:16].replace("T", " ")
-        identifier = filename.removesuffix(".whl")  # with it, a link to it would look like one to a file
-        return WheelView(
-            id=identifier,
-            data=Markup(f'id="{identifier}" data-t="{_text(target)}"'),  # noqa: S704 - built escaped
-            anchor=Markup(anchor),  # noqa: S704 - and this
-            words=f"{_words(told)} · {file_size(wheel.size)} · {published} UTC",
-            yanked=wheel.yanked,
-            sha256=digest,
-            shared=_shared(
-                wheel.requires_python,
-                glibc_floor(wheel),
-                wheel.gpu_architectures,
-                build and build.torch,
-                build and build.builder,
-            ),
-            facts=list(own_facts(wheel, self._links)),
-            direct=direct(name, url, digest),
-            check=f"echo '{digest}  {filename}' | sha256sum --check",
-        )
 
     def roots(self, rows: Mapping[str, ProjectBrief], channels: Iterable[Channel]) -> Iterator[Page]:
         """Draw the front page, the feed, and what the pages share."""
@@ -250,18 +143,18 @@ class People:
             yield Page(path=name, content=asset(name), type=kind)
 
 
-def _row(
-    name: str, package: Package, groups: Sequence[tuple[str, Sequence[Offer]]], newest: ReleaseView | None
+def _brief(
+    name: str, package: Package, found: Sequence[tuple[ReleaseView, list[Offer]]], newest: ReleaseView | None
 ) -> ProjectBrief:
-    good = {offer.target for _, group in groups for offer in group if offer.wheel.yanked is None}
+    good = {offer.target for _, offers in found for offer in offers if offer.wheel.yanked is None}
     released = [
         ReleaseBrief(
-            time=max(offer.wheel.upload_time for offer in group),
-            version=version,
-            wheels=len(group),
-            summary=_summary(frozenset(offer.target for offer in group)),
+            time=release.published,
+            version=release.version,
+            wheels=len(offers),
+            summary=_summary(frozenset(offer.target for offer in offers)),
         )
-        for version, group in groups
+        for release, offers in found
     ]
     row = ProjectBrief(
         item="",
@@ -280,60 +173,6 @@ def _row(
         summary=_summary(frozenset(good)) or ("all of it is yanked" if released else "nothing is published"),
     )
     return row._replace(item=item)
-
-
-_Order = tuple[bool, Version | str]
-"""What versions are sorted by; those that are none come last."""
-
-
-@lru_cache(maxsize=4096)
-def _version(text: str) -> _Order:
-    try:
-        return True, Version(text)
-    except InvalidVersion:
-        return False, text
-
-
-@lru_cache(maxsize=4096)
-def _normal(version: str) -> str:
-    """Return a version as installers write it, for ``===`` compares texts."""
-    return str(_version(version)[1])
-
-
-def _by_version(offers: Iterable[Offer]) -> list[tuple[str, list[Offer]]]:
-    """Return wheels grouped by version, the newest first, and of one version the usual build before its variants."""
-    groups: dict[str, list[Offer]] = {}
-    for offer in offers:
-        groups.setdefault(offer.wheel.filename.split("-", 2)[1], []).append(offer)
-
-    def age(group: tuple[str, list[Offer]]) -> tuple[_Order, bool, _Order]:
-        version, (first, *_) = group
-        return (_version(version.partition("+")[0]), not first.target.variant, _version(version))
-
-    return sorted(groups.items(), key=age, reverse=True)
-
-
-@lru_cache(maxsize=1024)
-def _text(target: Audience) -> Markup:
-    return escape(target.text)
-
-
-@lru_cache(maxsize=1024)
-def _words(target: Audience) -> str:
-    return " · ".join([*python_words([target.python]), *target.place])
-
-
-@lru_cache(maxsize=1024)
-def _shared(
-    requires_python: str | None,
-    glibc: str | None,
-    gpus: tuple[str, ...],
-    torch: str | None,
-    builder: str | None,
-) -> Markup:
-    """Draw what many wheels have in common; kept, because a thousand of them have the same."""
-    facts = shared_facts(requires_python, glibc, gpus, torch, builder)
-    return macro("facts")(list(facts))
 
 
 def _choices(targets: Iterable[Audience]) -> list[Choice]:
