@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/containers.py [--rounds 3]
 
-Three builds of the same wheel, in turn: cross; in a container whose compilers are x86-64 programs (`image build`'s
+Three builds of the same wheel, in turn: cross; in a container whose compilers are x86-64 programs (`toolchain.image`'s
 own way); and in one where all is emulated, compilers and nvcc too. Images and toolkits are made before the clock
 starts. Each is timed from the source tree to the raw wheel, the best round counts. Wall seconds: what runs in a
 container is no child of this process.

@@ -29,7 +29,7 @@ from workbench.make.build import build_wheel
 from workbench.make.request import Request, plans
 from workbench.make.verification import verify_wheels
 from workbench.paths import Paths
-from workbench.plan.target import Axes
+from workbench.plan.axes import Axes
 from workbench.settings import read_settings
 from workbench.verify.report import findings_text
 

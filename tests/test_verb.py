@@ -17,27 +17,38 @@ if TYPE_CHECKING:
 
 SITE = '''
 import shutil
+from dataclasses import dataclass
+from typing import Annotated
 
 from workbench.errors import UsageError
-from workbench.verb import verb
+from workbench.flags import flag
+from workbench.verb import Group, Verb, gathered
 
-@verb(help={"words": "what to say", "level": "a number", "tone": "a value", "loud": "a flag"})
-def say(_, *words, level=0, tone="", loud=False):
+@dataclass(frozen=True, kw_only=True)
+class Voice:
+    pitch: str = flag("how high")
+    echoes: int = flag("how often", default=1)
+    dry_run: bool = flag("do nothing", default=False)
+
+@Verb
+def say(*words: Annotated[str, "what to say"], level: Annotated[int, "a number"] = 0,
+        tone: Annotated[str, "a value"] = "", loud: Annotated[bool, "a flag"] = False):
     """Say words."""
     print(words, level, loud)
 
-@verb(help={"one": "the first", "two": "the second", "dry_run": "do nothing"})
-def two_words(_, one, two, dry_run=False):
+@Verb
+def two_words(one: Annotated[str, "the first"], two: Annotated[str, "the second"], *,
+              dry_run: Annotated[bool, "do nothing"] = False):
     """Take two words."""
     print(one, two, dry_run)
 
-@verb(help={"apply": "do it"})
-def tidy(_, apply=False):
+@Verb
+def tidy(*, apply: Annotated[bool, "do it"] = False):
     """Tidy up."""
     print("tidy" if apply else "would tidy")
 
-@verb(help={"how": "what goes wrong"})
-def fail(_, how):
+@Verb
+def fail(how: Annotated[str, "what goes wrong"]):
     """Fail."""
     raise {
         "ours": UsageError("this way: do that"),
@@ -48,6 +59,24 @@ def fail(_, how):
         "fill": shutil.Error([("/a/x", "/b/x", "[Errno 28] No space left on device")]),
         "stop": KeyboardInterrupt(),
     }[how]
+
+@Verb
+def sing(*songs: Annotated[str, "which"], voice: Voice, json: Annotated[bool, "in JSON"] = False):
+    """Sing songs."""
+    print(songs, voice.pitch, voice.echoes, voice.dry_run, json)
+
+@Verb
+def new(name: Annotated[str, "whose"], *, voice: Voice):
+    """Begin one."""
+    print("new", name, voice.pitch)
+    return 3
+
+namespace = gathered(
+    Group(title="Words", commands=(say, two_words)),
+    Group(title="More", commands=(tidy, fail)),
+    Group(title="Songs", under="song", commands=(sing, new), default=sing),
+    renamed={"chant": "song.sing"},
+)
 '''
 
 
@@ -80,6 +109,11 @@ def run(tmp_path: Path) -> Run:
         (["say", "--level", "3", "a", "b"], "('a', 'b') 3 False"),
         (["say", "a", "b", "--level", "3"], "('a', 'b') 3 False"),
         (["say", "a", "--loud", "b", "--level=3", "c"], "('a', 'b', 'c') 3 True"),
+        (["say", "a", "--", "--loud", "say"], "('a', '--loud', 'say') 0 False"),
+        (["say", "say", "song.new", "a=b", "-"], "('say', 'song.new', 'a=b', '-') 0 False"),
+        (["song.sing", "a", "--pitch", "high", "b", "--json"], "('a', 'b') high 1 False True"),
+        (["song.sing", "a", "--echoes=2", "--dry-run"], "('a',)  2 True False"),
+        (["song", "a", "song", "b"], "('a', 'song', 'b')  1 False False"),
     ],
 )
 def test_a_verb_takes_many_words(run: Run, line: list[str], said: str) -> None:
@@ -121,7 +155,18 @@ def test_debug_shows_where_and_the_status_stays(run: Run, value: str, shown: boo
         (["say", "--levle", "3", "a"], "say has no --levle (did you mean '--level'?)"),
         (["two-words", "--nothing", "a", "b"], "two-words has no --nothing: 'invoke two-words --help' lists"),
         (["say", "--words", "a"], "say has no --words"),
-        (["say", "--echo", "a"], "Invoke's own flags stand before the verb: 'invoke --echo VERB'"),
+        (["say", "--echo", "a"], "Invoke's own flags stand before the command: 'invoke --echo COMMAND'"),
+        (["say", "-xyz", "a"], "say has no -xyz"),
+        (["song.new", "--nothing", "a"], "song.new has no --nothing: 'invoke song.new --help' lists"),
+        (["song.new", "--name", "a"], "song.new has no --name"),
+        (["song.new", "a", "b"], "song.new takes 1 word, and 'b' is one too many"),
+        (["song.new", "a", "--echoes", "x"], "--echoes x: give a whole number, 0 or more"),
+        (["song", "--ptich=x"], "song has no --ptich (did you mean '--pitch'?)"),
+        (["chant", "a"], "chant is called song.sing now: invoke song.sing"),
+        (["song.nwe", "a"], "no command 'song.nwe' (did you mean 'song.new'?): 'invoke --list' lists them"),
+        (["zzz"], "no command 'zzz': 'invoke --list' lists them"),
+        (["--help", "zzz"], "no command 'zzz': 'invoke --list' lists them"),
+        (["--list", "zzz"], "--list zzz: the groups are song"),
         (["say", "a", "--level", "x"], "--level x: give a whole number, 0 or more"),
         (["say", "a", "--level", "-1"], "--level -1: give a whole number, 0 or more"),
         (["say", "a", "--level", "²"], "--level ²: give a whole number, 0 or more"),
@@ -131,7 +176,7 @@ def test_debug_shows_where_and_the_status_stays(run: Run, value: str, shown: boo
         (["say", "--tone", "a", "--tone", "b", "c"], "--tone is given twice"),
         (["say", "a", "--loud=yes"], "--loud=yes: --loud takes no value"),
         (["two-words", "a", "b", "c"], "two-words takes 2 words, and 'c' is one too many"),
-        (["tidy", "say", "a"], "tidy takes no word, and 'say' is one too many; one verb to a line"),
+        (["tidy", "say", "a"], "tidy takes no word, and 'say' is one too many; one command to a line"),
         (["two-words", "a"], "two-words needs TWO: the second"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -180,9 +225,45 @@ def test_invokes_own_dry_run_is_the_verbs(run: Run, flag: str) -> None:
     assert "say has no dry run; nothing was done" in refused.stderr
 
 
-def test_a_shell_completes_verbs_and_flags(run: Run) -> None:
-    assert "two-words" in run("--complete", "--", "invoke tw").stdout.split()
-    assert {"--level", "--loud"} <= set(run("--complete", "--", "invoke say --").stdout.split())
+def test_a_shell_completes_commands_and_the_flags_that_each_takes(run: Run) -> None:
+    assert {"two-words", "song.new"} <= set(run("--complete", "--", "invoke tw").stdout.split())
+    for line, flags in (
+        ("say --", {"--level", "--tone", "--loud"}),
+        ("say a --level 3 --l", {"--level", "--tone", "--loud"}),
+        ("two-words a --", {"--dry-run"}),
+        ("song.new x --", {"--pitch", "--echoes", "--dry-run"}),
+        ("song --", {"--pitch", "--echoes", "--dry-run", "--json"}),
+    ):
+        assert set(run("--complete", "--", f"invoke {line}").stdout.split()) == flags, line
+
+
+@pytest.mark.parametrize("line", [["--list"], []], ids=str)
+def test_the_list_is_in_groups_a_line_each(run: Run, line: list[str]) -> None:
+    done = run(*line)
+    assert (done.returncode, done.stderr) == (0, "")
+    _, *groups = done.stdout.split("\n\n")
+    assert [group.splitlines()[0] for group in groups] == ["Words", "More", "Songs"]
+    assert [line.split(maxsplit=1) for line in groups[2].splitlines()[1:]] == [
+        ["song", "Sing songs."],
+        ["song.new", "Begin one."],
+    ]
+    assert run("--list", "song").stdout.count("\n") == 5
+
+
+def test_help_of_a_command_in_a_group_shows_and_runs_nothing(run: Run) -> None:
+    for line in (["song.new", "--help"], ["--help", "song.new"], ["song.new", "x", "-h"]):
+        done = run(*line)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith("Usage: invoke song.new NAME [--options]\n")
+        assert "--pitch=STRING" in done.stdout
+        assert "how high" in done.stdout
+    for line in (["song", "--help"], ["song.sing", "--help"]):
+        assert run(*line).stdout.startswith("Usage: invoke song SONG... [--options]\n")
+
+
+def test_a_command_decides_its_exit_status(run: Run) -> None:
+    done = run("song.new", "x", "--pitch=low")
+    assert (done.returncode, done.stdout, done.stderr) == (3, "new x low\n", "")
 
 
 def test_list_imports_nothing_heavy() -> None:

@@ -1,11 +1,12 @@
-"""Invoke tasks as this project's verbs: many words at the end of a line, and errors as one message.
+"""Invoke tasks as this project's commands: grouped, with many words, strict flags, and errors as one message.
 
-    @verb
-    def upload(c, *wheels, dry_run=False): ...
+    @Verb
+    def upload(*wheels: Annotated[str, "wheel files"], change: Change, json: Json = False) -> None: ...
 
-A line is ``invoke [Invoke's own flags] VERB [words and the verb's flags]``, one verb to a line. Invoke's own
-positionals take one word each, its parser hands an unknown flag to whichever positional still wants a word, and its
-help knows flags only. So a verb reads its part of the line before Invoke does.
+A line is ``invoke [Invoke's own flags] COMMAND [words and the command's flags]``, one command to a line. A parameter
+without a default is a word, ``*wheels`` takes many, others are flags; one whose type is a dataclass stands for a group
+of flags. Invoke finds the command; what stands behind it, the command reads itself: Invoke's parser would hand an
+unknown flag to whichever word is still missing, and take a name in a group for another command.
 """
 
 from __future__ import annotations
@@ -13,39 +14,33 @@ from __future__ import annotations
 import errno
 import inspect
 import os
+import shlex
 import shutil
 import signal
 import sys
 import traceback
+import typing
 from collections import Counter
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, is_dataclass
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, TypeGuard
 
+from invoke.collection import Collection
 from invoke.exceptions import Exit
 from invoke.parser import Parser
 from invoke.parser.argument import Argument
-from invoke.parser.context import ParserContext, to_flag
+from invoke.parser.context import ParserContext
 from invoke.program import Program
 from invoke.tasks import Task
 
 from workbench import console
 from workbench.errors import UsageError, WorkbenchError, nearest
+from workbench.flags import Flag, flags_of
 from workbench.process import Ended, ended_by_signals
-from workbench.settings import FLAGS
+from workbench.url import has_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-STORE_FLAGS = {
-    "bucket": "the S3 bucket to publish in",
-    "prefix": "the prefix in it below which everything lies",
-    "endpoint": "the URL of an S3 store that is not AWS",
-    "region": "the bucket's region",
-    "profile": "the profile of the AWS configuration that has the credentials",
-    "public_url": "where the world finds the store's root",
-    "single_writer": "nobody else publishes there: use a store that ignores conditional writes",
-}
-"""Flags of every verb that has to do with the store; they stand above ``workbench.yaml`` for this run."""
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 INTERNAL = 70
 """Exit status of a bug of ours (sysexits' EX_SOFTWARE)."""
@@ -55,18 +50,46 @@ HELP = ("--help", "-h")
 _MAKE_ROOM = ": make room, and run the same command again"
 
 
-class Words(Argument):
-    """A positional that Invoke's parser finds missing, and so keeps feeding, until it has `expected` words."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """A word of a command's line: its parameter, what it is for, and whether it takes all words that are left."""
 
-    def __init__(self, *, expected: int, **kwargs: Any) -> None:  # noqa: ANN401 - Argument's own
-        super().__init__(kind=list, positional=True, **kwargs)
-        self._words: list[str] = []
-        self._expected = expected
+    name: str
+    explained: str
+    many: bool
 
     @property
-    def value(self) -> list[str] | None:
-        """The words, or None for as long as more are expected."""
-        return self._words if len(self._words) >= self._expected else None
+    def shown(self) -> str:
+        """The word as usage lines write it: ``NAME``, or ``WHEEL...`` for one that takes many."""
+        name = self.name.upper()
+        return f"{name.removesuffix('S')}..." if self.many else name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """What this process was asked: a command and the words behind it, if any, and what of Invoke's own matters here.
+
+    `literal` are the words behind ``--``, no flags among them.
+    """
+
+    command: str = ""
+    words: tuple[str, ...] = ()
+    literal: tuple[str, ...] = ()
+    completes: bool = False
+    lists: str | bool | None = None
+
+
+class Behind(Argument):
+    """All that stands behind a command: what Invoke's parser finds missing for as long as there is more of it."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        super().__init__(name="what stands behind a command", kind=list, positional=True)
+        self._left = sum(map(_tokens, words))
+
+    @property
+    def value(self) -> tuple[str, ...] | None:
+        """None while there is more."""
+        return None if self._left > 0 else ()
 
     @value.setter
     def value(self, word: str) -> None:
@@ -75,135 +98,295 @@ class Words(Argument):
     def set_value(self, value: str, cast: bool = True) -> None:  # noqa: ARG002 - Argument's signature
         """Take one more word."""
         self.raw_value = value
-        self._words.append(value)
+        self._left -= 1
 
 
-class Count(Argument):
-    """A flag whose value is a whole number, 0 or more: days, jobs, a port."""
-
-    def set_value(self, value: str, cast: bool = True) -> None:  # noqa: ARG002 - Argument's signature
-        """Take the number. Raises Exit, in which Invoke ends without a traceback."""
-        if not value.isascii() or not value.isdigit():
-            raise _exit(UsageError(f"{to_flag(self.names[0])} {value}: give a whole number, 0 or more"))
-        self.raw_value = value
-        self._value = int(value)
+def _tokens(word: str) -> int:
+    """Return how many words Invoke's parser makes of one: of ``--a=b`` two, of ``-abc`` three."""
+    if not word.startswith("-"):
+        return 1
+    if "=" in word:
+        return 2
+    return 1 if word.startswith("--") else max(len(word) - 1, 1)
 
 
-class Verb(Task["Callable[..., Any]"]):
-    """A task whose ``*parameter``, if it has one, takes every remaining word, and whose errors are messages.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Commands of one subject. `under` is the name that stands before theirs, if any, and calls `default` alone."""
 
-    One that `uses_store` takes the store's flags as well.
-    """
+    title: str
+    commands: tuple[Verb, ...]
+    under: str = ""
+    default: Verb | None = None
 
-    def __init__(self, body: Callable[..., Any], *, uses_store: bool = False, **options: Any) -> None:  # noqa: ANN401
-        super().__init__(body, **options)
-        self._uses_store = uses_store
 
-    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
-        """Return Invoke's arguments, with Words in the place of the positionals.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commands:
+    """All commands in their groups, and the names that commands had earlier."""
 
-        Where the line calls this verb it is read here. Raises Exit for one that asks for help, once that is shown,
-        and for one that is wrong.
-        """
-        given = super().get_arguments(ignore_unknown_help)
-        words = [each for each in given if each.positional or each.name == self._variadic]
-        flags = [_as_count(each) if each.kind is int else each for each in given if each not in words]
-        if self._uses_store:
-            flags += [_store_flag(key, explained) for key, explained in STORE_FLAGS.items()]
-        self._explained = {each.name: each.help or "" for each in words}
-        line = _line_of(self.name)
-        if line is None:
-            return [*words, *flags]
-        if any(word in HELP for word in line):
-            self._show_help(words, flags)
+    groups: tuple[Group, ...]
+    renamed: Mapping[str, str]
+
+    def meet(self, line: Line) -> None:
+        """Answer a line that asks for the list of commands, or for one that does not exist. Raises Exit once it has."""
+        if line.lists:
+            self._show(line.lists)
             raise Exit(code=0)
-        try:
-            left = read_line(self.name, line, flags, most=None if self._variadic else len(words))
-        except UsageError as error:
-            raise _exit(error) from None
-        return [*(self._fed(each, left, number) for number, each in enumerate(words)), *flags]
+        known = {name for group in self.groups for each in group.commands for name in each.names}
+        if not line.command or line.command in known or line.completes:
+            return
+        if new := self.renamed.get(line.command):
+            raise _exit(UsageError(f"{line.command} is called {new} now: invoke {new}"))
+        near = nearest(line.command, known)
+        raise _exit(UsageError(f"no command {line.command!r}{near}: 'invoke --list' lists them"))
 
-    def _fed(self, positional: Argument, count: int, number: int) -> Words:
-        """Return a positional, the `number`-th, that takes its part of `count` words."""
-        expected = max(count - number, 0)
-        return Words(
-            expected=expected if positional.name == self._variadic else min(expected, 1),
-            names=positional.names,
-            attr_name=positional.attr_name,
-            help=positional.help,
+    def _show(self, which: str | bool) -> None:
+        shown = [group for group in self.groups if which is True or group.under == which]
+        if not shown:
+            known = ", ".join(group.under for group in self.groups if group.under)
+            raise _exit(UsageError(f"--list {which}: the groups are {known}"))
+        width = max(len(each.names[-1]) for group in shown for each in group.commands)
+        console.answer("'invoke COMMAND --help' explains a command.")
+        for group in shown:
+            console.answer(f"\n{group.title}")
+            for each in group.commands:
+                console.answer(f"  {each.names[-1]:<{width}}  {each.summary}")
+
+
+def gathered(*groups: Group, renamed: Mapping[str, str]) -> Collection:
+    """Return commands as the collection of tasks that Invoke looks for; `renamed` has the new name for each old one."""
+    commands = Commands(groups=groups, renamed=renamed)
+    root = Collection()
+    for group in groups:
+        into = Collection(group.under) if group.under else root
+        for each in group.commands:
+            if group.under:
+                each.names = (f"{group.under}.{each.name}", *([group.under] if each is group.default else ()))
+            each.commands = commands
+            into.add_task(each, default=each is group.default)
+        if into is not root:
+            root.add_collection(into)
+    return root
+
+
+class Verb(Task[Any]):
+    """A command: a function whose parameters are its words and its flags, and which may return an exit status."""
+
+    def __init__(self, body: Callable[..., int | None]) -> None:
+        name = body.__name__.strip("_").replace("_", "-")
+        super().__init__(body, name=name, positional=(), auto_shortflags=False)
+        self.names: tuple[str, ...] = (name,)
+        self.commands: Commands | None = None
+
+    def __deepcopy__(self, memo: object) -> Verb:
+        return self  # Invoke copies what it loads
+
+    @property
+    def summary(self) -> str:
+        """The first line of its documentation."""
+        return (inspect.getdoc(self.body) or "").partition("\n")[0]
+
+    @cached_property
+    def parameters(self) -> tuple[tuple[inspect.Parameter, Any, str], ...]:
+        """Its parameters, each with its type (or group of flags) and what it is for."""
+        hints = typing.get_type_hints(self.body, include_extras=True)
+        found = []
+        for parameter in inspect.signature(self.body).parameters.values():
+            hint = hints[parameter.name]
+            kind, explained = (
+                (hint.__origin__, hint.__metadata__[0]) if hasattr(hint, "__metadata__") else (hint, "")
+            )
+            found.append((parameter, kind, explained))
+        return tuple(found)
+
+    @cached_property
+    def words(self) -> tuple[Word, ...]:
+        """The words that it takes, in their order."""
+        return tuple(
+            Word(name=each.name, explained=explained, many=each.kind is each.VAR_POSITIONAL)
+            for each, kind, explained in self.parameters
+            if each.default is each.empty and not _is_group(kind)
         )
 
-    @property
-    def _variadic(self) -> str | None:
-        return next((p.name for p in self._parameters if p.kind is p.VAR_POSITIONAL), None)
+    @cached_property
+    def flags(self) -> dict[str, Flag]:
+        """The flags that it takes, as they are typed."""
+        flags: list[Flag] = []
+        for each, kind, explained in self.parameters:
+            if _is_group(kind):
+                flags += flags_of(kind)
+            elif each.default is not each.empty:
+                flags.append(Flag(name=each.name, kind=kind, default=each.default, explained=explained))
+        return {each.typed: each for each in flags}
 
-    @property
-    def _parameters(self) -> tuple[inspect.Parameter, ...]:
-        """The parameters of the verb, without Invoke's context."""
-        return tuple(inspect.signature(self.body).parameters.values())[1:]
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:  # noqa: ARG002 - Task's own
+        """Return what Invoke's parser must know: that the command takes all that stands behind it.
 
-    def _shown(self, word: Argument) -> str:
-        """Return a positional as usage lines write it: ``NAME``, or ``WHEEL...`` for one that takes many words."""
-        shown = str(word.name).upper()
-        return f"{shown.removesuffix('S')}..." if word.name == self._variadic else shown
+        To a shell that completes a line, its flags. Raises Exit for a line that asks for help, once that is shown.
+        """
+        line = asked(tuple(sys.argv[1:]))
+        if self.commands:
+            self.commands.meet(line)
+        if line.command not in self.names:
+            return []
+        if line.completes:
+            return self._as_arguments()
+        if any(word in HELP for word in line.words):
+            self._show_help()
+            raise Exit(code=0)
+        return [Behind(line.words)]
 
-    def _show_help(self, words: Sequence[Argument], flags: Sequence[Argument]) -> None:
+    def _as_arguments(self) -> list[Argument]:
+        return [
+            Argument(
+                name=each.typed.removeprefix("--"), kind=each.kind, default=each.default, help=each.explained
+            )
+            for each in self.flags.values()
+        ]
+
+    def _show_help(self) -> None:
         columns = Program().print_columns
-        console.answer(" ".join([f"Usage: invoke {self.name}", *map(self._shown, words), "[--options]"]))
+        shown = [each.shown for each in self.words]
+        console.answer(" ".join([f"Usage: invoke {self.names[-1]}", *shown, "[--options]"]))
         console.answer(f"\n  {inspect.getdoc(self.body)}\n")
-        if words:
-            columns([(self._shown(word), word.help) for word in words])
-        if flags:
+        if shown:
+            columns([(word.shown, word.explained) for word in self.words])
+        if self.flags:
             console.answer("Options:")
-            columns(ParserContext(args=flags).help_tuples())
+            columns(ParserContext(args=self._as_arguments()).help_tuples())
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - Task's own
-        """Run the verb; turn what goes wrong into Invoke's Exit, with the error's own status."""
-        if self._uses_store:
-            chosen = {key: kwargs.pop(key.replace("_", "-"), "") for key in STORE_FLAGS}
-            FLAGS.set({key: str(value) for key, value in chosen.items() if value})
+    def __call__(self, *args: Any, **_: Any) -> None:  # noqa: ANN401 - Task's own
+        """Run the command; turn what goes wrong into Invoke's Exit, with the error's own status."""
         try:
-            if args[0].config.run.dry:
-                self._run_dry(kwargs)
-            words: list[str] = []
-            for parameter in self._parameters:
-                given = kwargs.get(parameter.name)
-                if parameter.kind is parameter.VAR_POSITIONAL:
-                    words += kwargs.pop(parameter.name, ())
-                elif isinstance(given, list):
-                    if not given:
-                        what = self._explained[parameter.name]
-                        raise UsageError(f"{self.name} needs {parameter.name.upper()}: {what}")
-                    words += kwargs.pop(parameter.name)
+            words, values = self._read(asked(tuple(sys.argv[1:])), dry=args[0].config.run.dry)
             with ended_by_signals():
-                return super().__call__(*args, *words, **kwargs)
+                status = self.body(*words, **values)
         except (Exit, SystemExit):
             raise
         except BaseException as error:
             if os.environ.get("WORKBENCH_DEBUG", "0") not in ("", "0"):
-                traceback.print_exc()
+                console.note(traceback.format_exc())
             raise _exit(error) from error
+        if status:
+            raise Exit(code=status)
 
-    def _run_dry(self, kwargs: dict[str, Any]) -> None:
-        """Take Invoke's own ``--dry`` for the verb's. Raises UsageError where the verb has nothing of the kind."""
-        names = {parameter.name for parameter in self._parameters}
-        if "dry_run" in names:
-            kwargs["dry_run"] = True
-        elif "apply" in names:
-            kwargs["apply"] = False
+    def _read(self, line: Line, *, dry: bool) -> tuple[list[str], dict[str, Any]]:
+        """Return a line's words, and its flags by parameter. `dry` is Invoke's own ``--dry``. Raises UsageError."""
+        words, given = read_line(line.command, line.words, self.flags)
+        words += line.literal
+        if dry:
+            given |= self._dry(line.command)
+        required = [each for each in self.words if not each.many]
+        if missing := required[len(words) :]:
+            raise UsageError(f"{line.command} needs {missing[0].shown}: {missing[0].explained}")
+        if len(required) == len(self.words) and len(words) > len(required):
+            takes = f"takes {console.counted(len(required), 'word')}" if required else "takes no word"
+            raise UsageError(
+                f"{line.command} {takes}, and {words[len(required)]!r} is one too many; one command to a line"
+            )
+        values: dict[str, Any] = {}
+        for each, kind, _ in self.parameters:
+            if _is_group(kind):
+                names = [flag.name for flag in flags_of(kind)]
+                values[each.name] = kind(**{name: given[name] for name in names if name in given})
+            elif each.name in given:
+                values[each.name] = given[each.name]
+        return words, values
+
+    def _dry(self, command: str) -> dict[str, bool]:
+        """Return the flag that makes a dry run. Raises UsageError where the command has none."""
+        if "--dry-run" in self.flags:
+            return {"dry_run": True}
+        if "--apply" in self.flags:
+            return {"apply": False}
+        raise UsageError(f"--dry: {command} has no dry run; nothing was done")
+
+
+def _is_group(kind: object) -> TypeGuard[type]:
+    return isinstance(kind, type) and is_dataclass(kind)
+
+
+def read_line(
+    command: str, line: Sequence[str], flags: Mapping[str, Flag]
+) -> tuple[list[str], dict[str, Any]]:
+    """Return the words on a command's line, and the values of its flags by the names of their fields.
+
+    Raises UsageError for a flag that it does not have, that is given twice or without its value, or with a bad one.
+    """
+    seen: Counter[str] = Counter()
+    words: list[str] = []
+    values: dict[str, Any] = {}
+    expecting: Flag | None = None
+    for word in line:
+        typed, has_value, value = word.partition("=")
+        if expecting and typed in flags:
+            break
+        if expecting:
+            values[expecting.name] = _value(expecting, word)
+            expecting = None
+        elif not word.startswith("-") or word == "-":
+            words.append(word)
+        elif typed not in flags:
+            raise UsageError(
+                f"{command} has no {typed}{_hint(typed, flags)}: 'invoke {command} --help' lists what it has"
+            )
         else:
-            raise UsageError(f"--dry: {self.name} has no dry run; nothing was done")
+            flag = flags[typed]
+            seen[typed] += 1
+            if flag.kind is bool and has_value:
+                raise UsageError(f"{word}: {typed} takes no value")
+            if flag.kind is bool or has_value:
+                values[flag.name] = _value(flag, value)
+            else:
+                expecting = flag
+    if expecting:
+        raise UsageError(f"{expecting.typed} needs a value: 'invoke {command} --help' says which")
+    if twice := [flag for flag, count in seen.items() if count > 1]:
+        raise UsageError(f"{twice[0]} is given twice; where it takes a list, write it with commas")
+    return words, values
 
 
-def _as_count(flag: Argument) -> Count:
-    return Count(names=flag.names, kind=int, default=flag.default, help=flag.help, attr_name=flag.attr_name)
+def _value(flag: Flag, text: str) -> bool | int | str:
+    if flag.kind is bool:
+        return True
+    if has_secret(text):
+        raise UsageError(
+            f"{flag.typed} {text}: a login or a secret in a URL would be stored, published or seen in process lists: "
+            "leave it out; git asks a credential helper, pip and uv read ~/.netrc"
+        )
+    if flag.kind is not int:
+        return text
+    if not text.isascii() or not text.isdigit():
+        raise UsageError(f"{flag.typed} {text}: give a whole number, 0 or more")
+    return int(text)
 
 
-def _store_flag(key: str, explained: str) -> Argument:
-    name = key.replace("_", "-")
-    if key == "single_writer":
-        return Argument(name=name, kind=bool, default=False, help=explained)
-    return Argument(name=name, kind=str, default="", help=explained)
+def _hint(flag: str, known: Iterable[str]) -> str:
+    """Say what somebody may have meant who typed a flag that the command does not have."""
+    if close := nearest(flag, known):
+        return close
+    if flag in Program().initial_context.flags:
+        return f" (Invoke's own flags stand before the command: 'invoke {flag} COMMAND')"
+    return ""
+
+
+@cache
+def asked(argv: tuple[str, ...]) -> Line:
+    """Return what a line asks. ``invoke --help upload`` calls upload for its help, ``invoke`` alone the list."""
+    if not argv:
+        return Line(lists=True)
+    end = argv.index("--") if "--" in argv else len(argv)
+    core = Parser(initial=Program().initial_context, ignore_unknown=True).parse_argv(list(argv))
+    own, (command, *words) = core[0].args, (core.unparsed or [""])
+    literal = argv[end + 1 :]
+    if own["complete"].value:
+        typed = shlex.split(" ".join(literal))[1:]
+        return Line(command=next(iter(typed), ""), completes=True)
+    if isinstance(own["help"].value, str):
+        return Line(command=own["help"].value, words=HELP[:1])
+    ours = own["list-format"].value == "flat" and not own["list-depth"].value
+    lists = own["list"].value if ours else None
+    return Line(command=command, words=tuple(words), literal=literal, lists=lists)
 
 
 def _exit(error: BaseException) -> Exit:
@@ -236,80 +419,3 @@ def _exit(error: BaseException) -> Exit:
 def _told(message: str, status: int) -> Exit:
     """Return the end that tells an error, in which others' text may stand."""
     return Exit(console.shown(message, keep=console.LAYOUT), code=status)
-
-
-def _line_of(name: str) -> tuple[str, ...] | None:
-    """Return what stands behind a verb's name on this process's line; None where it is not the verb that is called."""
-    line = _called(tuple(sys.argv[1:]))
-    return line[1:] if line[:1] == (name,) else None
-
-
-@cache
-def _called(argv: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the verb that a line calls and what stands behind it: nothing, where it calls none.
-
-    ``invoke --help upload`` calls it for its help.
-    """
-    core = Parser(initial=Program().initial_context, ignore_unknown=True).parse_argv(list(argv))
-    wants_help = core[0].args["help"].value
-    return (wants_help, HELP[0]) if isinstance(wants_help, str) else tuple(core.unparsed)
-
-
-def read_line(verb: str, line: Sequence[str], flags: Sequence[Argument], *, most: int | None) -> int:
-    """Return how many words stand among the flags on a verb's line.
-
-    `flags` are those that it has, `most` how many words it takes, None for any number. Raises UsageError for a flag
-    that it does not have, that is given twice or without its value, and for a word too many.
-    """
-    values = {to_flag(flag.names[0]): flag.takes_value for flag in flags}
-    seen: Counter[str] = Counter()
-    words: list[str] = []
-    expecting = ""
-    for word in line:
-        flag, has_value, _ = word.partition("=")
-        if expecting and flag not in values:
-            expecting = ""
-        elif expecting:
-            break
-        elif not word.startswith("-") or word == "-":
-            words.append(word)
-        elif flag not in values:
-            raise UsageError(
-                f"{verb} has no {flag}{_hint(flag, values)}: 'invoke {verb} --help' lists what it has"
-            )
-        elif has_value and not values[flag]:
-            raise UsageError(f"{word}: {flag} takes no value")
-        else:
-            seen[flag] += 1
-            expecting = flag if values[flag] and not has_value else ""
-    if expecting:
-        raise UsageError(f"{expecting} needs a value: 'invoke {verb} --help' says which")
-    if twice := [flag for flag, count in seen.items() if count > 1]:
-        raise UsageError(f"{twice[0]} is given twice; where it takes a list, write it with commas")
-    if most is not None and len(words) > most:
-        takes = f"takes {console.counted(most, 'word')}" if most else "takes no word"
-        raise UsageError(f"{verb} {takes}, and {words[most]!r} is one too many; one verb to a line")
-    return len(words)
-
-
-def _hint(flag: str, known: Iterable[str]) -> str:
-    """Say what somebody may have meant who typed a flag that the verb does not have."""
-    if close := nearest(flag, known):
-        return close
-    if flag in Program().initial_context.flags:
-        return f" (Invoke's own flags stand before the verb: 'invoke {flag} VERB')"
-    return ""
-
-
-def verb(
-    help: dict[str, str] | None = None,  # noqa: A002 - Invoke's word
-    *,
-    uses_store: bool = False,
-) -> Callable[[Callable[..., Any]], Verb]:
-    """Make a function a verb. `help` describes its parameters, as Invoke's own does."""
-
-    def decorate(body: Callable[..., Any]) -> Verb:
-        name = body.__name__.rstrip("_").replace("_", "-")
-        return Verb(body, uses_store=uses_store, name=name, help=help or {}, auto_shortflags=False)
-
-    return decorate

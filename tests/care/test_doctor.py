@@ -36,7 +36,7 @@ def test_a_lost_registry_is_told_with_what_it_would_be_made_anew_from(paths: Pat
     assert "packages.json is gone" in told.what
     assert (
         told.remedy
-        == "invoke reconcile makes it anew from the newest generation in the history that can be read"
+        == "invoke store.reconcile makes it anew from the newest generation in the history that can be read"
     )
 
 

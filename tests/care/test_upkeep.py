@@ -198,7 +198,7 @@ def test_what_the_workbench_has_not_written_is_not_cleaned_up(paths: Paths, stor
 
 def test_a_store_that_lost_its_registry_is_not_cleaned_up(paths: Paths, store: Eventful) -> None:
     store.delete("packages.json")
-    with pytest.raises(RegistryError, match="invoke reconcile"):
+    with pytest.raises(RegistryError, match=r"invoke store\.reconcile"):
         clean(paths, read_settings(paths), store, apply=True, now=LATER + timedelta(days=99999))
     assert store.read(f"files/demo/{ONE}") is not None
 

@@ -8,8 +8,9 @@ import pytest
 
 from tests.plans import given_to, planned
 from workbench.errors import RecipeError, SettingsError, UsageError
+from workbench.plan.axes import Axes
 from workbench.plan.draft import drafts
-from workbench.plan.target import Axes, Target, cross, parse_pythons
+from workbench.plan.target import Target, cross, parse_pythons
 from workbench.recipe import Git, LocalFolder, Recipe, Sdist, when
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from tests.publish.sites import NOW, candidate
 from workbench.care.upkeep import clean
 from workbench.errors import InstallFailed, UsageError
 from workbench.process import run
-from workbench.publish.commit import commit_registry
+from workbench.publish.commit import commit_registry, committing
 from workbench.publish.history import rollback
 from workbench.publish.transaction import publish
 from workbench.publish.withdraw import remove, yank
@@ -18,7 +18,6 @@ from workbench.registry.file import dumps
 from workbench.registry.model import Package, Registry
 from workbench.settings import read_settings
 from workbench.store.folder import FolderStore
-from workbench.verbs.change import committing
 
 if TYPE_CHECKING:
     from pathlib import Path

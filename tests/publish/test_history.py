@@ -82,7 +82,7 @@ def test_a_rollback_restores_registry_and_pages_and_deletes_nothing(paths: Paths
 
 
 def test_no_rollback_to_what_is_not_there(paths: Paths, store: Eventful) -> None:
-    with pytest.raises(UsageError, match="invoke history"):
+    with pytest.raises(UsageError, match=r"invoke store\.history"):
         rollback(paths, read_settings(paths), store, 9)
     remove(paths, read_settings(paths), store, [ONE], after_days=0)
     with pytest.raises(UsageError, match=f"generation 2 had {ONE}"):

@@ -12,8 +12,9 @@ import pytest
 from workbench.patches.apply import apply_series
 from workbench.patches.series import read_series
 from workbench.paths import CHECKOUT, Paths
+from workbench.plan.axes import Axes
 from workbench.plan.draft import drafts
-from workbench.plan.target import Axes, cross
+from workbench.plan.target import cross
 from workbench.process import run
 from workbench.recipe.load import load
 from workbench.recipe.model import Sdist

@@ -109,7 +109,7 @@ def test_the_schema_knows_every_key(kind: type, name: str) -> None:
     ("change", "message"),
     [
         (lambda d: d.update(schema=9), "schema 9, and this version reads 2"),
-        (lambda d: d.pop("schema"), "invoke import-registry"),
+        (lambda d: d.pop("schema"), "invoke store.import"),
         (
             lambda d: d["packages"]["demo"].update(licence="MIT"),
             "packages.demo.licence: unknown key (did you mean 'license'?)",

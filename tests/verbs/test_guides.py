@@ -79,15 +79,15 @@ def test_what_the_publishing_guide_undoes_and_keeps_up(checkout: Path, paths: Pa
     store = FolderStore(paths.root)
     for version in ("1.0", "2.0"):
         publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", version)])
-    beside = ("my-wheels", "import-registry")  # a bucket of yours, and the test below
+    beside = ("my-wheels", "store.import")  # a bucket of yours, and the test below
     lines = [
         line
         for line in commands(CHECKOUT / "docs" / "publishing.md")
         if not any(word in line for word in beside)
     ]
-    assert {line.split()[1] for line in lines} >= {"history", "rollback", "yank", "unyank", "remove", "prune"}
+    assert {line.split()[1] for line in lines} >= {"store.history", "store.rollback", "yank", "store.prune"}
     said = {line: typed(line.replace("rollback 12", "rollback 1"), checkout) for line in lines}
-    assert "take demo-2.0-py3-none-any.whl off the index" in said["invoke rollback 12 --dry-run"]
+    assert "take demo-2.0-py3-none-any.whl off the index" in said["invoke store.rollback 12 --dry-run"]
     assert [wheel.filename for _, wheel in load(paths.registry).wheels()] == ["demo-2.0-py3-none-any.whl"]
 
 
@@ -95,7 +95,7 @@ def test_a_site_with_a_registry_of_the_older_form_is_brought_over(checkout: Path
     paths.registry.write_text(
         '{"packages": {"demo": {"source_repo": "u", "description": "d", "wheels": []}}}'
     )
-    (line,) = (line for line in commands(CHECKOUT / "docs" / "publishing.md") if "import-registry" in line)
+    (line,) = (line for line in commands(CHECKOUT / "docs" / "publishing.md") if "store.import" in line)
     typed(line, checkout)
     assert list(load(paths.registry).packages) == ["demo"]
     assert (paths.root / "packages.json.older").exists()

@@ -1,4 +1,4 @@
-"""``import-registry``, as a user runs it: nothing that it writes keeps another verb from reading."""
+"""``store.import``, as a user runs it: nothing that it writes keeps another verb from reading."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ def test_what_is_imported_is_there_for_every_verb(paths: Paths, url: str) -> Non
     data["packages"] |= {"../../evil": {}, "a b": {}, "other": {"source_repo": 123, "wheels": 5}}  # type: ignore[operator]
     file = paths.root / "older.json"
     file.write_text(json.dumps(data))
-    done = invoke("import-registry", file)
+    done = invoke("store.import", file)
     assert done.status == 0, done.stderr
     assert "refused: ../../evil: not a project name" in done.stdout
     assert "ignored: foo-bar/" in done.stdout
     assert done.stdout.endswith("took in 2 packages with 1 new wheel\n")
     assert list(load(paths.registry).packages) == ["foo-bar", "other"]
-    for verb in (["list"], ["show", "foo-bar"], ["index"], ["reconcile"], ["import-registry", file]):
+    for verb in (["list"], ["show", "foo-bar"], ["index"], ["store.reconcile"], ["store.import", file]):
         again = invoke(*verb)
         assert again.status == 0, (verb, again.stderr)
     assert again.stdout.endswith("took in 2 packages with 0 new wheels; published here already: 1\n")
@@ -72,24 +72,24 @@ def test_the_sites_own_registry_of_the_older_form_is_replaced(
     paths.registry.write_text(old := json.dumps(older(url) | schema))
     refused = invoke("list")
     assert refused.status == 14
-    assert f"'invoke import-registry {paths.registry}'" in refused.stderr
+    assert f"'invoke store.import {paths.registry}'" in refused.stderr
 
-    shown = invoke("import-registry", paths.registry, "--dry-run")
+    shown = invoke("store.import", paths.registry, "--dry-run")
     assert shown.status == 0, shown.stderr
     assert "would keep the old content" in shown.stdout
     assert "would take in 1 package with 1 new wheel" in shown.stdout
     assert paths.registry.read_text() == old
 
-    done = invoke("import-registry", paths.registry)
+    done = invoke("store.import", paths.registry)
     assert done.status == 0, done.stderr
     kept = paths.root / "packages.json.older"
     assert f"kept the old content of packages.json in {kept}" in done.stdout
     assert kept.read_text() == old
     assert [wheel.filename for _, wheel in load(paths.registry).wheels()] == [WHEEL]
-    for verb in ("list", "history", "reconcile"):
+    for verb in ("list", "store.history", "store.reconcile"):
         assert invoke(verb).status == 0
 
-    again = invoke("import-registry", paths.registry)
+    again = invoke("store.import", paths.registry)
     assert again.status == 14
     assert "schema 2: not of the older form" in again.stderr
 
@@ -98,7 +98,7 @@ def test_what_was_put_aside_before_is_not_overwritten(paths: Paths, url: str) ->
     paths.registry.write_text(json.dumps(older(url)))
     kept = paths.root / "packages.json.older"
     kept.write_text("{}")
-    refused = invoke("import-registry", paths.registry)
+    refused = invoke("store.import", paths.registry)
     assert refused.status == 14
     assert "move it away" in refused.stderr
     assert kept.read_text() == "{}"
@@ -107,10 +107,10 @@ def test_what_was_put_aside_before_is_not_overwritten(paths: Paths, url: str) ->
 def test_a_dry_run_tells_of_the_conflicts_and_writes_nothing(paths: Paths, url: str) -> None:
     file = paths.root / "older.json"
     file.write_text(json.dumps(older(url)))
-    assert invoke("import-registry", file).status == 0
+    assert invoke("store.import", file).status == 0
     before = paths.registry.read_bytes()
     file.write_text(json.dumps(older(url, sha256="b" * 64)))
-    shown = invoke("import-registry", file, "--dry-run", "--json")
+    shown = invoke("store.import", file, "--dry-run", "--json")
     assert shown.status == 14, shown.stderr
     answer = json.loads(shown.stdout)
     assert (answer["new"], answer["already"], answer["dry_run"]) == ([], [], True)
@@ -123,7 +123,7 @@ def test_a_dry_run_tells_of_the_conflicts_and_writes_nothing(paths: Paths, url: 
 def test_an_import_of_which_every_wheel_is_refused_has_failed(paths: Paths) -> None:
     file = paths.root / "older.json"
     file.write_text(json.dumps(older("http://127.0.0.1:9")))
-    done = invoke("import-registry", file)
+    done = invoke("store.import", file)
     assert done.status == 14
     assert "Connection refused" in done.stdout
     assert "no wheel was taken in: 1 refused" in done.stderr
@@ -131,7 +131,7 @@ def test_an_import_of_which_every_wheel_is_refused_has_failed(paths: Paths) -> N
 
 @pytest.mark.parametrize(("name", "why"), [("nothing.json", "no such file"), (".", "is a folder")])
 def test_a_file_that_is_not_there(paths: Paths, name: str, why: str) -> None:
-    refused = invoke("import-registry", paths.root / name)
+    refused = invoke("store.import", paths.root / name)
     assert refused.status == 2
     assert why in refused.stderr
 
@@ -143,7 +143,7 @@ def test_text_of_others_commands_no_terminal(paths: Paths, url: str) -> None:
     data["packages"] |= {f"evil {hostile}": {}}  # type: ignore[operator]
     (paths.root / "older.json").write_text(json.dumps(data))
     for verb in (
-        ["import-registry", paths.root / "older.json"], ["list"], ["show", "foo-bar"], ["show", hostile],
+        ["store.import", paths.root / "older.json"], ["list"], ["show", "foo-bar"], ["show", hostile],
         ["show", "foo-bar", "--json"],
     ):  # fmt: skip
         done = invoke(*verb)

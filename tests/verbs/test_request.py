@@ -9,7 +9,8 @@ import pytest
 
 from workbench.errors import SettingsError, ToolchainError, UsageError
 from workbench.make.request import Request, plans
-from workbench.plan.target import Axes, this_arch
+from workbench.plan.axes import Axes
+from workbench.plan.target import this_arch
 from workbench.settings import read_settings
 from workbench.toolchain import pins
 

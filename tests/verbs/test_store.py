@@ -43,13 +43,13 @@ def last_commit(paths: Paths) -> str:
 
 def test_reconcile_says_what_it_would_do_then_does_and_commits_it(paths: Paths, store: FolderStore) -> None:
     overwrite(store, registry_of(store).without_wheel("demo", TWO))
-    dry = invoke("reconcile", "--dry-run", "--json")
+    dry = invoke("store.reconcile", "--dry-run", "--json")
     assert dry.status == 0
     assert json.loads(dry.stdout)["done"][0] == f"register {TWO}"
     assert json.loads(dry.stdout)["dry_run"] is True
     assert filenames(store) == [ONE]
-    assert f"would register {TWO}" in invoke("reconcile", "--dry-run").stdout
-    wet = invoke("reconcile", "--deep", "--commit")
+    assert f"would register {TWO}" in invoke("store.reconcile", "--dry-run").stdout
+    wet = invoke("store.reconcile", "--deep", "--commit")
     assert wet.status == 0
     assert f"register {TWO}" in wet.stdout
     # the checkout had it committed before it was lost
@@ -58,9 +58,9 @@ def test_reconcile_says_what_it_would_do_then_does_and_commits_it(paths: Paths, 
 
 
 def test_prune_commits_what_it_removed(paths: Paths, store: FolderStore) -> None:
-    assert invoke("prune", "--keep", "1", "--commit").status == 0
+    assert invoke("store.prune", "--keep", "1", "--commit").status == 0
     assert last_commit(paths) == "published"
-    assert invoke("prune", "--keep", "1", "--after", "0", "--apply", "--commit").status == 0
+    assert invoke("store.prune", "--keep", "1", "--after", "0", "--apply", "--commit").status == 0
     assert last_commit(paths) == f"delete {ONE}"
     assert filenames(store) == [TWO]
 
@@ -68,14 +68,14 @@ def test_prune_commits_what_it_removed(paths: Paths, store: FolderStore) -> None
 @pytest.mark.usefixtures("store")
 def test_a_limit_of_nothing_is_refused() -> None:
     for limit in ("0", "-3"):
-        ran = invoke("history", "--limit", limit)
+        ran = invoke("store.history", "--limit", limit)
         assert ran.status == UsageError.exit_code
         assert f"--limit {limit}" in ran.stderr
 
 
 def test_the_history_of_a_lost_registry_says_so(store: FolderStore) -> None:
     store.delete("packages.json")
-    ran = invoke("history")
+    ran = invoke("store.history")
     assert "reconcile" in ran.stderr
     assert "(current)" not in ran.stdout
 

@@ -33,7 +33,7 @@ def test_a_release_without_a_compiler_is_one_message(tmp_path: Path) -> None:
     assert "Traceback" not in ran.stderr
 
 
-@pytest.mark.parametrize("words", [("toolchain", "cu130"), ("image", "build")], ids=" ".join)
+@pytest.mark.parametrize("words", [("toolchain", "cu130"), ("toolchain.image",)], ids=" ".join)
 def test_an_architecture_that_there_is_not_is_one_message(words: tuple[str, ...]) -> None:
     ran = invoke(*words, "--arch", "arm64")
     assert (ran.status, ran.stderr) == (2, "error: --arch arm64: there are x86_64, aarch64\n")
@@ -41,5 +41,5 @@ def test_an_architecture_that_there_is_not_is_one_message(words: tuple[str, ...]
 
 def test_a_suite_that_there_is_not_is_the_lines_fault_engine_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/bin-without-engines")
-    ran = invoke("image", "build", "--suite", "sid")
+    ran = invoke("toolchain.image", "--suite", "sid")
     assert (ran.status, ran.stderr) == (2, "error: --suite sid: there are bullseye, bookworm, trixie\n")

@@ -81,5 +81,5 @@ def _settings(store: S3Store) -> Iterator[Diagnosis]:
                 setting.name,
                 ["not as it should be"] if setting.state == "missing" else [],
                 good="as it should be",
-                remedy="invoke store-setup shows what is missing, and --apply sets it",
+                remedy="invoke store.setup shows what is missing, and --apply sets it",
             )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from workbench.settings import Settings
     from workbench.store.protocol import Store
 
-RECONCILE = "invoke reconcile"
+RECONCILE = "invoke store.reconcile"
 
 
 def doctor(
@@ -112,7 +112,7 @@ def _agreement(settings: Settings, store: Store, found: Comparison, *, deep: boo
         yield untried(
             "leftovers",
             "; ".join([*(f"{key} is of no published wheel" for key in strays), *found.foreign]),
-            remedy="invoke store-clean deletes uploads that were cut short; what is not the workbench's stays",
+            remedy="invoke store.clean deletes uploads that were cut short; what is not the workbench's stays",
         )
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 CONNECTIONS = 8
 NOT_FOUND = 404
-LEADS = "public_url must lead to the store's root, and everyone must be able to read it: invoke store-setup"
+LEADS = "public_url must lead to the store's root, and everyone must be able to read it: invoke store.setup"
 
 
 def examine_world(
@@ -74,7 +74,7 @@ def _missing(web: Web, address: str) -> Diagnosis:
         "a missing project",
         problems,
         good="is a 404",
-        remedy="let everyone list the bucket: invoke store-setup --apply",
+        remedy="let everyone list the bucket: invoke store.setup --apply",
     )
 
 
@@ -86,7 +86,7 @@ def _cors(web: Web, address: str) -> Diagnosis:
                 problems.append("pages of other sites may not read the index")
     except NoAnswer as problem:
         problems.append(f"{address}: {problem}")
-    return finding("CORS from outside", problems, good="allowed", remedy="invoke store-setup --apply")
+    return finding("CORS from outside", problems, good="allowed", remedy="invoke store.setup --apply")
 
 
 def _wheels(web: Web, public_url: str, registry: Registry, *, deep: bool) -> Diagnosis:
@@ -98,7 +98,7 @@ def _wheels(web: Web, public_url: str, registry: Registry, *, deep: bool) -> Dia
         "published URLs",
         problems,
         good=f"{len(wheels)} wheels answer" + (", with the right bytes" if deep else ""),
-        remedy="where the files themselves are in order, what serves them is not: invoke store-setup, or the CDN's "
+        remedy="where the files themselves are in order, what serves them is not: invoke store.setup, or the CDN's "
         "own settings",
     )
 

@@ -248,7 +248,7 @@ class _Healing:
         registry = self._registry if self._dry_run else current(self._store)
         problems = [*self._problems, *(self._problem(each, registry) for each in self._broken.values())]
         notes = [
-            f"{entry.key} is of no published wheel: its upload was cut short or is under way. 'invoke store-clean "
+            f"{entry.key} is of no published wheel: its upload was cut short or is under way. 'invoke store.clean "
             "--apply' deletes it once it is a week old"
             for entry in self._found.strays()
         ]
@@ -277,6 +277,6 @@ class _Healing:
         if self._is_gone(each.wheel):
             return f"{what}: publish the same file again ('invoke upload'), or 'invoke remove {filename}'"
         return (
-            f"{what}: put the wheel that was published into wheels/ and run 'invoke reconcile --deep', or take it off "
-            f"('invoke remove {filename} --after 0') and publish another version"
+            f"{what}: put the wheel that was published into wheels/ and run 'invoke store.reconcile --deep', or take "
+            f"it off ('invoke remove {filename} --after 0') and publish another version"
         )

@@ -234,7 +234,7 @@ def build_wheel(
     if build.toolkit and not image.runs(made_of := machine_of(build.toolkit / "bin" / "nvcc")):
         raise ContainerError(
             f"the CUDA toolkit {build.toolkit} is made of {made_of} programs, which do not run in the "
-            f"{build.arch} image {build.image}: 'invoke image build --arch {build.arch}' makes one where they do; "
+            f"{build.arch} image {build.image}: 'invoke toolchain.image --arch {build.arch}' makes one where they do; "
             "or take one that has CUDA itself"
         )
     build.output.mkdir(parents=True, exist_ok=True)

@@ -168,13 +168,14 @@ def require_image(engine: Engine, name: str, arch: str) -> Image:
         if image is None:
             raise ContainerError(
                 f"the image {name} is not here, and {engine.name} cannot pull it: {said}\n"
-                f"Make one with 'invoke image build --arch {arch}', or name another in workbench.yaml "
+                f"Make one with 'invoke toolchain.image --arch {arch}', or name another in workbench.yaml "
                 "(container.images)"
             )
     if image.arch != OCI_ARCH[arch]:
         raise ContainerError(
             f"the image {name} is for {image.arch}, and the wheel is for {arch} ({OCI_ARCH[arch]}): "
-            f"make one with 'invoke image build --arch {arch}', or name another in workbench.yaml (container.images)"
+            f"make one with 'invoke toolchain.image --arch {arch}', or name another in workbench.yaml "
+            "(container.images)"
         )
     return image
 

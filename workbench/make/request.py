@@ -10,8 +10,9 @@ from packaging.version import Version
 from workbench.errors import ContainerError, SettingsError, ToolchainError, UsageError
 from workbench.make.assign import AUTO, assign
 from workbench.patches.series import read_series
+from workbench.plan.axes import Axes
 from workbench.plan.draft import LeftOut, drafts
-from workbench.plan.target import Axes, cross, require_gpus_used
+from workbench.plan.target import cross, require_gpus_used
 from workbench.recipe.load import load
 from workbench.recipe.model import LocalFolder
 from workbench.repair.policies import glibc_range

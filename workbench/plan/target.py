@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,8 @@ from workbench.recipe.model import ARCHITECTURES, VARIANT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from workbench.plan.axes import Axes
 
 _PYTHON = re.compile(r"3\.(\d{1,2})(t?)")
 _TORCH = re.compile(r"\d+\.\d+(\.\d+)?")
@@ -67,27 +69,6 @@ class Target:
             f"glibc{self.glibc}" if self.glibc else "",
         )
         return " ".join([self.python_tag, self.arch, self.compute, *filter(None, bound)])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Axes:
-    """The axes of a matrix, each as a person types it: a list ``a,b``, for Pythons also a range ``3.10-3.13``.
-
-    An empty axis is this machine's own: its architecture, the workbench's Python, no GPU, no torch, no variant.
-    """
-
-    python: str = ""
-    arch: str = ""
-    compute: str = ""
-    torch: str = ""
-    gpu: str = ""
-    variant: str = ""
-    glibc: str = ""
-
-    def over(self, defaults: Axes) -> Axes:
-        """Return these axes, and for those that are empty the default ones."""
-        given = {each.name: value for each in fields(self) if (value := getattr(self, each.name))}
-        return replace(defaults, **given)
 
 
 def this_arch() -> str:

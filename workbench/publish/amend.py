@@ -129,7 +129,7 @@ def refuse_while_deleting(registry: Registry, filenames: Iterable[str], place: s
     )
     if deleting:
         raise StoreError(
-            f"{', '.join(sorted(deleting))}: being deleted from {place}: let 'invoke store-clean --apply' finish that, "
+            f"{', '.join(sorted(deleting))}: being deleted from {place}: let 'invoke store.clean --apply' finish that, "
             "then publish it again"
         )
 
@@ -213,8 +213,8 @@ def refuse_to_forget(
         raise RegistryError(
             f"{store.place}, at generation {registry.generation}, has never heard of {_some(lost)}, which "
             f"generation {copy.generation} in {paths.registry} has: is this the right store? Where it is, and its "
-            "registry was set back, 'invoke reconcile' registers again what it holds. Else publish them there too, "
-            f"or move {paths.registry.name} away, and this store's is copied in its place"
+            "registry was set back, 'invoke store.reconcile' registers again what it holds. Else publish them there "
+            f"too, or move {paths.registry.name} away, and this store's is copied in its place"
         )
 
 
@@ -222,7 +222,7 @@ def refuse_a_lost_registry(store: Store, registry: Registry) -> None:
     """Raise RegistryError for a store without a registry that had one."""
     if not registry.generation and had_registry(store) and store.read(REGISTRY) is None:
         raise RegistryError(
-            f"{store.place}: {REGISTRY} is gone, but wheels were published here: 'invoke reconcile' makes it "
+            f"{store.place}: {REGISTRY} is gone, but wheels were published here: 'invoke store.reconcile' makes it "
             "anew. 'invoke upload --allow-shrink' goes on without it, and takes them off the index"
         )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from workbench import console
 from workbench.console import counted
-from workbench.errors import RegistryError, UsageError
-from workbench.files import locked, write_whole
+from workbench.errors import RegistryError, UsageError, WorkbenchError
+from workbench.files import content_of, locked, write_whole
 from workbench.process import run
 from workbench.publish.drawing import COPYING
 from workbench.registry.file import load, loads
@@ -20,6 +22,35 @@ if TYPE_CHECKING:
 
 SUBJECT = 72
 """The columns of a commit's first line, by custom."""
+
+
+@contextmanager
+def committing(paths: Paths, *, wanted: bool) -> Iterator[None]:
+    """Commit the registry after a change, where that was asked for, and say so.
+
+    Where the change fails halfway, what it has published is committed as well. Raises UsageError before anything is
+    changed where the site is no Git checkout, CommandFailed where Git refuses.
+    """
+    if not wanted:
+        yield
+        return
+    expect_checkout(paths)
+    before = content_of(paths.registry)
+    try:
+        yield
+    except BaseException:
+        if content_of(paths.registry) != before:
+            try:
+                _commit(paths)
+            except (WorkbenchError, OSError) as error:  # the one that is on its way counts more
+                console.note(f"packages.json is not committed: {error}")
+        raise
+    _commit(paths)
+
+
+def _commit(paths: Paths) -> None:
+    if commit_registry(paths):
+        console.note("committed packages.json")
 
 
 def expect_checkout(paths: Paths) -> None:

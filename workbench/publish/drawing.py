@@ -47,7 +47,7 @@ def draw_pages(paths: Paths, settings: Settings, store: Store, *, afresh: bool =
         wait(attempt)
     raise StoreError(
         f"{store.place}: others changed the index {ATTEMPTS} times while it was drawn. The registry is "
-        "written; run 'invoke reconcile' to draw the pages"
+        "written; run 'invoke store.reconcile' to draw the pages"
     )
 
 
@@ -63,7 +63,7 @@ def _copy_registry(paths: Paths, store: Store) -> str | None:
             if here is not None and is_older(here):
                 kept = put_aside(paths.registry)
                 note(
-                    f"· {paths.registry} was a registry of the older form: kept as {kept.name}, for import-registry"
+                    f"· {paths.registry} was a registry of the older form: kept as {kept.name}, for store.import"
                 )
             write_whole(paths.registry, stored.content)
     return stored.version if stored else None

@@ -161,7 +161,7 @@ def _kept(store: Store, generation: int) -> Registry:
     stored = store.read(history_key(generation))
     if stored is None:
         raise UsageError(
-            f"{store.place} has no generation {generation} to go back to: 'invoke history' lists those it has"
+            f"{store.place} has no generation {generation} to go back to: 'invoke store.history' lists those it has"
         )
     return loads(stored.content, where=f"{store.place}/{history_key(generation)}")
 

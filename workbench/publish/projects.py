@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import WorkbenchError
 from workbench.publish.amend import amend, current, refuse_to_forget
 from workbench.publish.drawing import draw_pages
-from workbench.recipe.model import Git, Sdist
+from workbench.recipe.model import PYPI, Git, Sdist
 from workbench.registry.importing import Merged, merge
 from workbench.registry.model import Package
 
@@ -99,6 +99,3 @@ def package_facts(recipe: Recipe) -> Package:
         description=recipe.description,
         license=recipe.license,
     )
-
-
-PYPI = "pypi:"

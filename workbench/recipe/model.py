@@ -34,6 +34,9 @@ UNSET_VERSION = "0"
 
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
+PYPI = "pypi:"
+"""What stands before the name of a project whose source is the package index's."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sdist:

@@ -39,9 +39,9 @@ class OlderForm(Unreadable):
     """The document is a registry of the older form, which an import reads."""
 
     def __init__(self, where: str) -> None:
-        remedy = f"'invoke import-registry {where}' reads it in"
+        remedy = f"'invoke store.import {where}' reads it in"
         if "://" in where:
-            remedy = "'invoke import-registry FILE' reads a copy of it in: fetch one"
+            remedy = "'invoke store.import FILE' reads a copy of it in: fetch one"
         super().__init__(f"{where}: a registry of the older form", remedy)
 
 

@@ -144,7 +144,7 @@ class _Reader:
         if data.get("schema", 1) != 1:
             raise RegistryError(
                 f"{self.where}: schema {data['schema']!r:.20}: not of the older form; nothing to import. "
-                "('invoke reconcile' draws pages that are behind)"
+                "('invoke store.reconcile' draws pages that are behind)"
             )
         try:
             # JSON can spell half a surrogate pair, which no file of ours could hold

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SCHEMA = 2
-"""The version of the file's shape. 1 is the older form, which only ``import-registry`` reads."""
+"""The version of the file's shape. 1 is the older form, which only ``store.import`` reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PROBES = ".probe/"
-"""Where a store is tried out; what a killed probe leaves there, ``store-clean`` removes."""
+"""Where a store is tried out; what a killed probe leaves there, ``store.clean`` removes."""
 
 REFUSED = (409, 412)
 UNKNOWN = (400, 501)

@@ -3,72 +3,59 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import Annotated
 
 from workbench import console
-from workbench.environment import package_index
 from workbench.errors import IndexCheckFailed, UsageError
-from workbench.index.folder import Drawn, Outdated, outdated, write
-from workbench.index.serve import Server
-from workbench.store.layout import INDEX, REGISTRY
-from workbench.store.opening import open_store
-from workbench.url import without_login
+from workbench.verb import Verb
+from workbench.verbs.flags import DryRun, Json
 
-if TYPE_CHECKING:
-    from pathlib import Path
 
+@Verb
+def index(*, dry_run: DryRun = False, json: Json = False) -> None:
+    """Draw index/ again from packages.json."""
+    from workbench.index.folder import outdated, write
     from workbench.paths import Paths
-    from workbench.settings import Settings
-    from workbench.simple.check import IndexReport
+    from workbench.settings import read_settings
+    from workbench.store.layout import INDEX, REGISTRY
 
-
-def redraw(paths: Paths, settings: Settings) -> Drawn:
-    """Draw ``index/`` from ``packages.json``. Raises RegistryError, IndexFault."""
-    with console.step("draw index/") as at:
-        folder = _folder(paths, settings)
-        drawn = write(folder / REGISTRY, folder / INDEX, settings)
-        at.outcome = f"{drawn.written} written, {drawn.unchanged} unchanged, {drawn.removed} removed"
-    return drawn
-
-
-def would_redraw(paths: Paths, settings: Settings) -> Outdated:
-    """Return what drawing would write and remove. Raises RegistryError, IndexFault."""
-    folder = _folder(paths, settings)
-    return outdated(folder / REGISTRY, folder / INDEX, settings)
-
-
-def _folder(paths: Paths, settings: Settings) -> Path:
-    """Return where registry and pages lie: the store, if that is a folder, or the checkout's copies of a bucket's."""
-    return paths.root / (settings.store.folder or ".")
-
-
-def report_outdated(found: Outdated, *, json: bool) -> None:
-    """Print what drawing would write and remove."""
-    if json:
-        console.answer_json(asdict(found))
+    paths = Paths.here()
+    settings = read_settings(paths)
+    # the store, if that is a folder, or the checkout's copies of a bucket's registry and pages
+    folder = paths.root / (settings.store.folder or ".")
+    registry, pages = folder / REGISTRY, folder / INDEX
+    if dry_run:
+        found = outdated(registry, pages, settings)
+        for path in found.written if not json else ():
+            console.answer(f"would draw {path}")
+        for path in found.removed if not json else ():
+            console.answer(f"would remove {path}")
+        if json:
+            console.answer_json(asdict(found))
         return
-    for path in found.written:
-        console.answer(f"would draw {path}")
-    for path in found.removed:
-        console.answer(f"would remove {path}")
-
-
-def report_drawn(drawn: Drawn, *, json: bool) -> None:
-    """Print what was drawn, for programs; a person has seen the step."""
+    with console.step("draw index/") as at:
+        drawn = write(registry, pages, settings)
+        at.outcome = f"{drawn.written} written, {drawn.unchanged} unchanged, {drawn.removed} removed"
     if json:
         console.answer_json(asdict(drawn))
 
 
-def serve(paths: Paths, settings: Settings, *, port: int) -> None:
-    """Serve the site's store, a folder, on loopback until Ctrl-C.
+@Verb
+def serve(*, port: Annotated[int, "the port on loopback (0: any free one)"] = 8000) -> None:
+    """Serve the index on loopback, for a try-out, until Ctrl-C."""
+    from workbench.environment import package_index
+    from workbench.index.serve import Server
+    from workbench.paths import Paths
+    from workbench.settings import read_settings
+    from workbench.store.opening import open_store
+    from workbench.url import without_login
 
-    Raises UsageError for a store that is none, and for a port that cannot be had.
-    """
+    paths = Paths.here()
+    settings = read_settings(paths)
     folder = open_store(paths, settings).folder
     if folder is None:
-        raise UsageError(f"the store is no folder: its index is at {settings.public_url}/index/")
-    index = package_index()
-    elsewhere = without_login(index)
+        raise UsageError(f"the store is not a folder: its index is at {settings.public_url}/index/")
+    elsewhere = without_login(given := package_index())
     try:
         server = Server(folder, port=port, elsewhere=elsewhere)
     except (OSError, OverflowError) as error:
@@ -80,7 +67,7 @@ def serve(paths: Paths, settings: Settings, *, port: int) -> None:
             f"for people:  {url}\nfor pip, uv:  {url}simple/\n"
             "What is not published here comes from the package index. Ctrl-C ends it."
         )
-        if elsewhere != index:
+        if elsewhere != given:
             console.note(
                 f"Your login to {elsewhere} is told to nobody who asks here: installers need it in their ~/.netrc."
             )
@@ -90,15 +77,19 @@ def serve(paths: Paths, settings: Settings, *, port: int) -> None:
             console.note("")
 
 
-def examine(where: str, *, hashes: bool) -> IndexReport:
-    """Check any simple index, by its URL or its folder. Raises UsageError, IndexFault where there is none."""
-    from workbench.simple.check import check_index  # it takes requests in, which a drawing can do without
+@Verb
+def check_index(
+    where: Annotated[
+        str, "the URL or the folder of any simple index, ours or another's, or of a project's page in one"
+    ],
+    *,
+    hashes: Annotated[bool, "fetch every file and compare its hash"] = False,
+    json: Json = False,
+) -> None:
+    """Check a simple index: the standards, and what pip and uv accept."""
+    from workbench.simple.check import check_index as check
 
-    return check_index(where, hashes=hashes)
-
-
-def report_findings(report: IndexReport, *, json: bool) -> None:
-    """Print what was found and a summary. Raises IndexCheckFailed where one of the findings is an error."""
+    report = check(where, hashes=hashes)
     if json:
         console.answer_json(asdict(report))
     else:

@@ -1,76 +1,22 @@
-"""The store's own verbs: its history and the way back, its upkeep, its setup, its health."""
+"""``store.*`` and ``doctor``: the store's history and the way back, its upkeep, its setup, its health."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Annotated
 
 from workbench import console
-from workbench.care import doctor, upkeep
-from workbench.care import reconcile as healing
 from workbench.errors import StoreError, UsageError
-from workbench.publish import history
-from workbench.store.opening import open_store
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from workbench.care.diagnosis import Diagnosis
-    from workbench.care.reconcile import Healed
-    from workbench.paths import Paths
-    from workbench.publish.history import Generation
-    from workbench.publish.withdraw import Change
-    from workbench.settings import Settings
-    from workbench.store.bucket import Setting
+from workbench.verb import Verb
+from workbench.verbs.flags import After, Change, Json, StoreFlags, Upkeep, changing
 
 
-def generations(paths: Paths, settings: Settings, *, limit: int) -> tuple[Generation, ...]:
-    """Return the last generations of the store, the current one first."""
-    return history.history(open_store(paths, settings), limit=limit)
+@Verb
+def history(*, limit: Annotated[int, "how many to show"] = 20, store: StoreFlags, json: Json = False) -> None:
+    """Show the store's generations: each change made one."""
+    from workbench.publish import history as past
 
-
-def rollback(paths: Paths, settings: Settings, generation: str, *, dry_run: bool) -> Change:
-    """Publish again what a generation published. Raises UsageError for one that is not kept."""
-    if not generation.isdecimal():
-        raise UsageError(f"rollback {generation}: a generation is a number; 'invoke history' lists them")
-    return history.rollback(paths, settings, open_store(paths, settings), int(generation), dry_run=dry_run)
-
-
-def prune(paths: Paths, settings: Settings, *, keep: int, after_days: int, apply: bool) -> Change:
-    """Remove what newer versions have superseded; without `apply`, only say so. Raises UsageError."""
-    return upkeep.prune(
-        paths, settings, open_store(paths, settings), keep=keep, after_days=after_days, apply=apply
-    )
-
-
-def reconcile(paths: Paths, settings: Settings, *, deep: bool, dry_run: bool) -> Healed:
-    """Bring registry, pages and files into agreement."""
-    with console.step("compare registry, pages and files"):
-        return healing.reconcile(paths, settings, open_store(paths, settings), deep=deep, dry_run=dry_run)
-
-
-def clean(paths: Paths, settings: Settings, *, older_days: int, apply: bool) -> Change:
-    """Remove what killed publishers left behind; without `apply`, only say so."""
-    return upkeep.clean(paths, settings, open_store(paths, settings), older_days=older_days, apply=apply)
-
-
-def setup(settings: Settings, *, apply: bool) -> tuple[Setting, ...]:
-    """Return what the bucket needs beside its objects, and make it so with `apply`. Raises UsageError, StoreError."""
-    if settings.store.s3 is None:
-        raise UsageError("store-setup is for a bucket; the store is a folder, which needs none")
-    from workbench.store.bucket import setup
-    from workbench.store.s3 import S3Store
-
-    return setup(S3Store(settings.store.s3), apply=apply)
-
-
-def examine(paths: Paths, settings: Settings, *, deep: bool) -> tuple[Diagnosis, ...]:
-    """Check everything between a publisher's credentials and a user's pip."""
-    with console.step("examine the store and what is published"):
-        return doctor.doctor(paths, settings, open_store(paths, settings), deep=deep)
-
-
-def report_generations(found: Sequence[Generation], *, json: bool) -> None:
-    """Print generations, the current one first."""
+    found = past.history(store.opened()[2], limit=limit)
     if json:
         console.answer_json(found)
         return
@@ -85,11 +31,56 @@ def report_generations(found: Sequence[Generation], *, json: bool) -> None:
     ]
     console.answer_table(("generation", "made", "wheels", "by"), rows)
     if found and not any(each.current for each in found):
-        console.note("the registry itself is gone, or damaged: 'invoke reconcile' makes it anew")
+        console.note("the registry itself is gone, or damaged: 'invoke store.reconcile' makes it anew")
 
 
-def report_healed(healed: Healed, *, json: bool) -> None:
-    """Print what was healed. Raises StoreError where something could not be."""
+@Verb
+def rollback(
+    generation: Annotated[str, "its number, from 'invoke store.history'"],
+    *,
+    change: Change,
+    json: Json = False,
+) -> None:
+    """Publish again what a generation published; nothing is deleted."""
+    from workbench.publish import history as past
+    from workbench.verbs.summary import answer_change
+
+    if not generation.isdecimal():
+        raise UsageError(
+            f"store.rollback {generation}: a generation is a number; 'invoke store.history' lists them"
+        )
+    with changing(change) as site:
+        answer_change(past.rollback(*site, int(generation), dry_run=change.dry_run), json=json)
+
+
+@Verb
+def prune(
+    *,
+    keep: Annotated[int, "how many versions of each package stay for each target"] = 3,
+    after: After = 7,
+    how: Upkeep,
+    json: Json = False,
+) -> None:
+    """Remove what is superseded, never a target's last wheel."""
+    from workbench.care import upkeep
+    from workbench.verbs.summary import answer_change
+
+    with changing(how) as site:
+        answer_change(upkeep.prune(*site, keep=keep, after_days=after, apply=how.apply), json=json)
+
+
+@Verb
+def reconcile(
+    *,
+    deep: Annotated[bool, "read every published file, and put back what is damaged"] = False,
+    change: Change,
+    json: Json = False,
+) -> None:
+    """Heal what a crash left: registry, pages and files agree again."""
+    from workbench.care import reconcile as healing
+
+    with changing(change) as site, console.step("compare registry, pages and files"):
+        healed = healing.reconcile(*site, deep=deep, dry_run=change.dry_run)
     if json:
         console.answer_json(healed)
     else:
@@ -101,22 +92,93 @@ def report_healed(healed: Healed, *, json: bool) -> None:
         )
 
 
-def report_settings(settings: Sequence[Setting], *, json: bool) -> None:
-    """Print what a bucket needs. Raises StoreError where the store refused some of it."""
+@Verb
+def clean(
+    *,
+    older: Annotated[int, "days: what is younger may belong to a publisher at work"] = 7,
+    how: Upkeep,
+    json: Json = False,
+) -> None:
+    """Remove unfinished uploads, and files past their retention."""
+    from workbench.care import upkeep
+    from workbench.verbs.summary import answer_change
+
+    with changing(how) as site:
+        answer_change(upkeep.clean(*site, older_days=older, apply=how.apply), json=json)
+
+
+@Verb
+def setup(
+    *,
+    apply: Annotated[bool, "do it; without this it is only shown"] = False,
+    store: StoreFlags,
+    json: Json = False,
+) -> None:
+    """Show or apply what a bucket needs: policy, CORS, lifecycle."""
+    bucket = store.here()[1].store.s3
+    if bucket is None:
+        raise UsageError("store.setup is for a bucket; the store is a folder, which needs none")
+    from workbench.store.bucket import setup as set_up
+    from workbench.store.s3 import S3Store
+
+    found = set_up(S3Store(bucket), apply=apply)
     if json:
-        console.answer_json(settings)
+        console.answer_json(found)
     else:
-        for each in settings:
+        for each in found:
             console.answer(f"{each.name}: {each.state}{f': {each.why}' if each.why else ''}")
             if each.state == "missing":
                 console.answer_json(each.document)
-    refused = [each.name for each in settings if each.state == "refused"]
+    refused = [each.name for each in found if each.state == "refused"]
     if refused:
         raise StoreError(f"the store refuses {', '.join(refused)}")
 
 
-def report_findings(findings: Sequence[Diagnosis], *, json: bool) -> None:
-    """Print findings, the remedy under each bad one. Raises StoreError where there are bad ones."""
+@Verb
+def import_(
+    file: Annotated[
+        str,
+        "a packages.json of the older form; the site's own is replaced, its old content kept beside it",
+    ],
+    *,
+    change: Change,
+    json: Json = False,
+) -> None:
+    """Read a registry of the older form into ours."""
+    from workbench.publish.adoption import expect_wheels, import_registry
+
+    with changing(change) as site:
+        done = import_registry(Path(file), *site, dry_run=change.dry_run)
+        if json:
+            console.answer_json(done)
+            expect_wheels(done)
+            return
+        for remark in done.remarks:
+            console.answer(f"{remark.outcome}: {remark.entry}: {remark.why}")
+        if done.kept:
+            verb = "would keep" if done.dry_run else "kept"
+            console.answer(f"{verb} the old content of packages.json in {done.kept}")
+        verb = "would take" if done.dry_run else "took"
+        packages, wheels = len(done.packages), len(done.new)
+        console.answer(
+            f"{verb} in {console.counted(packages, 'package')} with {console.counted(wheels, 'new wheel')}"
+            + (f"; published here already: {len(done.already)}" if done.already else "")
+        )
+        expect_wheels(done)
+
+
+@Verb
+def doctor(
+    *,
+    deep: Annotated[bool, "read every published file and compare its hash"] = False,
+    store: StoreFlags,
+    json: Json = False,
+) -> None:
+    """Check credentials, bucket, public URL, files, pip and uv."""
+    from workbench.care import doctor as examining
+
+    with console.step("examine the store and what is published"):
+        findings = examining.doctor(*store.opened(), deep=deep)
     if json:
         console.answer_json(findings)
     else:

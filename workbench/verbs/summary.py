@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from workbench.plan.plan import Plan
+    from workbench.publish.withdraw import Change
     from workbench.recipe.model import Source
     from workbench.registry.model import PublishedWheel
     from workbench.settings import Settings
@@ -81,3 +82,12 @@ def describe(plan: Plan) -> dict[str, Any]:
         "patches": [patch.name for patch in plan.patches],
         "build_key": plan.key,
     }
+
+
+def answer_change(change: Change, *, json: bool) -> None:
+    """Print what was changed, or would be."""
+    if json:
+        console.answer_json(change)
+        return
+    for line in change.lines():
+        console.answer(f"would {line}" if change.dry_run and change.done else line)

@@ -1,52 +1,91 @@
-"""``toolchain`` and ``image``: what wheels are compiled with."""
+"""``toolchain.*``: what wheels are compiled with."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Annotated
 
 from workbench import console
-from workbench.plan.target import parse_arch
-from workbench.toolchain import cuda
+from workbench.errors import UsageError, nearest
+from workbench.verb import Verb
+from workbench.verbs.flags import Arch, Json, Libraries
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
+@Verb
+def get(
+    compute: Annotated[str, "the compute platform: cu130"],
+    *,
+    arch: Arch = "",
+    libraries: Libraries = "",
+    check: Annotated[bool, "read every file and compare its hash"] = False,
+    json: Json = False,
+) -> None:
+    """Lay out a CUDA toolkit from NVIDIA's wheels, pinned by hash."""
     from workbench.paths import Paths
+    from workbench.plan.target import parse_arch
+    from workbench.toolchain import cuda
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Toolchain:
-    """A CUDA toolkit that is laid out: its folder, release, architecture, and the GPUs it compiles for."""
-
-    cuda_home: str
-    version: str
-    arch: str
-    gpu: tuple[str, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the plain form, for JSON."""
-        return asdict(self)
-
-
-def toolchain(compute: str, paths: Paths, *, arch: str, libraries: Sequence[str], check: bool) -> Toolchain:
-    """Lay out the CUDA toolkit of a compute platform, or find it laid out; with `check` read every file of it.
-
-    Raises UsageError for an architecture that there is no toolkit for; ToolchainError, ToolMissing.
-    """
     arch = parse_arch(arch)
-    home = cuda.lay_out(compute, arch, cache=paths.cache, components=libraries)
+    home = cuda.lay_out(compute, arch, cache=Paths.here().cache, components=_listed(libraries))
     if check:
         with console.step(f"read every file of {home}"):
             cuda.check(home)
-    gpu = tuple(f"sm_{number}" for number in cuda.gpus_of(home))
-    return Toolchain(cuda_home=str(home), version=cuda.version_of(home), arch=arch, gpu=gpu)
-
-
-def report(found: Toolchain, *, json: bool) -> None:
-    """Print where a toolkit is and what it can."""
+    version, gpu = cuda.version_of(home), [f"sm_{number}" for number in cuda.gpus_of(home)]
     if json:
-        console.answer_json(found.as_dict())
+        console.answer_json({"cuda_home": str(home), "version": version, "arch": arch, "gpu": gpu})
         return
-    facts = [("CUDA_HOME", found.cuda_home), ("release", found.version), ("GPUs", " ".join(found.gpu))]
-    console.answer_summary(f"CUDA {found.version} for {found.arch}", facts)
+    facts = [("CUDA_HOME", str(home)), ("release", version), ("GPUs", " ".join(gpu))]
+    console.answer_summary(f"CUDA {version} for {arch}", facts)
+
+
+@Verb
+def image(
+    *,
+    arch: Arch = "",
+    suite: Annotated[str, "the Debian release that it is made of"] = "bookworm",
+    runtime: Annotated[bool, "without compilers: to try wheels in"] = False,
+    compute: Annotated[str, "put a CUDA toolkit into it: cu130 (default: builds mount one)"] = "",
+    libraries: Libraries = "",
+    mirror: Annotated[str, "the URL of a Debian mirror (default: the one that this machine's apt uses)"] = "",
+    refresh: Annotated[bool, "make it anew from today's packages"] = False,
+    json: Json = False,
+) -> None:
+    """Make a container image to build in, from Debian's packages."""
+    from workbench.container.debian import SUITES
+    from workbench.container.engine import find_engine
+    from workbench.container.image import ImageRecipe, build_image
+    from workbench.paths import Paths
+    from workbench.plan.target import parse_arch
+    from workbench.settings import read_settings
+    from workbench.toolchain.cuda import lay_out
+
+    arch = parse_arch(arch)
+    if suite not in SUITES:
+        raise UsageError(f"--suite {suite}: there are {', '.join(SUITES)}{nearest(suite, SUITES)}")
+    if libraries and not compute:
+        raise UsageError("--libraries: of which CUDA? --compute cu130 puts a toolkit into the image")
+    if runtime and compute:
+        raise UsageError("--runtime --compute: an image to try wheels in has no toolkit")
+    paths = Paths.here()
+    engine = find_engine(read_settings(paths).container.engine)
+    toolkit = None
+    if compute:
+        toolkit = lay_out(compute, arch, cache=paths.cache, components=_listed(libraries))
+    recipe = ImageRecipe(
+        arch=arch,
+        suite=suite,
+        kind="runtime" if runtime else "build",
+        toolkit=toolkit,
+        mirror=mirror or None,
+    )
+    made = build_image(recipe, engine, cache=paths.cache, refresh=refresh)
+    if json:
+        console.answer_json({"name": made.name, "id": made.id, "arch": made.arch, "size": made.size})
+        return
+    key = "runtime_images" if runtime else "images"
+    setting = f"container: {{{key}: {{{compute or 'cpu'}: {{{arch}: {made.name!r}}}}}}}"
+    facts = [("size", console.file_size(made.size)), ("for workbench.yaml", setting)]
+    console.answer_summary(made.name, facts)
+
+
+def _listed(libraries: str) -> list[str]:
+    return libraries.split(",") if libraries else []

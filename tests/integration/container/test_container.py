@@ -107,7 +107,7 @@ def test_an_interrupted_build_leaves_no_container(build: Builds, small: Path, en
 def test_an_image_that_is_missing(engine: Engine) -> None:
     with pytest.raises(ContainerError, match="the image localhost/no-such:x is not here") as caught:
         require_image(engine, "localhost/no-such:x", "aarch64")
-    assert "invoke image build --arch aarch64" in str(caught.value)
+    assert "invoke toolchain.image --arch aarch64" in str(caught.value)
 
 
 def test_an_image_of_another_architecture(engine: Engine, image: Callable[..., str]) -> None:

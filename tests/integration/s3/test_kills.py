@@ -144,7 +144,7 @@ def something_to_heal(paths: Paths, store: S3Store, wheels: Path) -> None:
         (something_to_clean_up, clean_up),
         (something_to_heal, heal),
     ],
-    ids=["yank", "remove", "rollback", "store-clean", "reconcile"],
+    ids=["yank", "remove", "rollback", "store.clean", "reconcile"],
 )
 def test_a_verb_killed_before_any_effect_leaves_a_bucket_that_is_healed_and_the_verb_repeated(
     place: tuple[Paths, S3Store], tmp_path: Path, prepare: Work, work: Work

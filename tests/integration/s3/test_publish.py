@@ -113,7 +113,7 @@ def test_doctor_finds_a_published_store_in_order_and_each_thing_that_is_not(
     }
     assert private["public URL"].verdict == "bad"
     assert private["published URLs"].verdict == "untried"
-    assert "store-setup" in private["bucket policy"].remedy
+    assert "store.setup" in private["bucket policy"].remedy
     setup(store, apply=True)
     findings = doctor(bucket_paths, read_settings(bucket_paths), store, deep=True)
     assert [finding for finding in findings if finding.verdict == "bad"] == []

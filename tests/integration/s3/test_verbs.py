@@ -35,14 +35,14 @@ def test_the_stores_verbs_as_they_are_typed(bucket_paths: Paths, store: S3Store,
     publish(bucket_paths, read_settings(bucket_paths), store, [candidate(tmp_path, "demo", "2.0")])
     (bucket_paths.root / "workbench.yaml").unlink()
 
-    assert [g["generation"] for g in answer(invoke("history", "--json", *flags))] == [2, 1]
+    assert [g["generation"] for g in answer(invoke("store.history", "--json", *flags))] == [2, 1]
     assert answer(invoke("yank", ONE, "--reason", "broken", "--json", *flags))["done"] == [f"yank {ONE}"]
-    assert answer(invoke("prune", "--keep", "1", "--json", *flags))["dry_run"]
+    assert answer(invoke("store.prune", "--keep", "1", "--json", *flags))["dry_run"]
     assert registry_of(store).generation == 3
-    assert answer(invoke("rollback", "2", "--json", *flags))["done"] == [f"restore {ONE}"]
+    assert answer(invoke("store.rollback", "2", "--json", *flags))["done"] == [f"restore {ONE}"]
     assert answer(invoke("remove", ONE, "--after", "0", "--json", *flags))["generation"] == 8
-    assert answer(invoke("store-clean", "--json", *flags))["done"] == []
-    assert answer(invoke("reconcile", "--json", *flags))["problems"] == []
+    assert answer(invoke("store.clean", "--json", *flags))["done"] == []
+    assert answer(invoke("store.reconcile", "--json", *flags))["problems"] == []
     assert agreement(store) == []
 
     private = invoke("doctor", "--json", *flags)
@@ -50,13 +50,13 @@ def test_the_stores_verbs_as_they_are_typed(bucket_paths: Paths, store: S3Store,
     assert "bucket policy" in private.stderr
     states = {
         setting["name"]: setting["state"]
-        for setting in answer(invoke("store-setup", "--apply", "--json", *flags))
+        for setting in answer(invoke("store.setup", "--apply", "--json", *flags))
     }
     assert states["bucket policy"] == "applied"
     assert {finding["verdict"] for finding in answer(invoke("doctor", "--deep", "--json", *flags))} == {
         "good"
     }
-    taken = invoke("rollback", "1", *flags)
+    taken = invoke("store.rollback", "1", *flags)
     assert taken.status != 0
     assert ONE in taken.stderr
 
@@ -87,13 +87,13 @@ def test_a_single_writer_uses_a_store_that_ignores_conditions_and_holds_no_folde
     assert "at …/index.html alone" in yanked.stderr
     for words in (
         ("unyank", ONE),
-        ("rollback", "1"),
-        ("rollback", "2"),
+        ("store.rollback", "1"),
+        ("store.rollback", "2"),
         ("remove", ONE, "--after", "0"),
-        ("prune", "--keep", "1", "--apply"),
-        ("store-clean", "--apply"),
-        ("reconcile",),
-        ("history",),
+        ("store.prune", "--keep", "1", "--apply"),
+        ("store.clean", "--apply"),
+        ("store.reconcile",),
+        ("store.history",),
     ):
         ran = invoke(*words)
         assert ran.status == 0, ran.stderr
@@ -102,6 +102,6 @@ def test_a_single_writer_uses_a_store_that_ignores_conditions_and_holds_no_folde
         "demo-2.0-py3-none-any.whl",
         "other-1.0-py3-none-any.whl",
     ]
-    shown = invoke("store-setup")
+    shown = invoke("store.setup")
     assert shown.status == StoreError.exit_code
     assert "bucket policy: refused: another answer: this store has no such setting" in shown.stdout

@@ -1,4 +1,4 @@
-"""``repair``: wheels made portable, with what that took."""
+"""Wheels that somebody has, repaired as their recipes ask."""
 
 from __future__ import annotations
 
@@ -79,20 +79,3 @@ def _target(wheel: Path, known: Built | None) -> Target:
         torch=known.facts.torch if known else None,
         variant=known.facts.variant if known else None,
     )
-
-
-def report(repaired: Sequence[Repaired], *, dry_run: bool, json: bool) -> None:
-    """Print what repair did to each wheel, or would do."""
-    if json:
-        console.answer_json([each.as_dict() for each in repaired])
-        return
-    for each in repaired:
-        facts = [
-            ("policy", each.policy),
-            ("grafted", ", ".join(each.grafted) or "nothing"),
-            ("excluded", ", ".join(each.excluded) or "nothing"),
-            ("rpaths added", ", ".join(each.rpaths_added) or "none"),
-            ("rpaths removed", ", ".join(each.rpaths_removed) or "none"),
-            *(("in the way", str(limit)) for limit in each.limits),
-        ]
-        console.answer_summary(f"{'would write ' if dry_run else ''}{each.path}", facts)

@@ -1,10 +1,11 @@
-"""``add-package``: a recipe, an empty series and an index page for a package that is new here."""
+"""A new package: its recipe, pinned to what its source is today, and an empty patch series."""
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,29 +13,25 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import Version
 
-from workbench.console import answer, step
+from workbench.console import step
 from workbench.errors import SourceError, UsageError
 from workbench.files import write_whole
-from workbench.index.brief import people_path
-from workbench.publish.projects import PYPI, declare, package_facts
 from workbench.recipe.load import path_of
-from workbench.recipe.model import UNSET_VERSION, Git, Recipe, Sdist
+from workbench.recipe.model import PYPI, UNSET_VERSION, Git, Recipe, Sdist
 from workbench.source.git import read_top, resolve
 from workbench.source.sdist import pin_sdist
 from workbench.source.version import TELLING, static_version
-from workbench.store.layout import INDEX, REGISTRY
-from workbench.store.opening import open_store
-from workbench.url import has_secret
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from workbench.paths import Paths
-    from workbench.settings import Settings
 
 _TAG_VERSION = re.compile(r"v?(\d+(?:\.\d+)*(?:(?:a|b|rc|\.post|\.dev)\d+)?)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class NewPackage:
     """What a person says of a new package; `source` is a Git URL or ``pypi:NAME==VERSION``."""
 
     name: str
@@ -53,28 +50,26 @@ class Addition:
     files: tuple[tuple[Path, str], ...]
 
 
-def plan_addition(request: Request, paths: Paths) -> Addition:
+def plan_addition(new: NewPackage, paths: Paths) -> Addition:
     """Resolve and pin the source and return what would be written. Nothing is written yet.
 
     Raises UsageError for a name that is invalid or taken, SourceError for a source that cannot be resolved.
     """
     try:
-        name = canonicalize_name(request.name, validate=True)
+        name = canonicalize_name(new.name, validate=True)
     except InvalidName as error:
-        raise UsageError(
-            f"{request.name!r} is not a project name: letters, digits, '.', '_' and '-'"
-        ) from error
-    if not request.source:
+        raise UsageError(f"{new.name!r} is not a project name: letters, digits, '.', '_' and '-'") from error
+    if not new.source:
         raise UsageError("add-package needs --source: a Git URL, or pypi:NAME==VERSION")
     path = path_of(paths.recipes, name)
     if path.exists():
         raise UsageError(f"{name}: there is a recipe already: {path}")
-    version, source = _pin(request)
+    version, source = _pin(new)
     recipe = Recipe(
         name=name,
         version=version,
-        description=request.description or "",
-        upstream=request.upstream,
+        description=new.description or "",
+        upstream=new.upstream,
         source=source,
     )
     series = paths.patches / name / "series"
@@ -84,72 +79,41 @@ def plan_addition(request: Request, paths: Paths) -> Addition:
     return Addition(recipe=recipe, files=tuple(files))
 
 
-def add(addition: Addition, paths: Paths, settings: Settings) -> None:
-    """Write the files, register the package and draw its page; on any failure, leave nothing behind.
+@contextmanager
+def written(addition: Addition) -> Iterator[None]:
+    """Write the files for the block that registers the package; where that fails, leave nothing behind.
 
-    Raises RegistryError, StoreError and OSError.
+    Raises OSError.
     """
-    written: list[Path] = []
+    done: list[Path] = []
     try:
         for path, content in addition.files:
-            written.append(path)
+            done.append(path)
             write_whole(path, content)
-        declare(
-            paths, settings, open_store(paths, settings), addition.recipe.name, package_facts(addition.recipe)
-        )
+        yield
     except BaseException:
-        for path in written:
+        for path in done:
             path.unlink(missing_ok=True)
-        patches = paths.patches / addition.recipe.name
-        if patches.is_dir() and not any(patches.iterdir()):
-            patches.rmdir()
+            if path.name == "series" and not any(path.parent.iterdir()):
+                path.parent.rmdir()
         raise
 
 
-def report(addition: Addition, paths: Paths, settings: Settings, *, dry_run: bool) -> None:
-    """Print what was written, or would be, and what to do next."""
-    recipe = addition.recipe
-    path = addition.files[0][0]
-    for written, _ in addition.files:
-        answer(f"{'would write' if dry_run else 'wrote'} {written.relative_to(paths.root)}")
-    page = f", {INDEX}{people_path(recipe.name)}" if settings.index.people else ""
-    registered = "would register it" if dry_run else "registered it"
-    answer(f"{registered} in {open_store(paths, settings).place}: {REGISTRY}{page}")
-    if dry_run:
-        answer(f"\n{addition.files[0][1]}")
-        return
-    version = (
-        f"set its version in {path.relative_to(paths.root)}: the source does not tell it"
-        if recipe.version == UNSET_VERSION
-        else f"look over {path.relative_to(paths.root)}: licence, Pythons, a smoke test that uses the package"
-    )
-    answer(
-        f"\nNext:\n  1. {version}\n"
-        f"  2. put changes into patches/{recipe.name}/, a line each in series (docs/patches.md)\n"
-        f"  3. invoke build {recipe.name}, then invoke release {recipe.name}"
-    )
-
-
-def _pin(request: Request) -> tuple[str, Git | Sdist]:
-    if request.branch and request.tag:
+def _pin(new: NewPackage) -> tuple[str, Git | Sdist]:
+    if new.branch and new.tag:
         raise UsageError("give --branch or --tag, not both")
-    if request.source.startswith(PYPI):
-        if request.branch or request.tag:
+    if new.source.startswith(PYPI):
+        if new.branch or new.tag:
             raise UsageError("--branch and --tag are for Git sources; pypi:NAME==VERSION has neither")
-        return _pin_sdist(request.source.removeprefix(PYPI))
-    return _pin_git(request)
+        return _pin_sdist(new.source.removeprefix(PYPI))
+    return _pin_git(new)
 
 
-def _pin_git(request: Request) -> tuple[str, Git]:
-    url = request.source
-    if has_secret(url):
-        raise UsageError(
-            f"--source {url}: a login in a URL would be published with the recipe: leave it out, and let git "
-            "ask a credential helper"
-        )
+def _pin_git(new: NewPackage) -> tuple[str, Git]:
+    url = new.source
     if Path(url).exists():
         url = str(Path(url).resolve())  # the recipe is used from other folders than this one
-    found = resolve(url, branch=request.branch, tag=request.tag)
+    found = resolve(url, branch=new.branch, tag=new.tag)
     files: dict[str, str] = {}
     with step(f"look into {found.commit[:12]}") as at:
         try:
@@ -182,7 +146,7 @@ def _pin_sdist(text: str) -> tuple[str, Sdist]:
 def render(recipe: Recipe) -> str:
     """Write a recipe as the module that loads as it."""
     kind = type(recipe.source).__name__
-    source = {key: value for key, value in _fields(recipe.source).items() if value not in (None, False)}
+    source = {each.name: getattr(recipe.source, each.name) for each in fields(recipe.source)}
     if source.get("name") == recipe.name:
         del source["name"]
     facts = {
@@ -192,7 +156,9 @@ def render(recipe: Recipe) -> str:
         "upstream": recipe.upstream,
     }
     lines = [f"    {key}={_quoted(value)}," for key, value in facts.items() if value is not None]
-    pinned = [f"        {key}={_quoted(value)}," for key, value in source.items()]
+    pinned = [
+        f"        {key}={_quoted(value)}," for key, value in source.items() if value not in (None, False)
+    ]
     return "\n".join(
         [
             "from __future__ import annotations",
@@ -209,10 +175,6 @@ def render(recipe: Recipe) -> str:
             "",
         ]
     )
-
-
-def _fields(source: Git | Sdist) -> dict[str, object]:
-    return {name: getattr(source, name) for name in source.__dataclass_fields__}
 
 
 def _quoted(value: object) -> str:

@@ -1,0 +1,70 @@
+"""A registry of the older form, taken into ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workbench import console
+from workbench.errors import RegistryError
+from workbench.files import expect_file
+from workbench.publish.projects import adopt
+from workbench.registry.file import put_aside
+from workbench.registry.importing import import_older
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.paths import Paths
+    from workbench.registry.importing import Remark
+    from workbench.settings import Settings
+    from workbench.store.protocol import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Import:
+    """What an import took in, or would take in.
+
+    `packages` are those of the file that could be accepted, `new` the wheels of it that were not here before and
+    `already` those that were. `kept` is where the old content of the site's own registry was put aside, if it is that.
+    """
+
+    packages: tuple[str, ...]
+    new: tuple[str, ...]
+    already: tuple[str, ...]
+    remarks: tuple[Remark, ...]
+    kept: Path | None
+    dry_run: bool
+
+
+def import_registry(
+    file: Path, paths: Paths, settings: Settings, store: Store, *, dry_run: bool = False
+) -> Import:
+    """Take what a registry of the older form holds into ours. With `dry_run`, only say what that would do.
+
+    The file may be the site's own ``packages.json``: its old content is put aside then, and it is replaced.
+
+    Raises RegistryError, and UsageError where there is no file.
+    """
+    document = expect_file(file).read_bytes()
+    with console.step(f"read {file}"):
+        registry, remarks = import_older(document, where=str(file))
+    kept = None
+    if file.resolve() == paths.registry.resolve():
+        kept = put_aside(paths.registry, dry_run=dry_run)
+    merged = adopt(paths, settings, store, registry, older=document, dry_run=dry_run)
+    return Import(
+        packages=tuple(registry.packages),
+        new=merged.new,
+        already=merged.already,
+        remarks=(*remarks, *merged.remarks),
+        kept=kept,
+        dry_run=dry_run,
+    )
+
+
+def expect_wheels(done: Import) -> None:
+    """Raise RegistryError where the file had wheels and every one was refused."""
+    refused = sum(remark.outcome == "refused" and "/" in remark.entry for remark in done.remarks)
+    if refused and not (done.new or done.already):
+        raise RegistryError(f"no wheel was taken in: {refused} refused, for the reasons above")

@@ -1,0 +1,17 @@
+"""``test``: the checks of this checkout."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from workbench.verb import Verb
+
+
+@Verb
+def test(*sessions: Annotated[str, "nox sessions (default: lint, typing, tests)"]) -> int:
+    """Run the checks: nox."""
+    from workbench.paths import CHECKOUT
+    from workbench.process import attached
+
+    chosen = [word for session in sessions for word in ("--session", session)]
+    return attached(["nox", "--noxfile", CHECKOUT / "noxfile.py", *chosen])

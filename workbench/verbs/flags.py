@@ -1,0 +1,95 @@
+"""The flags and words that commands share: each means the same everywhere."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from workbench.flags import flag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from workbench.paths import Paths
+    from workbench.settings import Settings
+    from workbench.store.protocol import Store
+
+Package = Annotated[str, "the package, as its recipe names it"]
+WheelFiles = Annotated[str, "wheel files"]
+Published = Annotated[str, "filenames as they are published"]
+Builder = Annotated[str, "host, cross or container (default: auto, which says what it picks and why)"]
+MaxJobs = Annotated[int, "compilers that may run at once (default: one for each processor)"]
+VersionSuffix = Annotated[str, "added to the version, to publish the same version again: .post1, +local"]
+Arch = Annotated[str, "the architecture: x86_64, aarch64 (default: this machine's)"]
+Libraries = Annotated[str, "CUDA's libraries beside the runtime: cublas, or a list"]
+After = Annotated[int, "days for which the files stay, for readers of older pages (0: delete them at once)"]
+DryRun = Annotated[bool, "say what would be done, and do none of it"]
+Json = Annotated[bool, "answer in JSON on stdout"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreFlags:
+    """Which store, for this run: they stand above ``workbench.yaml``."""
+
+    bucket: str = flag("the S3 bucket to publish in")
+    prefix: str = flag("the prefix in it below which everything lies")
+    endpoint: str = flag("the URL of an S3 store that is not AWS")
+    region: str = flag("the bucket's region")
+    profile: str = flag("the profile of the AWS configuration that has the credentials")
+    public_url: str = flag("where the world finds the store's root")
+    single_writer: bool = flag(
+        "nobody else publishes there: use a store that ignores conditional writes", default=False
+    )
+
+    def here(self) -> tuple[Paths, Settings]:
+        """Return this run's site, and its settings under what these flags say. Raises SettingsError."""
+        from workbench.paths import Paths
+        from workbench.settings import FLAGS, VARIABLES, read_settings
+
+        FLAGS.set({key: str(value) for key in VARIABLES if (value := getattr(self, key))})
+        paths = Paths.here()
+        return paths, read_settings(paths)
+
+    def opened(self) -> tuple[Paths, Settings, Store]:
+        """Return this run's site, its settings and its store. Raises SettingsError, StoreError."""
+        from workbench.store.opening import open_store
+
+        paths, settings = self.here()
+        return paths, settings, open_store(paths, settings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change(StoreFlags):
+    """How a change is made."""
+
+    commit: bool = flag("commit packages.json, with a message that names the wheels", default=False)
+    dry_run: bool = flag("say what would be done, and do none of it", default=False)
+
+    @property
+    def commits(self) -> bool:
+        """Whether the registry is committed afterwards."""
+        return self.commit and not self.dry_run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upkeep(StoreFlags):
+    """How a change is made that is only shown unless it is asked for."""
+
+    commit: bool = flag("commit packages.json, with a message that names the wheels", default=False)
+    apply: bool = flag("do it; without this it is only shown", default=False)
+
+    @property
+    def commits(self) -> bool:
+        """Whether the registry is committed afterwards."""
+        return self.commit and self.apply
+
+
+@contextmanager
+def changing(how: Change | Upkeep) -> Iterator[tuple[Paths, Settings, Store]]:
+    """Yield this run's site, settings and store for a change, and commit the registry after it where that is asked."""
+    from workbench.paths import Paths
+    from workbench.publish.commit import committing
+
+    with committing(Paths.here(), wanted=how.commits):
+        yield how.opened()

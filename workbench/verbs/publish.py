@@ -1,0 +1,106 @@
+"""``release`` and ``upload``: wheels into the store, the registry and the index."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from workbench import console
+from workbench.plan.axes import Axes
+from workbench.verb import Verb
+from workbench.verbs.flags import Builder, Change, Json, MaxJobs, Package, VersionSuffix, WheelFiles, changing
+
+if TYPE_CHECKING:
+    from workbench.pipeline.release import Released, Todo
+    from workbench.settings import Settings
+
+
+@Verb
+def upload(
+    *wheels: WheelFiles,
+    deep: Annotated[bool, "read every uploaded file back and compare its hash"] = False,
+    allow_shrink: Annotated[bool, "go on where wheels would vanish from the index"] = False,
+    change: Change,
+    json: Json = False,
+) -> None:
+    """Verify wheels and publish them: files, registry, index."""
+    from workbench.publish.upload import upload_wheels
+    from workbench.verbs.summary import published_facts
+
+    with changing(change) as (site, settings, store):
+        paths = [Path(wheel) for wheel in wheels]
+        published = upload_wheels(
+            site, settings, store, paths, dry_run=change.dry_run, may_shrink=allow_shrink, deep=deep
+        )
+        if json:
+            console.answer_json(published.as_dict())
+            return
+        for line in published.lines():
+            console.answer(line)
+        for planned in published.plan.wheels if published.drawn is not None else ():
+            already = " already" if planned.registered else ""
+            facts = published_facts(planned.wheel, settings)
+            console.answer_summary(f"published{already}: {planned.wheel.filename}", facts)
+
+
+@Verb
+def release(
+    name: Package,
+    *,
+    axes: Axes,
+    builder: Builder = "auto",
+    skip_build: Annotated[bool, "publish what these very inputs made earlier, and lies in wheels/"] = False,
+    max_jobs: MaxJobs = 0,
+    version_suffix: VersionSuffix = "",
+    change: Change,
+    json: Json = False,
+) -> None:
+    """Build, verify, publish, then install by pip and uv: the main job."""
+    from workbench.make.build import require_all
+    from workbench.make.request import Request
+    from workbench.pipeline import release as releasing
+    from workbench.publish.commit import committing
+
+    request = Request(name=name, axes=axes, builder=builder, suffix=version_suffix, jobs=max_jobs or None)
+    paths, settings, store = change.opened()
+    work = releasing.todo(request, paths, settings, store, skip_build=skip_build)
+    released = releasing.Released()
+    with committing(paths, wanted=change.commits):
+        if not change.dry_run:
+            released = releasing.release(work, paths, settings, store, skip_build=skip_build)
+    if json:
+        _answer_json(work, released, dry_run=change.dry_run)
+    else:
+        _answer(work, released, settings, dry_run=change.dry_run)
+    require_all(released.failures, len(work.plans))
+
+
+def _answer_json(work: Todo, released: Released, *, dry_run: bool) -> None:
+    from workbench.verbs.summary import describe
+
+    console.answer_json(
+        {
+            "published": [asdict(cell.wheel) for cell in released.cells],
+            "published_already": [asdict(wheel) for _, wheel in work.published],
+            "to_do": [describe(plan) for plan in work.plans] if dry_run else [],
+            "failed": [str(each.plan.target) for each in released.failures],
+            "left_out": [{"target": str(out.target), "reason": out.reason} for out in work.left_out],
+        }
+    )
+
+
+def _answer(work: Todo, released: Released, settings: Settings, *, dry_run: bool) -> None:
+    """Print the closing summary: what was published, what was already, what was left out."""
+    from workbench.verbs.summary import published_facts
+
+    for out in work.left_out:
+        console.answer(f"left out: {out.target}: {out.reason}")
+    for plan, wheel in work.published:
+        console.answer(f"{plan.title} is published already: {wheel.filename}")
+    for cell in released.cells:
+        console.answer_summary(f"published {cell.wheel.filename}", published_facts(cell.wheel, settings))
+    for plan in work.plans if dry_run else ():
+        console.answer(f"would build, repair, verify, publish and prove {plan.title} (key {plan.key})")
+    for cell in work.unproved if dry_run else ():
+        console.answer(f"would prove {cell.wheel.filename}: it was not proved here")
