@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,16 @@ def stamps(store: Store) -> dict[str, int]:
     return {
         str(path): path.stat().st_mtime_ns for path in (store.root / "index").rglob("*") if path.name != LOCK
     }
+
+
+def test_everyone_can_read_the_pages_whatever_the_umask(store: Store) -> None:
+    before = os.umask(0o077)
+    try:
+        store.registry = registry_of(demo=(listed("demo-1.0-py3-none-any.whl"),))
+        store.draw()
+    finally:
+        os.umask(before)
+    assert all(path.stat().st_mode & 0o044 for path in (store.root / "index").rglob("*"))
 
 
 def test_nothing_changed_writes_nothing(drawn: Store) -> None:

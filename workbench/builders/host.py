@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pyproject_hooks
 
 from workbench.builders.interpreter import find_interpreter
-from workbench.builders.tools import Tools, require_whole
+from workbench.builders.tools import compiler_for, equip, require_whole, toolkit_for
 from workbench.environment import Environment
 from workbench.errors import CommandFailed
 from workbench.process import run
@@ -52,13 +52,14 @@ def build_here(place: Workplace, paths: Paths, settings: Settings, at: Step, *, 
     ToolchainError and ToolMissing when the target's CUDA or architecture cannot be built for here.
     """
     plan = place.plan
-    tools = Tools.of(plan, paths, settings)
+    compiler, toolkit = compiler_for(plan, paths), toolkit_for(plan, paths, settings)
     environment = Environment.create(
         place.root / "env", python=find_interpreter(plan.target.python), log=place.log
     )
     system = place.build_system()
     environment.install([*system.requires, *plan.build_requires], log=place.log)
-    equipment = tools.equip(environment, place.root / "cross")
+    cross = place.root / "cross"
+    equipment = equip(environment, plan.target, cross, toolkit=toolkit, compiler=compiler, cache=paths.cache)
     variables = joined(
         {"PATH": os.environ.get("PATH", os.defpath)},
         build_variables(equipment.variables, plan.environment, jobs=jobs),
@@ -96,7 +97,7 @@ def build_here(place: Workplace, paths: Paths, settings: Settings, at: Step, *, 
                 runner(["sh", "-ec", command], cwd=str(place.tree))
             name: object = hooks.build_wheel(str(place.raw), options)
     except CommandFailed:
-        require_whole(tools.toolkit, paths)  # what does not compile with a damaged one may be sound
+        require_whole(toolkit, paths)  # what does not compile with a damaged one may be sound
         raise
     except (pyproject_hooks.BackendUnavailable, pyproject_hooks.HookMissing) as error:
         raise place.failed(f"the build backend {system.backend}: {error}") from error

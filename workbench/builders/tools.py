@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,63 +26,38 @@ if TYPE_CHECKING:
     from workbench.toolchain.compilers import CrossGcc
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
-    """A CUDA `toolkit` where the target has CUDA, and a cross `compiler` where it is another architecture."""
+def equip(
+    environment: Environment,
+    target: Target,
+    folder: Path,
+    *,
+    toolkit: Path | None,
+    compiler: CrossGcc | None,
+    cache: Path,
+) -> Equipment:
+    """Return what a build for a target is told in an environment; a cross build's files are written into `folder`.
 
-    target: Target
-    cache: Path
-    toolkit: Path | None
-    compiler: CrossGcc | None
+    `toolkit` and `compiler` are None without CUDA and for this machine's own architecture.
 
-    @classmethod
-    def of(cls, plan: Plan, paths: Paths, settings: Settings) -> Tools:
-        """Return the tools for a plan, as the site wants them.
-
-        Raises ToolMissing without a compiler for the architecture; ToolchainError without a CUDA toolkit, or with
-        one that does not know the target's GPUs.
-        """
-        compiler = compiler_for(plan, paths)
-        return cls(
-            target=plan.target,
-            cache=paths.cache,
-            toolkit=toolkit_for(plan, paths, settings),
-            compiler=compiler,
-        )
-
-    def equip(self, environment: Environment, folder: Path) -> Equipment:
-        """Return what the build in `environment` is told; a cross build's files are written into `folder`.
-
-        Raises CommandFailed; ToolchainError when the package index has no torch for the target, or one that is built
-        for another CUDA.
-        """
-        with_cuda: dict[str, str] = {}
-        if self.toolkit:
-            for package in environment.path.glob("lib/python*/site-packages/torch"):
-                torch.check_cuda(package, compute=self.target.compute, arch=this_arch())
-            with_cuda = cuda_environment(self.toolkit, self.target.gpu)
-        if not self.compiler:
-            return Equipment(variables=with_cuda)
-        crossing = cross.prepare(
-            environment.python,
-            self.compiler,
-            folder,
-            toolkit=self.toolkit,
-            torch=self._torch(environment) if self.target.torch else None,
-        )
-        return Equipment(
-            variables=joined(with_cuda, crossing.variables), meson_cross_file=crossing.meson_cross_file
-        )
-
-    def _torch(self, environment: Environment) -> Path:
+    Raises CommandFailed; ToolchainError when the package index has no torch for the target, or one that is built for
+    another CUDA.
+    """
+    with_cuda: dict[str, str] = {}
+    if toolkit:
+        for package in environment.path.glob("lib/python*/site-packages/torch"):
+            torch.check_cuda(package, compute=target.compute, arch=this_arch())
+        with_cuda = cuda_environment(toolkit, target.gpu)
+    if not compiler:
+        return Equipment(variables=with_cuda)
+    of_target = None
+    if target.torch:
         code = "import importlib.metadata; print(importlib.metadata.version('torch'))"
-        version = environment.run_code(code, cwd=environment.path).output.strip()
-        public = version.partition("+")[0]
-        arch = self.target.arch
-        package = torch.unpack(public, python=self.target.python, arch=arch, cache=self.cache)
-        if self.toolkit:
-            torch.check_cuda(package, compute=self.target.compute, arch=arch)
-        return package
+        version = environment.run_code(code, cwd=environment.path).output.strip().partition("+")[0]
+        of_target = torch.unpack(version, python=target.python, arch=target.arch, cache=cache)
+        if toolkit:
+            torch.check_cuda(of_target, compute=target.compute, arch=target.arch)
+    crossing = cross.prepare(environment.python, compiler, folder, toolkit=toolkit, torch=of_target)
+    return replace(crossing, variables=joined(with_cuda, crossing.variables))
 
 
 def compiler_for(plan: Plan, paths: Paths) -> CrossGcc | None:

@@ -93,7 +93,8 @@ class ImageRecipe:
     @property
     def digest(self) -> str:
         """What the image is made of, as a hash: an image with another one is made anew."""
-        return hashlib.sha256(f"{FORMAT} {replace(self, mirror=None)}".encode()).hexdigest()
+        made_of = str(replace(self, mirror=None)).removeprefix("Image")  # what it was called in this FORMAT
+        return hashlib.sha256(f"{FORMAT} {made_of}".encode()).hexdigest()
 
     @property
     def native_compilers(self) -> bool:
