@@ -23,9 +23,11 @@ class BuildFacts:
     """How a wheel came to be and what is in it.
 
     `source` is ``NAME==VERSION`` of an sdist, the Git URL, or a folder's name; `pin` the sdist's sha256 or the full
-    commit, and empty for a folder; `ref` the branch or the tag where the commit was found. `compute` is the compute
-    platform (``cpu``, ``cu130``), `torch` the version it was built against, `variant` that of the recipe's variants
-    which it is, `glibc` the lowest glibc it runs on. `log` and `sbom` say where the build's log and its bill of
+    commit, and empty for a folder; `ref` the branch or the tag where the commit was found. `python` (``3.10``) and
+    `arch` are the cell that it was built for, of all that it serves, and `glibc_asked` the glibc that was asked for;
+    None where it was built before that was kept. `compute` is the compute platform (``cpu``, ``cu130``), `torch` the
+    version it was built against, `variant` that of the recipe's variants which it is, `glibc` the lowest glibc it runs
+    on. `log` and `sbom` say where the build's log and its bill of
     materials can be read: below the store's root, or absolute.
     """
 
@@ -34,6 +36,9 @@ class BuildFacts:
     ref: str | None = None
     patches: tuple[PatchApplied, ...] = ()
     builder: str = "host"
+    python: str | None = None
+    arch: str | None = None
+    glibc_asked: str | None = None
     compute: str = "cpu"
     torch: str | None = None
     variant: str | None = None
