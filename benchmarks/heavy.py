@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from workbench.builders.workplace import Workplace
 from workbench.errors import WorkbenchError
-from workbench.make.build import build_wheel
+from workbench.make.produce import build_wheel
 from workbench.make.request import Request, plans
 from workbench.make.verification import verify_wheels
 from workbench.paths import Paths

@@ -13,7 +13,7 @@ from tests.conftest import invoke
 from workbench.builders.host import build_here
 from workbench.container.engine import Engine
 from workbench.errors import VerificationFailed
-from workbench.make.build import build_wheel
+from workbench.make.produce import build_wheel
 from workbench.make.request import Request, plans
 from workbench.plan.target import this_arch
 from workbench.settings import read_settings
@@ -65,17 +65,17 @@ def test_a_wheel_is_tried_as_it_will_be_published(demo: Demo, monkeypatch: pytes
         raise VerificationFailed(f"{wheel.name} does not work in mine")
 
     engine = Engine(name="podman", version="4.3.1", storage=demo.paths.root)
-    monkeypatch.setattr("workbench.make.build.find_engine", lambda _: engine)
+    monkeypatch.setattr("workbench.make.produce.find_engine", lambda _: engine)
     monkeypatch.setattr("workbench.builders.raw_wheel.build_in_container", build_here)
 
-    monkeypatch.setattr("workbench.make.build.try_wheel", fail)
+    monkeypatch.setattr("workbench.make.produce.try_wheel", fail)
     with pytest.raises(
         VerificationFailed, match=r"(?s)does not work in mine\nThe tree is kept: .*The whole log: "
     ):
         build_wheel(plan, paths, read_settings(paths))
     assert not list(paths.wheels.iterdir())
 
-    monkeypatch.setattr("workbench.make.build.try_wheel", look)
+    monkeypatch.setattr("workbench.make.produce.try_wheel", look)
     made = build_wheel(plan, paths, read_settings(paths))
     ((name, metadata),) = tried
     assert name == made.path.name

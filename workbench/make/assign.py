@@ -29,9 +29,15 @@ def assign(draft: Draft, wanted: str, settings: Settings) -> Plan:
     Raises UsageError for an unknown builder, or one that cannot build for the target; ContainerError and
     ToolchainError where nothing here can; SettingsError for an unknown manylinux policy.
     """
+    image = settings.container.image(draft.target.compute, draft.target.arch)
+    builder, why = _choose(draft, wanted, image, settings)
+    return complete(draft, builder, why, settings)
+
+
+def complete(draft: Draft, builder: Builder, why: str, settings: Settings) -> Plan:
+    """Return the plan of a draft and its builder, with what that builds with. Raises ToolchainError, SettingsError."""
     target, own = draft.target, settings.container
     image = own.image(target.compute, target.arch)
-    builder, why = _choose(draft, wanted, image, settings)
     contained = builder == "container"
     own_image = contained and target.arch in own.images.get(target.compute, {})
     return Plan(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast, get_args
 
 from packaging.version import Version
 
 from workbench.errors import ContainerError, SettingsError, ToolchainError, UsageError
-from workbench.make.assign import AUTO, assign
+from workbench.make.assign import AUTO, assign, complete
 from workbench.patches.series import read_series
 from workbench.plan.axes import Axes
 from workbench.plan.draft import LeftOut, drafts
+from workbench.plan.plan import Builder
 from workbench.plan.target import cross, require_gpus_used
 from workbench.recipe.load import load
 from workbench.recipe.model import LocalFolder
@@ -55,13 +57,14 @@ class Planned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planner:
-    """Plans a request's package for any target: read once, the recipe, its series and the site."""
+    """Plans a request's package for any target: read once, the recipe, its series and the settings."""
 
     recipe: Recipe
     series: tuple[PatchFile, ...]
     source: Source | None
     suffix: str
     settings: Settings
+    _cells: dict[tuple[Target, str], Plan | None] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, request: Request, paths: Paths, settings: Settings) -> Planner:
@@ -91,6 +94,23 @@ class Planner:
         """Return the plan of a draft, built by `builder`. Raises what `assign` raises; UsageError for its glibc."""
         _require_policy(draft)
         return assign(draft, builder, self.settings)
+
+    def draft_of(self, target: Target) -> Draft | None:
+        """Return the draft for one target, or None where the recipe does not support it now."""
+        try:
+            return self.drafts([target])[0][0]
+        except UsageError:
+            return None
+
+    def of_cell(self, target: Target, builder: str) -> Plan | None:
+        """Return the plan of a target as that builder makes it, on whichever machine; None where there is none now."""
+        if (target, builder) not in self._cells:
+            draft, found = self.draft_of(target), None
+            if draft and builder in get_args(Builder):
+                with suppress(ToolchainError):
+                    found = complete(draft, cast("Builder", builder), "as it was built", self.settings)
+            self._cells[target, builder] = found
+        return self._cells[target, builder]
 
 
 def plans(request: Request, paths: Paths, settings: Settings) -> Planned:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from workbench import console
 from workbench.plan.axes import Axes
@@ -14,21 +14,8 @@ from workbench.verbs.flags import Builder, DryRun, Json, MaxJobs, Package, Store
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from workbench.make.build import Failure
-    from workbench.make.request import Planned, Request
-    from workbench.paths import Paths
-    from workbench.repair.repair import Repaired
-    from workbench.settings import Settings
-    from workbench.store.protocol import Store
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    """One cell: the target in words, its state, and what there is to say of it (a filename, a reason)."""
-
-    target: str
-    state: Literal["published", "built", "to build", "left out"]
-    what: str
+    from workbench.make.produce import Failure, Product
+    from workbench.make.request import Planned
 
 
 @Verb
@@ -37,39 +24,14 @@ def matrix(
 ) -> None:
     """Show the targets: published, to build and by whom, left out."""
     from workbench.make.request import Request
+    from workbench.pipeline.standing import standings
 
-    cells = _cells(Request(name=name, axes=axes, builder=builder), *store.opened())
+    cells = standings(Request(name=name, axes=axes, builder=builder), *store.opened())
     if json:
         console.answer_json([asdict(cell) for cell in cells])
     else:
         rows = [(cell.target, cell.state, cell.what) for cell in cells]
         console.answer_table(("target", "state", ""), rows)
-
-
-def _cells(request: Request, paths: Paths, settings: Settings, store: Store) -> tuple[Cell, ...]:
-    """Return a cell for each target that the request's axes span. Raises what planning raises."""
-    from workbench.make.build import find_built
-    from workbench.make.request import plans
-    from workbench.pipeline.release import published
-    from workbench.publish.amend import current, refuse_a_lost_registry
-
-    planned = plans(request, paths, settings)
-    registry = current(store)
-    refuse_a_lost_registry(store, registry)
-    cells = []
-    for plan in planned.plans:
-        wheel = published(plan, registry)
-        built = find_built(plan, paths)
-        if wheel:
-            cells.append(Cell(target=str(plan.target), state="published", what=wheel.filename))
-        elif built:
-            cells.append(Cell(target=str(plan.target), state="built", what=built.name))
-        else:
-            cells.append(
-                Cell(target=str(plan.target), state="to build", what=f"by {plan.builder}: {plan.why}")
-            )
-    cells += [Cell(target=str(out.target), state="left out", what=out.reason) for out in planned.left_out]
-    return tuple(cells)
 
 
 @Verb
@@ -87,7 +49,7 @@ def build(
     json: Json = False,
 ) -> None:
     """Fetch, patch, build and repair: wheels into wheels/."""
-    from workbench.make.build import build_all, require_all
+    from workbench.make.produce import build_all, failure_of
     from workbench.make.request import Request, plans
     from workbench.paths import Paths
     from workbench.settings import read_settings
@@ -108,37 +70,45 @@ def build(
         _answer_json(planned, made, failures)
     else:
         _answer(planned, made, dry_run=dry_run)
-    require_all(failures, len(planned.plans))
+    if error := failure_of(failures, len(planned.plans)):
+        raise error
 
 
-def _answer_json(planned: Planned, made: Sequence[Repaired], failures: Sequence[Failure]) -> None:
+def _answer_json(planned: Planned, made: Sequence[Product], failures: Sequence[Failure]) -> None:
     from workbench.verbs.summary import describe
 
     console.answer_json(
         {
             "plans": [describe(each) for each in planned.plans],
-            "wheels": [repaired.as_dict() for repaired in made],
-            "failed": [str(each.plan.target) for each in failures],
+            "wheels": [product.repaired.as_dict() for product in made if product.repaired],
+            "built_already": [str(product.wheel) for product in made if not product.repaired],
+            "failed": [str(plan.target) for each in failures for plan in each.plans],
             "left_out": [{"target": str(out.target), "reason": out.reason} for out in planned.left_out],
         }
     )
 
 
-def _answer(planned: Planned, made: Sequence[Repaired], *, dry_run: bool) -> None:
+def _answer(planned: Planned, made: Sequence[Product], *, dry_run: bool) -> None:
     """Print what was built, or in a dry run what would be; and what was left out."""
     from workbench.verbs.summary import describe, source_facts, source_line, tags_of
 
     for out in planned.left_out:
         console.answer(f"left out: {out.target}: {out.reason}")
-    for repaired in made:
+    for product in made:
+        repaired = product.repaired
+        if repaired is None:
+            console.answer(f"{product.wheel} was built earlier from the same inputs")
+            continue
         facts = [
-            ("size", console.file_size(repaired.path.stat().st_size)),
-            ("tags", tags_of(repaired.path.name)),
+            ("size", console.file_size(product.wheel.stat().st_size)),
+            ("tags", tags_of(product.wheel.name)),
             ("policy", repaired.policy),
         ]
         if repaired.grafted:
             facts.append(("grafted", ", ".join(repaired.grafted)))
-        console.answer_summary(str(repaired.path), facts)
+        if product.plans[1:]:
+            facts.append(("for", ", ".join(str(plan.target) for plan in product.plans)))
+        console.answer_summary(str(product.wheel), facts)
     for each in planned.plans if dry_run else ():
         told = describe(each) | {
             "source": source_line(source_facts(each.source)),

@@ -13,6 +13,8 @@ from workbench.verbs.flags import Builder, Change, Json, MaxJobs, Package, Versi
 
 if TYPE_CHECKING:
     from workbench.pipeline.release import Released, Todo
+    from workbench.plan.plan import Plan
+    from workbench.registry.model import PublishedWheel
     from workbench.settings import Settings
 
 
@@ -53,18 +55,19 @@ def release(
     skip_build: Annotated[bool, "publish what these very inputs made earlier, and lies in wheels/"] = False,
     max_jobs: MaxJobs = 0,
     version_suffix: VersionSuffix = "",
+    mixed: Annotated[bool, "publish beside wheels of the same version with other patches"] = False,
     change: Change,
     json: Json = False,
 ) -> None:
     """Build, verify, publish, then install by pip and uv: the main job."""
-    from workbench.make.build import require_all
+    from workbench.make.produce import failure_of
     from workbench.make.request import Request
     from workbench.pipeline import release as releasing
     from workbench.publish.commit import committing
 
     request = Request(name=name, axes=axes, builder=builder, suffix=version_suffix, jobs=max_jobs or None)
     paths, settings, store = change.opened()
-    work = releasing.todo(request, paths, settings, store, skip_build=skip_build)
+    work = releasing.todo(request, paths, settings, store, skip_build=skip_build, mixed=mixed)
     released = releasing.Released()
     with committing(paths, wanted=change.commits):
         if not change.dry_run:
@@ -73,7 +76,8 @@ def release(
         _answer_json(work, released, dry_run=change.dry_run)
     else:
         _answer(work, released, settings, dry_run=change.dry_run)
-    require_all(released.failures, len(work.plans))
+    if error := failure_of(released.failures, len(work.plans)):
+        raise error
 
 
 def _answer_json(work: Todo, released: Released, *, dry_run: bool) -> None:
@@ -81,11 +85,11 @@ def _answer_json(work: Todo, released: Released, *, dry_run: bool) -> None:
 
     console.answer_json(
         {
-            "published": [asdict(cell.wheel) for cell in released.cells],
-            "published_already": [asdict(wheel) for _, wheel in work.published],
+            "published": [asdict(wheel) for wheel in _once(released.published)],
+            "published_already": [asdict(wheel) for wheel in _once(work.published)],
             "to_do": [describe(plan) for plan in work.plans] if dry_run else [],
-            "failed": [str(each.plan.target) for each in released.failures],
-            "left_out": [{"target": str(out.target), "reason": out.reason} for out in work.left_out],
+            "failed": [str(plan.target) for each in released.failures for plan in each.plans],
+            "left_out": [{"target": str(out.target), "reason": out.reason} for out in work.planned.left_out],
         }
     )
 
@@ -94,13 +98,18 @@ def _answer(work: Todo, released: Released, settings: Settings, *, dry_run: bool
     """Print the closing summary: what was published, what was already, what was left out."""
     from workbench.verbs.summary import published_facts
 
-    for out in work.left_out:
+    for out in work.planned.left_out:
         console.answer(f"left out: {out.target}: {out.reason}")
     for plan, wheel in work.published:
         console.answer(f"{plan.title} is published already: {wheel.filename}")
-    for cell in released.cells:
-        console.answer_summary(f"published {cell.wheel.filename}", published_facts(cell.wheel, settings))
+    for wheel in _once(released.published):
+        console.answer_summary(f"published {wheel.filename}", published_facts(wheel, settings))
     for plan in work.plans if dry_run else ():
         console.answer(f"would build, repair, verify, publish and prove {plan.title} (key {plan.key})")
-    for cell in work.unproved if dry_run else ():
-        console.answer(f"would prove {cell.wheel.filename}: it was not proved here")
+    for proof in work.unproved if dry_run else ():
+        console.answer(f"would prove {proof.wheel.filename} on Python {proof.python}: it was not proved here")
+
+
+def _once(published: tuple[tuple[Plan, PublishedWheel], ...]) -> list[PublishedWheel]:
+    """Return the wheels that are published for plans, each once: one may be for several."""
+    return list({wheel.filename: wheel for _, wheel in published}.values())

@@ -1,9 +1,9 @@
-"""``build``: a recipe into repaired wheels in ``wheels/``."""
+"""A plan becomes a repaired wheel in ``wheels/``; one build for all plans whose cells the wheel serves."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from packaging.utils import parse_wheel_filename
 
@@ -22,12 +22,12 @@ from workbench.errors import (
     VerificationFailed,
     WorkbenchError,
 )
-from workbench.evidence import notes as built
+from workbench.evidence import notes
 from workbench.evidence.facts import BuildFacts, PatchApplied
 from workbench.files import scratch
+from workbench.make.cells import find_built, pin_of, sharing
 from workbench.recipe.model import Git, LocalFolder, Sdist
 from workbench.repair.repair import Repaired, repair
-from workbench.verify.checks import parse_filename
 from workbench.wheel.restamp import restamp
 
 if TYPE_CHECKING:
@@ -38,9 +38,7 @@ if TYPE_CHECKING:
     from workbench.paths import Paths
     from workbench.plan.plan import Plan
     from workbench.settings import Settings
-
-
-T = TypeVar("T")
+    from workbench.verify.report import Report
 
 OF_ONE_TARGET = (
     BuildFailed,
@@ -54,69 +52,90 @@ OF_ONE_TARGET = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """A plan that came to no wheel, and why."""
+class Product:
+    """A wheel in ``wheels/``, and the plans whose cells it serves; it was made of the first of them.
 
-    plan: Plan
+    `repaired` says what repair did; None for a wheel that was built earlier. `report` is there once it is verified.
+    """
+
+    plans: tuple[Plan, ...]
+    wheel: Path
+    repaired: Repaired | None = None
+    report: Report | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Plans that came to no wheel, and why."""
+
+    plans: tuple[Plan, ...]
     error: WorkbenchError
 
 
-def attempt(
-    todo: Sequence[Plan], make: Callable[[Plan], T]
-) -> tuple[tuple[tuple[Plan, T], ...], tuple[Failure, ...]]:
-    """Make what each plan is to become, one after the other; a failure for one target stops no other.
+def produce(
+    plans: Sequence[Plan], obtain: Callable[[Plan, Sequence[Plan]], Product | Failure]
+) -> tuple[tuple[Product, ...], tuple[Failure, ...]]:
+    """Obtain a wheel for each plan, one build for those that share it; a failure stops none of the others.
 
-    Raises at once what would stop them all: a source that cannot be had, a full disk.
+    `obtain` gets a plan and those that are still open, and says of which of them its outcome is.
+
+    Raises at once what would stop them all: a source that cannot be fetched, a full disk.
     """
-    made, failures = [], []
-    for number, each in enumerate(todo, 1):
+    products, failures, left = [], [], list(plans)
+    while left:
+        plan, *others = left
         try:
-            made.append((each, make(each)))
+            outcome = obtain(plan, others)
         except OF_ONE_TARGET as error:
-            failures.append(Failure(plan=each, error=error))
-            if number < len(todo):
-                console.note(f"{error}\n· {each.title} failed; {len(todo) - number} more to go")
-    return tuple(made), tuple(failures)
+            outcome = Failure(plans=(plan,), error=error)
+        left = [each for each in others if each not in outcome.plans]
+        if isinstance(outcome, Product):
+            products.append(outcome)
+        else:
+            failures.append(outcome)
+            if left:
+                console.note(f"{outcome.error}\n· {plan.title} failed; {len(left)} more to go")
+    return tuple(products), tuple(failures)
 
 
 def build_all(
     planned: Planned, paths: Paths, settings: Settings, *, jobs: int | None = None
-) -> tuple[tuple[Repaired, ...], tuple[Failure, ...]]:
-    """Build and repair every plan; return the wheels, and the plans that failed."""
+) -> tuple[tuple[Product, ...], tuple[Failure, ...]]:
+    """Build and repair every plan, but for what was built earlier; return the wheels, and the plans that failed."""
 
-    def make(each: Plan) -> Repaired:
-        repaired = build_wheel(each, paths, settings, jobs=jobs)
-        Workplace.of(each, paths).clear()
-        return repaired
+    def obtain(plan: Plan, others: Sequence[Plan]) -> Product:
+        wheel, repaired = find_built(plan, paths.wheels, planned.planner), None
+        if wheel is None:
+            repaired = build_wheel(plan, paths, settings, jobs=jobs)
+            Workplace.of(plan, paths).clear()
+            wheel = repaired.path
+        return Product(plans=sharing(wheel, plan, others), wheel=wheel, repaired=repaired)
 
-    made, failures = attempt(planned.plans, make)
-    return tuple(repaired for _, repaired in made), failures
+    return produce(planned.plans, obtain)
 
 
-def require_all(failures: Sequence[Failure], count: int) -> None:
-    """Raise the error of a plan that failed, or one for all that did; `count` were tried."""
+def failure_of(failures: Sequence[Failure], count: int) -> WorkbenchError | None:
+    """Return the error of the plans that failed, of `count` that were tried; None where none did."""
     if not failures:
-        return
-    first = failures[0].error
+        return None
+    first, last = failures[0].error, failures[-1].error
     if count == 1:
-        raise first
-    names = ", ".join(str(each.plan.target) for each in failures)
-    raise type(first)(
-        f"{len(failures)} of {count} targets failed: {names}\nThe last of them: {failures[-1].error}"
+        return first
+    names = [str(plan.target) for each in failures for plan in each.plans]
+    return type(first)(
+        f"{len(names)} of {count} targets failed: {', '.join(names)}\nThe last of them: {last}"
     )
 
 
 def build_wheel(plan: Plan, paths: Paths, settings: Settings, *, jobs: int | None = None) -> Repaired:
     """Build and repair one plan into ``wheels/``, and keep there how it was made.
 
-    Where the site names a runtime image, the wheel is tried in that, as it is going to be published.
-
-    The tree stays, for whoever looks at the wheel and finds fault with it.
+    Where the site names a runtime image, the wheel is tried in that, as it is going to be published. The tree stays,
+    for whoever finds fault with the wheel.
 
     Raises UsageError while another process builds the plan, and what fetching, patching, building, repairing and
     trying raise.
     """
-    console.note(f"· {plan.title}: builder {plan.builder}, {plan.why}")
     place = Workplace.of(plan, paths)
     # up to the notes: what another process cleared away before them would be this one's wheel and log
     with place.opened(paths):
@@ -139,10 +158,10 @@ def _finish(raw: Path, place: Workplace, paths: Paths, settings: Settings) -> Re
         wheel = paths.wheels / repaired.path.name
         if wheel.exists() and plan.key is None:
             console.note(f"· {wheel} was there: it is replaced")
-        elif wheel.exists() and built.noted_key(wheel) != plan.key:
+        elif wheel.exists() and notes.noted_key(wheel) != plan.key:
             console.note(f"· {wheel} was there, built from other inputs: it is replaced")
         repaired.path.replace(wheel)
-    built.keep(
+    notes.keep(
         wheel,
         build_key=plan.key,
         gpu=plan.target.gpu,
@@ -192,46 +211,29 @@ def _try(wheel: Path, place: Workplace, settings: Settings) -> None:
             raise VerificationFailed(f"{error}\n{place.kept}") from error
 
 
-def find_built(plan: Plan, paths: Paths) -> Path | None:
-    """Return the wheel in ``wheels/`` that this very plan made earlier, or None.
-
-    One that its notes do not speak of is none of them: a build that was killed between the two leaves such a wheel.
-    """
-    if plan.key is None:
-        return None
-    for wheel in sorted(paths.wheels.glob("*.whl")):
-        filename = parse_filename(wheel.name)
-        if filename and (filename.name, filename.version) == (plan.recipe.name, plan.version):
-            try:
-                known = built.recall(wheel)
-            except WorkbenchError:
-                continue
-            if known and known.build_key == plan.key:
-                return wheel
-    return None
-
-
 def facts(plan: Plan, repaired: Repaired) -> BuildFacts:
     """Return what the registry keeps of how a wheel was made."""
     ref = None
     match plan.source:
-        case Sdist(sha256=pin, name=name):
+        case Sdist(name=name):
             source = f"{name or plan.recipe.name}=={plan.recipe.version}"
-        case Git(url=source, commit=pin, branch=branch, tag=tag):
+        case Git(url=source, branch=branch, tag=tag):
             ref = branch or tag
         case LocalFolder(path=path):
-            source, pin = path.name, ""
-    patches = tuple(
-        PatchApplied(name=patch.name, sha256=patch.sha256, description=patch.header.description)
-        for patch in plan.patches
-    )
+            source = path.name
     glibc = repaired.policy.removeprefix("manylinux_").split("_")[:2]
     return BuildFacts(
         source=source,
-        pin=pin,
+        pin=pin_of(plan.source),
         ref=ref,
-        patches=patches,
+        patches=tuple(
+            PatchApplied(name=patch.name, sha256=patch.sha256, description=patch.header.description)
+            for patch in plan.patches
+        ),
         builder=plan.builder,
+        python=plan.target.python,
+        arch=plan.target.arch,
+        glibc_asked=plan.target.glibc,
         compute=plan.target.compute,
         torch=plan.target.torch,
         variant=plan.target.variant,

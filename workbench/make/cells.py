@@ -1,0 +1,138 @@
+"""Which wheel serves which cell: a wheel of a stable ABI, or one without compiled code, serves many."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from email.parser import BytesHeaderParser
+from typing import TYPE_CHECKING
+
+from packaging.utils import parse_wheel_filename
+
+from workbench.errors import RecipeError, WorkbenchError
+from workbench.evidence import notes
+from workbench.recipe.model import Git, Sdist
+from workbench.repair.policies import glibc_range
+from workbench.verify.archive import metadata
+from workbench.verify.checks import parse_filename
+from workbench.wheel.serves import Audience, Machine
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from workbench.evidence.facts import BuildFacts
+    from workbench.make.request import Planner
+    from workbench.plan.draft import Draft
+    from workbench.plan.plan import Plan
+    from workbench.recipe.model import Source
+
+
+def serves(draft: Draft, filename: str, requires_python: str | None) -> bool:
+    """Say whether a wheel of a draft's package is of its version, and for its cell.
+
+    Where no glibc is asked for, any will do that there is a platform tag for.
+    """
+    target = draft.target
+    glibc = draft.glibc or glibc_range(target.arch)[1]
+    machine = Machine(python=target.python, arch=target.arch, glibc=glibc)
+    return (
+        Audience.of(filename, requires_python).serves(machine)
+        and parse_wheel_filename(filename)[1] == draft.version
+    )
+
+
+def is_current(
+    plan: Plan, key: str | None, facts: BuildFacts | None, planner: Planner, *, by_any: bool = False
+) -> bool:
+    """Say whether a wheel that serves a plan's cell is what would be made now of the cell that it was built for.
+
+    That cell's key is compared. With `by_any` it may have been built by another builder than the plan's.
+
+    Raises RecipeError where the plan's cell would get other patches than the wheel has.
+    """
+    if key is None:
+        return False
+    if key == plan.key:
+        return True
+    if facts is None or facts.python is None or facts.arch is None:
+        return False
+    target = replace(plan.target, python=facts.python, arch=facts.arch, glibc=facts.glibc_asked)
+    builder = facts.builder if by_any or target.arch != plan.target.arch else plan.builder
+    own = planner.of_cell(target, builder)
+    if own is None or own.key != key:
+        return False
+    _require_same_patches(own, plan)
+    return True
+
+
+def _require_same_patches(own: Draft, other: Draft) -> None:
+    if own.patches != other.patches:
+        raise RecipeError(
+            f"{own.recipe.name}: patches_when: the wheel for {own.target} serves {other.target} as well, which would "
+            "get other patches: give both the same, or build wheels that serve one Python each"
+        )
+
+
+def find_built(plan: Plan, wheels: Path, planner: Planner) -> Path | None:
+    """Return the wheel in a folder that serves a plan's cell and was made from the inputs of now, or None.
+
+    One that its notes do not speak of does not count: a build that was killed between the two leaves such a wheel.
+    """
+    if plan.key is None:
+        return None
+    for wheel in sorted(wheels.glob("*.whl")):
+        filename = parse_filename(wheel.name)
+        if filename is None or filename.name != plan.recipe.name:
+            continue
+        try:
+            known = notes.recall(wheel)
+        except WorkbenchError:
+            continue
+        if (
+            known
+            and serves(plan, wheel.name, requires_python(wheel))
+            and is_current(plan, known.build_key, known.facts, planner)
+        ):
+            return wheel
+    return None
+
+
+def sharing(wheel: Path, plan: Plan, others: Sequence[Plan]) -> tuple[Plan, ...]:
+    """Return a plan and those of `others` whose cells the wheel that was made of it serves as well.
+
+    Raises RecipeError where one of them would get other patches.
+    """
+    needs = requires_python(wheel)
+    shared = [plan]
+    for each in others:
+        same = replace(each.target, python=plan.target.python, arch=plan.target.arch) == plan.target
+        if same and serves(each, wheel.name, needs):
+            _require_same_patches(plan, each)
+            shared.append(each)
+    return tuple(shared)
+
+
+def requires_python(wheel: Path) -> str | None:
+    """Return what a wheel's METADATA says of the Pythons it takes."""
+    found = BytesHeaderParser().parsebytes(metadata(wheel) or b"").get("Requires-Python")
+    return str(found) if found else None
+
+
+def pin_of(source: Source) -> str:
+    """Return what pins a source; empty for a folder."""
+    match source:
+        case Sdist(sha256=pin) | Git(commit=pin):
+            return pin
+    return ""
+
+
+def difference(facts: BuildFacts, draft: Draft) -> str:
+    """Say in what a wheel's source and patches differ from a draft's; nothing where they are the same."""
+    if facts.pin != pin_of(draft.source):
+        return "from another source"
+    had = {patch.name: patch.sha256 for patch in facts.patches}
+    has = {patch.name: patch.sha256 for patch in draft.patches}
+    names = [name for name in {**had, **has} if had.get(name) != has.get(name)]
+    if not names and list(had) == list(has):
+        return ""
+    return f"with other patches ({', '.join(names) or 'in another order'})"
