@@ -6,7 +6,7 @@ import os
 import stat
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -91,3 +91,26 @@ def test_what_is_written_for_others_can_be_read_by_them_whatever_the_umask(tmp_p
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "site").stat().st_mode) == 0o755
     assert stat.S_IMODE((tmp_path / "site" / "packages.json").stat().st_mode) == 0o644
+
+
+def test_a_scratch_folder_may_lie_in_another(tmp_path: Path) -> None:
+    with scratch(tmp_path, ".build.") as outer, scratch(outer, ".repair.") as inner:
+        (inner / "file").touch()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_scratch_folder_that_another_process_took_for_a_left_one_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, made = tempfile.mkdtemp, []
+
+    def lose_the_first(**options: Any) -> str:
+        made.append(make(**options))
+        if len(made) == 1:
+            remove_tree(Path(made[0]))
+        return made[-1]
+
+    monkeypatch.setattr(tempfile, "mkdtemp", lose_the_first)
+    with scratch(tmp_path, ".build.") as folder:
+        assert folder == Path(made[1])
+        assert folder.is_dir()

@@ -97,19 +97,30 @@ def remove_tree(folder: Path) -> None:
 
 @contextlib.contextmanager
 def scratch(place: Path, prefix: str) -> Iterator[Path]:
-    """Yield a new folder in `place`, gone afterwards. What killed processes have left of this prefix goes first."""
+    """Yield a new folder in `place`, gone afterwards. What killed processes have left of this prefix goes first.
+
+    `place` may itself be such a folder.
+    """
     place.mkdir(parents=True, exist_ok=True)
+    for left in place.glob(f"{prefix}*"):
+        with contextlib.suppress(OSError), _held(left, wait=False):
+            remove_tree(left)
     with contextlib.ExitStack() as held:
-        with _held(place):  # so that no folder is seen before its process holds it
-            for left in place.glob(f"{prefix}*"):
-                with contextlib.suppress(OSError), _held(left, wait=False):
-                    remove_tree(left)
-            folder = Path(tempfile.mkdtemp(dir=place, prefix=prefix))
-            held.enter_context(_held(folder))
+        folder = _fresh(place, prefix, held)
         try:
             yield folder
         finally:
             remove_tree(folder)
+
+
+def _fresh(place: Path, prefix: str, held: contextlib.ExitStack) -> Path:
+    """Make a folder and hold it: again where another process took it for one that was left, before it was held."""
+    while True:
+        folder = Path(tempfile.mkdtemp(dir=place, prefix=prefix))
+        with contextlib.suppress(FileNotFoundError):
+            held.enter_context(_held(folder))
+            if folder.exists():
+                return folder
 
 
 @contextlib.contextmanager
