@@ -102,10 +102,11 @@ def test_a_scratch_folder_may_lie_in_another(tmp_path: Path) -> None:
 def test_a_scratch_folder_that_another_process_took_for_a_left_one_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make, made = tempfile.mkdtemp, []
+    make = tempfile.mkdtemp
+    made: list[str] = []
 
     def lose_the_first(**options: Any) -> str:
-        made.append(make(**options))
+        made.append(str(make(**options)))
         if len(made) == 1:
             remove_tree(Path(made[0]))
         return made[-1]
