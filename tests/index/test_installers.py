@@ -109,7 +109,7 @@ def test_a_project_without_a_file_is_not_listed() -> None:
     assert projects(drawn) == ["archived", "demo"]
     assert "simple/empty/index.html" not in drawn
     assert both(drawn, "archived")[0].metas["pypi:project-status"] == "archived"
-    assert b"Nothing of it is published" in drawn["empty/index.html"]
+    assert b"No wheels are published" in drawn["empty/index.html"]
 
 
 def test_status_is_said_and_a_quarantined_project_offers_nothing() -> None:

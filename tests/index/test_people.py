@@ -135,7 +135,7 @@ def test_what_failed_is_told_though_nothing_is_published() -> None:
     failed = Unavailable(reason="failed: no nvcc", python="3.12", arch="aarch64", log="logs/demo/x.txt")
     package = replace(registry.packages["demo"], unavailable=(failed,))
     page = pages(registry.with_package("demo", package))["demo/index.html"]
-    assert "Nothing of it is published." in page
+    assert "No wheels are published." in page
     assert "failed: no nvcc" in table(page)
     assert 'href="../../logs/demo/x.txt"' in table(page)
 
@@ -205,7 +205,7 @@ def test_where_all_is_yanked_no_version_is_headlined() -> None:
     drawn = pages(registry_of(demo=(listed("demo-2.0-py3-none-any.whl", yanked=""),)))
     assert opened(drawn["demo/index.html"]) == ["2.0"]
     assert "demo==2.0" not in drawn["demo/index.html"]
-    assert "all of it is yanked" in drawn["index.html"]
+    assert "every wheel is yanked" in drawn["index.html"]
 
 
 def built_from(**facts: Any) -> str:

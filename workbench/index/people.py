@@ -170,7 +170,7 @@ def _brief(
         row=row,
         version=newest.short if newest else "",
         date=row.released[0].time[:10] if released else "",
-        summary=_summary(frozenset(good)) or ("all of it is yanked" if released else "nothing is published"),
+        summary=_summary(frozenset(good)) or ("every wheel is yanked" if released else "nothing is published"),
     )
     return row._replace(item=item)
 
