@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.index.audience import Audience
-from workbench.index.availability import Listed, availability
+from workbench.index.availability import ListedWheel, availability
+from workbench.index.page_target import PageTarget
 from workbench.registry.model import Unavailable
 
 if TYPE_CHECKING:
@@ -15,11 +15,11 @@ X86, ARM = "Linux x86_64", "Linux aarch64"
 
 
 def drawn(
-    wheels: Sequence[tuple[Audience, str] | tuple[Audience, str, bool]], *unavailable: Unavailable
+    wheels: Sequence[tuple[PageTarget, str] | tuple[PageTarget, str, bool]], *unavailable: Unavailable
 ) -> list[list[str]]:
     """Return the matrix as lines of words."""
     listed = [
-        Listed(target, version, f"{version} of {target.text}", bool(yanked))
+        ListedWheel(target, version, f"{version} of {target.text}", bool(yanked))
         for target, version, *yanked in wheels
     ]
     found = availability(listed, unavailable, lambda url: url)
@@ -30,7 +30,7 @@ def drawn(
 
 def test_a_wheel_is_where_it_belongs_and_the_newest_first() -> None:
     assert drawn(
-        [(Audience("3.12", X86), "2.0"), (Audience("3.12", X86), "1.0"), (Audience("3.9", ARM), "1.0")]
+        [(PageTarget("3.12", X86), "2.0"), (PageTarget("3.12", X86), "1.0"), (PageTarget("3.9", ARM), "1.0")]
     ) == [
         ["", ARM, X86],
         ["3.9", "1.0", "not built"],
@@ -51,7 +51,7 @@ def test_reasons_are_told_where_nothing_is_published() -> None:
 
 
 def test_what_is_unavailable_has_a_column_of_its_own() -> None:
-    assert drawn([(Audience("3.12", X86), "1.0")], Unavailable(reason="failed", arch="aarch64")) == [
+    assert drawn([(PageTarget("3.12", X86), "1.0")], Unavailable(reason="failed", arch="aarch64")) == [
         ["", ARM, X86],
         ["3.12", "failed", "1.0"],
     ]
@@ -60,11 +60,15 @@ def test_what_is_unavailable_has_a_column_of_its_own() -> None:
 def test_a_failed_build_for_the_cpu_is_told_among_wheels_for_the_cpu() -> None:
     """Such wheels are bound to no compute platform, and what failed says cpu."""
     failed = Unavailable(reason="failed", python="3.13", arch="x86_64", compute="cpu")
-    assert drawn([(Audience("3.12", X86), "1.0")], failed) == [["", X86], ["3.12", "1.0"], ["3.13", "failed"]]
+    assert drawn([(PageTarget("3.12", X86), "1.0")], failed) == [
+        ["", X86],
+        ["3.12", "1.0"],
+        ["3.13", "failed"],
+    ]
 
 
 def test_a_reason_says_of_all_what_it_does_not_name() -> None:
-    columns = [(Audience("3.12", platform, "cu130", "2.11"), "1.0") for platform in (X86, ARM)]
+    columns = [(PageTarget("3.12", platform, "cu130", "2.11"), "1.0") for platform in (X86, ARM)]
     assert drawn(columns, Unavailable(reason="upstream stops at 3.12", python="3.13"))[-1] == [
         "3.13",
         "upstream stops at 3.12",
@@ -81,7 +85,11 @@ def test_a_reason_says_of_all_what_it_does_not_name() -> None:
 
 def test_a_wheel_for_the_stable_abi_fills_the_cells_that_it_serves() -> None:
     assert drawn(
-        [(Audience("3.9+", X86), "2.0"), (Audience("3.12", ARM), "1.0"), (Audience("3.13t", X86), "1.0")]
+        [
+            (PageTarget("3.9+", X86), "2.0"),
+            (PageTarget("3.12", ARM), "1.0"),
+            (PageTarget("3.13t", X86), "1.0"),
+        ]
     ) == [
         ["", ARM, X86],
         ["3.9+", "not built", "2.0"],
@@ -91,25 +99,29 @@ def test_a_wheel_for_the_stable_abi_fills_the_cells_that_it_serves() -> None:
 
 
 def test_a_pure_wheel_serves_all_and_nothing_is_missing_beside_it() -> None:
-    assert drawn([(Audience("any", "any"), "2.0"), (Audience("3.12", X86), "1.0")]) == [
+    assert drawn([(PageTarget("any", "any"), "2.0"), (PageTarget("3.12", X86), "1.0")]) == [
         ["", X86, "any platform"],
         ["any", "2.0", "2.0"],
         ["3.12", "1.0", "2.0"],
     ]
-    assert drawn([(Audience("any", ARM), "1.0"), (Audience("3.12", X86), "1.0")])[1] == ["any", "1.0", "–"]
+    assert drawn([(PageTarget("any", ARM), "1.0"), (PageTarget("3.12", X86), "1.0")])[1] == [
+        "any",
+        "1.0",
+        "–",
+    ]
 
 
 def test_a_wheel_for_the_cpu_hides_no_failure_for_cuda() -> None:
     failed = Unavailable(reason="failed", compute="cu130")
-    assert drawn([(Audience("3.12", X86), "1.0")], failed)[1] == ["3.12", "1.0", "failed"]
+    assert drawn([(PageTarget("3.12", X86), "1.0")], failed)[1] == ["3.12", "1.0", "failed"]
 
 
 def test_a_yanked_wheel_is_not_called_unbuilt() -> None:
     assert drawn(
         [
-            (Audience("3.12", X86), "2.0", True),
-            (Audience("3.12", X86), "1.0"),
-            (Audience("3.13", X86), "2.0", True),
+            (PageTarget("3.12", X86), "2.0", True),
+            (PageTarget("3.12", X86), "1.0"),
+            (PageTarget("3.13", X86), "2.0", True),
         ]
     ) == [
         ["", X86],
@@ -120,9 +132,9 @@ def test_a_yanked_wheel_is_not_called_unbuilt() -> None:
 
 def test_variants_and_torches_have_columns_in_order() -> None:
     targets = [
-        Audience("3.12", X86, "cu130", "2.11"),
-        Audience("3.12", X86, "cu130", "2.9"),
-        Audience("3.12", X86, "cu130", "2.11", "hdim128"),
+        PageTarget("3.12", X86, "cu130", "2.11"),
+        PageTarget("3.12", X86, "cu130", "2.9"),
+        PageTarget("3.12", X86, "cu130", "2.11", "hdim128"),
     ]
     assert drawn([(target, "1.0") for target in targets])[0] == [
         "",

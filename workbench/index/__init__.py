@@ -11,10 +11,9 @@
     from workbench.simple.check import check_index
     report = check_index("http://127.0.0.1:8000/index/simple/")    # or the path of a simple/ folder
 
-A store that is no folder stores what `draw.draw` yields: each `Page` under its path (and, where it serves
-no index documents, a page ``…/index.html`` under ``…/`` as well) with its type, in the order of the
-drawing, and deletes each `Gone`. The last page is the state, ``.drawn.json``; `draw.read_state` of it is
-what the next drawing goes on from.
+A store that is not a folder stores what `draw.draw` yields: each `Page` under its path (and, where it serves no index
+documents, a page ``…/index.html`` under ``…/`` as well) with its type, in order, and deletes each `Gone`. The last
+page is the state, ``.drawn.json``, from which the next drawing continues (`draw.read_state`).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from workbench.index.audience import ANY, CPU, Audience, bound, by_number, minor_version
+from workbench.index.page_target import ANY, CPU, PageTarget, bound, by_number, minor_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -16,10 +16,10 @@ Place = tuple[str, str, str, str]
 """What a column is for: a target without its Python."""
 
 
-class Listed(NamedTuple):
+class ListedWheel(NamedTuple):
     """A wheel as the matrix knows it: its target, the version to show, its `id` on the page."""
 
-    target: Audience
+    target: PageTarget
     version: str
     id: str
     yanked: bool
@@ -58,7 +58,9 @@ class Availability:
 
 
 def availability(
-    wheels: Sequence[Listed], unavailable: Sequence[Unavailable], stored: Callable[[str | None], str | None]
+    wheels: Sequence[ListedWheel],
+    unavailable: Sequence[Unavailable],
+    stored: Callable[[str | None], str | None],
 ) -> Availability | None:
     """Cross the Pythons that there are with the platforms; None where a table would say nothing.
 
@@ -75,7 +77,7 @@ def availability(
     pythons = {target.python for target in (*good, *yanked)}
     pythons |= {each.python for each in unavailable if each.python}
 
-    def cell(target: Audience) -> PlaceCell:
+    def cell(target: PageTarget) -> PlaceCell:
         found = good.get(target) or next((good[own] for own in good if _serves(own, target)), None)
         if found:
             return PlaceCell(version=found.version, id=found.id)
@@ -89,25 +91,25 @@ def availability(
     columns = sorted(places, key=lambda place: (place[0], *map(by_number, place[1:])))
     return Availability(
         columns=[
-            PlaceColumn(target.place, target.text) for target in (Audience("", *place) for place in columns)
+            PlaceColumn(target.place, target.text) for target in (PageTarget("", *place) for place in columns)
         ],
         rows=[
             PythonRow(
-                python, Audience(python, "").text, [cell(Audience(python, *place)) for place in columns]
+                python, PageTarget(python, "").text, [cell(PageTarget(python, *place)) for place in columns]
             )
             for python in sorted(pythons or {ANY}, key=by_number)
         ],
     )
 
 
-def _newest(wheels: Iterable[Listed]) -> dict[Audience, Listed]:
-    found: dict[Audience, Listed] = {}
+def _newest(wheels: Iterable[ListedWheel]) -> dict[PageTarget, ListedWheel]:
+    found: dict[PageTarget, ListedWheel] = {}
     for wheel in wheels:
         found.setdefault(wheel.target, wheel)
     return found
 
 
-def _serves(own: Audience, asked: Audience) -> bool:
+def _serves(own: PageTarget, asked: PageTarget) -> bool:
     """Say whether a wheel of another cell fills this one: for its compute and torch, and running where it asks for."""
     return own[2:] == asked[2:] and own.runs(asked.python, asked.platform)
 

@@ -27,9 +27,8 @@ class ReleaseBrief(NamedTuple):
 class ProjectBrief(NamedTuple):
     """What the front page and the feed tell of a project.
 
-    `item` is its entry on the front page, drawn: of 5,000 projects one is new, the others are kept. `wheels` counts
-    them, `targets` are their texts of `Audience`, joined by ``;``, and `released` are the versions that were published
-    last, the newest first.
+    `item` is its entry on the front page, drawn, `wheels` how many it has, `targets` the texts of their targets joined
+    by ``;``, and `released` the versions published last, the newest first.
     """
 
     item: str

@@ -1,9 +1,7 @@
 """The drawing: from a registry to the pages that changed. Pure: nothing here reads or writes a file.
 
-What was drawn before is told by the state, itself a page (``.drawn.json``) and the last one of a drawing: a
-drawing that was cut short has no new state, and the next one draws the same pages again. A project whose
-text in the registry is the one that the state knows costs a hash; all others are drawn, and then the pages
-that list them.
+The state, the last page of a drawing (``.drawn.json``), knows what was drawn: a drawing that was cut short has no new
+state, and the next one draws the same pages again. A project whose text in the registry has not changed costs a hash.
 """
 
 from __future__ import annotations
@@ -38,8 +36,7 @@ ROOTS = (("simple", "index.html", HTML), ("simple-json", "index.json", JSON))
 class Known(NamedTuple):
     """What the state keeps of a project: the hash of its text, and what the pages that list it need.
 
-    `listed` says whether installers are told of it. What has no file would otherwise stand before a project of the
-    same name in another index: uv looks no further once a page answers.
+    `listed` says whether installers see it: an empty page would hide a project of the same name in another index.
     """
 
     digest: str
@@ -88,12 +85,9 @@ def draw(
 ) -> Iterator[Page | Gone]:
     """Yield the pages that differ from those that `state` knows, what is gone since, and the new state.
 
-    Without a state that is every page, and files that an earlier program drew are unknown: whoever stores
-    the pages removes those that `is_drawn` tells and that were not among these. Nothing is
-    yielded when nothing changed. `registry` is a registry document (as ``packages.json``), which `where`
-    names in errors.
-
-    Projects come first and what is gone last, so a reader meets no link to a page that is not there.
+    Without a state that is every page, and whoever stores them removes the older ones that `is_drawn` tells. Nothing is
+    yielded when nothing changed. `registry` is a registry document, which `where` names in errors. Projects come first
+    and what is gone last, so that no link leads to a missing page.
 
     Raises RegistryError, IndexFault, and SettingsError for absolute URLs without a ``public_url``.
     """
@@ -118,11 +112,7 @@ def draw(
 
 
 def is_drawn(path: str, read: Callable[[], bytes | None]) -> bool:
-    """Say whether a file in the index's folder is a page that a drawing made; the rest is not ours.
-
-    The path tells, but for a project's page for people: others may have a page in a folder of their own, so what
-    `read` returns of the page decides.
-    """
+    """Say whether a file in the index's folder is a page of ours: its path tells, or for a page for people its text."""
     if path in SHARED or _LISTING.fullmatch(path):
         return True
     if (people := _PEOPLE.fullmatch(path)) is None:
@@ -161,10 +151,7 @@ class _Artist:
         return People(self._settings, self._public_url)
 
     def project(self, name: str, text: bytes, digest: str) -> Generator[Page, None, Known]:
-        """Draw the pages of a project; return what is known of it.
-
-        Reads of it what it draws and no more, so a text of another shape raises whatever comes of that.
-        """
+        """Draw the pages of a project; return what is known of it. A text of another shape raises any error."""
         project = installers.read(name, text)
         by_channel = _by_channel(project)
         if project.listed:

@@ -7,14 +7,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from workbench.index.audience import python_words
+from workbench.index.page_target import python_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from workbench.evidence.facts import BuildFacts
-    from workbench.index.audience import Audience
     from workbench.index.output import Links
+    from workbench.index.page_target import PageTarget
     from workbench.registry.model import Package, PublishedWheel
 
 _ARCHIVE = re.compile(r"\.(?:whl|egg|zip|tar|t?gz|bz2|tbz2?|t?xz|t?lz|lzma|zst)[/ ]*(?:\?|$)", re.IGNORECASE)
@@ -47,10 +47,7 @@ class Origin(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def web(url: str | None) -> str | None:
-    """Return a URL that a page may link to: of the web, and nothing that an installer would take for a file.
-
-    Kept, because most releases of a project have the same source.
-    """
+    """Return a URL that a page may link to: http(s), and nothing that an installer would take for a file."""
     if url is None or not re.match(r"https?://[^/]", url) or re.search(r"[\s\x00-\x1f]", url):
         return None
     try:
@@ -63,11 +60,7 @@ def web(url: str | None) -> str | None:
 
 
 def _is_archive(url: str) -> bool:
-    """Say whether an installer would take a URL for a file.
-
-    pip looks at its path, unquoted and without slashes at the end; uv at what stands before any question mark, also
-    where that is a query or no more than a host.
-    """
+    """Say whether pip (by the unquoted path) or uv (by what is before any question mark) takes a URL for a file."""
     return _ARCHIVE.search(unquote(url)) is not None
 
 
@@ -125,9 +118,9 @@ def own_facts(wheel: PublishedWheel, links: Links) -> Iterator[Fact]:
         yield Fact("Build key", wheel.build_key, code=True)
 
 
-def origins(wheels: Iterable[PublishedWheel], targets: Iterable[Audience], links: Links) -> list[Origin]:
+def origins(wheels: Iterable[PublishedWheel], targets: Iterable[PageTarget], links: Links) -> list[Origin]:
     """Return what wheels, each with its target, were built from: most often that is one and the same."""
-    builds: dict[object, tuple[BuildFacts, list[Audience]]] = {}
+    builds: dict[object, tuple[BuildFacts, list[PageTarget]]] = {}
     for wheel, target in zip(wheels, targets, strict=True):
         if build := wheel.build:
             key = (build.source, build.pin, build.ref, build.patches)
@@ -163,7 +156,7 @@ def _commit(build: BuildFacts) -> str | None:
     return f"https://{forge['host']}{forge['path']}{within}{build.pin}"
 
 
-def _whose(built: Sequence[Audience]) -> str:
+def _whose(built: Sequence[PageTarget]) -> str:
     """Say which wheels they are: ``Linux aarch64: Python 3.12; Linux x86_64: Python 3.10 to 3.12``."""
     pythons: dict[str, list[str]] = {}
     for target in built:

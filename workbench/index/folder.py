@@ -45,9 +45,8 @@ class Drawn:
 def write(registry: Path, root: Path, settings: Settings) -> Drawn:
     """Draw the index of a registry (a ``packages.json``; no file is an empty one) into the folder `root`.
 
-    A page is compared before it is written, written beside its place and renamed in. Where there is no index yet,
-    all of it is. The state goes in last, when the pages are on the disk. A second process waits until the first has
-    ended, and then draws what is new since.
+    A page that changed is written beside its place and renamed in; a first index is, as a whole. The state goes in
+    last, when the pages are on the disk. A second process waits for the first.
 
     Raises RegistryError, IndexFault, SettingsError and OSError; the next drawing mends what was left undone.
     """
@@ -150,11 +149,7 @@ class _Folder:
             self.written.add(path)
 
     def _begin(self) -> None:
-        """Before the first change, remove the state.
-
-        A drawing that is cut short would leave word of pages that it has changed; were the registry then put back to
-        what that state knows, as by a rollback, the next drawing would leave them as they are.
-        """
+        """Before the first change, remove the state, which would be wrong if the drawing were cut short."""
         if not self._begun:
             self._begun = True
             with suppress(FileNotFoundError):

@@ -200,8 +200,7 @@ def _versions(names: Iterable[str]) -> list[str]:
 def tell(file: FileEntry, url: str) -> tuple[str, str]:
     """Return what pages tell of a file at a (quoted) URL: its anchor in HTML, and its entry in JSON.
 
-    Both are made as text, at half the cost of values that are then written. What is put in as it stands has no
-    character that means something in either: `read` and `Links` see to that.
+    Both are made as text, at half the cost of values. `read` and `Links` have made sure that nothing needs escaping.
 
     ``data-size`` and ``data-upload-time`` are not in the HTML standard, but uv reads them. ``data-dist-info-metadata``,
     the older name of ``data-core-metadata`` (PEP 714), is left out: pip 22.3 to 23.1.2, which know no other, refuse

@@ -15,23 +15,23 @@ from typing import TYPE_CHECKING, NamedTuple
 from markupsafe import Markup
 
 from workbench.index import installers
-from workbench.index.audience import (
-    ANY,
-    CPU,
-    Audience,
-    bound_words,
-    by_number,
-    compute_words,
-    python_choices,
-    python_words,
-)
-from workbench.index.availability import Listed, availability
+from workbench.index.availability import ListedWheel, availability
 from workbench.index.brief import GENERATOR, ProjectBrief, ReleaseBrief, people_folder, people_path
 from workbench.index.channel import short_version
 from workbench.index.facts import project_facts, stored
 from workbench.index.feed import LENGTH, feed
 from workbench.index.install import HERE, simple_index
 from workbench.index.output import CSS, SCRIPT, Links, Page
+from workbench.index.page_target import (
+    ANY,
+    CPU,
+    PageTarget,
+    bound_words,
+    by_number,
+    compute_words,
+    python_choices,
+    python_words,
+)
 from workbench.index.releases import Releases
 from workbench.index.template import asset, macro, template
 
@@ -87,7 +87,7 @@ class People:
         releases = [release for release, _ in found]
         newest = next((release for release in releases if release.install), None)
         listed = [
-            Listed(offer.target, release.short, file.id, offer.wheel.yanked is not None)
+            ListedWheel(offer.target, release.short, file.id, offer.wheel.yanked is not None)
             for release, offers in found
             for file, offer in zip(release.files, offers, strict=True)
         ]
@@ -129,7 +129,7 @@ class People:
             items=Markup("\n".join(row.item for row in rows.values())),  # noqa: S704 - drawn by a template
             wheels=sum(row.wheels for row in rows.values()),
             recent=list(dict.fromkeys(recent))[:RECENT],  # of the channels of a version one will do
-            choices=_choices(map(Audience.of, texts)),
+            choices=_choices(map(PageTarget.of, texts)),
             index=simple_index(self._root, None),
             channels=[
                 (" · ".join(bound_words(*channel)), simple_index(self._root, channel))
@@ -170,12 +170,13 @@ def _brief(
         row=row,
         version=newest.short if newest else "",
         date=row.released[0].time[:10] if released else "",
-        summary=_summary(frozenset(good)) or ("every wheel is yanked" if released else "nothing is published"),
+        summary=_summary(frozenset(good))
+        or ("every wheel is yanked" if released else "nothing is published"),
     )
     return row._replace(item=item)
 
 
-def _choices(targets: Iterable[Audience]) -> list[Choice]:
+def _choices(targets: Iterable[PageTarget]) -> list[Choice]:
     """Return what can be chosen, where there is a choice."""
     found = set(targets)
     values = {
@@ -195,7 +196,7 @@ def _choices(targets: Iterable[Audience]) -> list[Choice]:
 
 
 @lru_cache(maxsize=4096)
-def _summary(targets: frozenset[Audience]) -> str:
+def _summary(targets: frozenset[PageTarget]) -> str:
     """Say in a line for whom there is something: ``Python 3.12 · Linux aarch64, x86_64 · CUDA 12.6, 13.0``."""
     words = sorted({target.platform for target in targets} - {ANY})
     words += [compute_words(each) for each in sorted({t.compute for t in targets} - {"", CPU}, key=by_number)]

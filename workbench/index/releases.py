@@ -10,11 +10,11 @@ from packaging.version import InvalidVersion, Version
 
 from workbench.console import file_size
 from workbench.index import installers
-from workbench.index.audience import Audience, audience_of, bound_words, glibc_floor, python_words
 from workbench.index.channel import channel_of, short_version
 from workbench.index.facts import Fact, Origin, origins, own_facts, shared_facts
 from workbench.index.install import Install, direct, lines
 from workbench.index.output import Links
+from workbench.index.page_target import PageTarget, bound_words, glibc_floor, python_words, target_of
 from workbench.index.template import macro
 from workbench.store.layout import FILES
 
@@ -28,7 +28,7 @@ class Offer(NamedTuple):
     """A wheel that the index offers: what the registry knows of it, its target, its anchor and its absolute URL."""
 
     wheel: PublishedWheel
-    target: Audience
+    target: PageTarget
     anchor: str
     url: str
 
@@ -96,14 +96,14 @@ class Releases:
         wheels = {wheel.filename: wheel for wheel in package.wheels}
         for file, (anchor, _), url in zip(offered, told, urls, strict=True):
             wheel = wheels[file["filename"]]
-            yield Offer(wheel, audience_of(wheel), anchor, url)
+            yield Offer(wheel, target_of(wheel), anchor, url)
 
     def _release(self, name: str, version: str, offers: Sequence[Offer], *, alone: bool) -> ReleaseView:
         first = offers[0].wheel
         variant = first.build.variant if first.build else None
         bound = {offer.target[2:] for offer in offers}
         alike = len(bound) == 1  # then the release says it, and no wheel again
-        told = [Audience(*offer.target[:2]) if alike else offer.target for offer in offers]
+        told = [PageTarget(*offer.target[:2]) if alike else offer.target for offer in offers]
         hashes = [offer.wheel.sha256 for offer in offers if offer.wheel.yanked is None]
         channel = channel_of(first.filename, variant)
         return ReleaseView(
@@ -118,7 +118,7 @@ class Releases:
             else None,
         )
 
-    def _file(self, name: str, offer: Offer, told: Audience) -> WheelView:
+    def _file(self, name: str, offer: Offer, told: PageTarget) -> WheelView:
         wheel, target, anchor, url = offer
         filename, digest, build = wheel.filename, wheel.sha256, wheel.build
         published = wheel.upload_time[:16].replace("T", " ")
@@ -175,12 +175,12 @@ def _by_version(offers: Iterable[Offer]) -> list[tuple[str, list[Offer]]]:
 
 
 @lru_cache(maxsize=1024)
-def _text(target: Audience) -> Markup:
+def _text(target: PageTarget) -> Markup:
     return escape(target.text)
 
 
 @lru_cache(maxsize=1024)
-def _words(target: Audience) -> str:
+def _words(target: PageTarget) -> str:
     return " · ".join([*python_words([target.python]), *target.place])
 
 

@@ -1,8 +1,8 @@
 """``check-index``: any simple index, ours or another's, against the standards and against what installers accept.
 
-The way through one: its root, each project's page, each file and its metadata file. ``judge_page`` and ``judge_file``
-say what is wrong with what a page says; here is the asking, and what only shows by it. What they all claim of pip and
-uv is tried on both in ``tests/index/test_claims.py``.
+It goes from the root to each project's page, each file and its metadata file. ``judge_page`` and ``judge_file`` judge
+what a page says; here is what only shows by asking. ``tests/index/test_claims.py`` tries on pip and uv what is said of
+them.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def check_index(where: str, *, hashes: bool = False) -> IndexReport:
     """Check the index whose root (its ``simple/``) is at a URL or in a folder, or the one project's page there.
 
     Every project's page is read, every file asked for, every metadata file fetched and hashed; `hashes` fetches and
-    hashes the files as well. Raises UsageError for what is no address, IndexFault where no index is.
+    hashes the files as well. Raises UsageError for what is not an address, IndexFault where there is no index.
     """
     address = _address(where)
     fetcher = Fetcher(STREAMS)
@@ -151,19 +151,16 @@ def _all(
 
 
 def _judge_alone(listing: Listing, url: str) -> Iterator[IndexFinding]:
-    """Judge a page of files whose root is not looked at: of which project it is, its address says."""
+    """Judge a page of files without its root: its address says whose it is."""
     name: str | None = canonicalize_name(unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]))
     if name not in (project_of(link.filename) for link in listing.files):
-        yield warning(url, f"no file is of the project {name!r}: the page serves as --find-links at most")
+        yield warning(url, f"no file belongs to the project {name!r}: the page works only as --find-links")
         name = None
     yield from judge_project(listing, url, name)
 
 
 def _read_project(fetcher: Fetcher, name: str, link: Link, *roots: str) -> _Page:
-    """Read and judge a project's page at the address that installers make of the root's own, the first of `roots`.
-
-    Where the `link` on the root leads is no concern of theirs.
-    """
+    """Read and judge a project's page where installers look: below the first of `roots`, not at `link`."""
     url = urljoin(roots[0], f"{name}/")
     wrong = astray(name, link, *roots)
     try:

@@ -69,7 +69,7 @@ def serve(*, port: Annotated[int, "the port on loopback (0: any free one)"] = 80
         )
         if elsewhere != given:
             console.note(
-                f"Your login to {elsewhere} is told to nobody who asks here: installers need it in their ~/.netrc."
+                f"Your login to {elsewhere} is not passed on: installers need it in their own ~/.netrc."
             )
         try:
             server.serve_forever()

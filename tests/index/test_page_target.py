@@ -6,7 +6,7 @@ import pytest
 
 from tests.index.stores import listed
 from workbench.evidence.facts import BuildFacts
-from workbench.index.audience import Audience, audience_of, python_choices, python_words
+from workbench.index.page_target import PageTarget, python_choices, python_words, target_of
 
 
 def built(compute: str, torch: str | None = None, variant: str | None = None) -> BuildFacts:
@@ -34,12 +34,12 @@ def test_what_was_built_for_the_cpu_is_bound_to_nothing(
 ) -> None:
     """Every build has a compute platform. One for the CPU runs beside any GPU."""
     wheel = listed(f"demo-1.0{local}-cp312-cp312-manylinux_2_34_x86_64.whl", build=build)
-    assert audience_of(wheel)[2:] == bound
+    assert target_of(wheel)[2:] == bound
 
 
 def test_the_text_of_a_target_gives_it_back() -> None:
-    target = Audience("3.12", "Linux musl aarch64", "cu130", "2.11", "hdim128")
-    assert Audience.of(target.text) == target
+    target = PageTarget("3.12", "Linux musl aarch64", "cu130", "2.11", "hdim128")
+    assert PageTarget.of(target.text) == target
 
 
 @pytest.mark.parametrize(
@@ -81,5 +81,5 @@ def test_a_person_chooses_among_pythons_that_there_are(pythons: list[str], choic
 )
 def test_a_label_in_a_filename_is_part_of_the_target(filename: str, variant: str, python: str) -> None:
     """Wheel variants (PEP 825, a draft)."""
-    target = audience_of(listed(filename))
+    target = target_of(listed(filename))
     assert (target.python, target.platform, target.variant) == (python, "Linux x86_64", variant)

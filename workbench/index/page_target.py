@@ -29,7 +29,7 @@ _MARKS = str.maketrans("", "", "|;")
 """What stands between targets and within their text, and so cannot stand in a word of them."""
 
 
-class Audience(NamedTuple):
+class PageTarget(NamedTuple):
     """What decides whether a wheel serves a machine, in words for people; ``""`` where a wheel is not bound.
 
     `python` is ``3.12``, ``3.13t`` (free-threaded), ``3.9+`` (stable ABI) or ``any``; `platform` is
@@ -50,7 +50,7 @@ class Audience(NamedTuple):
         return "|".join(self)
 
     @classmethod
-    def of(cls, text: str) -> Audience:
+    def of(cls, text: str) -> PageTarget:
         """Return the target that has this text."""
         return cls(*text.split("|"))
 
@@ -64,7 +64,7 @@ class Audience(NamedTuple):
         return self.platform in (platform, ANY) and _runs(self.python, python)
 
 
-def audience_of(wheel: PublishedWheel) -> Audience:
+def target_of(wheel: PublishedWheel) -> PageTarget:
     """Return the target of a wheel."""
     _, version, tags = wheel.filename.split("-", 2)
     build = wheel.build
@@ -75,7 +75,7 @@ def audience_of(wheel: PublishedWheel) -> Audience:
 @lru_cache(maxsize=4096)
 def _target(
     local: str, tags: str, variant: str | None, built_compute: str, built_torch: str | None
-) -> Audience:
+) -> PageTarget:
     """Return a target. Compute and torch are those that the filename names, or else those of the build."""
     said = parse_local(local)
     built = minor_version(built_torch) if built_torch else ""
@@ -84,7 +84,7 @@ def _target(
         said.compute if said.compute not in ("", UNKNOWN) else bound(built_compute, torch) or said.compute
     )
     python, platform = _tags(tags)
-    return Audience(python, platform, *(word.translate(_MARKS) for word in (compute, torch, variant or "")))
+    return PageTarget(python, platform, *(word.translate(_MARKS) for word in (compute, torch, variant or "")))
 
 
 def bound(compute: str, torch: str) -> str:
