@@ -100,7 +100,7 @@ def added(name: str, content: bytes = b"x") -> Callable[[Files], None]:
             replaced(f"{INFO}/WHEEL", "Tag: ", "Tag: any\nTag: "),
             "tags",
             f"{INFO}/WHEEL",
-            "Tag: any is no tag",
+            "Tag: any is not a valid tag",
         ),
         (added("other-1.0.dist-info/METADATA"), "metadata", NAME, "more than one .dist-info folder"),
         (added("other-1.0.data/purelib/x.py"), "metadata", "other-1.0.data", "demo-1.0.data"),

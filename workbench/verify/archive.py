@@ -19,7 +19,7 @@ from workbench.wheel import record
 from workbench.wheel.deflate import deflate
 from workbench.wheel.elf import BadElf, Elf, ElfReader
 from workbench.wheel.fatbin import BadFatbin, FatbinReader, GpuCode
-from workbench.wheel.stream import Observer
+from workbench.wheel.stream import Effort, Observer
 from workbench.wheel.zipformat import (
     DEFLATED,
     DESCRIBED_AFTER,
@@ -45,7 +45,9 @@ _READ = 64 << 10
 _INFLATED = 256 << 10
 """Chunks that stay in a processor's second-level cache between inflating and hashing."""
 
-_KEPT = re.compile(r"[^/]+\.dist-info/(METADATA|WHEEL|RECORD)")
+_KEPT = re.compile(r"([^/]+\.dist-info)/(METADATA|WHEEL|RECORD)")
+_MOST_FINDINGS = 200
+"""What is wrong with more members than that is one fault, and nobody reads on."""
 _MAX_KEPT = 16 << 20
 """Bytes of a file that is kept whole; a RECORD of 100,000 rows has 10 MB."""
 
@@ -204,9 +206,11 @@ class _Walk:
         self.libraries: list[Elf] = []
         self.gpu_code: list[GpuCode] = []
         self.findings: list[Finding] = []
+        self.effort = Effort()
 
     def found(self, where: str, what: str, check: Check = "archive") -> None:
-        self.findings.append(Finding(check=check, where=where, what=what))
+        if len(self.findings) < _MOST_FINDINGS:
+            self.findings.append(Finding(check=check, where=where, what=what))
 
     def members_of(self, directory: Directory) -> None:
         """Take every member, and account for every byte up to the central directory."""
@@ -256,7 +260,7 @@ class _Walk:
         return None if entry.is_folder else digest
 
     def _content(self, entry: Entry) -> bytes:
-        observers = _observers(entry)
+        observers = self._observers(entry)
         end = self.tape.position + entry.compressed
         try:
             digest, crc = _digest(entry, self.tape.pieces(entry.compressed), "sha256", observers)
@@ -267,6 +271,16 @@ class _Walk:
         else:
             self._ask(entry, observers)
         return digest
+
+    def _observers(self, entry: Entry) -> list[Asked]:
+        """Return those who want to see a member. Of several ``.dist-info`` only the first one's files are kept."""
+        if entry.is_folder:
+            return []
+        if kept := _KEPT.fullmatch(entry.name):
+            others = {name.partition("/")[0] for name in self.texts} - {kept[1]}
+            return [] if others else [_Keep(entry)]
+        size = entry.size
+        return [ElfReader(entry.name, size, self.effort), FatbinReader(entry.name, size, self.effort)]
 
     def _ask(self, entry: Entry, observers: Sequence[Asked]) -> None:
         while again := [observer for observer in observers if observer.again]:
@@ -306,15 +320,6 @@ class _Keep:
 
     def finish(self) -> bytes:
         return bytes(self._content)
-
-
-def _observers(entry: Entry) -> list[Asked]:
-    """Return those who want to see a member."""
-    if entry.is_folder:
-        return []
-    if _KEPT.fullmatch(entry.name):
-        return [_Keep(entry)]
-    return [ElfReader(entry.name, entry.size), FatbinReader(entry.name, entry.size)]
 
 
 def _inflated(entry: Entry, pieces: Iterable[memoryview | bytes]) -> Iterator[memoryview | bytes]:
@@ -384,7 +389,7 @@ def _by_record(path: Path, members: Sequence[Member], texts: Mapping[str, bytes]
     for name, text in texts.items():
         if name.endswith("/RECORD"):
             with suppress(record.BadRecord):
-                rows = record.parse(text)
+                rows = record.parse(text, most=record.most_rows(len(members)))
                 stronger |= {row.path: row.algorithm for row in rows if row.algorithm in record.HASHES[1:]}
     return tuple(
         replace(member, digest=_reread(path, member.entry, algorithm), algorithm=algorithm)

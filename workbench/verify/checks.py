@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import base64
+import math
 import posixpath
 import re
 import stat
 from dataclasses import dataclass
 from email.parser import BytesHeaderParser
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from packaging.metadata import Metadata, parse_email
 from packaging.tags import parse_tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
@@ -19,10 +19,12 @@ from workbench.plan.gpu import Architecture
 from workbench.verify.report import Finding
 from workbench.wheel import record
 from workbench.wheel.coverage import coverage
+from workbench.wheel.metadata import BadMetadata, metadata_faults, read_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from packaging.metadata import RawMetadata
     from packaging.tags import Tag
 
     from workbench.verify.archive import Contents, Member
@@ -57,6 +59,11 @@ _ARCHITECTURES = {
 _TRIPLETS = {"armv7l": "arm", "armv6l": "arm", "i686": "i386", "ppc64le": "powerpc64le", "ppc64": "powerpc64"}
 """How extension suffixes spell an architecture, where not as platform tags do."""
 
+
+_MOST_FINDINGS = 1000
+_MOST_TAGS = 1000
+_MAX_WHEEL = 64 << 10
+"""Bytes of a WHEEL file; a thousand tags have 40 KB."""
 
 _ALWAYS: tuple[Check, ...] = ("archive", "record", "metadata", "tags", "paths", "elf", "module")
 
@@ -138,9 +145,9 @@ def check(
     findings += check_gpu(contents, gpu, some=some_gpu, unknown=gpu_unknown)
     return Checked(
         metadata=metadata,
-        requires_python=parse_email(metadata)[0].get("requires_python"),
+        requires_python=_requires_python(metadata),
         checks=(*_ALWAYS, "gpu") if gpu or some_gpu or gpu_unknown else _ALWAYS,
-        findings=tuple(findings),
+        findings=tuple(findings[:_MOST_FINDINGS]),
     )
 
 
@@ -177,9 +184,13 @@ def check_metadata(contents: Contents, info: str, filename: Filename | None) -> 
     if text is None:
         yield from _missing(contents, where, "metadata")
         return
-    for what in _metadata_faults(text):
+    try:
+        raw, unparsed = read_metadata(text)
+    except BadMetadata as error:
+        yield Finding(check="metadata", where=where, what=str(error))
+        return
+    for what in _metadata_faults(text, raw, unparsed):
         yield Finding(check="metadata", where=where, what=what)
-    raw, _ = parse_email(text)
     name, version = raw.get("name", ""), raw.get("version", "")
     if filename and canonicalize_name(name) != filename.name:
         what = f"Name: {name}, and the filename says {filename.name}"
@@ -196,6 +207,9 @@ def check_wheel(contents: Contents, info: str, filename: Filename | None) -> Ite
     if text is None:
         yield from _missing(contents, where, "tags")
         return
+    if len(text) > _MAX_WHEEL:
+        yield Finding(check="tags", where=where, what=f"{len(text)} bytes are too many to be true")
+        return
     wheel = BytesHeaderParser().parsebytes(text)
     version = str(wheel.get("Wheel-Version", ""))
     if not re.fullmatch(r"1\.\d+", version):
@@ -211,12 +225,11 @@ def check_wheel(contents: Contents, info: str, filename: Filename | None) -> Ite
         yield Finding(check="tags", where=where, what=what)
     if filename is None:
         return
-    tags: set[Tag] = set()
-    for line in wheel.get_all("Tag", []):
-        try:
-            tags |= parse_tag(str(line).strip())
-        except ValueError:
-            yield Finding(check="tags", where=where, what=f"Tag: {line} is no tag (PEP 425)")
+    try:
+        tags = _tags(map(str, wheel.get_all("Tag", [])))
+    except ValueError as error:
+        yield Finding(check="tags", where=where, what=str(error))
+        return
     for tag in sorted(map(str, filename.tags - tags)):
         yield Finding(check="tags", where=where, what=f"the filename has the tag {tag}, and WHEEL does not")
     for tag in sorted(map(str, tags - filename.tags)):
@@ -230,12 +243,12 @@ def check_record(contents: Contents, info: str) -> Iterator[Finding]:
     if text is None:
         yield from _missing(contents, where, "record")
         return
+    members = {member.name: member for member in contents.members if not member.entry.is_folder}
     try:
-        rows = record.parse(text)
+        rows = record.parse(text, most=record.most_rows(len(contents.members)))
     except record.BadRecord as error:
         yield Finding(check="record", where=where, what=str(error))
         return
-    members = {member.name: member for member in contents.members if not member.entry.is_folder}
     listed = set()
     for row in rows:
         if row.path in listed:
@@ -310,6 +323,20 @@ def check_gpu(
             yield Finding(check="gpu", where=each.path or contents.path.name, what=each.explanation)
 
 
+def _tags(lines: Iterable[str]) -> set[Tag]:
+    """Return the tags in lines of WHEEL. Raises ValueError."""
+    tags: set[Tag] = set()
+    for line in lines:
+        text = line.strip()
+        if len(tags) + math.prod(part.count(".") + 1 for part in text.split("-")) > _MOST_TAGS:
+            raise ValueError(f"more than {_MOST_TAGS} tags, too many to be true")
+        try:
+            tags |= parse_tag(text)
+        except ValueError as error:
+            raise ValueError(f"Tag: {text} is not a valid tag (PEP 425)") from error
+    return tags
+
+
 def _tops(contents: Contents, suffix: str) -> set[str]:
     """Return the folders at the wheel's top whose name ends like that."""
     tops = {member.name.partition("/") for member in contents.members}
@@ -334,20 +361,23 @@ def _missing(contents: Contents, where: str, check: Check) -> Iterator[Finding]:
         yield Finding(check=check, where=where, what="missing")
 
 
-def _metadata_faults(text: bytes) -> Iterator[str]:
+def _metadata_faults(text: bytes, raw: RawMetadata, unparsed: Mapping[str, Sequence[str]]) -> Iterator[str]:
     try:
         text.decode()
     except UnicodeDecodeError as error:
         yield f"not UTF-8: {error}"
-    raw, unparsed = parse_email(text)
-    if raw.get("metadata_version") in _BEFORE_LICENSE_FILES:
-        raw.pop("license_files", None)
     for field in unparsed:
         yield f"{field}: unknown, or not to be read"
+    old = raw.get("metadata_version") in _BEFORE_LICENSE_FILES
+    plain = {key: value for key, value in raw.items() if not (old and key == "license_files")}
+    yield from metadata_faults(cast("RawMetadata", plain))
+
+
+def _requires_python(metadata: bytes) -> str | None:
     try:
-        Metadata.from_raw(raw)
-    except ExceptionGroup as group:
-        yield from sorted(map(str, group.exceptions))
+        return read_metadata(metadata)[0].get("requires_python")
+    except BadMetadata:
+        return None
 
 
 def _version(text: str) -> Version | None:

@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 CxxAbi = Literal["cxx11", "pre-cxx11", "both"]
 
 _NEW = re.compile(rb"7__cxx11|B5cxx11")
-_OLD = re.compile(rb"\b_ZNK?Ss(?!4_Rep)\d|\b_Z[^\0]*(?:RKSs|RSs|PSs|OSs|[vij]Ss)")
+_OLD = re.compile(rb"\0_ZNK?Ss(?!4_Rep)\d|\0_Z[^\0]*(?:RKSs|RSs|PSs|OSs|[vij]Ss)")
 """``std::string``'s own methods, and signatures that pass one: ``Ss`` is how the older kind is mangled.
 
 The empty string's storage, ``_Rep``, comes with whatever else of libstdc++ is linked statically.
 """
 
-_MAX_STRINGS = 256 << 20
+_PIECE = 1 << 20
+_MAX_NAME = 64 << 10
+"""Bytes of a piece's last name that are looked at again with the next piece."""
 
 
 class AbiReader(Reader[CxxAbi | None]):
@@ -41,10 +43,14 @@ def _parse(size: int) -> Generator[Ranges, tuple[bytes, ...], CxxAbi | None]:
     if dynamic is None or dynamic.strings is None:
         return None
     start, length = dynamic.strings
-    if length > _MAX_STRINGS or start + length > size:
-        return None
-    (names,) = yield ((start, length),)
-    new, old = _NEW.search(names), _OLD.search(names)
-    if new:
-        return "both" if old else "cxx11"
-    return "pre-cxx11" if old else None
+    end = min(start + length, size)
+    new = old = False
+    rest = b"\0"
+    for at in range(start, end, _PIECE):
+        (piece,) = yield ((at, min(_PIECE, end - at)),)
+        names = rest + piece
+        new, old = new or bool(_NEW.search(names)), old or bool(_OLD.search(names))
+        if new and old:
+            return "both"
+        rest = names[max(names.rfind(b"\0"), len(names) - _MAX_NAME) :]
+    return "cxx11" if new else "pre-cxx11" if old else None

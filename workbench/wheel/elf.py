@@ -11,15 +11,21 @@ from dataclasses import dataclass, field
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
-from workbench.wheel.stream import BadBinary, Reader
+from workbench.wheel.stream import BadBinary, Effort, Reader
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from workbench.wheel.stream import Ranges
 
-_MAX_STRING = 16 << 10
+_USUAL_STRING = 4 << 10
+_MAX_STRING = 1 << 20
+"""Bytes of a name, and of one that does not end within them: Bazel writes RUNPATHs of 100 KiB and more."""
 _MAX_STRINGS = 1 << 10
+_MAX_LONG = 4
+_MAX_SEGMENTS = 1 << 10
+_UNIT = 64
+"""Bytes of names that cost as much as a header."""
 _MAX_TABLE = 1 << 20
 """Limits of what is captured, in bytes and counts. Real libraries stay a hundred times below them."""
 _MAX_VERSIONS = 64 << 10
@@ -78,8 +84,8 @@ class ElfReader(Reader[Elf | None]):
     `finish` returns None for what is no ELF file, and raises BadElf.
     """
 
-    def __init__(self, path: str, size: int) -> None:
-        super().__init__(_parse(path, size), error=BadElf)
+    def __init__(self, path: str, size: int, effort: Effort | None = None) -> None:
+        super().__init__(_parse(path, size, effort or Effort()), error=BadElf)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +116,8 @@ def parse_dynamic(size: int) -> Generator[Ranges, tuple[bytes, ...], Dynamic | N
     (header,) = yield (_within(size, 0, layout.header),)
     (start,) = struct.unpack_from(f"{order}{layout.word}", header, layout.programs_offset)
     each, count = struct.unpack_from(f"{order}2H", header, layout.programs_count)
+    if count > _MAX_SEGMENTS or (count and each < struct.calcsize(order + layout.program)):
+        raise BadElf("its program headers are too many, or too small, to be true")
     (programs,) = yield (_within(size, start, each * count),)
     segments = [_Segment(*layout.segment(order, programs, at * each)) for at in range(count)]
     section = next((segment for segment in segments if segment.kind == _PT_DYNAMIC), None)
@@ -133,19 +141,24 @@ def parse_dynamic(size: int) -> Generator[Ranges, tuple[bytes, ...], Dynamic | N
     )
 
 
-def _parse(path: str, size: int) -> Generator[Ranges, tuple[bytes, ...], Elf | None]:
+def _parse(path: str, size: int, effort: Effort) -> Generator[Ranges, tuple[bytes, ...], Elf | None]:
     dynamic = yield from parse_dynamic(size)
     if dynamic is None:
         return None
+    effort.earn(size)
+    effort.spend(len(dynamic.pairs))
     named = [(tag, value) for tag, value in dynamic.pairs if tag in _NAMES]
     names = _ranges(size, dynamic, [at for _, at in named])
     table = () if dynamic.versions is None else (_version_table(size, dynamic.versions),)
     texts = yield (*names, *table)
-    strings = [(tag, _string(text)) for (tag, _), text in zip(named, texts, strict=False)]
     needs = _version_names(dynamic.order, b"".join(texts[len(names) :]))
-    texts = yield _ranges(size, dynamic, [at for each in needs for at in each])
-    spelled = map(_string, texts)
-    versions = {next(spelled): tuple(islice(spelled, len(each) - 1)) for each in needs}
+    wanted = [at for each in needs for at in each]
+    texts = (*texts[: len(names)], *(yield _ranges(size, dynamic, wanted)))
+    spelled = yield from _strings(size, dynamic, [*(at for _, at in named), *wanted], texts)
+    effort.spend(sum(1 + len(text) // _UNIT for text in spelled))
+    strings = list(zip((tag for tag, _ in named), spelled, strict=False))
+    rest = iter(spelled[len(named) :])
+    versions = {next(rest): tuple(islice(rest, len(each) - 1)) for each in needs}
     found = {tag: [text for each, text in strings if each == tag] for tag in _NAMES}
     return Elf(
         path=path,
@@ -166,7 +179,19 @@ def _within(size: int, start: int, length: int) -> tuple[int, int]:
     return start, length
 
 
-def _ranges(size: int, dynamic: Dynamic, names: Sequence[int]) -> Ranges:
+def _strings(
+    size: int, dynamic: Dynamic, names: Sequence[int], texts: Sequence[bytes]
+) -> Generator[Ranges, tuple[bytes, ...], list[str]]:
+    """Return names as text; what of them has not ended in `texts` is asked for again."""
+    long = [at for at, text in enumerate(texts) if b"\0" not in text]
+    if len(long) > _MAX_LONG:
+        raise BadElf("more names in its dynamic section than can be true do not end")
+    again = yield _ranges(size, dynamic, [names[at] for at in long], _MAX_STRING)
+    whole = dict(zip(long, again, strict=True))
+    return [_string(whole.get(at, text)) for at, text in enumerate(texts)]
+
+
+def _ranges(size: int, dynamic: Dynamic, names: Sequence[int], longest: int = _USUAL_STRING) -> Ranges:
     """Return where in the file names lie that are given by where they lie in the string table."""
     if not names:
         return ()
@@ -175,7 +200,7 @@ def _ranges(size: int, dynamic: Dynamic, names: Sequence[int]) -> Ranges:
     base, end = dynamic.strings
     if max(names) >= end:
         raise BadElf("a name in its dynamic section lies outside the string table")
-    return tuple(_within(size, base + name, min(_MAX_STRING, end - name)) for name in names)
+    return tuple(_within(size, base + name, min(longest, end - name)) for name in names)
 
 
 def _version_table(size: int, at: int) -> tuple[int, int]:

@@ -14,18 +14,18 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from workbench.plan.gpu import LTO, PTX, SASS, Architecture
 from workbench.wheel.sections import ELF_64_LITTLE, parse_sections
-from workbench.wheel.stream import BadBinary, Reader
+from workbench.wheel.stream import BadBinary, Effort, Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from workbench.wheel.sections import Section
-    from workbench.wheel.stream import Ranges
 
 Place = Literal["linked", "relocatable", "embedded"]
 """Where code lies: loaded by the CUDA runtime, not loaded by anything, or loaded by the library itself."""
@@ -45,6 +45,9 @@ _MAX_NUMBER = 1000
 
 _MAX_CONTAINERS = 1 << 16
 """Containers of one file. cuFFT has 18,227."""
+_MAX_UNKNOWN = 16
+_CONTAINER_COST = 4
+"""What a container takes beside its entries, in entries."""
 _MAX_NESTED = 16
 """Containers that are followed at a time. Real ones never lie within each other; what looks like one may."""
 
@@ -93,14 +96,16 @@ class GpuCode:
 class FatbinReader:
     """An observer of one file. Feed it the file from its beginning; see `again` at the end."""
 
-    def __init__(self, path: str, size: int) -> None:
+    def __init__(self, path: str, size: int, effort: Effort | None = None) -> None:
         self._path = path
         self._size = size
+        self._effort = effort or Effort()
         self._sections = Reader(parse_sections(size))
         self._scanning = True
-        self._position = 0
+        self._offset = 0
         self._rest = b""
-        self._open: list[Reader[_Container]] = []
+        self._scanned = 0
+        self._open: list[_Container] = []
         self._containers: list[_Container] = []
         self._fault: str | None = None
 
@@ -119,12 +124,21 @@ class FatbinReader:
         self._sections.feed(chunk)
         if not self._scanning:
             return
-        # in whole steps, so that no magic number lies across two chunks
-        view = memoryview(self._rest + bytes(chunk) if self._rest else chunk)
-        whole = len(view) // _STEP * _STEP
-        self._rest = bytes(view[whole:])
-        if whole:
-            self._scan(view[:whole])
+        view = b"".join((self._rest, chunk))
+        if self._offset == 0 and len(view) >= len(ELF_64_LITTLE):
+            self._scanning = view.startswith(ELF_64_LITTLE)
+            if not self._scanning:
+                return
+            if not self._rest:
+                self._effort.earn(self._size)
+        try:
+            self._scan(view)
+        except BadBinary as error:
+            self._fault, self._scanning = str(error), False
+        # a header that lies across two chunks is read with the second
+        kept = max(0, len(view) - _ENTRY.size) // _STEP * _STEP
+        self._offset += kept
+        self._rest = view[kept:]
 
     def finish(self) -> GpuCode | None:
         """Return what was found; None for a file without GPU code. Raises BadFatbin."""
@@ -138,31 +152,41 @@ class FatbinReader:
             raise BadFatbin(f"it has GPU code, and {error}") from error
         return _sort(self._path, self._containers, sections)
 
-    def _scan(self, view: memoryview) -> None:
-        if self._position == 0 and view[: len(ELF_64_LITTLE)] != ELF_64_LITTLE:
-            self._scanning = False
-            return
-        offset = self._position
-        self._position += len(view)
-        for container in self._open:
-            container.feed(view)
-        self._close()
-        for match in _MAGIC.finditer(view):
-            if match.start() % _STEP:
-                continue
-            at = offset + match.start()
-            self._open.append(Reader(_parse_container(at, self._size), start=at, window=0))
-            self._open[-1].feed(view[match.start() :])
-            self._close()
-            if len(self._open) > _MAX_NESTED or len(self._containers) > _MAX_CONTAINERS:
-                self._fault = "it has more containers of GPU code than can be true"
-                self._scanning = False
-                return
+    def _scan(self, view: bytes) -> None:
+        self._follow(self._open, view)
+        last = len(view) - _CONTAINER.size
+        for match in _MAGIC.finditer(view, self._scanned - self._offset):
+            at = match.start()
+            if at > last:
+                break
+            if at % _STEP == 0:
+                self._effort.spend(_CONTAINER_COST)
+                self._follow([_container_at(view, at, self._offset, self._size)], view)
+                if len(self._open) > _MAX_NESTED or len(self._containers) > _MAX_CONTAINERS:
+                    raise BadFatbin("it has more containers of GPU code than can be true")
+        self._scanned = max(self._scanned, self._offset + last + 1)
 
-    def _close(self) -> None:
-        """Take the containers that have been seen to their end."""
-        self._containers += [each.finish() for each in self._open if not each.again]
-        self._open = [each for each in self._open if each.again]
+    def _follow(self, containers: list[_Container], view: bytes) -> None:
+        """Follow containers as far as they have been seen, and sort them by whether they have ended."""
+        still = [each for each in containers if not self._ended(each, view)]
+        if containers is self._open:
+            self._open = still
+        else:
+            self._open += still
+
+    def _ended(self, container: _Container, view: bytes) -> bool:
+        end = self._offset + len(view) - _ENTRY.size
+        before = container.seen
+        while container.fault is None and container.at + _ENTRY.size <= container.end:
+            if container.at > end:
+                self._effort.spend(container.seen - before)
+                return False
+            _take_entry(container, view, container.at - self._offset)
+        self._effort.spend(container.seen - before)
+        if container.fault is None and container.at != container.end:
+            _faulty(container, f"{container.end - container.at} bytes at its end are no entry")
+        self._containers.append(container)
+        return True
 
 
 _Key = tuple[str, int, str]
@@ -171,45 +195,49 @@ _Key = tuple[str, int, str]
 
 @dataclass(slots=True, kw_only=True)
 class _Container:
-    """A container as it was followed, or what only looked like one: then `fault` says why.
+    """A container as it is followed, or what only looked like one: then `fault` says why.
 
-    `entries` has counts and bytes.
+    `at` is where its next entry begins, `seen` counts those before it. `entries` has counts and bytes.
     """
 
     start: int
+    at: int
     end: int
-    entries: dict[_Key, tuple[int, int]]
-    unknown_kinds: set[int]
+    seen: int = 0
+    entries: dict[_Key, tuple[int, int]] = field(default_factory=dict)
+    unknown_kinds: set[int] = field(default_factory=set)
     fault: str | None = None
 
 
-def _parse_container(start: int, size: int) -> Generator[Ranges, tuple[bytes, ...], _Container]:
-    """Follow one container through the headers of its entries. What is wrong with it becomes its `fault`."""
-    seen = _Container(start=start, end=size, entries={}, unknown_kinds=set())
-    if start + _CONTAINER.size > size:
-        return _faulty(seen, "it is cut short")
-    (header,) = yield ((start, _CONTAINER.size),)
-    _, version, header_size, body = _CONTAINER.unpack(header)
+def _container_at(view: bytes, at: int, offset: int, size: int) -> _Container:
+    """Return the container whose header lies at `at` in a view that begins at `offset` in a file of `size` bytes."""
+    _, version, header_size, body = _CONTAINER.unpack_from(view, at)
+    start = offset + at
+    end = start + header_size + body
+    container = _Container(start=start, at=start + header_size, end=min(end, size))
     if (version, header_size) != (1, _CONTAINER.size):
-        return _faulty(seen, f"it is of version {version}, with a header of {header_size} bytes")
-    at, end = start + header_size, start + header_size + body
-    if end > size:
-        return _faulty(seen, f"it should end at {end:#x}, behind the end of the file")
-    seen.end = end
-    while at + _ENTRY.size <= end:
-        (entry,) = yield ((at, _ENTRY.size),)
-        kind, _, header_size, payload, number, flags = _ENTRY.unpack(entry)
-        if header_size < _ENTRY.size or at + header_size + payload > end or number >= _MAX_NUMBER:
-            return _faulty(seen, f"its entry at {at:#x} makes no sense")
-        if kind in _KINDS:
-            feature = next((letter for flag, letter in _FEATURES if flags & flag), "")
-            key = _KINDS[kind], number, feature
-            count, total = seen.entries.get(key, (0, 0))
-            seen.entries[key] = count + 1, total + payload
-        else:
-            seen.unknown_kinds.add(kind)
-        at += header_size + payload
-    return seen if at == end else _faulty(seen, f"{end - at} bytes at its end are no entry")
+        _faulty(container, f"it is of version {version}, with a header of {header_size} bytes")
+    elif end > size:
+        _faulty(container, f"it should end at {end:#x}, behind the end of the file")
+    return container
+
+
+def _take_entry(container: _Container, view: bytes, at: int) -> None:
+    """Count the entry at `at`, and go to the next. What is wrong with it becomes the container's `fault`."""
+    kind, _, header_size, payload, number, flags = _ENTRY.unpack_from(view, at)
+    following = container.at + header_size + payload
+    if header_size < _ENTRY.size or following > container.end or number >= _MAX_NUMBER:
+        _faulty(container, f"its entry at {container.at:#x} makes no sense")
+        return
+    if kind in _KINDS:
+        feature = next((letter for flag, letter in _FEATURES if flags & flag), "")
+        key = _KINDS[kind], number, feature
+        count, total = container.entries.get(key, (0, 0))
+        container.entries[key] = count + 1, total + payload
+    elif len(container.unknown_kinds) < _MAX_UNKNOWN:
+        container.unknown_kinds.add(kind)
+    container.seen += 1
+    container.at = following
 
 
 def _faulty(container: _Container, why: str) -> _Container:
@@ -250,20 +278,27 @@ def _placed(
 
     Raises BadFatbin for a faulty one in a section: there it can only be GPU code.
     """
-    for section in sections:
-        at = section.offset
-        for container in containers:
-            if at <= container.start < section.end:
-                if container.fault is None and container.end > section.end:
-                    _faulty(container, f"it reaches out of {section.name}")
-                if container.fault is not None:
-                    raise BadFatbin(container.fault)
-                yield _PLACES[section.name], container
-                at = container.end
+    starts = [container.start for container in containers]
+    taken = 0
+    outside: list[_Container | None] = list(containers)
+    for section in sorted(sections, key=lambda section: section.offset):
+        if section.offset < taken:
+            raise BadFatbin(f"two of its sections overlap: {section.name} at {section.offset:#x}")
+        taken, at = section.end, section.offset
+        first, last = bisect_left(starts, section.offset), bisect_left(starts, section.end)
+        for container in containers[first:last]:
+            if container.start < at:
+                continue
+            if container.fault is None and container.end > section.end:
+                _faulty(container, f"it reaches out of {section.name}")
+            if container.fault is not None:
+                raise BadFatbin(container.fault)
+            yield _PLACES[section.name], container
+            at = container.end
+        outside[first:last] = [None] * (last - first)
     at = 0
-    for container in containers:
-        inside = any(section.offset <= container.start < section.end for section in sections)
-        if not inside and container.fault is None and container.start >= at:
+    for container in filter(None, outside):
+        if container.fault is None and container.start >= at:
             yield "embedded", container
             at = container.end
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from packaging.metadata import parse_email
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from workbench.console import file_size
 from workbench.errors import UsageError
 from workbench.url import mask
+from workbench.wheel.metadata import read_metadata
 from workbench.wheel.remote import RemoteFile, open_url
 from workbench.wheel.stream import BadBinary
 from workbench.wheel.wheel import Library, data_offset, read_libraries
@@ -127,9 +127,9 @@ def inspect(where: str) -> Inspection:
             libraries = tuple(read_libraries(archive, file))
             size = file.seek(0, 2)
             fetched = _fetched(file)
+        raw, _ = read_metadata(text)
     except (zipfile.BadZipFile, BadBinary) as error:
         raise UsageError(f"{where}: not a whole wheel: {error}") from error
-    raw, _ = parse_email(text)
     return Inspection(
         where=mask(where),
         filename=filename,

@@ -30,8 +30,15 @@ class Row:
     size: str
 
 
-def parse(data: bytes) -> tuple[Row, ...]:
-    """Return the rows of a RECORD file. Raises BadRecord."""
+def most_rows(members: int) -> int:
+    """Return how many rows a RECORD may have, beside so many members, before nobody needs to read it to the end."""
+    return 2 * members + 1000
+
+
+def parse(data: bytes, *, most: int = 1 << 20) -> tuple[Row, ...]:
+    """Return the rows of a RECORD file. Raises BadRecord, also for one with more than `most` lines."""
+    if (lines := data.count(b"\n")) > most:
+        raise BadRecord(f"{lines} lines are too many to be true")
     try:
         reader = csv.reader(io.StringIO(data.decode(), newline=""), strict=True)
         return tuple(_row(reader.line_num, cells) for cells in reader if cells)

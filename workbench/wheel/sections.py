@@ -22,7 +22,9 @@ _NOBITS = 8
 _FULL_16 = 0xFFFF
 _BEFORE = 1 << 20
 """Linkers write the names of sections just before the table of them, patchelf a little farther off."""
-_MAX_TABLE = 8 << 20
+_MAX_TABLE = 2 << 20
+_MAX_NAME = 64
+"""Bytes of a name that are looked at: those that anybody looks for are shorter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,5 +85,4 @@ def parse_sections(size: int) -> Generator[Ranges, tuple[bytes, ...], tuple[Sect
 
 
 def _name(texts: bytes, at: int) -> str:
-    end = texts.find(b"\0", at)
-    return texts[at : end if end >= 0 else None].decode(errors="backslashreplace")
+    return texts[at : at + _MAX_NAME].partition(b"\0")[0].decode(errors="backslashreplace")

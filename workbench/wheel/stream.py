@@ -22,8 +22,34 @@ WINDOW = 1 << 20
 """Bytes kept of a file's beginning."""
 
 
+_MOST_PASSES = 5
+"""How often a file is read for one parser. Real ones need two."""
+
+
 class BadBinary(ValueError):
     """The file is not what its beginning promises. The message says why."""
+
+
+class Effort:
+    """What the libraries of one wheel may cost: so many headers and names for all, and more for large files.
+
+    Limits of each table do not bound the work for ten thousand small files that each exhaust them.
+    """
+
+    def __init__(self) -> None:
+        self._left = 1 << 18
+
+    def earn(self, size: int) -> None:
+        """Add what a file of `size` bytes is worth."""
+        self._left += size >> 9
+
+    def spend(self, count: int) -> None:
+        """Take away what is about to be read. Raises BadBinary where nothing is left."""
+        self._left -= count
+        if self._left < 0:
+            raise BadBinary(
+                "its headers and names, and those of the libraries before it, are too many to be true"
+            )
 
 
 class Observer(Protocol):
@@ -80,6 +106,7 @@ class Reader(Generic[T]):
         self._start = self._position = start
         self._error = error
         self._done = False
+        self._passes = 1
         self._fault: str | None = None
         self._result: T | None = None
         self._send(None)
@@ -93,6 +120,9 @@ class Reader(Generic[T]):
     def rewind(self) -> None:
         """Make ready for the file's beginning."""
         self._position = self._start
+        self._passes += 1
+        if self._passes > _MOST_PASSES:
+            self._fault, self._done = "its headers lie so that it would have to be read without end", True
 
     def feed(self, chunk: bytes | memoryview) -> None:
         """Look at the next bytes of the file. They are copied where they are kept."""

@@ -1,0 +1,52 @@
+"""METADATA of a wheel (PEP 566, PEP 643), read in time that does not grow with its square."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from packaging.metadata import Metadata, parse_email
+
+from workbench.wheel.stream import BadBinary
+
+if TYPE_CHECKING:
+    from packaging.metadata import RawMetadata
+
+_MAX_SIZE = 8 << 20
+_MAX_HEADER = 1 << 20
+_MAX_LINES = 20_000
+_MAX_FIELDS = 100
+"""Names of fields: each that `email` does not know yet is looked for among all before it."""
+_MAX_REQUIREMENT = 16 << 10
+_FIELD = re.compile(rb"^([^\s:]+):", re.MULTILINE)
+
+
+class BadMetadata(BadBinary):
+    """METADATA is too large, or nested too deep, to be true."""
+
+
+def read_metadata(text: bytes) -> tuple[RawMetadata, dict[str, list[str]]]:
+    """Return the fields of METADATA, and those that are unknown or cannot be read. Raises BadMetadata."""
+    header = re.split(rb"\r?\n\r?\n", text, maxsplit=1)[0]
+    names = set(_FIELD.findall(header))
+    lines = header.count(b"\n")
+    if len(text) > _MAX_SIZE or len(header) > _MAX_HEADER or lines > _MAX_LINES or len(names) > _MAX_FIELDS:
+        raise BadMetadata(
+            f"{len(text)} bytes with {lines} lines of {len(names)} fields are too many to be true"
+        )
+    raw, unparsed = parse_email(text)
+    asked = (*raw.get("requires_dist", ()), raw.get("requires_python", ""), raw.get("license_expression", ""))
+    if max(map(len, asked)) > _MAX_REQUIREMENT:
+        raise BadMetadata(f"a requirement of more than {_MAX_REQUIREMENT} bytes is too long to be true")
+    return raw, unparsed
+
+
+def metadata_faults(raw: RawMetadata) -> list[str]:
+    """Return what is not valid in the fields of METADATA, sorted."""
+    try:
+        Metadata.from_raw(raw)
+    except ExceptionGroup as group:
+        return sorted(map(str, group.exceptions))
+    except RecursionError:
+        return ["a requirement is nested too deep to be read"]
+    return []
