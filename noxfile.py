@@ -15,6 +15,7 @@ from workbench.store.opening import open_store
 
 sys.path.insert(0, str(Path(__file__).parent))  # nox puts no root there
 
+from workbench.console import listening
 from workbench.errors import IndexCheckFailed, WorkbenchError
 from workbench.paths import Paths
 from workbench.pipeline.proof import Proof, prove, published_here
@@ -77,7 +78,8 @@ def verify(session: nox.Session, what: Proof | str | WorkbenchError) -> None:
             try:
                 paths = Paths.here()
                 settings = read_settings(paths)
-                prove([what], paths, settings, open_store(paths, settings))
+                with listening():
+                    prove([what], paths, settings, open_store(paths, settings))
             except WorkbenchError as error:
                 session.error(str(error))
 

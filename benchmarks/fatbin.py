@@ -19,10 +19,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from workbench.console import answer_table, file_size
+from workbench.console import answer_table
 from workbench.environment import index_environment
 from workbench.errors import CommandFailed
 from workbench.process import run
+from workbench.text import file_size
 
 FLOOR_MB_S, MOST_MB = 200, 200
 

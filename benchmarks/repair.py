@@ -20,9 +20,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from workbench.console import answer_table, file_size
+from workbench.console import answer_table
 from workbench.environment import index_environment
 from workbench.process import run
+from workbench.text import file_size
 from workbench.wheel.assemble import assemble
 from workbench.wheel.tags import retag, retagged
 

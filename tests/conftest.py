@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from workbench.console import listening
 from workbench.paths import CHECKOUT, Paths
 from workbench.process import environment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
 
 CI = os.environ.get("CI") == "true"
 
@@ -47,6 +50,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest, so that no worker is left alone with it at the end."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+@pytest.fixture(autouse=True)
+def _listening() -> Iterator[None]:
+    """What a test's code tells of is shown, as it is where a verb runs it."""
+    with listening():
+        yield
 
 
 @pytest.fixture

@@ -70,6 +70,21 @@ def test_one_module_opens_the_network() -> None:
     assert found == {"http.py"}
 
 
+def test_only_verbs_print() -> None:
+    """The others tell of what they do (``events``), or return it."""
+    printing = {
+        module.parts[0]
+        for module in MODULES
+        if any(
+            "workbench.console" in (node.module, f"{node.module}.{alias.name}")
+            for node in ast.walk(ast.parse((PACKAGE / module).read_bytes()))
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        )
+    }
+    assert printing == {"verbs", "verb.py"}
+
+
 def test_one_module_starts_programs() -> None:
     starters = {
         str(module)

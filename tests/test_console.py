@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import fcntl
+import io
+import json
 import os
 import pty
+import re
 import struct
 import subprocess
 import sys
 import termios
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from workbench.console import PLAIN_WIDTH, answer_table, counted, progress, step
+from workbench.console import PLAIN_WIDTH, PlainLines, answer_table, listening
+from workbench.events import LISTENER, note, progress, step
 from workbench.paths import CHECKOUT
 from workbench.process import environment, run
+from workbench.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
-    from workbench.console import Step
+    from workbench.events import Step
 
 COLUMNS = 80
+IMPORTS = "from workbench.console import listening\nfrom workbench.events import note, progress, step\n"
 TWO_LINES = b"\x1b[2K\x1b[1A"
 """How a live line that takes two lines is wiped: one, and the one above it."""
 
@@ -64,8 +72,7 @@ class Terminal:
 
 def test_a_live_line_never_takes_two() -> None:
     screen = Terminal(
-        "from workbench.console import step\n"
-        "with step('build ' + 'a' * 50) as at:\n"
+        f"{IMPORTS}with listening(), step('build ' + 'a' * 50) as at:\n"
         "    at.detail('c++ -c\\t' + 'b' * 60)\n"
         "    input()\n"
     )
@@ -80,8 +87,7 @@ def test_a_live_line_never_takes_two() -> None:
 def test_a_live_line_takes_no_command_from_what_it_tells() -> None:
     hostile = "owned \x1b]0;owned\x07"
     screen = Terminal(
-        "from workbench.console import note, step\n"
-        f"with step({hostile!r}) as at:\n"
+        f"{IMPORTS}with listening(), step({hostile!r}) as at:\n"
         f"    at.detail('remote: ' + {hostile!r})\n"
         f"    at.outcome = {hostile!r}\n"
         "    input()\n"
@@ -94,7 +100,7 @@ def test_a_live_line_takes_no_command_from_what_it_tells() -> None:
 
 def test_a_title_that_does_not_fit_is_whole_in_the_closing_line() -> None:
     title = "repair " + "a-very-long-name-" * 6
-    screen = Terminal(f"from workbench.console import step\nwith step({title!r}):\n    input()\n")
+    screen = Terminal(f"{IMPORTS}with listening(), step({title!r}):\n    input()\n")
     screen.wait_for("repair")
     said = screen.end()
     assert TWO_LINES not in screen.shown
@@ -111,6 +117,84 @@ def test_a_step_that_found_something_is_no_success(
     assert begun.startswith("… verify x.whl")
     assert ended.startswith("✗ verify x.whl")
     assert ": 3 findings (" in ended
+
+
+def test_several_steps_at_once_leave_each_other_alone() -> None:
+    screen = Terminal(
+        f"{IMPORTS}"
+        "import threading\n"
+        "from contextvars import copy_context\n"
+        "first, second = threading.Event(), threading.Event()\n"
+        "def beside():\n"
+        "    with step('beside') as at:\n"
+        "        at.detail('second detail')\n"
+        "        second.set()\n"
+        "        first.wait()\n"
+        "        at.outcome = 'done beside'\n"
+        "with listening():\n"
+        "    thread = threading.Thread(target=copy_context().run, args=(beside,))\n"
+        "    with progress('first', 4000) as at:\n"
+        "        thread.start()\n"
+        "        second.wait()\n"
+        "        at(1000)\n"
+        "        note('a word between')\n"
+        "        input()\n"
+        "        first.set()\n"
+        "        thread.join()\n"
+    )
+    screen.wait_for("second detail")
+    said = screen.end()
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said).replace("\r", "\n").splitlines()
+    assert "a word between" in lines
+    assert [line.partition("  ")[0].rpartition(" 0")[0] for line in lines if line.startswith("✓")] == [
+        "✓ beside: done beside",
+        "✓ first (4.0 kB)",
+    ]
+    assert any("━━━━━───────────────  1.0 kB" in line for line in lines)
+
+
+class Lines(io.StringIO):
+    """What is written, and an event that is set once a text is among it."""
+
+    def __init__(self, awaited: str) -> None:
+        super().__init__()
+        self._awaited = awaited
+        self.there = threading.Event()
+
+    def write(self, text: str) -> int:
+        written = super().write(text)
+        if self._awaited in self.getvalue():
+            self.there.set()
+        return written
+
+
+def test_a_long_step_says_that_it_is_alive_and_what_it_said_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = Lines("build demo: still at it after ")
+    monkeypatch.setattr(sys, "stderr", lines)
+    before = LISTENER.set(PlainLines(every=0.01))
+    with step("build demo") as at:
+        at.detail("c++  -c\tdemo.cpp")
+        assert lines.there.wait(30)
+    LISTENER.reset(before)
+    assert ": c++ -c demo.cpp\n" in lines.getvalue()
+
+
+def test_events_are_lines_of_json_for_programs(tmp_path: Path) -> None:
+    path = tmp_path / "events"
+    with listening(path):
+        with step("fetch") as at:
+            at.detail("redirected")
+            at.detail("too soon for another line")
+            at.outcome = "2 kB"
+        note("from https://me:SECRET@host/")
+        with pytest.raises(KeyError), progress("verify", 2, unit="wheels"):
+            raise KeyError
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["event"] for line in lines] == ["began", "moved", "ended", "noted", "began", "ended"]
+    assert (lines[1]["detail"], lines[2]["outcome"], lines[2]["failed"]) == ("redirected", "2 kB", False)
+    assert (lines[4]["total"], lines[5]["failed"]) == (2, True)
+    assert lines[0]["step"] == lines[2]["step"] != lines[4]["step"]
+    assert "SECRET" not in path.read_text()
 
 
 def test_how_many() -> None:

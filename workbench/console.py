@@ -1,8 +1,7 @@
-"""What a person sees while a verb works.
+"""What a person sees while a verb works, and what a program can read of it.
 
-Progress goes to stderr and answers to stdout, so ``--json`` can be piped while the steps stay on the screen. On
-a terminal a step is a live line; elsewhere (CI, a pipe) it is plain lines with no control characters. Text that is
-printed may be another's (a description out of a registry, what a server says): it commands no terminal.
+Progress goes to stderr and answers to stdout, so ``--json`` can be piped while the steps stay on the screen. What is
+printed may be somebody else's text (a description in a registry, a server's answer): it cannot inject escape codes.
 """
 
 from __future__ import annotations
@@ -15,17 +14,22 @@ import shutil
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
+from workbench.events import LISTENER, Noted, StepBegan, StepEnded, StepMoved
+from workbench.text import LAYOUT, counted, duration, file_size, shown
 from workbench.url import mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    import rich.console
+    import rich.live
+    import rich.text
+
+    from workbench.events import Event
 
 for _stream in (sys.stdout, sys.stderr):
     if isinstance(_stream, io.TextIOWrapper):
@@ -41,204 +45,184 @@ LEAST_WIDTH = 8
 """What stands between the columns of a table, and how narrow one may become."""
 
 
-def _rich(*, stderr: bool) -> rich.console.Console:
-    from rich.console import Console
+class PlainLines:
+    """Shows events as plain lines without control characters: in CI, in a pipe.
 
-    stream = sys.stderr if stderr else sys.stdout
-    return Console(file=stream, highlight=False, width=None if stream.isatty() else PLAIN_WIDTH)
-
-
-LAYOUT = "\n\t"
-"""The control characters that a text of several lines may have."""
-
-
-def shown(text: str, *, keep: str = "") -> str:
-    """Return a text in which escapes stand for what a terminal does not show, or obeys, and ``***`` for secrets.
-
-    Characters to `keep` stay.
-    """
-    text = mask(text)
-    if text.isprintable():
-        return text
-    return "".join(
-        each if each.isprintable() or each in keep else each.encode("unicode_escape").decode()
-        for each in text
-    )
-
-
-def duration(seconds: float) -> str:
-    """Write seconds as people do: ``0.4 s``, ``12.3 s``, ``4 min 05 s``."""
-    if seconds < 60:  # noqa: PLR2004 - a minute
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02} s"
-
-
-def file_size(count: int) -> str:
-    """Write bytes in decimal units, as package indexes do: ``217.4 kB``."""
-    size = float(count)
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:  # noqa: PLR2004 - decimal units
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.2f} GB"
-
-
-def counted(count: int, noun: str) -> str:
-    """Write how many there are of something: ``1 wheel``, ``2 wheels``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-class Step:
-    """One step under way. Its closing line adds `outcome`, when set, and has a ✗ where it `failed`.
-
-    A step that ends with an exception failed in any case.
+    A step that runs longer than `every` seconds says that it is alive, and what it last said, each time they are over.
     """
 
-    def __init__(self, show: Callable[[str], None] | None = None) -> None:
-        self._show = show
-        self.outcome = ""
-        self.failed = False
+    def __init__(self, every: float = 60) -> None:
+        self._every = every
+        self._open: dict[int, Shown] = {}
 
-    def detail(self, text: str) -> None:
-        """Show what the step is at, on a terminal; elsewhere this is not worth a line."""
-        if self._show:
-            self._show(text)
+    def __call__(self, event: Event) -> None:
+        """Show an event."""
+        match event:
+            case StepBegan():
+                at = self._open[event.step] = Shown(event)
+                _say(f"… {at.title}")
+                threading.Thread(target=self._alive, args=(at,), daemon=True).start()
+            case StepMoved():
+                self._open[event.step].move(event)
+            case StepEnded():
+                at = self._open.pop(event.step)
+                at.ended.set()
+                _say(f"{at.closing(event)} ({duration(event.seconds)})")
+            case Noted():
+                _say(event.text)
 
-    def fail(self, outcome: str) -> None:
-        """Say that what the step did went wrong, though the work goes on."""
-        self.outcome = outcome
-        self.failed = True
-
-
-class Bar(Step):
-    """A step over a known amount of work; call it with the count that has been done since the last call."""
-
-    def __init__(self, advance: Callable[[int], None] | None = None) -> None:
-        super().__init__()
-        self._advance = advance
-
-    def __call__(self, count: int) -> None:
-        """Advance by a count."""
-        if self._advance:
-            self._advance(count)
+    def _alive(self, at: Shown) -> None:
+        while not at.ended.wait(self._every):
+            last = f": {at.last}" if at.last else ""
+            _say(f"· {at.title}: still at it after {duration(time.monotonic() - at.start)}{last}")
 
 
-@contextmanager
-def step(title: str) -> Iterator[Step]:
-    """Show a step from its beginning to its end, with the time it took.
+class Terminal:
+    """Shows events on a terminal: a live line for each step under way, and above them what has ended."""
 
-    >>> with step("fetch hnswlib-0.8.0.tar.gz") as at:
-    ...     at.outcome = "36.2 kB"
-    """
-    start = time.monotonic()
-    title = shown(title, keep=LAYOUT)
-    if sys.stderr.isatty():
-        at, close = _live(title, start)
-    else:
-        print(f"… {title}", file=sys.stderr, flush=True)
-        at, close = Step(), lambda: None
-    with _closed(at, title, start, close):
-        yield at
+    def __init__(self) -> None:
+        from rich.console import Console
 
+        self._console = Console(file=sys.stderr, highlight=False)
+        self._lock = threading.RLock()
+        self._open: dict[int, Shown] = {}
+        self._live: rich.live.Live | None = None
 
-@contextmanager
-def _closed(at: Step, title: str, start: float, close: Callable[[], None]) -> Iterator[None]:
-    """Take the live line away when the block ends, however it ends, and print the closing line."""
-    try:
-        yield
-    except BaseException:
-        close()
-        _closing_line("✗", title, start)
-        raise
-    close()
-    _closing_line("✗" if at.failed else "✓", f"{title}: {at.outcome}" if at.outcome else title, start)
+    def __call__(self, event: Event) -> None:
+        """Show an event."""
+        from rich.live import Live
+        from rich.text import Text
 
+        with self._lock:
+            match event:
+                case StepBegan():
+                    self._open[event.step] = Shown(event)
+                    if self._live is None:
+                        self._live = Live(
+                            get_renderable=self._lines,
+                            console=self._console,
+                            transient=True,
+                            redirect_stdout=False,
+                            redirect_stderr=False,
+                        )
+                        self._live.start()
+                case StepMoved():
+                    self._open[event.step].move(event)
+                case StepEnded():
+                    at = self._open.pop(event.step)
+                    if self._live is not None and not self._open:
+                        self._live.stop()
+                        self._live = None
+                    mark, _, rest = at.closing(event).partition(" ")
+                    took = (f" {duration(event.seconds)}", "dim")
+                    self._console.print(
+                        Text.assemble((mark, "red" if event.failed else "green"), f" {rest}", took)
+                    )
+                case Noted():
+                    self._console.print(Text(shown(event.text, keep=LAYOUT)))
 
-def _closing_line(mark: str, text: str, start: float) -> None:
-    took = duration(time.monotonic() - start)
-    text = shown(text, keep=LAYOUT)
-    if sys.stderr.isatty():
-        from rich.markup import escape
+    def _lines(self) -> rich.text.Text:
+        from rich.text import Text
 
-        colour = "green" if mark == "✓" else "red"
-        _rich(stderr=True).print(f"[{colour}]{mark}[/] {escape(text)} [dim]{took}[/]")
-    else:
-        print(f"{mark} {text} ({took})", file=sys.stderr, flush=True)
-
-
-def _live(title: str, start: float) -> tuple[Step, Callable[[], None]]:
-    """Draw a spinner with the elapsed time and the last detail until the returned function is called."""
-    from rich.text import Text
-
-    console = _rich(stderr=True)
-
-    def line(took: str = "", detail: str = "") -> Text:
-        text = Text.assemble(title, (f" {took}  {shown(' '.join(detail.split()))}", "dim"))
-        text.truncate(console.width - len("⠋ "), overflow="ellipsis")
-        return text
-
-    status = console.status(line())
-    last = ""
-    ended = threading.Event()
-
-    def draw() -> None:
-        while not ended.wait(0.25):
-            status.update(line(duration(time.monotonic() - start), last))
-
-    def show(text: str) -> None:
-        nonlocal last
-        last = text
-
-    def close() -> None:
-        ended.set()
-        ticker.join()
-        status.stop()
-
-    ticker = threading.Thread(target=draw, daemon=True)
-    status.start()
-    ticker.start()
-    return Step(show), close
+        with self._lock:
+            lines = [Text(each.line()) for each in self._open.values()]
+        for line in lines:
+            line.truncate(self._console.width, overflow="ellipsis")
+        return Text("\n").join(lines)
 
 
-@contextmanager
-def progress(title: str, total: int, *, unit: str = "bytes") -> Iterator[Bar]:
-    """Show a bar over `total` units and yield what advances it; its closing line tells how many there were.
+class JsonLines:
+    """Writes each event as a line of JSON; what a step is at, at most once a second."""
 
-    `unit` is ``"bytes"`` (shown with rate and decimal sizes) or a plural noun (``"wheels"``).
-    """
-    start = time.monotonic()
-    title = shown(title, keep=LAYOUT)
-    sized = f"{title} ({file_size(total) if unit == 'bytes' else counted(total, unit.removesuffix('s'))})"
-    if not sys.stderr.isatty():
-        print(f"… {sized}", file=sys.stderr, flush=True)
-        at = Bar()
-        with _closed(at, sized, start, lambda: None):
-            yield at
-        return
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TransferSpeedColumn,
-    )
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        self._moved: dict[int, float] = {}
 
-    amount = (DownloadColumn(), TransferSpeedColumn()) if unit == "bytes" else (MofNCompleteColumn(),)
-    columns = (TextColumn("  {task.description}", markup=False), BarColumn(), *amount, TimeElapsedColumn())
-    bar = Progress(*columns, console=_rich(stderr=True), transient=True)
-    task = bar.add_task(title, total=total)
-    at = Bar(lambda count: bar.advance(task, count))
-    bar.start()
-    with _closed(at, sized, start, bar.stop):
-        yield at
+    def __call__(self, event: Event) -> None:
+        """Write an event."""
+        now = time.time()
+        with self._lock:
+            if isinstance(event, StepMoved):
+                if now - self._moved.get(event.step, 0) < 1:
+                    return
+                self._moved[event.step] = now
+            line = {"event": _WORDS[type(event)], "time": round(now, 3), **dataclasses.asdict(event)}
+            self._file.write(mask(json.dumps(line)) + "\n")
+            self._file.flush()
 
 
-def note(text: str) -> None:
-    """Say something that a person should know, beside the steps."""
+_WORDS = {StepBegan: "began", StepMoved: "moved", StepEnded: "ended", Noted: "noted"}
+
+
+class Shown:
+    """A step as it is shown while it runs."""
+
+    def __init__(self, began: StepBegan) -> None:
+        self.start = time.monotonic()
+        self.ended = threading.Event()
+        self.last = ""
+        self._began = began
+        self._done = 0
+        amount = began.total
+        self.title = shown(began.title, keep=LAYOUT)
+        if amount is not None:
+            unit = began.unit
+            self.title += (
+                f" ({file_size(amount) if unit == 'bytes' else counted(amount, unit.removesuffix('s'))})"
+            )
+
+    def move(self, event: StepMoved) -> None:
+        """Keep what the step is at."""
+        self._done = event.done
+        self.last = shown(" ".join(event.detail.split())) or self.last
+
+    def closing(self, ended: StepEnded) -> str:
+        """Return the closing line, without the time."""
+        outcome = f": {shown(ended.outcome, keep=LAYOUT)}" if ended.outcome else ""
+        return f"{'✗' if ended.failed else '✓'} {self.title}{outcome}"
+
+    def line(self) -> str:
+        """Return the live line."""
+        took = time.monotonic() - self.start
+        frame = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"[int(took * 4) % 10]
+        parts = [f"{frame} {' '.join(self.title.split())}", duration(took)]
+        if total := self._began.total:
+            filled = min(BAR, BAR * self._done // total)
+            parts.append("━" * filled + "─" * (BAR - filled))
+            if self._began.unit == "bytes":
+                parts.append(f"{file_size(self._done)}  {file_size(round(self._done / max(took, 0.1)))}/s")
+            else:
+                parts.append(f"{self._done} of {total}")
+        return "  ".join([*parts, self.last])
+
+
+BAR = 20
+"""Columns of a bar."""
+
+
+def _say(text: str) -> None:
     print(shown(text, keep=LAYOUT), file=sys.stderr, flush=True)
+
+
+@contextmanager
+def listening(events: Path | None = None) -> Iterator[None]:
+    """Show what the block tells of, and write it as JSON lines into a file of `events`, if one is named."""
+    screen = Terminal() if sys.stderr.isatty() else PlainLines()
+    with ExitStack() as stack:
+        listener: Callable[[Event], None] = screen
+        if events is not None:
+            written = JsonLines(stack.enter_context(events.open("w", encoding="utf-8")))
+
+            def listener(event: Event) -> None:
+                screen(event)
+                written(event)
+
+        before = LISTENER.set(listener)
+        try:
+            yield
+        finally:
+            LISTENER.reset(before)
 
 
 def answer(text: str) -> None:

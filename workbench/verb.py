@@ -35,8 +35,10 @@ from invoke.tasks import Task
 
 from workbench import console
 from workbench.errors import UsageError, WorkbenchError, nearest
+from workbench.events import note
 from workbench.flags import Flag, flags_of
 from workbench.process import Ended, ended_by_signals
+from workbench.text import LAYOUT, counted, shown
 from workbench.url import has_secret
 
 if TYPE_CHECKING:
@@ -257,16 +259,17 @@ class Verb(Task[Any]):
 
     def __call__(self, *args: Any, **_: Any) -> None:  # noqa: ANN401 - Task's own
         """Run the command; turn what goes wrong into Invoke's Exit, with the error's own status."""
-        try:
-            words, values = self._read(asked(tuple(sys.argv[1:])), dry=args[0].config.run.dry)
-            with ended_by_signals():
-                status = self.body(*words, **values)
-        except (Exit, SystemExit):
-            raise
-        except BaseException as error:
-            if os.environ.get("WORKBENCH_DEBUG", "0") not in ("", "0"):
-                console.note(traceback.format_exc())
-            raise _exit(error) from error
+        with console.listening():
+            try:
+                words, values = self._read(asked(tuple(sys.argv[1:])), dry=args[0].config.run.dry)
+                with ended_by_signals():
+                    status = self.body(*words, **values)
+            except (Exit, SystemExit):
+                raise
+            except BaseException as error:
+                if os.environ.get("WORKBENCH_DEBUG", "0") not in ("", "0"):
+                    note(traceback.format_exc())
+                raise _exit(error) from error
         if status:
             raise Exit(code=status)
 
@@ -280,7 +283,7 @@ class Verb(Task[Any]):
         if missing := required[len(words) :]:
             raise UsageError(f"{line.command} needs {missing[0].shown}: {missing[0].explained}")
         if len(required) == len(self.words) and len(words) > len(required):
-            takes = f"takes {console.counted(len(required), 'word')}" if required else "takes no word"
+            takes = f"takes {counted(len(required), 'word')}" if required else "takes no word"
             raise UsageError(
                 f"{line.command} {takes}, and {words[len(required)]!r} is one too many; one command to a line"
             )
@@ -418,4 +421,4 @@ def _exit(error: BaseException) -> Exit:
 
 def _told(message: str, status: int) -> Exit:
     """Return the end that tells an error, in which others' text may stand."""
-    return Exit(console.shown(message, keep=console.LAYOUT), code=status)
+    return Exit(shown(message, keep=LAYOUT), code=status)

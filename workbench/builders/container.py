@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.builders.workplace import Workplace
-    from workbench.console import Step
     from workbench.container.engine import Engine
+    from workbench.events import Step
     from workbench.paths import Paths
     from workbench.plan.plan import Plan
     from workbench.plan.target import Target

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from workbench.builders.workplace import Workplace
-    from workbench.console import Step
+    from workbench.events import Step
     from workbench.paths import Paths
     from workbench.settings import Settings
 

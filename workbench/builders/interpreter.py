@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.console import step
 from workbench.errors import ToolMissing
+from workbench.events import step
 from workbench.process import run
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from workbench.builders import memory
 from workbench.builders.container import build_in_container
 from workbench.builders.host import build_here
 from workbench.builders.machine import foreign_programs
-from workbench.console import step
 from workbench.errors import CommandFailed
+from workbench.events import step
 from workbench.plan.target import this_arch
 from workbench.process import PIECE
 from workbench.toolchain import cross

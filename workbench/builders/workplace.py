@@ -141,5 +141,6 @@ class Workplace:
         return place.is_dir() and place.is_relative_to(self.tree.resolve())
 
     def failed(self, why: str) -> BuildFailed:
-        """Return the error of a build that failed: it names what is kept."""
-        return BuildFailed(f"{self.plan.title} does not build: {why}\n{self.kept}")
+        """Return the error of a build that failed: it names the builder and what is kept."""
+        builder = f"The builder was {self.plan.builder}: {self.plan.why}."
+        return BuildFailed(f"{self.plan.title} does not build: {why}\n{builder}\n{self.kept}")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from workbench.console import step
 from workbench.container.configuration import only_from, pip_environment
 from workbench.environment import read_pip_options
 from workbench.errors import CommandFailed, SourceError
+from workbench.events import step
 from workbench.process import run
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from markupsafe import Markup, escape
 from packaging.version import InvalidVersion, Version
 
-from workbench.console import file_size
 from workbench.index import installers
 from workbench.index.channel import channel_of, short_version
 from workbench.index.facts import Fact, Origin, origins, own_facts, shared_facts
@@ -17,6 +16,7 @@ from workbench.index.output import Links
 from workbench.index.page_target import PageTarget, bound_words, glibc_floor, python_words, target_of
 from workbench.index.template import macro
 from workbench.store.layout import FILES
+from workbench.text import file_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

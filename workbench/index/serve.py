@@ -18,7 +18,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
-from workbench import __version__, console
+from workbench import __version__
+from workbench.events import LISTENER, Noted
 from workbench.index.output import ATOM, CSS, DATA, HTML, SCRIPT
 from workbench.simple.media import JSON
 
@@ -62,6 +63,7 @@ class Server(ThreadingHTTPServer):
         self.root = root
         self.elsewhere = elsewhere
         self.quiet = quiet
+        self._tell = LISTENER.get()  # requests are answered in threads, whose context has none
         super().__init__(("127.0.0.1", port), _Handler)
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -69,7 +71,11 @@ class Server(ThreadingHTTPServer):
         del request, client_address
         error = sys.exception()
         if not isinstance(error, ConnectionError):
-            console.note(f"! a request ended in {type(error).__name__}: {error}")
+            self.note(f"! a request ended in {type(error).__name__}: {error}")
+
+    def note(self, text: str) -> None:
+        """Tell whoever listened when the server was made."""
+        self._tell(Noted(text=text))
 
     @property
     def url(self) -> str:
@@ -141,9 +147,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Print a line a request, as `invoke serve` shows them."""
+        """Tell of each request in a line."""
         if not self.server.quiet:
-            super().log_message(format, *args)
+            self.server.note(f'{self.log_date_time_string()} "{format % args}"')
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import Version
 
-from workbench.console import step
 from workbench.errors import SourceError, UsageError
+from workbench.events import step
 from workbench.files import write_whole
 from workbench.recipe.load import path_of
 from workbench.recipe.model import PYPI, UNSET_VERSION, Git, Recipe, Sdist

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import parse_wheel_filename
 
-from workbench import console
 from workbench.builders.raw_wheel import build_raw
 from workbench.builders.tools import compiler_for
 from workbench.builders.workplace import Workplace
@@ -22,6 +21,7 @@ from workbench.errors import (
     VerificationFailed,
     WorkbenchError,
 )
+from workbench.events import note, step
 from workbench.evidence import notes
 from workbench.evidence.facts import BuildFacts, PatchApplied
 from workbench.files import scratch
@@ -94,7 +94,7 @@ def produce(
         else:
             failures.append(outcome)
             if left:
-                console.note(f"{outcome.error}\n· {plan.title} failed; {len(left)} more to go")
+                note(f"{outcome.error}\n· {plan.title} failed; {len(left)} more to go")
     return tuple(products), tuple(failures)
 
 
@@ -157,9 +157,9 @@ def _finish(raw: Path, place: Workplace, paths: Paths, settings: Settings) -> Re
         _try(repaired.path, place, settings)
         wheel = paths.wheels / repaired.path.name
         if wheel.exists() and plan.key is None:
-            console.note(f"· {wheel} was there: it is replaced")
+            note(f"· {wheel} was there: it is replaced")
         elif wheel.exists() and notes.noted_key(wheel) != plan.key:
-            console.note(f"· {wheel} was there, built from other inputs: it is replaced")
+            note(f"· {wheel} was there, built from other inputs: it is replaced")
         repaired.path.replace(wheel)
     notes.keep(
         wheel,
@@ -174,7 +174,7 @@ def _finish(raw: Path, place: Workplace, paths: Paths, settings: Settings) -> Re
 def _repaired(raw: Path, into: Path, place: Workplace, paths: Paths) -> Repaired:
     plan = place.plan
     compiler = compiler_for(plan, paths) if plan.builder == "cross" else None
-    with console.step(f"repair {raw.name}") as at:
+    with step(f"repair {raw.name}") as at:
         try:
             repaired = repair(
                 raw,
@@ -196,7 +196,7 @@ def _try(wheel: Path, place: Workplace, settings: Settings) -> None:
     image = settings.container.runtime_image(plan.target.compute, plan.target.arch)
     if plan.builder != "container" or image is None:
         return
-    with console.step(f"try {wheel.name} in {image}"):
+    with step(f"try {wheel.name} in {image}"):
         try:
             try_wheel(
                 wheel,

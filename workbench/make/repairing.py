@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from workbench import console
 from workbench.errors import RepairFailed, UsageError
+from workbench.events import step
 from workbench.evidence import notes as built
 from workbench.files import expect_file
 from workbench.plan.conditions import values_for
@@ -55,7 +55,7 @@ def _repair(wheel: Path, paths: Paths, settings: Settings, into: Path) -> Repair
     exclude: tuple[str, ...] = ()
     if name in names(paths.recipes):
         exclude = values_for(load(paths.recipes, name).repair_exclude, _target(wheel, known))
-    with console.step(f"repair {wheel.name}") as at:
+    with step(f"repair {wheel.name}") as at:
         repaired = repair(wheel, into, exclude=exclude, glibc_ceiling=settings.glibc)
         at.outcome = repaired.policy
     if known:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from workbench import console
 from workbench.errors import UsageError, VerificationFailed, WorkbenchError
+from workbench.events import note
 from workbench.evidence import notes as built
 from workbench.files import expect_file
 from workbench.plan.target import is_amd
 from workbench.recipe.load import load, names
+from workbench.text import counted
 from workbench.verify.engine import Request, verify
 
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ def require_passed(reports: Sequence[Report]) -> None:
     if failed:
         findings = sum(len(each.findings) for each in failed)
         raise VerificationFailed(
-            f"{len(failed)} of {console.counted(len(reports), 'wheel')} did not pass, with "
-            f"{console.counted(findings, 'finding')}: {', '.join(each.path.name for each in failed)}"
+            f"{len(failed)} of {counted(len(reports), 'wheel')} did not pass, with "
+            f"{counted(findings, 'finding')}: {', '.join(each.path.name for each in failed)}"
         )
 
 
@@ -67,9 +68,7 @@ def _request(wheel: Path, paths: Paths, gpu: tuple[str, ...], asked: tuple[Cell,
     known, unknown = _asked_gpu(wheel)
     gpus = dict.fromkeys((*gpu, *(known or ())))
     if amd := [each for each in gpus if is_amd(each)]:
-        console.note(
-            f"· {wheel.name}: code for AMD's GPUs is not read, so {', '.join(amd)} was not looked for"
-        )
+        note(f"· {wheel.name}: code for AMD's GPUs is not read, so {', '.join(amd)} was not looked for")
     wanted = tuple(each for each in gpus if each not in amd)
     if name not in names(paths.recipes):
         return Request(path=wheel, gpu=wanted, gpu_unknown=unknown, smoke=True, asked=asked)

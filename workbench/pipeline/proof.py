@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 from packaging.utils import parse_wheel_filename
 
 from workbench.builders.interpreter import find_interpreter
-from workbench.console import step
 from workbench.environment import Environment
 from workbench.errors import CommandFailed, InstallFailed, SettingsError, ToolMissing
+from workbench.events import step
 from workbench.files import content_of, write_whole
 from workbench.index.install import pinned
 from workbench.index.serve import served

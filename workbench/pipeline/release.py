@@ -10,10 +10,10 @@ import shlex
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from workbench import console
 from workbench.builders.interpreter import find_interpreter
 from workbench.builders.workplace import Workplace
 from workbench.errors import BuildFailed, FilenameTaken, RepairFailed, UsageError, VerificationFailed
+from workbench.events import note
 from workbench.evidence import notes
 from workbench.files import sha256_of
 from workbench.make.assign import AUTO
@@ -217,7 +217,7 @@ def _verified(
         find = _found_built if skip_build else _earlier
         earlier = find(plan, planned, paths)
         if earlier:
-            console.note(f"· {earlier.name} was built earlier from the same inputs")
+            note(f"· {earlier.name} was built earlier from the same inputs")
         wheel = earlier or build_wheel(plan, paths, settings, jobs=planned.request.jobs).path
         shared = sharing(wheel, plan, others)
         asked = [(each.target.python, each.target.arch) for each in shared]
@@ -233,8 +233,8 @@ def _verified(
         notes.discard(wheel)
         if number == ATTEMPTS or not (earlier or _may_come_out_otherwise(report)):
             break
-        console.note(findings)
-        console.note(f"{wheel.name} is removed and built again (attempt {number + 1} of {ATTEMPTS})")
+        note(findings)
+        note(f"{wheel.name} is removed and built again (attempt {number + 1} of {ATTEMPTS})")
     builds = f"in {number} builds" if number > 1 else "and another build would come to the same"
     why = f"{plan.title} did not verify, {builds}:\n{findings}\n{place.kept}"
     return Failure(plans=shared, error=VerificationFailed(why))

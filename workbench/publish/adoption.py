@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench import console
 from workbench.errors import RegistryError
+from workbench.events import step
 from workbench.files import expect_file
 from workbench.publish.projects import adopt
 from workbench.registry.file import put_aside
@@ -47,7 +47,7 @@ def import_registry(
     Raises RegistryError, and UsageError where there is no file.
     """
     document = expect_file(file).read_bytes()
-    with console.step(f"read {file}"):
+    with step(f"read {file}"):
         registry, remarks = import_older(document, where=str(file))
     kept = None
     if file.resolve() == paths.registry.resolve():

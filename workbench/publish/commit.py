@@ -5,14 +5,14 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from workbench import console
-from workbench.console import counted
 from workbench.errors import RegistryError, UsageError, WorkbenchError
+from workbench.events import note
 from workbench.files import content_of, locked, write_whole
 from workbench.process import run
 from workbench.publish.drawing import COPYING
 from workbench.registry.file import load, loads
 from workbench.registry.model import Registry
+from workbench.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,14 +43,14 @@ def committing(paths: Paths, *, wanted: bool) -> Iterator[None]:
             try:
                 _commit(paths)
             except (WorkbenchError, OSError) as error:  # the one that is on its way counts more
-                console.note(f"packages.json is not committed: {error}")
+                note(f"packages.json is not committed: {error}")
         raise
     _commit(paths)
 
 
 def _commit(paths: Paths) -> None:
     if commit_registry(paths):
-        console.note("committed packages.json")
+        note("committed packages.json")
 
 
 def expect_checkout(paths: Paths) -> None:

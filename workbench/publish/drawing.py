@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.console import note
 from workbench.errors import StoreError
+from workbench.events import note
 from workbench.files import content_of, locked, write_whole
 from workbench.index.draw import STATE
 from workbench.index.folder import Drawn, outdated, write

@@ -7,7 +7,6 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from workbench.console import file_size
 from workbench.errors import StoreError, UsageError
 from workbench.publish.amend import refuse_while_deleting, timestamp
 from workbench.publish.wheel_files import is_ours, linked, unlinked
@@ -16,6 +15,7 @@ from workbench.registry.model import Package, PublishedWheel, Registry
 from workbench.registry.unavailable import filled
 from workbench.store.folder import taken
 from workbench.store.layout import file_key, metadata_key, provenance_key, record_key, url
+from workbench.text import file_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench import console
 from workbench.errors import FilenameTaken, StoreError
+from workbench.events import progress
 from workbench.files import Identity
 from workbench.publish.amend import FilesMissing, amend, current, refuse_a_store_behind, timestamp
 from workbench.publish.drawing import draw_pages
@@ -20,6 +20,7 @@ from workbench.publish.withdraw import delete
 from workbench.registry.file import loads
 from workbench.registry.model import Removal
 from workbench.store.layout import RECORDS, file_key, record_key, url, wheel_of
+from workbench.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,9 +53,7 @@ class Published:
         if self.drawn is None or self.plan.is_done:
             return self.plan.lines()
         new = sum(1 for planned in self.plan.wheels if not planned.registered)
-        return (
-            f"published {console.counted(new, 'wheel')} in {self.plan.place}: generation {self.generation}",
-        )
+        return (f"published {counted(new, 'wheel')} in {self.plan.place}: generation {self.generation}",)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plain form, for JSON."""
@@ -183,7 +182,7 @@ def _write_files(store: Store, plan: Publication, *, deep: bool) -> Publication:
         _refuse_changed(write)
     count = len(plan.wheels)
     title = f"upload {count} wheels" if count > 1 else f"upload {plan.wheels[0].wheel.filename}"
-    with console.progress(title, plan.size) as moved, ThreadPoolExecutor(store.streams) as pool:
+    with progress(title, plan.size) as moved, ThreadPoolExecutor(store.streams) as pool:
         try:
             list(pool.map(lambda write: _write_file(store, write, moved, deep=deep), files))
             recorded = pool.map(lambda planned: _record(store, planned, moved), plan.wheels)

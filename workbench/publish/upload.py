@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from workbench import console
 from workbench.errors import UsageError
+from workbench.events import note
 from workbench.evidence import notes as built
 from workbench.make.verification import require_passed, verify_wheels
 from workbench.publish.projects import package_facts
@@ -54,7 +54,7 @@ def upload_wheels(
     reports = verify_wheels(wheels, paths, reuse=True)
     for each in reports:
         if not each.passed:
-            console.note(findings_text(each))
+            note(findings_text(each))
     require_passed(reports)
     return upload(paths, settings, store, reports, dry_run=dry_run, may_shrink=may_shrink, deep=deep)
 
@@ -136,8 +136,6 @@ def _evidence(report: Report, facts: BuildFacts, series: Path) -> tuple[BuildFac
             texts[link] = text
             patches.append(replace(patch, url=link))
         else:
-            console.note(
-                f"· {path} is not what {report.path.name} was built with: its page names it, without a link"
-            )
+            note(f"· {path} is not what {report.path.name} was built with: its page names it, without a link")
             patches.append(patch)
     return replace(facts, log=log_link, patches=tuple(patches)), texts

@@ -17,8 +17,8 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from packaging.utils import canonicalize_name
 
-from workbench import console
 from workbench.errors import IndexFault, UsageError
+from workbench.events import progress, step
 from workbench.simple.fetch import Fetcher, why
 from workbench.simple.finding import bounded, error, warning
 from workbench.simple.judge_file import PIP_HASHES, called, project_of
@@ -125,7 +125,7 @@ def _address(where: str) -> str:
 
 def _open(fetcher: Fetcher, address: str) -> tuple[Fetched, list[IndexFinding], Listing]:
     """Read the page that the check begins with. Raises IndexFault."""
-    with console.step(f"read {address}"):
+    with step(f"read {address}"):
         try:
             answer = fetcher.get(address)
         except OSError as problem:
@@ -143,7 +143,7 @@ def _all(
 ) -> list[R]:
     """Do the work on all items, some at once, and show how far it is."""
     done = []
-    with console.progress(title, len(items), unit=unit) as advance:
+    with progress(title, len(items), unit=unit) as advance:
         for one in pool.map(work, items):
             done.append(one)
             advance(1)

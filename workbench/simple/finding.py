@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from workbench.console import shown
+from workbench.text import shown
 from workbench.url import mask
 
 if TYPE_CHECKING:

@@ -11,15 +11,15 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
-from workbench import console
 from workbench.errors import SourceError, nearest
+from workbench.events import note, step
 from workbench.files import locked
 from workbench.process import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from workbench.console import Step
+    from workbench.events import Step
     from workbench.process import Completed
     from workbench.recipe.model import Git
 
@@ -120,7 +120,7 @@ def fetch_git(source: Git, into: Path, *, cache: Path) -> None:
     A commit that the cache has needs no network. Raises SourceError when the URL does not answer, or does not
     have the commit any more; a branch or tag that has moved on is said, and not followed.
     """
-    with console.step(f"fetch {source.commit[:12]} from {source.url}") as at:
+    with step(f"fetch {source.commit[:12]} from {source.url}") as at:
         store = cache / "git" / _cache_name(source.url)
         with locked(store.with_suffix(".lock")):
             _ensure_commit(source, store, at)
@@ -173,7 +173,7 @@ def _ensure_commit(source: Git, store: Path, at: Step) -> None:
     refs, _ = _list_refs(source.url)
     now = _commit_of(refs, kind, name)
     if now not in (None, source.commit):
-        console.note(f"{kind} {name} of {url} is now at {now}; the recipe stays at its pin {source.commit}")
+        note(f"{kind} {name} of {url} is now at {now}; the recipe stays at its pin {source.commit}")
     fetch = (*in_store, "fetch", "--no-tags", "--progress", "--", source.url)
     by_hash = _try_git(*fetch, f"{source.commit}:{pin}", at=at)
     seen = f"refs/seen/{kind}/{name}"
@@ -215,7 +215,7 @@ def _check_out(source: Git, store: Path, into: Path, at: Step) -> None:
         each = f'git {shlex.join(listing)} | sed -z "s|^|$displaypath/|"'
         in_lfs += _git(*here, "submodule", "--quiet", "foreach", "--recursive", each, doing=doing).output
     elif (into / ".gitmodules").exists():
-        console.note(f"· {source.url} has submodules, and the recipe does without: submodules=True adds them")
+        note(f"· {source.url} has submodules, and the recipe does without: submodules=True adds them")
     _expect_content([path for path in in_lfs.split("\0") if path], source, into)
     head = _git(*here, "rev-parse", "HEAD", doing=doing).output.strip()
     if head != source.commit:

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from workbench import console
 from workbench.environment import package_index
 from workbench.errors import IndexFault, SourceError
+from workbench.events import note, progress
 from workbench.http import NoAnswer
 from workbench.simple.client import project_files
 from workbench.simple.fetch import Fetcher
+from workbench.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -102,8 +103,8 @@ def _find(index: str, fetcher: Fetcher, name: str, version: str) -> Link:
         raise SourceError(_no_such_version(name, wanted, sorted(sdists), files))
     sdist = sdists[wanted]
     if sdist.yanked is not None:
-        reason = f": {console.shown(sdist.yanked)}" if sdist.yanked else ""
-        console.note(f"{sdist.filename} is yanked from the package index{reason}")
+        reason = f": {shown(sdist.yanked)}" if sdist.yanked else ""
+        note(f"{sdist.filename} is yanked from the package index{reason}")
     return sdist
 
 
@@ -150,7 +151,7 @@ def _download(fetcher: Fetcher, sdist: Link, path: Path) -> str:
         with (
             fetcher.opened(sdist.url) as (chunks, length),
             path.open("xb") as file,
-            console.progress(f"fetch {sdist.filename}", length or 0) as advance,
+            progress(f"fetch {sdist.filename}", length or 0) as advance,
         ):
             for chunk in chunks:
                 file.write(chunk)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.console import step
 from workbench.errors import PatchError
+from workbench.events import step
 from workbench.files import remove_tree
 from workbench.patches.apply import apply_series
 from workbench.recipe.model import Git, LocalFolder, Sdist

@@ -16,8 +16,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from workbench import console
 from workbench.errors import StoreError
+from workbench.events import note
 from workbench.store import multipart
 from workbench.store.client import NO_API, STREAMS, Refused, code_of, make_client, plainly
 from workbench.store.folder import taken
@@ -84,7 +84,7 @@ class S3Store:
     def folder_keys(self) -> bool:
         """As the store was found to be; it is said once what it means that there can be none."""
         if not self._traits.folder_keys:
-            console.note(
+            note(
                 f"{self.place} cannot hold a key that ends with a slash, so its pages are at …/index.html alone: pip "
                 "and uv find them only through a web server that serves these for their folders"
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench import console
+from workbench.events import step
 from workbench.files import locked, scratch
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def made_once(home: Path, title: str, make: Callable[[Path], Path]) -> Path:
         return home
     with locked(home.with_name(f"{home.name}.lock")):
         if not home.is_dir():
-            with console.step(title) as at, scratch(home.parent, f".making-{home.name}-") as folder:
+            with step(title) as at, scratch(home.parent, f".making-{home.name}-") as folder:
                 make(folder).rename(home)
                 at.outcome = str(home)
     return home

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from workbench import console
 from workbench.plan.axes import Axes
+from workbench.text import file_size
 from workbench.verb import Verb
 from workbench.verbs.flags import Builder, DryRun, Json, MaxJobs, Package, StoreFlags, VersionSuffix
 
@@ -100,7 +101,7 @@ def _answer(planned: Planned, made: Sequence[Product], *, dry_run: bool) -> None
             console.answer(f"{product.wheel} was built earlier from the same inputs")
             continue
         facts = [
-            ("size", console.file_size(product.wheel.stat().st_size)),
+            ("size", file_size(product.wheel.stat().st_size)),
             ("tags", tags_of(product.wheel.name)),
             ("policy", repaired.policy),
         ]

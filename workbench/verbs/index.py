@@ -7,6 +7,8 @@ from typing import Annotated
 
 from workbench import console
 from workbench.errors import IndexCheckFailed, UsageError
+from workbench.events import note, step
+from workbench.text import counted
 from workbench.verb import Verb
 from workbench.verbs.flags import DryRun, Json
 
@@ -33,7 +35,7 @@ def index(*, dry_run: DryRun = False, json: Json = False) -> None:
         if json:
             console.answer_json(asdict(found))
         return
-    with console.step("draw index/") as at:
+    with step("draw index/") as at:
         drawn = write(registry, pages, settings)
         at.outcome = f"{drawn.written} written, {drawn.unchanged} unchanged, {drawn.removed} removed"
     if json:
@@ -68,13 +70,11 @@ def serve(*, port: Annotated[int, "the port on loopback (0: any free one)"] = 80
             "What is not published here comes from the package index. Ctrl-C ends it."
         )
         if elsewhere != given:
-            console.note(
-                f"Your login to {elsewhere} is not passed on: installers need it in their own ~/.netrc."
-            )
+            note(f"Your login to {elsewhere} is not passed on: installers need it in their own ~/.netrc.")
         try:
             server.serve_forever()
         except KeyboardInterrupt:
-            console.note("")
+            note("")
 
 
 @Verb
@@ -103,5 +103,5 @@ def check_index(
         }
         console.answer_summary(report.where, [(what, str(count)) for what, count in counts.items()])
     if report.errors:
-        errors = console.counted(report.errors, "error")
+        errors = counted(report.errors, "error")
         raise IndexCheckFailed(f"{report.where}: {errors}; the findings stand above")

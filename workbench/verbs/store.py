@@ -7,6 +7,8 @@ from typing import Annotated
 
 from workbench import console
 from workbench.errors import StoreError, UsageError
+from workbench.events import note, step
+from workbench.text import counted
 from workbench.verb import Verb
 from workbench.verbs.flags import After, Change, Json, StoreFlags, Upkeep, changing
 
@@ -31,7 +33,7 @@ def history(*, limit: Annotated[int, "how many to show"] = 20, store: StoreFlags
     ]
     console.answer_table(("generation", "made", "wheels", "by"), rows)
     if found and not any(each.current for each in found):
-        console.note("the registry itself is gone, or damaged: 'invoke store.reconcile' makes it anew")
+        note("the registry itself is gone, or damaged: 'invoke store.reconcile' makes it anew")
 
 
 @Verb
@@ -79,7 +81,7 @@ def reconcile(
     """Heal what a crash left: registry, pages and files agree again."""
     from workbench.care import reconcile as healing
 
-    with changing(change) as site, console.step("compare registry, pages and files"):
+    with changing(change) as site, step("compare registry, pages and files"):
         healed = healing.reconcile(*site, deep=deep, dry_run=change.dry_run)
     if json:
         console.answer_json(healed)
@@ -87,9 +89,7 @@ def reconcile(
         for line in healed.lines():
             console.answer(line)
     if healed.problems:
-        raise StoreError(
-            f"{console.counted(len(healed.problems), 'thing')} could not be mended, as told above"
-        )
+        raise StoreError(f"{counted(len(healed.problems), 'thing')} could not be mended, as told above")
 
 
 @Verb
@@ -161,7 +161,7 @@ def import_(
         verb = "would take" if done.dry_run else "took"
         packages, wheels = len(done.packages), len(done.new)
         console.answer(
-            f"{verb} in {console.counted(packages, 'package')} with {console.counted(wheels, 'new wheel')}"
+            f"{verb} in {counted(packages, 'package')} with {counted(wheels, 'new wheel')}"
             + (f"; published here already: {len(done.already)}" if done.already else "")
         )
         expect_wheels(done)
@@ -177,7 +177,7 @@ def doctor(
     """Check credentials, bucket, public URL, files, pip and uv."""
     from workbench.care import doctor as examining
 
-    with console.step("examine the store and what is published"):
+    with step("examine the store and what is published"):
         findings = examining.doctor(*store.opened(), deep=deep)
     if json:
         console.answer_json(findings)

@@ -12,6 +12,7 @@ from packaging.utils import parse_wheel_filename
 from workbench import console
 from workbench.index.install import pinned
 from workbench.store.layout import SIMPLE
+from workbench.text import file_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +36,7 @@ def tags_of(filename: str) -> str:
 def published_facts(wheel: PublishedWheel, settings: Settings) -> list[tuple[str, str]]:
     """Return the lines of a published wheel's summary."""
     return [
-        ("size", console.file_size(wheel.size)),
+        ("size", file_size(wheel.size)),
         ("tags", tags_of(wheel.filename)),
         ("sha256", wheel.sha256),
         *_install_lines(wheel.filename, settings.public_url),

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from workbench import console
 from workbench.errors import UsageError, nearest
+from workbench.events import step
+from workbench.text import file_size
 from workbench.verb import Verb
 from workbench.verbs.flags import Arch, Json, Libraries
 
@@ -27,7 +29,7 @@ def get(
     arch = parse_arch(arch)
     home = cuda.lay_out(compute, arch, cache=Paths.here().cache, components=_listed(libraries))
     if check:
-        with console.step(f"read every file of {home}"):
+        with step(f"read every file of {home}"):
             cuda.check(home)
     version, gpu = cuda.version_of(home), [f"sm_{number}" for number in cuda.gpus_of(home)]
     if json:
@@ -83,7 +85,7 @@ def image(
         return
     key = "runtime_images" if runtime else "images"
     setting = f"container: {{{key}: {{{compute or 'cpu'}: {{{arch}: {made.name!r}}}}}}}"
-    facts = [("size", console.file_size(made.size)), ("for workbench.yaml", setting)]
+    facts = [("size", file_size(made.size)), ("for workbench.yaml", setting)]
     console.answer_summary(made.name, facts)
 
 

@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from workbench.console import counted, note, progress, step
 from workbench.errors import WorkbenchError
+from workbench.events import note, progress, step
 from workbench.files import Identity, expect_file
+from workbench.text import counted
 from workbench.toolchain import runtime
 from workbench.verify import archive, cache
 from workbench.verify.checks import check, parse_filename
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from workbench.console import Step
+    from workbench.events import Step
     from workbench.paths import Paths
     from workbench.toolchain.emulated import EmulatedPython
     from workbench.verify.pythons import Cell

@@ -13,8 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from workbench.console import file_size
 from workbench.errors import UsageError
+from workbench.text import file_size
 from workbench.url import mask
 from workbench.wheel.metadata import read_metadata
 from workbench.wheel.remote import RemoteFile, open_url

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING
 
-from workbench.console import progress
 from workbench.errors import SourceError
+from workbench.events import progress
 from workbench.http import AS_IT_LIES, NoAnswer, Web
 
 if TYPE_CHECKING:

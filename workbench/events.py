@@ -1,0 +1,122 @@
+"""Progress as events: what works says what it is at, and whoever listens shows it.
+
+    with step("fetch hnswlib-0.8.0.tar.gz") as at:
+        at.detail("redirected")
+        at.outcome = "36.2 kB"
+
+A context variable carries the listener (`LISTENER`): a thread of a pool has it where it runs in a copy of the context.
+Without one, nothing is shown.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepBegan:
+    """A step, known by its number, began; `total` units of work are known to lie before it, if any."""
+
+    step: int
+    title: str
+    total: int | None = None
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepMoved:
+    """What a step is at now: the last line it said, and how many of its units are done."""
+
+    step: int
+    detail: str = ""
+    done: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepEnded:
+    """A step ended after some seconds, with what came of it, if that is worth a word."""
+
+    step: int
+    outcome: str
+    failed: bool
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """Something that a person should know, beside the steps."""
+
+    text: str
+
+
+Event = StepBegan | StepMoved | StepEnded | Noted
+
+LISTENER: ContextVar[Callable[[Event], None]] = ContextVar("LISTENER", default=lambda _: None)
+"""Who is told. It may be called from several threads at once."""
+
+_numbers = itertools.count(1)
+
+
+class Step:
+    """One step under way. Set `outcome` for its closing line, `failed` where the work goes on all the same.
+
+    A step that ends with an exception failed in any case. Called with a count, it has done so many more units.
+    """
+
+    def __init__(self, number: int, tell: Callable[[Event], None]) -> None:
+        self._number = number
+        self._tell = tell
+        self._done = 0
+        self._lock = threading.Lock()
+        self.outcome = ""
+        self.failed = False
+
+    def detail(self, text: str) -> None:
+        """Say what the step is at: a line of a compiler's, a file."""
+        self._tell(StepMoved(step=self._number, detail=text, done=self._done))
+
+    def fail(self, outcome: str) -> None:
+        """Say that what the step did went wrong, though the work goes on."""
+        self.outcome = outcome
+        self.failed = True
+
+    def __call__(self, count: int) -> None:
+        """Advance by a count."""
+        with self._lock:
+            self._done += count
+        self._tell(StepMoved(step=self._number, done=self._done))
+
+
+@contextmanager
+def step(title: str, *, total: int | None = None, unit: str = "") -> Iterator[Step]:
+    """Tell of a step from its beginning to its end, however it ends."""
+    tell, number, start = LISTENER.get(), next(_numbers), time.monotonic()
+    tell(StepBegan(step=number, title=title, total=total, unit=unit))
+    at = Step(number, tell)
+    try:
+        yield at
+    except BaseException:
+        at.fail("")
+        raise
+    finally:
+        seconds = time.monotonic() - start
+        tell(StepEnded(step=number, outcome=at.outcome, failed=at.failed, seconds=seconds))
+
+
+def progress(title: str, total: int, *, unit: str = "bytes") -> AbstractContextManager[Step]:
+    """Tell of a step over `total` units: ``"bytes"``, or a plural noun (``"wheels"``). Call it with what was done."""
+    return step(title, total=total, unit=unit)
+
+
+def note(text: str) -> None:
+    """Say something that a person should know, beside the steps."""
+    LISTENER.get()(Noted(text=text))
