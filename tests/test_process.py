@@ -169,6 +169,11 @@ def test_a_line_without_an_end_costs_no_memory(tmp_path: Path) -> None:
     assert peak < size / 4
 
 
+def test_output_without_an_end_is_not_kept() -> None:
+    with pytest.raises(CommandFailed, match="printed more than 64 MB"):
+        run(python("while True: print('x' * 1_000_000)"))
+
+
 def test_lines_come_whole_whatever_ends_them(tmp_path: Path) -> None:
     seen: list[str] = []
     run(python(r"print('ä\r 1%\r 2%\r\nb\x0cc\n\nlast', end='')"), log=tmp_path / "log", on_line=seen.append)

@@ -41,6 +41,9 @@ PIECE = 1 << 16
 PIPE = 1 << 20
 """Bytes that a pipe holds at most (pipe(7))."""
 
+MOST = 64 << 20
+"""Characters of output that are kept in memory at most."""
+
 MARK = "WORKBENCH_LOG"
 """Tells, in the environment of a supervised program and of all that it starts, which log it writes."""
 
@@ -188,8 +191,12 @@ def run(
         aside = stack.enter_context(tempfile.TemporaryFile()) if stdout_only else None
         process = stack.enter_context(_started(words, cwd, env, log, stderr=aside or subprocess.STDOUT))
         try:
+            length = 0
             for line in _lines(process, None if timeout is None else start + timeout):
                 kept.append(line)
+                length += len(line)
+                if length > MOST and not log:
+                    raise CommandFailed(f"{shlex.join(words)}\nprinted more than {MOST >> 20} MB")
                 if DISK_FULL in line:
                     full = line.strip()
                 if sink:
@@ -219,7 +226,7 @@ def run(
 
 
 def _read(aside: IO[bytes]) -> str:
-    aside.seek(0)
+    aside.seek(max(0, aside.seek(0, os.SEEK_END) - PIPE))
     return aside.read().decode(errors="replace")
 
 

@@ -7,6 +7,7 @@ where an emulator runs.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shlex
@@ -238,7 +239,7 @@ def build_wheel(
             "or take one that has CUDA itself"
         )
     build.output.mkdir(parents=True, exist_ok=True)
-    label = f"wheel-workbench={build.output.resolve()}"
+    label = f"wheel-workbench={hashlib.sha256(bytes(build.output.resolve())).hexdigest()[:16]}"
     _remove(engine, label)  # what a run that was killed has left
     watch = Watch(on_line)
     with tempfile.TemporaryDirectory(prefix="workbench-") as name:

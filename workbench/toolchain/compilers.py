@@ -76,9 +76,8 @@ def cross_gcc_below(ceiling: str | None, arch: str, *, cache: Path) -> CrossGcc:
     own = cross_gcc(arch)
     if ceiling is None or _numbers(glibc_of(own)) <= _numbers(ceiling):
         return own
-    oldest, *newer = (
-        debian.SUITES.values()
-    )  # one below the ceiling is older than this machine, and so runs here
+    # one below the ceiling is older than this machine, and so runs here
+    oldest, *newer = debian.SUITES.values()
     fitting = [suite for suite in newer if _numbers(suite.glibc) <= _numbers(ceiling)]
     return _unpacked_gcc(arch, [oldest, *fitting][-1], cache=cache)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 from workbench.errors import ToolMissing
@@ -115,13 +116,13 @@ def prepare(
         encoding="utf-8",
     )
     variables = _variables(target, compiler, cmake)
-    variables["CFLAGS"] = variables["CXXFLAGS"] = " ".join(include_flags)
+    variables["CFLAGS"] = variables["CXXFLAGS"] = shlex.join(include_flags)
     if library_flags:
-        variables["LDFLAGS"] = " ".join(library_flags)
+        variables["LDFLAGS"] = shlex.join(library_flags)
     if toolkit:
         variables["NVCC_CCBIN"] = str(compiler.cxx)
         target_folder = f"--target-directory={TARGET_FOLDERS[target.arch]}"
-        variables["NVCC_PREPEND_FLAGS"] = " ".join([target_folder, *include_flags])
+        variables["NVCC_PREPEND_FLAGS"] = shlex.join([target_folder, *include_flags])
     return Equipment(variables=variables, meson_cross_file=meson)
 
 

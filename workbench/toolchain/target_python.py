@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import pprint
 import re
+import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,10 +61,10 @@ _PYTHON_CONFIG = """\
 # what CMake asks for the target's Python when it cross-compiles
 for word; do
     case $word in
-        --includes | --cflags) echo '-I{include}' ;;
-        --extension-suffix) echo '{suffix}' ;;
-        --configdir) echo '{include}/config-{triple}' ;;
-        --prefix | --exec-prefix) echo '{include}/..' ;;
+        --includes | --cflags) echo -I{include} ;;
+        --extension-suffix) echo {suffix} ;;
+        --configdir) echo {include}/config-{triple} ;;
+        --prefix | --exec-prefix) echo {include}/.. ;;
         --abiflags | --libs | --ldflags | --help) echo ;;
         *) echo "unknown option: $word" >&2; exit 1 ;;
     esac
@@ -110,9 +111,8 @@ def synthesise(python: Path, compiler: CrossGcc, folder: Path) -> TargetPython:
     programs.mkdir()
     config = programs / f"{compiler.triple}-python{variables['VERSION']}-config"
     suffix = variables["EXT_SUFFIX"]
-    config.write_text(
-        _PYTHON_CONFIG.format(include=include, suffix=suffix, triple=compiler.triple), encoding="utf-8"
-    )
+    answers = {"include": shlex.quote(str(include)), "suffix": suffix, "triple": compiler.triple}
+    config.write_text(_PYTHON_CONFIG.format(**answers), encoding="utf-8")
     config.chmod(0o755)
     return TargetPython(
         arch=arch,
