@@ -248,3 +248,22 @@ def test_a_store_that_cannot_be_read_is_an_error_and_not_an_empty_one(tmp_path: 
     (tmp_path / "packages.json").mkdir()
     with pytest.raises(StoreError, match="Is a directory"):
         FolderStore(tmp_path).read("packages.json")
+
+
+def test_others_may_read_a_store_whatever_the_users_umask_is(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        store = FolderStore(tmp_path / "new" / "store")
+        store.prepare()
+        store.create(KEY, b"wheel", sha256=sha256(b"wheel"))
+        store.replace("packages.json", b"{}", expected=None)
+    finally:
+        os.umask(before)
+    published = [
+        *(tmp_path / "new" / "store" / "files").rglob("*"),
+        tmp_path / "new" / "store" / "packages.json",
+    ]
+    modes = {
+        path.name: path.stat().st_mode & 0o777 for path in (*published, tmp_path / "new" / "store" / "files")
+    }
+    assert modes == {"files": 0o755, "demo": 0o755, KEY.rpartition("/")[2]: 0o644, "packages.json": 0o644}

@@ -65,9 +65,9 @@ def _examine(
             remedy="set public_url in workbench.yaml, the URL under which the world finds the store's root",
         )
         return
-    from workbench.care.public import examine_world
+    from workbench.care.public import examine_public
 
-    yield from examine_world(settings.public_url, found.registry, deep=deep, installers=installers)
+    yield from examine_public(settings.public_url, found.registry, deep=deep, installers=installers)
 
 
 def _agreement(settings: Settings, store: Store, found: Comparison, *, deep: bool) -> Iterator[Diagnosis]:

@@ -16,10 +16,10 @@ from workbench.process import run
 from workbench.publish.wheel_files import is_ours
 from workbench.simple.media import JSON
 from workbench.store.layout import INDEX, SIMPLE, headers, url
-from workbench.wheel.filename import label
+from workbench.wheel.serves import Audience, Machine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from workbench.registry.model import PublishedWheel, Registry
 
@@ -28,12 +28,11 @@ NOT_FOUND = 404
 LEADS = "public_url must lead to the store's root, and everyone must be able to read it: invoke store.setup"
 
 
-def examine_world(
+def examine_public(
     public_url: str, registry: Registry, *, deep: bool, installers: bool
 ) -> Iterator[Diagnosis]:
     """Yield what is found at a public URL. Where it leads nowhere, that is all there is to say."""
-    simple = f"{public_url}/{SIMPLE}"
-    web = Web(CONNECTIONS)
+    simple, web = f"{public_url}/{SIMPLE}", Web(CONNECTIONS)
     front = _page(web, simple, "text/html", check="public URL")
     yield front
     if front.verdict == "bad":
@@ -41,58 +40,63 @@ def examine_world(
             yield untried(check, "the public URL does not lead to the index")
         return
     yield _page(web, f"{public_url}/{INDEX}simple-json/", JSON, check="JSON")
-    yield _missing(web, f"{simple}no-such-project-is-here/")
-    yield _cors(web, simple)
+    yield finding(
+        "a missing project",
+        _told(f"{simple}no-such-project-is-here/", lambda address: _missing(web, address)),
+        good="is a 404",
+        remedy="let everyone list the bucket: invoke store.setup --apply",
+    )
+    yield finding(
+        "CORS from outside",
+        _told(simple, lambda address: _cors(web, address)),
+        good="allowed",
+        remedy="invoke store.setup --apply",
+    )
     yield _wheels(web, public_url, registry, deep=deep)
     if installers:
         yield from _installers(simple, registry)
 
 
-def _page(web: Web, address: str, content_type: str, *, check: str) -> Diagnosis:
-    problems = []
+def _told(address: str, look: Callable[[str], Iterator[str]]) -> list[str]:
+    """Return the problems that a look at an address finds; that there is no answer is one."""
+    problems: list[str] = []
     try:
+        problems.extend(look(address))
+    except NoAnswer as problem:
+        problems.append(f"{address}: {problem}")
+    return problems
+
+
+def _page(web: Web, address: str, content_type: str, *, check: str) -> Diagnosis:
+    def look(address: str) -> Iterator[str]:
         with web.ask(address) as answer:
             found = answer.headers.get("Content-Type", "nothing")
         if found.partition(";")[0] != content_type:
-            problems.append(f"{address} is served as {found}, not {content_type}")
-    except NoAnswer as problem:
-        problems.append(f"{address}: {problem}")
-    return finding(check, problems, good=f"{address} answers", remedy=LEADS)
+            yield f"{address} is served as {found}, not {content_type}"
+
+    return finding(check, _told(address, look), good=f"{address} answers", remedy=LEADS)
 
 
-def _missing(web: Web, address: str) -> Diagnosis:
-    problems = []
-    try:
-        with web.ask(address, any_status=True) as answer:
-            if answer.status != NOT_FOUND:
-                problems.append(
-                    f"answers {answer.status}, not 404: uv stops there instead of asking the next index"
-                )
-    except NoAnswer as problem:
-        problems.append(f"{address}: {problem}")
-    return finding(
-        "a missing project",
-        problems,
-        good="is a 404",
-        remedy="let everyone list the bucket: invoke store.setup --apply",
-    )
+def _missing(web: Web, address: str) -> Iterator[str]:
+    with web.ask(address, any_status=True) as answer:
+        if answer.status != NOT_FOUND:
+            yield f"answers {answer.status}, not 404: uv stops there instead of asking the next index"
 
 
-def _cors(web: Web, address: str) -> Diagnosis:
-    problems = []
-    try:
-        with web.ask(address, headers={"Origin": "https://example.com"}) as answer:
-            if "Access-Control-Allow-Origin" not in answer.headers:
-                problems.append("pages of other sites may not read the index")
-    except NoAnswer as problem:
-        problems.append(f"{address}: {problem}")
-    return finding("CORS from outside", problems, good="allowed", remedy="invoke store.setup --apply")
+def _cors(web: Web, address: str) -> Iterator[str]:
+    with web.ask(address, headers={"Origin": "https://example.com"}) as answer:
+        if "Access-Control-Allow-Origin" not in answer.headers:
+            yield "pages of other sites may not read the index"
 
 
 def _wheels(web: Web, public_url: str, registry: Registry, *, deep: bool) -> Diagnosis:
+    def look(wheel: PublishedWheel) -> list[str]:
+        address = url(public_url, wheel.url) if is_ours(wheel) else wheel.url
+        return _told(address, lambda address: _wheel(web, address, wheel, deep=deep))
+
     wheels = [wheel for _, wheel in registry.wheels()]
     with ThreadPoolExecutor(CONNECTIONS) as pool:
-        looked = pool.map(lambda wheel: _wheel(web, public_url, wheel, deep=deep), wheels)
+        looked = pool.map(look, wheels)
         problems = [problem for found in looked for problem in found]
     return finding(
         "published URLs",
@@ -103,30 +107,24 @@ def _wheels(web: Web, public_url: str, registry: Registry, *, deep: bool) -> Dia
     )
 
 
-def _wheel(web: Web, public_url: str, wheel: PublishedWheel, *, deep: bool) -> list[str]:
-    """Return what is wrong with one published URL: status, size, ranges, headers, and with `deep` the bytes."""
-    address = url(public_url, wheel.url) if is_ours(wheel) else wheel.url
-    problems = []
-    try:
-        with web.ask(address, method="HEAD", headers=AS_IT_LIES) as answer:
-            size, served = answer.length, answer.headers
-        if size != wheel.size:
-            problems.append(f"{address} is {size} bytes long, not {wheel.size}")
-        if served.get("Accept-Ranges") != "bytes":
-            problems.append(f"{address} does not offer ranges, by which uv reads metadata without the wheel")
-        expected = headers(wheel.url).cache_control
-        if is_ours(wheel) and served.get("Cache-Control", expected) != expected:
-            problems.append(f"{address} is served with Cache-Control {served['Cache-Control']}")
-        if deep:
-            digest = hashlib.sha256()
-            with web.ask(address, headers=AS_IT_LIES) as answer:
-                for chunk in answer.chunks():
-                    digest.update(chunk)
-            if digest.hexdigest() != wheel.sha256:
-                problems.append(f"{address} has the sha256 {digest.hexdigest()}, not {wheel.sha256}")
-    except NoAnswer as problem:
-        problems.append(f"{address}: {problem}")
-    return problems
+def _wheel(web: Web, address: str, wheel: PublishedWheel, *, deep: bool) -> Iterator[str]:
+    """Yield what is wrong with one published URL: status, size, ranges, headers, and with `deep` the bytes."""
+    with web.ask(address, method="HEAD", headers=AS_IT_LIES) as answer:
+        size, served = answer.length, answer.headers
+    if size != wheel.size:
+        yield f"{address} is {size} bytes long, not {wheel.size}"
+    if served.get("Accept-Ranges") != "bytes":
+        yield f"{address} does not offer ranges, by which uv reads metadata without the wheel"
+    expected = headers(wheel.url).cache_control
+    if is_ours(wheel) and served.get("Cache-Control", expected) != expected:
+        yield f"{address} is served with Cache-Control {served['Cache-Control']}"
+    if deep:
+        digest = hashlib.sha256()
+        with web.ask(address, headers=AS_IT_LIES) as answer:
+            for chunk in answer.chunks():
+                digest.update(chunk)
+        if digest.hexdigest() != wheel.sha256:
+            yield f"{address} has the sha256 {digest.hexdigest()}, not {wheel.sha256}"
 
 
 def _installers(index: str, registry: Registry) -> Iterator[Diagnosis]:
@@ -141,14 +139,8 @@ def _installers(index: str, registry: Registry) -> Iterator[Diagnosis]:
     with tempfile.TemporaryDirectory(prefix="workbench-doctor-") as folder:
         pin = Path(folder) / "requirements.txt"
         pin.write_text(f"{name}=={version} --hash=sha256:{wheel.sha256}\n")
-        into: list[str | Path] = [
-            "--no-deps",
-            "--require-hashes",
-            "--target",
-            Path(folder) / "site",
-            "-r",
-            pin,
-        ]
+        target = Path(folder) / "site"
+        into: list[str | Path] = ["--no-deps", "--require-hashes", "--target", target, "-r", pin]
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-cache-dir", "--index-url", index]
         uv = ["uv", "pip", "install", "--quiet", "--no-cache", "--python", sys.executable]
         commands = {"pip": [*pip, *into], "uv": [*uv, "--default-index", index, *into]}
@@ -167,15 +159,10 @@ def _installers(index: str, registry: Registry) -> Iterator[Diagnosis]:
 
 
 def _for_this_machine(registry: Registry) -> PublishedWheel | None:
-    from packaging.tags import sys_tags
-    from packaging.utils import parse_wheel_filename
-
-    mine = frozenset(sys_tags())
+    here = Machine.here()
     fitting = (
         wheel
         for _, wheel in registry.wheels()
-        if wheel.yanked is None
-        and label(wheel.filename) is None  # installers pass over the others
-        and parse_wheel_filename(wheel.filename)[3] & mine
+        if wheel.yanked is None and Audience.of(wheel.filename, wheel.requires_python).serves(here)
     )
     return min(fitting, key=lambda wheel: wheel.size, default=None)

@@ -16,7 +16,6 @@ from workbench.publish.publication import record_of
 from workbench.publish.wheel_files import faults, linked, texts_linked, unlinked, without_links
 from workbench.publish.withdraw import delete, remembering
 from workbench.registry.model import Removal
-from workbench.registry.unavailable import filled
 from workbench.store.layout import record_key
 
 if TYPE_CHECKING:
@@ -177,7 +176,7 @@ class _Healing:
             wheel = unlinked(wheel, set(linked(wheel)) - self._found.files.keys())
             registry = registry.with_wheel(name, wheel)
             done.append(f"register {wheel.filename}")
-            return registry.with_package(name, filled(registry.packages[name]))
+            return registry.with_package(name, registry.packages[name].filled())
         if self._is_gone(wheel):
             done.append(f"note that {wheel.filename}, which was recorded, is deleted")
             return remembering(registry, [self._deleted(name, wheel)])

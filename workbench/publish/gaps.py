@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from workbench.publish.amend import amend, current
 from workbench.publish.drawing import draw_pages
-from workbench.registry.unavailable import with_reasons
 from workbench.store.layout import log_key
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def tell(paths: Paths, settings: Settings, store: Store, project: str, gaps: Seq
     reasons = [why for why, _ in told]
     if package is None:
         return False
-    if with_reasons(package, reasons) == package:
+    if package.with_reasons(reasons) == package:
         draw_pages(paths, settings, store)  # who told it first may have been killed before that
         return False
     store.prepare()
@@ -56,7 +55,7 @@ def tell(paths: Paths, settings: Settings, store: Store, project: str, gaps: Seq
     def change(registry: Registry) -> Registry:
         nonlocal changed
         known = registry.packages.get(project)
-        after = registry.with_package(project, with_reasons(known, reasons)) if known else registry
+        after = registry.with_package(project, known.with_reasons(reasons)) if known else registry
         changed = after != registry
         return after
 

@@ -12,7 +12,6 @@ from workbench.publish.amend import refuse_while_deleting, timestamp
 from workbench.publish.wheel_files import is_ours, linked, unlinked
 from workbench.registry.file import dumps
 from workbench.registry.model import Package, PublishedWheel, Registry
-from workbench.registry.unavailable import filled
 from workbench.store.folder import taken
 from workbench.store.layout import file_key, metadata_key, provenance_key, record_key, url
 from workbench.text import file_size
@@ -187,7 +186,7 @@ def merge(registry: Registry, plan: Publication) -> Registry:
         registry = registry.with_package(name, known.described_by(facts) if known else facts)
         if registry.find(wheel.filename) is None:
             registry = registry.with_wheel(name, wheel)
-            registry = registry.with_package(name, filled(registry.packages[name]))
+            registry = registry.with_package(name, registry.packages[name].filled())
     back = {planned.wheel.filename for planned in plan.wheels}
     return replace(registry, removed=tuple(gone for gone in registry.removed if gone.filename not in back))
 

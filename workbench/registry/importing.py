@@ -21,7 +21,6 @@ from packaging.utils import InvalidName, InvalidWheelFilename, canonicalize_name
 from workbench.errors import RegistryError
 from workbench.registry.file import Damaged, filename_fault, parse_json
 from workbench.registry.model import Package, PublishedWheel, Registry
-from workbench.registry.unavailable import filled
 from workbench.simple.fetch import Fetcher, why
 from workbench.url import has_secret, mask
 
@@ -113,7 +112,7 @@ def merge(ours: Registry, theirs: Registry) -> Merged:
                 remarks.append(Remark(entry=where, outcome="refused", why=why))
         new += [wheel.filename for wheel in taken]
         base = mine or replace(package, wheels=())
-        registry = registry.with_package(name, filled(replace(base, wheels=(*base.wheels, *taken))))
+        registry = registry.with_package(name, replace(base, wheels=(*base.wheels, *taken)).filled())
     return Merged(registry=registry, new=tuple(new), already=tuple(already), remarks=tuple(remarks))
 
 

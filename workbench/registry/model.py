@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from workbench.evidence.facts import BuildFacts  # noqa: TC001 - `strict` reads the types of fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 SCHEMA = 2
 """The version of the file's shape. 1 is the older form, which only ``store.import`` reads."""
@@ -45,6 +45,19 @@ class PublishedWheel:
     provenance: str | None = None
     build: BuildFacts | None = None
 
+    def fills(self, each: Unavailable) -> bool:
+        """Say whether it is for the one target that is told of; what is told of many holds for the others still."""
+        build = self.build
+        return (
+            build is not None
+            and build.variant is None  # a variant is beside the usual build, and not in its place
+            and self.yanked is None
+            and each.arch is not None
+            and self.platform.endswith(f"_{each.arch}")
+            and (self.python_version, build.compute) == (each.python, each.compute)
+            and (build.torch or "").split(".")[:2] == (each.torch or "").split(".")[:2]
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unavailable:
@@ -59,6 +72,11 @@ class Unavailable:
     compute: str | None = None
     torch: str | None = None
     log: str | None = None
+
+    @property
+    def target(self) -> tuple[str | None, ...]:
+        """What tells it from others of the same project."""
+        return self.python, self.arch, self.compute, self.torch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +95,17 @@ class Package:
     status_reason: str | None = None
     unavailable: tuple[Unavailable, ...] = ()
     wheels: tuple[PublishedWheel, ...] = ()
+
+    def with_reasons(self, told: Iterable[Unavailable]) -> Package:
+        """Return this project with what is told, in place of what was told of the same targets before."""
+        known = {each.target: each for each in (*self.unavailable, *told)}
+        ordered = sorted(known.values(), key=lambda each: tuple(part or "" for part in each.target))
+        return replace(self, unavailable=tuple(ordered)).filled()
+
+    def filled(self) -> Package:
+        """Return this project without the reasons for targets that have a wheel by now."""
+        left = tuple(each for each in self.unavailable if not any(wheel.fills(each) for wheel in self.wheels))
+        return self if left == self.unavailable else replace(self, unavailable=left)
 
     def described_by(self, facts: Package) -> Package:
         """Return this project with what its recipe says of it as in `facts`; the rest is what was published."""

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
 from workbench.errors import FilenameTaken, StoreError
-from workbench.files import locked, sha256_of
+from workbench.files import for_everyone, locked, sha256_of
 from workbench.store.protocol import Content, Leftover, Listed, Stored, nobody
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ class FolderStore:
     def prepare(self) -> None:
         """Make the folder, and see that it can be written."""
         with _plainly(self._root):
-            self._incoming.mkdir(parents=True, exist_ok=True)
+            with for_everyone():
+                self._incoming.mkdir(parents=True, exist_ok=True)
             if not os.access(self._root, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self._root))
 
@@ -208,8 +209,9 @@ class FolderStore:
     @contextlib.contextmanager
     def _beside(self, path: Path) -> Iterator[Path]:
         """Yield the path of a new file in the store's corner, gone afterwards unless it was renamed."""
-        _make_folder(path.parent)
-        _make_folder(self._incoming)
+        with for_everyone():
+            _make_folder(path.parent)
+            _make_folder(self._incoming)
         descriptor, name = tempfile.mkstemp(dir=self._incoming, prefix=f"{path.name}.")
         os.fchmod(descriptor, 0o644)
         os.close(descriptor)

@@ -7,17 +7,15 @@ Some stores answer 200 to a condition and ignore it. Others keep objects as file
 from __future__ import annotations
 
 import hashlib
-import json
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench.files import write_whole
 from workbench.store.client import code_of
-from workbench.strict import Mismatch, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +26,7 @@ PROBES = ".probe/"
 
 REFUSED = (409, 412)
 UNKNOWN = (400, 501)
-REMEMBERED = timedelta(days=1)
+REMEMBERED_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,32 +93,22 @@ def remembered(memory: Path | None, place: str) -> Traits | None:
     """Return what was found out about a store within the last day, if that is kept in the folder `memory`."""
     if memory is None:
         return None
-    try:
-        kept = parse(_Kept, json.loads(_file(memory, place).read_bytes()))
-        fresh = kept.place == place and datetime.now(UTC) < datetime.fromisoformat(kept.until)
-    except (OSError, ValueError, TypeError, Mismatch):
-        return None
-    return Traits(ignores=None, folder_keys=kept.folder_keys) if fresh else None
+    file = _file(memory, place)
+    with suppress(OSError, ValueError):
+        if 0 <= time.time() - file.stat().st_mtime < REMEMBERED_SECONDS:
+            return Traits(ignores=None, folder_keys=bool(("no", "yes").index(file.read_text())))
+    return None
 
 
 def remember(memory: Path | None, place: str, traits: Traits) -> None:
     """Keep what was found out about a store that honours conditions; one that does not is tried again each time."""
-    if memory is None or traits.ignores is not None:
-        return
-    until = (datetime.now(UTC) + REMEMBERED).isoformat()
-    kept = _Kept(place=place, until=until, folder_keys=traits.folder_keys)
-    write_whole(_file(memory, place), json.dumps(asdict(kept)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Kept:
-    place: str
-    until: str
-    folder_keys: bool
+    if memory is not None and traits.ignores is None:
+        write_whole(_file(memory, place), "yes" if traits.folder_keys else "no")
 
 
 def _file(memory: Path, place: str) -> Path:
-    return memory / f"{hashlib.sha256(place.encode()).hexdigest()[:16]}.json"
+    """Return where it is kept whether a store holds folders' keys: ``yes`` or ``no``."""
+    return memory / hashlib.sha256(place.encode()).hexdigest()
 
 
 def _is_refused(put: Callable[[], object]) -> bool:

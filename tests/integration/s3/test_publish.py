@@ -271,7 +271,7 @@ def test_a_public_url_that_leads_nowhere_is_what_is_wrong_and_all_that_is_said(
     }
     # the pages for people say it too
     assert set(found) == {"public URL", "published URLs", "pip and uv", "pages"}
-    assert "http://127.0.0.1:9/nowhere/index/simple/ does not answer" in found["public URL"].what
+    assert "http://127.0.0.1:9/nowhere/index/simple/: Connection refused" in found["public URL"].what
     assert "public_url must lead to" in found["public URL"].remedy
 
 

@@ -280,13 +280,14 @@ def test_what_a_store_was_found_to_be_like_is_remembered_for_a_day(store: S3Stor
         assert again.folder_keys
         return len(asked)
 
-    assert requests_of(tmp_path) > 5
-    assert requests_of(tmp_path) == 0
-    (kept,) = tmp_path.glob("*.json")
-    kept.write_text(kept.read_text().replace('"until": "20', '"until": "19'))
-    assert requests_of(tmp_path) > 5
+    assert requests_of(tmp_path / "memory") > 5
+    assert requests_of(tmp_path / "memory") == 0
+    (kept,) = (tmp_path / "memory").iterdir()
+    yesterday = kept.stat().st_mtime - 25 * 3600
+    os.utime(kept, (yesterday, yesterday))
+    assert requests_of(tmp_path / "memory") > 5
     kept.write_text("damaged")
-    assert requests_of(tmp_path) > 5
+    assert requests_of(tmp_path / "memory") > 5
 
 
 def test_a_store_that_honours_conditions_passes_the_probe_and_keeps_nothing_of_it(store: S3Store) -> None:
