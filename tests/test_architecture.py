@@ -19,13 +19,17 @@ FLOW = re.findall(r"^``(\w+)``  ", workbench.__doc__ or "", re.MULTILINE)
 """The steps in their order, as the package's own docstring lists them."""
 
 
+def imported_modules(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.ImportFrom):
+        return [node.module or ""]
+    return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+
+
 def imported_libraries(path: Path) -> set[str]:
     """Return what a module imports that is neither Python's nor ours, type checkers' stubs aside."""
     found = set()
     for node in ast.walk(ast.parse(path.read_bytes())):
-        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        found |= {name.partition(".")[0] for name in names}
+        found |= {name.partition(".")[0] for name in imported_modules(node)}
     return found - sys.stdlib_module_names - {"workbench", "_typeshed"}
 
 
@@ -35,9 +39,7 @@ MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 def imported_steps(path: Path) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(path.read_bytes())):
-        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        found |= {name.split(".")[1] for name in names if name.startswith("workbench.")}
+        found |= {name.split(".")[1] for name in imported_modules(node) if name.startswith("workbench.")}
     return found
 
 
@@ -55,6 +57,19 @@ def test_what_stands_beside_the_flow_knows_none_of_it(module: Path) -> None:
 def test_every_folder_is_a_step() -> None:
     folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     assert folders == set(FLOW)
+
+
+def test_commands_do_not_import_each_others_modules() -> None:
+    shared = {"workbench.verbs.flags", "workbench.verbs.summary"}
+    found = {
+        f"{module}: {name}"
+        for module in MODULES
+        if module.parts[0] == "verbs"
+        for node in ast.walk(ast.parse((PACKAGE / module).read_bytes()))
+        for name in imported_modules(node)
+        if name.startswith("workbench.verbs") and name not in shared
+    }
+    assert found == set()
 
 
 def test_one_module_opens_the_network() -> None:

@@ -53,7 +53,9 @@ def test_a_wheel_is_tried_as_it_will_be_published(demo: Demo, monkeypatch: pytes
     """With its version, its requirements and its RPATHs; what fails there is not in ``wheels/``."""
     (demo.paths.root / "workbench.yaml").write_text(RUNTIME_IMAGE.format(arch=this_arch()))
     paths = demo.paths
-    (here,) = plans(Request(name="demo", builder="host", suffix=".post1"), paths, read_settings(paths)).plans
+    (here,) = plans(
+        Request(name="demo", builder="host", version_suffix=".post1"), paths, read_settings(paths)
+    ).plans
     plan = replace(here, builder="container", image="mine", requires=("packaging",))
     tried: list[tuple[str, bytes]] = []
 

@@ -41,8 +41,8 @@ class Request:
     axes: Axes = field(default_factory=Axes)
     builder: str = AUTO
     source_dir: Path | None = None
-    suffix: str = ""
-    jobs: int | None = None
+    version_suffix: str = ""
+    max_jobs: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,9 @@ class Planner:
                 raise UsageError(f"--source-dir {request.source_dir}: no such folder")
             source = LocalFolder(path=request.source_dir.resolve())
         series = tuple(read_series(paths.patches / recipe.patches))
-        return cls(recipe=recipe, series=series, source=source, suffix=request.suffix, settings=settings)
+        return cls(
+            recipe=recipe, series=series, source=source, suffix=request.version_suffix, settings=settings
+        )
 
     def drafts(self, targets: Sequence[Target]) -> tuple[tuple[Draft, ...], tuple[LeftOut, ...]]:
         """Return the drafts for some targets, and those left out. Raises what drafting raises."""

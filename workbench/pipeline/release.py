@@ -6,8 +6,7 @@ proofs.
 
 from __future__ import annotations
 
-import shlex
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from workbench.builders.interpreter import find_interpreter
@@ -16,13 +15,14 @@ from workbench.errors import BuildFailed, FilenameTaken, RepairFailed, UsageErro
 from workbench.events import note
 from workbench.evidence import notes
 from workbench.files import sha256_of
-from workbench.make.assign import AUTO
+from workbench.flags import command_line
 from workbench.make.cells import find_built, serves, sharing
 from workbench.make.produce import Failure, Product, build_wheel, produce
 from workbench.make.request import plans
 from workbench.make.verification import verify_wheels
 from workbench.pipeline.proof import Proof, prove, unproved
 from workbench.pipeline.standing import mixed_with, published
+from workbench.plan.axes import Axes
 from workbench.plan.local_version import minor
 from workbench.plan.target import this_arch
 from workbench.publish.amend import current, refuse_a_store_behind
@@ -218,7 +218,7 @@ def _verified(
         earlier = find(plan, planned, paths)
         if earlier:
             note(f"· {earlier.name} was built earlier from the same inputs")
-        wheel = earlier or build_wheel(plan, paths, settings, jobs=planned.request.jobs).path
+        wheel = earlier or build_wheel(plan, paths, settings, jobs=planned.request.max_jobs).path
         shared = sharing(wheel, plan, others)
         asked = [(each.target.python, each.target.arch) for each in shared]
         (report,) = verify_wheels([wheel], paths, asked=asked)
@@ -263,13 +263,10 @@ def _found_built(plan: Plan, planned: Planned, paths: Paths) -> Path:
 
 def _build_of(plan: Plan, request: Request) -> str:
     """Return the command line that builds one plan of a request: what was asked for, of each axis the plan's own."""
-    words = ["invoke", "build", plan.recipe.name]
-    for axis in fields(request.axes):
+    own = {}
+    for axis in fields(Axes):
         value = getattr(plan.target, axis.name)
         if value and (axis.name == "python" or getattr(request.axes, axis.name)):
-            words += [f"--{axis.name}", value if isinstance(value, str) else ",".join(value)]
-    if request.builder != AUTO:
-        words += ["--builder", request.builder]
-    if request.suffix:
-        words += ["--version-suffix", request.suffix]
-    return shlex.join(words)
+            own[axis.name] = value if isinstance(value, str) else ",".join(value)
+    asked = replace(request, name=plan.recipe.name, axes=Axes(**own), max_jobs=None)
+    return command_line("build", asked)

@@ -60,13 +60,13 @@ def build(
         axes=axes,
         builder=builder,
         source_dir=Path(source_dir) if source_dir else None,
-        suffix=version_suffix,
-        jobs=max_jobs or None,
+        version_suffix=version_suffix,
+        max_jobs=max_jobs or None,
     )
     paths = Paths.here()
     settings = read_settings(paths)
     planned = plans(request, paths, settings)
-    made, failures = ((), ()) if dry_run else build_all(planned, paths, settings, jobs=request.jobs)
+    made, failures = ((), ()) if dry_run else build_all(planned, paths, settings, jobs=request.max_jobs)
     if json:
         _answer_json(planned, made, failures)
     else:

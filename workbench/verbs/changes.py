@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from workbench.verb import Verb
-from workbench.verbs.flags import After, Change, Json, Published, changing
+from workbench.verbs.flags import After, ChangeFlags, Json, Published, changing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def yank(
     *wheels: Published,
     reason: Annotated[str, "shown to all who ask for it"] = "",
-    change: Change,
+    change: ChangeFlags,
     json: Json = False,
 ) -> None:
     """Yank wheels (PEP 592): installers skip them unless pinned."""
@@ -28,7 +28,7 @@ def yank(
 
 
 @Verb
-def unyank(*wheels: Published, change: Change, json: Json = False) -> None:
+def unyank(*wheels: Published, change: ChangeFlags, json: Json = False) -> None:
     """Take yanks back."""
     from workbench.publish import withdraw
     from workbench.verbs.summary import answer_change
@@ -38,7 +38,7 @@ def unyank(*wheels: Published, change: Change, json: Json = False) -> None:
 
 
 @Verb
-def remove(*wheels: Published, after: After = 7, change: Change, json: Json = False) -> None:
+def remove(*wheels: Published, after: After = 7, change: ChangeFlags, json: Json = False) -> None:
     """Take wheels off the registry and the index, then the store."""
     from workbench.publish import withdraw
     from workbench.verbs.summary import answer_change

@@ -60,7 +60,7 @@ class StoreFlags:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change(StoreFlags):
+class ChangeFlags(StoreFlags):
     """How a change is made."""
 
     commit: bool = flag("commit packages.json, with a message that names the wheels", default=False)
@@ -73,7 +73,7 @@ class Change(StoreFlags):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Upkeep(StoreFlags):
+class UpkeepFlags(StoreFlags):
     """How a change is made that is only shown unless it is asked for."""
 
     commit: bool = flag("commit packages.json, with a message that names the wheels", default=False)
@@ -86,7 +86,7 @@ class Upkeep(StoreFlags):
 
 
 @contextmanager
-def changing(how: Change | Upkeep) -> Iterator[tuple[Paths, Settings, Store]]:
+def changing(how: ChangeFlags | UpkeepFlags) -> Iterator[tuple[Paths, Settings, Store]]:
     """Yield this run's site, settings and store for a change, and commit the registry after it where that is asked."""
     from workbench.paths import Paths
     from workbench.publish.commit import committing

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 from workbench import console
 from workbench.plan.axes import Axes
 from workbench.verb import Verb
-from workbench.verbs.flags import Builder, Change, Json, MaxJobs, Package, VersionSuffix, WheelFiles, changing
+from workbench.verbs.flags import (
+    Builder,
+    ChangeFlags,
+    Json,
+    MaxJobs,
+    Package,
+    VersionSuffix,
+    WheelFiles,
+    changing,
+)
 
 if TYPE_CHECKING:
     from workbench.pipeline.release import Released, Todo
@@ -23,7 +32,7 @@ def upload(
     *wheels: WheelFiles,
     deep: Annotated[bool, "read every uploaded file back and compare its hash"] = False,
     allow_shrink: Annotated[bool, "go on where wheels would vanish from the index"] = False,
-    change: Change,
+    change: ChangeFlags,
     json: Json = False,
 ) -> None:
     """Verify wheels and publish them: files, registry, index."""
@@ -56,7 +65,7 @@ def release(
     max_jobs: MaxJobs = 0,
     version_suffix: VersionSuffix = "",
     mixed: Annotated[bool, "publish beside wheels of the same version with other patches"] = False,
-    change: Change,
+    change: ChangeFlags,
     json: Json = False,
 ) -> None:
     """Build, verify, publish, then install by pip and uv: the main job."""
@@ -65,7 +74,9 @@ def release(
     from workbench.pipeline import release as releasing
     from workbench.publish.commit import committing
 
-    request = Request(name=name, axes=axes, builder=builder, suffix=version_suffix, jobs=max_jobs or None)
+    request = Request(
+        name=name, axes=axes, builder=builder, version_suffix=version_suffix, max_jobs=max_jobs or None
+    )
     paths, settings, store = change.opened()
     work = releasing.todo(request, paths, settings, store, skip_build=skip_build, mixed=mixed)
     released = releasing.Released()

@@ -10,7 +10,7 @@ from workbench.errors import StoreError, UsageError
 from workbench.events import note, step
 from workbench.text import counted
 from workbench.verb import Verb
-from workbench.verbs.flags import After, Change, Json, StoreFlags, Upkeep, changing
+from workbench.verbs.flags import After, ChangeFlags, Json, StoreFlags, UpkeepFlags, changing
 
 
 @Verb
@@ -40,7 +40,7 @@ def history(*, limit: Annotated[int, "how many to show"] = 20, store: StoreFlags
 def rollback(
     generation: Annotated[str, "its number, from 'invoke store.history'"],
     *,
-    change: Change,
+    change: ChangeFlags,
     json: Json = False,
 ) -> None:
     """Publish again what a generation published; nothing is deleted."""
@@ -60,7 +60,7 @@ def prune(
     *,
     keep: Annotated[int, "how many versions of each package stay for each target"] = 3,
     after: After = 7,
-    how: Upkeep,
+    how: UpkeepFlags,
     json: Json = False,
 ) -> None:
     """Remove what is superseded, never a target's last wheel."""
@@ -75,7 +75,7 @@ def prune(
 def reconcile(
     *,
     deep: Annotated[bool, "read every published file, and put back what is damaged"] = False,
-    change: Change,
+    change: ChangeFlags,
     json: Json = False,
 ) -> None:
     """Heal what a crash left: registry, pages and files agree again."""
@@ -96,7 +96,7 @@ def reconcile(
 def clean(
     *,
     older: Annotated[int, "days: what is younger may belong to a publisher at work"] = 7,
-    how: Upkeep,
+    how: UpkeepFlags,
     json: Json = False,
 ) -> None:
     """Remove unfinished uploads, and files past their retention."""
@@ -141,7 +141,7 @@ def import_(
         "a packages.json of the older form; the site's own is replaced, its old content kept beside it",
     ],
     *,
-    change: Change,
+    change: ChangeFlags,
     json: Json = False,
 ) -> None:
     """Read a registry of the older form into ours."""
