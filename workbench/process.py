@@ -38,6 +38,9 @@ TAIL_LINES = 20
 PIECE = 1 << 16
 """Characters after which a line that has no end is taken as it is."""
 
+TICK = 0.1
+"""Seconds after which a program that prints nothing is looked at: has it ended?"""
+
 PIPE = 1 << 20
 """Bytes that a pipe holds at most (pipe(7))."""
 
@@ -268,32 +271,29 @@ def _lines(process: subprocess.Popen[bytes], until: float | None) -> Iterator[st
     Raises TimeoutError at `until`, a time of the monotonic clock.
     """
     assert process.stdout is not None  # noqa: S101 - a pipe was asked for
-    output, ended = process.stdout.fileno(), os.pidfd_open(process.pid)
-    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
-    poll, rest, over = select.poll(), "", False
+    output = process.stdout.fileno()
     os.set_blocking(output, False)
-    poll.register(output, select.POLLIN)
-    poll.register(ended, select.POLLIN)
-    try:
-        while not over:
-            left = None if until is None else max(0.0, until - time.monotonic()) * 1000
-            ready = dict(poll.poll(left))
-            if not ready:
-                raise TimeoutError
-            over = ended in ready  # what it printed before is in the pipe
-            data = b""
-            with contextlib.suppress(BlockingIOError):
-                data = os.read(output, PIPE)
-                if not data and not over:
-                    poll.unregister(output)  # closed long before the end
-            *lines, rest = (rest + decoder.decode(data, final=over)).split("\n")
-            yield from (f"{line}\n" for line in lines)
-            if over or len(rest) > PIECE:
-                yield from filter(None, [rest])
-                rest = ""
-        process.wait()
-    finally:
-        os.close(ended)
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
+    rest, over = "", False
+    while not over:
+        over = process.poll() is not None  # what it printed before is in the pipe
+        if until is not None and time.monotonic() > until:
+            raise TimeoutError
+        if not over and not select.select([output], [], [], TICK)[0]:
+            continue
+        data = b""
+        with contextlib.suppress(BlockingIOError):
+            data = os.read(output, PIPE)
+            over = over or not data
+        *lines, rest = (rest + decoder.decode(data, final=over)).split("\n")
+        yield from (f"{line}\n" for line in lines)
+        if over or len(rest) > PIECE:
+            yield from filter(None, [rest])
+            rest = ""
+    with contextlib.suppress(subprocess.TimeoutExpired):  # it may have closed its output long before
+        process.wait(None if until is None else max(0, until - time.monotonic()))
+        return
+    raise TimeoutError
 
 
 def _failure(done: Completed, full: str) -> WorkbenchError:

@@ -89,7 +89,7 @@ def _reap() -> dict[int, int]:
 def _tell(number: signal.Signals) -> bool:
     """Send a signal to every process below this one, and say whether there was any."""
     parents: dict[int, int] = {}
-    for name in filter(str.isdigit, os.listdir("/proc")):
+    for name in filter(str.isdigit, os.listdir("/proc") if os.path.isdir("/proc") else ()):
         try:
             with open(f"/proc/{name}/stat", "rb") as file:
                 parents[int(name)] = int(file.read().rpartition(b")")[2].split()[1])
