@@ -14,7 +14,7 @@ _GLIBC = re.compile(r"manylinux_(\d+)_(\d+)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """A platform tag (``manylinux_2_28_x86_64``), its other names, and the symbol versions that it allows.
+    """A platform tag (``manylinux_2_28_x86_64``), its other names, the symbol versions and libraries that it allows.
 
     `versions` has the numbers by family: ``GLIBC`` → ``2.17``, … `glibc` is the floor that it stands for, None for
     a tag of another C library.
@@ -23,6 +23,7 @@ class Policy:
     name: str
     aliases: tuple[str, ...]
     versions: dict[str, tuple[str, ...]]
+    libraries: frozenset[str]
     glibc: tuple[int, int] | None
 
     @property
@@ -77,5 +78,6 @@ def _policy(data: dict[str, Any], arch: str) -> Policy:
         name=f"{data['name']}_{arch}",
         aliases=tuple(f"{alias}_{arch}" for alias in data["aliases"]),
         versions={family: tuple(numbers) for family, numbers in data["symbol_versions"][arch].items()},
+        libraries=frozenset(data["lib_whitelist"]),
         glibc=(int(match[1]), int(match[2])) if match else None,
     )

@@ -16,6 +16,8 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from packaging.version import InvalidVersion, Version
 
 from workbench.plan.gpu import Architecture
+from workbench.verify.layout import check_layout
+from workbench.verify.promise import check_promise
 from workbench.verify.report import Finding
 from workbench.wheel import record
 from workbench.wheel.coverage import coverage
@@ -127,7 +129,7 @@ def check(
         return Checked(metadata=b"", requires_python=None, checks=("archive",), findings=contents.findings)
     name = contents.path.name
     filename = parse_filename(name)
-    findings = [*contents.findings, *check_paths(contents)]
+    findings = [*contents.findings, *check_paths(contents), *check_layout(contents)]
     if filename is None:
         findings.append(Finding(check="tags", where=name, what="not a wheel's filename (PEP 427)"))
     info = _dist_info(contents)
@@ -141,6 +143,10 @@ def check(
         findings += check_wheel(contents, info, filename)
         findings += check_record(contents, info)
     findings += check_elf(contents, filename)
+    if filename:
+        requires = re.search(rb"^Requires-Dist:", metadata, re.MULTILINE) is not None
+        platforms = {tag.platform for tag in filename.tags}
+        findings += check_promise(contents.libraries, platforms, requires=requires)
     findings += check_modules(contents, filename, modules)
     findings += check_gpu(contents, gpu, some=some_gpu, unknown=gpu_unknown)
     return Checked(

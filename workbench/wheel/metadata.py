@@ -27,13 +27,12 @@ class BadMetadata(BadBinary):
 
 def read_metadata(text: bytes) -> tuple[RawMetadata, dict[str, list[str]]]:
     """Return the fields of METADATA, and those that are unknown or cannot be read. Raises BadMetadata."""
+    if len(text) > _MAX_SIZE:
+        raise BadMetadata(f"{len(text)} bytes are too many to be true")
     header = re.split(rb"\r?\n\r?\n", text, maxsplit=1)[0]
-    names = set(_FIELD.findall(header))
     lines = header.count(b"\n")
-    if len(text) > _MAX_SIZE or len(header) > _MAX_HEADER or lines > _MAX_LINES or len(names) > _MAX_FIELDS:
-        raise BadMetadata(
-            f"{len(text)} bytes with {lines} lines of {len(names)} fields are too many to be true"
-        )
+    if len(header) > _MAX_HEADER or lines > _MAX_LINES or len(set(_FIELD.findall(header))) > _MAX_FIELDS:
+        raise BadMetadata(f"its fields, in {lines} lines, are too many to be true")
     raw, unparsed = parse_email(text)
     asked = (*raw.get("requires_dist", ()), raw.get("requires_python", ""), raw.get("license_expression", ""))
     if max(map(len, asked)) > _MAX_REQUIREMENT:
