@@ -11,6 +11,9 @@ from pathlib import Path
 
 from workbench.errors import SettingsError
 
+SIMPLE = "index/simple/"
+"""Where installers begin, below a store's root."""
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 

@@ -358,6 +358,8 @@ def _value(flag: Flag, text: str) -> bool | int | str:
             "leave it out; git asks a credential helper, pip and uv read ~/.netrc"
         )
     if flag.kind is not int:
+        if not text:
+            raise UsageError(f"{flag.typed} is empty: leave it out for its default")
         return text
     if not text.isascii() or not text.isdigit():
         raise UsageError(f"{flag.typed} {text}: give a whole number, 0 or more")

@@ -426,6 +426,7 @@ def nox_verify(demo: Demo) -> subprocess.CompletedProcess[str]:
         (["build", "demo", "--python", "3.99"], 7, "Python 3.99 is not on this machine"),
         (["build", "demo", "--python", "3.8"], 2, "the recipe supports Python >=3.9"),
         (["build", "demo", "--python", "three"], 2, "'three' is neither a version"),
+        (["build", "demo", "--python", ""], 2, "--python is empty: leave it out for its default"),
         (["build", "demo", "--source-dir", "/nowhere"], 2, "no such folder"),
         (["upload", "/nowhere/demo-1.0-py3-none-any.whl"], 2, "no such file"),
         (["upload"], 2, "name the wheels"),

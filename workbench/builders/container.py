@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
+from workbench.builders.own_index import own_index
 from workbench.builders.tools import toolkit_for
 from workbench.container.cibw import CUDA_HOME, Build, Handed, build_wheel, resolve_image
 from workbench.container.configuration import hand_on
@@ -65,7 +67,7 @@ def build_in_container(place: Workplace, paths: Paths, settings: Settings, at: S
             create_args=own.create_args,
         ),
         engine,
-        handed=_handed(place, settings),
+        handed=_handed(place, paths, settings),
         log=place.log,
         on_line=at.detail,
     )
@@ -101,11 +103,21 @@ def _one_after_the_other(commands: Sequence[str]) -> str:
     return " && ".join(f"({command})" for command in commands)
 
 
-def _handed(place: Workplace, settings: Settings) -> Handed:
+def _handed(place: Workplace, paths: Paths, settings: Settings) -> Handed:
     """Return what the container gets to install from: what pip has here, or a folder of wheels without a network."""
-    if settings.container.network:
-        return hand_on(read_pip_options())
     plan = place.plan
     requirements = [*place.build_system().requires, *plan.build_requires]
+    index = own_index(requirements, paths, settings)
+    if index and not (
+        settings.container.network and settings.container.frontend == "build[uv]" and settings.public_url
+    ):
+        raise ContainerError(
+            "the build requires what this site publishes: a container sees that by the site's public_url, with a "
+            "network and the frontend build[uv]; --builder host needs none of them"
+        )
+    if settings.container.network:
+        before = f"{index} {os.environ.get('UV_INDEX', '')}".strip() if index else None
+        ours = {"UV_INDEX": before, "UV_INDEX_STRATEGY": "first-index"} if before else {}
+        return hand_on(read_pip_options(), {**os.environ, **ours})
     house = place.root / "wheelhouse"
     return fetch_wheelhouse(requirements, python=plan.target.python, arch=plan.target.arch, into=house)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pyproject_hooks
 
 from workbench.builders.interpreter import find_interpreter
+from workbench.builders.own_index import joined_index, own_index
 from workbench.builders.tools import compiler_for, equip, require_whole, toolkit_for
 from workbench.environment import Environment
 from workbench.errors import CommandFailed
@@ -57,7 +58,9 @@ def build_here(place: Workplace, paths: Paths, settings: Settings, at: Step, *, 
         place.root / "env", python=find_interpreter(plan.target.python), log=place.log
     )
     system = place.build_system()
-    environment.install([*system.requires, *plan.build_requires], log=place.log)
+    requires = [*system.requires, *plan.build_requires]
+    index = own_index(requires, paths, settings)
+    environment.install(requires, options=joined_index(index), log=place.log)
     cross = place.root / "cross"
     equipment = equip(environment, plan.target, cross, toolkit=toolkit, compiler=compiler, cache=paths.cache)
     variables = joined(
@@ -92,7 +95,8 @@ def build_here(place: Workplace, paths: Paths, settings: Settings, at: Step, *, 
             warnings.simplefilter("ignore", pyproject_hooks.BuildBackendWarning)
             asked = f"get_requires_for_build_wheel of the build backend {system.backend}"
             more = place.requirements(hooks.get_requires_for_build_wheel(options), asked)
-            environment.install(more, log=place.log)
+            index = own_index([*requires, *more], paths, settings)
+            environment.install(more, options=joined_index(index), log=place.log)
             for command in plan.before_build:
                 runner(["sh", "-ec", command], cwd=str(place.tree))
             name: object = hooks.build_wheel(str(place.raw), options)

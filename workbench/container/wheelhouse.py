@@ -36,8 +36,10 @@ def fetch_wheelhouse(
     ]
     into.mkdir(parents=True, exist_ok=True)
     download = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:", f"--dest={into}"]
-    machine = ["--implementation=cp", f"--python-version={python}", f"--abi=cp{python.replace('.', '')}"]
-    machine += ["--abi=abi3", "--abi=none", *(f"--platform={platform}" for platform in platforms)]
+    machine = ["--implementation=cp", f"--python-version={python.removesuffix('t')}"]
+    # the free-threaded Pythons do not load what is built for the stable ABI
+    abis = [f"cp{python.replace('.', '')}", "none", *(() if python.endswith("t") else ("abi3",))]
+    machine += [*(f"--abi={abi}" for abi in abis), *(f"--platform={platform}" for platform in platforms)]
     with step(f"wheels for a build without a network: {', '.join(requirements)}") as at:
         try:
             run([*download, *machine, "--", *requirements], env=pip_environment(read_pip_options()))

@@ -20,10 +20,10 @@ import re
 from typing import NamedTuple
 from urllib.parse import quote
 
+from workbench.paths import SIMPLE as SIMPLE  # noqa: PLC0414 - one of the keys
+
 REGISTRY = "packages.json"
 INDEX = "index/"
-SIMPLE = f"{INDEX}simple/"
-"""Where installers begin."""
 FILES = "files/"
 RECORDS = "records/"
 HISTORY = "history/"
