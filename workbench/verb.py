@@ -23,6 +23,7 @@ import typing
 from collections import Counter
 from dataclasses import dataclass, is_dataclass
 from functools import cache, cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from invoke.collection import Collection
@@ -50,6 +51,12 @@ INTERNAL = 70
 HELP = ("--help", "-h")
 
 _MAKE_ROOM = ": make room, and run the same command again"
+
+
+EVENTS = Flag(
+    name="events", kind=str, default="", explained="a file for the progress as lines of JSON, for programs"
+)
+"""What every command takes beside its own flags."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +226,7 @@ class Verb(Task[Any]):
                 flags += flags_of(kind)
             elif each.default is not each.empty:
                 flags.append(Flag(name=each.name, kind=kind, default=each.default, explained=explained))
-        return {each.typed: each for each in flags}
+        return {each.typed: each for each in (*flags, EVENTS)}
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:  # noqa: ARG002 - Task's own
         """Return what Invoke's parser must know: that the command takes all that stands behind it.
@@ -262,7 +269,8 @@ class Verb(Task[Any]):
         with console.listening():
             try:
                 words, values = self._read(asked(tuple(sys.argv[1:])), dry=args[0].config.run.dry)
-                with ended_by_signals():
+                events = Path(named) if (named := values.pop(EVENTS.name, "")) else None
+                with ended_by_signals(), console.listening(events):
                     status = self.body(*words, **values)
             except (Exit, SystemExit):
                 raise
@@ -287,7 +295,7 @@ class Verb(Task[Any]):
             raise UsageError(
                 f"{line.command} {takes}, and {words[len(required)]!r} is one too many; one command to a line"
             )
-        values: dict[str, Any] = {}
+        values: dict[str, Any] = {EVENTS.name: given[EVENTS.name]} if EVENTS.name in given else {}
         for each, kind, _ in self.parameters:
             if _is_group(kind):
                 names = [flag.name for flag in flags_of(kind)]
