@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from workbench.index.availability import ListedWheel, availability
@@ -146,3 +147,14 @@ def test_variants_and_torches_have_columns_in_order() -> None:
 
 def test_where_nothing_is_known_there_is_no_matrix() -> None:
     assert availability([], [], lambda url: url) is None
+
+
+def test_a_table_that_nobody_could_read_is_not_drawn() -> None:
+    """As many Pythons as platforms would be a page of the square of the registry's length."""
+    wheels = [
+        ListedWheel(PageTarget(f"3.{n}+", f"Linux a{n}"), "1.0", f"demo-{n}", yanked=False)
+        for n in range(5000)
+    ]
+    start = time.process_time()
+    assert availability(wheels, [], lambda url: url) is None
+    assert time.process_time() - start < 1

@@ -16,6 +16,10 @@ Place = tuple[str, str, str, str]
 """What a column is for: a target without its Python."""
 
 
+MOST_CELLS = 2000
+"""Nobody reads a larger table, and a registry made for it would cost the cube of its length."""
+
+
 class ListedWheel(NamedTuple):
     """A wheel as the matrix knows it: its target, the version to show, its `id` on the page."""
 
@@ -62,7 +66,7 @@ def availability(
     unavailable: Sequence[Unavailable],
     stored: Callable[[str | None], str | None],
 ) -> Availability | None:
-    """Cross the Pythons that there are with the platforms; None where a table would say nothing.
+    """Cross the Pythons that there are with the platforms; None where a table would say nothing, or be too large.
 
     `wheels` come with the newest first. What is unavailable has its place even where no wheel is near it. `stored`
     makes a link of where a log lies.
@@ -76,9 +80,12 @@ def availability(
         places |= dict.fromkeys(_places_of(each, list(places)))
     pythons = {target.python for target in (*good, *yanked)}
     pythons |= {each.python for each in unavailable if each.python}
+    if len(pythons) * len(places) > MOST_CELLS:
+        return None
+    wide = [own for own in good if own.python[-1:] == "+" or ANY in own[:2]]
 
     def cell(target: PageTarget) -> PlaceCell:
-        found = good.get(target) or next((good[own] for own in good if _serves(own, target)), None)
+        found = good.get(target) or next((good[own] for own in wide if _serves(own, target)), None)
         if found:
             return PlaceCell(version=found.version, id=found.id)
         if target in yanked:
