@@ -47,3 +47,11 @@ def test_a_free_threaded_python_is_found_by_its_own_name_and_is_no_other(
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
     assert find_interpreter("3.97t") == programs / "python3.97t"
     assert interpreter_here("3.97") is None
+
+
+def test_a_pyenv_that_nobody_may_read_has_no_pythons(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, _pattern: str) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("pathlib.Path.glob", refuse)
+    assert interpreter_here("3.98") is None

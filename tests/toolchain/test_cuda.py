@@ -148,7 +148,7 @@ def test_a_layout_that_has_lost_files_is_told_from_a_program_that_is_not_install
 
 def test_a_folder_that_is_none_says_so(tmp_path: Path) -> None:
     for asked in (version_of, gpus_of):
-        with pytest.raises(ToolchainError, match="is no CUDA toolkit that works here"):
+        with pytest.raises(ToolchainError, match="is not a CUDA toolkit that works here"):
             asked(tmp_path)
 
 
@@ -174,8 +174,10 @@ def test_another_architecture_without_a_compiler_for_it_says_how_to_get_one(
 
 def test_two_processes_at_once_make_one(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from workbench.toolchain.cuda import lay_out\n"
-        "print(lay_out('cu130', 'x86_64', cache=Path(sys.argv[1])))"
+        "import sys; from pathlib import Path; from workbench.toolchain import cuda\n"
+        "make = cuda._lay_out\n"
+        "cuda._lay_out = lambda *how: (print('made', file=sys.stderr), make(*how))[1]\n"
+        "print(cuda.lay_out('cu130', 'x86_64', cache=Path(sys.argv[1])))"
     )
     started = [
         subprocess.Popen(
@@ -190,4 +192,4 @@ def test_two_processes_at_once_make_one(tmp_path: Path) -> None:
     ended = [process.communicate() for process in started]
     (place,) = {out.strip() for out, _ in ended}
     check(Path(place))
-    assert sum("lay out" in err for _, err in ended) == 1, "one makes it, the other waits"
+    assert sum("made" in err for _, err in ended) == 1, "one makes it, the other waits"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,8 +83,9 @@ def _candidates(python: str) -> list[Path]:
     running = [Path(sys.base_prefix) / "bin" / name]
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
     found = [path for path in (_uv_find(python, managed=False),) if path]
-    versions = pyenv.glob(f"{python.removesuffix('t')}.*/bin/{name}")
-    return [path for path in (*running, *found, *sorted(versions)) if os.access(path, os.X_OK)]
+    with suppress(PermissionError):  # somebody else's, who shows it to nobody
+        found += sorted(pyenv.glob(f"{python.removesuffix('t')}.*/bin/{name}"))
+    return [path for path in (*running, *found) if os.access(path, os.X_OK)]
 
 
 def _uv_find(python: str, *, managed: bool) -> Path | None:

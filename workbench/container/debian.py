@@ -93,7 +93,7 @@ def _fetch(
         run([*apt, f"--option=Dir::Cache::Archives={debs}/", "--download-only", *wanted])
     except CommandFailed as error:
         raise ContainerError(
-            f"Debian {suite} for {arch} cannot be had from {mirror}: {error}\nName another mirror with --mirror"
+            f"Debian {suite} for {arch} could not be downloaded from {mirror}: {error}\nName another with --mirror"
         ) from error
     files = [debs / name for name in re.findall(r"^'[^']+' (\S+\.deb) ", named, re.MULTILINE)]
     return files, sum(deb.stat().st_size for deb in files if deb.name not in before)

@@ -156,7 +156,7 @@ def find_image(engine: Engine, name: str) -> Image | None:
 def require_image(engine: Engine, name: str, arch: str) -> Image:
     """Return an image of an architecture (``aarch64``), pulled if the engine lacks it.
 
-    Raises ContainerError when it cannot be had, or is of another architecture.
+    Raises ContainerError when it cannot be pulled, or is for another architecture.
     """
     image = find_image(engine, name)
     if image is None:
@@ -199,7 +199,7 @@ def machine_of(program: Path) -> str:
     for arch, number in _ELF_MACHINE.items():
         if machine == number:
             return arch
-    raise ContainerError(f"{program} is no program for {' or '.join(_ELF_MACHINE)}")
+    raise ContainerError(f"{program} is not a program for {' or '.join(_ELF_MACHINE)}")
 
 
 def is_emulated(arch: str, *, binfmt: Path = BINFMT) -> bool:

@@ -221,7 +221,7 @@ def _compile(root: Path, folders: Sequence[Path], python: str) -> None:
     found = run(search, check=False, stdout_only=True)
     if found.status == 0:
         options = ("-q", "-j0", "--invalidation-mode", "unchecked-hash", "-s", root, "-p", "/")
-        # Debian's library holds files that are no Python of this version; the rest is compiled all the same
+        # Debian's library has files that this Python cannot compile; the rest is compiled all the same
         run([found.output.strip(), "-m", "compileall", *options, *folders], check=False)
 
 

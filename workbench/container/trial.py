@@ -52,8 +52,8 @@ def try_wheel(
     They are installed from outside, for the image's architecture and glibc: it needs Python and nothing else, no
     network, and no emulated pip. `options` are more of the engine's for ``run`` (a GPU, say).
 
-    Raises VerificationFailed where the wheel does not install or the code fails; SettingsError for a manylinux policy
-    that there is not; ContainerError where the image or its emulator is missing, or where it has another Python or C
+    Raises VerificationFailed where the wheel does not install or the code fails; SettingsError for an unknown
+    manylinux policy; ContainerError where the image or its emulator is missing, or where it has another Python or C
     library than it takes to try the wheel.
     """
     if python.endswith("t"):

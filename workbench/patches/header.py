@@ -40,7 +40,7 @@ class Header:
 
 
 def parse_header(preamble: bytes) -> Header:
-    """Return the header that stands before a patch's first change. Text that is no field is description."""
+    """Return the header that stands before a patch's first change. Free text is the description."""
     fields, free = _split(preamble.decode(errors="replace"))
     fields = [(key, value) for key, value in fields if not _PLACEHOLDER.fullmatch(value.split("\n", 1)[0])]
 

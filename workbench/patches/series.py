@@ -58,7 +58,7 @@ class PatchFile:
 
 
 def read_series(folder: Path) -> tuple[PatchFile, ...]:
-    """Return the patches of a folder in the order of its ``series``: none where there is no patch.
+    """Return the patches of a folder in the order of its ``series``: none without a series.
 
     Raises PatchError, with file and line, for an unknown option, a patch that is listed twice, missing, outside the
     folder or not in the series, and for one that cannot be read.

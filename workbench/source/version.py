@@ -41,7 +41,7 @@ def _pyproject(text: str) -> str | None:
 
 
 def _setup_cfg(text: str) -> str | None:
-    """Return setuptools' ``metadata.version``; ``attr:`` and ``file:`` are no versions, and so passed over."""
+    """Return setuptools' ``metadata.version``; ``attr:`` and ``file:`` are not versions, so they are skipped."""
     parser = configparser.RawConfigParser(strict=False)
     try:
         parser.read_string(text)

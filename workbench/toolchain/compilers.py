@@ -109,7 +109,7 @@ def _unpacked_gcc(arch: str, suite: debian.Suite, *, cache: Path) -> CrossGcc:
 def _triple(arch: str) -> str:
     if (this_arch(), arch) != ("x86_64", "aarch64"):
         raise ToolMissing(
-            f"there is no way here from {this_arch()} to {arch}: wheels are cross-built from x86_64 for "
+            f"cannot cross-compile from {this_arch()} to {arch}: wheels are cross-built from x86_64 for "
             f"aarch64. Build on a machine of {arch}, or with --builder container"
         )
     return f"{arch}-linux-gnu"

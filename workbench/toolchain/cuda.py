@@ -83,7 +83,7 @@ def lay_out(
     A layout that was there is compared with its manifest by the sizes of its files, which takes milliseconds; see
     `check` for all of it.
 
-    Raises ToolchainError for a release or a library that there is not, for a layout that is damaged, and when the
+    Raises ToolchainError for an unknown release or library, for a layout that is damaged, and when the
     index does not have the wheels that are pinned; ToolMissing without a C compiler for `arch`.
     """
     release = release_of(compute)
@@ -140,7 +140,7 @@ def _ask_nvcc(toolkit: Path, option: str) -> str:
     try:
         return run([toolkit / "bin" / "nvcc", option], stdout_only=True).output
     except (CommandFailed, ToolMissing, OSError) as error:
-        raise ToolchainError(f"{toolkit} is no CUDA toolkit that works here: {error}") from error
+        raise ToolchainError(f"{toolkit} is not a CUDA toolkit that works here: {error}") from error
 
 
 def _lay_out(release: Release, wanted: str, arch: str, runs_on: str, scratch: Path) -> Path:
@@ -177,7 +177,7 @@ def _unpack(pins: dict[str, str], arch: str, into: Path) -> tuple[Path, dict[str
         install_into(into, (), python=this_python(), platform=python_platform(arch, "2.28"), options=options)
     except CommandFailed as error:
         raise ToolchainError(
-            f"NVIDIA's wheels for {arch} cannot be had from the package index: {error}"
+            f"NVIDIA's wheels for {arch} could not be downloaded from the package index: {error}"
         ) from error
     (tree,) = (into / "nvidia").glob("cu*")
     files = {}

@@ -61,7 +61,7 @@ def emulated_python(version: str, arch: str, *, cache: Path) -> EmulatedPython:
     """
     if version not in SUITES:
         raise ToolMissing(
-            f"there is no Python {version} for {arch} to run under qemu: Debian has {', '.join(SUITES)}"
+            f"no Debian release has Python {version} for {arch} to run under qemu: there are {', '.join(SUITES)}"
         )
     qemu = _qemu(arch)
     suite = SUITES[version].name

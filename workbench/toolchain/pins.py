@@ -73,7 +73,7 @@ class Release:
     def requirements(self, components: Sequence[str] = ()) -> str:
         """Return the requirements file of a toolkit with the libraries `components` (``cublas``, …).
 
-        Raises ToolchainError for a library that there is not.
+        Raises ToolchainError for an unknown library.
         """
         names = set(CORE)
         for component in components:

@@ -45,7 +45,7 @@ def cuda_environment(toolkit: Path, gpu: Sequence[str]) -> dict[str, str]:
     """Return the variables for a build with a toolkit, compiled for `gpu` (``sm_121``, ``compute_120``).
 
     ``PATH`` and ``CMAKE_ARGS`` are what to add to those that there are: see `joined`. Raises ToolchainError for
-    what is no GPU architecture.
+    an unknown GPU architecture.
     """
     architectures = cmake_architectures(gpu)
     return {
