@@ -102,7 +102,7 @@ def test_a_date_is_text(paths: Paths) -> None:
 @pytest.mark.parametrize("url", ["htps://user:PASSWORD@host", "https://user:PASSWORD@host", "PASSWORD@"])
 def test_a_password_in_a_url_is_refused_and_not_shown(paths: Paths, url: str) -> None:
     (paths.root / "workbench.yaml").write_text(f"store: {{s3: {{bucket: x, endpoint: '{url}'}}}}")
-    with pytest.raises(SettingsError, match=r"store.s3.endpoint: no user or password") as caught:
+    with pytest.raises(SettingsError, match=r"store.s3.endpoint: no login or secret") as caught:
         _ = read_settings(paths)
     assert "PASSWORD" not in str(caught.value)
 
@@ -133,7 +133,7 @@ def test_a_variable_that_is_no_url_is_refused(paths: Paths, monkeypatch: pytest.
         ("public_url", "nowhere", "--public-url nowhere: 'nowhere' is not"),
         ("bucket", "no bucket", "--bucket no bucket: 'no bucket' cannot"),
         ("prefix", "nightly", "--prefix: no bucket is named"),
-        ("endpoint", "https://me:PASSWORD@host", "--endpoint: no user or password"),
+        ("endpoint", "https://me:PASSWORD@host", "--endpoint: no login or secret"),
     ],
 )
 def test_a_flag_is_blamed_for_what_it_says(paths: Paths, key: str, value: str, blamed: str) -> None:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from workbench.errors import SettingsError
 from workbench.strict import Mismatch, parse
+from workbench.url import has_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -272,11 +273,10 @@ def _checked(settings: Settings, origin: Callable[[str], str]) -> Settings:
     for key, url in (("public_url", public_url), ("store.s3.endpoint", s3.endpoint if s3 else None)):
         if url is None:
             continue
-        if (
-            "@" in url.partition("?")[0]
-        ):  # first, and without the value: what is shown of a URL must not show them
+        # first, and without the value: what is shown of a URL must not show them
+        if "@" in url.partition("?")[0] or has_secret(url):
             blamed = origin(key).removesuffix(url).rstrip(" =")
-            raise SettingsError(f"{blamed}: no user or password in a URL: it would reach logs and pages")
+            raise SettingsError(f"{blamed}: no login or secret in a URL: it would reach logs and pages")
         if not _is_web(url):
             raise SettingsError(f"{origin(key)}: {url!r} is not an http or https URL")
     if public_url is not None and not _PASTABLE.fullmatch(public_url):
