@@ -42,7 +42,34 @@ ONLY_X86 = (
 )
 WANTED = (*(f"{name}@{arch}" for name in EVERYWHERE for arch in ARCHES), *(f"{n}@x86_64" for n in ONLY_X86))
 
-JUDGED: tuple[tuple[str, str, str], ...] = ()
+JUDGED: tuple[tuple[str, str, str], ...] = (
+    (
+        "torch|triton|scipy|bitsandbytes|open3d|tensorflow",
+        "a path of the machine that built it",
+        "search paths of the machine that built it: readelf -d shows them",
+    ),
+    (
+        "torch|jax|open3d|tensorflow",
+        "leads out of site-packages",
+        "search paths with one '..' too many: $ORIGIN/../.. of a folder of site-packages is outside it",
+    ),
+    (
+        "triton|open3d",
+        "an empty entry, which is the working directory",
+        "RUNPATHs with an empty entry: '::' or a ':' at an end",
+    ),
+    (
+        "vllm|ray|cupy",
+        "(the filename|WHEEL) has the tag",
+        "renamed from linux to manylinux by hand, and WHEEL still says linux",
+    ),
+    ("nvidia", "Root-Is-Purelib: true", "shared libraries in a wheel that calls itself pure: WHEEL says so"),
+    (
+        "bitsandbytes|cupy",
+        "does not promise",
+        "newer symbols than the tag's policy has: readelf -V shows them",
+    ),
+)
 """Findings that are true: of which wheels, which text (both patterns), and what a person saw."""
 
 PLATFORMS = ("2014", "_2_17", "_2_24", "_2_26", "_2_27", "_2_28", "_2_31", "_2_34", "_2_35", "_2_39")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -315,3 +316,45 @@ def test_metadata_ahead_of_the_pass_is_none_where_it_cannot_be_had(tmp_path: Pat
         assert archive.metadata(path) is None
     path.write_bytes(whole[:100])
     assert archive.metadata(path) is None
+
+
+def read_or_die(request: Request, advance: Callable[[int], None] | None = None) -> Report:
+    if request.path.parent.name == "bad":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return ORIGINAL(request, advance)
+
+
+ORIGINAL = engine._read
+
+
+def test_a_wheel_whose_reader_is_killed_hides_no_others_verdict(
+    tmp_path: Path, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "POOL_PAYS", 0)
+    monkeypatch.setattr(engine, "_read", read_or_die)
+    folders = [tmp_path / name for name in ("first", "bad", "last")]
+    for folder in folders:
+        folder.mkdir()
+    first, bad, last = verify([Request(path=good(folder)) for folder in folders], paths, jobs=2)
+    assert (first.passed, last.passed) == (True, True)
+    assert [each.check for each in bad.findings] == ["archive"]
+    assert "was killed" in bad.findings[0].what
+
+
+def test_requirements_nested_without_end_are_a_finding_and_hide_no_others_verdict(
+    tmp_path: Path, paths: Paths
+) -> None:
+    folders = [tmp_path / name for name in ("good", "bad")]
+    for folder in folders:
+        folder.mkdir()
+    files = files_of()
+    nested = f"Requires-Dist: six ; {'(' * 2000}python_version > '3'{')' * 2000}\n"
+    files[f"{INFO}/METADATA"] = files[f"{INFO}/METADATA"].replace(
+        b"Requires-Python", nested.encode() + b"Requires-Python"
+    )
+    sound, bad = verify(
+        [Request(path=good(folders[0])), Request(path=pack(folders[1] / "demo-1.0-py3-none-any.whl", files))],
+        paths,
+    )
+    assert sound.passed
+    assert any("nested too deep" in each.what for each in bad.findings)

@@ -8,11 +8,10 @@ import signal
 import time
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from workbench.errors import WorkbenchError
 from workbench.events import note, progress, step
 from workbench.files import Identity, expect_file
 from workbench.text import counted
@@ -24,6 +23,7 @@ from workbench.verify.report import Finding, Report
 from workbench.verify.smoke import smoke_test
 from workbench.verify.twine import check_descriptions
 from workbench.wheel import record
+from workbench.wheel.metadata import BadMetadata, read_metadata
 from workbench.wheel.serves import Audience
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from workbench.verify.pythons import Cell
     from workbench.verify.report import Check
 
+_MAX_DESCRIPTION = 2 << 20
+"""Characters of a description that an index would render; the longest ones have a tenth of it."""
 POOL_PAYS = 64 << 20
 """Bytes of wheels from which on more processes are worth their start, a fifth of a second."""
 
@@ -120,7 +122,16 @@ def _read_all(requests: Sequence[Request], workers: int) -> list[Report]:
 
 def _describe(requests: Sequence[Request]) -> dict[Path, tuple[Finding, ...]]:
     texts = {request.path: archive.metadata(request.path) for request in requests}
-    return check_descriptions({path: text for path, text in texts.items() if text})
+    return check_descriptions({path: text for path, text in texts.items() if text and _is_readable(text)})
+
+
+def _is_readable(metadata: bytes) -> bool:
+    """Say whether twine can be shown METADATA: what is not, our own check has found."""
+    try:
+        raw, _ = read_metadata(metadata)
+    except BadMetadata:
+        return False
+    return len(raw.get("description", "")) <= _MAX_DESCRIPTION
 
 
 def _read_here(requests: Sequence[Request], advance: Callable[[int], None], _: int) -> list[Report]:
@@ -142,14 +153,38 @@ def _read_in_processes(
         under_way = {executor.submit(_read, request): request for request in order}
         reports = {}
         for future in as_completed(under_way):
-            try:
+            with suppress(BrokenProcessPool):
                 report = reports[under_way[future]] = future.result()
-            except BrokenProcessPool as error:
-                raise WorkbenchError(
-                    "a process that read wheels was killed, for want of memory perhaps; verify fewer at once"
-                ) from error
-            advance(report.size)
+                advance(report.size)
+    # a process that is killed takes all of its pool with it: what is left is read in one of its own each
+    for request in order:
+        if request not in reports:
+            with ProcessPoolExecutor(1, mp_context=context, initializer=_leave_interrupts_to_parent) as alone:
+                try:
+                    reports[request] = alone.submit(_read, request).result()
+                except BrokenProcessPool:
+                    reports[request] = _killed(request)
+            advance(reports[request].size)
     return [reports[request] for request in requests]
+
+
+def _killed(request: Request) -> Report:
+    what = "the process that read it was killed, for want of memory perhaps; verify it alone"
+    return Report(
+        path=request.path,
+        name="",
+        version="",
+        tags=(),
+        identity=Identity.of(request.path),
+        sha256="",
+        size=request.path.stat().st_size,
+        metadata=b"",
+        requires_python=None,
+        libraries=(),
+        checks=("archive",),
+        findings=(Finding(check="archive", where=request.path.name, what=what),),
+        seconds=0,
+    )
 
 
 def _leave_interrupts_to_parent() -> None:
