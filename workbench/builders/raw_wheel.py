@@ -19,6 +19,7 @@ from workbench.plan.target import this_arch
 from workbench.process import PIECE
 from workbench.toolchain import cross
 from workbench.troubles import TROUBLES, look_for
+from workbench.wheel.serves import Audience
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,13 +81,13 @@ def _check(wheel: Path, place: Workplace) -> None:
     """Raise BuildFailed where the wheel is of another package, version or machine than the plan's."""
     recipe, arch = place.plan.recipe, place.plan.target.arch
     try:
-        name, version, _, tags = parse_wheel_filename(wheel.name)
+        name, version, *_ = parse_wheel_filename(wheel.name)
         foreign = foreign_programs(wheel, arch)
     except (InvalidWheelFilename, BadZipFile) as error:
         raise place.failed(f"it made {wheel.name}, which is not a wheel: {error}") from error
     if (name, version) != (recipe.name, Version(recipe.version)):
         raise place.failed(f"it made {wheel.name}, and the recipe says {recipe.name} {recipe.version}")
-    if any(tag.platform != "any" and not tag.platform.endswith(arch) for tag in tags):
+    if arch not in Audience.of(wheel.name).architectures:
         raise place.failed(f"it made {wheel.name}, which is not for {arch}")
     if foreign:
         raise place.failed(

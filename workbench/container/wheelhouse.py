@@ -10,15 +10,13 @@ from workbench.environment import read_pip_options
 from workbench.errors import CommandFailed, SourceError
 from workbench.events import step
 from workbench.process import run
+from workbench.wheel.serves import platform_tags
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from workbench.container.cibw import Handed
-
-OLDEST_GLIBC = 5
-"""The minor version of glibc 2 that PEP 600's tags begin with."""
 
 
 def fetch_wheelhouse(
@@ -30,10 +28,7 @@ def fetch_wheelhouse(
     (``ninja``) must be named too.
     Raises SourceError where the index has no wheel that fits.
     """
-    platforms = [
-        *(f"manylinux_2_{minor}_{arch}" for minor in range(int(glibc.split(".")[1]), OLDEST_GLIBC - 1, -1)),
-        *(f"{policy}_{arch}" for policy in ("manylinux2014", "manylinux2010", "manylinux1")),
-    ]
+    platforms = sorted(platform_tags(arch, glibc))
     into.mkdir(parents=True, exist_ok=True)
     download = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:", f"--dest={into}"]
     machine = ["--implementation=cp", f"--python-version={python.removesuffix('t')}"]

@@ -90,7 +90,7 @@ class Audience:
 
     def serves(self, machine: Machine) -> bool:
         """Say whether an installer takes the wheel for a Python on a machine."""
-        platforms = {tag.platform for tag in self.tags} & _platforms(machine.arch, machine.glibc)
+        platforms = {tag.platform for tag in self.tags} & platform_tags(machine.arch, machine.glibc)
         accepted = _accepted(machine.python, frozenset(platforms))
         return not self.tags.isdisjoint(accepted) and self._admits(machine.python)
 
@@ -116,11 +116,6 @@ class Audience:
             for arch in ARCHITECTURES
             if any(each == "any" or re.fullmatch(rf"(many|musl)?linux\w*_{arch}", each) for each in platforms)
         )
-
-    @property
-    def any_platform(self) -> bool:
-        """Whether it takes any platform: nothing in it is compiled."""
-        return any(tag.platform == "any" for tag in self.tags)
 
     def _admits(self, python: str) -> bool:
         if self.requires_python is None:
@@ -155,7 +150,7 @@ def _accepted(python: str, platforms: frozenset[str]) -> frozenset[Tag]:
 
 
 @lru_cache(maxsize=64)
-def _platforms(arch: str, glibc: str) -> frozenset[str]:
+def platform_tags(arch: str, glibc: str) -> frozenset[str]:
     """Return the platform tags that a machine with a glibc accepts, ``any`` aside (PEP 600)."""
 
     def spelled() -> Iterator[str]:
