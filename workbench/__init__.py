@@ -7,7 +7,7 @@ Data goes one way, and so do the imports: a package of this list may use those a
 what to build
 ``recipe``       the recipe as a value: sources, requirements, conditions, smoke test
 ``patches``      quilt series and DEP-3 headers: read, applied strictly, written
-``plan``         a recipe crossed with a target: a value, and its build key
+``plan``         recipe × target is a draft; a draft and who builds it is a plan, with a build key
 
 a file
 ``wheel``        everything about a wheel as a file: name, whom it serves, zip, RECORD, ELF, GPU code
