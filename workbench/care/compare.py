@@ -72,8 +72,7 @@ class Comparison:
 
     def unregistered(self) -> tuple[WheelKey, ...]:
         """Return the wheels that were recorded, and that the registry has never heard of."""
-        known = {wheel.filename for _, wheel in self.registry.wheels()}
-        known |= {gone.filename for gone in self.registry.removed}
+        known = self.registry.filenames | self.registry.removed_filenames
         return tuple(sorted(wheel for wheel in self.records if wheel.filename not in known))
 
     def unrecorded(self) -> Iterator[tuple[str, PublishedWheel]]:

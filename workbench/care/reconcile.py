@@ -122,7 +122,7 @@ class _Healing:
         if not faulty:
             return
         # what was removed since is gone on purpose
-        removed = {gone.filename for gone in current(self._store).removed} if not self._found.instead else ()
+        removed = frozenset() if self._found.instead else current(self._store).removed_filenames
         for each in faulty:
             if each.wheel.filename in removed:
                 continue
@@ -151,8 +151,7 @@ class _Healing:
             if self._found.instead is not None:
                 registry = self._without_broken(registry)
             registry = self._without_dead_links(registry, done)
-            known = {wheel.filename for _, wheel in registry.wheels()}
-            known |= {gone.filename for gone in registry.removed}
+            known = registry.filenames | registry.removed_filenames
             for record in self._records:
                 ((name, wheel),) = record.wheels()
                 if wheel.filename not in known:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from workbench.care.compare import compare
 from workbench.errors import UsageError
 from workbench.index.channel import channel_of
-from workbench.publish.amend import current, refuse_a_lost_registry, refuse_to_forget, timestamp
+from workbench.publish.amend import published, timestamp
 from workbench.publish.drawing import draw_pages
 from workbench.publish.withdraw import KEPT_DAYS, Change, days, delete, due, take_off
 from workbench.registry.model import Removal
@@ -87,9 +87,7 @@ def clean(
     """
     now = now or datetime.now(UTC)
     before = now - days("--older", older_days)
-    registry = current(store)
-    refuse_a_lost_registry(store, registry)
-    refuse_to_forget(paths, store, registry)
+    published(paths, store)
     found = compare(paths, store)
     leftovers = [leftover for leftover in store.leftovers() if leftover.modified <= before]
     young = {wheel_of(entry.key) for entry in found.strays() if entry.modified > before}

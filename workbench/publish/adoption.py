@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 from workbench.errors import RegistryError
 from workbench.events import step
 from workbench.files import expect_file
-from workbench.publish.projects import adopt
+from workbench.publish.amend import amend, current, refuse_to_forget
+from workbench.publish.drawing import draw_pages
 from workbench.registry.file import put_aside
-from workbench.registry.importing import import_older
+from workbench.registry.importing import import_older, merge
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.paths import Paths
     from workbench.registry.importing import Remark
+    from workbench.registry.model import Registry
     from workbench.settings import Settings
     from workbench.store.protocol import Store
 
@@ -52,7 +54,19 @@ def import_registry(
     kept = None
     if file.resolve() == paths.registry.resolve():
         kept = put_aside(paths.registry, dry_run=dry_run)
-    merged = adopt(paths, settings, store, registry, older=document, dry_run=dry_run)
+    ours = current(store, older=document)
+    merged = merge(ours, registry)
+    if not dry_run:
+
+        def change(ours: Registry) -> Registry:
+            nonlocal merged
+            merged = merge(ours, registry)
+            return merged.registry
+
+        refuse_to_forget(paths, store, ours)
+        store.prepare()
+        amend(store, change, "import a registry", older=document)
+        draw_pages(paths, settings, store)
     return Import(
         packages=tuple(registry.packages),
         new=merged.new,

@@ -37,6 +37,17 @@ def current(store: Store, *, older: bytes | None = None) -> Registry:
     return _parsed(store, store.read(REGISTRY), older=older)
 
 
+def published(paths: Paths, store: Store) -> Registry:
+    """Return a store's registry for a change of it.
+
+    Raises RegistryError where it is lost, or the checkout's copy is of another store.
+    """
+    registry = current(store)
+    refuse_a_lost_registry(store, registry)
+    refuse_to_forget(paths, store, registry)
+    return registry
+
+
 def amend(
     store: Store,
     change: Callable[[Registry], Registry],
@@ -111,10 +122,8 @@ def wait(attempt: int) -> None:
 
 
 def _look_again(store: Store, before: Registry, start: Registry, after: Registry) -> None:
-    known = {wheel.filename for _, wheel in before.wheels()}
-    added = [
-        (name, wheel) for name, wheel in after.wheels() if wheel.filename not in known and is_ours(wheel)
-    ]
+    known = before.filenames
+    added = [each for each in after.wheels() if each[1].filename not in known and is_ours(each[1])]
     refuse_while_deleting(start, (wheel.filename for _, wheel in added), store.place)
     files = look(store, (wheel.url for _, wheel in added))
     missing = [str(fault) for name, wheel in added for fault in faults(name, wheel, files)]
@@ -174,7 +183,7 @@ def refuse_a_store_behind(paths: Paths, store: Store, registry: Registry) -> Non
     """
     refuse_a_lost_registry(store, registry)
     if (document := content_of(paths.registry)) is not None:
-        _loaded(document, str(paths.registry))
+        loaded(document, str(paths.registry))
     refuse_to_forget(paths, store, registry)
 
 
@@ -195,17 +204,13 @@ def refuse_to_forget(
     if document is None or is_own(paths, store):
         return
     try:
-        copy = _loaded(document, str(paths.registry))
+        copy = loaded(document, str(paths.registry))
     except (Damaged, OlderForm):
         return
     if copy.generation > registry.generation:
         registry = current(store)  # another process of this checkout may have published since
-    known = {wheel.filename for _, wheel in registry.wheels()} | {gone.filename for gone in registry.removed}
-    lost = sorted(
-        wheel.filename
-        for _, wheel in copy.wheels()
-        if wheel.filename not in known and wheel.filename not in recorded
-    )
+    unheard = copy.filenames - registry.filenames - registry.removed_filenames
+    lost = sorted(filename for filename in unheard if filename not in recorded)
     if not lost:
         return
     kept = store.read(history_key(copy.generation))  # a rollback took them off
@@ -238,7 +243,7 @@ def _parsed(
     if stored is None or stored.content == older:
         return Registry()
     try:
-        return _loaded(stored.content, f"{store.place}/{REGISTRY}")
+        return loaded(stored.content, f"{store.place}/{REGISTRY}")
     except Damaged:
         if may_be_damaged:
             return Registry()
@@ -246,16 +251,14 @@ def _parsed(
 
 
 @lru_cache(maxsize=2)
-def _loaded(document: bytes, where: str) -> Registry:
+def loaded(document: bytes, where: str) -> Registry:
     """Return what a document holds; one that was read already is not parsed again."""
     return loads(document, where=where)
 
 
 def _refuse_to_shrink(store: Store, before: Registry, after: Registry) -> None:
     refuse_a_lost_registry(store, before)
-    listed = {wheel.filename for _, wheel in after.wheels()}
-    lost = sorted(wheel.filename for _, wheel in before.wheels() if wheel.filename not in listed)
-    if lost:
+    if lost := sorted(before.filenames - after.filenames):
         raise RegistryError(
             f"{store.place}: this would take {_some(lost)} off the index. 'invoke remove' is the way to do "
             "that; 'invoke upload --allow-shrink' goes on"

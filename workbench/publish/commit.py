@@ -91,7 +91,7 @@ def message(before: Registry, after: Registry) -> str:
     Its first line is the last change, or how many wheels were changed where that is too long; all that it does not name
     stand below.
     """
-    changed = list(_changed(before, after))
+    changed = list(changed_wheels(before, after))
     subject = after.change
     if len(subject) > SUBJECT and changed:
         verbs = dict.fromkeys(verb for verb, _ in changed)
@@ -103,7 +103,7 @@ def message(before: Registry, after: Registry) -> str:
     return "\n".join([subject, "", *(name if alike else f"{verb} {name}" for verb, name in changed)])
 
 
-def _changed(before: Registry, after: Registry) -> Iterator[tuple[str, str]]:
+def changed_wheels(before: Registry, after: Registry) -> Iterator[tuple[str, str]]:
     """Yield what was done with which wheel, in the order of the filenames."""
     old = {wheel.filename: wheel for _, wheel in before.wheels()}
     new = {wheel.filename: wheel for _, wheel in after.wheels()}

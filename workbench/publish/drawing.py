@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.errors import StoreError
+from workbench.errors import RegistryError, StoreError
 from workbench.events import note
 from workbench.files import content_of, locked, write_whole
 from workbench.index.draw import STATE
 from workbench.index.folder import Drawn, outdated, write
 from workbench.publish import bucket_drawing
-from workbench.publish.amend import is_own, wait
+from workbench.publish.amend import is_own, loaded, wait
 from workbench.publish.bucket_drawing import served_as
-from workbench.registry.file import is_older, put_aside
+from workbench.registry.file import OlderForm, put_aside
 from workbench.store.layout import INDEX, REGISTRY
 
 if TYPE_CHECKING:
@@ -60,11 +60,16 @@ def _copy_registry(paths: Paths, store: Store) -> str | None:
         stored = store.read(REGISTRY)
         here = content_of(paths.registry)
         if stored is not None and stored.content != here:
-            if here is not None and is_older(here):
+            try:
+                if here is not None:
+                    loaded(here, str(paths.registry))
+            except OlderForm:
                 kept = put_aside(paths.registry)
                 note(
                     f"· {paths.registry} was a registry of the older form: kept as {kept.name}, for store.import"
                 )
+            except RegistryError:
+                pass  # damaged: the store's own takes its place
             write_whole(paths.registry, stored.content)
     return stored.version if stored else None
 

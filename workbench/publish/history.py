@@ -17,6 +17,7 @@ from workbench.publish.amend import (
     refuse_while_deleting,
     timestamp,
 )
+from workbench.publish.commit import changed_wheels
 from workbench.publish.drawing import draw_pages
 from workbench.publish.wheel_files import faults, is_ours, look, texts_linked, without_links
 from workbench.publish.withdraw import Change, without
@@ -135,7 +136,7 @@ def _without_dead_links(store: Store, registry: Registry) -> Registry:
 
 def _refuse_what_is_gone(store: Store, before: Registry, target: Registry) -> None:
     """See early, and with the way out, what `amend` sees to in the end."""
-    here = {wheel.filename for _, wheel in before.wheels()}
+    here = before.filenames
     back = [(name, wheel) for name, wheel in target.wheels() if wheel.filename not in here and is_ours(wheel)]
     files = look(store, (wheel.url for _, wheel in back))
     lost = [wheel.filename for name, wheel in back if any(faults(name, wheel, files))]
@@ -149,7 +150,7 @@ def _refuse_what_is_gone(store: Store, before: Registry, target: Registry) -> No
 
 def restored(registry: Registry, target: Registry, *, removed: str) -> Registry:
     """Return `registry` with the projects and wheels of `target`. Pure."""
-    back = {wheel.filename for _, wheel in target.wheels()}
+    back = target.filenames
     for name, wheel in tuple(registry.wheels()):
         if wheel.filename not in back:
             registry = without(registry, name, wheel.filename, removed=removed, delete_after=None)
@@ -167,15 +168,12 @@ def _kept(store: Store, generation: int) -> Registry:
 
 
 def _differences(before: Registry, after: Registry) -> tuple[str, ...]:
-    old = {wheel.filename: wheel for _, wheel in before.wheels()}
-    new = {wheel.filename: wheel for _, wheel in after.wheels()}
+    told = {"remove": "take {} off the index", "publish": "put {} on the index"}
+    order = [*told, "change", "yank", "unyank"]
     return (
-        *(f"take {filename} off the index" for filename in sorted(old.keys() - new.keys())),
-        *(f"put {filename} on the index" for filename in sorted(new.keys() - old.keys())),
         *(
-            f"restore {filename}"
-            for filename in sorted(old.keys() & new.keys())
-            if old[filename] != new[filename]
+            told.get(verb, "restore {}").format(filename)
+            for verb, filename in sorted(changed_wheels(before, after), key=lambda each: order.index(each[0]))
         ),
         *(f"forget project {name}" for name in sorted(before.packages.keys() - after.packages.keys())),
         *(

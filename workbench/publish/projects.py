@@ -1,4 +1,4 @@
-"""Projects that come into the registry without a publish: declared by a recipe, or adopted from another registry."""
+"""Projects that come into the registry without a publish: declared by a recipe."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from workbench.errors import WorkbenchError
 from workbench.publish.amend import amend, current, refuse_to_forget
 from workbench.publish.drawing import draw_pages
 from workbench.recipe.model import PYPI, Git, Sdist
-from workbench.registry.importing import Merged, merge
 from workbench.registry.model import Package
 
 if TYPE_CHECKING:
@@ -54,35 +53,6 @@ def _without(registry: Registry, name: str, generation: int) -> Registry:
         return registry
     others = {key: value for key, value in registry.packages.items() if key != name}
     return replace(registry, packages=others)
-
-
-def adopt(
-    paths: Paths,
-    settings: Settings,
-    store: Store,
-    imported: Registry,
-    *,
-    older: bytes | None = None,
-    dry_run: bool = False,
-) -> Merged:
-    """Register what another registry has and ours does not, and draw the pages; return what came of it.
-
-    `older` is the document that it was read from, in case that is what the store has as its registry.
-    """
-    if dry_run:
-        return merge(current(store, older=older), imported)
-    refuse_to_forget(paths, store, current(store, older=older))
-    store.prepare()
-    merged: Merged
-
-    def change(ours: Registry) -> Registry:
-        nonlocal merged
-        merged = merge(ours, imported)
-        return merged.registry
-
-    amend(store, change, "import a registry", older=older)
-    draw_pages(paths, settings, store)
-    return merged
 
 
 def package_facts(recipe: Recipe) -> Package:

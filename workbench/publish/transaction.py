@@ -132,7 +132,7 @@ def _look(store: Store, candidates: Sequence[Candidate]) -> Holdings:
         entries = look(store, keys)
         registry = reading.result()
     records = {}
-    removed = {gone.filename for gone in registry.removed}
+    removed = registry.removed_filenames
     for project, filename in wheels:
         was_there = file_key(project, filename) in entries or filename in removed
         if was_there and registry.find(filename) is None:

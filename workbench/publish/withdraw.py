@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from workbench.errors import StoreError, UsageError, nearest
-from workbench.publish.amend import amend, current, refuse_a_lost_registry, refuse_to_forget, timestamp
+from workbench.publish.amend import amend, current, published, timestamp
 from workbench.publish.drawing import draw_pages
 from workbench.publish.wheel_files import faults, look
 from workbench.registry.model import Removal
@@ -96,7 +96,7 @@ def _mark(
             registry = registry.with_wheel(name, mark(wheel))
         return registry
 
-    registry = _published(paths, store)
+    registry = published(paths, store)
     found = [find(registry, filename)[1] for filename in dict.fromkeys(filenames)]
     marked = [wheel.filename for wheel in found if mark(wheel) != wheel]
     done = tuple(f"{word} {filename}" for filename in marked)
@@ -153,7 +153,7 @@ def take_off(
     """
     now = now or datetime.now(UTC)
     removal = _Removal(choose=choose, removed=now, deleted=now + days("--after", after_days))
-    registry = _published(paths, store)
+    registry = published(paths, store)
     chosen = choose(registry)
     done = removal.lines(registry, chosen)
     if dry_run or not chosen:
@@ -165,7 +165,7 @@ def take_off(
     generation = amend(store, removal.unlist, f"remove {names}", may_shrink=True).generation
     draw_pages(paths, settings, store)
     if not after_days:
-        generation = delete_due(store, now=now)[1]
+        generation = delete(store, lambda registry: due(registry, now=now))[1]
         draw_pages(paths, settings, store)  # what another drew meanwhile, of a registry that had the wheel
     return Change(done=removal.done, generation=generation)
 
@@ -248,11 +248,6 @@ def due(registry: Registry, *, now: datetime) -> tuple[Removal, ...]:
         if gone.state == "deleting"
         or (gone.state == "unlisted" and gone.delete_after and gone.delete_after <= timestamp(now))
     )
-
-
-def delete_due(store: Store, *, now: datetime) -> tuple[tuple[Removal, ...], int]:
-    """Delete the files of removed wheels whose time has come; return them and the generation reached."""
-    return delete(store, lambda registry: due(registry, now=now))
 
 
 def delete(store: Store, choose: Callable[[Registry], Sequence[Removal]]) -> tuple[tuple[Removal, ...], int]:
@@ -355,10 +350,3 @@ def days(option: str, count: int) -> timedelta:
     if not 0 <= count <= CENTURY:
         raise UsageError(f"{option} {count}: a number of days, from 0 to {CENTURY}")
     return timedelta(days=count)
-
-
-def _published(paths: Paths, store: Store) -> Registry:
-    registry = current(store)
-    refuse_a_lost_registry(store, registry)
-    refuse_to_forget(paths, store, registry)
-    return registry

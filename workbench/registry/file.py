@@ -45,10 +45,6 @@ class OlderForm(Unreadable):
         super().__init__(f"{where}: a registry of the older form", remedy)
 
 
-_BEGINNING = f'{{\n  "schema": {SCHEMA},'.encode()
-"""How each document of ours begins (`dumps`)."""
-
-
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Document:
     schema: int
@@ -181,19 +177,6 @@ _WHEEL = re.compile(
 """Nearly every name there is, in a tenth of the time that packaging takes; of the others packaging is the judge."""
 
 _OFFERED = re.compile(r"[0-9A-Za-z_.+!-]+")
-
-
-def is_older(document: bytes) -> bool:
-    """Say whether a document is a registry of the older form."""
-    if document.startswith(_BEGINNING):
-        return False
-    try:
-        loads(document, where="")
-    except OlderForm:
-        return True
-    except RegistryError:
-        pass
-    return False
 
 
 def put_aside(path: Path, *, dry_run: bool = False) -> Path:

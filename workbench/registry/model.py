@@ -156,6 +156,16 @@ class Registry:
             for wheel in package.wheels:
                 yield name, wheel
 
+    @property
+    def filenames(self) -> frozenset[str]:
+        """The filenames of all published wheels."""
+        return frozenset(wheel.filename for _, wheel in self.wheels())
+
+    @property
+    def removed_filenames(self) -> frozenset[str]:
+        """The filenames of what was published once."""
+        return frozenset(gone.filename for gone in self.removed)
+
     def find(self, filename: str) -> tuple[str, PublishedWheel] | None:
         """Return the wheel of this filename with its project's name, or None."""
         return next(((name, wheel) for name, wheel in self.wheels() if wheel.filename == filename), None)
