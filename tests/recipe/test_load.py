@@ -98,8 +98,8 @@ def test_a_missing_key_is_named(paths: Paths) -> None:
         ('build_requires=("cmake >",)', "build_requires: "),
         ('upstream="https://me:pw@host/x"', "upstream: a login or a secret in a URL would be published"),
         ("environment={'A': 'x https://h/?sig=1'}", "environment: a login or a secret in a URL would be"),
-        ("memory_per_job=-1", "memory_per_job: -1 is no number of gigabytes"),
-        ('memory_per_job=float("nan")', "memory_per_job: nan is no number of gigabytes"),
+        ("memory_per_job=-1", "memory_per_job: -1 is not a number of gigabytes"),
+        ('memory_per_job=float("nan")', "memory_per_job: nan is not a number of gigabytes"),
         ('arch=("arm64",)', "arch: there is no 'arm64' .did you mean 'aarch64'.*: there are x86_64, aarch64"),
     ],
 )

@@ -28,7 +28,7 @@ def test_each_build_system_gets_it_in_its_own_words(gpu: list[str], cmake: str, 
 
 
 def test_what_is_no_architecture_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"'12\.1' is no GPU architecture: write sm_121"):
+    with pytest.raises(UsageError, match=r"'12\.1' is not a GPU architecture: write sm_121"):
         cmake_architectures(["12.1"])
 
 

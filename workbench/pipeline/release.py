@@ -235,7 +235,7 @@ def _verified(
             break
         note(findings)
         note(f"{wheel.name} is removed and built again (attempt {number + 1} of {ATTEMPTS})")
-    builds = f"in {number} builds" if number > 1 else "and another build would come to the same"
+    builds = f"in {number} builds" if number > 1 else "and another build would give the same"
     why = f"{plan.title} did not verify, {builds}:\n{findings}\n{place.kept}"
     return Failure(plans=shared, error=VerificationFailed(why))
 

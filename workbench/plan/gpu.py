@@ -39,8 +39,8 @@ class Architecture:
         match = _NAME.fullmatch(name)
         if match is None:
             raise UsageError(
-                f"{name!r} is no GPU architecture: write sm_121 for machine code, compute_121 for PTX "
-                "(with a or f behind it for one architecture's or a family's own features)"
+                f"{name!r} is not a GPU architecture: write sm_121 for machine code, compute_121 for PTX "
+                "(followed by a or f for the features of one architecture or of its family)"
             )
         return cls(kind=match[1], number=int(match[2]), feature=match[3])
 

@@ -27,7 +27,7 @@ class Template:
 
     @classmethod
     def parse(cls, text: str) -> Template:
-        """Return a template. Raises ValueError for what is none, or would make no local version."""
+        """Return a template. Raises ValueError for one that is not valid, or makes no valid local version."""
         text = text.removeprefix("+")
         names = set()
         for _, name, form, conversion in Formatter().parse(text):

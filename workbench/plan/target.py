@@ -137,7 +137,7 @@ def require_gpus_used(asked: str, targets: Iterable[Target]) -> None:
         if gpu not in used:
             raise UsageError(
                 f"--gpu {asked}: nothing is built for {gpu} with --compute {computes}: add "
-                f"{'one of ROCm (rocm6.4)' if is_amd(gpu) else 'one of CUDA (cu130)'}, or leave {gpu} away"
+                f"{'one of ROCm (rocm6.4)' if is_amd(gpu) else 'one of CUDA (cu130)'}, or leave {gpu} out"
             )
 
 

@@ -204,7 +204,9 @@ class Recipe:
                 _parse(key, Requirement, requirement, InvalidRequirement)
         for each in self.variants:
             if not VARIANT.fullmatch(each):
-                raise RecipeError(f"variants: {each!r} is no name for a variant: small letters and digits")
+                raise RecipeError(
+                    f"variants: {each!r} is not a valid name for a variant: use lower-case letters and digits"
+                )
         self._require_possible()
         object.__setattr__(self, "patches", self.patches or self.name)
         object.__setattr__(self, "modules", self.modules or (self.name.replace("-", "_"),))
@@ -215,11 +217,10 @@ class Recipe:
         return self.smoke_test or f"import {self.modules[0]}"
 
     def _require_possible(self) -> None:
-        """Raise RecipeError for an architecture or a variant that there is not, and for less than no memory."""
+        """Raise RecipeError for an unknown architecture or variant, and for a memory that is not a size."""
         if not 0 <= self.memory_per_job < math.inf:
             raise RecipeError(
-                f"memory_per_job: {self.memory_per_job!r} is no number of gigabytes: write one above 0, or leave it "
-                "away"
+                f"memory_per_job: {self.memory_per_job!r} is not a number of gigabytes: write one above 0"
             )
         for arch in self.arch:
             _require_known("arch", arch, ARCHITECTURES)
