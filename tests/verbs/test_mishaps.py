@@ -42,7 +42,9 @@ def start(*words: str) -> subprocess.Popen[str]:
     raise AssertionError("it never came to build")
 
 
-@pytest.mark.parametrize(("sent", "status"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("sent", "status"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
 def test_a_release_that_was_ended_is_completed_by_the_same_command(
     demo: Demo, sent: signal.Signals, status: int
 ) -> None:
