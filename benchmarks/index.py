@@ -49,7 +49,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 DRAW = """
 import sys
 from pathlib import Path
-from workbench.index.folder import write
+from workbench.index.tree import write
 from workbench.settings import IndexSettings, Settings
 registry, root, people = sys.argv[1:]
 print(write(Path(registry), Path(root), Settings(index=IndexSettings(people=people == "people"))))

@@ -43,9 +43,9 @@ VERIFY_MANY = """
 import sys
 from pathlib import Path
 from workbench.paths import Paths
-from workbench.verify.engine import Request, verify
+from workbench.verify.verifier import Expectation, verify
 site, jobs, *wheels = sys.argv[1:]
-reports = verify([Request(path=Path(wheel)) for wheel in wheels], Paths(Path(site)), jobs=int(jobs))
+reports = verify([Expectation(path=Path(wheel)) for wheel in wheels], Paths(Path(site)), jobs=int(jobs))
 assert all(report.passed for report in reports)
 """
 

@@ -18,6 +18,13 @@ PACKAGE = Path(workbench.__file__).parent
 FLOW = re.findall(r"^``(\w+)``  ", workbench.__doc__ or "", re.MULTILINE)
 """The steps in their order, as the package's own docstring lists them."""
 
+LAYERS = [
+    steps
+    for group in (workbench.__doc__ or "").split("\n\n")
+    if (steps := re.findall(r"^``(\w+)``  ", group, re.MULTILINE))
+]
+"""The same in their groups."""
+
 
 def imported_modules(node: ast.AST) -> list[str]:
     if isinstance(node, ast.ImportFrom):
@@ -70,6 +77,34 @@ def test_commands_do_not_import_each_others_modules() -> None:
         if name.startswith("workbench.verbs") and name not in shared
     }
     assert found == set()
+
+
+def repeated(named: list[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return the names that stand for more than one thing, with the places of each."""
+    places: dict[str, list[str]] = {}
+    for name, place in named:
+        places.setdefault(name, []).append(place)
+    return {name: found for name, found in places.items() if len(found) > 1}
+
+
+def test_no_two_public_classes_share_a_name() -> None:
+    classes = [
+        (node.name, str(module))
+        for module in MODULES
+        for node in ast.parse((PACKAGE / module).read_bytes()).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    ]
+    assert repeated(classes) == {}
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer[0])
+def test_no_two_modules_of_a_layer_share_a_name(layer: list[str]) -> None:
+    modules = [
+        (module.stem, str(module))
+        for module in MODULES
+        if module.parts[0] in layer and module.stem != "__init__"
+    ]
+    assert repeated(modules) == {}
 
 
 def test_one_module_opens_the_network() -> None:

@@ -13,8 +13,8 @@ import pytest
 
 from tests.index.stores import listed, registry_of
 from workbench.evidence.facts import BuildFacts, PatchApplied
-from workbench.index.folder import write
 from workbench.index.serve import Server
+from workbench.index.tree import write
 from workbench.paths import CHECKOUT
 from workbench.process import find_program
 from workbench.registry.file import dumps

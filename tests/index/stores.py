@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from packaging.utils import canonicalize_name
 
 from tests.wheels import files_of, info_of, packed
-from workbench.index.folder import Drawn, write
 from workbench.index.serve import Server
+from workbench.index.tree import Drawn, write
 from workbench.registry.file import dumps
 from workbench.registry.model import Package, PublishedWheel, Registry
 

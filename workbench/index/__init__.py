@@ -1,6 +1,6 @@
 """The index: pages drawn from the registry, for installers and for people.
 
-    from workbench.index.folder import write
+    from workbench.index.tree import write
     drawn = write(paths.registry, paths.index, settings)        # Drawn(written=…, unchanged=…, removed=…)
 
     from workbench.index.serve import Server

@@ -13,7 +13,7 @@ from workbench.files import expect_file
 from workbench.plan.target import is_amd
 from workbench.recipe.load import load, names
 from workbench.text import counted
-from workbench.verify.engine import Request, verify
+from workbench.verify.verifier import Expectation, verify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,21 +59,21 @@ def require_passed(reports: Sequence[Report]) -> None:
         )
 
 
-def _request(wheel: Path, paths: Paths, gpu: tuple[str, ...], asked: tuple[Cell, ...]) -> Request:
+def _request(wheel: Path, paths: Paths, gpu: tuple[str, ...], asked: tuple[Cell, ...]) -> Expectation:
     """Ask for a wheel what its recipe says; for one without a recipe, that it is sound and installs."""
     try:
         name, *_ = parse_wheel_filename(wheel.name)
     except InvalidWheelFilename:
-        return Request(path=wheel)  # verification's own finding
+        return Expectation(path=wheel)  # verification's own finding
     known, unknown = _asked_gpu(wheel)
     gpus = dict.fromkeys((*gpu, *(known or ())))
     if amd := [each for each in gpus if is_amd(each)]:
         note(f"· {wheel.name}: code for AMD's GPUs is not read, so {', '.join(amd)} was not looked for")
     wanted = tuple(each for each in gpus if each not in amd)
     if name not in names(paths.recipes):
-        return Request(path=wheel, gpu=wanted, gpu_unknown=unknown, smoke=True, asked=asked)
+        return Expectation(path=wheel, gpu=wanted, gpu_unknown=unknown, smoke=True, asked=asked)
     recipe = load(paths.recipes, name)
-    return Request(
+    return Expectation(
         path=wheel,
         modules=recipe.modules,
         gpu=wanted,

@@ -19,8 +19,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from workbench.index.draw import STATE, State, draw, is_drawn, read_state
-from workbench.index.folder import Drawn
 from workbench.index.output import DATA, Gone, Page
+from workbench.index.tree import Drawn
 from workbench.registry.file import dumps
 from workbench.registry.model import Registry
 from workbench.store.layout import CHANGING, INDEX, REGISTRY, Headers

@@ -8,7 +8,7 @@ from workbench.errors import RegistryError, StoreError
 from workbench.events import note
 from workbench.files import content_of, locked, write_whole
 from workbench.index.draw import STATE
-from workbench.index.folder import Drawn, outdated, write
+from workbench.index.tree import Drawn, outdated, write
 from workbench.publish import bucket_drawing
 from workbench.publish.amend import is_own, loaded, wait
 from workbench.publish.bucket_drawing import served_as

@@ -25,7 +25,7 @@ from workbench.text import counted
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from workbench.index.folder import Drawn
+    from workbench.index.tree import Drawn
     from workbench.paths import Paths
     from workbench.publish.publication import Candidate, PlannedWheel, Publication, Write
     from workbench.registry.model import Registry

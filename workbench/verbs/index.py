@@ -16,7 +16,7 @@ from workbench.verbs.flags import DryRun, Json
 @Verb
 def index(*, dry_run: DryRun = False, json: Json = False) -> None:
     """Draw index/ again from packages.json."""
-    from workbench.index.folder import outdated, write
+    from workbench.index.tree import outdated, write
     from workbench.paths import Paths
     from workbench.settings import read_settings
     from workbench.store.layout import INDEX, REGISTRY

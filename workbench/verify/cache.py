@@ -20,7 +20,7 @@ from workbench.wheel.fatbin import GpuCode  # noqa: TC001 - likewise
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workbench.verify.engine import Request
+    from workbench.verify.verifier import Expectation
 
 FORMAT = 3
 """Raised when the checks change so that a wheel that passed may no longer do."""
@@ -41,7 +41,7 @@ class _Kept:
     checks: tuple[Check, ...]
 
 
-def question(request: Request) -> str:
+def question(request: Expectation) -> str:
     """Return what a kept report must answer: a hash (hex) of the file's identity and of what is asked of it.
 
     Take it before the file is read, so that a change meanwhile makes the report stale. Raises OSError.
@@ -49,13 +49,13 @@ def question(request: Request) -> str:
     return _question(request, Identity.of(request.path))
 
 
-def _question(request: Request, identity: Identity) -> str:
+def _question(request: Expectation, identity: Identity) -> str:
     gpu = (request.gpu, request.some_gpu, request.gpu_unknown)
     asked = (request.modules, *gpu, request.smoke_test, request.test_requires, request.smoke, request.asked)
     return hashlib.sha256(json.dumps([FORMAT, identity, asked]).encode()).hexdigest()
 
 
-def recall(folder: Path, request: Request) -> Report | None:
+def recall(folder: Path, request: Expectation) -> Report | None:
     """Return the report in `folder` that answers this request, or None."""
     try:
         kept = parse(_Kept, json.loads((folder / _filename(request)).read_bytes()))
@@ -83,7 +83,7 @@ def recall(folder: Path, request: Request) -> Report | None:
     )
 
 
-def keep(folder: Path, request: Request, asked: str, report: Report) -> None:
+def keep(folder: Path, request: Expectation, asked: str, report: Report) -> None:
     """Keep a report that passed; `asked` is the question as it was before the file was read."""
     kept = _Kept(
         question=asked,
@@ -101,5 +101,5 @@ def keep(folder: Path, request: Request, asked: str, report: Report) -> None:
     write_whole(folder / _filename(request), json.dumps(asdict(kept)))
 
 
-def _filename(request: Request) -> str:
+def _filename(request: Expectation) -> str:
     return f"{request.path.name}.json"

@@ -14,9 +14,9 @@ from workbench.builders.interpreter import interpreter_here
 from workbench.errors import UsageError
 from workbench.plan.target import this_arch
 from workbench.process import run
-from workbench.verify import archive, engine, twine
-from workbench.verify.engine import Request, verify
+from workbench.verify import archive, twine, verifier
 from workbench.verify.report import CHECKS, Report, checks_table, findings_text
+from workbench.verify.verifier import Expectation, verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +42,7 @@ def wheel_in(folder: Path, **files: str) -> Path:
 
 
 def one(paths: Paths, path: Path, **asked: object) -> Report:
-    (report,) = verify([Request(path=path, **asked)], paths)  # type: ignore[arg-type] # a Request's own fields
+    (report,) = verify([Expectation(path=path, **asked)], paths)  # type: ignore[arg-type] # a Expectation's own fields
     return report
 
 
@@ -65,7 +65,7 @@ def test_a_sound_wheel_passes_with_what_publishing_needs(paths: Paths, tmp_path:
 
 def test_reports_come_in_the_order_of_the_requests(paths: Paths, tmp_path: Path) -> None:
     sound, broken = wheel_in(tmp_path / "a"), damaged(wheel_in(tmp_path / "b"))
-    requests = [Request(path=path) for path in (broken, sound, broken)]
+    requests = [Expectation(path=path) for path in (broken, sound, broken)]
     assert [report.passed for report in verify(requests, paths)] == [False, True, False]
     assert verify([], paths) == ()
 
@@ -73,17 +73,17 @@ def test_reports_come_in_the_order_of_the_requests(paths: Paths, tmp_path: Path)
 def test_many_large_wheels_are_read_in_processes_to_the_same_end(
     paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "POOL_PAYS", 0)
+    monkeypatch.setattr(verifier, "POOL_PAYS", 0)
     monkeypatch.setattr(archive, "read", None)  # not in this process
     wheels = [wheel_in(tmp_path / "a"), damaged(wheel_in(tmp_path / "b")), wheel_in(tmp_path / "c")]
-    reports = verify([Request(path=path) for path in wheels], paths, jobs=2)
+    reports = verify([Expectation(path=path) for path in wheels], paths, jobs=2)
     assert [report.path for report in reports] == wheels
     assert [report.passed for report in reports] == [True, False, True]
 
 
 def test_one_wheel_starts_no_processes(paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "POOL_PAYS", 0)
-    monkeypatch.setattr(engine, "ProcessPoolExecutor", None)
+    monkeypatch.setattr(verifier, "POOL_PAYS", 0)
+    monkeypatch.setattr(verifier, "ProcessPoolExecutor", None)
     assert one(paths, good(tmp_path)).passed
 
 
@@ -100,7 +100,7 @@ def test_twine_looks_at_all_wheels_in_one_run_and_blames_the_right_ones(
         return run(argv, cwd=cwd, env=env, check=check)
 
     monkeypatch.setattr(twine, "run", counted)
-    first, second, third = verify([Request(path=path) for path in wheels], paths)
+    first, second, third = verify([Expectation(path=path) for path in wheels], paths)
     assert first.passed
     assert third.passed
     (found,) = second.findings
@@ -114,7 +114,7 @@ def test_metadata_that_stops_twine_hides_no_other_wheel(paths: Paths, tmp_path: 
     bad = wheel_in(tmp_path / "a", metadata=f"{head}Version: none\n\n")
     rst = "Version: 1.0\nDescription-Content-Type: text/x-rst\n\n.. nonsense::\n"
     unreadable = wheel_in(tmp_path / "b", metadata=head + rst)
-    reports = verify([Request(path=path) for path in (bad, unreadable)], paths)
+    reports = verify([Expectation(path=path) for path in (bad, unreadable)], paths)
     assert ["twine" in {each.check for each in report.findings} for report in reports] == [True, True]
     assert "none" in next(each.what for each in reports[0].findings if each.check == "twine")
 
@@ -202,7 +202,9 @@ def test_an_extension_module_of_torch_is_imported_after_torch(paths: Paths, tmp_
 def test_several_smoke_tests_run_at_once_each_for_its_own_wheel(paths: Paths, tmp_path: Path) -> None:
     wheels = [wheel_in(tmp_path / str(n), module=f"answer = {n}") for n in range(3)]
     requests = [
-        Request(path=path, modules=("demo",), smoke=True, smoke_test="import demo; assert demo.answer != 1")
+        Expectation(
+            path=path, modules=("demo",), smoke=True, smoke_test="import demo; assert demo.answer != 1"
+        )
         for path in wheels
     ]
     assert [report.passed for report in verify(requests, paths)] == [True, False, True]
@@ -222,7 +224,7 @@ def test_a_damaged_wheel_is_never_installed(paths: Paths, tmp_path: Path) -> Non
 
 def test_a_path_that_is_no_file_is_an_error(paths: Paths, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"gone\.whl: no such file"):
-        verify([Request(path=tmp_path / "gone.whl")], paths)
+        verify([Expectation(path=tmp_path / "gone.whl")], paths)
 
 
 class TestReuse:
@@ -237,17 +239,17 @@ class TestReuse:
             return read(path, progress=progress)
 
         monkeypatch.setattr(archive, "read", counted)
-        monkeypatch.setattr(engine, "check_descriptions", lambda _: {})  # half a second each
+        monkeypatch.setattr(verifier, "check_descriptions", lambda _: {})  # half a second each
         return seen
 
-    def again(self, paths: Paths, request: Request) -> Report:
+    def again(self, paths: Paths, request: Expectation) -> Report:
         (report,) = verify([request], paths, reuse=True)
         return report
 
     def test_an_unchanged_file_is_not_read_again(
         self, paths: Paths, tmp_path: Path, seen: list[Path]
     ) -> None:
-        request = Request(path=good(tmp_path), modules=("demo",))
+        request = Expectation(path=good(tmp_path), modules=("demo",))
         (first,) = verify([request], paths)
         second = self.again(paths, request)
         assert len(seen) == 1
@@ -257,9 +259,9 @@ class TestReuse:
     def test_another_file_or_another_question_is_read(
         self, paths: Paths, tmp_path: Path, seen: list[Path]
     ) -> None:
-        request = Request(path=good(tmp_path))
+        request = Expectation(path=good(tmp_path))
         self.again(paths, request)
-        assert not self.again(paths, Request(path=request.path, modules=("gone",))).passed
+        assert not self.again(paths, Expectation(path=request.path, modules=("gone",))).passed
         self.again(paths, request)
         os.utime(request.path, (1, 1))
         self.again(paths, request)
@@ -270,7 +272,7 @@ class TestReuse:
     def test_a_wheel_that_did_not_pass_is_read_again(
         self, paths: Paths, tmp_path: Path, seen: list[Path]
     ) -> None:
-        request = Request(path=good(tmp_path), modules=("gone",))
+        request = Expectation(path=good(tmp_path), modules=("gone",))
         assert not self.again(paths, request).passed
         assert not self.again(paths, request).passed
         assert len(seen) == 2
@@ -278,7 +280,7 @@ class TestReuse:
     def test_a_kept_report_that_cannot_be_read_is_as_good_as_none(
         self, paths: Paths, tmp_path: Path, seen: list[Path]
     ) -> None:
-        request = Request(path=good(tmp_path))
+        request = Expectation(path=good(tmp_path))
         self.again(paths, request)
         (kept,) = (paths.state / "reports").iterdir()
         for content in ("{", "[]", '{"question": 1}', "\xff"):
@@ -289,7 +291,7 @@ class TestReuse:
 
 def test_the_table_has_a_mark_for_each_check_and_wheel(paths: Paths, tmp_path: Path) -> None:
     sound, broken = wheel_in(tmp_path / "a"), damaged(wheel_in(tmp_path / "b"))
-    columns, rows = checks_table(verify([Request(path=sound), Request(path=broken)], paths))
+    columns, rows = checks_table(verify([Expectation(path=sound), Expectation(path=broken)], paths))
     assert columns == ("wheel", *CHECKS)
     marks = [dict(zip(columns, row, strict=True)) for row in rows]
     assert (marks[0]["archive"], marks[0]["smoke"]) == ("✓", "–")
@@ -318,24 +320,24 @@ def test_metadata_ahead_of_the_pass_is_none_where_it_cannot_be_had(tmp_path: Pat
     assert archive.metadata(path) is None
 
 
-def read_or_die(request: Request, advance: Callable[[int], None] | None = None) -> Report:
+def read_or_die(request: Expectation, advance: Callable[[int], None] | None = None) -> Report:
     if request.path.parent.name == "bad":
         os.kill(os.getpid(), signal.SIGKILL)
     return ORIGINAL(request, advance)
 
 
-ORIGINAL = engine._read
+ORIGINAL = verifier._read
 
 
 def test_a_wheel_whose_reader_is_killed_hides_no_others_verdict(
     tmp_path: Path, paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "POOL_PAYS", 0)
-    monkeypatch.setattr(engine, "_read", read_or_die)
+    monkeypatch.setattr(verifier, "POOL_PAYS", 0)
+    monkeypatch.setattr(verifier, "_read", read_or_die)
     folders = [tmp_path / name for name in ("first", "bad", "last")]
     for folder in folders:
         folder.mkdir()
-    first, bad, last = verify([Request(path=good(folder)) for folder in folders], paths, jobs=2)
+    first, bad, last = verify([Expectation(path=good(folder)) for folder in folders], paths, jobs=2)
     assert (first.passed, last.passed) == (True, True)
     assert [each.check for each in bad.findings] == ["archive"]
     assert "was killed" in bad.findings[0].what
@@ -353,7 +355,10 @@ def test_requirements_nested_without_end_are_a_finding_and_hide_no_others_verdic
         b"Requires-Python", nested.encode() + b"Requires-Python"
     )
     sound, bad = verify(
-        [Request(path=good(folders[0])), Request(path=pack(folders[1] / "demo-1.0-py3-none-any.whl", files))],
+        [
+            Expectation(path=good(folders[0])),
+            Expectation(path=pack(folders[1] / "demo-1.0-py3-none-any.whl", files)),
+        ],
         paths,
     )
     assert sound.passed

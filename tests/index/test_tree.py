@@ -11,7 +11,7 @@ import pytest
 
 from tests.index.stores import Store, listed, registry_of, tree
 from workbench.index.draw import STATE
-from workbench.index.folder import LOCK, outdated, write
+from workbench.index.tree import LOCK, outdated, write
 from workbench.registry.file import dumps
 from workbench.registry.model import Package
 from workbench.settings import IndexSettings, Settings

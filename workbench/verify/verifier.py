@@ -43,7 +43,7 @@ POOL_PAYS = 64 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Expectation:
     """A wheel to verify, and what only its recipe knows.
 
     `modules` are the import names that it must provide, `gpu` the architectures (``sm_121``) that every file with
@@ -66,7 +66,7 @@ class Request:
 
 
 def verify(
-    requests: Sequence[Request], paths: Paths, *, jobs: int | None = None, reuse: bool = False
+    requests: Sequence[Expectation], paths: Paths, *, jobs: int | None = None, reuse: bool = False
 ) -> tuple[Report, ...]:
     """Verify wheels and return a report for each, in the order of the requests.
 
@@ -100,7 +100,7 @@ def verify(
     return tuple(reports[request] for request in requests)
 
 
-def _read_all(requests: Sequence[Request], workers: int) -> list[Report]:
+def _read_all(requests: Sequence[Expectation], workers: int) -> list[Report]:
     """Pass over every wheel, with ``twine check`` beside it."""
     if not requests:
         return []
@@ -120,7 +120,7 @@ def _read_all(requests: Sequence[Request], workers: int) -> list[Report]:
     return reports
 
 
-def _describe(requests: Sequence[Request]) -> dict[Path, tuple[Finding, ...]]:
+def _describe(requests: Sequence[Expectation]) -> dict[Path, tuple[Finding, ...]]:
     texts = {request.path: archive.metadata(request.path) for request in requests}
     return check_descriptions({path: text for path, text in texts.items() if text and _is_readable(text)})
 
@@ -134,12 +134,12 @@ def _is_readable(metadata: bytes) -> bool:
     return len(raw.get("description", "")) <= _MAX_DESCRIPTION
 
 
-def _read_here(requests: Sequence[Request], advance: Callable[[int], None], _: int) -> list[Report]:
+def _read_here(requests: Sequence[Expectation], advance: Callable[[int], None], _: int) -> list[Report]:
     return [_read(request, advance) for request in requests]
 
 
 def _read_in_processes(
-    requests: Sequence[Request], advance: Callable[[int], None], workers: int
+    requests: Sequence[Expectation], advance: Callable[[int], None], workers: int
 ) -> list[Report]:
     # not forked from here: the console's thread may be drawing
     context = multiprocessing.get_context("forkserver")
@@ -168,7 +168,7 @@ def _read_in_processes(
     return [reports[request] for request in requests]
 
 
-def _killed(request: Request) -> Report:
+def _killed(request: Expectation) -> Report:
     what = "the process that read it was killed, for want of memory perhaps; verify it alone"
     return Report(
         path=request.path,
@@ -191,7 +191,7 @@ def _leave_interrupts_to_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _read(request: Request, advance: Callable[[int], None] | None = None) -> Report:
+def _read(request: Expectation, advance: Callable[[int], None] | None = None) -> Report:
     """Pass over one wheel and check what was found."""
     start = time.monotonic()
     identity = Identity.of(request.path)
@@ -223,7 +223,7 @@ def _read(request: Request, advance: Callable[[int], None] | None = None) -> Rep
 
 
 def _smoke_all(
-    requests: Sequence[Request], reports: Sequence[Report], workers: int, cache: Path
+    requests: Sequence[Expectation], reports: Sequence[Report], workers: int, cache: Path
 ) -> list[Report]:
     """Run the smoke tests of wheels in which nothing was found; a damaged wheel is never installed."""
     after = dict(zip(requests, reports, strict=True))
@@ -251,7 +251,7 @@ def _smoke_all(
     return list(after.values())
 
 
-def _smoke(request: Request, report: Report, pythons: Mapping[str, Path | EmulatedPython]) -> Report:
+def _smoke(request: Expectation, report: Report, pythons: Mapping[str, Path | EmulatedPython]) -> Report:
     """Try a wheel with one Python after the other, up to the first that finds something."""
     start = time.monotonic()
     imports = [_import_of(module, report) for module in request.modules]
@@ -295,7 +295,7 @@ def _close(at: Step, reports: Sequence[Report]) -> None:
         at.fail(counted(findings, "finding"))
 
 
-def _wheels(requests: Sequence[Request]) -> str:
+def _wheels(requests: Sequence[Expectation]) -> str:
     return requests[0].path.name if len(requests) == 1 else f"{len(requests)} wheels"
 
 
