@@ -242,6 +242,7 @@ CLOSING = LINES.index(b"    },\n")
         (b"".join([*LINES[:CLOSING], *LINES[CLOSING:].copy() * 2]), "not JSON"),
         (b'{"schema": 2, "generation": 1, "packages": ' + b'{"a": ' * 20_000, "nested too deeply"),
         (b"[" * 20_000, "nested too deeply"),
+        (b'{"schema": 2, "packages": {"a": [%s{}]}}' % (b"{}," * 20_000), "hardly more than brackets"),
         (b'{"schema": 2, "schema": 2, "generation": 1, "packages": {}}', "the key 'schema' is there twice"),
         (
             b'{"schema": 2, "generation": 1, "packages": {"a": {"a" : 1, "\\u0061": 2}}}',

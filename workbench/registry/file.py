@@ -55,6 +55,10 @@ class _Document:
     removed: tuple[Removal, ...] = ()
 
 
+LEAST_BYTES = 8
+"""Of a registry for each mapping or list in it: one that is sound has more than ten times as many."""
+
+
 def parse_json(document: str | bytes, *, where: str) -> Any:  # noqa: ANN401 - any value of JSON
     """Return what a JSON document says, in which no mapping has a key twice: one of the two would be lost.
 
@@ -63,6 +67,10 @@ def parse_json(document: str | bytes, *, where: str) -> Any:  # noqa: ANN401 - a
     Raises Damaged for what is not JSON, Unreadable for a key that is there twice. `where` names the document.
     """
     text = document.encode(errors="surrogatepass") if isinstance(document, str) else document
+    if (
+        text.count(b"{") + text.count(b"[") > len(text) // LEAST_BYTES + 1000
+    ):  # each costs a hundred bytes of memory
+        raise Damaged(f"{where}: not JSON that can be read: nested too deeply, or hardly more than brackets")
     if b"\\" not in text:  # and so each quote begins or ends a text: none is lost where no key is
         with suppress(ValueError, TypeError):
             data = orjson.loads(text)
