@@ -11,8 +11,6 @@ from pathlib import Path
 
 import nox
 
-from workbench.store.opening import open_store
-
 sys.path.insert(0, str(Path(__file__).parent))  # nox puts no root there
 
 from workbench.console import listening
@@ -20,6 +18,7 @@ from workbench.errors import IndexCheckFailed, WorkbenchError
 from workbench.paths import Paths
 from workbench.pipeline.proof import Proof, prove, published_here
 from workbench.settings import read_settings
+from workbench.store.opening import open_store
 
 nox.needs_version = ">=2026.10"
 nox.options.sessions = ["lint", "typing", "tests"]

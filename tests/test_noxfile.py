@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.publish.sites import candidate
-from workbench.paths import CHECKOUT, Paths
+from workbench.paths import CHECKOUT
 from workbench.process import environment
 from workbench.publish.transaction import publish
 from workbench.settings import read_settings
 from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from workbench.paths import Paths
 
 
@@ -37,8 +36,9 @@ recipe = Recipe(
 
 
 def nox(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run nox as its program does: the folder that it is called from is not where modules are looked for."""
     return subprocess.run(
-        [sys.executable, "-m", "nox", "--noxfile", CHECKOUT / "noxfile.py", *words],
+        [Path(sys.executable).with_name("nox"), "--noxfile", CHECKOUT / "noxfile.py", *words],
         capture_output=True,
         text=True,
         check=False,
