@@ -292,6 +292,8 @@ def test_list_imports_nothing_heavy() -> None:
         "remove",
         "yank",
         "serve",
+        "toolchain",
+        "store.prune",
     ],
 )
 def test_every_option_of_a_verb_is_explained(name: str) -> None:
