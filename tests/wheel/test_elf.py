@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import platform
+import struct
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,7 @@ import pytest
 
 from tests.wheels import good
 from workbench.verify import archive
-from workbench.wheel.elf import BadElf, Elf, ElfReader
+from workbench.wheel.elf import BadElf, Elf, ElfReader, _version_names
 from workbench.wheel.stream import WINDOW
 
 if TYPE_CHECKING:
@@ -140,3 +141,9 @@ def test_a_library_that_is_cut_short_is_a_finding(tmp_path: Path) -> None:
     wheel = good(tmp_path, "py3-none-linux_x86_64", {"lib.so": data})
     (found,) = archive.read(wheel).findings
     assert (found.check, found.where) == ("elf", "lib.so")
+
+
+def test_a_count_of_versions_that_repeat_without_end_is_not_followed() -> None:
+    """Found by fuzzing: 301 bytes that say 65,535 versions, each where the one before it lies."""
+    with pytest.raises(BadElf, match="more symbol versions"):
+        _version_names("<", struct.pack("<2H3I", 1, 0xFFFF, 1, 16, 0))

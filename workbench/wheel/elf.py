@@ -216,15 +216,15 @@ def _version_names(order: str, table: bytes) -> list[list[int]]:
     at, following, total = 0, len(table), 0
     while following:
         _, count, library, first, following = struct.unpack_from(f"{order}2H3I", table, at)
+        total += 1 + count
+        if total > _MAX_STRINGS:
+            raise BadElf("it needs more symbol versions than can be true")
         names.append([library])
         each = at + first
         for _ in range(count):
             _, _, _, name, step = struct.unpack_from(f"{order}I2H2I", table, each)
             names[-1].append(name)
             each += step
-        total += 1 + count
-        if total > _MAX_STRINGS:
-            raise BadElf("it needs more symbol versions than can be true")
         at += following
     return names
 
