@@ -15,6 +15,7 @@ import pytest
 from tests.libraries import ELF, PTX, F, container, dummy, entry, library
 from tests.wheels import ARCH, wheel
 from workbench.errors import SourceError, UsageError
+from workbench.process import run
 from workbench.wheel.inspect import inspect, library_rows, summary
 
 if TYPE_CHECKING:
@@ -270,3 +271,14 @@ def test_damaged_members_are_an_error_and_never_a_loop(demo: Path) -> None:
         except UsageError:
             continue
         assert len(found.libraries) <= 1
+
+
+@pytest.mark.needs("gcc")
+def test_search_paths_are_shown_by_library(tmp_path: Path) -> None:
+    source = tmp_path / "a.c"
+    source.write_text("int a(void) { return 1; }\n")
+    run(["gcc", "-shared", "-o", tmp_path / "a.so", source, "-Wl,-rpath,$ORIGIN/libs:$ORIGIN"])
+    columns, (row,) = library_rows(
+        inspect(str(wheel(tmp_path, {"a/a.so": (tmp_path / "a.so").read_bytes()}, tag=TAG)))
+    )
+    assert row[columns.index("RPATH")] == "$ORIGIN/libs:$ORIGIN"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,6 @@ from workbench.text import file_size
 from workbench.url import mask
 from workbench.wheel.metadata import read_metadata
 from workbench.wheel.remote import RemoteFile, open_url
-from workbench.wheel.stream import BadBinary
 from workbench.wheel.wheel import Library, data_offset, read_libraries
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def inspect(where: str) -> Inspection:
             size = file.seek(0, 2)
             fetched = _fetched(file)
         raw, _ = read_metadata(text)
-    except (zipfile.BadZipFile, BadBinary) as error:
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, zlib.error) as error:
         raise UsageError(f"{where}: not a whole wheel: {error}") from error
     return Inspection(
         where=mask(where),
@@ -169,7 +169,7 @@ def summary(found: Inspection) -> tuple[tuple[str, str], ...]:
 
 def library_rows(found: Inspection) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     """Return columns and rows, a row for each library, the largest first."""
-    columns = ("library", "size", "GPU code", "needs", "glibc")
+    columns = ("library", "size", "GPU code", "needs", "glibc", "RPATH")
     ordered = sorted(found.libraries, key=lambda library: -library.size)
     return columns, tuple(
         (
@@ -178,6 +178,7 @@ def library_rows(found: Inspection) -> tuple[tuple[str, ...], tuple[tuple[str, .
             "; ".join(library.faults) or _code(library.gpu_code),
             ", ".join(name for name in _needs(library) if not _SYSTEM.fullmatch(name)),
             _floors((library,)).get("GLIBC", ""),
+            ":".join(_search_path(library)),
         )
         for library in ordered
     )
@@ -217,6 +218,10 @@ def _needs(library: Library) -> tuple[str, ...]:
     return library.elf.needed if library.elf else ()
 
 
+def _search_path(library: Library) -> tuple[str, ...]:
+    return (*library.elf.rpath, *library.elf.runpath) if library.elf else ()
+
+
 def _floors(libraries: tuple[Library, ...]) -> dict[str, str]:
     newest: dict[str, tuple[int, ...]] = {}
     for library in libraries:
@@ -246,7 +251,7 @@ def _plain(library: Library) -> dict[str, Any]:
         "compressed": library.compressed,
         "machine": elf.machine if elf else None,
         "needed": list(_needs(library)),
-        "rpath": [*elf.rpath, *elf.runpath] if elf else [],
+        "rpath": list(_search_path(library)),
         "floors": _floors((library,)),
         "cxx_abi": library.cxx_abi,
         "gpu_code": library.gpu_code.as_dict() if library.gpu_code else None,

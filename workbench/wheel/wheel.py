@@ -12,7 +12,7 @@ from workbench.wheel.abi import AbiReader, CxxAbi
 from workbench.wheel.deflate import deflate
 from workbench.wheel.elf import Elf, ElfReader
 from workbench.wheel.fatbin import FatbinReader, GpuCode
-from workbench.wheel.stream import BadBinary
+from workbench.wheel.stream import BadBinary, Effort
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,9 +50,10 @@ def read_libraries(archive: zipfile.ZipFile, file: IO[bytes], *, whole: bool = T
     With `whole` unset only what the linker sees is read, not the GPU code and the C++ ABI.
     Raises OSError, and BadBinary where the archive itself is damaged.
     """
+    effort = Effort()
     for member in sorted(archive.infolist(), key=lambda member: member.header_offset):
         if _MAYBE_BINARY.fullmatch(member.filename):
-            library = _read(file, member, whole=whole)
+            library = _read(file, member, effort, whole=whole)
             if library is not None:
                 yield library
 
@@ -95,10 +96,10 @@ def _pieces(file: IO[bytes], size: int) -> Iterator[bytes]:
         yield piece
 
 
-def _read(file: IO[bytes], member: zipfile.ZipInfo, *, whole: bool) -> Library | None:
+def _read(file: IO[bytes], member: zipfile.ZipInfo, effort: Effort, *, whole: bool) -> Library | None:
     path, size = member.filename, member.file_size
-    elf = ElfReader(path, size)
-    fatbin, abi = FatbinReader(path, size), AbiReader(size)
+    elf = ElfReader(path, size, effort)
+    fatbin, abi = FatbinReader(path, size, effort), AbiReader(size)
     observers: Sequence[Observer] = (elf, fatbin, abi) if whole else (elf,)
     complete, fault = _show(file, member, observers)
     while complete and (again := [observer for observer in observers if observer.again]):
