@@ -45,6 +45,25 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", "-n", "auto", "--dist", "worksteal", *session.posargs)
 
 
+QUICK = (
+    *("tests/wheel", "tests/plan", "tests/patches", "tests/simple", "tests/registry", "tests/store"),
+    *("tests/verify/test_archive.py", "tests/verify/test_checks.py", "tests/recipe/test_load.py"),
+    *("tests/index/test_channel.py", "tests/index/test_availability.py", "tests/container/test_pick.py"),
+    *("tests/test_settings.py", "tests/test_strict.py", "tests/test_docs.py", "tests/test_errors.py"),
+    *("tests/test_files.py", "tests/test_http.py", "tests/test_url.py", "tests/test_architecture.py"),
+)
+"""Tests that need no compiler and no network but loopback, and little time."""
+
+
+@nox.session
+def quick(session: nox.Session) -> None:
+    """Lint, types, and the tests that need no compiler and no network."""
+    lint(session)
+    typing(session)
+    outside = "--deselect=tests/wheel/test_fatbin.py::test_it_agrees_with_cuobjdump_on_a_published_wheel"
+    session.run("pytest", "-n", "auto", "-m", "not needs and not long", outside, *QUICK, *session.posargs)
+
+
 def published() -> dict[str, Proof | str | WorkbenchError]:
     """Return what there is to verify, by package and Python, and what to say of the rest.
 
