@@ -5,7 +5,7 @@
 Three builds of the same wheel, in turn: cross; in a container whose compilers are x86-64 programs (`toolchain.image`'s
 own way); and in one where all is emulated, compilers and nvcc too. Images and toolkits are made before the clock
 starts. Each is timed from the source tree to the raw wheel, the best round counts. Wall seconds: what runs in a
-container is no child of this process.
+container is not a child of this process.
 """
 
 from __future__ import annotations

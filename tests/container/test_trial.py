@@ -23,7 +23,7 @@ esac
 
 
 def trial(tmp_path: Path, run: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Try a wheel in a podman that says and does what `run` does, in the place of its ``run``."""
+    """Try a wheel in a podman that says and does what `run` does, instead of its ``run``."""
     folder = tmp_path / "bin"
     folder.mkdir()
     podman = folder / "podman"

@@ -64,7 +64,7 @@ def stopped(root: str, pip: Environment, tmp_path: Path) -> tuple[bool, bool]:
 class Fault:
     """What is said of an index, and who does not install from it.
 
-    `page` stands in the place of the project's own; `change` changes other answers of the host.
+    `page` stands instead of the project's own; `change` changes other answers of the host.
     """
 
     says: str

@@ -87,7 +87,7 @@ def page(store: Store, project: str = "demo") -> str:
 
 
 def overwrite(store: Store, registry: Registry) -> None:
-    """Put another registry in the place of a store's, as it would lie there."""
+    """Put another registry instead of a store's, as it would lie there."""
     stored = store.read("packages.json")
     assert store.replace(
         "packages.json", dumps(registry).encode(), expected=stored.version if stored else None

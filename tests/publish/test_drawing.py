@@ -1,4 +1,4 @@
-"""Drawing into a store that is no folder, while others publish there."""
+"""Drawing into a store that is not a folder, while others publish there."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_a_reason_is_on_the_page_with_its_log_until_a_wheel_is_published(
     assert told(paths)
     assert dead_links(store) == []
     publish(paths, read_settings(paths), store, [compiled(tmp_path, "1.5+debug", "3.12", variant="debug")])
-    assert registry_of(store).packages["kernels"].unavailable  # a variant is no substitute
+    assert registry_of(store).packages["kernels"].unavailable  # a variant is not a substitute
     publish(paths, read_settings(paths), store, [compiled(tmp_path, "1.5", "3.12")])
     assert not registry_of(store).packages["kernels"].unavailable
     assert not told(paths)

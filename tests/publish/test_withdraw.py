@@ -62,7 +62,7 @@ def test_what_nobody_could_read_again_is_not_written(paths: Paths, store: Folder
     with pytest.raises(RegistryError, match="not Unicode text"):
         yank(
             paths, read_settings(paths), store, [ONE], reason="\udcff"
-        )  # as a byte of an argument arrives that is no UTF-8
+        )  # as a byte of an argument arrives that is not UTF-8
     odd = replace(before.packages["demo"].wheels[0], filename="x y", url="https://example.com/x.whl")
     with pytest.raises(RegistryError, match=r"as it would become: .*: 'x y' has characters"):
         amend(store, lambda registry: registry.with_wheel("demo", odd), "add what has no name")

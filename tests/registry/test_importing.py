@@ -114,7 +114,12 @@ def test_what_an_index_cannot_use_is_refused_with_the_reason(
     [
         ({"upload_date": 20240506}, "upload_date", "2024-05-06", None),
         ({"upload_date": "2024-05-06 10:00"}, "upload_date", "2024-05-06", None),
-        ({"upload_date": "2024-99-99"}, "upload_date", "1970-01-01", "upload_date '2024-99-99' is no date"),
+        (
+            {"upload_date": "2024-99-99"},
+            "upload_date",
+            "1970-01-01",
+            "upload_date '2024-99-99' is not a date",
+        ),
         ({"upload_date": None}, "upload_date", "1970-01-01", "no upload_date: taken as 1970-01-01"),
         ({"platform": ["a", "b"]}, "platform", "linux_aarch64", "platform ['a', 'b'] is not text: taken as"),
         ({"platform": ""}, "platform", "linux_aarch64", None),

@@ -224,7 +224,7 @@ def test_attestations_that_lie_beside_a_wheel_are_published_with_it(paths: Paths
     beside.write_text('{"version": 1')
     refused = invoke("upload", path, "--public-url", "https://example.com")
     assert refused.status == 2
-    assert f"{beside} is no provenance object (PEP 740)" in refused.stderr
+    assert f"{beside} is not a provenance object (PEP 740)" in refused.stderr
     assert not paths.registry.exists()
     beside.write_text('{"version": 1, "attestation_bundles": []}')
     assert invoke("upload", path, "--public-url", "https://example.com").status == 0

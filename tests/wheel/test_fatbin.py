@@ -97,7 +97,7 @@ def test_names_of_sections_that_have_gone_by_are_asked_for_again(tmp_path: Path)
     [
         (container(entry(ELF, 121), version=2), "it is of version 2"),
         (container(entry(ELF, 121))[:-8], "it reaches out of .nv_fatbin"),
-        (container(entry(ELF, 121), b"12345678"), "8 bytes at its end are no entry"),
+        (container(entry(ELF, 121), b"12345678"), "8 bytes at its end are not an entry"),
         (container(entry(ELF, 121)[:4] + bytes(100)), "makes no sense"),
         (container(entry(ELF, 4_000_000_000)), "makes no sense"),
         (BOTH[:8] + b"\xff" * 8 + BOTH[16:], "behind the end of the file"),

@@ -30,7 +30,7 @@ CODE = {".nv_fatbin": container(entry(ELF, 121), entry(ELF, 120, F), entry(PTX, 
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Path:
-    """A wheel with a library that has GPU code and is linked to torch, beside a large file that is no binary."""
+    """A wheel with a library that has GPU code and is linked to torch, beside a large file that is not a binary."""
     torch = dummy(tmp_path / "torch", "libc10.so")
     call = (
         f"void {torch.function}(void); int rand(void); int go(void) {{ {torch.function}(); return rand(); }}"

@@ -49,7 +49,7 @@ def _decides_a_wheel(name: str) -> bool:
 def build_here(place: Workplace, paths: Paths, settings: Settings, at: Step, *, jobs: int) -> Path:
     """Build a plan's wheel as its backend makes it, and return it.
 
-    Raises BuildFailed for a source or a backend that is none; CommandFailed with the backend's last lines;
+    Raises BuildFailed for a source or a backend that is not valid; CommandFailed with the backend's last lines;
     ToolchainError and ToolMissing when the target's CUDA or architecture cannot be built for here.
     """
     plan = place.plan

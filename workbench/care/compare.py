@@ -149,7 +149,7 @@ def compare(paths: Paths, store: Store) -> Comparison:
 
 
 def read_record(store: Store, wheel: WheelKey) -> Registry:
-    """Return a wheel's record, a registry of that wheel alone. Raises RegistryError for one that is none."""
+    """Return a wheel's record, a registry of that wheel alone. Raises RegistryError for one that is not valid."""
     key = record_key(*wheel)
     where = f"{store.place}/{key}"
     stored = store.read(key)

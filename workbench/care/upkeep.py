@@ -80,7 +80,7 @@ def clean(
     apply: bool = False,
     now: datetime | None = None,
 ) -> Change:
-    """Remove what killed publishers left and the files of removed wheels whose time has come.
+    """Remove what killed publishers left and the files of removed wheels past their retention period.
 
     Only says so without `apply`. What is younger than `older_days` may belong to a publisher at work, and
     stays. What nobody of us has written stays as well.

@@ -70,7 +70,7 @@ class People:
         self._shared = {
             "title": installers.printable(settings.index.title),
             "generator": GENERATOR,
-            # without a public URL, the script puts the address of the page in the place of HERE
+            # without a public URL, the script replaces HERE with the address of the page
             "here": None if settings.public_url else HERE,
             "version": {name: sha256(asset(name)).hexdigest()[:8] for name, _ in ASSETS},
         }

@@ -33,7 +33,7 @@ def repair_wheels(
 ) -> tuple[Repaired, ...]:
     """Repair wheels into ``wheels/`` with their recipes' excludes; with `dry_run` only say what that would make.
 
-    Raises UsageError without a wheel or for a path that is no file, RepairFailed, RecipeError.
+    Raises UsageError without a wheel or for a path that is not a file, RepairFailed, RecipeError.
     """
     if not wheels:
         raise UsageError("name the wheels: wheels/*.whl")

@@ -40,7 +40,7 @@ def verify_wheels(
 
     A wheel for whose Python there is no interpreter has a finding; the others are verified all the same.
 
-    Raises UsageError without a wheel or for a path that is no file, RecipeError.
+    Raises UsageError without a wheel or for a path that is not a file, RecipeError.
     """
     if not wheels:
         raise UsageError("name the wheels: wheels/*.whl")

@@ -1,4 +1,4 @@
-"""The pages of a store that is no folder: what differs is put there, whoever else draws at the same time.
+"""The pages of a store that is not a folder: what differs is put there, whoever else draws at the same time.
 
 Each page is replaced only in the version that was listed before the registry was read. So a page drawn from a newer
 registry is never replaced by one from an older: its writer saw that newer registry before it wrote, and had it written
@@ -205,7 +205,7 @@ def _digest(content: bytes) -> str:
 
 
 def _holds(entry: Listed | None, content: bytes) -> bool:
-    """Say whether a listed page has these bytes; never where its version is no MD5 (as with KMS)."""
+    """Say whether a listed page has these bytes; never where its version is not an MD5 (as with KMS)."""
     return (
         entry is not None and entry.version == f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
     )

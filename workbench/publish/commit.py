@@ -29,7 +29,7 @@ def committing(paths: Paths, *, wanted: bool) -> Iterator[None]:
     """Commit the registry after a change, where that was asked for, and say so.
 
     Where the change fails halfway, what it has published is committed as well. Raises UsageError before anything is
-    changed where the site is no Git checkout, CommandFailed where Git refuses.
+    changed where the site is not a Git checkout, CommandFailed where Git refuses.
     """
     if not wanted:
         yield
@@ -54,9 +54,9 @@ def _commit(paths: Paths) -> None:
 
 
 def expect_checkout(paths: Paths) -> None:
-    """Raise UsageError for a site that is no Git checkout."""
+    """Raise UsageError for a site that is not a Git checkout."""
     if run([*_git(paths), "rev-parse", "--is-inside-work-tree"], check=False).status:
-        raise UsageError(f"--commit: {paths.root} is no Git checkout")
+        raise UsageError(f"--commit: {paths.root} is not a Git checkout")
 
 
 def commit_registry(paths: Paths) -> bool:

@@ -114,7 +114,7 @@ def _attestations(wheel: Path) -> bytes | None:
         bundles = None
     if not isinstance(bundles, list):
         raise UsageError(
-            f"{path} is no provenance object (PEP 740), which has a list of attestation_bundles: make it again, or "
+            f"{path} is not a provenance object (PEP 740), which has a list of attestation_bundles: make it again, or "
             "move it away to publish the wheel without one"
         )
     return content

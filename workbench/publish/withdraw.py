@@ -241,7 +241,7 @@ def without(
 
 
 def due(registry: Registry, *, now: datetime) -> tuple[Removal, ...]:
-    """Return the removed files whose time has come, or whose deletion was cut short."""
+    """Return the removed files past their retention period, or whose deletion was cut short."""
     return tuple(
         gone
         for gone in registry.removed

@@ -235,7 +235,7 @@ class Recipe:
 def _require_known(key: str, word: str | None, known: tuple[str, ...]) -> None:
     if word is not None and word not in known:
         there_are = f"there are {', '.join(known)}" if known else "the recipe has no variants"
-        raise RecipeError(f"{key}: there is no {word!r}{nearest(word, known)}: {there_are}")
+        raise RecipeError(f"{key}: unknown value {word!r}{nearest(word, known)}: {there_are}")
 
 
 def _parse(key: str, kind: Callable[[str], object], text: str, invalid: type[ValueError]) -> None:

@@ -274,7 +274,7 @@ class _Reader:
         try:
             return datetime.fromisoformat(str(value)).date().isoformat()
         except ValueError:
-            what = "no upload_date" if value in (None, "") else f"upload_date {value!r:.40} is no date"
+            what = "no upload_date" if value in (None, "") else f"upload_date {value!r:.40} is not a date"
             self.say(where, "mended", f"{what}: taken as 1970-01-01")
             return "1970-01-01"
 

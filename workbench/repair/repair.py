@@ -81,7 +81,7 @@ def repair(
     grafted is looked for in `library_path` first, and then where this machine has its libraries. `glibc_ceiling`
     (``2.34``) is the newest glibc that the wheel may need. A wheel without binaries comes out as it is.
 
-    Raises UsageError for a path that is no file, and RepairFailed: for a file that is no whole wheel, for a library
+    Raises UsageError for a path that is not a file. Raises RepairFailed for a file that is not a whole wheel, a library
     of CUDA that no requirement brings, for a wheel above the ceiling, and with auditwheel's own reason.
     """
     if not zipfile.is_zipfile(expect_file(wheel)):

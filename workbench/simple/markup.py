@@ -53,7 +53,7 @@ def tags(text: str) -> Iterator[Tag]:
         at = closed + 1
         word = mark + name[0].lower()
         yield Tag(start, at, word, attributes)
-        if word in ("script", "style"):  # what is in it are no tags
+        if word in ("script", "style"):  # nothing in it is a tag
             raw = _RAW.search(text, at)
             at = raw.start() if raw else len(text)
 

@@ -118,7 +118,7 @@ def fetch_git(source: Git, into: Path, *, cache: Path) -> None:
     """Check out exactly the pinned commit at `into`, which must not exist, with submodules where asked.
 
     A commit that the cache has needs no network. Raises SourceError when the URL does not answer, or does not
-    have the commit any more; a branch or tag that has moved on is said, and not followed.
+    have the commit any more; a branch or tag that has moved on is reported but ignored.
     """
     with step(f"fetch {source.commit[:12]} from {source.url}") as at:
         store = cache / "git" / _cache_name(source.url)

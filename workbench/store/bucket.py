@@ -103,7 +103,7 @@ def public_access() -> Document:
 def setup(store: S3Store, *, apply: bool = False) -> tuple[Setting, ...]:
     """Return the settings of a store's bucket, and make them so with `apply`. What others set stays.
 
-    A setting that the store refuses, or does not know, is told as such and is no error. Raises StoreError for
+    A setting that the store refuses, or does not know, is told as such and is not an error. Raises StoreError for
     a bucket that cannot be reached.
     """
     client, bucket, prefix = store.client, store.settings.bucket, store.settings.prefix

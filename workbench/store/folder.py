@@ -238,7 +238,7 @@ def _copy(content: Content, to: Path, moved: Callable[[int], None]) -> str:
     with to.open("wb", buffering=0) as sink:
         for chunk in _chunks(content):
             left = chunk
-            while left:  # the last bytes that a disk has room for are written, and that is no error yet
+            while left:  # the last bytes that a disk has room for are written, and that is not an error yet
                 left = left[sink.write(left) :]
             digest.update(chunk)
             moved(len(chunk))

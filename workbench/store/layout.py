@@ -8,7 +8,7 @@
     files/<project>/<name>.patch    a patch that wheels were built with
     records/<project>/<filename>.json   the immutable record of a wheel: a registry of only that one
     history/<generation>.json       the registry as it was at a generation
-    history/damaged-<sha256>.json   what lay at packages.json and was no registry, put aside by reconcile
+    history/damaged-<sha256>.json   what lay at packages.json and was not a registry, put aside by reconcile
 
 The URL of a key is the store's public URL, a slash, and the key quoted: ``+`` is ``%2B``, which S3 would
 otherwise take for a space.
@@ -97,7 +97,7 @@ class WheelKey(NamedTuple):
 
 
 def wheel_of(key: str) -> WheelKey | None:
-    """Return the wheel that a key's file or record belongs to; None for a key that is none of ours."""
+    """Return the wheel that a key's file or record belongs to; None for a key that is not ours."""
     match = _FILE.fullmatch(key) or _RECORD.fullmatch(key)
     return WheelKey(match["project"], match["filename"]) if match else None
 
@@ -113,7 +113,7 @@ def digest_of(key: str) -> str:
 
 
 def generation_of(key: str) -> int | None:
-    """Return the generation that a key of the history keeps; None for a key that is none of ours."""
+    """Return the generation that a key of the history keeps; None for a key that is not ours."""
     match = _GENERATION.fullmatch(key)
     return int(match[1]) if match else None
 

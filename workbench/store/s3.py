@@ -134,7 +134,7 @@ class S3Store:
                 code, status = code_of(error)
                 if status == UNCHANGED:
                     return known
-                # a bucket that is missing answers 404 as well, and is no empty store
+                # a bucket that is missing answers 404 as well, and is not an empty store
                 if code in ABSENT:
                     return None
                 raise

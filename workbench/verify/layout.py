@@ -25,7 +25,7 @@ _EDITABLE = re.compile(
 
 
 def check_layout(contents: Contents) -> Iterator[Finding]:
-    """Find members that meet when they are installed, and those that are no part of a release."""
+    """Find members that meet when they are installed, and those that are not part of a release."""
     files: dict[str, str] = {}
     folded: dict[str, str] = {}
     for member in contents.members:

@@ -76,7 +76,7 @@ def verify(
     A smoke test runs only for a wheel in which nothing else was found, and with a Python that can run it; otherwise
     ``smoke`` is not among the report's checks. That such a Python should be here and is not is a finding.
 
-    Raises UsageError for a path that is no file, ToolMissing and CommandFailed when twine does not run.
+    Raises UsageError for a path that is not a file, ToolMissing and CommandFailed when twine does not run.
     """
     for request in requests:
         expect_file(request.path)
@@ -273,7 +273,7 @@ def _smoke(request: Expectation, report: Report, pythons: Mapping[str, Path | Em
 def _import_of(module: str, report: Report) -> str:
     """Return what an import statement of a module names: before it what its users must have imported already.
 
-    That is so of an extension module, where it is no package that imports it, but whoever has imported torch.
+    That is so of an extension module, where it is not a package that imports it, but whoever has imported torch.
     """
     start = f"{module.replace('.', '/')}."
     needed = (

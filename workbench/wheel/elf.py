@@ -81,7 +81,7 @@ class Elf:
 class ElfReader(Reader[Elf | None]):
     """An observer of one member. Feed it the member from its beginning; see `again` at the end.
 
-    `finish` returns None for what is no ELF file, and raises BadElf.
+    `finish` returns None for what is not an ELF file, and raises BadElf.
     """
 
     def __init__(self, path: str, size: int, effort: Effort | None = None) -> None:
@@ -104,7 +104,7 @@ class Dynamic:
 
 
 def parse_dynamic(size: int) -> Generator[Ranges, tuple[bytes, ...], Dynamic | None]:
-    """Parse a file of `size` bytes up to its dynamic section; None for what is no ELF file. Raises BadElf."""
+    """Parse a file of `size` bytes up to its dynamic section; None for what is not an ELF file. Raises BadElf."""
     (magic,) = yield ((0, min(size, 4)),)
     if magic != b"\x7fELF":
         return None
@@ -274,5 +274,5 @@ def _string(data: bytes) -> str:
 
 
 def _entries(paths: list[str]) -> tuple[str, ...]:
-    # an empty list, which patchelf leaves behind, is no entry; an empty entry is the working directory
+    # an empty list, which patchelf leaves behind, is not an entry; an empty entry is the working directory
     return tuple(entry for path in paths if path for entry in path.split(":"))

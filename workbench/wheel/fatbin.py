@@ -184,7 +184,7 @@ class FatbinReader:
             _take_entry(container, view, container.at - self._offset)
         self._effort.spend(container.seen - before)
         if container.fault is None and container.at != container.end:
-            _faulty(container, f"{container.end - container.at} bytes at its end are no entry")
+            _faulty(container, f"{container.end - container.at} bytes at its end are not an entry")
         self._containers.append(container)
         return True
 

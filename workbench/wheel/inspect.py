@@ -114,7 +114,7 @@ def inspect(where: str) -> Inspection:
     """Look into the wheel at a path or an http(s) URL.
 
     Of a wheel on a server that serves byte ranges only the central directory, METADATA and the members that may be
-    binaries are fetched. Raises UsageError for what is no wheel, and SourceError for what the network does.
+    binaries are fetched. Raises UsageError for what is not a wheel, and SourceError for what the network does.
     """
     filename = unquote(urlsplit(where).path).rpartition("/")[2] if _is_url(where) else Path(where).name
     try:

@@ -61,7 +61,7 @@ class LocalVersion(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def parse_local(text: str) -> LocalVersion:
-    """Return what a local version says. Whatever the text is, this is no error."""
+    """Return what a local version says. Whatever the text is, this is not an error."""
     computes: list[str] = []
     torches: list[str] = []
     gpus: list[str] = []

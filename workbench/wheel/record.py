@@ -82,7 +82,7 @@ def installed(member: str) -> str | None:
 def modules(paths: Iterable[str]) -> tuple[str, ...]:
     """Return the import names of what some paths of site-packages hold: the packages, and the modules at its top.
 
-    A package in a folder that is none, a namespace's, counts as itself: ``google.protobuf``. An extension module counts
+    A package in a namespace's folder counts as itself: ``google.protobuf``. An extension module counts
     where there is nothing else: most are imported by a package, which knows what they need loaded before.
     """
     packages: set[str] = set()

@@ -44,7 +44,7 @@ class Section:
 def parse_sections(size: int) -> Generator[Ranges, tuple[bytes, ...], tuple[Section, ...]]:
     """Parse the section table of a file of `size` bytes: a parser for `workbench.wheel.stream.Reader`.
 
-    What is no 64-bit little-endian ELF file has no sections, nor has a file without a table.
+    What is not a 64-bit little-endian ELF file has no sections, nor has a file without a table.
     Raises BadBinary.
     """
 

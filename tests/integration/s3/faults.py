@@ -23,7 +23,7 @@ CODES = {"500": "InternalError", "503": "SlowDown", "403": "AccessDenied", "507"
 class Fault:
     """What happens to the next `times` requests of a method whose path has a part in it.
 
-    A number is answered instead of the server's answer; ``silence`` is no answer at all; ``reset`` ends the
+    A number is answered instead of the server's answer; ``silence`` is not an answer at all; ``reset`` ends the
     connection before the server hears of the request and ``lost`` after it has done it; ``truncated`` ends it
     in the middle of the answer's body.
     """
