@@ -25,7 +25,7 @@ from workbench.environment import index_environment
 from workbench.process import run
 from workbench.text import file_size
 from workbench.wheel.assemble import assemble
-from workbench.wheel.tags import retag, retagged
+from workbench.wheel.rename import retag, retagged
 
 REPAIR = """
 import sys

@@ -11,7 +11,7 @@ import zipfile
 from typing import TYPE_CHECKING
 
 from workbench.wheel import record as records
-from workbench.wheel.wheel import read_libraries
+from workbench.wheel.wheel import open_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,8 +122,8 @@ def wheel(
 
 def libraries(path: Path) -> dict[str, Elf]:
     """Return the libraries of a wheel by their member."""
-    with path.open("rb") as file, zipfile.ZipFile(file) as archive:
-        return {each.path: each.elf for each in read_libraries(archive, file) if each.elf}
+    with open_wheel(path) as opened:
+        return {each.path: each.elf for each in opened.libraries() if each.elf}
 
 
 def data_start(path: Path, entry: Entry) -> int:

@@ -290,3 +290,42 @@ def test_a_full_disk_is_not_the_wheels_fault(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(WorkbenchError, match="the disk is full") as caught:
         repair(built, tmp_path / "out")
     assert not isinstance(caught.value, RepairFailed)
+
+
+@pytest.mark.parametrize("tag", ["cp313-cp313t", "cp311-abi3", "cp310.cp311-abi3"])
+def test_tags_of_stable_and_free_threaded_builds_are_kept(tmp_path: Path, tag: str) -> None:
+    raw = wheel(tmp_path, {"demo/lib.so": needs_glibc(tmp_path, "2.34")}, tag=f"{tag}-linux_{ARCH}")
+    done = repair(raw, tmp_path / "out")
+    assert done.path.name == f"demo-1.0-{tag}-manylinux_2_34_{ARCH}.whl"
+    assert sound(done.path)
+
+
+def test_a_library_of_any_name_is_rid_of_the_build_hosts_paths(tmp_path: Path) -> None:
+    module = extension(tmp_path, (), "-Wl,-rpath,/opt/build/lib")
+    named = ["demo/tool-1.2", "demo/x.bin"]
+    done = repair(
+        wheel(tmp_path, {MODULE: extension(tmp_path), **dict.fromkeys(named, module)}), tmp_path / "out"
+    )
+    assert done.rpaths_removed == ("/opt/build/lib",)
+    assert all(not libraries(done.path)[name].runpath for name in named)
+    assert sound(done.path)
+
+
+@pytest.mark.parametrize("epoch", [None, "0"])
+def test_what_lies_below_platlib_finds_what_was_grafted_once_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epoch: str | None
+) -> None:
+    if epoch:
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+    needed = dummy(tmp_path / "lib", "libneeded.so.1")
+    member = f"demo-1.0.data/platlib/{MODULE}"
+    raw = wheel(tmp_path, {member: extension(tmp_path, [needed])})
+    done = repair(raw, tmp_path / "out", library_path=[needed.folder])
+    (grafted,) = done.grafted
+    assert libraries(done.path)[member].rpath == ("$ORIGIN/../demo.libs",)
+    assert (f"demo.libs/{grafted}" in libraries(done.path), done.rpaths_added) == (True, ())
+    assert sound(done.path)
+    (needed.folder / needed.soname).unlink()
+    environment = Environment.create(tmp_path / "env", python=sys.executable)
+    environment.install([done.path])
+    environment.run_code("import demo._c", cwd=tmp_path)

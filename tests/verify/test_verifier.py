@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -117,6 +118,14 @@ def test_metadata_that_stops_twine_hides_no_other_wheel(paths: Paths, tmp_path: 
     reports = verify([Expectation(path=path) for path in (bad, unreadable)], paths)
     assert ["twine" in {each.check for each in report.findings} for report in reports] == [True, True]
     assert "none" in next(each.what for each in reports[0].findings if each.check == "twine")
+
+
+def test_a_clock_before_1980_hinders_no_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "localtime", lambda *_: time.gmtime(0))
+    path = good(tmp_path)
+    text = archive.metadata(path)
+    assert text is not None
+    assert twine.check_descriptions({path: text}) == {path: ()}
 
 
 def test_the_smoke_test_runs_where_no_source_lies(paths: Paths, tmp_path: Path) -> None:

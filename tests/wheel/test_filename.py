@@ -23,12 +23,20 @@ def test_a_label_is_told_from_a_build_tag(filename: str, expected: str | None) -
 
 @pytest.mark.parametrize("end", ["", "-cu130"])
 def test_a_wheel_has_the_same_tags_with_a_label_and_without(end: str) -> None:
-    name, version, build, tags = parse_wheel(f"demo-1.0-3x-cp312-cp312-linux_x86_64{end}.whl")
-    assert (name, str(version), build) == ("demo", "1.0", (3, "x"))
-    assert {str(tag) for tag in tags} == {"cp312-cp312-linux_x86_64"}
+    found = parse_wheel(f"demo-1.0-3x-cp312-cp312-linux_x86_64{end}.whl", labelled=True)
+    assert (found.name, str(found.version), found.build) == ("demo", "1.0", (3, "x"))
+    assert {str(tag) for tag in found.tags} == {"cp312-cp312-linux_x86_64"}
+    assert found.architectures == {"x86_64"}
 
 
-@pytest.mark.parametrize("filename", ["demo-1.0.whl", "demo-1.0-cp312-cp312-linux_x86_64-cu130-more.whl"])
-def test_what_is_no_wheel_is_refused(filename: str) -> None:
+@pytest.mark.parametrize(
+    "filename",
+    [
+        "demo-1.0.whl",
+        "demo-1.0-cp312-cp312-linux_x86_64-cu130.whl",
+        "demo-1.0-cp312-cp312-linux_x86_64-cu130-more.whl",
+    ],
+)
+def test_what_installers_do_not_read_is_refused(filename: str) -> None:
     with pytest.raises(InvalidWheelFilename):
         parse_wheel(filename)

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
-from zipfile import BadZipFile
 
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename
 from packaging.version import Version
 
 from workbench.builders import memory
 from workbench.builders.container import build_in_container
 from workbench.builders.host import build_here
-from workbench.builders.machine import foreign_programs
 from workbench.errors import CommandFailed
 from workbench.events import step
 from workbench.plan.target import this_arch
 from workbench.process import PIECE
 from workbench.toolchain import cross
 from workbench.troubles import TROUBLES, look_for
+from workbench.wheel.elf import MACHINES
+from workbench.wheel.filename import parse_wheel
 from workbench.wheel.serves import Audience
+from workbench.wheel.stream import BadBinary
+from workbench.wheel.wheel import open_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,18 +80,23 @@ def _explained(error: CommandFailed, place: Workplace) -> WorkbenchError:
 
 
 def _check(wheel: Path, place: Workplace) -> None:
-    """Raise BuildFailed where the wheel is of another package, version or machine than the plan's."""
+    """Raise BuildFailed where the wheel is of another package, version or machine than the plan's, or not a wheel."""
     recipe, arch = place.plan.recipe, place.plan.target.arch
     try:
-        name, version, *_ = parse_wheel_filename(wheel.name)
-        foreign = foreign_programs(wheel, arch)
-    except (InvalidWheelFilename, BadZipFile) as error:
-        raise place.failed(f"it made {wheel.name}, which is not a wheel: {error}") from error
-    if (name, version) != (recipe.name, Version(recipe.version)):
+        made = parse_wheel(wheel.name)
+        with open_wheel(wheel) as opened:
+            programs = {entry.name: machine for entry, machine in opened.machines()}
+    except InvalidWheelFilename as error:
+        raise place.failed(f"the build backend named its wheel wrongly: {error}") from error
+    except BadBinary as error:
+        raise place.failed(f"it made {wheel.name}, which is not a whole wheel: {error}") from error
+    if (made.name, made.version) != (recipe.name, Version(recipe.version)):
         raise place.failed(f"it made {wheel.name}, and the recipe says {recipe.name} {recipe.version}")
     if arch not in Audience.of(wheel.name).architectures:
         raise place.failed(f"it made {wheel.name}, which is not for {arch}")
-    if foreign:
+    # a build that fetches something prebuilt, or runs this machine's compiler in a cross build, makes such programs
+    others = {*MACHINES.values()} - {arch}
+    if foreign := [path for path, machine in programs.items() if machine in others]:
         raise place.failed(
             f"it made {', '.join(foreign)}, not for {arch}: the build has run this machine's compiler, or fetched "
             "something prebuilt"

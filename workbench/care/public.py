@@ -16,6 +16,7 @@ from workbench.process import run
 from workbench.publish.wheel_files import is_ours
 from workbench.simple.media import JSON
 from workbench.store.layout import INDEX, SIMPLE, headers, url
+from workbench.wheel.filename import parse_wheel
 from workbench.wheel.serves import Audience, Machine
 
 if TYPE_CHECKING:
@@ -133,12 +134,10 @@ def _installers(index: str, registry: Registry) -> Iterator[Diagnosis]:
     if wheel is None:
         yield untried("pip and uv", "no published wheel runs on this Python and machine")
         return
-    from packaging.utils import parse_wheel_filename
-
-    name, version, _, _ = parse_wheel_filename(wheel.filename)
+    parsed = parse_wheel(wheel.filename)
     with tempfile.TemporaryDirectory(prefix="workbench-doctor-") as folder:
         pin = Path(folder) / "requirements.txt"
-        pin.write_text(f"{name}=={version} --hash=sha256:{wheel.sha256}\n")
+        pin.write_text(f"{parsed.name}=={parsed.version} --hash=sha256:{wheel.sha256}\n")
         target = Path(folder) / "site"
         into: list[str | Path] = ["--no-deps", "--require-hashes", "--target", target, "-r", pin]
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-cache-dir", "--index-url", index]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from typing import IO, TYPE_CHECKING
 
 from workbench.files import sha256_of
 from workbench.store.layout import metadata_key
+from workbench.wheel.stream import BadBinary
+from workbench.wheel.wheel import Wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,8 +60,6 @@ def _metadata(store: Store, each: Faulty, built: Path | None) -> bytes | None:
 def _metadata_in(file: IO[bytes]) -> bytes | None:
     """Return the METADATA of a wheel; None for what is none."""
     try:
-        with zipfile.ZipFile(file) as wheel:
-            names = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
-            return wheel.read(names[0]) if len(names) == 1 else None
-    except zipfile.BadZipFile:
+        return Wheel(file).text("METADATA")
+    except BadBinary:
         return None

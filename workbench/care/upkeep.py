@@ -59,10 +59,10 @@ def superseded(registry: Registry, *, keep: int) -> tuple[tuple[str, PublishedWh
         raise UsageError(f"--keep {keep}: the newest wheel for a target is never pruned; keep 1 or more")
     cells: dict[object, list[tuple[object, tuple[str, PublishedWheel]]]] = {}
     for name, wheel in registry.wheels():
-        _, version, build, tags = parse_wheel(wheel.filename)
+        parsed = parse_wheel(wheel.filename, labelled=True)
         variant = wheel.build.variant if wheel.build else None
-        target = (name, tags, channel_of(wheel.filename), variant, label(wheel.filename))
-        age = (wheel.yanked is None, version, build)
+        target = (name, parsed.tags, channel_of(wheel.filename), variant, label(wheel.filename))
+        age = (wheel.yanked is None, parsed.version, parsed.build)
         cells.setdefault(target, []).append((age, (name, wheel)))
     found = []
     for wheels in cells.values():

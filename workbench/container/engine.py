@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.errors import CommandFailed, ContainerError
 from workbench.process import environment, run
+from workbench.wheel import elf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,10 +32,6 @@ PROBE_TIMEOUT = 30
 
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 """Where the kernel lists the programs that run other machines' programs."""
-
-_ELF_MACHINE = {"x86_64": b"\x3e\x00", "aarch64": b"\xb7\x00"}
-_E_MACHINE = slice(18, 20)
-"""Where ``e_machine`` stands in an ELF header, and so in the magic that binfmt_misc matches."""
 
 _REMEDIES = (
     (
@@ -195,11 +192,10 @@ def cuda_in(engine: Engine, image: Image) -> Cuda | None:
 def machine_of(program: Path) -> str:
     """Return the architecture of an ELF program, ``x86_64``. Raises ContainerError for any other."""
     with program.open("rb") as file:
-        machine = file.read(_E_MACHINE.stop)[_E_MACHINE]
-    for arch, number in _ELF_MACHINE.items():
-        if machine == number:
-            return arch
-    raise ContainerError(f"{program} is not a program for {' or '.join(_ELF_MACHINE)}")
+        arch = elf.machine_of(file.read(elf.HEAD))
+    if arch not in OCI_ARCH:
+        raise ContainerError(f"{program} is not a program for {' or '.join(OCI_ARCH)}")
+    return arch
 
 
 def is_emulated(arch: str, *, binfmt: Path = BINFMT) -> bool:
@@ -214,7 +210,7 @@ def _runs(entry: Path, arch: str) -> bool:
     magic = bytes.fromhex(fields.get("magic", ""))
     # F: the kernel opened the emulator when it was registered; else each container would need one inside
     opened = "F" in next((line for line in lines if line.startswith("flags:")), "")
-    return lines[:1] == ["enabled"] and magic[_E_MACHINE] == _ELF_MACHINE[arch] and opened
+    return lines[:1] == ["enabled"] and elf.machine_of(magic) == arch and opened
 
 
 def require_emulation(arch: str, *, binfmt: Path = BINFMT) -> None:

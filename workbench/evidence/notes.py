@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,8 @@ from workbench.errors import WorkbenchError
 from workbench.evidence.facts import BuildFacts  # noqa: TC001 - the parser reads it from the annotation
 from workbench.files import content_of, write_whole
 from workbench.strict import Mismatch, parse
+from workbench.wheel.stream import BadBinary
+from workbench.wheel.wheel import open_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,8 +112,7 @@ def _log(wheel: Path) -> Path:
 
 def _record_sha256(wheel: Path) -> str:
     try:
-        with zipfile.ZipFile(wheel) as archive:
-            (record,) = (name for name in archive.namelist() if name.endswith(".dist-info/RECORD"))
-            return hashlib.sha256(archive.read(record)).hexdigest()
-    except (zipfile.BadZipFile, ValueError) as error:
+        with open_wheel(wheel) as opened:
+            return hashlib.sha256(opened.text("RECORD")).hexdigest()
+    except BadBinary as error:
         raise WorkbenchError(f"{wheel}: not a whole wheel: {error}; build it again") from error

@@ -6,14 +6,12 @@ from dataclasses import replace
 from email.parser import BytesHeaderParser
 from typing import TYPE_CHECKING
 
-from packaging.utils import parse_wheel_filename
-
 from workbench.errors import RecipeError, WorkbenchError
 from workbench.evidence import notes
 from workbench.recipe.model import Git, Sdist
 from workbench.repair.policies import glibc_range
 from workbench.verify.archive import metadata
-from workbench.verify.checks import parse_filename
+from workbench.wheel.filename import parse_wheel, wheel_name_or_none
 from workbench.wheel.serves import Audience, Machine
 
 if TYPE_CHECKING:
@@ -37,7 +35,7 @@ def serves(draft: Draft, filename: str, requires_python: str | None) -> bool:
     machine = Machine(python=target.python, arch=target.arch, glibc=glibc)
     return (
         Audience.of(filename, requires_python).serves(machine)
-        and parse_wheel_filename(filename)[1] == draft.version
+        and parse_wheel(filename).version == draft.version
     )
 
 
@@ -81,7 +79,7 @@ def find_built(plan: Plan, wheels: Path, planner: Planner) -> Path | None:
     if plan.key is None:
         return None
     for wheel in sorted(wheels.glob("*.whl")):
-        filename = parse_filename(wheel.name)
+        filename = wheel_name_or_none(wheel.name)
         if filename is None or filename.name != plan.recipe.name:
             continue
         try:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from packaging.utils import parse_wheel_filename
-
 from workbench.builders.raw_wheel import build_raw
 from workbench.builders.tools import compiler_for
 from workbench.builders.workplace import Workplace
@@ -28,7 +26,9 @@ from workbench.files import scratch
 from workbench.make.cells import find_built, pin_of, sharing
 from workbench.recipe.model import Git, LocalFolder, Sdist
 from workbench.repair.repair import Repaired, repair
-from workbench.wheel.restamp import restamp
+from workbench.wheel.filename import parse_wheel
+from workbench.wheel.rename import restamp
+from workbench.wheel.stream import BadBinary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -140,8 +140,11 @@ def build_wheel(plan: Plan, paths: Paths, settings: Settings, *, jobs: int | Non
     # up to the notes: what another process cleared away before them would be this one's wheel and log
     with place.opened(paths):
         raw = build_raw(place, paths, settings, jobs=jobs)
-        if plan.requires or parse_wheel_filename(raw.name)[1] != plan.version:
-            raw = restamp(raw, plan.version, requires=plan.requires)
+        if plan.requires or parse_wheel(raw.name).version != plan.version:
+            try:
+                raw = restamp(raw, plan.version, requires=plan.requires)
+            except BadBinary as error:
+                raise place.failed(f"it made {raw.name}, which is not a whole wheel: {error}") from error
         return _finish(raw, place, paths, settings)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename
 
 from workbench.errors import RepairFailed, UsageError
 from workbench.events import step
@@ -18,6 +18,7 @@ from workbench.plan.target import Target, this_arch, this_python
 from workbench.recipe.load import load, names
 from workbench.repair.repair import Repaired, repair
 from workbench.verify.pythons import own_cell
+from workbench.wheel.filename import parse_wheel
 from workbench.wheel.serves import Audience
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def repair_wheels(
 
 def _repair(wheel: Path, paths: Paths, settings: Settings, into: Path) -> Repaired:
     try:
-        name, *_ = parse_wheel_filename(wheel.name)
+        name = parse_wheel(wheel.name).name
     except InvalidWheelFilename as error:
         raise RepairFailed(f"{wheel}: {error}") from error
     known = built.recall(wheel)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename
 
 from workbench.errors import UsageError, VerificationFailed, WorkbenchError
 from workbench.events import note
@@ -14,6 +14,7 @@ from workbench.plan.target import is_amd
 from workbench.recipe.load import load, names
 from workbench.text import counted
 from workbench.verify.verifier import Expectation, verify
+from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +63,7 @@ def require_passed(reports: Sequence[Report]) -> None:
 def _request(wheel: Path, paths: Paths, gpu: tuple[str, ...], asked: tuple[Cell, ...]) -> Expectation:
     """Ask for a wheel what its recipe says; for one without a recipe, that it is sound and installs."""
     try:
-        name, *_ = parse_wheel_filename(wheel.name)
+        name = parse_wheel(wheel.name).name
     except InvalidWheelFilename:
         return Expectation(path=wheel)  # verification's own finding
     known, unknown = _asked_gpu(wheel)

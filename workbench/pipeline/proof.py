@@ -11,8 +11,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal, get_args
 
-from packaging.utils import parse_wheel_filename
-
 from workbench.builders.interpreter import find_interpreter
 from workbench.environment import Environment
 from workbench.errors import CommandFailed, InstallFailed, SettingsError, ToolMissing
@@ -28,6 +26,7 @@ from workbench.store.layout import SIMPLE
 from workbench.toolchain.emulated import EmulatedPython
 from workbench.verify.pythons import choose, own_cell
 from workbench.wheel import record
+from workbench.wheel.filename import parse_wheel
 from workbench.wheel.serves import Audience
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def published_here(paths: Paths) -> tuple[tuple[Proof, ...], tuple[str, ...]]:
             others.append(wheel.filename)
             continue
         proof = Proof(package=package, python=own[0], arch=own[1], wheel=wheel)
-        version = parse_wheel_filename(wheel.filename)[1]
+        version = parse_wheel(wheel.filename).version
         key = (package, proof.python)
         if key not in newest or newest[key][0] < version:
             newest[key] = (version, proof)
@@ -126,9 +125,11 @@ def _index_url(settings: Settings, store: Store) -> Iterator[str]:
 def _prove(proof: Proof, index_url: str, paths: Paths, installer: Installer) -> None:
     recipe = load(paths.recipes, proof.package) if proof.package in names(paths.recipes) else None
     test_requires = recipe.test_requires if recipe else ()
-    name, version, _, _ = parse_wheel_filename(proof.wheel.filename)
-    exact = pinned(name, str(version))
-    title = f"prove {name} {version} {proof.arch} on Python {proof.python}: {installer} installs it"
+    parsed = parse_wheel(proof.wheel.filename)
+    exact = pinned(parsed.name, str(parsed.version))
+    title = (
+        f"prove {parsed.name} {parsed.version} {proof.arch} on Python {proof.python}: {installer} installs it"
+    )
     with step(title) as at, TemporaryDirectory(prefix="workbench-proof-") as folder:
         audience = Audience.of(proof.wheel.filename, proof.wheel.requires_python)
         chosen = choose(audience, [(proof.python, proof.arch)], cache=paths.cache)
@@ -144,7 +145,7 @@ def _prove(proof: Proof, index_url: str, paths: Paths, installer: Installer) -> 
                 run([*_installing(installer, index_url, ["--python", environment.python]), *exactly])
                 environment.install([exact, *test_requires])
                 (packages,) = environment.path.glob("lib/python*/site-packages")
-                environment.run_code(_code(recipe, _installed(name, packages)), cwd=place)
+                environment.run_code(_code(recipe, _installed(parsed.name, packages)), cwd=place)
             else:
                 packages = place / "packages"
                 run([*_installing(installer, index_url, _described(installer, proof, packages)), *exactly])
@@ -153,7 +154,7 @@ def _prove(proof: Proof, index_url: str, paths: Paths, installer: Installer) -> 
                     return
                 (python,) = chosen.pythons.values()
                 assert isinstance(python, EmulatedPython)  # noqa: S101 - of another architecture
-                installed = _installed(name, packages)
+                installed = _installed(parsed.name, packages)
                 python.install([*(installed.requires or []), *test_requires], packages)
                 python.run_code(_code(recipe, installed), packages=packages, cwd=place)
             at.outcome = "the smoke test passes" if recipe else "its modules import"
@@ -191,5 +192,5 @@ def _described(installer: Installer, proof: Proof, packages: Path) -> list[str |
     into: list[str | Path] = ["--target", packages, "--only-binary", ":all:", "--python-version", python]
     if installer == "uv":
         return [*into, "--python-platform", f"{proof.arch}-manylinux_2_40"]
-    tags = parse_wheel_filename(proof.wheel.filename)[3]
+    tags = parse_wheel(proof.wheel.filename).tags
     return [*into, *(word for tag in tags for word in ("--platform", tag.platform))]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename
 
 from workbench.errors import UsageError
 from workbench.events import note
@@ -21,6 +21,7 @@ from workbench.publish.transaction import Published, publish
 from workbench.recipe.load import load, names
 from workbench.store.layout import log_key, patch_key
 from workbench.verify.report import findings_text
+from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +51,7 @@ def upload_wheels(
     """
     for wheel in wheels:
         with suppress(InvalidWheelFilename):  # which is a finding
-            _expect_recipe(wheel, parse_wheel_filename(wheel.name)[0], paths)
+            _expect_recipe(wheel, parse_wheel(wheel.name).name, paths)
     reports = verify_wheels(wheels, paths, reuse=True)
     for each in reports:
         if not each.passed:

@@ -17,6 +17,7 @@ from workbench.errors import RegistryError
 from workbench.files import write_whole
 from workbench.registry.model import SCHEMA, Package, Registry, Removal
 from workbench.strict import Mismatch, parse
+from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -158,14 +159,14 @@ def filename_fault(filename: str) -> str | None:
         return f"{filename!r} names too many tags"
     if _WHEEL.fullmatch(filename):
         return None
-    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+    from packaging.utils import InvalidWheelFilename
 
     if not _OFFERED.fullmatch(filename):
         return (
             f"{filename!r} has characters that no index may offer: letters, digits and _.+!- make a filename"
         )
     try:
-        parse_wheel_filename(filename)
+        parse_wheel(filename)
     except InvalidWheelFilename as error:
         return str(error)
     return None

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import InvalidName, InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import InvalidName, InvalidWheelFilename, canonicalize_name
 
 from workbench.errors import RegistryError
 from workbench.registry.file import Damaged, filename_fault, parse_json
 from workbench.registry.model import Package, PublishedWheel, Registry
 from workbench.simple.fetch import Fetcher, why
 from workbench.url import has_secret, mask
+from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -251,7 +252,7 @@ class _Reader:
         self.unknown(where, entry, _WHEEL_KEYS)
         if isinstance(entry.get("size"), int):
             self.sizes[filename] = entry["size"]
-        tag = min(parse_wheel_filename(filename)[3], key=str)
+        tag = min(parse_wheel(filename).tags, key=str)
         python = re.fullmatch(r"(?:cp|py)(\d)(\d*)", tag.interpreter)
         date = self.date(where, entry.get("upload_date"))
         wheels[filename] = PublishedWheel(
@@ -329,7 +330,7 @@ def _fault(name: str, entry: Mapping[str, Any]) -> str | None:
     if fault := filename_fault(filename):
         return fault
     try:
-        project, *_ = parse_wheel_filename(filename)
+        project = parse_wheel(filename).name
     except InvalidWheelFilename as error:
         return str(error)
     if project != name:

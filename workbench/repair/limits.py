@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection, GNUVerSymSection
 from elftools.elf.sections import SymbolTableSection
+
+from workbench.wheel.wheel import open_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -71,11 +72,11 @@ def find_limits(
 def _users(wheel: Path, libraries: Sequence[Elf], versions: set[str]) -> dict[str, tuple[str, ...]]:
     """Return for each symbol version some symbols of the wheel's libraries that need it."""
     users: dict[str, list[str]] = {version: [] for version in versions}
-    with zipfile.ZipFile(wheel) as archive:
+    with open_wheel(wheel) as opened:
         for library in libraries:
             if versions.isdisjoint(chain.from_iterable(library.versions.values())):
                 continue
-            for version, symbol in _versioned_symbols(archive.read(library.path)):
+            for version, symbol in _versioned_symbols(b"".join(opened.content(opened.members[library.path]))):
                 if version in versions and len(users[version]) < SHOWN_SYMBOLS:
                     users[version].append(f"{library.path}: {symbol}")
     return {version: tuple(symbols) for version, symbols in users.items()}

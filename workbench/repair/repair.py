@@ -10,13 +10,9 @@ from __future__ import annotations
 import posixpath
 import re
 import shutil
-import zipfile
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
-
-from packaging.metadata import parse_email
-from packaging.utils import parse_wheel_filename
 
 from workbench.errors import CommandFailed, RepairFailed, UsageError
 from workbench.files import expect_file, scratch
@@ -25,13 +21,15 @@ from workbench.repair.limits import Limit, find_limits
 from workbench.repair.policies import family_of, index_of
 from workbench.toolchain import runtime
 from workbench.wheel.assemble import assemble
-from workbench.wheel.record import BadRecord
+from workbench.wheel.filename import parse_wheel
+from workbench.wheel.metadata import read_metadata
+from workbench.wheel.rename import retag, retagged
 from workbench.wheel.stream import BadBinary
-from workbench.wheel.tags import retag, retagged
-from workbench.wheel.wheel import content, read_libraries
+from workbench.wheel.wheel import open_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from packaging.requirements import Requirement
@@ -84,8 +82,7 @@ def repair(
     Raises UsageError for a path that is not a file. Raises RepairFailed for a file that is not a whole wheel, a library
     of CUDA that no requirement brings, for a wheel above the ceiling, and with auditwheel's own reason.
     """
-    if not zipfile.is_zipfile(expect_file(wheel)):
-        raise RepairFailed(f"{wheel}: not a zip file, so no wheel")
+    libraries, requires = _look_into(expect_file(wheel))
     facts = auditwheel.show(wheel)
     # in `into`, so that the finished wheel is renamed to its place, whole
     with scratch(into, ".repair.") as folder:
@@ -98,19 +95,20 @@ def repair(
                 wheel,
                 into,
                 folder,
+                libraries=libraries,
+                required=runtime.requirements(requires, facts.architecture),
                 facts=facts,
                 exclude=(*exclude, *runtime.DRIVER),
                 ceiling=glibc_ceiling,
                 library_path=library_path,
             )
-        except (BadBinary, BadRecord, zipfile.BadZipFile, CommandFailed) as error:
+        except (BadBinary, CommandFailed) as error:
             raise RepairFailed(f"{wheel}: {error}") from error
 
 
 def is_repaired(wheel: Path) -> bool:
     """Say whether a wheel's filename carries a portable platform tag, or needs none."""
-    *_, tags = parse_wheel_filename(wheel.name)
-    return all(not tag.platform.startswith("linux_") for tag in tags)
+    return all(not tag.platform.startswith("linux_") for tag in parse_wheel(wheel.name).tags)
 
 
 def _repair(
@@ -118,13 +116,13 @@ def _repair(
     into: Path,
     folder: Path,
     *,
+    libraries: Sequence[Elf],
+    required: Sequence[Requirement],
     facts: Facts,
     exclude: tuple[str, ...],
     ceiling: str | None,
     library_path: Sequence[Path],
 ) -> Repaired:
-    libraries, requires_dist = _look_into(wheel)
-    required = runtime.requirements(requires_dist, facts.architecture)
     carriers = _carriers(wheel, libraries, facts.external, required, exclude)
     excluded = tuple(name for name in facts.external if name in carriers or _matches(name, exclude))
     made, grafted = wheel, tuple[str, ...]()
@@ -132,11 +130,15 @@ def _repair(
     if policy is None:
         left = (*exclude, *carriers)
         made = auditwheel.graft(wheel, folder / "grafted", exclude=left, library_path=library_path)
+        brought = {each.path for each in libraries}
         libraries, _ = _look_into(made)
-        grafted = _grafted(made)
+        grafted = tuple(posixpath.basename(each.path) for each in libraries if _is_grafted(each, brought))
         policy = _policy_of(made)
     _check_ceiling(made, libraries, policy, ceiling)
-    menders = [each for library in libraries if (each := rpath.mend(library, _folders(library, carriers)))]
+    own = {posixpath.dirname(library.path) for library in libraries}
+    menders = [
+        each for library in libraries if (each := rpath.mend(library, _folders(library, carriers), own))
+    ]
     changed: dict[str, Path | bytes] = dict(_mended(made, menders, folder))
     changed |= retag(made, policy.names)
     finished = folder / retagged(wheel.name, policy.names)
@@ -160,12 +162,16 @@ def _repair(
 
 
 def _look_into(wheel: Path) -> tuple[tuple[Elf, ...], tuple[str, ...]]:
-    """Return a wheel's libraries and its Requires-Dist. Raises RepairFailed where the driver is among them."""
-    with wheel.open("rb") as file, zipfile.ZipFile(file) as archive:
-        found = tuple(each.elf for each in read_libraries(archive, file, whole=False) if each.elf)
-        names = archive.namelist()
-        metadata = next((n for n in names if n.endswith(".dist-info/METADATA") and n.count("/") == 1), None)
-        raw, _ = parse_email(archive.read(metadata) if metadata else b"")
+    """Return a wheel's libraries and its Requires-Dist.
+
+    Raises RepairFailed for a file that is not a whole wheel, and where the driver is among the libraries.
+    """
+    try:
+        with open_wheel(wheel) as opened:
+            found = tuple(each.elf for each in opened.libraries(whole=False) if each.elf)
+            raw, _ = read_metadata(opened.text("METADATA"))
+    except BadBinary as error:
+        raise RepairFailed(f"{wheel}: not a whole wheel: {error}") from error
     for library in found:
         if _matches(posixpath.basename(library.path), runtime.DRIVER):
             raise RepairFailed(
@@ -213,11 +219,11 @@ def _folders(library: Elf, carriers: Mapping[str, Carrier]) -> list[str]:
 
 def _mended(wheel: Path, mendings: Sequence[Mending], folder: Path) -> Iterator[tuple[str, Path]]:
     """Yield the libraries with their new RPATHs, as members and as files in `folder`."""
-    with wheel.open("rb") as file, zipfile.ZipFile(file) as archive:
+    with open_wheel(wheel) as opened:
         for number, mending in enumerate(mendings):
             library = folder / f"{number}.so"
             with library.open("wb") as out:
-                out.writelines(content(file, archive.getinfo(mending.path)))
+                out.writelines(opened.content(opened.members[mending.path]))
             rpath.apply(mending, library)
             yield mending.path, library
 
@@ -252,14 +258,9 @@ def _limits(
     return find_limits(wheel, libraries, better, in_the_way(better))
 
 
-def _grafted(wheel: Path) -> tuple[str, ...]:
-    distribution = wheel.name.split("-", 1)[0]
-    with zipfile.ZipFile(wheel) as archive:
-        return tuple(
-            name.rsplit("/", 1)[-1]
-            for name in archive.namelist()
-            if name.startswith(f"{distribution}.libs/") and not name.endswith("/")
-        )
+def _is_grafted(library: Elf, brought: AbstractSet[str]) -> bool:
+    """Say whether auditwheel added a library, which it does in a folder ``NAME.libs``, to those that were brought."""
+    return library.path not in brought and posixpath.dirname(library.path).endswith(".libs")
 
 
 def _policy_of(wheel: Path) -> Policy:
@@ -268,12 +269,11 @@ def _policy_of(wheel: Path) -> Policy:
     It adds its tag to those that the wheel had, and they may promise more than what was grafted keeps: the least
     portable of them is the one that holds.
     """
-    *_, tags = parse_wheel_filename(wheel.name)
-    platforms = {tag.platform for tag in tags}
+    platforms = {tag.platform for tag in parse_wheel(wheel.name).tags}
     for platform in platforms:
         if policies := family_of(platform):
             return next(policy for policy in reversed(policies) if platforms & set(policy.names))
-    raise RepairFailed(f"{wheel.name}: auditwheel gave it no platform tag that it knows itself")
+    raise RepairFailed(f"{wheel.name}: auditwheel gave it no platform tag that the workbench knows")
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:

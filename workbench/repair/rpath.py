@@ -16,6 +16,7 @@ from workbench.wheel.record import installed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from workbench.wheel.elf import Elf
@@ -44,23 +45,40 @@ def searches(library: Elf, folder: str) -> bool:
     )
 
 
-def mend(library: Elf, folders: Sequence[str]) -> Mending | None:
+def mend(library: Elf, folders: Sequence[str], own: AbstractSet[str]) -> Mending | None:
     """Return what a library's RPATH must become to lead to `folders` of site-packages and not to the build host.
+
+    `own` are the folders of the wheel that hold libraries. auditwheel's paths lead to them as they lie in the archive:
+    those of a library below ``.data/platlib`` would lead out of site-packages once it is installed.
 
     None where it is well as it is.
     """
     here = installed(library.path)
+    home = posixpath.dirname(here or library.path)
     old = (*library.rpath, *library.runpath)
-    kept = tuple(dict.fromkeys(entry for entry in old if entry.partition("/")[0] in _ORIGIN))
-    added: tuple[str, ...] = ()
+    relative = [entry for entry in old if entry.partition("/")[0] in _ORIGIN]
+    added: list[str] = []
     if here is not None:
+        relative = [_moved(entry, posixpath.dirname(library.path), home, own) for entry in relative]
         missing = dict.fromkeys(folder for folder in folders if not searches(library, folder))
-        start = posixpath.dirname(here) or "."
-        added = tuple(f"$ORIGIN/{posixpath.relpath(folder, start)}" for folder in missing)
-    removed = tuple(dict.fromkeys(entry for entry in old if entry not in kept))
-    if not added and not removed:
+        added = [_from(home, folder) for folder in missing]
+    entries = tuple(dict.fromkeys([*relative, *added]))
+    removed = dict.fromkeys(entry for entry in old if entry.partition("/")[0] not in _ORIGIN)
+    if not removed and set(entries) == set(old):
         return None
-    return Mending(path=library.path, entries=(*kept, *added), added=added, removed=removed)
+    return Mending(path=library.path, entries=entries, added=tuple(added), removed=tuple(removed))
+
+
+def _moved(entry: str, folder: str, home: str, own: AbstractSet[str]) -> str:
+    """Return an entry of a library in `folder` of the archive as it must be where it is installed, in `home`."""
+    rest = entry.partition("/")[2]
+    there = posixpath.normpath(posixpath.join(folder, rest))
+    leaves = posixpath.normpath(posixpath.join(home, rest)).startswith("..")
+    return _from(home, there) if leaves and there in own else entry
+
+
+def _from(home: str, folder: str) -> str:
+    return f"$ORIGIN/{posixpath.relpath(folder, home or '.')}"
 
 
 def apply(mending: Mending, library: Path) -> None:

@@ -162,9 +162,12 @@ def parsed(filename: str) -> tuple[str, Version] | None:
     if len(filename) > LONGEST:
         return None
     try:
-        return parse_wheel(filename)[:2] if filename.endswith(".whl") else parse_sdist_filename(filename)
+        if not filename.endswith(".whl"):
+            return parse_sdist_filename(filename)
+        wheel = parse_wheel(filename, labelled=True)
     except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
         return None
+    return wheel.name, wheel.version
 
 
 def as_version(text: str) -> Version | None:

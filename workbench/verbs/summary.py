@@ -7,12 +7,11 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from packaging.utils import parse_wheel_filename
-
 from workbench import console
 from workbench.index.install import pinned
 from workbench.store.layout import SIMPLE
 from workbench.text import file_size
+from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,8 +28,7 @@ TRY_OUT = "http://127.0.0.1:8000"
 
 def tags_of(filename: str) -> str:
     """Return a wheel's tags as one line."""
-    *_, tags = parse_wheel_filename(filename)
-    return ", ".join(sorted(map(str, tags)))
+    return ", ".join(sorted(map(str, parse_wheel(filename).tags)))
 
 
 def published_facts(wheel: PublishedWheel, settings: Settings) -> list[tuple[str, str]]:
@@ -44,8 +42,8 @@ def published_facts(wheel: PublishedWheel, settings: Settings) -> list[tuple[str
 
 
 def _install_lines(filename: str, public_url: str | None) -> list[tuple[str, str]]:
-    name, version, _, _ = parse_wheel_filename(filename)
-    pin = quote(pinned(name, str(version)))
+    parsed = parse_wheel(filename)
+    pin = quote(pinned(parsed.name, str(parsed.version)))
     if public_url is None:
         return [
             ("serve", "invoke serve"),

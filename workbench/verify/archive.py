@@ -19,7 +19,8 @@ from workbench.wheel import record
 from workbench.wheel.deflate import deflate
 from workbench.wheel.elf import BadElf, Elf, ElfReader
 from workbench.wheel.fatbin import BadFatbin, FatbinReader, GpuCode
-from workbench.wheel.stream import Effort, Observer
+from workbench.wheel.stream import BadBinary, Effort, Observer
+from workbench.wheel.wheel import MAX_TEXT, open_wheel
 from workbench.wheel.zipformat import (
     DEFLATED,
     DESCRIBED_AFTER,
@@ -48,8 +49,6 @@ _INFLATED = 256 << 10
 _KEPT = re.compile(r"([^/]+\.dist-info)/(METADATA|WHEEL|RECORD)")
 _MOST_FINDINGS = 200
 """What is wrong with more members than that is one fault, and nobody reads on."""
-_MAX_KEPT = 16 << 20
-"""Bytes of a file that is kept whole; a RECORD of 100,000 rows has 10 MB."""
 
 
 class Asked(Observer, Protocol):
@@ -129,15 +128,11 @@ def metadata(path: Path) -> bytes | None:
 
     None where it cannot be had; the pass says why. Raises OSError.
     """
-    with path.open("rb", buffering=0) as file:
-        try:
-            entries = read_directory(file).entries
-            (entry,) = (each for each in entries if re.fullmatch(r"[^/]+\.dist-info/METADATA", each.name))
-            keep = _Keep(entry)
-            _reread(path, entry, "sha256", [keep])
-        except (ValueError, OverflowError):  # none, several, or damaged
-            return None
-        return keep.finish()
+    try:
+        with open_wheel(path) as wheel:
+            return wheel.text("METADATA")
+    except BadBinary:  # none, several, or damaged
+        return None
 
 
 class _Damaged(ValueError):
@@ -308,8 +303,8 @@ class _Keep:
     again = False
 
     def __init__(self, entry: Entry) -> None:
-        if entry.size > _MAX_KEPT:
-            raise _Damaged(f"it has {entry.size} bytes, and {_MAX_KEPT} are more than any such file needs")
+        if entry.size > MAX_TEXT:
+            raise _Damaged(f"it has {entry.size} bytes, and {MAX_TEXT} are more than any such file needs")
         self._content = bytearray()
 
     def rewind(self) -> None:

@@ -12,7 +12,7 @@ from email.parser import BytesHeaderParser
 from typing import TYPE_CHECKING, cast
 
 from packaging.tags import parse_tag
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from workbench.plan.gpu import Architecture
@@ -21,7 +21,11 @@ from workbench.verify.promise import check_promise
 from workbench.verify.report import Finding
 from workbench.wheel import record
 from workbench.wheel.coverage import coverage
+from workbench.wheel.elf import PROCESSORS
+from workbench.wheel.filename import wheel_name_or_none
 from workbench.wheel.metadata import BadMetadata, metadata_faults, read_metadata
+from workbench.wheel.stream import BadBinary
+from workbench.wheel.wheel import dist_info
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,9 +36,7 @@ if TYPE_CHECKING:
     from workbench.verify.archive import Contents, Member
     from workbench.verify.report import Check
     from workbench.wheel.elf import Elf
-
-_UNLISTED = ("RECORD.jws", "RECORD.p7s")
-"""Signatures of RECORD, which it cannot hold the hashes of (PEP 427)."""
+    from workbench.wheel.filename import WheelName
 
 _BEFORE_LICENSE_FILES = ("2.1", "2.2", "2.3")
 """Metadata versions in which setuptools wrote License-File before it was a field; indexes look away."""
@@ -42,25 +44,6 @@ _BEFORE_LICENSE_FILES = ("2.1", "2.2", "2.3")
 _EXTENSION = re.compile(
     r"(?P<module>[^/.]+)(?:\.(?:(?P<tag>cpython-\d+\w*|pypy\d+-\w+|abi3t?)(?:-(?P<triplet>[\w-]+))?))?\.so"
 )
-_PLATFORM = re.compile(r"(?:linux|manylinux(?:1|2010|2014|_\d+_\d+)|musllinux_\d+_\d+)_(?P<arch>\w+)")
-
-_ARCHITECTURES = {
-    "x86_64": ("x86_64", 64, False),
-    "i686": ("i386", 32, False),
-    "aarch64": ("aarch64", 64, False),
-    "armv7l": ("arm", 32, False),
-    "armv6l": ("arm", 32, False),
-    "ppc64le": ("ppc64", 64, False),
-    "ppc64": ("ppc64", 64, True),
-    "s390x": ("s390", 64, True),
-    "riscv64": ("riscv", 64, False),
-    "loongarch64": ("loongarch", 64, False),
-}
-"""What an ELF file for an architecture of platform tags says: machine, bits, big-endian."""
-
-_TRIPLETS = {"armv7l": "arm", "armv6l": "arm", "i686": "i386", "ppc64le": "powerpc64le", "ppc64": "powerpc64"}
-"""How extension suffixes spell an architecture, where not as platform tags do."""
-
 
 _MOST_FINDINGS = 1000
 _MOST_TAGS = 1000
@@ -68,35 +51,6 @@ _MAX_WHEEL = 64 << 10
 """Bytes of a WHEEL file; a thousand tags have 40 KB."""
 
 _ALWAYS: tuple[Check, ...] = ("archive", "record", "metadata", "tags", "paths", "elf", "module")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filename:
-    """What a wheel's filename says (PEP 427): normalised name, version, tags."""
-
-    name: str
-    version: Version
-    tags: frozenset[Tag]
-
-    @property
-    def architectures(self) -> frozenset[str]:
-        """The architectures of its platform tags; empty for ``any``."""
-        matches = (_PLATFORM.fullmatch(tag.platform) for tag in self.tags)
-        return frozenset(match["arch"] for match in matches if match)
-
-    @property
-    def pure(self) -> bool:
-        """Whether it claims to run on any platform."""
-        return any(tag.platform == "any" for tag in self.tags)
-
-
-def parse_filename(filename: str) -> Filename | None:
-    """Return what a filename says, or None for one that is not a wheel's."""
-    try:
-        name, version, _, tags = parse_wheel_filename(filename)
-    except InvalidWheelFilename:
-        return None
-    return Filename(name=name, version=version, tags=tags)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,14 +82,15 @@ def check(
     if not contents.readable:
         return Checked(metadata=b"", requires_python=None, checks=("archive",), findings=contents.findings)
     name = contents.path.name
-    filename = parse_filename(name)
+    filename = wheel_name_or_none(name)
     findings = [*contents.findings, *check_paths(contents), *check_layout(contents)]
     if filename is None:
         findings.append(Finding(check="tags", where=name, what="not a wheel's filename (PEP 427)"))
-    info = _dist_info(contents)
     metadata = b""
-    if info is None:
-        findings.append(_no_dist_info(contents))
+    try:
+        info = dist_info(member.name for member in contents.members)
+    except BadBinary as error:
+        findings.append(Finding(check="metadata", where=name, what=str(error)))
     else:
         metadata = contents.texts.get(f"{info}/METADATA", b"")
         findings += check_folders(contents, info, filename)
@@ -172,7 +127,7 @@ def check_paths(contents: Contents) -> Iterator[Finding]:
             yield Finding(check="paths", where=member.name, what="neither a file nor a folder")
 
 
-def check_folders(contents: Contents, info: str, filename: Filename | None) -> Iterator[Finding]:
+def check_folders(contents: Contents, info: str, filename: WheelName | None) -> Iterator[Finding]:
     """Find a ``.dist-info`` that is not named as the file is, and a ``.data`` that is not as that one."""
     stem = info.removesuffix(".dist-info")
     name, _, version = stem.rpartition("-")
@@ -183,7 +138,7 @@ def check_folders(contents: Contents, info: str, filename: Filename | None) -> I
         yield Finding(check="metadata", where=other, what=f"no installer looks there, but in {stem}.data")
 
 
-def check_metadata(contents: Contents, info: str, filename: Filename | None) -> Iterator[Finding]:
+def check_metadata(contents: Contents, info: str, filename: WheelName | None) -> Iterator[Finding]:
     """Find what is wrong with METADATA, and where it and the filename differ."""
     where = f"{info}/METADATA"
     text = contents.texts.get(where)
@@ -206,7 +161,7 @@ def check_metadata(contents: Contents, info: str, filename: Filename | None) -> 
         yield Finding(check="metadata", where=where, what=what)
 
 
-def check_wheel(contents: Contents, info: str, filename: Filename | None) -> Iterator[Finding]:
+def check_wheel(contents: Contents, info: str, filename: WheelName | None) -> Iterator[Finding]:
     """Find what is wrong with WHEEL, and where its tags and the filename's differ (PEP 425, PEP 427)."""
     where = f"{info}/WHEEL"
     text = contents.texts.get(where)
@@ -270,12 +225,12 @@ def check_record(contents: Contents, info: str) -> Iterator[Finding]:
                 yield Finding(check="record", where=row.path, what=what)
         elif row.algorithm:
             yield Finding(check="record", where=where, what="it holds a hash of itself")
-    exempt = {f"{info}/{name}" for name in _UNLISTED}
+    exempt = {f"{info}/{name}" for name in record.UNLISTED}
     for name in members.keys() - listed - exempt:
         yield Finding(check="record", where=name, what="not listed in RECORD")
 
 
-def check_elf(contents: Contents, filename: Filename | None) -> Iterator[Finding]:
+def check_elf(contents: Contents, filename: WheelName | None) -> Iterator[Finding]:
     """Find libraries for another machine than the tags say, and search paths that lead out of the wheel."""
     for library in contents.libraries:
         for what in _search_path_faults(library):
@@ -285,16 +240,17 @@ def check_elf(contents: Contents, filename: Filename | None) -> Iterator[Finding
         if filename.pure:
             what = f"compiled for {library.machine}, in a wheel for any platform"
             yield Finding(check="elf", where=library.path, what=what)
-        found = (library.machine, library.bits, library.big_endian)
         for architecture in sorted(filename.architectures):
-            if _ARCHITECTURES.get(architecture) != found:
+            if not library.fits(architecture):
                 what = (
                     f"compiled for {library.machine} {library.bits}-bit, and the filename says {architecture}"
                 )
                 yield Finding(check="elf", where=library.path, what=what)
 
 
-def check_modules(contents: Contents, filename: Filename | None, modules: Sequence[str]) -> Iterator[Finding]:
+def check_modules(
+    contents: Contents, filename: WheelName | None, modules: Sequence[str]
+) -> Iterator[Finding]:
     """Find import names that the wheel does not provide, and extension modules that its tags do not fit."""
     installed = {path for member in contents.members if (path := record.installed(member.name))}
     for module in modules:
@@ -347,18 +303,6 @@ def _tops(contents: Contents, suffix: str) -> set[str]:
     """Return the folders at the wheel's top whose name ends like that."""
     tops = {member.name.partition("/") for member in contents.members}
     return {top for top, slash, _ in tops if slash and top.endswith(suffix)}
-
-
-def _dist_info(contents: Contents) -> str | None:
-    """Return the one ``.dist-info`` folder, or None where there is none, or more than one."""
-    found = _tops(contents, ".dist-info")
-    return next(iter(found)) if len(found) == 1 else None
-
-
-def _no_dist_info(contents: Contents) -> Finding:
-    found = sorted(_tops(contents, ".dist-info"))
-    what = f"more than one .dist-info folder: {', '.join(found)}" if found else "no .dist-info folder"
-    return Finding(check="metadata", where=contents.path.name, what=what)
 
 
 def _missing(contents: Contents, where: str, check: Check) -> Iterator[Finding]:
@@ -433,7 +377,7 @@ def _search_path_faults(library: Elf) -> Iterator[str]:
                 yield f"{kind} has {entry}, which leads out of site-packages"
 
 
-def _suffix_faults(tag: str, triplet: str, filename: Filename) -> Iterator[str]:
+def _suffix_faults(tag: str, triplet: str, filename: WheelName) -> Iterator[str]:
     abis = {each.abi for each in filename.tags}
     if tag.startswith("abi3"):
         fits = bool(abis - {"none"})
@@ -443,7 +387,7 @@ def _suffix_faults(tag: str, triplet: str, filename: Filename) -> Iterator[str]:
         fits = any(abi.startswith("pypy") for abi in abis)
     if not fits:
         yield f"an extension module for {tag}, and the filename's ABI tag is {', '.join(sorted(abis))}"
-    spelled = {_TRIPLETS.get(each, each) for each in filename.architectures}
+    spelled = {PROCESSORS[each].triplet if each in PROCESSORS else each for each in filename.architectures}
     machine = triplet.partition("-")[0]
     if machine and spelled and machine not in spelled:
         yield f"an extension module for {machine}, and the filename says {', '.join(sorted(spelled))}"

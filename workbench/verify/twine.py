@@ -41,7 +41,8 @@ def _verdicts(texts: Sequence[bytes]) -> dict[int, str]:
         stubs = [f"{number}.whl" for number in range(len(texts))]
         for stub, text in zip(stubs, texts, strict=True):
             with zipfile.ZipFile(folder / stub, "w") as archive:
-                archive.writestr("stub-0.dist-info/METADATA", text)
+                # dated by itself: a clock before 1980 is none that a zip file can tell
+                archive.writestr(zipfile.ZipInfo("stub-0.dist-info/METADATA"), text)
         # unbuffered, for its verdicts and errors go to two streams; wide, for it breaks lines at the width
         environment = {"PYTHONUNBUFFERED": "1", "COLUMNS": "1000"}
         done = run(["twine", "--no-color", "check", *stubs], cwd=folder, env=environment, check=False)

@@ -17,12 +17,13 @@ from workbench.files import Identity, expect_file
 from workbench.text import counted
 from workbench.toolchain import runtime
 from workbench.verify import archive, cache
-from workbench.verify.checks import check, parse_filename
+from workbench.verify.checks import check
 from workbench.verify.pythons import choose, own_cell
 from workbench.verify.report import Finding, Report
 from workbench.verify.smoke import smoke_test
 from workbench.verify.twine import check_descriptions
 from workbench.wheel import record
+from workbench.wheel.filename import wheel_name_or_none
 from workbench.wheel.metadata import BadMetadata, read_metadata
 from workbench.wheel.serves import Audience
 
@@ -203,7 +204,7 @@ def _read(request: Expectation, advance: Callable[[int], None] | None = None) ->
         some_gpu=request.some_gpu,
         gpu_unknown=request.gpu_unknown,
     )
-    filename = parse_filename(request.path.name)
+    filename = wheel_name_or_none(request.path.name)
     return Report(
         path=request.path,
         name=filename.name if filename else "",

@@ -31,18 +31,54 @@ _MAX_TABLE = 1 << 20
 _MAX_VERSIONS = 64 << 10
 """Bytes of the table of needed versions: its size is written nowhere that outlives ``strip``."""
 
-MACHINES = {
-    3: "i386",
-    21: "ppc64",
-    22: "s390",
-    40: "arm",
-    62: "x86_64",
-    183: "aarch64",
-    243: "riscv",
-    258: "loongarch",
-}
-"""The processors that Python runs on, by ``e_machine``."""
+MAGIC = b"\x7fELF"
+HEAD = 20
+"""Bytes of a header up to the end of ``e_machine``."""
 
+
+@dataclass(frozen=True, slots=True)
+class Processor:
+    """A processor that Python runs on: its ``e_machine``, its name here, and how its ELF files are laid out.
+
+    `triplet` is its name in the suffix of an extension module.
+    """
+
+    number: int
+    name: str
+    triplet: str
+    bits: int = 64
+    big_endian: bool = False
+
+
+PROCESSORS = {
+    "x86_64": Processor(62, "x86_64", "x86_64"),
+    "i686": Processor(3, "i386", "i386", bits=32),
+    "aarch64": Processor(183, "aarch64", "aarch64"),
+    "armv7l": Processor(40, "arm", "arm", bits=32),
+    "armv6l": Processor(40, "arm", "arm", bits=32),
+    "ppc64le": Processor(21, "ppc64", "powerpc64le"),
+    "ppc64": Processor(21, "ppc64", "powerpc64", big_endian=True),
+    "s390x": Processor(22, "s390", "s390x", big_endian=True),
+    "riscv64": Processor(243, "riscv", "riscv64"),
+    "loongarch64": Processor(258, "loongarch", "loongarch64"),
+}
+"""The processors by the architecture of platform tags (``uname -m``): the one table of them."""
+
+MACHINES = {each.number: each.name for each in PROCESSORS.values()}
+
+
+def machine_of(head: bytes) -> str | None:
+    """Return the processor that an ELF file which begins like this is for; None for what is not an ELF file.
+
+    It is a name of `MACHINES`, or ``EM_<number>`` for what no Python runs on (a GPU's code, BPF).
+    """
+    if len(head) < HEAD or not head.startswith(MAGIC):
+        return None
+    number = int.from_bytes(head[18:HEAD], "big" if head[5] == _BIG_ENDIAN else "little")
+    return MACHINES.get(number, f"EM_{number}")
+
+
+_BIG_ENDIAN = 2
 _PT_LOAD, _PT_DYNAMIC = 1, 2
 _DT_NEEDED, _DT_STRTAB, _DT_STRSZ, _DT_SONAME, _DT_RPATH, _DT_RUNPATH = 1, 5, 10, 14, 15, 29
 _DT_VERNEED = 0x6FFFFFFE
@@ -77,6 +113,15 @@ class Elf:
         """Whether it is code for the processor that Python runs on, and not for a device."""
         return self.machine in MACHINES.values()
 
+    def fits(self, architecture: str) -> bool:
+        """Say whether it is code for an architecture of platform tags (``aarch64``)."""
+        processor = PROCESSORS.get(architecture)
+        return processor is not None and (self.machine, self.bits, self.big_endian) == (
+            processor.name,
+            processor.bits,
+            processor.big_endian,
+        )
+
 
 class ElfReader(Reader[Elf | None]):
     """An observer of one member. Feed it the member from its beginning; see `again` at the end.
@@ -106,13 +151,12 @@ class Dynamic:
 def parse_dynamic(size: int) -> Generator[Ranges, tuple[bytes, ...], Dynamic | None]:
     """Parse a file of `size` bytes up to its dynamic section; None for what is not an ELF file. Raises BadElf."""
     (magic,) = yield ((0, min(size, 4)),)
-    if magic != b"\x7fELF":
+    if magic != MAGIC:
         return None
-    (ident,) = yield (_within(size, 0, 20),)
+    (ident,) = yield (_within(size, 0, HEAD),)
     if ident[4] not in _LAYOUTS or ident[5] not in _ORDERS:
-        raise BadElf("its class or byte order is none that there is")
+        raise BadElf("its class or its byte order is unknown")
     layout, order = _LAYOUTS[ident[4]], _ORDERS[ident[5]]
-    (number,) = struct.unpack_from(f"{order}H", ident, 18)
     (header,) = yield (_within(size, 0, layout.header),)
     (start,) = struct.unpack_from(f"{order}{layout.word}", header, layout.programs_offset)
     each, count = struct.unpack_from(f"{order}2H", header, layout.programs_count)
@@ -132,7 +176,7 @@ def parse_dynamic(size: int) -> Generator[Ranges, tuple[bytes, ...], Dynamic | N
     if _DT_VERNEED in values:
         versions = _file_offset(segments, values[_DT_VERNEED])
     return Dynamic(
-        machine=MACHINES.get(number, f"EM_{number}"),
+        machine=machine_of(ident) or "",
         bits=layout.bits,
         order=order,
         pairs=pairs,

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
-import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename
 
 from workbench.errors import UsageError
 from workbench.text import file_size
 from workbench.url import mask
+from workbench.wheel.filename import parse_wheel
 from workbench.wheel.metadata import read_metadata
 from workbench.wheel.remote import RemoteFile, open_url
-from workbench.wheel.wheel import Library, data_offset, read_libraries
+from workbench.wheel.stream import BadBinary
+from workbench.wheel.wheel import Library, Wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,31 +113,33 @@ class Inspection:
 def inspect(where: str) -> Inspection:
     """Look into the wheel at a path or an http(s) URL.
 
-    Of a wheel on a server that serves byte ranges only the central directory, METADATA and the members that may be
-    binaries are fetched. Raises UsageError for what is not a wheel, and SourceError for what the network does.
+    Of a wheel on a server that serves byte ranges only the central directory, METADATA, the libraries and each other
+    member's first bytes are fetched. Raises UsageError for what is not a wheel, and SourceError for what the network
+    does.
     """
     filename = unquote(urlsplit(where).path).rpartition("/")[2] if _is_url(where) else Path(where).name
     try:
-        name, version, _, tags = parse_wheel_filename(filename)
+        parsed = parse_wheel(filename)
     except InvalidWheelFilename as error:
         raise UsageError(f"{where}: {error}") from error
     try:
-        with _open(where) as file, zipfile.ZipFile(file) as archive:
-            text = _metadata(archive, file)
-            libraries = tuple(read_libraries(archive, file))
+        with _open(where) as file:
+            wheel = Wheel(file)
+            text = wheel.text("METADATA")
+            libraries = tuple(wheel.libraries())
             size = file.seek(0, 2)
             fetched = _fetched(file)
         raw, _ = read_metadata(text)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, zlib.error) as error:
+    except BadBinary as error:
         raise UsageError(f"{where}: not a whole wheel: {error}") from error
     return Inspection(
         where=mask(where),
         filename=filename,
         size=size,
         fetched=fetched,
-        name=name,
-        version=str(version),
-        tags=tuple(sorted(map(str, tags))),
+        name=parsed.name,
+        version=str(parsed.version),
+        tags=tuple(sorted(map(str, parsed.tags))),
         requires_python=raw.get("requires_python"),
         requires_dist=tuple(raw.get("requires_dist", ())),
         libraries=libraries,
@@ -204,14 +206,6 @@ def _open(where: str) -> Iterator[IO[bytes]]:
 def _fetched(file: IO[bytes]) -> int | None:
     remote = file.raw if isinstance(file, io.BufferedReader) else None
     return remote.fetched if isinstance(remote, RemoteFile) else None
-
-
-def _metadata(archive: zipfile.ZipFile, file: IO[bytes]) -> bytes:
-    names = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
-    if not names:
-        return b""
-    data_offset(file, archive.getinfo(names[0]))  # zipfile's own word for one that is not there is no help
-    return archive.read(names[0])
 
 
 def _needs(library: Library) -> tuple[str, ...]:

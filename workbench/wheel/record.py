@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from workbench.wheel.stream import BadBinary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,8 +16,11 @@ if TYPE_CHECKING:
 HASHES = ("sha256", "sha384", "sha512")
 """What a hash in RECORD may be: ``sha256`` or stronger."""
 
+UNLISTED = ("RECORD.jws", "RECORD.p7s")
+"""Signatures of RECORD, which it cannot hold the hashes of (PEP 427)."""
 
-class BadRecord(ValueError):
+
+class BadRecord(BadBinary):
     """RECORD is not the CSV file that it must be. The message says where."""
 
 
@@ -23,7 +28,7 @@ class BadRecord(ValueError):
 class Row:
     """A row of RECORD. `line` counts from 1; `algorithm`, `digest` (base64) and `size` may be empty."""
 
-    line: int
+    line: int = field(compare=False)
     path: str
     algorithm: str
     digest: str

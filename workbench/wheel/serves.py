@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag, compatible_tags, cpython_tags
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename
 
 from workbench.plan.target import this_arch, this_python
 from workbench.recipe.model import ARCHITECTURES
+from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +81,7 @@ class Audience:
         that is not valid counts as none, as it does in pip.
         """
         try:
-            tags = parse_wheel_filename(filename)[3]
+            tags = parse_wheel(filename).tags
             specifiers = SpecifierSet(requires_python) if requires_python else None
         except InvalidWheelFilename:
             return cls(tags=frozenset())

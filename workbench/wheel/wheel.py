@@ -1,31 +1,37 @@
-"""The libraries of a wheel, each read as it is inflated. The wheel may be any file that can be read and sought."""
+"""A wheel as an open file: its members, its ``.dist-info``, and its libraries, each read as it is inflated.
+
+The file may be any that can be read and sought. What is a library is decided by its first bytes, not by its name.
+"""
 
 from __future__ import annotations
 
-import re
-import zipfile
 import zlib
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from workbench.wheel.abi import AbiReader, CxxAbi
 from workbench.wheel.deflate import deflate
-from workbench.wheel.elf import Elf, ElfReader
+from workbench.wheel.elf import HEAD, Elf, ElfReader, machine_of
 from workbench.wheel.fatbin import FatbinReader, GpuCode
 from workbench.wheel.stream import BadBinary, Effort
+from workbench.wheel.zipformat import DEFLATED, ENCRYPTED, LOCAL_HEADER, STORED, BadZip, read_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
     from typing import IO
 
     from workbench.wheel.stream import Observer
+    from workbench.wheel.zipformat import Entry
 
+_FIRST = 4 << 10
+"""Bytes that are read of a member to see whether it is a library."""
 _READ = 64 << 10
 _INFLATED = 256 << 10
-_LOCAL_HEADER = 30
-_ELF = b"\x7fELF"
-_MAYBE_BINARY = re.compile(r"(?:.*/)?(?:[^/]*\.so(?:\.[^/]*)?|[^/.]+)")
-"""Shared libraries, and names without a suffix, as programs have them."""
+MAX_TEXT = 16 << 20
+"""Bytes of a file of ``.dist-info``; a RECORD of 100,000 rows has 10 MB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,110 +50,161 @@ class Library:
     faults: tuple[str, ...] = ()
 
 
-def read_libraries(archive: zipfile.ZipFile, file: IO[bytes], *, whole: bool = True) -> Iterator[Library]:
-    """Yield the ELF files of an open wheel, in its order. `file` is the one that `archive` was opened on.
+def dist_info(names: Iterable[str]) -> str:
+    """Return the ``.dist-info`` folder among a wheel's members (PEP 427): the one that lies at its top.
 
-    With `whole` unset only what the linker sees is read, not the GPU code and the C++ ABI.
-    Raises OSError, and BadBinary where the archive itself is damaged.
+    It is looked for, not derived from the filename: backends spell the two differently.
+    Raises BadBinary where there is none, or more than one.
     """
-    effort = Effort()
-    for member in sorted(archive.infolist(), key=lambda member: member.header_offset):
-        if _MAYBE_BINARY.fullmatch(member.filename):
-            library = _read(file, member, effort, whole=whole)
-            if library is not None:
-                yield library
+    tops = {top for top, slash, _ in (name.partition("/") for name in names) if slash}
+    found = sorted(top for top in tops if top.endswith(".dist-info"))
+    if len(found) != 1:
+        raise BadBinary(
+            f"more than one .dist-info folder: {', '.join(found)}" if found else "no .dist-info folder"
+        )
+    return found[0]
 
 
-def data_offset(file: IO[bytes], member: zipfile.ZipInfo) -> int:
-    """Return where in the file a member's data begins: its local header says so. Raises BadBinary."""
-    # zipfile counts from the directory, so that bytes missing before it put members in front of the file
-    file.seek(max(0, member.header_offset))
-    header = file.read(_LOCAL_HEADER) if member.header_offset >= 0 else b""
-    if len(header) < _LOCAL_HEADER or not header.startswith(b"PK\3\4"):
-        raise BadBinary(f"{member.filename}: no member where the archive says it begins")
-    return file.tell() + int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
+@contextmanager
+def open_wheel(path: Path) -> Iterator[Wheel]:
+    """Open the wheel at a path. Raises OSError and BadBinary, also while it is read."""
+    with path.open("rb", buffering=0) as file:
+        yield Wheel(file)
 
 
-def content(file: IO[bytes], member: zipfile.ZipInfo) -> Iterator[bytes]:
-    """Yield a member's content in chunks, without checking its crc32.
+class Wheel:
+    """An open wheel. `members` are its entries by their path, in the order of the file.
 
-    Raises BadBinary for what cannot be inflated.
+    Whatever reads it raises OSError, and BadBinary where the archive is damaged.
     """
-    file.seek(data_offset(file, member))
-    pieces = _pieces(file, member.compress_size)
-    if member.compress_type == zipfile.ZIP_STORED:
-        yield from pieces
-        return
-    if member.compress_type != zipfile.ZIP_DEFLATED:
-        raise BadBinary(f"{member.filename}: compression method {member.compress_type}")
-    decoder = deflate.decompressobj(-zlib.MAX_WBITS)
-    try:
-        for piece in pieces:
-            yield (chunk := decoder.decompress(piece, _INFLATED))
-            while not decoder.eof and (decoder.unconsumed_tail or len(chunk) == _INFLATED):
-                yield (chunk := decoder.decompress(decoder.unconsumed_tail, _INFLATED))
-    except deflate.error as error:
-        raise BadBinary(f"{member.filename}: its data cannot be inflated: {error}") from error
 
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+        self.members = {entry.name: entry for entry in read_directory(file).entries}
 
-def _pieces(file: IO[bytes], size: int) -> Iterator[bytes]:
-    while size > 0 and (piece := file.read(min(size, _READ))):
-        size -= len(piece)
-        yield piece
+    @cached_property
+    def info(self) -> str:
+        """The name of its ``.dist-info`` folder."""
+        return dist_info(self.members)
 
+    def text(self, name: str) -> bytes:
+        """Return a file of its ``.dist-info``: ``METADATA``, ``WHEEL``, ``RECORD``."""
+        path = f"{self.info}/{name}"
+        entry = self.members.get(path)
+        if entry is None:
+            raise BadBinary(f"{path} is missing")
+        if entry.size > MAX_TEXT:
+            raise BadBinary(f"{path} has {entry.size} bytes, too many to be true")
+        return b"".join(self.content(entry))
 
-def _read(file: IO[bytes], member: zipfile.ZipInfo, effort: Effort, *, whole: bool) -> Library | None:
-    path, size = member.filename, member.file_size
-    elf = ElfReader(path, size, effort)
-    fatbin, abi = FatbinReader(path, size, effort), AbiReader(size)
-    observers: Sequence[Observer] = (elf, fatbin, abi) if whole else (elf,)
-    complete, fault = _show(file, member, observers)
-    while complete and (again := [observer for observer in observers if observer.again]):
-        for observer in again:
-            observer.rewind()
-        _show(file, member, again)
-    faults = [fault] if fault else []
-    found, code, cxx_abi = None, None, None
-    try:
-        found = elf.finish()
-        if found is None:
-            return None
-        code, cxx_abi = (fatbin.finish(), abi.finish()) if whole else (None, None)
-    except BadBinary as error:
-        faults.append(str(error))
-    return Library(
-        path=path,
-        size=size,
-        compressed=member.compress_size,
-        elf=found,
-        gpu_code=code,
-        cxx_abi=cxx_abi,
-        faults=tuple(faults),
-    )
+    def data_offset(self, entry: Entry) -> int:
+        """Return where in the file a member's data begins: its local header says so."""
+        self.file.seek(entry.offset)
+        header = self.file.read(LOCAL_HEADER.size)
+        if len(header) < LOCAL_HEADER.size or not header.startswith(b"PK\3\4"):
+            raise BadZip(f"{entry.name}: no member where the archive says it begins")
+        if entry.flags & ENCRYPTED:
+            raise BadZip(f"{entry.name}: it is encrypted, and no installer can read it")
+        *_, name, extra = LOCAL_HEADER.unpack(header)
+        return entry.offset + LOCAL_HEADER.size + int(name) + int(extra)
 
+    def content(self, entry: Entry) -> Iterator[bytes]:
+        """Yield a member's content in chunks, up to its size, without checking its crc32."""
+        size = 0
+        for chunk in self._inflated(entry):
+            size += len(chunk)
+            if size > entry.size:
+                break
+            yield chunk
+        if size != entry.size:
+            raise BadZip(f"{entry.name}: it has {size} bytes, and the archive says {entry.size}")
 
-def _show(file: IO[bytes], member: zipfile.ZipInfo, observers: Sequence[Observer]) -> tuple[bool, str]:
-    """Feed a member to its observers; say whether all of it was there, and what is wrong with it.
+    def machines(self) -> Iterator[tuple[Entry, str]]:
+        """Yield its ELF files and the processor of each, as `elf.machine_of` has it."""
+        for entry in self.members.values():
+            if machine := machine_of(self._head(entry)):
+                yield entry, machine
 
-    What does not begin as an ELF file is not inflated to its end, and nothing is said of it.
-    """
-    stream = content(file, member)
-    head = b""
-    while len(head) < len(_ELF) and (chunk := next(stream, b"")):
-        head += chunk
-    shown, crc = len(head), deflate.crc32(head)
-    for observer in observers:
-        observer.feed(head)
-    if not head.startswith(_ELF):
-        return shown == member.file_size, ""
-    for chunk in stream:
-        shown += len(chunk)
-        crc = deflate.crc32(chunk, crc)
-        for observer in observers:
-            observer.feed(chunk)
-    fault = ""
-    if shown != member.file_size:
-        fault = f"damaged: it has {shown} bytes, and the archive says {member.file_size}"
-    elif crc != member.CRC:
-        fault = f"damaged: its bytes have crc32 {crc:08x}, and the archive says {member.CRC:08x}"
-    return not fault, fault
+    def libraries(self, *, whole: bool = True) -> Iterator[Library]:
+        """Yield its ELF files, in its order. Unless `whole` only what the linker sees is read of each."""
+        effort = Effort()
+        for entry, _ in self.machines():
+            yield self._library(entry, effort, whole=whole)
+
+    def _head(self, entry: Entry) -> bytes:
+        """Return a member's first bytes, as many as `elf.machine_of` takes, where it has so many."""
+        head = b""
+        for chunk in self._inflated(entry) if entry.size >= HEAD else ():
+            head += chunk
+            if len(head) >= HEAD:
+                break
+        return head
+
+    def _inflated(self, entry: Entry) -> Iterator[bytes]:
+        if entry.method not in (STORED, DEFLATED):
+            raise BadZip(f"{entry.name}: compression method {entry.method}")
+        pieces = self._pieces(self.data_offset(entry), entry.compressed)
+        if entry.method == STORED:
+            yield from pieces
+            return
+        decoder = deflate.decompressobj(-zlib.MAX_WBITS)
+        try:
+            for piece in pieces:
+                yield (chunk := decoder.decompress(piece, _INFLATED))
+                while not decoder.eof and (decoder.unconsumed_tail or len(chunk) == _INFLATED):
+                    yield (chunk := decoder.decompress(decoder.unconsumed_tail, _INFLATED))
+        except deflate.error as error:
+            raise BadZip(f"{entry.name}: its data cannot be inflated: {error}") from error
+
+    def _pieces(self, at: int, size: int) -> Iterator[bytes]:
+        count = _FIRST
+        while size > 0:
+            self.file.seek(at)  # between two pieces others may have moved the file
+            piece = self.file.read(min(size, count))
+            if not piece:
+                return
+            yield piece
+            at, size, count = at + len(piece), size - len(piece), _READ
+
+    def _library(self, entry: Entry, effort: Effort, *, whole: bool) -> Library:
+        path, size = entry.name, entry.size
+        elf = ElfReader(path, size, effort)
+        fatbin, abi = FatbinReader(path, size, effort), AbiReader(size)
+        observers: Sequence[Observer] = (elf, fatbin, abi) if whole else (elf,)
+        fault = self._show(entry, observers)
+        while not fault and (again := [observer for observer in observers if observer.again]):
+            for observer in again:
+                observer.rewind()
+            self._show(entry, again)
+        faults = [fault] if fault else []
+        found, code, cxx_abi = None, None, None
+        try:
+            found = elf.finish()
+            code, cxx_abi = (fatbin.finish(), abi.finish()) if whole else (None, None)
+        except BadBinary as error:
+            faults.append(str(error))
+        return Library(
+            path=path,
+            size=size,
+            compressed=entry.compressed,
+            elf=found,
+            gpu_code=code,
+            cxx_abi=cxx_abi,
+            faults=tuple(faults),
+        )
+
+    def _show(self, entry: Entry, observers: Sequence[Observer]) -> str:
+        """Feed a member to its observers; say what is wrong with it."""
+        shown = crc = 0
+        for chunk in self._inflated(entry):
+            shown += len(chunk)
+            if shown > entry.size:
+                break
+            crc = deflate.crc32(chunk, crc)
+            for observer in observers:
+                observer.feed(chunk)
+        if shown != entry.size:
+            return f"damaged: it has {shown} bytes, and the archive says {entry.size}"
+        if crc != entry.crc:
+            return f"damaged: its bytes have crc32 {crc:08x}, and the archive says {entry.crc:08x}"
+        return ""

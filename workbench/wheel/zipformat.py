@@ -1,4 +1,4 @@
-"""The structures of a zip file (APPNOTE.TXT 6.3): the end records, the central directory, local headers.
+"""The structures of a zip file (APPNOTE.TXT 6.3), read and written: end records, central directory, local headers.
 
 Parsed here and not by ``zipfile``, because what a wheel must not have is what ``zipfile`` overlooks: bytes
 that no structure accounts for, and local headers that tell another story than the central directory.
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from workbench.wheel.stream import BadBinary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import IO
 
 STORED, DEFLATED = 0, 8
@@ -41,7 +41,7 @@ _HARMLESS_EXTRA = (0x5455, 0x5855, 0x7855, 0x7875, 0x000A, 0xCAFE, 0xD935)
 """Times and owners of files, Java's mark, and Android's padding."""
 _HOSTS = (0, 3, 19)
 """Who made the attributes: DOS, Unix, macOS (Info-ZIP's number for it)."""
-_FULL_16, _FULL_32 = 0xFFFF, 0xFFFF_FFFF
+_FULL_16, FULL_32 = 0xFFFF, 0xFFFF_FFFF
 _MAX_COMMENT = 0xFFFF
 _DOS_FOLDER = 0x10
 _DOS_ATTRIBUTES = _DOS_FOLDER | 0x20
@@ -52,6 +52,7 @@ _MAX_MEMBERS = 1 << 17
 """The largest wheels of the package index have a fifth of it."""
 
 _UNIX = 3
+_VERSION, _VERSION_64 = 20, 45
 
 
 class BadZip(BadBinary):
@@ -126,10 +127,10 @@ def read_directory(file: IO[bytes]) -> Directory:
     wide = _read_end_64(file, end.offset, oddities)
     if wide is not None:
         after, *fields_64 = wide
-        if any(one not in (other, _FULL_16, _FULL_32) for one, other in zip(fields, fields_64, strict=True)):
+        if any(one not in (other, _FULL_16, FULL_32) for one, other in zip(fields, fields_64, strict=True)):
             raise BadZip("its end record and its 64-bit end record disagree")
         fields = tuple(fields_64)
-    elif _FULL_16 in fields[:4] or _FULL_32 in fields[4:]:
+    elif _FULL_16 in fields[:4] or FULL_32 in fields[4:]:
         raise BadZip("its end record refers to a 64-bit one that is not there")
     disk, first_disk, here, count, size, offset = fields
     if disk or first_disk or here != count:
@@ -337,7 +338,7 @@ def _widen(extra: bytes, *values: int) -> tuple[list[int], bool, tuple[str, ...]
 
     Then what is odd about the extra fields. Raises BadZip.
     """
-    full = [at for at, value in enumerate(values) if value == _FULL_32]
+    full = [at for at, value in enumerate(values) if value == FULL_32]
     found, wide = list(values), False
     odd: tuple[str, ...] = ()
     at = 0
@@ -356,3 +357,47 @@ def _widen(extra: bytes, *values: int) -> tuple[list[int], bool, tuple[str, ...]
     if full and not wide:
         raise BadZip("a size is said to be in a zip64 field that is not there")
     return found, wide, odd
+
+
+def pack_local_header(entry: Entry, *, wide: bool) -> bytes:
+    """Return what stands before a member's data; `wide` says whether its sizes have 64 bits there."""
+    name, flags = _name(entry)
+    extra = struct.pack("<2H2Q", _ZIP64_EXTRA, 16, entry.size, entry.compressed) if wide else b""
+    sizes = (FULL_32, FULL_32) if wide else (entry.compressed, entry.size)
+    header = LOCAL_HEADER.pack(
+        *(b"PK\3\4", _VERSION_64 if wide else _VERSION, flags, entry.method, entry.time, entry.date),
+        *(entry.crc, *sizes, len(name), len(extra)),
+    )
+    return header + name + extra
+
+
+def pack_directory(entries: Sequence[Entry], offset: int) -> Iterator[bytes]:
+    """Yield the central directory of a file, which begins at `offset`, and its end records."""
+    size = 0
+    for entry in entries:
+        yield (header := _central_header(entry))
+        size += len(header)
+    count = len(entries)
+    if count >= _FULL_16 or max(offset, size) >= FULL_32:
+        versions = _VERSION_64, _VERSION_64
+        yield _END_64.pack(b"PK\6\6", _END_64.size - 12, *versions, 0, 0, count, count, size, offset)
+        yield _END_LOCATOR_64.pack(b"PK\6\7", 0, offset + size, 1)
+    counts = [min(count, _FULL_16)] * 2
+    yield _END.pack(b"PK\5\6", 0, 0, *counts, min(size, FULL_32), min(offset, FULL_32), 0)
+
+
+def _central_header(entry: Entry) -> bytes:
+    name, flags = _name(entry)
+    full = [value for value in (entry.size, entry.compressed, entry.offset) if value >= FULL_32]
+    extra = struct.pack(f"<2H{len(full)}Q", _ZIP64_EXTRA, 8 * len(full), *full) if full else b""
+    version = _VERSION_64 if full else _VERSION
+    header = _CENTRAL_HEADER.pack(
+        *(b"PK\1\2", _UNIX << 8 | version, version, flags, entry.method, entry.time, entry.date, entry.crc),
+        *(min(entry.compressed, FULL_32), min(entry.size, FULL_32), len(name), len(extra)),
+        *(0, 0, 0, entry.mode << 16, min(entry.offset, FULL_32)),
+    )
+    return header + name + extra
+
+
+def _name(entry: Entry) -> tuple[bytes, int]:
+    return entry.name.encode(), 0 if entry.name.isascii() else UTF8
