@@ -140,7 +140,7 @@ def test_a_dry_repair_says_where_it_would_write_and_writes_nothing(paths: Paths,
 
 @pytest.mark.needs("gcc", "patchelf")
 @pytest.mark.parametrize(
-    ("damage", "why"), [("emptied", "not a zip file"), ("flipped", "auditwheel cannot repair it: ")]
+    ("damage", "why"), [("emptied", "not a whole wheel: "), ("flipped", "auditwheel cannot repair it: ")]
 )
 def test_what_auditwheel_cannot_read_is_told_in_a_line(
     paths: Paths, wheels: Path, damage: str, why: str

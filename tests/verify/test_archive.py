@@ -233,7 +233,7 @@ def test_what_is_no_zip_file_is_a_finding(tmp_path: Path) -> None:
     checked = check(archive.read(path))
     assert checked.checks == ("archive",)
     (found,) = checked.findings
-    assert "no zip file" in found.what
+    assert "not a zip file" in found.what
 
 
 def append(path: Path) -> None:

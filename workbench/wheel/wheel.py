@@ -148,11 +148,15 @@ class Wheel:
             yield from pieces
             return
         decoder = deflate.decompressobj(-zlib.MAX_WBITS)
+        left = entry.compressed
         try:
             for piece in pieces:
                 yield (chunk := decoder.decompress(piece, _INFLATED))
                 while not decoder.eof and (decoder.unconsumed_tail or len(chunk) == _INFLATED):
                     yield (chunk := decoder.decompress(decoder.unconsumed_tail, _INFLATED))
+                left -= len(piece)
+                if decoder.eof and (left or decoder.unused_data):
+                    raise BadZip(f"{entry.name}: bytes are hidden behind its compressed data")
         except deflate.error as error:
             raise BadZip(f"{entry.name}: its data cannot be inflated: {error}") from error
 

@@ -233,7 +233,7 @@ def _find_end(file: IO[bytes], length: int) -> tuple[_End, list[str]]:
                 fallback = end, [f"{rest} bytes after its end"]
         at = tail.rfind(b"PK\5\6", 0, at)
     if fallback is None:
-        raise BadZip("no end record: it is cut short, or no zip file")
+        raise BadZip("no end record: it is cut short, or not a zip file")
     return fallback
 
 
