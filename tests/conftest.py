@@ -25,9 +25,10 @@ CI = os.environ.get("CI") == "true"
 os.environ["PATH"] = environment()["PATH"]
 """The programs of the workbench's own environment are there for tests that start them themselves."""
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # so does a shell start what it runs in the background, and no child would ever hear of Ctrl-C
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        # a shell starts what it runs in the background so, nohup what it runs, and no child would ever hear of them
+        signal.signal(number, handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

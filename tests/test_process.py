@@ -141,8 +141,11 @@ def test_a_signal_to_the_workbench_ends_the_whole_tree(tmp_path: Path, number: s
         assert bench.stdout
         started = int(bench.stdout.readline())
         bench.send_signal(number)
-        assert has_ended(started)
-        assert bench.wait(30)
+        try:
+            assert has_ended(started)
+            assert bench.wait(30)
+        finally:
+            bench.kill()
 
 
 def test_what_kill_left_is_ended_by_the_next_run(tmp_path: Path) -> None:
