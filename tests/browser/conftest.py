@@ -188,7 +188,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 class _serving:  # noqa: N801 - used as a function
     def __init__(self, root: Path) -> None:
         self._server = Server(root, quiet=True)
-        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
     def __enter__(self) -> str:
         self._thread.start()

@@ -120,7 +120,7 @@ class _Handler(socketserver.StreamRequestHandler):
 def hosted() -> Iterator[Host]:
     """Serve a sound index of one project while the block runs; whoever has it may change the answers."""
     with Host() as host:
-        thread = threading.Thread(target=host.serve_forever)
+        thread = threading.Thread(target=host.serve_forever, args=(0.01,))
         thread.start()
         try:
             yield host

@@ -95,7 +95,7 @@ class Store:
     def served(self) -> Iterator[str]:
         """Serve the store while the block runs, and yield the URL of its root."""
         with Server(self.root, quiet=True) as server:
-            thread = threading.Thread(target=server.serve_forever)
+            thread = threading.Thread(target=server.serve_forever, args=(0.01,))
             thread.start()
             try:
                 yield server.url

@@ -33,7 +33,7 @@ def files(tmp_path: Path) -> Iterator[str]:
         def log_message(self, *_: object) -> None: ...
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
@@ -248,7 +248,7 @@ class _NoHead(http.server.BaseHTTPRequestHandler):
 
 def test_a_server_that_refuses_head_is_asked_with_get() -> None:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _NoHead) as server:
-        threading.Thread(target=server.serve_forever).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
         registry, remarks = read({"open3d": facts(wheels=[entry(f"http://127.0.0.1:{server.server_port}")])})
         server.shutdown()
     assert not remarks

@@ -156,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
 def served(root: Path) -> Iterator[str]:
     """Serve a store's folder on a free port of loopback while the block runs, and yield the URL of ``simple/``."""
     with Server(root, quiet=True) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))  # how soon it sees that it ends
         thread.start()
         try:
             yield f"{server.url}index/simple/"
