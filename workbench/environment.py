@@ -123,7 +123,11 @@ def index_url() -> str | None:
 
 def package_index() -> str:
     """Return the URL of the package index that uv and pip ask: the user's own, or else the public one."""
-    return uv_default_index(os.environ) or index_url() or "https://pypi.org/simple/"
+    if chosen := uv_default_index(os.environ) or index_url():
+        return chosen
+    from pip._internal.models.index import PyPI  # pip's own default
+
+    return f"{PyPI.simple_url}/"
 
 
 def uv_default_index(variables: Mapping[str, str]) -> str | None:
