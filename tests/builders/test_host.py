@@ -165,10 +165,10 @@ def test_a_build_system_of_another_shape_is_named(
         ("return", "made no file of the name that it returned: None"),
         ("return 'told-1.0-py3-none-any.whl'", "made no file of the name that it returned: 'told-1.0"),
         ("os._exit(0)", "ended without an answer"),
-        ("open(f'{folder}/told.whl', 'w').close(); return 'told.whl'", "named its wheel wrongly: Invalid"),
+        ("open(f'{folder}/told.whl', 'w').close(); return 'told.whl'", "told.whl, which is not a wheel"),
         (
             "open(f'{folder}/{NAME}', 'w').close(); return NAME",
-            "which is not a whole wheel: no end record",
+            "which is not a wheel: no end record",
         ),
     ],
 )

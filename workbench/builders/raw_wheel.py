@@ -86,10 +86,8 @@ def _check(wheel: Path, place: Workplace) -> None:
         made = parse_wheel(wheel.name)
         with open_wheel(wheel) as opened:
             programs = {entry.name: machine for entry, machine in opened.machines()}
-    except InvalidWheelFilename as error:
-        raise place.failed(f"the build backend named its wheel wrongly: {error}") from error
-    except BadBinary as error:
-        raise place.failed(f"it made {wheel.name}, which is not a whole wheel: {error}") from error
+    except (InvalidWheelFilename, BadBinary) as error:
+        raise place.failed(f"it made {wheel.name}, which is not a wheel: {error}") from error
     if (made.name, made.version) != (recipe.name, Version(recipe.version)):
         raise place.failed(f"it made {wheel.name}, and the recipe says {recipe.name} {recipe.version}")
     if arch not in Audience.of(wheel.name).architectures:

@@ -14,6 +14,7 @@ from packaging.utils import InvalidWheelFilename
 from workbench.errors import UsageError
 from workbench.events import note
 from workbench.evidence import notes as built
+from workbench.files import expect_file
 from workbench.make.verification import require_passed, verify_wheels
 from workbench.publish.projects import package_facts
 from workbench.publish.publication import Candidate
@@ -51,7 +52,7 @@ def upload_wheels(
     """
     for wheel in wheels:
         with suppress(InvalidWheelFilename):  # which is a finding
-            _expect_recipe(wheel, parse_wheel(wheel.name).name, paths)
+            _expect_recipe(expect_file(wheel), parse_wheel(wheel.name).name, paths)
     reports = verify_wheels(wheels, paths, reuse=True)
     for each in reports:
         if not each.passed:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import posixpath
 import re
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fnmatch import fnmatch
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench.errors import CommandFailed, RepairFailed, UsageError
 from workbench.files import expect_file, scratch
@@ -59,10 +59,6 @@ class Repaired:
     rpaths_added: tuple[str, ...] = ()
     rpaths_removed: tuple[str, ...] = ()
     limits: tuple[Limit, ...] = ()
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the plain form, for JSON."""
-        return {**asdict(self), "path": str(self.path)}
 
 
 def repair(

@@ -81,7 +81,7 @@ def _answer_json(planned: Planned, made: Sequence[Product], failures: Sequence[F
     console.answer_json(
         {
             "plans": [describe(each) for each in planned.plans],
-            "wheels": [product.repaired.as_dict() for product in made if product.repaired],
+            "wheels": [product.repaired for product in made if product.repaired],
             "built_already": [str(product.wheel) for product in made if not product.repaired],
             "failed": [str(plan.target) for each in failures for plan in each.plans],
             "left_out": [{"target": str(out.target), "reason": out.reason} for out in planned.left_out],

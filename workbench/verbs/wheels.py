@@ -20,7 +20,7 @@ def repair(*wheels: WheelFiles, dry_run: DryRun = False, json: Json = False) -> 
     paths = Paths.here()
     repaired = repair_wheels([Path(wheel) for wheel in wheels], paths, read_settings(paths), dry_run=dry_run)
     if json:
-        console.answer_json([each.as_dict() for each in repaired])
+        console.answer_json(repaired)
         return
     for each in repaired:
         facts = [
