@@ -113,7 +113,7 @@ def test_a_folder_outside_git_is_told_as_such_before_anything_is_changed(
 ) -> None:
     publish(paths, read_settings(paths), FolderStore(paths.root), [candidate(tmp_path)])
     before = paths.registry.read_bytes()
-    with pytest.raises(UsageError, match="no Git checkout"), committing(paths, wanted=True):
+    with pytest.raises(UsageError, match="not a Git checkout"), committing(paths, wanted=True):
         paths.registry.write_text("changed")
     assert paths.registry.read_bytes() == before
 

@@ -100,7 +100,10 @@ def test_a_missing_key_is_named(paths: Paths) -> None:
         ("environment={'A': 'x https://h/?sig=1'}", "environment: a login or a secret in a URL would be"),
         ("memory_per_job=-1", "memory_per_job: -1 is not a number of gigabytes"),
         ('memory_per_job=float("nan")', "memory_per_job: nan is not a number of gigabytes"),
-        ('arch=("arm64",)', "arch: there is no 'arm64' .did you mean 'aarch64'.*: there are x86_64, aarch64"),
+        (
+            'arch=("arm64",)',
+            "arch: unknown value 'arm64' .did you mean 'aarch64'.*: there are x86_64, aarch64",
+        ),
     ],
 )
 def test_values_that_make_no_sense_are_refused(paths: Paths, field: str, message: str) -> None:
@@ -115,18 +118,18 @@ def test_values_that_make_no_sense_are_refused(paths: Paths, field: str, message
         (
             '"hdim64",',
             'environment={"H": when("64", variant="hdim46")}',
-            r"environment: when\('64'\): variant: there is no 'hdim46' \(did you mean 'hdim64'\?\): there are hdim64",
+            r"environment: when\('64'\): variant: unknown value 'hdim46' \(did you mean 'hdim64'\?\): there are hdim64",
         ),
         (
             '"hdim64",',
             'environment={"H": (when("64", variant="hdim64"), when("1", variant="small"))}',
-            r"environment: when\('1'\): variant: there is no 'small': there are hdim64",
+            r"environment: when\('1'\): variant: unknown value 'small': there are hdim64",
         ),
         ("", 'build_requires=(when("a", variant="x"),)', ".*: the recipe has no variants"),
         (
             "",
             'patches_when=(when("a.patch", arch="arm64"),)',
-            r"patches_when: when\('a.patch'\): arch: there is no",
+            r"patches_when: when\('a.patch'\): arch: unknown value",
         ),
     ],
 )
