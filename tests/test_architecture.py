@@ -66,6 +66,11 @@ def test_every_folder_is_a_step() -> None:
     assert folders == set(FLOW)
 
 
+@pytest.mark.parametrize("module", [m for m in MODULES if m.parts[0] == "consume"], ids=str)
+def test_the_consumer_needs_nothing_of_what_makes_and_publishes(module: Path) -> None:
+    assert imported_steps(PACKAGE / module) & set(FLOW) <= {"consume", "wheel", "simple", "plan", "recipe"}
+
+
 def test_commands_do_not_import_each_others_modules() -> None:
     shared = {"workbench.verbs.flags", "workbench.verbs.summary"}
     found = {
@@ -132,7 +137,7 @@ def test_only_verbs_print() -> None:
             for alias in node.names
         )
     }
-    assert printing == {"verbs", "verb.py"}
+    assert printing == {"verbs", "program", "verb.py"}
 
 
 def test_one_module_starts_programs() -> None:

@@ -32,8 +32,12 @@ publishing
 ``care``         a store's health: doctor, reconcile, prune
 ``pipeline``     ``release`` as one list of steps: make, publish, prove by pip and uv
 
+using
+``consume``      which wheel fits a machine, why, and how it gets there (it uses wheel, simple and plan alone)
+
 words
 ``verbs``        one module for each group of commands: parse, call one function, print
+``program``      the programs ``gpuwheels`` and ``workbench``
 ===============  ==============================================================================
 
 Beside the flow, and used by all of it: ``errors``, ``process`` (the one place that starts programs; ``supervise`` is

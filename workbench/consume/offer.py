@@ -1,0 +1,44 @@
+"""A wheel that a source offers, as its listing has it: nothing here was downloaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Packing = Literal["minor", "patch"]
+"""How a source writes torch releases without dots: ``pt211`` is 2.11 (minor) at one, 2.1.1 (patch) at another."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hints:
+    """What a source says of all of its wheels, or what the folder of one says.
+
+    `compute` (``cu130``) and `torch` (``2.11``) hold where the filename has none of its own; `packing` decides
+    between two readings of a torch release. "" is nothing said.
+    """
+
+    compute: str = ""
+    torch: str = ""
+    packing: Packing | Literal[""] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferedWheel:
+    """One file of one source. `source` + `filename` + `sha256` is its identity.
+
+    `url` is absolute, without a login; `sha256` is hex, `size` in bytes, `updated` in RFC 3339, each None where the
+    source does not say. `requires_python` is as the listing has it. `metadata_sha256` is None where no
+    ``.metadata`` file is promised (PEP 658) and "" where one is promised without a hash. `yanked` is None or
+    the reason, which may be empty (PEP 592).
+    """
+
+    filename: str
+    url: str
+    source: str
+    sha256: str | None = None
+    size: int | None = None
+    updated: str | None = None
+    requires_python: str | None = None
+    metadata_sha256: str | None = None
+    yanked: str | None = None
+    hints: Hints = Hints()

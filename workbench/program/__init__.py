@@ -1,0 +1,3 @@
+"""The programs that are installed: ``gpuwheels`` (``gw``) for who needs a wheel, ``workbench`` for who makes them."""
+
+from __future__ import annotations
