@@ -137,7 +137,7 @@ def test_only_verbs_print() -> None:
             for alias in node.names
         )
     }
-    assert printing == {"verbs", "program", "verb.py"}
+    assert printing <= {"verbs", "program", "verb.py"}
 
 
 def test_one_module_starts_programs() -> None:
