@@ -24,7 +24,7 @@ from workbench.errors import (
     RepairFailed,
     SettingsError,
 )
-from workbench.paths import CHECKOUT
+from workbench.paths import SHIPPED
 from workbench.plan.target import this_arch
 from workbench.process import run
 from workbench.troubles import DISK_FULL, TROUBLES, Trouble, look_for
@@ -54,7 +54,7 @@ REPAIR = "auditwheel repair -z 0"
 _FIRST_FREE_THREADED = 14
 """The minor version of the first free-threaded Python that cibuildwheel builds for."""
 
-PREPARE = CHECKOUT / "containers" / "prepare.py"
+PREPARE = SHIPPED / "containers" / "prepare.py"
 """The script that installs a build's requirements in the container."""
 
 
