@@ -89,7 +89,9 @@ def _site_around() -> Path | None:
     """Return the nearest folder, from the current one upwards, that is a site."""
     here = Path.cwd()
     marks = ("workbench.yaml", "packages.json")
-    return next((each for each in (here, *here.parents) if any((each / mark).exists() for mark in marks)), None)
+    return next(
+        (each for each in (here, *here.parents) if any((each / mark).exists() for mark in marks)), None
+    )
 
 
 def _own_site() -> Path:
