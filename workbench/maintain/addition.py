@@ -139,8 +139,7 @@ def _pin_sdist(text: str) -> tuple[str, Sdist]:
     if requirement.marker or requirement.extras or requirement.url:
         raise UsageError(f"--source {PYPI}{text}: neither extras nor conditions, only {plainly}")
     version = pins[0].version
-    _, sha256 = pin_sdist(requirement.name, version)
-    return str(Version(version)), Sdist(name=requirement.name, sha256=sha256)
+    return str(Version(version)), Sdist(name=requirement.name, sha256=pin_sdist(requirement.name, version))
 
 
 def render(recipe: Recipe) -> str:

@@ -29,22 +29,16 @@ def holds(condition: When, target: Target) -> bool:
 
 def values_for(values: Iterable[str | When], target: Target) -> tuple[str, ...]:
     """Return the values that hold for a target, in their order."""
-    return tuple(
-        value.value if isinstance(value, When) else value
-        for value in values
-        if not isinstance(value, When) or holds(value, target)
-    )
+    held = (value for value in values if not isinstance(value, When) or holds(value, target))
+    return tuple(value.value if isinstance(value, When) else value for value in held)
 
 
 def variables_for(
     variables: Mapping[str, str | When | tuple[str | When, ...]], target: Target
 ) -> dict[str, str]:
     """Return the variables that hold for a target; of several values of one, the first that does."""
-    held = {
-        name: values_for(value if isinstance(value, tuple) else (value,), target)
-        for name, value in variables.items()
-    }
-    return {name: values[0] for name, values in held.items() if values}
+    several = {name: value if isinstance(value, tuple) else (value,) for name, value in variables.items()}
+    return {name: held[0] for name, values in several.items() if (held := values_for(values, target))}
 
 
 def unsupported(recipe: Recipe, target: Target) -> str | None:

@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 class Draft:
     """One recipe for one target, with all that holds only for some targets resolved.
 
-    `version` is the wheel's: the recipe's, with the suffix and the local version. `requires` are requirements
-    (PEP 508) that the wheel gets on top of its own: the torch that it is bound to. `glibc` is the newest that it may
-    need, None for any.
+    `version` is the wheel's: the recipe's, with the suffix and the local version. `requires` (PEP 508) is what it
+    requires on top of its own: the torch that it is bound to. `glibc` is the newest that it may need, None for any.
     """
 
     recipe: Recipe
@@ -56,10 +55,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """A target that nothing is built for, and why.
-
-    `error` is what stands in the way on this machine; None where the recipe does not support the target anywhere.
-    """
+    """A target that nothing is built for, and why; `error` is None where the recipe supports it on no machine."""
 
     target: Target
     reason: str
@@ -79,28 +75,43 @@ def drafts(
     """Cross a recipe with targets: the drafts, and what was left out.
 
     `source` stands in for the recipe's own (``--source-dir``), `suffix` is added to its version (``.post1``,
-    ``+local``). `local_version` is the template for a recipe without one of its own, for the targets that have all
-    that it names. `glibc` is the newest that a wheel may need where its target says nothing.
+    ``+local``). `local_version` is the template for a recipe without one, for the targets that have all that it names.
+    `glibc` is the newest that a wheel may need where its target says nothing.
 
-    Raises UsageError when the suffix makes no valid version, when no target is left, or when two of them would make
-    the same filename; RecipeError when the version was never set, the template is not valid or names no variant, or
-    ``patches_when`` names a patch that is not in the series; SettingsError when `local_version` is not valid.
+    Raises UsageError for a suffix, or targets, of which nothing comes, and for two that would make one filename;
+    RecipeError for an unset version, a wrong template, an unknown patch; SettingsError for a wrong `local_version`.
     """
     if recipe.version == UNSET_VERSION:
         raise RecipeError(
             f"{recipe.name}: version: set it in the recipe: {UNSET_VERSION!r} stands there because the source did "
             "not tell it when the package was added"
         )
-    template = _template(recipe, local_version)
+    template, source = _template(recipe, local_version), source or recipe.source
     made, left_out = [], []
     for target in targets:
-        facts = facts_of(target, source or recipe.source)
+        facts = facts_of(target, source)
         if reason := unsupported(recipe, target) or _unnamed(recipe, target, template, facts):
             left_out.append(LeftOut(target=target, reason=reason))
-        else:
-            local = template.filled(facts) if _is_bound(target) and not template.lacks(facts) else ""
-            version = _version(recipe, suffix, local)
-            made.append(_draft(recipe, patches, target, source or recipe.source, version, glibc=glibc))
+            continue
+        local = template.filled(facts) if _is_bound(target) and not template.lacks(facts) else ""
+        # a project that names torch itself, or nothing, would be built against the newest
+        torch = (f"torch=={target.torch}.*",) if target.torch else ()
+        made.append(
+            Draft(
+                recipe=recipe,
+                target=target,
+                source=source,
+                patches=_patches_for(recipe, patches, target),
+                version=_version(recipe, suffix, local),
+                build_requires=(*values_for(recipe.build_requires, target), *torch),
+                before_all=values_for(recipe.before_all, target),
+                before_build=values_for(recipe.before_build, target),
+                environment=variables_for(recipe.environment, target),
+                repair_exclude=values_for(recipe.repair_exclude, target),
+                requires=(f"torch=={minor(target.torch)}.*",) if target.torch else (),
+                glibc=target.glibc or glibc,
+            )
+        )
     if not made:
         reasons = "; ".join(f"{out.target}: {out.reason}" for out in left_out)
         raise UsageError(f"{recipe.name} is built for none of these targets: {reasons}")
@@ -124,44 +135,14 @@ def _refuse_one_name_for_two(drafts: Sequence[Draft]) -> None:
             )
 
 
-def _draft(
-    recipe: Recipe,
-    patches: Sequence[PatchFile],
-    target: Target,
-    source: Source,
-    version: Version,
-    *,
-    glibc: str | None,
-) -> Draft:
-    # a project that names torch itself, or nothing, would be built against the newest
-    torch = (f"torch=={target.torch}.*",) if target.torch else ()
-    return Draft(
-        recipe=recipe,
-        target=target,
-        source=source,
-        patches=_patches_for(recipe, patches, target),
-        version=version,
-        build_requires=(*values_for(recipe.build_requires, target), *torch),
-        before_all=values_for(recipe.before_all, target),
-        before_build=values_for(recipe.before_build, target),
-        environment=variables_for(recipe.environment, target),
-        repair_exclude=values_for(recipe.repair_exclude, target),
-        requires=(f"torch=={minor(target.torch)}.*",) if target.torch else (),
-        glibc=target.glibc or glibc,
-    )
-
-
 def _patches_for(recipe: Recipe, patches: Sequence[PatchFile], target: Target) -> tuple[PatchFile, ...]:
     names = {patch.name for patch in patches}
-    for condition in recipe.patches_when:
-        if condition.value not in names:
-            raise RecipeError(
-                f"patches_when: {condition.value} is not in the series of {recipe.patches}"
-                f"{nearest(condition.value, names)}"
-            )
     conditional = {condition.value for condition in recipe.patches_when}
-    held = set(values_for(recipe.patches_when, target))
-    return tuple(patch for patch in patches if patch.name not in conditional or patch.name in held)
+    if unknown := sorted(conditional - names):
+        there = f"the series of {recipe.patches}{nearest(unknown[0], names)}"
+        raise RecipeError(f"patches_when: {unknown[0]} is not in {there}")
+    left_out = conditional - {*values_for(recipe.patches_when, target)}
+    return tuple(patch for patch in patches if patch.name not in left_out)
 
 
 def _is_bound(target: Target) -> bool:
@@ -172,9 +153,8 @@ def _is_bound(target: Target) -> bool:
 def _unnamed(recipe: Recipe, target: Target, template: Template, facts: dict[str, str]) -> str | None:
     """Return why a target cannot be named as the recipe's own template has it, or None where it can.
 
-    The site's template is for all recipes, and does not hold for a target that lacks what it names.
-
-    Raises RecipeError where a variant would have the usual build's name.
+    The site's template is for all recipes, and does not hold for a target that lacks what it names. Raises RecipeError
+    where a variant would have the usual build's name.
     """
     if target.variant and "variant" not in template.fields:
         raise RecipeError(
@@ -191,13 +171,13 @@ def _unnamed(recipe: Recipe, target: Target, template: Template, facts: dict[str
 
 def _template(recipe: Recipe, default: str) -> Template:
     """Return the template of a recipe's local version, the site's `default` where it says nothing."""
-    own = recipe.local_version is not None
+    own = recipe.local_version
     try:
-        return Template.parse(default if recipe.local_version is None else recipe.local_version)
+        return Template.parse(default if own is None else own)
     except ValueError as error:
-        if own:
-            raise RecipeError(f"{recipe.name}: local_version: {error}") from error
-        raise SettingsError(f"workbench.yaml: local_version: {error}") from error
+        if own is None:
+            raise SettingsError(f"workbench.yaml: local_version: {error}") from error
+        raise RecipeError(f"{recipe.name}: local_version: {error}") from error
 
 
 def _version(recipe: Recipe, suffix: str, local: str) -> Version:

@@ -23,10 +23,9 @@ def can_be_asked_for(name: str) -> bool:
 class Architecture:
     """What GPU code is made for.
 
-    `kind` is ``sm`` (machine code), ``compute`` (PTX, compiled by the driver when it is loaded) or ``lto``
-    (input of a link that is still to come). `number` is the compute capability without its point: 121.
-    `feature` is ``a`` for code that only this architecture runs, ``f`` for code that only its family runs,
-    or empty.
+    `kind` is ``sm`` (machine code), ``compute`` (PTX, compiled by the driver when it is loaded) or ``lto`` (input of a
+    link that is still to come). `number` is the compute capability without its point: 121. `feature` is ``a`` for code
+    that only this architecture runs, ``f`` for code that only its family runs, or empty.
     """
 
     kind: str

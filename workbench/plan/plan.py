@@ -25,8 +25,7 @@ class Plan(Draft):
     """A draft that `builder` makes into a wheel, in `image` where that is a container; `why` says why it was chosen.
 
     A name may stand for something else tomorrow, so these say what it stands for now: `image_pin` which image,
-    `toolkit` which CUDA toolkit (None without CUDA, or where the image brings one). `create_args` are what the site
-    adds when a container is made.
+    `toolkit` which CUDA toolkit (None without, or where the image brings one). `create_args` are the site's.
     """
 
     builder: Builder

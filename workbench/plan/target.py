@@ -13,7 +13,7 @@ from workbench.plan.gpu import can_be_asked_for
 from workbench.recipe.model import ARCHITECTURES, VARIANT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
 
     from workbench.plan.axes import Axes
 
@@ -32,10 +32,9 @@ class Target:
     """One cell of the matrix.
 
     `python` is X.Y, with a ``t`` where it is free-threaded (PEP 703), `arch` ``uname -m``'s word, `compute` ``cpu``,
-    ``cu130`` or ``rocm6.4``; `torch` the release built against, or None. `gpu` are the GPU architectures to compile
-    for: ``sm_121`` is machine code (SASS), ``compute_120`` PTX, ``gfx1151`` AMD's; empty without a GPU. `variant` is
-    one of those that the recipe offers, or None. `glibc` is the oldest that the wheel must run with (``2.28``); None:
-    whatever the build needs.
+    ``cu130`` or ``rocm6.4``; `torch` the release built against, or None. `gpu` are the GPU architectures: ``sm_121`` is
+    machine code (SASS), ``compute_120`` PTX, ``gfx1151`` AMD's. `variant` is one that the recipe offers, or None.
+    `glibc` is the oldest that the wheel must run with (``2.28``); None: whatever the build needs.
     """
 
     python: str
@@ -63,12 +62,8 @@ class Target:
         return f"{digits[:-1]}.{digits[-1]}" if self.compute.startswith("cu") else None
 
     def __str__(self) -> str:
-        bound = (
-            f"torch{self.torch}" if self.torch else "",
-            self.variant or "",
-            f"glibc{self.glibc}" if self.glibc else "",
-        )
-        return " ".join([self.python_tag, self.arch, self.compute, *filter(None, bound)])
+        torch, glibc = self.torch and f"torch{self.torch}", self.glibc and f"glibc{self.glibc}"
+        return " ".join(filter(None, [self.python_tag, self.arch, self.compute, torch, self.variant, glibc]))
 
 
 def this_arch() -> str:
@@ -128,9 +123,8 @@ def _gpus_of(compute: str, asked: tuple[str, ...]) -> tuple[str, ...]:
     )
 
 
-def require_gpus_used(asked: str, targets: Iterable[Target]) -> None:
+def require_gpus_used(asked: str, targets: Sequence[Target]) -> None:
     """Raise UsageError where somebody asked (``--gpu``) for a GPU architecture that none of the targets has."""
-    targets = tuple(targets)
     used = {gpu for target in targets for gpu in target.gpu}
     computes = ",".join(dict.fromkeys(target.compute for target in targets))
     for gpu in parse_gpu(asked):

@@ -54,9 +54,6 @@ LFS = {
 
 POINTER = b"version https://git-lfs.github.com/spec/"
 
-_REF = re.compile(r"([0-9a-f]{40,64})\t(\S+)")
-_SYMREF = re.compile(r"ref: (\S+)\tHEAD")
-
 _PREFIX = re.compile(r"\s*(?:(?:remote|fatal|error|ERROR): )*")
 _PROGRESS = re.compile(r"(?:Enumerating|Counting|Compressing|Receiving|Resolving|Total)\b")
 _NO_REASON = "Could not read from remote repository."
@@ -73,28 +70,22 @@ class Found:
 
 
 def resolve(url: str, *, branch: str | None = None, tag: str | None = None) -> Found:
-    """Return the commit that a branch or a tag points to; the default branch's where neither is given.
-
-    Raises SourceError for a URL that does not answer, and a branch or tag that is not there.
-    """
+    """Return the commit that a branch or a tag points to, the default branch's without either. Raises SourceError."""
     refs, default = _list_refs(url)
     if not refs:
         raise SourceError(f"{url}: the repository is empty: push a commit to it first")
-    name = branch or tag or default
-    if name is None:
-        raise SourceError(f"{url}: the repository has no default branch: name a branch or a tag")
     kind: Kind = "tag" if tag else "branch"
-    commit = _commit_of(refs, kind, name)
-    if commit is None:
+    if not (name := branch or tag or default):
+        raise SourceError(f"{url}: the repository has no default branch: name a branch or a tag")
+    if not (commit := _commit_of(refs, kind, name)):
         raise SourceError(f"{url}: no {kind} {name!r}{_what_instead(refs, kind, name)}")
     return Found(commit=commit, branch=None if tag else name, tag=tag)
 
 
 def read_top(url: str, found: Found, names: Sequence[str]) -> dict[str, str]:
-    """Return those of some files at the top of a commit that are there, as text.
+    """Return those of some files at the top of a commit that are there, as text. Raises SourceError.
 
-    Of the history nothing is fetched, and of the other files nothing where the server can leave them out. Raises
-    SourceError.
+    Of the history nothing is fetched, and of the other files nothing where the server can leave them out.
     """
     with TemporaryDirectory(prefix="workbench-look-") as folder:
         store = ("--git-dir", folder)
@@ -106,19 +97,17 @@ def read_top(url: str, found: Found, names: Sequence[str]) -> dict[str, str]:
             ref = f"{PREFIX['branch']}{found.branch}" if found.branch else f"{PREFIX['tag']}{found.tag}"
             _git(*fetch, ref, doing=f"look into {url}")
         listed = _git(*store, "ls-tree", "--name-only", found.commit, doing=f"look into {url}").output
-        there = set(listed.splitlines())
         return {
             name: _git(*store, "show", f"{found.commit}:{name}", doing=f"read {name} of {url}").output
-            for name in names
-            if name in there
+            for name in {*names}.intersection(listed.splitlines())
         }
 
 
 def fetch_git(source: Git, into: Path, *, cache: Path) -> None:
     """Check out exactly the pinned commit at `into`, which must not exist, with submodules where asked.
 
-    A commit that the cache has needs no network. Raises SourceError when the URL does not answer, or does not
-    have the commit any more; a branch or tag that has moved on is reported but ignored.
+    A commit that the cache has needs no network; a branch or tag that has moved on is reported but ignored.
+    Raises SourceError when the URL does not answer, or does not have the commit any more.
     """
     with step(f"fetch {source.commit[:12]} from {source.url}") as at:
         store = cache / "git" / _cache_name(source.url)
@@ -162,25 +151,21 @@ def _ensure_commit(source: Git, store: Path, at: Step) -> None:
         _git("init", "--quiet", "--bare", _object_format(source.commit), store, doing=f"make {store}")
     in_store = ("--git-dir", store)
     pin, tag = f"refs/pins/{source.commit}", f"refs/pinned-tags/{source.commit}/{source.tag}"
-    if all(
-        _succeeds(*in_store, "rev-parse", "--quiet", "--verify", ref)
-        for ref in (pin, tag)[: 1 + bool(source.tag)]
-    ):
+    wanted = (pin, tag) if source.tag else (pin,)
+    if not any(_try_git(*in_store, "rev-parse", "--quiet", "--verify", ref).status for ref in wanted):
         return
-    url = source.url
+    url, name = source.url, source.branch or source.tag or ""
     kind: Kind = "branch" if source.branch else "tag"
-    name = source.branch or source.tag or ""
-    refs, _ = _list_refs(source.url)
-    now = _commit_of(refs, kind, name)
+    now = _commit_of(_list_refs(url)[0], kind, name)
     if now not in (None, source.commit):
         note(f"{kind} {name} of {url} is now at {now}; the recipe stays at its pin {source.commit}")
-    fetch = (*in_store, "fetch", "--no-tags", "--progress", "--", source.url)
+    fetch = (*in_store, "fetch", "--no-tags", "--progress", "--", url)
     by_hash = _try_git(*fetch, f"{source.commit}:{pin}", at=at)
     seen = f"refs/seen/{kind}/{name}"
     if now is not None and (by_hash.status or (source.tag and now == source.commit)):
         # not every server hands out a commit by its hash alone; and a tag may be an object of its own
         _git(*fetch, f"+{PREFIX[kind]}{name}:{seen}", doing=f"fetch {kind} {name} of {url}", at=at)
-    if _succeeds(*in_store, "cat-file", "-e", f"{source.commit}^{{commit}}"):
+    if _try_git(*in_store, "cat-file", "-e", f"{source.commit}^{{commit}}").status == 0:
         _git(*in_store, "update-ref", pin, source.commit, doing=f"keep {source.commit}")
         if source.tag:
             named = seen if now == source.commit else source.commit
@@ -195,8 +180,7 @@ def _ensure_commit(source: Git, store: Path, at: Step) -> None:
 
 
 def _check_out(source: Git, store: Path, into: Path, at: Step) -> None:
-    doing = f"check out {source.commit} of {source.url}"
-    here = ("-C", into)
+    doing, here = f"check out {source.commit} of {source.url}", ("-C", into)
     _git("init", "--quiet", _object_format(source.commit), into, doing=doing)
     # relative submodule URLs start from origin, and Git LFS asks there
     _git(*here, "remote", "add", "--", "origin", source.url, doing=doing)
@@ -254,10 +238,11 @@ def _list_refs(url: str) -> tuple[dict[str, str], str | None]:
     refs: dict[str, str] = {}
     default = None
     for line in done.output.splitlines():
-        if found := _REF.fullmatch(line):
-            refs[found[2]] = found[1]
-        elif found := _SYMREF.fullmatch(line):
-            default = found[1].removeprefix("refs/heads/")
+        target, _, ref = line.partition("\t")
+        if not target.startswith("ref: "):
+            refs[ref] = target
+        elif ref == "HEAD":
+            default = target.removeprefix("ref: ").removeprefix(PREFIX["branch"])
     return refs, default
 
 
@@ -271,19 +256,15 @@ def _what_instead(refs: dict[str, str], kind: Kind, name: str) -> str:
     other: Kind = "tag" if kind == "branch" else "branch"
     if f"{PREFIX[other]}{name}" in refs:
         return f"; there is a {other} of that name: --{other} {name}"
-    known = [
-        ref.removeprefix(PREFIX[kind]) for ref in refs if ref.startswith(PREFIX[kind]) and "^" not in ref
-    ]
-    if not known:
-        return "; it has none"
+    of_kind = [ref for ref in refs if ref.startswith(PREFIX[kind]) and "^" not in ref]
+    known = [ref.removeprefix(PREFIX[kind]) for ref in of_kind]
     shown = ", ".join(known[:SHOWN_NAMES]) + (", …" if len(known) > SHOWN_NAMES else "")
-    return nearest(name, known) or f"; it has {shown}"
+    return nearest(name, known) or f"; it has {shown or 'none'}"
 
 
 def _cache_name(url: str) -> str:
     """Name a URL's cache so that a person can tell it and no two URLs share one."""
-    stem = PurePosixPath(url.rstrip("/")).name.removesuffix(".git")
-    readable = re.sub(r"[^A-Za-z0-9._-]", "-", stem)
+    readable = re.sub(r"[^A-Za-z0-9._-]", "-", PurePosixPath(url).name.removesuffix(".git"))
     return f"{readable}-{hashlib.sha256(url.encode()).hexdigest()[:16]}.git"
 
 
@@ -292,10 +273,6 @@ def _git(*argv: str | Path, doing: str, at: Step | None = None) -> Completed:
     if done.status:
         raise SourceError(f"cannot {doing}:\n{done.tail}")
     return done
-
-
-def _succeeds(*argv: str | Path) -> bool:
-    return _try_git(*argv).status == 0
 
 
 def _try_git(*argv: str | Path, at: Step | None = None) -> Completed:

@@ -6,7 +6,6 @@ the recipe's: what lies there needs no second look, and two processes may fetch 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import tempfile
@@ -20,6 +19,7 @@ from packaging.version import InvalidVersion, Version
 from workbench.environment import package_index
 from workbench.errors import IndexFault, SourceError
 from workbench.events import note, progress
+from workbench.files import sha256_of
 from workbench.http import NoAnswer
 from workbench.simple.client import project_files
 from workbench.simple.fetch import Fetcher
@@ -39,8 +39,7 @@ SUFFIXES = (".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".zip")
 def fetch_sdist(name: str, version: str, sha256: str, cache: Path) -> Path:
     """Return the sdist of a version, out of the cache or fetched from the package index into it.
 
-    `sha256` is hex. Raises SourceError when the index does not answer, has no such sdist, or has one of
-    another hash; the cache then is as it was.
+    `sha256` is hex. Raises SourceError when the index has no such sdist, or does not answer; the cache is as it was.
     """
     folder = cache / "sources" / sha256
     if kept := next(folder.glob("[!.]*"), None):
@@ -54,19 +53,15 @@ def fetch_sdist(name: str, version: str, sha256: str, cache: Path) -> Path:
             file = Path(arriving) / sdist.filename
             found = _download(fetcher, sdist, file)
             if found != sha256 and "sha256" in sdist.hashes:
-                raise NoAnswer(
-                    f"{sdist.filename} arrived damaged: its sha256 is not the one that the index gives"
-                )
+                why = "its sha256 is not the one that the index gives"
+                raise NoAnswer(f"{sdist.filename} arrived damaged: {why}")
             _check_hash(sdist.filename, found, sha256)
             folder.mkdir(exist_ok=True)
             return file.replace(folder / sdist.filename)
 
 
-def pin_sdist(name: str, version: str) -> tuple[str, str]:
-    """Return the filename and the sha256 (hex) of a version's sdist, as the package index says them.
-
-    Raises SourceError when the index does not answer, has no such sdist, or gives no sha256 of it.
-    """
+def pin_sdist(name: str, version: str) -> str:
+    """Return the sha256 (hex) of a version's sdist, as the package index says it. Raises SourceError."""
     with _index() as (index, fetcher):
         sdist = _find(index, fetcher, name, version)
     if "sha256" not in sdist.hashes:
@@ -74,7 +69,7 @@ def pin_sdist(name: str, version: str) -> tuple[str, str]:
             f"{sdist.filename}: the index gives no sha256 of it: download it, look at it, and write the "
             f"recipe with the sum that 'sha256sum' prints"
         )
-    return sdist.filename, sdist.hashes["sha256"].lower()
+    return sdist.hashes["sha256"].lower()
 
 
 @contextmanager
@@ -94,42 +89,35 @@ def _find(index: str, fetcher: Fetcher, name: str, version: str) -> Link:
     if files is None:
         raise SourceError(f"{name}: the package index {index} has no such project: is its name right?")
     sdists: dict[Version, Link] = {}
-    for file in files:
-        release = _version(file.filename, name)
-        if release and _preference(file) < _preference(sdists.get(release)):
-            sdists[release] = file
+    for suffix in SUFFIXES:
+        for file in files:
+            stem = file.filename.removesuffix(suffix)
+            if stem != file.filename and (release := _version(stem, name)):
+                sdists.setdefault(release, file)
     wanted = Version(version)
-    if wanted not in sdists:
+    sdist = sdists.get(wanted)
+    if sdist is None:
         raise SourceError(_no_such_version(name, wanted, sorted(sdists), files))
-    sdist = sdists[wanted]
     if sdist.yanked is not None:
         reason = f": {shown(sdist.yanked)}" if sdist.yanked else ""
         note(f"{sdist.filename} is yanked from the package index{reason}")
     return sdist
 
 
-def _version(filename: str, name: str) -> Version | None:
+def _version(stem: str, name: str) -> Version | None:
     """Return the version of a project's sdist, however it spells name and version; None for another file."""
-    suffix = next((each for each in SUFFIXES if filename.endswith(each)), None)
     spelled = "[-_.]+".join(map(re.escape, canonicalize_name(name).split("-")))
-    found = re.fullmatch(rf"{spelled}-(.{{1,100}})", filename.removesuffix(suffix or ""), re.IGNORECASE)
+    found = re.fullmatch(rf"{spelled}-(.{{1,100}})", stem, re.IGNORECASE)
     try:
-        return Version(found[1]) if suffix and found else None
+        return Version(found[1]) if found else None
     except InvalidVersion:
         return None
 
 
-def _preference(file: Link | None) -> int:
-    return next(
-        (n for n, each in enumerate(SUFFIXES) if file and file.filename.endswith(each)), len(SUFFIXES)
-    )
-
-
 def _no_such_version(name: str, wanted: Version, sdists: Sequence[Version], files: Sequence[Link]) -> str:
     if not sdists:
-        there = (
-            "only wheels" if any(file.filename.endswith(".whl") for file in files) else "nothing that is one"
-        )
+        wheels = any(file.filename.endswith(".whl") for file in files)
+        there = "only wheels" if wheels else "nothing that is one"
         return f"{name}: the package index has no sdist of any version, {there}: use its Git repository"
     if local := [each for each in sdists if each.local and each.public == wanted.public]:
         versions = ", ".join(map(str, local))
@@ -146,7 +134,6 @@ def _download(fetcher: Fetcher, sdist: Link, path: Path) -> str:
     """Download a file, flush it to the disk, and return its sha256."""
     if sdist.url is None:
         raise NoAnswer(f"{sdist.href} is not a URL")
-    digest = hashlib.sha256()
     try:
         with (
             fetcher.opened(sdist.url) as (chunks, length),
@@ -155,13 +142,12 @@ def _download(fetcher: Fetcher, sdist: Link, path: Path) -> str:
         ):
             for chunk in chunks:
                 file.write(chunk)
-                digest.update(chunk)
                 advance(len(chunk))
             file.flush()
             os.fsync(file.fileno())
     except NoAnswer as problem:
         raise NoAnswer(f"{sdist.url}: {problem}") from problem
-    return digest.hexdigest()
+    return sha256_of(path)
 
 
 def _check_hash(filename: str, found: str, expected: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fnmatch
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import PatchError
@@ -10,22 +13,22 @@ from workbench.files import remove_tree
 from workbench.patches.apply import apply_series
 from workbench.recipe.model import Git, LocalFolder, Sdist
 from workbench.source.git import fetch_git, keep_described
-from workbench.source.local import copy_folder
 from workbench.source.sdist import fetch_sdist
 from workbench.source.unpacking import check_metadata, unpack
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from workbench.paths import Paths
     from workbench.plan.draft import Draft
+
+LEFT_OUT_ANYWHERE = (".git", "__pycache__", "*.pyc")
+LEFT_OUT_AT_TOP = ("build", "dist", "*.egg-info", ".venv", ".nox", ".tox", ".workbench", ".*_cache")
+"""What builds and tools leave: at the top only, because a package may well be called ``build``."""
 
 
 def prepare(plan: Draft, paths: Paths, into: Path) -> None:
     """Make the plan's patched source tree at `into`, which must not exist.
 
-    Raises SourceError, and then nothing is at `into`; or PatchError, and then the unpatched tree is kept
-    there and its path is in the message.
+    Raises SourceError, and then nothing is at `into`; or PatchError, which names `into`: it has the unpatched tree.
     """
     into.parent.mkdir(parents=True, exist_ok=True)
     part = into.with_name(f".{into.name}.part")
@@ -52,7 +55,27 @@ def _fetch(plan: Draft, paths: Paths, into: Path) -> None:
             fetch_git(plan.source, into, cache=paths.cache)
         case LocalFolder(path=folder):
             with step(f"copy {folder}"):
-                copy_folder(folder, into)
+                _copy(folder, into)
+
+
+def _copy(folder: Path, into: Path) -> None:
+    """Copy a folder of this machine, without what Git and earlier builds left in it: the build changes the copy.
+
+    Sockets and pipes, which an editor or a debugger may keep there, stay behind too. Raises OSError (shutil.Error).
+    """
+
+    def left_out(here: str, names: list[str]) -> set[str]:
+        patterns = LEFT_OUT_ANYWHERE + (LEFT_OUT_AT_TOP if Path(here) == folder else ())
+        paths = [Path(here, name) for name in names]
+        return {
+            path.name
+            for path in paths
+            if path == into
+            or not (path.is_symlink() or path.is_file() or path.is_dir())
+            or any(fnmatch.fnmatch(path.name, pattern) for pattern in patterns)
+        }
+
+    shutil.copytree(folder, into, symlinks=True, ignore=left_out)
 
 
 def _patch(plan: Draft, tree: Path) -> None:

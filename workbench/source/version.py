@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import configparser
 import tomllib
+from contextlib import suppress
 from email.parser import HeaderParser
 from typing import TYPE_CHECKING
 
@@ -21,13 +22,9 @@ def static_version(files: Mapping[str, str]) -> str | None:
     function in ``setup.py``) is known only once the source is built.
     """
     for name, read in TELLING.items():
-        text = read(files[name]) if name in files else None
-        if not text:
-            continue
-        try:
-            return str(Version(text))
-        except InvalidVersion:
-            continue
+        with suppress(InvalidVersion):
+            if text := read(files.get(name, "")):
+                return str(Version(text))
     return None
 
 
@@ -65,24 +62,19 @@ def _setup_py(text: str) -> str | None:
     }
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "setup":
-            for keyword in node.keywords:
-                value = keyword.value
-                if isinstance(value, ast.Name):
-                    value = constants.get(value.id, value)
-                if keyword.arg == "version" and isinstance(value, ast.Constant):
-                    return str(value.value)
+            value = next((each.value for each in node.keywords if each.arg == "version"), None)
+            if isinstance(value, ast.Name):
+                value = constants.get(value.id)
+            if isinstance(value, ast.Constant):
+                return str(value.value)
     return None
-
-
-def _pkg_info(text: str) -> str | None:
-    """Return an sdist's ``Version``, where somebody keeps an unpacked one in a repository."""
-    return HeaderParser().parsestr(text).get("Version")
 
 
 TELLING: dict[str, Callable[[str], str | None]] = {
     "pyproject.toml": _pyproject,
     "setup.cfg": _setup_cfg,
     "setup.py": _setup_py,
-    "PKG-INFO": _pkg_info,
+    # somebody may keep an unpacked sdist in a repository
+    "PKG-INFO": lambda text: HeaderParser().parsestr(text).get("Version"),
 }
 """The files that tell a version, the one that counts most first, and how each is read."""
