@@ -131,6 +131,18 @@ class IndexCheckFailed(WorkbenchError):
     exit_code = 19
 
 
+class NothingFits(WorkbenchError):
+    """No source has a wheel that fits this machine, or it cannot be known; nothing failed."""
+
+    exit_code = 20
+
+
+class LockFault(WorkbenchError):
+    """``pylock.toml`` or ``pyproject.toml`` cannot be read, or is not for this machine."""
+
+    exit_code = 21
+
+
 LONGEST_WORD = 200
 """As much of a word as is compared with others: the work grows faster than its length."""
 

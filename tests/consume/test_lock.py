@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from packaging.markers import default_environment
+from packaging.tags import sys_tags
+
+from tests.consume.served import HOST
+from workbench.consume.install import install
+from workbench.consume.lock import (
+    asked_of,
+    changes,
+    check_lock,
+    parse_lock,
+    read_lock,
+    resolve_lock,
+    selected,
+    write_lock,
+)
+from workbench.environment import Environment, package_index
+from workbench.errors import InstallFailed, LockFault, UsageError
+from workbench.process import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.consume.served import Files
+
+LOCAL = "1.0+cu130torch2.11"
+
+PUBLIC = package_index()
+
+
+@pytest.fixture
+def lock(files: Files, tmp_path: Path) -> Path:
+    """Return a lock of a chosen wheel and of the two that it needs."""
+    files.add("needed", "2.0", requires=["deeper"])
+    files.add("deeper", "3.0")
+    path = tmp_path / "pylock.toml"
+    pin = files.pinned("demo", LOCAL, requires=["needed>=1"])
+    write_lock(resolve_lock([pin], [], HOST, asked=["demo"]), path)
+    return path
+
+
+def test_a_lock_has_all_that_is_needed_by_hash_and_nothing_was_downloaded_for_it(
+    lock: Path, files: Files
+) -> None:
+    read = read_lock(lock)
+    check_lock(read, lock)
+    assert [(each.name, str(each.version)) for each in read.packages] == [
+        ("deeper", "3.0"),
+        ("demo", LOCAL),
+        ("needed", "2.0"),
+    ]
+    assert asked_of(read) == ("demo",)
+    assert not [path for path in files.asked if "/demo-" in path]
+    assert selected(read, lock, default_environment(), sys_tags()) == ("deeper", "demo", "needed")
+
+
+def test_a_public_package_of_the_same_name_never_comes_instead(files: Files) -> None:
+    files.add("demo", "9.0")
+    lock = resolve_lock([files.pinned("demo", LOCAL)], [], HOST, asked=["demo"])
+    assert [(each.name, str(each.version)) for each in lock.packages] == [("demo", LOCAL)]
+
+
+def test_the_torch_that_is_installed_stays(files: Files) -> None:
+    for version in ("2.11.0", "2.12.0"):
+        files.add("torch", version)
+    pin = files.pinned("demo", LOCAL, requires=["torch"])
+    held = resolve_lock([pin], [], replace(HOST, torch="2.11.0"), asked=["demo"])
+    free = resolve_lock([pin], [], HOST, asked=["demo"])
+    assert [str(lock.packages[-1].version) for lock in (held, free)] == ["2.11.0", "2.12.0"]
+
+
+def test_what_does_not_go_together_is_one_message_of_what_uv_found(files: Files) -> None:
+    pin = files.pinned("demo", LOCAL, requires=["nowhere-to-be-found"])
+    with pytest.raises(
+        LockFault, match=r"no set of wheels for this machine(?s:.*)nowhere-to-be-found"
+    ) as caught:
+        resolve_lock([pin], [], HOST, asked=["demo"])
+    assert "/tmp" not in str(caught.value)  # noqa: S108 - where it worked is nobody's business
+
+
+def test_a_wheel_whose_hash_is_not_known_is_not_locked(files: Files) -> None:
+    pin = files.pinned("demo", LOCAL)
+    with pytest.raises(UsageError, match=r"demo-1\.0.*no sha256"):
+        resolve_lock([replace(pin, offer=replace(pin.offer, sha256=None))], [], HOST, asked=["demo"])
+
+
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_uv_and_pip_install_it_and_remove_nothing(
+    lock: Path, files: Files, tmp_path: Path, installer: str
+) -> None:
+    environment = Environment.create(tmp_path / "venv", python=sys.executable)
+    mine = files.add("mine", "1.0")
+    environment.install([mine.url], index_url=files.index)
+    if installer == "pip":
+        environment.install(["pip>=26.3"], index_url=PUBLIC)
+    install(lock, environment.python, installer=installer)  # type: ignore[arg-type]
+    listed = run(["uv", "pip", "freeze", f"--python={environment.python}"], stdout_only=True).output
+    assert {f"demo=={LOCAL}", "needed==2.0", "deeper==3.0"} <= set(listed.split())
+    assert "mine" in listed
+    if installer == "uv":
+        install(lock, environment.python, sync=True)
+        assert "mine" not in run(["uv", "pip", "freeze", f"--python={environment.python}"]).output
+
+
+def test_a_file_that_is_not_the_one_that_was_locked_leaves_nothing_installed(
+    lock: Path, files: Files, tmp_path: Path
+) -> None:
+    environment = Environment.create(tmp_path / "venv", python=sys.executable)
+    wheel = next((files.folder / "files").glob("demo-*"))
+    wheel.write_bytes(wheel.read_bytes()[:-1] + b"\1")
+    with pytest.raises(InstallFailed, match="nothing was installed"):
+        install(lock, environment.python)
+    assert not run(["uv", "pip", "freeze", f"--python={environment.python}"], stdout_only=True).output
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[[packages]\n", "not TOML"),
+        ("lock-version = '2.0'\ncreated-by = 'x'\npackages = []\n", "2.0 is not supported"),
+        ("created-by = 'x'\npackages = []\n", "lock-version"),
+        ("a = " + "[" * 5000, "not TOML"),
+    ],
+)
+def test_what_is_not_a_lock_is_named(tmp_path: Path, text: str, reason: str) -> None:
+    path = tmp_path / "pylock.toml"
+    path.write_text(text)
+    with pytest.raises(LockFault, match=reason):
+        read_lock(path)
+
+
+@pytest.mark.parametrize(
+    ("hashes", "url", "reason"),
+    [
+        ("{md5 = 'ab'}", "https://host.invalid/a-1-py3-none-any.whl", "no sha256"),
+        ("{sha256 = 'ab'}", "https://u:p@host.invalid/a-1-py3-none-any.whl", "login"),
+        ("{sha256 = 'ab'}", "https://host.invalid/a-1-py3-none-any.whl?token=x", "login"),
+    ],
+)
+def test_what_installers_take_and_should_not_is_refused(
+    tmp_path: Path, hashes: str, url: str, reason: str
+) -> None:
+    text = (
+        "lock-version = '1.0'\ncreated-by = 'x'\n[[packages]]\nname = 'a'\nversion = '1'\n"
+        f"wheels = [{{name = 'a-1-py3-none-any.whl', url = '{url}', hashes = {hashes}}}]\n"
+    )
+    path = tmp_path / "pylock.toml"
+    with pytest.raises(LockFault, match=reason):
+        check_lock(parse_lock(text.encode(), path), path)
+
+
+def test_a_name_that_no_installer_reads_is_refused(lock: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"pylock\.toml or pylock\.NAME\.toml"):
+        write_lock(read_lock(lock), tmp_path / "requirements.toml")
+
+
+def test_what_changed_is_told_by_package(files: Files) -> None:
+    one, other = files.pinned("demo", LOCAL), files.pinned("other", "1.0")
+    before = resolve_lock([one, other], [], HOST, asked=["demo"])
+    rebuilt = replace(one, offer=replace(one.offer, sha256="0" * 64))
+    after = resolve_lock([rebuilt, files.pinned("fresh", "2.0")], [], HOST, asked=["demo"])
+    assert [str(each) for each in changes(before, after)] == [
+        f"demo {LOCAL}: the same version, other bytes",
+        "fresh 2.0: new",
+        "other 1.0: no longer there",
+    ]
+    assert changes(before, before) == ()

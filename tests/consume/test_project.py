@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import tomllib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.consume.served import HOST
+from workbench.consume.lock import Pinned
+from workbench.consume.offer import OfferedWheel
+from workbench.consume.project import EditedProject, edit_project
+from workbench.errors import LockFault
+from workbench.process import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.consume.served import Files
+
+OFFER = OfferedWheel(
+    filename="demo-1.0+cu130-py3-none-any.whl",
+    url="https://host.invalid/demo-1.0%2Bcu130-py3-none-any.whl",
+    source="own",
+    sha256="0" * 64,
+)
+PIN = Pinned(name="demo", version="1.0+cu130", offer=OFFER, metadata=b"")
+INDEX = {"own": "https://host.invalid/simple/"}
+
+WRITTEN = """\
+# mine
+[project]
+name = "x"   # the name
+version = "1"
+requires-python = ">=3.11"
+dependencies = [
+    "zebra>=3",  # first, for a reason
+    "Demo[gpu]>=0.5; platform_machine == 'x86_64'",
+]
+
+[tool.uv.sources]
+zebra = { index = "q" }
+
+[[tool.uv.index]]
+name = "q"
+url = "https://q.invalid/simple"
+
+[tool.other]
+kept = true
+"""
+
+
+def edited(text: str, indexes: dict[str, str] | None = None) -> EditedProject:
+    return edit_project(
+        text, [PIN], INDEX if indexes is None else indexes, HOST, name="My project", where="pyproject.toml"
+    )
+
+
+def test_what_a_person_wrote_stays_to_the_letter() -> None:
+    made = edited(WRITTEN).text
+    added = [line for line in made.splitlines() if line not in WRITTEN.splitlines()]
+    assert [line for line in WRITTEN.splitlines() if line not in made.splitlines()] == [
+        "    \"Demo[gpu]>=0.5; platform_machine == 'x86_64'\","
+    ]
+    assert added[0].strip() == '"Demo[gpu]==1.0+cu130; platform_machine == \\"x86_64\\"",'
+    read = tomllib.loads(made)["tool"]["uv"]
+    assert read["index"][1] == {"name": "host-invalid", "url": INDEX["own"], "explicit": True}
+    assert read["sources"]["demo"]["index"] == "host-invalid"
+    assert edited(made).text == made
+
+
+def test_line_ends_stay() -> None:
+    made = edited(WRITTEN.replace("\n", "\r\n")).text
+    assert not re.search(r"(?<!\r)\n", made)
+    assert made.replace("\r\n", "\n") == edited(WRITTEN).text
+
+
+def test_an_index_that_is_there_is_used_by_its_name() -> None:
+    made = edited(WRITTEN.replace("https://q.invalid/simple", INDEX["own"])).text
+    assert len(tomllib.loads(made)["tool"]["uv"]["index"]) == 1
+    assert tomllib.loads(made)["tool"]["uv"]["sources"]["demo"]["index"] == "q"
+
+
+def test_what_lies_on_no_index_is_a_url_and_its_cost_is_told() -> None:
+    made = edited(WRITTEN, {})
+    assert tomllib.loads(made.text)["tool"]["uv"]["sources"]["demo"]["url"] == OFFER.url
+    assert made.downloads == (OFFER,)
+    assert edited(WRITTEN).downloads == ()
+
+
+def test_a_dependency_of_another_machine_stays_beside_the_new_one() -> None:
+    text = WRITTEN.replace("platform_machine == 'x86_64'", "platform_machine == 'aarch64'")
+    listed = tomllib.loads(edited(text).text)["project"]["dependencies"]
+    assert listed[1:] == [
+        "Demo[gpu]>=0.5; platform_machine == 'aarch64'",
+        'demo==1.0+cu130; sys_platform == "linux" and platform_machine == "x86_64"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[project\n", "not a project's file"),
+        ("[tool.x]\n", "no \\[project\\]"),
+        ("[project]\nname = 'x'\ndynamic = ['dependencies']\n", "dynamic"),
+        ("[project]\nname = 'x'\ndependencies = ['a b c']\n", r"dependencies\[0\]"),
+        ("[project]\nname = 'x'\ndependencies = 'six'\n", "not a project's file"),
+        ("project = 3\n", "not a project's file"),
+        (
+            "[project]\nname = 'x'\ndependencies = []\n[tool]\nuv.package = false\nuv.sources = {a = {path = 'b'}}\n",
+            "table of its own",
+        ),
+    ],
+)
+def test_what_cannot_be_edited_is_named(text: str, reason: str) -> None:
+    with pytest.raises(LockFault, match=reason):
+        edited(text)
+
+
+@pytest.mark.parametrize("written", ["", WRITTEN.replace('    "zebra>=3",  # first, for a reason\n', "")])
+def test_uv_locks_and_installs_the_project(files: Files, tmp_path: Path, written: str) -> None:
+    written = re.sub(r"\[tool\.uv\.sources\]\n.*\n\n\[\[.*\n.*\n.*\n", "", written)
+    listed = replace(PIN, offer=files.add("demo", "1.0+cu130"))
+    project = tmp_path / "project"
+    project.mkdir()
+    made = edit_project(written, [listed], {"own": files.index}, HOST, name="My project", where="x")
+    (project / "pyproject.toml").write_text(made.text.replace("Demo[gpu]", "Demo"))
+    for command in (["lock"], ["sync"]):
+        run(["uv", *command, "--quiet", f"--python={sys.executable}"], cwd=project)
+    shutil.rmtree(files.folder / "files")
+    run(["uv", "sync", "--quiet", "--frozen", "--offline", f"--python={sys.executable}"], cwd=project)
+    freeze = run(["uv", "pip", "freeze", f"--python={project / '.venv'}"], cwd=project)
+    assert "demo==1.0+cu130" in freeze.output

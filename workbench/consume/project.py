@@ -1,0 +1,153 @@
+"""``pyproject.toml`` of a project that uv manages, with the chosen wheels: what a person wrote there stays as it is.
+
+An index becomes an ``explicit`` one, so that nothing else comes from it. A wheel that lies on no index becomes a URL
+source, whose cost is told: ``uv lock`` downloads the whole file, for whatever platform it is.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import tomlkit
+from packaging.markers import Marker
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from tomlkit.exceptions import ParseError, TOMLKitError
+
+from workbench.errors import LockFault
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tomlkit import TOMLDocument
+
+    from workbench.consume.host import Host
+    from workbench.consume.lock import Pinned
+    from workbench.consume.offer import OfferedWheel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditedProject:
+    """A project file's new text, and the wheels that ``uv lock`` will download whole."""
+
+    text: str
+    downloads: tuple[OfferedWheel, ...]
+
+
+def edit_project(
+    text: str, pins: Sequence[Pinned], indexes: Mapping[str, str], host: Host, *, name: str, where: str
+) -> EditedProject:
+    """Return a ``pyproject.toml`` with chosen wheels as dependencies.
+
+    An empty `text` makes a new one, of a project called `name`. `indexes` are the URLs of the sources that are
+    indexes, by the source's name. What is written holds for the host's architecture alone. Raises LockFault,
+    whose text begins with `where`, for a file that is not a project's.
+    """
+    line_end = "\r\n" if "\r\n" in text else "\n"
+    try:
+        document = tomlkit.parse(text.replace("\r\n", "\n") or _new(name, host))
+        marker = f"sys_platform == 'linux' and platform_machine == '{host.arch}'"
+        for pin in pins:
+            _depend(_dependencies(document, where), pin, marker, where)
+            _point(document, pin, indexes.get(pin.offer.source, ""), marker)
+    except (TOMLKitError, ParseError, TypeError, AttributeError) as error:
+        raise LockFault(f"{where}: not a project's file: {error}") from error
+    made = tomlkit.dumps(document)
+    if not _same(made, document):
+        raise LockFault(
+            f"{where}: give [tool.uv] a table of its own, without dotted keys, and run this again"
+        )
+    downloads = tuple(pin.offer for pin in pins if not indexes.get(pin.offer.source))
+    return EditedProject(text=made.replace("\n", line_end), downloads=downloads)
+
+
+def _same(text: str, document: TOMLDocument) -> bool:
+    """Say whether a text says what it was made from: tomlkit puts a table wrong where its parent has dotted keys."""
+    try:
+        return bool(tomllib.loads(text) == document.unwrap())
+    except tomllib.TOMLDecodeError:
+        return False
+
+
+def _new(name: str, host: Host) -> str:
+    python = ".".join((host.python or "3.11").removesuffix("t").split(".")[:2])
+    safe = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "project"
+    return (
+        f'[project]\nname = "{safe}"\nversion = "0.1.0"\nrequires-python = ">={python}"\ndependencies = []\n'
+    )
+
+
+def _dependencies(document: TOMLDocument, where: str) -> Any:  # noqa: ANN401 - tomlkit's array
+    project = document.get("project")
+    if project is None:
+        raise LockFault(f"{where}: it has no [project]: 'uv init' makes one")
+    if "dependencies" in project.get("dynamic", ()):
+        raise LockFault(f"{where}: its dependencies are dynamic: only their own place can be edited, by hand")
+    if "dependencies" not in project:
+        project["dependencies"] = tomlkit.array()
+    return project["dependencies"]
+
+
+def _depend(listed: Any, pin: Pinned, marker: str, where: str) -> None:  # noqa: ANN401 - tomlkit's array
+    """Pin a dependency: what was written of it keeps its place, its extras and its marker."""
+    for at, word in enumerate(listed):
+        try:
+            said = Requirement(word)
+        except InvalidRequirement as error:
+            raise LockFault(f"{where}: dependencies[{at}]: {error}") from error
+        if canonicalize_name(said.name) == pin.name and _overlap(said.marker, marker):
+            said.specifier, said.url = SpecifierSet(f"=={pin.version}"), None
+            listed[at] = str(said)
+            return
+    added = Requirement(f"{pin.name}=={pin.version}")
+    added.marker = Marker(marker)
+    if "\n" in listed.as_string():
+        listed.add_line(str(added))
+    else:
+        listed.append(str(added))
+
+
+def _overlap(said: Marker | None, marker: str) -> bool:
+    """Say whether a dependency as it is written is for this architecture: one without a marker is for all."""
+    arch = marker.rpartition("== '")[2].rstrip("'")
+    return said is None or said.evaluate({"platform_machine": arch, "sys_platform": "linux"})
+
+
+def _point(document: TOMLDocument, pin: Pinned, index: str, marker: str) -> None:
+    """Say where uv finds a wheel: on an index that is asked for nothing else, or at its URL."""
+    uv = document.setdefault("tool", tomlkit.table(is_super_table=True)).setdefault("uv", tomlkit.table())
+    place: dict[str, str] = {"url": pin.offer.url}
+    if index:
+        place = {"index": _named_index(uv, index)}
+    inline = tomlkit.inline_table()
+    inline.update({**place, "marker": marker})
+    uv.setdefault("sources", tomlkit.table())[pin.name] = inline
+
+
+def _named_index(uv: Any, url: str) -> str:  # noqa: ANN401 - tomlkit's table
+    """Return the name of an index in a project, which is added where it is missing."""
+    known = uv.get("index", [])
+    for each in known:
+        if str(each.get("url", "")).rstrip("/") == url.rstrip("/"):
+            if "name" not in each:
+                each["name"] = _free_name(url, known)
+            return str(each["name"])
+    added = tomlkit.table()
+    added.update({"name": _free_name(url, known), "url": url, "explicit": True})
+    if "index" not in uv:
+        uv["index"] = tomlkit.aot()
+    uv["index"].append(added)
+    return str(added["name"])
+
+
+def _free_name(url: str, known: Any) -> str:  # noqa: ANN401 - tomlkit's array of tables
+    parts = urlsplit(url)
+    words = [part for part in parts.path.split("/") if part not in ("", "simple", "index", "whl")]
+    base = re.sub(r"[^a-z0-9]+", "-", "-".join([parts.hostname or "files", *words]).lower()).strip("-")
+    taken = {str(each.get("name", "")) for each in known}
+    return next(name for name in (base, *(f"{base}-{count}" for count in range(2, 100))) if name not in taken)
