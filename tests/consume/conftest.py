@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.consume.machines import FakeDriver
 from tests.consume.served import serving
 
 if TYPE_CHECKING:
@@ -24,3 +25,9 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Files]:
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
         yield files
+
+
+@pytest.fixture
+def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
+    """Return a machine that has no driver yet."""
+    return FakeDriver(tmp_path, monkeypatch)

@@ -6,10 +6,6 @@ The form in JSON is what ``gw detect --json`` prints and ``--machine`` reads.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 NOT_INSTALLED = ""
 """What `Host.torch` is where it is known that there is none; None is for a fact that is not known."""
@@ -34,10 +30,11 @@ class Host:
     """Facts about a machine and a project on it. None is always "not known", which is not the same as "none".
 
     `python` is ``3.12.4`` or ``3.12``, with a ``t`` where it is free-threaded, and `interpreter` its path. `arch` is
-    ``uname -m``'s word, `glibc` ``2.39``. `torch` is the installed version without its local part (``2.11.0``), or
-    `NOT_INSTALLED`; `compute` is what that torch was built for, ``cu130``, ``cpu``, ``rocm6.4`` or ``xpu``, or what
-    was asked for in its place. `cxx11_abi` says which of libstdc++'s ABIs that torch has. `driver` is the driver's
-    version (``580.95.05``) and `driver_cuda` the newest CUDA that it knows (``13.0``); both are "" where there is
+    ``uname -m``'s word, `glibc` ``2.39``, or "" where the C library is another. `torch` is the installed version
+    without its local part (``2.11.0``), or `NOT_INSTALLED`; `compute` is what that torch was built for, ``cu130``,
+    ``cpu``, ``rocm6.4`` or ``xpu``, or what was asked for in its place: ``cu13`` is any CUDA 13. `cxx11_abi` says
+    which of libstdc++'s ABIs that torch has. `driver` is the driver's version (``580.95.05``, or ``580`` where it
+    was given) and `driver_cuda` the newest CUDA that it knows (``13.0``); both are "" where there is
     no driver. `gpus` is empty where there is none. `memory` is in bytes. `origins` says where each fact comes from:
     ``given``, ``libcuda``, ``nvidia-smi``, a file.
     """
@@ -54,4 +51,4 @@ class Host:
     gpus: tuple[Gpu, ...] | None = None
     cpus: int | None = None
     memory: int | None = None
-    origins: Mapping[str, str] = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
