@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from workbench.url import mask
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    import rich.console
     import rich.live
     import rich.text
 
@@ -81,12 +83,17 @@ class Terminal:
     """Shows events on a terminal: a live line for each step under way, and above them what has ended."""
 
     def __init__(self) -> None:
-        from rich.console import Console
-
-        self._console = Console(file=sys.stderr, highlight=False)
+        self._file = sys.stderr
         self._lock = threading.RLock()
         self._open: dict[int, Shown] = {}
         self._live: rich.live.Live | None = None
+
+    @cached_property
+    def _console(self) -> rich.console.Console:
+        """Where it is shown: made for the first event, because a command that tells of none starts sooner."""
+        from rich.console import Console
+
+        return Console(file=self._file, highlight=False)
 
     def __call__(self, event: Event) -> None:
         """Show an event."""
@@ -247,10 +254,20 @@ def _plain(value: Any) -> object:  # noqa: ANN401 - what JSON cannot say
 
 def answer_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows under column headings; cells are text, never markup. Where a terminal is narrow, cells are folded."""
-    from rich.cells import cell_len, chop_cells
 
     def wide(line: str) -> int:
-        return len(line) if line.isascii() else cell_len(line)
+        if line.isascii():
+            return len(line)
+        from rich.cells import cell_len
+
+        return cell_len(line)
+
+    def folded(line: str, width: int) -> list[str]:
+        if wide(line) <= width:
+            return [line]
+        from rich.cells import chop_cells
+
+        return chop_cells(line, width)
 
     cells = [
         [[shown(line, keep="\t") for line in cell.split("\n")] for cell in row] for row in (columns, *rows)
@@ -263,11 +280,11 @@ def answer_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         widths[widest] = max(widths[widest] - excess, others - 1, LEAST_WIDTH)
     lines = []
     for row in cells:
-        folded = [
-            [part for line in cell for part in (chop_cells(line, width) if wide(line) > width else [line])]
+        columns_of_lines = [
+            [part for line in cell for part in folded(line, width)]
             for cell, width in zip(row, widths, strict=True)
         ]
-        for parts in zip_longest(*folded, fillvalue=""):
+        for parts in zip_longest(*columns_of_lines, fillvalue=""):
             padded = (part + " " * (width - wide(part)) for part, width in zip(parts, widths, strict=True))
             lines.append(GAP.join(padded).rstrip())
     print("\n".join(lines), flush=True)

@@ -11,12 +11,9 @@ unknown flag to whichever word is still missing, and take a name in a group for 
 
 from __future__ import annotations
 
-import errno
 import inspect
 import os
 import shlex
-import shutil
-import signal
 import sys
 import traceback
 import typing
@@ -35,22 +32,18 @@ from invoke.program import Program
 from invoke.tasks import Task
 
 from workbench import console
-from workbench.errors import UsageError, WorkbenchError, nearest
+from workbench.endings import ending_of
+from workbench.errors import UsageError, nearest
 from workbench.events import note
 from workbench.flags import Flag, flags_of
-from workbench.process import Ended, ended_by_signals
-from workbench.text import LAYOUT, counted, shown
+from workbench.process import ended_by_signals
+from workbench.text import counted
 from workbench.url import has_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-INTERNAL = 70
-"""Exit status of a bug of ours (sysexits' EX_SOFTWARE)."""
-
 HELP = ("--help", "-h")
-
-_MAKE_ROOM = ": make room, and run the same command again"
 
 
 EVENTS = Flag(
@@ -403,32 +396,5 @@ def asked(argv: tuple[str, ...]) -> Line:
 
 
 def _exit(error: BaseException) -> Exit:
-    match error:
-        case WorkbenchError():
-            return _told(f"error: {error}", error.exit_code)
-        case KeyboardInterrupt():
-            number = error.number if isinstance(error, Ended) else signal.SIGINT
-            return Exit("\nInterrupted. Run the same command again to go on from here.", code=128 + number)
-        case BrokenPipeError():
-            # whoever read our answer has seen enough (head); nothing more may be written, at exit neither
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return Exit(code=WorkbenchError.exit_code)
-        case shutil.Error(args=([(source, _, why), *_],)):
-            # copying a folder goes on to its end, and then tells of all that could not be copied
-            remedy = _MAKE_ROOM if os.strerror(errno.ENOSPC) in str(why) else ""
-            return _told(f"error: {source} cannot be copied: {why}{remedy}", WorkbenchError.exit_code)
-        case OSError(errno=number, filename=name, strerror=str(why)):
-            where = f"{name}: " if isinstance(name, str) else ""
-            remedy = _MAKE_ROOM if number == errno.ENOSPC else ""
-            return _told(f"error: {where}{why}{remedy}", WorkbenchError.exit_code)
-        case _:
-            return _told(
-                f"internal error: {type(error).__name__}: {error}\n"
-                "This is a bug of the workbench. WORKBENCH_DEBUG=1 shows where it happened.",
-                INTERNAL,
-            )
-
-
-def _told(message: str, status: int) -> Exit:
-    """Return the end that tells an error, in which others' text may stand."""
-    return Exit(shown(message, keep=LAYOUT), code=status)
+    end = ending_of(error)
+    return Exit(end.message, code=end.status)
