@@ -6,7 +6,8 @@ import random
 import struct
 from typing import TYPE_CHECKING
 
-from workbench.wheel.fatbin import BadFatbin, FatbinReader
+from workbench.wheel.fatbin import FatbinReader
+from workbench.wheel.stream import BadBinary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,5 +69,5 @@ def one(data: bytes) -> None:
         raise RuntimeError("it asks again without end")
     try:
         reader.finish()
-    except BadFatbin:
+    except BadBinary:
         return

@@ -9,8 +9,8 @@ import pytest
 
 from tests.wheels import good
 from workbench.verify import archive
-from workbench.wheel.elf import BadElf, Elf, ElfReader, _version_names
-from workbench.wheel.stream import WINDOW
+from workbench.wheel.elf import Elf, ElfReader, _version_names
+from workbench.wheel.stream import WINDOW, BadBinary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,7 +131,7 @@ def test_a_damaged_library_is_a_bad_elf_and_nothing_else(tmp_path: Path) -> None
         reader.feed(bytes(damaged))
         try:
             reader.finish()
-        except BadElf:
+        except BadBinary:
             bad += 1
     assert bad > 10
 
@@ -145,5 +145,5 @@ def test_a_library_that_is_cut_short_is_a_finding(tmp_path: Path) -> None:
 
 def test_a_count_of_versions_that_repeat_without_end_is_not_followed() -> None:
     """Found by fuzzing: 301 bytes that say 65,535 versions, each where the one before it lies."""
-    with pytest.raises(BadElf, match="more symbol versions"):
+    with pytest.raises(BadBinary, match="more symbol versions"):
         _version_names("<", struct.pack("<2H3I", 1, 0xFFFF, 1, 16, 0))

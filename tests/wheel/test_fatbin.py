@@ -11,7 +11,8 @@ import pytest
 from tests.libraries import ELF, LTO, PTX, ZSTD, A, F, container, entry, library, pieces, read
 from workbench.environment import index_environment
 from workbench.process import run
-from workbench.wheel.fatbin import BadFatbin, FatbinReader
+from workbench.wheel.fatbin import FatbinReader
+from workbench.wheel.stream import BadBinary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,7 +108,7 @@ def test_gpu_code_that_cannot_be_read_is_an_error_that_says_where(
     tmp_path: Path, damaged: bytes, says: str
 ) -> None:
     data = library(tmp_path / "lib.so", {".nv_fatbin": damaged}).read_bytes()
-    with pytest.raises(BadFatbin, match=re.escape(says)) as caught:
+    with pytest.raises(BadBinary, match=re.escape(says)) as caught:
         read(data)
     assert f"{data.find(damaged):#x}" in str(caught.value)
 
@@ -131,7 +132,7 @@ def test_no_damage_makes_it_loop_or_fail_otherwise(both: bytes) -> None:
         data = data[: chance.choice((len(data), chance.randrange(len(data))))]
         try:
             code = read(bytes(data))
-        except BadFatbin:
+        except BadBinary:
             continue
         assert code is None or len(code.codes) < 16
 
@@ -144,7 +145,7 @@ def test_a_file_made_of_containers_in_containers_ends_soon(pattern: bytes) -> No
     for piece in pieces(hostile, 1 << 16):
         reader.feed(piece)
     assert time.process_time() - start < 10
-    with pytest.raises(BadFatbin, match="more containers"):
+    with pytest.raises(BadBinary, match="more containers"):
         reader.finish()
 
 

@@ -256,7 +256,7 @@ def test_a_library_whose_bytes_have_changed_is_told_as_damaged(tmp_path: Path) -
     size = len(lib).to_bytes(4, "little")
     path.write_bytes(path.read_bytes().replace(size * 2, size + (len(lib) + 1).to_bytes(4, "little")))
     (longer,) = inspect(str(path)).libraries
-    assert longer.faults == (f"damaged: it has {len(lib)} bytes, and the archive says {len(lib) + 1}",)
+    assert longer.faults == (f"damaged: it holds {len(lib)} bytes, and the archive says {len(lib) + 1}",)
 
 
 def test_damaged_members_are_an_error_and_never_a_loop(demo: Path) -> None:

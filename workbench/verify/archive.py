@@ -9,24 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import re
-import zlib
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from workbench.verify.report import Finding
 from workbench.wheel import record
-from workbench.wheel.deflate import deflate
-from workbench.wheel.elf import BadElf, Elf, ElfReader
-from workbench.wheel.fatbin import BadFatbin, FatbinReader, GpuCode
-from workbench.wheel.stream import BadBinary, Effort, Observer
+from workbench.wheel.content import content, expect_readable, inflated, show, show_again
+from workbench.wheel.elf import Elf, ElfReader
+from workbench.wheel.fatbin import FatbinReader, GpuCode
+from workbench.wheel.stream import BadBinary, Effort, Reader
 from workbench.wheel.wheel import MAX_TEXT, open_wheel
 from workbench.wheel.zipformat import (
-    DEFLATED,
     DESCRIBED_AFTER,
-    ENCRYPTED,
     LONGEST_DESCRIPTOR,
-    STORED,
     BadZip,
     disagreements,
     is_descriptor,
@@ -35,27 +31,18 @@ from workbench.wheel.zipformat import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from io import FileIO
     from pathlib import Path
 
     from workbench.verify.report import Check
+    from workbench.wheel.stream import Observer, Ranges
     from workbench.wheel.zipformat import Directory, Entry
 
 _READ = 64 << 10
-_INFLATED = 256 << 10
-"""Chunks that stay in a processor's second-level cache between inflating and hashing."""
-
 _KEPT = re.compile(r"([^/]+\.dist-info)/(METADATA|WHEEL|RECORD)")
 _MOST_FINDINGS = 200
 """What is wrong with more members than that is one fault, and nobody reads on."""
-
-
-class Asked(Observer, Protocol):
-    """Sees one member go by, and is asked of it at its end."""
-
-    def finish(self) -> object:
-        """Return what was seen. Called only where the member is sound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +86,8 @@ def read(path: Path, *, progress: Callable[[int], None] | None = None, chunk: in
 
     Raises OSError only.
     """
-    with path.open("rb", buffering=0) as file:
-        walk = _Walk(path, _Tape(file, progress, chunk))
+    with path.open("rb", buffering=0) as file, path.open("rb", buffering=0) as again:
+        walk = _Walk(path, _Tape(file, progress, chunk), again)
         directory = None
         try:
             directory = read_directory(file)
@@ -110,12 +97,13 @@ def read(path: Path, *, progress: Callable[[int], None] | None = None, chunk: in
         if directory:
             walk.members_of(directory)
         size, sha256 = walk.tape.drain()
+        members = _by_record(again, walk.members, walk.texts)
     return Contents(
         path=path,
         size=size,
         sha256=sha256,
         readable=directory is not None,
-        members=_by_record(path, walk.members, walk.texts),
+        members=members,
         texts=walk.texts,
         libraries=tuple(walk.libraries),
         gpu_code=tuple(walk.gpu_code),
@@ -133,10 +121,6 @@ def metadata(path: Path) -> bytes | None:
             return wheel.text("METADATA")
     except BadBinary:  # none, several, or damaged
         return None
-
-
-class _Damaged(ValueError):
-    """A member's data cannot be inflated to what it should be."""
 
 
 class _Tape:
@@ -191,11 +175,12 @@ class _Tape:
 
 
 class _Walk:
-    """The pass: the tape, and what was found on it so far."""
+    """The pass: the tape, the file for what is read once more, and what was found so far."""
 
-    def __init__(self, path: Path, tape: _Tape) -> None:
+    def __init__(self, path: Path, tape: _Tape, again: FileIO) -> None:
         self.path = path
         self.tape = tape
+        self.again = again
         self.members: list[Member] = []
         self.texts: dict[str, bytes] = {}
         self.libraries: list[Elf] = []
@@ -223,7 +208,7 @@ class _Walk:
             names.add(entry.name)
             try:
                 digest = self._member(entry, following)
-            except (_Damaged, BadZip) as error:
+            except BadZip as error:
                 self.found(entry.name, str(error))
                 digest = None
             self.members.append(Member(entry=entry, digest=digest))
@@ -232,14 +217,11 @@ class _Walk:
     def _member(self, entry: Entry, following: int) -> bytes | None:
         """Take one member, up to what follows it, and return its sha256; None for a folder."""
         if self.tape.position > entry.offset:
-            raise _Damaged("it overlaps the member before it")
+            raise BadZip("it overlaps the member before it")
         local = read_local_header(self.tape.take)
         for what in (*entry.oddities, *disagreements(entry, local)):
             self.found(entry.name, what)
-        if entry.flags & ENCRYPTED:
-            raise _Damaged("it is encrypted, and no installer can read it")
-        if entry.method not in (STORED, DEFLATED):
-            raise _Damaged(f"compression method {entry.method}; installers read 0 (stored) and 8 (deflated)")
+        expect_readable(entry)
         digest = self._content(entry)
         if local.flags & DESCRIBED_AFTER:
             length = min(following - self.tape.position, LONGEST_DESCRIPTOR)
@@ -255,34 +237,39 @@ class _Walk:
         return None if entry.is_folder else digest
 
     def _content(self, entry: Entry) -> bytes:
-        observers = self._observers(entry)
+        asked = self._observers(entry)
+        hashed = hashlib.sha256()
         end = self.tape.position + entry.compressed
         try:
-            digest, crc = _digest(entry, self.tape.pieces(entry.compressed), "sha256", observers)
+            chunks = inflated(entry, self.tape.pieces(entry.compressed))
+            fault = show(entry, chunks, [hashed.update, *(observer.feed for _, observer in asked)])
         finally:
             self.tape.skip_to(end)
-        if crc != entry.crc:
-            self.found(entry.name, f"its bytes have crc32 {crc:08x}, and the archive says {entry.crc:08x}")
+        if fault:
+            self.found(entry.name, fault)
         else:
-            self._ask(entry, observers)
-        return digest
+            show_again(self.again, entry, [observer for _, observer in asked])
+            self._ask(entry, asked)
+        return hashed.digest()
 
-    def _observers(self, entry: Entry) -> list[Asked]:
-        """Return those who want to see a member. Of several ``.dist-info`` only the first one's files are kept."""
+    def _observers(self, entry: Entry) -> list[tuple[Check, Observer]]:
+        """Return those who want to see a member, and the check that each is for.
+
+        Of several ``.dist-info`` only the first one's files are kept.
+        """
         if entry.is_folder:
             return []
-        if kept := _KEPT.fullmatch(entry.name):
-            others = {name.partition("/")[0] for name in self.texts} - {kept[1]}
-            return [] if others else [_Keep(entry)]
         size = entry.size
-        return [ElfReader(entry.name, size, self.effort), FatbinReader(entry.name, size, self.effort)]
+        if kept := _KEPT.fullmatch(entry.name):
+            if size > MAX_TEXT:
+                raise BadZip(f"it has {size} bytes, and {MAX_TEXT} are more than any such file needs")
+            others = {name.partition("/")[0] for name in self.texts} - {kept[1]}
+            return [] if others else [("archive", Reader(_whole(size)))]
+        elf, fatbin = ElfReader(entry.name, size, self.effort), FatbinReader(entry.name, size, self.effort)
+        return [("elf", elf), ("gpu", fatbin)]
 
-    def _ask(self, entry: Entry, observers: Sequence[Asked]) -> None:
-        while again := [observer for observer in observers if observer.again]:
-            for observer in again:
-                observer.rewind()
-            _reread(self.path, entry, "sha256", again)
-        for observer in observers:
+    def _ask(self, entry: Entry, asked: Sequence[tuple[Check, Observer]]) -> None:
+        for check, observer in asked:
             try:
                 match observer.finish():
                     case bytes() as text:
@@ -291,91 +278,17 @@ class _Walk:
                         self.libraries.append(library)
                     case GpuCode() as code:
                         self.gpu_code.append(code)
-            except BadElf as error:
-                self.found(entry.name, str(error), check="elf")
-            except BadFatbin as error:
-                self.found(entry.name, str(error), check="gpu")
+            except BadBinary as error:
+                self.found(entry.name, str(error), check)
 
 
-class _Keep:
-    """Keeps a member's whole content."""
-
-    again = False
-
-    def __init__(self, entry: Entry) -> None:
-        if entry.size > MAX_TEXT:
-            raise _Damaged(f"it has {entry.size} bytes, and {MAX_TEXT} are more than any such file needs")
-        self._content = bytearray()
-
-    def rewind(self) -> None:
-        self._content.clear()
-
-    def feed(self, chunk: bytes | memoryview) -> None:
-        self._content += chunk
-
-    def finish(self) -> bytes:
-        return bytes(self._content)
+def _whole(size: int) -> Generator[Ranges, tuple[bytes, ...], bytes]:
+    """Keep a member's whole content: a parser for `workbench.wheel.stream.Reader`."""
+    (text,) = yield ((0, size),)
+    return text
 
 
-def _inflated(entry: Entry, pieces: Iterable[memoryview | bytes]) -> Iterator[memoryview | bytes]:
-    """Yield a member's content in chunks. Raises _Damaged, at the latest after the last."""
-    if entry.method == STORED:
-        yield from pieces
-        return
-    decoder = deflate.decompressobj(-zlib.MAX_WBITS)
-    hidden = 0
-    try:
-        for piece in pieces:
-            if decoder.eof:
-                hidden += len(piece)
-                continue
-            yield (chunk := decoder.decompress(piece, _INFLATED))
-            while not decoder.eof and (decoder.unconsumed_tail or len(chunk) == _INFLATED):
-                yield (chunk := decoder.decompress(decoder.unconsumed_tail, _INFLATED))
-    except deflate.error as error:
-        raise _Damaged(f"its data cannot be inflated: {error}") from error
-    if not decoder.eof:
-        raise _Damaged("its compressed data ends early")
-    hidden += len(decoder.unused_data)
-    if hidden:
-        raise _Damaged(f"{hidden} bytes are hidden behind its compressed data")
-
-
-def _digest(
-    entry: Entry, pieces: Iterable[memoryview | bytes], algorithm: str, observers: Sequence[Asked]
-) -> tuple[bytes, int]:
-    """Return a member's digest and crc32, and show its content to its observers. Raises _Damaged."""
-    hashed = hashlib.new(algorithm)
-    crc = size = 0
-    for chunk in _inflated(entry, pieces):
-        size += len(chunk)
-        if size > entry.size:
-            break
-        hashed.update(chunk)
-        crc = deflate.crc32(chunk, crc)
-        for observer in observers:
-            observer.feed(chunk)
-    if size != entry.size:
-        held = "more" if size > entry.size else size
-        raise _Damaged(f"it holds {held} bytes, and the archive says {entry.size}")
-    return hashed.digest(), crc
-
-
-def _reread(path: Path, entry: Entry, algorithm: str, observers: Sequence[Asked] = ()) -> bytes:
-    """Inflate one member again, which the pass has found sound, and return its digest."""
-    with path.open("rb", buffering=0) as file:
-        file.seek(entry.offset)
-        read_local_header(file.read)
-        return _digest(entry, _pieces(file, entry.compressed), algorithm, observers)[0]
-
-
-def _pieces(file: FileIO, count: int) -> Iterator[bytes]:
-    while count > 0 and (piece := file.read(min(_READ, count))):
-        count -= len(piece)
-        yield piece
-
-
-def _by_record(path: Path, members: Sequence[Member], texts: Mapping[str, bytes]) -> tuple[Member, ...]:
+def _by_record(file: FileIO, members: Sequence[Member], texts: Mapping[str, bytes]) -> tuple[Member, ...]:
     """Return the members with their digests by stronger algorithms, where RECORD has those.
 
     Which ones it has is known only after the pass, for RECORD comes last. All build backends write sha256.
@@ -387,8 +300,15 @@ def _by_record(path: Path, members: Sequence[Member], texts: Mapping[str, bytes]
                 rows = record.parse(text, most=record.most_rows(len(members)))
                 stronger |= {row.path: row.algorithm for row in rows if row.algorithm in record.HASHES[1:]}
     return tuple(
-        replace(member, digest=_reread(path, member.entry, algorithm), algorithm=algorithm)
+        replace(member, digest=_digest(file, member.entry, algorithm), algorithm=algorithm)
         if member.digest and (algorithm := stronger.get(member.name))
         else member
         for member in members
     )
+
+
+def _digest(file: FileIO, entry: Entry, algorithm: str) -> bytes:
+    hashed = hashlib.new(algorithm)
+    for chunk in content(file, entry):
+        hashed.update(chunk)
+    return hashed.digest()

@@ -85,10 +85,6 @@ _DT_VERNEED = 0x6FFFFFFE
 _NAMES = (_DT_NEEDED, _DT_SONAME, _DT_RPATH, _DT_RUNPATH)
 
 
-class BadElf(BadBinary):
-    """The file begins as an ELF file and does not go on as one."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Elf:
     """An ELF file of a wheel.
@@ -126,11 +122,11 @@ class Elf:
 class ElfReader(Reader[Elf | None]):
     """An observer of one member. Feed it the member from its beginning; see `again` at the end.
 
-    `finish` returns None for what is not an ELF file, and raises BadElf.
+    `finish` returns None for what is not an ELF file, and raises BadBinary.
     """
 
     def __init__(self, path: str, size: int, effort: Effort | None = None) -> None:
-        super().__init__(_parse(path, size, effort or Effort()), error=BadElf)
+        super().__init__(_parse(path, size, effort or Effort()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,19 +145,19 @@ class Dynamic:
 
 
 def parse_dynamic(size: int) -> Generator[Ranges, tuple[bytes, ...], Dynamic | None]:
-    """Parse a file of `size` bytes up to its dynamic section; None for what is not an ELF file. Raises BadElf."""
+    """Parse a file of `size` bytes up to its dynamic section; None for what is not an ELF file. Raises BadBinary."""
     (magic,) = yield ((0, min(size, 4)),)
     if magic != MAGIC:
         return None
     (ident,) = yield (_within(size, 0, HEAD),)
     if ident[4] not in _LAYOUTS or ident[5] not in _ORDERS:
-        raise BadElf("its class or its byte order is unknown")
+        raise BadBinary("its class or its byte order is unknown")
     layout, order = _LAYOUTS[ident[4]], _ORDERS[ident[5]]
     (header,) = yield (_within(size, 0, layout.header),)
     (start,) = struct.unpack_from(f"{order}{layout.word}", header, layout.programs_offset)
     each, count = struct.unpack_from(f"{order}2H", header, layout.programs_count)
     if count > _MAX_SEGMENTS or (count and each < struct.calcsize(order + layout.program)):
-        raise BadElf("its program headers are too many, or too small, to be true")
+        raise BadBinary("its program headers are too many, or too small, to be true")
     (programs,) = yield (_within(size, start, each * count),)
     segments = [_Segment(*layout.segment(order, programs, at * each)) for at in range(count)]
     section = next((segment for segment in segments if segment.kind == _PT_DYNAMIC), None)
@@ -219,7 +215,7 @@ def _parse(path: str, size: int, effort: Effort) -> Generator[Ranges, tuple[byte
 
 def _within(size: int, start: int, length: int) -> tuple[int, int]:
     if length > _MAX_TABLE or start + length > size:
-        raise BadElf("its headers point outside the file, or are too large to be true")
+        raise BadBinary("its headers point outside the file, or are too large to be true")
     return start, length
 
 
@@ -229,7 +225,7 @@ def _strings(
     """Return names as text; what of them has not ended in `texts` is asked for again."""
     long = [at for at, text in enumerate(texts) if b"\0" not in text]
     if len(long) > _MAX_LONG:
-        raise BadElf("more names in its dynamic section than can be true do not end")
+        raise BadBinary("more names in its dynamic section than can be true do not end")
     again = yield _ranges(size, dynamic, [names[at] for at in long], _MAX_STRING)
     whole = dict(zip(long, again, strict=True))
     return [_string(whole.get(at, text)) for at, text in enumerate(texts)]
@@ -240,10 +236,10 @@ def _ranges(size: int, dynamic: Dynamic, names: Sequence[int], longest: int = _U
     if not names:
         return ()
     if dynamic.strings is None or len(names) > _MAX_STRINGS:
-        raise BadElf("its dynamic section has no string table, or more names than can be true")
+        raise BadBinary("its dynamic section has no string table, or more names than can be true")
     base, end = dynamic.strings
     if max(names) >= end:
-        raise BadElf("a name in its dynamic section lies outside the string table")
+        raise BadBinary("a name in its dynamic section lies outside the string table")
     return tuple(_within(size, base + name, min(longest, end - name)) for name in names)
 
 
@@ -262,7 +258,7 @@ def _version_names(order: str, table: bytes) -> list[list[int]]:
         _, count, library, first, following = struct.unpack_from(f"{order}2H3I", table, at)
         total += 1 + count
         if total > _MAX_STRINGS:
-            raise BadElf("it needs more symbol versions than can be true")
+            raise BadBinary("it needs more symbol versions than can be true")
         names.append([library])
         each = at + first
         for _ in range(count):
@@ -307,13 +303,13 @@ def _file_offset(segments: list[_Segment], address: int) -> int:
     for segment in segments:
         if segment.kind == _PT_LOAD and segment.address <= address < segment.address + segment.size:
             return segment.offset + address - segment.address
-    raise BadElf("a table of its dynamic section lies in no segment")
+    raise BadBinary("a table of its dynamic section lies in no segment")
 
 
 def _string(data: bytes) -> str:
     text, end, _ = data.partition(b"\0")
     if not end:
-        raise BadElf("a name in its dynamic section does not end")
+        raise BadBinary("a name in its dynamic section does not end")
     return text.decode(errors="backslashreplace")
 
 

@@ -52,10 +52,6 @@ _MAX_NESTED = 16
 """Containers that are followed at a time. Real ones never lie within each other; what looks like one may."""
 
 
-class BadFatbin(BadBinary):
-    """GPU code is there and cannot be read. The message says why."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
     """The code for one architecture in one place: its entries and their bytes in the file."""
@@ -141,15 +137,15 @@ class FatbinReader:
         self._rest = view[kept:]
 
     def finish(self) -> GpuCode | None:
-        """Return what was found; None for a file without GPU code. Raises BadFatbin."""
+        """Return what was found; None for a file without GPU code. Raises BadBinary."""
         if self._fault is not None:
-            raise BadFatbin(self._fault)
+            raise BadBinary(self._fault)
         if not self._containers:
             return None
         try:
             sections = self._sections.finish()
         except BadBinary as error:
-            raise BadFatbin(f"it has GPU code, and {error}") from error
+            raise BadBinary(f"it has GPU code, and {error}") from error
         return _sort(self._path, self._containers, sections)
 
     def _scan(self, view: bytes) -> None:
@@ -163,7 +159,7 @@ class FatbinReader:
                 self._effort.spend(_CONTAINER_COST)
                 self._follow([_container_at(view, at, self._offset, self._size)], view)
                 if len(self._open) > _MAX_NESTED or len(self._containers) > _MAX_CONTAINERS:
-                    raise BadFatbin("it has more containers of GPU code than can be true")
+                    raise BadBinary("it has more containers of GPU code than can be true")
         self._scanned = max(self._scanned, self._offset + last + 1)
 
     def _follow(self, containers: list[_Container], view: bytes) -> None:
@@ -276,14 +272,14 @@ def _placed(
 ) -> Iterator[tuple[Place, _Container]]:
     """Yield the containers of each section and those outside them, never one that lies within another.
 
-    Raises BadFatbin for a faulty one in a section: there it can only be GPU code.
+    Raises BadBinary for a faulty one in a section: there it can only be GPU code.
     """
     starts = [container.start for container in containers]
     taken = 0
     outside: list[_Container | None] = list(containers)
     for section in sorted(sections, key=lambda section: section.offset):
         if section.offset < taken:
-            raise BadFatbin(f"two of its sections overlap: {section.name} at {section.offset:#x}")
+            raise BadBinary(f"two of its sections overlap: {section.name} at {section.offset:#x}")
         taken, at = section.end, section.offset
         first, last = bisect_left(starts, section.offset), bisect_left(starts, section.end)
         for container in containers[first:last]:
@@ -292,7 +288,7 @@ def _placed(
             if container.fault is None and container.end > section.end:
                 _faulty(container, f"it reaches out of {section.name}")
             if container.fault is not None:
-                raise BadFatbin(container.fault)
+                raise BadBinary(container.fault)
             yield _PLACES[section.name], container
             at = container.end
         outside[first:last] = [None] * (last - first)

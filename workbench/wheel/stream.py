@@ -65,6 +65,9 @@ class Observer(Protocol):
     def feed(self, chunk: bytes | memoryview) -> None:
         """Look at the next bytes. Their memory may be reused: copy what is kept."""
 
+    def finish(self) -> object:
+        """Return what was seen. Raises BadBinary."""
+
 
 class _Capture:
     """One range of the file, filled as its bytes come by in order."""
@@ -86,25 +89,13 @@ class _Capture:
 
 
 class Reader(Generic[T]):
-    """Runs a parser over a file that is fed from the offset `start` on. See `again` at its end.
+    """Runs a parser over a file that is fed from its beginning on. See `again` at its end."""
 
-    What the file lacks, or has wrong, is raised as `error`.
-    """
-
-    def __init__(
-        self,
-        parser: Generator[Ranges, tuple[bytes, ...], T],
-        *,
-        start: int = 0,
-        window: int = WINDOW,
-        error: type[BadBinary] = BadBinary,
-    ) -> None:
+    def __init__(self, parser: Generator[Ranges, tuple[bytes, ...], T]) -> None:
         self._parser = parser
         self._pending: list[_Capture] = []
         self._window = bytearray()
-        self._size = window
-        self._start = self._position = start
-        self._error = error
+        self._position = 0
         self._done = False
         self._passes = 1
         self._fault: str | None = None
@@ -119,7 +110,7 @@ class Reader(Generic[T]):
 
     def rewind(self) -> None:
         """Make ready for the file's beginning."""
-        self._position = self._start
+        self._position = 0
         self._passes += 1
         if self._passes > _MOST_PASSES:
             self._fault, self._done = "its headers lie so that it would have to be read without end", True
@@ -135,18 +126,18 @@ class Reader(Generic[T]):
             self._advance()
             if self._done:
                 return
-            self._offer(self._start, self._window)
+            self._offer(0, self._window)
             self._offer(offset, chunk)
         kept = len(self._window)
-        if offset == self._start + kept and kept < self._size:
-            self._window += chunk[: self._size - kept]
+        if offset == kept < WINDOW:
+            self._window += chunk[: WINDOW - kept]
 
     def finish(self) -> T:
-        """Return what the parser did. Raises `error`."""
+        """Return what the parser did. Raises BadBinary for what the file lacks, or has wrong."""
         if self._fault is not None:
-            raise self._error(self._fault)
+            raise BadBinary(self._fault)
         if not self._done:
-            raise self._error("it ends within its own headers")
+            raise BadBinary("it ends within its own headers")
         return self._result  # type: ignore[return-value]  # a parser that is done without a fault has returned
 
     def _offer(self, offset: int, chunk: bytes | bytearray | memoryview) -> None:

@@ -5,18 +5,17 @@ The file may be any that can be read and sought. What is a library is decided by
 
 from __future__ import annotations
 
-import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from workbench.wheel.abi import AbiReader, CxxAbi
-from workbench.wheel.deflate import deflate
+from workbench.wheel.content import Damaged, content, show, show_again
 from workbench.wheel.elf import HEAD, Elf, ElfReader, machine_of
 from workbench.wheel.fatbin import FatbinReader, GpuCode
 from workbench.wheel.stream import BadBinary, Effort
-from workbench.wheel.zipformat import DEFLATED, ENCRYPTED, LOCAL_HEADER, STORED, BadZip, read_directory
+from workbench.wheel.zipformat import BadZip, read_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,10 +25,6 @@ if TYPE_CHECKING:
     from workbench.wheel.stream import Observer
     from workbench.wheel.zipformat import Entry
 
-_FIRST = 4 << 10
-"""Bytes that are read of a member to see whether it is a library."""
-_READ = 64 << 10
-_INFLATED = 256 << 10
 MAX_TEXT = 16 << 20
 """Bytes of a file of ``.dist-info``; a RECORD of 100,000 rows has 10 MB."""
 
@@ -97,27 +92,10 @@ class Wheel:
             raise BadBinary(f"{path} has {entry.size} bytes, too many to be true")
         return b"".join(self.content(entry))
 
-    def data_offset(self, entry: Entry) -> int:
-        """Return where in the file a member's data begins: its local header says so."""
-        self.file.seek(entry.offset)
-        header = self.file.read(LOCAL_HEADER.size)
-        if len(header) < LOCAL_HEADER.size or not header.startswith(b"PK\3\4"):
-            raise BadZip(f"{entry.name}: no member where the archive says it begins")
-        if entry.flags & ENCRYPTED:
-            raise BadZip(f"{entry.name}: it is encrypted, and no installer can read it")
-        *_, name, extra = LOCAL_HEADER.unpack(header)
-        return entry.offset + LOCAL_HEADER.size + int(name) + int(extra)
-
-    def content(self, entry: Entry) -> Iterator[bytes]:
+    def content(self, entry: Entry) -> Iterator[bytes | memoryview]:
         """Yield a member's content in chunks, up to its size, without checking its crc32."""
-        size = 0
-        for chunk in self._inflated(entry):
-            size += len(chunk)
-            if size > entry.size:
-                break
-            yield chunk
-        if size != entry.size:
-            raise BadZip(f"{entry.name}: it has {size} bytes, and the archive says {entry.size}")
+        with _naming(entry):
+            yield from content(self.file, entry)
 
     def machines(self) -> Iterator[tuple[Entry, str]]:
         """Yield its ELF files and the processor of each, as `elf.machine_of` has it."""
@@ -134,53 +112,26 @@ class Wheel:
     def _head(self, entry: Entry) -> bytes:
         """Return a member's first bytes, as many as `elf.machine_of` takes, where it has so many."""
         head = b""
-        for chunk in self._inflated(entry) if entry.size >= HEAD else ():
+        for chunk in self.content(entry) if entry.size >= HEAD else ():
             head += chunk
             if len(head) >= HEAD:
                 break
         return head
-
-    def _inflated(self, entry: Entry) -> Iterator[bytes]:
-        if entry.method not in (STORED, DEFLATED):
-            raise BadZip(f"{entry.name}: compression method {entry.method}")
-        pieces = self._pieces(self.data_offset(entry), entry.compressed)
-        if entry.method == STORED:
-            yield from pieces
-            return
-        decoder = deflate.decompressobj(-zlib.MAX_WBITS)
-        left = entry.compressed
-        try:
-            for piece in pieces:
-                yield (chunk := decoder.decompress(piece, _INFLATED))
-                while not decoder.eof and (decoder.unconsumed_tail or len(chunk) == _INFLATED):
-                    yield (chunk := decoder.decompress(decoder.unconsumed_tail, _INFLATED))
-                left -= len(piece)
-                if decoder.eof and (left or decoder.unused_data):
-                    raise BadZip(f"{entry.name}: bytes are hidden behind its compressed data")
-        except deflate.error as error:
-            raise BadZip(f"{entry.name}: its data cannot be inflated: {error}") from error
-
-    def _pieces(self, at: int, size: int) -> Iterator[bytes]:
-        count = _FIRST
-        while size > 0:
-            self.file.seek(at)  # between two pieces others may have moved the file
-            piece = self.file.read(min(size, count))
-            if not piece:
-                return
-            yield piece
-            at, size, count = at + len(piece), size - len(piece), _READ
 
     def _library(self, entry: Entry, effort: Effort, *, whole: bool) -> Library:
         path, size = entry.name, entry.size
         elf = ElfReader(path, size, effort)
         fatbin, abi = FatbinReader(path, size, effort), AbiReader(size)
         observers: Sequence[Observer] = (elf, fatbin, abi) if whole else (elf,)
-        fault = self._show(entry, observers)
-        while not fault and (again := [observer for observer in observers if observer.again]):
-            for observer in again:
-                observer.rewind()
-            self._show(entry, again)
-        faults = [fault] if fault else []
+        fault = ""
+        with _naming(entry):
+            try:
+                fault = show(entry, content(self.file, entry), [each.feed for each in observers])
+            except Damaged as error:
+                fault = str(error)
+            if not fault:
+                show_again(self.file, entry, observers)
+        faults = [f"damaged: {fault}"] if fault else []
         found, code, cxx_abi = None, None, None
         try:
             found = elf.finish()
@@ -197,18 +148,11 @@ class Wheel:
             faults=tuple(faults),
         )
 
-    def _show(self, entry: Entry, observers: Sequence[Observer]) -> str:
-        """Feed a member to its observers; say what is wrong with it."""
-        shown = crc = 0
-        for chunk in self._inflated(entry):
-            shown += len(chunk)
-            if shown > entry.size:
-                break
-            crc = deflate.crc32(chunk, crc)
-            for observer in observers:
-                observer.feed(chunk)
-        if shown != entry.size:
-            return f"damaged: it has {shown} bytes, and the archive says {entry.size}"
-        if crc != entry.crc:
-            return f"damaged: its bytes have crc32 {crc:08x}, and the archive says {entry.crc:08x}"
-        return ""
+
+@contextmanager
+def _naming(entry: Entry) -> Iterator[None]:
+    """Let an error say which member it is about."""
+    try:
+        yield
+    except BadZip as error:
+        raise BadZip(f"{entry.name}: {error}") from error
