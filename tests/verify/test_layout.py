@@ -49,7 +49,7 @@ def library(path: str = "demo/lib.so", **facts: object) -> Elf:
 
 
 def said(*libraries: Elf, platforms: tuple[str, ...], requires: bool = False) -> list[str]:
-    return [each.what for each in check_promise(libraries, platforms, requires=requires)]
+    return [what for _, what in check_promise(libraries, platforms, requires=requires)]
 
 
 def test_a_library_that_needs_more_than_the_tags_promise_is_found() -> None:

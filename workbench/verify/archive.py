@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from workbench.files import Identity
 from workbench.verify.report import Finding
 from workbench.wheel import record
 from workbench.wheel.content import content, expect_readable, inflated, show, show_again
@@ -66,11 +67,13 @@ class Member:
 class Contents:
     """What the pass found: the facts that checks look at, and what is wrong with the archive itself.
 
+    `identity` is the file's, taken before it was read.
     `texts` are the ``METADATA``, ``WHEEL`` and ``RECORD`` of every top-level ``.dist-info`` by their path.
     `readable` is False where there is no central directory, and then there are no members.
     """
 
     path: Path
+    identity: Identity
     size: int
     sha256: str
     readable: bool
@@ -86,6 +89,7 @@ def read(path: Path, *, progress: Callable[[int], None] | None = None, chunk: in
 
     Raises OSError only.
     """
+    identity = Identity.of(path)
     with path.open("rb", buffering=0) as file, path.open("rb", buffering=0) as again:
         walk = _Walk(path, _Tape(file, progress, chunk), again)
         directory = None
@@ -100,6 +104,7 @@ def read(path: Path, *, progress: Callable[[int], None] | None = None, chunk: in
         members = _by_record(again, walk.members, walk.texts)
     return Contents(
         path=path,
+        identity=identity,
         size=size,
         sha256=sha256,
         readable=directory is not None,

@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING
 
 from workbench.files import Identity, write_whole
 from workbench.strict import Mismatch, parse
-from workbench.verify.report import Check, Report
-from workbench.wheel.elf import Elf  # noqa: TC001 - the parser reads it from the annotation
-from workbench.wheel.fatbin import GpuCode  # noqa: TC001 - likewise
+from workbench.verify.report import Facts, Report
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,79 +25,36 @@ FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Kept:
+class _Kept(Facts):
     question: str
-    name: str
-    version: str
-    tags: tuple[str, ...]
-    sha256: str
-    size: int
     metadata: str
-    requires_python: str | None
-    libraries: tuple[Elf, ...]
-    gpu_code: tuple[GpuCode, ...]
-    checks: tuple[Check, ...]
-
-
-def question(request: Expectation) -> str:
-    """Return what a kept report must answer: a hash (hex) of the file's identity and of what is asked of it.
-
-    Take it before the file is read, so that a change meanwhile makes the report stale. Raises OSError.
-    """
-    return _question(request, Identity.of(request.path))
 
 
 def _question(request: Expectation, identity: Identity) -> str:
-    gpu = (request.gpu, request.some_gpu, request.gpu_unknown)
-    asked = (request.modules, *gpu, request.smoke_test, request.test_requires, request.smoke, request.asked)
+    """Return what a kept report must answer: a hash (hex) of the file's identity and of what is asked of it."""
+    asked = {**asdict(request), "path": None}
     return hashlib.sha256(json.dumps([FORMAT, identity, asked]).encode()).hexdigest()
 
 
 def recall(folder: Path, request: Expectation) -> Report | None:
     """Return the report in `folder` that answers this request, or None."""
+    path = request.path
     try:
-        kept = parse(_Kept, json.loads((folder / _filename(request)).read_bytes()))
-        identity = Identity.of(request.path)
-        fresh = kept.question == _question(request, identity)
+        kept = parse(_Kept, json.loads(_place(folder, path).read_bytes()))
+        identity = Identity.of(path)
     except (OSError, ValueError, Mismatch):
         return None
-    if not fresh:
+    if kept.question != _question(request, identity):
         return None
-    return Report(
-        path=request.path,
-        name=kept.name,
-        version=kept.version,
-        tags=kept.tags,
-        identity=identity,
-        sha256=kept.sha256,
-        size=kept.size,
-        metadata=kept.metadata.encode(),
-        requires_python=kept.requires_python,
-        libraries=kept.libraries,
-        gpu_code=kept.gpu_code,
-        checks=kept.checks,
-        findings=(),
-        seconds=0.0,
-    )
+    return Report(path=path, identity=identity, metadata=kept.metadata.encode(), **kept.as_facts())
 
 
-def keep(folder: Path, request: Expectation, asked: str, report: Report) -> None:
-    """Keep a report that passed; `asked` is the question as it was before the file was read."""
-    kept = _Kept(
-        question=asked,
-        name=report.name,
-        version=report.version,
-        tags=report.tags,
-        sha256=report.sha256,
-        size=report.size,
-        metadata=report.metadata.decode(),
-        requires_python=report.requires_python,
-        libraries=report.libraries,
-        gpu_code=report.gpu_code,
-        checks=report.checks,
-    )
-    write_whole(folder / _filename(request), json.dumps(asdict(kept)))
+def keep(folder: Path, request: Expectation, report: Report) -> None:
+    """Keep a report that passed. Raises OSError."""
+    question = _question(request, report.identity)
+    kept = _Kept(question=question, metadata=report.metadata.decode(), **report.as_facts())
+    write_whole(_place(folder, request.path), json.dumps(asdict(kept)))
 
 
-def _filename(request: Expectation) -> str:
-    return f"{request.path.name}.json"
+def _place(folder: Path, wheel: Path) -> Path:
+    return folder / f"{wheel.name}.json"

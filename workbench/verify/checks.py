@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import math
 import posixpath
 import re
 import stat
-from dataclasses import dataclass
+from dataclasses import replace
 from email.parser import BytesHeaderParser
+from itertools import chain, islice
 from typing import TYPE_CHECKING, cast
 
+from packaging.metadata import RawMetadata
 from packaging.tags import parse_tag
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -18,7 +19,7 @@ from packaging.version import InvalidVersion, Version
 from workbench.plan.gpu import Architecture
 from workbench.verify.layout import check_layout
 from workbench.verify.promise import check_promise
-from workbench.verify.report import Finding
+from workbench.verify.report import Finding, Report
 from workbench.wheel import record
 from workbench.wheel.coverage import coverage
 from workbench.wheel.elf import PROCESSORS
@@ -28,13 +29,12 @@ from workbench.wheel.stream import BadBinary
 from workbench.wheel.wheel import dist_info
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from packaging.metadata import RawMetadata
     from packaging.tags import Tag
 
     from workbench.verify.archive import Contents, Member
-    from workbench.verify.report import Check
+    from workbench.verify.report import Check, Fault
     from workbench.wheel.elf import Elf
     from workbench.wheel.filename import WheelName
 
@@ -53,16 +53,6 @@ _MAX_WHEEL = 64 << 10
 _ALWAYS: tuple[Check, ...] = ("archive", "record", "metadata", "tags", "paths", "elf", "module")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
-    """What the checks found, with METADATA as it is and what publishing needs of it."""
-
-    metadata: bytes
-    requires_python: str | None
-    checks: tuple[Check, ...]
-    findings: tuple[Finding, ...]
-
-
 def check(
     contents: Contents,
     modules: Sequence[str] = (),
@@ -70,7 +60,7 @@ def check(
     *,
     some_gpu: bool = False,
     gpu_unknown: str = "",
-) -> Checked:
+) -> Report:
     """Run every check on the pass's facts.
 
     `modules` are the import names that the wheel must provide, `gpu` the architectures that every file of it with
@@ -79,236 +69,218 @@ def check(
 
     Where the archive has no central directory there is nothing to check but that.
     """
-    if not contents.readable:
-        return Checked(metadata=b"", requires_python=None, checks=("archive",), findings=contents.findings)
     name = contents.path.name
     filename = wheel_name_or_none(name)
-    findings = [*contents.findings, *check_paths(contents), *check_layout(contents)]
-    if filename is None:
-        findings.append(Finding(check="tags", where=name, what="not a wheel's filename (PEP 427)"))
+    report = Report(
+        path=contents.path,
+        identity=contents.identity,
+        name=filename.name if filename else "",
+        version=str(filename.version) if filename else "",
+        tags=tuple(sorted(map(str, filename.tags))) if filename else (),
+        sha256=contents.sha256,
+        size=contents.size,
+        libraries=contents.libraries,
+        gpu_code=contents.gpu_code,
+        checks=("archive",),
+        findings=contents.findings,
+    )
+    if not contents.readable:
+        return report
     metadata = b""
+    faults: list[tuple[Check, Iterable[Fault]]] = [
+        ("paths", check_paths(contents)),
+        ("paths", check_layout(contents)),
+    ]
+    if filename is None:
+        faults.append(("tags", [(name, "not a wheel's filename (PEP 427)")]))
     try:
         info = dist_info(member.name for member in contents.members)
     except BadBinary as error:
-        findings.append(Finding(check="metadata", where=name, what=str(error)))
+        faults.append(("metadata", [(name, str(error))]))
     else:
         metadata = contents.texts.get(f"{info}/METADATA", b"")
-        findings += check_folders(contents, info, filename)
-        findings += check_metadata(contents, info, filename)
-        findings += check_wheel(contents, info, filename)
-        findings += check_record(contents, info)
-    findings += check_elf(contents, filename)
+        faults += [
+            ("metadata", check_folders(contents, info, filename)),
+            ("metadata", _of_text(check_metadata, contents, f"{info}/METADATA", filename)),
+            ("tags", _of_text(check_wheel, contents, f"{info}/WHEEL", filename)),
+            ("record", _of_text(check_record, contents, f"{info}/RECORD", filename)),
+        ]
+    fields = _fields(metadata)
+    faults.append(("elf", check_elf(contents, filename)))
     if filename:
-        requires = re.search(rb"^Requires-Dist:", metadata, re.MULTILINE) is not None
         platforms = {tag.platform for tag in filename.tags}
-        findings += check_promise(contents.libraries, platforms, requires=requires)
-    findings += check_modules(contents, filename, modules)
-    findings += check_gpu(contents, gpu, some=some_gpu, unknown=gpu_unknown)
-    return Checked(
+        requires = bool(fields.get("requires_dist"))
+        faults.append(("elf", check_promise(contents.libraries, platforms, requires=requires)))
+    faults.append(("module", check_modules(contents, filename, modules)))
+    faults.append(("gpu", check_gpu(contents, gpu, some=some_gpu, unknown=gpu_unknown)))
+    findings = (Finding(check=of, where=where, what=what) for of, each in faults for where, what in each)
+    return replace(
+        report,
         metadata=metadata,
-        requires_python=_requires_python(metadata),
+        requires_python=fields.get("requires_python"),
         checks=(*_ALWAYS, "gpu") if gpu or some_gpu or gpu_unknown else _ALWAYS,
-        findings=tuple(findings[:_MOST_FINDINGS]),
+        findings=tuple(islice(chain(contents.findings, findings), _MOST_FINDINGS)),
     )
 
 
-def check_paths(contents: Contents) -> Iterator[Finding]:
+def check_paths(contents: Contents) -> Iterator[Fault]:
     """Find members that an installer would write elsewhere than it says, or not as a plain file."""
     for member in contents.members:
         what = _path_fault(member.name.removesuffix("/"))
         if what:
-            yield Finding(check="paths", where=member.name, what=what)
+            yield member.name, what
         kind = stat.S_IFMT(member.entry.mode)
         if kind == stat.S_IFLNK:
-            yield Finding(
-                check="paths", where=member.name, what="a symbolic link, which installers do not make"
-            )
+            yield member.name, "a symbolic link, which installers do not make"
         elif kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            yield Finding(check="paths", where=member.name, what="neither a file nor a folder")
+            yield member.name, "neither a file nor a folder"
 
 
-def check_folders(contents: Contents, info: str, filename: WheelName | None) -> Iterator[Finding]:
+def check_folders(contents: Contents, info: str, filename: WheelName | None) -> Iterator[Fault]:
     """Find a ``.dist-info`` that is not named as the file is, and a ``.data`` that is not as that one."""
     stem = info.removesuffix(".dist-info")
     name, _, version = stem.rpartition("-")
     if filename and (canonicalize_name(name), _version(version)) != (filename.name, filename.version):
-        what = f"the filename says {filename.name} {filename.version}"
-        yield Finding(check="metadata", where=info, what=what)
-    for other in sorted(_tops(contents, ".data") - {f"{stem}.data"}):
-        yield Finding(check="metadata", where=other, what=f"no installer looks there, but in {stem}.data")
+        yield info, f"the filename says {filename.name} {filename.version}"
+    tops = {member.name.partition("/") for member in contents.members}
+    folders = {top for top, slash, _ in tops if slash and top.endswith(".data")}
+    for other in sorted(folders - {f"{stem}.data"}):
+        yield other, f"no installer looks there, but in {stem}.data"
 
 
-def check_metadata(contents: Contents, info: str, filename: WheelName | None) -> Iterator[Finding]:
-    """Find what is wrong with METADATA, and where it and the filename differ."""
-    where = f"{info}/METADATA"
+def _of_text(
+    check: Callable[[Contents, str, bytes, WheelName | None], Iterator[Fault]],
+    contents: Contents,
+    where: str,
+    filename: WheelName | None,
+) -> Iterator[Fault]:
+    """Check the file of ``.dist-info`` that is `where`."""
     text = contents.texts.get(where)
-    if text is None:
-        yield from _missing(contents, where, "metadata")
-        return
-    try:
-        raw, unparsed = read_metadata(text)
-    except BadMetadata as error:
-        yield Finding(check="metadata", where=where, what=str(error))
-        return
+    if text is not None:
+        try:
+            yield from check(contents, where, text, filename)
+        except BadBinary as error:
+            yield where, str(error)
+    elif all(member.name != where for member in contents.members):
+        yield where, "missing"  # a damaged one is in the archive check's findings already
+
+
+def check_metadata(_: Contents, where: str, text: bytes, filename: WheelName | None) -> Iterator[Fault]:
+    """Find what is wrong with METADATA, and where it and the filename differ."""
+    raw, unparsed = read_metadata(text)
     for what in _metadata_faults(text, raw, unparsed):
-        yield Finding(check="metadata", where=where, what=what)
+        yield where, what
     name, version = raw.get("name", ""), raw.get("version", "")
     if filename and canonicalize_name(name) != filename.name:
-        what = f"Name: {name}, and the filename says {filename.name}"
-        yield Finding(check="metadata", where=where, what=what)
+        yield where, f"Name: {name}, and the filename says {filename.name}"
     if filename and _version(version) != filename.version:
-        what = f"Version: {version}, and the filename says {filename.version}"
-        yield Finding(check="metadata", where=where, what=what)
+        yield where, f"Version: {version}, and the filename says {filename.version}"
 
 
-def check_wheel(contents: Contents, info: str, filename: WheelName | None) -> Iterator[Finding]:
+def check_wheel(contents: Contents, where: str, text: bytes, filename: WheelName | None) -> Iterator[Fault]:
     """Find what is wrong with WHEEL, and where its tags and the filename's differ (PEP 425, PEP 427)."""
-    where = f"{info}/WHEEL"
-    text = contents.texts.get(where)
-    if text is None:
-        yield from _missing(contents, where, "tags")
-        return
     if len(text) > _MAX_WHEEL:
-        yield Finding(check="tags", where=where, what=f"{len(text)} bytes are too many to be true")
-        return
+        raise BadBinary(f"{len(text)} bytes are too many to be true")
     wheel = BytesHeaderParser().parsebytes(text)
     version = str(wheel.get("Wheel-Version", ""))
     if not re.fullmatch(r"1\.\d+", version):
-        what = f"Wheel-Version: {version or 'missing'}; installers read 1.x"
-        yield Finding(check="tags", where=where, what=what)
+        yield where, f"Wheel-Version: {version or 'missing'}; installers read 1.x"
     purelib = str(wheel.get("Root-Is-Purelib", "")).lower()
     if purelib not in ("true", "false"):
-        what = f"Root-Is-Purelib: {purelib or 'missing'}; it must be true or false"
-        yield Finding(check="tags", where=where, what=what)
+        yield where, f"Root-Is-Purelib: {purelib or 'missing'}; it must be true or false"
     compiled = next((each.path for each in contents.libraries if each.for_host and _at_root(each.path)), None)
     if purelib == "true" and compiled:
-        what = f"Root-Is-Purelib: true, and {compiled} is compiled code"
-        yield Finding(check="tags", where=where, what=what)
+        yield where, f"Root-Is-Purelib: true, and {compiled} is compiled code"
     if filename is None:
         return
-    try:
-        tags = _tags(map(str, wheel.get_all("Tag", [])))
-    except ValueError as error:
-        yield Finding(check="tags", where=where, what=str(error))
-        return
+    tags = _tags(map(str, wheel.get_all("Tag", [])))
     for tag in sorted(map(str, filename.tags - tags)):
-        yield Finding(check="tags", where=where, what=f"the filename has the tag {tag}, and WHEEL does not")
+        yield where, f"the filename has the tag {tag}, and WHEEL does not"
     for tag in sorted(map(str, tags - filename.tags)):
-        yield Finding(check="tags", where=where, what=f"WHEEL has the tag {tag}, and the filename does not")
+        yield where, f"WHEEL has the tag {tag}, and the filename does not"
 
 
-def check_record(contents: Contents, info: str) -> Iterator[Finding]:
+def check_record(contents: Contents, where: str, text: bytes, _: WheelName | None) -> Iterator[Fault]:
     """Find where RECORD and the members differ (PEP 376, PEP 427)."""
-    where = f"{info}/RECORD"
-    text = contents.texts.get(where)
-    if text is None:
-        yield from _missing(contents, where, "record")
-        return
     members = {member.name: member for member in contents.members if not member.entry.is_folder}
-    try:
-        rows = record.parse(text, most=record.most_rows(len(contents.members)))
-    except record.BadRecord as error:
-        yield Finding(check="record", where=where, what=str(error))
-        return
     listed = set()
-    for row in rows:
+    for row in record.parse(text, most=record.most_rows(len(contents.members))):
         if row.path in listed:
-            what = f"line {row.line}: {row.path} is listed before"
-            yield Finding(check="record", where=where, what=what)
+            yield where, f"line {row.line}: {row.path} is listed before"
             continue
         listed.add(row.path)
         if row.path not in members:
-            what = f"line {row.line}: {row.path} is not in the wheel"
-            yield Finding(check="record", where=where, what=what)
+            yield where, f"line {row.line}: {row.path} is not in the wheel"
         elif row.path != where:
             for what in _row_faults(row, members[row.path]):
-                yield Finding(check="record", where=row.path, what=what)
+                yield row.path, what
         elif row.algorithm:
-            yield Finding(check="record", where=where, what="it holds a hash of itself")
-    exempt = {f"{info}/{name}" for name in record.UNLISTED}
+            yield where, "it holds a hash of itself"
+    exempt = {f"{where.removesuffix('RECORD')}{name}" for name in record.UNLISTED}
     for name in members.keys() - listed - exempt:
-        yield Finding(check="record", where=name, what="not listed in RECORD")
+        yield name, "not listed in RECORD"
 
 
-def check_elf(contents: Contents, filename: WheelName | None) -> Iterator[Finding]:
+def check_elf(contents: Contents, filename: WheelName | None) -> Iterator[Fault]:
     """Find libraries for another machine than the tags say, and search paths that lead out of the wheel."""
     for library in contents.libraries:
         for what in _search_path_faults(library):
-            yield Finding(check="elf", where=library.path, what=what)
+            yield library.path, what
         if filename is None or not library.for_host:
             continue
         if filename.pure:
-            what = f"compiled for {library.machine}, in a wheel for any platform"
-            yield Finding(check="elf", where=library.path, what=what)
-        for architecture in sorted(filename.architectures):
-            if not library.fits(architecture):
-                what = (
-                    f"compiled for {library.machine} {library.bits}-bit, and the filename says {architecture}"
-                )
-                yield Finding(check="elf", where=library.path, what=what)
+            yield library.path, f"compiled for {library.machine}, in a wheel for any platform"
+        for arch in sorted(filename.architectures):
+            if not library.fits(arch):
+                machine = f"{library.machine} {library.bits}-bit"
+                yield library.path, f"compiled for {machine}, and the filename says {arch}"
 
 
-def check_modules(
-    contents: Contents, filename: WheelName | None, modules: Sequence[str]
-) -> Iterator[Finding]:
+def check_modules(contents: Contents, filename: WheelName | None, modules: Sequence[str]) -> Iterator[Fault]:
     """Find import names that the wheel does not provide, and extension modules that its tags do not fit."""
     installed = {path for member in contents.members if (path := record.installed(member.name))}
     for module in modules:
         if not _provides(installed, module):
-            what = "no module of this name in the wheel"
-            yield Finding(check="module", where=module, what=what)
+            yield module, "no module of this name in the wheel"
     if filename is None:
         return
     for member in contents.members:
         match = _EXTENSION.fullmatch(posixpath.basename(member.name))
         if match and match["tag"]:
             for what in _suffix_faults(match["tag"], match["triplet"] or "", filename):
-                yield Finding(check="module", where=member.name, what=what)
+                yield member.name, what
     abis = {tag.abi for tag in filename.tags}
     if "none" not in abis and not any(library.for_host for library in contents.libraries):
         what = f"its ABI tag is {', '.join(sorted(abis))}, and nothing in it is compiled"
-        yield Finding(check="module", where=contents.path.name, what=what)
+        yield contents.path.name, what
 
 
 def check_gpu(
     contents: Contents, asked: Sequence[str], *, some: bool = False, unknown: str = ""
-) -> Iterator[Finding]:
+) -> Iterator[Fault]:
     """Find architectures that were asked for and are not in the binaries, and say what would serve instead."""
+    name = contents.path.name
     if unknown:
-        what = f"which GPU code it must have cannot be told: {unknown}"
-        yield Finding(check="gpu", where=contents.path.name, what=what)
+        yield name, f"which GPU code it must have cannot be told: {unknown}"
     if some and not asked and not contents.gpu_code:
-        what = "there is no GPU code at all, and its recipe is for CUDA alone"
-        yield Finding(check="gpu", where=contents.path.name, what=what)
+        yield name, "there is no GPU code at all, and its recipe is for CUDA alone"
     for each in coverage(map(Architecture.parse, asked), contents.gpu_code):
-        if not each.present:
-            yield Finding(check="gpu", where=each.path or contents.path.name, what=each.explanation)
+        if each.verdict != "present":
+            yield each.path or name, each.explanation
 
 
 def _tags(lines: Iterable[str]) -> set[Tag]:
-    """Return the tags in lines of WHEEL. Raises ValueError."""
+    """Return the tags in lines of WHEEL. Raises BadBinary."""
     tags: set[Tag] = set()
     for line in lines:
         text = line.strip()
         if len(tags) + math.prod(part.count(".") + 1 for part in text.split("-")) > _MOST_TAGS:
-            raise ValueError(f"more than {_MOST_TAGS} tags, too many to be true")
+            raise BadBinary(f"more than {_MOST_TAGS} tags, too many to be true")
         try:
             tags |= parse_tag(text)
         except ValueError as error:
-            raise ValueError(f"Tag: {text} is not a valid tag (PEP 425)") from error
+            raise BadBinary(f"Tag: {text} is not a valid tag (PEP 425)") from error
     return tags
-
-
-def _tops(contents: Contents, suffix: str) -> set[str]:
-    """Return the folders at the wheel's top whose name ends like that."""
-    tops = {member.name.partition("/") for member in contents.members}
-    return {top for top, slash, _ in tops if slash and top.endswith(suffix)}
-
-
-def _missing(contents: Contents, where: str, check: Check) -> Iterator[Finding]:
-    # a damaged one is in the archive check's findings already
-    if all(member.name != where for member in contents.members):
-        yield Finding(check=check, where=where, what="missing")
 
 
 def _metadata_faults(text: bytes, raw: RawMetadata, unparsed: Mapping[str, Sequence[str]]) -> Iterator[str]:
@@ -323,11 +295,11 @@ def _metadata_faults(text: bytes, raw: RawMetadata, unparsed: Mapping[str, Seque
     yield from metadata_faults(cast("RawMetadata", plain))
 
 
-def _requires_python(metadata: bytes) -> str | None:
+def _fields(metadata: bytes) -> RawMetadata:
     try:
-        return read_metadata(metadata)[0].get("requires_python")
-    except BadMetadata:
-        return None
+        return read_metadata(metadata)[0]
+    except BadMetadata:  # a finding by now
+        return RawMetadata()
 
 
 def _version(text: str) -> Version | None:
@@ -356,7 +328,7 @@ def _row_faults(row: record.Row, member: Member) -> Iterator[str]:
     if row.algorithm not in record.HASHES:
         yield f"RECORD has {row.algorithm or 'no hash'} for it; a hash must be {' or '.join(record.HASHES)}"
     elif member.digest is not None:
-        digest = base64.urlsafe_b64encode(member.digest).rstrip(b"=").decode()
+        digest = record.encoded(member.digest)
         if row.digest != digest:
             yield f"its {row.algorithm} is {digest}, and RECORD says {row.digest}"
     if row.size != str(member.entry.size):

@@ -6,13 +6,13 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from workbench.verify.report import Finding
 from workbench.wheel import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from workbench.verify.archive import Contents
+    from workbench.verify.report import Fault
 
 _MISLEADING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Control characters, and those that turn the direction of text: what is shown is not what is there."""
@@ -24,7 +24,7 @@ _EDITABLE = re.compile(
 """What editable installs of setuptools, hatchling and scikit-build-core leave behind, and a build in the tree."""
 
 
-def check_layout(contents: Contents) -> Iterator[Finding]:
+def check_layout(contents: Contents) -> Iterator[Fault]:
     """Find members that meet when they are installed, and those that are not part of a release."""
     files: dict[str, str] = {}
     folded: dict[str, str] = {}
@@ -32,23 +32,19 @@ def check_layout(contents: Contents) -> Iterator[Finding]:
         name = member.name
         if _MISLEADING.search(name):
             what = "its name has control characters, or some that turn the direction of text"
-            yield Finding(check="paths", where=ascii(name)[1:-1], what=what)
+            yield ascii(name)[1:-1], what
         if member.entry.is_folder:
             continue
         path = record.installed(name) or name
         if _EDITABLE.fullmatch(path):
-            what = "a leftover of an editable install, or of a build in the source tree"
-            yield Finding(check="paths", where=name, what=what)
+            yield name, "a leftover of an editable install, or of a build in the source tree"
         alike = unicodedata.normalize("NFC", path).casefold()
         if path in files:
             if files[path] != name:  # two of one name are damage of the archive
-                yield Finding(check="paths", where=name, what=f"it is installed where {files[path]} is")
+                yield name, f"it is installed where {files[path]} is"
         elif alike in folded:
-            what = f"some file systems take its name for that of {folded[alike]}"
-            yield Finding(check="paths", where=name, what=what)
+            yield name, f"some file systems take its name for that of {folded[alike]}"
         files[path] = folded[alike] = name
     folders = {path[:at] for path in files for at, letter in enumerate(path) if letter == "/"}
     for path in sorted(folders & files.keys()):
-        yield Finding(
-            check="paths", where=files[path], what="a file, and the name of a folder of other members"
-        )
+        yield files[path], "a file, and the name of a folder of other members"

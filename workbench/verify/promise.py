@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING
 
 from workbench.repair.policies import family_of, index_of
 from workbench.toolchain import runtime
-from workbench.verify.report import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from workbench.repair.policies import Policy
+    from workbench.verify.report import Fault
     from workbench.wheel.elf import Elf
 
 
-def check_promise(
-    libraries: Sequence[Elf], platforms: Collection[str], *, requires: bool
-) -> Iterator[Finding]:
+def check_promise(libraries: Sequence[Elf], platforms: Collection[str], *, requires: bool) -> Iterator[Fault]:
     """Find libraries that need more than the wheel's platform tags promise.
 
     A library that the policy does not name is a finding only where nothing else can bring it: the wheel itself, CUDA's
@@ -39,8 +37,7 @@ def check_promise(
             ]
             missing = [] if requires else [each for each in library.needed if _is_missing(each, own, policy)]
             if needs or missing:
-                what = f"{policy.name} does not promise {', '.join((*needs, *missing))}"
-                yield Finding(check="elf", where=library.path, what=what)
+                yield library.path, f"{policy.name} does not promise {', '.join((*needs, *missing))}"
 
 
 def _policies(platforms: Iterable[str]) -> Iterator[Policy]:

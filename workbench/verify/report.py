@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from workbench.wheel.elf import Elf  # noqa: TC001 - a kept report is parsed by its annotations
+from workbench.wheel.fatbin import GpuCode  # noqa: TC001 - likewise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from workbench.files import Identity
-    from workbench.wheel.elf import Elf
-    from workbench.wheel.fatbin import GpuCode
 
 Check = Literal["archive", "record", "metadata", "tags", "paths", "elf", "module", "gpu", "twine", "smoke"]
 
@@ -32,33 +33,47 @@ class Finding:
         return f"{self.check}: {self.where}: {self.what}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """One wheel's verification.
+Fault = tuple[str, str]
+"""Where something is wrong with a wheel, and what: a finding, before it is known of which check."""
 
-    `sha256` (hex), `size` (bytes), `metadata` (the ``METADATA`` file, as in the wheel), `requires_python` (as
-    written there), `libraries` (its ELF files) and `gpu_code` (of each file that has any) come out of the one
-    pass over the file and are what publishing uses: nothing is hashed or unpacked again. `identity` is the file's,
-    taken before it was read. `name` (normalised),
-    `version` and `tags` (sorted) are the filename's, or empty. `checks` are those that ran; the wheel passed when
-    `findings` is empty. `seconds` is the time of the pass and the smoke test; 0 for a report kept from an earlier
-    run.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known of a wheel that was read in one pass: what publishing uses, and nothing is read again for.
+
+    `name` (normalised), `version` and `tags` (sorted) are the filename's, or empty. `sha256` is hex, `size` in bytes,
+    `requires_python` as written in METADATA. `libraries` are its ELF files, `gpu_code` that of each file that has any.
+    `checks` are those that ran.
+    """
+
+    name: str = ""
+    version: str = ""
+    tags: tuple[str, ...] = ()
+    sha256: str = ""
+    size: int
+    requires_python: str | None = None
+    libraries: tuple[Elf, ...] = ()
+    gpu_code: tuple[GpuCode, ...] = ()
+    checks: tuple[Check, ...]
+
+    def as_facts(self) -> dict[str, Any]:
+        """Return them as keywords of a class that has more."""
+        return {each.name: getattr(self, each.name) for each in fields(Facts)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report(Facts):
+    """One wheel's verification. The wheel passed when `findings` is empty.
+
+    `identity` is the file's, taken before it was read; `metadata` is the ``METADATA`` file. `seconds` is the time of
+    the pass and the smoke test; 0 for a report kept from an earlier run.
     """
 
     path: Path
-    name: str
-    version: str
-    tags: tuple[str, ...]
     identity: Identity
-    sha256: str
-    size: int
-    metadata: bytes
-    requires_python: str | None
-    libraries: tuple[Elf, ...]
-    gpu_code: tuple[GpuCode, ...] = ()
-    checks: tuple[Check, ...]
-    findings: tuple[Finding, ...]
-    seconds: float
+    metadata: bytes = b""
+    findings: tuple[Finding, ...] = ()
+    seconds: float = 0
 
     @property
     def gpu_architectures(self) -> tuple[str, ...]:
@@ -76,16 +91,10 @@ class Report:
             "filename": self.path.name,
             "path": str(self.path),
             "passed": self.passed,
-            "name": self.name,
-            "version": self.version,
-            "tags": list(self.tags),
-            "sha256": self.sha256,
-            "size": self.size,
+            **self.as_facts(),
             "metadata_sha256": hashlib.sha256(self.metadata).hexdigest() if self.metadata else None,
-            "requires_python": self.requires_python,
             "libraries": [asdict(library) for library in self.libraries],
             "gpu_code": [code.as_dict() for code in self.gpu_code],
-            "checks": list(self.checks),
             "findings": [asdict(finding) for finding in self.findings],
             "seconds": round(self.seconds, 3),
         }

@@ -23,7 +23,6 @@ from workbench.verify.report import Finding, Report
 from workbench.verify.smoke import smoke_test
 from workbench.verify.twine import check_descriptions
 from workbench.wheel import record
-from workbench.wheel.filename import wheel_name_or_none
 from workbench.wheel.metadata import BadMetadata, read_metadata
 from workbench.wheel.serves import Audience
 
@@ -86,7 +85,6 @@ def verify(
     if reuse:
         reports = {request: kept for request in requests if (kept := cache.recall(folder, request))}
     fresh = [request for request in dict.fromkeys(requests) if request not in reports]
-    questions = {request: cache.question(request) for request in fresh}
     workers = jobs or len(os.sched_getaffinity(0))
     smoked = _smoke_all(fresh, _read_all(fresh, workers), workers, paths.cache)
     for request, report in zip(fresh, smoked, strict=True):
@@ -94,7 +92,7 @@ def verify(
     try:
         for request in fresh:
             if reports[request].passed:
-                cache.keep(folder, request, questions[request], reports[request])
+                cache.keep(folder, request, reports[request])
     except OSError as error:
         # it only saves the next verb a second look
         note(f"· reports are not kept for later: {folder}: {error.strerror}")
@@ -107,11 +105,13 @@ def _read_all(requests: Sequence[Expectation], workers: int) -> list[Report]:
         return []
     total = sum(request.path.stat().st_size for request in requests)
     parallel = min(workers, len(requests)) > 1 and total > POOL_PAYS
-    read = _read_in_processes if parallel else _read_here
     title = f"verify {_wheels(requests)}"
     with progress(title, total) as advance, ThreadPoolExecutor(max_workers=1) as beside:
         described = beside.submit(_describe, requests)
-        reports = read(requests, advance, workers)
+        if parallel:
+            reports = _read_in_processes(requests, advance, workers)
+        else:
+            reports = [_read(request, advance) for request in requests]
         findings = described.result()
         reports = [
             _and(report, "twine", findings[request.path]) if request.path in findings else report
@@ -133,10 +133,6 @@ def _is_readable(metadata: bytes) -> bool:
     except BadMetadata:
         return False
     return len(raw.get("description", "")) <= _MAX_DESCRIPTION
-
-
-def _read_here(requests: Sequence[Expectation], advance: Callable[[int], None], _: int) -> list[Report]:
-    return [_read(request, advance) for request in requests]
 
 
 def _read_in_processes(
@@ -170,21 +166,11 @@ def _read_in_processes(
 
 
 def _killed(request: Expectation) -> Report:
+    identity = Identity.of(request.path)
     what = "the process that read it was killed, for want of memory perhaps; verify it alone"
+    finding = Finding(check="archive", where=request.path.name, what=what)
     return Report(
-        path=request.path,
-        name="",
-        version="",
-        tags=(),
-        identity=Identity.of(request.path),
-        sha256="",
-        size=request.path.stat().st_size,
-        metadata=b"",
-        requires_python=None,
-        libraries=(),
-        checks=("archive",),
-        findings=(Finding(check="archive", where=request.path.name, what=what),),
-        seconds=0,
+        path=request.path, identity=identity, size=identity.size, checks=("archive",), findings=(finding,)
     )
 
 
@@ -195,32 +181,15 @@ def _leave_interrupts_to_parent() -> None:
 def _read(request: Expectation, advance: Callable[[int], None] | None = None) -> Report:
     """Pass over one wheel and check what was found."""
     start = time.monotonic()
-    identity = Identity.of(request.path)
     contents = archive.read(request.path, progress=advance)
-    checked = check(
+    report = check(
         contents,
         request.modules,
         request.gpu,
         some_gpu=request.some_gpu,
         gpu_unknown=request.gpu_unknown,
     )
-    filename = wheel_name_or_none(request.path.name)
-    return Report(
-        path=request.path,
-        name=filename.name if filename else "",
-        version=str(filename.version) if filename else "",
-        tags=tuple(sorted(map(str, filename.tags))) if filename else (),
-        identity=identity,
-        sha256=contents.sha256,
-        size=contents.size,
-        metadata=checked.metadata,
-        requires_python=checked.requires_python,
-        libraries=contents.libraries,
-        gpu_code=contents.gpu_code,
-        checks=checked.checks,
-        findings=checked.findings,
-        seconds=time.monotonic() - start,
-    )
+    return replace(report, seconds=time.monotonic() - start)
 
 
 def _smoke_all(
