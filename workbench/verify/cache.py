@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from workbench.files import Identity, write_whole
 from workbench.strict import Mismatch, parse
-from workbench.verify.report import Facts, Report
+from workbench.verify.report import Report, WheelFacts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Kept(Facts):
+class _Kept(WheelFacts):
     question: str
     metadata: str
 

@@ -38,7 +38,7 @@ Fault = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class WheelFacts:
     """What is known of a wheel that was read in one pass: what publishing uses, and nothing is read again for.
 
     `name` (normalised), `version` and `tags` (sorted) are the filename's, or empty. `sha256` is hex, `size` in bytes,
@@ -58,11 +58,11 @@ class Facts:
 
     def as_facts(self) -> dict[str, Any]:
         """Return them as keywords of a class that has more."""
-        return {each.name: getattr(self, each.name) for each in fields(Facts)}
+        return {each.name: getattr(self, each.name) for each in fields(WheelFacts)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report(Facts):
+class Report(WheelFacts):
     """One wheel's verification. The wheel passed when `findings` is empty.
 
     `identity` is the file's, taken before it was read; `metadata` is the ``METADATA`` file. `seconds` is the time of
