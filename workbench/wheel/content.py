@@ -28,7 +28,7 @@ _INFLATED = 256 << 10
 """Chunks that stay in a processor's second-level cache between inflating and hashing."""
 
 
-class Damaged(BadZip):
+class WrongSize(BadZip):
     """A member has more bytes, or fewer, than the archive says."""
 
 
@@ -70,10 +70,10 @@ def inflated(entry: Entry, pieces: Iterable[Chunk]) -> Iterator[Chunk]:
     for chunk in pieces if entry.method == STORED else _decoded(pieces):
         size += len(chunk)
         if size > entry.size:
-            raise Damaged(f"it holds more bytes, and the archive says {entry.size}")
+            raise WrongSize(f"it holds more bytes, and the archive says {entry.size}")
         yield chunk
     if size != entry.size:
-        raise Damaged(f"it holds {size} bytes, and the archive says {entry.size}")
+        raise WrongSize(f"it holds {size} bytes, and the archive says {entry.size}")
 
 
 def _decoded(pieces: Iterable[Chunk]) -> Iterator[bytes]:

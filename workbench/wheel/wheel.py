@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from workbench.wheel.abi import AbiReader, CxxAbi
-from workbench.wheel.content import Damaged, content, show, show_again
+from workbench.wheel.content import WrongSize, content, show, show_again
 from workbench.wheel.elf import HEAD, Elf, ElfReader, machine_of
 from workbench.wheel.fatbin import FatbinReader, GpuCode
 from workbench.wheel.stream import BadBinary, Effort
@@ -127,7 +127,7 @@ class Wheel:
         with _naming(entry):
             try:
                 fault = show(entry, content(self.file, entry), [each.feed for each in observers])
-            except Damaged as error:
+            except WrongSize as error:
                 fault = str(error)
             if not fault:
                 show_again(self.file, entry, observers)
