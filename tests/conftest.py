@@ -1,18 +1,16 @@
-"""What every test shares: programs that may be missing, sites of their own, and the verbs as a user types them."""
+"""What every test shares: programs that may be missing, and sites of their own."""
 
 from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
 from workbench.console import listening
-from workbench.paths import CHECKOUT, Paths
+from workbench.paths import Paths
 from workbench.process import environment
 
 if TYPE_CHECKING:
@@ -24,6 +22,10 @@ CI = os.environ.get("CI") == "true"
 
 os.environ["PATH"] = environment()["PATH"]
 """The programs of the workbench's own environment are there for tests that start them themselves."""
+
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+"""With it every process of a test would compile what it imports anew: three quarters of its time."""
 
 for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(number) is signal.SIG_IGN:
@@ -68,26 +70,3 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     (root / "patches").mkdir()
     monkeypatch.setenv("WORKBENCH_SITE", str(root))
     return Paths(root)
-
-
-@dataclass(frozen=True)
-class Ran:
-    """A verb that ended: its exit status and what it printed."""
-
-    status: int
-    stdout: str
-    stderr: str
-
-
-def invoke(*words: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> Ran:
-    """Run ``invoke`` as a user does, in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "invoke", "--search-root", str(CHECKOUT), *map(str, words)],
-        cwd=cwd,
-        env=environment(env),
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    return Ran(done.returncode, done.stdout, done.stderr)

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import invoke
+from tests.forked import Ran, invoke, typed
 from workbench.paths import CHECKOUT
-from workbench.process import environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,24 +79,13 @@ namespace = gathered(
 '''
 
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
+Run = Callable[..., Ran]
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     (tmp_path / "tasks.py").write_text(SITE)
-
-    def typed(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "invoke", *words],
-            cwd=tmp_path,
-            env=environment({"PYTHONPATH": str(CHECKOUT), **env}),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return typed
+    return lambda *words, **env: typed(*words, cwd=tmp_path, env=env)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +106,7 @@ def run(tmp_path: Path) -> Run:
 )
 def test_a_verb_takes_many_words(run: Run, line: list[str], said: str) -> None:
     done = run(*line)
-    assert (done.returncode, done.stdout.strip()) == (0, said), done.stderr
+    assert (done.status, done.stdout.strip()) == (0, said), done.stderr
 
 
 @pytest.mark.parametrize(
@@ -136,7 +124,7 @@ def test_a_verb_takes_many_words(run: Run, line: list[str], said: str) -> None:
 )
 def test_an_error_is_a_message_with_its_own_status(run: Run, how: str, status: int, message: str) -> None:
     done = run("fail", *filter(None, [how]))
-    assert done.returncode == status
+    assert done.status == status
     assert message in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -145,7 +133,7 @@ def test_an_error_is_a_message_with_its_own_status(run: Run, how: str, status: i
 def test_debug_shows_where_and_the_status_stays(run: Run, value: str, shown: bool) -> None:
     done = run("fail", "ours", WORKBENCH_DEBUG=value)
     assert ("Traceback" in done.stderr) is shown
-    assert done.returncode == 2
+    assert done.status == 2
     assert "error: this way: do that" in done.stderr
 
 
@@ -183,7 +171,7 @@ def test_debug_shows_where_and_the_status_stays(run: Run, value: str, shown: boo
 )
 def test_a_line_that_is_wrong_is_told_why(run: Run, line: list[str], message: str) -> None:
     done = run(*line)
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.status, done.stdout) == (2, "")
     assert message in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -202,7 +190,7 @@ def test_a_line_that_is_wrong_is_told_why(run: Run, line: list[str], message: st
 )
 def test_help_shows_the_words_and_the_flags(run: Run, line: list[str]) -> None:
     done = run(*line)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.status, done.stderr) == (0, "")
     usage, *_ = said = done.stdout.splitlines()
     assert usage == "Usage: invoke say WORD... [--options]"
     explained = [" ".join(each.split()) for each in said]
@@ -221,7 +209,7 @@ def test_invokes_own_dry_run_is_the_verbs(run: Run, flag: str) -> None:
     assert run(flag, "two-words", "a", "b").stdout == "a b True\n"
     assert run(flag, "tidy", "--apply").stdout == "would tidy\n"
     refused = run(flag, "say", "a")
-    assert (refused.returncode, refused.stdout) == (2, "")
+    assert (refused.status, refused.stdout) == (2, "")
     assert "say has no dry run; nothing was done" in refused.stderr
 
 
@@ -240,7 +228,7 @@ def test_a_shell_completes_commands_and_the_flags_that_each_takes(run: Run) -> N
 @pytest.mark.parametrize("line", [["--list"], []], ids=str)
 def test_the_list_is_in_groups_a_line_each(run: Run, line: list[str]) -> None:
     done = run(*line)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.status, done.stderr) == (0, "")
     _, *groups = done.stdout.split("\n\n")
     assert [group.splitlines()[0] for group in groups] == ["Words", "More", "Songs"]
     assert [line.split(maxsplit=1) for line in groups[2].splitlines()[1:]] == [
@@ -253,7 +241,7 @@ def test_the_list_is_in_groups_a_line_each(run: Run, line: list[str]) -> None:
 def test_help_of_a_command_in_a_group_shows_and_runs_nothing(run: Run) -> None:
     for line in (["song.new", "--help"], ["--help", "song.new"], ["song.new", "x", "-h"]):
         done = run(*line)
-        assert (done.returncode, done.stderr) == (0, "")
+        assert (done.status, done.stderr) == (0, "")
         assert done.stdout.startswith("Usage: invoke song.new NAME [--options]\n")
         assert "--pitch=STRING" in done.stdout
         assert "how high" in done.stdout
@@ -263,7 +251,7 @@ def test_help_of_a_command_in_a_group_shows_and_runs_nothing(run: Run) -> None:
 
 def test_a_command_decides_its_exit_status(run: Run) -> None:
     done = run("song.new", "x", "--pitch=low")
-    assert (done.returncode, done.stdout, done.stderr) == (3, "new x low\n", "")
+    assert (done.status, done.stdout, done.stderr) == (3, "new x low\n", "")
 
 
 def test_list_imports_nothing_heavy() -> None:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.conftest import invoke
+from tests.forked import invoke
 from workbench.paths import CHECKOUT, Paths
 from workbench.process import environment
 from workbench.simple.media import JSON

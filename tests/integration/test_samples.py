@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import invoke
+from tests.forked import invoke
 from workbench.container.engine import find_engine
 from workbench.container.image import ImageRecipe, build_image
 from workbench.paths import CHECKOUT, Paths

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import invoke
+from tests.forked import invoke
 from workbench.paths import CHECKOUT, Paths
 from workbench.plan.target import this_python
 

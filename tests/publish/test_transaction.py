@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.forked import FORKSERVER
 from tests.publish.sites import NOW, agreement, candidate, dead_links, filenames, page, registry_of
-from tests.publish.workers import FORKSERVER, publish_all, publish_each, publish_same, run_until
+from tests.publish.workers import publish_all, publish_each, publish_same, run_until
 from workbench.care.reconcile import reconcile
 from workbench.care.upkeep import clean
 from workbench.errors import FilenameTaken, RegistryError, StoreError

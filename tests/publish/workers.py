@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from tests.forked import FORKSERVER
 from tests.publish.sites import NOW, candidate
 from workbench.paths import Paths
 from workbench.publish.transaction import publish
@@ -19,9 +19,6 @@ from workbench.store.folder import FolderStore
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-FORKSERVER = multiprocessing.get_context("forkserver")
-FORKSERVER.set_forkserver_preload(["tests.publish.workers", "boto3"])
 
 EFFECTS = {"os.rename", "os.link", "os.remove", "os.truncate"}
 WRITING = os.O_WRONLY | os.O_RDWR

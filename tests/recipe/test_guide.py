@@ -8,7 +8,7 @@ from dataclasses import fields
 
 import pytest
 
-from tests.conftest import invoke
+from tests.forked import invoke
 from workbench.paths import CHECKOUT, Paths
 from workbench.recipe.load import load
 from workbench.recipe.model import Recipe

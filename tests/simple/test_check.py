@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conftest import invoke
+from tests.forked import invoke
 from tests.index.hosts import (
     ANCHOR,
     FILENAME,

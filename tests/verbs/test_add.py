@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import invoke
+from tests.forked import invoke
 from tests.verbs.conftest import Demo, git
 from workbench.recipe import Git, Sdist
 from workbench.recipe.load import load

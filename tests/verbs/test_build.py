@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conftest import invoke
+from tests.forked import invoke
 from workbench.builders.host import build_here
 from workbench.container.engine import Engine
 from workbench.errors import VerificationFailed

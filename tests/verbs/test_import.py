@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import invoke
+from tests.forked import invoke
 from workbench.registry.file import load
 
 if TYPE_CHECKING:

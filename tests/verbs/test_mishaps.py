@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conftest import invoke
+from tests.forked import invoke
 from workbench.builders.workplace import Workplace
 from workbench.evidence.notes import log_of
 from workbench.make.produce import build_wheel

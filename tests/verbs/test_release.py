@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.version import Version
 
-from tests.conftest import Ran, invoke
+from tests.forked import Ran, invoke
 from tests.plans import planned
 from tests.verbs.conftest import Demo, git
 from workbench.errors import BuildFailed, ContainerError, ToolchainError, ToolMissing, WorkbenchError

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import invoke
+from tests.forked import invoke
 from tests.verbs.conftest import git
 from tests.wheels import files_of, packed
 

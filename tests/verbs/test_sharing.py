@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.conftest import invoke
+from tests.forked import invoke
 from tests.verbs.conftest import Demo, git
 from workbench.builders.interpreter import interpreter_here
 from workbench.plan.target import this_arch, this_python

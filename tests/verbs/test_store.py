@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import invoke
+from tests.forked import invoke
 from tests.publish.sites import ONE, TWO, candidate, filenames, overwrite, registry_of
 from workbench.errors import UsageError
 from workbench.paths import Paths

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import invoke
+from tests.forked import invoke
 
 
 @pytest.mark.parametrize(

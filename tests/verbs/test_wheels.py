@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import invoke
+from tests.forked import invoke
 from tests.libraries import extension
 from tests.wheels import MODULE, files_of, pack
 from tests.wheels import wheel as native_wheel

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import invoke
+from tests.forked import invoke
 from tests.wheels import good
 from workbench.errors import VerificationFailed
 from workbench.paths import CHECKOUT

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import invoke
+from tests.forked import invoke
 from tests.libraries import ELF, container, entry, library
 from tests.wheels import ARCH, wheel
 from workbench.errors import UsageError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import invoke
+from tests.forked import invoke
 from workbench.paths import CHECKOUT, Paths
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.forked import FORKSERVER
 from tests.integration.s3.conftest import describe, store_of
 from tests.integration.s3.workers import (
     clean_up,
@@ -32,7 +33,6 @@ from tests.publish.sites import (
     overwrite,
     registry_of,
 )
-from tests.publish.workers import FORKSERVER
 from workbench.care.reconcile import reconcile
 from workbench.errors import UsageError
 from workbench.paths import Paths

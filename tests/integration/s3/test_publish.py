@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from tests.forked import FORKSERVER
 from tests.integration.s3.conftest import PREFIX, describe, store_of
 from tests.integration.s3.faults import Action, Fault, Proxy
 from tests.integration.s3.workers import publish_many
 from tests.publish.sites import agreement, candidate, dead_links, overwrite, registry_of
-from tests.publish.workers import FORKSERVER
 from workbench.care.doctor import doctor
 from workbench.care.reconcile import reconcile
 from workbench.environment import Environment

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
+from tests.forked import FORKSERVER
 from tests.integration.s3.conftest import describe, store_of
 from tests.integration.s3.workers import count_up, create_one, create_until_part
-from tests.publish.workers import FORKSERVER
 from workbench.errors import FilenameTaken, StoreError
 from workbench.paths import Paths
 from workbench.settings import S3Settings, read_settings

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conftest import Ran, invoke
+from tests.forked import Ran, invoke
 from tests.integration.s3.conftest import describe, store_of
 from tests.publish.sites import agreement, candidate, registry_of
 from workbench.errors import StoreError
