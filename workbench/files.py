@@ -53,10 +53,13 @@ class Identity(NamedTuple):
         return cls(stat.st_size, stat.st_mtime_ns, stat.st_ino)
 
 
-def write_whole(path: Path, data: bytes | str) -> None:
-    """Write a file beside its place, flush it to the disk and rename it in: no reader sees half of it."""
+def write_whole(path: Path, data: bytes | str, *, private: bool = False) -> None:
+    """Write a file beside its place, flush it to the disk and rename it in: no reader sees half of it.
+
+    It is for everyone to read, as are the folders that are made for it, or `private`: for this user alone.
+    """
     content = data.encode() if isinstance(data, str) else data
-    with for_everyone():
+    with _masked(0o077 if private else 0o022):
         path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -64,7 +67,7 @@ def write_whole(path: Path, data: bytes | str) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-            os.fchmod(file.fileno(), 0o644)
+            os.fchmod(file.fileno(), 0o600 if private else 0o644)
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
@@ -134,10 +137,14 @@ def _held(path: Path, *, wait: bool = True) -> Iterator[None]:
         os.close(descriptor)
 
 
-@contextlib.contextmanager
-def for_everyone() -> Iterator[None]:
+def for_everyone() -> contextlib.AbstractContextManager[None]:
     """Write files and folders that others serve or read, whatever this user's umask is: 0644 and 0755."""
-    before = os.umask(0o022)
+    return _masked(0o022)
+
+
+@contextlib.contextmanager
+def _masked(mask: int) -> Iterator[None]:
+    before = os.umask(mask)
     try:
         yield
     finally:

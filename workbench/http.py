@@ -23,9 +23,9 @@ from workbench.errors import SettingsError
 from workbench.url import mask, without_login
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from requests import Response
+    from requests import PreparedRequest, Response
 
 SECONDS = 10
 """Without a byte for so long, a server is given up."""
@@ -188,6 +188,7 @@ class Web:
     ) -> Answer:
         """Ask for a URL, which may have a login in it; the caller closes the answer.
 
+        An ``Authorization`` among the headers is sent in place of what ``~/.netrc`` has for the host.
         Raises NoAnswer, also for a status that is not a success unless `any_status`.
         """
         sent = dict(headers or {})
@@ -198,7 +199,7 @@ class Web:
                     method,
                     without_login(url),
                     headers=sent,
-                    auth=login,
+                    auth=login or _own_login(sent),
                     timeout=SECONDS,
                     stream=True,
                     allow_redirects=False,
@@ -229,6 +230,11 @@ class Web:
 def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _own_login(headers: Mapping[str, str]) -> Callable[[PreparedRequest], PreparedRequest] | None:
+    """Return what keeps requests from putting netrc's login over the one that is in the headers."""
+    return (lambda request: request) if "authorization" in map(str.lower, headers) else None
 
 
 def _without_secrets(headers: Mapping[str, str]) -> dict[str, str]:

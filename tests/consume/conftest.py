@@ -4,14 +4,28 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.consume.github_server import GitHub, github
 from tests.consume.machines import FakeDriver
 from tests.consume.served import serving
+from tests.index.conftest import host, store
+from workbench.consume.cache import Cache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tests.consume.served import Files
+
+
+__all__ = ["host", "store"]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither this user's tokens, cache and registries nor those of a CI's."""
+    for name in ("GITHUB_TOKEN", "GPUWHEELS_TOKEN", "GPUWHEELS_REGISTRY", "GPUWHEELS_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
 
 
 @pytest.fixture
@@ -31,3 +45,16 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Files]:
 def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
     """Return a machine that has no driver yet."""
     return FakeDriver(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def server() -> Iterator[GitHub]:
+    """Return a server that answers as GitHub's API does."""
+    with github() as server:
+        yield server
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    """Return an empty cache of the test's own."""
+    return Cache(tmp_path / "cache")

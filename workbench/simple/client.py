@@ -15,8 +15,8 @@ from workbench.simple.media import HTML_TYPES, JSON
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from workbench.simple.fetch import Fetcher
-    from workbench.simple.listing import Link
+    from workbench.simple.fetch import Fetched, Fetcher
+    from workbench.simple.listing import Link, Listing
 
 
 def project_files(fetcher: Fetcher, root: str, project: str) -> Sequence[Link] | None:
@@ -33,12 +33,17 @@ def project_files(fetcher: Fetcher, root: str, project: str) -> Sequence[Link] |
         if problem.status == HTTPStatus.NOT_FOUND:
             return None
         raise
+    return read_as_installers(page, url).files
+
+
+def read_as_installers(page: Fetched, url: str) -> Listing:
+    """Read a page that was asked for at a URL. Raises IndexFault for what installers do not take for one."""
     if page.type not in (None, JSON, *HTML_TYPES):
         raise IndexFault(f"{url}: not a page of a package index: its type is {page.type or 'missing'}")
     try:
         listing = read(page)
-    except ValueError as problem:
+    except (ValueError, LookupError) as problem:  # LookupError: an encoding that does not exist
         raise IndexFault(f"{url}: not a page of a package index: {problem}") from problem
     if str(listing.version or "1.0").partition(".")[0] != "1":
         raise IndexFault(f"{url}: API version {listing.version}, which this program does not know")
-    return listing.files
+    return listing

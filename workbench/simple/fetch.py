@@ -9,6 +9,7 @@ import hashlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -17,7 +18,7 @@ from workbench.http import AS_IT_LIES, CHUNK, PAGE_BYTES, NoAnswer, Web
 from workbench.simple.media import JSON
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 ACCEPT = f"{JSON}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 """JSON first, as pip and uv ask."""
@@ -28,12 +29,16 @@ class Fetched:
     """What a URL gives.
 
     `url` is where it came from in the end. `type` is the media type without parameters: empty where a server names
-    none, None for a file, which cannot say. `charset` is what the type says of it.
+    none, None for a file, which cannot say. `charset` is what the type says of it. `etag` and `modified` are what a
+    server takes back as ``If-None-Match`` and ``If-Modified-Since``; `unchanged` says that it had nothing newer.
     """
 
     url: str
     type: str | None = None
     charset: str | None = None
+    etag: str = ""
+    modified: str = ""
+    unchanged: bool = False
     body: bytes = b""
 
 
@@ -43,16 +48,23 @@ class Fetcher:
     def __init__(self, streams: int = 1) -> None:
         self._web = Web(streams, headers={"Accept": ACCEPT})
 
-    def get(self, url: str) -> Fetched:
-        """Fetch a page. Raises OSError."""
+    def get(self, url: str, *, headers: Mapping[str, str] | None = None) -> Fetched:
+        """Fetch a page, with more headers to send to its server. Raises OSError."""
         if _is_local(url):
             path = _path(url)
             if path.stat().st_size > PAGE_BYTES:
                 raise NoAnswer(f"more than {PAGE_BYTES:,} bytes, the most that is read of it")
             return Fetched(url=url, body=path.read_bytes())
-        with self._web.ask(url) as answer:
-            kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-            return Fetched(url=answer.url, type=kind, charset=answer.charset, body=answer.body())
+        with self._web.ask(url, headers=headers) as answer:
+            return Fetched(
+                url=answer.url,
+                type=answer.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
+                charset=answer.charset,
+                etag=answer.headers.get("ETag", ""),
+                modified=answer.headers.get("Last-Modified", ""),
+                unchanged=answer.status == HTTPStatus.NOT_MODIFIED,
+                body=answer.body(),
+            )
 
     def size(self, url: str) -> int | None:
         """Return a file's size in bytes; None where the server does not say. Raises OSError."""

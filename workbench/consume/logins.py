@@ -1,0 +1,101 @@
+"""Which login goes to which host, and to no other: from variables, and from the URLs in the user's own registries.
+
+What is in ``~/.netrc`` is sent by ``workbench.http`` where nothing is said here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from base64 import b64encode
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+
+from workbench.simple.github import API
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from workbench.consume.sources import WheelSource
+
+VARIABLE = "GPUWHEELS_TOKEN"
+GITHUB = "GITHUB_TOKEN"
+
+_PORTS = {"http": 80, "https": 443}
+
+
+class _Origin(NamedTuple):
+    scheme: str
+    host: str
+    port: int | None
+
+    @classmethod
+    def of(cls, url: str) -> _Origin:
+        parts = urlsplit(url)
+        return cls(parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme))
+
+    @property
+    def is_private(self) -> bool:
+        """Whether what is sent there can be read by nobody on the way: over TLS, or on this machine."""
+        on_this_machine = self.host in ("localhost", "::1") or re.fullmatch(r"127(\.\d+){3}", self.host)
+        return self.scheme == "https" or on_this_machine is not None
+
+
+class Logins:
+    """The logins for sources and for the hosts of their files. `repr` shows none of them."""
+
+    def __init__(self, sources: Iterable[WheelSource], environ: Mapping[str, str] = os.environ) -> None:
+        self._environ = environ
+        self._of_urls: dict[_Origin, str] = {}
+        self._own: set[_Origin] = set()
+        self._apis: set[_Origin] = {_Origin.of(API)}
+        self._hosts: set[str] = set()
+        for source in sources:
+            if source.kind == "folder" or source.url.startswith("file:"):
+                continue
+            origin = _Origin.of(source.url)
+            self._hosts.add(origin.host)
+            if source.login:
+                self._of_urls.setdefault(origin, source.login)
+            if source.takes_token:
+                self._own.add(origin)
+                if source.kind == "github":
+                    self._apis.add(origin)
+
+    def headers(self, url: str) -> dict[str, str]:
+        """Return the headers that log in at a URL's server; none where nothing is meant for it.
+
+        A URL's own login comes first, then the host's variable, ``GITHUB_TOKEN``, and ``GPUWHEELS_TOKEN``.
+        """
+        try:
+            origin = _Origin.of(url)
+        except ValueError:
+            return {}
+        if login := self._of_urls.get(origin):
+            return _header(login)
+        names = [self._variable_of(origin.host)]
+        names += [GITHUB] if origin in self._apis else []
+        names += [VARIABLE] if origin in self._own else []
+        tokens = (self._environ.get(name, "") for name in names if origin.is_private)
+        return next((_header(token) for token in tokens if token), {})
+
+    def _variable_of(self, host: str) -> str:
+        """Return the name of a host's variable; "" where a source's host, which is another, has the same."""
+        name = variable_for(host)
+        meant = {each for each in self._hosts if variable_for(each) == name}
+        return name if meant <= {host} else ""
+
+
+def variable_for(host: str) -> str:
+    """Return the name of the variable that has the token for a host: dots, dashes and colons become ``_``."""
+    return f"{VARIABLE}_{re.sub('[^A-Z0-9]', '_', host.upper())}"
+
+
+def _header(secret: str) -> dict[str, str]:
+    """Return the header for ``user:password``, or for a token."""
+    secret = secret.strip()
+    if not secret.isprintable():  # a line break in it would end the header
+        return {}
+    if ":" in secret:
+        return {"Authorization": f"Basic {b64encode(secret.encode()).decode()}"}
+    return {"Authorization": f"Bearer {secret}"}
