@@ -23,9 +23,9 @@ __all__ = ["host", "store"]
 @pytest.fixture(autouse=True)
 def _nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Neither this user's tokens, cache and registries nor those of a CI's."""
-    for name in ("GITHUB_TOKEN", "GPUWHEELS_TOKEN", "GPUWHEELS_REGISTRY", "GPUWHEELS_CACHE"):
+    for name in ("GITHUB_TOKEN", "GPUWHEELS_TOKEN", "GPUWHEELS_REGISTRY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    monkeypatch.setenv("GPUWHEELS_CACHE", str(tmp_path / "gpuwheels"))
 
 
 @pytest.fixture
