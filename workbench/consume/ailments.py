@@ -1,0 +1,204 @@
+"""What is wrong with a machine, a project's environment or a lock, the common pains first, each with its remedy."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from packaging.utils import canonicalize_name
+
+from workbench.wheel.local_version import UNKNOWN, parse_local
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from packaging.pylock import Pylock
+
+    from workbench.consume.host import Host
+
+NEWEST_FLOOR = 34
+"""The minor version of glibc 2 that most wheels with GPU code need at the most: that of Ubuntu 22.04 and RHEL 9."""
+
+_LIBRARIES = re.compile(r"nvidia-(?P<name>[a-z-]+?)(?:-cu(?P<major>\d\d))?")
+_UNSUFFIXED = 13
+"""From this CUDA on, NVIDIA's wheels of its libraries have no ``-cuNN`` in their names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ailment:
+    """Something that is wrong, and what to do about it. Where it is an ``error``, what was asked for cannot work."""
+
+    severity: Literal["error", "warning"]
+    what: str
+    remedy: str
+
+
+def installed(folders: Iterable[Path]) -> dict[str, str]:
+    """Return what is installed in an interpreter's folders: version by normalised name, the first that it finds."""
+    found: dict[str, str] = {}
+    for folder in folders:
+        for path in sorted(folder.glob("*.dist-info")) if folder.is_dir() else ():
+            name, dash, version = path.name.removesuffix(".dist-info").partition("-")
+            if dash:
+                found.setdefault(canonicalize_name(name), version)
+    return found
+
+
+def ailments(host: Host, versions: Mapping[str, str], code: Sequence[str] = ()) -> tuple[Ailment, ...]:
+    """Return what is wrong with a host and what is installed there, by `installed`.
+
+    `code` are the architectures that the installed torch has code for (``sm_120``, ``compute_120``), if it was asked.
+    """
+    found = (
+        _driver(host),
+        _torch(host),
+        *_bound(host, versions),
+        _majors(versions),
+        _code(host, code),
+        _glibc(host),
+    )
+    return tuple(each for each in found if each)
+
+
+def _driver(host: Host) -> Ailment | None:
+    wanted = _cuda_major(host.compute)
+    if host.driver == "":
+        return Ailment(
+            severity="error" if wanted else "warning",
+            what="there is no NVIDIA driver, so nothing runs on a GPU here",
+            remedy="install the driver, or plan for another machine with --machine FILE ('gw detect --json' writes it)",
+        )
+    known = _major(host.driver_cuda)
+    if wanted and known and wanted > known:
+        return Ailment(
+            severity="error",
+            what=f"torch is for CUDA {wanted}, and driver {host.driver} knows CUDA {host.driver_cuda} at the most",
+            remedy=f"update the driver, or install a torch for CUDA {known}: uv pip install torch --torch-backend=auto",
+        )
+    return None
+
+
+def _torch(host: Host) -> Ailment | None:
+    if not (host.gpus and host.torch and host.compute == "cpu"):
+        return None
+    early = (
+        " (the package index has CUDA in its aarch64 wheels from 2.11 on)" if host.arch == "aarch64" else ""
+    )
+    return Ailment(
+        severity="error",
+        what=f"torch {host.torch} is built for the CPU alone, and there is a GPU: {host.gpus[0].name}",
+        remedy=f"uv pip install --reinstall torch --torch-backend=auto{early}",
+    )
+
+
+def _bound(host: Host, versions: Mapping[str, str]) -> Iterable[Ailment]:
+    """Yield what is installed and was built for another torch or another CUDA than the torch that is there."""
+    for name, version in versions.items():
+        said = parse_local(version.partition("+")[2])
+        if name.startswith("torch") and not said.torch:
+            continue
+        wrong = []
+        if host.torch and said.torch not in ("", UNKNOWN) and not said.or_newer:
+            ours = ".".join(host.torch.split(".")[:2])
+            wrong += (
+                [f"torch {said.torch}, and torch {host.torch} is installed"]
+                if said.torch_minor != ours
+                else []
+            )
+        majors = _cuda_major(said.compute), _cuda_major(host.compute)
+        if all(majors) and majors[0] != majors[1]:
+            wrong.append(f"CUDA {majors[0]}, and torch is for CUDA {majors[1]}")
+        if said.cxx11_abi is not None and host.cxx11_abi not in (None, said.cxx11_abi):
+            wrong.append("the other C++ ABI than torch has (undefined symbols when it is imported)")
+        if wrong:
+            yield Ailment(
+                severity="error",
+                what=f"{name} {version} was built for {'; and for '.join(wrong)}",
+                remedy=f"gw add {name}",
+            )
+
+
+def _majors(versions: Mapping[str, str]) -> Ailment | None:
+    found: dict[int, str] = {}
+    for name, version in versions.items():
+        match = _LIBRARIES.fullmatch(name)
+        if match is None or match["name"] not in ("cublas", "cuda-runtime", "cuda-nvrtc", "cudnn"):
+            continue
+        major = int(match["major"]) if match["major"] else _major(version)
+        if match["major"] or major >= _UNSUFFIXED:
+            found.setdefault(major, name)
+    if len(found) < 2:  # noqa: PLR2004 - two of them
+        return None
+    old = min(found)
+    return Ailment(
+        severity="warning",
+        what=f"libraries of CUDA {' and '.join(map(str, sorted(found)))} are installed: {', '.join(found.values())}",
+        remedy=f"find what still needs CUDA {old} with 'uv pip tree --invert --package {found[old]}', and remove it",
+    )
+
+
+def _code(host: Host, code: Sequence[str]) -> Ailment | None:
+    from workbench.plan.gpu import Architecture
+    from workbench.wheel.coverage import serves
+
+    if not code or not host.gpus:
+        return None
+    for gpu in host.gpus:
+        if not any(serves(Architecture.parse(each), gpu.number) for each in code):
+            return Ailment(
+                severity="error",
+                what=f"torch {host.torch} has no code for {gpu.name} (compute capability {gpu.capability}): it has "
+                f"{', '.join(code)}",
+                remedy="install a newer torch: uv pip install --upgrade torch --torch-backend=auto",
+            )
+    return None
+
+
+def _glibc(host: Host) -> Ailment | None:
+    match = re.fullmatch(r"2\.(\d+)", host.glibc or "")
+    if match is None or int(match[1]) >= NEWEST_FLOOR:
+        return None
+    return Ailment(
+        severity="warning",
+        what=f"glibc {host.glibc} is older than 2.{NEWEST_FLOOR}, which many wheels with GPU code need",
+        remedy="where none fits, use a container of a newer distribution, or build: gw add --build-missing",
+    )
+
+
+def file_ailments(lock: Pylock) -> Iterable[Ailment]:
+    """Ask for every file of a lock, and yield those that are gone or have another size. Nothing is downloaded."""
+    from workbench.simple.fetch import Fetcher, why
+
+    fetcher = Fetcher()
+    for package in lock.packages:
+        for wheel in package.wheels or ():
+            if not wheel.url:
+                continue
+            try:
+                size = fetcher.size(wheel.url)
+            except OSError as error:
+                yield Ailment(
+                    severity="error",
+                    what=f"{wheel.filename}: {why(error)}",
+                    remedy="gw update looks for another place",
+                )
+                continue
+            if None not in (size, wheel.size) and size != wheel.size:
+                yield Ailment(
+                    severity="error",
+                    what=f"{wheel.filename} has {size} bytes, and {wheel.size} were locked: it was replaced",
+                    remedy="gw update, after you asked its maintainer why",
+                )
+
+
+def _cuda_major(compute: str | None) -> int:
+    """Return the major version of ``cu130`` or ``cu13``; 0 of what is not CUDA, or not known."""
+    match = re.fullmatch(r"cu(\d\d)\d?", compute or "")
+    return int(match[1]) if match else 0
+
+
+def _major(version: str | None) -> int:
+    match = re.match(r"\d+", version or "")
+    return int(match[0]) if match else 0
