@@ -37,9 +37,10 @@ class Installed:
 
 
 @pytest.fixture(scope="session")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def environment(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """Return the programs of the built package, installed once for all workers."""
-    base = tmp_path_factory.getbasetemp().parent
+    base = tmp_path_factory.getbasetemp()
+    base = base if worker_id == "master" else base.parent
     made = base / "installed"
     with locked(base / "installed.lock"):
         if not made.exists():

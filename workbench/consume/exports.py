@@ -1,4 +1,4 @@
-"""What makes a package's build compile for this GPU alone, and with no more jobs than memory allows."""
+"""Where no wheel fits: variables that make a build compile for this GPU alone, and a wish for a maintainer."""
 
 from __future__ import annotations
 
@@ -59,3 +59,31 @@ def exports(package: str, host: Host) -> tuple[tuple[str, str], ...]:
 def _most_jobs(host: Host, per_job: int) -> int:
     by_memory = host.memory // per_job if host.memory else 1
     return max(1, min(by_memory, host.cpus or by_memory))
+
+
+def wish(package: str, host: Host) -> tuple[str, str]:
+    """Return the title and the text of an issue that asks a maintainer for a wheel."""
+    facts = {
+        "Python": host.python,
+        "architecture": f"{host.arch}, glibc {host.glibc}" if host.arch and host.glibc else host.arch,
+        "torch": f"{host.torch} ({host.compute})" if host.torch and host.compute else host.torch,
+        "GPU": ", ".join(f"{each.name}, compute capability {each.capability}" for each in host.gpus or ()),
+        "driver": f"{host.driver} (CUDA {host.driver_cuda})" if host.driver else None,
+    }
+    known = {name: fact for name, fact in facts.items() if fact}
+    short = ", ".join(
+        part
+        for part in (
+            f"Python {host.python}" if host.python else "",
+            f"torch {host.torch}" if host.torch else "",
+            host.compute or "",
+            host.arch or "",
+        )
+        if part
+    )
+    lines = [f"- {name}: {fact}" for name, fact in known.items()]
+    body = f"No published wheel of {package} fits this machine:\n\n" + "\n".join(lines)
+    if host.gpus:
+        code = ", ".join(f"sm_{gpu.number}" for gpu in host.gpus)
+        body += f"\n\nIt would need GPU code that runs on {code}."
+    return f"Wheel of {package} for {short}", body

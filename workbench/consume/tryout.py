@@ -51,6 +51,9 @@ print(torch.__version__, torch.cuda.get_device_name(0), *torch.cuda.get_arch_lis
 """
 
 
+_CODE = "import torch; print(*torch.cuda.get_arch_list())"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
     """What came of one trial: `what` was tried, and `said` is its version and modules, or why it failed."""
@@ -82,3 +85,14 @@ def _tried(what: str, interpreter: Path, code: str, *words: str) -> Tried:
     if done.status < 0:
         return Tried(what=what, outcome="fails", said=f"killed by signal {-done.status}; {last}".rstrip("; "))
     return Tried(what=what, outcome="not installed" if last == "not installed" else "fails", said=last)
+
+
+def code_of_torch(interpreter: Path) -> tuple[str, ...]:
+    """Return the architectures that the installed torch has code for; none where it cannot be imported."""
+    from workbench.errors import CommandFailed
+
+    try:
+        done = run([interpreter, "-I", "-c", _CODE], check=False, timeout=SECONDS, stdout_only=True)
+    except CommandFailed:
+        return ()
+    return tuple(done.output.split()) if done.status == 0 else ()

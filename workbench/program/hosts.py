@@ -1,0 +1,46 @@
+"""The host that a line is about: this machine and its project, or one that is described."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.consume.given import from_json, given
+from workbench.errors import UsageError
+from workbench.program.gpuwheels import FACTS
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from workbench.consume.host import Host
+
+_RELEASE = re.compile(r"3\.\d+(\.\d+)?t?", re.ASCII)
+
+
+def host_of(asked: Namespace) -> Host:
+    """Return the host of a line. Raises UsageError."""
+    facts = {name: getattr(asked, name) for name in FACTS}
+    if asked.machine:
+        path = Path(asked.machine)
+        try:
+            text = path.read_bytes()
+        except OSError as error:
+            raise UsageError(
+                f"--machine {path}: {error.strerror}: 'gw detect --json' there writes it"
+            ) from error
+        return given(from_json(text, path), **facts)
+    from workbench.consume.detect import detect
+
+    interpreter = "" if _RELEASE.fullmatch(asked.python) else asked.python
+    facts["python"] = "" if interpreter else asked.python
+    return given(detect(Path.cwd(), interpreter), **facts)
+
+
+def interpreter_of(host: Host) -> Path:
+    """Return the interpreter that packages are installed for. Raises UsageError where there is none here."""
+    if host.interpreter is None:
+        raise UsageError(
+            "nothing can be installed for a machine that is only described: leave --machine and --arch out"
+        )
+    return Path(host.interpreter)
