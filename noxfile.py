@@ -19,7 +19,7 @@ from workbench.errors import IndexCheckFailed, WorkbenchError
 from workbench.paths import Paths
 from workbench.pipeline.proof import Proof, prove, published_here
 from workbench.settings import read_settings
-from workbench.store.opening import open_store
+from workbench.store.opening import open_site
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 """With it every process of a session would compile what it imports anew: three quarters of its time."""
@@ -102,7 +102,7 @@ def verify(session: nox.Session, what: Proof | str | WorkbenchError) -> None:
                 paths = Paths.here()
                 settings = read_settings(paths)
                 with listening():
-                    prove([what], paths, settings, open_store(paths, settings))
+                    prove([what], *open_site(paths, settings))
             except WorkbenchError as error:
                 session.error(str(error))
 

@@ -63,10 +63,9 @@ sys.path.insert(0, sys.argv[1])
 from workbench.publish.transaction import publish
 from workbench.paths import Paths
 from workbench.settings import read_settings
-from workbench.store.opening import open_store
+from workbench.store.opening import open_site
 paths = Paths(Path(sys.argv[2]))
-settings = read_settings(paths)
-publish(paths, settings, open_store(paths, settings), pickle.loads(Path(sys.argv[3]).read_bytes()))
+publish(open_site(paths, read_settings(paths)), pickle.loads(Path(sys.argv[3]).read_bytes()))
 """
 
 GROW = """
@@ -79,10 +78,10 @@ from workbench.publish.amend import current
 from workbench.registry.file import dumps
 from workbench.paths import Paths
 from workbench.settings import read_settings
-from workbench.store.opening import open_store
+from workbench.store.opening import open_site
 paths = Paths(Path(sys.argv[2]))
-settings = read_settings(paths)
-store = open_store(paths, settings)
+site = open_site(paths, read_settings(paths))
+store = site.store
 registry = current(store)
 package = registry.packages["a"]
 for project in range(200):
@@ -91,7 +90,7 @@ for project in range(200):
     wheels = [replace(package.wheels[0], filename=each, url=f"files/{name}/{each}") for each in files]
     registry = registry.with_package(name, replace(package, wheels=tuple(wheels)))
 store.replace("packages.json", dumps(registry).encode(), expected=store.read("packages.json").version)
-draw_pages(paths, settings, store)
+draw_pages(site)
 """
 
 BOTO3 = """

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.publish.sites import candidate
+from tests.publish.sites import at, candidate
 from workbench.paths import CHECKOUT
 from workbench.process import environment
 from workbench.publish.transaction import publish
-from workbench.settings import read_settings
 from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def test_a_site_that_cannot_be_read_is_verifys_error_and_no_other_sessions(paths
 
 def test_a_package_that_fails_its_smoke_test_is_told_of(paths: Paths, tmp_path: Path) -> None:
     (paths.recipes / "demo.py").write_text(RECIPE.format(commit="0" * 40))
-    publish(paths, read_settings(paths), FolderStore(paths.root), [candidate(tmp_path)])
+    publish(at(paths, FolderStore(paths.root)), [candidate(tmp_path)])
     verified = nox("--session", "verify")
     assert verified.returncode == 1
     assert "demo-1.0-py3-none-any.whl is published, but does not install" in verified.stderr
@@ -83,13 +82,13 @@ def test_wheels_that_this_machine_cannot_check_are_named(paths: Paths, tmp_path:
         "py3-none-manylinux_2_99_x86_64",
     )
     others = [candidate(tmp_path, tag=tag) for tag in tags]
-    publish(paths, read_settings(paths), FolderStore(paths.root), others)
+    publish(at(paths, FolderStore(paths.root)), others)
     verified = nox("--session", "verify")
     assert verified.returncode == 1
     for each in others:
         assert each.wheel.filename in verified.stderr
     assert "nothing was checked" in verified.stderr
-    publish(paths, read_settings(paths), FolderStore(paths.root), [candidate(tmp_path)])
+    publish(at(paths, FolderStore(paths.root)), [candidate(tmp_path)])
     verified = nox("--session", "verify")
     assert verified.returncode == 0, verified.stderr
     assert "uv installs it: its modules import" in verified.stderr

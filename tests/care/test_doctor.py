@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.publish.sites import ONE, TWO, Eventful, begin_deletion, overwrite, registry_of
+from tests.publish.sites import ONE, TWO, Eventful, at, begin_deletion, overwrite, registry_of
 from workbench.care.doctor import doctor
 from workbench.publish.withdraw import remove
-from workbench.settings import read_settings
 
 if TYPE_CHECKING:
     from workbench.care.diagnosis import Diagnosis
@@ -18,15 +17,13 @@ if TYPE_CHECKING:
 
 def found(paths: Paths, store: Eventful, *, deep: bool = False) -> dict[str, Diagnosis]:
     """Return what is wrong, by check; there is no public URL, which is said."""
-    findings = {
-        f.check: f for f in doctor(paths, read_settings(paths), store, deep=deep) if f.verdict != "good"
-    }
+    findings = {f.check: f for f in doctor(at(paths, store), deep=deep) if f.verdict != "good"}
     assert findings.pop("public URL").verdict == "untried"
     return findings
 
 
 def test_a_store_in_order_is_that(paths: Paths, store: Eventful) -> None:
-    remove(paths, read_settings(paths), store, [ONE])
+    remove(at(paths, store), [ONE])
     assert found(paths, store, deep=True) == {}
 
 
@@ -43,7 +40,7 @@ def test_a_lost_registry_is_told_with_what_it_would_be_made_anew_from(paths: Pat
 def test_a_registry_of_a_newer_program_is_no_case_for_reconcile(paths: Paths, store: Eventful) -> None:
     text = (paths.root / "packages.json").read_text()
     (paths.root / "packages.json").write_text(text.replace('"schema": 2', '"schema": 3'))
-    (told,) = doctor(paths, read_settings(paths), store)
+    (told,) = doctor(at(paths, store))
     assert (told.check, told.verdict) == ("registry", "bad")
     assert "reconcile" not in told.remedy
 
@@ -58,7 +55,7 @@ def test_pages_that_are_not_as_drawn_are_named(paths: Paths, store: Eventful, pa
 
 
 def test_a_deletion_that_was_cut_short_is_told(paths: Paths, store: Eventful) -> None:
-    remove(paths, read_settings(paths), store, [ONE])
+    remove(at(paths, store), [ONE])
     begin_deletion(store, ONE)
     assert found(paths, store)["records"].what == f"{ONE} is being deleted"
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.publish.sites import Eventful, candidate
+from tests.publish.sites import Eventful, at, candidate
 from workbench.publish.transaction import publish
-from workbench.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +22,7 @@ def store(paths: Paths, tmp_path: Path) -> Eventful:
     """Return the site's store, in which two versions were published, one after the other."""
     store = Eventful(paths.root)
     for version in ("1.0", "2.0"):
-        publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", version)])
+        publish(at(paths, store), [candidate(tmp_path, "demo", version)])
     return store
 
 

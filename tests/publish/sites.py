@@ -18,12 +18,15 @@ from workbench.publish.amend import timestamp
 from workbench.publish.publication import Candidate
 from workbench.registry.file import dumps, loads
 from workbench.registry.model import Package, PublishedWheel
+from workbench.settings import read_settings
 from workbench.store.folder import FolderStore
+from workbench.store.opening import Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from workbench.paths import Paths
     from workbench.registry.model import Registry
     from workbench.store.protocol import Content, Listed, Store, Stored
 
@@ -32,6 +35,11 @@ ONE = "demo-1.0-py3-none-any.whl"
 TWO = "demo-2.0-py3-none-any.whl"
 """The wheels of a stocked store (``conftest.store``)."""
 PAGE = "index/simple/demo/index.html"
+
+
+def at(paths: Paths, store: Store) -> Site:
+    """Return a site with a store of a test's choice, under the settings that it has now."""
+    return Site(paths, read_settings(paths), store)
 
 
 def candidate(
@@ -155,13 +163,11 @@ class Bucket(FolderStore):
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
+        self.folder = None
+        self.folder_keys = True
         self.meanwhile: Callable[[], object] | None = None
         self.seen: list[bytes] = []
         self.left = -1
-
-    @property
-    def folder(self) -> Path | None:
-        return None
 
     def read(self, key: str) -> Stored | None:
         stored = super().read(self.file(key))
@@ -169,10 +175,6 @@ class Bucket(FolderStore):
             other, self.meanwhile = self.meanwhile, None
             other()
         return replace(stored, version=version(stored.content)) if stored else None
-
-    @property
-    def folder_keys(self) -> bool:
-        return True
 
     def entries(self, prefix: str, *, after: str = "") -> Iterator[Listed]:
         for entry in super().entries(prefix, after=after):
@@ -243,7 +245,7 @@ def agreement(store: Store) -> list[str]:
     wheels = [wheel for _, wheel in registry.wheels()]
 
     def look(wheel: PublishedWheel) -> Iterator[str]:
-        problem = store.check(wheel.url, sha256=wheel.sha256, size=wheel.size, deep=True)
+        problem = store.check(wheel.url, sha256=wheel.sha256, size=wheel.size)
         if problem:
             yield f"{wheel.url} {problem}"
         metadata = store.read(f"{wheel.url}.metadata")

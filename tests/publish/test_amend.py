@@ -11,6 +11,7 @@ from tests.publish.sites import (
     TWO,
     Eventful,
     agreement,
+    at,
     candidate,
     filenames,
     overwrite,
@@ -24,7 +25,6 @@ from workbench.publish.history import rollback
 from workbench.publish.transaction import publish
 from workbench.publish.withdraw import remove, unyank, yank
 from workbench.registry.file import dumps, loads
-from workbench.settings import read_settings
 from workbench.store.folder import FolderStore
 from workbench.store.layout import history_key
 
@@ -47,11 +47,8 @@ def go_on(paths: Paths, store: FolderStore, wheels: Path) -> None:
     before = kept(store)
     versions = ("8.0", "9.0")
     numbers = [registry_of(store).generation]
-    numbers += [
-        publish(paths, read_settings(paths), store, [candidate(wheels, "other", each)]).generation
-        for each in versions
-    ]
-    reconcile(paths, read_settings(paths), store)
+    numbers += [publish(at(paths, store), [candidate(wheels, "other", each)]).generation for each in versions]
+    reconcile(at(paths, store))
     assert numbers == sorted(set(numbers))
     assert before.keys().isdisjoint(history_key(number) for number in numbers[1:])
     assert kept(store).items() >= before.items()
@@ -61,18 +58,18 @@ def go_on(paths: Paths, store: FolderStore, wheels: Path) -> None:
 def test_changes_go_on_after_a_registry_was_lost_and_left_behind(
     paths: Paths, store: Eventful, tmp_path: Path
 ) -> None:
-    publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", "3.0")])
+    publish(at(paths, store), [candidate(tmp_path, "demo", "3.0")])
     store.delete("packages.json")
-    publish(paths, read_settings(paths), store, [candidate(tmp_path, "other")], may_shrink=True)
+    publish(at(paths, store), [candidate(tmp_path, "other")], may_shrink=True)
     go_on(paths, store, tmp_path)
 
 
 def test_changes_go_on_after_a_registry_was_lost_and_rolled_back(
     paths: Paths, store: Eventful, tmp_path: Path
 ) -> None:
-    publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", "3.0")])
+    publish(at(paths, store), [candidate(tmp_path, "demo", "3.0")])
     store.delete("packages.json")
-    assert rollback(paths, read_settings(paths), store, 1).done == (
+    assert rollback(at(paths, store), 1).done == (
         "make the registry anew",
         f"take {TWO} off the index",
     )
@@ -87,20 +84,20 @@ def test_changes_go_on_after_a_registry_was_set_back(
 ) -> None:
     first = paths.registry.read_bytes()
     for version in ("3.0", "4.0", "5.0"):
-        publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", version)])
+        publish(at(paths, store), [candidate(tmp_path, "demo", version)])
     for number in range(times):
         paths.registry.write_bytes(first)
-        publish(paths, read_settings(paths), store, [candidate(tmp_path, "another", f"1.{number}")])
+        publish(at(paths, store), [candidate(tmp_path, "another", f"1.{number}")])
     go_on(paths, store, tmp_path)
 
 
 def test_a_registry_with_the_number_of_another_is_kept_under_one_of_its_own(
     paths: Paths, store: Eventful, tmp_path: Path
 ) -> None:
-    publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", "3.0")])
+    publish(at(paths, store), [candidate(tmp_path, "demo", "3.0")])
     yanked = registry_of(store)
-    yank(paths, read_settings(paths), store, [ONE], reason="kept as 4")
-    unyank(paths, read_settings(paths), store, [ONE])
+    yank(at(paths, store), [ONE], reason="kept as 4")
+    unyank(at(paths, store), [ONE])
     # as after a merge of two branches, of which both went on from generation 3
     overwrite(store, loads(dumps(yanked).replace('"generation": 3', '"generation": 4'), where="merged"))
     go_on(paths, store, tmp_path)
@@ -126,9 +123,9 @@ def test_verbs_that_need_a_registry_say_that_it_is_lost(paths: Paths, store: Eve
     store.delete("packages.json")
     for verb in (yank, unyank, remove):
         with pytest.raises(RegistryError, match=r"is gone.*invoke store.reconcile"):
-            verb(paths, read_settings(paths), store, [ONE])
+            verb(at(paths, store), [ONE])
     with pytest.raises(RegistryError, match=r"is gone.*invoke store.reconcile"):
-        prune(paths, read_settings(paths), store, keep=1)
+        prune(at(paths, store), keep=1)
 
 
 def test_a_store_is_not_behind_for_what_another_process_here_published_since(
@@ -137,11 +134,11 @@ def test_a_store_is_not_behind_for_what_another_process_here_published_since(
     class Shared(FolderStore):
         def prepare(self) -> None:
             # the registry was read to plan with
-            publish(paths, read_settings(paths), bucket, [candidate(tmp_path, "demo", "2.0")])
+            publish(at(paths, bucket), [candidate(tmp_path, "demo", "2.0")])
 
     bucket = FolderStore(tmp_path / "bucket")
-    publish(paths, read_settings(paths), bucket, [candidate(tmp_path, "demo", "1.0")])
-    publish(paths, read_settings(paths), Shared(tmp_path / "bucket"), [candidate(tmp_path, "demo", "3.0")])
+    publish(at(paths, bucket), [candidate(tmp_path, "demo", "1.0")])
+    publish(at(paths, Shared(tmp_path / "bucket")), [candidate(tmp_path, "demo", "3.0")])
     assert len(filenames(bucket)) == 3
 
 
@@ -149,14 +146,14 @@ def test_a_store_that_lost_its_registry_is_not_taken_for_the_wrong_store(
     paths: Paths, tmp_path: Path
 ) -> None:
     bucket = FolderStore(tmp_path / "bucket")
-    publish(paths, read_settings(paths), bucket, [candidate(tmp_path)])
+    publish(at(paths, bucket), [candidate(tmp_path)])
     bucket.delete("packages.json")
     with pytest.raises(RegistryError, match=r"is gone.*invoke store.reconcile"):
-        publish(paths, read_settings(paths), bucket, [candidate(tmp_path, "other")])
+        publish(at(paths, bucket), [candidate(tmp_path, "other")])
 
 
 def test_a_dry_publish_is_refused_as_the_real_one(paths: Paths, store: Eventful, tmp_path: Path) -> None:
     store.delete("packages.json")
     for dry_run in (True, False):
         with pytest.raises(RegistryError, match=r"invoke store\.reconcile"):
-            publish(paths, read_settings(paths), store, [candidate(tmp_path, "other")], dry_run=dry_run)
+            publish(at(paths, store), [candidate(tmp_path, "other")], dry_run=dry_run)

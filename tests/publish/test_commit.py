@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.publish.sites import NOW, candidate
+from tests.publish.sites import NOW, at, candidate
 from workbench.care.upkeep import clean
 from workbench.errors import InstallFailed, UsageError
 from workbench.process import run
@@ -16,7 +16,6 @@ from workbench.publish.transaction import publish
 from workbench.publish.withdraw import remove, yank
 from workbench.registry.file import dumps
 from workbench.registry.model import Package, Registry
-from workbench.settings import read_settings
 from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def shown(paths: Paths) -> str:
 
 
 def test_the_commit_names_the_wheel_and_holds_the_registry_alone(checkout: Paths, tmp_path: Path) -> None:
-    publish(checkout, read_settings(checkout), FolderStore(checkout.root), [candidate(tmp_path)])
+    publish(at(checkout, FolderStore(checkout.root)), [candidate(tmp_path)])
     assert commit_registry(checkout)
     assert shown(checkout).split() == ["publish", "demo-1.0-py3-none-any.whl", "packages.json"]
     assert not commit_registry(checkout)
@@ -51,7 +50,7 @@ def test_the_commit_names_the_wheel_and_holds_the_registry_alone(checkout: Paths
 
 def test_many_wheels_stand_below_a_short_first_line(checkout: Paths, tmp_path: Path) -> None:
     wheels = [candidate(tmp_path, "demo", f"1.{number}") for number in range(5)]
-    publish(checkout, read_settings(checkout), FolderStore(checkout.root), wheels)
+    publish(at(checkout, FolderStore(checkout.root)), wheels)
     commit_registry(checkout)
     subject, empty, *names = shown(checkout).splitlines()[:7]
     assert subject == "publish 5 wheels"
@@ -62,25 +61,23 @@ def test_many_wheels_stand_below_a_short_first_line(checkout: Paths, tmp_path: P
 def test_wheels_that_were_yanked_are_named_as_such(checkout: Paths, tmp_path: Path) -> None:
     store = FolderStore(checkout.root)
     wheels = [candidate(tmp_path, "demo", f"1.{number}") for number in range(5)]
-    publish(checkout, read_settings(checkout), store, wheels)
+    publish(at(checkout, store), wheels)
     commit_registry(checkout)
     names = [wheel.path.name for wheel in wheels]
-    yank(checkout, read_settings(checkout), store, names)
+    yank(at(checkout, store), names)
     commit_registry(checkout)
     assert shown(checkout).splitlines()[:7] == ["yank 5 wheels", "", *names]
 
 
 def test_the_commit_names_all_that_changed_since_the_last_one(checkout: Paths, tmp_path: Path) -> None:
     store = FolderStore(checkout.root)
-    publish(checkout, read_settings(checkout), store, [candidate(tmp_path, "demo", "1.0")])
+    publish(at(checkout, store), [candidate(tmp_path, "demo", "1.0")])
     commit_registry(checkout)
     publish(
-        checkout,
-        read_settings(checkout),
-        store,
+        at(checkout, store),
         [candidate(tmp_path, "demo", "2.0"), candidate(tmp_path, "other")],
     )
-    yank(checkout, read_settings(checkout), store, ["demo-1.0-py3-none-any.whl"])
+    yank(at(checkout, store), ["demo-1.0-py3-none-any.whl"])
     commit_registry(checkout)
     subject, empty, *lines = shown(checkout).splitlines()[:5]
     assert (subject, empty) == ("yank demo-1.0-py3-none-any.whl", "")
@@ -89,7 +86,7 @@ def test_the_commit_names_all_that_changed_since_the_last_one(checkout: Paths, t
         "publish demo-2.0-py3-none-any.whl",
         "publish other-1.0-py3-none-any.whl",
     ]
-    rollback(checkout, read_settings(checkout), store, 1)
+    rollback(at(checkout, store), 1)
     commit_registry(checkout)
     assert shown(checkout).splitlines()[:3] == [
         "rollback to generation 1",
@@ -111,7 +108,7 @@ def test_a_message_may_name_thousands_of_wheels(checkout: Paths, tmp_path: Path)
 def test_a_folder_outside_git_is_told_as_such_before_anything_is_changed(
     paths: Paths, tmp_path: Path
 ) -> None:
-    publish(paths, read_settings(paths), FolderStore(paths.root), [candidate(tmp_path)])
+    publish(at(paths, FolderStore(paths.root)), [candidate(tmp_path)])
     before = paths.registry.read_bytes()
     with pytest.raises(UsageError, match="not a Git checkout"), committing(paths, wanted=True):
         paths.registry.write_text("changed")
@@ -125,7 +122,7 @@ def test_what_a_failing_verb_has_published_is_committed_and_its_error_stays(
 
     def publish_and_fail(version: str) -> None:
         with committing(checkout, wanted=True):
-            publish(checkout, read_settings(checkout), store, [candidate(tmp_path, version=version)])
+            publish(at(checkout, store), [candidate(tmp_path, version=version)])
             raise InstallFailed("the proof")
 
     with pytest.raises(InstallFailed):
@@ -146,10 +143,10 @@ LONG = "cp311-cp311-manylinux_2_27_x86_64.manylinux_2_28_x86_64.manylinux_2_34_x
 def test_a_change_of_no_wheel_is_told_however_long_its_name_is(checkout: Paths, tmp_path: Path) -> None:
     store = FolderStore(checkout.root)
     made = candidate(tmp_path, "demo", "1.0", tag=LONG)
-    publish(checkout, read_settings(checkout), store, [made])
-    remove(checkout, read_settings(checkout), store, [made.path.name], after_days=1, now=NOW)
+    publish(at(checkout, store), [made])
+    remove(at(checkout, store), [made.path.name], after_days=1, now=NOW)
     commit_registry(checkout)
-    clean(checkout, read_settings(checkout), store, apply=True, now=NOW + timedelta(days=2))
+    clean(at(checkout, store), apply=True, now=NOW + timedelta(days=2))
     assert commit_registry(checkout)
     assert shown(checkout).splitlines()[0] == f"delete {made.path.name}"
 

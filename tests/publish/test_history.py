@@ -11,6 +11,7 @@ from tests.publish.sites import (
     TWO,
     Eventful,
     agreement,
+    at,
     begin_deletion,
     candidate,
     filenames,
@@ -25,7 +26,6 @@ from workbench.publish.amend import FilesMissing
 from workbench.publish.history import history, rollback
 from workbench.publish.transaction import publish
 from workbench.publish.withdraw import remove, yank
-from workbench.settings import read_settings
 from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ LATER = NOW + timedelta(days=8)
 
 
 def test_history_lists_what_was_done_the_last_first(paths: Paths, store: Eventful) -> None:
-    yank(paths, read_settings(paths), store, [ONE])
+    yank(at(paths, store), [ONE])
     listed = history(store)
     assert [(g.generation, g.wheels, g.current) for g in listed] == [
         (3, 2, True),
@@ -68,14 +68,14 @@ def test_what_lies_in_the_history_and_is_none_of_ours_is_passed_over(paths: Path
 
 def test_a_rollback_restores_registry_and_pages_and_deletes_nothing(paths: Paths, store: Eventful) -> None:
     before = page(store)
-    yank(paths, read_settings(paths), store, [ONE])
-    first = rollback(paths, read_settings(paths), store, 1)
+    yank(at(paths, store), [ONE])
+    first = rollback(at(paths, store), 1)
     assert first.done == (f"take {TWO} off the index", f"restore {ONE}")
     assert filenames(store) == [ONE]
     assert store.read(f"files/demo/{TWO}") is not None
     assert agreement(store) == []
-    assert clean(paths, read_settings(paths), store, apply=True, now=LATER + timedelta(days=999)).done == ()
-    back = rollback(paths, read_settings(paths), store, 2)
+    assert clean(at(paths, store), apply=True, now=LATER + timedelta(days=999)).done == ()
+    back = rollback(at(paths, store), 2)
     assert back.done == (f"put {TWO} on the index",)
     assert page(store) == before
     assert registry_of(store).generation == 5
@@ -83,29 +83,29 @@ def test_a_rollback_restores_registry_and_pages_and_deletes_nothing(paths: Paths
 
 def test_no_rollback_to_what_is_not_there(paths: Paths, store: Eventful) -> None:
     with pytest.raises(UsageError, match=r"invoke store\.history"):
-        rollback(paths, read_settings(paths), store, 9)
-    remove(paths, read_settings(paths), store, [ONE], after_days=0)
-    with pytest.raises(UsageError, match=f"generation 2 had {ONE}"):
-        rollback(paths, read_settings(paths), store, 2)
+        rollback(at(paths, store), 9)
+    remove(at(paths, store), [ONE], after_days=0)
+    with pytest.raises(UsageError, match=f"generation 2 had what is not whole.*{ONE}"):
+        rollback(at(paths, store), 2)
     assert filenames(store) == [TWO]
 
 
 def test_a_rollback_to_the_current_generation_is_nothing_to_do(paths: Paths, store: Eventful) -> None:
-    assert rollback(paths, read_settings(paths), store, 2).lines() == ("nothing to do",)
+    assert rollback(at(paths, store), 2).lines() == ("nothing to do",)
     assert registry_of(store).generation == 2
 
 
 def test_a_dry_rollback_says_what_a_wet_one_does(paths: Paths, store: Eventful) -> None:
-    dry = rollback(paths, read_settings(paths), store, 1, dry_run=True)
+    dry = rollback(at(paths, store), 1, dry_run=True)
     assert registry_of(store).generation == 2
-    assert rollback(paths, read_settings(paths), store, 1).done == dry.done == (f"take {TWO} off the index",)
+    assert rollback(at(paths, store), 1).done == dry.done == (f"take {TWO} off the index",)
 
 
 def test_no_rollback_to_a_wheel_whose_metadata_is_gone(paths: Paths, store: Eventful) -> None:
-    remove(paths, read_settings(paths), store, [ONE])
+    remove(at(paths, store), [ONE])
     store.delete(f"files/demo/{ONE}.metadata")
-    with pytest.raises(UsageError, match=f"generation 2 had {ONE}, which is not whole"):
-        rollback(paths, read_settings(paths), store, 2)
+    with pytest.raises(UsageError, match=f"generation 2 had what is not whole.*{ONE}"):
+        rollback(at(paths, store), 2)
 
 
 def test_no_rollback_to_a_wheel_that_is_being_deleted(paths: Paths, store: Eventful) -> None:
@@ -113,34 +113,34 @@ def test_no_rollback_to_a_wheel_that_is_being_deleted(paths: Paths, store: Event
 
     def roll_back() -> None:
         with pytest.raises(StoreError, match="being deleted") as caught:
-            rollback(paths, read_settings(paths), FolderStore(paths.root), 2)
+            rollback(at(paths, FolderStore(paths.root)), 2)
         refused.append(str(caught.value))
 
     # between its being marked and the first file's going
     store.before("delete", "files/", roll_back)
-    remove(paths, read_settings(paths), store, [ONE], after_days=0)
+    remove(at(paths, store), [ONE], after_days=0)
     assert refused
     assert filenames(store) == [TWO]
     assert agreement(store) == []
 
 
 def test_a_rollback_puts_nothing_back_whose_deletion_begins_meanwhile(paths: Paths, store: Eventful) -> None:
-    remove(paths, read_settings(paths), store, [ONE], after_days=1, now=NOW)
+    remove(at(paths, store), [ONE], after_days=1, now=NOW)
     store.before("create", "history/", lambda: begin_deletion(store, ONE))
     with pytest.raises(StoreError, match="being deleted"):
-        rollback(paths, read_settings(paths), store, 2)
+        rollback(at(paths, store), 2)
     assert filenames(store) == [TWO]
 
 
 def test_a_rollback_that_meets_a_deletion_puts_nothing_back_that_goes(paths: Paths, store: Eventful) -> None:
-    remove(paths, read_settings(paths), store, [ONE], after_days=1, now=NOW)
+    remove(at(paths, store), [ONE], after_days=1, now=NOW)
     store.before(
         "create",
         "history/",
-        lambda: clean(paths, read_settings(paths), FolderStore(paths.root), apply=True, now=LATER),
+        lambda: clean(at(paths, FolderStore(paths.root)), apply=True, now=LATER),
     )
     with pytest.raises(FilesMissing, match="only while its files are there, whole"):
-        rollback(paths, read_settings(paths), store, 2)
+        rollback(at(paths, store), 2)
     assert filenames(store) == [TWO]
     assert agreement(store) == []
 
@@ -151,10 +151,10 @@ def test_a_publish_killed_while_it_drew_is_undone_by_a_rollback_in_the_pages_too
         root = quick_path / str(effect) / "site"
         root.mkdir(parents=True)
         paths, store = Paths(root), FolderStore(root)
-        publish(paths, read_settings(paths), store, [candidate(quick_path, "demo", "1.0")])
+        publish(at(paths, store), [candidate(quick_path, "demo", "1.0")])
         killed = run_until(publish_second, root, effect)
         if registry_of(store).generation > 1:
-            rollback(paths, read_settings(paths), store, 1)
+            rollback(at(paths, store), 1)
             assert agreement(store) == [], f"after effect {effect}"
         if not killed:
             return

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.forked import FORKSERVER
-from tests.publish.sites import NOW, agreement, candidate, dead_links, filenames, page, registry_of
+from tests.publish.sites import NOW, agreement, at, candidate, dead_links, filenames, page, registry_of
 from tests.publish.workers import publish_all, publish_each, publish_same, run_until
 from workbench.care.reconcile import reconcile
 from workbench.care.upkeep import clean
@@ -21,7 +21,6 @@ from workbench.publish.history import rollback
 from workbench.publish.transaction import publish
 from workbench.publish.withdraw import remove, yank
 from workbench.registry.file import dumps, loads
-from workbench.settings import read_settings
 from workbench.store.folder import FolderStore
 from workbench.store.layout import headers
 
@@ -44,7 +43,7 @@ def test_a_published_wheel_is_in_store_registry_and_pages(
     paths: Paths, store: FolderStore, tmp_path: Path
 ) -> None:
     wheel = candidate(tmp_path, "demo", "1.0+cu130")
-    published = publish(paths, read_settings(paths), store, [wheel])
+    published = publish(at(paths, store), [wheel])
     assert published.generation == 1
     assert agreement(store) == []
     assert [w.filename for _, w in registry_of(store).wheels()] == [wheel.path.name]
@@ -57,9 +56,9 @@ def test_a_published_wheel_is_in_store_registry_and_pages(
 def test_publishing_again_changes_nothing_and_says_so(
     paths: Paths, store: FolderStore, tmp_path: Path
 ) -> None:
-    publish(paths, read_settings(paths), store, [candidate(tmp_path)])
+    publish(at(paths, store), [candidate(tmp_path)])
     before = snapshot(store)
-    again = publish(paths, read_settings(paths), store, [candidate(tmp_path, now=NOW + timedelta(days=1))])
+    again = publish(at(paths, store), [candidate(tmp_path, now=NOW + timedelta(days=1))])
     assert again.plan.is_done
     assert again.generation == 1
     assert "published already" in again.lines()[0]
@@ -70,10 +69,10 @@ def test_a_dry_run_changes_nothing_and_tells_what_the_run_then_does(
     paths: Paths, store: FolderStore, tmp_path: Path
 ) -> None:
     wheel = candidate(tmp_path)
-    dry = publish(paths, read_settings(paths), store, [wheel], dry_run=True)
+    dry = publish(at(paths, store), [wheel], dry_run=True)
     assert list(store.entries("")) == []
     assert dry.lines()[0].startswith(f"create files/demo/{wheel.path.name} ")
-    wet = publish(paths, read_settings(paths), store, [wheel])
+    wet = publish(at(paths, store), [wheel])
     assert wet.plan == dry.plan
     for write in wet.plan.wheels[0].writes:
         assert store.read(write.key) is not None
@@ -82,37 +81,37 @@ def test_a_dry_run_changes_nothing_and_tells_what_the_run_then_does(
 def test_a_filename_keeps_its_bytes_even_after_it_was_lost_from_the_registry(
     paths: Paths, store: FolderStore, tmp_path: Path
 ) -> None:
-    publish(paths, read_settings(paths), store, [candidate(tmp_path / "a")])
+    publish(at(paths, store), [candidate(tmp_path / "a")])
     other = candidate(tmp_path / "b", content=b"answer = 43\n")
     with pytest.raises(FilenameTaken, match="--version-suffix"):
-        publish(paths, read_settings(paths), store, [other])
+        publish(at(paths, store), [other])
     stored = store.read("packages.json")
     assert stored is not None
     registry = registry_of(store)
     emptied = dumps(registry.without_wheel("demo", other.wheel.filename)).encode()
     store.replace("packages.json", emptied, expected=stored.version)
     with pytest.raises(FilenameTaken, match="--version-suffix"):
-        publish(paths, read_settings(paths), store, [other])
+        publish(at(paths, store), [other])
 
 
 def test_one_refused_wheel_keeps_the_others_out(paths: Paths, store: FolderStore, tmp_path: Path) -> None:
-    publish(paths, read_settings(paths), store, [candidate(tmp_path / "a")])
+    publish(at(paths, store), [candidate(tmp_path / "a")])
     taken = candidate(tmp_path / "b", content=b"answer = 4_3\n")
     with pytest.raises(FilenameTaken):
-        publish(paths, read_settings(paths), store, [candidate(tmp_path, "other"), taken])
+        publish(at(paths, store), [candidate(tmp_path, "other"), taken])
     assert list(registry_of(store).packages) == ["demo"]
     assert agreement(store) == []
 
 
 def test_other_publishers_wheels_and_yanks_stay(paths: Paths, store: FolderStore, tmp_path: Path) -> None:
     first = candidate(tmp_path, version="1.0")
-    publish(paths, read_settings(paths), store, [first])
+    publish(at(paths, store), [first])
     stored = store.read("packages.json")
     assert stored is not None
     yanked = dataclasses.replace(first.wheel, yanked="broken")
     marked = dumps(registry_of(store).with_wheel("demo", yanked)).encode()
     store.replace("packages.json", marked, expected=stored.version)
-    publish(paths, read_settings(paths), store, [first, candidate(tmp_path, version="1.1")])
+    publish(at(paths, store), [first, candidate(tmp_path, version="1.1")])
     assert [wheel.yanked for _, wheel in registry_of(store).wheels()] == ["broken", None]
 
 
@@ -120,52 +119,52 @@ def test_a_missing_file_of_a_registered_wheel_is_put_back(
     paths: Paths, store: FolderStore, tmp_path: Path
 ) -> None:
     wheel = candidate(tmp_path)
-    publish(paths, read_settings(paths), store, [wheel])
+    publish(at(paths, store), [wheel])
     store.delete(wheel.wheel.url)
     assert dead_links(store)
-    publish(paths, read_settings(paths), store, [wheel])
+    publish(at(paths, store), [wheel])
     assert agreement(store) == []
 
 
 def test_a_lost_registry_is_not_taken_for_an_empty_one(
     paths: Paths, store: FolderStore, tmp_path: Path
 ) -> None:
-    publish(paths, read_settings(paths), store, [candidate(tmp_path)])
+    publish(at(paths, store), [candidate(tmp_path)])
     store.delete("packages.json")
     with pytest.raises(RegistryError, match=r"invoke store.reconcile.*--allow-shrink"):
-        publish(paths, read_settings(paths), store, [candidate(tmp_path, "other")])
-    publish(paths, read_settings(paths), store, [candidate(tmp_path, "other")], may_shrink=True)
+        publish(at(paths, store), [candidate(tmp_path, "other")])
+    publish(at(paths, store), [candidate(tmp_path, "other")], may_shrink=True)
     assert list(registry_of(store).packages) == ["other"]
 
 
 def test_a_store_that_is_behind_the_checkout_is_not_published_to(paths: Paths, tmp_path: Path) -> None:
     (paths.root / "workbench.yaml").write_text("store: {folder: ../elsewhere}\n")
     elsewhere = FolderStore(tmp_path / "elsewhere")
-    publish(paths, read_settings(paths), elsewhere, [candidate(tmp_path)])
+    publish(at(paths, elsewhere), [candidate(tmp_path)])
     assert paths.registry.read_bytes() == (tmp_path / "elsewhere/packages.json").read_bytes()
     wrong = FolderStore(tmp_path / "wrong")
     with pytest.raises(RegistryError, match=r"is this the right store\?"):
-        publish(paths, read_settings(paths), wrong, [candidate(tmp_path, "other")])
+        publish(at(paths, wrong), [candidate(tmp_path, "other")])
     assert list(wrong.entries("")) == []
 
 
 def test_no_change_of_another_store_replaces_the_registry_of_the_sites_own(
     paths: Paths, tmp_path: Path
 ) -> None:
-    publish(paths, read_settings(paths), FolderStore(paths.root), [candidate(tmp_path)])
+    publish(at(paths, FolderStore(paths.root)), [candidate(tmp_path)])
     own = paths.registry.read_bytes()
     elsewhere = Paths(tmp_path / "elsewhere")
     other = FolderStore(elsewhere.root)
     for version in ("7.0", "7.1", "7.2"):
-        publish(elsewhere, read_settings(elsewhere), other, [candidate(tmp_path, version=version)])
+        publish(at(elsewhere, other), [candidate(tmp_path, version=version)])
     wheel = "demo-7.0-py3-none-any.whl"
     changes: tuple[Callable[[], object], ...] = (
-        lambda: publish(paths, read_settings(paths), other, [candidate(tmp_path, "other")]),
-        lambda: yank(paths, read_settings(paths), other, [wheel]),
-        lambda: remove(paths, read_settings(paths), other, [wheel]),
-        lambda: rollback(paths, read_settings(paths), other, 1),
-        lambda: reconcile(paths, read_settings(paths), other),
-        lambda: clean(paths, read_settings(paths), other, apply=True),
+        lambda: publish(at(paths, other), [candidate(tmp_path, "other")]),
+        lambda: yank(at(paths, other), [wheel]),
+        lambda: remove(at(paths, other), [wheel]),
+        lambda: rollback(at(paths, other), 1),
+        lambda: reconcile(at(paths, other)),
+        lambda: clean(at(paths, other), apply=True),
     )
     for change in changes:
         with pytest.raises(RegistryError, match=r"demo-1\.0.*is this the right store\?"):
@@ -177,9 +176,9 @@ def test_no_change_of_another_store_replaces_the_registry_of_the_sites_own(
 def test_a_copy_from_before_a_rollback_is_of_the_same_store(paths: Paths, tmp_path: Path) -> None:
     store, elsewhere = FolderStore(tmp_path / "elsewhere"), Paths(tmp_path / "another")
     for version in ("1.0", "1.1"):
-        publish(paths, read_settings(paths), store, [candidate(tmp_path, version=version)])
-    rollback(elsewhere, read_settings(elsewhere), store, 1)
-    yank(paths, read_settings(paths), store, ["demo-1.0-py3-none-any.whl"])
+        publish(at(paths, store), [candidate(tmp_path, version=version)])
+    rollback(at(elsewhere, store), 1)
+    yank(at(paths, store), ["demo-1.0-py3-none-any.whl"])
     assert paths.registry.read_bytes() == (tmp_path / "elsewhere/packages.json").read_bytes()
 
 
@@ -190,7 +189,7 @@ def test_a_store_that_loses_what_it_was_given_is_found_out(paths: Paths, tmp_pat
 
     store = Forgetful(paths.root)
     with pytest.raises(StoreError, match="is not there, just after it was written"):
-        publish(paths, read_settings(paths), store, [candidate(tmp_path)])
+        publish(at(paths, store), [candidate(tmp_path)])
     assert not paths.registry.exists()
 
 
@@ -200,7 +199,7 @@ def test_a_wheel_that_was_written_over_since_it_was_verified_is_not_published(
     wheel = candidate(tmp_path)
     wheel.path.write_bytes(bytes(wheel.wheel.size))
     with pytest.raises(StoreError, match="changed after it was verified"):
-        publish(paths, read_settings(paths), store, [wheel])
+        publish(at(paths, store), [wheel])
     assert list(store.entries("files/")) == []
 
 
@@ -216,7 +215,7 @@ def test_a_wheel_that_is_written_over_while_it_goes_up_does_not_stay(paths: Path
 
     wheel = candidate(tmp_path)
     with pytest.raises(StoreError, match="changed after it was verified"):
-        publish(paths, read_settings(paths), Trusting(paths.root), [wheel])
+        publish(at(paths, Trusting(paths.root)), [wheel])
     assert filenames(FolderStore(paths.root)) == []
     assert FolderStore(paths.root).read(wheel.wheel.url) is None
 
@@ -231,7 +230,7 @@ def test_attestations_lie_beside_their_wheel_and_come_before_its_record(paths: P
     (paths.root / "workbench.yaml").write_text("public_url: https://wheels.example.com/\n")
     store = Noting(paths.root)
     wheel = dataclasses.replace(candidate(tmp_path, "demo", "1.0+cu130"), provenance=b'{"version": 1}')
-    publish(paths, read_settings(paths), store, [wheel])
+    publish(at(paths, store), [wheel])
     key = f"{wheel.wheel.url}.provenance"
     assert created[:4] == [
         wheel.wheel.url,
@@ -248,20 +247,18 @@ def test_attestations_lie_beside_their_wheel_and_come_before_its_record(paths: P
     assert headers(key).content_type == "application/vnd.pypi.integrity.v1+json"
 
     store.delete(key)
-    assert key in reconcile(paths, read_settings(paths), store).problems[0]
-    publish(paths, read_settings(paths), store, [wheel])
-    assert reconcile(paths, read_settings(paths), store).problems == ()
-    remove(paths, read_settings(paths), store, [wheel.path.name], after_days=0)
+    assert key in reconcile(at(paths, store)).problems[0]
+    publish(at(paths, store), [wheel])
+    assert reconcile(at(paths, store)).problems == ()
+    remove(at(paths, store), [wheel.path.name], after_days=0)
     assert list(store.entries("files/")) == []
 
 
 def test_a_record_keeps_its_upload_time(paths: Paths, store: FolderStore, tmp_path: Path) -> None:
-    publish(paths, read_settings(paths), store, [candidate(tmp_path)])
+    publish(at(paths, store), [candidate(tmp_path)])
     store.delete("packages.json")
     publish(
-        paths,
-        read_settings(paths),
-        store,
+        at(paths, store),
         [candidate(tmp_path, now=NOW + timedelta(days=9))],
         may_shrink=True,
     )
@@ -279,18 +276,14 @@ def test_a_publisher_killed_at_any_point_leaves_a_store_that_publishing_again_co
         root.mkdir(parents=True)
         store = FolderStore(root)
         publish(
-            Paths(root),
-            read_settings(Paths(root)),
-            store,
+            at(Paths(root), store),
             [candidate(quick_path, "demo", "0.9"), candidate(quick_path, "other")],
         )
         killed = run_until(publish_all, root, effect)
         assert dead_links(store) == [], f"after effect {effect}"
         healed = root.parent / "healed"
         shutil.copytree(root, healed)
-        assert reconcile(Paths(healed), read_settings(Paths(healed)), FolderStore(healed)).problems == (), (
-            f"after effect {effect}"
-        )
+        assert reconcile(at(Paths(healed), FolderStore(healed))).problems == (), f"after effect {effect}"
         assert agreement(FolderStore(healed)) == [], f"after effect {effect}"
         for place in (root, healed):
             publish_all(place, FolderStore(place))
@@ -337,5 +330,5 @@ def test_a_wheel_that_is_registered_elsewhere_is_not_sent(
     elsewhere = dataclasses.replace(made.wheel, url="https://example.com/demo-1.0-py3-none-any.whl")
     package = dataclasses.replace(made.package, wheels=(elsewhere,))
     amend(store, lambda registry: registry.with_package("demo", package), "import a registry")
-    assert publish(paths, read_settings(paths), store, [made]).plan.is_done
+    assert publish(at(paths, store), [made]).plan.is_done
     assert list(store.entries("files/")) == []

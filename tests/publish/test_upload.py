@@ -5,9 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from workbench.errors import UsageError
-from workbench.publish.upload import upload_wheels
-from workbench.settings import Settings
-from workbench.store.folder import FolderStore
+from workbench.publish.upload import verified
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,4 +17,4 @@ def test_a_wheel_without_a_recipe_is_told_before_anything_is_verified(paths: Pat
     wheel = tmp_path / "unknown-1.0-py3-none-any.whl"
     wheel.write_bytes(b"whatever it is, it is not read")
     with pytest.raises(UsageError, match=r"unknown has no recipe.*invoke add-package unknown"):
-        upload_wheels(paths, Settings(), FolderStore(paths.root), [wheel])
+        verified([wheel], paths)

@@ -12,6 +12,7 @@ from tests.publish.sites import (
     TWO,
     Eventful,
     agreement,
+    at,
     begin_deletion,
     candidate,
     dead_links,
@@ -28,7 +29,6 @@ from workbench.publish.amend import amend
 from workbench.publish.history import history, rollback
 from workbench.publish.transaction import publish
 from workbench.publish.withdraw import delete, due, remove, unyank, yank
-from workbench.settings import read_settings
 from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
@@ -41,28 +41,26 @@ LATER = NOW + timedelta(days=8)
 
 
 def test_a_yank_is_on_the_page_with_its_reason_until_it_is_taken_back(paths: Paths, store: Eventful) -> None:
-    assert yank(paths, read_settings(paths), store, [ONE], reason="broken <b>").done == (f"yank {ONE}",)
+    assert yank(at(paths, store), [ONE], reason="broken <b>").done == (f"yank {ONE}",)
     assert 'data-yanked="broken &lt;b&gt;"' in page(store)
-    assert yank(paths, read_settings(paths), store, [ONE], reason="broken <b>").lines() == ("nothing to do",)
-    unyank(paths, read_settings(paths), store, [ONE])
+    assert yank(at(paths, store), [ONE], reason="broken <b>").lines() == ("nothing to do",)
+    unyank(at(paths, store), [ONE])
     assert "data-yanked" not in page(store)
     assert registry_of(store).generation == 4
 
 
 def test_a_yank_without_a_reason_keeps_the_one_that_was_given(paths: Paths, store: FolderStore) -> None:
-    yank(paths, read_settings(paths), store, [ONE], reason="broken")
-    assert yank(paths, read_settings(paths), store, [ONE]).lines() == ("nothing to do",)
+    yank(at(paths, store), [ONE], reason="broken")
+    assert yank(at(paths, store), [ONE]).lines() == ("nothing to do",)
     assert 'data-yanked="broken"' in page(store)
-    yank(paths, read_settings(paths), store, [ONE], reason="very broken")
+    yank(at(paths, store), [ONE], reason="very broken")
     assert 'data-yanked="very broken"' in page(store)
 
 
 def test_what_nobody_could_read_again_is_not_written(paths: Paths, store: FolderStore) -> None:
     before = registry_of(store)
     with pytest.raises(RegistryError, match="not Unicode text"):
-        yank(
-            paths, read_settings(paths), store, [ONE], reason="\udcff"
-        )  # as a byte of an argument arrives that is not UTF-8
+        yank(at(paths, store), [ONE], reason="\udcff")  # as a byte of an argument arrives that is not UTF-8
     odd = replace(before.packages["demo"].wheels[0], filename="x y", url="https://example.com/x.whl")
     with pytest.raises(RegistryError, match=r"as it would become: .*: 'x y' has characters"):
         amend(store, lambda registry: registry.with_wheel("demo", odd), "add what has no name")
@@ -70,7 +68,7 @@ def test_what_nobody_could_read_again_is_not_written(paths: Paths, store: Folder
 
 
 def test_a_dry_yank_changes_nothing(paths: Paths, store: Eventful) -> None:
-    assert yank(paths, read_settings(paths), store, [ONE], dry_run=True).done == (f"yank {ONE}",)
+    assert yank(at(paths, store), [ONE], dry_run=True).done == (f"yank {ONE}",)
     assert "data-yanked" not in page(store)
 
 
@@ -78,16 +76,16 @@ def test_a_filename_that_is_not_published_is_named_with_the_nearest(paths: Paths
     with pytest.raises(
         UsageError, match=r"demo-1\.0-py2-none-any\.whl is not published \(did you mean 'demo-1"
     ):
-        yank(paths, read_settings(paths), store, ["demo-1.0-py2-none-any.whl"])
+        yank(at(paths, store), ["demo-1.0-py2-none-any.whl"])
 
 
 def test_a_removed_wheel_leaves_the_pages_now_and_the_store_later(paths: Paths, store: Eventful) -> None:
-    remove(paths, read_settings(paths), store, [ONE], after_days=7, now=NOW)
+    remove(at(paths, store), [ONE], after_days=7, now=NOW)
     assert filenames(store) == [TWO]
     assert ONE not in page(store)
     assert store.read(f"files/demo/{ONE}") is not None
-    assert clean(paths, read_settings(paths), store, apply=True, now=NOW + timedelta(days=6)).done == ()
-    cleaned = clean(paths, read_settings(paths), store, apply=True, now=LATER)
+    assert clean(at(paths, store), apply=True, now=NOW + timedelta(days=6)).done == ()
+    cleaned = clean(at(paths, store), apply=True, now=LATER)
     assert cleaned.done == (f"delete files/demo/{ONE}, removed on 2026-11-21",)
     assert [entry.key for entry in store.entries("files/")] == [
         f"files/demo/{TWO}",
@@ -97,7 +95,7 @@ def test_a_removed_wheel_leaves_the_pages_now_and_the_store_later(paths: Paths, 
 
 
 def test_a_wheel_can_be_removed_at_once(paths: Paths, store: Eventful) -> None:
-    remove(paths, read_settings(paths), store, [ONE], after_days=0)
+    remove(at(paths, store), [ONE], after_days=0)
     assert store.read(f"files/demo/{ONE}") is None
     assert registry_of(store).removed[0].state == "deleted"
 
@@ -106,7 +104,7 @@ def test_a_wheel_is_yanked_on_its_page_before_it_leaves_it(paths: Paths, store: 
     seen: list[str] = []
     # what the history keeps last is what the removal replaced
     store.before("create", "history/00000003", lambda: seen.append(page(store)))
-    remove(paths, read_settings(paths), store, [ONE])
+    remove(at(paths, store), [ONE])
     assert f"{ONE}#" in seen[0]
     assert 'data-yanked="is being removed"' in seen[0]
     assert ONE not in page(store)
@@ -116,15 +114,13 @@ def test_a_wheel_is_yanked_on_its_page_before_it_leaves_it(paths: Paths, store: 
 def test_a_removed_filename_comes_back_only_with_its_own_bytes(
     paths: Paths, store: Eventful, tmp_path: Path
 ) -> None:
-    remove(paths, read_settings(paths), store, [ONE], after_days=0)
+    remove(at(paths, store), [ONE], after_days=0)
     with pytest.raises(FilenameTaken, match="--version-suffix"):
         publish(
-            paths,
-            read_settings(paths),
-            store,
+            at(paths, store),
             [candidate(tmp_path / "other", "demo", "1.0", content=b"answer = 43\n")],
         )
-    publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", "1.0")])
+    publish(at(paths, store), [candidate(tmp_path, "demo", "1.0")])
     assert filenames(store) == [ONE, TWO]
     assert registry_of(store).removed == ()
     assert agreement(store) == []
@@ -133,48 +129,48 @@ def test_a_removed_filename_comes_back_only_with_its_own_bytes(
 def test_a_wheel_published_again_before_its_deletion_is_not_deleted(
     paths: Paths, store: Eventful, tmp_path: Path
 ) -> None:
-    remove(paths, read_settings(paths), store, [ONE], after_days=1, now=NOW)
-    publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", "1.0")])
-    assert clean(paths, read_settings(paths), store, apply=True, now=LATER).done == ()
+    remove(at(paths, store), [ONE], after_days=1, now=NOW)
+    publish(at(paths, store), [candidate(tmp_path, "demo", "1.0")])
+    assert clean(at(paths, store), apply=True, now=LATER).done == ()
     assert agreement(store) == []
 
 
 def test_a_wheel_that_is_being_deleted_cannot_be_published_until_it_is_gone(
     paths: Paths, store: Eventful, tmp_path: Path
 ) -> None:
-    remove(paths, read_settings(paths), store, [ONE], after_days=1, now=NOW)
+    remove(at(paths, store), [ONE], after_days=1, now=NOW)
     begin_deletion(store, ONE)
     with pytest.raises(StoreError, match="being deleted"):
-        publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", "1.0")])
-    clean(paths, read_settings(paths), store, apply=True, now=LATER)
-    publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", "1.0")])
+        publish(at(paths, store), [candidate(tmp_path, "demo", "1.0")])
+    clean(at(paths, store), apply=True, now=LATER)
+    publish(at(paths, store), [candidate(tmp_path, "demo", "1.0")])
     assert agreement(store) == []
 
 
 def test_a_wheel_that_a_rollback_took_off_the_index_can_be_deleted(paths: Paths, store: Eventful) -> None:
-    rollback(paths, read_settings(paths), store, 1)
-    assert clean(paths, read_settings(paths), store, now=LATER + timedelta(days=9999)).done == ()
-    removed = remove(paths, read_settings(paths), store, [TWO], after_days=7, now=NOW)
+    rollback(at(paths, store), 1)
+    assert clean(at(paths, store), now=LATER + timedelta(days=9999)).done == ()
+    removed = remove(at(paths, store), [TWO], after_days=7, now=NOW)
     assert removed.done == (f"delete files/demo/{TWO} after 2026-11-28",)
-    assert clean(paths, read_settings(paths), store, apply=True, now=LATER + timedelta(days=8)).done
+    assert clean(at(paths, store), apply=True, now=LATER + timedelta(days=8)).done
     assert store.read(f"files/demo/{TWO}") is None
-    assert remove(paths, read_settings(paths), store, [TWO]).lines() == ("nothing to do",)
+    assert remove(at(paths, store), [TWO]).lines() == ("nothing to do",)
 
 
 @pytest.mark.parametrize("moment", ["read", "create"])
 def test_a_wheel_that_is_deleted_while_it_is_published_again_is_published_whole(
     paths: Paths, store: Eventful, tmp_path: Path, moment: str
 ) -> None:
-    remove(paths, read_settings(paths), store, [ONE], after_days=1, now=NOW)
+    remove(at(paths, store), [ONE], after_days=1, now=NOW)
     # the plan found its files; they go before the registry is read that is to name them, and after that
     key, skip = {"read": ("packages.json", 2), "create": ("history/", 0)}[moment]
     store.before(
         moment,
         key,
-        lambda: clean(paths, read_settings(paths), FolderStore(paths.root), apply=True, now=LATER),
+        lambda: clean(at(paths, FolderStore(paths.root)), apply=True, now=LATER),
         skip=skip,
     )
-    publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", "1.0")])
+    publish(at(paths, store), [candidate(tmp_path, "demo", "1.0")])
     assert [gone.filename for gone in registry_of(store).removed] == []
     assert filenames(store) == [ONE, TWO]
     assert agreement(store) == []
@@ -186,13 +182,11 @@ def test_who_ends_a_deletion_late_does_not_delete_what_was_published_since(
     def choose(registry: Registry) -> tuple[Removal, ...]:
         chosen = due(registry, now=LATER)
         if filenames(store) == [TWO]:
-            clean(paths, read_settings(paths), FolderStore(paths.root), apply=True, now=LATER)
-            publish(
-                paths, read_settings(paths), FolderStore(paths.root), [candidate(tmp_path, "demo", "1.0")]
-            )
+            clean(at(paths, FolderStore(paths.root)), apply=True, now=LATER)
+            publish(at(paths, FolderStore(paths.root)), [candidate(tmp_path, "demo", "1.0")])
         return chosen
 
-    remove(paths, read_settings(paths), store, [ONE], after_days=1, now=NOW)
+    remove(at(paths, store), [ONE], after_days=1, now=NOW)
     begin_deletion(store, ONE)
     delete(store, choose)
     assert filenames(store) == [ONE, TWO]
@@ -208,14 +202,12 @@ def test_a_change_killed_at_any_point_is_completed_by_reconcile_and_repeating_it
         root.mkdir(parents=True)
         paths, store = Paths(root), FolderStore(root)
         publish(
-            paths,
-            read_settings(paths),
-            store,
+            at(paths, store),
             [candidate(quick_path, "demo", "1.0"), candidate(quick_path, "demo", "2.0")],
         )
         killed = run_until(work, root, effect)
         assert dead_links(store) == [], f"after effect {effect}"
-        assert reconcile(paths, read_settings(paths), store).problems == (), f"after effect {effect}"
+        assert reconcile(at(paths, store)).problems == (), f"after effect {effect}"
         assert agreement(store) == [], f"after effect {effect}"
         if not killed:
             assert effect > 10
@@ -229,17 +221,17 @@ def test_a_change_killed_at_any_point_is_completed_by_reconcile_and_repeating_it
 def test_a_wheel_that_two_deleted_and_a_third_published_again_is_not_lost_without_a_word(
     paths: Paths, store: Eventful, tmp_path: Path
 ) -> None:
-    remove(paths, read_settings(paths), store, [ONE], after_days=1, now=NOW)
+    remove(at(paths, store), [ONE], after_days=1, now=NOW)
     other = FolderStore(paths.root)
 
     def others() -> None:
-        clean(paths, read_settings(paths), other, apply=True, now=LATER)
-        publish(paths, read_settings(paths), other, [candidate(tmp_path, "demo", "1.0")])
+        clean(at(paths, other), apply=True, now=LATER)
+        publish(at(paths, other), [candidate(tmp_path, "demo", "1.0")])
 
     store.before("delete", "files/", others)
     with pytest.raises(StoreError, match=f"{ONE}: published again .* publish it again"):
-        clean(paths, read_settings(paths), store, apply=True, now=LATER)
-    publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", "1.0")])
+        clean(at(paths, store), apply=True, now=LATER)
+    publish(at(paths, store), [candidate(tmp_path, "demo", "1.0")])
     assert agreement(store) == []
 
 
@@ -247,8 +239,8 @@ def test_a_removal_whose_last_drawing_was_cut_short_is_ended_by_the_same_command
     paths: Paths, store: Eventful
 ) -> None:
     before = page(store)
-    remove(paths, read_settings(paths), store, [ONE], after_days=0)
+    remove(at(paths, store), [ONE], after_days=0)
     (paths.root / "index/simple/demo/index.html").write_text(before)
     (paths.root / "index/.drawn.json").unlink()
-    assert remove(paths, read_settings(paths), store, [ONE], after_days=0).lines() == ("nothing to do",)
+    assert remove(at(paths, store), [ONE], after_days=0).lines() == ("nothing to do",)
     assert dead_links(store) == []

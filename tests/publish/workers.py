@@ -9,11 +9,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tests.forked import FORKSERVER
-from tests.publish.sites import NOW, candidate
+from tests.publish.sites import NOW, at, candidate
 from workbench.paths import Paths
 from workbench.publish.transaction import publish
 from workbench.publish.withdraw import remove, yank
-from workbench.settings import read_settings
 from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
@@ -56,9 +55,7 @@ def _work(work: Callable[[Path, FolderStore], object], root: Path, effect: int) 
 def publish_all(root: Path, store: FolderStore) -> None:
     wheels = root.parents[1]
     publish(
-        Paths(root),
-        read_settings(Paths(root)),
-        store,
+        at(Paths(root), store),
         [candidate(wheels, "demo", "1.0"), candidate(wheels, "demo", "2.0")],
     )
 
@@ -67,9 +64,7 @@ def publish_each(root: Path, store: FolderStore, prefix: str) -> None:
     for number in range(12):
         name = f"package-{number % 4}"
         publish(
-            Paths(root),
-            read_settings(Paths(root)),
-            store,
+            at(Paths(root), store),
             [candidate(root.parent / prefix, name, f"1.{number}+{prefix}")],
         )
 
@@ -79,16 +74,16 @@ def publish_same(root: Path, store: FolderStore, days: int) -> None:
         candidate(root.parent / "same", f"package-{number}", now=NOW + timedelta(days=days))
         for number in range(6)
     ]
-    publish(Paths(root), read_settings(Paths(root)), store, wheels)
+    publish(at(Paths(root), store), wheels)
 
 
 def yank_all(root: Path, store: FolderStore) -> None:
-    yank(Paths(root), read_settings(Paths(root)), store, ["demo-1.0-py3-none-any.whl"], reason="broken")
+    yank(at(Paths(root), store), ["demo-1.0-py3-none-any.whl"], reason="broken")
 
 
 def remove_all(root: Path, store: FolderStore) -> None:
-    remove(Paths(root), read_settings(Paths(root)), store, ["demo-1.0-py3-none-any.whl"], after_days=0)
+    remove(at(Paths(root), store), ["demo-1.0-py3-none-any.whl"], after_days=0)
 
 
 def publish_second(root: Path, store: FolderStore) -> None:
-    publish(Paths(root), read_settings(Paths(root)), store, [candidate(root.parents[1], "demo", "2.0")])
+    publish(at(Paths(root), store), [candidate(root.parents[1], "demo", "2.0")])

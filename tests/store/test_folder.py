@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.publish.sites import agreement, candidate, registry_of
+from tests.publish.sites import agreement, at, candidate, registry_of
 from workbench.care.reconcile import reconcile
 from workbench.errors import FilenameTaken, StoreError
 from workbench.publish.transaction import publish
-from workbench.settings import read_settings
 from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def test_what_was_created_is_read_again_as_it_was(store: FolderStore, tmp_path: 
     stored = store.read(KEY)
     assert stored is not None
     assert stored.content == wheel.read_bytes()
-    assert store.check(KEY, sha256=sha256(wheel.read_bytes()), size=5_000_000, deep=True) is None
+    assert store.check(KEY, sha256=sha256(wheel.read_bytes()), size=5_000_000) is None
     assert [(entry.key, entry.size) for entry in store.entries("files/")] == [(KEY, 5_000_000)]
 
 
@@ -68,7 +67,7 @@ def test_a_file_edited_after_it_was_published_leaves_the_published_one_alone(
     wheel.write_bytes(b"before")
     store.create(KEY, wheel, sha256=sha256(b"before"))
     wheel.write_bytes(b"after!")
-    assert store.check(KEY, sha256=sha256(b"before"), size=6, deep=True) is None
+    assert store.check(KEY, sha256=sha256(b"before"), size=6) is None
 
 
 def test_the_same_bytes_again_are_there_already(store: FolderStore) -> None:
@@ -203,15 +202,15 @@ def test_what_a_full_disk_stopped_is_completed_when_there_is_room(
 ) -> None:
     (paths.root / "workbench.yaml").write_text(f"store: {{folder: '{small_disk}/store'}}\n")
     store = FolderStore(small_disk / "store")
-    publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", "1.0")])
+    publish(at(paths, store), [candidate(tmp_path, "demo", "1.0")])
     wheels = [candidate(tmp_path, "demo", f"2.{n}", content=os.urandom(600_000)) for n in range(4)]
     with pytest.raises(StoreError, match=r"no room for it on the disk.*run the same command again"):
-        publish(paths, read_settings(paths), store, wheels)
+        publish(at(paths, store), wheels)
     assert [path.name for path in (small_disk / "store/.workbench/incoming").iterdir()] == []
     assert agreement(store) == []
-    assert reconcile(paths, read_settings(paths), store).problems == ()
+    assert reconcile(at(paths, store)).problems == ()
     subprocess.run(["mount", "-o", "remount,size=16m", small_disk], check=True)
-    publish(paths, read_settings(paths), store, wheels)
+    publish(at(paths, store), wheels)
     assert agreement(store) == []
     assert len(list(registry_of(store).wheels())) == 5
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.publish.sites import candidate
+from tests.publish.sites import at, candidate
 from tests.test_docs import commands
 from tests.verbs.conftest import SETUP, C, git
 from workbench.index.serve import served
@@ -16,7 +16,6 @@ from workbench.plan.target import this_python
 from workbench.process import environment
 from workbench.publish.transaction import publish
 from workbench.registry.file import load
-from workbench.settings import read_settings
 from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ def test_a_package_of_your_own_from_a_fork_to_a_published_wheel(
 def test_what_the_publishing_guide_undoes_and_keeps_up(checkout: Path, paths: Paths, tmp_path: Path) -> None:
     store = FolderStore(paths.root)
     for version in ("1.0", "2.0"):
-        publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", version)])
+        publish(at(paths, store), [candidate(tmp_path, "demo", version)])
     beside = ("my-wheels", "store.import")  # a bucket of yours, and the test below
     lines = [
         line
@@ -102,7 +101,7 @@ def test_a_site_with_a_registry_of_the_older_form_is_brought_over(checkout: Path
 
 
 def test_what_the_index_guide_draws_and_checks(checkout: Path, paths: Paths, tmp_path: Path) -> None:
-    publish(paths, read_settings(paths), FolderStore(paths.root), [candidate(tmp_path)])
+    publish(at(paths, FolderStore(paths.root)), [candidate(tmp_path)])
     lines = [line for line in commands(CHECKOUT / "docs" / "index.md") if line != "invoke serve"]
     assert {line.split()[1] for line in lines} == {"index", "check-index"}
     with served(paths.root) as url:

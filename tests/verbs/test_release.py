@@ -13,6 +13,7 @@ from packaging.version import Version
 
 from tests.forked import Ran, invoke
 from tests.plans import planned
+from tests.publish.sites import at
 from tests.verbs.conftest import Demo, git
 from workbench.errors import BuildFailed, ContainerError, ToolchainError, ToolMissing, WorkbenchError
 from workbench.make.produce import Product, failure_of, produce
@@ -23,7 +24,6 @@ from workbench.publish.projects import declare
 from workbench.recipe import Recipe, Sdist
 from workbench.registry.file import load
 from workbench.registry.model import Package
-from workbench.settings import read_settings
 from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
@@ -111,9 +111,7 @@ def test_a_wheel_that_does_not_verify_is_built_again_twice_and_never_published(d
 
 def test_a_wheel_that_would_come_out_the_same_is_built_once_and_its_tree_is_kept(demo: Demo) -> None:
     declare(
-        demo.paths,
-        read_settings(demo.paths),
-        FolderStore(demo.paths.root),
+        at(demo.paths, FolderStore(demo.paths.root)),
         "demo",
         Package(source_repo="https://example.com/demo"),
     )
@@ -146,9 +144,7 @@ def test_a_target_that_fails_is_told_of_with_its_log_until_there_is_a_wheel(
     monkeypatch.setenv("DEMO_PASSPHRASE", "hunter2hunter2")
     monkeypatch.setenv("SIGN_KEY", "-----BEGIN-----\nhunter2line\n-----END-----")
     declare(
-        demo.paths,
-        read_settings(demo.paths),
-        FolderStore(demo.paths.root),
+        at(demo.paths, FolderStore(demo.paths.root)),
         "demo",
         Package(source_repo="https://example.com/demo"),
     )

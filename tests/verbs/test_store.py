@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.forked import invoke
-from tests.publish.sites import ONE, TWO, candidate, filenames, overwrite, registry_of
+from tests.publish.sites import ONE, TWO, at, candidate, filenames, overwrite, registry_of
 from workbench.errors import UsageError
 from workbench.paths import Paths
 from workbench.process import run
 from workbench.publish.transaction import publish
-from workbench.settings import read_settings
 from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def store(paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fold
     run(["git", "init", "--quiet", paths.root])
     store = FolderStore(paths.root)
     for version in ("1.0", "2.0"):
-        publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", version)])
+        publish(at(paths, store), [candidate(tmp_path, "demo", version)])
     run(["git", "-C", paths.root, "add", "packages.json"])
     run(["git", "-C", paths.root, "commit", "--quiet", "--message", "published"])
     return store
@@ -100,7 +99,7 @@ def test_the_index_is_drawn_with_an_answer_for_programs(paths: Paths) -> None:
 def test_the_index_of_a_store_in_another_folder_is_drawn_there(paths: Paths, tmp_path: Path) -> None:
     (paths.root / "workbench.yaml").write_text("store:\n  folder: public\n")
     public = FolderStore(paths.root / "public")
-    publish(paths, read_settings(paths), public, [candidate(tmp_path)])
+    publish(at(paths, public), [candidate(tmp_path)])
     page = paths.root / "public/index/simple/demo/index.html"
     drawn = page.read_text()
     page.unlink()

@@ -27,9 +27,9 @@ from workbench.store.layout import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from workbench.paths import Paths
     from workbench.publish.wheel_files import Fault
     from workbench.registry.model import PublishedWheel, Registry
+    from workbench.store.opening import Site
     from workbench.store.protocol import Listed, Store
 
 
@@ -111,12 +111,13 @@ class Comparison:
                 yield entry
 
 
-def compare(paths: Paths, store: Store) -> Comparison:
+def compare(site: Site) -> Comparison:
     """Return what a store holds, while others may publish there.
 
     The registry is read first, then the records are listed and then the files, against the order in which a publish
     writes them: what the one names was in the next before. Raises StoreError, RegistryError.
     """
+    store = site.store
     registry, instead = current_or_kept(store)
     records = {entry.key: wheel_of(entry.key) for entry in store.entries(RECORDS)}
     files = {entry.key: entry for entry in store.entries(FILES)}
@@ -130,10 +131,10 @@ def compare(paths: Paths, store: Store) -> Comparison:
     recorded = frozenset(wheel for wheel in records.values() if wheel is not None)
     why = ""
     if instead is not None:
-        copy = _copy_of(paths, store, newest=instead.generation, recorded=recorded)
+        copy = _copy_of(site, newest=instead.generation, recorded=recorded)
         if copy is not None:
             registry = instead = copy
-            why = f"{paths.registry}, the copy of generation {copy.generation}"
+            why = f"{site.paths.registry}, the copy of generation {copy.generation}"
         elif instead.generation:
             why = "the newest generation in the history that can be read"
         else:
@@ -161,18 +162,18 @@ def read_record(store: Store, wheel: WheelKey) -> Registry:
     return record
 
 
-def _copy_of(paths: Paths, store: Store, *, newest: int, recorded: frozenset[WheelKey]) -> Registry | None:
+def _copy_of(site: Site, *, newest: int, recorded: frozenset[WheelKey]) -> Registry | None:
     """Return the checkout's copy of the registry, if it is of this store and not older than what is kept there.
 
     It is where each of its wheels was recorded here: another store's has others. One without wheels is where none was
     recorded here, and there was a registry. A copy that is damaged is none.
     """
-    if is_own(paths, store):
+    if is_own(site):
         return None
     try:
-        copy = load(paths.registry)
+        copy = load(site.paths.registry)
     except RegistryError:
         return None
     wheels = {WheelKey(name, wheel.filename) for name, wheel in copy.wheels() if is_ours(wheel)}
-    ours = wheels <= recorded if wheels else not recorded and had_registry(store)
+    ours = wheels <= recorded if wheels else not recorded and had_registry(site.store)
     return copy if ours and copy.generation >= newest else None

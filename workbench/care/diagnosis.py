@@ -29,8 +29,12 @@ def finding(check: str, problems: Sequence[str], *, good: str, remedy: str) -> D
     if not problems:
         return Diagnosis(check=check, verdict="good", what=good)
     more = len(problems) - SHOWN
-    what = "; ".join(problems[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
-    return Diagnosis(check=check, verdict="bad", what=what, remedy=remedy)
+    return bad(check, "; ".join(problems[:SHOWN]) + (f"; and {more} more" if more > 0 else ""), remedy)
+
+
+def bad(check: str, what: object, remedy: str) -> Diagnosis:
+    """Return the finding of a check that went wrong."""
+    return Diagnosis(check=check, verdict="bad", what=str(what), remedy=remedy)
 
 
 def untried(check: str, why: str, *, remedy: str = "") -> Diagnosis:

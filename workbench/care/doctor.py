@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.care.compare import compare
-from workbench.care.diagnosis import Diagnosis, finding, untried
+from workbench.care.diagnosis import Diagnosis, bad, finding, untried
 from workbench.errors import IndexFault, RegistryError, StoreError
 from workbench.publish.drawing import differing_pages
 from workbench.registry.file import OlderForm
@@ -15,26 +15,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from workbench.care.compare import Comparison
-    from workbench.paths import Paths
     from workbench.settings import Settings
+    from workbench.store.opening import Site
     from workbench.store.protocol import Store
 
 RECONCILE = "invoke store.reconcile"
 
 
-def doctor(
-    paths: Paths, settings: Settings, store: Store, *, deep: bool = False, installers: bool = True
-) -> tuple[Diagnosis, ...]:
+def doctor(site: Site, *, deep: bool = False, installers: bool = True) -> Iterator[Diagnosis]:
     """Check everything between a publisher's credentials and a user's pip; `deep` reads every file and hashes it.
 
     Nothing is changed, but for a probe that is gone afterwards. Never raises for what it finds.
     """
-    return tuple(_examine(paths, settings, store, deep=deep, installers=installers))
-
-
-def _examine(
-    paths: Paths, settings: Settings, store: Store, *, deep: bool, installers: bool
-) -> Iterator[Diagnosis]:
+    _, settings, store = site
     if store.folder is None:
         from workbench.care.access import examine_bucket
         from workbench.store.s3 import S3Store
@@ -44,18 +37,16 @@ def _examine(
             if each.check == "credentials and bucket" and each.verdict == "bad":
                 return
     try:
-        found = compare(paths, store)
+        found = compare(site)
         yield from _agreement(settings, store, found, deep=deep)
-    except OlderForm as error:
-        yield Diagnosis(check="registry", verdict="bad", what=str(error), remedy=error.remedy)
-        return
     except RegistryError as error:
         remedy = "a registry of another version is read by the program that wrote it: update this one"
-        yield Diagnosis(check="registry", verdict="bad", what=str(error), remedy=remedy)
+        yield bad("registry", error, error.remedy if isinstance(error, OlderForm) else remedy)
         return
     except StoreError as error:
-        remedy = error.remedy if isinstance(error, Refused) else "see that this user may read it"
-        yield Diagnosis(check="store", verdict="bad", what=str(error), remedy=remedy)
+        yield bad(
+            "store", error, error.remedy if isinstance(error, Refused) else "see that this user may read it"
+        )
         return
     if settings.public_url is None:
         yield untried(
@@ -119,8 +110,7 @@ def _pages(settings: Settings, store: Store, generation: int) -> Diagnosis:
     try:
         differing = differing_pages(settings, store)
     except IndexFault as error:
-        remedy = "no page can be drawn of that entry: invoke remove takes it off"
-        return Diagnosis(check="pages", verdict="bad", what=str(error), remedy=remedy)
+        return bad("pages", error, "no page can be drawn of that entry: invoke remove takes it off")
     return finding(
         "pages",
         [f"{key} is not as it is drawn" for key in differing],

@@ -20,7 +20,7 @@ from workbench.wheel.filename import parse_wheel
 from workbench.wheel.serves import Audience, Machine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from workbench.registry.model import PublishedWheel, Registry
 
@@ -41,41 +41,34 @@ def examine_public(
             yield untried(check, "the public URL does not lead to the index")
         return
     yield _page(web, f"{public_url}/{INDEX}simple-json/", JSON, check="JSON")
-    yield finding(
-        "a missing project",
-        _told(f"{simple}no-such-project-is-here/", lambda address: _missing(web, address)),
-        good="is a 404",
-        remedy="let everyone list the bucket: invoke store.setup --apply",
-    )
-    yield finding(
-        "CORS from outside",
-        _told(simple, lambda address: _cors(web, address)),
-        good="allowed",
-        remedy="invoke store.setup --apply",
-    )
+    missing = f"{simple}no-such-project-is-here/"
+    remedy = "let everyone list the bucket: invoke store.setup --apply"
+    yield finding("a missing project", _told(missing, _missing(web, missing)), good="is a 404", remedy=remedy)
+    remedy = "invoke store.setup --apply"
+    yield finding("CORS from outside", _told(simple, _cors(web, simple)), good="allowed", remedy=remedy)
     yield _wheels(web, public_url, registry, deep=deep)
     if installers:
         yield from _installers(simple, registry)
 
 
-def _told(address: str, look: Callable[[str], Iterator[str]]) -> list[str]:
-    """Return the problems that a look at an address finds; that there is no answer is one."""
+def _told(address: str, found: Iterator[str]) -> list[str]:
+    """Return the problems that are found at an address; that there is no answer is one."""
     problems: list[str] = []
     try:
-        problems.extend(look(address))
+        problems.extend(found)
     except NoAnswer as problem:
         problems.append(f"{address}: {problem}")
     return problems
 
 
 def _page(web: Web, address: str, content_type: str, *, check: str) -> Diagnosis:
-    def look(address: str) -> Iterator[str]:
+    def look() -> Iterator[str]:
         with web.ask(address) as answer:
             found = answer.headers.get("Content-Type", "nothing")
         if found.partition(";")[0] != content_type:
             yield f"{address} is served as {found}, not {content_type}"
 
-    return finding(check, _told(address, look), good=f"{address} answers", remedy=LEADS)
+    return finding(check, _told(address, look()), good=f"{address} answers", remedy=LEADS)
 
 
 def _missing(web: Web, address: str) -> Iterator[str]:
@@ -93,7 +86,7 @@ def _cors(web: Web, address: str) -> Iterator[str]:
 def _wheels(web: Web, public_url: str, registry: Registry, *, deep: bool) -> Diagnosis:
     def look(wheel: PublishedWheel) -> list[str]:
         address = url(public_url, wheel.url) if is_ours(wheel) else wheel.url
-        return _told(address, lambda address: _wheel(web, address, wheel, deep=deep))
+        return _told(address, _wheel(web, address, wheel, deep=deep))
 
     wheels = [wheel for _, wheel in registry.wheels()]
     with ThreadPoolExecutor(CONNECTIONS) as pool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from workbench.files import sha256_of
+from workbench.publish.wheel_files import MISSING
 from workbench.store.layout import metadata_key
 from workbench.wheel.stream import BadBinary
 from workbench.wheel.wheel import Wheel
@@ -28,7 +29,7 @@ def put_back(paths: Paths, store: Store, each: Faulty, fault: Fault, *, dry_run:
     is_built = built.is_file() and sha256_of(built) == each.wheel.sha256
     if fault.key == each.wheel.url and is_built:
         if not dry_run:
-            if not fault.is_missing:
+            if fault.what != MISSING:
                 store.delete(fault.key)
             store.create(fault.key, built, sha256=each.wheel.sha256)
         return str(built)
@@ -44,22 +45,11 @@ def put_back(paths: Paths, store: Store, each: Faulty, fault: Fault, *, dry_run:
 
 def _metadata(store: Store, each: Faulty, built: Path | None) -> bytes | None:
     """Return a wheel's METADATA, out of the wheel; None where that is not to be had, or has another."""
-    if built is not None:
-        with built.open("rb") as file:
-            metadata = _metadata_in(file)
-    elif any(fault.key == each.wheel.url for fault in each.faults):
+    if built is None and any(fault.key == each.wheel.url for fault in each.faults):
         return None
-    else:
-        with store.open(each.wheel.url) as file:
-            metadata = _metadata_in(file)
-    if metadata is None or hashlib.sha256(metadata).hexdigest() != each.wheel.metadata_sha256:
-        return None
-    return metadata
-
-
-def _metadata_in(file: IO[bytes]) -> bytes | None:
-    """Return the METADATA of a wheel; None for what is none."""
     try:
-        return Wheel(file).text("METADATA")
+        with built.open("rb") if built else store.open(each.wheel.url) as file:
+            metadata = Wheel(file).text("METADATA")
     except BadBinary:
         return None
+    return metadata if hashlib.sha256(metadata).hexdigest() == each.wheel.metadata_sha256 else None

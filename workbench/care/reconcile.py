@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -20,10 +20,8 @@ from workbench.store.layout import record_key
 
 if TYPE_CHECKING:
     from workbench.care.compare import Comparison
-    from workbench.paths import Paths
     from workbench.registry.model import Package, PublishedWheel, Registry
-    from workbench.settings import Settings
-    from workbench.store.protocol import Store
+    from workbench.store.opening import Site
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +45,7 @@ class Healed:
 
 
 def reconcile(
-    paths: Paths,
-    settings: Settings,
-    store: Store,
-    *,
-    deep: bool = False,
-    dry_run: bool = False,
-    now: datetime | None = None,
+    site: Site, *, deep: bool = False, dry_run: bool = False, now: datetime | None = None
 ) -> Healed:
     """Bring registry, records, files and pages into agreement, and say what that took.
 
@@ -66,15 +58,17 @@ def reconcile(
     Raises StoreError; RegistryError for a registry of another version, or a checkout's copy of another store.
     """
     if not dry_run:
-        store.prepare()
-    found = compare(paths, store)
+        site.store.prepare()
+    found = compare(site)
     if found.instead is None:
         recorded = {wheel.filename for wheel in found.records}
-        refuse_to_forget(paths, store, found.registry, recorded=recorded)
-    healing = _Healing(paths, settings, store, found, now=now or datetime.now(UTC), dry_run=dry_run)
+        refuse_to_forget(site, found.registry, recorded=recorded)
+    when = timestamp(now or datetime.now(UTC))
+    healing = _Healing(site=site, found=found, now=when, dry_run=dry_run, registry=found.registry)
     healing.put_files_back(deep=deep)
-    if deep:
-        healing.read_texts()
+    for key in found.damaged_texts(site.store) if deep else ():
+        problem = f"{key} has other bytes than its name says: delete it; a publish of its wheel puts it back"
+        healing.problems.append(problem)
     healing.register()
     healing.write_records()
     healing.draw()
@@ -82,65 +76,48 @@ def reconcile(
     return healing.healed()
 
 
+@dataclass(slots=True, kw_only=True)
 class _Healing:
     """A reconciliation under way: its steps, in their order, and what came of them."""
 
-    def __init__(
-        self,
-        paths: Paths,
-        settings: Settings,
-        store: Store,
-        found: Comparison,
-        *,
-        now: datetime,
-        dry_run: bool,
-    ) -> None:
-        self._paths = paths
-        self._settings = settings
-        self._store = store
-        self._found = found
-        self._now = timestamp(now)
-        self._dry_run = dry_run
-        self._registry = found.registry
-        self._records: list[Registry] = []
-        self._broken: dict[str, Faulty] = {}
-        self._done: list[str] = []
-        self._problems: list[str] = []
+    site: Site
+    found: Comparison
+    now: str
+    dry_run: bool
+    registry: Registry
+    records: list[Registry] = field(default_factory=list)
+    broken: dict[str, Faulty] = field(default_factory=dict)
+    done: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
     def put_files_back(self, *, deep: bool) -> None:
-        faulty = list(self._found.faulty(self._store, deep=deep))
-        for wheel in self._found.unregistered():
+        faulty = list(self.found.faulty(self.site.store, deep=deep))
+        for wheel in self.found.unregistered():
             try:
-                record = read_record(self._store, wheel)
+                record = read_record(self.site.store, wheel)
             except RegistryError as error:
-                self._problems.append(f"{error}: delete it, and publish that wheel again")
+                self.problems.append(f"{error}: delete it, and publish that wheel again")
                 continue
-            self._records.append(record)
+            self.records.append(record)
             ((name, entry),) = record.wheels()
-            if found := tuple(faults(name, entry, self._found.files)):
+            if found := tuple(faults(name, entry, self.found.files)):
                 faulty.append(Faulty(name, entry, found))
         if not faulty:
             return
         # what was removed since is gone on purpose
-        removed = frozenset() if self._found.instead else current(self._store).removed_filenames
+        removed = frozenset() if self.found.instead else current(self.site.store).removed_filenames
         for each in faulty:
             if each.wheel.filename in removed:
                 continue
             left = []
             for fault in each.faults:
-                source = put_back(self._paths, self._store, each, fault, dry_run=self._dry_run)
+                source = put_back(self.site.paths, self.site.store, each, fault, dry_run=self.dry_run)
                 if source is None:
                     left.append(fault)
                 else:
-                    self._done.append(f"put {fault.key} back from {source}")
+                    self.done.append(f"put {fault.key} back from {source}")
             if left:
-                self._broken[each.wheel.filename] = each._replace(faults=tuple(left))
-
-    def read_texts(self) -> None:
-        for key in self._found.damaged_texts(self._store):
-            self._problems.append(
-                f"{key} has other bytes than its name says: delete it; a publish of its wheel puts it back"
-            )
+                self.broken[each.wheel.filename] = each._replace(faults=tuple(left))
 
     def register(self) -> None:
         """Register what was recorded, and make a lost registry anew; what has no file is not named."""
@@ -148,31 +125,33 @@ class _Healing:
 
         def change(registry: Registry) -> Registry:
             done.clear()
-            if self._found.instead is not None:
+            if self.found.instead is not None:
                 registry = self._without_broken(registry)
-            registry = self._without_dead_links(registry, done)
+            dead = self.found.dead_links() & texts_linked(registry)
+            done.extend(f"drop the link to {key}, which is gone" for key in sorted(dead))
+            registry = without_links(registry, dead)
             known = registry.filenames | registry.removed_filenames
-            for record in self._records:
+            for record in self.records:
                 ((name, wheel),) = record.wheels()
                 if wheel.filename not in known:
                     registry = self._with_recorded(registry, name, record.packages[name], done)
             return registry
 
-        if self._dry_run:
-            self._registry = change(self._registry)
+        if self.dry_run:
+            self.registry = change(self.registry)
         else:
-            instead = self._found.instead
-            self._registry = amend(self._store, change, "reconcile", may_shrink=True, instead=instead)
-        if self._found.instead is not None and self._registry.generation:
-            done.insert(0, f"make the registry anew from {self._found.why}")
-        self._done += done
+            instead = self.found.instead
+            self.registry = amend(self.site.store, change, "reconcile", may_shrink=True, instead=instead)
+        if self.found.instead is not None and self.registry.generation:
+            done.insert(0, f"make the registry anew from {self.found.why}")
+        self.done += done
 
     def _with_recorded(self, registry: Registry, name: str, recorded: Package, done: list[str]) -> Registry:
         (wheel,) = recorded.wheels
-        if wheel.filename not in self._broken:
+        if wheel.filename not in self.broken:
             if name not in registry.packages:
                 registry = registry.with_package(name, replace(recorded, wheels=()))
-            wheel = unlinked(wheel, set(linked(wheel)) - self._found.files.keys())
+            wheel = unlinked(wheel, set(linked(wheel)) - self.found.files.keys())
             registry = registry.with_wheel(name, wheel)
             done.append(f"register {wheel.filename}")
             return registry.with_package(name, registry.packages[name].filled())
@@ -181,82 +160,77 @@ class _Healing:
             return remembering(registry, [self._deleted(name, wheel)])
         return registry
 
-    def _without_dead_links(self, registry: Registry, done: list[str]) -> Registry:
-        dead = self._found.dead_links() & texts_linked(registry)
-        done += [f"drop the link to {key}, which is gone" for key in sorted(dead)]
-        return without_links(registry, dead)
-
     def _without_broken(self, registry: Registry) -> Registry:
         gone = []
-        for each in self._broken.values():
+        for each in self.broken.values():
             if registry.find(each.wheel.filename):
                 registry = registry.without_wheel(each.project, each.wheel.filename)
                 gone += [self._deleted(each.project, each.wheel)] if self._is_gone(each.wheel) else []
         return remembering(registry, gone)
 
     def _is_gone(self, wheel: PublishedWheel) -> bool:
-        return wheel.url not in self._found.files
+        return wheel.url not in self.found.files
 
     def _deleted(self, name: str, wheel: PublishedWheel) -> Removal:
         """Return what is remembered of a wheel whose file is gone: it comes back only with the bytes that it had."""
         return Removal(
-            project=name, filename=wheel.filename, sha256=wheel.sha256, removed=self._now, state="deleted"
+            project=name, filename=wheel.filename, sha256=wheel.sha256, removed=self.now, state="deleted"
         )
 
     def write_records(self) -> None:
-        for name, wheel in self._found.unrecorded():
-            found = self._registry.find(wheel.filename)
-            if wheel.filename in self._broken or found is None:
+        for name, wheel in self.found.unrecorded():
+            found = self.registry.find(wheel.filename)
+            if wheel.filename in self.broken or found is None:
                 continue
-            content = record_of(name, self._registry.packages[name], found[1])
+            content = record_of(name, self.registry.packages[name], found[1])
             sha256 = hashlib.sha256(content).hexdigest()
             key = record_key(name, wheel.filename)
-            if self._dry_run or self._store.create(key, content, sha256=sha256):
-                self._done.append(f"record {wheel.filename}")
+            if self.dry_run or self.site.store.create(key, content, sha256=sha256):
+                self.done.append(f"record {wheel.filename}")
 
     def draw(self) -> None:
         try:
-            refuse_a_lost_registry(self._store, self._registry)
+            refuse_a_lost_registry(self.site.store, self.registry)
         except RegistryError:
             # what is not known is not taken off the index
-            self._problems.append(
-                f"{self._store.place}: packages.json is gone, and nothing is there to make it anew from: put back a "
-                "copy of it, or publish again with 'invoke upload --allow-shrink'"
+            self.problems.append(
+                f"{self.site.store.place}: packages.json is gone, and nothing is there to make it anew from: put back "
+                "a copy of it, or publish again with 'invoke upload --allow-shrink'"
             )
             return
-        if not self._dry_run:
-            drawn = draw_pages(self._paths, self._settings, self._store, afresh=True)
+        if not self.dry_run:
+            drawn = draw_pages(self.site, afresh=True)
             if drawn.written or drawn.removed:
-                self._done.append(f"draw {drawn.written} pages, remove {drawn.removed}")
-        elif self._registry != self._found.registry or self._found.instead is not None:
-            self._done.append("draw the pages")
-        elif pages := differing_pages(self._settings, self._store):
-            self._done.append(f"draw or remove {len(pages)} pages")
+                self.done.append(f"draw {drawn.written} pages, remove {drawn.removed}")
+        elif self.registry != self.found.registry or self.found.instead is not None:
+            self.done.append("draw the pages")
+        elif pages := differing_pages(self.site.settings, self.site.store):
+            self.done.append(f"draw or remove {len(pages)} pages")
 
     def end_deletions(self) -> None:
         """End what a killed process began; no page links to it any more."""
-        registry = self._registry if self._dry_run else current(self._store)
+        registry = self.registry if self.dry_run else current(self.site.store)
         begun = [gone for gone in registry.removed if gone.state == "deleting"]
-        self._done += [f"end the deletion of {gone.filename}" for gone in begun]
-        if begun and not self._dry_run:
-            delete(self._store, lambda registry: [g for g in registry.removed if g.state == "deleting"])
-            draw_pages(self._paths, self._settings, self._store)
+        self.done += [f"end the deletion of {gone.filename}" for gone in begun]
+        if begun and not self.dry_run:
+            delete(self.site.store, lambda registry: [g for g in registry.removed if g.state == "deleting"])
+            draw_pages(self.site)
 
     def healed(self) -> Healed:
-        registry = self._registry if self._dry_run else current(self._store)
-        problems = [*self._problems, *(self._problem(each, registry) for each in self._broken.values())]
+        registry = self.registry if self.dry_run else current(self.site.store)
+        problems = [*self.problems, *(self._problem(each, registry) for each in self.broken.values())]
         notes = [
             f"{entry.key} is of no published wheel: its upload was cut short or is under way. 'invoke store.clean "
             "--apply' deletes it once it is a week old"
-            for entry in self._found.strays()
+            for entry in self.found.strays()
         ]
-        notes += [f"{key} is none of the workbench's files and stays" for key in self._found.foreign]
+        notes += [f"{key} is none of the workbench's files and stays" for key in self.found.foreign]
         return Healed(
-            done=tuple(self._done),
+            done=tuple(self.done),
             problems=tuple(filter(None, problems)),
             notes=tuple(notes),
             generation=registry.generation,
-            dry_run=self._dry_run,
+            dry_run=self.dry_run,
         )
 
     def _problem(self, each: Faulty, registry: Registry) -> str:
@@ -264,8 +238,8 @@ class _Healing:
         filename = each.wheel.filename
         what = "; ".join(map(str, each.faults))
         if registry.find(filename) is None:
-            was_registered = self._found.registry.find(filename) is not None
-            removed_since = was_registered and self._found.instead is None
+            was_registered = self.found.registry.find(filename) is not None
+            removed_since = was_registered and self.found.instead is None
             noted = not was_registered and self._is_gone(each.wheel)
             if removed_since or noted:
                 return ""

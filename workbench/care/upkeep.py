@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from workbench.care.compare import compare
@@ -18,38 +19,23 @@ from workbench.wheel.filename import label, parse_wheel
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from workbench.paths import Paths
-    from workbench.registry.model import PublishedWheel, Registry
-    from workbench.settings import Settings
-    from workbench.store.protocol import Store
+    from workbench.registry.model import Registry
+    from workbench.store.opening import Site
 
 CLEANED_DAYS = 7
 """How old a leftover must be: an upload that is under way is younger."""
 
 
 def prune(
-    paths: Paths,
-    settings: Settings,
-    store: Store,
-    *,
-    keep: int,
-    after_days: int = KEPT_DAYS,
-    apply: bool = False,
-    now: datetime | None = None,
+    site: Site, *, keep: int, after_days: int = KEPT_DAYS, apply: bool = False, now: datetime | None = None
 ) -> Change:
-    """Remove all but the newest `keep` versions for each package and target; only say so without `apply`.
-
-    Raises UsageError for a `keep` that would empty a cell.
-    """
-
-    def choose(registry: Registry) -> tuple[WheelKey, ...]:
-        return tuple(WheelKey(name, wheel.filename) for name, wheel in superseded(registry, keep=keep))
-
-    return take_off(paths, settings, store, choose, after_days=after_days, dry_run=not apply, now=now)
+    """Remove what is `superseded`, which says what it raises; only say so without `apply`."""
+    choose = partial(superseded, keep=keep)
+    return take_off(site, choose, after_days=after_days, dry_run=not apply, now=now)
 
 
-def superseded(registry: Registry, *, keep: int) -> tuple[tuple[str, PublishedWheel], ...]:
-    """Return the wheels, each with its project, that `keep` newer ones of the same package and target stand before.
+def superseded(registry: Registry, *, keep: int) -> list[WheelKey]:
+    """Return the wheels that `keep` newer ones of the same package and target stand before.
 
     Pure. A target is what an installer, or a person who chooses a channel, tells wheels apart by: Python, ABI,
     platform, channel, and the variant, be it the recipe's or in the filename's label. A yanked wheel is older than any
@@ -57,28 +43,22 @@ def superseded(registry: Registry, *, keep: int) -> tuple[tuple[str, PublishedWh
     """
     if keep < 1:
         raise UsageError(f"--keep {keep}: the newest wheel for a target is never pruned; keep 1 or more")
-    cells: dict[object, list[tuple[object, tuple[str, PublishedWheel]]]] = {}
+    cells: dict[object, list[tuple[object, WheelKey]]] = {}
     for name, wheel in registry.wheels():
         parsed = parse_wheel(wheel.filename, labelled=True)
         variant = wheel.build.variant if wheel.build else None
         target = (name, parsed.tags, channel_of(wheel.filename), variant, label(wheel.filename))
         age = (wheel.yanked is None, parsed.version, parsed.build)
-        cells.setdefault(target, []).append((age, (name, wheel)))
-    found = []
+        cells.setdefault(target, []).append((age, WheelKey(name, wheel.filename)))
+    found: list[WheelKey] = []
     for wheels in cells.values():
         newest_first = sorted(wheels, key=lambda pair: pair[0], reverse=True)  # type: ignore[arg-type,return-value]
         found += [wheel for _, wheel in newest_first[keep:]]
-    return tuple(sorted(found, key=lambda pair: pair[1].filename))
+    return sorted(found, key=lambda wheel: wheel.filename)
 
 
 def clean(
-    paths: Paths,
-    settings: Settings,
-    store: Store,
-    *,
-    older_days: int = CLEANED_DAYS,
-    apply: bool = False,
-    now: datetime | None = None,
+    site: Site, *, older_days: int = CLEANED_DAYS, apply: bool = False, now: datetime | None = None
 ) -> Change:
     """Remove what killed publishers left and the files of removed wheels past their retention period.
 
@@ -87,8 +67,9 @@ def clean(
     """
     now = now or datetime.now(UTC)
     before = now - days("--older", older_days)
-    published(paths, store)
-    found = compare(paths, store)
+    store = site.store
+    published(site)
+    found = compare(site)
     leftovers = [leftover for leftover in store.leftovers() if leftover.modified <= before]
     young = {wheel_of(entry.key) for entry in found.strays() if entry.modified > before}
     strays = [entry for entry in found.strays() if wheel_of(entry.key) not in young]
@@ -107,11 +88,11 @@ def clean(
         store.discard(leftover)
     never = {wheel for entry in strays if (wheel := wheel_of(entry.key))}
     # the remover may have been killed before it drew: no page may link to what goes now
-    draw_pages(paths, settings, store)
+    draw_pages(site)
     _, generation = delete(
         store, lambda registry: (*due(registry, now=now), *_strays(registry, never, now=now))
     )
-    draw_pages(paths, settings, store)
+    draw_pages(site)
     return Change(done=done, generation=generation)
 
 

@@ -27,8 +27,10 @@ from workbench.plan.local_version import minor
 from workbench.plan.target import this_arch
 from workbench.publish.amend import current, refuse_a_store_behind
 from workbench.publish.gaps import Gap, tell
-from workbench.publish.upload import upload
+from workbench.publish.transaction import publish
+from workbench.publish.upload import candidate
 from workbench.registry.model import Unavailable
+from workbench.store.opening import Site
 from workbench.verify.report import findings_text
 
 if TYPE_CHECKING:
@@ -89,7 +91,7 @@ def todo(
     """
     planned = plans(request, paths, settings)
     registry = current(store)
-    refuse_a_store_behind(paths, store, registry)
+    refuse_a_store_behind(Site(paths, settings, store), registry)
     left, done = [], []
     for plan in planned.plans:
         served = published(plan, planned, registry)
@@ -157,11 +159,12 @@ def release(
     products, failures = produce(work.plans, obtain)
     made: tuple[tuple[Plan, PublishedWheel], ...] = ()
     if products:
-        uploaded = upload(paths, settings, store, [each.report for each in products if each.report])
+        candidates = [candidate(each.report, paths) for each in products if each.report]
+        uploaded = publish(Site(paths, settings, store), candidates)
         wheels = {each.wheel.filename: each.wheel for each in uploaded.plan.wheels}
         made = tuple((plan, wheels[each.wheel.name]) for each in products for plan in each.plans)
     if gaps := (*_left_out(work.planned), *_failed(failures, paths)):
-        tell(paths, settings, store, work.planned.planner.recipe.name, gaps)
+        tell(Site(paths, settings, store), work.planned.planner.recipe.name, gaps)
     prove((*(_proof(*each) for each in made), *work.unproved), paths, settings, store)
     return Released(published=made, failures=failures)
 

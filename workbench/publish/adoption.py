@@ -16,11 +16,9 @@ from workbench.registry.importing import import_older, merge
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workbench.paths import Paths
     from workbench.registry.importing import Remark
     from workbench.registry.model import Registry
-    from workbench.settings import Settings
-    from workbench.store.protocol import Store
+    from workbench.store.opening import Site
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,15 +37,14 @@ class Import:
     dry_run: bool
 
 
-def import_registry(
-    file: Path, paths: Paths, settings: Settings, store: Store, *, dry_run: bool = False
-) -> Import:
+def import_registry(file: Path, site: Site, *, dry_run: bool = False) -> Import:
     """Take what a registry of the older form holds into ours. With `dry_run`, only say what that would do.
 
     The file may be the site's own ``packages.json``: its old content is put aside then, and it is replaced.
 
     Raises RegistryError, and UsageError where there is no file.
     """
+    paths, _, store = site
     document = expect_file(file).read_bytes()
     with step(f"read {file}"):
         registry, remarks = import_older(document, where=str(file))
@@ -63,10 +60,10 @@ def import_registry(
             merged = merge(ours, registry)
             return merged.registry
 
-        refuse_to_forget(paths, store, ours)
+        refuse_to_forget(site, ours)
         store.prepare()
         amend(store, change, "import a registry", older=document)
-        draw_pages(paths, settings, store)
+        draw_pages(site)
     return Import(
         packages=tuple(registry.packages),
         new=merged.new,

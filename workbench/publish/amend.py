@@ -22,7 +22,7 @@ from workbench.store.layout import HISTORY, REGISTRY, SIMPLE, damaged_key, gener
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Sequence
 
-    from workbench.paths import Paths
+    from workbench.store.opening import Site
     from workbench.store.protocol import Store, Stored
 
 ATTEMPTS = 40
@@ -30,21 +30,15 @@ LONGEST_WAIT = 2.0
 
 
 def current(store: Store, *, older: bytes | None = None) -> Registry:
-    """Return a store's registry, an empty one for a store that has none; for `older`, see `amend`.
-
-    Raises StoreError, RegistryError.
-    """
+    """Return a store's registry, empty where there is none; `older`: see `amend`. Raises StoreError, RegistryError."""
     return _parsed(store, store.read(REGISTRY), older=older)
 
 
-def published(paths: Paths, store: Store) -> Registry:
-    """Return a store's registry for a change of it.
-
-    Raises RegistryError where it is lost, or the checkout's copy is of another store.
-    """
-    registry = current(store)
-    refuse_a_lost_registry(store, registry)
-    refuse_to_forget(paths, store, registry)
+def published(site: Site) -> Registry:
+    """Return the registry to change. Raises RegistryError where it is lost, or the checkout's copy another store's."""
+    registry = current(site.store)
+    refuse_a_lost_registry(site.store, registry)
+    refuse_to_forget(site, registry)
     return registry
 
 
@@ -84,7 +78,7 @@ def amend(
         if changed == before and (stored is None or before.generation):
             return before
         with ThreadPoolExecutor(store.streams) as pool:
-            looking = pool.submit(_look_again, store, before, start, changed)
+            looking = pool.submit(look_again, store, before, start, changed)
             numbering = pool.submit(_newest, store, before)
             if not may_shrink:
                 _refuse_to_shrink(store, before, changed)
@@ -114,14 +108,12 @@ class FilesMissing(StoreError):
 
 
 def wait(attempt: int) -> None:
-    """Wait after a lost race: the longer the more were lost, and for a random while.
-
-    So publishers that collided once do not meet again at the same beat.
-    """
+    """Wait after a lost race: the longer the more were lost, and at random, so that the same two do not meet again."""
     time.sleep(random.uniform(0, min(LONGEST_WAIT, 0.02 * 2**attempt)))  # noqa: S311 - no secret
 
 
-def _look_again(store: Store, before: Registry, start: Registry, after: Registry) -> None:
+def look_again(store: Store, before: Registry, start: Registry, after: Registry) -> None:
+    """See that the wheels that a change adds are whole. Raises FilesMissing, StoreError for one being deleted."""
     known = before.filenames
     added = [each for each in after.wheels() if each[1].filename not in known and is_ours(each[1])]
     refuse_while_deleting(start, (wheel.filename for _, wheel in added), store.place)
@@ -176,32 +168,32 @@ def generations(store: Store, *, after: str = HISTORY) -> list[int]:
     return [number for number in numbers if number is not None]
 
 
-def refuse_a_store_behind(paths: Paths, store: Store, registry: Registry) -> None:
+def refuse_a_store_behind(site: Site, registry: Registry) -> None:
     """Raise RegistryError for a store that lost its registry, or is another one than the checkout's copy is of.
 
     Publishing there would take wheels off the index. A copy that cannot be read is an error as well.
     """
-    refuse_a_lost_registry(store, registry)
-    if (document := content_of(paths.registry)) is not None:
-        loaded(document, str(paths.registry))
-    refuse_to_forget(paths, store, registry)
+    refuse_a_lost_registry(site.store, registry)
+    if (document := content_of(site.paths.registry)) is not None:
+        loaded(document, str(site.paths.registry))
+    refuse_to_forget(site, registry)
 
 
-def is_own(paths: Paths, store: Store) -> bool:
-    """Say whether a store is the site's own folder: its registry and the checkout's copy are one file."""
-    return store.folder is not None and (store.folder / REGISTRY).resolve() == paths.registry.resolve()
+def is_own(site: Site) -> bool:
+    """Say whether the store is the site's own folder: its registry and the checkout's copy are one file."""
+    folder = site.store.folder
+    return folder is not None and (folder / REGISTRY).resolve() == site.paths.registry.resolve()
 
 
-def refuse_to_forget(
-    paths: Paths, store: Store, registry: Registry, *, recorded: Container[str] = frozenset()
-) -> None:
+def refuse_to_forget(site: Site, registry: Registry, *, recorded: Container[str] = frozenset()) -> None:
     """Raise RegistryError when the checkout's copy knows of wheels that the store has never heard of.
 
     The copy is the registry of another store then, perhaps of the site's own folder, and bringing it up to this store's
     would lose them. Wheels that are `recorded` in the store are its own, whatever its registry says.
     """
+    paths, _, store = site
     document = content_of(paths.registry)
-    if document is None or is_own(paths, store):
+    if document is None or is_own(site):
         return
     try:
         copy = loaded(document, str(paths.registry))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from workbench.errors import RegistryError, UsageError, WorkbenchError
@@ -16,7 +16,6 @@ from workbench.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from workbench.paths import Paths
 
@@ -34,63 +33,50 @@ def committing(paths: Paths, *, wanted: bool) -> Iterator[None]:
     if not wanted:
         yield
         return
-    expect_checkout(paths)
+    if run(["git", "-C", paths.root, "rev-parse", "--is-inside-work-tree"], check=False).status:
+        raise UsageError(f"--commit: {paths.root} is not a Git checkout")
     before = content_of(paths.registry)
     try:
         yield
     except BaseException:
         if content_of(paths.registry) != before:
             try:
-                _commit(paths)
+                commit_registry(paths)
             except (WorkbenchError, OSError) as error:  # the one that is on its way counts more
                 note(f"packages.json is not committed: {error}")
         raise
-    _commit(paths)
-
-
-def _commit(paths: Paths) -> None:
-    if commit_registry(paths):
-        note("committed packages.json")
-
-
-def expect_checkout(paths: Paths) -> None:
-    """Raise UsageError for a site that is not a Git checkout."""
-    if run([*_git(paths), "rev-parse", "--is-inside-work-tree"], check=False).status:
-        raise UsageError(f"--commit: {paths.root} is not a Git checkout")
+    commit_registry(paths)
 
 
 def commit_registry(paths: Paths) -> bool:
-    """Commit ``packages.json``, and nothing else; return False where there is none, or it is committed already.
+    """Commit ``packages.json``, and nothing else, and say so; False where there is none, or it is committed already.
 
     The message names what changed since it was committed last, by whomever. Raises CommandFailed where Git refuses.
     """
     if not paths.registry.exists():
         return False
-    git = _git(paths)
+    git = ("git", "-C", paths.root)
     with locked(paths.state / COPYING):
         run([*git, "add", "--", paths.registry])
         if not run([*git, "diff", "--cached", "--quiet", "--", paths.registry], check=False).status:
             return False
         committed = run([*git, "show", f"HEAD:./{paths.registry.name}"], check=False, stdout_only=True)
-        before = _readable(committed.output) if committed.status == 0 else Registry()
+        before = Registry()
+        with suppress(
+            RegistryError
+        ):  # of the older form, damaged, or none: all that is published now is news
+            before = loads(committed.output if committed.status == 0 else "", where="HEAD")
         # a thousand filenames are too many for a line of arguments
         text = paths.state / "commit-message"
         write_whole(text, message(before, load(paths.registry)))
         run([*git, "commit", "--quiet", "--file", text, "--", paths.registry])
         text.unlink()
+    note("committed packages.json")
     return True
 
 
-def _git(paths: Paths) -> list[str | Path]:
-    return ["git", "-C", paths.root]
-
-
 def message(before: Registry, after: Registry) -> str:
-    """Return the commit message for what became of a registry. Pure.
-
-    Its first line is the last change, or how many wheels were changed where that is too long; all that it does not name
-    stand below.
-    """
+    """Return a commit's message: the last change, or counts where that is too long, and the wheels it does not name."""
     changed = list(changed_wheels(before, after))
     subject = after.change
     if len(subject) > SUBJECT and changed:
@@ -116,10 +102,3 @@ def changed_wheels(before: Registry, after: Registry) -> Iterator[tuple[str, str
             yield "yank" if new[filename].yanked is not None else "unyank", filename
         elif old[filename] != new[filename]:
             yield "change", filename
-
-
-def _readable(document: str) -> Registry:
-    try:
-        return loads(document, where="HEAD")
-    except RegistryError:  # of the older form, or damaged: all that is published now is news
-        return Registry()

@@ -17,8 +17,8 @@ from workbench.store.layout import INDEX, REGISTRY
 
 if TYPE_CHECKING:
     from workbench.index.output import Page
-    from workbench.paths import Paths
     from workbench.settings import Settings
+    from workbench.store.opening import Site
     from workbench.store.protocol import Store
 
 ATTEMPTS = 20
@@ -26,23 +26,24 @@ COPYING = "registry.lock"
 """The lock, in a site's own corner, of who writes or commits the checkout's copy of the registry."""
 
 
-def draw_pages(paths: Paths, settings: Settings, store: Store, *, afresh: bool = False) -> Drawn:
-    """Bring a store's pages, and the checkout's copy of its registry, up to the registry that lies in the store.
+def draw_pages(site: Site, *, afresh: bool = False) -> Drawn:
+    """Bring a site's pages, and the checkout's copy of its registry, up to the registry that lies in the store.
 
     Another publisher may do the same at the same time. `afresh` looks at every page, whatever the last drawing left
     word of. Raises what drawing raises, and StoreError.
     """
+    store, settings = site.store, site.settings
     if store.folder is not None:
         if afresh:
             store.delete(INDEX + STATE)
         drawn = write(store.folder / REGISTRY, store.folder / INDEX, settings)
-        if not is_own(paths, store):
-            _copy_registry(paths, store)
+        if not is_own(site):
+            _copy_registry(site)
         return drawn
     for attempt in range(ATTEMPTS):
         there = bucket_drawing.look(store)
         drawing = bucket_drawing.plan(store, settings, there, afresh=afresh)
-        if bucket_drawing.carry_out(store, there, drawing) and _copy_registry(paths, store) == there.version:
+        if bucket_drawing.carry_out(store, there, drawing) and _copy_registry(site) == there.version:
             return drawing.drawn
         wait(attempt)
     raise StoreError(
@@ -51,11 +52,12 @@ def draw_pages(paths: Paths, settings: Settings, store: Store, *, afresh: bool =
     )
 
 
-def _copy_registry(paths: Paths, store: Store) -> str | None:
+def _copy_registry(site: Site) -> str | None:
     """Bring the checkout's copy of the registry up to the store's, the authority; return that one's version.
 
     Of several processes in one checkout the last one to copy has also read last, so none takes the copy back.
     """
+    paths, _, store = site
     with locked(paths.state / COPYING):
         stored = store.read(REGISTRY)
         here = content_of(paths.registry)
@@ -76,13 +78,9 @@ def _copy_registry(paths: Paths, store: Store) -> str | None:
 
 def differing_pages(settings: Settings, store: Store) -> tuple[str, ...]:
     """Return the keys of the pages that are not as they would be drawn now, and of those that would not be drawn."""
-    if store.folder is None:
-        return _differing_in_bucket(settings, store)
-    found = outdated(store.folder / REGISTRY, store.folder / INDEX, settings, afresh=True)
-    return tuple(INDEX + path for path in (*found.written, *found.removed))
-
-
-def _differing_in_bucket(settings: Settings, store: Store) -> tuple[str, ...]:
+    if store.folder is not None:
+        found = outdated(store.folder / REGISTRY, store.folder / INDEX, settings, afresh=True)
+        return tuple(INDEX + path for path in (*found.written, *found.removed))
     drawing = bucket_drawing.plan(store, settings, bucket_drawing.look(store), afresh=True)
 
     def differs(key: str, page: Page) -> bool:

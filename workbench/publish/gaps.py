@@ -17,10 +17,8 @@ from workbench.store.layout import log_key
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from workbench.paths import Paths
     from workbench.registry.model import Registry, Unavailable
-    from workbench.settings import Settings
-    from workbench.store.protocol import Store
+    from workbench.store.opening import Site
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,24 +30,23 @@ class Gap:
     log: bytes | None = None
 
 
-def tell(paths: Paths, settings: Settings, store: Store, project: str, gaps: Sequence[Gap]) -> bool:
+def tell(site: Site, project: str, gaps: Sequence[Gap]) -> bool:
     """Publish why targets of a project have no wheel, their logs first; return whether any of it was new.
 
     A project that is not registered stays so: for a failure alone there is no page. Raises StoreError, RegistryError.
     """
+    store = site.store
     package = current(store).packages.get(project)
-    told = [_placed(project, gap) for gap in gaps]
-    reasons = [why for why, _ in told]
+    reasons = [_placed(project, gap) for gap in gaps]
     if package is None:
         return False
     if package.with_reasons(reasons) == package:
-        draw_pages(paths, settings, store)  # who told it first may have been killed before that
+        draw_pages(site)  # who told it first may have been killed before that
         return False
     store.prepare()
-    for why, log in told:
-        if why.log is not None and log is not None:
-            store.create(why.log, log, sha256=hashlib.sha256(log).hexdigest())
-
+    for gap, why in zip(gaps, reasons, strict=True):
+        if why.log is not None and gap.log is not None:
+            store.create(why.log, gap.log, sha256=hashlib.sha256(gap.log).hexdigest())
     changed = False
 
     def change(registry: Registry) -> Registry:
@@ -60,12 +57,12 @@ def tell(paths: Paths, settings: Settings, store: Store, project: str, gaps: Seq
         return after
 
     amend(store, change, f"tell why {project} has no wheel for {len(gaps)} of its targets")
-    draw_pages(paths, settings, store)
+    draw_pages(site)
     return changed
 
 
-def _placed(project: str, gap: Gap) -> tuple[Unavailable, bytes | None]:
+def _placed(project: str, gap: Gap) -> Unavailable:
     """Return a reason with the key where its log goes."""
     if gap.log is None:
-        return gap.why, None
-    return replace(gap.why, log=log_key(project, gap.name, hashlib.sha256(gap.log).hexdigest())), gap.log
+        return gap.why
+    return replace(gap.why, log=log_key(project, gap.name, hashlib.sha256(gap.log).hexdigest()))

@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import UsageError
 from workbench.publish.amend import (
+    FilesMissing,
     amend,
     current,
     generations,
+    look_again,
     refuse_to_forget,
-    refuse_while_deleting,
     timestamp,
 )
 from workbench.publish.commit import changed_wheels
 from workbench.publish.drawing import draw_pages
-from workbench.publish.wheel_files import faults, is_ours, look, texts_linked, without_links
+from workbench.publish.wheel_files import look, texts_linked, without_links
 from workbench.publish.withdraw import Change, without
 from workbench.registry.file import Damaged, loads
 from workbench.registry.model import Registry
-from workbench.store.layout import history_key
+from workbench.store.layout import WheelKey, history_key
 
 if TYPE_CHECKING:
-    from workbench.paths import Paths
-    from workbench.settings import Settings
+    from workbench.store.opening import Site
     from workbench.store.protocol import Store
 
 SHOWN = 20
@@ -45,10 +45,7 @@ class Generation:
 
 
 def history(store: Store, *, limit: int = SHOWN) -> tuple[Generation, ...]:
-    """Return the last generations, the current one first; none is current where the registry is lost or damaged.
-
-    Raises UsageError for a `limit` below 1.
-    """
+    """Return the last generations, the current one first; none is where the registry is lost. Raises UsageError."""
     if limit < 1:
         raise UsageError(f"--limit {limit}: show 1 generation or more")
     now = Registry()
@@ -73,9 +70,7 @@ def history(store: Store, *, limit: int = SHOWN) -> tuple[Generation, ...]:
     )
 
 
-def rollback(
-    paths: Paths, settings: Settings, store: Store, generation: int, *, dry_run: bool = False
-) -> Change:
+def rollback(site: Site, generation: int, *, dry_run: bool = False) -> Change:
     """Publish what a generation published, no more and no less, in one step. No file is deleted.
 
     Wheels that came later leave the index and stay in the store. It makes a new generation, so a rollback can
@@ -84,9 +79,10 @@ def rollback(
     Raises UsageError for a generation that is not kept, or that had wheels whose files are not there any more,
     StoreError where they are being deleted.
     """
+    store = site.store
     before, instead = current_or_kept(store)
     if instead is None:
-        refuse_to_forget(paths, store, before)
+        refuse_to_forget(site, before)
     if generation == before.generation and instead is None:
         return Change(done=(), generation=generation, dry_run=dry_run)
     target = _without_dead_links(store, _kept(store, generation))
@@ -100,13 +96,19 @@ def rollback(
         done = ("make the registry anew", *done)
     if not done:
         return Change(done=done, generation=before.generation, dry_run=dry_run)
-    _refuse_what_is_gone(store, before, target)
+    try:  # early what `amend` sees to in the end, and with the way out
+        look_again(store, before, before, target)
+    except FilesMissing as error:
+        raise UsageError(
+            f"generation {generation} had what is not whole in {store.place} any more: {error.missing}. Publish it "
+            "again, or go back to a later generation"
+        ) from error
     if dry_run:
         return Change(done=done, generation=before.generation, dry_run=True)
     store.prepare()
     what = f"rollback to generation {generation}"
     amended = amend(store, change, what, may_shrink=True, instead=instead)
-    draw_pages(paths, settings, store)
+    draw_pages(site)
     return Change(done=done, generation=amended.generation)
 
 
@@ -134,26 +136,12 @@ def _without_dead_links(store: Store, registry: Registry) -> Registry:
     return without_links(registry, keys - look(store, keys).keys())
 
 
-def _refuse_what_is_gone(store: Store, before: Registry, target: Registry) -> None:
-    """See early, and with the way out, what `amend` sees to in the end."""
-    here = before.filenames
-    back = [(name, wheel) for name, wheel in target.wheels() if wheel.filename not in here and is_ours(wheel)]
-    files = look(store, (wheel.url for _, wheel in back))
-    lost = [wheel.filename for name, wheel in back if any(faults(name, wheel, files))]
-    if lost:
-        raise UsageError(
-            f"generation {target.generation} had {', '.join(lost)}, which is not whole in {store.place} any "
-            "more: publish it again, or go back to a later generation"
-        )
-    refuse_while_deleting(before, (wheel.filename for _, wheel in back), store.place)
-
-
 def restored(registry: Registry, target: Registry, *, removed: str) -> Registry:
     """Return `registry` with the projects and wheels of `target`. Pure."""
     back = target.filenames
     for name, wheel in tuple(registry.wheels()):
         if wheel.filename not in back:
-            registry = without(registry, name, wheel.filename, removed=removed, delete_after=None)
+            registry = without(registry, WheelKey(name, wheel.filename), removed=removed, delete_after=None)
     still = tuple(gone for gone in registry.removed if gone.filename not in back)
     return replace(registry, packages=target.packages, removed=still)
 

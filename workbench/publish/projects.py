@@ -13,19 +13,15 @@ from workbench.recipe.model import PYPI, Git, Sdist
 from workbench.registry.model import Package
 
 if TYPE_CHECKING:
-    from workbench.paths import Paths
     from workbench.recipe.model import Recipe
     from workbench.registry.model import Registry
-    from workbench.settings import Settings
-    from workbench.store.protocol import Store
+    from workbench.store.opening import Site
 
 
-def declare(paths: Paths, settings: Settings, store: Store, name: str, package: Package) -> None:
-    """Register a project without wheels, or new facts of one that is registered, and draw its page.
-
-    Where that fails or is interrupted, a project that was not registered before is taken out again.
-    """
-    refuse_to_forget(paths, store, current(store))
+def declare(site: Site, name: str, package: Package) -> None:
+    """Register a project, or new facts of one, and draw its page; where that fails, a new one is taken out again."""
+    store = site.store
+    refuse_to_forget(site, current(store))
     store.prepare()
     is_new = True
 
@@ -37,13 +33,13 @@ def declare(paths: Paths, settings: Settings, store: Store, name: str, package: 
 
     generation = amend(store, change, f"declare {name}").generation
     try:
-        draw_pages(paths, settings, store)
+        draw_pages(site)
     except BaseException:
         if is_new:
             amend(store, lambda registry: _without(registry, name, generation), f"take back {name}")
             # the error that is on its way counts more than another one of the same kind
             with suppress(WorkbenchError, OSError):
-                draw_pages(paths, settings, store)
+                draw_pages(site)
         raise
 
 

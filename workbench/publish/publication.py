@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from workbench.errors import StoreError, UsageError
-from workbench.publish.amend import refuse_while_deleting, timestamp
+from workbench.publish.amend import refuse_while_deleting
 from workbench.publish.wheel_files import is_ours, linked, unlinked
 from workbench.registry.file import dumps
-from workbench.registry.model import Package, PublishedWheel, Registry
+from workbench.registry.model import Registry
 from workbench.store.folder import taken
 from workbench.store.layout import file_key, metadata_key, provenance_key, record_key, url
 from workbench.text import file_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
     from pathlib import Path
 
-    from workbench.evidence.facts import BuildFacts
     from workbench.files import Identity
+    from workbench.registry.model import Package, PublishedWheel
     from workbench.store.protocol import Content, Listed
-    from workbench.verify.report import Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,46 +43,6 @@ class Candidate:
     provenance: bytes | None = None
     texts: Mapping[str, bytes] = field(default_factory=dict)
 
-    @classmethod
-    def of(
-        cls,
-        report: Report,
-        package: Package,
-        *,
-        now: datetime,
-        build_key: str | None = None,
-        build: BuildFacts | None = None,
-        provenance: bytes | None = None,
-        texts: Mapping[str, bytes] | None = None,
-    ) -> Candidate:
-        """Return the candidate that a passed report speaks of. Nothing is read or hashed again."""
-        python, platform = _cell(report.tags[0])
-        wheel = PublishedWheel(
-            filename=report.path.name,
-            url=file_key(report.name, report.path.name),
-            python_version=python,
-            platform=platform,
-            upload_date=timestamp(now)[:10],
-            sha256=report.sha256,
-            size=report.size,
-            upload_time=timestamp(now),
-            requires_python=report.requires_python,
-            gpu_architectures=report.gpu_architectures,
-            metadata_sha256=hashlib.sha256(report.metadata).hexdigest(),
-            build_key=build_key,
-            build=build,
-        )
-        return cls(
-            project=report.name,
-            package=package,
-            wheel=wheel,
-            path=report.path,
-            identity=report.identity,
-            metadata=report.metadata,
-            provenance=provenance,
-            texts=texts or {},
-        )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write:
@@ -105,10 +62,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedWheel:
-    """One wheel's part of a plan: the files that are still to be written, in order, and its registry entry.
-
-    `registered` says that the registry has it already.
-    """
+    """One wheel's part of a plan: the files still to be written, in order, and its entry, which may be registered."""
 
     candidate: Candidate
     wheel: PublishedWheel
@@ -152,11 +106,7 @@ class Publication:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holdings:
-    """What a store holds, as far as some candidates are concerned.
-
-    `entries` are the files of these wheels by key; `records` are those of wheels that are there and not
-    registered, by key, read.
-    """
+    """What a store holds of some candidates: files, and records of those that are not registered, each by key."""
 
     registry: Registry
     entries: Mapping[str, Listed]
@@ -171,8 +121,15 @@ def decide(
     Raises FilenameTaken for a filename that is published, or was, with other bytes, StoreError for one that is
     being deleted, and UsageError for two candidates of one filename and different bytes.
     """
-    distinct = _distinct(candidates)
-    wheels = tuple(_planned(candidate, found, place, public_url) for candidate in distinct)
+    by_filename: dict[str, Candidate] = {}
+    for candidate in candidates:
+        twin = by_filename.setdefault(candidate.wheel.filename, candidate)
+        if twin.wheel.sha256 != candidate.wheel.sha256:
+            raise UsageError(
+                f"{twin.path} and {candidate.path} have one filename and different bytes, and a filename is "
+                "published once: name one of them, or build one as another version (--version-suffix .post1)"
+            )
+    wheels = tuple(_planned(candidate, found, place, public_url) for candidate in by_filename.values())
     return Publication(place=place, generation=found.registry.generation, wheels=wheels)
 
 
@@ -194,18 +151,6 @@ def merge(registry: Registry, plan: Publication) -> Registry:
 def record_of(project: str, package: Package, wheel: PublishedWheel) -> bytes:
     """Return a wheel's record: a registry of this wheel alone, and as immutable as the wheel."""
     return dumps(Registry(packages={project: replace(package, wheels=(wheel,), unavailable=())})).encode()
-
-
-def _distinct(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    by_filename: dict[str, Candidate] = {}
-    for candidate in candidates:
-        twin = by_filename.setdefault(candidate.wheel.filename, candidate)
-        if twin.wheel.sha256 != candidate.wheel.sha256:
-            raise UsageError(
-                f"{twin.path} and {candidate.path} have one filename and different bytes, and a filename is "
-                "published once: name one of them, or build one as another version (--version-suffix .post1)"
-            )
-    return tuple(by_filename.values())
 
 
 def _planned(candidate: Candidate, found: Holdings, place: str, public_url: str | None) -> PlannedWheel:
@@ -278,10 +223,3 @@ def _refuse_other_bytes(registry: Registry, wheel: PublishedWheel, place: str) -
     for gone in registry.removed:
         if gone.filename == wheel.filename and gone.sha256 != wheel.sha256:
             raise taken(wheel.filename, f"removed on {gone.removed[:10]} from {place}")
-
-
-def _cell(tag: str) -> tuple[str, str]:
-    """Return the Python (``3.11``, ``3``) and the platform that a whole tag names."""
-    interpreter, _, platform = tag.split("-")
-    digits = re.fullmatch(r"[a-z]+(\d)(\d*)", interpreter)
-    return (".".join(filter(None, digits.groups())) if digits else interpreter), platform

@@ -26,10 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from workbench.index.tree import Drawn
-    from workbench.paths import Paths
     from workbench.publish.publication import Candidate, PlannedWheel, Publication, Write
     from workbench.registry.model import Registry
-    from workbench.settings import Settings
+    from workbench.store.opening import Site
     from workbench.store.protocol import Store
 
 ATTEMPTS = 3
@@ -79,9 +78,7 @@ class Published:
 
 
 def publish(
-    paths: Paths,
-    settings: Settings,
-    store: Store,
+    site: Site,
     candidates: Sequence[Candidate],
     *,
     dry_run: bool = False,
@@ -95,19 +92,18 @@ def publish(
     Raises FilenameTaken for a filename that is published with other bytes, RegistryError where wheels would
     vanish from the index, StoreError for a store that fails or does not keep what it was given.
     """
-    found = _look(store, candidates)
-    plan = decide(candidates, found, place=store.place, public_url=settings.public_url)
+    store, public_url = site.store, site.settings.public_url
+    plan, registry = _plan(site, candidates)
     generation = plan.generation
     drawn = None
     if not plan.is_done and not may_shrink:
-        refuse_a_store_behind(paths, store, found.registry)
+        refuse_a_store_behind(site, registry)
     if not dry_run:
         if not plan.is_done:
             store.prepare()
-            plan, amended = _carry_out(settings, store, plan, may_shrink=may_shrink, deep=deep)
+            plan, amended = _carry_out(site, plan, may_shrink=may_shrink, deep=deep)
             generation = amended.generation
-        drawn = draw_pages(paths, settings, store)
-    public_url = settings.public_url
+        drawn = draw_pages(site)
     urls = tuple(
         url(public_url, planned.wheel.url) if public_url and is_ours(planned.wheel) else planned.wheel.url
         for planned in plan.wheels
@@ -115,12 +111,13 @@ def publish(
     return Published(plan=plan, generation=generation, drawn=drawn, urls=urls)
 
 
-def _look(store: Store, candidates: Sequence[Candidate]) -> Holdings:
-    """Return what a store holds of these wheels.
+def _plan(site: Site, candidates: Sequence[Candidate]) -> tuple[Publication, Registry]:
+    """Return what publishing these wheels would do, and the registry that this is planned for.
 
-    It is asked for its registry, for a listing for each project, and for the records of wheels that are there, or were,
-    and are not registered.
+    The store is asked for its registry, for a listing for each project, and for the records of wheels that are there,
+    or were, and are not registered.
     """
+    store = site.store
     wheels = [(candidate.project, candidate.wheel.filename) for candidate in candidates]
     with ThreadPoolExecutor(store.streams) as pool:
         reading = pool.submit(current, store)
@@ -140,19 +137,20 @@ def _look(store: Store, candidates: Sequence[Candidate]) -> Holdings:
             stored = store.read(key)
             if stored is not None:
                 records[key] = loads(stored.content, where=f"{store.place}/{key}")
-    return Holdings(registry=registry, entries=entries, records=records)
+    found = Holdings(registry=registry, entries=entries, records=records)
+    return decide(candidates, found, place=store.place, public_url=site.settings.public_url), registry
 
 
 def _carry_out(
-    settings: Settings, store: Store, plan: Publication, *, may_shrink: bool, deep: bool
+    site: Site, plan: Publication, *, may_shrink: bool, deep: bool
 ) -> tuple[Publication, Registry]:
     """Write the files of a plan and register its wheels; return what came of it.
 
     Files that the plan found, or that were written, may be gone when the registry is to name them: somebody who
     deletes removed wheels came between. Then it is planned again.
     """
-    attempts = 0
-    while True:
+    store = site.store
+    for _ in range(ATTEMPTS):
         plan = _write_files(store, plan, deep=deep)
         names = ", ".join(planned.wheel.filename for planned in plan.wheels if not planned.registered)
         what = f"publish {names}" if names else "put files back"
@@ -160,15 +158,12 @@ def _carry_out(
         try:
             return plan, amend(store, change, what, may_shrink=may_shrink)
         except FilesMissing as error:
-            attempts += 1
-            if attempts == ATTEMPTS:
-                raise StoreError(
-                    f"{store.place}: {error.missing}, just after it was written: this store does not keep what it is "
-                    "given, or others delete there. Nothing was registered"
-                ) from error
-            candidates = [planned.candidate for planned in plan.wheels]
-            found = _look(store, candidates)
-            plan = decide(candidates, found, place=store.place, public_url=settings.public_url)
+            missing = error
+        plan, _registry = _plan(site, [planned.candidate for planned in plan.wheels])
+    raise StoreError(
+        f"{store.place}: {missing.missing}, just after it was written: this store does not keep what it is given, or "
+        "others delete there. Nothing was registered"
+    ) from missing
 
 
 def _write_files(store: Store, plan: Publication, *, deep: bool) -> Publication:
@@ -211,7 +206,7 @@ def _write_file(store: Store, write: Write, moved: Callable[[int], None], *, dee
         raise
     if not deep:
         return  # it is looked at before the registry names it
-    problem = store.check(write.key, sha256=write.sha256, size=write.size, deep=True)
+    problem = store.check(write.key, sha256=write.sha256, size=write.size)
     if problem:
         raise StoreError(
             f"{store.place}/{write.key} {problem}, just after it was written: this store does not keep "

@@ -1,9 +1,10 @@
-"""``upload``: verified wheels into the store, the registry and the index."""
+"""Wheels to publish: verified, with what is known of how they were built."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,11 +17,12 @@ from workbench.events import note
 from workbench.evidence import notes as built
 from workbench.files import expect_file
 from workbench.make.verification import require_passed, verify_wheels
+from workbench.publish.amend import timestamp
 from workbench.publish.projects import package_facts
 from workbench.publish.publication import Candidate
-from workbench.publish.transaction import Published, publish
 from workbench.recipe.load import load, names
-from workbench.store.layout import log_key, patch_key
+from workbench.registry.model import PublishedWheel
+from workbench.store.layout import file_key, log_key, patch_key
 from workbench.verify.report import findings_text
 from workbench.wheel.filename import parse_wheel
 
@@ -30,25 +32,14 @@ if TYPE_CHECKING:
 
     from workbench.evidence.facts import BuildFacts
     from workbench.paths import Paths
-    from workbench.settings import Settings
-    from workbench.store.protocol import Store
     from workbench.verify.report import Report
 
 
-def upload_wheels(
-    paths: Paths,
-    settings: Settings,
-    store: Store,
-    wheels: Sequence[Path],
-    *,
-    dry_run: bool = False,
-    may_shrink: bool = False,
-    deep: bool = False,
-) -> Published:
-    """Verify wheels (those verified before are not read again) and publish them, all or none.
+def verified(wheels: Sequence[Path], paths: Paths) -> tuple[Report, ...]:
+    """Return the reports of wheels, which all pass; those verified before are not read again.
 
-    Raises VerificationFailed where one does not pass, its findings having been shown, and what `upload` raises: for a
-    wheel without a recipe before any is verified.
+    Raises VerificationFailed where one does not pass, its findings having been shown, and UsageError for one without a
+    recipe, before any is verified.
     """
     for wheel in wheels:
         with suppress(InvalidWheelFilename):  # which is a finding
@@ -58,26 +49,7 @@ def upload_wheels(
         if not each.passed:
             note(findings_text(each))
     require_passed(reports)
-    return upload(paths, settings, store, reports, dry_run=dry_run, may_shrink=may_shrink, deep=deep)
-
-
-def upload(
-    paths: Paths,
-    settings: Settings,
-    store: Store,
-    reports: Sequence[Report],
-    *,
-    dry_run: bool = False,
-    may_shrink: bool = False,
-    deep: bool = False,
-) -> Published:
-    """Publish the wheels of passed reports.
-
-    Raises UsageError for a wheel of a package without a recipe, or with a damaged file of attestations beside it, and
-    what publishing raises.
-    """
-    candidates = [_candidate(report, paths) for report in reports]
-    return publish(paths, settings, store, candidates, dry_run=dry_run, may_shrink=may_shrink, deep=deep)
+    return reports
 
 
 def _expect_recipe(wheel: Path, name: str, paths: Paths) -> None:
@@ -88,20 +60,50 @@ def _expect_recipe(wheel: Path, name: str, paths: Paths) -> None:
         )
 
 
-def _candidate(report: Report, paths: Paths) -> Candidate:
-    _expect_recipe(report.path, report.name, paths)
-    recipe = load(paths.recipes, report.name)
+def candidate(report: Report, paths: Paths) -> Candidate:
+    """Return the candidate that a passed report speaks of. The wheel is not read or hashed again.
+
+    Raises UsageError for a wheel without a recipe, or with a damaged file of attestations beside it.
+    """
+    name, filename = report.name, report.path.name
+    _expect_recipe(report.path, name, paths)
+    recipe = load(paths.recipes, name)
     known = built.recall(report.path)
     facts, texts = _evidence(report, known.facts, paths.patches / recipe.patches) if known else (None, {})
-    return Candidate.of(
-        report,
-        package_facts(recipe),
-        now=datetime.now(UTC),
+    python, platform = _cell(report.tags[0])
+    now = timestamp(datetime.now(UTC))
+    wheel = PublishedWheel(
+        filename=filename,
+        url=file_key(name, filename),
+        python_version=python,
+        platform=platform,
+        upload_date=now[:10],
+        sha256=report.sha256,
+        size=report.size,
+        upload_time=now,
+        requires_python=report.requires_python,
+        gpu_architectures=report.gpu_architectures,
+        metadata_sha256=hashlib.sha256(report.metadata).hexdigest(),
         build_key=known.build_key if known else None,
         build=facts,
+    )
+    return Candidate(
+        project=name,
+        package=package_facts(recipe),
+        wheel=wheel,
+        path=report.path,
+        identity=report.identity,
+        metadata=report.metadata,
         provenance=_attestations(report.path),
         texts=texts,
     )
+
+
+def _cell(tag: str) -> tuple[str, str]:
+    """Return the Python (``3.11``, ``3``) and the platform that a whole tag names."""
+    interpreter, _, platform = tag.split("-")
+    digits = re.fullmatch(r"[a-z]+(\d)(\d*)", interpreter)
+    return (".".join(filter(None, digits.groups())) if digits else interpreter), platform
 
 
 def _attestations(wheel: Path) -> bytes | None:

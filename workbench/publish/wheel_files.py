@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 MISSING = "is not there"
+"""What is wrong with a file where nothing lies, in the words of ``Store.check``."""
 
 
 def is_ours(wheel: PublishedWheel) -> bool:
@@ -63,10 +64,7 @@ def without_links(registry: Registry, gone: Collection[str]) -> Registry:
 
 
 def look(store: Store, keys: Iterable[str]) -> dict[str, Listed]:
-    """Return what lies in the store at keys below ``files/``, and beside them.
-
-    That is one listing for each project: of the keys that begin as all of these do.
-    """
+    """Return what lies at keys below ``files/`` and beside them: a listing a project, of what begins as they do."""
     wanted: dict[str, list[str]] = {}
     for key in keys:
         wanted.setdefault(key.rpartition("/")[0], []).append(key)
@@ -81,11 +79,6 @@ class Fault(NamedTuple):
     key: str
     what: str
 
-    @property
-    def is_missing(self) -> bool:
-        """Whether nothing lies there, in the words of ``Store.check``."""
-        return self.what == MISSING
-
     def __str__(self) -> str:
         return f"{self.key} {self.what}"
 
@@ -97,23 +90,16 @@ def faults(project: str, wheel: PublishedWheel, files: Mapping[str, Listed]) -> 
         yield Fault(wheel.url, MISSING)
     elif entry.size != wheel.size:
         yield Fault(wheel.url, f"is {entry.size} bytes long, not {wheel.size}")
-    beside = []
-    if wheel.metadata_sha256:
-        beside.append(metadata_key(project, wheel.filename))
-    if wheel.provenance and unquote(wheel.provenance).endswith(
-        key := provenance_key(project, wheel.filename)
-    ):
-        beside.append(key)
-    yield from (Fault(key, MISSING) for key in beside if key not in files)
+    metadata, provenance = metadata_key(project, wheel.filename), provenance_key(project, wheel.filename)
+    if wheel.metadata_sha256 and metadata not in files:
+        yield Fault(metadata, MISSING)
+    if unquote(wheel.provenance or "").endswith(provenance) and provenance not in files:
+        yield Fault(provenance, MISSING)
 
 
 def damage(store: Store, project: str, wheel: PublishedWheel, files: Mapping[str, Listed]) -> Iterator[Fault]:
     """Yield what is wrong with the bytes of a wheel whose files are there: all of them are read."""
-    problem = store.check(wheel.url, sha256=wheel.sha256, size=wheel.size, deep=True)
-    if problem:
-        yield Fault(wheel.url, problem)
-    if wheel.metadata_sha256:
-        key = metadata_key(project, wheel.filename)
-        problem = store.check(key, sha256=wheel.metadata_sha256, size=files[key].size, deep=True)
-        if problem:
+    metadata = metadata_key(project, wheel.filename)
+    for key, sha256 in ((wheel.url, wheel.sha256), (metadata, wheel.metadata_sha256)):
+        if sha256 and (problem := store.check(key, sha256=sha256, size=files[key].size)):
             yield Fault(key, problem)

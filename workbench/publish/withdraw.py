@@ -18,11 +18,10 @@ from workbench.registry.model import Removal
 from workbench.store.layout import WheelKey, file_key, wheel_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
-    from workbench.paths import Paths
     from workbench.registry.model import PublishedWheel, Registry
-    from workbench.settings import Settings
+    from workbench.store.opening import Site
     from workbench.store.protocol import Store
 
 KEPT_DAYS = 7
@@ -48,47 +47,17 @@ class Change:
         return self.done or ("nothing to do",)
 
 
-# ---------------------------------------------------------------- yank
-
-
-def yank(
-    paths: Paths,
-    settings: Settings,
-    store: Store,
-    filenames: Sequence[str],
-    *,
-    reason: str = "",
-    dry_run: bool = False,
-) -> Change:
+def yank(site: Site, filenames: Sequence[str], *, reason: str | None = "", dry_run: bool = False) -> Change:
     """Yank wheels: installers pass them over unless a requirement pins that very version.
 
-    A wheel that is yanked already keeps its reason unless another is given.
+    A wheel that is yanked already keeps its reason unless another is given; the reason None takes a yank back.
 
     Raises UsageError for a filename that is not published, RegistryError for a registry that is lost.
     """
-    return _mark(paths, settings, store, filenames, yanked=reason, dry_run=dry_run)
-
-
-def unyank(
-    paths: Paths, settings: Settings, store: Store, filenames: Sequence[str], *, dry_run: bool = False
-) -> Change:
-    """Take back a yank. Raises as `yank` does."""
-    return _mark(paths, settings, store, filenames, yanked=None, dry_run=dry_run)
-
-
-def _mark(
-    paths: Paths,
-    settings: Settings,
-    store: Store,
-    filenames: Sequence[str],
-    *,
-    yanked: str | None,
-    dry_run: bool,
-) -> Change:
-    word = "unyank" if yanked is None else "yank"
+    word = "unyank" if reason is None else "yank"
 
     def mark(wheel: PublishedWheel) -> PublishedWheel:
-        return wheel if yanked == "" and wheel.yanked else replace(wheel, yanked=yanked)
+        return wheel if reason == "" and wheel.yanked else replace(wheel, yanked=reason)
 
     def change(registry: Registry) -> Registry:
         for filename in filenames:
@@ -96,25 +65,25 @@ def _mark(
             registry = registry.with_wheel(name, mark(wheel))
         return registry
 
-    registry = published(paths, store)
+    registry = published(site)
     found = [find(registry, filename)[1] for filename in dict.fromkeys(filenames)]
     marked = [wheel.filename for wheel in found if mark(wheel) != wheel]
     done = tuple(f"{word} {filename}" for filename in marked)
     if dry_run or not done:
-        return _nothing_changed(paths, settings, store, registry, done, dry_run=dry_run)
-    store.prepare()
-    amended = amend(store, change, f"{word} {', '.join(marked)}")
-    draw_pages(paths, settings, store)
+        return _nothing_changed(site, registry, done, dry_run=dry_run)
+    site.store.prepare()
+    amended = amend(site.store, change, f"{word} {', '.join(marked)}")
+    draw_pages(site)
     return Change(done=done, generation=amended.generation)
 
 
-# ---------------------------------------------------------------- remove
+def unyank(site: Site, filenames: Sequence[str], *, dry_run: bool = False) -> Change:
+    """Take back a yank. Raises as `yank` does."""
+    return yank(site, filenames, reason=None, dry_run=dry_run)
 
 
 def remove(
-    paths: Paths,
-    settings: Settings,
-    store: Store,
+    site: Site,
     filenames: Sequence[str],
     *,
     after_days: int = KEPT_DAYS,
@@ -128,116 +97,95 @@ def remove(
     Raises UsageError for a filename that is neither, RegistryError for a registry that is lost.
     """
 
-    def choose(registry: Registry) -> tuple[tuple[str, str], ...]:
-        found = (_present(registry, filename) for filename in dict.fromkeys(filenames))
-        return tuple(each for each in found if each)
+    def choose(registry: Registry) -> list[WheelKey]:
+        return [each for filename in dict.fromkeys(filenames) if (each := _present(registry, filename))]
 
-    return take_off(paths, settings, store, choose, after_days=after_days, dry_run=dry_run, now=now)
+    return take_off(site, choose, after_days=after_days, dry_run=dry_run, now=now)
 
 
 def take_off(
-    paths: Paths,
-    settings: Settings,
-    store: Store,
-    choose: Callable[[Registry], Collection[tuple[str, str]]],
+    site: Site,
+    choose: Callable[[Registry], Sequence[WheelKey]],
     *,
     after_days: int,
     dry_run: bool = False,
     now: datetime | None = None,
 ) -> Change:
-    """Remove the wheels (project and filename) that `choose` finds in a registry; see `remove`.
+    """Remove the wheels that `choose` finds in a registry; see `remove`.
 
     In three steps, each of them whole: they are yanked, then taken off registry and pages, then deleted in time. The
     choice is made anew from the very registry that is changed, so it holds whatever others change meanwhile; a wheel
     that was yanked and then is not chosen any more is as it was.
     """
-    now = now or datetime.now(UTC)
-    removal = _Removal(choose=choose, removed=now, deleted=now + days("--after", after_days))
-    registry = published(paths, store)
-    chosen = choose(registry)
-    done = removal.lines(registry, chosen)
-    if dry_run or not chosen:
-        return _nothing_changed(paths, settings, store, registry, done, dry_run=dry_run)
-    names = ", ".join(filename for _, filename in chosen)
-    store.prepare()
-    amend(store, removal.withdraw, f"yank {names}")
-    draw_pages(paths, settings, store)
-    generation = amend(store, removal.unlist, f"remove {names}", may_shrink=True).generation
-    draw_pages(paths, settings, store)
-    if not after_days:
-        generation = delete(store, lambda registry: due(registry, now=now))[1]
-        draw_pages(paths, settings, store)  # what another drew meanwhile, of a registry that had the wheel
-    return Change(done=removal.done, generation=generation)
-
-
-@dataclass(slots=True, kw_only=True)
-class _Removal:
-    """A removal under way: the changes of the registry that it is made of, and what they came to."""
-
-    choose: Callable[[Registry], Collection[tuple[str, str]]]
-    removed: datetime
-    deleted: datetime
-    yanked: frozenset[str] = frozenset()
+    store, now = site.store, now or datetime.now(UTC)
+    deleted = timestamp(now + days("--after", after_days))
+    yanked: list[str] = []
     done: tuple[str, ...] = ()
 
-    def withdraw(self, registry: Registry) -> Registry:
-        yanked = set()
-        for name, filename in self.choose(registry):
-            found = registry.find(filename)
-            if found and found[1].yanked is None:
-                yanked.add(filename)
-                registry = registry.with_wheel(name, replace(found[1], yanked=LEAVING))
-        self.yanked = frozenset(yanked)
+    def withdraw(registry: Registry) -> Registry:
+        nonlocal yanked
+        registry, yanked = _marked(registry, [wheel.filename for wheel in choose(registry)], None, LEAVING)
         return registry
 
-    def unlist(self, registry: Registry) -> Registry:
-        chosen = self.choose(registry)
-        self.done = self.lines(registry, chosen)
-        for name, filename in chosen:
-            registry = without(
-                registry,
-                name,
-                filename,
-                removed=timestamp(self.removed),
-                delete_after=timestamp(self.deleted),
-            )
-        for filename in self.yanked:
-            found = registry.find(filename)
-            if found and found[1].yanked == LEAVING:
-                registry = registry.with_wheel(found[0], replace(found[1], yanked=None))
-        return registry
+    def unlist(registry: Registry) -> Registry:
+        nonlocal done
+        done = effects(registry)
+        for wheel in choose(registry):
+            registry = without(registry, wheel, removed=timestamp(now), delete_after=deleted)
+        return _marked(registry, yanked, LEAVING, None)[0]
 
-    def lines(self, registry: Registry, chosen: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-        chosen = tuple(chosen)
-        later = f" after {timestamp(self.deleted)[:10]}" if self.deleted > self.removed else ""
+    def effects(registry: Registry) -> tuple[str, ...]:
+        chosen = choose(registry)
+        later = f" after {deleted[:10]}" if after_days else ""
         return (
-            *(f"take {filename} off the index" for _, filename in chosen if registry.find(filename)),
-            *(f"delete {file_key(name, filename)}{later}" for name, filename in chosen),
+            *(f"take {wheel.filename} off the index" for wheel in chosen if registry.find(wheel.filename)),
+            *(f"delete {file_key(*wheel)}{later}" for wheel in chosen),
         )
 
+    registry = published(site)
+    done = effects(registry)
+    if dry_run or not done:
+        return _nothing_changed(site, registry, done, dry_run=dry_run)
+    names = ", ".join(wheel.filename for wheel in choose(registry))
+    store.prepare()
+    amend(store, withdraw, f"yank {names}")
+    draw_pages(site)
+    generation = amend(store, unlist, f"remove {names}", may_shrink=True).generation
+    draw_pages(site)
+    if not after_days:
+        generation = delete(store, lambda registry: due(registry, now=now))[1]
+        draw_pages(site)  # what another drew meanwhile, of a registry that had the wheel
+    return Change(done=done, generation=generation)
 
-def without(
-    registry: Registry, name: str, filename: str, *, removed: str, delete_after: str | None
-) -> Registry:
+
+def _marked(
+    registry: Registry, filenames: Sequence[str], was: str | None, becomes: str | None
+) -> tuple[Registry, list[str]]:
+    """Return a registry in which the wheels that were yanked for one reason are for another, and which these are."""
+    marked = []
+    for filename in filenames:
+        found = registry.find(filename)
+        if found and found[1].yanked == was:
+            registry = registry.with_wheel(found[0], replace(found[1], yanked=becomes))
+            marked.append(filename)
+    return registry, marked
+
+
+def without(registry: Registry, wheel: WheelKey, *, removed: str, delete_after: str | None) -> Registry:
     """Return a registry in which a wheel is removed, and remembered as such."""
-    found = registry.find(filename)
-    if found is None:
-        return replace(
-            registry,
-            removed=tuple(
-                replace(gone, delete_after=delete_after)
-                if gone.filename == filename and gone.state == "unlisted"
-                else gone
-                for gone in registry.removed
-            ),
-        )
-    gone = Removal(
-        project=name, filename=filename, sha256=found[1].sha256, removed=removed, delete_after=delete_after
+    if found := registry.find(wheel.filename):
+        project, filename = wheel
+        gone = Removal(project=project, filename=filename, sha256=found[1].sha256, removed=removed)
+        registry = remembering(registry.without_wheel(project, filename), [gone])
+    return replace(
+        registry,
+        removed=tuple(
+            replace(gone, delete_after=delete_after)
+            if gone.filename == wheel.filename and gone.state == "unlisted"
+            else gone
+            for gone in registry.removed
+        ),
     )
-    return remembering(registry.without_wheel(name, filename), [gone])
-
-
-# ---------------------------------------------------------------- delete
 
 
 def due(registry: Registry, *, now: datetime) -> tuple[Removal, ...]:
@@ -308,9 +256,6 @@ def remembering(registry: Registry, gone: Sequence[Removal]) -> Registry:
     return replace(registry, removed=tuple(sorted((*others, *gone), key=lambda each: each.filename)))
 
 
-# ---------------------------------------------------------------- finding
-
-
 def find(registry: Registry, filename: str) -> tuple[str, PublishedWheel]:
     """Return a published wheel and its project's name. Raises UsageError, with the nearest filename."""
     found = registry.find(filename)
@@ -322,26 +267,18 @@ def find(registry: Registry, filename: str) -> tuple[str, PublishedWheel]:
     return found
 
 
-def _present(registry: Registry, filename: str) -> tuple[str, str] | None:
-    """Return the project and the filename of a wheel that is published, or removed; None for one that is deleted."""
+def _present(registry: Registry, filename: str) -> WheelKey | None:
+    """Return a wheel that is published, or removed; None for one that is deleted."""
     for gone in registry.removed:
         if gone.filename == filename:
-            return (gone.project, filename) if gone.state != "deleted" else None
-    return find(registry, filename)[0], filename
+            return WheelKey(gone.project, filename) if gone.state != "deleted" else None
+    return WheelKey(find(registry, filename)[0], filename)
 
 
-def _nothing_changed(
-    paths: Paths,
-    settings: Settings,
-    store: Store,
-    registry: Registry,
-    would: tuple[str, ...],
-    *,
-    dry_run: bool,
-) -> Change:
+def _nothing_changed(site: Site, registry: Registry, would: tuple[str, ...], *, dry_run: bool) -> Change:
     """End a change that is only to be told of, or was made already: perhaps by one that was killed before it drew."""
     if not dry_run:
-        draw_pages(paths, settings, store)
+        draw_pages(site)
     return Change(done=would, generation=registry.generation, dry_run=dry_run)
 
 

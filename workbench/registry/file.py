@@ -15,7 +15,7 @@ import orjson
 
 from workbench.errors import RegistryError
 from workbench.files import write_whole
-from workbench.registry.model import SCHEMA, Package, Registry, Removal
+from workbench.registry.model import SCHEMA, Package, Registry
 from workbench.strict import Mismatch, parse
 from workbench.wheel.filename import parse_wheel
 
@@ -47,13 +47,12 @@ class OlderForm(Unreadable):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class _Document:
+class _Document(Registry):
+    """A registry as it is written: these keys are there."""
+
     schema: int
     generation: int
-    updated: str | None = None
-    change: str = ""
     packages: dict[str, Package]
-    removed: tuple[Removal, ...] = ()
 
 
 LEAST_BYTES = 8
@@ -78,27 +77,21 @@ def parse_json(document: str | bytes, *, where: str) -> Any:  # noqa: ANN401 - a
             if orjson.dumps(data).count(b'"') == text.count(b'"'):
                 return data
     try:
-        return json.loads(document, object_pairs_hook=_unique)
-    except _KeyTwiceError as error:
-        raise Unreadable(
-            f"{where}: the key {error} is there twice",
-            "a merge that kept both sides does that; join the two by hand, so that no wheel is lost",
-        ) from None
+        return json.loads(document, object_pairs_hook=functools.partial(_unique, where))
     except RecursionError:
         raise Damaged(f"{where}: not JSON that can be read: nested too deeply") from None
     except ValueError as error:
         raise Damaged(f"{where}: not JSON: {error}") from error
 
 
-class _KeyTwiceError(ValueError):
-    """A mapping has this key twice."""
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(where: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     mapping = dict(pairs)
     if len(mapping) != len(pairs):
         ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
-        raise _KeyTwiceError(f"{twice!r:.60}")
+        raise Unreadable(
+            f"{where}: the key {twice!r:.60} is there twice",
+            "a merge that kept both sides does that; join the two by hand, so that no wheel is lost",
+        )
     return mapping
 
 
@@ -208,10 +201,7 @@ def load(path: Path) -> Registry:
 
 
 def dumps(registry: Registry) -> str:
-    """Write a registry as JSON: sorted by project, one line a wheel, keys at their defaults left out.
-
-    `projects` goes by this layout, and so does whoever reads a diff.
-    """
+    """Write a registry as JSON: sorted by project, a line a wheel, defaults left out. `projects` and diffs go by it."""
     blocks = ",\n".join(
         f"    {_json(name)}: {_text(package)}" for name, package in sorted(registry.packages.items())
     )

@@ -42,10 +42,7 @@ _WHEEL_KEYS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remark:
-    """What was done with one entry (``package`` or ``package/filename``), and why.
-
-    It was mended, refused, or taken without a part of it, which was ignored.
-    """
+    """What was done with an entry (``package`` or ``package/filename``), or with the part of it that was ignored."""
 
     entry: str
     outcome: Literal["mended", "refused", "ignored"]
@@ -54,10 +51,7 @@ class Remark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merged:
-    """Two registries as one: what came of it, and what was not taken.
-
-    `new` are the filenames that ours did not have, `already` those that it had with the same bytes.
-    """
+    """Two registries as one: `new` are the filenames that ours did not have, `already` those it had, the same bytes."""
 
     registry: Registry
     new: tuple[str, ...]
@@ -86,10 +80,7 @@ def accepted(document: bytes, *, where: str) -> _Reader:
 
 
 def merge(ours: Registry, theirs: Registry) -> Merged:
-    """Return our registry with the projects and the wheels of theirs that it does not have. Pure.
-
-    What ours has stays as it is, and what was removed from it stays removed.
-    """
+    """Return our registry with what theirs has and it does not; what was removed from ours stays removed. Pure."""
     new, already, remarks = [], [], []
     published = {wheel.filename: wheel.sha256 for _, wheel in ours.wheels()}
     removed = {gone.filename: gone.removed[:10] for gone in ours.removed}
@@ -100,17 +91,17 @@ def merge(ours: Registry, theirs: Registry) -> Merged:
             remarks += list(_differences(name, mine, package))
         taken = []
         for wheel in package.wheels:
-            where = f"{name}/{wheel.filename}"
+            why = ""
             if wheel.filename in removed:
                 why = f"it was removed here on {removed[wheel.filename]}; 'invoke upload' brings it back"
-                remarks.append(Remark(entry=where, outcome="refused", why=why))
             elif wheel.filename not in published:
                 taken.append(wheel)
             elif published[wheel.filename] == wheel.sha256:
                 already.append(wheel.filename)
             else:
                 why = "it is published here with other bytes"
-                remarks.append(Remark(entry=where, outcome="refused", why=why))
+            if why:
+                remarks.append(Remark(entry=f"{name}/{wheel.filename}", outcome="refused", why=why))
         new += [wheel.filename for wheel in taken]
         base = mine or replace(package, wheels=())
         registry = registry.with_package(name, replace(base, wheels=(*base.wheels, *taken)).filled())
@@ -132,9 +123,8 @@ class _Reader:
     remarks: list[Remark] = field(default_factory=list)
     packages: dict[str, Package] = field(default_factory=dict)
     wheels: dict[str, dict[str, PublishedWheel]] = field(default_factory=dict)
+    """By project and filename, with the sizes that the document tells, or 0."""
     written: set[str] = field(default_factory=set)
-    sizes: dict[str, int] = field(default_factory=dict)
-    """Those that the document tells, by filename."""
 
     def parse(self, document: bytes) -> dict[str, Any]:
         """Return the document as JSON, which has ``packages``. Raises RegistryError."""
@@ -250,8 +240,6 @@ class _Reader:
             self.say(where, "refused", "the filename is in the list twice")
             return
         self.unknown(where, entry, _WHEEL_KEYS)
-        if isinstance(entry.get("size"), int):
-            self.sizes[filename] = entry["size"]
         tag = min(parse_wheel(filename).tags, key=str)
         python = re.fullmatch(r"(?:cp|py)(\d)(\d*)", tag.interpreter)
         date = self.date(where, entry.get("upload_date"))
@@ -264,7 +252,7 @@ class _Reader:
             platform=self.text(where, entry, "platform", tag.platform),
             upload_date=date,
             sha256=entry["sha256"].lower(),
-            size=0,
+            size=size if isinstance(size := entry.get("size"), int) else 0,
             upload_time=f"{date}T00:00:00Z",
             requires_python=self.requires_python(where, entry),
             yanked=self.yanked(where, entry.get("yanked")),
@@ -308,13 +296,11 @@ class _Reader:
         for name, package in self.packages.items():
             sized = []
             for filename, wheel in self.wheels[name].items():
-                size, told = sizes[filename], self.sizes.get(filename)
+                size, where = sizes[filename], f"{name}/{filename}"
                 if isinstance(size, str):
-                    self.say(f"{name}/{filename}", "refused", f"its size is not known: {size}")
-                elif told not in (None, size):
-                    self.say(
-                        f"{name}/{filename}", "refused", f"its entry says {told} bytes, and it has {size}"
-                    )
+                    self.say(where, "refused", f"its size is not known: {size}")
+                elif wheel.size not in (0, size):
+                    self.say(where, "refused", f"its entry says {wheel.size} bytes, and it has {size}")
                 else:
                     sized.append(replace(wheel, size=size))
             registry = registry.with_package(name, replace(package, wheels=tuple(sized)))
@@ -335,7 +321,11 @@ def _fault(name: str, entry: Mapping[str, Any]) -> str | None:
         return str(error)
     if project != name:
         return f"the filename is of {project}"
-    return _url_fault(url) or _digest_fault(digest)
+    fault = _url_fault(url)
+    if fault or _SHA256.fullmatch(digest.lower()):
+        return fault
+    what = f"sha256 {digest!r:.20} is not 64 hexadecimal digits" if digest else "an empty sha256"
+    return f"{what}: download it, check it and publish it with 'invoke upload'"
 
 
 def _url_fault(url: str) -> str | None:
@@ -349,13 +339,6 @@ def _url_fault(url: str) -> str | None:
     if absolute:
         return None
     return f"url {url!r} is not an absolute http URL" if url else "it has no url"
-
-
-def _digest_fault(digest: str) -> str | None:
-    if _SHA256.fullmatch(digest.lower()):
-        return None
-    what = f"sha256 {digest!r:.20} is not 64 hexadecimal digits" if digest else "an empty sha256"
-    return f"{what}: download it, check it and publish it with 'invoke upload'"
 
 
 def _size(fetcher: Fetcher, url: str) -> int | str:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from workbench.store.client import code_of, plainly
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
     from workbench.store.s3 import S3Store
 
@@ -25,6 +25,27 @@ They end with a hash of the prefix, for a bucket may hold several sites.
 """
 
 Document = dict[str, Any]
+
+CORS: Document = {
+    "CORSRules": [
+        {
+            "AllowedMethods": ["GET", "HEAD"],
+            "AllowedOrigins": ["*"],
+            "AllowedHeaders": ["*"],
+            "ExposeHeaders": ["ETag", "Content-Length", "Content-Range", "Accept-Ranges"],
+            "MaxAgeSeconds": 86400,
+        }
+    ]
+}
+"""Pages of other sites may read the index."""
+
+PUBLIC_ACCESS: Document = {
+    "BlockPublicAcls": True,
+    "IgnorePublicAcls": True,
+    "BlockPublicPolicy": False,
+    "RestrictPublicBuckets": False,
+}
+"""Keeps ACLs out and lets a bucket policy be public."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,37 +67,19 @@ def policy(bucket: str, prefix: str) -> Document:
     ListBucket is what makes a missing project a 404: without it S3 answers 403, and uv stops there.
     """
     below = f"{prefix.strip('/')}/*" if prefix.strip("/") else "*"
-    listing: Document = {
-        "Sid": _sid("List", prefix),
-        "Effect": "Allow",
-        "Principal": "*",
-        "Action": ["s3:ListBucket"],
-        "Resource": [f"arn:aws:s3:::{bucket}"],
+    arn = f"arn:aws:s3:::{bucket}"
+    everyone: Document = {"Effect": "Allow", "Principal": "*"}
+    reading: Document = {
+        "Sid": _sid("Read", prefix),
+        "Action": ["s3:GetObject"],
+        "Resource": [f"{arn}/{below}"],
     }
+    listing: Document = {"Sid": _sid("List", prefix), "Action": ["s3:ListBucket"], "Resource": [arn]}
     if below != "*":
         # a read of what is not there names no prefix, and must be allowed as well; nothing tells it from a
         # listing without a prefix, which therefore is
         listing["Condition"] = {"StringLikeIfExists": {"s3:prefix": [below]}}
-    reading = {
-        "Sid": _sid("Read", prefix),
-        "Effect": "Allow",
-        "Principal": "*",
-        "Action": ["s3:GetObject"],
-        "Resource": [f"arn:aws:s3:::{bucket}/{below}"],
-    }
-    return {"Version": "2012-10-17", "Statement": [reading, listing]}
-
-
-def cors() -> Document:
-    """Return the rule that lets pages of other sites read the index."""
-    rule = {
-        "AllowedMethods": ["GET", "HEAD"],
-        "AllowedOrigins": ["*"],
-        "AllowedHeaders": ["*"],
-        "ExposeHeaders": ["ETag", "Content-Length", "Content-Range", "Accept-Ranges"],
-        "MaxAgeSeconds": 86400,
-    }
-    return {"CORSRules": [rule]}
+    return {"Version": "2012-10-17", "Statement": [{**everyone, **reading}, {**everyone, **listing}]}
 
 
 def lifecycle(prefix: str) -> Document:
@@ -90,14 +93,17 @@ def lifecycle(prefix: str) -> Document:
     return {"Rules": [rule]}
 
 
-def public_access() -> Document:
-    """Return the block that keeps ACLs out and lets a bucket policy be public."""
-    return {
-        "BlockPublicAcls": True,
-        "IgnorePublicAcls": True,
-        "BlockPublicPolicy": False,
-        "RestrictPublicBuckets": False,
-    }
+class _Part(NamedTuple):
+    """A part of a bucket's configuration: the calls that get and put it, and the argument that has it.
+
+    `rules` is the key of its list of rules, of which some are `ours`.
+    """
+
+    name: str
+    call: str
+    argument: str
+    ours: Document
+    rules: str = ""
 
 
 def setup(store: S3Store, *, apply: bool = False) -> tuple[Setting, ...]:
@@ -106,97 +112,73 @@ def setup(store: S3Store, *, apply: bool = False) -> tuple[Setting, ...]:
     A setting that the store refuses, or does not know, is told as such and is not an error. Raises StoreError for
     a bucket that cannot be reached.
     """
-    client, bucket, prefix = store.client, store.settings.bucket, store.settings.prefix
+    bucket, prefix = store.settings.bucket, store.settings.prefix
     with plainly(store.place):
-        client.list_objects_v2(Bucket=bucket, MaxKeys=1)  # HeadBucket's errors have no code
-    steps = (
-        _Step(
-            name="public access block",
-            ours=public_access(),
-            get=lambda: client.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"],
-            put=lambda wanted: client.put_public_access_block(
-                Bucket=bucket, PublicAccessBlockConfiguration=wanted
-            ),
-        ),
-        _Step(
-            name="bucket policy",
-            ours=policy(bucket, prefix),
-            rules="Statement",
-            get=lambda: json.loads(client.get_bucket_policy(Bucket=bucket)["Policy"]),
-            put=lambda wanted: client.put_bucket_policy(Bucket=bucket, Policy=json.dumps(wanted)),
-        ),
-        _Step(
-            name="CORS",
-            ours=cors(),
-            rules="CORSRules",
-            get=lambda: {"CORSRules": client.get_bucket_cors(Bucket=bucket).get("CORSRules", [])},
-            put=lambda wanted: client.put_bucket_cors(Bucket=bucket, CORSConfiguration=wanted),
-        ),
-        _Step(
-            name="lifecycle",
-            ours=lifecycle(prefix),
-            rules="Rules",
-            get=lambda: {"Rules": client.get_bucket_lifecycle_configuration(Bucket=bucket).get("Rules", [])},
-            put=lambda wanted: client.put_bucket_lifecycle_configuration(
-                Bucket=bucket, LifecycleConfiguration=wanted
-            ),
+        store.client.list_objects_v2(Bucket=bucket, MaxKeys=1)  # HeadBucket's errors have no code
+    parts = (
+        _Part("public access block", "public_access_block", "PublicAccessBlockConfiguration", PUBLIC_ACCESS),
+        _Part("bucket policy", "bucket_policy", "Policy", policy(bucket, prefix), "Statement"),
+        _Part("CORS", "bucket_cors", "CORSConfiguration", CORS, "CORSRules"),
+        _Part(
+            "lifecycle",
+            "bucket_lifecycle_configuration",
+            "LifecycleConfiguration",
+            lifecycle(prefix),
+            "Rules",
         ),
     )
-    return tuple(_settled(step, apply=apply) for step in steps)
+    return tuple(_settled(store, part, apply=apply) for part in parts)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Step:
-    """A setting with the calls that get and put it; `rules` is the key of its list of rules, of which some are ours.
-
-    `get` raises ValueError for an answer that is of another kind.
-    """
-
-    name: str
-    ours: Document
-    get: Callable[[], Document]
-    put: Callable[[Document], object]
-    rules: str = ""
-
-    def merged(self, there: Document) -> Document:
-        """Return what is there with our rules in place of those of the same name, or of the same content."""
-        if not self.rules:
-            return self.ours
-        mine = self.ours[self.rules]
-        names = {name for rule in mine if (name := _name(rule))}
-        contents = [_normal(rule) for rule in mine]
-        others = [
-            rule
-            for rule in _listed(there.get(self.rules, ()))
-            if _name(rule) not in names and _normal(rule) not in contents
-        ]
-        return {**self.ours, **there, self.rules: [*others, *mine]}
-
-
-def _settled(step: _Step, *, apply: bool) -> Setting:
+def _settled(store: S3Store, part: _Part, *, apply: bool) -> Setting:
     from botocore.exceptions import ClientError
 
-    state: Literal["there", "missing", "applied"] = "there"
+    def ask(verb: str, **more: Any) -> Any:  # noqa: ANN401 - boto3's
+        return getattr(store.client, f"{verb}_{part.call}")(Bucket=store.settings.bucket, **more)
+
+    state: Literal["there", "missing", "applied", "refused"] = "there"
+    why = ""
     try:
         try:
-            there = step.get()
+            there = _document(part, ask("get"))
         except ClientError as error:
             # NoSuchBucketPolicy, NoSuchCORSConfiguration ...: the bucket has none yet
             if not code_of(error)[0].startswith("NoSuch"):
                 raise
             there = {}
-        wanted = step.merged(there)
+        wanted = _merged(part, there)
         if any(_normal(there.get(key)) != _normal(value) for key, value in wanted.items()):
             state = "missing"
             if apply:
-                step.put(wanted)
+                ask("put", **{part.argument: json.dumps(wanted) if part.argument == "Policy" else wanted})
                 state = "applied"
     except ClientError as error:
-        code, status = code_of(error)
-        return Setting(name=step.name, document=step.ours, state="refused", why=_why(code, status))
+        state, why = "refused", _why(*code_of(error))
     except ValueError:
-        return Setting(name=step.name, document=step.ours, state="refused", why=_why("another answer", 0))
-    return Setting(name=step.name, document=step.ours, state=state)
+        state, why = "refused", _why("another answer", 0)
+    return Setting(name=part.name, document=part.ours, state=state, why=why)
+
+
+def _document(part: _Part, answer: Mapping[str, Any]) -> Document:
+    """Return a part as an answer has it: some bring the document, others its rules. Raises ValueError."""
+    document = answer.get(part.argument, {part.rules: answer.get(part.rules, [])})
+    return dict(json.loads(document) if isinstance(document, str) else document)
+
+
+def _merged(part: _Part, there: Document) -> Document:
+    """Return what is there with our rules in place of those of the same name, or of the same content."""
+    if not part.rules:
+        return part.ours
+    mine = part.ours[part.rules]
+    names = {name for rule in mine if (name := _name(rule))}
+    contents = [_normal(rule) for rule in mine]
+    found = there.get(part.rules, ())
+    others = [
+        rule
+        for rule in ([found] if isinstance(found, dict) else found)
+        if _name(rule) not in names and _normal(rule) not in contents
+    ]
+    return {**part.ours, **there, part.rules: [*others, *mine]}
 
 
 def _why(code: str, status: int) -> str:
@@ -226,10 +208,6 @@ def _normal(value: Any) -> Any:  # noqa: ANN401 - JSON's
         return value
     members = sorted(map(_normal, value), key=lambda each: json.dumps(each, sort_keys=True))
     return members[0] if len(members) == 1 else members
-
-
-def _listed(value: Any) -> list[Any]:  # noqa: ANN401 - JSON's
-    return [value] if isinstance(value, dict) else list(value)
 
 
 def _sid(what: str, prefix: str) -> str:

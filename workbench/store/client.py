@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from workbench.errors import SettingsError, StoreError
 from workbench.http import reason, trusted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Container, Iterator
 
     from workbench.settings import S3Settings
+
+T = TypeVar("T")
 
 STREAMS = 8
 """Requests under way at once."""
@@ -70,10 +72,7 @@ class Refused(StoreError):
 
 
 def make_client(settings: S3Settings) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
-    """Return a boto3 client for a bucket's store, with the trust that all clients of ours have (`http.trusted`).
-
-    Raises SettingsError for a profile, or a file of certificates, that does not exist.
-    """
+    """Return a boto3 client. Raises SettingsError for a profile, or a file of certificates, that does not exist."""
     import boto3
     import botocore.session
     from botocore.config import Config
@@ -154,6 +153,18 @@ def plainly(what: str) -> Iterator[None]:
         ) from error
     except BotoCoreError as error:
         raise Refused(f"{what}: {error}", AGAIN) from error
+
+
+def unless(codes: Container[str | int], ask: Callable[[], T]) -> T | None:
+    """Return what a request answers; None where that is one of these error codes or statuses."""
+    from botocore.exceptions import ClientError
+
+    try:
+        return ask()
+    except ClientError as error:
+        if any(each in codes for each in code_of(error)):
+            return None
+        raise
 
 
 def code_of(error: Any) -> tuple[str, int]:  # noqa: ANN401 - botocore's ClientError

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import os
 import tempfile
 from datetime import UTC, datetime
@@ -33,29 +34,14 @@ NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 class FolderStore:
     """The store in the folder `root`, made when something is first written. See ``protocol.Store``."""
 
+    streams = 1  # a disk is not faster for being written at two places
+    folder_keys = False  # whoever serves a folder finds its index document
+
     def __init__(self, root: Path) -> None:
+        self.place = str(root)
+        self.folder: Path | None = root
         self._root = root
         self._incoming = root / CORNER / "incoming"
-
-    @property
-    def place(self) -> str:
-        """The folder."""
-        return str(self._root)
-
-    @property
-    def folder(self) -> Path | None:
-        """The folder."""
-        return self._root
-
-    @property
-    def streams(self) -> int:
-        """One: a disk is not faster for being written at two places."""
-        return 1
-
-    @property
-    def folder_keys(self) -> bool:
-        """No: whoever serves a folder finds its index document."""
-        return False
 
     def prepare(self) -> None:
         """Make the folder, and see that it can be written."""
@@ -120,7 +106,7 @@ class FolderStore:
         path = self._path(key)
         with _plainly(path), self._beside(path) as beside:
             version = _copy(content, beside, nobody)
-            with self._locked():
+            with locked(self._root / CORNER / "store.lock"):
                 stored = self.read(key)
                 if (stored.version if stored else None) != expected:
                     return None
@@ -180,8 +166,8 @@ class FolderStore:
         del key
         return None
 
-    def check(self, key: str, *, sha256: str, size: int, deep: bool = False) -> str | None:
-        """Look at the file, and with `deep` hash it."""
+    def check(self, key: str, *, sha256: str, size: int) -> str | None:
+        """Look at the file, and hash it."""
         path = self._path(key)
         with _plainly(path):
             try:
@@ -190,9 +176,8 @@ class FolderStore:
                 return "is not there"
             if actual != size:
                 return f"is {actual} bytes long, not {size}"
-            if deep and (found := sha256_of(path)) != sha256:
-                return f"has the sha256 {found}, not {sha256}"
-        return None
+            found = sha256_of(path)
+        return None if found == sha256 else f"has the sha256 {found}, not {sha256}"
 
     def _path(self, key: str) -> Path:
         parts = PurePosixPath(key).parts
@@ -220,9 +205,6 @@ class FolderStore:
         finally:
             Path(name).unlink(missing_ok=True)
 
-    def _locked(self) -> contextlib.AbstractContextManager[None]:
-        return locked(self._root / CORNER / "store.lock")
-
 
 def taken(filename: str, place: str) -> FilenameTaken:
     """Return the error for a filename that is published with other bytes."""
@@ -235,25 +217,17 @@ def taken(filename: str, place: str) -> FilenameTaken:
 def _copy(content: Content, to: Path, moved: Callable[[int], None]) -> str:
     """Write content to a file, flushed to the disk; return its sha256."""
     digest = hashlib.sha256()
-    with to.open("wb", buffering=0) as sink:
-        for chunk in _chunks(content):
-            left = chunk
+    buffer = memoryview(bytearray(CHUNK))
+    source = io.BytesIO(content) if isinstance(content, bytes) else content.open("rb", buffering=0)
+    with source, to.open("wb", buffering=0) as sink:
+        while count := source.readinto(buffer):
+            left = chunk = buffer[:count]
             while left:  # the last bytes that a disk has room for are written, and that is not an error yet
                 left = left[sink.write(left) :]
             digest.update(chunk)
             moved(len(chunk))
         os.fsync(sink.fileno())
     return digest.hexdigest()
-
-
-def _chunks(content: Content) -> Iterator[memoryview]:
-    if isinstance(content, bytes):
-        yield memoryview(content)
-        return
-    buffer = memoryview(bytearray(CHUNK))
-    with content.open("rb", buffering=0) as file:
-        while count := file.readinto(buffer):
-            yield buffer[:count]
 
 
 def _make_folder(folder: Path) -> None:

@@ -56,10 +56,7 @@ def provenance_key(project: str, filename: str) -> str:
 
 
 def log_key(project: str, name: str, sha256: str) -> str:
-    """Return where the log of a build lies: that of the wheel `name`, or of a build that failed.
-
-    The log's own hash is in it, for two builds may make the same wheel, and never have the same log.
-    """
+    """Return where a build's log lies. Its hash is in the key: two builds may make one wheel, and never one log."""
     return f"{FILES}{project}/{name}.{sha256[:12]}.log"
 
 
@@ -128,12 +125,12 @@ _GENERATION = re.compile(rf"{HISTORY}(\d{{8,}})\.json")
 
 def headers(key: str) -> Headers:
     """Return what a file of the store is served as. Pages bring their own type (``index.output.Page``)."""
-    name = key.rpartition("/")[2]
     cache = IMMUTABLE if key.startswith((FILES, RECORDS, HISTORY)) else CHANGING
-    if name.endswith(".whl"):
-        return Headers("application/octet-stream", cache)
-    if name.endswith((".metadata", ".log", ".patch")):
-        return Headers("text/plain; charset=utf-8", cache)
-    if name.endswith(".provenance"):
-        return Headers("application/vnd.pypi.integrity.v1+json", cache)
-    return Headers("application/json", cache)
+    return Headers(_TYPES.get(key.rpartition(".")[2], "application/json"), cache)
+
+
+_TYPES = {
+    "whl": "application/octet-stream",
+    **dict.fromkeys(("metadata", "log", "patch"), "text/plain; charset=utf-8"),
+    "provenance": "application/vnd.pypi.integrity.v1+json",
+}

@@ -11,10 +11,9 @@ from __future__ import annotations
 import base64
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from workbench.store.client import code_of
+from workbench.store.client import code_of, unless
 from workbench.store.slices import Slice, crc32_of
 
 if TYPE_CHECKING:
@@ -28,8 +27,7 @@ PARALLEL = 8
 """Parts of one file under way at once."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Part(NamedTuple):
     """One part of a file: its number (from 1), where it starts and its length, in bytes."""
 
     number: int
@@ -37,27 +35,11 @@ class Part:
     length: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
-    """A part that lies in the store. `crc32` is None where the store keeps none."""
-
-    number: int
-    etag: str
-    crc32: str | None
-
-    def as_request(self) -> dict[str, Any]:
-        """Return the part as CompleteMultipartUpload wants it named."""
-        checksum = {"ChecksumCRC32": self.crc32} if self.crc32 else {}
-        return {"PartNumber": self.number, "ETag": self.etag, **checksum}
-
-
 def parts_of(size: int) -> tuple[Part, ...]:
     """Cut a file of `size` bytes into parts, the same ones every time."""
     length = max(PART, -(-size // MOST_PARTS))
-    return tuple(
-        Part(number=number, start=start, length=min(length, size - start))
-        for number, start in enumerate(range(0, size, length), start=1)
-    )
+    starts = enumerate(range(0, size, length), start=1)
+    return tuple(Part(number, start, min(length, size - start)) for number, start in starts)
 
 
 def upload_parts(
@@ -84,23 +66,32 @@ def upload_parts(
     there = {"Bucket": bucket, "Key": key}
     noted = {"Bucket": bucket, "Key": note}
     parts = parts_of(size)
-    upload = _noted_upload(client, noted)
-    sent = None if upload is None else _sent(client, {**there, "UploadId": upload}, path, parts)
-    if upload is None or sent is None:
+    have = None
+    if upload := unless(("NoSuchKey",), lambda: client.get_object(**noted)["Body"].read().decode()):
+        there["UploadId"] = upload
+        have = _sent(client, there, path, parts)
+    if have is None:
         upload = str(client.create_multipart_upload(**there, **create, ChecksumAlgorithm="CRC32")["UploadId"])
         client.put_object(**noted, Body=upload.encode())
-        sent = ()
-    there["UploadId"] = upload
-    have = {part.number: part for part in sent}
+        there["UploadId"] = upload
+        have = {}
     moved(sum(part.length for part in parts if part.number in have))
+
+    def send(part: Part) -> dict[str, Any]:
+        checksum = _encoded(crc32_of(path, part.start, part.length))
+        with Slice(path, part.start, part.length, moved) as body:
+            answer = client.upload_part(
+                **there, PartNumber=part.number, Body=body, ContentLength=part.length, ChecksumCRC32=checksum
+            )
+        return _named(part.number, answer)
+
     pool = ThreadPoolExecutor(PARALLEL)
     try:
         missing = [part for part in parts if part.number not in have]
-        for part in pool.map(lambda part: _send(client, there, path, part, moved), missing):
-            have[part.number] = part
+        have.update((sent["PartNumber"], sent) for sent in pool.map(send, missing))
     finally:
         pool.shutdown(cancel_futures=True)
-    whole = {"Parts": [have[part.number].as_request() for part in parts]}
+    whole = {"Parts": [have[part.number] for part in parts]}
     try:
         answer: Mapping[str, Any] = client.complete_multipart_upload(
             **there, **complete, MultipartUpload=whole
@@ -114,39 +105,27 @@ def upload_parts(
     return answer
 
 
-def _noted_upload(client: Any, noted: Mapping[str, str]) -> str | None:  # noqa: ANN401 - boto3's
-    from botocore.exceptions import ClientError
-
-    try:
-        upload: str = client.get_object(**noted)["Body"].read().decode()
-    except ClientError as error:
-        if code_of(error)[0] == "NoSuchKey":
-            return None
-        raise
-    return upload
-
-
 def _sent(
     client: Any,  # noqa: ANN401 - boto3's
     upload: Mapping[str, str],
     path: Path,
     parts: Sequence[Part],
-) -> tuple[Sent, ...] | None:
-    """Return the parts of this file that an upload has; None where it has ended."""
-    from botocore.exceptions import ClientError
-
+) -> dict[int, dict[str, Any]] | None:
+    """Return the parts of this file that an upload has, by number; None where it has ended."""
     pages = client.get_paginator("list_parts").paginate(**upload)
-    try:
-        listed = [each for page in pages for each in page.get("Parts", ())]
-    except ClientError as error:
-        if code_of(error)[0] == "NoSuchUpload":
-            return None
-        raise
-    return tuple(
-        Sent(number=each["PartNumber"], etag=each["ETag"], crc32=each.get("ChecksumCRC32"))
-        for each in listed
-        if _is_ours(path, parts, each)
-    )
+    listed = unless(("NoSuchUpload",), lambda: [each for page in pages for each in page.get("Parts", ())])
+    if listed is None:
+        return None
+    ours = (each for each in listed if _is_ours(path, parts, each))
+    return {each["PartNumber"]: _named(each["PartNumber"], each) for each in ours}
+
+
+def _named(number: int, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a part that lies in the store as CompleteMultipartUpload wants it named; not all stores keep a CRC."""
+    return {
+        "PartNumber": number,
+        **{key: answer[key] for key in ("ETag", "ChecksumCRC32") if answer.get(key)},
+    }
 
 
 def _is_ours(path: Path, parts: Sequence[Part], listed: Mapping[str, Any]) -> bool:
@@ -154,27 +133,12 @@ def _is_ours(path: Path, parts: Sequence[Part], listed: Mapping[str, Any]) -> bo
     number = listed["PartNumber"]
     if number > len(parts) or parts[number - 1].length != listed["Size"]:
         return False
-    part = parts[number - 1]
+    _, start, length = parts[number - 1]
     if checksum := listed.get("ChecksumCRC32"):
-        return bool(checksum == _encoded(crc32_of(path, part.start, part.length)))
-    with Slice(path, part.start, part.length, lambda _count: None) as body:
+        return bool(checksum == _encoded(crc32_of(path, start, length)))
+    with Slice(path, start, length) as body:
         digest = hashlib.md5(body.read(), usedforsecurity=False).hexdigest()
     return bool(listed["ETag"].strip('"') == digest)
-
-
-def _send(
-    client: Any,  # noqa: ANN401 - boto3's
-    there: Mapping[str, str],
-    path: Path,
-    part: Part,
-    moved: Callable[[int], None],
-) -> Sent:
-    checksum = _encoded(crc32_of(path, part.start, part.length))
-    with Slice(path, part.start, part.length, moved) as body:
-        answer = client.upload_part(
-            **there, PartNumber=part.number, Body=body, ContentLength=part.length, ChecksumCRC32=checksum
-        )
-    return Sent(number=part.number, etag=answer["ETag"], crc32=answer.get("ChecksumCRC32"))
 
 
 def _encoded(crc: int) -> str:

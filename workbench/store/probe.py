@@ -38,10 +38,7 @@ class Traits:
 
 
 def try_out(client: Any, *, bucket: str, prefix: str, conditions: bool) -> Traits:  # noqa: ANN401 - boto3's
-    """Return what a store is like; `conditions` says whether these are tried. Nothing is left behind.
-
-    Raises botocore's ClientError. What can be is tried at once, for a publish waits for it.
-    """
+    """Return what a store is like, `conditions` tried or not: at once, for a publish waits. Raises ClientError."""
     at = {"Bucket": bucket, "Key": f"{prefix}{PROBES}{uuid.uuid4().hex}"}
     with ThreadPoolExecutor(1) as pool:
         folder_keys = pool.submit(_try_folder_keys, client, {**at, "Key": f"{at['Key']}-folder/"})
@@ -89,26 +86,21 @@ def _try_folder_keys(client: Any, at: dict[str, str]) -> bool:  # noqa: ANN401 -
     return True
 
 
-def remembered(memory: Path | None, place: str) -> Traits | None:
-    """Return what was found out about a store within the last day, if that is kept in the folder `memory`."""
+def remembered(memory: Path | None, place: str, find_out: Callable[[], Traits]) -> Traits:
+    """Return what a store is like: as the folder `memory` has it from the last day, or as is found out now.
+
+    Kept is whether it holds folders' keys, ``yes`` or ``no``; one that ignores conditions is tried again each time.
+    """
     if memory is None:
-        return None
-    file = _file(memory, place)
+        return find_out()
+    file = memory / hashlib.sha256(place.encode()).hexdigest()
     with suppress(OSError, ValueError):
         if 0 <= time.time() - file.stat().st_mtime < REMEMBERED_SECONDS:
             return Traits(ignores=None, folder_keys=bool(("no", "yes").index(file.read_text())))
-    return None
-
-
-def remember(memory: Path | None, place: str, traits: Traits) -> None:
-    """Keep what was found out about a store that honours conditions; one that does not is tried again each time."""
-    if memory is not None and traits.ignores is None:
-        write_whole(_file(memory, place), "yes" if traits.folder_keys else "no")
-
-
-def _file(memory: Path, place: str) -> Path:
-    """Return where it is kept whether a store holds folders' keys: ``yes`` or ``no``."""
-    return memory / hashlib.sha256(place.encode()).hexdigest()
+    traits = find_out()
+    if traits.ignores is None:
+        write_whole(file, "yes" if traits.folder_keys else "no")
+    return traits
 
 
 def _is_refused(put: Callable[[], object]) -> bool:
@@ -118,11 +110,9 @@ def _is_refused(put: Callable[[], object]) -> bool:
         put()
     except ClientError as error:
         status = code_of(error)[1]
-        if status in REFUSED:
-            return True
-        if status in UNKNOWN:  # it knows of no such header, or of no such call
-            return False
-        raise
+        if status not in (*REFUSED, *UNKNOWN):  # the latter know of no such header, or of no such call
+            raise
+        return status in REFUSED
     return False
 
 

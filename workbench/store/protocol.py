@@ -43,10 +43,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftover:
-    """What a killed publisher left in the store, seen by no reader: an upload in parts, a file half written.
-
-    `token` is the store's own name for it.
-    """
+    """What a killed publisher left, seen by no reader: an upload in parts, a file half written. `token` names it."""
 
     what: str
     key: str
@@ -61,24 +58,18 @@ def nobody(_count: int, /) -> None:
 class Store(Protocol):
     """A store of published files. Keys are relative paths with ``/`` (see ``layout``), never quoted."""
 
-    @property
-    def place(self) -> str:
-        """Where it is, in a person's words."""
+    place: str
+    """Where it is, in a person's words."""
 
-    @property
-    def folder(self) -> Path | None:
-        """The folder that it is, or None for one that lies elsewhere."""
+    folder: Path | None
+    """The folder that it is, or None for one that lies elsewhere."""
 
-    @property
-    def streams(self) -> int:
-        """How many files are best written at once."""
+    streams: int
+    """How many files are best written at once."""
 
     @property
     def folder_keys(self) -> bool:
-        """Whether a key that ends with a slash can lie beside the keys below it, as a page for its folder.
-
-        A store that was not tried out yet is tried out for it.
-        """
+        """Whether a key that ends with a slash, a folder's page, can lie beside those below it. It may be tried out."""
 
     def prepare(self) -> None:
         """Make sure, before anything is changed, that the store can keep its promises. Raises StoreError."""
@@ -131,5 +122,5 @@ class Store(Protocol):
     def served(self, key: str) -> Headers | None:
         """Return what a key is served as; None for one that is not there, or where others serve the store."""
 
-    def check(self, key: str, *, sha256: str, size: int, deep: bool = False) -> str | None:
-        """Return what is wrong with a created file, or None for a good one; `deep` reads every byte of it."""
+    def check(self, key: str, *, sha256: str, size: int) -> str | None:
+        """Read every byte of a created file; return what is wrong with it, or None for a good one."""

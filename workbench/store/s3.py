@@ -19,10 +19,10 @@ from typing import IO, TYPE_CHECKING, Any
 from workbench.errors import StoreError
 from workbench.events import note
 from workbench.store import multipart
-from workbench.store.client import NO_API, STREAMS, Refused, code_of, make_client, plainly
+from workbench.store.client import NO_API, STREAMS, Refused, code_of, make_client, plainly, unless
 from workbench.store.folder import taken
 from workbench.store.layout import REGISTRY, Headers, headers
-from workbench.store.probe import PROBES, Traits, remember, remembered, try_out
+from workbench.store.probe import PROBES, Traits, remembered, try_out
 from workbench.store.protocol import Content, Leftover, Listed, Stored, nobody
 from workbench.store.slices import CHUNK, Ranges, Slice
 
@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 
 ABSENT = ("NoSuchKey", "404", "NotFound")
 UNCHANGED = 304
-LOST = 412
-CONFLICT = 409
+LOST = (409, 412, *ABSENT, "NoSuchUpload")
+"""A condition of a write does not hold. If-Match on what is not there is a 404; so is an upload in parts that another
+publisher has completed."""
 ATTEMPTS = 5
 RANGE = 64 << 10
 """Bytes of an object that are read at once by who looks for something in it."""
@@ -49,10 +50,14 @@ class S3Store:
     with conditions. `memory` is a folder where what the store was found to be like is kept for the next runs.
     """
 
+    folder: Path | None = None
+    streams = STREAMS  # as many as hide the latency of a request
+
     def __init__(self, settings: S3Settings, *, memory: Path | None = None) -> None:
         self.settings = settings
         self._memory = memory
         self._prefix = f"{settings.prefix.strip('/')}/" if settings.prefix.strip("/") else ""
+        self.place = f"s3://{settings.bucket}/{self._prefix}".rstrip("/")
         self._registry: Stored | None = None
         self._client: Any = None
         self._lock = threading.Lock()
@@ -64,21 +69,6 @@ class S3Store:
             if self._client is None:
                 self._client = make_client(self.settings)
         return self._client
-
-    @property
-    def place(self) -> str:
-        """The bucket and the prefix."""
-        return f"s3://{self.settings.bucket}/{self._prefix}".rstrip("/")
-
-    @property
-    def folder(self) -> Path | None:
-        """None: it is not a folder."""
-        return None
-
-    @property
-    def streams(self) -> int:
-        """As many as hide the latency of a request."""
-        return STREAMS
 
     @cached_property
     def folder_keys(self) -> bool:
@@ -92,8 +82,7 @@ class S3Store:
 
     def prepare(self) -> None:
         """See that the store honours conditions; some answer 200 and ignore them."""
-        broken = self._traits.ignores
-        if broken:
+        if broken := self._traits.ignores:
             raise StoreError(
                 f"{self.place}: this store does not honour conditional writes ({broken}), so of two "
                 "publishers at once one would undo what the other did, and published files could be "
@@ -105,11 +94,7 @@ class S3Store:
     def _traits(self) -> Traits:
         """What the store is like: as it was found within the last day, or as trying it out shows."""
         where = f"{self.settings.endpoint or ''} {self.place} {self.settings.single_writer}"
-        traits = remembered(self._memory, where)
-        if traits is None:
-            traits = self.probe(conditions=not self.settings.single_writer)
-            remember(self._memory, where, traits)
-        return traits
+        return remembered(self._memory, where, lambda: self.probe(conditions=not self.settings.single_writer))
 
     def probe(self, *, conditions: bool = True) -> Traits:
         """Try the store out, whatever is remembered of it. It leaves nothing behind."""
@@ -119,10 +104,7 @@ class S3Store:
             )
 
     def read(self, key: str) -> Stored | None:
-        """Get an object; its version is its ETag.
-
-        The registry is read again and again, to see whether it is still the same: it comes only when it is not.
-        """
+        """Get an object; its version is its ETag. The registry, read again and again, comes only if it has changed."""
         from botocore.exceptions import ClientError
 
         known = self._registry if key == REGISTRY else None
@@ -187,7 +169,7 @@ class S3Store:
             described["ContentType"] = content_type
         whole = {**self._at(key), **described, **condition, "ChecksumSHA256": _encoded(digest)}
         with plainly(f"{self.place}/{key}"):
-            answer = self._try(lambda: self.client.put_object(**whole, Body=content))
+            answer = unless(LOST, lambda: self.client.put_object(**whole, Body=content))
             if answer is None:
                 # a write whose answer was lost is repeated by boto3, and then refused because it was done
                 answer = self._head(key)
@@ -221,19 +203,15 @@ class S3Store:
 
     def leftovers(self) -> Iterator[Leftover]:
         """Yield unfinished uploads in parts and the notes of them, and what killed probes left."""
-        from botocore.exceptions import ClientError
-
         with plainly(self.place):
             pages = self.client.get_paginator("list_multipart_uploads").paginate(
                 Bucket=self.settings.bucket, Prefix=self._prefix
             )
-            try:
-                found = [upload for page in pages for upload in page.get("Uploads", ())]
-            except ClientError as error:
-                if code_of(error)[0] != "NoSuchUpload":  # as rclone says it of a bucket without any
-                    raise
-                found = []
-        for upload in found:
+            found = unless(
+                ("NoSuchUpload",),  # as rclone says it of a bucket without any
+                lambda: [upload for page in pages for upload in page.get("Uploads", ())],
+            )
+        for upload in found or ():
             yield Leftover(
                 what="unfinished upload",
                 key=upload["Key"].removeprefix(self._prefix),
@@ -250,21 +228,20 @@ class S3Store:
             self.delete(leftover.key)
             return
         with plainly(f"{self.place}/{leftover.key}"):
-            self._try(
-                lambda: self.client.abort_multipart_upload(**self._at(leftover.key), UploadId=leftover.token)
-            )
+            upload = {**self._at(leftover.key), "UploadId": leftover.token}
+            unless(LOST, lambda: self.client.abort_multipart_upload(**upload))
 
     def open(self, key: str) -> IO[bytes]:
         """Open the object: a request for each range that is read."""
         with plainly(f"{self.place}/{key}"):
             size = self.client.head_object(**self._at(key))["ContentLength"]
-        return io.BufferedReader(Ranges(lambda start, end: self._range(key, start, end), size), RANGE)
 
-    def _range(self, key: str, start: int, end: int) -> bytes:
-        with plainly(f"{self.place}/{key}"):
-            answer = self.client.get_object(**self._at(key), Range=f"bytes={start}-{end - 1}")
-            content: bytes = answer["Body"].read()
-        return content
+        def fetch(start: int, end: int) -> bytes:
+            with plainly(f"{self.place}/{key}"):
+                answer = self.client.get_object(**self._at(key), Range=f"bytes={start}-{end - 1}")
+                return bytes(answer["Body"].read())
+
+        return io.BufferedReader(Ranges(fetch, size), RANGE)
 
     def served(self, key: str) -> Headers | None:
         """Return the object's headers."""
@@ -272,18 +249,16 @@ class S3Store:
             head = self._head(key)
         return Headers(head.get("ContentType", ""), head.get("CacheControl", "")) if head else None
 
-    def check(self, key: str, *, sha256: str, size: int, deep: bool = False) -> str | None:
-        """Look at the object's head, and with `deep` get it all and hash it."""
+    def check(self, key: str, *, sha256: str, size: int) -> str | None:
+        """Look at the object's head, then get it all and hash it."""
         with plainly(f"{self.place}/{key}"):
             head = self._head(key)
             if head is None:
                 return "is not there"
             if head["ContentLength"] != size:
                 return f"is {head['ContentLength']} bytes long, not {size}"
-            found = self._hash(key) if deep else self._stated(key, head, sha256)
-            if found is not None and found != sha256:
-                return f"has the sha256 {found}, not {sha256}"
-        return None
+            found = self._hash(key)
+        return None if found == sha256 else f"has the sha256 {found}, not {sha256}"
 
     def _put_new(self, key: str, content: Content, sha256: str, moved: Callable[[int], None]) -> bool:
         """Put an object that must be new; False when the key is taken."""
@@ -313,55 +288,28 @@ class S3Store:
                     answer = self.client.put_object(**whole, Body=body, ContentLength=size)
             return answer
 
-        return self._try(put) is not None
-
-    @staticmethod
-    def _try(put: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any] | None:
-        """Do a conditional write; None when its condition does not hold, or what it changes is gone."""
-        from botocore.exceptions import ClientError
-
-        try:
-            return put()
-        except ClientError as error:
-            code, status = code_of(error)
-            # If-Match on what is not there is a 404; so is an upload in parts that another publisher has
-            # completed
-            if status in (LOST, CONFLICT) or code in (*ABSENT, "NoSuchUpload"):
-                return None
-            raise
+        return unless(LOST, put) is not None
 
     def _is_there(self, key: str, sha256: str) -> bool:
         """Say whether an object is there. Raises FilenameTaken when it has other bytes."""
         head = self._head(key)
         if head is None:
             return False
-        if (self._stated(key, head, sha256) or self._hash(key)) != sha256:
+        if self._stated(key, head, sha256) != sha256:
             raise taken(key.rpartition("/")[2], f"{self.place}/{key}")
         return True
 
-    def _stated(self, key: str, head: Mapping[str, Any], expected: str) -> str | None:
-        """Return the sha256 that an object is known by, or None where neither the store nor its creator said one.
-
-        What the creator said is believed where it is what was expected; before an object is said to be another, it is
-        read.
-        """
-        if head.get("ChecksumSHA256") and head.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT":
-            checksum: str = head["ChecksumSHA256"]
-            if "-" not in checksum:  # a composite one, of parts, has their number after a dash
-                return base64.b64decode(checksum).hex()
-        said = _metadata(head).get("sha256")
-        return said if said in (None, expected) else self._hash(key)
+    def _stated(self, key: str, head: Mapping[str, Any], expected: str) -> str:
+        """Return an object's sha256: the store's, or its creator's where that is the expected one, or its bytes'."""
+        checksum: str = head.get("ChecksumSHA256", "")
+        whole = head.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT"
+        if checksum and whole and "-" not in checksum:  # one of parts has their number after a dash
+            return base64.b64decode(checksum).hex()
+        # before an object is said to be another, it is read
+        return expected if _metadata(head).get("sha256") == expected else self._hash(key)
 
     def _head(self, key: str) -> Mapping[str, Any] | None:
-        from botocore.exceptions import ClientError
-
-        try:
-            head: Mapping[str, Any] = self.client.head_object(**self._at(key), ChecksumMode="ENABLED")
-        except ClientError as error:
-            if code_of(error)[0] in ABSENT:
-                return None
-            raise
-        return head
+        return unless(ABSENT, lambda: self.client.head_object(**self._at(key), ChecksumMode="ENABLED"))
 
     def _hash(self, key: str) -> str:
         body = self.client.get_object(**self._at(key))["Body"]

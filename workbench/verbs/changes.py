@@ -24,7 +24,7 @@ def yank(
     from workbench.verbs.summary import answer_change
 
     with changing(change) as site:
-        answer_change(withdraw.yank(*site, _named(wheels), reason=reason, dry_run=change.dry_run), json=json)
+        answer_change(withdraw.yank(site, _named(wheels), reason=reason, dry_run=change.dry_run), json=json)
 
 
 @Verb
@@ -34,7 +34,7 @@ def unyank(*wheels: Published, change: ChangeFlags, json: Json = False) -> None:
     from workbench.verbs.summary import answer_change
 
     with changing(change) as site:
-        answer_change(withdraw.unyank(*site, _named(wheels), dry_run=change.dry_run), json=json)
+        answer_change(withdraw.unyank(site, _named(wheels), dry_run=change.dry_run), json=json)
 
 
 @Verb
@@ -44,7 +44,7 @@ def remove(*wheels: Published, after: After = 7, change: ChangeFlags, json: Json
     from workbench.verbs.summary import answer_change
 
     with changing(change) as site:
-        done = withdraw.remove(*site, _named(wheels), after_days=after, dry_run=change.dry_run)
+        done = withdraw.remove(site, _named(wheels), after_days=after, dry_run=change.dry_run)
         answer_change(done, json=json)
 
 

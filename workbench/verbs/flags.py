@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from workbench.paths import Paths
     from workbench.settings import Settings
-    from workbench.store.protocol import Store
+    from workbench.store.opening import Site
 
 Package = Annotated[str, "the package, as its recipe names it"]
 WheelFiles = Annotated[str, "wheel files"]
@@ -51,12 +51,11 @@ class StoreFlags:
         paths = Paths.here()
         return paths, read_settings(paths)
 
-    def opened(self) -> tuple[Paths, Settings, Store]:
-        """Return this run's site, its settings and its store. Raises SettingsError, StoreError."""
-        from workbench.store.opening import open_store
+    def opened(self) -> Site:
+        """Return this run's site, with its settings and its store. Raises SettingsError, StoreError."""
+        from workbench.store.opening import open_site
 
-        paths, settings = self.here()
-        return paths, settings, open_store(paths, settings)
+        return open_site(*self.here())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +85,8 @@ class UpkeepFlags(StoreFlags):
 
 
 @contextmanager
-def changing(how: ChangeFlags | UpkeepFlags) -> Iterator[tuple[Paths, Settings, Store]]:
-    """Yield this run's site, settings and store for a change, and commit the registry after it where that is asked."""
+def changing(how: ChangeFlags | UpkeepFlags) -> Iterator[Site]:
+    """Yield this run's site for a change, and commit the registry after it where that is asked."""
     from workbench.paths import Paths
     from workbench.publish.commit import committing
 

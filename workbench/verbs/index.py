@@ -49,12 +49,12 @@ def serve(*, port: Annotated[int, "the port on loopback (0: any free one)"] = 80
     from workbench.index.serve import Server
     from workbench.paths import Paths
     from workbench.settings import read_settings
-    from workbench.store.opening import open_store
+    from workbench.store.opening import open_site
     from workbench.url import without_login
 
     paths = Paths.here()
     settings = read_settings(paths)
-    folder = open_store(paths, settings).folder
+    folder = open_site(paths, settings).store.folder
     if folder is None:
         raise UsageError(f"the store is not a folder: its index is at {settings.public_url}/index/")
     elsewhere = without_login(given := package_index())

@@ -36,14 +36,14 @@ def upload(
     json: Json = False,
 ) -> None:
     """Verify wheels and publish them: files, registry, index."""
-    from workbench.publish.upload import upload_wheels
+    from workbench.publish.transaction import publish
+    from workbench.publish.upload import candidate, verified
     from workbench.verbs.summary import published_facts
 
-    with changing(change) as (site, settings, store):
-        paths = [Path(wheel) for wheel in wheels]
-        published = upload_wheels(
-            site, settings, store, paths, dry_run=change.dry_run, may_shrink=allow_shrink, deep=deep
-        )
+    with changing(change) as site:
+        reports = verified([Path(wheel) for wheel in wheels], site.paths)
+        candidates = [candidate(report, site.paths) for report in reports]
+        published = publish(site, candidates, dry_run=change.dry_run, may_shrink=allow_shrink, deep=deep)
         if json:
             console.answer_json(published.as_dict())
             return
@@ -51,7 +51,7 @@ def upload(
             console.answer(line)
         for planned in published.plan.wheels if published.drawn is not None else ():
             already = " already" if planned.registered else ""
-            facts = published_facts(planned.wheel, settings)
+            facts = published_facts(planned.wheel, site.settings)
             console.answer_summary(f"published{already}: {planned.wheel.filename}", facts)
 
 

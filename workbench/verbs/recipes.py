@@ -33,7 +33,7 @@ def add_package(
     from workbench.publish.projects import declare, package_facts
     from workbench.store.layout import INDEX, REGISTRY
 
-    paths, settings, opened = store.opened()
+    paths, settings, opened = site = store.opened()
     new = NewPackage(
         name=name,
         source=source,
@@ -45,7 +45,7 @@ def add_package(
     addition = plan_addition(new, paths)
     if not dry_run:
         with written(addition):
-            declare(paths, settings, opened, addition.recipe.name, package_facts(addition.recipe))
+            declare(site, addition.recipe.name, package_facts(addition.recipe))
     for path, _ in addition.files:
         console.answer(f"{'would write' if dry_run else 'wrote'} {path.relative_to(paths.root)}")
     page = f", {INDEX}{people_path(addition.recipe.name)}" if settings.index.people else ""

@@ -18,7 +18,7 @@ def history(*, limit: Annotated[int, "how many to show"] = 20, store: StoreFlags
     """Show the store's generations: each change made one."""
     from workbench.publish import history as past
 
-    found = past.history(store.opened()[2], limit=limit)
+    found = past.history(store.opened().store, limit=limit)
     if json:
         console.answer_json(found)
         return
@@ -52,7 +52,7 @@ def rollback(
             f"store.rollback {generation}: a generation is a number; 'invoke store.history' lists them"
         )
     with changing(change) as site:
-        answer_change(past.rollback(*site, int(generation), dry_run=change.dry_run), json=json)
+        answer_change(past.rollback(site, int(generation), dry_run=change.dry_run), json=json)
 
 
 @Verb
@@ -68,7 +68,7 @@ def prune(
     from workbench.verbs.summary import answer_change
 
     with changing(how) as site:
-        answer_change(upkeep.prune(*site, keep=keep, after_days=after, apply=how.apply), json=json)
+        answer_change(upkeep.prune(site, keep=keep, after_days=after, apply=how.apply), json=json)
 
 
 @Verb
@@ -82,7 +82,7 @@ def reconcile(
     from workbench.care import reconcile as healing
 
     with changing(change) as site, step("compare registry, pages and files"):
-        healed = healing.reconcile(*site, deep=deep, dry_run=change.dry_run)
+        healed = healing.reconcile(site, deep=deep, dry_run=change.dry_run)
     if json:
         console.answer_json(healed)
     else:
@@ -104,7 +104,7 @@ def clean(
     from workbench.verbs.summary import answer_change
 
     with changing(how) as site:
-        answer_change(upkeep.clean(*site, older_days=older, apply=how.apply), json=json)
+        answer_change(upkeep.clean(site, older_days=older, apply=how.apply), json=json)
 
 
 @Verb
@@ -148,7 +148,7 @@ def import_(
     from workbench.publish.adoption import expect_wheels, import_registry
 
     with changing(change) as site:
-        done = import_registry(Path(file), *site, dry_run=change.dry_run)
+        done = import_registry(Path(file), site, dry_run=change.dry_run)
         if json:
             console.answer_json(done)
             expect_wheels(done)
@@ -178,7 +178,7 @@ def doctor(
     from workbench.care import doctor as examining
 
     with step("examine the store and what is published"):
-        findings = examining.doctor(*store.opened(), deep=deep)
+        findings = tuple(examining.doctor(store.opened(), deep=deep))
     if json:
         console.answer_json(findings)
     else:

@@ -26,6 +26,7 @@ from tests.publish.sites import (
     ONE,
     TWO,
     agreement,
+    at,
     begin_deletion,
     candidate,
     dead_links,
@@ -38,7 +39,6 @@ from workbench.errors import UsageError
 from workbench.paths import Paths
 from workbench.publish.transaction import publish
 from workbench.publish.withdraw import remove, unyank
-from workbench.settings import read_settings
 from workbench.store import multipart
 
 if TYPE_CHECKING:
@@ -73,14 +73,14 @@ def test_a_publisher_killed_before_any_effect_leaves_a_bucket_that_publishing_ag
     place: tuple[Paths, S3Store], tmp_path: Path, first: int, *, healed: bool
 ) -> None:
     paths, store = place
-    publish(paths, read_settings(paths), store, [candidate(tmp_path, "demo", "0.9")])
+    publish(at(paths, store), [candidate(tmp_path, "demo", "0.9")])
     for effect in range(first, 200, 2):
         work = partial(publish_two, version=f"1.{effect}")
         before = len(filenames(store))
         was_killed = killed(paths, store, work, tmp_path, effect)
         assert dead_links(store) == [], f"before effect {effect}"
         if healed:
-            assert reconcile(paths, read_settings(paths), store).problems == (), f"before effect {effect}"
+            assert reconcile(at(paths, store)).problems == (), f"before effect {effect}"
             assert agreement(store) == [], f"before effect {effect}"
         work(paths, store, tmp_path)
         assert agreement(store) == [], f"before effect {effect}"
@@ -102,7 +102,7 @@ def test_a_publisher_of_a_large_wheel_killed_before_any_effect_is_gone_on_from(
         candidate(tmp_path, "large", f"1.{effect}", content=content)
         work = partial(publish_large, version=f"1.{effect}")
         was_killed = killed(paths, store, work, tmp_path, effect)
-        assert reconcile(paths, read_settings(paths), store).problems == (), f"before effect {effect}"
+        assert reconcile(at(paths, store)).problems == (), f"before effect {effect}"
         work(paths, store, tmp_path)
         assert dead_links(store) == [], f"before effect {effect}"
         assert len(filenames(store)) == effect
@@ -114,22 +114,22 @@ def test_a_publisher_of_a_large_wheel_killed_before_any_effect_is_gone_on_from(
 
 
 def something_to_take_back(paths: Paths, store: S3Store, wheels: Path) -> None:
-    publish(paths, read_settings(paths), store, [candidate(wheels, "demo", "1.0")])
-    publish(paths, read_settings(paths), store, [candidate(wheels, "demo", "2.0")])
-    unyank(paths, read_settings(paths), store, [ONE])
+    publish(at(paths, store), [candidate(wheels, "demo", "1.0")])
+    publish(at(paths, store), [candidate(wheels, "demo", "2.0")])
+    unyank(at(paths, store), [ONE])
 
 
 def something_to_clean_up(paths: Paths, store: S3Store, wheels: Path) -> None:
     something_to_take_back(paths, store, wheels)
-    remove(paths, read_settings(paths), store, [ONE], after_days=1)
+    remove(at(paths, store), [ONE], after_days=1)
     stray = candidate(wheels, "demo", "9.0")
     store.create(stray.wheel.url, stray.path, sha256=stray.wheel.sha256)
 
 
 def something_to_heal(paths: Paths, store: S3Store, wheels: Path) -> None:
     something_to_take_back(paths, store, wheels)
-    publish(paths, read_settings(paths), store, [candidate(wheels, "demo", "3.0")])
-    remove(paths, read_settings(paths), store, ["demo-3.0-py3-none-any.whl"], after_days=1)
+    publish(at(paths, store), [candidate(wheels, "demo", "3.0")])
+    remove(at(paths, store), ["demo-3.0-py3-none-any.whl"], after_days=1)
     begin_deletion(store, "demo-3.0-py3-none-any.whl")
     overwrite(store, registry_of(store).without_wheel("demo", TWO))
     store.delete(f"records/demo/{ONE}.json")
@@ -154,7 +154,7 @@ def test_a_verb_killed_before_any_effect_leaves_a_bucket_that_is_healed_and_the_
         prepare(paths, store, tmp_path)
         was_killed = killed(paths, store, work, tmp_path, effect)
         assert dead_links(store) == [], f"before effect {effect}"
-        assert reconcile(paths, read_settings(paths), store).problems == (), f"before effect {effect}"
+        assert reconcile(at(paths, store)).problems == (), f"before effect {effect}"
         assert agreement(store) == [], f"before effect {effect}"
         with suppress(UsageError):  # the wheel may be gone already
             work(paths, store, tmp_path)

@@ -12,7 +12,7 @@ from tests.forked import FORKSERVER
 from tests.integration.s3.conftest import PREFIX, describe, store_of
 from tests.integration.s3.faults import Action, Fault, Proxy
 from tests.integration.s3.workers import publish_many
-from tests.publish.sites import agreement, candidate, dead_links, overwrite, registry_of
+from tests.publish.sites import agreement, at, candidate, dead_links, overwrite, registry_of
 from workbench.care.doctor import doctor
 from workbench.care.reconcile import reconcile
 from workbench.environment import Environment
@@ -26,7 +26,7 @@ from workbench.publish.withdraw import remove, yank
 from workbench.settings import read_settings
 from workbench.store import client
 from workbench.store.bucket import setup
-from workbench.store.opening import open_store
+from workbench.store.opening import open_site
 from workbench.store.s3 import S3Store
 
 if TYPE_CHECKING:
@@ -39,9 +39,7 @@ if TYPE_CHECKING:
 def test_a_published_wheel_is_in_bucket_registry_and_pages_and_its_copy(
     bucket_paths: Paths, store: S3Store, tmp_path: Path
 ) -> None:
-    published = publish(
-        bucket_paths, read_settings(bucket_paths), store, [candidate(tmp_path, "demo", "1.0+cu130")]
-    )
+    published = publish(at(bucket_paths, store), [candidate(tmp_path, "demo", "1.0+cu130")])
     assert published.generation == 1
     assert published.urls == (
         f"{read_settings(bucket_paths).public_url}/files/demo/demo-1.0%2Bcu130-py3-none-any.whl",
@@ -56,11 +54,11 @@ def test_publishing_again_asks_little_and_changes_nothing(
     bucket_paths: Paths, store: S3Store, tmp_path: Path
 ) -> None:
     wheels = [candidate(tmp_path, "demo", f"1.{n}") for n in range(5)]
-    publish(bucket_paths, read_settings(bucket_paths), store, wheels)
+    publish(at(bucket_paths, store), wheels)
     again = store_of(bucket_paths)
     requests: list[str] = []
     again.client.meta.events.register("before-send.s3", lambda request, **_: requests.append(request.method))
-    assert publish(bucket_paths, read_settings(bucket_paths), again, wheels).plan.is_done
+    assert publish(at(bucket_paths, again), wheels).plan.is_done
     # the registry, the files and records of one project; the pages, and the registry they are drawn from
     assert set(requests) == {"GET"}
     assert len(requests) <= 7
@@ -71,7 +69,7 @@ def test_pip_and_uv_install_from_the_public_url(
     bucket_paths: Paths, store: S3Store, tmp_path: Path, version: str
 ) -> None:
     setup(store, apply=True)
-    publish(bucket_paths, read_settings(bucket_paths), store, [candidate(tmp_path, "demo", version)])
+    publish(at(bucket_paths, store), [candidate(tmp_path, "demo", version)])
     index = f"{read_settings(bucket_paths).public_url}/index/simple/"
     assert requests.get(f"{index}no-such-project/", timeout=10).status_code == 404
     environment = Environment.create(tmp_path / "uv", python=sys.executable)
@@ -106,25 +104,20 @@ def test_pip_and_uv_install_from_the_public_url(
 def test_doctor_finds_a_published_store_in_order_and_each_thing_that_is_not(
     bucket_paths: Paths, store: S3Store, tmp_path: Path
 ) -> None:
-    publish(bucket_paths, read_settings(bucket_paths), store, [candidate(tmp_path, "demo", "1.0+cu130")])
-    private = {
-        finding.check: finding
-        for finding in doctor(bucket_paths, read_settings(bucket_paths), store, installers=False)
-    }
+    publish(at(bucket_paths, store), [candidate(tmp_path, "demo", "1.0+cu130")])
+    private = {finding.check: finding for finding in doctor(at(bucket_paths, store), installers=False)}
     assert private["public URL"].verdict == "bad"
     assert private["published URLs"].verdict == "untried"
     assert "store.setup" in private["bucket policy"].remedy
     setup(store, apply=True)
-    findings = doctor(bucket_paths, read_settings(bucket_paths), store, deep=True)
+    findings = tuple(doctor(at(bucket_paths, store), deep=True))
     assert [finding for finding in findings if finding.verdict == "bad"] == []
     assert {"credentials and bucket", "clock", "conditional writes", "CORS", "pip", "uv"} <= {
         f.check for f in findings
     }
     store.delete("files/demo/demo-1.0+cu130-py3-none-any.whl")
     store.delete("index/simple/demo/")
-    broken = {
-        f.check: f for f in doctor(bucket_paths, read_settings(bucket_paths), store) if f.verdict == "bad"
-    }
+    broken = {f.check: f for f in doctor(at(bucket_paths, store)) if f.verdict == "bad"}
     assert set(broken) == {"files", "pages", "published URLs", "pip", "uv"}
     assert all(finding.remedy for finding in broken.values())
 
@@ -132,9 +125,7 @@ def test_doctor_finds_a_published_store_in_order_and_each_thing_that_is_not(
 def ill(paths: Paths, store: S3Store, *, deep: bool = False) -> dict[str, str]:
     """Return what doctor finds wrong, or worth a word, by check."""
     return {
-        f.check: f.what
-        for f in doctor(paths, read_settings(paths), store, deep=deep, installers=False)
-        if f.verdict != "good"
+        f.check: f.what for f in doctor(at(paths, store), deep=deep, installers=False) if f.verdict != "good"
     }
 
 
@@ -143,9 +134,7 @@ def test_doctor_looks_at_what_installers_fetch_and_what_nothing_stands_behind(
 ) -> None:
     setup(store, apply=True)
     publish(
-        bucket_paths,
-        read_settings(bucket_paths),
-        store,
+        at(bucket_paths, store),
         [candidate(tmp_path, "demo", "1.0"), candidate(tmp_path, "other", "1.0")],
     )
     assert ill(bucket_paths, store) == {}
@@ -169,7 +158,7 @@ def test_doctor_looks_at_what_installers_fetch_and_what_nothing_stands_behind(
         "index/simple-json/demo/",
         "index/simple/ghost/",
     }
-    assert reconcile(bucket_paths, read_settings(bucket_paths), store).done == ("draw 2 pages, remove 1",)
+    assert reconcile(at(bucket_paths, store)).done == ("draw 2 pages, remove 1",)
     assert ill(bucket_paths, store) == {}
     answer = requests.get(f"{read_settings(bucket_paths).public_url}/index/simple-json/demo/", timeout=10)
     assert answer.headers["Content-Type"] == "application/vnd.pypi.simple.v1+json"
@@ -180,16 +169,16 @@ def test_doctor_tells_of_records_and_files_that_the_registry_does_not_name(
 ) -> None:
     setup(store, apply=True)
     wheels = [candidate(tmp_path, "demo", "1.0"), candidate(tmp_path, "demo", "2.0")]
-    publish(bucket_paths, read_settings(bucket_paths), store, wheels)
+    publish(at(bucket_paths, store), wheels)
     overwrite(store, registry_of(store).without_wheel("demo", wheels[1].path.name))
-    draw_pages(bucket_paths, read_settings(bucket_paths), store)
+    draw_pages(at(bucket_paths, store))
     store.create("files/demo/demo-3.0-py3-none-any.whl", b"x", sha256=hashlib.sha256(b"x").hexdigest())
     found = ill(bucket_paths, store)
     assert found == {
         "records": "demo-2.0-py3-none-any.whl is recorded and not registered",
         "leftovers": "files/demo/demo-3.0-py3-none-any.whl is of no published wheel",
     }
-    reconcile(bucket_paths, read_settings(bucket_paths), store)
+    reconcile(at(bucket_paths, store))
     assert set(ill(bucket_paths, store)) == {"leftovers"}
 
 
@@ -199,7 +188,7 @@ def test_doctor_finds_damaged_bytes_where_it_reads_them_and_its_remedy_works(
 ) -> None:
     setup(store, apply=True)
     wheel = candidate(tmp_path, "demo", "1.0")
-    publish(bucket_paths, read_settings(bucket_paths), store, [wheel])
+    publish(at(bucket_paths, store), [wheel])
     key = f"{wheel.wheel.url}{beside}"
     content = store.read(key)
     assert content is not None
@@ -210,7 +199,7 @@ def test_doctor_finds_damaged_bytes_where_it_reads_them_and_its_remedy_works(
     assert key in ill(bucket_paths, store, deep=True)["files"]
     (bucket_paths.wheels).mkdir()
     (bucket_paths.wheels / wheel.path.name).write_bytes(wheel.path.read_bytes())
-    assert reconcile(bucket_paths, read_settings(bucket_paths), store, deep=True).problems == ()
+    assert reconcile(at(bucket_paths, store), deep=True).problems == ()
     assert ill(bucket_paths, store, deep=True) == {}
 
 
@@ -218,9 +207,7 @@ def test_doctor_says_what_to_do_about_a_store_that_it_cannot_ask(
     bucket_paths: Paths, store: S3Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def told(**settings: Any) -> Diagnosis:
-        (found,) = doctor(
-            bucket_paths, read_settings(bucket_paths), S3Store(replace(store.settings, **settings))
-        )
+        (found,) = doctor(at(bucket_paths, S3Store(replace(store.settings, **settings))))
         assert found.verdict == "bad"
         return found
 
@@ -243,9 +230,7 @@ def test_doctor_compares_regions_where_the_store_tells_its_own(
     aws.client.meta.events.register(
         "after-call.s3.HeadBucket", lambda parsed, **_: parsed.update(BucketRegion="eu-central-1")
     )
-    found = {f.check: f for f in doctor(bucket_paths, read_settings(bucket_paths), aws, installers=False)}[
-        "region"
-    ]
+    found = {f.check: f for f in doctor(at(bucket_paths, aws), installers=False)}["region"]
     assert found.verdict == "bad"
     assert "set store.s3.region to eu-central-1" in found.remedy
 
@@ -255,9 +240,7 @@ def test_a_public_url_that_leads_nowhere_is_what_is_wrong_and_all_that_is_said(
 ) -> None:
     setup(store, apply=True)
     publish(
-        bucket_paths,
-        read_settings(bucket_paths),
-        store,
+        at(bucket_paths, store),
         [candidate(tmp_path, "demo", f"1.{number}") for number in range(3)],
     )
     describe(
@@ -266,9 +249,7 @@ def test_a_public_url_that_leads_nowhere_is_what_is_wrong_and_all_that_is_said(
         endpoint=str(store.settings.endpoint),
         public_url="http://127.0.0.1:9/nowhere",
     )
-    found = {
-        f.check: f for f in doctor(bucket_paths, read_settings(bucket_paths), store) if f.verdict != "good"
-    }
+    found = {f.check: f for f in doctor(at(bucket_paths, store)) if f.verdict != "good"}
     # the pages for people say it too
     assert set(found) == {"public URL", "published URLs", "pip and uv", "pages"}
     assert "http://127.0.0.1:9/nowhere/index/simple/: Connection refused" in found["public URL"].what
@@ -279,13 +260,13 @@ def test_a_rollback_and_a_removal_leave_no_dead_link(
     bucket_paths: Paths, store: S3Store, tmp_path: Path
 ) -> None:
     one, two = candidate(tmp_path, "demo", "1.0"), candidate(tmp_path, "other", "2.0")
-    publish(bucket_paths, read_settings(bucket_paths), store, [one])
-    publish(bucket_paths, read_settings(bucket_paths), store, [two])
-    yank(bucket_paths, read_settings(bucket_paths), store, [one.path.name], reason="broken")
-    rollback(bucket_paths, read_settings(bucket_paths), store, 1)
+    publish(at(bucket_paths, store), [one])
+    publish(at(bucket_paths, store), [two])
+    yank(at(bucket_paths, store), [one.path.name], reason="broken")
+    rollback(at(bucket_paths, store), 1)
     assert agreement(store) == []
     assert store.read("index/simple/other/") is None
-    remove(bucket_paths, read_settings(bucket_paths), store, [one.path.name], after_days=0)
+    remove(at(bucket_paths, store), [one.path.name], after_days=0)
     assert agreement(store) == []
     assert store.read(one.wheel.url) is None
 
@@ -344,17 +325,17 @@ def test_a_fault_that_lasts_is_one_clear_message_and_a_rerun_completes(
 ) -> None:
     action, method, path, message = fault
     new = [candidate(tmp_path, "demo", "1.1"), candidate(tmp_path, "other", "1.0")]
-    publish(bucket_paths, read_settings(bucket_paths), store, [candidate(tmp_path, "demo", "1.0")])
+    publish(at(bucket_paths, store), [candidate(tmp_path, "demo", "1.0")])
     paths = through(proxy, bucket_paths)
     proxy.faults.append(Fault(action, method, path))
     with pytest.raises(StoreError, match=message) as caught:
-        publish(paths, read_settings(paths), open_store(paths, read_settings(paths)), new)
+        publish(open_site(paths, read_settings(paths)), new)
     assert "\n" not in str(caught.value)
     assert dead_links(store) == []
     if method == "GET":
         assert registry_of(store).generation == 1
     proxy.faults.clear()
-    publish(paths, read_settings(paths), open_store(paths, read_settings(paths)), new)
+    publish(open_site(paths, read_settings(paths)), new)
     assert agreement(store) == []
     assert len(list(registry_of(store).wheels())) == 3
 
@@ -376,13 +357,11 @@ PASSING: list[tuple[Action, str, str]] = [
 def test_a_fault_that_passes_is_not_noticed(
     bucket_paths: Paths, store: S3Store, proxy: Proxy, tmp_path: Path, fault: tuple[Action, str, str]
 ) -> None:
-    publish(bucket_paths, read_settings(bucket_paths), store, [candidate(tmp_path, "demo", "1.0")])
+    publish(at(bucket_paths, store), [candidate(tmp_path, "demo", "1.0")])
     paths = through(proxy, bucket_paths)
     proxy.faults.append(Fault(*fault, times=1))
     publish(
-        paths,
-        read_settings(paths),
-        open_store(paths, read_settings(paths)),
+        open_site(paths, read_settings(paths)),
         [candidate(tmp_path, "demo", "1.1")],
     )
     assert proxy.faults[0].happened == 1
@@ -395,16 +374,11 @@ def test_a_change_whose_answer_was_lost_is_not_made_a_second_time(
     bucket_paths: Paths, store: S3Store, proxy: Proxy, tmp_path: Path
 ) -> None:
     wheel = candidate(tmp_path, "demo", "1.0")
-    publish(bucket_paths, read_settings(bucket_paths), store, [wheel, candidate(tmp_path, "demo", "2.0")])
+    publish(at(bucket_paths, store), [wheel, candidate(tmp_path, "demo", "2.0")])
     paths = through(proxy, bucket_paths)
     proxy.faults.append(Fault("lost", "PUT", "packages.json", times=1))
     # taken for a lost race, the change would be made once more
-    assert (
-        remove(
-            paths, read_settings(paths), open_store(paths, read_settings(paths)), [wheel.path.name]
-        ).generation
-        == 3
-    )
+    assert remove(open_site(paths, read_settings(paths)), [wheel.path.name]).generation == 3
     assert proxy.faults[0].happened == 1
     assert agreement(store) == []
 
@@ -422,5 +396,5 @@ def test_a_store_that_cannot_be_reached_changes_nothing_here(bucket_paths: Paths
     paths = bucket_paths
     before = sorted(path.name for path in paths.root.iterdir())
     with pytest.raises(WorkbenchError, match="cannot be reached"):
-        publish(paths, read_settings(paths), open_store(paths, read_settings(paths)), [candidate(tmp_path)])
+        publish(open_site(paths, read_settings(paths)), [candidate(tmp_path)])
     assert sorted(path.name for path in paths.root.iterdir()) == before

@@ -42,7 +42,7 @@ def test_what_was_created_is_read_again_as_it_was(store: S3Store, tmp_path: Path
     assert stored is not None
     assert stored.content == wheel.read_bytes()
     assert sum(moved) == 5_000_000
-    assert store.check(KEY, sha256=sha256(wheel.read_bytes()), size=5_000_000, deep=True) is None
+    assert store.check(KEY, sha256=sha256(wheel.read_bytes()), size=5_000_000) is None
     assert [(entry.key, entry.size) for entry in store.entries("files/")] == [(KEY, 5_000_000)]
 
 
@@ -51,7 +51,7 @@ def test_the_same_bytes_again_are_there_already_and_others_refused(store: S3Stor
     assert not store.create(KEY, b"wheel", sha256=sha256(b"wheel"))
     with pytest.raises(FilenameTaken, match="--version-suffix"):
         store.create(KEY, b"other", sha256=sha256(b"other"))
-    assert store.check(KEY, sha256=sha256(b"wheel"), size=5, deep=True) is None
+    assert store.check(KEY, sha256=sha256(b"wheel"), size=5) is None
 
 
 def test_a_file_that_another_program_put_there_is_hashed(store: S3Store) -> None:
@@ -71,8 +71,7 @@ def test_check_tells_what_is_wrong(store: S3Store) -> None:
         Body=b"other",
         Metadata={"sha256": sha256(b"wheel")},
     )
-    assert store.check(KEY, sha256=sha256(b"wheel"), size=5) is None
-    problem = store.check(KEY, sha256=sha256(b"wheel"), size=5, deep=True)
+    problem = store.check(KEY, sha256=sha256(b"wheel"), size=5)
     assert problem is not None
     assert sha256(b"other") in problem
 
@@ -148,7 +147,7 @@ def large(tmp_path: Path) -> tuple[Path, str]:
 def test_a_large_file_goes_up_in_parts_and_arrives_whole(store: S3Store, large: tuple[Path, str]) -> None:
     path, digest = large
     assert store.create(KEY, path, sha256=digest)
-    assert store.check(KEY, sha256=digest, size=70 << 20, deep=True) is None
+    assert store.check(KEY, sha256=digest, size=70 << 20) is None
     assert not store.create(KEY, path, sha256=digest)
     assert list(store.leftovers()) == []
 
@@ -176,7 +175,7 @@ def test_parts_that_arrived_before_a_kill_are_not_sent_again(
     assert again.create(KEY, path, sha256=digest)
     assert len(multipart.parts_of(70 << 20)) == 5
     assert sorted(sent) == [3, 4, 5]
-    assert again.check(KEY, sha256=digest, size=70 << 20, deep=True) is None
+    assert again.check(KEY, sha256=digest, size=70 << 20) is None
     assert list(again.leftovers()) == []
 
 
@@ -193,7 +192,7 @@ def test_parts_of_another_file_are_not_mixed_in(
     sent = parts_sent(again)
     assert again.create(KEY, other, sha256=sha256(other.read_bytes()))
     assert sorted(sent) == [1, 2, 3, 4, 5]
-    assert again.check(KEY, sha256=sha256(other.read_bytes()), size=70 << 20, deep=True) is None
+    assert again.check(KEY, sha256=sha256(other.read_bytes()), size=70 << 20) is None
     left = list(again.leftovers())
     assert [each.what for each in left] == ["unfinished upload", "note of an upload"]
     for each in left:

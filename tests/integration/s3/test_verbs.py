@@ -7,7 +7,7 @@ import pytest
 
 from tests.forked import Ran, invoke
 from tests.integration.s3.conftest import describe, store_of
-from tests.publish.sites import agreement, candidate, registry_of
+from tests.publish.sites import agreement, at, candidate, registry_of
 from workbench.errors import StoreError
 from workbench.publish.transaction import publish
 from workbench.settings import read_settings
@@ -31,8 +31,8 @@ def test_the_stores_verbs_as_they_are_typed(bucket_paths: Paths, store: S3Store,
     assert settings.endpoint is not None
     flags = ["--bucket", settings.bucket, "--prefix", settings.prefix, "--endpoint", settings.endpoint]
     flags += ["--public-url", f"{read_settings(bucket_paths).public_url}/"]
-    publish(bucket_paths, read_settings(bucket_paths), store, [candidate(tmp_path, "demo", "1.0")])
-    publish(bucket_paths, read_settings(bucket_paths), store, [candidate(tmp_path, "demo", "2.0")])
+    publish(at(bucket_paths, store), [candidate(tmp_path, "demo", "1.0")])
+    publish(at(bucket_paths, store), [candidate(tmp_path, "demo", "2.0")])
     (bucket_paths.root / "workbench.yaml").unlink()
 
     assert [g["generation"] for g in answer(invoke("store.history", "--json", *flags))] == [2, 1]
@@ -68,16 +68,14 @@ def test_a_single_writer_uses_a_store_that_ignores_conditions_and_holds_no_folde
     describe(paths, bucket="wheels", endpoint=careless, single_writer=True)
     store = store_of(paths)
     published = publish(
-        paths,
-        read_settings(paths),
-        store,
+        at(paths, store),
         [candidate(tmp_path, "demo", "1.0"), candidate(tmp_path, "demo", "2.0")],
     )
     assert published.drawn is not None
     assert published.drawn.written > 0
-    publish(paths, read_settings(paths), store, [candidate(tmp_path, "other", "1.0")])
+    publish(at(paths, store), [candidate(tmp_path, "other", "1.0")])
     assert agreement(store) == []
-    again = publish(paths, read_settings(paths), store_of(paths), [candidate(tmp_path, "other", "1.0")])
+    again = publish(at(paths, store_of(paths)), [candidate(tmp_path, "other", "1.0")])
     assert again.plan.is_done
     assert again.drawn is not None
     assert again.drawn.written == 0

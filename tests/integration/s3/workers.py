@@ -10,14 +10,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tests.integration.s3 import ceph
-from tests.publish.sites import ONE, candidate
+from tests.publish.sites import ONE, at, candidate
 from workbench.care.reconcile import reconcile
 from workbench.care.upkeep import clean
 from workbench.errors import FilenameTaken
 from workbench.publish.history import rollback
 from workbench.publish.transaction import publish
 from workbench.publish.withdraw import remove, yank
-from workbench.settings import read_settings
 from workbench.store import multipart
 from workbench.store.s3 import S3Store
 
@@ -74,9 +73,7 @@ def create_until_part(settings: S3Settings, key: str, path: Path, sha256: str, n
 class OneAtATime(S3Store):
     """A store that does one thing after the other, so that a number names one of its effects."""
 
-    @property
-    def streams(self) -> int:
-        return 1
+    streams = 1
 
 
 def work_until(paths: Paths, settings: S3Settings, work: Work, wheels: Path, effect: int) -> None:
@@ -97,9 +94,7 @@ def work_until(paths: Paths, settings: S3Settings, work: Work, wheels: Path, eff
 
 def publish_two(paths: Paths, store: S3Store, wheels: Path, *, version: str) -> None:
     publish(
-        paths,
-        read_settings(paths),
-        store,
+        at(paths, store),
         [candidate(wheels, "demo", version), candidate(wheels, "demo", f"{version}+cu130")],
     )
 
@@ -107,27 +102,27 @@ def publish_two(paths: Paths, store: S3Store, wheels: Path, *, version: str) -> 
 def publish_large(paths: Paths, store: S3Store, wheels: Path, *, version: str) -> None:
     """Publish a wheel that goes up in three parts, one after the other."""
     multipart.PARALLEL, multipart.PART, multipart.THRESHOLD = 1, 5 << 20, 10 << 20
-    publish(paths, read_settings(paths), store, [candidate(wheels, "large", version)])
+    publish(at(paths, store), [candidate(wheels, "large", version)])
 
 
 def yank_one(paths: Paths, store: S3Store, _: Path) -> None:
-    yank(paths, read_settings(paths), store, [ONE], reason="broken")
+    yank(at(paths, store), [ONE], reason="broken")
 
 
 def remove_one(paths: Paths, store: S3Store, _: Path) -> None:
-    remove(paths, read_settings(paths), store, [ONE], after_days=0)
+    remove(at(paths, store), [ONE], after_days=0)
 
 
 def roll_back(paths: Paths, store: S3Store, _: Path) -> None:
-    rollback(paths, read_settings(paths), store, 1)
+    rollback(at(paths, store), 1)
 
 
 def clean_up(paths: Paths, store: S3Store, _: Path) -> None:
-    clean(paths, read_settings(paths), store, apply=True, now=datetime.now(UTC) + timedelta(days=9))
+    clean(at(paths, store), apply=True, now=datetime.now(UTC) + timedelta(days=9))
 
 
 def heal(paths: Paths, store: S3Store, _: Path) -> None:
-    reconcile(paths, read_settings(paths), store)
+    reconcile(at(paths, store))
 
 
 def publish_many(paths: Paths, settings: S3Settings, wheels: Path, local: str, barrier: Barrier) -> None:
@@ -135,5 +130,5 @@ def publish_many(paths: Paths, settings: S3Settings, wheels: Path, local: str, b
     store = _store(settings)
     every = [candidate(wheels, f"package-{n % 10}", f"1.{n // 10}+{local}") for n in range(50)]
     barrier.wait()
-    for at in range(0, 50, 5):
-        publish(paths, read_settings(paths), store, every[at : at + 5])
+    for first in range(0, 50, 5):
+        publish(at(paths, store), every[first : first + 5])
