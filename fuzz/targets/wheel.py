@@ -1,17 +1,21 @@
-"""A wheel through ``verify``'s reading and checks."""
+"""A wheel through ``verify``'s reading and checks, and through ``inspect``."""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import json
 import tempfile
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fuzz.targets import elf, fatbin
+from workbench.errors import UsageError
 from workbench.verify import archive
 from workbench.verify.checks import check
+from workbench.wheel.inspect import inspect, library_rows, summary
 from workbench.wheel.record import encoded
 
 if TYPE_CHECKING:
@@ -63,8 +67,13 @@ class _Stream(io.BytesIO):
 
 
 def one(data: bytes) -> None:
-    """Verify a wheel."""
+    """Verify a wheel, and inspect it."""
     path = _FOLDER / NAME
     path.write_bytes(data)
     archive.metadata(path)
     check(archive.read(path), ("demo",), ("sm_121",))
+    with suppress(UsageError):
+        found = inspect(str(path))
+        json.dumps(found.as_dict())
+        summary(found)
+        library_rows(found)
