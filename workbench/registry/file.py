@@ -146,8 +146,6 @@ def _registry(data: Any, where: str) -> Registry:  # noqa: ANN401 - any value of
 
 def filename_fault(filename: str) -> str | None:
     """Return why no index can offer a wheel of this name (PEP 427), or None."""
-    if len(filename) > LONGEST:
-        return f"{filename!r:.60} is longer than {LONGEST} characters, which no file system takes"
     if filename.count(".") > MOST_DOTS:  # each of them may double the tags
         return f"{filename!r} names too many tags"
     if _WHEEL.fullmatch(filename):
@@ -165,7 +163,6 @@ def filename_fault(filename: str) -> str | None:
     return None
 
 
-LONGEST = 255
 MOST_DOTS = 30
 
 _RELEASE = r"(?:[0-9]+!)?[0-9]+(?:\.[0-9]+)*(?:(?:a|b|rc)[0-9]+)?(?:\.post[0-9]+)?(?:\.dev[0-9]+)?"

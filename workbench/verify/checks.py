@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 from packaging.metadata import RawMetadata
 from packaging.tags import parse_tag
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from workbench.plan.gpu import Architecture
 from workbench.verify.layout import check_layout
@@ -42,7 +42,7 @@ _BEFORE_LICENSE_FILES = ("2.1", "2.2", "2.3")
 """Metadata versions in which setuptools wrote License-File before it was a field; indexes look away."""
 
 _EXTENSION = re.compile(
-    r"(?P<module>[^/.]+)(?:\.(?:(?P<tag>cpython-\d+\w*|pypy\d+-\w+|abi3t?)(?:-(?P<triplet>[\w-]+))?))?\.so"
+    r"(?P<module>[^/.]+)(?:\.(?:(?P<tag>cpython-\d\w*|pypy\d+-\w+|abi3t?)(?:-(?P<triplet>[\w-]+))?))?\.so"
 )
 
 _MOST_FINDINGS = 1000
@@ -119,6 +119,7 @@ def check(
         metadata=metadata,
         requires_python=fields.get("requires_python"),
         checks=(*_ALWAYS, "gpu") if gpu or some_gpu or gpu_unknown else _ALWAYS,
+        # no more are made than are kept: a hostile wheel may be good for millions
         findings=tuple(islice(chain(contents.findings, findings), _MOST_FINDINGS)),
     )
 
@@ -305,7 +306,7 @@ def _fields(metadata: bytes) -> RawMetadata:
 def _version(text: str) -> Version | None:
     try:
         return Version(text.replace("_", "-"))
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion is one, and so is a number of 4,300 digits
         return None
 
 

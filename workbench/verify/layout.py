@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from workbench.wheel import record
@@ -45,6 +46,10 @@ def check_layout(contents: Contents) -> Iterator[Fault]:
         elif alike in folded:
             yield name, f"some file systems take its name for that of {folded[alike]}"
         files[path] = folded[alike] = name
-    folders = {path[:at] for path in files for at, letter in enumerate(path) if letter == "/"}
-    for path in sorted(folders & files.keys()):
-        yield files[path], "a file, and the name of a folder of other members"
+    # with the separator below every other character, what lies in a folder comes right after its name
+    ordered = sorted(path.replace("/", "\0") for path in files)
+    for path, following in pairwise(ordered):
+        if following.startswith(f"{path}\0"):
+            file = path.replace("\0", "/")
+            # a name that has a NUL of its own is a finding of its own
+            yield files.get(file, file), "a file, and the name of a folder of other members"

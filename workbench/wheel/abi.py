@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 
 CxxAbi = Literal["cxx11", "pre-cxx11", "both"]
 
-_NEW = re.compile(rb"7__cxx11|B5cxx11")
-_OLD = re.compile(rb"\0_ZNK?Ss(?!4_Rep)\d|\0_Z[^\0]*(?:RKSs|RSs|PSs|OSs|[vij]Ss)")
-"""``std::string``'s own methods, and signatures that pass one: ``Ss`` is how the older kind is mangled.
+_NEW = (b"7__cxx11", b"B5cxx11")
+_OLD_METHOD = re.compile(rb"\0_ZNK?Ss(?!4_Rep)\d")
+"""``std::string``'s own methods: ``Ss`` is how the older kind is mangled.
 
 The empty string's storage, ``_Rep``, comes with whatever else of libstdc++ is linked statically.
 """
+_OLD_ARGUMENT = (b"RKSs", b"RSs", b"PSs", b"OSs", b"vSs", b"iSs", b"jSs")
+"""What is in the mangled name of a function that takes one."""
+_MOST_OTHERS = 100
+"""Names of a piece that have that and are not mangled: real libraries have next to none."""
 
 _PIECE = 1 << 20
 _MAX_NAME = 64 << 10
@@ -49,8 +53,26 @@ def _parse(size: int) -> Generator[Ranges, tuple[bytes, ...], CxxAbi | None]:
     for at in range(start, end, _PIECE):
         (piece,) = yield ((at, min(_PIECE, end - at)),)
         names = rest + piece
-        new, old = new or bool(_NEW.search(names)), old or bool(_OLD.search(names))
+        new = new or any(mark in names for mark in _NEW)
+        old = old or (b"Ss" in names and _speaks_old(names))
         if new and old:
             return "both"
         rest = names[max(names.rfind(b"\0"), len(names) - _MAX_NAME) :]
     return "cxx11" if new else "pre-cxx11" if old else None
+
+
+def _speaks_old(names: bytes) -> bool:
+    return bool(_OLD_METHOD.search(names)) or any(_is_passed(names, mark) for mark in _OLD_ARGUMENT)
+
+
+def _is_passed(names: bytes, mark: bytes) -> bool:
+    """Say whether a mangled name has a mark, in a tenth of the time that a regular expression takes for none."""
+    at = 0
+    for _ in range(_MOST_OTHERS):
+        if (at := names.find(mark, at)) < 0:
+            return False
+        if names.startswith(b"\0_Z", names.rfind(b"\0", 0, at)):
+            return True
+        if (at := names.find(b"\0", at)) < 0:
+            return False
+    return False

@@ -155,8 +155,8 @@ class FatbinReader:
             at = match.start()
             if at > last:
                 break
+            self._effort.spend(_CONTAINER_COST)  # also where none can begin: real code hardly ever has that
             if at % _STEP == 0:
-                self._effort.spend(_CONTAINER_COST)
                 self._follow([_container_at(view, at, self._offset, self._size)], view)
                 if len(self._open) > _MAX_NESTED or len(self._containers) > _MAX_CONTAINERS:
                     raise BadBinary("it has more containers of GPU code than can be true")

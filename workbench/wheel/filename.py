@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 PLAIN_DASHES = 4
 """In the name of a wheel with neither a build tag nor a variant label."""
 
+LONGEST = 255
+"""Characters of a filename: no file system takes more."""
+
 MOST_TAGS = 500
 """Sound wheels have up to some dozens; a name of 255 characters can say 70,000."""
 
@@ -59,12 +62,17 @@ def parse_wheel(filename: str, *, labelled: bool = False) -> WheelName:
     """Return what a wheel's filename says: this is the one parser of them.
 
     A name with a variant label, which no installer reads yet, is an error unless `labelled`.
-    Raises `packaging.utils.InvalidWheelFilename`, also for a name with more than `MOST_TAGS` tags.
+    Raises `packaging.utils.InvalidWheelFilename`, also for a name that is longer than `LONGEST`, or has more than
+    `MOST_TAGS` tags.
     """
     from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
     found = _LABELLED.fullmatch(filename) if labelled and filename.count("-") > PLAIN_DASHES else None
     plain = f"{found['plain']}.whl" if found else filename
+    if len(filename) > LONGEST:
+        raise InvalidWheelFilename(
+            f"{filename:.60}… is longer than {LONGEST} characters, which no file system takes"
+        )
     sets = plain.removesuffix(".whl").split("-")[-3:]  # each of Pythons, of ABIs, of platforms
     if prod(each.count(".") + 1 for each in sets) > MOST_TAGS:
         raise InvalidWheelFilename(f"{filename:.100}…: more than {MOST_TAGS} tags")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _TORCH = re.compile(r"lib(?:torch|c10)\w*\.so")
 _TORCH_REQUIREMENT = re.compile(r"torch\b(?!-)", re.IGNORECASE)
-_NUMBERED = re.compile(r"(?P<family>GLIBC|GLIBCXX|CXXABI)_(?P<number>\d+(?:\.\d+)*)")
+_NUMBERED = re.compile(r"(?P<family>GLIBC|GLIBCXX|CXXABI)_(?P<number>\d{1,6}(?:\.\d{1,6}){0,3})")
 
 _SYSTEM = re.compile(r"(?:ld-linux|lib(?:c|m|dl|rt|pthread|stdc\+\+|gcc_s|util)\.so)\b.*")
 """Libraries that every Linux has, and that say nothing about a wheel."""

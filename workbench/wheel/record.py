@@ -42,7 +42,7 @@ def most_rows(members: int) -> int:
 
 def parse(data: bytes, *, most: int = 1 << 20) -> tuple[Row, ...]:
     """Return the rows of a RECORD file. Raises BadRecord, also for one with more than `most` lines."""
-    if (lines := data.count(b"\n")) > most:
+    if (lines := data.count(b"\n") + data.count(b"\r")) > 2 * most:  # each line may end in both
         raise BadRecord(f"{lines} lines are too many to be true")
     try:
         reader = csv.reader(io.StringIO(data.decode(), newline=""), strict=True)

@@ -27,7 +27,7 @@ PYTHONS = (*(f"3.{minor}" for minor in range(8, 21)), *(f"3.{minor}t" for minor 
 """The Pythons that a wheel may be tried with, in the order of preference. uv makes environments from 3.8 on."""
 
 _PYTHON = re.compile(r"(3\.\d+)(\.\d+)?(t?)")
-_INTERPRETER = re.compile(r"(?:cp|py)3(\d+)")
+_INTERPRETER = re.compile(r"(?:cp|py)3(\d{1,3})")
 _LEGACY = {5: "manylinux1", 12: "manylinux2010", 17: "manylinux2014"}
 """The older names of platform tags, by the minor version of their glibc (PEP 600)."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from workbench.wheel.abi import AbiReader, CxxAbi
@@ -75,7 +76,11 @@ class Wheel:
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file
-        self.members = {entry.name: entry for entry in read_directory(file).entries}
+        entries = read_directory(file).entries
+        for entry, following in pairwise(entries):  # or a small file would be good for terabytes
+            if entry.offset + LOCAL_HEADER.size + entry.compressed > following.offset:
+                raise BadZip(f"{following.name} overlaps the member before it")
+        self.members = {entry.name: entry for entry in entries}
 
     @cached_property
     def info(self) -> str:

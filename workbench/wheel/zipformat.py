@@ -50,6 +50,10 @@ _MAX_DIRECTORY = 32 << 20
 """Bytes of a central directory; one of 100,000 members has 10 MB."""
 _MAX_MEMBERS = 1 << 17
 """The largest wheels of the package index have a fifth of it."""
+_MAX_PATH, _MAX_PART = 4096, 255
+"""Bytes of a path and of each of its parts: Linux opens no longer ones, so nobody can install them."""
+_MAX_EXTRA = 32
+"""Extra fields of one header. Sound ones have up to three."""
 
 _UNIX = 3
 _VERSION, _VERSION_64 = 20, 45
@@ -276,6 +280,11 @@ def _parse_entries(data: bytes, count: int) -> list[Entry]:
             raise BadZip("its central directory is damaged, or not where its end record says")
         at += _CENTRAL_HEADER.size
         raw_name = data[at : at + name_length]
+        if name_length > _MAX_PATH or (
+            name_length > _MAX_PART and max(map(len, raw_name.split(b"/"))) > _MAX_PART
+        ):
+            start = raw_name[:40].decode(errors="backslashreplace")
+            raise BadZip(f"the name of a member is longer than a path can be: {start}…")
         extra = data[at + name_length : at + name_length + extra_length]
         at += name_length + extra_length + comment_length
         (size, compressed, offset), wide, odd = _widen(extra, size, compressed, offset)
@@ -341,8 +350,9 @@ def _widen(extra: bytes, *values: int) -> tuple[list[int], bool, tuple[str, ...]
     full = [at for at, value in enumerate(values) if value == FULL_32]
     found, wide = list(values), False
     odd: tuple[str, ...] = ()
-    at = 0
-    while at + 4 <= len(extra):
+    at = fields = 0
+    while at + 4 <= len(extra) and fields < _MAX_EXTRA:
+        fields += 1
         kind, length = struct.unpack_from("<2H", extra, at)
         content = extra[at + 4 : at + 4 + length]
         at += 4 + length
@@ -353,7 +363,7 @@ def _widen(extra: bytes, *values: int) -> tuple[list[int], bool, tuple[str, ...]
         elif kind not in _HARMLESS_EXTRA:
             odd = (f"an extra field {kind:#06x} that readers take in their own ways",)
     if at != len(extra):
-        odd = ("its extra fields are damaged",)
+        odd = ("its extra fields are damaged, or too many",)
     if full and not wide:
         raise BadZip("a size is said to be in a zip64 field that is not there")
     return found, wide, odd
