@@ -162,3 +162,8 @@ def test_a_tag_of_a_python_far_away_is_not_counted_up_to() -> None:
     name = "demo-1.0-cp3999999999-cp3999999999-linux_x86_64.whl"
     assert Audience.of(name).pythons("x86_64", "2.36") == ()
     assert time.process_time() - start < SECONDS
+
+
+def test_thousands_of_small_libraries_are_not_all_read(tmp_path: Path) -> None:
+    files = files_of(payload={f"demo/{n}": library() for n in range(5100)})
+    assert "more than 5000 libraries" in found_in(pack(tmp_path / NAME, files))

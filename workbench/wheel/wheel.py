@@ -16,7 +16,7 @@ from workbench.wheel.content import WrongSize, content, show, show_again
 from workbench.wheel.elf import HEAD, Elf, ElfReader, machine_of
 from workbench.wheel.fatbin import FatbinReader, GpuCode
 from workbench.wheel.stream import BadBinary, Effort
-from workbench.wheel.zipformat import BadZip, read_directory
+from workbench.wheel.zipformat import LOCAL_HEADER, BadZip, read_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from workbench.wheel.stream import Observer
     from workbench.wheel.zipformat import Entry
 
+_MOST_LIBRARIES = 5000
+"""The wheels with the most have some hundreds."""
 MAX_TEXT = 16 << 20
 """Bytes of a file of ``.dist-info``; a RECORD of 100,000 rows has 10 MB."""
 
@@ -111,7 +113,9 @@ class Wheel:
     def libraries(self, *, whole: bool = True) -> Iterator[Library]:
         """Yield its ELF files, in its order. Unless `whole` only what the linker sees is read of each."""
         effort = Effort()
-        for entry, _ in self.machines():
+        for count, (entry, _) in enumerate(self.machines()):
+            if count == _MOST_LIBRARIES:
+                raise BadBinary(f"it has more than {_MOST_LIBRARIES} libraries, too many to be true")
             yield self._library(entry, effort, whole=whole)
 
     def _head(self, entry: Entry) -> bytes:
