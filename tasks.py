@@ -8,13 +8,12 @@ sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
 """Invoke forbids Python to keep what it compiles: each command would compile the whole program anew."""
 
 from workbench.verb import Group, gathered
-from workbench.verbs import build, changes, checks, index, publish, recipes, store, toolchain, wheels
+from workbench.verbs import index, publish, recipes, store, toolchain, wheels
 
 namespace = gathered(
     Group(title="Packages", commands=(recipes.add_package, recipes.list_, recipes.show)),
     Group(
-        title="Wheels",
-        commands=(build.matrix, build.build, wheels.repair, wheels.verify, wheels.inspect),
+        title="Wheels", commands=(wheels.matrix, wheels.build, wheels.repair, wheels.verify, wheels.inspect)
     ),
     Group(
         title="What wheels are compiled with",
@@ -24,7 +23,7 @@ namespace = gathered(
     ),
     Group(
         title="Publishing",
-        commands=(publish.release, publish.upload, changes.yank, changes.unyank, changes.remove),
+        commands=(publish.release, publish.upload, publish.yank, publish.unyank, publish.remove),
     ),
     Group(
         title="The store",
@@ -40,7 +39,7 @@ namespace = gathered(
         ),
     ),
     Group(title="The index", commands=(index.index, index.serve, index.check_index)),
-    Group(title="The workbench", commands=(store.doctor, checks.test)),
+    Group(title="The workbench", commands=(store.doctor, store.test)),
     renamed={
         "history": "store.history",
         "rollback": "store.rollback",

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from workbench.console import PLAIN_WIDTH, PlainLines, answer_table, listening
-from workbench.events import LISTENER, note, progress, step
+from workbench.events import LISTENER, note, step
 from workbench.paths import CHECKOUT
 from workbench.process import environment, run
 from workbench.text import counted
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from workbench.events import Step
 
 COLUMNS = 80
-IMPORTS = "from workbench.console import listening\nfrom workbench.events import note, progress, step\n"
+IMPORTS = "from workbench.console import listening\nfrom workbench.events import note, step\n"
 TWO_LINES = b"\x1b[2K\x1b[1A"
 """How a live line that takes two lines is wiped: one, and the one above it."""
 
@@ -107,7 +107,7 @@ def test_a_title_that_does_not_fit_is_whole_in_the_closing_line() -> None:
     assert title in said.replace("\r\n", "").replace("\n", "")
 
 
-@pytest.mark.parametrize("begin", [step, lambda title: progress(title, 2000)], ids=["step", "bar"])
+@pytest.mark.parametrize("begin", [step, lambda title: step(title, total=2000)], ids=["step", "bar"])
 def test_a_step_that_found_something_is_no_success(
     begin: Callable[[str], AbstractContextManager[Step]], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -133,7 +133,7 @@ def test_several_steps_at_once_leave_each_other_alone() -> None:
         "        at.outcome = 'done beside'\n"
         "with listening():\n"
         "    thread = threading.Thread(target=copy_context().run, args=(beside,))\n"
-        "    with progress('first', 4000) as at:\n"
+        "    with step('first', total=4000) as at:\n"
         "        thread.start()\n"
         "        second.wait()\n"
         "        at(1000)\n"
@@ -187,7 +187,7 @@ def test_events_are_lines_of_json_for_programs(tmp_path: Path) -> None:
             at.detail("too soon for another line")
             at.outcome = "2 kB"
         note("from https://me:SECRET@host/")
-        with pytest.raises(KeyError), progress("verify", 2, unit="wheels"):
+        with pytest.raises(KeyError), step("verify", total=2, unit="wheels"):
             raise KeyError
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [line["event"] for line in lines] == ["began", "moved", "ended", "noted", "began", "ended"]

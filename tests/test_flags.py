@@ -10,7 +10,7 @@ from workbench.flags import command_line
 from workbench.make.request import Request
 from workbench.plan.axes import Axes
 from workbench.verb import read_line
-from workbench.verbs.build import build
+from workbench.verbs.wheels import build
 
 PLAIN = Request(name="open3d")
 

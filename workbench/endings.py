@@ -29,9 +29,10 @@ class Ending:
 
 def ending_of(error: BaseException) -> Ending:
     """Return how a program ends that an error stopped. Others' text in its message cannot inject escape codes."""
+    status = WorkbenchError.exit_code
     match error:
         case WorkbenchError():
-            return _told(f"error: {error}", error.exit_code)
+            message, status = f"error: {error}", error.exit_code
         case KeyboardInterrupt():
             number = error.number if isinstance(error, Ended) else signal.SIGINT
             again = "\nInterrupted. Run the same command again to go on from here."
@@ -39,22 +40,16 @@ def ending_of(error: BaseException) -> Ending:
         case BrokenPipeError():
             # whoever read our answer has seen enough (head); nothing more may be written, at exit neither
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return Ending(status=WorkbenchError.exit_code)
+            return Ending(status=status)
         case shutil.Error(args=([(source, _, why), *_],)):
             # copying a folder goes on to its end, and then tells of all that could not be copied
             remedy = _MAKE_ROOM if os.strerror(errno.ENOSPC) in str(why) else ""
-            return _told(f"error: {source} cannot be copied: {why}{remedy}", WorkbenchError.exit_code)
+            message = f"error: {source} cannot be copied: {why}{remedy}"
         case OSError(errno=number, filename=name, strerror=str(why)):
             where = f"{name}: " if isinstance(name, str) else ""
             remedy = _MAKE_ROOM if number == errno.ENOSPC else ""
-            return _told(f"error: {where}{why}{remedy}", WorkbenchError.exit_code)
+            message = f"error: {where}{why}{remedy}"
         case _:
-            return _told(
-                f"internal error: {type(error).__name__}: {error}\n"
-                "This is a bug of the workbench. WORKBENCH_DEBUG=1 shows where it happened.",
-                INTERNAL,
-            )
-
-
-def _told(message: str, status: int) -> Ending:
+            ours = "This is a bug of the workbench. WORKBENCH_DEBUG=1 shows where it happened."
+            message, status = f"internal error: {type(error).__name__}: {error}\n{ours}", INTERNAL
     return Ending(message=shown(message, keep=LAYOUT), status=status)

@@ -44,10 +44,7 @@ class Environment:
         options: Sequence[str] = (),
         log: Path | None = None,
     ) -> Completed | None:
-        """Install requirements (PEP 508 strings or wheel files) from the package index, or from `index_url` only.
-
-        Raises CommandFailed with what uv said.
-        """
+        """Install PEP 508 strings or wheel files, from the package index or `index_url` alone. Raises CommandFailed."""
         if not requirements:
             return None
         index = ["--default-index", index_url] if index_url else []
@@ -70,10 +67,7 @@ def install_into(
     platform: str,
     options: Sequence[str] = (),
 ) -> None:
-    """Install wheels for another machine into a folder: its `python` (``3.12``) and `platform` (`python_platform`).
-
-    Raises CommandFailed with what uv said.
-    """
+    """Install wheels for a machine with this `python` (``3.12``) and `python_platform`. Raises CommandFailed."""
     argv = ["uv", "pip", "install", "--quiet", "--only-binary=:all:", f"--target={folder}"]
     machine = [f"--python-version={python}", f"--python-platform={platform}"]
     run([*argv, *machine, *options, "--", *requirements], env=index_environment())
@@ -84,10 +78,7 @@ _GLIBCS = (17, 28, *range(31, 41))
 
 
 def python_platform(arch: str, glibc: str) -> str:
-    """Return uv's name for an architecture and a glibc (``2.41``), or the next older that it knows.
-
-    Raises ValueError for what is not a glibc, and for one that is older than all of them.
-    """
+    """Return uv's name for an architecture and a glibc (``2.41``), or an older one that it knows. Raises ValueError."""
     found = re.fullmatch(r"2\.(\d+)", glibc)
     older = [known for known in _GLIBCS if found and known <= int(found[1])]
     if not older:

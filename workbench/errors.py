@@ -1,7 +1,4 @@
-"""The one family of errors, with an exit code each.
-
-A message says what happened, to what, and what to do next. ``docs/errors.md`` lists the codes.
-"""
+"""The one family of errors: what happened, to what, what to do next. ``docs/errors.md`` lists the exit codes."""
 
 from __future__ import annotations
 
@@ -19,128 +16,91 @@ class WorkbenchError(Exception):
 
     exit_code = 1
 
+    def __init_subclass__(cls, *, exit_code: int | None = None) -> None:
+        cls.exit_code = exit_code or cls.exit_code
+
     def __str__(self) -> str:
         return mask(super().__str__())
 
 
-class UsageError(WorkbenchError):
+class UsageError(WorkbenchError, exit_code=2):
     """The command line asks for something that makes no sense, or names what is not there."""
 
-    exit_code = 2
 
-
-class SettingsError(WorkbenchError):
+class SettingsError(WorkbenchError, exit_code=3):
     """``workbench.yaml`` or its environment is wrong."""
 
-    exit_code = 3
 
-
-class RecipeError(WorkbenchError):
+class RecipeError(WorkbenchError, exit_code=4):
     """A recipe is missing, or does not say what it must."""
 
-    exit_code = 4
 
-
-class PatchError(WorkbenchError):
+class PatchError(WorkbenchError, exit_code=5):
     """A patch series cannot be read, or does not apply exactly."""
 
-    exit_code = 5
 
-
-class SourceError(WorkbenchError):
+class SourceError(WorkbenchError, exit_code=6):
     """A source cannot be fetched, or is not what its pin says."""
 
-    exit_code = 6
 
-
-class ToolMissing(WorkbenchError):
+class ToolMissing(WorkbenchError, exit_code=7):
     """A program or an interpreter is needed and not on this machine."""
 
-    exit_code = 7
 
-
-class CommandFailed(WorkbenchError):
+class CommandFailed(WorkbenchError, exit_code=8):
     """A program that the workbench started failed."""
 
-    exit_code = 8
 
-
-class BuildFailed(WorkbenchError):
+class BuildFailed(WorkbenchError, exit_code=9):
     """The build backend failed; its tree and its log are kept."""
 
-    exit_code = 9
 
-
-class RepairFailed(WorkbenchError):
+class RepairFailed(WorkbenchError, exit_code=10):
     """auditwheel cannot make the wheel portable."""
 
-    exit_code = 10
 
-
-class VerificationFailed(WorkbenchError):
+class VerificationFailed(WorkbenchError, exit_code=11):
     """A wheel did not pass its checks."""
 
-    exit_code = 11
 
-
-class StoreError(WorkbenchError):
+class StoreError(WorkbenchError, exit_code=12):
     """The store cannot be read or written."""
 
-    exit_code = 12
 
-
-class FilenameTaken(WorkbenchError):
+class FilenameTaken(WorkbenchError, exit_code=13):
     """The filename is published with other bytes; published bytes never change."""
 
-    exit_code = 13
 
-
-class RegistryError(WorkbenchError):
+class RegistryError(WorkbenchError, exit_code=14):
     """``packages.json`` is not a registry, or not one that this version reads."""
 
-    exit_code = 14
 
-
-class IndexFault(WorkbenchError):
+class IndexFault(WorkbenchError, exit_code=15):
     """The index cannot be drawn, or does not hold what it must."""
 
-    exit_code = 15
 
-
-class InstallFailed(WorkbenchError):
+class InstallFailed(WorkbenchError, exit_code=16):
     """A published wheel does not install from the index, or fails its smoke test there."""
 
-    exit_code = 16
 
-
-class ContainerError(WorkbenchError):
+class ContainerError(WorkbenchError, exit_code=17):
     """A container engine, an image or an emulator is missing, or does not work."""
 
-    exit_code = 17
 
-
-class ToolchainError(WorkbenchError):
+class ToolchainError(WorkbenchError, exit_code=18):
     """A CUDA toolkit cannot be laid out, is damaged, or lacks what was asked of it."""
 
-    exit_code = 18
 
-
-class IndexCheckFailed(WorkbenchError):
+class IndexCheckFailed(WorkbenchError, exit_code=19):
     """An index has errors: pip or uv stops at it, or takes what it should not."""
 
-    exit_code = 19
 
-
-class NothingFits(WorkbenchError):
+class NothingFits(WorkbenchError, exit_code=20):
     """No source has a wheel that fits this machine, or it cannot be known; nothing failed."""
 
-    exit_code = 20
 
-
-class LockFault(WorkbenchError):
+class LockFault(WorkbenchError, exit_code=21):
     """``pylock.toml`` or ``pyproject.toml`` cannot be read, or is not for this machine."""
-
-    exit_code = 21
 
 
 LONGEST_WORD = 200

@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -97,10 +97,13 @@ class Step:
 
 
 @contextmanager
-def step(title: str, *, total: int | None = None, unit: str = "") -> Iterator[Step]:
-    """Tell of a step from its beginning to its end, however it ends."""
+def step(title: str, *, total: int | None = None, unit: str = "bytes") -> Iterator[Step]:
+    """Tell of a step from its beginning to its end, however it ends.
+
+    One over `total` units, ``"bytes"`` or a plural noun (``"wheels"``), is called with what was done.
+    """
     tell, number, start = LISTENER.get(), next(_numbers), time.monotonic()
-    tell(StepBegan(step=number, title=title, total=total, unit=unit))
+    tell(StepBegan(step=number, title=title, total=total, unit="" if total is None else unit))
     at = Step(number, tell)
     try:
         yield at
@@ -110,11 +113,6 @@ def step(title: str, *, total: int | None = None, unit: str = "") -> Iterator[St
     finally:
         seconds = time.monotonic() - start
         tell(StepEnded(step=number, outcome=at.outcome, failed=at.failed, seconds=seconds))
-
-
-def progress(title: str, total: int, *, unit: str = "bytes") -> AbstractContextManager[Step]:
-    """Tell of a step over `total` units: ``"bytes"``, or a plural noun (``"wheels"``). Call it with what was done."""
-    return step(title, total=total, unit=unit)
 
 
 def note(text: str) -> None:

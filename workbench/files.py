@@ -75,10 +75,7 @@ def write_whole(path: Path, data: bytes | str, *, private: bool = False) -> None
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a folder and all that is in it, read-only folders too. Nothing happens where there is none.
-
-    Raises OSError with the whole path of what cannot be removed.
-    """
+    """Remove a folder, if there is one, and read-only ones in it. Raises OSError with the whole path that stays."""
 
     def refuse(error: OSError) -> None:
         if not isinstance(error, FileNotFoundError):
@@ -100,10 +97,7 @@ def remove_tree(folder: Path) -> None:
 
 @contextlib.contextmanager
 def scratch(place: Path, prefix: str) -> Iterator[Path]:
-    """Yield a new folder in `place`, gone afterwards. What killed processes have left of this prefix goes first.
-
-    `place` may itself be such a folder.
-    """
+    """Yield a new folder in `place`, gone afterwards; what killed processes have left of this prefix goes first."""
     place.mkdir(parents=True, exist_ok=True)
     for left in place.glob(f"{prefix}*"):
         with contextlib.suppress(OSError), _held(left, wait=False):

@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Flag:
+class Flag(NamedTuple):
     """A flag: the name of its field, the type of its value (bool, int or str), its default, what it is for."""
 
     name: str
@@ -28,7 +27,7 @@ class Flag:
     @property
     def typed(self) -> str:
         """The flag as people type it: ``--dry-run``."""
-        return _typed(self.name)
+        return f"--{self.name.replace('_', '-')}"
 
 
 def flag(explained: str, *, default: Any = "") -> Any:  # noqa: ANN401 - a field, which a type checker takes for its value
@@ -39,8 +38,8 @@ def flag(explained: str, *, default: Any = "") -> Any:  # noqa: ANN401 - a field
 def flags_of(group: type) -> tuple[Flag, ...]:
     """Return the flags of a group, a dataclass whose fields `flag` declares."""
     return tuple(
-        Flag(name=f.name, kind=type(f.default), default=f.default, explained=f.metadata["explained"])
-        for f in dataclasses.fields(group)
+        Flag(each.name, type(each.default), each.default, each.metadata["explained"])
+        for each in dataclasses.fields(group)
     )
 
 

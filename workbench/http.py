@@ -168,9 +168,8 @@ class Web:
                     raise more["error"]
                 return super().increment(*args, **more)
 
-        patient = Patient(
-            total=TRIES - 1, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504), raise_on_status=False
-        )
+        again = (500, 502, 503, 504)
+        patient = Patient(total=TRIES - 1, backoff_factor=0.2, status_forcelist=again, raise_on_status=False)
         patient.respect_retry_after_header = False  # a server must not decide how long anybody waits
         self._logins: dict[object, tuple[str, str]] = {}
         self._session = requests.Session()

@@ -27,11 +27,27 @@ INSTALLED = Path(__file__).resolve().parent / "shipped"
 SHIPPED = INSTALLED if INSTALLED.is_dir() else CHECKOUT
 
 
+class _Below:
+    """A path of this name below a site's root."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, paths: Paths, kind: type) -> Path:
+        return paths.root / self._name
+
+
 @dataclass(frozen=True)
 class Paths:
     """Where a site keeps what: below its root, and in the user's cache."""
 
     root: Path
+    recipes = _Below("recipes")  # one module a package
+    patches = _Below("patches")  # one folder a package: ``series`` and its patches
+    wheels = _Below("wheels")  # built and repaired, not yet published
+    registry = _Below("packages.json")  # what is published
+    index = _Below("index")  # the generated pages
+    state = _Below(".workbench")  # the site's own working files: build trees, logs, reports on wheels
 
     @classmethod
     def here(cls) -> Paths:
@@ -44,41 +60,8 @@ class Paths:
         return cls(CHECKOUT if SHIPPED == CHECKOUT else _site_around() or _own_site())
 
     @property
-    def recipes(self) -> Path:
-        """One module a package."""
-        return self.root / "recipes"
-
-    @property
-    def patches(self) -> Path:
-        """One folder a package: ``series`` and its patches."""
-        return self.root / "patches"
-
-    @property
-    def wheels(self) -> Path:
-        """Built and repaired wheels, not yet published."""
-        return self.root / "wheels"
-
-    @property
-    def registry(self) -> Path:
-        """What is published."""
-        return self.root / "packages.json"
-
-    @property
-    def index(self) -> Path:
-        """The generated pages."""
-        return self.root / "index"
-
-    @property
-    def state(self) -> Path:
-        """The checkout's own working files: build trees, logs, reports on wheels."""
-        return self.root / ".workbench"
-
-    @property
     def cache(self) -> Path:
-        """Fetched sources, named by their hash and shared by all sites of this user.
-
-        ``WORKBENCH_CACHE``, or the XDG base directory for caches.
-        """
+        """``WORKBENCH_CACHE``, or in the user's own: fetched sources by their hash, shared by all sites."""
         if chosen := os.environ.get("WORKBENCH_CACHE"):
             return Path(chosen).expanduser().resolve()
         base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"

@@ -115,10 +115,7 @@ def environment(extra: Mapping[str, str | None] | None = None) -> dict[str, str]
 
 
 def find_program(name: str) -> str:
-    """Return the path of a program.
-
-    Raises ToolMissing, with the way to get it, when it is not on PATH.
-    """
+    """Return the path of a program. Raises ToolMissing, with the way to get it, when it is not on PATH."""
     path = shutil.which(name, path=environment()["PATH"])
     if path is None:
         raise ToolMissing(f"{name} is not on this machine: {INSTALL_HINTS.get(name, 'install it')}")
@@ -332,10 +329,7 @@ def end_left(log: Path) -> None:
 
 
 def attached(argv: Sequence[str | Path], *, cwd: Path | None = None) -> int:
-    """Run a program on this terminal, its output where ours goes, and return its exit status.
-
-    Raises ToolMissing when there is no such program.
-    """
+    """Run a program on this terminal, its output where ours goes; return its exit status. Raises ToolMissing."""
     return subprocess.run(
         [find_program(str(argv[0])), *map(str, argv[1:])], cwd=cwd, env=environment(), check=False
     ).returncode

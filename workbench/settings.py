@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -129,15 +129,8 @@ class Settings:
     container: ContainerSettings = field(default_factory=ContainerSettings)
 
 
-VARIABLES = {
-    "bucket": "WORKBENCH_S3_BUCKET",
-    "prefix": "WORKBENCH_S3_PREFIX",
-    "endpoint": "WORKBENCH_S3_ENDPOINT",
-    "region": "WORKBENCH_S3_REGION",
-    "profile": "WORKBENCH_S3_PROFILE",
-    "single_writer": "WORKBENCH_S3_SINGLE_WRITER",
-    "public_url": "WORKBENCH_PUBLIC_URL",
-}
+VARIABLES = {each.name: f"WORKBENCH_S3_{each.name.upper()}" for each in fields(S3Settings)}
+VARIABLES["public_url"] = "WORKBENCH_PUBLIC_URL"
 """The variables that stand above ``workbench.yaml``."""
 
 FLAGS: ContextVar[Mapping[str, str]] = ContextVar("FLAGS", default=MappingProxyType({}))
@@ -186,10 +179,7 @@ def _read(path: Path) -> Settings:
 
 
 def _yaml(text: str) -> object:
-    """Return a document in which no key stands twice. What looks like a date is text, for the key's own check to judge.
-
-    Raises ValueError.
-    """
+    """Return a document; what looks like a date is text. Raises ValueError, also for a key that stands twice."""
     import yaml
 
     class Loader(yaml.SafeLoader):
@@ -197,9 +187,8 @@ def _yaml(text: str) -> object:
             seen: set[str] = set()
             for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
                 if key.value in seen:
-                    raise yaml.MarkedYAMLError(
-                        None, None, f"the key {key.value!r} stands twice", key.start_mark
-                    )
+                    why = f"the key {key.value!r} stands twice"
+                    raise yaml.MarkedYAMLError(None, None, why, key.start_mark)
                 seen.add(key.value)
             return super().construct_mapping(node, deep)
 
@@ -216,17 +205,16 @@ def _yaml(text: str) -> object:
 
 def _require_known(settings: Settings) -> None:
     """Raise Mismatch for a compute platform or an architecture that nothing would ever be looked up by."""
-    images = {
-        "container.images": settings.container.images,
-        "container.runtime_images": settings.container.runtime_images,
+    container = settings.container
+    tables: dict[str, dict[str, dict[str, str]]] = {
+        "cuda": {compute: {} for compute in settings.cuda},
+        "container.images": container.images,
+        "container.runtime_images": container.runtime_images,
     }
-    computes = [("cuda", key) for key in settings.cuda]
-    computes += [(section, key) for section, table in images.items() for key in table]
-    for section, compute in computes:
-        if not _COMPUTE.fullmatch(compute):
-            raise Mismatch(f"{section}.{compute}: write a compute platform: cpu, cu130, rocm6.4")
-    for section, table in images.items():
+    for section, table in tables.items():
         for compute, by_arch in table.items():
+            if not _COMPUTE.fullmatch(compute):
+                raise Mismatch(f"{section}.{compute}: write a compute platform: cpu, cu130, rocm6.4")
             for arch in by_arch:
                 if not _ARCH.fullmatch(arch):
                     raise Mismatch(f"{section}.{compute}.{arch}: write an architecture: x86_64 or aarch64")
@@ -236,9 +224,8 @@ def _overridden(settings: Settings, chosen: Mapping[str, tuple[str, str]]) -> Se
     bucket: dict[str, Any] = {key: value for key, (_, value) in chosen.items() if key != "public_url"}
     if word := bucket.get("single_writer"):
         if word.lower() not in _WORDS:
-            raise SettingsError(
-                f"{chosen['single_writer'][0]}={word}: write 1 where nobody else publishes there, else 0"
-            )
+            name = chosen["single_writer"][0]
+            raise SettingsError(f"{name}={word}: write 1 where nobody else publishes there, else 0")
         bucket["single_writer"] = _WORDS[word.lower()]
     store = settings.store
     if store.s3 is not None:
@@ -266,9 +253,8 @@ def _checked(settings: Settings, origin: Callable[[str], str]) -> Settings:
     if settings.store.folder is not None and settings.store.s3 is not None:
         raise SettingsError(f"{origin('store')}: give folder or s3, not both")
     if settings.glibc is not None and not _GLIBC.fullmatch(settings.glibc):
-        raise SettingsError(
-            f'{origin("glibc")}: {settings.glibc!r} is not a glibc version: write "2.28", "2.34", "2.39"'
-        )
+        what = f"{settings.glibc!r} is not a glibc version"
+        raise SettingsError(f'{origin("glibc")}: {what}: write "2.28", "2.34", "2.39"')
     s3, public_url = settings.store.s3, settings.public_url
     for key, url in (("public_url", public_url), ("store.s3.endpoint", s3.endpoint if s3 else None)):
         if url is None:

@@ -26,10 +26,7 @@ class Mismatch(WorkbenchError):
 
 
 def parse(cls: type[T], data: object, *, path: str = "") -> T:
-    """Return `data`, a mapping out of JSON or YAML, as an instance of the dataclass `cls`.
-
-    Raises Mismatch, whose text starts with `path` and the dotted keys below it.
-    """
+    """Return a mapping out of JSON or YAML as a `cls`, a dataclass. Raises Mismatch, with dotted keys below `path`."""
     return typing.cast("T", _reader(typing.cast("Any", cls))(data, path))
 
 
@@ -98,9 +95,8 @@ def _expect(kind: type[T], value: object, path: str) -> T:
     # bool is an int to Python, and never what a person means by one
     if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
         return value
-    got = (
-        "..." if isinstance(value, (dict, list)) and value else f"{value!r:.60}"
-    )  # nested as deep as it may be
+    nested = isinstance(value, (dict, list)) and value  # as deep as it may be
+    got = "..." if nested else f"{value!r:.60}"
     raise Mismatch(f"{path or 'the document'}: expected {_NAMES[kind]}, got {got}")
 
 
@@ -114,10 +110,4 @@ def _join(path: str, key: str) -> str:
     return f"{path}.{key:.80}" if path else f"{key:.80}"
 
 
-_NAMES: dict[type, str] = {
-    str: "a string",
-    int: "a whole number",
-    bool: "true or false",
-    list: "a list",
-    dict: "a mapping",
-}
+_NAMES = {str: "a string", int: "a whole number", bool: "true or false", list: "a list", dict: "a mapping"}

@@ -5,8 +5,8 @@
 
 A line is ``invoke [Invoke's own flags] COMMAND [words and the command's flags]``, one command to a line. A parameter
 without a default is a word, ``*wheels`` takes many, others are flags; one whose type is a dataclass stands for a group
-of flags. Invoke finds the command; what stands behind it, the command reads itself: Invoke's parser would hand an
-unknown flag to whichever word is still missing, and take a name in a group for another command.
+of flags. Invoke finds the command; what stands behind it the command reads itself, and it runs before Invoke parses
+that: Invoke would hand an unknown flag to whichever word is still missing, and take a name in a group for a command.
 """
 
 from __future__ import annotations
@@ -44,11 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 HELP = ("--help", "-h")
-
-
-EVENTS = Flag(
-    name="events", kind=str, default="", explained="a file for the progress as lines of JSON, for programs"
-)
+EVENTS = Flag("events", str, "", "a file for the progress as lines of JSON, for programs")
 """What every command takes beside its own flags."""
 
 
@@ -71,45 +67,15 @@ class Word:
 class Line:
     """What this process was asked: a command and the words behind it, if any, and what of Invoke's own matters here.
 
-    `literal` are the words behind ``--``, no flags among them.
+    `literal` are the words behind ``--``, no flags among them; `dry` is Invoke's own ``--dry``.
     """
 
     command: str = ""
     words: tuple[str, ...] = ()
     literal: tuple[str, ...] = ()
+    dry: bool = False
     completes: bool = False
     lists: str | bool | None = None
-
-
-class Behind(Argument):
-    """All that stands behind a command: what Invoke's parser finds missing for as long as there is more of it."""
-
-    def __init__(self, words: Sequence[str]) -> None:
-        super().__init__(name="what stands behind a command", kind=list, positional=True)
-        self._left = sum(map(_tokens, words))
-
-    @property
-    def value(self) -> tuple[str, ...] | None:
-        """None while there is more."""
-        return None if self._left > 0 else ()
-
-    @value.setter
-    def value(self, word: str) -> None:
-        self.set_value(word)
-
-    def set_value(self, value: str, cast: bool = True) -> None:  # noqa: ARG002 - Argument's signature
-        """Take one more word."""
-        self.raw_value = value
-        self._left -= 1
-
-
-def _tokens(word: str) -> int:
-    """Return how many words Invoke's parser makes of one: of ``--a=b`` two, of ``-abc`` three."""
-    if not word.startswith("-"):
-        return 1
-    if "=" in word:
-        return 2
-    return 1 if word.startswith("--") else max(len(word) - 1, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,14 +158,8 @@ class Verb(Task[Any]):
     def parameters(self) -> tuple[tuple[inspect.Parameter, Any, str], ...]:
         """Its parameters, each with its type (or group of flags) and what it is for."""
         hints = typing.get_type_hints(self.body, include_extras=True)
-        found = []
-        for parameter in inspect.signature(self.body).parameters.values():
-            hint = hints[parameter.name]
-            kind, explained = (
-                (hint.__origin__, hint.__metadata__[0]) if hasattr(hint, "__metadata__") else (hint, "")
-            )
-            found.append((parameter, kind, explained))
-        return tuple(found)
+        parameters = inspect.signature(self.body).parameters.values()
+        return tuple((each, *_meaning(hints[each.name])) for each in parameters)
 
     @cached_property
     def words(self) -> tuple[Word, ...]:
@@ -218,13 +178,13 @@ class Verb(Task[Any]):
             if _is_group(kind):
                 flags += flags_of(kind)
             elif each.default is not each.empty:
-                flags.append(Flag(name=each.name, kind=kind, default=each.default, explained=explained))
+                flags.append(Flag(each.name, kind, each.default, explained))
         return {each.typed: each for each in (*flags, EVENTS)}
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:  # noqa: ARG002 - Task's own
-        """Return what Invoke's parser must know: that the command takes all that stands behind it.
+        """Return what Invoke's parser must know, its flags, to a shell that completes a line.
 
-        To a shell that completes a line, its flags. Raises Exit for a line that asks for help, once that is shown.
+        Raises Exit for a line that asks for this command or for its help, once that has run or is shown.
         """
         line = asked(tuple(sys.argv[1:]))
         if self.commands:
@@ -236,14 +196,12 @@ class Verb(Task[Any]):
         if any(word in HELP for word in line.words):
             self._show_help()
             raise Exit(code=0)
-        return [Behind(line.words)]
+        raise Exit(code=self._run(line))
 
     def _as_arguments(self) -> list[Argument]:
         return [
-            Argument(
-                name=each.typed.removeprefix("--"), kind=each.kind, default=each.default, help=each.explained
-            )
-            for each in self.flags.values()
+            Argument(name=typed.removeprefix("--"), kind=each.kind, default=each.default, help=each.explained)
+            for typed, each in self.flags.items()
         ]
 
     def _show_help(self) -> None:
@@ -257,36 +215,34 @@ class Verb(Task[Any]):
             console.answer("Options:")
             columns(ParserContext(args=self._as_arguments()).help_tuples())
 
-    def __call__(self, *args: Any, **_: Any) -> None:  # noqa: ANN401 - Task's own
-        """Run the command; turn what goes wrong into Invoke's Exit, with the error's own status."""
+    def _run(self, line: Line) -> int:
+        """Run the command and return its exit status; what goes wrong becomes Invoke's Exit, with its status."""
         with console.listening():
             try:
-                words, values = self._read(asked(tuple(sys.argv[1:])), dry=args[0].config.run.dry)
+                words, values = self._read(line)
                 events = Path(named) if (named := values.pop(EVENTS.name, "")) else None
                 with ended_by_signals(), console.listening(events):
-                    status = self.body(*words, **values)
+                    return self.body(*words, **values) or 0
             except (Exit, SystemExit):
                 raise
             except BaseException as error:
                 if os.environ.get("WORKBENCH_DEBUG", "0") not in ("", "0"):
                     note(traceback.format_exc())
                 raise _exit(error) from error
-        if status:
-            raise Exit(code=status)
 
-    def _read(self, line: Line, *, dry: bool) -> tuple[list[str], dict[str, Any]]:
-        """Return a line's words, and its flags by parameter. `dry` is Invoke's own ``--dry``. Raises UsageError."""
+    def _read(self, line: Line) -> tuple[list[str], dict[str, Any]]:
+        """Return a line's words, and its flags by parameter. Raises UsageError."""
         words, given = read_line(line.command, line.words, self.flags)
         words += line.literal
-        if dry:
+        if line.dry:
             given |= self._dry(line.command)
         required = [each for each in self.words if not each.many]
         if missing := required[len(words) :]:
             raise UsageError(f"{line.command} needs {missing[0].shown}: {missing[0].explained}")
-        if len(required) == len(self.words) and len(words) > len(required):
+        if len(required) == len(self.words) and (more := words[len(required) :]):
             takes = f"takes {counted(len(required), 'word')}" if required else "takes no word"
             raise UsageError(
-                f"{line.command} {takes}, and {words[len(required)]!r} is one too many; one command to a line"
+                f"{line.command} {takes}, and {more[0]!r} is one too many; one command to a line"
             )
         values: dict[str, Any] = {EVENTS.name: given[EVENTS.name]} if EVENTS.name in given else {}
         for each, kind, _ in self.parameters:
@@ -304,6 +260,11 @@ class Verb(Task[Any]):
         if "--apply" in self.flags:
             return {"apply": False}
         raise UsageError(f"--dry: {command} has no dry run; nothing was done")
+
+
+def _meaning(hint: Any) -> tuple[Any, str]:  # noqa: ANN401 - any type
+    """Return the type that ``Annotated`` holds, and its text."""
+    return (hint.__origin__, hint.__metadata__[0]) if hasattr(hint, "__metadata__") else (hint, "")
 
 
 def _is_group(kind: object) -> TypeGuard[type]:
@@ -331,9 +292,8 @@ def read_line(
         elif not word.startswith("-") or word == "-":
             words.append(word)
         elif typed not in flags:
-            raise UsageError(
-                f"{command} has no {typed}{_hint(typed, flags)}: 'invoke {command} --help' lists what it has"
-            )
+            hint = _hint(typed, flags)
+            raise UsageError(f"{command} has no {typed}{hint}: 'invoke {command} --help' lists what it has")
         else:
             flag = flags[typed]
             seen[typed] += 1
@@ -392,7 +352,8 @@ def asked(argv: tuple[str, ...]) -> Line:
         return Line(command=own["help"].value, words=HELP[:1])
     ours = own["list-format"].value == "flat" and not own["list-depth"].value
     lists = own["list"].value if ours else None
-    return Line(command=command, words=tuple(words), literal=literal, lists=lists)
+    dry = own["dry"].value
+    return Line(command=command, words=tuple(words), literal=literal, dry=dry, lists=lists)
 
 
 def _exit(error: BaseException) -> Exit:

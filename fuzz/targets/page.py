@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from workbench.simple import JSON
 from workbench.simple.fetch import Fetched
 from workbench.simple.finding import bounded
 from workbench.simple.judge_page import astray, judge_project, judge_root, projects, read
-from workbench.simple.media import JSON
 from workbench.wheel.local_version import parse_local
 
 if TYPE_CHECKING:

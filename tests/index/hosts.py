@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tests.index.stores import wheel_bytes
-from workbench.simple.media import JSON
+from workbench.simple import JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -25,8 +25,8 @@ def drawn(
     ]
     found = availability(listed, unavailable, lambda url: url)
     assert found is not None
-    rows = [[row.python, *(cell.version or cell.reason for cell in row.cells)] for row in found.rows]
-    return [["", *(" ".join(column.words) for column in found.columns)], *rows]
+    rows = [[target.python, *(cell.version or cell.reason for cell in cells)] for target, cells in found.rows]
+    return [["", *(" ".join(column.place) for column in found.columns)], *rows]
 
 
 def test_a_wheel_is_where_it_belongs_and_the_newest_first() -> None:

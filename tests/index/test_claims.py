@@ -26,8 +26,8 @@ from tests.index.hosts import (
 )
 from workbench.environment import Environment
 from workbench.process import environment
+from workbench.simple import JSON
 from workbench.simple.check import check_index
-from workbench.simple.media import JSON
 
 if TYPE_CHECKING:
     from collections.abc import Callable

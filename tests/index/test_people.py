@@ -466,7 +466,7 @@ def test_no_two_sites_give_their_entries_the_same_identifiers() -> None:
 
 def test_the_public_address_is_written_out_where_it_is_known() -> None:
     registry = registry_of(demo=(cuda_wheel("3.12", "x86_64"),))
-    known = pages(registry, Settings(public_url="https://wheels.example.com/"))["demo/index.html"]
+    known = pages(registry, Settings(public_url="https://wheels.example.com"))["demo/index.html"]
     assert "https://wheels.example.com/index/cu130/torch2.11/simple/" in known
     assert "data-here" not in known
     assert "HERE" not in known

@@ -17,7 +17,7 @@ import pytest
 from tests.forked import invoke
 from workbench.paths import CHECKOUT, Paths
 from workbench.process import environment
-from workbench.simple.media import JSON
+from workbench.simple import JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -25,11 +25,11 @@ from tests.index.hosts import (
 )
 from workbench.errors import IndexFault, UsageError
 from workbench.settings import IndexSettings, Settings
+from workbench.simple import JSON
 from workbench.simple.check import check_index
 from workbench.simple.fetch import Fetched
 from workbench.simple.finding import bounded
 from workbench.simple.judge_page import judge_project, judge_root, read
-from workbench.simple.media import JSON
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,7 +14,7 @@ from workbench.errors import SourceError
 from workbench.paths import CHECKOUT, Paths
 from workbench.recipe.load import load
 from workbench.recipe.model import Sdist
-from workbench.simple.media import JSON
+from workbench.simple import JSON
 from workbench.source.sdist import fetch_sdist, pin_sdist
 
 from .conftest import Answer, free_port

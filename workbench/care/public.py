@@ -14,7 +14,7 @@ from workbench.errors import CommandFailed
 from workbench.http import AS_IT_LIES, NoAnswer, Web, trust_variables
 from workbench.process import run
 from workbench.publish.wheel_files import is_ours
-from workbench.simple.media import JSON
+from workbench.simple import JSON
 from workbench.store.layout import INDEX, SIMPLE, headers, url
 from workbench.wheel.filename import parse_wheel
 from workbench.wheel.serves import Audience, Machine

@@ -14,7 +14,7 @@ from workbench.consume.logins import VARIABLE, Logins, variable_for
 from workbench.consume.rows import Reduced, reduce_listing, reduce_releases
 from workbench.consume.sources import name_of_files
 from workbench.errors import WorkbenchError
-from workbench.events import progress
+from workbench.events import step
 from workbench.http import NoAnswer, Web
 from workbench.simple.client import read_as_installers
 from workbench.simple.fetch import Fetcher, why
@@ -53,7 +53,7 @@ def ask_all(
         one_by_one = place.source.kind == "github"
         groups.setdefault(urlsplit(place.url).netloc if one_by_one else str(number), []).append(number)
     told: dict[int, Told] = {}
-    with progress(f"ask for {project}", len(asked), unit="sources") as advance:
+    with step(f"ask for {project}", total=len(asked), unit="sources") as advance:
 
         def ask(numbers: list[int]) -> None:
             limit: RateLimited | None = None

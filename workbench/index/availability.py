@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from workbench.index.page_target import ANY, CPU, PageTarget, bound, by_number, minor_version
@@ -38,27 +37,11 @@ class PlaceCell(NamedTuple):
     log: str | None = None
 
 
-class PlaceColumn(NamedTuple):
-    """A column: what it is for, in words and as the text of a target that is bound to no Python."""
+class Availability(NamedTuple):
+    """What there is: a column a target that is bound to no Python, a row one bound to nothing else, with its cells."""
 
-    words: Sequence[str]
-    text: str
-
-
-class PythonRow(NamedTuple):
-    """A row: its Python, the text of a target that is bound to nothing else, and a cell a column."""
-
-    python: str
-    text: str
-    cells: Sequence[PlaceCell]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Availability:
-    """What there is: a row a Python, a column a platform with its compute, torch and variant."""
-
-    columns: Sequence[PlaceColumn]
-    rows: Sequence[PythonRow]
+    columns: Sequence[PageTarget]
+    rows: Sequence[tuple[PageTarget, Sequence[PlaceCell]]]
 
 
 def availability(
@@ -96,17 +79,11 @@ def availability(
         return PlaceCell(reason="–" if ANY in (target.python, target.platform) else "not built")
 
     columns = sorted(places, key=lambda place: (place[0], *map(by_number, place[1:])))
-    return Availability(
-        columns=[
-            PlaceColumn(target.place, target.text) for target in (PageTarget("", *place) for place in columns)
-        ],
-        rows=[
-            PythonRow(
-                python, PageTarget(python, "").text, [cell(PageTarget(python, *place)) for place in columns]
-            )
-            for python in sorted(pythons or {ANY}, key=by_number)
-        ],
-    )
+    rows = [
+        (PageTarget(python, ""), [cell(PageTarget(python, *place)) for place in columns])
+        for python in sorted(pythons or {ANY}, key=by_number)
+    ]
+    return Availability([PageTarget("", *place) for place in columns], rows)
 
 
 def _newest(wheels: Iterable[ListedWheel]) -> dict[PageTarget, ListedWheel]:

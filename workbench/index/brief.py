@@ -50,7 +50,6 @@ def people_folder(name: str) -> str:
 
 def is_people_page(folder: str, content: bytes) -> bool:
     """Say whether a page in the folder of this name is a project's page for people."""
-    title = (
-        f"<title>{folder.removesuffix('_')} · ".encode()
-    )  # no front page has it, not of another index either
+    # no front page has this title, not of another index either
+    title = f"<title>{folder.removesuffix('_')} · ".encode()
     return f'<meta name="generator" content="{GENERATOR}">'.encode() in content and title in content

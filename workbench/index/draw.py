@@ -11,20 +11,19 @@ import re
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import orjson
 
-from workbench.errors import SettingsError
 from workbench.index import installers
 from workbench.index.brief import SHARED, ProjectBrief, is_people_page, people_path
 from workbench.index.channel import FOLDERS, Channel, channel_of
 from workbench.index.output import DATA, HTML, Gone, Links, Page
 from workbench.registry.file import projects
-from workbench.simple.media import JSON
+from workbench.simple import JSON
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from workbench.index.people import People
     from workbench.settings import Settings
@@ -56,17 +55,17 @@ class State:
     def read(cls, content: bytes) -> State:
         """Return the state that was written. Raises ValueError and its like for what is none."""
         data = orjson.loads(content)
-        return cls(data["drawn_by"], {name: _known(*known) for name, known in data["projects"].items()})
+        projects = {
+            name: Known(
+                digest, listed, tuple(Channel(*each) for each in channels), row and ProjectBrief(*row)
+            )
+            for name, (digest, listed, channels, row) in data["projects"].items()
+        }
+        return cls(data["drawn_by"], projects)
 
     def write(self) -> bytes:
         """Return the state as JSON, the same for the same state."""
         return orjson.dumps(self, default=tuple, option=orjson.OPT_SORT_KEYS)
-
-
-def _known(digest: str, listed: bool, channels: list[list[str]], row: list[Any] | None) -> Known:
-    return Known(
-        digest, listed, tuple(Channel(*each) for each in channels), ProjectBrief(*row) if row else None
-    )
 
 
 def read_state(content: bytes | None, settings: Settings) -> State | None:
@@ -89,7 +88,7 @@ def draw(
     yielded when nothing changed. `registry` is a registry document, which `where` names in errors. Projects come first
     and what is gone last, so that no link leads to a missing page.
 
-    Raises RegistryError, IndexFault, and SettingsError for absolute URLs without a ``public_url``.
+    Raises RegistryError, IndexFault.
     """
     before = state.projects if state else {}
     now: dict[str, Known] = {}
@@ -129,13 +128,7 @@ class _Artist:
     """Draws pages with the settings of one site."""
 
     def __init__(self, settings: Settings) -> None:
-        public_url = None
-        if settings.index.urls == "absolute":
-            if settings.public_url is None:
-                raise SettingsError(
-                    "workbench.yaml: index.urls: absolute needs public_url, the URL of the store's root"
-                )
-            public_url = settings.public_url.rstrip("/")
+        public_url = settings.public_url if settings.index.urls == "absolute" else None
         # a page index/simple/<name>/ lies three folders below the store's root
         self._links = [Links(depth, public_url) for depth in (3, 4, 5)]
         self._settings = settings
@@ -157,9 +150,8 @@ class _Artist:
         if project.listed:
             yield from self._listing("", self._links[0], name, project, project.files)
             for channel, files in by_channel.items():
-                yield from self._listing(
-                    f"{channel.folder}/", self._links[channel.depth], name, project, files
-                )
+                links = self._links[channel.depth]
+                yield from self._listing(f"{channel.folder}/", links, name, project, files)
         row = None
         if people := self._people:
             page, row = people.project(name, text, project.files)
@@ -176,10 +168,8 @@ class _Artist:
 
     def roots(self, projects: dict[str, Known]) -> Iterator[Page]:
         for root, names in _roots(projects).items():
-            yield Page(path=f"{root}simple/index.html", content=installers.projects_html(names))
-            yield Page(
-                path=f"{root}simple-json/index.json", content=installers.projects_json(names), type=JSON
-            )
+            yield Page(f"{root}simple/index.html", installers.projects_html(names))
+            yield Page(f"{root}simple-json/index.json", installers.projects_json(names), JSON)
         if self._people:
             yield from self._people.roots(
                 {name: row for name in sorted(projects) if (row := projects[name].row)},
@@ -232,12 +222,7 @@ def _drawn_by(settings: Settings) -> str:
 def _program() -> str:
     """Return a hash of what decides how pages look: the files of this folder."""
     digest = hashlib.sha256()
-    for path in _sources(Path(__file__).parent):
-        digest.update(path.read_bytes())
+    for path in sorted(Path(__file__).parent.rglob("*")):
+        if path.suffix in (".py", ".html", ".css", ".js", ".xml"):
+            digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-def _sources(folder: Path) -> Iterable[Path]:
-    return sorted(
-        path for path in folder.rglob("*") if path.suffix in (".py", ".html", ".css", ".js", ".xml")
-    )

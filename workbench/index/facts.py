@@ -94,16 +94,14 @@ def shared_facts(
     builder: str | None,
 ) -> Iterator[Fact]:
     """Yield what is known of a wheel and most often the same of many."""
-    if requires_python:
-        yield Fact("Requires Python", requires_python)
-    if glibc:
-        yield Fact("glibc", f"{glibc} or newer")
-    if gpus:
-        yield Fact("GPU code for", ", ".join(gpus))
-    if torch:
-        yield Fact("Built against torch", torch)
-    if builder:
-        yield Fact("Builder", builder)
+    known = {
+        "Requires Python": requires_python,
+        "glibc": glibc and f"{glibc} or newer",
+        "GPU code for": ", ".join(gpus),
+        "Built against torch": torch,
+        "Builder": builder,
+    }
+    yield from (Fact(name, text) for name, text in known.items() if text)
 
 
 def own_facts(wheel: PublishedWheel, links: Links) -> Iterator[Fact]:

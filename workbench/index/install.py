@@ -60,13 +60,7 @@ def simple_index(root: str, channel: Channel | None) -> str:
 
 
 def lines(
-    name: str,
-    version: str,
-    root: str,
-    channel: Channel | None,
-    hashes: Sequence[str],
-    *,
-    alone: bool,
+    name: str, version: str, root: str, channel: Channel | None, hashes: Sequence[str], *, alone: bool
 ) -> Install:
     """Return the lines for one release, whose files have these hashes, in its channel's index below `root`.
 

@@ -100,10 +100,7 @@ def read(name: str, text: bytes) -> Project:
 
 
 def package(name: str, text: bytes) -> Package:
-    """Return the whole of what the registry knows of a project, in texts that a page can hold (`printable`).
-
-    Raises RegistryError for another shape.
-    """
+    """Return all that the registry knows of a project, as texts that a page can hold. Raises RegistryError."""
     try:
         data = parse_json(text, where=f"packages.{name}")
         # in JSON a control character is either escaped or among these; nearly every project has none

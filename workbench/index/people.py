@@ -8,6 +8,7 @@ nothing on it may look like a file to install that is not one.
 from __future__ import annotations
 
 import heapq
+import uuid
 from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,9 +20,8 @@ from workbench.index.availability import ListedWheel, availability
 from workbench.index.brief import GENERATOR, ProjectBrief, ReleaseBrief, people_folder, people_path
 from workbench.index.channel import short_version
 from workbench.index.facts import project_facts, stored
-from workbench.index.feed import LENGTH, feed
 from workbench.index.install import HERE, simple_index
-from workbench.index.output import CSS, SCRIPT, Links, Page
+from workbench.index.output import ATOM, CSS, SCRIPT, Links, Page
 from workbench.index.page_target import (
     ANY,
     CPU,
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from workbench.index.releases import Offer, ReleaseView
     from workbench.registry.model import Package
     from workbench.settings import Settings
+
+FEED_LENGTH = 50
+"""How many entries the feed has."""
 
 RELEASES_KEPT = 5
 """How many of a project's releases the state keeps for the feed."""
@@ -65,7 +68,7 @@ class People:
 
     def __init__(self, settings: Settings, public_url: str | None) -> None:
         self._links = Links(2, public_url)
-        self._root = (settings.public_url or HERE).rstrip("/")
+        self._root = settings.public_url or HERE
         self._releases = Releases(self._links, self._root)
         self._shared = {
             "title": installers.printable(settings.index.title),
@@ -78,10 +81,7 @@ class People:
     def project(
         self, name: str, text: bytes, offered: Sequence[installers.FileEntry]
     ) -> tuple[Page, ProjectBrief]:
-        """Draw a project's page; return with it what other pages tell of the project.
-
-        `text` is the project's text in the registry. Raises RegistryError.
-        """
+        """Draw a project's page from its text in the registry; return what others tell of it. Raises RegistryError."""
         package = installers.package(name, text)
         found = self._releases.of(name, package, offered)
         releases = [release for release, _ in found]
@@ -110,7 +110,7 @@ class People:
     def roots(self, rows: Mapping[str, ProjectBrief], channels: Iterable[Channel]) -> Iterator[Page]:
         """Draw the front page, the feed, and what the pages share."""
         newest = heapq.nlargest(
-            LENGTH, ((each[0], name, each) for name, row in rows.items() for each in row.released)
+            FEED_LENGTH, ((each[0], name, each) for name, row in rows.items() for each in row.released)
         )
         released = [(name, ReleaseBrief(*each)) for _, name, each in newest]
         known = {targets for row in rows.values() if (targets := row.targets)}
@@ -119,14 +119,13 @@ class People:
             (people_folder(name), name, short_version(each.version), each.time[:10])
             for name, each in released
         ]
-        content = template(
-            "front.html"
-        ).render(
+        items = Markup("\n".join(row.item for row in rows.values()))  # noqa: S704 - drawn by a template
+        content = template("front.html").render(
             self._shared,
             root="",
             up="../",
             projects=len(rows),
-            items=Markup("\n".join(row.item for row in rows.values())),  # noqa: S704 - drawn by a template
+            items=items,
             wheels=sum(row.wheels for row in rows.values()),
             recent=list(dict.fromkeys(recent))[:RECENT],  # of the channels of a version one will do
             choices=_choices(map(PageTarget.of, texts)),
@@ -138,9 +137,44 @@ class People:
         )
         yield Page(path="index.html", content=content.encode())
         base = None if self._root == HERE else f"{self._root}/index/"
-        yield feed(released, rows, title=str(self._shared["title"]), base=base)
+        yield _feed(released, rows, title=str(self._shared["title"]), base=base)
         for name, kind in ASSETS:
             yield Page(path=name, content=asset(name), type=kind)
+
+
+def _feed(
+    newest: Iterable[tuple[str, ReleaseBrief]],
+    rows: Mapping[str, ProjectBrief],
+    *,
+    title: str,
+    base: str | None,
+) -> Page:
+    """Draw the feed (Atom, RFC 4287) of these versions, each after its project's name; `base` is the index's URL.
+
+    What is published under two URLs are two feeds, and so are their entries: no reader takes one for the other.
+    """
+    site = base or title
+    entries = [
+        {
+            "id": _urn(f"{site} {name} {released.version}"),
+            "title": f"{name} {released.version}",
+            "updated": released.time,
+            "wheels": released.wheels,
+            "summary": released.summary,
+            "description": rows[name].description,
+            "href": f"{people_folder(name)}/",
+        }
+        for name, released in newest
+    ]
+    updated = entries[0]["updated"] if entries else "1970-01-01T00:00:00Z"
+    content = template("feed.xml").render(
+        id=_urn(site), title=title, updated=updated, entries=entries, base=base
+    )
+    return Page(path="feed.atom", content=content.encode(), type=ATOM)
+
+
+def _urn(text: str) -> str:
+    return uuid.uuid5(uuid.NAMESPACE_URL, text).urn
 
 
 def _brief(
@@ -179,20 +213,16 @@ def _brief(
 def _choices(targets: Iterable[PageTarget]) -> list[Choice]:
     """Return what can be chosen, where there is a choice."""
     found = set(targets)
-    values = {
-        "python": python_choices(t.python for t in found),
-        "compute": sorted({t.compute for t in found if t.compute}, key=by_number),
-        "torch": sorted({t.torch for t in found if t.torch}, key=by_number),
-        "platform": sorted({t.platform for t in found if t.platform != ANY}),
-    }
-    names = {"python": "Python", "compute": "Compute", "torch": "torch", "platform": "Platform"}
-    return [
-        Choice(
-            key, names[key], [(value, compute_words(value) if key == "compute" else value) for value in each]
-        )
-        for key, each in values.items()
-        if len(each) > 1
-    ]
+    computes = sorted({t.compute for t in found if t.compute}, key=by_number)
+    torches = sorted({t.torch for t in found if t.torch}, key=by_number)
+    platforms = sorted({t.platform for t in found if t.platform != ANY})
+    choices = (
+        Choice("python", "Python", [(each, each) for each in python_choices(t.python for t in found)]),
+        Choice("compute", "Compute", [(each, compute_words(each)) for each in computes]),
+        Choice("torch", "torch", [(each, each) for each in torches]),
+        Choice("platform", "Platform", [(each, each) for each in platforms]),
+    )
+    return [choice for choice in choices if len(choice.values) > 1]
 
 
 @lru_cache(maxsize=4096)

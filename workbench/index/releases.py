@@ -106,6 +106,7 @@ class Releases:
         told = [PageTarget(*offer.target[:2]) if alike else offer.target for offer in offers]
         hashes = [offer.wheel.sha256 for offer in offers if offer.wheel.yanked is None]
         channel = channel_of(first.filename, variant)
+        install = lines(name, _normal(version), self._root, channel, hashes, alone=alone) if hashes else None
         return ReleaseView(
             version=version,
             short=short_version(version, variant),
@@ -113,9 +114,7 @@ class Releases:
             published=max(offer.wheel.upload_time for offer in offers),
             files=[self._file(name, *pair) for pair in zip(offers, told, strict=True)],
             origins=origins([offer.wheel for offer in offers], told, self._links),
-            install=lines(name, _normal(version), self._root, channel, hashes, alone=alone)
-            if hashes
-            else None,
+            install=install,
         )
 
     def _file(self, name: str, offer: Offer, told: PageTarget) -> WheelView:
@@ -193,5 +192,4 @@ def _shared(
     builder: str | None,
 ) -> Markup:
     """Draw what many wheels have in common; kept, because a thousand of them have the same."""
-    facts = shared_facts(requires_python, glibc, gpus, torch, builder)
-    return macro("facts")(list(facts))
+    return macro("facts")(list(shared_facts(requires_python, glibc, gpus, torch, builder)))

@@ -21,7 +21,7 @@ from urllib.parse import quote, unquote, urlsplit
 from workbench import __version__
 from workbench.events import LISTENER, Noted
 from workbench.index.output import ATOM, CSS, DATA, HTML, SCRIPT
-from workbench.simple.media import JSON
+from workbench.simple import JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

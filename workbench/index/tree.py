@@ -17,14 +17,14 @@ from workbench.registry.file import dumps
 from workbench.registry.model import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from workbench.settings import Settings
 
 LOCK = ".lock"
 BESIDE = ".new"
-"""The folder where a first drawing lies until it is whole."""
+"""The folder where what is drawn lies until it is whole."""
 
 BUFFER = 1 << 20
 """Bytes of the registry that are read at once: a tenth less work than with Python's own 8 KiB."""
@@ -45,24 +45,24 @@ class Drawn:
 def write(registry: Path, root: Path, settings: Settings) -> Drawn:
     """Draw the index of a registry (a ``packages.json``; no file is an empty one) into the folder `root`.
 
-    A page that changed is written beside its place and renamed in; a first index is, as a whole. The state goes in
-    last, when the pages are on the disk. A second process waits for the first.
+    The pages that changed lie in a folder of their own until all of them are drawn and on the disk; then they are
+    renamed in, a first index as a whole. The state goes in last. A second process waits for the first.
 
     Raises RegistryError, IndexFault, SettingsError and OSError; the next drawing mends what was left undone.
     """
     with for_everyone(), locked(root / LOCK), _opened(registry) as document:
         folder = _Folder(str(root))
         state = read_state(_read(str(root), STATE), settings)
+        gone: list[str] = []
         for change in draw(document, settings, state, where=str(registry)):
             if isinstance(change, Gone):
-                folder.remove(change.path)
-            elif change.path == STATE:
-                if state is None and not folder.fresh:
-                    folder.sweep()
-                folder.flush()
-                folder.replace(STATE, change.content)
-            else:
+                gone.append(change.path)
+            elif change.path != STATE:
                 folder.put(change.path, change.content)
+            else:
+                if state is None and not folder.fresh:
+                    gone += _left_over(str(root), folder.written | folder.unchanged)
+                folder.finish(gone, change.content)
         return Drawn(written=len(folder.written), unchanged=len(folder.unchanged), removed=folder.removed)
 
 
@@ -126,62 +126,52 @@ class _Folder:
     """The files below `root`, by relative path. In `os` calls: pathlib would double the cost of a page."""
 
     def __init__(self, root: str) -> None:
-        self._root = self._place = root
+        self._root, self._new = root, f"{root}/{BESIDE}"
         names = set(os.listdir(root))  # noqa: PTH208 - see the class
-        if BESIDE in names:  # a first drawing was cut short
-            shutil.rmtree(f"{root}/{BESIDE}")
+        if BESIDE in names:  # a drawing was cut short
+            shutil.rmtree(self._new)
         self.fresh = names <= {LOCK, BESIDE}
-        if self.fresh:
-            self._place = f"{root}/{BESIDE}"
-            os.mkdir(self._place)  # noqa: PTH102 - see the class
         self.written: set[str] = set()
         self.unchanged: set[str] = set()
         self.removed = 0
-        self._begun = False
 
     def put(self, path: str, content: bytes) -> None:
-        """Write a file unless it holds these bytes already."""
+        """Keep a file for `finish` unless it holds these bytes already."""
         if not self.fresh and _read(self._root, path) == content:
             self.unchanged.add(path)
         else:
-            self._begin()
-            self.replace(path, content)
+            self._write(path, content)
             self.written.add(path)
 
-    def _begin(self) -> None:
-        """Before the first change, remove the state, which would be wrong if the drawing were cut short."""
-        if not self._begun:
-            self._begun = True
-            with suppress(FileNotFoundError):
-                os.unlink(f"{self._root}/{STATE}")  # noqa: PTH108 - see the class
+    def _write(self, path: str, content: bytes) -> None:
+        place = f"{self._new}/{path}"
+        os.makedirs(place.rpartition("/")[0], exist_ok=True)  # noqa: PTH103 - see the class
+        with open(place, "wb") as file:  # noqa: PTH123 - see the class
+            file.write(content)
 
-    def replace(self, path: str, content: bytes) -> None:
-        """Write a file beside its place and rename it in. There is one writer, so one name beside will do."""
-        place = f"{self._place}/{path}"
-        beside = place if self.fresh else f"{place}.new"
-        self._make_folder(place.rpartition("/")[0])
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        try:
-            left = memoryview(content)
-            while left:
-                left = left[os.write(descriptor, left) :]
-        finally:
-            os.close(descriptor)
-        if beside is not place:
-            os.replace(beside, place)  # noqa: PTH105 - see the class
+    def finish(self, gone: Iterable[str], state: bytes) -> None:
+        """Rename the new files in, remove what is gone, and write the state, which must not outlive the files' bytes.
 
-    @staticmethod
-    def _make_folder(path: str) -> None:
-        try:
-            os.mkdir(path)  # noqa: PTH102 - see the class
-        except FileExistsError:
-            pass
-        except FileNotFoundError:
-            os.makedirs(path)  # noqa: PTH103 - see the class
+        It is away meanwhile: it would be wrong if this were cut short.
+        """
+        if len(self.written) > FEW:
+            os.sync()
+        else:
+            for path in self.written:
+                with open(f"{self._new}/{path}", "rb") as file:  # noqa: PTH123 - see the class
+                    os.fsync(file.fileno())
+        with suppress(FileNotFoundError):
+            os.unlink(f"{self._root}/{STATE}")  # noqa: PTH108 - see the class
+        if self.written:
+            _move(self._new, self._root)
+        for path in gone:
+            self._remove(path)
+        self._write(STATE, state)
+        os.replace(f"{self._new}/{STATE}", f"{self._root}/{STATE}")  # noqa: PTH105 - see the class
+        shutil.rmtree(self._new)
 
-    def remove(self, path: str) -> None:
+    def _remove(self, path: str) -> None:
         """Remove a file, and the folders that are empty without it."""
-        self._begin()
         with suppress(FileNotFoundError):
             os.unlink(f"{self._root}/{path}")  # noqa: PTH108 - see the class
             self.removed += 1
@@ -190,28 +180,13 @@ class _Folder:
                 path = path.rpartition("/")[0]
                 os.rmdir(f"{self._root}/{path}")  # noqa: PTH106 - see the class
 
-    def sweep(self) -> None:
-        """Remove the pages that are not part of this drawing, a whole one."""
-        for path in _left_over(self._root, self.written | self.unchanged):
-            self.remove(path)
 
-    def flush(self) -> None:
-        """Have the written files on the disk, for the state must not outlive them in a power cut; show a first drawing.
-
-        Its folders come in before the front page, which links to them.
-        """
-        if len(self.written) > FEW:
-            os.sync()
-        else:
-            for path in self.written:
-                descriptor = os.open(f"{self._place}/{path}", os.O_RDONLY)
-                try:
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
-        if self.fresh:
-            with os.scandir(self._place) as entries:
-                for entry in sorted(entries, key=os.DirEntry.is_file):
-                    os.rename(entry.path, f"{self._root}/{entry.name}")  # noqa: PTH104 - see the class
-            os.rmdir(self._place)  # noqa: PTH106 - see the class
-            self._place, self.fresh = self._root, False
+def _move(here: str, there: str) -> None:
+    """Move what is in a folder into another: folders first, for the pages beside them link to what is in them."""
+    with os.scandir(here) as entries:
+        for entry in sorted(entries, key=os.DirEntry.is_file):
+            target = f"{there}/{entry.name}"
+            if entry.is_dir() and os.path.isdir(target):  # noqa: PTH112 - as in `_Folder`
+                _move(entry.path, target)
+            else:
+                os.replace(entry.path, target)  # noqa: PTH105 - as in `_Folder`

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from importlib.metadata import Distribution
 
-    from packaging.version import Version
-
     from workbench.paths import Paths
     from workbench.recipe.model import Recipe
     from workbench.registry.model import PublishedWheel
@@ -59,9 +57,12 @@ def published_here(paths: Paths) -> tuple[tuple[Proof, ...], tuple[str, ...]]:
 
     Of several versions the newest counts; yanked wheels do not. Raises RegistryError.
     """
-    newest: dict[tuple[str, str], tuple[Version, Proof]] = {}
+    newest: dict[tuple[str, str], Proof] = {}
     others = []
-    for package, wheel in load_registry(paths.registry).wheels():
+    wheels = load_registry(paths.registry).wheels()
+    for package, wheel in sorted(
+        wheels, key=lambda each: parse_wheel(each[1].filename).version, reverse=True
+    ):
         if wheel.yanked is not None:
             continue
         own = own_cell(Audience.of(wheel.filename, wheel.requires_python))
@@ -69,11 +70,8 @@ def published_here(paths: Paths) -> tuple[tuple[Proof, ...], tuple[str, ...]]:
             others.append(wheel.filename)
             continue
         proof = Proof(package=package, python=own[0], arch=own[1], wheel=wheel)
-        version = parse_wheel(wheel.filename).version
-        key = (package, proof.python)
-        if key not in newest or newest[key][0] < version:
-            newest[key] = (version, proof)
-    return tuple(proof for _, proof in newest.values()), tuple(others)
+        newest.setdefault((package, proof.python), proof)
+    return tuple(newest[key] for key in sorted(newest)), tuple(sorted(others))
 
 
 def prove(proofs: Sequence[Proof], paths: Paths, settings: Settings, store: Store) -> None:
@@ -127,10 +125,11 @@ def _prove(proof: Proof, index_url: str, paths: Paths, installer: Installer) -> 
     test_requires = recipe.test_requires if recipe else ()
     parsed = parse_wheel(proof.wheel.filename)
     exact = pinned(parsed.name, str(parsed.version))
-    title = (
-        f"prove {parsed.name} {parsed.version} {proof.arch} on Python {proof.python}: {installer} installs it"
-    )
-    with step(title) as at, TemporaryDirectory(prefix="workbench-proof-") as folder:
+    title = f"prove {parsed.name} {parsed.version} {proof.arch} on Python {proof.python}"
+    with (
+        step(f"{title}: {installer} installs it") as at,
+        TemporaryDirectory(prefix="workbench-proof-") as folder,
+    ):
         audience = Audience.of(proof.wheel.filename, proof.wheel.requires_python)
         chosen = choose(audience, [(proof.python, proof.arch)], cache=paths.cache)
         if chosen.missing:
@@ -159,9 +158,8 @@ def _prove(proof: Proof, index_url: str, paths: Paths, installer: Installer) -> 
                 python.run_code(_code(recipe, installed), packages=packages, cwd=place)
             at.outcome = "the smoke test passes" if recipe else "its modules import"
         except CommandFailed as error:
-            raise InstallFailed(
-                f"{proof.wheel.filename} is published, but does not install with {installer}: {error}"
-            ) from error
+            what = f"{proof.wheel.filename} is published, but does not install with {installer}"
+            raise InstallFailed(f"{what}: {error}") from error
 
 
 def _installed(name: str, packages: Path) -> Distribution:

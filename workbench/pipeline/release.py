@@ -35,7 +35,6 @@ from workbench.verify.report import findings_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from workbench.make.request import Planned, Request
     from workbench.paths import Paths
@@ -103,8 +102,8 @@ def todo(
                     "one version would differ in more than their target. Release it as a new version with "
                     "--version-suffix .post1, or with --mixed all the same"
                 )
-            if skip_build:
-                _found_built(plan, planned, paths)
+            if skip_build and not find_built(plan, paths.wheels, planned.planner):
+                raise _not_built(plan, planned, paths)
             left.append(plan)
         elif served.changed:
             raise FilenameTaken(
@@ -126,8 +125,7 @@ def _proof(plan: Plan, wheel: PublishedWheel) -> Proof:
 
 def _refuse_what_was_published(plan: Plan, planned: Planned, registry: Registry, paths: Paths) -> None:
     """Raise FilenameTaken for a wheel that was yanked or removed, unless these very bytes lie in ``wheels/``."""
-    package = registry.packages.get(plan.recipe.name)
-    for wheel in package.wheels if package else ():
+    for wheel in registry.wheels_of(plan.recipe.name):
         if wheel.yanked is not None and serves(plan, wheel.filename, wheel.requires_python):
             raise FilenameTaken(
                 f"{wheel.filename} is published and yanked: 'invoke unyank {wheel.filename}' takes that back. {_ANEW}"
@@ -197,10 +195,8 @@ def _failed(failures: Sequence[Failure], paths: Paths) -> Iterator[Gap]:
 
 
 def _unavailable(target: Target, reason: str) -> Unavailable:
-    torch = minor(target.torch) if target.torch else None
-    return Unavailable(
-        reason=reason, python=target.python, arch=target.arch, compute=target.compute, torch=torch
-    )
+    axes = {"python": target.python, "arch": target.arch, "compute": target.compute}
+    return Unavailable(reason=reason, torch=minor(target.torch) if target.torch else None, **axes)
 
 
 def _verified(
@@ -217,8 +213,9 @@ def _verified(
         find_interpreter(plan.target.python)  # to verify and to prove: missed now, and not after the build
     place = Workplace.of(plan, paths)
     for number in range(1, ATTEMPTS + 1):
-        find = _found_built if skip_build else _earlier
-        earlier = find(plan, planned, paths)
+        earlier = find_built(plan, paths.wheels, planned.planner)
+        if skip_build and not earlier:
+            raise _not_built(plan, planned, paths)
         if earlier:
             note(f"· {earlier.name} was built earlier from the same inputs")
         wheel = earlier or build_wheel(plan, paths, settings, jobs=planned.request.max_jobs).path
@@ -243,10 +240,6 @@ def _verified(
     return Failure(plans=shared, error=VerificationFailed(why))
 
 
-def _earlier(plan: Plan, planned: Planned, paths: Paths) -> Path | None:
-    return find_built(plan, paths.wheels, planned.planner)
-
-
 def _may_come_out_otherwise(report: Report) -> bool:
     """Say whether another build of the same plan may pass: what was found can be bad luck, a file damaged on its way.
 
@@ -255,21 +248,15 @@ def _may_come_out_otherwise(report: Report) -> bool:
     return all(finding.check in ("archive", "record", "smoke") for finding in report.findings)
 
 
-def _found_built(plan: Plan, planned: Planned, paths: Paths) -> Path:
-    if earlier := _earlier(plan, planned, paths):
-        return earlier
-    raise UsageError(
-        f"--skip-build: no wheel in {paths.wheels} was made by this plan of {plan.title}; "
-        f"run '{_build_of(plan, planned.request)}' first"
-    )
-
-
-def _build_of(plan: Plan, request: Request) -> str:
-    """Return the command line that builds one plan of a request: what was asked for, of each axis the plan's own."""
+def _not_built(plan: Plan, planned: Planned, paths: Paths) -> UsageError:
+    """Return the error that names the line to build a plan: what was asked for, of each axis the plan's own."""
     own = {}
     for axis in fields(Axes):
         value = getattr(plan.target, axis.name)
-        if value and (axis.name == "python" or getattr(request.axes, axis.name)):
+        if value and (axis.name == "python" or getattr(planned.request.axes, axis.name)):
             own[axis.name] = value if isinstance(value, str) else ",".join(value)
-    asked = replace(request, name=plan.recipe.name, axes=Axes(**own), max_jobs=None)
-    return command_line("build", asked)
+    asked = replace(planned.request, name=plan.recipe.name, axes=Axes(**own), max_jobs=None)
+    return UsageError(
+        f"--skip-build: no wheel in {paths.wheels} was made by this plan of {plan.title}; "
+        f"run '{command_line('build', asked)}' first"
+    )

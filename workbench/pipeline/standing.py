@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from workbench.store.protocol import Store
 
 
+CellState = Literal["published", "changed", "built", "to build", "left out"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """How one cell stands: its target in words, its state, and what there is to say of it (a filename, a reason)."""
 
     target: str
-    state: Literal["published", "changed", "built", "to build", "left out"]
+    state: CellState
     what: str
 
 
@@ -49,18 +52,16 @@ def standings(request: Request, paths: Paths, settings: Settings, store: Store) 
 
 
 def _standing(plan: Plan, planned: Planned, registry: Registry, paths: Paths) -> Standing:
-    target = str(plan.target)
+    state: CellState
     if served := published(plan, planned, registry):
+        state, what = "published", served.wheel.filename
         if served.changed:
-            return Standing(
-                target=target,
-                state="changed",
-                what=f"{served.wheel.filename} was built {served.changed} than would be taken now",
-            )
-        return Standing(target=target, state="published", what=served.wheel.filename)
-    if earlier := find_built(plan, paths.wheels, planned.planner):
-        return Standing(target=target, state="built", what=earlier.name)
-    return Standing(target=target, state="to build", what=f"by {plan.builder}: {plan.why}")
+            state, what = "changed", f"{what} was built {served.changed} than would be taken now"
+    elif earlier := find_built(plan, paths.wheels, planned.planner):
+        state, what = "built", earlier.name
+    else:
+        state, what = "to build", f"by {plan.builder}: {plan.why}"
+    return Standing(target=str(plan.target), state=state, what=what)
 
 
 def published(plan: Plan, planned: Planned, registry: Registry) -> Served | None:
@@ -69,30 +70,27 @@ def published(plan: Plan, planned: Planned, registry: Registry) -> Served | None
     Where nobody names a builder, it may have been built by another one. Raises RecipeError as `is_current` does.
     """
     by_any = planned.request.builder == AUTO
-    package = registry.packages.get(plan.recipe.name)
     fitting = [
         wheel
-        for wheel in (package.wheels if package else ())
+        for wheel in registry.wheels_of(plan.recipe.name)
         if wheel.yanked is None and serves(plan, wheel.filename, wheel.requires_python)
     ]
     for wheel in fitting:
         if is_current(plan, wheel.build_key, wheel.build, planned.planner, by_any=by_any):
             return Served(wheel=wheel)
-    return Served(wheel=fitting[0], changed=_changed(fitting[0], plan, planned)) if fitting else None
+    if not fitting:
+        return None
+    changed = _source_changed(fitting[0], plan, planned)
+    return Served(wheel=fitting[0], changed=changed or "from other inputs (recipe, builder or toolchain)")
 
 
 def mixed_with(plan: Plan, planned: Planned, registry: Registry) -> Served | None:
     """Return a published wheel of a plan's version that has other patches or another source than it would have now."""
-    package = registry.packages.get(plan.recipe.name)
-    for wheel in package.wheels if package else ():
+    for wheel in registry.wheels_of(plan.recipe.name):
         same = wheel.yanked is None and wheel.filename.split("-")[1] == str(plan.version)
         if same and (changed := _source_changed(wheel, plan, planned)):
             return Served(wheel=wheel, changed=changed)
     return None
-
-
-def _changed(wheel: PublishedWheel, plan: Plan, planned: Planned) -> str:
-    return _source_changed(wheel, plan, planned) or "from other inputs (recipe, builder or toolchain)"
 
 
 def _source_changed(wheel: PublishedWheel, plan: Plan, planned: Planned) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import FilenameTaken, StoreError
-from workbench.events import progress
+from workbench.events import step
 from workbench.files import Identity
 from workbench.publish.amend import FilesMissing, amend, current, refuse_a_store_behind, timestamp
 from workbench.publish.drawing import draw_pages
@@ -177,7 +177,7 @@ def _write_files(store: Store, plan: Publication, *, deep: bool) -> Publication:
         _refuse_changed(write)
     count = len(plan.wheels)
     title = f"upload {count} wheels" if count > 1 else f"upload {plan.wheels[0].wheel.filename}"
-    with progress(title, plan.size) as moved, ThreadPoolExecutor(store.streams) as pool:
+    with step(title, total=plan.size) as moved, ThreadPoolExecutor(store.streams) as pool:
         try:
             list(pool.map(lambda write: _write_file(store, write, moved, deep=deep), files))
             recorded = pool.map(lambda planned: _record(store, planned, moved), plan.wheels)

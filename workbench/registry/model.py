@@ -156,6 +156,11 @@ class Registry:
             for wheel in package.wheels:
                 yield name, wheel
 
+    def wheels_of(self, project: str) -> tuple[PublishedWheel, ...]:
+        """Return what is published of a project, by its normalised name."""
+        package = self.packages.get(project)
+        return package.wheels if package else ()
+
     @property
     def filenames(self) -> frozenset[str]:
         """The filenames of all published wheels."""

@@ -1,3 +1,8 @@
 """Indexes of others: fetched, parsed and judged (PEP 503, 691, 700, 714, 792)."""
 
 from __future__ import annotations
+
+JSON = "application/vnd.pypi.simple.v1+json"
+"""The type that installers insist on: with ``application/json`` neither pip nor uv takes a page (PEP 691)."""
+
+HTML_TYPES = ("text/html", "application/vnd.pypi.simple.v1+html")

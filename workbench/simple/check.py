@@ -18,7 +18,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 from packaging.utils import canonicalize_name
 
 from workbench.errors import IndexFault, UsageError
-from workbench.events import progress, step
+from workbench.events import step
 from workbench.simple.fetch import Fetcher, why
 from workbench.simple.finding import bounded, error, warning
 from workbench.simple.judge_file import PIP_HASHES, called, project_of
@@ -78,11 +78,9 @@ def check_index(where: str, *, hashes: bool = False) -> IndexReport:
             pages = [_Page(root.url, bounded(found, root.url), listing.files)]
             findings = []
         else:
-            # installers never read a root
-            findings = [
-                warning(each.where, each.what) for each in [*findings, *judge_root(listing, root.url)]
-            ]
-            findings = bounded(findings, root.url)
+            found = [*findings, *judge_root(listing, root.url)]
+            found = [warning(each.where, each.what) for each in found]  # installers never read a root
+            findings = bounded(found, root.url)
             pages = _all(
                 pool,
                 lambda project: _read_project(fetcher, *project, address, root.url),
@@ -143,7 +141,7 @@ def _all(
 ) -> list[R]:
     """Do the work on all items, some at once, and show how far it is."""
     done = []
-    with progress(title, len(items), unit=unit) as advance:
+    with step(title, total=len(items), unit=unit) as advance:
         for one in pool.map(work, items):
             done.append(one)
             advance(1)
@@ -166,10 +164,8 @@ def _read_project(fetcher: Fetcher, name: str, link: Link, *roots: str) -> _Page
     try:
         answer = fetcher.get(url)
     except OSError as problem:
-        also = f"; {wrong}" if wrong else ""
-        return _Page(
-            url, [error(url, f"{name} is listed, but could not be downloaded: {why(problem)}{also}")]
-        )
+        what = f"{name} is listed, but could not be downloaded: {why(problem)}"
+        return _Page(url, [error(url, f"{what}; {wrong}" if wrong else what)])
     findings, listing = read(answer)
     if wrong:
         findings.append(warning(roots[-1], f"{name}: {wrong}"))
@@ -219,9 +215,8 @@ def _look_at_metadata(fetcher: Fetcher, link: Link, url: str) -> Iterator[IndexF
     try:
         metadata = fetcher.get(url).body
     except OSError as problem:
-        yield error(
-            url, f"promised on the page, but could not be downloaded: {why(problem)}: pip and uv stop here"
-        )
+        what = f"promised on the page, but could not be downloaded: {why(problem)}"
+        yield error(url, f"{what}: pip and uv stop here")
         return
     promised = _known(link.metadata)
     for algorithm in _wrong(promised, {each: hashlib.new(each, metadata).hexdigest() for each in promised}):
@@ -229,10 +224,9 @@ def _look_at_metadata(fetcher: Fetcher, link: Link, url: str) -> Iterator[IndexF
     named = _NAME.search(metadata)
     name = named[1].decode(errors="replace") if named else ""
     if name != canonicalize_name(name) and link.attributes.get("dist-info-metadata", "false") != "false":
+        what = f"its Name is {name}: pip 22.3 to 23.1.2 refuses it for {canonicalize_name(name)}, because the page has"
         yield warning(
-            url,
-            f"its Name is {name}: pip 22.3 to 23.1.2 refuses it for {canonicalize_name(name)}, because the page has "
-            "data-dist-info-metadata; data-core-metadata alone serves newer ones and uv",
+            url, f"{what} data-dist-info-metadata; data-core-metadata alone serves newer ones and uv"
         )
 
 

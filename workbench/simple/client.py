@@ -9,8 +9,8 @@ from packaging.utils import canonicalize_name
 
 from workbench.errors import IndexFault
 from workbench.http import NoAnswer
+from workbench.simple import HTML_TYPES, JSON
 from workbench.simple.listing import read
-from workbench.simple.media import HTML_TYPES, JSON
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from workbench.http import AS_IT_LIES, CHUNK, PAGE_BYTES, NoAnswer, Web
-from workbench.simple.media import JSON
+from workbench.simple import JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

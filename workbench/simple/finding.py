@@ -7,6 +7,7 @@ warning: it is against a standard that neither enforces, or costs something.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from workbench.text import shown
@@ -21,27 +22,33 @@ LONGEST = 400
 MOST = 1000
 
 
+Severity = Literal["error", "warning"]
+Remark = tuple[Severity, str]
+"""A finding on something that is known: how bad it is, and what."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexFinding:
     """One thing wrong with an index: how bad it is, the URL of the page or file, and what."""
 
-    severity: Literal["error", "warning"]
+    severity: Severity
     where: str
     what: str
 
 
-def error(where: str, what: str) -> IndexFinding:
-    """Return the finding that pip or uv stops at something, or takes what it should not."""
-    return IndexFinding(severity="error", where=_shown(where), what=_shown(what))
+def finding(severity: Severity, where: str, what: str) -> IndexFinding:
+    """Return a finding in which another's text is one line of bounded length, without logins in URLs."""
+    return IndexFinding(severity=severity, where=_shown(where), what=_shown(what))
 
 
-def warning(where: str, what: str) -> IndexFinding:
-    """Return the finding that something is against a standard, or costs something."""
-    return IndexFinding(severity="warning", where=_shown(where), what=_shown(what))
+error = partial(finding, "error")
+"""For that at which pip or uv stops, and for what they take and should not."""
+
+warning = partial(finding, "warning")
+"""For what is against a standard, or costs something."""
 
 
 def _shown(text: str) -> str:
-    """Return another's text as one line of bounded length, without logins in URLs."""
     masked = mask(text)
     return shown(masked if len(masked) <= LONGEST else f"{masked[:LONGEST]}…")
 
@@ -50,9 +57,9 @@ def bounded(findings: Iterable[IndexFinding], where: str) -> list[IndexFinding]:
     """Return the first findings on one page, of each severity `MOST`, and say so where there are more."""
     kept: dict[str, list[IndexFinding]] = {"error": [], "warning": []}
     left = 0
-    for finding in findings:
-        if len(kept[finding.severity]) < MOST:
-            kept[finding.severity].append(finding)
+    for each in findings:
+        if len(kept[each.severity]) < MOST:
+            kept[each.severity].append(each)
         else:
             left += 1
     more = [warning(where, f"{left} more findings on this page are left out")] if left else []

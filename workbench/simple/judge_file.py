@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from itertools import chain
 from types import NoneType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename
 from packaging.version import InvalidVersion, Version
 
-from workbench.simple.finding import error, warning
+from workbench.simple.finding import finding
 from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from workbench.simple.finding import IndexFinding
+    from workbench.simple.finding import IndexFinding, Remark
     from workbench.simple.listing import Link
 
 PIP_HASHES = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
@@ -46,11 +47,13 @@ _NEEDED = ("filename", "url", "hashes")
 
 def judge_file(link: Link, url: str, name: str | None, *, is_json: bool) -> Iterator[IndexFinding]:
     """Judge a file on the page at `url`, that of the project `name` if it is any one's."""
-    if is_json:
-        yield from _judge_shape(link, url)
-    yield from _judge_names(link, url, name, is_json=is_json)
-    yield from _judge_hashes(link, url)
-    yield from _judge_facts(link, url, is_json=is_json)
+    remarks = chain(
+        _judge_shape(link) if is_json else (),
+        _judge_names(link, name, is_json=is_json) if link.url else (),
+        _judge_hashes(link),
+        _judge_facts(link.attributes, is_json=is_json),
+    )
+    yield from (finding(severity, url, f"{called(link)}: {what}") for severity, what in remarks)
 
 
 def called(link: Link) -> str:
@@ -58,91 +61,72 @@ def called(link: Link) -> str:
     return link.filename or link.name or link.href
 
 
-def _judge_shape(link: Link, url: str) -> Iterator[IndexFinding]:
+def _judge_shape(link: Link) -> Iterator[Remark]:
     entry = link.attributes
     for key, (kinds, words) in _SHAPES.items():
         if key not in entry:
             if key in _NEEDED:
-                yield error(url, f"{called(link)}: {key} is missing: uv refuses the page")
+                yield "error", f"{key} is missing: uv refuses the page"
         elif type(entry[key]) not in kinds or (key == "size" and entry[key] < 0):
-            yield error(url, f"{called(link)}: {key} is {entry[key]!r:.60}, not {words}: uv refuses the page")
+            yield "error", f"{key} is {entry[key]!r:.60}, not {words}: uv refuses the page"
     for key in ("hashes", "core-metadata", "dist-info-metadata"):
         digests = entry[key] if isinstance(entry.get(key), dict) else {}
         for algorithm in PIP_HASHES:
             if not isinstance(digests.get(algorithm, ""), str):
-                yield error(url, f"{called(link)}: {key}.{algorithm} is not a string: pip or uv stops at it")
+                yield "error", f"{key}.{algorithm} is not a string: pip or uv stops at it"
     if entry.get("dist-info-metadata"):
-        yield warning(
-            url, f"{called(link)}: dist-info-metadata in JSON: pip 22.3 to 23.1.2 crashes (PEP 714)"
-        )
+        yield "warning", "dist-info-metadata in JSON: pip 22.3 to 23.1.2 crashes (PEP 714)"
     if link.url is None and link.href:
-        yield error(url, f"{called(link)}: {link.href} is not a URL: pip stops at the page")
+        yield "error", f"{link.href} is not a URL: pip stops at the page"
 
 
-def _judge_names(link: Link, url: str, name: str | None, *, is_json: bool) -> Iterator[IndexFinding]:
-    if link.url is None:
-        return
+def _judge_names(link: Link, name: str | None, *, is_json: bool) -> Iterator[Remark]:
     if link.name != link.filename:
-        ends = f"{link.name}: its URL ends in {link.filename}"
+        ends = f"named {link.name}, but its URL ends in {link.filename}"
         if is_json:
-            yield error(url, f"{ends}: pip uses that name, and uv the filename")
+            yield "error", f"{ends}: pip uses that name, and uv the filename"
         else:
-            yield warning(url, f"{ends}, which is the name that installers use (PEP 503)")
+            yield "warning", f"{ends}, which is the name that installers use (PEP 503)"
     found = project_of(link.filename)
     if found is None and not link.filename.endswith("-variants.json"):  # PEP 825, a draft
-        yield warning(
-            url, f"{called(link)} is not a valid name of a wheel or an sdist: pip may take it, uv does not"
-        )
+        yield "warning", "not a valid name of a wheel or an sdist: pip may take it, uv does not"
     elif found and name and found != name:
-        yield warning(url, f"{link.filename} belongs to the project {found}: installers skip it")
-    if "+" in urlsplit(link.url).path:
-        yield warning(
-            url,
-            f"{link.filename}: its URL has an unquoted +: uv asks for it as it is, and S3 reads it as a space",
-        )
+        yield "warning", f"belongs to the project {found}: installers skip it"
+    if "+" in urlsplit(link.url or "").path:
+        yield "warning", "its URL has an unquoted +: uv asks for it as it is, and S3 reads it as a space"
 
 
-def _judge_hashes(link: Link, url: str) -> Iterator[IndexFinding]:
+def _judge_hashes(link: Link) -> Iterator[Remark]:
     digest = link.hashes.get("sha256")
     if digest is None and link.hashes:
-        yield warning(url, f"{called(link)}: hashed by {', '.join(link.hashes)} instead of sha256 (PEP 503)")
+        yield "warning", f"hashed by {', '.join(link.hashes)} instead of sha256 (PEP 503)"
     elif digest is None:
-        yield warning(url, f"{called(link)}: no hash: a changed or broken file goes unnoticed")
+        yield "warning", "no hash: a changed or broken file goes unnoticed"
     elif not _SHA256.fullmatch(digest):
-        yield error(url, f"{called(link)}: sha256 is not 64 lower-case hex digits: it is refused")
+        yield "error", "sha256 is not 64 lower-case hex digits: it is refused"
     promised = (link.metadata or {}).get("sha256")
     if promised is not None and not _SHA256.fullmatch(promised):
-        yield error(url, f"{called(link)}: core-metadata sha256={promised} is not a sha256: pip stops at it")
+        yield "error", f"core-metadata sha256={promised} is not a sha256: pip stops at it"
     elif promised is None and link.metadata:
-        yield warning(url, f"{called(link)}: core-metadata is not hashed by sha256 (PEP 714)")
+        yield "warning", "core-metadata is not hashed by sha256 (PEP 714)"
 
 
-def _judge_facts(link: Link, url: str, *, is_json: bool) -> Iterator[IndexFinding]:
-    facts = link.attributes
+def _judge_facts(facts: Mapping[str, Any], *, is_json: bool) -> Iterator[Remark]:
     python = facts.get("requires-python")
     if isinstance(python, str) and not _is_specifier(python):
-        yield error(
-            url,
-            f"{called(link)}: requires-python {python!r} is not a valid specifier (PEP 440): "
-            "pip takes the file for any Python, and uv skips it if it cannot correct that",
-        )
+        what = f"requires-python {python!r} is not a valid specifier (PEP 440)"
+        yield "error", f"{what}: pip takes the file for any Python, and uv skips it if it cannot correct that"
     time = facts.get("upload-time")
     if isinstance(time, str) and is_json and not _is_instant(time):
-        yield error(
-            url, f"{called(link)}: upload-time {time!r} is not a time with a zone: uv refuses the page"
-        )
+        yield "error", f"upload-time {time!r} is not a time with a zone: uv refuses the page"
     elif isinstance(time, str) and not _TIME.fullmatch(time):
-        yield warning(
-            url, f"{called(link)}: upload-time {time!r} does not have the form 2026-11-21T10:00:00Z (PEP 700)"
-        )
+        yield "warning", f"upload-time {time!r} does not have the form 2026-11-21T10:00:00Z (PEP 700)"
     promises = [facts[key] for key in ("core-metadata", "dist-info-metadata") if facts.get(key) is not None]
     if len(promises) > 1 and promises[0] != promises[1]:
-        yield warning(url, f"{called(link)}: core-metadata and dist-info-metadata differ (PEP 714)")
+        yield "warning", "core-metadata and dist-info-metadata differ (PEP 714)"
     provenance = facts.get("provenance")
     if provenance and not str(provenance).startswith("https://"):
-        yield warning(
-            url, f"{called(link)}: provenance {provenance!r} is not an absolute https URL (PEP 740)"
-        )
+        yield "warning", f"provenance {provenance!r} is not an absolute https URL (PEP 740)"
 
 
 # ---------------------------------------------------------------- names, versions, times

@@ -11,16 +11,16 @@ from urllib.parse import urljoin
 
 from packaging.utils import InvalidName, canonicalize_name
 
-from workbench.simple.finding import error, warning
+from workbench.simple import HTML_TYPES, JSON
+from workbench.simple.finding import error, finding, warning
 from workbench.simple.judge_file import as_version, judge_file, parsed
 from workbench.simple.listing import Link, Listing, is_json, read_html, read_json
-from workbench.simple.media import HTML_TYPES, JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from workbench.simple.fetch import Fetched
-    from workbench.simple.finding import IndexFinding
+    from workbench.simple.finding import IndexFinding, Remark
 
 STATUSES = ("active", "archived", "quarantined", "deprecated")
 UV_HASHES = ("md5", "sha256", "sha384", "sha512", "blake2b")
@@ -31,50 +31,52 @@ UV_HASHES = ("md5", "sha256", "sha384", "sha512", "blake2b")
 
 def read(page: Fetched) -> tuple[list[IndexFinding], Listing | None]:
     """Read a page and judge what any page must be; None for one that cannot be read: the last finding says why."""
-    findings = list(_judge_type(page))
+    remarks = list(_judge_type(page))
+    listing = None
     try:
         if is_json(page):
             listing = read_json(page.body, page.url)
         else:
             text, damage = _text(page)
-            findings += damage
+            remarks += damage
             listing = read_html(text, page.url)
+        remarks += _judge_version(listing)
     except ValueError as problem:
-        return [*findings, error(page.url, f"cannot be read, not even by installers: {problem}")], None
-    return [*findings, *_judge_version(listing, page.url)], listing
+        remarks.append(("error", f"cannot be read, not even by installers: {problem}"))
+    return [finding(severity, page.url, what) for severity, what in remarks], listing
 
 
-def _judge_type(page: Fetched) -> Iterator[IndexFinding]:
+def _judge_type(page: Fetched) -> Iterator[Remark]:
     looks_json = page.body[:64].lstrip()[:1] == b"{"
     if page.type in HTML_TYPES and looks_json:
-        yield error(page.url, f"JSON as {page.type}: installers read it as HTML and find nothing")
+        yield "error", f"JSON as {page.type}: installers read it as HTML and find nothing"
     elif page.type not in (None, JSON, *HTML_TYPES):
         what = "JSON" if looks_json else "a page"
-        yield error(page.url, f"{what} as {page.type or 'no type'}: installers take only HTML and {JSON}")
+        yield "error", f"{what} as {page.type or 'no type'}: installers take only HTML and {JSON}"
 
 
-def _text(page: Fetched) -> tuple[str, list[IndexFinding]]:
+def _text(page: Fetched) -> tuple[str, list[Remark]]:
     charset = page.charset or "utf-8"
     try:
         return page.body.decode(charset), []
     except (UnicodeDecodeError, LookupError):
-        fault = error(page.url, f"is not {charset}, which Content-Type says or leaves out: pip stops here")
-        return page.body.decode("utf-8", "replace"), [fault]
+        fault = f"is not {charset}, which Content-Type says or leaves out: pip stops here"
+        return page.body.decode("utf-8", "replace"), [("error", fault)]
 
 
-def _judge_version(listing: Listing, url: str) -> Iterator[IndexFinding]:
+def _judge_version(listing: Listing) -> Iterator[Remark]:
     version = listing.version
     if not listing.doctype:
-        yield warning(url, "no <!DOCTYPE html> at the beginning: pip 22.0 stops here")
+        yield "warning", "no <!DOCTYPE html> at the beginning: pip 22.0 stops here"
     if version is None:
         if listing.document is not None:
-            yield warning(url, "meta.api-version is missing (PEP 691)")
+            yield "warning", "meta.api-version is missing (PEP 691)"
     elif not isinstance(version, str):
-        yield warning(url, f"API version {version!r} is not a string (PEP 691)")
+        yield "warning", f"API version {version!r} is not a string (PEP 691)"
     elif not re.fullmatch(r"\d+\.\d+", version, re.ASCII):
-        yield warning(url, f"API version {version!r} is not MAJOR.MINOR (PEP 629)")
+        yield "warning", f"API version {version!r} is not MAJOR.MINOR (PEP 629)"
     elif version.split(".")[0] != "1":
-        yield warning(url, f"API version {version}: installers must refuse any major version but 1 (PEP 629)")
+        yield "warning", f"API version {version}: installers must refuse any major version but 1 (PEP 629)"
 
 
 # ---------------------------------------------------------------- the root
@@ -95,9 +97,8 @@ def judge_root(listing: Listing, url: str) -> Iterator[IndexFinding]:
     for link in _entries(listing, url):
         name = _project(link)
         if name is None:
-            yield warning(
-                url, f"{link.name!r}, a link to {link.href}, is not a project: installers never see it"
-            )
+            what = f"{link.name!r}, a link to {link.href}, is not a project: installers never see it"
+            yield warning(url, what)
         elif name in seen:
             same = f"{link.name} and {seen[name]} are the same project"
             yield warning(url, f"{same}: only {name}/ is asked for (PEP 503)")
@@ -139,76 +140,68 @@ def _project(link: Link) -> str | None:
 
 def judge_project(listing: Listing, url: str, name: str | None) -> Iterator[IndexFinding]:
     """Judge the page at which installers look for a project; with no name, one of files of any project."""
-    listed = listing.files
-    if listing.document is None:
-        yield from _judge_html(listing, url)
-    else:
-        yield from _judge_document(listing.document, listing, url, name)
-    if not listed:
+    document, files = listing.document, listing.files
+    remarks = _judge_html(listing) if document is None else _judge_document(document, listing, name)
+    yield from (finding(severity, url, what) for severity, what in remarks)
+    if not files:
         yield warning(url, "lists no file")
     seen: dict[str, Link] = {}
-    for link in listed:
+    for link in files:
         if seen.setdefault(link.filename, link).hashes != link.hashes:
-            yield error(
-                url, f"{link.filename} is listed twice with different hashes: pip and uv choose differently"
-            )
-        yield from judge_file(link, url, name, is_json=listing.document is not None)
+            what = "is listed twice with different hashes: pip and uv choose differently"
+            yield error(url, f"{link.filename} {what}")
+        yield from judge_file(link, url, name, is_json=document is not None)
 
 
-def _judge_html(listing: Listing, url: str) -> Iterator[IndexFinding]:
+def _judge_html(listing: Listing) -> Iterator[Remark]:
     if listing.base is not None and not re.match(r"[a-z]+://", listing.base):
-        yield error(url, f"<base href={listing.base!r}> is not absolute: pip or uv stops at the page")
+        yield "error", f"<base href={listing.base!r}> is not absolute: pip or uv stops at the page"
     for link in listing.links:
         if link.url is None:
-            yield error(url, f"the link {link.href} is not a URL: pip stops at the page")
+            yield "error", f"the link {link.href} is not a URL: pip stops at the page"
         only = re.fullmatch(r"([^=&]*)=[^=&]*", link.fragment)
         if only and only[1] not in UV_HASHES:
-            yield error(url, f"the link {link.href} has a hash by {only[1]}: uv refuses the page")
+            yield "error", f"the link {link.href} has a hash by {only[1]}: uv refuses the page"
     status = listing.metas.get("pypi:project-status")
     if status is not None:
-        yield from _judge_status(status, listing, url)
+        yield from _judge_status(status, listing)
 
 
-def _judge_status(status: str, listing: Listing, url: str) -> Iterator[IndexFinding]:
+def _judge_status(status: str, listing: Listing) -> Iterator[Remark]:
     if status not in STATUSES:
-        yield warning(url, f"project-status {status!r} is not one of {', '.join(STATUSES)} (PEP 792)")
+        yield "warning", f"project-status {status!r} is not one of {', '.join(STATUSES)} (PEP 792)"
     elif status == "quarantined" and listing.files:
-        yield error(url, "is quarantined but offers files: pip and uv take them (PEP 792)")
+        yield "error", "is quarantined but offers files: pip and uv take them (PEP 792)"
 
 
-def _judge_document(
-    document: dict[str, Any], listing: Listing, url: str, name: str | None
-) -> Iterator[IndexFinding]:
+def _judge_document(document: dict[str, Any], listing: Listing, name: str | None) -> Iterator[Remark]:
     if name and document.get("name") != name:
-        yield warning(url, f"name is {document.get('name')!r}, not the normalised {name!r} (PEP 691)")
+        yield "warning", f"name is {document.get('name')!r}, not the normalised {name!r} (PEP 691)"
     status = document.get("project-status", {})
-    if (
-        isinstance(status, dict)
-        and isinstance(status.get("status", ""), str)
-        and isinstance(status.get("reason"), str | None)
-    ):
-        yield from _judge_status(status.get("status", "active"), listing, url)
+    said: dict[str, Any] = status if isinstance(status, dict) else {"status": None}
+    if isinstance(said.get("status", ""), str) and isinstance(said.get("reason"), str | None):
+        yield from _judge_status(said.get("status", "active"), listing)
     else:
-        yield error(url, f"project-status is {status!r:.60}, not what PEP 792 defines: uv refuses the page")
+        yield "error", f"project-status is {status!r:.60}, not what PEP 792 defines: uv refuses the page"
     minor = re.fullmatch(r"1\.(\d+)", str(listing.version), re.ASCII)
     if minor and int(minor[1]) >= 1:
-        yield from _judge_additions(document, listing, url)
+        yield from _judge_additions(document, listing)
 
 
-def _judge_additions(document: dict[str, Any], listing: Listing, url: str) -> Iterator[IndexFinding]:
+def _judge_additions(document: dict[str, Any], listing: Listing) -> Iterator[Remark]:
     """Judge what API version 1.1 added (PEP 700)."""
     versions = document.get("versions")
     if isinstance(versions, list):
         known = {text: as_version(text) for text in map(str, versions)}
         for text, version in known.items():
             if version is None:
-                yield warning(url, f"versions has {text!r}, which is not a version (PEP 440)")
+                yield "warning", f"versions has {text!r}, which is not a version (PEP 440)"
         there = {found[1] for link in listing.links if (found := parsed(link.filename))}
         if left := there - set(known.values()):
             missing = ", ".join(map(str, sorted(left)))
-            yield warning(url, f"versions lacks {missing}, but there are files of it (PEP 700)")
+            yield "warning", f"versions lacks {missing}, but there are files of it (PEP 700)"
     else:
-        yield warning(url, "versions is missing (PEP 700)")
+        yield "warning", "versions is missing (PEP 700)"
     for link in listing.links:
         if "size" not in link.attributes:
-            yield warning(url, f"{link.name}: size is missing (PEP 700)")
+            yield "warning", f"{link.name}: size is missing (PEP 700)"

@@ -13,8 +13,8 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import orjson
 
+from workbench.simple import JSON
 from workbench.simple.markup import tags
-from workbench.simple.media import JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -18,7 +18,7 @@ from packaging.version import InvalidVersion, Version
 
 from workbench.environment import package_index
 from workbench.errors import IndexFault, SourceError
-from workbench.events import note, progress
+from workbench.events import note, step
 from workbench.files import sha256_of
 from workbench.http import NoAnswer
 from workbench.simple.client import project_files
@@ -138,7 +138,7 @@ def _download(fetcher: Fetcher, sdist: Link, path: Path) -> str:
         with (
             fetcher.opened(sdist.url) as (chunks, length),
             path.open("xb") as file,
-            progress(f"fetch {sdist.filename}", length or 0) as advance,
+            step(f"fetch {sdist.filename}", total=length or 0) as advance,
         ):
             for chunk in chunks:
                 file.write(chunk)

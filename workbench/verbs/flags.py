@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from workbench.flags import flag
+from workbench.paths import Paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from workbench.paths import Paths
     from workbench.settings import Settings
     from workbench.store.opening import Site
 
@@ -26,6 +26,14 @@ Libraries = Annotated[str, "CUDA's libraries beside the runtime: cublas, or a li
 After = Annotated[int, "days for which the files stay, for readers of older pages (0: delete them at once)"]
 DryRun = Annotated[bool, "say what would be done, and do none of it"]
 Json = Annotated[bool, "answer in JSON on stdout"]
+
+
+def here() -> tuple[Paths, Settings]:
+    """Return this run's site and its settings. Raises SettingsError."""
+    from workbench.settings import read_settings
+
+    paths = Paths.here()
+    return paths, read_settings(paths)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +52,10 @@ class StoreFlags:
 
     def here(self) -> tuple[Paths, Settings]:
         """Return this run's site, and its settings under what these flags say. Raises SettingsError."""
-        from workbench.paths import Paths
-        from workbench.settings import FLAGS, VARIABLES, read_settings
+        from workbench.settings import FLAGS, VARIABLES
 
         FLAGS.set({key: str(value) for key in VARIABLES if (value := getattr(self, key))})
-        paths = Paths.here()
-        return paths, read_settings(paths)
+        return here()
 
     def opened(self) -> Site:
         """Return this run's site, with its settings and its store. Raises SettingsError, StoreError."""
@@ -65,11 +71,6 @@ class ChangeFlags(StoreFlags):
     commit: bool = flag("commit packages.json, with a message that names the wheels", default=False)
     dry_run: bool = flag("say what would be done, and do none of it", default=False)
 
-    @property
-    def commits(self) -> bool:
-        """Whether the registry is committed afterwards."""
-        return self.commit and not self.dry_run
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpkeepFlags(StoreFlags):
@@ -78,17 +79,12 @@ class UpkeepFlags(StoreFlags):
     commit: bool = flag("commit packages.json, with a message that names the wheels", default=False)
     apply: bool = flag("do it; without this it is only shown", default=False)
 
-    @property
-    def commits(self) -> bool:
-        """Whether the registry is committed afterwards."""
-        return self.commit and self.apply
-
 
 @contextmanager
 def changing(how: ChangeFlags | UpkeepFlags) -> Iterator[Site]:
     """Yield this run's site for a change, and commit the registry after it where that is asked."""
-    from workbench.paths import Paths
     from workbench.publish.commit import committing
 
-    with committing(Paths.here(), wanted=how.commits):
+    really = how.apply if isinstance(how, UpkeepFlags) else not how.dry_run
+    with committing(Paths.here(), wanted=how.commit and really):
         yield how.opened()

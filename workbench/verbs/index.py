@@ -9,31 +9,29 @@ from workbench import console
 from workbench.errors import IndexCheckFailed, UsageError
 from workbench.events import note, step
 from workbench.text import counted
+from workbench.url import without_login
 from workbench.verb import Verb
-from workbench.verbs.flags import DryRun, Json
+from workbench.verbs.flags import DryRun, Json, here
 
 
 @Verb
 def index(*, dry_run: DryRun = False, json: Json = False) -> None:
     """Draw index/ again from packages.json."""
     from workbench.index.tree import outdated, write
-    from workbench.paths import Paths
-    from workbench.settings import read_settings
     from workbench.store.layout import INDEX, REGISTRY
 
-    paths = Paths.here()
-    settings = read_settings(paths)
+    paths, settings = here()
     # the store, if that is a folder, or the checkout's copies of a bucket's registry and pages
     folder = paths.root / (settings.store.folder or ".")
     registry, pages = folder / REGISTRY, folder / INDEX
     if dry_run:
         found = outdated(registry, pages, settings)
-        for path in found.written if not json else ():
-            console.answer(f"would draw {path}")
-        for path in found.removed if not json else ():
-            console.answer(f"would remove {path}")
         if json:
             console.answer_json(asdict(found))
+            return
+        told = [*(f"draw {path}" for path in found.written), *(f"remove {path}" for path in found.removed)]
+        for line in told:
+            console.answer(f"would {line}")
         return
     with step("draw index/") as at:
         drawn = write(registry, pages, settings)
@@ -47,13 +45,9 @@ def serve(*, port: Annotated[int, "the port on loopback (0: any free one)"] = 80
     """Serve the index on loopback, for a try-out, until Ctrl-C."""
     from workbench.environment import package_index
     from workbench.index.serve import Server
-    from workbench.paths import Paths
-    from workbench.settings import read_settings
     from workbench.store.opening import open_site
-    from workbench.url import without_login
 
-    paths = Paths.here()
-    settings = read_settings(paths)
+    paths, settings = here()
     folder = open_site(paths, settings).store.folder
     if folder is None:
         raise UsageError(f"the store is not a folder: its index is at {settings.public_url}/index/")
@@ -95,12 +89,8 @@ def check_index(
     else:
         for finding in report.findings:
             console.answer(f"{finding.severity}: {finding.where}: {finding.what}")
-        counts = {
-            "projects": report.projects,
-            "files": report.files,
-            "errors": report.errors,
-            "warnings": len(report.findings) - report.errors,
-        }
+        counts = {"projects": report.projects, "files": report.files, "errors": report.errors}
+        counts["warnings"] = len(report.findings) - report.errors
         console.answer_summary(report.where, [(what, str(count)) for what, count in counts.items()])
     if report.errors:
         errors = counted(report.errors, "error")

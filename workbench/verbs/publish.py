@@ -1,4 +1,4 @@
-"""``release`` and ``upload``: wheels into the store, the registry and the index."""
+"""``release`` and ``upload``: wheels published; ``yank``, ``unyank`` and ``remove``: what is published, taken back."""
 
 from __future__ import annotations
 
@@ -7,20 +7,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from workbench import console
+from workbench.errors import UsageError
 from workbench.plan.axes import Axes
 from workbench.verb import Verb
 from workbench.verbs.flags import (
+    After,
     Builder,
     ChangeFlags,
     Json,
     MaxJobs,
     Package,
+    Published,
     VersionSuffix,
     WheelFiles,
     changing,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from workbench.pipeline.release import Released, Todo
     from workbench.plan.plan import Plan
     from workbench.registry.model import PublishedWheel
@@ -80,7 +85,7 @@ def release(
     paths, settings, store = change.opened()
     work = releasing.todo(request, paths, settings, store, skip_build=skip_build, mixed=mixed)
     released = releasing.Released()
-    with committing(paths, wanted=change.commits):
+    with committing(paths, wanted=change.commit and not change.dry_run):
         if not change.dry_run:
             released = releasing.release(work, paths, settings, store, skip_build=skip_build)
     if json:
@@ -124,3 +129,46 @@ def _answer(work: Todo, released: Released, settings: Settings, *, dry_run: bool
 def _once(published: tuple[tuple[Plan, PublishedWheel], ...]) -> list[PublishedWheel]:
     """Return the wheels that are published for plans, each once: one may be for several."""
     return list({wheel.filename: wheel for _, wheel in published}.values())
+
+
+@Verb
+def yank(
+    *wheels: Published,
+    reason: Annotated[str, "shown to all who ask for it"] = "",
+    change: ChangeFlags,
+    json: Json = False,
+) -> None:
+    """Yank wheels (PEP 592): installers skip them unless pinned."""
+    from workbench.publish import withdraw
+    from workbench.verbs.summary import answer_change
+
+    with changing(change) as site:
+        answer_change(withdraw.yank(site, _named(wheels), reason=reason, dry_run=change.dry_run), json=json)
+
+
+@Verb
+def unyank(*wheels: Published, change: ChangeFlags, json: Json = False) -> None:
+    """Take yanks back."""
+    from workbench.publish import withdraw
+    from workbench.verbs.summary import answer_change
+
+    with changing(change) as site:
+        answer_change(withdraw.unyank(site, _named(wheels), dry_run=change.dry_run), json=json)
+
+
+@Verb
+def remove(*wheels: Published, after: After = 7, change: ChangeFlags, json: Json = False) -> None:
+    """Take wheels off the registry and the index, then the store."""
+    from workbench.publish import withdraw
+    from workbench.verbs.summary import answer_change
+
+    with changing(change) as site:
+        done = withdraw.remove(site, _named(wheels), after_days=after, dry_run=change.dry_run)
+        answer_change(done, json=json)
+
+
+def _named(words: Sequence[str]) -> tuple[str, ...]:
+    """Return the filenames that words mean, each once: a path's last part, as ``wheels/*.whl`` gives them."""
+    if not words:
+        raise UsageError("name the wheels, by their filenames as they are published")
+    return tuple(dict.fromkeys(Path(word).name for word in words))

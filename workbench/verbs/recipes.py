@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from workbench import console
+from workbench.paths import Paths
 from workbench.verb import Verb
 from workbench.verbs.flags import DryRun, Json, StoreFlags
 
 if TYPE_CHECKING:
     from workbench.maintain.addition import Addition
-    from workbench.paths import Paths
     from workbench.recipe.model import Recipe
     from workbench.registry.model import Registry
 
@@ -34,14 +34,8 @@ def add_package(
     from workbench.store.layout import INDEX, REGISTRY
 
     paths, settings, opened = site = store.opened()
-    new = NewPackage(
-        name=name,
-        source=source,
-        upstream=upstream or None,
-        branch=branch or None,
-        tag=tag or None,
-        description=description,
-    )
+    origin = {"upstream": upstream or None, "branch": branch or None, "tag": tag or None}
+    new = NewPackage(name=name, source=source, description=description, **origin)
     addition = plan_addition(new, paths)
     if not dry_run:
         with written(addition):
@@ -73,7 +67,6 @@ def _next_steps(addition: Addition, paths: Paths) -> str:
 @Verb
 def list_(*, json: Json = False) -> None:
     """List the packages: version, patches, what is published."""
-    from workbench.paths import Paths
     from workbench.recipe.load import load, names
     from workbench.registry.file import load as load_registry
 
@@ -105,8 +98,6 @@ def list_(*, json: Json = False) -> None:
 @Verb
 def show(name: Annotated[str, "the package, as list names it"], *, json: Json = False) -> None:
     """Show one package: source and pin, patches, published wheels."""
-    from workbench.paths import Paths
-
     facts = _package(name, Paths.here())
     if json:
         console.answer_json(facts)
@@ -121,61 +112,40 @@ def _package(name: str, paths: Paths) -> dict[str, Any]:
     """Return all that is known of one package, in plain form. Raises RecipeError, PatchError."""
     from packaging.utils import canonicalize_name
 
+    from workbench.patches.series import read_series
     from workbench.recipe.load import load, names
     from workbench.registry.file import load as load_registry
+    from workbench.verbs.summary import source_facts
 
     registry = load_registry(paths.registry)
     name = canonicalize_name(name)
     published = registry.packages.get(name)
     recipe = load(paths.recipes, name) if name in names(paths.recipes) or not published else None
-    described = recipe or published
     return {
         **_row(name, recipe, registry, paths),
-        "upstream": described.upstream if described else None,
-        "license": described.license if described else None,
-        **(_made_from(recipe, paths) if recipe else NO_RECIPE),
-        "wheels": [
-            {"filename": wheel.filename, "size": wheel.size, "sha256": wheel.sha256, "yanked": wheel.yanked}
-            for wheel in (published.wheels if published else ())
-        ],
-    }
-
-
-NO_RECIPE: dict[str, Any] = {
-    "source": None,
-    "python": None,
-    "arch": [],
-    "compute": [],
-    "torch": None,
-    "modules": [],
-    "patches": [],
-}
-"""What is known of how a package is made that others imported or published: nothing."""
-
-
-def _made_from(recipe: Recipe, paths: Paths) -> dict[str, Any]:
-    from workbench.patches.series import read_series
-    from workbench.verbs.summary import source_facts
-
-    return {
-        "source": source_facts(recipe.source),
-        "python": recipe.python,
-        "arch": list(recipe.arch),
-        "compute": list(recipe.compute),
-        "torch": recipe.torch,
-        "modules": list(recipe.modules),
+        "upstream": getattr(recipe or published, "upstream", None),
+        "license": getattr(recipe or published, "license", None),
+        "source": source_facts(recipe.source) if recipe else None,
+        **{key: getattr(recipe, key, unknown) for key, unknown in _MADE.items()},
         "patches": [
             {"name": patch.name, "sha256": patch.sha256, "description": patch.header.description}
-            for patch in read_series(paths.patches / recipe.patches)
+            for patch in (read_series(paths.patches / recipe.patches) if recipe else ())
+        ],
+        "wheels": [
+            {"filename": wheel.filename, "size": wheel.size, "sha256": wheel.sha256, "yanked": wheel.yanked}
+            for wheel in registry.wheels_of(name)
         ],
     }
+
+
+_MADE = {"python": None, "arch": (), "compute": (), "torch": None, "modules": ()}
+"""What a recipe says of how a package is made, and what is said of one that others imported or published."""
 
 
 def _row(name: str, recipe: Recipe | None, registry: Registry, paths: Paths) -> dict[str, Any]:
     from workbench.patches.series import read_series
 
-    published = registry.packages.get(name)
-    described = recipe or published
+    described = recipe or registry.packages.get(name)
     return {
         "name": name,
         "version": recipe.version if recipe else None,
@@ -184,7 +154,7 @@ def _row(name: str, recipe: Recipe | None, registry: Registry, paths: Paths) -> 
         "published": [
             f"{wheel.filename.split('-')[1]} {wheel.python_version} {wheel.platform}"
             + (" (yanked)" if wheel.yanked is not None else "")
-            for wheel in (published.wheels if published else ())
+            for wheel in registry.wheels_of(name)
         ],
     }
 
@@ -197,11 +167,8 @@ def _summary(facts: dict[str, Any]) -> list[tuple[str, str]]:
     if facts["source"]:
         lines += [("source", source_line(facts["source"])), ("python", facts["python"])]
     lines += [("patch", f"{patch['name']}: {patch['description']}") for patch in facts["patches"]]
-    lines += [("wheel", wheel["filename"] + _yanked(wheel["yanked"])) for wheel in facts["wheels"]]
+    for wheel in facts["wheels"]:
+        why = f": {wheel['yanked']}" if wheel["yanked"] else ""
+        yanked = f" (yanked{why})" if wheel["yanked"] is not None else ""
+        lines.append(("wheel", f"{wheel['filename']}{yanked}"))
     return lines if facts["wheels"] else [*lines, ("wheel", "none published yet")]
-
-
-def _yanked(reason: str | None) -> str:
-    if reason is None:
-        return ""
-    return f" (yanked: {reason})" if reason else " (yanked)"

@@ -1,4 +1,4 @@
-"""``store.*`` and ``doctor``: the store's history and the way back, its upkeep, its setup, its health."""
+"""``store.*``: a store's history, upkeep and setup; ``doctor`` and ``test``: whether it and this checkout are well."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Annotated
 from workbench import console
 from workbench.errors import StoreError, UsageError
 from workbench.events import note, step
+from workbench.paths import CHECKOUT, SHIPPED
+from workbench.process import attached
 from workbench.text import counted
 from workbench.verb import Verb
 from workbench.verbs.flags import After, ChangeFlags, Json, StoreFlags, UpkeepFlags, changing
@@ -22,15 +24,10 @@ def history(*, limit: Annotated[int, "how many to show"] = 20, store: StoreFlags
     if json:
         console.answer_json(found)
         return
-    rows = [
-        (
-            f"{each.generation}{' (current)' if each.current else ''}",
-            each.updated or "",
-            str(each.wheels),
-            each.change,
-        )
-        for each in found
-    ]
+    rows = []
+    for each in found:
+        number = f"{each.generation} (current)" if each.current else str(each.generation)
+        rows.append((number, each.updated or "", str(each.wheels), each.change))
     console.answer_table(("generation", "made", "wheels", "by"), rows)
     if found and not any(each.current for each in found):
         note("the registry itself is gone, or damaged: 'invoke store.reconcile' makes it anew")
@@ -48,9 +45,8 @@ def rollback(
     from workbench.verbs.summary import answer_change
 
     if not generation.isdecimal():
-        raise UsageError(
-            f"store.rollback {generation}: a generation is a number; 'invoke store.history' lists them"
-        )
+        what = f"store.rollback {generation}: a generation is a number"
+        raise UsageError(f"{what}; 'invoke store.history' lists them")
     with changing(change) as site:
         answer_change(past.rollback(site, int(generation), dry_run=change.dry_run), json=json)
 
@@ -159,11 +155,9 @@ def import_(
             verb = "would keep" if done.dry_run else "kept"
             console.answer(f"{verb} the old content of packages.json in {done.kept}")
         verb = "would take" if done.dry_run else "took"
-        packages, wheels = len(done.packages), len(done.new)
-        console.answer(
-            f"{verb} in {counted(packages, 'package')} with {counted(wheels, 'new wheel')}"
-            + (f"; published here already: {len(done.already)}" if done.already else "")
-        )
+        what = f"{counted(len(done.packages), 'package')} with {counted(len(done.new), 'new wheel')}"
+        already = f"; published here already: {len(done.already)}" if done.already else ""
+        console.answer(f"{verb} in {what}{already}")
         expect_wheels(done)
 
 
@@ -191,3 +185,12 @@ def doctor(
     bad = [each.check for each in findings if each.verdict == "bad"]
     if bad:
         raise StoreError(f"not well: {', '.join(bad)}")
+
+
+@Verb
+def test(*sessions: Annotated[str, "nox sessions (default: lint, typing, tests)"]) -> int:
+    """Run the checks: nox."""
+    if SHIPPED != CHECKOUT:
+        raise UsageError("test needs a checkout of the workbench: its tests are not installed")
+    chosen = [word for session in sessions for word in ("--session", session)]
+    return attached(["nox", "--noxfile", CHECKOUT / "noxfile.py", *chosen])

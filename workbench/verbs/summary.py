@@ -45,10 +45,7 @@ def _install_lines(filename: str, public_url: str | None) -> list[tuple[str, str
     parsed = parse_wheel(filename)
     pin = quote(pinned(parsed.name, str(parsed.version)))
     if public_url is None:
-        return [
-            ("serve", "invoke serve"),
-            ("install", f"pip install --index-url {TRY_OUT}/{SIMPLE} {pin}"),
-        ]
+        return [("serve", "invoke serve"), ("install", f"pip install --index-url {TRY_OUT}/{SIMPLE} {pin}")]
     # there, unlike from 'invoke serve', pip finds nothing that the wheel requires and that is not published as well
     index = f"{public_url}/{SIMPLE}"
     return [

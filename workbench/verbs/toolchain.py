@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from workbench import console
 from workbench.errors import UsageError, nearest
 from workbench.events import step
+from workbench.paths import Paths
 from workbench.text import file_size
 from workbench.verb import Verb
-from workbench.verbs.flags import Arch, Json, Libraries
+from workbench.verbs.flags import Arch, Json, Libraries, here
 
 
 @Verb
@@ -22,7 +23,6 @@ def get(
     json: Json = False,
 ) -> None:
     """Lay out a CUDA toolkit from NVIDIA's wheels, pinned by hash."""
-    from workbench.paths import Paths
     from workbench.plan.target import parse_arch
     from workbench.toolchain import cuda
 
@@ -55,9 +55,7 @@ def image(
     from workbench.container.debian import SUITES
     from workbench.container.engine import find_engine
     from workbench.container.image import ImageRecipe, build_image
-    from workbench.paths import Paths
     from workbench.plan.target import parse_arch
-    from workbench.settings import read_settings
     from workbench.toolchain.cuda import lay_out
 
     arch = parse_arch(arch)
@@ -67,18 +65,12 @@ def image(
         raise UsageError("--libraries: of which CUDA? --compute cu130 puts a toolkit into the image")
     if runtime and compute:
         raise UsageError("--runtime --compute: an image to try wheels in has no toolkit")
-    paths = Paths.here()
-    engine = find_engine(read_settings(paths).container.engine)
-    toolkit = None
-    if compute:
-        toolkit = lay_out(compute, arch, cache=paths.cache, components=_listed(libraries))
-    recipe = ImageRecipe(
-        arch=arch,
-        suite=suite,
-        kind="runtime" if runtime else "build",
-        toolkit=toolkit,
-        mirror=mirror or None,
-    )
+    paths, settings = here()
+    engine = find_engine(settings.container.engine)
+    components = _listed(libraries)
+    toolkit = lay_out(compute, arch, cache=paths.cache, components=components) if compute else None
+    kind: Literal["build", "runtime"] = "runtime" if runtime else "build"
+    recipe = ImageRecipe(arch=arch, suite=suite, kind=kind, toolkit=toolkit, mirror=mirror or None)
     made = build_image(recipe, engine, cache=paths.cache, refresh=refresh)
     if json:
         console.answer_json({"name": made.name, "id": made.id, "arch": made.arch, "size": made.size})

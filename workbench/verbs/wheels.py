@@ -1,24 +1,141 @@
-"""``repair``, ``verify`` and ``inspect``: what is done with wheel files that somebody has."""
+"""``matrix`` and ``build``: the targets that some axes span, and a wheel for each; and what is done with any wheels."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from workbench import console
+from workbench.errors import UsageError, WorkbenchError
+from workbench.paths import Paths
+from workbench.plan.axes import Axes
+from workbench.text import file_size
 from workbench.verb import Verb
-from workbench.verbs.flags import DryRun, Json, WheelFiles
+from workbench.verbs.flags import (
+    Builder,
+    DryRun,
+    Json,
+    MaxJobs,
+    Package,
+    StoreFlags,
+    VersionSuffix,
+    WheelFiles,
+    here,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workbench.make.produce import Failure, Product
+    from workbench.make.request import Planned
+
+
+@Verb
+def matrix(
+    name: Package, *, axes: Axes, builder: Builder = "auto", store: StoreFlags, json: Json = False
+) -> None:
+    """Show the targets: published, to build and by whom, left out."""
+    from workbench.make.request import Request
+    from workbench.pipeline.standing import standings
+
+    cells = standings(Request(name=name, axes=axes, builder=builder), *store.opened())
+    if json:
+        console.answer_json([asdict(cell) for cell in cells])
+    else:
+        rows = [(cell.target, cell.state, cell.what) for cell in cells]
+        console.answer_table(("target", "state", ""), rows)
+
+
+@Verb
+def build(
+    name: Package,
+    *,
+    axes: Axes,
+    builder: Builder = "auto",
+    source_dir: Annotated[
+        str, "build this folder instead of the recipe's source (the wheel gets no build key)"
+    ] = "",
+    max_jobs: MaxJobs = 0,
+    version_suffix: VersionSuffix = "",
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Fetch, patch, build and repair: wheels into wheels/."""
+    from workbench.make.produce import build_all, failure_of
+    from workbench.make.request import Request, plans
+
+    request = Request(
+        name=name,
+        axes=axes,
+        builder=builder,
+        source_dir=Path(source_dir) if source_dir else None,
+        version_suffix=version_suffix,
+        max_jobs=max_jobs or None,
+    )
+    paths, settings = here()
+    planned = plans(request, paths, settings)
+    made, failures = ((), ()) if dry_run else build_all(planned, paths, settings, jobs=request.max_jobs)
+    if json:
+        _answer_json(planned, made, failures)
+    else:
+        _answer(planned, made, dry_run=dry_run)
+    if error := failure_of(failures, len(planned.plans)):
+        raise error
+
+
+def _answer_json(planned: Planned, made: Sequence[Product], failures: Sequence[Failure]) -> None:
+    from workbench.verbs.summary import describe
+
+    console.answer_json(
+        {
+            "plans": [describe(each) for each in planned.plans],
+            "wheels": [product.repaired for product in made if product.repaired],
+            "built_already": [str(product.wheel) for product in made if not product.repaired],
+            "failed": [str(plan.target) for each in failures for plan in each.plans],
+            "left_out": [{"target": str(out.target), "reason": out.reason} for out in planned.left_out],
+        }
+    )
+
+
+def _answer(planned: Planned, made: Sequence[Product], *, dry_run: bool) -> None:
+    """Print what was built, or in a dry run what would be; and what was left out."""
+    from workbench.verbs.summary import describe, source_facts, source_line, tags_of
+
+    for out in planned.left_out:
+        console.answer(f"left out: {out.target}: {out.reason}")
+    for product in made:
+        repaired = product.repaired
+        if repaired is None:
+            console.answer(f"{product.wheel} was built earlier from the same inputs")
+            continue
+        facts = [
+            ("size", file_size(product.wheel.stat().st_size)),
+            ("tags", tags_of(product.wheel.name)),
+            ("policy", repaired.policy),
+        ]
+        if repaired.grafted:
+            facts.append(("grafted", ", ".join(repaired.grafted)))
+        if product.plans[1:]:
+            facts.append(("for", ", ".join(str(plan.target) for plan in product.plans)))
+        console.answer_summary(str(product.wheel), facts)
+    for each in planned.plans if dry_run else ():
+        told = describe(each) | {
+            "source": source_line(source_facts(each.source)),
+            "patches": ", ".join(patch.name for patch in each.patches) or "none",
+            "build_key": each.key or "none: built from a folder",
+        }
+        console.answer_summary(
+            f"would build {each.title}", [(k.replace("_", " "), v) for k, v in told.items()]
+        )
 
 
 @Verb
 def repair(*wheels: WheelFiles, dry_run: DryRun = False, json: Json = False) -> None:
     """Make wheels portable with auditwheel, into wheels/."""
     from workbench.make.repairing import repair_wheels
-    from workbench.paths import Paths
-    from workbench.settings import read_settings
 
-    paths = Paths.here()
-    repaired = repair_wheels([Path(wheel) for wheel in wheels], paths, read_settings(paths), dry_run=dry_run)
+    repaired = repair_wheels([Path(wheel) for wheel in wheels], *here(), dry_run=dry_run)
     if json:
         console.answer_json(repaired)
         return
@@ -42,7 +159,6 @@ def verify(
 ) -> None:
     """Check wheels: archive, metadata, tags, GPU code, smoke test."""
     from workbench.make.verification import require_passed, verify_wheels
-    from workbench.paths import Paths
     from workbench.plan.target import parse_gpu
     from workbench.verify.report import checks_table, findings_text
 
@@ -60,7 +176,6 @@ def verify(
 @Verb
 def inspect(*wheels: Annotated[str, "paths or URLs of wheels, anybody's"], json: Json = False) -> None:
     """Show what is in wheels: GPU code, libraries, glibc, torch."""
-    from workbench.errors import UsageError, WorkbenchError
     from workbench.wheel import inspect as inspecting
 
     if not wheels:

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from workbench.events import note, progress, step
+from workbench.events import note, step
 from workbench.files import Identity, expect_file
 from workbench.text import counted
 from workbench.toolchain import runtime
@@ -106,7 +106,7 @@ def _read_all(requests: Sequence[Expectation], workers: int) -> list[Report]:
     total = sum(request.path.stat().st_size for request in requests)
     parallel = min(workers, len(requests)) > 1 and total > POOL_PAYS
     title = f"verify {_wheels(requests)}"
-    with progress(title, total) as advance, ThreadPoolExecutor(max_workers=1) as beside:
+    with step(title, total=total) as advance, ThreadPoolExecutor(max_workers=1) as beside:
         described = beside.submit(_describe, requests)
         if parallel:
             reports = _read_in_processes(requests, advance, workers)

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import IO, TYPE_CHECKING
 
 from workbench.errors import SourceError
-from workbench.events import progress
+from workbench.events import step
 from workbench.http import AS_IT_LIES, NoAnswer, Web
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def _content_range(url: str, answer: Answer) -> tuple[int, int, int]:
 
 
 def _download(answer: Answer, into: IO[bytes], url: str) -> None:
-    with progress(f"fetch {url.rpartition('/')[2]}", answer.length or 0) as advance:
+    with step(f"fetch {url.rpartition('/')[2]}", total=answer.length or 0) as advance:
         for chunk in answer.chunks():
             into.write(chunk)
             advance(len(chunk))
