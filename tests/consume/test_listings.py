@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -397,11 +398,21 @@ def test_a_page_that_is_none_is_a_trouble_of_one_line(
 
 
 def test_an_endless_page_ends(host: Host, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workbench.http.PAGE_BYTES", 0)  # its default was taken when it was defined
-    monkeypatch.setattr("workbench.http.Answer.body.__defaults__", (50_000,))
+    monkeypatch.setattr("workbench.consume.asking.PAGE_BYTES", 50_000)
     host.page("<a href=x.whl>" * 5_000)
     (trouble,) = offers("demo", [index(host)], SPARK, cache=cache).troubles
-    assert "more than 50,000 bytes" in trouble.what
+    assert trouble.what == "more than 50,000 bytes, the most that is read of it"
+
+
+@pytest.mark.parametrize(
+    "entry", ['<a href="demo-{}-py3-none-any.whl">x</a>', '{{"filename": "demo-{}-any.whl"}}']
+)
+def test_a_million_links_are_refused_before_they_cost_much(host: Host, cache: Cache, entry: str) -> None:
+    listed = [entry.format(number) for number in range(1_000_000 if entry[0] == "{" else 500_000)]
+    page = f'{{"meta": {{}}, "files": [{",".join(listed)}]}}' if entry[0] == "{" else "".join(listed)
+    host.page(page[: 32 << 20] if entry[0] == "<" else page)
+    (trouble,) = offers("demo", [index(host)], SPARK, cache=cache).troubles
+    assert re.search("links and more in|more than 33,554,432 bytes", trouble.what)
 
 
 def test_a_stall_is_given_up(cache: Cache, monkeypatch: pytest.MonkeyPatch, host: Host) -> None:

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from workbench.consume.sources import Place, WheelSource
 
 
+PAGE_BYTES = 32 << 20
+MOST_LINKS = 100_000
+"""The most that is read of one page of an index: the largest have a few megabytes, and some ten thousand links."""
+
 _NOTHING_TO_COMPARE = "304 Not Modified, though nothing was asked to be compared"
 
 
@@ -73,7 +77,7 @@ class _Asker:
         self._logins = logins
         self._cache = cache
         self._refresh = refresh
-        self._fetcher = Fetcher(STREAMS)
+        self._fetcher = Fetcher(STREAMS, limit=PAGE_BYTES)
         self._web = Web(STREAMS)
 
     def ask(self, place: Place, limit: RateLimited | None) -> tuple[Told, RateLimited | None]:
@@ -146,7 +150,9 @@ class _Asker:
             if kept is None:
                 raise NoAnswer(_NOTHING_TO_COMPARE)
             return _Page(None)
-        return _Page(reduce_listing(read_as_installers(page, url), page.url), page.etag, page.modified)
+        return _Page(
+            reduce_listing(read_as_installers(page, url, most=MOST_LINKS), page.url), page.etag, page.modified
+        )
 
     def _keep(self, url: str, page: _Page, reduced: Reduced) -> None:
         if url.startswith("file:"):

@@ -142,7 +142,18 @@ def _together(told: Sequence[Told], troubles: list[SourceTrouble]) -> Offers:
         source = each.place.source.name
         troubles += [SourceTrouble(source=source, url=each.place.url, what=what) for what in each.problems]
         for row in each.rows:
-            wheel = OfferedWheel(source=source, hints=each.place.hints, **row._asdict())
+            wheel = OfferedWheel(
+                source=source,
+                hints=each.place.hints,
+                filename=row.filename,
+                url=row.url,
+                sha256=row.sha256,
+                size=row.size,
+                updated=row.updated,
+                requires_python=row.requires_python,
+                metadata_sha256=row.metadata_sha256,
+                yanked=row.yanked,
+            )
             # without a hash, files of folders for different CUDAs are different files
             identity = (source, row.filename, row.sha256 or each.place.hints)
             other = wheels.setdefault(identity, wheel)

@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 from workbench.errors import IndexFault
 from workbench.http import NoAnswer
 from workbench.simple import HTML_TYPES, JSON
-from workbench.simple.listing import read
+from workbench.simple.listing import MOST_LINKS, read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,12 +36,12 @@ def project_files(fetcher: Fetcher, root: str, project: str) -> Sequence[Link] |
     return read_as_installers(page, url).files
 
 
-def read_as_installers(page: Fetched, url: str) -> Listing:
-    """Read a page that was asked for at a URL. Raises IndexFault for what installers do not take for one."""
+def read_as_installers(page: Fetched, url: str, *, most: int = MOST_LINKS) -> Listing:
+    """Read a page of up to `most` links. Raises IndexFault for what installers do not take for a page of an index."""
     if page.type not in (None, JSON, *HTML_TYPES):
         raise IndexFault(f"{url}: not a page of a package index: its type is {page.type or 'missing'}")
     try:
-        listing = read(page)
+        listing = read(page, most=most)
     except (ValueError, LookupError) as problem:  # LookupError: an encoding that does not exist
         raise IndexFault(f"{url}: not a page of a package index: {problem}") from problem
     if str(listing.version or "1.0").partition(".")[0] != "1":

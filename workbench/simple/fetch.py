@@ -43,17 +43,18 @@ class Fetched:
 
 
 class Fetcher:
-    """Fetches as pip does, over up to `streams` kept connections."""
+    """Fetches as pip does, over up to `streams` kept connections, pages of up to `limit` bytes."""
 
-    def __init__(self, streams: int = 1) -> None:
+    def __init__(self, streams: int = 1, *, limit: int = PAGE_BYTES) -> None:
+        self._limit = limit
         self._web = Web(streams, headers={"Accept": ACCEPT})
 
     def get(self, url: str, *, headers: Mapping[str, str] | None = None) -> Fetched:
         """Fetch a page, with more headers to send to its server. Raises OSError."""
         if _is_local(url):
             path = _path(url)
-            if path.stat().st_size > PAGE_BYTES:
-                raise NoAnswer(f"more than {PAGE_BYTES:,} bytes, the most that is read of it")
+            if path.stat().st_size > self._limit:
+                raise NoAnswer(f"more than {self._limit:,} bytes, the most that is read of it")
             return Fetched(url=url, body=path.read_bytes())
         with self._web.ask(url, headers=headers) as answer:
             return Fetched(
@@ -63,7 +64,7 @@ class Fetcher:
                 etag=answer.headers.get("ETag", ""),
                 modified=answer.headers.get("Last-Modified", ""),
                 unchanged=answer.status == HTTPStatus.NOT_MODIFIED,
-                body=answer.body(),
+                body=answer.body(self._limit),
             )
 
     def size(self, url: str) -> int | None:

@@ -93,11 +93,11 @@ class Listing:
         return not self.files if self.document is None else "files" not in self.document
 
 
-def read(page: Fetched) -> Listing:
-    """Read a page. Raises ValueError for what no installer reads."""
+def read(page: Fetched, *, most: int = MOST_LINKS) -> Listing:
+    """Read a page of up to `most` links. Raises ValueError for what no installer reads."""
     if is_json(page):
-        return read_json(page.body, page.url)
-    return read_html(page.body.decode(page.charset or "utf-8"), page.url)
+        return read_json(page.body, page.url, most=most)
+    return read_html(page.body.decode(page.charset or "utf-8"), page.url, most=most)
 
 
 def is_json(page: Fetched) -> bool:
@@ -105,7 +105,7 @@ def is_json(page: Fetched) -> bool:
     return page.type == JSON or page.body[:64].lstrip()[:1] == b"{"
 
 
-def read_html(text: str, url: str) -> Listing:
+def read_html(text: str, url: str, *, most: int = MOST_LINKS) -> Listing:
     """Read a page that lies at `url`. Raises ValueError for one that no index has."""
     doctype, base, metas = False, None, {}
     anchors: list[tuple[dict[str, str], list[str]]] = []
@@ -117,7 +117,7 @@ def read_html(text: str, url: str) -> Listing:
         at = end
         if tag == "a" and "href" in attributes:
             anchors.append((attributes, []))
-            _check_count(len(anchors), len(text))
+            _check_count(len(anchors), len(text), most)
             opened = True
         elif tag == "base" and base is None:
             base = attributes.get("href")
@@ -136,9 +136,9 @@ def read_html(text: str, url: str) -> Listing:
     )
 
 
-def _check_count(links: int, size: int) -> None:
+def _check_count(links: int, size: int, most: int) -> None:
     """Raise ValueError for a page that is made to cost its reader dear."""
-    if links > min(MOST_LINKS, 1000 + size // LEAST_BYTES):
+    if links > min(most, 1000 + size // LEAST_BYTES):
         raise ValueError(f"{links} links and more in {size} characters")
 
 
@@ -163,7 +163,7 @@ def _pairs(texts: Iterable[str]) -> dict[str, str]:
     return {algorithm: digest for algorithm, _, digest in (text.partition("=") for text in texts) if digest}
 
 
-def read_json(text: bytes, url: str) -> Listing:
+def read_json(text: bytes, url: str, *, most: int = MOST_LINKS) -> Listing:
     """Read a page that lies at `url`. Raises ValueError for what is not JSON, or not a page."""
     document = orjson.loads(text)
     if not isinstance(document, dict) or not isinstance(document.get("meta"), dict):
@@ -171,7 +171,7 @@ def read_json(text: bytes, url: str) -> Listing:
     entries = document.get("files", document.get("projects"))
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise ValueError("no JSON page: it has neither a list of files nor of projects")
-    _check_count(len(entries), len(text))
+    _check_count(len(entries), len(text), most)
     return Listing(links=tuple(_json_link(entry, url) for entry in entries), document=document)
 
 
