@@ -25,6 +25,7 @@ def _nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     """Neither this user's tokens, cache and registries nor those of a CI's."""
     for name in ("GITHUB_TOKEN", "GPUWHEELS_TOKEN", "GPUWHEELS_REGISTRY"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
     monkeypatch.setenv("GPUWHEELS_CACHE", str(tmp_path / "gpuwheels"))
 
 

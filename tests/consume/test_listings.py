@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from keyring.credentials import SimpleCredential
 
 from tests.consume.github_server import UPDATED, GitHub
 from tests.index.hosts import FILENAME, METADATA_SHA256, SHA256, WHEEL, Host, document, hosted, html, http
@@ -466,6 +467,26 @@ def test_a_variable_beats_netrc(
         "Bearer of-the-variable",
         "Basic YWRhOm9mLXRoZS11cmw=",
     ]
+
+
+def test_the_keyring_is_asked_where_a_server_has_refused(
+    host: Host, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def get_credential(service: str, _: None) -> SimpleCredential | None:
+        asked.append(service)
+        return SimpleCredential("ada", "of-the-keyring") if len(asked) == 1 else None
+
+    monkeypatch.setattr("keyring.get_credential", get_credential)
+    offers("demo", [index(host)], SPARK, cache=cache)
+    assert asked == []
+    host.answers["/simple/demo/"] = http("", status="401 Unauthorized")
+    offers("demo", [index(host)], SPARK, cache=cache, refresh=True)
+    assert asked == [host.root.split("/")[2]]
+    assert host.sent[-1]["authorization"] == "Basic YWRhOm9mLXRoZS1rZXlyaW5n"
+    (trouble,) = offers("demo", [index(host)], SPARK, cache=cache, refresh=True).troubles
+    assert (len(asked), "401 Unauthorized" in trouble.what) == (2, True)
 
 
 def test_a_refusal_says_which_variable(host: Host, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:

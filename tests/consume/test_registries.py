@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,13 +12,15 @@ from workbench.consume.host import Host
 from workbench.consume.offer import Hints
 from workbench.consume.registries import (
     MOST_BYTES,
+    _Entry,
     named_registries,
     read_registries,
     read_registry,
     shipped_sources,
 )
-from workbench.consume.sources import WheelSource, name_of_files, places, sources_for
+from workbench.consume.sources import HOLDERS, WheelSource, name_of_files, places, sources_for
 from workbench.errors import SettingsError, UsageError
+from workbench.paths import CHECKOUT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -303,3 +307,36 @@ def test_a_package_that_an_own_source_names_is_not_looked_for_at_others_that_hav
     assert sources_for("Kernels", [anybodys, named, own, own_any]) == (named, own, own_any)
     assert sources_for("Kernels", [anybodys, named, own_any]) == (anybodys, named, own_any)
     assert sources_for("other", [anybodys, named, own]) == (anybodys,)
+
+
+# ---------------------------------------------------------------- the guide
+
+GUIDE = (CHECKOUT / "docs" / "consumer.md").read_text()
+
+
+def test_the_guides_registry_is_one_and_its_keys_are_all_explained() -> None:
+    (block,) = re.findall(r"```toml\n(\[\[sources\]\].*?)```", GUIDE, re.DOTALL)
+    sources, _ = read_registry(block.encode(), "guide.toml")
+    assert [source.kind for source in sources] == ["index", "github", "links", "folder"]
+    keys = {
+        key
+        for row in re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", GUIDE, re.MULTILINE)
+        for key in re.findall(r"\w+", row)
+    }
+    with pytest.raises(SettingsError, match="unknown key"):
+        one('[[sources]]\nname = "x"\nkind = "index"\nunheard_of = ""')
+    assert {each.name for each in fields(_Entry)} <= keys
+
+
+def test_the_guides_channel_of_a_site_is_an_address() -> None:
+    (url,) = re.findall(r"`(https://\S*{torch_minor}/simple/)`", GUIDE)
+    source = one(f'[[sources]]\nname = "x"\nkind = "index"\nurl = "{url}"')
+    assert urls(source, "demo") == ["https://wheels.example.com/index/cu130/torch2.11/simple/demo/"]
+
+
+def test_the_guide_says_what_braces_mean() -> None:
+    said = dict(re.findall(r"`{(\w+)}`(?: is)?\s`?([\w.]+?)`?[,.](?=\s)", GUIDE))
+    assert said.keys() == set(HOLDERS)
+    for holder, value in said.items():
+        source = one(f'[[sources]]\nname = "x"\nkind = "links"\nurl = "https://a.example/{{{holder}}}"')
+        assert urls(source, "demo") == [f"https://a.example/{value}"]

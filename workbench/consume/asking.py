@@ -22,10 +22,11 @@ from workbench.simple.github import RateLimited, releases_page
 from workbench.text import duration, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from workbench.consume.cache import Cache, KeptFile, KeptPage
     from workbench.consume.sources import Place, WheelSource
+    from workbench.simple.fetch import Fetched
 
 
 PAGE_BYTES = 32 << 20
@@ -139,7 +140,7 @@ class _Asker:
         conditions = {"If-None-Match": kept.etag, "If-Modified-Since": kept.modified} if kept else {}
         headers = {name: value for name, value in conditions.items() if value}
         try:
-            page = self._fetcher.get(url, headers={**headers, **self._logins.headers(url)})
+            page = self._get(url, headers)
         except FileNotFoundError:
             return _Page(Reduced())
         except NoAnswer as error:
@@ -153,6 +154,20 @@ class _Asker:
         return _Page(
             reduce_listing(read_as_installers(page, url, most=MOST_LINKS), page.url), page.etag, page.modified
         )
+
+    def _get(self, url: str, headers: Mapping[str, str]) -> Fetched:
+        """Fetch a page with the login for its server, in the end with the keyring's. Raises OSError."""
+        login = self._logins.headers(url)
+        try:
+            return self._fetcher.get(url, headers={**headers, **login})
+        except NoAnswer as error:
+            if (
+                error.status != HTTPStatus.UNAUTHORIZED
+                or login
+                or not (login := self._logins.of_keyring(url))
+            ):
+                raise
+        return self._fetcher.get(url, headers={**headers, **login})
 
     def _keep(self, url: str, page: _Page, reduced: Reduced) -> None:
         if url.startswith("file:"):

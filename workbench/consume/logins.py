@@ -1,6 +1,6 @@
 """Which login goes to which host, and to no other: from variables, and from the URLs in the user's own registries.
 
-What is in ``~/.netrc`` is sent by ``workbench.http`` where nothing is said here.
+What is in ``~/.netrc`` is sent by ``workbench.http`` where nothing is said here. The keyring is asked last.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from base64 import b64encode
+from importlib import import_module, util
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
@@ -78,6 +79,20 @@ class Logins:
         names += [VARIABLE] if origin in self._own else []
         tokens = (self._environ.get(name, "") for name in names if origin.is_private)
         return next((_header(token) for token in tokens if token), {})
+
+    def of_keyring(self, url: str) -> dict[str, str]:
+        """Return the headers with what the keyring has for a URL's server; none where keyring is not installed.
+
+        It may ask the user to unlock it, so it is for servers that have refused already.
+        """
+        if not _Origin.of(url).is_private or util.find_spec("keyring") is None:
+            return {}
+        keyring = import_module("keyring")
+        try:
+            found = keyring.get_credential(urlsplit(url).netloc, None)
+        except Exception:  # noqa: BLE001 - its backends are anybody's, and raise anything
+            found = None
+        return _header(f"{found.username}:{found.password}") if found and found.password else {}
 
     def _variable_of(self, host: str) -> str:
         """Return the name of a host's variable; "" where a source's host, which is another, has the same."""
