@@ -3,9 +3,10 @@ from __future__ import annotations
 import sys
 
 import pytest
-from packaging.tags import sys_tags
+from packaging.tags import Tag, sys_tags
+from pip._internal.utils.compatibility_tags import get_supported
 
-from workbench.wheel.serves import Audience, Machine, this_glibc
+from workbench.wheel.serves import Audience, Machine, oldest_glibc, tags_serve, this_glibc
 
 
 def serves(tags: str, machine: str, requires_python: str | None = None) -> bool:
@@ -115,3 +116,55 @@ def test_this_machine_accepts_what_packaging_says_of_it() -> None:
     assert refused == []
     assert this_glibc().startswith("2.")
     assert Machine.here().python == "{}.{}".format(*sys.version_info)
+
+
+def test_tags_rank_as_pip_orders_them() -> None:
+    """By this machine's own Python; `packaging` has ``linux`` first, pip and uv last."""
+    machine = Machine.here()
+    supported = [Tag(tag.interpreter, tag.abi, tag.platform) for tag in get_supported()]
+    ranks = [Audience(tags=frozenset({tag})).rank(machine) for tag in supported]
+    assert None not in ranks
+    assert ranks == sorted(ranks, key=lambda rank: rank or (0, 0))
+    assert Audience.of("demo-1.0-cp27-none-any.whl").rank(machine) is None
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        "cp312-cp312-manylinux_2_34_x86_64",
+        "CP312-cp312-Linux_x86_64",
+        "1-cp312-cp312-linux_x86_64",
+        "cp311.cp312-cp311.cp312-win_amd64.linux_x86_64",
+        "cp313-cp313-win_amd64.any",
+        "cp39-abi3-manylinux_2_39_x86_64.manylinux2014_x86_64",
+        "py2.py3-none-any",
+        "cp312-none-any",
+        "py312-none-linux_aarch64",
+        "cp313-cp313t-linux_x86_64",
+    ],
+)
+def test_the_quick_answer_is_the_same(tags: str) -> None:
+    for python in ("3.11", "3.12", "3.12.4", "3.13", "3.13t"):
+        for arch, glibc in (("x86_64", "2.31"), ("x86_64", "2.39"), ("aarch64", "2.39"), ("x86_64", "")):
+            machine = Machine(python=python, arch=arch, glibc=glibc)
+            assert tags_serve(tags, machine) is Audience.of(f"demo-1.0-{tags}.whl").serves(machine)
+
+
+def test_what_is_not_a_wheels_tags_serves_nobody() -> None:
+    for tags in ("", "-", "any", "none-any", "x-y-z-linux_x86_64"):
+        assert not tags_serve(tags, Machine(python="3.12", arch="x86_64", glibc="2.39"))
+
+
+@pytest.mark.parametrize(
+    ("platforms", "floor"),
+    [
+        ("manylinux_2_28_x86_64", "2.28"),
+        ("manylinux_2_28_x86_64 manylinux_2_17_x86_64", "2.17"),
+        ("manylinux2014_x86_64", "2.17"),
+        ("manylinux1_x86_64", "2.5"),
+        ("manylinux_2_17_aarch64", None),
+        ("linux_x86_64 win_amd64", None),
+    ],
+)
+def test_the_oldest_glibc(platforms: str, floor: str | None) -> None:
+    assert oldest_glibc(platforms.split(), "x86_64") == floor

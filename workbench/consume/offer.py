@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Packing = Literal["minor", "patch"]
-"""How a source writes torch releases without dots: ``pt211`` is 2.11 (minor) at one, 2.1.1 (patch) at another."""
+from workbench.wheel.local_version import Packing  # noqa: TC001 - `strict` asks for the types of fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,16 +1,19 @@
 """What a wheel's local version (PEP 440) says that it was built for: one reading of the styles that packagers have.
 
 Every part is read whole or called `UNKNOWN`: ``cu13x`` is not taken for ``cu13``, and ``torch210`` may be torch 2.1.0
-or 2.10, which its CUDA decides where it can.
+or 2.10, which its source says, or its CUDA decides where it can.
 """
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 UNKNOWN = "unknown"
+
+Packing = Literal["minor", "patch"]
+"""How a source writes torch releases without dots: ``pt211`` is 2.11 (minor) at one, 2.1.1 (patch) at another."""
 
 _NEXT = r"(?=$|[._]|torch|pt\d|cu\d|cuda|cpu|rocm|xpu|sm_?\d|cxx11abi|git|andhigher)"
 """What may follow a part: the end, a separator, or a part that needs none before it."""
@@ -60,8 +63,11 @@ class LocalVersion(NamedTuple):
 
 
 @lru_cache(maxsize=4096)
-def parse_local(text: str) -> LocalVersion:
-    """Return what a local version says. Whatever the text is, this is not an error."""
+def parse_local(text: str, packing: Packing | Literal[""] = "") -> LocalVersion:
+    """Return what a local version says. Whatever the text is, this is not an error.
+
+    `packing` decides between two readings of a torch release without dots, where its source has said how it writes.
+    """
     computes: list[str] = []
     torches: list[str] = []
     gpus: list[str] = []
@@ -87,7 +93,7 @@ def parse_local(text: str) -> LocalVersion:
     compute = _only(computes)
     return LocalVersion(
         compute=compute,
-        torch=_only([_torch(each, compute) for each in torches]),
+        torch=_only([_torch(each, compute, packing) for each in torches]),
         or_newer=or_newer,
         gpus=tuple(gpus),
         cxx11_abi=abi,
@@ -106,7 +112,7 @@ def _cuda(packed: str | None, major: str | None, minor: str | None) -> str:
     return f"cu{digits}" if int(digits) * (10 if only_major else 1) >= _OLDEST_CUDA else UNKNOWN
 
 
-def _torch(said: str, compute: str) -> str:
+def _torch(said: str, compute: str, packing: str) -> str:
     """Return the release of torch that is meant, which may be written without dots."""
     major, dot, _ = said.partition(".")
     if dot or said == UNKNOWN:
@@ -114,7 +120,9 @@ def _torch(said: str, compute: str) -> str:
     major, minor, last = said[0], said[1:], _LAST_MINOR.get(said[0], 0)
     whole = minor == "0" or (minor[:1] not in ("", "0") and int(minor) <= last)
     split = len(minor) > 1 and int(minor[:-1]) <= last
-    if whole and split:
+    if whole and split and packing:
+        whole, split = packing == "minor", packing == "patch"
+    elif whole and split:
         cuda = (
             int(f"{compute[2:]:0<3}") if re.fullmatch(r"cu(?:1[3-9]|\d{3})", compute) and major == "2" else 0
         )

@@ -10,6 +10,7 @@ import os
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -21,13 +22,14 @@ from workbench.recipe.model import ARCHITECTURES
 from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 PYTHONS = (*(f"3.{minor}" for minor in range(8, 21)), *(f"3.{minor}t" for minor in range(13, 21)))
 """The Pythons that a wheel may be tried with, in the order of preference. uv makes environments from 3.8 on."""
 
 _PYTHON = re.compile(r"(3\.\d+)(\.\d+)?(t?)")
 _INTERPRETER = re.compile(r"(?:cp|py)3(\d{1,3})")
+_MANYLINUX = re.compile(r"manylinux_2_(\d{1,3})")
 _LEGACY = {5: "manylinux1", 12: "manylinux2010", 17: "manylinux2014"}
 """The older names of platform tags, by the minor version of their glibc (PEP 600)."""
 
@@ -91,9 +93,21 @@ class Audience:
 
     def serves(self, machine: Machine) -> bool:
         """Say whether an installer takes the wheel for a Python on a machine."""
-        platforms = {tag.platform for tag in self.tags} & platform_tags(machine.arch, machine.glibc)
-        accepted = _accepted(machine.python, frozenset(platforms))
-        return not self.tags.isdisjoint(accepted) and self._admits(machine.python)
+        return self.rank(machine) is not None and self.admits(machine.python)
+
+    def rank(self, machine: Machine) -> tuple[int, int] | None:
+        """Return how early its best tag comes among those that a Python on a machine asks for, in pip's order.
+
+        None is for a wheel that has no tag for it.
+        """
+        python, platforms = _accepted(machine.python), platform_tags(machine.arch, machine.glibc)
+        ranks = [
+            (python[tag.interpreter, tag.abi, platform == "any"], platforms.get(platform, 0))
+            for tag in self.tags
+            if (platform := tag.platform) in platforms or platform == "any"
+            if (tag.interpreter, tag.abi, platform == "any") in python
+        ]
+        return min(ranks, default=None)
 
     def pythons(self, arch: str, glibc: str) -> tuple[str, ...]:
         """Return those of `PYTHONS`, and of what its tags name besides, that the wheel serves on a machine."""
@@ -118,13 +132,30 @@ class Audience:
             if any(each == "any" or re.fullmatch(rf"(many|musl)?linux\w*_{arch}", each) for each in platforms)
         )
 
-    def _admits(self, python: str) -> bool:
+    def admits(self, python: str) -> bool:
+        """Say whether its Requires-Python admits a Python."""
         if self.requires_python is None:
             return True
         version, release, _ = _parts(python)
         # of a Python that is named by X.Y alone, one release that is admitted is enough
         releases = (release,) if release else (".0", f".{_NEWEST_RELEASE}")
         return any(self.requires_python.contains(f"{version}{each}", prereleases=True) for each in releases)
+
+
+def tags_serve(tags: str, machine: Machine) -> bool:
+    """Say whether an installer takes some tags, as a filename has them, for a Python on a machine: quickly.
+
+    This is what `Audience.serves` says of a wheel without a Requires-Python, but no tag is made. What is not a wheel's
+    tags serves nobody.
+    """
+    python, platforms = _accepted(machine.python), platform_tags(machine.arch, machine.glibc)
+    for platform in tags[tags.rfind("-") + 1 :].lower().split("."):
+        if (everywhere := platform == "any") or platform in platforms:
+            interpreters, _, abis = tags.lower().rpartition("-")[0].rpartition("-")
+            pairs = product(interpreters.rpartition("-")[2].split("."), abis.split("."))
+            if any((*pair, everywhere) in python for pair in pairs):
+                return True
+    return False
 
 
 def _parts(python: str) -> tuple[str, str, str]:
@@ -135,31 +166,47 @@ def _parts(python: str) -> tuple[str, str, str]:
     return match[1], match[2] or "", match[3]
 
 
-@lru_cache(maxsize=1024)
-def _accepted(python: str, platforms: frozenset[str]) -> frozenset[Tag]:
-    """Return the tags that a Python accepts, of those with some platforms and of those that take any."""
+@lru_cache(maxsize=256)
+def _accepted(python: str) -> Mapping[tuple[str, str, bool], int]:
+    """Return the tags that a Python accepts, in their order: interpreter, ABI, whether for any platform."""
     version, _, threads = _parts(python)
     minor = int(version.partition(".")[2])
-    name = f"cp3{minor}"
-    among = sorted(platforms) or ["none"]  # packaging takes an empty list for this machine's own
-    return frozenset(
-        (
-            *cpython_tags(python_version=(3, minor), abis=[f"{name}{threads}"], platforms=among),
-            *compatible_tags(python_version=(3, minor), interpreter=name, platforms=among),
-        )
+    name, some = f"cp3{minor}", ["some"]  # the platforms of a machine come in the same order after each
+    tags = (
+        *cpython_tags(python_version=(3, minor), abis=[f"{name}{threads}"], platforms=some),
+        *compatible_tags(python_version=(3, minor), interpreter=name, platforms=some),
     )
+    return {(tag.interpreter, tag.abi, tag.platform == "any"): place for place, tag in enumerate(tags)}
 
 
 @lru_cache(maxsize=64)
-def platform_tags(arch: str, glibc: str) -> frozenset[str]:
-    """Return the platform tags that a machine with a glibc accepts, ``any`` aside (PEP 600)."""
+def platform_tags(arch: str, glibc: str) -> Mapping[str, int]:
+    """Return the platform tags that a machine with a glibc accepts, ``any`` aside (PEP 600), each with its place.
+
+    The newest glibc's comes first, and ``linux`` last, as it says nothing of its glibc.
+    """
 
     def spelled() -> Iterator[str]:
-        yield f"linux_{arch}"
         newest = int(glibc.removeprefix("2.")) if glibc.startswith("2.") else -1
-        for minor in range(_OLDEST_GLIBC.get(arch, 17), newest + 1):
+        for minor in range(newest, _OLDEST_GLIBC.get(arch, 17) - 1, -1):
             yield f"manylinux_2_{minor}_{arch}"
             if minor in _LEGACY:
                 yield f"{_LEGACY[minor]}_{arch}"
+        yield f"linux_{arch}"
 
-    return frozenset(spelled())
+    return {platform: place for place, platform in enumerate(spelled())}
+
+
+def oldest_glibc(platforms: Iterable[str], arch: str) -> str | None:
+    """Return the oldest glibc (``2.17``) that any of some platform tags asks for on an architecture.
+
+    None is for tags that do not say.
+    """
+    legacy = {f"{name}_{arch}": minor for minor, name in _LEGACY.items()}
+    matches = ((each, _MANYLINUX.fullmatch(each.removesuffix(f"_{arch}"))) for each in platforms)
+    minors = [
+        int(match[1]) if match else legacy[platform]
+        for platform, match in matches
+        if match or platform in legacy
+    ]
+    return f"2.{min(minors)}" if minors else None
