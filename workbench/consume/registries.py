@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.utils import InvalidName, canonicalize_name
 
-from workbench.consume.offer import Hints, Packing
+from workbench.consume.offer import Hints
 from workbench.consume.sources import HOLDERS, Kind, WheelSource
 from workbench.errors import SettingsError, nearest
 from workbench.simple.github import API, releases_url
@@ -25,6 +25,8 @@ from workbench.url import mask, without_login
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from workbench.wheel.local_version import Packing
 
 VARIABLE = "GPUWHEELS_REGISTRY"
 SHIPPED = "gpuwheels"
