@@ -12,17 +12,8 @@ from workbench.publish.amend import had_registry, is_own
 from workbench.publish.history import current_or_kept
 from workbench.publish.wheel_files import damage, faults, is_ours, texts_linked
 from workbench.registry.file import load, loads
-from workbench.store.layout import (
-    FILES,
-    HISTORY,
-    RECORDS,
-    WheelKey,
-    digest_of,
-    generation_of,
-    is_text,
-    record_key,
-    wheel_of,
-)
+from workbench.store import layout
+from workbench.store.layout import WheelKey, wheel_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -90,9 +81,11 @@ class Comparison:
 
         def is_damaged(key: str) -> bool:
             stored = store.read(key)
-            return stored is not None and not sha256(stored.content).hexdigest().startswith(digest_of(key))
+            return stored is not None and not sha256(stored.content).hexdigest().startswith(
+                layout.digest_of(key)
+            )
 
-        keys = sorted(filter(is_text, texts_linked(self.registry) & self.files.keys()))
+        keys = sorted(filter(layout.is_text, texts_linked(self.registry) & self.files.keys()))
         with ThreadPoolExecutor(store.streams) as pool:
             return tuple(
                 key for key, damaged in zip(keys, pool.map(is_damaged, keys), strict=True) if damaged
@@ -119,14 +112,14 @@ def compare(site: Site) -> Comparison:
     """
     store = site.store
     registry, instead = current_or_kept(store)
-    records = {entry.key: wheel_of(entry.key) for entry in store.entries(RECORDS)}
-    files = {entry.key: entry for entry in store.entries(FILES)}
+    records = {entry.key: wheel_of(entry.key) for entry in store.entries(layout.RECORDS)}
+    files = {entry.key: entry for entry in store.entries(layout.FILES)}
     foreign = [key for key, wheel in records.items() if wheel is None]
-    foreign += [key for key in files if wheel_of(key) is None and not is_text(key)]
+    foreign += [key for key in files if wheel_of(key) is None and not layout.is_text(key)]
     foreign += [
         entry.key
-        for entry in store.entries(HISTORY)
-        if generation_of(entry.key) is None and not entry.key.startswith(f"{HISTORY}damaged-")
+        for entry in store.entries(layout.HISTORY)
+        if layout.generation_of(entry.key) is None and not entry.key.startswith(f"{layout.HISTORY}damaged-")
     ]
     recorded = frozenset(wheel for wheel in records.values() if wheel is not None)
     why = ""
@@ -151,7 +144,7 @@ def compare(site: Site) -> Comparison:
 
 def read_record(store: Store, wheel: WheelKey) -> Registry:
     """Return a wheel's record, a registry of that wheel alone. Raises RegistryError for one that is not valid."""
-    key = record_key(*wheel)
+    key = layout.record_key(*wheel)
     where = f"{store.place}/{key}"
     stored = store.read(key)
     if stored is None:

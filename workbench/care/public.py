@@ -113,8 +113,8 @@ def _wheel(web: Web, address: str, wheel: PublishedWheel, *, deep: bool) -> Iter
     if is_ours(wheel) and served.get("Cache-Control", expected) != expected:
         yield f"{address} is served with Cache-Control {served['Cache-Control']}"
     if deep:
-        digest = hashlib.sha256()
         with web.ask(address, headers=AS_IT_LIES) as answer:
+            digest = hashlib.sha256()
             for chunk in answer.chunks():
                 digest.update(chunk)
         if digest.hexdigest() != wheel.sha256:

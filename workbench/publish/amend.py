@@ -125,12 +125,10 @@ def look_again(store: Store, before: Registry, start: Registry, after: Registry)
 
 def refuse_while_deleting(registry: Registry, filenames: Iterable[str], place: str) -> None:
     """Raise StoreError for wheels whose files are being deleted."""
-    deleting = {gone.filename for gone in registry.removed if gone.state == "deleting"}.intersection(
-        filenames
-    )
-    if deleting:
+    deleting = {gone.filename for gone in registry.removed if gone.state == "deleting"}
+    if found := sorted(deleting.intersection(filenames)):
         raise StoreError(
-            f"{', '.join(sorted(deleting))}: being deleted from {place}: let 'invoke store.clean --apply' finish that, "
+            f"{', '.join(found)}: being deleted from {place}: let 'invoke store.clean --apply' finish that, "
             "then publish it again"
         )
 

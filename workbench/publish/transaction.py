@@ -23,13 +23,13 @@ from workbench.store.layout import RECORDS, file_key, record_key, url, wheel_of
 from workbench.text import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from workbench.index.tree import Drawn
     from workbench.publish.publication import Candidate, PlannedWheel, Publication, Write
     from workbench.registry.model import Registry
     from workbench.store.opening import Site
-    from workbench.store.protocol import Store
+    from workbench.store.protocol import Progress, Store
 
 ATTEMPTS = 3
 
@@ -191,7 +191,7 @@ def _is_record(write: Write) -> bool:
     return write.key.startswith(RECORDS)
 
 
-def _write_file(store: Store, write: Write, moved: Callable[[int], None], *, deep: bool) -> None:
+def _write_file(store: Store, write: Write, moved: Progress, *, deep: bool) -> None:
     """Write one file, and see that it is the one that was verified, still.
 
     Only some stores compare the sha256 that they are sent with what they are sent. So the file's identity tells, before
@@ -231,7 +231,7 @@ def _refuse_changed(write: Write) -> None:
         raise StoreError(f"{path} changed after it was verified: verify it again")
 
 
-def _record(store: Store, planned: PlannedWheel, moved: Callable[[int], None]) -> PlannedWheel:
+def _record(store: Store, planned: PlannedWheel, moved: Progress) -> PlannedWheel:
     """Write a wheel's record; return the wheel with the entry that is recorded, which may be another publisher's."""
     for write in filter(_is_record, planned.writes):
         try:

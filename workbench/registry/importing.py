@@ -175,11 +175,8 @@ class _Reader:
         value = given.get(key)
         if value is None or isinstance(value, str):
             return value or otherwise
-        self.say(
-            entry,
-            "mended",
-            f"{key} {value!r:.40} is not text: {f'taken as {otherwise!r}' if otherwise else 'left empty'}",
-        )
+        taken = f"taken as {otherwise!r}" if otherwise else "left empty"
+        self.say(entry, "mended", f"{key} {value!r:.40} is not text: {taken}")
         return otherwise
 
     def package(self, written: str, entry: object) -> None:
@@ -241,14 +238,13 @@ class _Reader:
             return
         self.unknown(where, entry, _WHEEL_KEYS)
         tag = min(parse_wheel(filename).tags, key=str)
-        python = re.fullmatch(r"(?:cp|py)(\d)(\d*)", tag.interpreter)
+        digits = re.fullmatch(r"(?:cp|py)(\d)(\d*)", tag.interpreter)
+        python = ".".join(filter(None, digits.groups())) if digits else ""
         date = self.date(where, entry.get("upload_date"))
         wheels[filename] = PublishedWheel(
             filename=filename,
             url=entry["url"],
-            python_version=self.text(
-                where, entry, "python_version", ".".join(filter(None, python.groups())) if python else ""
-            ),
+            python_version=self.text(where, entry, "python_version", python),
             platform=self.text(where, entry, "platform", tag.platform),
             upload_date=date,
             sha256=entry["sha256"].lower(),

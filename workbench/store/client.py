@@ -118,19 +118,11 @@ def _time(value: Any) -> datetime:  # noqa: ANN401 - whatever an answer has
 @contextmanager
 def plainly(what: str) -> Iterator[None]:
     """Turn boto3's errors into Refused; `what` names the thing that was asked for."""
-    from botocore.exceptions import (
-        BotoCoreError,
-        ClientError,
-        ConnectionError,  # noqa: A004 - botocore's name for it
-        HTTPClientError,
-        NoCredentialsError,
-        PartialCredentialsError,
-        SSLError,
-    )
+    from botocore import exceptions as boto
 
     try:
         yield
-    except ClientError as error:
+    except boto.ClientError as error:
         code, status = code_of(error)
         headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
         if str(headers.get("content-type", "")).startswith("text/html"):
@@ -139,19 +131,19 @@ def plainly(what: str) -> Iterator[None]:
         said = f"{status} {code}".removesuffix(f" {status}")
         remedy = REMEDIES.get(code) or STATUS_REMEDIES.get(status) or AGAIN
         raise Refused(f"{what}: the store answers {said}", remedy) from error
-    except (NoCredentialsError, PartialCredentialsError) as error:
+    except (boto.NoCredentialsError, boto.PartialCredentialsError) as error:
         raise Refused(
             f"{what}: no credentials",
             "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or log in with your provider's tool",
         ) from error
-    except SSLError as error:
+    except boto.SSLError as error:
         raise Refused(f"{what}: the store cannot be reached", reason(error)) from error
-    except (ConnectionError, HTTPClientError) as error:
+    except (boto.ConnectionError, boto.HTTPClientError) as error:
         raise Refused(
             f"{what}: the store cannot be reached, or stopped answering ({reason(error)})",
             f"is the endpoint right? {AGAIN}",
         ) from error
-    except BotoCoreError as error:
+    except boto.BotoCoreError as error:
         raise Refused(f"{what}: {error}", AGAIN) from error
 
 

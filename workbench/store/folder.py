@@ -19,10 +19,10 @@ from typing import IO, TYPE_CHECKING
 
 from workbench.errors import FilenameTaken, StoreError
 from workbench.files import for_everyone, locked, sha256_of
-from workbench.store.protocol import Content, Leftover, Listed, Stored, nobody
+from workbench.store.protocol import Content, Leftover, Listed, Progress, Stored, nobody
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from workbench.store.layout import Headers
 
@@ -62,13 +62,7 @@ class FolderStore:
         return Stored(content=content, version=hashlib.sha256(content).hexdigest())
 
     def create(
-        self,
-        key: str,
-        content: Content,
-        *,
-        sha256: str,
-        moved: Callable[[int], None] = nobody,
-        look: bool = True,
+        self, key: str, content: Content, *, sha256: str, moved: Progress = nobody, look: bool = True
     ) -> bool:
         """Copy a file in, hashing it on the way: what is published is what was verified, or nothing is."""
         del look  # it costs nothing here
@@ -214,7 +208,7 @@ def taken(filename: str, place: str) -> FilenameTaken:
     )
 
 
-def _copy(content: Content, to: Path, moved: Callable[[int], None]) -> str:
+def _copy(content: Content, to: Path, moved: Progress) -> str:
     """Write content to a file, flushed to the disk; return its sha256."""
     digest = hashlib.sha256()
     buffer = memoryview(bytearray(CHUNK))

@@ -17,8 +17,10 @@ from workbench.store.client import code_of, unless
 from workbench.store.slices import Slice, crc32_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from workbench.store.protocol import Progress
 
 THRESHOLD = 64 << 20
 PART = 16 << 20
@@ -52,7 +54,7 @@ def upload_parts(
     size: int,
     create: Mapping[str, Any],
     complete: Mapping[str, Any],
-    moved: Callable[[int], None],
+    moved: Progress,
 ) -> Mapping[str, Any]:
     """Upload a file in parts; return the last answer. `create` and `complete` are more arguments of those calls.
 

@@ -6,12 +6,13 @@ Files are created once and never change; what changes (registry, pages) is repla
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from datetime import datetime
 
     from workbench.store.layout import Headers
@@ -51,6 +52,10 @@ class Leftover:
     token: str = ""
 
 
+Progress = Callable[[int], None]
+"""Who is told of bytes as they go."""
+
+
 def nobody(_count: int, /) -> None:
     """Take no note of progress."""
 
@@ -78,13 +83,7 @@ class Store(Protocol):
         """Return what lies at a key, or None where nothing does."""
 
     def create(
-        self,
-        key: str,
-        content: Content,
-        *,
-        sha256: str,
-        moved: Callable[[int], None] = nobody,
-        look: bool = True,
+        self, key: str, content: Content, *, sha256: str, moved: Progress = nobody, look: bool = True
     ) -> bool:
         """Write a file that never changes again, whole or not at all.
 

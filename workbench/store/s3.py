@@ -23,11 +23,11 @@ from workbench.store.client import NO_API, STREAMS, Refused, code_of, make_clien
 from workbench.store.folder import taken
 from workbench.store.layout import REGISTRY, Headers, headers
 from workbench.store.probe import PROBES, Traits, remembered, try_out
-from workbench.store.protocol import Content, Leftover, Listed, Stored, nobody
+from workbench.store.protocol import Content, Leftover, Listed, Progress, Stored, nobody
 from workbench.store.slices import CHUNK, Ranges, Slice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from workbench.settings import S3Settings
 
@@ -126,13 +126,7 @@ class S3Store:
         return stored
 
     def create(
-        self,
-        key: str,
-        content: Content,
-        *,
-        sha256: str,
-        moved: Callable[[int], None] = nobody,
-        look: bool = True,
+        self, key: str, content: Content, *, sha256: str, moved: Progress = nobody, look: bool = True
     ) -> bool:
         """Put an object if there is none, with its sha256 for the store to check.
 
@@ -260,7 +254,7 @@ class S3Store:
             found = self._hash(key)
         return None if found == sha256 else f"has the sha256 {found}, not {sha256}"
 
-    def _put_new(self, key: str, content: Content, sha256: str, moved: Callable[[int], None]) -> bool:
+    def _put_new(self, key: str, content: Content, sha256: str, moved: Progress) -> bool:
         """Put an object that must be new; False when the key is taken."""
         condition = {} if self.settings.single_writer else {"IfNoneMatch": "*"}
         described = self._described(key, sha256)

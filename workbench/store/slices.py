@@ -7,7 +7,7 @@ import os
 import zlib
 from typing import TYPE_CHECKING
 
-from workbench.store.protocol import nobody
+from workbench.store.protocol import Progress, nobody
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,7 @@ class Ranges(io.RawIOBase):
 class Slice(Ranges):
     """A range of a local file, in bytes. `moved` is told of those that are read, of none twice when a retry rewinds."""
 
-    def __init__(self, path: Path, start: int, length: int, moved: Callable[[int], None] = nobody) -> None:
+    def __init__(self, path: Path, start: int, length: int, moved: Progress = nobody) -> None:
         super().__init__(self._pread, length)
         self._file = path.open("rb", buffering=0)
         self._start = start
