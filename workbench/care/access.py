@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from workbench.care.diagnosis import Diagnosis, finding, untried
+from workbench.care.diagnosis import Diagnosis, bad, finding, untried
 from workbench.store.bucket import setup
 from workbench.store.client import Refused, plainly
 
@@ -29,21 +29,18 @@ def examine_bucket(store: S3Store) -> Iterator[Diagnosis]:
         good = f"{store.place}, {region or 'region not told'}"
         yield Diagnosis(check="credentials and bucket", verdict="good", what=good)
         if region and store.settings.endpoint is None:
-            yield _region(region, store.client.meta.region_name)
+            ours = store.client.meta.region_name
+            yield finding(
+                "region",
+                [f"the bucket is in {region}, and requests are signed for {ours}"] if region != ours else [],
+                good=region,
+                remedy=f"set store.s3.region to {region} (or AWS_DEFAULT_REGION): each run is redirected otherwise",
+            )
         yield _clock(head["ResponseMetadata"]["HTTPHeaders"].get("date"))
         yield _conditions(store)
         yield from _settings(store)
     except Refused as error:
-        yield Diagnosis(check="credentials and bucket", verdict="bad", what=error.what, remedy=error.remedy)
-
-
-def _region(there: str, ours: str) -> Diagnosis:
-    return finding(
-        "region",
-        [f"the bucket is in {there}, and requests are signed for {ours}"] if there != ours else [],
-        good=there,
-        remedy=f"set store.s3.region to {there} (or AWS_DEFAULT_REGION): each run is redirected otherwise",
-    )
+        yield bad("credentials and bucket", error.what, error.remedy)
 
 
 def _clock(date: str | None) -> Diagnosis:

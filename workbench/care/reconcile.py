@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 class Healed:
     """What a reconciliation did, or would have done.
 
-    `problems` are what it could not mend, each with what to do about it; `notes` tell of what is not a problem: uploads
-    that were cut short or are under way, files that are not the workbench's.
+    `problems` are what it could not mend, each with what to do about it; `notes` tell of uploads that were cut short or
+    are under way, and of files that are not the workbench's.
     """
 
     done: tuple[str, ...]

@@ -62,8 +62,7 @@ def clean(
 ) -> Change:
     """Remove what killed publishers left and the files of removed wheels past their retention period.
 
-    Only says so without `apply`. What is younger than `older_days` may belong to a publisher at work, and
-    stays. What nobody of us has written stays as well.
+    Only says so without `apply`. What is younger than `older_days` may be under way, and stays, as what is not ours.
     """
     now = now or datetime.now(UTC)
     before = now - days("--older", older_days)

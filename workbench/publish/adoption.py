@@ -41,7 +41,6 @@ def import_registry(file: Path, site: Site, *, dry_run: bool = False) -> Import:
     """Take what a registry of the older form holds into ours. With `dry_run`, only say what that would do.
 
     The file may be the site's own ``packages.json``: its old content is put aside then, and it is replaced.
-
     Raises RegistryError, and UsageError where there is no file.
     """
     paths, _, store = site

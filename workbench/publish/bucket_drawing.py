@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from workbench.index.draw import STATE, State, draw, is_drawn, read_state
 from workbench.index.output import DATA, Gone, Page
-from workbench.index.tree import Drawn
 from workbench.registry.file import dumps
 from workbench.registry.model import Registry
 from workbench.store.layout import CHANGING, INDEX, REGISTRY, Headers
@@ -75,11 +74,6 @@ class Drawing:
     stale: tuple[str, ...]
     unchanged: int
     state: bytes
-
-    @property
-    def drawn(self) -> Drawn:
-        """What becomes of the pages."""
-        return Drawn(written=len(self.changed), unchanged=self.unchanged, removed=len(self.stale))
 
 
 def look(store: Store) -> There:
@@ -150,8 +144,8 @@ def carry_out(store: Store, there: There, drawing: Drawing) -> bool:
 
     with ThreadPoolExecutor(store.streams) as pool:
         # what is linked to before what links to it: a root lies above its projects
-        ordered = sorted(drawing.changed, key=lambda job: -_depth(job[0]))
-        for _, jobs in groupby(ordered, key=lambda job: _depth(job[0])):
+        ordered = sorted(drawing.changed, key=lambda job: -job[0].count("/"))
+        for _, jobs in groupby(ordered, key=lambda job: job[0].count("/")):
             if not all(pool.map(put, jobs)):
                 return False
         list(pool.map(store.delete, drawing.stale))
@@ -186,10 +180,6 @@ def _is_page(store: Store, key: str) -> bool:
         return stored.content if stored else None
 
     return is_drawn(f"{path}index.html" if key.endswith("/") else path, read)
-
-
-def _depth(key: str) -> int:
-    return key.removesuffix("/").count("/") if key.endswith("/") else key.rpartition("/")[0].count("/")
 
 
 def _versions(pages: Mapping[str, Listed]) -> dict[str, str | None]:

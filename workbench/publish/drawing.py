@@ -29,8 +29,7 @@ COPYING = "registry.lock"
 def draw_pages(site: Site, *, afresh: bool = False) -> Drawn:
     """Bring a site's pages, and the checkout's copy of its registry, up to the registry that lies in the store.
 
-    Another publisher may do the same at the same time. `afresh` looks at every page, whatever the last drawing left
-    word of. Raises what drawing raises, and StoreError.
+    Another publisher may do the same meanwhile. `afresh` looks at every page. Raises what drawing raises, StoreError.
     """
     store, settings = site.store, site.settings
     if store.folder is not None:
@@ -43,8 +42,9 @@ def draw_pages(site: Site, *, afresh: bool = False) -> Drawn:
     for attempt in range(ATTEMPTS):
         there = bucket_drawing.look(store)
         drawing = bucket_drawing.plan(store, settings, there, afresh=afresh)
+        changed, stale = len(drawing.changed), len(drawing.stale)
         if bucket_drawing.carry_out(store, there, drawing) and _copy_registry(site) == there.version:
-            return drawing.drawn
+            return Drawn(written=changed, unchanged=drawing.unchanged, removed=stale)
         wait(attempt)
     raise StoreError(
         f"{store.place}: others changed the index {ATTEMPTS} times while it was drawn. The registry is "

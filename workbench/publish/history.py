@@ -74,10 +74,8 @@ def rollback(site: Site, generation: int, *, dry_run: bool = False) -> Change:
     """Publish what a generation published, no more and no less, in one step. No file is deleted.
 
     Wheels that came later leave the index and stay in the store. It makes a new generation, so a rollback can
-    be rolled back. A registry that is lost or damaged is one that followed the newest that is kept.
-
-    Raises UsageError for a generation that is not kept, or that had wheels whose files are not there any more,
-    StoreError where they are being deleted.
+    be rolled back. A registry that is lost or damaged is one that followed the newest that is kept. Raises UsageError
+    for a generation that is not kept, or whose files are not all there, StoreError where they are being deleted.
     """
     store = site.store
     before, instead = current_or_kept(store)

@@ -48,8 +48,7 @@ class Candidate:
 class Write:
     """A file to create in the store: its key, what it holds and that content's sha256.
 
-    `identity` is what a file was when its hash was taken. `listed` says that something lies there already, of which
-    the store is to say whether it is the same.
+    `identity` is what a file was when it was hashed. `listed`: something is there; the store says whether it is this.
     """
 
     key: str

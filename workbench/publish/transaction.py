@@ -19,7 +19,7 @@ from workbench.publish.wheel_files import is_ours, look
 from workbench.publish.withdraw import delete
 from workbench.registry.file import loads
 from workbench.registry.model import Removal
-from workbench.store.layout import RECORDS, file_key, record_key, url, wheel_of
+from workbench.store.layout import RECORDS, WheelKey, file_key, record_key, url, wheel_of
 from workbench.text import counted
 
 if TYPE_CHECKING:
@@ -88,7 +88,6 @@ def publish(
     """Publish verified wheels; what is published already is left alone, what was cut short is completed.
 
     Every file is looked at again just before the registry names it; `deep` reads back what was written.
-
     Raises FilenameTaken for a filename that is published with other bytes, RegistryError where wheels would
     vanish from the index, StoreError for a store that fails or does not keep what it was given.
     """
@@ -118,22 +117,18 @@ def _plan(site: Site, candidates: Sequence[Candidate]) -> tuple[Publication, Reg
     or were, and are not registered.
     """
     store = site.store
-    wheels = [(candidate.project, candidate.wheel.filename) for candidate in candidates]
+    wheels = [WheelKey(each.project, each.wheel.filename) for each in candidates]
+    texts = [key for each in candidates for key in each.texts]
     with ThreadPoolExecutor(store.streams) as pool:
         reading = pool.submit(current, store)
-        keys = (
-            key
-            for candidate in candidates
-            for key in (file_key(candidate.project, candidate.wheel.filename), *candidate.texts)
-        )
-        entries = look(store, keys)
+        entries = look(store, [*(file_key(*wheel) for wheel in wheels), *texts])
         registry = reading.result()
     records = {}
     removed = registry.removed_filenames
-    for project, filename in wheels:
-        was_there = file_key(project, filename) in entries or filename in removed
-        if was_there and registry.find(filename) is None:
-            key = record_key(project, filename)
+    for wheel in wheels:
+        was_there = file_key(*wheel) in entries or wheel.filename in removed
+        if was_there and registry.find(wheel.filename) is None:
+            key = record_key(*wheel)
             stored = store.read(key)
             if stored is not None:
                 records[key] = loads(stored.content, where=f"{store.place}/{key}")
@@ -146,8 +141,7 @@ def _carry_out(
 ) -> tuple[Publication, Registry]:
     """Write the files of a plan and register its wheels; return what came of it.
 
-    Files that the plan found, or that were written, may be gone when the registry is to name them: somebody who
-    deletes removed wheels came between. Then it is planned again.
+    Files may be gone when the registry is to name them: others deleted removed wheels. Then it is planned again.
     """
     store = site.store
     for _ in range(ATTEMPTS):
@@ -169,8 +163,7 @@ def _carry_out(
 def _write_files(store: Store, plan: Publication, *, deep: bool) -> Publication:
     """Write the files of a plan, and then the records; return the plan with the entries as the records have them.
 
-    All files of all wheels come before the first record, so what is recorded is whole, and one wheel that is refused
-    keeps all others out.
+    All files come before the first record, so what is recorded is whole, and a wheel that is refused keeps all out.
     """
     files = [write for planned in plan.wheels for write in planned.writes if not _is_record(write)]
     for write in files:

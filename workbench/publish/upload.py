@@ -38,8 +38,7 @@ if TYPE_CHECKING:
 def verified(wheels: Sequence[Path], paths: Paths) -> tuple[Report, ...]:
     """Return the reports of wheels, which all pass; those verified before are not read again.
 
-    Raises VerificationFailed where one does not pass, its findings having been shown, and UsageError for one without a
-    recipe, before any is verified.
+    Raises VerificationFailed where one does not, its findings shown, UsageError first for one without a recipe.
     """
     for wheel in wheels:
         with suppress(InvalidWheelFilename):  # which is a finding

@@ -51,7 +51,6 @@ def yank(site: Site, filenames: Sequence[str], *, reason: str | None = "", dry_r
     """Yank wheels: installers pass them over unless a requirement pins that very version.
 
     A wheel that is yanked already keeps its reason unless another is given; the reason None takes a yank back.
-
     Raises UsageError for a filename that is not published, RegistryError for a registry that is lost.
     """
     word = "unyank" if reason is None else "yank"
@@ -93,7 +92,6 @@ def remove(
     """Take wheels off registry and pages, and delete their files once `after_days` have passed (0: at once).
 
     A wheel that is off the index already, as after a rollback, is given its day of deletion.
-
     Raises UsageError for a filename that is neither, RegistryError for a registry that is lost.
     """
 
@@ -205,10 +203,8 @@ def delete(store: Store, choose: Callable[[Registry], Sequence[Removal]]) -> tup
     then on nobody can register that wheel until it is gone (``amend``). So what is deleted is never what
     another publisher registers meanwhile.
 
-    A wheel that was never published (without a sha256) is forgotten when it is gone, all others are remembered.
-
-    Raises StoreError where another process ended the same deletion, and somebody published the wheel again before this
-    one was through with it.
+    A wheel that was never published (without a sha256) is forgotten when it is gone, all others are remembered. Raises
+    StoreError where another process ended the same deletion, and the wheel was published again before this one ended.
     """
     chosen: Sequence[Removal] = ()
 

@@ -63,7 +63,6 @@ def parse_json(document: str | bytes, *, where: str) -> Any:  # noqa: ANN401 - a
     """Return what a JSON document says, in which no mapping has a key twice: one of the two would be lost.
 
     What is certain to be sound is read in a quarter of the time; of the rest Python's own reader is the judge.
-
     Raises Damaged for what is not JSON, Unreadable for a key that is there twice. `where` names the document.
     """
     text = document.encode(errors="surrogatepass") if isinstance(document, str) else document
@@ -98,8 +97,7 @@ def _unique(where: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def loads(text: str | bytes, *, where: str) -> Registry:
     """Return the registry that a document holds. `where` names the document in errors.
 
-    Raises what `parse_json` does; RegistryError for another shape than this schema's, and for a project or a file
-    with a name that it cannot have, or that another has.
+    Raises what `parse_json` does, and RegistryError for another shape and for names that cannot be, or are there twice.
     """
     with _without_collection():
         return _registry(parse_json(text, where=where), where)

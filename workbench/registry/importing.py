@@ -12,6 +12,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
@@ -62,10 +63,8 @@ class Merged:
 def import_older(document: bytes, *, where: str) -> tuple[Registry, tuple[Remark, ...]]:
     """Return what a registry document of the older form holds, as far as it can be accepted, and the remarks.
 
-    The older form knows no sizes, which an index must give (PEP 700): each file is asked for its size where its
-    URL says it is, and one that does not answer is refused.
-
-    Raises RegistryError when it is not JSON, has a key twice or has no packages; `where` names it.
+    An index must give sizes (PEP 700), which the older form does not know: each file's server is asked, and one that
+    does not answer is refused. Raises RegistryError for what is not JSON, has a key twice or no packages.
     """
     reader = accepted(document, where=where)
     return reader.registry(), tuple(reader.remarks)
@@ -285,9 +284,9 @@ class _Reader:
     def registry(self) -> Registry:
         """Ask for the sizes of all wheels, and return what was accepted with them."""
         urls = {wheel.filename: wheel.url for wheels in self.wheels.values() for wheel in wheels.values()}
-        fetcher = Fetcher(_CONNECTIONS)
+        ask = partial(_size, Fetcher(_CONNECTIONS))
         with ThreadPoolExecutor(_CONNECTIONS) as pool:
-            sizes = dict(zip(urls, pool.map(lambda url: _size(fetcher, url), urls.values()), strict=True))
+            sizes = dict(zip(urls, pool.map(ask, urls.values()), strict=True))
         registry = Registry()
         for name, package in self.packages.items():
             sized = []
