@@ -81,9 +81,8 @@ class Comparison:
 
         def is_damaged(key: str) -> bool:
             stored = store.read(key)
-            return stored is not None and not sha256(stored.content).hexdigest().startswith(
-                layout.digest_of(key)
-            )
+            digest = layout.digest_of(key)
+            return stored is not None and not sha256(stored.content).hexdigest().startswith(digest)
 
         keys = sorted(filter(layout.is_text, texts_linked(self.registry) & self.files.keys()))
         with ThreadPoolExecutor(store.streams) as pool:
@@ -133,12 +132,7 @@ def compare(site: Site) -> Comparison:
         else:
             why = "the records"
     return Comparison(
-        registry=registry,
-        instead=instead,
-        why=why,
-        records=recorded,
-        files=files,
-        foreign=tuple(foreign),
+        registry=registry, instead=instead, why=why, records=recorded, files=files, foreign=tuple(foreign)
     )
 
 

@@ -96,7 +96,16 @@ def _agreement(settings: Settings, store: Store, found: Comparison, *, deep: boo
         remedy=f"unless somebody publishes or removes at this moment: {RECONCILE}",
     )
     if not lost:
-        yield _pages(settings, store, registry.generation)
+        try:
+            differing = differing_pages(settings, store)
+            yield finding(
+                "pages",
+                [f"{key} is not as it is drawn" for key in differing],
+                good=f"drawn from generation {registry.generation}",
+                remedy=RECONCILE,
+            )
+        except IndexFault as error:
+            yield bad("pages", error, "no page can be drawn of that entry: invoke remove takes it off")
     strays = [entry.key for entry in found.strays()]
     if strays or found.foreign:
         yield untried(
@@ -104,16 +113,3 @@ def _agreement(settings: Settings, store: Store, found: Comparison, *, deep: boo
             "; ".join([*(f"{key} is of no published wheel" for key in strays), *found.foreign]),
             remedy="invoke store.clean deletes uploads that were cut short; what is not the workbench's stays",
         )
-
-
-def _pages(settings: Settings, store: Store, generation: int) -> Diagnosis:
-    try:
-        differing = differing_pages(settings, store)
-    except IndexFault as error:
-        return bad("pages", error, "no page can be drawn of that entry: invoke remove takes it off")
-    return finding(
-        "pages",
-        [f"{key} is not as it is drawn" for key in differing],
-        good=f"drawn from generation {generation}",
-        remedy=RECONCILE,
-    )

@@ -239,11 +239,9 @@ class _Healing:
         what = "; ".join(map(str, each.faults))
         if registry.find(filename) is None:
             was_registered = self.found.registry.find(filename) is not None
-            removed_since = was_registered and self.found.instead is None
-            noted = not was_registered and self._is_gone(each.wheel)
-            if removed_since or noted:
-                return ""
-            return f"{what}, so {filename} is not registered: publish it again"
+            # it was removed since, or it is noted as deleted
+            is_told = self.found.instead is None if was_registered else self._is_gone(each.wheel)
+            return "" if is_told else f"{what}, so {filename} is not registered: publish it again"
         if all(fault.key != each.wheel.url for fault in each.faults):
             return f"{what}: 'invoke upload' of the same wheel puts it back"
         if self._is_gone(each.wheel):

@@ -42,9 +42,9 @@ def draw_pages(site: Site, *, afresh: bool = False) -> Drawn:
     for attempt in range(ATTEMPTS):
         there = bucket_drawing.look(store)
         drawing = bucket_drawing.plan(store, settings, there, afresh=afresh)
-        changed, stale = len(drawing.changed), len(drawing.stale)
         if bucket_drawing.carry_out(store, there, drawing) and _copy_registry(site) == there.version:
-            return Drawn(written=changed, unchanged=drawing.unchanged, removed=stale)
+            written, removed = len(drawing.changed), len(drawing.stale)
+            return Drawn(written=written, unchanged=drawing.unchanged, removed=removed)
         wait(attempt)
     raise StoreError(
         f"{store.place}: others changed the index {ATTEMPTS} times while it was drawn. The registry is "

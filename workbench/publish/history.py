@@ -83,7 +83,9 @@ def rollback(site: Site, generation: int, *, dry_run: bool = False) -> Change:
         refuse_to_forget(site, before)
     if generation == before.generation and instead is None:
         return Change(done=(), generation=generation, dry_run=dry_run)
-    target = _without_dead_links(store, _kept(store, generation))
+    target = _kept(store, generation)
+    keys = texts_linked(target)
+    target = without_links(target, keys - look(store, keys).keys())  # a log is deleted with its wheel
     now = timestamp(datetime.now(UTC))
 
     def change(registry: Registry) -> Registry:
@@ -126,12 +128,6 @@ def current_or_kept(store: Store) -> tuple[Registry, Registry | None]:
             kept = replace(_kept(store, number), generation=numbers[-1] + 1)
             return kept, kept
     return Registry(), Registry()
-
-
-def _without_dead_links(store: Store, registry: Registry) -> Registry:
-    """Return a registry that links to no log or patch that is gone: a log is deleted with its wheel."""
-    keys = texts_linked(registry)
-    return without_links(registry, keys - look(store, keys).keys())
 
 
 def restored(registry: Registry, target: Registry, *, removed: str) -> Registry:

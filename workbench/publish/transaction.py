@@ -165,7 +165,8 @@ def _write_files(store: Store, plan: Publication, *, deep: bool) -> Publication:
 
     All files come before the first record, so what is recorded is whole, and a wheel that is refused keeps all out.
     """
-    files = [write for planned in plan.wheels for write in planned.writes if not _is_record(write)]
+    writes = (write for planned in plan.wheels for write in planned.writes)
+    files = [write for write in writes if not write.key.startswith(RECORDS)]
     for write in files:
         _refuse_changed(write)
     count = len(plan.wheels)
@@ -178,10 +179,6 @@ def _write_files(store: Store, plan: Publication, *, deep: bool) -> Publication:
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-
-
-def _is_record(write: Write) -> bool:
-    return write.key.startswith(RECORDS)
 
 
 def _write_file(store: Store, write: Write, moved: Progress, *, deep: bool) -> None:
@@ -226,7 +223,7 @@ def _refuse_changed(write: Write) -> None:
 
 def _record(store: Store, planned: PlannedWheel, moved: Progress) -> PlannedWheel:
     """Write a wheel's record; return the wheel with the entry that is recorded, which may be another publisher's."""
-    for write in filter(_is_record, planned.writes):
+    for write in (write for write in planned.writes if write.key.startswith(RECORDS)):
         try:
             store.create(write.key, write.content, sha256=write.sha256, moved=moved)
         except FilenameTaken:

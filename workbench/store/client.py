@@ -53,11 +53,8 @@ STATUS_REMEDIES = {
         "s3:AbortMultipartUpload and s3:ListMultipartUploadParts below the prefix, s3:ListBucketMultipartUploads, and "
         "s3:ListBucket, without which a store answers 403 for what is merely not there"
     ),
-    429: f"the store asks for fewer requests. {AGAIN} a little later",
-    500: f"the store fails. {AGAIN}",
-    502: f"the store fails. {AGAIN}",
-    503: f"the store asks for fewer requests. {AGAIN} a little later",
-    504: f"the store fails. {AGAIN}",
+    **dict.fromkeys((429, 503), f"the store asks for fewer requests. {AGAIN} a little later"),
+    **dict.fromkeys((500, 502, 504), f"the store fails. {AGAIN}"),
     507: "the store is full: make room there. " + AGAIN,
 }
 

@@ -8,7 +8,6 @@ its sha256, names the upload. What it has of parts that are not this file's is s
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -80,7 +79,7 @@ def upload_parts(
     moved(sum(part.length for part in parts if part.number in have))
 
     def send(part: Part) -> dict[str, Any]:
-        checksum = _encoded(crc32_of(path, part.start, part.length))
+        checksum = crc32_of(path, part.start, part.length)
         with Slice(path, part.start, part.length, moved) as body:
             answer = client.upload_part(
                 **there, PartNumber=part.number, Body=body, ContentLength=part.length, ChecksumCRC32=checksum
@@ -137,11 +136,7 @@ def _is_ours(path: Path, parts: Sequence[Part], listed: Mapping[str, Any]) -> bo
         return False
     _, start, length = parts[number - 1]
     if checksum := listed.get("ChecksumCRC32"):
-        return bool(checksum == _encoded(crc32_of(path, start, length)))
+        return bool(checksum == crc32_of(path, start, length))
     with Slice(path, start, length) as body:
         digest = hashlib.md5(body.read(), usedforsecurity=False).hexdigest()
     return bool(listed["ETag"].strip('"') == digest)
-
-
-def _encoded(crc: int) -> str:
-    return base64.b64encode(crc.to_bytes(4, "big")).decode()

@@ -274,12 +274,11 @@ class S3Store:
                     moved=moved,
                 )
             whole = {**self._at(key), **described, **condition, "ChecksumSHA256": _encoded(sha256)}
+            source = io.BytesIO(content) if isinstance(content, bytes) else Slice(content, 0, size, moved)
+            with source as body:
+                answer: Mapping[str, Any] = self.client.put_object(**whole, Body=body, ContentLength=size)
             if isinstance(content, bytes):
-                answer: Mapping[str, Any] = self.client.put_object(**whole, Body=io.BytesIO(content))
                 moved(size)
-            else:
-                with Slice(content, 0, size, moved) as body:
-                    answer = self.client.put_object(**whole, Body=body, ContentLength=size)
             return answer
 
         return unless(LOST, put) is not None
@@ -289,18 +288,15 @@ class S3Store:
         head = self._head(key)
         if head is None:
             return False
-        if self._stated(key, head, sha256) != sha256:
-            raise taken(key.rpartition("/")[2], f"{self.place}/{key}")
-        return True
-
-    def _stated(self, key: str, head: Mapping[str, Any], expected: str) -> str:
-        """Return an object's sha256: the store's, or its creator's where that is the expected one, or its bytes'."""
         checksum: str = head.get("ChecksumSHA256", "")
         whole = head.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT"
         if checksum and whole and "-" not in checksum:  # one of parts has their number after a dash
-            return base64.b64decode(checksum).hex()
-        # before an object is said to be another, it is read
-        return expected if _metadata(head).get("sha256") == expected else self._hash(key)
+            found = base64.b64decode(checksum).hex()
+        else:  # what its creator said; before an object is said to be another, it is read
+            found = sha256 if _metadata(head).get("sha256") == sha256 else self._hash(key)
+        if found != sha256:
+            raise taken(key.rpartition("/")[2], f"{self.place}/{key}")
+        return True
 
     def _head(self, key: str) -> Mapping[str, Any] | None:
         return unless(ABSENT, lambda: self.client.head_object(**self._at(key), ChecksumMode="ENABLED"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 import zlib
@@ -72,10 +73,10 @@ class Slice(Ranges):
         super().close()
 
 
-def crc32_of(path: Path, start: int, length: int) -> int:
-    """Return the CRC-32 of a part of a file."""
+def crc32_of(path: Path, start: int, length: int) -> str:
+    """Return the CRC-32 of a part of a file, as S3 writes it (base64)."""
     crc = 0
     with Slice(path, start, length) as part:
         while chunk := part.read(CHUNK):
             crc = zlib.crc32(chunk, crc)
-    return crc
+    return base64.b64encode(crc.to_bytes(4, "big")).decode()
