@@ -152,8 +152,8 @@ def read_record(store: Store, wheel: WheelKey) -> Registry:
 def _copy_of(site: Site, *, newest: int, recorded: frozenset[WheelKey]) -> Registry | None:
     """Return the checkout's copy of the registry, if it is of this store and not older than what is kept there.
 
-    It is where each of its wheels was recorded here: another store's has others. One without wheels is where none was
-    recorded here, and there was a registry. A copy that is damaged is none.
+    It is where each of its wheels was recorded here (another store's has others), or where it has none, none was
+    recorded, and there was a registry. A copy that is damaged is none.
     """
     if is_own(site):
         return None

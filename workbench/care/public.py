@@ -6,10 +6,11 @@ import hashlib
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.care.diagnosis import Diagnosis, finding, untried
+from workbench.care.diagnosis import Diagnosis, bad, finding, untried
 from workbench.errors import CommandFailed
 from workbench.http import AS_IT_LIES, NoAnswer, Web, trust_variables
 from workbench.process import run
@@ -90,8 +91,7 @@ def _wheels(web: Web, public_url: str, registry: Registry, *, deep: bool) -> Dia
 
     wheels = [wheel for _, wheel in registry.wheels()]
     with ThreadPoolExecutor(CONNECTIONS) as pool:
-        looked = pool.map(look, wheels)
-        problems = [problem for found in looked for problem in found]
+        problems = list(chain.from_iterable(pool.map(look, wheels)))
     return finding(
         "published URLs",
         problems,
@@ -137,17 +137,12 @@ def _installers(index: str, registry: Registry) -> Iterator[Diagnosis]:
         uv = ["uv", "pip", "install", "--quiet", "--no-cache", "--python", sys.executable]
         commands = {"pip": [*pip, *into], "uv": [*uv, "--default-index", index, *into]}
         for installer, command in commands.items():
-            problems = []
             try:
                 run(command, env=trust_variables())
             except CommandFailed as error:
-                problems.append(str(error))
-            yield finding(
-                installer,
-                problems,
-                good=f"installs {wheel.filename}",
-                remedy=f"invoke check-index {index} says what installers do not take",
-            )
+                yield bad(installer, error, f"invoke check-index {index} says what installers do not take")
+            else:
+                yield Diagnosis(check=installer, verdict="good", what=f"installs {wheel.filename}")
 
 
 def _for_this_machine(registry: Registry) -> PublishedWheel | None:

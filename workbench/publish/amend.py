@@ -79,12 +79,13 @@ def amend(
             return before
         with ThreadPoolExecutor(store.streams) as pool:
             looking = pool.submit(look_again, store, before, start, changed)
-            numbering = pool.submit(_newest, store, before)
+            since = history_key(before.generation - 1) if before.generation else HISTORY
+            numbering = pool.submit(generations, store, after=since)
             if not may_shrink:
                 _refuse_to_shrink(store, before, changed)
             looking.result()
             is_older = stored is not None and stored.content == older
-            newest = _keep(store, None if is_older else stored, before, numbering.result())
+            newest = _keep(store, None if is_older else stored, before, max(numbering.result(), default=0))
         now = timestamp(datetime.now(UTC))
         after = replace(changed, generation=max(newest, changed.generation) + 1, updated=now, change=what)
         document = encode(after, before=before, where=f"{store.place}/{REGISTRY}")
@@ -133,14 +134,8 @@ def refuse_while_deleting(registry: Registry, filenames: Iterable[str], place: s
         )
 
 
-def _newest(store: Store, before: Registry) -> int:
-    """Return the newest generation in the history that is not older than this one, or 0."""
-    since = history_key(before.generation - 1) if before.generation else HISTORY
-    return max(generations(store, after=since), default=0)
-
-
 def _keep(store: Store, stored: Stored | None, before: Registry, newest: int) -> int:
-    """Keep a registry in the history, of which `newest` is known; return the newest generation that there was.
+    """Keep a registry in the history, whose `newest` is known (or 0); return the newest generation that there was.
 
     A registry that was set back (``git checkout`` of a folder store's) and then changed has the number of another. It
     is kept under the next that is free.

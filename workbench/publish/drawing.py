@@ -43,8 +43,9 @@ def draw_pages(site: Site, *, afresh: bool = False) -> Drawn:
         there = bucket_drawing.look(store)
         drawing = bucket_drawing.plan(store, settings, there, afresh=afresh)
         if bucket_drawing.carry_out(store, there, drawing) and _copy_registry(site) == there.version:
-            written, removed = len(drawing.changed), len(drawing.stale)
-            return Drawn(written=written, unchanged=drawing.unchanged, removed=removed)
+            return Drawn(
+                written=len(drawing.changed), unchanged=drawing.unchanged, removed=len(drawing.stale)
+            )
         wait(attempt)
     raise StoreError(
         f"{store.place}: others changed the index {ATTEMPTS} times while it was drawn. The registry is "

@@ -87,15 +87,18 @@ def rollback(site: Site, generation: int, *, dry_run: bool = False) -> Change:
     keys = texts_linked(target)
     target = without_links(target, keys - look(store, keys).keys())  # a log is deleted with its wheel
     now = timestamp(datetime.now(UTC))
+    back = target.filenames
 
     def change(registry: Registry) -> Registry:
-        return restored(registry, target, removed=now)
+        for name, wheel in tuple(registry.wheels()):
+            if wheel.filename not in back:
+                registry = without(registry, WheelKey(name, wheel.filename), removed=now, delete_after=None)
+        still = tuple(gone for gone in registry.removed if gone.filename not in back)
+        return replace(registry, packages=target.packages, removed=still)
 
     done = _differences(before, change(before))
     if instead is not None:
         done = ("make the registry anew", *done)
-    if not done:
-        return Change(done=done, generation=before.generation, dry_run=dry_run)
     try:  # early what `amend` sees to in the end, and with the way out
         look_again(store, before, before, target)
     except FilesMissing as error:
@@ -103,8 +106,8 @@ def rollback(site: Site, generation: int, *, dry_run: bool = False) -> Change:
             f"generation {generation} had what is not whole in {store.place} any more: {error.missing}. Publish it "
             "again, or go back to a later generation"
         ) from error
-    if dry_run:
-        return Change(done=done, generation=before.generation, dry_run=True)
+    if dry_run or not done:
+        return Change(done=done, generation=before.generation, dry_run=dry_run)
     store.prepare()
     what = f"rollback to generation {generation}"
     amended = amend(store, change, what, may_shrink=True, instead=instead)
@@ -128,16 +131,6 @@ def current_or_kept(store: Store) -> tuple[Registry, Registry | None]:
             kept = replace(_kept(store, number), generation=numbers[-1] + 1)
             return kept, kept
     return Registry(), Registry()
-
-
-def restored(registry: Registry, target: Registry, *, removed: str) -> Registry:
-    """Return `registry` with the projects and wheels of `target`. Pure."""
-    back = target.filenames
-    for name, wheel in tuple(registry.wheels()):
-        if wheel.filename not in back:
-            registry = without(registry, WheelKey(name, wheel.filename), removed=removed, delete_after=None)
-    still = tuple(gone for gone in registry.removed if gone.filename not in back)
-    return replace(registry, packages=target.packages, removed=still)
 
 
 def _kept(store: Store, generation: int) -> Registry:

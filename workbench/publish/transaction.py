@@ -127,11 +127,9 @@ def _plan(site: Site, candidates: Sequence[Candidate]) -> tuple[Publication, Reg
     removed = registry.removed_filenames
     for wheel in wheels:
         was_there = file_key(*wheel) in entries or wheel.filename in removed
-        if was_there and registry.find(wheel.filename) is None:
-            key = record_key(*wheel)
-            stored = store.read(key)
-            if stored is not None:
-                records[key] = loads(stored.content, where=f"{store.place}/{key}")
+        key = record_key(*wheel)
+        if was_there and registry.find(wheel.filename) is None and (stored := store.read(key)):
+            records[key] = loads(stored.content, where=f"{store.place}/{key}")
     found = Holdings(registry=registry, entries=entries, records=records)
     return decide(candidates, found, place=store.place, public_url=site.settings.public_url), registry
 

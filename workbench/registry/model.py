@@ -122,10 +122,9 @@ class Package:
 class Removal:
     """A file that was published and is not any more.
 
-    A removed file can come back only with the bytes it had (`sha256`). It lies in the store until `delete_after`
-    (UTC, RFC 3339), or for good where that is None, as after a rollback. `state` says how far its deletion is:
-    once it is ``deleting`` the file cannot be published until it is ``deleted``. What was never published and is
-    deleted has no `sha256` (it is empty), and is forgotten when it is gone.
+    It can come back only with the bytes it had (`sha256`). It lies in the store until `delete_after` (UTC, RFC 3339),
+    or for good where that is None, as after a rollback. Once its `state` is ``deleting`` it cannot be published until
+    it is ``deleted``. What was never published and is deleted has an empty `sha256`, and is forgotten when it is gone.
     """
 
     project: str

@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 
 STALE_DAYS = 7
 OURS = "wheel-workbench"
-"""What the names of our policy statements and rules begin with; those of others are left alone.
-
-They end with a hash of the prefix, for a bucket may hold several sites.
-"""
+"""Our statements' and rules' names begin so, and end with a hash of the prefix: a bucket may hold several sites."""
 
 Document = dict[str, Any]
 
@@ -170,13 +167,13 @@ def _merged(part: _Part, there: Document) -> Document:
     if not part.rules:
         return part.ours
     mine = part.ours[part.rules]
-    names = {name for rule in mine if (name := _name(rule))}
+    names = {rule.get("Sid", rule.get("ID")) for rule in mine} - {None}
     contents = [_normal(rule) for rule in mine]
     found = there.get(part.rules, ())
     others = [
         rule
         for rule in ([found] if isinstance(found, dict) else found)
-        if _name(rule) not in names and _normal(rule) not in contents
+        if rule.get("Sid", rule.get("ID")) not in names and _normal(rule) not in contents
     ]
     return {**part.ours, **there, part.rules: [*others, *mine]}
 
@@ -188,11 +185,6 @@ def _why(code: str, status: int) -> str:
             "account's owner do it, or put a CDN before the bucket"
         )
     return f"{code or status}: this store has no such setting: use its own console for the same effect"
-
-
-def _name(rule: Document) -> str | None:
-    name: str | None = rule.get("Sid", rule.get("ID"))
-    return name
 
 
 def _normal(value: Any) -> Any:  # noqa: ANN401 - JSON's

@@ -57,10 +57,8 @@ def upload_parts(
 ) -> Mapping[str, Any]:
     """Upload a file in parts; return the last answer. `create` and `complete` are more arguments of those calls.
 
-    `note` is the key at which the upload is noted while it is under way; no other file's may be the same.
-
-    Raises botocore's ClientError as the calls do. The parts stay in the store for the next attempt, but where
-    another file has the key.
+    `note` is the key at which the upload is noted while it is under way; no other file's may be the same. The parts
+    stay in the store for the next attempt, but where another file has the key. Raises ClientError as the calls do.
     """
     from botocore.exceptions import ClientError
 

@@ -90,7 +90,6 @@ class Store(Protocol):
         Returns False when these very bytes are there already. `sha256` (hex) is the hash of `content`, known
         beforehand; `moved` is told of bytes as they go. Without `look`, as after a listing in which it was not, a
         file is sent at once; else one that is there need not be.
-
         Raises FilenameTaken when other bytes are there, StoreError when `content` does not have that hash.
         """
 
