@@ -230,10 +230,12 @@ class S3Store:
         with plainly(f"{self.place}/{key}"):
             size = self.client.head_object(**self._at(key))["ContentLength"]
 
-        def fetch(start: int, end: int) -> bytes:
+        def fetch(start: int, buffer: memoryview) -> int:
             with plainly(f"{self.place}/{key}"):
-                answer = self.client.get_object(**self._at(key), Range=f"bytes={start}-{end - 1}")
-                return bytes(answer["Body"].read())
+                asked = f"bytes={start}-{start + len(buffer) - 1}"
+                body = self.client.get_object(**self._at(key), Range=asked)["Body"].read()
+            buffer[: len(body)] = body
+            return len(body)
 
         return io.BufferedReader(Ranges(fetch, size), RANGE)
 

@@ -20,9 +20,9 @@ CHUNK = 1 << 20
 
 
 class Ranges(io.RawIOBase):
-    """A remote file of `size` bytes; `fetch` returns its bytes from a start up to, not including, an end."""
+    """A remote file of `size` bytes; `fetch` puts those from a start on into a buffer, and says how many."""
 
-    def __init__(self, fetch: Callable[[int, int], bytes], size: int) -> None:
+    def __init__(self, fetch: Callable[[int, memoryview], int], size: int) -> None:
         self._fetch = fetch
         self._size = size
         self._at = 0
@@ -42,12 +42,10 @@ class Ranges(io.RawIOBase):
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         """Read on."""
-        view = memoryview(buffer)
-        end = min(self._at + len(view), self._size)
-        piece = self._fetch(self._at, end) if self._at < end else b""
-        view[: len(piece)] = piece
-        self._at += len(piece)
-        return len(piece)
+        view = memoryview(buffer)[: max(0, self._size - self._at)]
+        count = self._fetch(self._at, view) if view else 0
+        self._at += count
+        return count
 
 
 class Slice(Ranges):
@@ -60,12 +58,12 @@ class Slice(Ranges):
         self._furthest = 0
         self._moved = moved
 
-    def _pread(self, start: int, end: int) -> bytes:
-        data = os.pread(self._file.fileno(), end - start, self._start + start)
-        if (at := start + len(data)) > self._furthest:
+    def _pread(self, start: int, buffer: memoryview) -> int:
+        count = os.preadv(self._file.fileno(), [buffer], self._start + start)
+        if (at := start + count) > self._furthest:
             self._moved(at - self._furthest)
             self._furthest = at
-        return data
+        return count
 
     def close(self) -> None:
         """Close the file."""
@@ -75,8 +73,8 @@ class Slice(Ranges):
 
 def crc32_of(path: Path, start: int, length: int) -> str:
     """Return the CRC-32 of a part of a file, as S3 writes it (base64)."""
-    crc = 0
+    crc, buffer = 0, memoryview(bytearray(CHUNK))
     with Slice(path, start, length) as part:
-        while chunk := part.read(CHUNK):
-            crc = zlib.crc32(chunk, crc)
+        while count := part.readinto(buffer):
+            crc = zlib.crc32(buffer[:count], crc)
     return base64.b64encode(crc.to_bytes(4, "big")).decode()
