@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 KEPT_DAYS = 7
 """How long a removed file stays, unless told otherwise."""
 
-CENTURY = 36_500
-"""In days."""
+CENTURY = 36_500  # days
 
 LEAVING = "is being removed"
 """Why a wheel is yanked just before it is removed, unless it was yanked for a reason of its own."""

@@ -112,17 +112,12 @@ def setup(store: S3Store, *, apply: bool = False) -> tuple[Setting, ...]:
     bucket, prefix = store.settings.bucket, store.settings.prefix
     with plainly(store.place):
         store.client.list_objects_v2(Bucket=bucket, MaxKeys=1)  # HeadBucket's errors have no code
+    aborting = lifecycle(prefix)
     parts = (
         _Part("public access block", "public_access_block", "PublicAccessBlockConfiguration", PUBLIC_ACCESS),
         _Part("bucket policy", "bucket_policy", "Policy", policy(bucket, prefix), "Statement"),
         _Part("CORS", "bucket_cors", "CORSConfiguration", CORS, "CORSRules"),
-        _Part(
-            "lifecycle",
-            "bucket_lifecycle_configuration",
-            "LifecycleConfiguration",
-            lifecycle(prefix),
-            "Rules",
-        ),
+        _Part("lifecycle", "bucket_lifecycle_configuration", "LifecycleConfiguration", aborting, "Rules"),
     )
     return tuple(_settled(store, part, apply=apply) for part in parts)
 
