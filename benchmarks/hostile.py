@@ -865,7 +865,8 @@ def main() -> None:
         row
         for kind in KINDS
         if not asked.kinds or any(word in kind.name for word in asked.kinds)
-        for row in measure(kind, asked.command or kind.commands, asked.folder)
+        if (commands := [each for each in kind.commands if each in (asked.command or kind.commands)])
+        for row in measure(kind, commands, asked.folder)
     ]
     sys.exit("\n".join(["over the limit:", *over]) if over else 0)
 
@@ -880,7 +881,7 @@ def measure(kind: Kind, commands: Iterable[str], where: str | None) -> list[str]
             (folder / "recipes").mkdir()
         kind.make(hostile)
         kind.twin(hostile, sound)
-        for command in [each for each in commands if each in kind.commands]:
+        for command in commands:
             theirs, ours = run(command, hostile), run(command, sound)
             ratio, more = theirs.cpu / ours.cpu, theirs.memory - ours.memory
             row = (

@@ -267,3 +267,19 @@ def test_many_at_once_leave_the_index_of_the_last_registry(store: Store, tmp_pat
         process.join()
     assert [process.exitcode for process in running] == [0, 0, 0]
     assert tree(store.root / "index") == full(store, tmp_path / "full")
+
+
+@pytest.mark.parametrize("layout", ["ours", "another"])
+def test_half_a_character_which_json_can_say_is_left_out_of_the_pages(tmp_path: Path, layout: str) -> None:
+    wheel = listed("demo-1.0-py3-none-any.whl", requires_python=">=3.9 HALF", yanked="why HALF")
+    registry = registry_of(demo=(wheel,))
+    package = replace(
+        registry.packages["demo"], description="It is HALF", status="deprecated", status_reason="HALF"
+    )
+    text = dumps(registry.with_package("demo", package)).replace("HALF", "\\ud800")
+    document = tmp_path / "packages.json"
+    document.write_text(text if layout == "ours" else f" {text}")
+    write(document, tmp_path / "index", Settings())
+    pages = tree(tmp_path / "index")
+    assert b"It is " in pages["demo/index.html"]
+    assert b"&gt;=3.9 " in pages["simple/demo/index.html"]

@@ -176,8 +176,8 @@ def test_a_glibc_that_no_platform_tag_names_is_refused_before_anything_is_built(
 ) -> None:
     builder = "host" if arch == this_arch() else "container"
     with pytest.raises(
-        UsageError, match=rf"glibc {glibc} .*: the platform tags for {arch} go from {oldest} to 2\.\d+$"
+        UsageError, match=rf"^--glibc {glibc}: the platform tags for {arch} go from {oldest} to 2\.\d+$"
     ):
         planned(paths, Axes(arch=arch, glibc=glibc), says="", builder=builder)
-    with pytest.raises(UsageError, match=f"glibc {glibc} .*workbench.yaml"):
+    with pytest.raises(UsageError, match=rf"^workbench\.yaml: glibc: {glibc}: the platform"):
         planned(paths, Axes(arch=arch), says="", settings=f'glibc: "{glibc}"', builder=builder)

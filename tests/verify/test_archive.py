@@ -5,6 +5,7 @@ import io
 import os
 import random
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -433,7 +434,30 @@ def test_every_flipped_bit_of_a_header_is_found_but_in_the_fields_that_the_docs_
                 damage(each, at, flip=1 << bit)
 
 
-@pytest.mark.needs("unzip")
+@pytest.mark.needs("unzip", "bsdtar")
+def test_no_bit_that_is_left_changes_what_unpacks(tmp_path: Path) -> None:
+    path = good(tmp_path)
+    whole = path.read_bytes()
+    central = whole.index(b"PK\1\2")
+    into = tmp_path / "into"
+    left = 0
+    for at, bit in ((at, bit) for field in LEFT.values() for at in field for bit in range(8)):
+        data = bytearray(whole)
+        data[central + at] ^= 1 << bit
+        path.write_bytes(data)
+        if findings(path):
+            continue
+        left += 1
+        for words in (("unzip", "-q", path, "-d", into), ("bsdtar", "-x", "-f", path, "-C", into)):
+            into.mkdir()
+            run(words)
+            (into / MODULE).chmod(0o600)
+            assert (into / MODULE).read_bytes() == files_of()[MODULE], (at, bit, words[0])
+            shutil.rmtree(into)
+    assert left > 20
+
+
+@pytest.mark.needs("unzip", "bsdtar")
 def test_what_is_left_changes_neither_what_is_extracted_nor_what_installers_take(tmp_path: Path) -> None:
     path = good(tmp_path)
     data = bytearray(path.read_bytes())
@@ -445,9 +469,11 @@ def test_what_is_left_changes_neither_what_is_extracted_nor_what_installers_take
     with zipfile.ZipFile(path) as plain:
         assert plain.testzip() is None
     run(["unzip", "-q", path, "-d", tmp_path / "unzipped"])
+    (tmp_path / "bsdtar").mkdir()
+    run(["bsdtar", "-x", "-f", path, "-C", tmp_path / "bsdtar"])
     run(["uv", "pip", "install", "-q", "--no-deps", "--target", tmp_path / "uv", path])
     run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", tmp_path / "pip", path])
-    for folder in ("unzipped", "uv", "pip"):
+    for folder in ("unzipped", "bsdtar", "uv", "pip"):
         assert (tmp_path / folder / MODULE).read_bytes() == files_of()[MODULE]
 
 

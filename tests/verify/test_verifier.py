@@ -219,6 +219,19 @@ def test_several_smoke_tests_run_at_once_each_for_its_own_wheel(paths: Paths, tm
     assert [report.passed for report in verify(requests, paths)] == [True, False, True]
 
 
+def test_a_wheel_of_a_free_threaded_python_is_sound_with_its_own_modules_and_no_others(
+    paths: Paths, tmp_path: Path
+) -> None:
+    module = extension(tmp_path)
+    for suffix, sound in (("313t", True), ("313", False)):
+        member = f"demo/_c.cpython-{suffix}-{this_arch()}-linux-gnu.so"
+        (folder := tmp_path / suffix).mkdir()
+        report = one(paths, wheel(folder, {member: module}, tag=f"cp313-cp313t-linux_{this_arch()}"))
+        assert report.passed == sound, findings_text(report)
+        assert sound or f"an extension module for cpython-{suffix}" in findings_text(report)
+    assert report.tags == (f"cp313-cp313t-linux_{this_arch()}",)
+
+
 def test_a_wheel_for_another_machine_is_not_installed_and_says_so(paths: Paths, tmp_path: Path) -> None:
     report = one(paths, good(tmp_path, "py3-none-linux_s390x"), smoke=True)
     assert report.passed

@@ -37,7 +37,9 @@ _FILENAME = re.compile(r"[0-9A-Za-z_.+!]+(?:-[0-9A-Za-z_.+!]+){4,6}\.whl")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z")
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+"""What no page can hold: halves of a pair, which JSON can say, are among it."""
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 
 _NAME_CHARACTERS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_.+!-"
 _HEX = b"0123456789abcdef"
@@ -84,6 +86,8 @@ def read(name: str, text: bytes) -> Project:
     what it needs, and for another raises ValueError, KeyError, TypeError or AttributeError.
     """
     entry = parse_json(text, where=f"packages.{name}")
+    if _HALF.search(text):
+        entry = printable(entry)
     files: list[FileEntry] = entry.get("wheels", [])
     names = [file["filename"] for file in files]
     plain = "".join(names).count("-") == PLAIN_DASHES * len(files)

@@ -153,9 +153,9 @@ def _require_policy(draft: Draft) -> None:
         return
     oldest, newest = glibc_range(draft.target.arch)
     if not Version(oldest) <= Version(draft.glibc) <= Version(newest):
+        origin = "--glibc" if draft.target.glibc else "workbench.yaml: glibc:"
         raise UsageError(
-            f"glibc {draft.glibc} (--glibc, or workbench.yaml): the platform tags for {draft.target.arch} go from "
-            f"{oldest} to {newest}"
+            f"{origin} {draft.glibc}: the platform tags for {draft.target.arch} go from {oldest} to {newest}"
         )
 
 

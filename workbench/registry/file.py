@@ -254,7 +254,7 @@ def projects(document: BinaryIO, *, where: str) -> Iterator[tuple[str, bytes]]:
         document.seek(start)
         for name, package in sorted(loads(document.read(), where=where).packages.items()):
             if name not in known:
-                yield name, _text(package).encode()
+                yield name, _text(package).encode(errors="surrogatepass")  # as it may have been written
 
 
 def _laid_out(document: BinaryIO, known: set[str]) -> Generator[tuple[str, bytes], None, bool]:

@@ -135,6 +135,8 @@ def check_paths(contents: Contents) -> Iterator[Fault]:
             yield member.name, "a symbolic link, which installers do not make"
         elif kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             yield member.name, "neither a file nor a folder"
+        elif kind == stat.S_IFDIR and not member.entry.is_folder:
+            yield member.name, "its mode is a folder's, which bsdtar makes of it, and its name is a file's"
 
 
 def check_folders(contents: Contents, info: str, filename: WheelName | None) -> Iterator[Fault]:
