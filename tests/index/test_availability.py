@@ -158,3 +158,19 @@ def test_a_table_that_nobody_could_read_is_not_drawn() -> None:
     start = time.process_time()
     assert availability(wheels, [], lambda url: url) is None
     assert time.process_time() - start < 1
+
+
+def test_thousands_of_reasons_are_not_compared_with_thousands_of_columns() -> None:
+    wheels = [ListedWheel(PageTarget("3.12", X86), "1.0", "demo", yanked=False)]
+    told = [
+        Unavailable(
+            reason=f"{n}", python=f"3.{n % 10}", arch="x86_64", compute=f"cu{n % 100}", torch=f"2.{n // 100}"
+        )
+        for n in range(20_000)
+    ]
+    start = time.process_time()
+    assert availability(wheels, told, lambda url: url) is None
+    found = availability(wheels, told[:150] * 100, lambda url: url)
+    assert time.process_time() - start < 1
+    assert found is not None
+    assert len(found.columns) == 151

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 from workbench.index.page_target import ANY, CPU, PageTarget, bound, by_number, minor_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from workbench.registry.model import Unavailable
 
@@ -58,13 +59,14 @@ def availability(
         return None
     good = _newest(wheel for wheel in wheels if not wheel.yanked)
     yanked = _newest(wheel for wheel in wheels if wheel.yanked)
-    places = {target[1:]: None for target in (*good, *yanked)}
-    for each in unavailable:
-        places |= dict.fromkeys(_places_of(each, list(places)))
+    places = _with_places_of(unavailable, [target[1:] for target in (*good, *yanked)])
     pythons = {target.python for target in (*good, *yanked)}
     pythons |= {each.python for each in unavailable if each.python}
-    if len(pythons) * len(places) > MOST_CELLS:
+    if max(1, len(pythons)) * len(places) > MOST_CELLS:
         return None
+    told: dict[tuple[str | None, _Key], int] = {}
+    for at, each in enumerate(unavailable):
+        told.setdefault((each.python, _key(each)), at)
     wide = [own for own in good if own.python[-1:] == "+" or ANY in own[:2]]
 
     def cell(target: PageTarget) -> PlaceCell:
@@ -73,9 +75,9 @@ def availability(
             return PlaceCell(version=found.version, id=found.id)
         if target in yanked:
             return PlaceCell(reason="yanked", id=yanked[target].id)
-        for each in unavailable:
-            if each.python in (None, target.python) and _concerns(each, target[1:]):
-                return PlaceCell(reason=each.reason, log=stored(each.log))
+        keys = product((None, target.python), _keys(target[1:]))
+        if (at := min((told[key] for key in keys if key in told), default=None)) is not None:
+            return PlaceCell(reason=unavailable[at].reason, log=stored(unavailable[at].log))
         return PlaceCell(reason="–" if ANY in (target.python, target.platform) else "not built")
 
     columns = sorted(places, key=lambda place: (place[0], *map(by_number, place[1:])))
@@ -98,20 +100,37 @@ def _serves(own: PageTarget, asked: PageTarget) -> bool:
     return own[2:] == asked[2:] and own.runs(asked.python, asked.platform)
 
 
-def _concerns(each: Unavailable, place: Place) -> bool:
-    """Say whether a reason is one for a column. What it does not name, it says of all."""
+_Key = tuple[str | None, str | None, str | None]
+"""The architecture, the compute platform and the torch that a reason is for. What is None it says of all."""
+
+
+def _key(each: Unavailable) -> _Key:
+    return each.arch, each.compute, None if each.torch is None else minor_version(each.torch)
+
+
+def _keys(place: Place) -> Iterator[_Key]:
+    """Yield the keys of the reasons that concern a column: a few, where there may be thousands of reasons."""
     platform, compute, torch, _ = place
-    return (
-        each.arch in (None, platform.rpartition(" ")[2])
-        and (each.compute in (None, compute) or (each.compute == CPU and not compute))
-        and (each.torch is None or minor_version(each.torch) == torch)
-    )
+    computes = (None, compute) if compute else (None, compute, CPU)
+    return product((None, platform.rpartition(" ")[2]), computes, (None, torch))
 
 
-def _places_of(each: Unavailable, known: Sequence[Place]) -> list[Place]:
-    """Return the columns that a reason needs: those that it concerns, or else new ones on the platforms it names."""
-    if concerned := [place for place in known if _concerns(each, place)]:
-        return concerned
-    platforms = [f"Linux {each.arch}"] if each.arch else list(dict.fromkeys(place[0] for place in known))
+def _with_places_of(unavailable: Iterable[Unavailable], known: Iterable[Place]) -> list[Place]:
+    """Return the columns that there are, with those that reasons need: up to some more than a table may have."""
+    places = dict.fromkeys(known)
+    platforms = {place[0]: None for place in places}
+    concerned = {key for place in places for key in _keys(place)}
+    for each in unavailable:
+        if _key(each) not in concerned and len(places) <= MOST_CELLS:
+            new = _new_places(each, platforms)
+            places |= dict.fromkeys(new)
+            platforms |= {place[0]: None for place in new}
+            concerned |= {key for place in new for key in _keys(place)}
+    return list(places)
+
+
+def _new_places(each: Unavailable, known: Iterable[str]) -> list[Place]:
+    """Return the columns for a reason that concerns none yet, on the platforms that it names: else on those known."""
+    platforms = [f"Linux {each.arch}"] if each.arch else list(known)
     torch = minor_version(each.torch) if each.torch else ""
     return [(platform, bound(each.compute or "", torch), torch, "") for platform in platforms or [ANY]]
