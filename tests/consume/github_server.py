@@ -73,6 +73,15 @@ class Repository:
         self.releases.insert(0, made)
         return made
 
+    def release_paths(self, paths: Iterable[str]) -> None:
+        """Add releases with the files of paths that end in ``TAG/NAME``, each tag in the order of its first."""
+        by_tag: dict[str, list[str]] = {}
+        for path in paths:
+            *_, tag, name = path.split("/")
+            by_tag.setdefault(tag, []).append(name)
+        for tag, names in by_tag.items():
+            self.release(tag, names)
+
 
 @dataclass(frozen=True)
 class Asked:

@@ -221,6 +221,27 @@ def test_githubs_limit_is_met_once(server: GitHub, cache: Cache) -> None:
     assert all("try again at" in trouble.what for trouble in found.troubles)
 
 
+def test_pages_that_go_in_a_circle_or_on_forever_end(
+    server: GitHub, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = f"{server.api}/repos/ada/wheels/releases?per_page=100", f"{server.api}/again"
+    server.instead["/repos/ada/wheels/releases"] = (200, {"Link": f'<{second}>; rel="next"'}, b"[]")
+    server.instead["/again"] = (200, {"Link": f'<{first}>; rel="next"'}, b"[]")
+    for _ in range(2):  # the second time from the cache
+        assert offers("demo", [releases(server)], SPARK, cache=cache).troubles == ()
+    assert len(server.asked) == 2
+    monkeypatch.setattr("workbench.consume.asking.MOST_PAGES", 1)
+    (trouble,) = offers("demo", [releases(server)], SPARK, cache=cache, refresh=True).troubles
+    assert trouble.what == "more than 1 pages: the rest was not read"
+
+
+def test_a_list_of_paths_is_served_as_releases(server: GitHub, cache: Cache) -> None:
+    paths = [f"v{number % 7}/demo-{number}-py3-none-any.whl" for number in range(50)]
+    server.repository("ada/wheels").release_paths(f"https://github.com/ada/wheels/{path}" for path in paths)
+    found = offers("demo", [releases(server)], SPARK, cache=cache)
+    assert {"/".join(wheel.url.split("/")[-2:]) for wheel in found.wheels} == set(paths)
+
+
 # ---------------------------------------------------------------- the cache
 
 
