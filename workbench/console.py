@@ -121,10 +121,8 @@ class Terminal:
                         self._live.stop()
                         self._live = None
                     mark, _, rest = at.closing(event).partition(" ")
-                    took = (f" {duration(event.seconds)}", "dim")
-                    self._console.print(
-                        Text.assemble((mark, "red" if event.failed else "green"), f" {rest}", took)
-                    )
+                    color, took = "red" if event.failed else "green", f" {duration(event.seconds)}"
+                    self._console.print(Text.assemble((mark, color), f" {rest}", (took, "dim")))
                 case Noted():
                     self._console.print(Text(shown(event.text, keep=LAYOUT)))
 
@@ -174,10 +172,8 @@ class Shown:
         amount = began.total
         self.title = shown(began.title, keep=LAYOUT)
         if amount is not None:
-            unit = began.unit
-            self.title += (
-                f" ({file_size(amount) if unit == 'bytes' else counted(amount, unit.removesuffix('s'))})"
-            )
+            noun = began.unit.removesuffix("s")
+            self.title += f" ({file_size(amount) if began.unit == 'bytes' else counted(amount, noun)})"
 
     def move(self, event: StepMoved) -> None:
         """Keep what the step is at."""
@@ -269,9 +265,8 @@ def answer_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
         return chop_cells(line, width)
 
-    cells = [
-        [[shown(line, keep="\t") for line in cell.split("\n")] for cell in row] for row in (columns, *rows)
-    ]
+    table = (columns, *rows)
+    cells = [[[shown(line, keep="\t") for line in cell.split("\n")] for cell in row] for row in table]
     widths = [max(wide(line) for cell in column for line in cell) for column in zip(*cells, strict=True)]
     room = shutil.get_terminal_size().columns if sys.stdout.isatty() else PLAIN_WIDTH
     while (excess := sum(widths) + len(GAP) * (len(widths) - 1) - room) > 0 and max(widths) > LEAST_WIDTH:

@@ -37,26 +37,17 @@ class Environment:
         return self.path / "bin" / "python"
 
     def install(
-        self,
-        requirements: Sequence[str | Path],
-        *,
-        index_url: str | None = None,
-        options: Sequence[str] = (),
-        log: Path | None = None,
+        self, requirements: Sequence[str | Path], *, options: Sequence[str] = (), log: Path | None = None
     ) -> Completed | None:
-        """Install PEP 508 strings or wheel files, from the package index or `index_url` alone. Raises CommandFailed."""
+        """Install PEP 508 strings or wheel files, from the package index. Raises CommandFailed."""
         if not requirements:
             return None
-        index = ["--default-index", index_url] if index_url else []
-        argv = ["uv", "pip", "install", "--quiet", f"--python={self.python}", *index, *options]
+        argv = ["uv", "pip", "install", "--quiet", f"--python={self.python}", *options]
         return run([*argv, "--", *requirements], env=index_environment(), log=log)
 
-    def run_code(self, code: str, *, cwd: Path, log: Path | None = None) -> Completed:
-        """Run Python code in the environment, isolated from `cwd` and from this process's Python settings.
-
-        What it prints on stderr is kept apart. Raises CommandFailed with the last lines of what it printed.
-        """
-        return run([self.python, "-I", "-c", code], cwd=cwd, log=log, stdout_only=True)
+    def run_code(self, code: str, *, cwd: Path) -> Completed:
+        """Run code apart from `cwd` and this process's Python settings, stderr apart. Raises CommandFailed."""
+        return run([self.python, "-I", "-c", code], cwd=cwd, stdout_only=True)
 
 
 def install_into(
@@ -105,10 +96,7 @@ def parse_pip_options(listed: str) -> dict[str, str]:
 
 @cache
 def index_url() -> str | None:
-    """Return the package index that the user's pip is configured for, or None where it is pip's own default.
-
-    uv reads no pip configuration; a mirror that pip knows must serve it too.
-    """
+    """Return the index that the user's pip is set to, if any; uv reads no pip configuration and is to ask it too."""
     return os.environ.get("PIP_INDEX_URL") or read_pip_options().get("index-url")
 
 

@@ -147,10 +147,9 @@ def _masked(mask: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def locked(lock: Path, *, busy: str = "") -> Iterator[None]:
-    """Hold a lock file, after waiting for the process that holds it; the kernel lets go of it however a process ends.
+    """Hold a lock file, after waiting for its holder; the kernel lets go of it however a process ends.
 
-    With `busy`, what the holder is at (``a build of …``), nobody waits: raises UsageError when another process holds
-    it.
+    With `busy`, what the holder is at (``a build of …``), nobody waits: raises UsageError where it is held.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
     lock.touch()

@@ -11,7 +11,7 @@ import re
 import ssl
 import time
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from http import HTTPStatus
 from http.client import HTTPException, IncompleteRead
 from pathlib import Path
@@ -47,10 +47,9 @@ _ADDING = "AWS_CA_BUNDLE"
 
 
 def trusted() -> str | None:
-    """Return the file of the certificates that every client of ours trusts; None where each has its own default.
+    """Return the file of the certificates that all clients trust, from all the variables; None for each one's default.
 
-    It has those of all files that the variables name. ``AWS_CA_BUNDLE`` alone adds to the default; the others replace
-    it. Raises SettingsError for a file that does not exist.
+    ``AWS_CA_BUNDLE`` alone adds to the default; the others replace it. Raises SettingsError for a missing file.
     """
     named = {name: Path(chosen) for name in (*_REPLACING, _ADDING) if (chosen := os.environ.get(name))}
     for name, path in named.items():
@@ -118,10 +117,9 @@ class Answer:
         said = "charset" in self.headers.get("Content-Type", "").lower()
         return self._response.encoding if said else None
 
-    def chunks(self, size: int = CHUNK) -> Iterator[bytes]:
+    def chunks(self) -> Iterator[bytes]:
         """Yield the body as it arrives. Raises NoAnswer."""
-        while piece := self.read(size):
-            yield piece
+        return iter(partial(self.read, CHUNK), b"")
 
     def read(self, count: int) -> bytes:
         """Return up to `count` bytes more, as soon as there are any; none at the end. Raises NoAnswer."""
@@ -264,10 +262,8 @@ def reason(error: BaseException) -> str:
         chain.append(inner)
     for each in reversed(chain):
         if isinstance(each, ssl.SSLCertVerificationError):
-            return (
-                f"its certificate is not trusted ({each.verify_message}): name the file with your CA's "
-                f"certificates in SSL_CERT_FILE, which all clients here read"
-            )
+            remedy = "name the file with your CA's certificates in SSL_CERT_FILE, which all clients here read"
+            return f"its certificate is not trusted ({each.verify_message}): {remedy}"
         if "timed out" in str(each) or isinstance(each, TimeoutError):
             return f"no answer for {SECONDS} s"
         if isinstance(each, IncompleteRead) or "IncompleteRead" in str(each):

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import FrameType
 
+    Variables = Mapping[str, str | None] | None
+
 TAIL_LINES = 20
 
 PIECE = 1 << 16
@@ -73,11 +75,7 @@ CALLING_REPOSITORY = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed:
-    """A program that ended: its exit status, its output and wall seconds.
-
-    `output` is stdout and stderr as one; of a program that was run for its answer it is stdout alone, and `errors` what
-    it said on stderr.
-    """
+    """A program that ended; `errors` is its stderr where that was kept apart from `output`. `seconds` of wall time."""
 
     argv: tuple[str, ...]
     status: int
@@ -101,7 +99,7 @@ class Completed:
         return "\n".join(self.said.rstrip().splitlines()[-TAIL_LINES:])
 
 
-def environment(extra: Mapping[str, str | None] | None = None) -> dict[str, str]:
+def environment(extra: Variables = None) -> dict[str, str]:
     """Return this process's environment with `extra` on top, and the programs beside this Python found first.
 
     A variable that is None in `extra` is left out. Every program started here gets it. The repository of a git hook
@@ -132,10 +130,7 @@ class Ended(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """End as Ctrl-C does when a signal says so: all programs first, then Ended unwinds this process.
-
-    Signals that whoever started us ignores (``nohup``) stay ignored.
-    """
+    """End all programs, then this one by Ended, when a signal says so that was not ignored before (``nohup``)."""
 
     def end(number: int, _frame: FrameType | None) -> None:
         for each in (signal.SIGTERM, signal.SIGHUP):
@@ -161,7 +156,7 @@ def run(
     argv: Sequence[str | Path],
     *,
     cwd: Path | None = None,
-    env: Mapping[str, str | None] | None = None,
+    env: Variables = None,
     log: Path | None = None,
     on_line: Callable[[str], None] | None = None,
     check: bool = True,
@@ -212,13 +207,8 @@ def run(
         finally:
             _running.discard(process)
         errors = _read(aside) if aside else ""
-    done = Completed(
-        argv=words,
-        status=process.returncode,
-        output="".join(kept),
-        errors=errors,
-        seconds=time.monotonic() - start,
-    )
+    output, seconds = "".join(kept), time.monotonic() - start
+    done = Completed(argv=words, status=process.returncode, output=output, errors=errors, seconds=seconds)
     if check and done.status:
         full = full or next((line.strip() for line in errors.splitlines() if DISK_FULL in line), "")
         raise _failure(done, full)
@@ -231,12 +221,7 @@ def _read(aside: IO[bytes]) -> str:
 
 
 def _started(
-    words: tuple[str, ...],
-    cwd: Path | None,
-    env: Mapping[str, str | None] | None,
-    log: Path | None,
-    *,
-    stderr: int | IO[bytes],
+    words: tuple[str, ...], cwd: Path | None, env: Variables, log: Path | None, *, stderr: int | IO[bytes]
 ) -> subprocess.Popen[bytes]:
     started, variables = words, environment(env)
     if log:
@@ -263,10 +248,7 @@ def _started(
 
 
 def _lines(process: subprocess.Popen[bytes], until: float | None) -> Iterator[str]:
-    """Yield the lines that a program prints until it has ended, even if a daemon of its keeps the pipe open.
-
-    Raises TimeoutError at `until`, a time of the monotonic clock.
-    """
+    """Yield the lines that a program prints until it has ended, though a daemon keeps the pipe. Raises TimeoutError."""
     assert process.stdout is not None  # noqa: S101 - a pipe was asked for
     output = process.stdout.fileno()
     os.set_blocking(output, False)
@@ -328,8 +310,7 @@ def end_left(log: Path) -> None:
                     found = True
 
 
-def attached(argv: Sequence[str | Path], *, cwd: Path | None = None) -> int:
+def attached(argv: Sequence[str | Path]) -> int:
     """Run a program on this terminal, its output where ours goes; return its exit status. Raises ToolMissing."""
-    return subprocess.run(
-        [find_program(str(argv[0])), *map(str, argv[1:])], cwd=cwd, env=environment(), check=False
-    ).returncode
+    words = [find_program(str(argv[0])), *map(str, argv[1:])]
+    return subprocess.run(words, env=environment(), check=False).returncode

@@ -52,11 +52,7 @@ class StoreSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexSettings:
-    """How the index is drawn.
-
-    `urls` says whether pages link to files relatively or by `public_url`. `title` heads the pages for people,
-    which are drawn unless `people` is off.
-    """
+    """How pages link to files (relatively, or below `public_url`), and the pages for people: title, if any are."""
 
     urls: Literal["relative", "absolute"] = "relative"
     title: str = "Wheels"
@@ -147,10 +143,7 @@ _WORDS = {"1": True, "true": True, "0": False, "false": False}
 
 
 def read_settings(paths: Paths) -> Settings:
-    """Return ``workbench.yaml`` of a site, or the defaults where there is none, under what variables and flags say.
-
-    Raises SettingsError, which blames the flag, the variable, or the file and the key that the value came from.
-    """
+    """Return ``workbench.yaml``, if any, under variables and flags. Raises SettingsError, which blames one of them."""
     path = paths.root / "workbench.yaml"
     settings = _read(path) if path.exists() else Settings()
     chosen = {key: (name, os.environ[name]) for key, name in VARIABLES.items() if os.environ.get(name)}

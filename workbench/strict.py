@@ -60,11 +60,8 @@ def _dataclass_reader(cls: type) -> Callable[[object, str], object]:
     fields = dataclasses.fields(cls)
     readers = {field.name: _reader(hints[field.name]) for field in fields}
     plain = {name: _plain(hint) for name, hint in hints.items()}
-    required = [
-        field.name
-        for field in fields
-        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-    ]
+    missing = dataclasses.MISSING
+    required = [each.name for each in fields if each.default is missing and each.default_factory is missing]
 
     def read(value: object, path: str) -> object:
         data = _expect(dict, value, path)

@@ -65,10 +65,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """What this process was asked: a command and the words behind it, if any, and what of Invoke's own matters here.
-
-    `literal` are the words behind ``--``, no flags among them; `dry` is Invoke's own ``--dry``.
-    """
+    """What this process was asked: a command, words, those after ``--`` (`literal`), and what Invoke's flags say."""
 
     command: str = ""
     words: tuple[str, ...] = ()
@@ -241,9 +238,8 @@ class Verb(Task[Any]):
             raise UsageError(f"{line.command} needs {missing[0].shown}: {missing[0].explained}")
         if len(required) == len(self.words) and (more := words[len(required) :]):
             takes = f"takes {counted(len(required), 'word')}" if required else "takes no word"
-            raise UsageError(
-                f"{line.command} {takes}, and {more[0]!r} is one too many; one command to a line"
-            )
+            surplus = f"{more[0]!r} is one too many; one command to a line"
+            raise UsageError(f"{line.command} {takes}, and {surplus}")
         values: dict[str, Any] = {EVENTS.name: given[EVENTS.name]} if EVENTS.name in given else {}
         for each, kind, _ in self.parameters:
             if _is_group(kind):
@@ -274,10 +270,7 @@ def _is_group(kind: object) -> TypeGuard[type]:
 def read_line(
     command: str, line: Sequence[str], flags: Mapping[str, Flag]
 ) -> tuple[list[str], dict[str, Any]]:
-    """Return the words on a command's line, and the values of its flags by the names of their fields.
-
-    Raises UsageError for a flag that it does not have, that is given twice or without its value, or with a bad one.
-    """
+    """Return a line's words, and its flags' values by field. Raises UsageError for a flag or a value that is wrong."""
     seen: Counter[str] = Counter()
     words: list[str] = []
     values: dict[str, Any] = {}

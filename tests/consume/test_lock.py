@@ -96,9 +96,9 @@ def test_uv_and_pip_install_it_and_remove_nothing(
 ) -> None:
     environment = Environment.create(tmp_path / "venv", python=sys.executable)
     mine = files.add("mine", "1.0")
-    environment.install([mine.url], index_url=files.index)
+    environment.install([mine.url], options=["--default-index", files.index])
     if installer == "pip":
-        environment.install(["pip>=26.3"], index_url=PUBLIC)
+        environment.install(["pip>=26.3"], options=["--default-index", PUBLIC])
     install(lock, environment.python, installer=installer)  # type: ignore[arg-type]
     listed = run(["uv", "pip", "freeze", f"--python={environment.python}"], stdout_only=True).output
     assert {f"demo=={LOCAL}", "needed==2.0", "deeper==3.0"} <= set(listed.split())

@@ -18,7 +18,7 @@ import orjson
 from workbench.index import installers
 from workbench.index.brief import SHARED, ProjectBrief, is_people_page, people_path
 from workbench.index.channel import FOLDERS, Channel, channel_of
-from workbench.index.output import DATA, HTML, Gone, Links, Page
+from workbench.index.output import DATA, Gone, Links, Page
 from workbench.registry.file import projects
 from workbench.simple import JSON
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from workbench.settings import Settings
 
 STATE = ".drawn.json"
-ROOTS = (("simple", "index.html", HTML), ("simple-json", "index.json", JSON))
+ROOTS = {"simple": "index.html", "simple-json": "index.json"}
 
 
 class Known(NamedTuple):
-    """What the state keeps of a project: the hash of its text, and what the pages that list it need.
+    """What the state keeps of a project: its text's hash, and what the pages that list it need.
 
     `listed` says whether installers see it: an empty page would hide a project of the same name in another index.
     """
@@ -202,14 +202,14 @@ def _gone(before: dict[str, Known], now: dict[str, Known]) -> list[str]:
     old = {path for name in changed for path in _pages(name, before[name])}
     new = {path for name in changed if name in now for path in _pages(name, now[name])}
     left = _roots(before).keys() - _roots(now).keys()
-    return sorted((old - new) | {f"{root}{kind}/{page}" for root in left for kind, page, _ in ROOTS})
+    return sorted((old - new) | {f"{root}{kind}/{page}" for root in left for kind, page in ROOTS.items()})
 
 
 def _pages(name: str, known: Known) -> Iterator[str]:
     """Yield the paths of a project's pages."""
     roots = ["", *(f"{channel.folder}/" for channel in known.channels)]
     for root in roots if known.listed else []:
-        yield from (f"{root}{kind}/{name}/{page}" for kind, page, _ in ROOTS)
+        yield from (f"{root}{kind}/{name}/{page}" for kind, page in ROOTS.items())
     if known.row:
         yield people_path(name)
 

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from workbench.registry.model import Package, PublishedWheel
 
 _ARCHIVE = re.compile(r"\.(?:whl|egg|zip|tar|t?gz|bz2|tbz2?|t?xz|t?lz|lzma|zst)[/ ]*(?:\?|$)", re.IGNORECASE)
-_FORGE = re.compile(
-    r"https://(?P<host>github\.com|gitlab\.com|codeberg\.org)(?P<path>/[\w./-]+?)(?:\.git)?/?"
-)
+_FORGE = re.compile(r"https://(?P<host>(?:github|gitlab)\.com|codeberg\.org)(?P<path>/[\w./-]+?)(?:\.git)?/?")
 _SDIST = "pypi:"
 """Before the name of a project whose source is its sdist, where a recipe's source is written in a word."""
 
@@ -35,10 +33,7 @@ class Fact(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """What wheels were built from: facts of source and pin, and the patches on top, with their facts.
-
-    `wheels` says which of a version's wheels those are, where not all are of one origin.
-    """
+    """What wheels were built from: source, pin and patches; which `wheels` of a version, where not all of them."""
 
     facts: Sequence[Fact]
     patches: Sequence[Fact]
@@ -78,9 +73,8 @@ def project_facts(package: Package) -> Iterator[Fact]:
     if package.upstream:
         yield Fact("Upstream", package.upstream, web(package.upstream))
     if package.source_repo.startswith(_SDIST):
-        yield Fact(
-            "Source", f"the sdist of {package.source_repo.removeprefix(_SDIST)}, from the package index"
-        )
+        project = package.source_repo.removeprefix(_SDIST)
+        yield Fact("Source", f"the sdist of {project}, from the package index")
     else:
         branch = f" ({package.source_branch})" if package.source_branch else ""
         yield Fact("Source", package.source_repo + branch, web(package.source_repo))
@@ -124,16 +118,11 @@ def origins(wheels: Iterable[PublishedWheel], targets: Iterable[PageTarget], lin
             key = (build.source, build.pin, build.ref, build.patches)
             builds.setdefault(key, (build, []))[1].append(target)
     told_apart = len(builds) > 1
-    return [
-        Origin(
-            facts=list(_source(build)),
-            patches=[
-                Fact(patch.name, patch.description, stored(patch.url, links)) for patch in build.patches
-            ],
-            wheels=_whose(built) if told_apart else "",
-        )
-        for build, built in builds.values()
-    ]
+    found = []
+    for build, built in builds.values():
+        patches = [Fact(each.name, each.description, stored(each.url, links)) for each in build.patches]
+        found.append(Origin(list(_source(build)), patches, _whose(built) if told_apart else ""))
+    return found
 
 
 def _source(build: BuildFacts) -> Iterator[Fact]:
@@ -159,6 +148,4 @@ def _whose(built: Sequence[PageTarget]) -> str:
     pythons: dict[str, list[str]] = {}
     for target in built:
         pythons.setdefault(" · ".join(target.place), []).append(target.python)
-    return "; ".join(
-        f"{platform}: {', '.join(python_words(pythons[platform]))}" for platform in sorted(pythons)
-    )
+    return "; ".join(f"{place}: {', '.join(python_words(each))}" for place, each in sorted(pythons.items()))

@@ -159,14 +159,11 @@ def _check(name: str, files: Sequence[FileEntry], names: Sequence[str]) -> None:
         elif counts[file["filename"]] > 1:
             fault = "is there twice: remove one of the entries"
         elif not _SHA256.fullmatch(file["sha256"]):
-            fault = (
-                "has no sha256 (64 hex digits): without it nobody could tell a changed file; "
-                "verify and publish the wheel anew"
-            )
+            anew = "verify and publish the wheel anew"
+            fault = f"has no sha256 (64 hex digits): without it nobody could tell a changed file; {anew}"
         elif not _TIME.fullmatch(file["upload_time"]):
-            fault = (
-                f"has upload_time {file['upload_time']!r}, not UTC as PEP 700 wants it (2026-11-21T10:00:00Z)"
-            )
+            form = "not UTC as PEP 700 wants it (2026-11-21T10:00:00Z)"
+            fault = f"has upload_time {file['upload_time']!r}, {form}"
         elif type(file["size"]) is not int or file["size"] < 0:
             fault = f"has size {file['size']!r}, not a number of bytes"
         elif not _SHA256.fullmatch(file.get("metadata_sha256") or "0" * 64):
@@ -256,9 +253,8 @@ def _project_html(name: str, project: Project, anchors: Iterable[str]) -> bytes:
             status += f'<meta name="pypi:project-status-reason" content="{reason}">\n'
     links = "<br>\n".join(anchors)
     title = f"Links for {name}"
-    return (
-        f"{_HEAD}{status}<title>{title}</title>\n</head>\n<body>\n<h1>{title}</h1>\n{links}\n</body>\n</html>\n"
-    ).encode()
+    body = f"<title>{title}</title>\n</head>\n<body>\n<h1>{title}</h1>\n{links}\n</body>\n</html>\n"
+    return f"{_HEAD}{status}{body}".encode()
 
 
 def _project_json(name: str, project: Project, versions: Sequence[str], entries: Iterable[str]) -> bytes:
@@ -280,6 +276,5 @@ def projects_html(names: Iterable[str]) -> bytes:
 
 def projects_json(names: Iterable[str]) -> bytes:
     """Draw the list of all projects as JSON."""
-    return orjson.dumps(
-        {"meta": {"api-version": API_VERSION}, "projects": [{"name": name} for name in names]}
-    )
+    listed = [{"name": name} for name in names]
+    return orjson.dumps({"meta": {"api-version": API_VERSION}, "projects": listed})

@@ -80,9 +80,8 @@ def _target(
     said = parse_local(local)
     built = minor_version(built_torch) if built_torch else ""
     torch = said.torch_minor if said.torch not in ("", UNKNOWN) else built or said.torch
-    compute = (
-        said.compute if said.compute not in ("", UNKNOWN) else bound(built_compute, torch) or said.compute
-    )
+    known = said.compute if said.compute not in ("", UNKNOWN) else ""
+    compute = known or bound(built_compute, torch) or said.compute
     python, platform = _tags(tags)
     return PageTarget(python, platform, *(word.translate(_MARKS) for word in (compute, torch, variant or "")))
 
@@ -136,9 +135,7 @@ def by_number(word: str) -> tuple[tuple[int, ...], str]:
 def python_words(pythons: Iterable[str]) -> list[str]:
     """Say which Pythons there are in a few words: ``Python 3.9+, 3.11 to 3.13, 3.14t`` and ``any Python``."""
     found = set(pythons)
-    named = sorted(
-        found - {ANY}, key=lambda python: (python[-1] != "+", python[-1] == "t", by_number(python))
-    )
+    named = sorted(found - {ANY}, key=lambda each: (each[-1] != "+", each[-1] == "t", by_number(each)))
     spans: list[list[str]] = []
     for python in named:
         if spans and _follows(python, spans[-1][-1]):

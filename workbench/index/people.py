@@ -109,9 +109,8 @@ class People:
 
     def roots(self, rows: Mapping[str, ProjectBrief], channels: Iterable[Channel]) -> Iterator[Page]:
         """Draw the front page, the feed, and what the pages share."""
-        newest = heapq.nlargest(
-            FEED_LENGTH, ((each[0], name, each) for name, row in rows.items() for each in row.released)
-        )
+        dated = ((each[0], name, each) for name, row in rows.items() for each in row.released)
+        newest = heapq.nlargest(FEED_LENGTH, dated)
         released = [(name, ReleaseBrief(*each)) for _, name, each in newest]
         known = {targets for row in rows.values() if (targets := row.targets)}
         texts = {text for targets in known for text in targets.split(";")}
@@ -181,15 +180,10 @@ def _brief(
     name: str, package: Package, found: Sequence[tuple[ReleaseView, list[Offer]]], newest: ReleaseView | None
 ) -> ProjectBrief:
     good = {offer.target for _, offers in found for offer in offers if offer.wheel.yanked is None}
-    released = [
-        ReleaseBrief(
-            time=release.published,
-            version=release.version,
-            wheels=len(offers),
-            summary=_summary(frozenset(offer.target for offer in offers)),
-        )
-        for release, offers in found
-    ]
+    released = []
+    for release, offers in found:
+        summary = _summary(frozenset(offer.target for offer in offers))
+        released.append(ReleaseBrief(release.published, release.version, len(offers), summary))
     row = ProjectBrief(
         item="",
         description=package.description,

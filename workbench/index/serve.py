@@ -39,7 +39,6 @@ TYPES = {
     ".atom": ATOM,
     ".css": CSS,
     ".js": SCRIPT,
-    ".whl": "application/octet-stream",
     ".metadata": TEXT,
     ".log": TEXT,
     ".patch": TEXT,
@@ -49,20 +48,15 @@ TYPES = {
 
 
 class Server(ThreadingHTTPServer):
-    """Serves what is `PUBLISHED` of the folder `root` at http://127.0.0.1:`port`/; port 0 takes a free one.
+    """Serves what is `PUBLISHED` of the folder `root` on loopback; port 0 takes a free one.
 
-    A project that is not published here is sent to the index `elsewhere`, if one is given, so that what a
-    wheel requires is found; one that is published here never is.
+    It sends installers `elsewhere`, if that is given, for projects that are not published here, and for no others.
     """
 
     daemon_threads = True
 
-    def __init__(
-        self, root: Path, *, port: int = 0, quiet: bool = False, elsewhere: str | None = None
-    ) -> None:
-        self.root = root
-        self.elsewhere = elsewhere
-        self.quiet = quiet
+    def __init__(self, root: Path, *, port: int = 0, quiet: bool = False, elsewhere: str = "") -> None:
+        self.root, self.quiet, self.elsewhere = root, quiet, elsewhere
         self._tell = LISTENER.get()  # requests are answered in threads, whose context has none
         super().__init__(("127.0.0.1", port), _Handler)
 

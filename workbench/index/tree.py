@@ -75,10 +75,7 @@ class Outdated:
 
 
 def outdated(registry: Path, root: Path, settings: Settings, *, afresh: bool = False) -> Outdated:
-    """Return what `write` would do, and do nothing; `afresh` looks at every page, whatever was drawn last.
-
-    Raises RegistryError, IndexFault, SettingsError and OSError.
-    """
+    """Return what `write` would do, `afresh` of every page whatever was drawn last; it raises the same errors."""
     top = str(root)
     state = None if afresh else read_state(_read(top, STATE), settings)
     drawn: set[str] = set()
@@ -116,9 +113,8 @@ def _read(root: str, path: str) -> bytes | None:
 
 def _left_over(root: str, drawn: set[str]) -> list[str]:
     """Return the pages below `root` that are not part of a whole drawing."""
-    files = (
-        os.path.relpath(f"{folder}/{name}", root) for folder, _, names in os.walk(root) for name in names
-    )
+    walked = os.walk(root)
+    files = (os.path.relpath(f"{folder}/{name}", root) for folder, _, names in walked for name in names)
     return sorted(path for path in files if path not in drawn and is_drawn(path, partial(_read, root, path)))
 
 
@@ -150,10 +146,7 @@ class _Folder:
             file.write(content)
 
     def finish(self, gone: Iterable[str], state: bytes) -> None:
-        """Rename the new files in, remove what is gone, and write the state, which must not outlive the files' bytes.
-
-        It is away meanwhile: it would be wrong if this were cut short.
-        """
+        """Rename the new files in, remove what is gone, and write the state, which is away while it would be wrong."""
         if len(self.written) > FEW:
             os.sync()
         else:

@@ -45,10 +45,8 @@ def standings(request: Request, paths: Paths, settings: Settings, store: Store) 
     registry = current(store)
     refuse_a_lost_registry(store, registry)
     found = [_standing(plan, planned, registry, paths) for plan in planned.plans]
-    left_out = [
-        Standing(target=str(out.target), state="left out", what=out.reason) for out in planned.left_out
-    ]
-    return (*found, *left_out)
+    left = planned.left_out
+    return (*found, *(Standing(target=str(out.target), state="left out", what=out.reason) for out in left))
 
 
 def _standing(plan: Plan, planned: Planned, registry: Registry, paths: Paths) -> Standing:
@@ -65,9 +63,9 @@ def _standing(plan: Plan, planned: Planned, registry: Registry, paths: Paths) ->
 
 
 def published(plan: Plan, planned: Planned, registry: Registry) -> Served | None:
-    """Return the published wheel that serves a plan's cell, or None; of several one that is as it would be made now.
+    """Return the published wheel for a plan's cell, if any, built by whichever builder unless one is named.
 
-    Where nobody names a builder, it may have been built by another one. Raises RecipeError as `is_current` does.
+    Of several it is one as it would be made now. Raises RecipeError as `is_current` does.
     """
     by_any = planned.request.builder == AUTO
     fitting = [

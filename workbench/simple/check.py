@@ -225,9 +225,8 @@ def _look_at_metadata(fetcher: Fetcher, link: Link, url: str) -> Iterator[IndexF
     name = named[1].decode(errors="replace") if named else ""
     if name != canonicalize_name(name) and link.attributes.get("dist-info-metadata", "false") != "false":
         what = f"its Name is {name}: pip 22.3 to 23.1.2 refuses it for {canonicalize_name(name)}, because the page has"
-        yield warning(
-            url, f"{what} data-dist-info-metadata; data-core-metadata alone serves newer ones and uv"
-        )
+        more = "data-dist-info-metadata; data-core-metadata alone serves newer ones and uv"
+        yield warning(url, f"{what} {more}")
 
 
 def _known(hashes: Mapping[str, str]) -> dict[str, str]:

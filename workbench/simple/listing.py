@@ -83,9 +83,8 @@ class Listing:
         """The files: in HTML the links that end as archives do, or have a sha256. A root has none."""
         if self.document is not None:
             return self.links if "files" in self.document else ()
-        return tuple(
-            each for each in self.links if each.filename.endswith(_ARCHIVES) or "sha256" in each.hashes
-        )
+        links = self.links
+        return tuple(each for each in links if each.filename.endswith(_ARCHIVES) or "sha256" in each.hashes)
 
     @property
     def is_root(self) -> bool:
@@ -194,9 +193,8 @@ def _json_link(entry: dict[str, Any], base: str) -> Link:
 
 
 def _texts(value: object) -> dict[str, str]:
-    return (
-        {key: text for key, text in value.items() if isinstance(text, str)} if isinstance(value, dict) else {}
-    )
+    pairs = value.items() if isinstance(value, dict) else ()
+    return {key: text for key, text in pairs if isinstance(text, str)}
 
 
 def _split(base: str | None, href: str) -> tuple[str | None, str]:

@@ -22,8 +22,7 @@ _MOST_ATTRIBUTES = 100
 class Tag(NamedTuple):
     """A tag: where it starts and ends, and its name in lower case, after ``/`` of an end tag or ``!`` of a declaration.
 
-    Of an attribute that is there twice the last counts, as it does for pip. Comments and
-    instructions are called ``!--``.
+    Of an attribute that is there twice the last counts, as for pip. Comments and instructions are called ``!--``.
     """
 
     start: int
@@ -42,9 +41,8 @@ def tags(text: str) -> Iterator[Tag]:
             at = start + 1
             continue
         if name is None or mark == "?":
-            at = (
-                _after(text, "-->", start + 4) if text.startswith("<!--", start) else _after(text, ">", start)
-            )
+            comment = text.startswith("<!--", start)
+            at = _after(text, "-->", start + 4) if comment else _after(text, ">", start)
             yield Tag(start, at, "!--", {})
             continue
         end, attributes = _attributes(text, name.end())

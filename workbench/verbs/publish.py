@@ -79,9 +79,8 @@ def release(
     from workbench.pipeline import release as releasing
     from workbench.publish.commit import committing
 
-    request = Request(
-        name=name, axes=axes, builder=builder, version_suffix=version_suffix, max_jobs=max_jobs or None
-    )
+    jobs = max_jobs or None
+    request = Request(name=name, axes=axes, builder=builder, version_suffix=version_suffix, max_jobs=jobs)
     paths, settings, store = change.opened()
     work = releasing.todo(request, paths, settings, store, skip_build=skip_build, mixed=mixed)
     released = releasing.Released()

@@ -52,11 +52,9 @@ def _next_steps(addition: Addition, paths: Paths) -> str:
     from workbench.recipe.model import UNSET_VERSION
 
     recipe, path = addition.recipe, addition.files[0][0].relative_to(paths.root)
-    version = (
-        f"set its version in {path}: the source does not tell it"
-        if recipe.version == UNSET_VERSION
-        else f"look over {path}: licence, Pythons, a smoke test that uses the package"
-    )
+    version = f"look over {path}: licence, Pythons, a smoke test that uses the package"
+    if recipe.version == UNSET_VERSION:
+        version = f"set its version in {path}: the source does not tell it"
     return (
         f"\nNext:\n  1. {version}\n"
         f"  2. put changes into patches/{recipe.name}/, a line each in series (docs/patches.md)\n"
@@ -80,19 +78,11 @@ def list_(*, json: Json = False) -> None:
     if json:
         console.answer_json(rows)
         return
-    console.answer_table(
-        ("package", "version", "patches", "published", "description"),
-        [
-            (
-                row["name"],
-                row["version"] or "no recipe",
-                str(row["patches"]),
-                "\n".join(row["published"]) or "–",
-                row["description"],
-            )
-            for row in rows
-        ],
-    )
+    cells = []
+    for row in rows:
+        version, published = row["version"] or "no recipe", "\n".join(row["published"]) or "–"
+        cells.append((row["name"], version, str(row["patches"]), published, row["description"]))
+    console.answer_table(("package", "version", "patches", "published", "description"), cells)
 
 
 @Verb

@@ -109,11 +109,8 @@ def _answer(planned: Planned, made: Sequence[Product], *, dry_run: bool) -> None
         if repaired is None:
             console.answer(f"{product.wheel} was built earlier from the same inputs")
             continue
-        facts = [
-            ("size", file_size(product.wheel.stat().st_size)),
-            ("tags", tags_of(product.wheel.name)),
-            ("policy", repaired.policy),
-        ]
+        size, tags = file_size(product.wheel.stat().st_size), tags_of(product.wheel.name)
+        facts = [("size", size), ("tags", tags), ("policy", repaired.policy)]
         if repaired.grafted:
             facts.append(("grafted", ", ".join(repaired.grafted)))
         if product.plans[1:]:
@@ -125,9 +122,8 @@ def _answer(planned: Planned, made: Sequence[Product], *, dry_run: bool) -> None
             "patches": ", ".join(patch.name for patch in each.patches) or "none",
             "build_key": each.key or "none: built from a folder",
         }
-        console.answer_summary(
-            f"would build {each.title}", [(k.replace("_", " "), v) for k, v in told.items()]
-        )
+        facts = [(key.replace("_", " "), value) for key, value in told.items()]
+        console.answer_summary(f"would build {each.title}", facts)
 
 
 @Verb
