@@ -42,6 +42,14 @@ TRIES = 3
 AS_IT_LIES = {"Accept-Encoding": "identity"}
 """Asks for the file's own bytes, so that its length and its ranges mean what they say."""
 
+CERTIFICATE_VARIABLES = (
+    "SSL_CERT_FILE",
+    "PIP_CERT",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "GIT_SSL_CAINFO",
+)
+"""What tells uv, pip, git and curl of certificates."""
 _REPLACING = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _ADDING = "AWS_CA_BUNDLE"
 
@@ -78,8 +86,7 @@ def _together(paths: tuple[Path, ...]) -> str:
 
 def trust_variables() -> dict[str, str]:
     """Return the variables that make uv, pip, git and curl trust the same. Raises SettingsError."""
-    names = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO", "CURL_CA_BUNDLE")
-    return dict.fromkeys(names, found) if (found := trusted()) else {}
+    return dict.fromkeys(CERTIFICATE_VARIABLES, found) if (found := trusted()) else {}
 
 
 class NoAnswer(OSError):

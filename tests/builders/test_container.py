@@ -50,7 +50,7 @@ def test_a_recipe_adds_to_the_tools_whoever_builds(
 
     engine = Engine(name="podman", version="4.3.1", storage=tmp_path)
     monkeypatch.setattr(container, "find_engine", lambda _: engine)
-    monkeypatch.setattr(container, "require_image", lambda *_: None)
+    monkeypatch.setattr(container, "image_for", lambda *_: None)
     monkeypatch.setattr(container, "cuda_in", lambda *_: Cuda(version="13.0", gpus=(121,)))
     monkeypatch.setattr(container, "build_wheel", keep)
     monkeypatch.setattr("workbench.builders.raw_wheel._check", lambda *_: None)

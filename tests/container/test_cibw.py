@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from cibuildwheel.options import CommandLineArguments, Options, compute_options
 
-from workbench.container.cibw import Build, Command, Handed, Mount, Watch, command, explain, resolve_image
+from workbench.container.cibw import Build, Command, Handed, Watch, command, explain, resolve_image
 from workbench.container.engine import Engine
 from workbench.errors import BuildFailed, ContainerError, RepairFailed, SettingsError
 
@@ -64,12 +64,13 @@ def test_cibuildwheel_takes_every_option_as_it_was_meant(tmp_path: Path) -> None
         exclude=("libcuda.so.1", "libc10*.so"),
         config_settings={"compile-args": "-j3"},
         before_all="make -C {project} deps",
-        mounts=(Mount(source=Path("/a folder;"), target=Path("/b"), writable=True),),
+        toolkit=Path("/a folder;"),
         create_args=("--tmpfs=/project:size=1m",),
     )
     read = understood(made(what, tmp_path), tmp_path).build_options("cp311-manylinux_aarch64")
     assert read.container_engine.name == "podman"
-    assert {"--label=wheel-workbench=1", "--volume=/a folder;:/b", "--tmpfs=/project:size=1m"} <= set(
+    toolkit = "--volume=/a folder;:/usr/local/cuda:ro"
+    assert {"--label=wheel-workbench=1", toolkit, "--tmpfs=/project:size=1m"} <= set(
         read.container_engine.create_args
     )
     assert read.container_engine.disable_host_mount

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 import tomllib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from tests.wheels import files_of, pack
-from workbench.container.cibw import Mount
-from workbench.container.configuration import hand_on
-from workbench.container.wheelhouse import fetch_wheelhouse
+from workbench.container.configuration import fetch_wheelhouse, hand_on
 from workbench.environment import parse_pip_options
 
 LISTED = """\
@@ -49,10 +47,10 @@ def test_pip_and_uv_are_told_the_same() -> None:
 
 def test_local_indexes_and_folders_are_mounted() -> None:
     handed = hand_on({"find-links": "/wheels", "extra-index-url": "file:///srv/an%20index/simple"}, {})
-    assert handed.mounts == (
-        Mount(source=Path("/srv/an index"), target=Path("/workbench-packages/0")),
-        Mount(source=Path("/wheels"), target=Path("/workbench-packages/1")),
-    )
+    assert handed.mounts == {
+        PurePosixPath("/workbench-packages/0"): Path("/srv/an index"),
+        PurePosixPath("/workbench-packages/1"): Path("/wheels"),
+    }
     assert tomllib.loads(handed.files["uv.toml"])["extra-index-url"] == [
         "file:///workbench-packages/0/simple"
     ]
@@ -77,7 +75,7 @@ def test_uvs_variables_stand_above_what_pip_knows_as_they_do_on_the_host() -> No
             "https://more.example/simple",
         ],
     }
-    assert handed.mounts == (Mount(source=Path("/srv/an_index"), target=Path("/workbench-packages/0")),)
+    assert handed.mounts == {PurePosixPath("/workbench-packages/0"): Path("/srv/an_index")}
     assert "index-url = https://mirror.example/simple\n" in handed.files["pip.conf"]
     older = hand_on(
         {}, {"UV_INDEX_URL": "https://older.example/simple", "UV_INDEX_STRATEGY": "unsafe-first-match"}
@@ -109,7 +107,7 @@ def test_a_folder_of_wheels_comes_from_uvs_index_and_may_have_a_space_in_its_pat
     house = tmp_path / "my site" / "wheelhouse"
     handed = fetch_wheelhouse(["demo"], python="3.11", arch="aarch64", into=house)
     assert [path.name for path in house.iterdir()] == [wheel.name]
-    assert handed.mounts == (Mount(source=house, target=Path("/workbench-packages")),)
+    assert handed.mounts == {PurePosixPath("/workbench-packages"): house}
     assert handed.files["pip.conf"] == "[global]\nno-index = true\nfind-links = /workbench-packages\n"
     assert tomllib.loads(handed.files["uv.toml"]) == {"find-links": ["/workbench-packages"], "no-index": True}
 
@@ -128,11 +126,12 @@ def test_certificates_reach_every_program(tmp_path: Path, where: str) -> None:
     bundle = tmp_path / "ca.pem"
     bundle.touch()
     handed = hand_on({"cert": str(bundle)}, {}) if where == "pip" else hand_on({}, {where: str(bundle)})
-    assert [mount.source for mount in handed.mounts] == [bundle]
+    ((target, source),) = handed.mounts.items()
+    assert source == bundle
     for variable in ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"):
-        assert handed.environment[variable] == str(handed.mounts[0].target)
+        assert handed.environment[variable] == str(target)
 
 
 def test_nothing_configured_hands_on_nothing() -> None:
     handed = hand_on({}, {})
-    assert (handed.files["pip.conf"], handed.files["uv.toml"], handed.mounts) == ("[global]\n", "", ())
+    assert (handed.files["pip.conf"], handed.files["uv.toml"], handed.mounts) == ("[global]\n", "", {})

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from workbench.builders.own_index import own_index
 from workbench.builders.tools import toolkit_for
-from workbench.container.cibw import CUDA_HOME, Build, Handed, build_wheel, resolve_image
-from workbench.container.configuration import hand_on
-from workbench.container.engine import cuda_in, find_engine, require_image
-from workbench.container.wheelhouse import fetch_wheelhouse
+from workbench.container.cibw import CUDA_HOME, Build, Handed, build_wheel, image_for
+from workbench.container.configuration import fetch_wheelhouse, hand_on
+from workbench.container.engine import cuda_in, find_engine
 from workbench.environment import read_pip_options
 from workbench.errors import ContainerError
 from workbench.toolchain.architectures import check_gpus
@@ -79,8 +78,7 @@ def _toolkit(plan: Plan, paths: Paths, settings: Settings, engine: Engine) -> Pa
     Raises ContainerError where that is of another release, and ToolchainError where it does not know the target's GPUs.
     """
     target = plan.target
-    image = require_image(engine, resolve_image(str(plan.image), target.arch), target.arch)
-    own = cuda_in(engine, image)
+    own = cuda_in(engine, image_for(engine, str(plan.image), target.arch))
     if own is None:
         return toolkit_for(plan, paths, settings)
     if own.version != target.cuda:

@@ -14,16 +14,11 @@ import shlex
 import tempfile
 from dataclasses import dataclass, field
 from itertools import takewhile
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 from workbench.container.engine import machine_of, require_emulation, require_image
-from workbench.errors import (
-    BuildFailed,
-    ContainerError,
-    RepairFailed,
-    SettingsError,
-)
+from workbench.errors import BuildFailed, ContainerError, RepairFailed, SettingsError
 from workbench.paths import SHIPPED
 from workbench.plan.target import this_arch
 from workbench.process import run
@@ -31,8 +26,9 @@ from workbench.troubles import DISK_FULL, TROUBLES, Trouble, look_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import PurePath
 
-    from workbench.container.engine import Engine
+    from workbench.container.engine import Engine, Image
     from workbench.errors import WorkbenchError
     from workbench.troubles import Seen
 
@@ -59,26 +55,14 @@ PREPARE = SHIPPED / "containers" / "prepare.py"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mount:
-    """A host folder or file that a container sees, read-only unless `writable`."""
-
-    source: Path
-    target: PurePath
-    writable: bool = False
-
-    def __str__(self) -> str:
-        return f"--volume={self.source}:{self.target}{'' if self.writable else ':ro'}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
     """One wheel to build in a container, and all that decides how.
 
     `image` is an image or a manylinux policy (``manylinux_2_28``). `environment` is taken literally; its ``PATH`` goes
-    before the container's own. `requires` come on top of the project's own ``build-system.requires``. `before_all`
-    and `before_build` are shell commands, before everything and once the requirements are installed; ``{project}`` is
-    the tree. `exclude` are sonames that auditwheel must not graft, wildcards allowed. `toolkit` is a CUDA_HOME of this
-    machine, seen at ``/usr/local/cuda``. `cache` keeps downloads for later builds, in a volume of the engine's.
+    before the container's own. `requires` come on top of ``build-system.requires``. `before_all` and `before_build` are
+    shell commands, before everything and once the requirements are installed; ``{project}`` is the tree. `exclude` are
+    sonames that auditwheel must not graft, wildcards allowed. `toolkit` is a CUDA_HOME of this machine, seen at
+    ``/usr/local/cuda``. `cache` keeps downloads for later builds, in a volume of the engine's.
     """
 
     title: str
@@ -95,7 +79,6 @@ class Build:
     exclude: tuple[str, ...] = ()
     frontend: Frontend = "build[uv]"
     toolkit: Path | None = None
-    mounts: tuple[Mount, ...] = ()
     network: bool = True
     cache: bool = True
     create_args: tuple[str, ...] = ()
@@ -124,11 +107,12 @@ class Command:
 class Handed:
     """What of this machine's own configuration goes into a container (see ``configuration``).
 
-    `environment` shows in logs; `passed` are names of variables whose values, as they are here, do not.
+    `mounts` are this machine's files and folders, by where the container sees them, read-only. `environment` shows in
+    logs; `passed` are names of variables whose values, as they are here, do not.
     """
 
     files: Mapping[str, str] = field(default_factory=dict)
-    mounts: tuple[Mount, ...] = ()
+    mounts: Mapping[PurePath, Path] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     passed: tuple[str, ...] = ()
 
@@ -145,30 +129,26 @@ def command(
 ) -> Command:
     """Return cibuildwheel's command for one wheel.
 
-    `folder` is the host folder that will hold the command's files, `label` marks the container. `inherited` are
-    the names of this process's variables: those that cibuildwheel would read are dropped, as is the project's own
+    `folder` is the host folder that will hold the command's files, `label` marks the container. `inherited` are the
+    names of this process's variables: those that cibuildwheel would read are dropped, as is the project's own
     ``[tool.cibuildwheel]``, so that the build alone decides.
     """
     handed = handed or Handed()
-    uv = build.frontend == "build[uv]"
-    requirements = "".join(f"{requirement}\n" for requirement in build.requires)
     files = {
         **handed.files,
         "cibuildwheel.toml": "",
         "prepare.py": PREPARE.read_text(encoding="utf-8"),
-        "requires.txt": requirements,
+        "requires.txt": "".join(f"{requirement}\n" for requirement in build.requires),
     }
-    prepare = shlex.join(
-        ["python", f"{INSIDE}/prepare.py", "uv" if uv else "pip", "{package}", f"{INSIDE}/requires.txt"]
-    )
+    installer = "uv" if build.frontend == "build[uv]" else "pip"
+    prepare = f"python {INSIDE}/prepare.py {installer} '{{package}}' {INSIDE}/requires.txt"
     exclude = shlex.join([word for soname in build.exclude for word in ("--exclude", soname)])
     create = shlex.join(_create_args(build, folder, label, handed, emulated))
+    path = build.environment.get("PATH")
     options = {
         "CIBW_CONTAINER_ENGINE": f"{engine}; create_args: {create}; disable_host_mount: True",
         f"CIBW_MANYLINUX_{build.arch.upper()}_IMAGE": build.image,
-        "CIBW_ENVIRONMENT": f"PATH={shlex.quote(path)}:$PATH"
-        if (path := build.environment.get("PATH"))
-        else "",
+        "CIBW_ENVIRONMENT": f"PATH={shlex.quote(path)}:$PATH" if path else "",
         "CIBW_CONFIG_SETTINGS": shlex.join(f"{key}={value}" for key, value in build.config_settings.items()),
         "CIBW_BEFORE_ALL": build.before_all,
         "CIBW_BEFORE_BUILD": f"{prepare} && {build.before_build}" if build.before_build else prepare,
@@ -188,13 +168,11 @@ def command(
 
 
 def _create_args(build: Build, folder: Path, label: str, handed: Handed, emulated: bool) -> list[str]:
-    variables = {
-        **handed.environment,
-        **{key: value for key, value in build.environment.items() if key != "PATH"},
-    }
-    mounts = [Mount(source=folder, target=INSIDE), *handed.mounts, *build.mounts]
+    variables = {**handed.environment, **build.environment}
+    variables.pop("PATH", None)
+    mounts: dict[PurePath, Path] = {INSIDE: folder, **handed.mounts}
     if build.toolkit:
-        mounts.append(Mount(source=build.toolkit, target=CUDA_HOME))
+        mounts[CUDA_HOME] = build.toolkit
     arguments = [f"--label={label}", "--security-opt=label=disable"]  # SELinux would hide the mounted folders
     if not build.network:
         arguments.append("--network=none")
@@ -205,7 +183,7 @@ def _create_args(build: Build, folder: Path, label: str, handed: Handed, emulate
         variables["UV_LINK_MODE"] = "copy"  # the volume is a file system of its own
     return [
         *arguments,
-        *map(str, mounts),
+        *(f"--volume={source}:{target}:ro" for target, source in mounts.items()),
         # not CIBW_ENVIRONMENT: what reads it is not quite a shell, and quotes come out of it changed
         *(f"--env={key}={value}" for key, value in variables.items()),
         *(f"--env={name}" for name in handed.passed),
@@ -221,17 +199,14 @@ def build_wheel(
     log: Path,
     on_line: Callable[[str], None] = lambda _: None,
 ) -> Path:
-    """Build one wheel and repair it, in a container; return its path.
+    """Build one wheel and repair it, in a container; return its path. `log` gets all that cibuildwheel said.
 
     Its members lie in it uncompressed: `repair.assemble` deflates them.
 
-    `log` gets all that cibuildwheel said. Raises ContainerError where the machine, the engine or the image is at fault,
-    SettingsError for an unknown manylinux policy, BuildFailed and RepairFailed where the package is.
+    Raises ContainerError where the machine, the engine or the image is at fault, SettingsError for an unknown manylinux
+    policy, BuildFailed and RepairFailed where the package is.
     """
-    emulated = build.arch != this_arch()
-    if emulated:
-        require_emulation(build.arch)
-    image = require_image(engine, resolve_image(build.image, build.arch), build.arch)
+    image = image_for(engine, build.image, build.arch)
     if build.toolkit and not image.runs(made_of := machine_of(build.toolkit / "bin" / "nvcc")):
         raise ContainerError(
             f"the CUDA toolkit {build.toolkit} is made of {made_of} programs, which do not run in the "
@@ -248,7 +223,7 @@ def build_wheel(
             engine=engine.name,
             folder=Path(name),
             label=label,
-            emulated=emulated,
+            emulated=build.arch != this_arch(),
             handed=handed,
             inherited=os.environ,
         )
@@ -264,10 +239,8 @@ def build_wheel(
         raise explain(build, engine, status=done.status, watch=watch, tail=done.tail, log=log)
     wheels = sorted(build.output.glob("*.whl"))
     if len(wheels) != 1:
-        left = ", ".join(wheel.name for wheel in wheels) or "no wheel"
-        raise BuildFailed(
-            f"{build.title}: cibuildwheel left {left} in {build.output}; exactly one is expected"
-        )
+        left = f"{', '.join(wheel.name for wheel in wheels) or 'no wheel'} in {build.output}"
+        raise BuildFailed(f"{build.title}: cibuildwheel left {left}; exactly one is expected")
     return wheels[0]
 
 
@@ -292,10 +265,20 @@ def resolve_image(image: str, arch: str) -> str:
     return pinned[arch][image]
 
 
+def image_for(engine: Engine, name: str, arch: str) -> Image:
+    """Return the image that a name or a manylinux policy stands for, pulled if the engine lacks it.
+
+    Raises SettingsError for a policy without an image; ContainerError where it cannot be pulled, is for another
+    architecture, or where programs of that architecture do not run here.
+    """
+    if arch != this_arch():
+        require_emulation(arch)
+    return require_image(engine, resolve_image(name, arch), arch)
+
+
 def _remove(engine: Engine, label: str) -> None:
     listing = [engine.name, "ps", "--all", "--quiet", f"--filter=label={label}"]
-    found = run(listing, check=False, stdout_only=True)
-    if containers := found.output.split():
+    if containers := run(listing, check=False, stdout_only=True).output.split():
         run([engine.name, "rm", "--force", "--volumes", *containers], check=False)
 
 

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from workbench.container.cibw import INSIDE, Handed, Mount
-from workbench.environment import url_of, uv_default_index
+from workbench.container.cibw import INSIDE, Handed
+from workbench.environment import read_pip_options, url_of, uv_default_index
+from workbench.errors import CommandFailed, SourceError
+from workbench.events import step
+from workbench.http import CERTIFICATE_VARIABLES
+from workbench.process import run
+from workbench.wheel.serves import platform_tags
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import PurePath
 
 PLACES = ("index-url", "extra-index-url", "find-links")
 """Those of pip's options that say where packages lie: URLs and folders."""
@@ -26,17 +33,8 @@ OTHERS = ("no-index", "trusted-host", "proxy", "timeout", "retries")
 PACKAGES = PurePosixPath("/workbench-packages")
 """Where a container sees local indexes and folders of packages."""
 
-CERTIFICATE_VARIABLES = (
-    "SSL_CERT_FILE",
-    "PIP_CERT",
-    "REQUESTS_CA_BUNDLE",
-    "CURL_CA_BUNDLE",
-    "GIT_SSL_CAINFO",
-)
-"""What tells programs of certificates: here the first that is set counts, in a container all are."""
-
 CERTIFICATES = PurePosixPath("/workbench-certificates.pem")
-"""Where a container sees this site's certificates."""
+"""Where a container sees this site's certificates: those that the first variable names, which all name there."""
 
 FILES = {"PIP_CONFIG_FILE": f"{INSIDE}/pip.conf", "UV_CONFIG_FILE": f"{INSIDE}/uv.toml"}
 """How pip and uv hear of their configurations in a container."""
@@ -50,41 +48,50 @@ def hand_on(pip: Mapping[str, str], variables: Mapping[str, str] = os.environ) -
     `pip` are pip's options, `variables` this process's. The index goes in as files, which no log shows, for its
     URL may hold a password. Local folders and ``file:`` indexes are mounted.
     """
-    mounts: list[Mount] = []
+    mounts: dict[PurePath, Path] = {}
     places = {option: _inside(words, mounts) for option, words in _places(pip, variables).items()}
     environment = dict(FILES)
     bundle = next((variables[name] for name in CERTIFICATE_VARIABLES if variables.get(name)), pip.get("cert"))
     if bundle and Path(bundle).is_file():
-        mounts.append(Mount(source=Path(bundle), target=CERTIFICATES))
+        mounts[CERTIFICATES] = Path(bundle)
         environment |= dict.fromkeys(CERTIFICATE_VARIABLES, str(CERTIFICATES))
+    # with pip's several indexes uv does as pip does: the best version of all, not the first index that knows the name
+    strategy = "unsafe-best-match" if "extra-index-url" in pip else ""
     return Handed(
-        files={
-            "pip.conf": _pip_configuration(pip, places),
-            "uv.toml": _uv_configuration(pip, places, strategy=_strategy(pip, variables)),
-        },
-        mounts=tuple(mounts),
+        files=_configurations(pip, places, strategy=variables.get("UV_INDEX_STRATEGY") or strategy),
+        mounts=mounts,
         environment=environment,
         passed=tuple(name for name in PROXIES if variables.get(name)),
     )
 
 
-def only_from(folder: Path) -> Handed:
-    """Return what a container needs to install from a folder of wheels, and from nothing else."""
-    pip, places = {"no-index": "true"}, {"find-links": (str(PACKAGES),)}
-    return Handed(
-        files={"pip.conf": _pip_configuration(pip, places), "uv.toml": _uv_configuration(pip, places)},
-        mounts=(Mount(source=folder, target=PACKAGES),),
-        environment=FILES,
-    )
+def fetch_wheelhouse(
+    requirements: Sequence[str], *, python: str, arch: str, into: Path, glibc: str = "2.28"
+) -> Handed:
+    """Download wheels, and what they require, for another machine; return the configuration that uses only them.
 
-
-def pip_environment(pip: Mapping[str, str], variables: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return what to add to pip's environment so that it asks the indexes that uv asks here."""
-    return {
-        f"PIP_{option.upper().replace('-', '_')}": " ".join(words)
-        for option, words in _places(pip, variables).items()
-        if option.endswith("index-url")
-    }
+    The wheels need no newer `glibc`; the image has it or a newer one. What a build backend asks for as it runs
+    (``ninja``) must be named too. Raises SourceError where the index has no wheel that fits.
+    """
+    into.mkdir(parents=True, exist_ok=True)
+    download = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:", f"--dest={into}"]
+    machine = ["--implementation=cp", f"--python-version={python.removesuffix('t')}"]
+    # the free-threaded Pythons do not load what is built for the stable ABI
+    abis = [f"cp{python.replace('.', '')}", "none", *(() if python.endswith("t") else ("abi3",))]
+    machine += [f"--abi={abi}" for abi in abis]
+    machine += [f"--platform={platform}" for platform in sorted(platform_tags(arch, glibc))]
+    places = _places(read_pip_options(), os.environ)
+    # pip asks the indexes that uv asks here
+    indexes = {name: " ".join(places.get(name, ())) for name in ("index-url", "extra-index-url")}
+    asked = {f"PIP_{name.upper().replace('-', '_')}": urls for name, urls in indexes.items() if urls}
+    with step(f"wheels for a build without a network: {', '.join(requirements)}") as at:
+        try:
+            run([*download, *machine, "--", *requirements], env=asked)
+        except CommandFailed as error:
+            raise SourceError(f"no such wheels for Python {python} {arch}: {error}") from error
+        at.outcome = f"{len(list(into.glob('*.whl')))} wheels"
+    files = _configurations({"no-index": "true"}, {"find-links": (str(PACKAGES),)})
+    return Handed(files=files, mounts={PACKAGES: into}, environment=FILES)
 
 
 def _places(pip: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, list[str]]:
@@ -97,15 +104,7 @@ def _places(pip: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, l
     return {option: words for option, words in places.items() if words}
 
 
-def _strategy(pip: Mapping[str, str], variables: Mapping[str, str]) -> str | None:
-    """Return how uv chooses among several indexes: as here; None where that is its own way.
-
-    With pip's it does as pip does: the best version of all indexes, not the first index that knows the name.
-    """
-    return variables.get("UV_INDEX_STRATEGY") or ("unsafe-best-match" if "extra-index-url" in pip else None)
-
-
-def _inside(words: Sequence[str], mounts: list[Mount]) -> tuple[str, ...]:
+def _inside(words: Iterable[str], mounts: dict[PurePath, Path]) -> tuple[str, ...]:
     """Return URLs and folders as a container sees them; what is local is added to `mounts`."""
     found = []
     for word in words:
@@ -113,33 +112,33 @@ def _inside(words: Sequence[str], mounts: list[Mount]) -> tuple[str, ...]:
         if word.startswith("file:"):
             pages = Path(unquote(urlsplit(word).path))
             # an index's pages point to files beside them (simple/ and files/), so the folder of both goes in
-            mounts.append(Mount(source=pages.parent, target=target))
+            mounts[target] = pages.parent
             found.append(f"file://{target / pages.name}")
         elif "://" in word:
             found.append(word)
         else:
-            mounts.append(Mount(source=Path(word).expanduser(), target=target))
+            mounts[target] = Path(word).expanduser()
             found.append(str(target))
     return tuple(found)
 
 
-def _pip_configuration(pip: Mapping[str, str], places: Mapping[str, tuple[str, ...]]) -> str:
-    options = {option: pip[option] for option in OTHERS if option in pip}
-    options |= {option: " ".join(words) for option, words in places.items()}
-    return "\n".join(["[global]", *(f"{option} = {value}" for option, value in options.items()), ""])
-
-
-def _uv_configuration(
-    pip: Mapping[str, str], places: Mapping[str, tuple[str, ...]], *, strategy: str | None = None
-) -> str:
-    lines: dict[str, object] = {option: list(words) for option, words in places.items()}
+def _configurations(
+    pip: Mapping[str, str], places: Mapping[str, tuple[str, ...]], *, strategy: str = ""
+) -> dict[str, str]:
+    """Return pip's and uv's configuration files, by the names that `FILES` has for them."""
+    of_pip = {option: pip[option] for option in OTHERS if option in pip}
+    of_pip |= {option: " ".join(words) for option, words in places.items()}
+    of_uv: dict[str, object] = {option: list(words) for option, words in places.items()}
     if "index-url" in places:
-        (lines["index-url"],) = places["index-url"]
+        (of_uv["index-url"],) = places["index-url"]
     if "trusted-host" in pip:
-        lines["allow-insecure-host"] = pip["trusted-host"].split()
+        of_uv["allow-insecure-host"] = pip["trusted-host"].split()
     if pip.get("no-index", "").lower() in ("1", "true", "yes", "on"):
-        lines["no-index"] = True
+        of_uv["no-index"] = True
     if strategy:
-        lines["index-strategy"] = strategy
-    # for strings, lists of them and booleans TOML and JSON agree
-    return "\n".join([*(f"{option} = {json.dumps(value)}" for option, value in lines.items()), ""])
+        of_uv["index-strategy"] = strategy
+    return {
+        "pip.conf": "".join(["[global]\n", *(f"{option} = {value}\n" for option, value in of_pip.items())]),
+        # for strings, lists of them and booleans TOML and JSON agree
+        "uv.toml": "".join(f"{option} = {json.dumps(value)}\n" for option, value in of_uv.items()),
+    }

@@ -84,10 +84,17 @@ class Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cuda:
-    """A CUDA toolkit in an image: its release (``13.0``) and the numbers of the GPUs that it compiles for."""
+    """A CUDA toolkit: its release (``13.0``) and the numbers of the GPUs that it compiles for (``121``)."""
 
     version: str
     gpus: tuple[int, ...]
+
+    @classmethod
+    def read(cls, said: str) -> Cuda | None:
+        """Return what nvcc answers to ``--version`` and ``--list-gpu-code``; None where that is no nvcc's."""
+        release = re.search(r"release (\d+\.\d+)", said)
+        gpus = {int(number) for number in re.findall(r"^sm_(\d+)", said, re.MULTILINE)}
+        return cls(version=release[1], gpus=tuple(sorted(gpus))) if release else None
 
 
 def find_engine(wanted: Literal["auto", "docker", "podman"] = "auto") -> Engine:
@@ -97,26 +104,23 @@ def find_engine(wanted: Literal["auto", "docker", "podman"] = "auto") -> Engine:
     """
     names: Sequence[EngineName] = ("docker", "podman") if wanted == "auto" else (wanted,)
     installed = [name for name in names if shutil.which(name, path=environment()["PATH"])]
-    if not installed:
-        raise ContainerError(
-            f"no container engine here ({' or '.join(names)})\n'apt install podman', or containers/setup, which sets "
-            "up all that builder 'container' needs (root, Debian)"
-        )
     troubles = []
-    for name in installed:
-        found = _ask(name)
+    for found in map(_ask, installed):
         if isinstance(found, Engine):
             return found
         troubles.append(found)
-    raise ContainerError("\n".join(troubles))
+    none = (
+        f"no container engine here ({' or '.join(names)})\n'apt install podman', or containers/setup, which sets up "
+        "all that builder 'container' needs (root, Debian)"
+    )
+    raise ContainerError("\n".join(troubles) or none)
 
 
 def _ask(name: EngineName) -> Engine | str:
     """Return the engine, or what stands in its way."""
     try:
-        done = run(
-            [name, "info", "--format", "{{json .}}"], check=False, timeout=PROBE_TIMEOUT, stdout_only=True
-        )
+        ask = [name, "info", "--format", "{{json .}}"]
+        done = run(ask, check=False, timeout=PROBE_TIMEOUT, stdout_only=True)
     except CommandFailed:
         return f"{name} is installed and does not answer within {PROBE_TIMEOUT:g} s\nsee '{name} info'"
     if done.status == 0:
@@ -127,18 +131,17 @@ def _ask(name: EngineName) -> Engine | str:
 
 
 def _engine(name: EngineName, info: dict[str, Any]) -> Engine | str:
-    if name == "docker" and "store" in info:
-        # Debian's podman-docker: a docker that is podman and answers as podman does
+    if name == "podman":
+        return Engine(name=name, version=info["version"]["Version"], storage=Path(info["store"]["graphRoot"]))
+    if "store" in info:  # Debian's podman-docker: a docker that is podman and answers as podman does
         return "docker here is podman under docker's name\ninstall docker itself, or take podman (container.engine)"
-    if name == "docker":
-        return Engine(name=name, version=info["ServerVersion"], storage=Path(info["DockerRootDir"]))
-    return Engine(name=name, version=info["version"]["Version"], storage=Path(info["store"]["graphRoot"]))
+    return Engine(name=name, version=info["ServerVersion"], storage=Path(info["DockerRootDir"]))
 
 
 def find_image(engine: Engine, name: str) -> Image | None:
     """Return an image that the engine has, or None."""
     done = run([engine.name, "image", "inspect", name], check=False, stdout_only=True)
-    if done.status != 0:
+    if done.status:
         return None
     (facts,) = json.loads(done.output)
     return Image(
@@ -155,26 +158,19 @@ def require_image(engine: Engine, name: str, arch: str) -> Image:
 
     Raises ContainerError when it cannot be pulled, or is for another architecture.
     """
-    image = find_image(engine, name)
-    if image is None:
-        # what is called localhost/ was made here, and lies in no registry
-        local = name.startswith("localhost/")
+    image, said = find_image(engine, name), "it is made on this machine"
+    # what is called localhost/ was made here, and lies in no registry
+    if image is None and not name.startswith("localhost/"):
         pull = [engine.name, "pull", "--quiet", f"--platform=linux/{OCI_ARCH[arch]}", name]
-        said = "it is made on this machine" if local else run(pull, check=False).tail.rpartition("\n")[2]
+        said = run(pull, check=False).tail.rpartition("\n")[2]
         image = find_image(engine, name)
-        if image is None:
-            raise ContainerError(
-                f"the image {name} is not here, and {engine.name} cannot pull it: {said}\n"
-                f"Make one with 'invoke toolchain.image --arch {arch}', or name another in workbench.yaml "
-                "(container.images)"
-            )
-    if image.arch != OCI_ARCH[arch]:
-        raise ContainerError(
-            f"the image {name} is for {image.arch}, and the wheel is for {arch} ({OCI_ARCH[arch]}): "
-            f"make one with 'invoke toolchain.image --arch {arch}', or name another in workbench.yaml "
-            "(container.images)"
-        )
-    return image
+    if image and image.arch == OCI_ARCH[arch]:
+        return image
+    why = f"is for {image.arch}, and the wheel is for {arch} ({OCI_ARCH[arch]})" if image else ""
+    raise ContainerError(
+        f"the image {name} {why or f'is not here, and {engine.name} cannot pull it: {said}'}\n"
+        f"Make one with 'invoke toolchain.image --arch {arch}', or name another in workbench.yaml (container.images)"
+    )
 
 
 def cuda_in(engine: Engine, image: Image) -> Cuda | None:
@@ -182,11 +178,7 @@ def cuda_in(engine: Engine, image: Image) -> Cuda | None:
     ask = "nvcc=/usr/local/cuda/bin/nvcc; $nvcc --version && $nvcc --list-gpu-code"
     run_in = [engine.name, "run", "--rm", "--network=none", "--entrypoint=sh", image.name]
     done = run([*run_in, "-c", ask], check=False, stdout_only=True)
-    release = re.search(r"release (\d+\.\d+)", done.output)
-    if done.status or not release:
-        return None
-    gpus = {int(number) for number in re.findall(r"^sm_(\d+)", done.output, re.MULTILINE)}
-    return Cuda(version=release[1], gpus=tuple(sorted(gpus)))
+    return None if done.status else Cuda.read(done.output)
 
 
 def machine_of(program: Path) -> str:
@@ -200,8 +192,7 @@ def machine_of(program: Path) -> str:
 
 def is_emulated(arch: str, *, binfmt: Path = BINFMT) -> bool:
     """Say whether the kernel hands programs of an architecture to an emulator that containers can reach."""
-    entries = [entry for entry in sorted(binfmt.glob("*")) if entry.name not in ("register", "status")]
-    return any(_runs(entry, arch) for entry in entries)
+    return any(_runs(entry, arch) for entry in binfmt.glob("*") if entry.name not in ("register", "status"))
 
 
 def _runs(entry: Path, arch: str) -> bool:

@@ -6,11 +6,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.container.cibw import QEMU_CPU, resolve_image
-from workbench.container.engine import OCI_ARCH, require_emulation, require_image
+from workbench.container.cibw import QEMU_CPU, image_for
+from workbench.container.engine import OCI_ARCH
 from workbench.environment import install_into, python_platform
 from workbench.errors import CommandFailed, ContainerError, VerificationFailed
-from workbench.plan.target import this_arch
 from workbench.process import run
 
 if TYPE_CHECKING:
@@ -45,26 +44,22 @@ def try_wheel(
     arch: str,
     code: str,
     requires: Sequence[str] = (),
-    options: Sequence[str] = (),
 ) -> None:
     """Run Python code in a container where only the wheel, its requirements and `requires` are installed.
 
     They are installed from outside, for the image's architecture and glibc: it needs Python and nothing else, no
-    network, and no emulated pip. `options` are more of the engine's for ``run`` (a GPU, say).
+    network, and no emulated pip.
 
-    Raises VerificationFailed where the wheel does not install or the code fails; SettingsError for an unknown
-    manylinux policy; ContainerError where the image or its emulator is missing, or where it has another Python or C
-    library than it takes to try the wheel.
+    Raises VerificationFailed where the wheel does not install or the code fails; ContainerError where the image has
+    another Python or C library than it takes to try the wheel; and what `image_for` raises.
     """
+    cannot = f"{wheel.name} cannot be tried in {image}"
     if python.endswith("t"):
         raise ContainerError(
-            f"{wheel.name} cannot be tried in {image}: what it requires cannot be installed from outside for a "
-            "free-threaded Python; leave the image out of container.runtime_images to build it"
+            f"{cannot}: what it requires cannot be installed from outside for a free-threaded Python; leave the image "
+            "out of container.runtime_images to build it"
         )
-    if arch != this_arch():
-        require_emulation(arch)
-    name = resolve_image(image, arch)
-    require_image(engine, name, arch)
+    name = image_for(engine, image, arch).name
     with tempfile.TemporaryDirectory(prefix="trial-") as scratch:
         folder = Path(scratch)
         (folder / "find.sh").write_text(
@@ -73,22 +68,22 @@ def try_wheel(
         start = [
             *(engine.name, "run", "--rm", "--network=none", f"--platform=linux/{OCI_ARCH[arch]}"),
             *("--security-opt=label=disable", f"--volume={folder}:{INSIDE}:ro", f"--env=QEMU_CPU={QEMU_CPU}"),
-            *(*options, name, "sh", f"{INSIDE}/find.sh"),
+            *(name, "sh", f"{INSIDE}/find.sh"),
         ]
         (folder / "run.py").write_text(PROBE)
         try:
             glibc = run(start, stdout_only=True).output.strip()
         except CommandFailed as error:
             raise ContainerError(
-                f"{wheel.name} cannot be tried in {image}: {error}\n"
-                f"Name an image that has Python {python} in workbench.yaml (container.runtime_images)"
+                f"{cannot}: {error}\nName an image that has Python {python} in workbench.yaml "
+                "(container.runtime_images)"
             ) from error
         try:
             platform = python_platform(arch, glibc)
         except ValueError as error:
             raise ContainerError(
-                f"{wheel.name} cannot be tried in {image}, which has {f'glibc {glibc}' if glibc else 'no glibc'}: "
-                "name an image with glibc 2.17 or newer in workbench.yaml (container.runtime_images)"
+                f"{cannot}, which has {f'glibc {glibc}' if glibc else 'no glibc'}: name an image with glibc 2.17 or "
+                "newer in workbench.yaml (container.runtime_images)"
             ) from error
         try:
             install_into(folder / "site", [wheel.resolve(), *requires], python=python, platform=platform)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Literal, get_args
 from workbench.builders.tools import expect_toolkit
 from workbench.container.cibw import builds, resolve_image
 from workbench.container.engine import Engine, Image, find_engine, find_image, is_emulated
-from workbench.container.pick import pick_builder
 from workbench.errors import ContainerError, UsageError, nearest
 from workbench.plan.draft import Draft
 from workbench.plan.plan import Builder, Plan
@@ -29,9 +28,7 @@ def assign(draft: Draft, wanted: str, settings: Settings) -> Plan:
     Raises UsageError for an unknown builder, or one that cannot build for the target; ContainerError and
     ToolchainError where nothing here can; SettingsError for an unknown manylinux policy.
     """
-    image = settings.container.image(draft.target.compute, draft.target.arch)
-    builder, why = _choose(draft, wanted, image, settings)
-    return complete(draft, builder, why, settings)
+    return complete(draft, *_choose(draft, wanted, settings), settings)
 
 
 def complete(draft: Draft, builder: Builder, why: str, settings: Settings) -> Plan:
@@ -51,53 +48,62 @@ def complete(draft: Draft, builder: Builder, why: str, settings: Settings) -> Pl
     )
 
 
-def _choose(draft: Draft, wanted: str, image: str, settings: Settings) -> tuple[Builder, str]:
+def _choose(draft: Draft, wanted: str, settings: Settings) -> tuple[Builder, str]:
     """Return the builder, and why it is that one."""
-    builders = get_args(Builder)
+    builders: tuple[Builder, ...] = get_args(Builder)
+    arch, compute = draft.target.arch, draft.target.compute
     if wanted not in (AUTO, *builders):
-        raise UsageError(
-            f"--builder {wanted}: there are {AUTO}, {', '.join(builders)}{nearest(wanted, builders)}"
-        )
-    arch, compute = draft.target.arch, draft.target.compute
-    if compute.startswith("rocm"):
-        return _for_rocm(draft, wanted, settings)
-    if wanted == AUTO:
-        container, reason = _container(draft, settings, image)
-        return pick_builder(
-            arch,
-            this_arch(),
-            container=container,
-            reason=reason,
-            cross=_can_cross(arch),
-            emulated=is_emulated(arch),
-        )
-    if wanted == "container":
-        if not builds(draft.target.python):
-            raise ContainerError(
-                f"--builder container: cibuildwheel does not build for {draft.target.python}"
+        there = f"{AUTO}, {', '.join(builders)}{nearest(wanted, builders)}"
+        raise UsageError(f"--builder {wanted}: there are {there}")
+    if compute.startswith("rocm"):  # its toolchain comes only in images
+        if wanted in ("host", "cross"):
+            raise UsageError(
+                f"--builder {wanted}: {compute} is built in a container, with an image that has ROCm"
             )
-        return "container", "as asked"
-    if (wanted == "host") != (arch == this_arch()):
-        raise UsageError(
-            f"--builder {wanted}: {arch} is {'not ' if wanted == 'host' else ''}this machine's own architecture: "
-            f"{'cross and container build for another' if wanted == 'host' else 'host builds for it'}"
+        if arch not in settings.container.images.get(compute, {}):
+            raise ContainerError(
+                f"nothing here builds for {compute}: it needs an image that has ROCm, named in workbench.yaml "
+                f"(container.images.{compute}.{arch})"
+            )
+        return "container", f"{compute} is built in an image that has it"
+    if wanted == AUTO:
+        can, cross = _container(draft, settings), _can_cross(arch)
+        return pick_builder(
+            arch, this_arch(), container=can[0], reason=can[1], cross=cross, emulated=is_emulated(arch)
         )
-    return "host" if wanted == "host" else "cross", "as asked"
+    if wanted == "container" and not builds(draft.target.python):
+        raise ContainerError(f"--builder container: cibuildwheel does not build for {draft.target.python}")
+    if wanted == "host" and arch != this_arch():
+        raise UsageError(
+            f"--builder host: {arch} is not this machine's own architecture: cross and container build for another"
+        )
+    if wanted == "cross" and arch == this_arch():
+        raise UsageError(f"--builder cross: {arch} is this machine's own architecture: host builds for it")
+    return next(each for each in builders if each == wanted), "as asked"
 
 
-def _for_rocm(draft: Draft, wanted: str, settings: Settings) -> tuple[Builder, str]:
-    """Return the one builder for ROCm, whose toolchain comes only in images."""
-    arch, compute = draft.target.arch, draft.target.compute
-    if wanted in ("host", "cross"):
-        raise UsageError(
-            f"--builder {wanted}: {compute} is built in a container, with an image that has ROCm"
-        )
-    if arch not in settings.container.images.get(compute, {}):
-        raise ContainerError(
-            f"nothing here builds for {compute}: it needs an image that has ROCm, named in workbench.yaml "
-            f"(container.images.{compute}.{arch})"
-        )
-    return "container", f"{compute} is built in an image that has it"
+def pick_builder(
+    target: str, here: str, *, container: bool, reason: str, cross: bool = False, emulated: bool = False
+) -> tuple[Builder, str]:
+    """Return the builder for a target's architecture on a machine of architecture `here`, and why.
+
+    `container` says whether an engine here has an image for the target, and `reason` which, or what it lacks; `cross`
+    says whether this machine has what builder ``cross`` needs, `emulated` whether it runs the target's programs.
+
+    Raises ContainerError where none can.
+    """
+    if target == here:
+        return "container" if container else "host", f"{target} is this machine's own architecture; {reason}"
+    if cross:
+        return "cross", f"{here} compiles for {target} without emulation"
+    if container and emulated:
+        return "container", f"{target} programs run here through an emulator; {reason}"
+    raise ContainerError(
+        f"nothing here builds for {target}: builder 'cross' compiles for aarch64 on x86_64 and needs "
+        "g++-aarch64-linux-gnu ('apt install g++-aarch64-linux-gnu'); builder 'container' needs docker or podman, an "
+        f"image for {target} and its programs run by qemu (containers/setup): here {reason}"
+        f"{'' if emulated else f', and no emulator for {target} is registered'}"
+    )
 
 
 def _pin(image: str, arch: str, settings: Settings) -> str | None:
@@ -112,17 +118,18 @@ def _pin(image: str, arch: str, settings: Settings) -> str | None:
     return reference if reference != image else None
 
 
-def _container(draft: Draft, settings: Settings, name: str) -> tuple[bool, str]:
+def _container(draft: Draft, settings: Settings) -> tuple[bool, str]:
     """Say whether an engine here has an image that can build a draft, and which, or what it lacks."""
-    engine = _engine(settings.container.engine)
+    target, wanted = draft.target, settings.container.engine
+    engine, name = _engine(wanted), settings.container.image(target.compute, target.arch)
     if isinstance(engine, str):
         return False, engine
-    if not builds(draft.target.python):
-        return False, f"cibuildwheel does not build for {draft.target.python}"
-    image = _image(settings.container.engine, resolve_image(name, draft.target.arch))
+    if not builds(target.python):
+        return False, f"cibuildwheel does not build for {target.python}"
+    image = _image(wanted, resolve_image(name, target.arch))
     if image is None:
         return False, f"{engine.name} has no image {name}"
-    if image.pythons and draft.target.python not in image.pythons:
+    if image.pythons and target.python not in image.pythons:
         return False, f"{name} has Python {', '.join(image.pythons)} only"
     return True, f"{engine.name} has {name}"
 

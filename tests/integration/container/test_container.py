@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from workbench.container.configuration import hand_on
+from workbench.container.configuration import fetch_wheelhouse, hand_on
 from workbench.container.engine import require_image
 from workbench.container.trial import try_wheel
-from workbench.container.wheelhouse import fetch_wheelhouse
 from workbench.errors import BuildFailed, ContainerError, VerificationFailed
 from workbench.process import run
 

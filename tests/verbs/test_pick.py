@@ -4,8 +4,8 @@ from functools import partial
 
 import pytest
 
-from workbench.container.pick import pick_builder
 from workbench.errors import ContainerError
+from workbench.make.assign import pick_builder
 
 pick = partial(pick_builder, container=True, reason="podman has manylinux_2_28")
 """Picks on a machine with an engine and an image."""
