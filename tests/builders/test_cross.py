@@ -152,10 +152,10 @@ def test_each_build_system_makes_a_wheel_for_aarch64(
 def test_plain_cmake_finds_the_targets_python(tmp_path: Path) -> None:
     source = write(tmp_path / "small", CMAKE)
     environment = Environment.create(tmp_path / "env", python=sys.executable)
-    equipment = prepare(environment.python, cross_gcc("aarch64"), tmp_path / "cross")
+    variables, _ = prepare(environment.python, cross_gcc("aarch64"), tmp_path / "cross")
     run(
         ["cmake", "-S", source, "-B", tmp_path / "out", f"-DPython_EXECUTABLE={environment.python}"],
-        env=equipment.variables | {"PATH": f"{equipment.variables['PATH']}:/usr/bin:/bin"},
+        env=variables | {"PATH": f"{variables['PATH']}:/usr/bin:/bin"},
     )
     known = (tmp_path / "out" / "CMakeCache.txt").read_text()
     assert f"_INCLUDE_DIR:INTERNAL={tmp_path / 'cross' / 'python' / 'include'}\n" in known
@@ -166,13 +166,13 @@ def test_plain_cmake_finds_the_targets_python(tmp_path: Path) -> None:
 
 def test_sysconfig_answers_for_the_target(tmp_path: Path) -> None:
     environment = Environment.create(tmp_path / "env", python=sys.executable)
-    equipment = prepare(environment.python, cross_gcc("aarch64"), tmp_path / "cross")
+    variables, _ = prepare(environment.python, cross_gcc("aarch64"), tmp_path / "cross")
     code = (
         "import os, platform, sysconfig; print(sysconfig.get_platform(), platform.machine(), os.uname().machine,"
         "sysconfig.get_config_var('EXT_SUFFIX'), 'x86_64' in str(sysconfig.get_config_var('LDSHARED')))"
     )
     version = this_python().replace(".", "")
-    assert run([environment.python, "-c", code], env=equipment.variables).output.split() == [
+    assert run([environment.python, "-c", code], env=variables).output.split() == [
         "linux-aarch64",
         "aarch64",
         "aarch64",

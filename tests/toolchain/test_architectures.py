@@ -6,9 +6,9 @@ import pytest
 
 from workbench.errors import ToolchainError, UsageError
 from workbench.process import run
-from workbench.toolchain.architectures import check_gpus, cmake_architectures, torch_architectures
 from workbench.toolchain.cuda import lay_out
-from workbench.toolchain.pins import release_of
+from workbench.toolchain.pins import check_gpus, release_of
+from workbench.toolchain.variables import cmake_architectures, torch_architectures
 
 if TYPE_CHECKING:
     from pathlib import Path

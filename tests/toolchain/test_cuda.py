@@ -11,7 +11,7 @@ import pytest
 from workbench.errors import ToolchainError, ToolMissing
 from workbench.paths import CHECKOUT
 from workbench.process import run
-from workbench.toolchain.cuda import check, gpus_of, lay_out, version_of
+from workbench.toolchain.cuda import check, cuda_of, lay_out
 from workbench.toolchain.pins import release_of
 
 KERNEL = "__global__ void twice(float *x) { x[threadIdx.x] *= 2; }\nint main() { twice<<<1, 32>>>(0); }\n"
@@ -74,9 +74,9 @@ def test_the_drivers_functions_can_be_linked_and_say_that_there_is_no_driver(
 
 
 def test_it_says_what_it_is(toolkit: Path) -> None:
-    release = release_of("cu130")
-    assert release.version.startswith(f"{version_of(toolkit)}.")
-    assert gpus_of(toolkit) == release.gpus, "the lock and nvcc disagree: make the lock again"
+    release, found = release_of("cu130"), cuda_of(toolkit)
+    assert release.version.startswith(f"{found.version}.")
+    assert found.gpus == release.gpus, "the lock and nvcc disagree: make the lock again"
 
 
 def test_it_is_whole_and_laid_out_once(toolkit: Path, cache: Path) -> None:
@@ -147,9 +147,8 @@ def test_a_layout_that_has_lost_files_is_told_from_a_program_that_is_not_install
 
 
 def test_a_folder_that_is_none_says_so(tmp_path: Path) -> None:
-    for asked in (version_of, gpus_of):
-        with pytest.raises(ToolchainError, match="is not a CUDA toolkit that works here"):
-            asked(tmp_path)
+    with pytest.raises(ToolchainError, match="is not a CUDA toolkit that works here"):
+        cuda_of(tmp_path)
 
 
 @pytest.mark.needs("aarch64-linux-gnu-g++")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workbench.toolchain.variables import Equipment, cuda_environment, joined
+from workbench.toolchain.variables import config_settings, cuda_environment, joined
 
 
 def test_a_build_is_pointed_at_the_toolkit_and_the_gpus() -> None:
@@ -27,10 +27,9 @@ def test_of_two_environments_the_later_holds() -> None:
 
 
 def test_only_meson_is_told_of_a_cross_file_and_of_jobs_by_settings() -> None:
-    crossing = Equipment(variables={}, meson_cross_file=Path("/x.ini"))
-    assert crossing.config_settings("mesonpy", jobs=3) == {
+    assert config_settings("mesonpy", jobs=3, meson_cross_file=Path("/x.ini")) == {
         "setup-args": "--cross-file=/x.ini",
         "compile-args": "-j3",
     }
-    assert crossing.config_settings("setuptools.build_meta", jobs=3) == {}
-    assert Equipment(variables={}).config_settings("mesonpy", jobs=3) == {"compile-args": "-j3"}
+    assert config_settings("setuptools.build_meta", jobs=3, meson_cross_file=Path("/x.ini")) == {}
+    assert config_settings("mesonpy", jobs=3) == {"compile-args": "-j3"}

@@ -12,14 +12,9 @@ from workbench.container.configuration import fetch_wheelhouse, hand_on
 from workbench.container.engine import cuda_in, find_engine
 from workbench.environment import read_pip_options
 from workbench.errors import ContainerError
-from workbench.toolchain.architectures import check_gpus
+from workbench.toolchain.pins import check_gpus
 from workbench.toolchain.runtime import NEVER_GRAFTED
-from workbench.toolchain.variables import (
-    build_variables,
-    cuda_environment,
-    job_settings,
-    rocm_environment,
-)
+from workbench.toolchain.variables import build_variables, config_settings, cuda_environment, rocm_environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +49,7 @@ def build_in_container(place: Workplace, paths: Paths, settings: Settings, at: S
             tree=place.tree,
             output=place.raw,
             environment=build_variables(_gpu_environment(plan.target), plan.environment, jobs=jobs),
-            config_settings=job_settings(place.build_system().backend, jobs),
+            config_settings=config_settings(place.build_system().backend, jobs=jobs),
             requires=plan.build_requires,
             before_all=_one_after_the_other(plan.before_all),
             before_build=_one_after_the_other(plan.before_build),
@@ -73,9 +68,9 @@ def build_in_container(place: Workplace, paths: Paths, settings: Settings, at: S
 
 
 def _toolkit(plan: Plan, paths: Paths, settings: Settings, engine: Engine) -> Path | None:
-    """Return the CUDA toolkit to mount, or None where the image has one.
+    """Return the CUDA toolkit to mount; None where the image has one: the right one, or it raises ContainerError.
 
-    Raises ContainerError where that is of another release, and ToolchainError where it does not know the target's GPUs.
+    Raises ToolchainError where either does not know the target's GPUs.
     """
     target = plan.target
     own = cuda_in(engine, image_for(engine, str(plan.image), target.arch))
@@ -105,15 +100,13 @@ def _handed(place: Workplace, paths: Paths, settings: Settings) -> Handed:
     """Return what the container gets to install from: what pip has here, or a folder of wheels without a network."""
     plan = place.plan
     requirements = [*place.build_system().requires, *plan.build_requires]
-    index = own_index(requirements, paths, settings)
-    if index and not (
-        settings.container.network and settings.container.frontend == "build[uv]" and settings.public_url
-    ):
+    index, own = own_index(requirements, paths, settings), settings.container
+    if index and not (own.network and own.frontend == "build[uv]" and settings.public_url):
         raise ContainerError(
             "the build requires what this site publishes: a container sees that by the site's public_url, with a "
             "network and the frontend build[uv]; --builder host needs none of them"
         )
-    if settings.container.network:
+    if own.network:
         before = f"{index} {os.environ.get('UV_INDEX', '')}".strip() if index else None
         ours = {"UV_INDEX": before, "UV_INDEX_STRATEGY": "first-index"} if before else {}
         return hand_on(read_pip_options(), {**os.environ, **ours})

@@ -19,7 +19,7 @@ from workbench.builders.tools import compiler_for, equip, require_whole, toolkit
 from workbench.environment import Environment
 from workbench.errors import CommandFailed
 from workbench.process import run
-from workbench.toolchain.variables import build_variables, joined
+from workbench.toolchain.variables import build_variables, config_settings, joined
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,18 +54,19 @@ def build_here(place: Workplace, paths: Paths, settings: Settings, at: Step, *, 
     """
     plan = place.plan
     compiler, toolkit = compiler_for(plan, paths), toolkit_for(plan, paths, settings)
-    environment = Environment.create(
-        place.root / "env", python=find_interpreter(plan.target.python), log=place.log
-    )
+    python = find_interpreter(plan.target.python)
+    environment = Environment.create(place.root / "env", python=python, log=place.log)
     system = place.build_system()
     requires = [*system.requires, *plan.build_requires]
     index = own_index(requires, paths, settings)
     environment.install(requires, options=joined_index(index), log=place.log)
     cross = place.root / "cross"
-    equipment = equip(environment, plan.target, cross, toolkit=toolkit, compiler=compiler, cache=paths.cache)
+    tools, meson = equip(
+        environment, plan.target, cross, toolkit=toolkit, compiler=compiler, cache=paths.cache
+    )
     variables = joined(
         {"PATH": os.environ.get("PATH", os.defpath)},
-        build_variables(equipment.variables, plan.environment, jobs=jobs),
+        build_variables(tools, plan.environment, jobs=jobs),
         {
             "VIRTUAL_ENV": str(environment.path),
             "PATH": str(environment.path / "bin"),
@@ -88,7 +89,7 @@ def build_here(place: Workplace, paths: Paths, settings: Settings, at: Step, *, 
         runner=runner,
         python_executable=str(environment.python),
     )
-    options = equipment.config_settings(system.backend, jobs=jobs)
+    options = config_settings(system.backend, jobs=jobs, meson_cross_file=meson)
     try:
         with warnings.catch_warnings():
             # the backend's warnings are in the log; handed on to this process they would stand between the steps
@@ -107,8 +108,7 @@ def build_here(place: Workplace, paths: Paths, settings: Settings, at: Step, *, 
         raise place.failed(f"the build backend {system.backend}: {error}") from error
     except (pyproject_hooks.UnsupportedOperation, FileNotFoundError, ValueError) as error:
         raise place.failed(f"the build backend {system.backend} ended without an answer") from error
-    if not isinstance(name, str) or not (place.raw / Path(name).name).is_file():
-        raise place.failed(
-            f"the build backend {system.backend} made no file of the name that it returned: {name!r}"
-        )
-    return place.raw / Path(name).name
+    if not isinstance(name, str) or not (wheel := place.raw / Path(name).name).is_file():
+        made = f"made no file of the name that it returned: {name!r}"
+        raise place.failed(f"the build backend {system.backend} {made}")
+    return wheel

@@ -30,9 +30,9 @@ def find_interpreter(python: str) -> Path:
     Looked for among those that uv finds and pyenv's; where there is none, uv fetches one. Raises ToolMissing,
     with the ways to get it, when that fails too.
     """
-    here = _on_this_machine(python)
-    if here and here[1]:
-        return here[0]
+    here, has_headers = _on_this_machine(python)
+    if here and has_headers:
+        return here
     with step(f"fetch Python {python}") as at:
         fetched = run(["uv", "python", "install", "--no-progress", python], check=False)
         if fetched.status == 0 and (found := _uv_find(python, managed=True)):
@@ -41,7 +41,7 @@ def find_interpreter(python: str) -> Path:
     why = _reason(fetched)
     if here:
         raise ToolMissing(
-            f"Python {python} at {here[0]} has no headers (Python.h), and uv cannot fetch another: {why}\n"
+            f"Python {python} at {here} has no headers (Python.h), and uv cannot fetch another: {why}\n"
             f"Install them with 'apt install python{python}-dev'"
         )
     raise ToolMissing(
@@ -53,12 +53,11 @@ def find_interpreter(python: str) -> Path:
 
 def interpreter_here(python: str) -> Path | None:
     """Return an interpreter of a Python that is on this machine, with headers or without, or None."""
-    here = _on_this_machine(python)
-    return here[0] if here else None
+    return _on_this_machine(python)[0]
 
 
 @cache
-def _on_this_machine(python: str) -> tuple[Path, bool] | None:
+def _on_this_machine(python: str) -> tuple[Path | None, bool]:
     """Return an interpreter of a Python and whether it has headers; one that has them where there is one."""
     without_headers = None
     for candidate in _candidates(python):
@@ -67,7 +66,7 @@ def _on_this_machine(python: str) -> tuple[Path, bool] | None:
             return candidate, True
         if probe[:1] == [python]:
             without_headers = without_headers or candidate
-    return (without_headers, False) if without_headers else None
+    return without_headers, False
 
 
 def _reason(fetched: Completed) -> str:
@@ -80,12 +79,11 @@ def _reason(fetched: Completed) -> str:
 
 def _candidates(python: str) -> list[Path]:
     name = f"python{python}"
-    running = [Path(sys.base_prefix) / "bin" / name]
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
-    found = [path for path in (_uv_find(python, managed=False),) if path]
+    found = [Path(sys.base_prefix) / "bin" / name, _uv_find(python, managed=False)]
     with suppress(PermissionError):  # somebody else's, who shows it to nobody
         found += sorted(pyenv.glob(f"{python.removesuffix('t')}.*/bin/{name}"))
-    return [path for path in (*running, *found) if os.access(path, os.X_OK)]
+    return [path for path in found if path and os.access(path, os.X_OK)]
 
 
 def _uv_find(python: str, *, managed: bool) -> Path | None:

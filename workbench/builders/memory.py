@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
 CUDA_JOB = 3.1
 """Gigabytes that one nvcc takes at its peak for a heavy unit of one architecture, where a recipe does not say more."""
 
@@ -20,8 +19,7 @@ CUDA_JOB = 3.1
 def jobs(requested: int | None, cpus: int, available_bytes: int, per_job_bytes: int) -> int:
     """Return how many jobs to run at once: the number `requested`, or `cpus`, as far as memory goes; at least one.
 
-    `per_job_bytes` is what a job takes at its peak; 0 where nobody has measured it, and memory then sets no limit.
-    Raises ValueError for less than one job or processor, and for a negative size.
+    `per_job_bytes` is what a job takes at its peak, 0 for no limit. Raises ValueError for no job and a negative size.
     """
     wanted = cpus if requested is None else requested
     if wanted < 1:
@@ -34,10 +32,8 @@ def jobs(requested: int | None, cpus: int, available_bytes: int, per_job_bytes: 
 def available(root: Path = Path("/")) -> int:
     """Return how many bytes new processes can take: the machine's, or fewer where a control group limits this one.
 
-    What only caches files counts as available. On a machine whose GPU has no memory of its own (GB10), what the
-    GPU has taken is gone here too. `root` is the folder that ``proc`` and ``sys`` are looked for in.
-
-    Raises OSError or ValueError where they are not Linux's.
+    What only caches files counts as available. On a machine whose GPU has no memory of its own (GB10), what the GPU has
+    taken is gone here too. `root` has ``proc`` and ``sys``; raises OSError or ValueError where they are not Linux's.
     """
     return min([_of_machine(root), *_of_groups(root)])
 
@@ -52,10 +48,10 @@ def _of_machine(root: Path) -> int:
 
 
 def _of_groups(root: Path) -> Iterator[int]:
-    """Yield what is left in each control group with a limit that this process is in, its own and those around it.
+    """Yield what is left in each control group (cgroups(7)) with a limit, this process's own and those around it.
 
-    See cgroups(7): of version 2 there is one hierarchy, of version 1 one for memory. In a container the path may be
-    the host's, whose folders are not there; the top of the hierarchy is then the container's own.
+    Of version 2 there is one hierarchy, of version 1 one for memory. In a container the path may be the host's, whose
+    folders are not there; the top of the hierarchy is then the container's own.
     """
     for line in (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines():
         _, controllers, path = line.split(":", 2)

@@ -36,10 +36,8 @@ if TYPE_CHECKING:
 def build_raw(place: Workplace, paths: Paths, settings: Settings, *, jobs: int | None = None) -> Path:
     """Build the plan of an opened workplace and return the raw wheel, which lies in it.
 
-    It has the version that its source says; the plan's own may have a suffix and a local part on top.
-
-    `jobs` caps the compilers that run at once; the default is one for each processor that this process may use, and
-    in any case no more than there is memory for.
+    It has the version that its source says; the plan's own may have a suffix and a local part on top. `jobs` caps the
+    compilers that run at once, as `jobs_of` says.
 
     Raises BuildFailed, with the tree and the log kept and named; ToolchainError, ToolMissing and ContainerError where
     this machine lacks what the builder needs, or has it damaged; WorkbenchError where the disk is full or the package
@@ -58,7 +56,7 @@ def build_raw(place: Workplace, paths: Paths, settings: Settings, *, jobs: int |
 
 
 def jobs_of(plan: Plan, requested: int | None) -> int:
-    """Return how many compilers a plan's build runs at once: those `requested`, or one for each processor, at most."""
+    """Return how many compilers a plan's build runs at once: `requested`, or one a processor, as far as memory goes."""
     gigabytes = plan.recipe.memory_per_job or (memory.CUDA_JOB if plan.target.cuda else 0)
     available = memory.available() if gigabytes else 0
     return memory.jobs(requested, len(os.sched_getaffinity(0)), available, round(gigabytes * 1e9))

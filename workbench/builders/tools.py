@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +9,9 @@ from workbench.errors import ToolchainError
 from workbench.files import sha256_of
 from workbench.plan.target import this_arch
 from workbench.toolchain import cross, cuda, torch
-from workbench.toolchain.architectures import check_gpus
 from workbench.toolchain.compilers import cross_gcc_below
-from workbench.toolchain.pins import digest, release_of
-from workbench.toolchain.variables import Equipment, cuda_environment, joined
+from workbench.toolchain.pins import check_gpus, digest, release_of
+from workbench.toolchain.variables import cuda_environment, joined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,13 +32,12 @@ def equip(
     toolkit: Path | None,
     compiler: CrossGcc | None,
     cache: Path,
-) -> Equipment:
-    """Return what a build for a target is told in an environment; a cross build's files are written into `folder`.
+) -> tuple[dict[str, str], Path | None]:
+    """Return the variables of a build for a target in an environment, and of a cross build the file for Meson.
 
-    `toolkit` and `compiler` are None without CUDA and for this machine's own architecture.
-
-    Raises CommandFailed; ToolchainError when the package index has no torch for the target, or one that is built for
-    another CUDA.
+    A cross build's files are written into `folder`. `toolkit` and `compiler` are None without CUDA and for this
+    machine's own architecture. Raises CommandFailed; ToolchainError when the package index has no torch for the target,
+    or one that is built for another CUDA.
     """
     with_cuda: dict[str, str] = {}
     if toolkit:
@@ -48,7 +45,7 @@ def equip(
             torch.check_cuda(package, compute=target.compute, arch=this_arch())
         with_cuda = cuda_environment(toolkit, target.gpu)
     if not compiler:
-        return Equipment(variables=with_cuda)
+        return with_cuda, None
     of_target = None
     if target.torch:
         code = "import importlib.metadata; print(importlib.metadata.version('torch'))"
@@ -56,8 +53,8 @@ def equip(
         of_target = torch.unpack(version, python=target.python, arch=target.arch, cache=cache)
         if toolkit:
             torch.check_cuda(of_target, compute=target.compute, arch=target.arch)
-    crossing = cross.prepare(environment.python, compiler, folder, toolkit=toolkit, torch=of_target)
-    return replace(crossing, variables=joined(with_cuda, crossing.variables))
+    crossing, meson = cross.prepare(environment.python, compiler, folder, toolkit=toolkit, torch=of_target)
+    return joined(with_cuda, crossing), meson
 
 
 def compiler_for(plan: Plan, paths: Paths) -> CrossGcc | None:
@@ -82,7 +79,8 @@ def expect_toolkit(
     if not target.cuda:
         return None
     if named := _of_site(target, settings):
-        return _identity(named)
+        parts = named / "version.json"  # NVIDIA's installers write it, with the release of each part
+        return f"{named} {sha256_of(parts)}" if parts.is_file() else str(named)
     try:
         release = release_of(target.compute)
         check_gpus(target.gpu, version=release.version, known=release.gpus)
@@ -97,11 +95,6 @@ def _of_site(target: Target, settings: Settings) -> Path | None:
     """Return the toolkit that the site names for a target; those are for this machine's architecture."""
     named = settings.cuda.get(target.compute)
     return Path(named) if named and target.arch == this_arch() else None
-
-
-def _identity(toolkit: Path) -> str:
-    parts = toolkit / "version.json"  # NVIDIA's installers write it, with the release of each part
-    return f"{toolkit} {sha256_of(parts)}" if parts.is_file() else str(toolkit)
 
 
 def require_whole(toolkit: Path | None, paths: Paths) -> None:
@@ -121,8 +114,8 @@ def toolkit_for(plan: Plan, paths: Paths, settings: Settings) -> Path | None:
     toolkit = _of_site(target, settings) or cuda.lay_out(
         target.compute, target.arch, cache=paths.cache, components=plan.recipe.cuda_libraries
     )
-    version = cuda.version_of(toolkit)
-    if version != target.cuda:
-        raise ToolchainError(f"workbench.yaml: cuda.{target.compute}: {toolkit} is CUDA {version}")
-    check_gpus(target.gpu, version=version, known=cuda.gpus_of(toolkit))
+    found = cuda.cuda_of(toolkit)
+    if found.version != target.cuda:
+        raise ToolchainError(f"workbench.yaml: cuda.{target.compute}: {toolkit} is CUDA {found.version}")
+    check_gpus(target.gpu, version=found.version, known=found.gpus)
     return toolkit

@@ -6,12 +6,12 @@ import re
 import tomllib
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
 
 from workbench.errors import BuildFailed, UsageError
-from workbench.files import locked, remove_tree
+from workbench.files import content_of, locked, remove_tree
 from workbench.process import end_left
 from workbench.source.tree import prepare
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildSystem:
-    """A source's ``[build-system]`` (PEP 518); what it leaves out is as PEP 517 says."""
+    """A source's ``[build-system]`` (PEP 518)."""
 
-    requires: tuple[str, ...] = ("setuptools>=40.8.0",)
-    backend: str = "setuptools.build_meta:__legacy__"
-    backend_path: tuple[str, ...] = ()
+    requires: tuple[str, ...]
+    backend: str
+    backend_path: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,31 +94,28 @@ class Workplace:
 
     def build_system(self) -> BuildSystem:
         """Return the source's ``[build-system]``. Raises BuildFailed for one that is not as PEP 517 and 518 say."""
-        path = self.tree / "pyproject.toml"
+        path, tree = self.tree / "pyproject.toml", self.tree.resolve()
         if not path.exists() and not (self.tree / "setup.py").exists():
             raise self.failed("the source has neither pyproject.toml nor setup.py at its top")
         try:
-            table = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+            table = tomllib.loads((content_of(path) or b"").decode())
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise self.failed(f"its pyproject.toml is not TOML: {error}") from error
         system = table.get("build-system", {})
         if not isinstance(system, dict):
             raise self.failed("build-system in its pyproject.toml is not a table")
-        found: dict[str, Any] = {}
-        if "requires" in system:
-            found["requires"] = self.requirements(system["requires"], "requires in [build-system]")
-        if "build-backend" in system:
-            found["backend"] = backend = system["build-backend"]
-            if not isinstance(backend, str) or not all(map(str.isidentifier, re.split("[.:]", backend))):
-                raise self.failed(f"build-backend in [build-system] is not the name of a module: {backend!r}")
-        if "backend-path" in system:
-            folders = self._strings(system["backend-path"], "backend-path in [build-system]")
-            found["backend_path"] = folders
-            if outside := [each for each in folders if not self._is_inside(each)]:
-                raise self.failed(
-                    f"backend-path in [build-system]: not a folder of the source: {outside[0]!r}"
-                )
-        return BuildSystem(**found)
+        requires = self.requirements(
+            system.get("requires", ["setuptools>=40.8.0"]), "requires in [build-system]"
+        )
+        backend = system.get("build-backend", "setuptools.build_meta:__legacy__")
+        if not isinstance(backend, str) or not all(map(str.isidentifier, re.split("[.:]", backend))):
+            raise self.failed(f"build-backend in [build-system] is not the name of a module: {backend!r}")
+        folders = self._strings(system.get("backend-path", []), "backend-path in [build-system]")
+        for folder in folders:
+            place = (tree / folder).resolve()
+            if not (place.is_dir() and place.is_relative_to(tree)):
+                raise self.failed(f"backend-path in [build-system]: not a folder of the source: {folder!r}")
+        return BuildSystem(requires=requires, backend=backend, backend_path=folders)
 
     def requirements(self, found: object, where: str) -> tuple[str, ...]:
         """Return what should be a list of requirements (PEP 508); `where` names it. Raises BuildFailed."""
@@ -135,10 +132,6 @@ class Workplace:
         if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
             raise self.failed(f"{where} is not a list of strings: {found!r}")
         return tuple(found)
-
-    def _is_inside(self, folder: str) -> bool:
-        place = (self.tree / folder).resolve()
-        return place.is_dir() and place.is_relative_to(self.tree.resolve())
 
     def failed(self, why: str) -> BuildFailed:
         """Return the error of a build that failed: it names the builder and what is kept."""

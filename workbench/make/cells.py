@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from email.parser import BytesHeaderParser
 from typing import TYPE_CHECKING
@@ -30,13 +31,10 @@ def serves(draft: Draft, filename: str, requires_python: str | None) -> bool:
 
     Where no glibc is asked for, any will do that there is a platform tag for.
     """
-    target = draft.target
-    glibc = draft.glibc or glibc_range(target.arch)[1]
-    machine = Machine(python=target.python, arch=target.arch, glibc=glibc)
-    return (
-        Audience.of(filename, requires_python).serves(machine)
-        and parse_wheel(filename).version == draft.version
-    )
+    python, arch, glibc = draft.target.python, draft.target.arch, draft.glibc
+    machine = Machine(python=python, arch=arch, glibc=glibc or glibc_range(arch)[1])
+    fits = Audience.of(filename, requires_python).serves(machine)
+    return fits and parse_wheel(filename).version == draft.version
 
 
 def is_current(
@@ -74,23 +72,17 @@ def _require_same_patches(own: Draft, other: Draft) -> None:
 def find_built(plan: Plan, wheels: Path, planner: Planner) -> Path | None:
     """Return the wheel in a folder that serves a plan's cell and was made from the inputs of now, or None.
 
-    One that its notes do not speak of does not count: a build that was killed between the two leaves such a wheel.
+    One without notes does not count: a build that was killed between the two leaves such a wheel.
     """
     if plan.key is None:
         return None
     for wheel in sorted(wheels.glob("*.whl")):
-        filename = wheel_name_or_none(wheel.name)
-        if filename is None or filename.name != plan.recipe.name:
-            continue
-        try:
-            known = notes.recall(wheel)
-        except WorkbenchError:
-            continue
-        if (
-            known
-            and serves(plan, wheel.name, requires_python(wheel))
-            and is_current(plan, known.build_key, known.facts, planner)
-        ):
+        filename, known = wheel_name_or_none(wheel.name), None
+        if filename and filename.name == plan.recipe.name:
+            with suppress(WorkbenchError):
+                known = notes.recall(wheel)
+        served = known and serves(plan, wheel.name, requires_python(wheel))
+        if known and served and is_current(plan, known.build_key, known.facts, planner):
             return wheel
     return None
 

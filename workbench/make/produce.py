@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -40,14 +41,7 @@ if TYPE_CHECKING:
     from workbench.settings import Settings
     from workbench.verify.report import Report
 
-OF_ONE_TARGET = (
-    BuildFailed,
-    RepairFailed,
-    VerificationFailed,
-    ToolMissing,
-    ContainerError,
-    ToolchainError,
-)
+OF_ONE_TARGET = (BuildFailed, RepairFailed, VerificationFailed, ToolMissing, ContainerError, ToolchainError)
 """What goes wrong for one target and may go well for the next: its build, its Python, its image, its CUDA."""
 
 
@@ -77,9 +71,8 @@ def produce(
 ) -> tuple[tuple[Product, ...], tuple[Failure, ...]]:
     """Obtain a wheel for each plan, one build for those that share it; a failure stops none of the others.
 
-    `obtain` gets a plan and those that are still open, and says of which of them its outcome is.
-
-    Raises at once what would stop them all: a source that cannot be fetched, a full disk.
+    `obtain` gets a plan and those that are still open, and says of which of them its outcome is. Raises at once what
+    would stop them all: a source that cannot be fetched, a full disk.
     """
     products, failures, left = [], [], list(plans)
     while left:
@@ -119,22 +112,16 @@ def failure_of(failures: Sequence[Failure], count: int) -> WorkbenchError | None
     if not failures:
         return None
     first, last = failures[0].error, failures[-1].error
-    if count == 1:
-        return first
     names = [str(plan.target) for each in failures for plan in each.plans]
-    return type(first)(
-        f"{len(names)} of {count} targets failed: {', '.join(names)}\nThe last of them: {last}"
-    )
+    failed = f"{len(names)} of {count} targets failed: {', '.join(names)}\nThe last of them: {last}"
+    return first if count == 1 else type(first)(failed)
 
 
 def build_wheel(plan: Plan, paths: Paths, settings: Settings, *, jobs: int | None = None) -> Repaired:
     """Build and repair one plan into ``wheels/``, and keep there how it was made.
 
     Where the site names a runtime image, the wheel is tried in that, as it is going to be published. The tree stays,
-    for whoever finds fault with the wheel.
-
-    Raises UsageError while another process builds the plan, and what fetching, patching, building, repairing and
-    trying raise.
+    for whoever finds fault with it. Raises UsageError while another process builds the plan, and what each step does.
     """
     place = Workplace.of(plan, paths)
     # up to the notes: what another process cleared away before them would be this one's wheel and log
@@ -156,62 +143,49 @@ def _finish(raw: Path, place: Workplace, paths: Paths, settings: Settings) -> Re
     plan = place.plan
     # in the folder itself, so that the wheel is renamed to its place, whole
     with scratch(paths.wheels, ".build.") as folder:
-        repaired = _repaired(raw, folder, place, paths)
-        _try(repaired.path, place, settings)
+        try:
+            repaired = _repaired(raw, folder, plan, paths)
+            _try(repaired.path, plan, settings)
+        except (RepairFailed, VerificationFailed) as error:
+            raise type(error)(f"{error}\n{place.kept}") from error
         wheel = paths.wheels / repaired.path.name
         if wheel.exists() and plan.key is None:
             note(f"· {wheel} was there: it is replaced")
         elif wheel.exists() and notes.noted_key(wheel) != plan.key:
             note(f"· {wheel} was there, built from other inputs: it is replaced")
         repaired.path.replace(wheel)
-    notes.keep(
-        wheel,
-        build_key=plan.key,
-        gpu=plan.target.gpu,
-        facts=facts(plan, repaired),
-        log=place.log.read_bytes(),
-    )
+    made, log = facts(plan, repaired), place.log.read_bytes()
+    notes.keep(wheel, build_key=plan.key, gpu=plan.target.gpu, facts=made, log=log)
     return replace(repaired, path=wheel)
 
 
-def _repaired(raw: Path, into: Path, place: Workplace, paths: Paths) -> Repaired:
-    plan = place.plan
+def _repaired(raw: Path, into: Path, plan: Plan, paths: Paths) -> Repaired:
     compiler = compiler_for(plan, paths) if plan.builder == "cross" else None
+    # what a cross build links to lies beside its compiler, not among this machine's own libraries
+    beside = [compiler.root / "lib"] if compiler else ()
     with step(f"repair {raw.name}") as at:
-        try:
-            repaired = repair(
-                raw,
-                into,
-                exclude=plan.repair_exclude,
-                glibc_ceiling=plan.glibc,
-                # what a cross build links to lies beside its compiler, not among this machine's own libraries
-                library_path=[compiler.libraries] if compiler else (),
-            )
-        except RepairFailed as error:
-            raise RepairFailed(f"{error}\n{place.kept}") from error
+        repaired = repair(
+            raw, into, exclude=plan.repair_exclude, glibc_ceiling=plan.glibc, library_path=beside
+        )
         at.outcome = repaired.policy
     return repaired
 
 
-def _try(wheel: Path, place: Workplace, settings: Settings) -> None:
+def _try(wheel: Path, plan: Plan, settings: Settings) -> None:
     """Try a wheel that was built in a container in the image that the site names for that, if it does."""
-    plan = place.plan
     image = settings.container.runtime_image(plan.target.compute, plan.target.arch)
     if plan.builder != "container" or image is None:
         return
     with step(f"try {wheel.name} in {image}"):
-        try:
-            try_wheel(
-                wheel,
-                engine=find_engine(settings.container.engine),
-                image=image,
-                python=plan.target.python,
-                arch=plan.target.arch,
-                code=plan.recipe.smoke_code,
-                requires=plan.recipe.test_requires,
-            )
-        except VerificationFailed as error:
-            raise VerificationFailed(f"{error}\n{place.kept}") from error
+        try_wheel(
+            wheel,
+            engine=find_engine(settings.container.engine),
+            image=image,
+            python=plan.target.python,
+            arch=plan.target.arch,
+            code=plan.recipe.smoke_code,
+            requires=plan.recipe.test_requires,
+        )
 
 
 def facts(plan: Plan, repaired: Repaired) -> BuildFacts:
@@ -224,7 +198,7 @@ def facts(plan: Plan, repaired: Repaired) -> BuildFacts:
             ref = branch or tag
         case LocalFolder(path=path):
             source = path.name
-    glibc = repaired.policy.removeprefix("manylinux_").split("_")[:2]
+    needs = re.match(r"manylinux_(\d+)_(\d+)", repaired.policy)
     return BuildFacts(
         source=source,
         pin=pin_of(plan.source),
@@ -240,5 +214,5 @@ def facts(plan: Plan, repaired: Repaired) -> BuildFacts:
         compute=plan.target.compute,
         torch=plan.target.torch,
         variant=plan.target.variant,
-        glibc=".".join(glibc) if repaired.policy.startswith("manylinux_") else None,
+        glibc=".".join(needs.groups()) if needs else None,
     )

@@ -60,13 +60,8 @@ def _repair(wheel: Path, paths: Paths, settings: Settings, into: Path) -> Repair
         repaired = repair(wheel, into, exclude=exclude, glibc_ceiling=settings.glibc)
         at.outcome = repaired.policy
     if known:
-        built.keep(
-            repaired.path,
-            build_key=known.build_key,
-            gpu=known.gpu,
-            facts=known.facts,
-            log=built.log_of(wheel),
-        )
+        key, log = known.build_key, built.log_of(wheel)
+        built.keep(repaired.path, build_key=key, gpu=known.gpu, facts=known.facts, log=log)
     return repaired
 
 

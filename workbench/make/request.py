@@ -69,15 +69,15 @@ class Planner:
     @classmethod
     def of(cls, request: Request, paths: Paths, settings: Settings) -> Planner:
         """Return the planner of a request. Raises RecipeError, PatchError, UsageError."""
-        recipe = load(paths.recipes, request.name)
-        source: Source | None = None
-        if request.source_dir is not None:
-            if not request.source_dir.is_dir():
-                raise UsageError(f"--source-dir {request.source_dir}: no such folder")
-            source = LocalFolder(path=request.source_dir.resolve())
-        series = tuple(read_series(paths.patches / recipe.patches))
+        recipe, folder = load(paths.recipes, request.name), request.source_dir
+        if folder and not folder.is_dir():
+            raise UsageError(f"--source-dir {folder}: no such folder")
         return cls(
-            recipe=recipe, series=series, source=source, suffix=request.version_suffix, settings=settings
+            recipe=recipe,
+            series=tuple(read_series(paths.patches / recipe.patches)),
+            source=LocalFolder(path=folder.resolve()) if folder else None,
+            suffix=request.version_suffix,
+            settings=settings,
         )
 
     def drafts(self, targets: Sequence[Target]) -> tuple[tuple[Draft, ...], tuple[LeftOut, ...]]:
@@ -93,8 +93,16 @@ class Planner:
         )
 
     def plan(self, draft: Draft, builder: str) -> Plan:
-        """Return the plan of a draft, built by `builder`. Raises what `assign` raises; UsageError for its glibc."""
-        _require_policy(draft)
+        """Return the plan of a draft, built by `builder`.
+
+        Raises what `assign` raises; UsageError where no platform tag (PEP 600) says that a wheel runs with its glibc.
+        """
+        oldest, newest = glibc_range(draft.target.arch)
+        if draft.glibc and not Version(oldest) <= Version(draft.glibc) <= Version(newest):
+            origin = "--glibc" if draft.target.glibc else "workbench.yaml: glibc:"
+            raise UsageError(
+                f"{origin} {draft.glibc}: the platform tags for {draft.target.arch} go from {oldest} to {newest}"
+            )
         return assign(draft, builder, self.settings)
 
     def draft_of(self, target: Target) -> Draft | None:
@@ -116,12 +124,9 @@ class Planner:
 
 
 def plans(request: Request, paths: Paths, settings: Settings) -> Planned:
-    """Return the plans that a request means, and the targets left out with the reason.
+    """Return the plans that a request means, and the targets left out: this machine may not be able to build for all.
 
-    What cannot be built on this machine is left out, too; where that is all of them it is an error.
-
-    Raises RecipeError, SettingsError, PatchError and UsageError; ContainerError and ToolchainError where nothing is
-    left to build.
+    Raises RecipeError, SettingsError, PatchError and UsageError; ContainerError and ToolchainError where none is left.
     """
     planner = Planner.of(request, paths, settings)
     usual = Axes(**asdict(settings.matrix))
@@ -145,18 +150,6 @@ def plans(request: Request, paths: Paths, settings: Settings) -> Planned:
     if not assigned:
         raise _nothing_left(planner.recipe, unable)
     return Planned(request=request, planner=planner, plans=tuple(assigned), left_out=(*left_out, *unable))
-
-
-def _require_policy(draft: Draft) -> None:
-    """Raise UsageError where no platform tag (PEP 600) says that a wheel runs with the glibc that is asked for."""
-    if draft.glibc is None:
-        return
-    oldest, newest = glibc_range(draft.target.arch)
-    if not Version(oldest) <= Version(draft.glibc) <= Version(newest):
-        origin = "--glibc" if draft.target.glibc else "workbench.yaml: glibc:"
-        raise UsageError(
-            f"{origin} {draft.glibc}: the platform tags for {draft.target.arch} go from {oldest} to {newest}"
-        )
 
 
 def _nothing_left(recipe: Recipe, unable: Sequence[LeftOut]) -> WorkbenchError:

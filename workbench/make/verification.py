@@ -35,13 +35,9 @@ def verify_wheels(
 ) -> tuple[Report, ...]:
     """Return a report for each wheel, in their order.
 
-    `gpu` are architectures (``sm_121``) that must be in every wheel; one that was built here must have those that
-    it was built for in any case. Each wheel is tried for each cell of `asked` too. `reuse` takes a report that was
-    kept for an unchanged file.
-
-    A wheel for whose Python there is no interpreter has a finding; the others are verified all the same.
-
-    Raises UsageError without a wheel or for a path that is not a file, RecipeError.
+    `gpu` are architectures (``sm_121``) that must be in every wheel; one that was built here must have those that it
+    was built for in any case. Each wheel is tried for each cell of `asked` too. `reuse` takes a report that was kept for
+    an unchanged file. Raises UsageError without a wheel or for a path that is not a file, RecipeError.
     """
     if not wheels:
         raise UsageError("name the wheels: wheels/*.whl")
@@ -53,11 +49,10 @@ def require_passed(reports: Sequence[Report]) -> None:
     """Raise VerificationFailed where a wheel did not pass."""
     failed = [each for each in reports if not each.passed]
     if failed:
-        findings = sum(len(each.findings) for each in failed)
-        raise VerificationFailed(
-            f"{len(failed)} of {counted(len(reports), 'wheel')} did not pass, with "
-            f"{counted(findings, 'finding')}: {', '.join(each.path.name for each in failed)}"
-        )
+        findings = counted(sum(len(each.findings) for each in failed), "finding")
+        names = ", ".join(each.path.name for each in failed)
+        wheels = f"{len(failed)} of {counted(len(reports), 'wheel')}"
+        raise VerificationFailed(f"{wheels} did not pass, with {findings}: {names}")
 
 
 def _request(wheel: Path, paths: Paths, gpu: tuple[str, ...], asked: tuple[Cell, ...]) -> Expectation:

@@ -10,6 +10,7 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workbench.container import debian
 from workbench.errors import ToolMissing
@@ -17,6 +18,9 @@ from workbench.plan.target import this_arch
 from workbench.process import find_program, run
 from workbench.toolchain.shelf import made_once
 from workbench.wheel.elf import HEAD, MAGIC, machine_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _PROGRAMS_LIBRARIES = tuple(
     f"lib{name}"
@@ -40,9 +44,9 @@ class CrossGcc:
     root: Path
 
     @property
-    def libraries(self) -> Path:
-        """The folder of the target's libraries."""
-        return self.root / "lib"
+    def arch(self) -> str:
+        """The architecture that it compiles for."""
+        return self.triple.partition("-")[0]
 
     @property
     def cc(self) -> Path:
@@ -60,10 +64,7 @@ class CrossGcc:
 
 
 def cross_gcc(arch: str) -> CrossGcc:
-    """Return this machine's own cross compiler for an architecture.
-
-    Raises ToolMissing, with the way to get it; and for what we do not cross to at all.
-    """
+    """Return this machine's own cross compiler for an architecture. Raises ToolMissing, with the way to get it."""
     triple = _triple(arch)
     folder = Path(find_program(f"{triple}-g++")).parent
     return CrossGcc(triple=triple, folder=folder, root=Path("/usr") / triple)
@@ -126,8 +127,8 @@ def _numbers(version: str) -> tuple[int, ...]:
 def _relocate(root: Path, home: Path, triple: str, version: int) -> None:
     """Make Debian's compiler work from `home`, where `root` is going to be.
 
-    gcc finds its own parts beside itself. Not so the libraries that its programs are linked with, of which this
-    machine may have others, and the linker scripts, which hold whole paths.
+    gcc finds its own parts beside itself, but not the libraries that its programs are linked with, of which this
+    machine may have others; and the linker scripts hold whole paths.
     """
     usr = root / "usr"
     libraries = usr / "lib" / "programs"
@@ -135,7 +136,7 @@ def _relocate(root: Path, home: Path, triple: str, version: int) -> None:
     for library in (usr / "lib" / f"{this_arch()}-linux-gnu").iterdir():
         if library.name.startswith(_PROGRAMS_LIBRARIES):
             shutil.move(library, libraries)
-    for program in _programs(usr, triple):
+    for program in list(_programs(usr, triple)):
         # and not as RUNPATH, which the libraries' own libraries would not be looked for in
         run(["patchelf", "--force-rpath", "--set-rpath", home / "usr" / "lib" / "programs", program])
     for script in (usr / triple / "lib").glob("*.so"):
@@ -146,13 +147,11 @@ def _relocate(root: Path, home: Path, triple: str, version: int) -> None:
         (usr / "bin" / f"{triple}-{tool}").symlink_to(f"{triple}-{tool}-{version}")
 
 
-def _programs(usr: Path, triple: str) -> list[Path]:
-    folders = (usr / "bin", usr / "lib" / "gcc-cross", usr / "libexec" / "gcc-cross", usr / triple / "bin")
-    files = [path for folder in folders for path in folder.rglob("*") if not path.is_symlink()]
-    return [path for path in files if path.is_file() and _is_program(path)]
-
-
-def _is_program(path: Path) -> bool:
-    with path.open("rb") as file:
-        head = file.read(HEAD)
-    return machine_of(head) == "x86_64" and head[16] in _RUN
+def _programs(usr: Path, triple: str) -> Iterator[Path]:
+    for folder in ("bin", "lib/gcc-cross", "libexec/gcc-cross", f"{triple}/bin"):
+        for path in (usr / folder).rglob("*"):
+            if path.is_file() and not path.is_symlink():
+                with path.open("rb") as file:
+                    head = file.read(HEAD)
+                if machine_of(head) == "x86_64" and head[16] in _RUN:
+                    yield path

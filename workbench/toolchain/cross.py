@@ -16,14 +16,12 @@ from workbench.errors import ToolMissing
 from workbench.process import run
 from workbench.toolchain.cuda import TARGET_FOLDERS
 from workbench.toolchain.target_python import synthesise
-from workbench.toolchain.variables import Equipment
 from workbench.troubles import Seen, Trouble
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.toolchain.compilers import CrossGcc
-    from workbench.toolchain.target_python import TargetPython
 
 _LACKED = re.compile(
     r"cannot find -l(?P<library>[\w.+-]+)|fatal error: (?P<header>[\w./+-]+): No such file"
@@ -73,57 +71,59 @@ needs_exe_wrapper = true
 
 
 def prepare(
-    python: Path,
-    compiler: CrossGcc,
-    folder: Path,
-    *,
-    toolkit: Path | None = None,
-    torch: Path | None = None,
-) -> Equipment:
-    """Write what a cross build needs into a fresh `folder`, and return how the build is told of it.
+    python: Path, compiler: CrossGcc, folder: Path, *, toolkit: Path | None = None, torch: Path | None = None
+) -> tuple[dict[str, str], Path]:
+    """Write what a cross build needs into a fresh `folder`; return its variables, and the file that Meson is handed.
 
-    `python` is the interpreter that the build runs in, of this machine and of the target's X.Y. `toolkit` is a
-    CUDA toolkit laid out for the target. `torch` is the target's torch, unpacked (see `torch.unpack`): its
-    headers and libraries come before those of the torch that the build imports.
+    `python` is the interpreter that the build runs in, of this machine and of the target's X.Y. `toolkit` is a CUDA
+    toolkit laid out for the target. `torch` is the target's torch, unpacked (see `torch.unpack`): its headers and
+    libraries come before those of the torch that the build imports.
 
     Raises CommandFailed where `python` does not run.
     """
-    target = synthesise(python, compiler, folder / "python")
-    includes = [target.include]
-    libraries = []
+    arch = compiler.arch
+    include, variables = synthesise(python, compiler, folder / "python")
+    includes, libraries, roots = [f"-I{include}"], [], [compiler.root]
     if torch:
-        includes += [torch / "include", torch / "include" / "torch" / "csrc" / "api" / "include"]
-        libraries.append(torch / "lib")
+        includes += [f"-I{torch}/include", f"-I{torch}/include/torch/csrc/api/include"]
+        libraries.append(f"-L{torch}/lib")
     if toolkit:
-        libraries.append(toolkit / "lib")
-    include_flags = [f"-I{path}" for path in includes]
-    library_flags = [f"-L{path}" for path in libraries]
-
-    cmake = folder / f"{target.arch}.cmake"
-    cmake.write_text(_cmake(target, compiler, toolkit, torch), encoding="utf-8")
-    meson = folder / f"{target.arch}.ini"
-    meson.write_text(
-        _MESON.format(
-            cc=compiler.cc,
-            cxx=compiler.cxx,
-            ar=compiler.tool("ar"),
-            strip=compiler.tool("strip"),
-            python=python,
-            arch=target.arch,
-            includes=", ".join(f"'{flag}'" for flag in include_flags),
-            libraries=", ".join(f"'{flag}'" for flag in library_flags),
-        ),
-        encoding="utf-8",
-    )
-    variables = _variables(target, compiler, cmake)
-    variables["CFLAGS"] = variables["CXXFLAGS"] = shlex.join(include_flags)
-    if library_flags:
-        variables["LDFLAGS"] = shlex.join(library_flags)
+        libraries.append(f"-L{toolkit}/lib")
+        roots.insert(0, toolkit / "targets" / TARGET_FOLDERS[arch])
+    told = {
+        "arch": arch,
+        "triple": compiler.triple,
+        "python": python,
+        "includes": ", ".join(f"'{flag}'" for flag in includes),
+        "libraries": ", ".join(f"'{flag}'" for flag in libraries),
+        "roots": " ".join(f'"{root}"' for root in roots),
+        "cc": compiler.cc,
+        "cxx": compiler.cxx,
+        "ar": compiler.tool("ar"),
+        "strip": compiler.tool("strip"),
+    }
+    of_torch = f'set(Torch_DIR "{torch}/share/cmake/Torch")\n' if torch else ""
+    cmake, meson = folder / f"{arch}.cmake", folder / f"{arch}.ini"
+    cmake.write_text(_CMAKE.format(**told) + of_torch, encoding="utf-8")
+    meson.write_text(_MESON.format(**told), encoding="utf-8")
+    variables |= {
+        "CC": str(compiler.cc),
+        "CXX": str(compiler.cxx),
+        "AR": str(compiler.tool("ar")),
+        "RANLIB": str(compiler.tool("ranlib")),
+        "STRIP": str(compiler.tool("strip")),
+        "CMAKE_TOOLCHAIN_FILE": str(cmake),
+        # this machine's own libraries must not be found
+        "PKG_CONFIG_LIBDIR": f"/usr/lib/{compiler.triple}/pkgconfig:/usr/share/pkgconfig",
+        **dict.fromkeys(("CFLAGS", "CXXFLAGS"), shlex.join(includes)),
+    }
+    if libraries:
+        variables["LDFLAGS"] = shlex.join(libraries)
     if toolkit:
         variables["NVCC_CCBIN"] = str(compiler.cxx)
-        target_folder = f"--target-directory={TARGET_FOLDERS[target.arch]}"
-        variables["NVCC_PREPEND_FLAGS"] = shlex.join([target_folder, *include_flags])
-    return Equipment(variables=variables, meson_cross_file=meson)
+        target_folder = f"--target-directory={TARGET_FOLDERS[arch]}"
+        variables["NVCC_PREPEND_FLAGS"] = shlex.join([target_folder, *includes])
+    return variables, meson
 
 
 def lacked(line: str) -> Seen | None:
@@ -144,37 +144,3 @@ def lacked(line: str) -> Seen | None:
         f"{packages[0]}:arm64', where Debian has it; or build with --builder container"
     )
     return Seen(trouble=Trouble(sign=_LACKED.pattern, meaning=meaning), line=line.strip())
-
-
-def _variables(target: TargetPython, compiler: CrossGcc, cmake: Path) -> dict[str, str]:
-    return {
-        "_PYTHON_HOST_PLATFORM": f"linux-{target.arch}",
-        "_PYTHON_SYSCONFIGDATA_NAME": target.sysconfigdata,
-        "PATH": str(target.programs),
-        "PYTHONPATH": str(target.modules),
-        "SETUPTOOLS_EXT_SUFFIX": target.extension_suffix,
-        "CC": str(compiler.cc),
-        "CXX": str(compiler.cxx),
-        "AR": str(compiler.tool("ar")),
-        "RANLIB": str(compiler.tool("ranlib")),
-        "STRIP": str(compiler.tool("strip")),
-        "CMAKE_TOOLCHAIN_FILE": str(cmake),
-        # this machine's own libraries must not be found
-        "PKG_CONFIG_LIBDIR": f"/usr/lib/{compiler.triple}/pkgconfig:/usr/share/pkgconfig",
-    }
-
-
-def _cmake(target: TargetPython, compiler: CrossGcc, toolkit: Path | None, torch: Path | None) -> str:
-    roots = [str(compiler.root)]
-    if toolkit:
-        roots.insert(0, str(toolkit / "targets" / TARGET_FOLDERS[target.arch]))
-    text = _CMAKE.format(
-        arch=target.arch,
-        triple=compiler.triple,
-        cc=compiler.cc,
-        cxx=compiler.cxx,
-        roots=" ".join(f'"{root}"' for root in roots),
-    )
-    if torch:
-        text += f'set(Torch_DIR "{torch / "share" / "cmake" / "Torch"}")\n'
-    return text

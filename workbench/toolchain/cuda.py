@@ -22,6 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.container.engine import Cuda
 from workbench.environment import install_into, python_platform
 from workbench.errors import CommandFailed, ToolchainError, ToolMissing
 from workbench.files import sha256_of
@@ -71,36 +72,28 @@ class Manifest:
     links: dict[str, str]
 
 
-def lay_out(
-    compute: str, arch: str, *, cache: Path, components: Sequence[str] = (), programs: str | None = None
-) -> Path:
+def lay_out(compute: str, arch: str, *, cache: Path, components: Sequence[str] = ()) -> Path:
     """Return the CUDA_HOME of a compute platform (``cu130``) for an architecture, laid out below `cache`.
 
-    Headers and libraries are `arch`'s. Programs run on this machine, or on `programs`, another architecture (an
-    emulated container's): where the two differ, the layout is one for cross compiling. `components` are CUDA's
-    libraries beside the runtime (``cublas``). Safe for several processes at once: one lays out, others wait.
+    Headers and libraries are `arch`'s. Programs run on this machine: where that is of another architecture, the layout
+    is one for cross compiling. `components` are CUDA's libraries beside the runtime (``cublas``). Safe for several
+    processes at once: one lays out, others wait. A layout that was there is compared with its manifest by the sizes of
+    its files, which takes milliseconds; see `check` for all of it.
 
-    A layout that was there is compared with its manifest by the sizes of its files, which takes milliseconds; see
-    `check` for all of it.
-
-    Raises ToolchainError for an unknown release or library, for a layout that is damaged, and when the
-    index does not have the wheels that are pinned; ToolMissing without a C compiler for `arch`.
+    Raises ToolchainError for an unknown release or library, for a layout that is damaged, and when the index does not
+    have the wheels that are pinned; ToolMissing without a C compiler for `arch`.
     """
     release = release_of(compute)
     wanted = release.requirements(components)
-    runs_on = programs or this_arch()
-    home = cache / "toolchains" / f"{compute}-{arch}-{digest(LAYOUT_FORMAT, runs_on, arch, wanted)}"
+    home = cache / "toolchains" / f"{compute}-{arch}-{digest(LAYOUT_FORMAT, this_arch(), arch, wanted)}"
     title = f"lay out CUDA {release.version} for {arch}"
-    made_once(home, title, lambda scratch: _lay_out(release, wanted, arch, runs_on, scratch))
+    made_once(home, title, lambda scratch: _lay_out(release, wanted, arch, scratch))
     check(home, sizes_only=True)
     return home
 
 
 def check(toolkit: Path, *, sizes_only: bool = False) -> None:
-    """Read a whole layout, or with `sizes_only` nothing of its files' content, and compare it with its manifest.
-
-    Raises ToolchainError, naming what differs.
-    """
+    """Compare a layout with its manifest, with `sizes_only` without reading its files. Raises ToolchainError."""
     manifest = _manifest(toolkit)
     files, links = _contents(toolkit)
     known = manifest.files.keys() | manifest.links.keys()
@@ -115,43 +108,28 @@ def check(toolkit: Path, *, sizes_only: bool = False) -> None:
         raise ToolchainError(f"the toolkit {toolkit} is damaged: {shown}. {_REMEDY}")
 
 
-def version_of(toolkit: Path) -> str:
-    """Return the release of a toolkit, laid out here or installed, as its nvcc says it: ``13.0``.
-
-    Raises ToolchainError where there is no nvcc, or none that runs.
-    """
-    said = re.search(r"release (\d+\.\d+)", _ask_nvcc(toolkit, "--version"))
-    if not said:
-        raise ToolchainError(f"{toolkit}/bin/nvcc does not say which release it is")
-    return said[1]
-
-
-def gpus_of(toolkit: Path) -> tuple[int, ...]:
-    """Return the numbers of the GPU architectures that a toolkit's nvcc compiles for (``121`` of ``sm_121``).
-
-    Raises ToolchainError where there is no nvcc, or none that runs.
-    """
-    listed = _ask_nvcc(toolkit, "--list-gpu-code")
-    return tuple(sorted({int(number) for number in re.findall(r"^sm_(\d+)", listed, re.MULTILINE)}))
-
-
 @cache
-def _ask_nvcc(toolkit: Path, option: str) -> str:
+def cuda_of(toolkit: Path) -> Cuda:
+    """Return the release and the GPUs of a toolkit, laid out here or installed, as its nvcc says them.
+
+    Raises ToolchainError where there is no nvcc, or none that runs.
+    """
     try:
-        return run([toolkit / "bin" / "nvcc", option], stdout_only=True).output
+        asked = [[toolkit / "bin" / "nvcc", option] for option in ("--version", "--list-gpu-code")]
+        found = Cuda.read("".join(run(argv, stdout_only=True).output for argv in asked))
     except (CommandFailed, ToolMissing, OSError) as error:
         raise ToolchainError(f"{toolkit} is not a CUDA toolkit that works here: {error}") from error
+    if not found:
+        raise ToolchainError(f"{toolkit}/bin/nvcc does not say which release it is")
+    return found
 
 
-def _lay_out(release: Release, wanted: str, arch: str, runs_on: str, scratch: Path) -> Path:
-    pins = entries(wanted)
-    if arch == runs_on:
-        tree, files = _unpack(pins, arch, scratch / arch)
-    else:
-        tree, files = _unpack(
-            {name: pin for name, pin in pins.items() if name not in PROGRAMS}, arch, scratch / arch
-        )
-        programs, of_programs = _unpack({name: pins[name] for name in PROGRAMS}, runs_on, scratch / runs_on)
+def _lay_out(release: Release, wanted: str, arch: str, scratch: Path) -> Path:
+    pins, here = entries(wanted), this_arch()
+    own = {name: pin for name, pin in pins.items() if arch == here or name not in PROGRAMS}
+    tree, files = _unpack(own, arch, scratch / arch)
+    if arch != here:
+        programs, of_programs = _unpack({name: pins[name] for name in PROGRAMS}, here, scratch / here)
         files |= {name: known for name, known in of_programs.items() if not name.startswith("lib/")}
         shutil.rmtree(programs / "lib")
         shutil.copytree(programs, tree, dirs_exist_ok=True, copy_function=os.link)
@@ -160,7 +138,9 @@ def _lay_out(release: Release, wanted: str, arch: str, runs_on: str, scratch: Pa
             f"NVIDIA's wheels are not what they say: {'; '.join(wrong[:5])}. Empty uv's cache"
         )
     _link(tree, arch)
-    for made in (_driver_stub(tree, arch), _version_file(tree, release)):
+    facts = {"cuda": {"name": "CUDA SDK", "version": release.version}}
+    (tree / "version.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    for made in (_driver_stub(tree, arch), tree / "version.json"):
         files[str(made.relative_to(tree))] = Content(size=made.stat().st_size, sha256=sha256_of(made))
     _, links = _contents(tree)
     manifest = Manifest(version=release.version, arch=arch, files=dict(sorted(files.items())), links=links)
@@ -217,13 +197,6 @@ def _driver_stub(tree: Path, arch: str) -> Path:
     run([compiler, "-shared", "-nostdlib", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o", stub, source])
     source.unlink()
     return stub
-
-
-def _version_file(tree: Path, release: Release) -> Path:
-    path = tree / "version.json"
-    facts = {"cuda": {"name": "CUDA SDK", "version": release.version}}
-    path.write_text(json.dumps(facts, indent=1), encoding="utf-8")
-    return path
 
 
 def _manifest(toolkit: Path) -> Manifest:

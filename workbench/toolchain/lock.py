@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from workbench.environment import index_environment
@@ -14,7 +15,7 @@ from workbench.files import write_whole
 from workbench.plan.target import this_arch
 from workbench.process import run
 from workbench.recipe.model import ARCHITECTURES
-from workbench.toolchain.cuda import gpus_of, lay_out
+from workbench.toolchain.cuda import cuda_of, lay_out
 from workbench.toolchain.pins import LOCKS, entries
 
 _HEAD = """\
@@ -32,13 +33,12 @@ def lock(metapackage: str) -> Path:
     pins: dict[str, str] = {}
     for arch in ARCHITECTURES:
         pins |= _compiled(metapackage, arch, minor=f"{major}.{minor}")
+    head = partial(_HEAD.format, version=version, metapackage=metapackage)
     body = "".join(pins[name] for name in sorted(pins))
-    write_whole(path, _HEAD.format(version=version, metapackage=metapackage, gpus="") + body)
+    write_whole(path, head(gpus="") + body)
     with tempfile.TemporaryDirectory() as cache:
-        known = gpus_of(lay_out(path.stem, this_arch(), cache=Path(cache)))
-    write_whole(
-        path, _HEAD.format(version=version, metapackage=metapackage, gpus=" ".join(map(str, known))) + body
-    )
+        known = cuda_of(lay_out(path.stem, this_arch(), cache=Path(cache))).gpus
+    write_whole(path, head(gpus=" ".join(map(str, known))) + body)
     return path
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import ToolchainError, nearest
+from workbench.plan.gpu import Architecture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,6 +120,45 @@ def entries(requirements: str) -> dict[str, str]:
 def digest(*parts: str) -> str:
     """Return a name for content that is decided by `parts`."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+
+
+def check_gpus(gpu: Sequence[str], *, version: str, known: Sequence[int]) -> None:
+    """Check GPU architectures against the numbers (``121``) that a CUDA release's nvcc knows, and their letters.
+
+    nvcc lists numbers only; which of them may have an ``a`` or an ``f`` is in its manual.
+
+    Raises ToolchainError, which names the first release that has what this one lacks, or what to ask for instead.
+    """
+    for each in map(Architecture.parse, gpu):
+        cannot = f"CUDA {version} cannot compile for {each}: "
+        if each.number not in known:
+            raise ToolchainError(cannot + _first_that_can(each))
+        if each.feature and each.number < _FIRST_NUMBER[each.feature]:
+            raise ToolchainError(
+                f"{cannot}there is code with {each.feature!r} for sm_{_FIRST_NUMBER[each.feature]} and later; "
+                f"leave the letter off: {each.kind}_{each.number}"
+            )
+        if each.feature == "f" and tuple(map(int, version.split(".")[:2])) < _FIRST_WITH_FAMILIES:
+            raise ToolchainError(
+                f"{cannot}code for a family there is from CUDA {'.'.join(map(str, _FIRST_WITH_FAMILIES))} on"
+            )
+
+
+_FIRST_NUMBER = {"a": 90, "f": 100}
+"""The first architecture that has features of its own, and the first that has some in common with its family."""
+_FIRST_WITH_FAMILIES = (12, 9)
+"""The CUDA release whose nvcc was the first to know families."""
+
+
+def _first_that_can(gpu: Architecture) -> str:
+    having = [release for release in releases() if gpu.number in release.gpus]
+    if having:
+        return f"the first that can is {having[0].compute} (CUDA {having[0].version})"
+    newest = releases()[-1]
+    return (
+        f"none that can be laid out does; {newest.compute}, the newest, knows "
+        f"{', '.join(f'sm_{number}' for number in newest.gpus)}"
+    )
 
 
 @cache

@@ -9,6 +9,7 @@ because ``import torch`` has loaded them before.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -17,7 +18,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
 DRIVER = ("libcuda.so*", "libcudadebugger.so*", "libnvidia-*.so*", "libnvcuvid.so*", "libnvoptix.so*")
 """Libraries that come with the driver, on the machine that has the GPU."""
@@ -40,11 +41,8 @@ class Carrier:
 
     def is_required(self, requirements: Sequence[Requirement]) -> bool:
         """Say whether a wheel with these requirements has it installed."""
-        return any(
-            canonicalize_name(each.name) == self.project
-            and (not self.extra or bool({self.extra, "all"} & each.extras))
-            for each in requirements
-        )
+        named = [each for each in requirements if canonicalize_name(each.name) == self.project]
+        return any(not self.extra or {self.extra, "all"} & each.extras for each in named)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +66,11 @@ class Source:
 
 def requirements(requires_dist: Iterable[str], arch: str) -> tuple[Requirement, ...]:
     """Return the requirements that hold on Linux and `arch` without any extra. A malformed one is none."""
-    return tuple(each for text in requires_dist for each in _parse(text) if _holds(each, arch))
+    there, found = {"platform_machine": arch, "extra": ""}, []
+    for text in requires_dist:
+        with suppress(InvalidRequirement):
+            found.append(Requirement(text))
+    return tuple(each for each in found if each.marker is None or each.marker.evaluate(there))
 
 
 def source_of(soname: str) -> Source | None:
@@ -77,32 +79,10 @@ def source_of(soname: str) -> Source | None:
 
 
 def import_first(needed: Iterable[str]) -> tuple[str, ...]:
-    """Return the projects that must be imported before a library that needs these.
-
-    They alone bring one of them, and load it; nothing else leads there.
-    """
-    sources = ((name, source_of(name)) for name in needed)
-    brought = (source.able(name) for name, source in sources if source)
-    return tuple(
-        dict.fromkeys(able[0].project for able in brought if able and all(each.preloaded for each in able))
-    )
-
-
-def _parse(text: str) -> Iterator[Requirement]:
-    try:
-        yield Requirement(text)
-    except InvalidRequirement:
-        return
-
-
-def _holds(requirement: Requirement, arch: str) -> bool:
-    linux = {
-        "sys_platform": "linux",
-        "platform_system": "Linux",
-        "os_name": "posix",
-        "platform_machine": arch,
-    }
-    return requirement.marker is None or requirement.marker.evaluate({**linux, "extra": ""})
+    """Return the projects that must be imported before a library that needs these: they alone bring and load one."""
+    brought = [source.able(name) for name in needed if (source := source_of(name))]
+    loaded = [able[0].project for able in brought if able and all(each.preloaded for each in able)]
+    return tuple(dict.fromkeys(loaded))
 
 
 _TOGETHER = "nvidia/cu13/lib"

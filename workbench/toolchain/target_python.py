@@ -13,7 +13,6 @@ import pprint
 import re
 import shlex
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,29 +71,13 @@ done
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TargetPython:
-    """A Python of another architecture.
-
-    `include` are its headers, `modules` make this machine's Python speak for it, `programs` has its
-    ``python-config``. `extension_suffix` is that of extension modules: ``.cpython-311-aarch64-linux-gnu.so``.
-    """
-
-    arch: str
-    include: Path
-    modules: Path
-    programs: Path
-    sysconfigdata: str
-    extension_suffix: str
-
-
-def synthesise(python: Path, compiler: CrossGcc, folder: Path) -> TargetPython:
+def synthesise(python: Path, compiler: CrossGcc, folder: Path) -> tuple[Path, dict[str, str]]:
     """Write the headers and the ``sysconfig`` of a Python for a compiler's architecture into `folder`.
 
-    `python` is this machine's interpreter of the same X.Y, with its headers. Raises CommandFailed where it does
-    not run.
+    Return the folder of the headers, and the variables that make `python` speak for that Python: it is this machine's
+    interpreter of the same X.Y, with its headers. Raises CommandFailed where it does not run.
     """
-    arch = compiler.triple.partition("-")[0]
+    arch = compiler.arch
     host = json.loads(run([python, "-I", "-c", _PROBE], stdout_only=True).output)
     include, modules, programs = folder / "include", folder / "modules", folder / "bin"
     shutil.copytree(host["include"], include)
@@ -114,14 +97,13 @@ def synthesise(python: Path, compiler: CrossGcc, folder: Path) -> TargetPython:
     answers = {"include": shlex.quote(str(include)), "suffix": suffix, "triple": compiler.triple}
     config.write_text(_PYTHON_CONFIG.format(**answers), encoding="utf-8")
     config.chmod(0o755)
-    return TargetPython(
-        arch=arch,
-        include=include,
-        modules=modules,
-        programs=programs,
-        sysconfigdata=name,
-        extension_suffix=variables["EXT_SUFFIX"],
-    )
+    return include, {
+        "_PYTHON_HOST_PLATFORM": f"linux-{arch}",
+        "_PYTHON_SYSCONFIGDATA_NAME": name,
+        "PATH": str(programs),
+        "PYTHONPATH": str(modules),
+        "SETUPTOOLS_EXT_SUFFIX": suffix,
+    }
 
 
 def _rewritten(pyconfig: str) -> str:
@@ -132,27 +114,29 @@ def _rewritten(pyconfig: str) -> str:
 
 
 def _variables(host: dict[str, Any], arch: str, compiler: CrossGcc, include: Path) -> dict[str, Any]:
-    renamed = {
-        name: value.replace("x86_64", arch) if isinstance(value, str) and name != "BUILD_GNU_TYPE" else value
-        for name, value in host.items()
-    }
+    own = {name: value for name, value in host.items() if isinstance(value, str) and name != "BUILD_GNU_TYPE"}
+    renamed = {name: value.replace("x86_64", arch) for name, value in own.items()}
     cc, cxx = str(compiler.cc), str(compiler.cxx)
-    return renamed | {
-        "AR": str(compiler.tool("ar")),
-        "BLDSHARED": f"{cc} -shared",
-        "CC": cc,
-        "CCSHARED": "-fPIC",
-        "CFLAGS": _CFLAGS,
-        "CONFINCLUDEPY": str(include),
-        "CXX": cxx,
-        "INCLUDEPY": str(include),
-        "LDCXXSHARED": f"{cxx} -shared",
-        "LDFLAGS": "",
-        "LDSHARED": f"{cc} -shared",
-        "LIBDIR": "",
-        "LINKCC": cc,
-        "OPT": "-DNDEBUG -O3 -Wall",
-        "PY_CFLAGS": _CFLAGS,
-        "PY_LDFLAGS": "",
-        "Py_ENABLE_SHARED": 0,
-    }
+    return (
+        host
+        | renamed
+        | {
+            "AR": str(compiler.tool("ar")),
+            "BLDSHARED": f"{cc} -shared",
+            "CC": cc,
+            "CCSHARED": "-fPIC",
+            "CFLAGS": _CFLAGS,
+            "CONFINCLUDEPY": str(include),
+            "CXX": cxx,
+            "INCLUDEPY": str(include),
+            "LDCXXSHARED": f"{cxx} -shared",
+            "LDFLAGS": "",
+            "LDSHARED": f"{cc} -shared",
+            "LIBDIR": "",
+            "LINKCC": cc,
+            "OPT": "-DNDEBUG -O3 -Wall",
+            "PY_CFLAGS": _CFLAGS,
+            "PY_LDFLAGS": "",
+            "Py_ENABLE_SHARED": 0,
+        }
+    )

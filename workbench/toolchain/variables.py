@@ -1,44 +1,51 @@
-"""The variables that make a build use a CUDA toolkit, and how environments are laid over each other. Pure."""
+"""What a build is told of its jobs, its toolkit and its GPUs, in the words of each build system. Pure."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench.toolchain.architectures import cmake_architectures, torch_architectures
+from workbench.plan.gpu import PTX, Architecture
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 FLAGS = ("CFLAGS", "CXXFLAGS", "LDFLAGS", "CMAKE_ARGS", "NVCC_PREPEND_FLAGS", "NVCC_APPEND_FLAGS")
 SEARCH_PATHS = ("PATH", "PYTHONPATH")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Equipment:
-    """What a build is told: `variables`, and the file that Meson must be handed in a cross build."""
-
-    variables: dict[str, str]
-    meson_cross_file: Path | None = None
-
-    def config_settings(self, backend: str, *, jobs: int) -> dict[str, str]:
-        """Return the settings that a build backend's hooks must be called with (PEP 517); most need none."""
-        settings = job_settings(backend, jobs)
-        if backend == "mesonpy" and self.meson_cross_file:
-            settings["setup-args"] = f"--cross-file={self.meson_cross_file}"
-        return settings
-
-
-def job_settings(backend: str, jobs: int) -> dict[str, str]:
-    """Return the settings (PEP 517) that cap the compilers of a backend which reads no variable for that."""
-    return {"compile-args": f"-j{jobs}"} if backend == "mesonpy" else {}
+def config_settings(backend: str, *, jobs: int, meson_cross_file: Path | None = None) -> dict[str, str]:
+    """Return the settings (PEP 517) that a build backend's hooks must be called with: Meson reads no variables."""
+    if backend != "mesonpy":
+        return {}
+    crossing = {"setup-args": f"--cross-file={meson_cross_file}"} if meson_cross_file else {}
+    return {"compile-args": f"-j{jobs}", **crossing}
 
 
 def build_variables(tools: Mapping[str, str], recipe: Mapping[str, str], *, jobs: int) -> dict[str, str]:
     """Return what every builder tells a build: the cap on its compilers, its `tools`, and the `recipe`'s."""
     return joined({"MAX_JOBS": str(jobs), "CMAKE_BUILD_PARALLEL_LEVEL": str(jobs)}, tools, recipe)
+
+
+def cmake_architectures(gpu: Iterable[str]) -> str:
+    """Return GPU architectures as ``CMAKE_CUDA_ARCHITECTURES`` has them: ``121-real;120-virtual``."""
+    parsed = map(Architecture.parse, gpu)
+    return ";".join(
+        f"{each.number}{each.feature}-{'virtual' if each.kind == PTX else 'real'}" for each in parsed
+    )
+
+
+def torch_architectures(gpu: Iterable[str]) -> str:
+    """Return GPU architectures as ``TORCH_CUDA_ARCH_LIST`` has them: ``12.1;12.0+PTX``.
+
+    torch has no word for PTX alone: ``compute_120`` gives machine code for it as well.
+    """
+    with_ptx: dict[str, bool] = {}
+    for each in map(Architecture.parse, gpu):
+        key = f"{each.major}.{each.minor}{each.feature}"
+        with_ptx[key] = with_ptx.get(key, False) or each.kind == PTX
+    return ";".join(f"{key}{'+PTX' if ptx else ''}" for key, ptx in with_ptx.items())
 
 
 def cuda_environment(toolkit: Path, gpu: Sequence[str]) -> dict[str, str]:
@@ -64,10 +71,7 @@ def cuda_environment(toolkit: Path, gpu: Sequence[str]) -> dict[str, str]:
 def rocm_environment(gpu: Sequence[str]) -> dict[str, str]:
     """Return the variables for a build with ROCm, compiled for `gpu` (``gfx1151``)."""
     architectures = ";".join(gpu)
-    return {
-        "PYTORCH_ROCM_ARCH": architectures,
-        "CMAKE_ARGS": f"-DCMAKE_HIP_ARCHITECTURES={architectures}",
-    }
+    return {"PYTORCH_ROCM_ARCH": architectures, "CMAKE_ARGS": f"-DCMAKE_HIP_ARCHITECTURES={architectures}"}
 
 
 def joined(*environments: Mapping[str, str]) -> dict[str, str]:

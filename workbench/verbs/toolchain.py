@@ -31,12 +31,13 @@ def get(
     if check:
         with step(f"read every file of {home}"):
             cuda.check(home)
-    version, gpu = cuda.version_of(home), [f"sm_{number}" for number in cuda.gpus_of(home)]
+    found = cuda.cuda_of(home)
+    gpu = [f"sm_{number}" for number in found.gpus]
     if json:
-        console.answer_json({"cuda_home": str(home), "version": version, "arch": arch, "gpu": gpu})
+        console.answer_json({"cuda_home": str(home), "version": found.version, "arch": arch, "gpu": gpu})
         return
-    facts = [("CUDA_HOME", str(home)), ("release", version), ("GPUs", " ".join(gpu))]
-    console.answer_summary(f"CUDA {version} for {arch}", facts)
+    facts = [("CUDA_HOME", str(home)), ("release", found.version), ("GPUs", " ".join(gpu))]
+    console.answer_summary(f"CUDA {found.version} for {arch}", facts)
 
 
 @Verb
