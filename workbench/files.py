@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from workbench.errors import UsageError
+from workbench.events import step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 def expect_file(path: Path) -> Path:
@@ -159,3 +160,19 @@ def locked(lock: Path, *, busy: str = "") -> Iterator[None]:
         except BlockingIOError as error:
             raise UsageError(f"{busy} is under way in another process; wait for it to end") from error
         yield
+
+
+def made_once(home: Path, title: str, make: Callable[[Path], Path]) -> Path:
+    """Return the folder `home`, made first where it is not there: whole, and by one process, for which others wait.
+
+    `make` gets a scratch folder beside `home` and returns the finished tree below it, which is then renamed into place.
+    `title` names the step to a person.
+    """
+    if home.is_dir():
+        return home
+    with locked(home.with_name(f"{home.name}.lock")):
+        if not home.is_dir():
+            with step(title) as at, scratch(home.parent, f".making-{home.name}-") as folder:
+                make(folder).rename(home)
+                at.outcome = str(home)
+    return home

@@ -15,10 +15,11 @@ import pyproject_hooks
 
 from workbench.builders.interpreter import find_interpreter
 from workbench.builders.own_index import joined_index, own_index
-from workbench.builders.tools import compiler_for, equip, require_whole, toolkit_for
+from workbench.builders.tools import compiler_for, equip, toolkit_for
 from workbench.environment import Environment
 from workbench.errors import CommandFailed
 from workbench.process import run
+from workbench.toolchain import cuda
 from workbench.toolchain.variables import build_variables, config_settings, joined
 
 if TYPE_CHECKING:
@@ -102,7 +103,9 @@ def build_here(place: Workplace, paths: Paths, settings: Settings, at: Step, *, 
                 runner(["sh", "-ec", command], cwd=str(place.tree))
             name: object = hooks.build_wheel(str(place.raw), options)
     except CommandFailed:
-        require_whole(toolkit, paths)  # what does not compile with a damaged one may be sound
+        # what does not compile with a damaged one may be sound; the site's own is its own affair
+        if toolkit and toolkit.is_relative_to(paths.cache):
+            cuda.check(toolkit)
         raise
     except (pyproject_hooks.BackendUnavailable, pyproject_hooks.HookMissing) as error:
         raise place.failed(f"the build backend {system.backend}: {error}") from error

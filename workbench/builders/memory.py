@@ -6,6 +6,7 @@ kills a compiler, whose last words then give no reason.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,11 +41,10 @@ def available(root: Path = Path("/")) -> int:
 
 def _of_machine(root: Path) -> int:
     meminfo = root / "proc/meminfo"
-    for line in meminfo.read_text(encoding="ascii").splitlines():
-        name, _, kibibytes = line.partition(":")
-        if name == "MemAvailable":
-            return int(kibibytes.split()[0]) << 10
-    raise ValueError(f"{meminfo}: no MemAvailable")
+    found = re.search(r"^MemAvailable: *(\d+) kB$", meminfo.read_text(encoding="ascii"), re.MULTILINE)
+    if not found:
+        raise ValueError(f"{meminfo}: no MemAvailable")
+    return int(found[1]) << 10
 
 
 def _of_groups(root: Path) -> Iterator[int]:

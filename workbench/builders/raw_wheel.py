@@ -38,7 +38,6 @@ def build_raw(place: Workplace, paths: Paths, settings: Settings, *, jobs: int |
 
     It has the version that its source says; the plan's own may have a suffix and a local part on top. `jobs` caps the
     compilers that run at once, as `jobs_of` says.
-
     Raises BuildFailed, with the tree and the log kept and named; ToolchainError, ToolMissing and ContainerError where
     this machine lacks what the builder needs, or has it damaged; WorkbenchError where the disk is full or the package
     index does not answer.

@@ -93,14 +93,8 @@ def expect_toolkit(
 
 def _of_site(target: Target, settings: Settings) -> Path | None:
     """Return the toolkit that the site names for a target; those are for this machine's architecture."""
-    named = settings.cuda.get(target.compute)
-    return Path(named) if named and target.arch == this_arch() else None
-
-
-def require_whole(toolkit: Path | None, paths: Paths) -> None:
-    """Raise ToolchainError where a toolkit that was laid out here is damaged; the site's own is its own affair."""
-    if toolkit and toolkit.is_relative_to(paths.cache):
-        cuda.check(toolkit)
+    named = settings.cuda.get(target.compute) if target.arch == this_arch() else None
+    return Path(named) if named else None
 
 
 def toolkit_for(plan: Plan, paths: Paths, settings: Settings) -> Path | None:

@@ -35,15 +35,22 @@ class BuildSystem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workplace:
-    """The folder of one build: the patched source `tree`, the environment, the log, the `raw` wheel."""
+    """The folder of one build, `root`: the source, patched, in `tree`, and the wheel as the backend made it in `raw`.
+
+    `log` is all that the backend and its compilers said.
+    """
 
     plan: Plan
     root: Path
+    tree: Path
+    raw: Path
+    log: Path
 
     @classmethod
     def of(cls, plan: Plan, paths: Paths) -> Workplace:
         """Return where a plan is built."""
-        return cls(plan=plan, root=paths.state / "builds" / plan.slug)
+        root = paths.state / "builds" / plan.slug
+        return cls(plan=plan, root=root, tree=root / "tree", raw=root / "raw", log=root / "build.log")
 
     @contextmanager
     def opened(self, paths: Paths) -> Iterator[None]:
@@ -57,21 +64,6 @@ class Workplace:
             self.log.write_bytes(b"")
             prepare(self.plan, paths, self.tree)
             yield
-
-    @property
-    def tree(self) -> Path:
-        """The source, patched."""
-        return self.root / "tree"
-
-    @property
-    def log(self) -> Path:
-        """All that the backend and its compilers said."""
-        return self.root / "build.log"
-
-    @property
-    def raw(self) -> Path:
-        """The folder for the wheel as the backend made it."""
-        return self.root / "raw"
 
     @property
     def kept(self) -> str:

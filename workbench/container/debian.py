@@ -53,14 +53,14 @@ def unpack(
 ) -> int:
     """Unpack packages and what they depend on into a new folder; return how many bytes had to be downloaded.
 
-    `arch` is ``uname -m``'s word. Package files and lists stay in `cache`. `mirror` is a Debian mirror's URL; None
-    means the one that this machine's apt uses.
-
-    Raises ContainerError where apt cannot have them.
+    `arch` is ``uname -m``'s word. Package files and lists stay in `cache`. `mirror` is a Debian mirror's URL; None: the
+    one that this machine's apt uses. Raises ContainerError where apt cannot have them.
     """
     with locked(cache / f"{suite}-{arch}.lock"):
         files, downloaded = _fetch(packages, cache / f"{suite}-{arch}", suite, arch, mirror or apt_mirror())
-        _prepare(into)
+        for name in MERGED:
+            (into / "usr" / name).mkdir(parents=True)
+            (into / name).symlink_to(f"usr/{name}")
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             list(pool.map(lambda deb: _unpack(deb, into), files))
     return downloaded
@@ -85,10 +85,8 @@ def _fetch(
     try:
         run([*apt, "update"])
         # asked of an empty archive, apt names all that it would fetch
-        named = run(
-            [*apt, f"--option=Dir::Cache::Archives={state / 'none'}/", "--print-uris", *wanted],
-            stdout_only=True,
-        ).output
+        ask = [*apt, f"--option=Dir::Cache::Archives={state / 'none'}/", "--print-uris", *wanted]
+        named = run(ask, stdout_only=True).output
         before = {deb.name for deb in debs.glob("*.deb")}
         run([*apt, f"--option=Dir::Cache::Archives={debs}/", "--download-only", *wanted])
     except CommandFailed as error:
@@ -119,13 +117,6 @@ def _options(state: Path, arch: str) -> list[str]:
     return [f"--option={key}={value}" for key, value in options.items()]
 
 
-def _prepare(root: Path) -> None:
-    """Make a root whose ``bin``, ``sbin``, ``lib`` and ``lib64`` are links into ``usr``."""
-    for name in MERGED:
-        (root / "usr" / name).mkdir(parents=True)
-        (root / name).symlink_to(f"usr/{name}")
-
-
 def _unpack(deb: Path, root: Path) -> None:
     # tar keeps the links of the root, which 'dpkg-deb --extract' would replace with folders
     script = 'dpkg-deb --fsys-tarfile "$1" | tar --extract --directory="$2" --keep-directory-symlink --no-same-owner'
@@ -134,11 +125,9 @@ def _unpack(deb: Path, root: Path) -> None:
 
 def apt_mirror() -> str:
     """Return the Debian mirror of this machine's own apt. Raises ContainerError where apt has none."""
-    form = "$(LABEL) $(COMPONENT) $(REPO_URI)"
-    listed = run(
-        ["apt-get", "indextargets", "--format", form, "Created-By: Packages"], check=False, stdout_only=True
-    )
-    mirrors = re.findall(r"^Debian main (\S+)$", listed.output, re.MULTILINE)
-    if not mirrors:
+    ask = ["apt-get", "indextargets", "--format=$(LABEL) $(COMPONENT) $(REPO_URI)", "Created-By: Packages"]
+    listed = run(ask, check=False, stdout_only=True).output
+    found = re.search(r"^Debian main (\S+)$", listed, re.MULTILINE)
+    if not found:
         raise ContainerError("this machine's apt names no Debian mirror: give the URL of one with --mirror")
-    return str(mirrors[0])
+    return found[1]

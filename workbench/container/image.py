@@ -1,8 +1,8 @@
 """A manylinux-like build image from nothing but Debian's packages: for cibuildwheel where no registry can be reached.
 
-Nothing is run in the image while it is made, so an image for another architecture takes no emulator and no longer.
-The packages are unpacked, a virtual environment with what cibuildwheel expects is laid out by hand and
-filled by uv, and the tree is imported by the engine.
+Nothing is run in the image while it is made, so an image for another architecture takes no emulator and no longer. The
+packages are unpacked, a virtual environment with what cibuildwheel expects is laid out by hand and filled by uv, and
+the tree is imported by the engine.
 
 An aarch64 image made on x86-64 gets compilers, binutils and a uv that are x86-64 programs. They run at full speed
 beside the emulated rest, and an x86-64 CUDA toolkit in the cross layout does too.
@@ -31,7 +31,7 @@ from workbench.process import find_program, run
 from workbench.text import file_size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from workbench.container.engine import Engine, Image
 
@@ -42,7 +42,6 @@ RECIPE_LABEL = "wheel-workbench.recipe"
 """Says what an image was made of."""
 
 Kind = Literal["build", "runtime"]
-
 
 BASE = (
     *("base-files", "base-passwd", "bash", "bzip2", "ca-certificates", "coreutils", "dash", "debianutils"),
@@ -71,9 +70,9 @@ CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 class ImageRecipe:
     """What an image is made of.
 
-    `kind` is ``build``, or ``runtime`` for one with Python and no compilers, to try wheels in. `toolkit` is a
-    CUDA_HOME that is copied in; without it one can be mounted later. `mirror` is a Debian mirror's URL; None means
-    the one that this machine's apt uses. `emulated_compilers` keeps an aarch64 image free of x86-64 programs.
+    `kind` is ``build``, or ``runtime`` for one with Python and no compilers, to try wheels in. `toolkit` is a CUDA_HOME
+    that is copied in; without it one can be mounted later. `mirror` is a Debian mirror's URL; None: the one of this
+    machine's apt. `emulated_compilers` keeps an aarch64 image free of x86-64 programs.
     """
 
     arch: str
@@ -100,20 +99,15 @@ class ImageRecipe:
     @property
     def native_compilers(self) -> bool:
         """Whether the compilers are programs of the machine that makes the image, and not of the image's own."""
-        return (
-            self.kind == "build"
-            and not self.emulated_compilers
-            and (this_arch(), self.arch) == ("x86_64", "aarch64")
-        )
+        crossing = (this_arch(), self.arch) == ("x86_64", "aarch64")
+        return crossing and self.kind == "build" and not self.emulated_compilers
 
 
 def build_image(recipe: ImageRecipe, engine: Engine, *, cache: Path, refresh: bool = False) -> Image:
     """Return the image of a recipe, made unless the engine has it; `refresh` makes it anew from today's packages.
 
-    Debian's packages are kept in `cache`, and only what changed is downloaded again. Safe for several processes
-    at once: the first makes the image and the others wait.
-
-    Raises ContainerError when it cannot be made.
+    Debian's packages are kept in `cache`, and only what changed is downloaded again. Safe for several processes at
+    once: the first makes the image and the others wait. Raises ContainerError when it cannot be made.
     """
     with locked(cache / "images" / f"{recipe.name.rpartition('/')[2]}.lock"):
         image = find_image(engine, recipe.name)
@@ -181,9 +175,8 @@ def _lay_out_python(root: Path, recipe: ImageRecipe, suite: Suite) -> None:
     packages = home / "lib" / f"python{suite.python}" / "site-packages"
     packages.mkdir(parents=True)
     (home / "bin").mkdir()
-    (home / "pyvenv.cfg").write_text(
-        f"home = /usr/bin\ninclude-system-site-packages = false\nversion = {suite.python}\n"
-    )
+    settings = "home = /usr/bin\ninclude-system-site-packages = false\n"
+    (home / "pyvenv.cfg").write_text(f"{settings}version = {suite.python}\n")
     _link(home / "bin/python", f"/usr/bin/python{suite.python}")
     for name in ("python3", f"python{suite.python}"):
         _link(home / "bin" / name, "python")
@@ -206,10 +199,9 @@ def _lay_out_python(root: Path, recipe: ImageRecipe, suite: Suite) -> None:
 def _move_scripts(source: Path, into: Path, python: str) -> None:
     """Move installed scripts, and make the image's Python their interpreter."""
     for script in source.iterdir():
-        content = script.read_bytes()
+        content, target = script.read_bytes(), into / script.name
         if content.startswith(b"#!"):
             content = re.sub(rb"\A#!.*", b"#!" + python.encode(), content)
-        target = into / script.name
         target.write_bytes(content)
         target.chmod(script.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
     shutil.rmtree(source)
@@ -242,21 +234,21 @@ def _put_native_compilers(cross: Path, root: Path, gcc: int) -> None:
 
 
 def _import(recipe: ImageRecipe, engine: Engine, root: Path, archive: Path) -> Image:
-    run(
-        ["tar", "--create", f"--file={archive}", "--numeric-owner", "--owner=0", "--group=0", "-C", root, "."]
-    )
-    changes = [f"ENV {key}={value}" for key, value in _variables(recipe).items()]
-    changes.append(f"LABEL {RECIPE_LABEL}={recipe.digest}")
-    changes.append(f"LABEL {PYTHONS_LABEL}={SUITES[recipe.suite].python}")
+    owner = ("--numeric-owner", "--owner=0", "--group=0")
+    run(["tar", "--create", f"--file={archive}", *owner, "-C", root, "."])
+    variables = {"PATH": PATH, "LANG": "C.UTF-8", "AUDITWHEEL_ARCH": recipe.arch}
+    variables |= dict.fromkeys(("SSL_CERT_FILE", "PIP_CERT"), str(CERTIFICATES))
+    labels = {RECIPE_LABEL: recipe.digest, PYTHONS_LABEL: SUITES[recipe.suite].python}
+    if recipe.toolkit:
+        variables["CUDA_HOME"] = "/usr/local/cuda"
     if recipe.native_compilers:
-        changes.append(f"LABEL {NATIVE_LABEL}={this_arch()}")
-    options = [word for change in (*changes, 'CMD ["/bin/bash"]') for word in ("--change", change)]
+        labels[NATIVE_LABEL] = this_arch()
+    changes = [f"ENV {key}={value}" for key, value in variables.items()]
+    changes += [f"LABEL {key}={value}" for key, value in labels.items()]
+    options = [f"--change={change}" for change in (*changes, 'CMD ["/bin/bash"]')]
     # docker and podman spell an image's architecture differently here
-    arch = (
-        [f"--platform=linux/{OCI_ARCH[recipe.arch]}"]
-        if engine.name == "docker"
-        else ["--os=linux", f"--arch={OCI_ARCH[recipe.arch]}"]
-    )
+    spelled = "--platform=linux/" if engine.name == "docker" else "--os=linux --arch="
+    arch = f"{spelled}{OCI_ARCH[recipe.arch]}".split()
     try:
         run([engine.name, "import", *arch, *options, archive, recipe.name])
     except CommandFailed as error:
@@ -265,9 +257,3 @@ def _import(recipe: ImageRecipe, engine: Engine, root: Path, archive: Path) -> I
     if image is None:
         raise ContainerError(f"{engine} took the image and does not list it as {recipe.name}")
     return image
-
-
-def _variables(recipe: ImageRecipe) -> Mapping[str, str]:
-    certificates = dict.fromkeys(("SSL_CERT_FILE", "PIP_CERT"), str(CERTIFICATES))
-    cuda = {"CUDA_HOME": "/usr/local/cuda"} if recipe.toolkit else {}
-    return {"PATH": PATH, "LANG": "C.UTF-8", "AUDITWHEEL_ARCH": recipe.arch, **certificates, **cuda}

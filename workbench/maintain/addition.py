@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ from workbench.source.sdist import pin_sdist
 from workbench.source.version import TELLING, static_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from workbench.paths import Paths
 
@@ -65,26 +65,16 @@ def plan_addition(new: NewPackage, paths: Paths) -> Addition:
     if path.exists():
         raise UsageError(f"{name}: there is a recipe already: {path}")
     version, source = _pin(new)
-    recipe = Recipe(
-        name=name,
-        version=version,
-        description=new.description or "",
-        upstream=new.upstream,
-        source=source,
-    )
+    about, upstream = new.description or "", new.upstream
+    recipe = Recipe(name=name, version=version, description=about, upstream=upstream, source=source)
     series = paths.patches / name / "series"
-    files = [(path, render(recipe))]
-    if not series.exists():
-        files.append((series, ""))
-    return Addition(recipe=recipe, files=tuple(files))
+    empty = () if series.exists() else ((series, ""),)
+    return Addition(recipe=recipe, files=((path, render(recipe)), *empty))
 
 
 @contextmanager
 def written(addition: Addition) -> Iterator[None]:
-    """Write the files for the block that registers the package; where that fails, leave nothing behind.
-
-    Raises OSError.
-    """
+    """Write the files for the block that registers the package; leave nothing behind where it fails. Raises OSError."""
     done: list[Path] = []
     try:
         for path, content in addition.files:
@@ -106,10 +96,6 @@ def _pin(new: NewPackage) -> tuple[str, Git | Sdist]:
         if new.branch or new.tag:
             raise UsageError("--branch and --tag are for Git sources; pypi:NAME==VERSION has neither")
         return _pin_sdist(new.source.removeprefix(PYPI))
-    return _pin_git(new)
-
-
-def _pin_git(new: NewPackage) -> tuple[str, Git]:
     url = new.source
     if Path(url).exists():
         url = str(Path(url).resolve())  # the recipe is used from other folders than this one
@@ -145,37 +131,30 @@ def _pin_sdist(text: str) -> tuple[str, Sdist]:
 def render(recipe: Recipe) -> str:
     """Write a recipe as the module that loads as it."""
     kind = type(recipe.source).__name__
-    source = {each.name: getattr(recipe.source, each.name) for each in fields(recipe.source)}
+    source = asdict(recipe.source)
     if source.get("name") == recipe.name:
         del source["name"]
-    facts = {
-        "name": recipe.name,
-        "version": recipe.version,
-        "description": recipe.description,
-        "upstream": recipe.upstream,
+    facts = {name: getattr(recipe, name) for name in ("name", "version", "description", "upstream")}
+    return f"""\
+from __future__ import annotations
+
+from workbench.recipe import {", ".join(sorted([kind, "Recipe"]))}
+
+recipe = Recipe(
+{_arguments(facts, "    ")}
+    source={kind}(
+{_arguments(source, "        ")}
+    ),
+    smoke_test="import {recipe.modules[0]}",
+)
+"""
+
+
+def _arguments(values: Mapping[str, object], indent: str) -> str:
+    """Write a call's arguments as the formatter would, strings in double quotes; what is not set is left out."""
+    written = {
+        name: json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+        for name, value in values.items()
+        if value not in (None, False)
     }
-    lines = [f"    {key}={_quoted(value)}," for key, value in facts.items() if value is not None]
-    pinned = [
-        f"        {key}={_quoted(value)}," for key, value in source.items() if value not in (None, False)
-    ]
-    return "\n".join(
-        [
-            "from __future__ import annotations",
-            "",
-            f"from workbench.recipe import {', '.join(sorted([kind, 'Recipe']))}",
-            "",
-            "recipe = Recipe(",
-            *lines,
-            f"    source={kind}(",
-            *pinned,
-            "    ),",
-            f'    smoke_test="import {recipe.modules[0]}",',
-            ")",
-            "",
-        ]
-    )
-
-
-def _quoted(value: object) -> str:
-    """Write a string as the formatter would: in double quotes."""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+    return "\n".join(f"{indent}{name}={value}," for name, value in written.items())

@@ -67,10 +67,9 @@ def _choose(draft: Draft, wanted: str, settings: Settings) -> tuple[Builder, str
             )
         return "container", f"{compute} is built in an image that has it"
     if wanted == AUTO:
-        can, cross = _container(draft, settings), _can_cross(arch)
-        return pick_builder(
-            arch, this_arch(), container=can[0], reason=can[1], cross=cross, emulated=is_emulated(arch)
-        )
+        container, reason = _container(draft, settings)
+        able = {"container": container, "cross": _can_cross(arch), "emulated": is_emulated(arch)}
+        return pick_builder(arch, this_arch(), reason=reason, **able)
     if wanted == "container" and not builds(draft.target.python):
         raise ContainerError(f"--builder container: cibuildwheel does not build for {draft.target.python}")
     if wanted == "host" and arch != this_arch():
@@ -88,9 +87,8 @@ def pick_builder(
     """Return the builder for a target's architecture on a machine of architecture `here`, and why.
 
     `container` says whether an engine here has an image for the target, and `reason` which, or what it lacks; `cross`
-    says whether this machine has what builder ``cross`` needs, `emulated` whether it runs the target's programs.
-
-    Raises ContainerError where none can.
+    says whether this machine has what builder ``cross`` needs, `emulated` whether it runs the target's programs. Raises
+    ContainerError where none can.
     """
     if target == here:
         return "container" if container else "host", f"{target} is this machine's own architecture; {reason}"

@@ -42,9 +42,8 @@ def is_current(
 ) -> bool:
     """Say whether a wheel that serves a plan's cell is what would be made now of the cell that it was built for.
 
-    That cell's key is compared. With `by_any` it may have been built by another builder than the plan's.
-
-    Raises RecipeError where the plan's cell would get other patches than the wheel has.
+    That cell's key is compared. With `by_any` it may have been built by another builder than the plan's. Raises
+    RecipeError where the plan's cell would get other patches than the wheel has.
     """
     if key is None:
         return False

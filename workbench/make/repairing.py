@@ -13,7 +13,7 @@ from workbench.errors import RepairFailed, UsageError
 from workbench.events import step
 from workbench.evidence import notes as built
 from workbench.files import expect_file
-from workbench.plan.conditions import values_for
+from workbench.plan.draft import values_for
 from workbench.plan.target import Target, this_arch, this_python
 from workbench.recipe.load import load, names
 from workbench.repair.repair import Repaired, repair

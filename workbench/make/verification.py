@@ -36,8 +36,8 @@ def verify_wheels(
     """Return a report for each wheel, in their order.
 
     `gpu` are architectures (``sm_121``) that must be in every wheel; one that was built here must have those that it
-    was built for in any case. Each wheel is tried for each cell of `asked` too. `reuse` takes a report that was kept for
-    an unchanged file. Raises UsageError without a wheel or for a path that is not a file, RecipeError.
+    was built for in any case. Each wheel is tried for each cell of `asked` too. `reuse` takes a report that was kept
+    for an unchanged file. Raises UsageError without a wheel or for a path that is not a file, RecipeError.
     """
     if not wheels:
         raise UsageError("name the wheels: wheels/*.whl")
@@ -61,7 +61,11 @@ def _request(wheel: Path, paths: Paths, gpu: tuple[str, ...], asked: tuple[Cell,
         name = parse_wheel(wheel.name).name
     except InvalidWheelFilename:
         return Expectation(path=wheel)  # verification's own finding
-    known, unknown = _asked_gpu(wheel)
+    known, unknown = None, ""
+    try:
+        known = built.asked_gpu(wheel)
+    except WorkbenchError as error:
+        unknown = str(error)  # why it should be known and is not
     gpus = dict.fromkeys((*gpu, *(known or ())))
     if amd := [each for each in gpus if is_amd(each)]:
         note(f"· {wheel.name}: code for AMD's GPUs is not read, so {', '.join(amd)} was not looked for")
@@ -80,11 +84,3 @@ def _request(wheel: Path, paths: Paths, gpu: tuple[str, ...], asked: tuple[Cell,
         smoke=True,
         asked=asked,
     )
-
-
-def _asked_gpu(wheel: Path) -> tuple[tuple[str, ...] | None, str]:
-    """Return the GPU architectures that a wheel was built for, if that is known, and why it should be and is not."""
-    try:
-        return built.asked_gpu(wheel), ""
-    except WorkbenchError as error:
-        return None, str(error)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from workbench.errors import RecipeError, SettingsError, UsageError, nearest
-from workbench.plan.conditions import unsupported, values_for, variables_for
 from workbench.plan.local_version import Template, facts_of, minor
-from workbench.recipe.model import UNSET_VERSION
+from workbench.recipe.model import UNSET_VERSION, When
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from workbench.errors import WorkbenchError
     from workbench.patches.series import PatchFile
@@ -55,7 +56,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """A target that nothing is built for, and why; `error` is None where the recipe supports it on no machine."""
+    """A target that nothing is built for, and why; `error` is this machine's, None where the recipe leaves it out."""
 
     target: Target
     reason: str
@@ -78,8 +79,9 @@ def drafts(
     ``+local``). `local_version` is the template for a recipe without one, for the targets that have all that it names.
     `glibc` is the newest that a wheel may need where its target says nothing.
 
-    Raises UsageError for a suffix, or targets, of which nothing comes, and for two that would make one filename;
-    RecipeError for an unset version, a wrong template, an unknown patch; SettingsError for a wrong `local_version`.
+    Raises UsageError for a suffix that makes no valid version, when no target is left, and for two of one filename;
+    RecipeError when the version was never set, for a wrong template and for an unknown patch; SettingsError for a wrong
+    `local_version`.
     """
     if recipe.version == UNSET_VERSION:
         raise RecipeError(
@@ -90,7 +92,7 @@ def drafts(
     made, left_out = [], []
     for target in targets:
         facts = facts_of(target, source)
-        if reason := unsupported(recipe, target) or _unnamed(recipe, target, template, facts):
+        if reason := _unsupported(recipe, target) or _unnamed(recipe, target, template, facts):
             left_out.append(LeftOut(target=target, reason=reason))
             continue
         local = template.filled(facts) if _is_bound(target) and not template.lacks(facts) else ""
@@ -106,7 +108,7 @@ def drafts(
                 build_requires=(*values_for(recipe.build_requires, target), *torch),
                 before_all=values_for(recipe.before_all, target),
                 before_build=values_for(recipe.before_build, target),
-                environment=variables_for(recipe.environment, target),
+                environment=_variables_for(recipe.environment, target),
                 repair_exclude=values_for(recipe.repair_exclude, target),
                 requires=(f"torch=={minor(target.torch)}.*",) if target.torch else (),
                 glibc=target.glibc or glibc,
@@ -191,3 +193,49 @@ def _version(recipe: Recipe, suffix: str, local: str) -> Version:
         raise UsageError(
             f"{text} is not a valid version (PEP 440): --version-suffix takes .post1, +local and the like"
         ) from error
+
+
+def _holds(condition: When, target: Target) -> bool:
+    """Say whether all conditions that are given fit a target."""
+    return (
+        (condition.python is None or _within(condition.python, f"{target.python_version}.0"))
+        and (condition.arch is None or condition.arch == target.arch)
+        and (condition.compute is None or fnmatchcase(target.compute, condition.compute))
+        and (condition.torch is None or (target.torch is not None and _within(condition.torch, target.torch)))
+        and (condition.variant is None or condition.variant == target.variant)
+    )
+
+
+def values_for(values: Iterable[str | When], target: Target) -> tuple[str, ...]:
+    """Return the values that hold for a target, in their order."""
+    held = (value for value in values if not isinstance(value, When) or _holds(value, target))
+    return tuple(value.value if isinstance(value, When) else value for value in held)
+
+
+def _variables_for(
+    variables: Mapping[str, str | When | tuple[str | When, ...]], target: Target
+) -> dict[str, str]:
+    """Return the variables that hold for a target; of several values of one, the first that does."""
+    several = {name: value if isinstance(value, tuple) else (value,) for name, value in variables.items()}
+    return {name: held[0] for name, values in several.items() if (held := values_for(values, target))}
+
+
+def _unsupported(recipe: Recipe, target: Target) -> str | None:
+    """Return why a recipe does not support a target, or None where it does."""
+    torch, variants = recipe.torch, recipe.variants
+    computes = [pattern for pattern in recipe.compute if fnmatchcase(target.compute, pattern)]
+    offers = f"the variants {', '.join(variants)}" if variants else "no variants"
+    says = {
+        f"supports Python {recipe.python}": _within(recipe.python, f"{target.python_version}.0"),
+        f"supports {', '.join(recipe.arch)}": target.arch in recipe.arch,
+        f"supports the compute platforms {', '.join(recipe.compute)}": computes,
+        f"has {offers}": target.variant in (None, *variants),
+        "does not build against torch": torch or not target.torch,
+        f"builds against torch {torch}: name a release with --torch": target.torch or not torch,
+        f"builds against torch {torch}": not torch or not target.torch or _within(torch, target.torch),
+    }
+    return next((f"the recipe {said}" for said, fits in says.items() if not fits), None)
+
+
+def _within(specifiers: str, version: str) -> bool:
+    return SpecifierSet(specifiers).contains(version, prereleases=True)

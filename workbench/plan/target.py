@@ -46,11 +46,6 @@ class Target:
     glibc: str | None = None
 
     @property
-    def python_tag(self) -> str:
-        """The Python as tags spell it (PEP 425): ``cp312``, ``cp313t``."""
-        return f"cp{self.python.replace('.', '')}"
-
-    @property
     def python_version(self) -> str:
         """The Python's version alone, X.Y: what requirements and conditions are about."""
         return self.python.removesuffix("t")
@@ -63,7 +58,8 @@ class Target:
 
     def __str__(self) -> str:
         torch, glibc = self.torch and f"torch{self.torch}", self.glibc and f"glibc{self.glibc}"
-        return " ".join(filter(None, [self.python_tag, self.arch, self.compute, torch, self.variant, glibc]))
+        tag = f"cp{self.python.replace('.', '')}"
+        return " ".join(filter(None, [tag, self.arch, self.compute, torch, self.variant, glibc]))
 
 
 def this_arch() -> str:

@@ -12,15 +12,11 @@ from contextlib import suppress
 from email.parser import HeaderParser
 from importlib import import_module
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from workbench.errors import SourceError
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 UNREADABLE = (EOFError, OSError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
 """What Python's readers of archives raise, beside a TarError."""
@@ -32,7 +28,8 @@ def unpack(archive: Path, into: Path) -> None:
     Raises SourceError for an archive that cannot be read, has not exactly one folder at its top, or has a member that
     would land outside it (PEP 706); `into` is then not there.
     """
-    tars = _tarfile()
+    # Python 3.11.2, Debian 12's, does not know PEP 706's filters
+    tars = tarfile if hasattr(tarfile, "data_filter") else import_module("backports.tarfile")
     with tempfile.TemporaryDirectory(dir=into.parent, prefix=f".{into.name}.") as folder:
         try:
             if zipfile.is_zipfile(archive):
@@ -67,13 +64,6 @@ def check_metadata(tree: Path, name: str, version: str, *, archive: Path) -> Non
         f"{archive}: its PKG-INFO says {found_name} {found_version}, and the recipe {name} {version}: "
         f"correct the recipe's version, or its sha256"
     )
-
-
-def _tarfile() -> ModuleType:
-    """Return a tarfile that knows PEP 706's filters: Python 3.11.2, Debian 12's, does not."""
-    if hasattr(tarfile, "data_filter"):
-        return tarfile
-    return import_module("backports.tarfile")
 
 
 def _unzip(archive: Path, into: Path) -> None:

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packaging.version import Version
+
 from workbench.container import debian
 from workbench.errors import ToolMissing
+from workbench.files import made_once
 from workbench.plan.target import this_arch
 from workbench.process import find_program, run
-from workbench.toolchain.shelf import made_once
 from workbench.wheel.elf import HEAD, MAGIC, machine_of
 
 if TYPE_CHECKING:
@@ -48,18 +50,8 @@ class CrossGcc:
         """The architecture that it compiles for."""
         return self.triple.partition("-")[0]
 
-    @property
-    def cc(self) -> Path:
-        """The C compiler."""
-        return self.tool("gcc")
-
-    @property
-    def cxx(self) -> Path:
-        """The C++ compiler, nvcc's host compiler."""
-        return self.tool("g++")
-
     def tool(self, name: str) -> Path:
-        """Return one of its programs: ``ar``, ``ld``, ``strip``."""
+        """Return one of its programs: ``gcc``, ``g++``, ``ar``, ``ld``, ``strip``."""
         return self.folder / f"{self.triple}-{name}"
 
 
@@ -79,18 +71,18 @@ def cross_gcc_below(ceiling: str | None, arch: str, *, cache: Path) -> CrossGcc:
     Raises ToolMissing as `cross_gcc` does; ContainerError where apt cannot get Debian's packages.
     """
     own = cross_gcc(arch)
-    if ceiling is None or _numbers(glibc_of(own)) <= _numbers(ceiling):
+    if ceiling is None or Version(glibc_of(own)) <= Version(ceiling):
         return own
     # one below the ceiling is older than this machine, and so runs here
     oldest, *newer = debian.SUITES.values()
-    fitting = [suite for suite in newer if _numbers(suite.glibc) <= _numbers(ceiling)]
+    fitting = [suite for suite in newer if Version(suite.glibc) <= Version(ceiling)]
     return _unpacked_gcc(arch, [oldest, *fitting][-1], cache=cache)
 
 
 def glibc_of(compiler: CrossGcc) -> str:
     """Return the version of the C library that a compiler links with: ``2.36``."""
     preprocess = ["-E", "-dM", "-include", "features.h", "-x", "c", "/dev/null"]
-    listed = run([compiler.cc, *preprocess], stdout_only=True).output
+    listed = run([compiler.tool("gcc"), *preprocess], stdout_only=True).output
     macros = dict(re.findall(r"^#define (\w+) (\d+)$", listed, re.MULTILINE))
     return f"{macros['__GLIBC__']}.{macros['__GLIBC_MINOR__']}"
 
@@ -118,10 +110,6 @@ def _triple(arch: str) -> str:
             f"aarch64. Build on a machine of {arch}, or with --builder container"
         )
     return f"{arch}-linux-gnu"
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in version.split("."))
 
 
 def _relocate(root: Path, home: Path, triple: str, version: int) -> None:

@@ -33,9 +33,9 @@ _CMAKE = """\
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR {arch})
 set(CMAKE_LIBRARY_ARCHITECTURE {triple})
-set(CMAKE_C_COMPILER "{cc}")
-set(CMAKE_CXX_COMPILER "{cxx}")
-set(CMAKE_CUDA_HOST_COMPILER "{cxx}")
+set(CMAKE_C_COMPILER "{CC}")
+set(CMAKE_CXX_COMPILER "{CXX}")
+set(CMAKE_CUDA_HOST_COMPILER "{CXX}")
 list(APPEND CMAKE_FIND_ROOT_PATH {roots})
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 # Python packages bring CMake files and headers along: they lie in the build environment, outside the roots
@@ -46,10 +46,10 @@ set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE BOTH)
 
 _MESON = """\
 [binaries]
-c = '{cc}'
-cpp = '{cxx}'
-ar = '{ar}'
-strip = '{strip}'
+c = '{CC}'
+cpp = '{CXX}'
+ar = '{AR}'
+strip = '{STRIP}'
 python = '{python}'
 pkg-config = 'pkg-config'
 
@@ -77,9 +77,7 @@ def prepare(
 
     `python` is the interpreter that the build runs in, of this machine and of the target's X.Y. `toolkit` is a CUDA
     toolkit laid out for the target. `torch` is the target's torch, unpacked (see `torch.unpack`): its headers and
-    libraries come before those of the torch that the build imports.
-
-    Raises CommandFailed where `python` does not run.
+    libraries come before those of the torch that the build imports. Raises CommandFailed where `python` does not run.
     """
     arch = compiler.arch
     include, variables = synthesise(python, compiler, folder / "python")
@@ -90,28 +88,23 @@ def prepare(
     if toolkit:
         libraries.append(f"-L{toolkit}/lib")
         roots.insert(0, toolkit / "targets" / TARGET_FOLDERS[arch])
+    programs = {"CC": "gcc", "CXX": "g++", "AR": "ar", "RANLIB": "ranlib", "STRIP": "strip"}
+    tools = {name: str(compiler.tool(program)) for name, program in programs.items()}
     told = {
+        **tools,
         "arch": arch,
         "triple": compiler.triple,
         "python": python,
         "includes": ", ".join(f"'{flag}'" for flag in includes),
         "libraries": ", ".join(f"'{flag}'" for flag in libraries),
         "roots": " ".join(f'"{root}"' for root in roots),
-        "cc": compiler.cc,
-        "cxx": compiler.cxx,
-        "ar": compiler.tool("ar"),
-        "strip": compiler.tool("strip"),
     }
     of_torch = f'set(Torch_DIR "{torch}/share/cmake/Torch")\n' if torch else ""
     cmake, meson = folder / f"{arch}.cmake", folder / f"{arch}.ini"
     cmake.write_text(_CMAKE.format(**told) + of_torch, encoding="utf-8")
     meson.write_text(_MESON.format(**told), encoding="utf-8")
     variables |= {
-        "CC": str(compiler.cc),
-        "CXX": str(compiler.cxx),
-        "AR": str(compiler.tool("ar")),
-        "RANLIB": str(compiler.tool("ranlib")),
-        "STRIP": str(compiler.tool("strip")),
+        **tools,
         "CMAKE_TOOLCHAIN_FILE": str(cmake),
         # this machine's own libraries must not be found
         "PKG_CONFIG_LIBDIR": f"/usr/lib/{compiler.triple}/pkgconfig:/usr/share/pkgconfig",
@@ -120,7 +113,7 @@ def prepare(
     if libraries:
         variables["LDFLAGS"] = shlex.join(libraries)
     if toolkit:
-        variables["NVCC_CCBIN"] = str(compiler.cxx)
+        variables["NVCC_CCBIN"] = tools["CXX"]
         target_folder = f"--target-directory={TARGET_FOLDERS[arch]}"
         variables["NVCC_PREPEND_FLAGS"] = shlex.join([target_folder, *includes])
     return variables, meson

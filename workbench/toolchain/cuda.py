@@ -1,11 +1,8 @@
 """A complete CUDA_HOME, laid out from NVIDIA's wheels on the package index.
 
-A layout is immutable: its folder's name has a digest of all that decided its content, it is built beside its
-place and renamed in when it is whole, so a layout that is there is complete. Layouts of several releases,
-architectures and sets of libraries stand side by side, and cost the disk little, since uv links their files from
-its own cache.
-
-``MANIFEST`` lists every file with its size and hash, as the wheels' RECORD files have them.
+A layout is immutable: its folder's name has a digest of all that decided its content, and a layout that is there is
+complete. Those of several releases, architectures and sets of libraries stand side by side, and cost the disk little,
+since uv links their files from its own cache. ``MANIFEST`` lists every file with its size and hash, as in RECORD.
 """
 
 from __future__ import annotations
@@ -25,13 +22,12 @@ from typing import TYPE_CHECKING
 from workbench.container.engine import Cuda
 from workbench.environment import install_into, python_platform
 from workbench.errors import CommandFailed, ToolchainError, ToolMissing
-from workbench.files import sha256_of
+from workbench.files import made_once, sha256_of
 from workbench.plan.target import this_arch, this_python
 from workbench.process import run
 from workbench.strict import Mismatch, parse
 from workbench.toolchain.compilers import cross_gcc
 from workbench.toolchain.pins import PROGRAMS, Release, digest, entries, release_of
-from workbench.toolchain.shelf import made_once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,8 +89,16 @@ def lay_out(compute: str, arch: str, *, cache: Path, components: Sequence[str] =
 
 
 def check(toolkit: Path, *, sizes_only: bool = False) -> None:
-    """Compare a layout with its manifest, with `sizes_only` without reading its files. Raises ToolchainError."""
-    manifest = _manifest(toolkit)
+    """Read a layout, or with `sizes_only` only its files' sizes, and compare it with its manifest.
+
+    Raises ToolchainError, naming what differs.
+    """
+    try:
+        manifest = parse(Manifest, json.loads((toolkit / MANIFEST).read_bytes()))
+    except (OSError, ValueError, Mismatch) as error:
+        raise ToolchainError(
+            f"the toolkit {toolkit} is damaged: its {MANIFEST} cannot be read ({error}). {_REMEDY}"
+        ) from error
     files, links = _contents(toolkit)
     known = manifest.files.keys() | manifest.links.keys()
     there = files | links.keys()
@@ -193,20 +197,10 @@ def _driver_stub(tree: Path, arch: str) -> Path:
     source.write_text(
         "".join(f"int {name}(void) {{ return {_STUB_LIBRARY}; }}\n" for name in names), encoding="utf-8"
     )
-    compiler = "gcc" if arch == this_arch() else cross_gcc(arch).cc
+    compiler = "gcc" if arch == this_arch() else cross_gcc(arch).tool("gcc")
     run([compiler, "-shared", "-nostdlib", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o", stub, source])
     source.unlink()
     return stub
-
-
-def _manifest(toolkit: Path) -> Manifest:
-    path = toolkit / MANIFEST
-    try:
-        return parse(Manifest, json.loads(path.read_bytes()))
-    except (OSError, ValueError, Mismatch) as error:
-        raise ToolchainError(
-            f"the toolkit {toolkit} is damaged: its {MANIFEST} cannot be read ({error}). {_REMEDY}"
-        ) from error
 
 
 def _contents(tree: Path) -> tuple[set[str], dict[str, str]]:
@@ -222,12 +216,11 @@ def _contents(tree: Path) -> tuple[set[str], dict[str, str]]:
 
 
 def _differing(tree: Path, files: dict[str, Content], *, sizes_only: bool = False) -> list[str]:
-    def differs(item: tuple[str, Content]) -> str | None:
-        name, known = item
+    def differs(name: str, known: Content) -> str | None:
         path = tree / name
         if path.stat().st_size != known.size:
             return f"{name} has another size"
         return None if sizes_only or sha256_of(path) == known.sha256 else f"{name} has other bytes"
 
     with ThreadPoolExecutor() as pool:
-        return [wrong for wrong in pool.map(differs, files.items()) if wrong]
+        return [wrong for wrong in pool.map(differs, files.keys(), files.values()) if wrong]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.container import debian
+from workbench.container.cibw import QEMU_CPU
 from workbench.environment import install_into, python_platform
 from workbench.errors import ToolMissing
-from workbench.process import find_program, run
-from workbench.toolchain.shelf import made_once
+from workbench.files import made_once
+from workbench.process import environment, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,15 +43,15 @@ class EmulatedPython:
 
     def run_code(self, code: str, *, packages: Path, cwd: Path) -> Completed:
         """Run Python code with the packages of a folder. Raises CommandFailed with what it printed last."""
-        python = self.root / "usr" / "bin" / f"python{self.version}"
-        environment = {
-            "PYTHONHOME": str(self.root / "usr"),
+        usr = self.root / "usr"
+        python = usr / "bin" / f"python{self.version}"
+        env = {
+            "PYTHONHOME": str(usr),
             "PYTHONPATH": str(packages),
             "PYTHONNOUSERSITE": "1",
-            # pointer authentication is what qemu is slowest at, and Debian's newer binaries use it everywhere
-            "QEMU_CPU": "max,pauth=off",
+            "QEMU_CPU": QEMU_CPU,
         }
-        return run([self.qemu, "-L", self.root, python, "-c", code], cwd=cwd, env=environment)
+        return run([self.qemu, "-L", self.root, python, "-c", code], cwd=cwd, env=env)
 
 
 def emulated_python(version: str, arch: str, *, cache: Path) -> EmulatedPython:
@@ -63,7 +64,13 @@ def emulated_python(version: str, arch: str, *, cache: Path) -> EmulatedPython:
         raise ToolMissing(
             f"no Debian release has Python {version} for {arch} to run under qemu: there are {', '.join(SUITES)}"
         )
-    qemu = _qemu(arch)
+    # the one name is that of Debian up to 12, the other that of Debian 13 and of qemu itself
+    found = [shutil.which(f"qemu-{arch}{more}", path=environment()["PATH"]) for more in ("-static", "")]
+    qemu = next(filter(None, found), None)
+    if qemu is None:
+        raise ToolMissing(
+            f"qemu-{arch} is not on this machine: install it with 'apt install qemu-user-static'"
+        )
     suite = SUITES[version].name
     packages = (f"python{version}", "libstdc++6")
 
@@ -75,11 +82,3 @@ def emulated_python(version: str, arch: str, *, cache: Path) -> EmulatedPython:
     home = cache / "toolchains" / f"python{version}-{suite}-{arch}"
     root = made_once(home, f"unpack Python {version} of Debian {suite} for {arch}", make)
     return EmulatedPython(version=version, arch=arch, root=root, qemu=qemu)
-
-
-def _qemu(arch: str) -> str:
-    # the one name is that of Debian up to 12, the other that of Debian 13 and of qemu itself
-    for name in (f"qemu-{arch}-static", f"qemu-{arch}"):
-        with contextlib.suppress(ToolMissing):
-            return find_program(name)
-    raise ToolMissing(f"qemu-{arch} is not on this machine: install it with 'apt install qemu-user-static'")

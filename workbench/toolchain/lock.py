@@ -10,13 +10,11 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from workbench.environment import index_environment
 from workbench.files import write_whole
 from workbench.plan.target import this_arch
-from workbench.process import run
 from workbench.recipe.model import ARCHITECTURES
 from workbench.toolchain.cuda import cuda_of, lay_out
-from workbench.toolchain.pins import LOCKS, entries
+from workbench.toolchain.pins import LOCKS, compiled, entries
 
 _HEAD = """\
 # CUDA from NVIDIA's wheels, for both architectures. Made by: python -m workbench.toolchain.lock {metapackage}
@@ -31,8 +29,10 @@ def lock(metapackage: str) -> Path:
     version = f"{major}.{minor}.{patch}"
     path = LOCKS / f"cu{major}{minor}.txt"
     pins: dict[str, str] = {}
+    # the metapackage bounds nvjitlink by the major version only; it must be of the release it is used with
+    wanted = f"cuda-toolkit[all]=={metapackage}\nnvidia-nvjitlink=={major}.{minor}.*\n"
     for arch in ARCHITECTURES:
-        pins |= _compiled(metapackage, arch, minor=f"{major}.{minor}")
+        pins |= entries(compiled(wanted, python="3.12", platform=f"{arch}-manylinux_2_28"))
     head = partial(_HEAD.format, version=version, metapackage=metapackage)
     body = "".join(pins[name] for name in sorted(pins))
     write_whole(path, head(gpus="") + body)
@@ -40,19 +40,6 @@ def lock(metapackage: str) -> Path:
         known = cuda_of(lay_out(path.stem, this_arch(), cache=Path(cache))).gpus
     write_whole(path, head(gpus=" ".join(map(str, known))) + body)
     return path
-
-
-def _compiled(metapackage: str, arch: str, *, minor: str) -> dict[str, str]:
-    # the metapackage bounds nvjitlink by the major version only; it must be of the release it is used with
-    wanted = f"cuda-toolkit[all]=={metapackage}\nnvidia-nvjitlink=={minor}.*\n"
-    with tempfile.TemporaryDirectory() as folder:
-        asked, compiled = Path(folder) / "asked.in", Path(folder) / "compiled.txt"
-        asked.write_text(wanted, encoding="utf-8")
-        platform = ["--python-platform", f"{arch}-manylinux_2_28", "--python-version", "3.12"]
-        shape = ["--generate-hashes", "--no-header", "--no-annotate", "--quiet"]
-        argv = ["uv", "pip", "compile", *platform, *shape]
-        run([*argv, asked, "--output-file", compiled], env=index_environment())
-        return entries(compiled.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import re
+import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packaging.version import Version
+
+from workbench.environment import index_environment
 from workbench.errors import ToolchainError, nearest
 from workbench.plan.gpu import Architecture
+from workbench.process import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,9 +66,8 @@ _ENTRY = re.compile(r"^(?P<name>[a-z][a-z0-9-]*)==.*\n(?: {4}.*\n)*", re.MULTILI
 class Release:
     """A CUDA release.
 
-    `compute` is the compute platform (``cu130``), `version` NVIDIA's (``13.0.3``), `gpus` the numbers of the
-    GPU architectures that its nvcc compiles for (``121`` of ``sm_121``), `pins` the lock's entry of each
-    distribution.
+    `compute` is the compute platform (``cu130``), `version` NVIDIA's (``13.0.3``), `gpus` the numbers of the GPU
+    architectures that its nvcc compiles for (``121`` of ``sm_121``), `pins` the lock's entry of each distribution.
     """
 
     compute: str
@@ -72,17 +76,12 @@ class Release:
     pins: dict[str, str]
 
     def requirements(self, components: Sequence[str] = ()) -> str:
-        """Return the requirements file of a toolkit with the libraries `components` (``cublas``, …).
-
-        Raises ToolchainError for an unknown library.
-        """
+        """Return the requirements of a toolkit with some libraries (``cublas``). Raises ToolchainError for others."""
         names = set(CORE)
         for component in components:
             if component not in _LINKED_WITH:
-                raise ToolchainError(
-                    f"CUDA has no library {component!r}{nearest(component, _LINKED_WITH)}: "
-                    f"there are {', '.join(_LINKED_WITH)}"
-                )
+                there_are = f"{nearest(component, _LINKED_WITH)}: there are {', '.join(_LINKED_WITH)}"
+                raise ToolchainError(f"CUDA has no library {component!r}{there_are}")
             names.update(_LINKED_WITH[component])
         return "".join(self.pins[name] for name in sorted(names))
 
@@ -93,10 +92,7 @@ def releases() -> tuple[Release, ...]:
 
 
 def release_of(compute: str) -> Release:
-    """Return the release of a compute platform, ``cu130``.
-
-    Raises ToolchainError, which names those that there are.
-    """
+    """Return the release of a compute platform, ``cu130``. Raises ToolchainError, which names those that there are."""
     path = LOCKS / f"{compute}.txt"
     if path.is_file():
         return _read(path)
@@ -125,9 +121,8 @@ def digest(*parts: str) -> str:
 def check_gpus(gpu: Sequence[str], *, version: str, known: Sequence[int]) -> None:
     """Check GPU architectures against the numbers (``121``) that a CUDA release's nvcc knows, and their letters.
 
-    nvcc lists numbers only; which of them may have an ``a`` or an ``f`` is in its manual.
-
-    Raises ToolchainError, which names the first release that has what this one lacks, or what to ask for instead.
+    nvcc lists numbers only; which of them may have an ``a`` or an ``f`` is in its manual. Raises ToolchainError, which
+    names the first release that has what this one lacks, or what to ask for instead.
     """
     for each in map(Architecture.parse, gpu):
         cannot = f"CUDA {version} cannot compile for {each}: "
@@ -138,15 +133,13 @@ def check_gpus(gpu: Sequence[str], *, version: str, known: Sequence[int]) -> Non
                 f"{cannot}there is code with {each.feature!r} for sm_{_FIRST_NUMBER[each.feature]} and later; "
                 f"leave the letter off: {each.kind}_{each.number}"
             )
-        if each.feature == "f" and tuple(map(int, version.split(".")[:2])) < _FIRST_WITH_FAMILIES:
-            raise ToolchainError(
-                f"{cannot}code for a family there is from CUDA {'.'.join(map(str, _FIRST_WITH_FAMILIES))} on"
-            )
+        if each.feature == "f" and Version(version) < Version(_FIRST_WITH_FAMILIES):
+            raise ToolchainError(f"{cannot}code for a family there is from CUDA {_FIRST_WITH_FAMILIES} on")
 
 
 _FIRST_NUMBER = {"a": 90, "f": 100}
 """The first architecture that has features of its own, and the first that has some in common with its family."""
-_FIRST_WITH_FAMILIES = (12, 9)
+_FIRST_WITH_FAMILIES = "12.9"
 """The CUDA release whose nvcc was the first to know families."""
 
 
@@ -155,10 +148,18 @@ def _first_that_can(gpu: Architecture) -> str:
     if having:
         return f"the first that can is {having[0].compute} (CUDA {having[0].version})"
     newest = releases()[-1]
-    return (
-        f"none that can be laid out does; {newest.compute}, the newest, knows "
-        f"{', '.join(f'sm_{number}' for number in newest.gpus)}"
-    )
+    knows = ", ".join(f"sm_{number}" for number in newest.gpus)
+    return f"none that can be laid out does; {newest.compute}, the newest, knows {knows}"
+
+
+def compiled(requirements: str, *options: str, python: str, platform: str) -> str:
+    """Return requirements as the index meets them now, with hashes; `options` are uv's. Raises CommandFailed."""
+    with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
+        asked = Path(folder) / "requirements.in"
+        asked.write_text(requirements, encoding="utf-8")
+        machine = ["--python-platform", platform, "--python-version", python]
+        argv = ["uv", "pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-annotate"]
+        return run([*argv, *machine, *options, asked], env=index_environment(), stdout_only=True).output
 
 
 @cache

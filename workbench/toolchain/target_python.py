@@ -116,7 +116,7 @@ def _rewritten(pyconfig: str) -> str:
 def _variables(host: dict[str, Any], arch: str, compiler: CrossGcc, include: Path) -> dict[str, Any]:
     own = {name: value for name, value in host.items() if isinstance(value, str) and name != "BUILD_GNU_TYPE"}
     renamed = {name: value.replace("x86_64", arch) for name, value in own.items()}
-    cc, cxx = str(compiler.cc), str(compiler.cxx)
+    cc, cxx = str(compiler.tool("gcc")), str(compiler.tool("g++"))
     return (
         host
         | renamed

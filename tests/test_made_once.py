@@ -7,8 +7,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from workbench.files import made_once
 from workbench.paths import CHECKOUT
-from workbench.toolchain.shelf import made_once
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 KILLED = """\
 import os, sys
 from pathlib import Path
-from workbench.toolchain.shelf import made_once
+from workbench.files import made_once
 
 def make(scratch):
     (scratch / "half").write_bytes(b"a toolkit")
