@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +20,7 @@ from workbench.consume.listings import Offers, offers
 from workbench.consume.offer import Hints, OfferedWheel
 from workbench.consume.registries import read_registries
 from workbench.consume.sources import WheelSource
+from workbench.paths import CHECKOUT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -548,3 +551,28 @@ def test_a_registry_at_a_url_is_kept(host: Host, clock: Clock) -> None:
 def cache_text(cache: Cache) -> bytes:
     assert cache.folder
     return b"".join(path.read_bytes() for path in cache.folder.rglob("*") if path.is_file())
+
+
+WARM = """
+import sys
+from workbench.consume.cache import Cache
+from workbench.consume.host import Host
+from workbench.consume.listings import offers
+from workbench.consume.registries import read_registries
+found = offers("demo", read_registries([sys.argv[1]]), Host(), cache=Cache.here())
+print(len(found.wheels), sorted({"requests", "rich", "invoke", "ssl", "http.client"} & sys.modules.keys()))
+"""
+
+
+def test_an_answer_from_the_cache_loads_nothing_of_the_network(server: GitHub, tmp_path: Path) -> None:
+    server.repository("ada/wheels").release("v1", [NATIVE])
+    registry = tmp_path / "r.toml"
+    registry.write_text(
+        "shipped = false\n[[sources]]\n"
+        f'name = "x"\nkind = "github"\nrepository = "ada/wheels"\napi = "{server.api}"\n'
+    )
+    offers("demo", read_registries([str(registry)]), Machine(), cache=Cache.here())
+    ran = subprocess.run(
+        [sys.executable, "-c", WARM, str(registry)], capture_output=True, text=True, check=True, cwd=CHECKOUT
+    )
+    assert (ran.stdout, len(server.asked)) == ("1 []\n", 1)
