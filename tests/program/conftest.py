@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.consume.conftest import files
 from workbench.environment import Environment
 from workbench.files import locked
 from workbench.paths import CHECKOUT
@@ -14,6 +15,9 @@ from workbench.process import run
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+__all__ = ["files"]
 
 
 @dataclass(frozen=True)

@@ -112,6 +112,14 @@ def places(source: WheelSource, project: str, host: Host, *, everywhere: bool = 
     return tuple(found.values())
 
 
+def index_root(source: WheelSource, hints: Hints, host: Host) -> str:
+    """Return the root of an index as installers take it, in the folder that `hints` are of; "" for what is none."""
+    if source.kind != "index":
+        return ""
+    torch = next(iter(_torches(source, host, everywhere=False)), "") if "{torch" in source.url else ""
+    return f"{_filled(source.url, hints.compute, torch).rstrip('/')}/"
+
+
 def _cudas(source: WheelSource, host: Host, *, everywhere: bool) -> tuple[str, ...]:
     if everywhere and source.cudas:
         return source.cudas

@@ -90,14 +90,16 @@ class Fetcher:
         return {algorithm: digest.hexdigest() for algorithm, digest in made.items()}
 
     @contextmanager
-    def opened(self, url: str) -> Iterator[tuple[Iterator[bytes], int | None]]:
+    def opened(
+        self, url: str, *, headers: Mapping[str, str] | None = None
+    ) -> Iterator[tuple[Iterator[bytes], int | None]]:
         """Open a file, and yield its bytes as they come and how many they are, if that is known. Raises OSError."""
         if _is_local(url):
             path = _path(url)
             with path.open("rb") as file:
                 yield iter(partial(file.read, CHUNK), b""), path.stat().st_size
             return
-        with self._web.ask(url, headers=AS_IT_LIES) as answer:
+        with self._web.ask(url, headers={**AS_IT_LIES, **(headers or {})}) as answer:
             yield answer.chunks(), answer.length
 
 

@@ -22,7 +22,7 @@ from workbench.wheel.stream import BadBinary
 from workbench.wheel.wheel import Library, Wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from workbench.wheel.fatbin import GpuCode
 
@@ -123,7 +123,7 @@ def inspect(where: str) -> Inspection:
     except InvalidWheelFilename as error:
         raise UsageError(f"{where}: {error}") from error
     try:
-        with _open(where) as file:
+        with open_anywhere(where) as file:
             wheel = Wheel(file)
             text = wheel.text("METADATA")
             libraries = tuple(wheel.libraries())
@@ -191,12 +191,16 @@ def _is_url(where: str) -> bool:
 
 
 @contextmanager
-def _open(where: str) -> Iterator[IO[bytes]]:
+def open_anywhere(where: str, headers: Mapping[str, str] | None = None) -> Iterator[IO[bytes]]:
+    """Open the wheel at a path, a file URL, or an http(s) URL, to whose server `headers` go.
+
+    Raises UsageError for a path without a file, and SourceError for what the network does.
+    """
     if _is_url(where):
-        with open_url(where) as remote:
+        with open_url(where, headers) as remote:
             yield remote
         return
-    path = Path(where)
+    path = Path(unquote(urlsplit(where).path) if where.startswith("file:") else where)
     if not path.is_file():
         raise UsageError(f"{where}: no such file")
     with path.open("rb") as file:

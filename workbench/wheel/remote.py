@@ -16,7 +16,7 @@ from workbench.events import step
 from workbench.http import AS_IT_LIES, NoAnswer, Web
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from _typeshed import WriteableBuffer
 
@@ -34,18 +34,18 @@ _ZIP64 = 0xFFFFFFFF
 
 
 @contextmanager
-def open_url(url: str) -> Iterator[IO[bytes]]:
-    """Open the file at an http(s) URL.
+def open_url(url: str, headers: Mapping[str, str] | None = None) -> Iterator[IO[bytes]]:
+    """Open the file at an http(s) URL; `headers`, a login among them, go to its server with every request.
 
     From a server without byte ranges it is downloaded as a whole, with a progress bar. Raises SourceError, also
     while it is read.
     """
-    web = Web()
+    web, sent = Web(), {**AS_IT_LIES, **(headers or {})}
     with tempfile.TemporaryFile() as whole:
         try:
-            with _ask_tail(web, url) as answer:
+            with _ask_tail(web, url, sent) as answer:
                 if answer.status == HTTPStatus.PARTIAL_CONTENT:
-                    with io.BufferedReader(RemoteFile(web, url, answer), _BUFFER) as file:
+                    with io.BufferedReader(RemoteFile(web, url, answer, sent), _BUFFER) as file:
                         yield file
                 else:
                     _download(answer, whole, url)
@@ -55,22 +55,18 @@ def open_url(url: str) -> Iterator[IO[bytes]]:
             raise SourceError(f"{url}: {says}{error}{'; try again' if error.passing else ''}") from error
 
 
-def _ask_tail(web: Web, url: str) -> Answer:
+def _ask_tail(web: Web, url: str, sent: Mapping[str, str]) -> Answer:
     """Ask for the end of a file: of servers that know no suffix, by its length."""
     try:
-        return web.ask(url, headers=_range(f"-{_TAIL}"))
+        return web.ask(url, headers={**sent, "Range": f"bytes=-{_TAIL}"})
     except NoAnswer as refused:
         if refused.status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise
-    with web.ask(url, method="HEAD", headers=AS_IT_LIES) as answer:
+    with web.ask(url, method="HEAD", headers=sent) as answer:
         length = answer.length
     if not length:
-        return web.ask(url, headers=AS_IT_LIES)
-    return web.ask(url, headers=_range(f"{max(0, length - _TAIL)}-{length - 1}"))
-
-
-def _range(wanted: str) -> dict[str, str]:
-    return {**AS_IT_LIES, "Range": f"bytes={wanted}"}
+        return web.ask(url, headers=sent)
+    return web.ask(url, headers={**sent, "Range": f"bytes={max(0, length - _TAIL)}-{length - 1}"})
 
 
 class RemoteFile(io.RawIOBase):
@@ -79,9 +75,10 @@ class RemoteFile(io.RawIOBase):
     They are kept in a temporary file, for a library is read more than once now and then.
     """
 
-    def __init__(self, web: Web, url: str, answer: Answer) -> None:
+    def __init__(self, web: Web, url: str, answer: Answer, sent: Mapping[str, str]) -> None:
         self._web = web
         self._url = url
+        self._sent = sent
         self._etag = answer.headers.get("ETag")
         self._tail_at, last, self._length = _content_range(url, answer)
         tail = answer.body(_TAIL)
@@ -163,7 +160,8 @@ class RemoteFile(io.RawIOBase):
     def _open_stream(self) -> _Run:
         if self._stream is not None:
             self._stream.close()
-        answer = self._stream = self._web.ask(self._url, headers=_range(f"{self._at}-{self._tail_at - 1}"))
+        wanted = {**self._sent, "Range": f"bytes={self._at}-{self._tail_at - 1}"}
+        answer = self._stream = self._web.ask(self._url, headers=wanted)
         if answer.status != HTTPStatus.PARTIAL_CONTENT or answer.headers.get("ETag") != self._etag:
             raise SourceError(f"{self._url}: it changed while it was read; try again")
         start, _, length = _content_range(self._url, answer)

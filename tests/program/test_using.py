@@ -1,0 +1,232 @@
+"""As a consumer uses it: sources on loopback, a project with a torch, and a wheel that is found, locked, installed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.consume.github_server import github
+from tests.wheels import files_of, packed
+from workbench.environment import Environment
+from workbench.errors import LockFault, NothingFits, SourceError
+from workbench.process import run as run_program
+from workbench.program.gpuwheels import run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.consume.github_server import GitHub
+    from tests.consume.served import Files
+
+CP = f"cp{sys.version_info[0]}{sys.version_info[1]}"
+HERE = f"{CP}-{CP}-linux_x86_64"
+FACTS = ["--torch=2.11.0+cu130", "--driver=580.95.05", "--gpu=12.1"]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project with an environment of its own, and the sources that its user has named."""
+
+    folder: Path
+    environment: Environment
+    github: GitHub
+    files: Files
+
+    def offer(self, tag: str, version: str, *, requires: tuple[str, ...] = (), wheel: str = HERE) -> str:
+        """Add a release with one wheel of ``demo-gpu``."""
+        name = f"demo_gpu-{version}-{wheel}.whl"
+        content = packed(files_of(name="demo-gpu", version=version, tag=wheel, requires=requires))
+        self.github.repositories["ada/wheels"].release(tag, [name], contents={name: content})
+        return name
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: Files) -> Iterator[Project]:
+    """Return an empty project, in which the test stands."""
+    folder = tmp_path / "project"
+    environment = Environment.create(folder / ".venv", python=sys.executable)
+    with github() as server:
+        server.repository("ada/wheels")
+        registry = tmp_path / "sources.toml"
+        registry.write_text(
+            'shipped = false\n[[sources]]\nname = "ada"\nkind = "github"\nrepository = "ada/wheels"\n'
+            f'api = "{server.api}"\n'
+        )
+        monkeypatch.setenv("GPUWHEELS_REGISTRY", str(registry))
+        monkeypatch.setenv("GPUWHEELS_CACHE", str(tmp_path / "cache"))
+        monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+        monkeypatch.chdir(folder)
+        yield Project(folder, environment, server, files)
+
+
+def answer(capsys: pytest.CaptureFixture[str]) -> Any:
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_wheel_for_this_torch_and_cuda_is_found_locked_and_installed(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.files.add("needed", "2.0")
+    for torch in ("2.10", "2.11", "2.12"):
+        project.offer(torch, f"1.5+cu130torch{torch}", requires=("needed",))
+    project.offer("old", "1.4+cu130torch2.11")
+    project.offer("cu12", "1.6+cu126torch2.11")
+
+    assert run(["demo-gpu", "--json", *FACTS]) == 0
+    (found,) = answer(capsys)["packages"]
+    assert (found["outcome"], found["chosen"]["version"]) == ("fits", "1.5+cu130torch2.11")
+    assert run(["add", "demo-gpu", *FACTS]) == 0
+    freeze = run_program(["uv", "pip", "freeze", f"--python={project.environment.python}"]).output
+    assert freeze.split() == ["demo-gpu==1.5+cu130torch2.11", "needed==2.0"]
+    capsys.readouterr()
+
+    project.offer("new", "1.7+cu130torch2.11")
+    assert run(["update", "--json", "--refresh", *FACTS]) == 0
+    assert answer(capsys)["changes"] == [
+        "demo-gpu 1.5+cu130torch2.11 → 1.7+cu130torch2.11",
+        "needed 2.0: no longer there",
+    ]
+    assert run(["install"]) == 0
+    freeze = run_program(["uv", "pip", "freeze", f"--python={project.environment.python}"]).output
+    assert "needed==2.0" in freeze  # nothing is removed
+    assert "demo-gpu==1.7+cu130torch2.11" in freeze
+
+
+def test_metadata_that_asks_for_another_torch_than_the_name_says_is_believed(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.offer("lies", "1.9+cu130torch2.11", requires=("torch==2.12.*",))
+    project.offer("true", "1.5+cu130torch2.11", requires=("torch==2.11.*",))
+    assert run(["demo-gpu", "--json", *FACTS]) == 0
+    assert answer(capsys)["packages"][0]["chosen"]["version"] == "1.5+cu130torch2.11"
+
+
+def test_where_nothing_fits_the_nearest_is_named_and_nothing_is_written(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.offer("one", "1.5+cu130torch2.10")
+    assert run(["demo-gpu", *FACTS]) == NothingFits.exit_code
+    said = capsys.readouterr().out
+    assert "nearest: torch 2.10 instead of 2.11" in said
+    assert "gw request demo-gpu" in said
+    with pytest.raises(NothingFits, match="nothing was written"):
+        run(["add", "demo-gpu", *FACTS])
+    assert not (project.folder / "pylock.toml").exists()
+
+
+def test_one_package_of_two_that_is_missing_is_not_success(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.offer("one", "1.5+cu130torch2.11")
+    assert run(["demo-gpu", "other-gpu", "--json", *FACTS]) == NothingFits.exit_code
+    assert [each["outcome"] for each in answer(capsys)["packages"]] == ["fits", "no"]
+
+
+def test_a_source_that_cannot_be_asked_is_not_told_as_nothing_fits(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.github.remaining = 0
+    assert run(["demo-gpu", *FACTS]) == SourceError.exit_code
+    assert "ada:" in capsys.readouterr().err
+
+
+def test_without_a_fact_it_is_undecided_and_the_flag_is_named(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.offer("one", "1.5+cu130torch2.11")
+    assert run(["demo-gpu", "--driver=580.95.05", "--gpu=12.1"]) == NothingFits.exit_code
+    said = capsys.readouterr().out
+    assert "may fit" in said
+    assert "--torch" in said
+
+
+def test_why_names_every_candidate_with_its_reason(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fits = project.offer("a", "1.5+cu130torch2.11")
+    arm = project.offer("b", "1.5+cu130torch2.11", wheel=f"{CP}-{CP}-manylinux_2_34_aarch64")
+    cu12 = project.offer("c", "1.5+cu126torch2.11")
+    assert run(["explain", "demo-gpu", "--json", *FACTS]) == 0
+    (found,) = answer(capsys)["packages"]
+    verdicts = {each["filename"]: each["outcome"] for each in found["candidates"]}
+    assert verdicts == {fits: "fits", arm: "no", cu12: "no"}
+    kinds = {
+        each["filename"]: [one["kind"] for one in each["reasons"] if one["outcome"] == "no"]
+        for each in found["candidates"]
+    }
+    assert (kinds[arm], kinds[cu12]) == (["platform"], ["cuda"])
+    assert run(["why", "demo-gpu", *FACTS]) == 0
+    assert "aarch64" in capsys.readouterr().out
+
+
+def test_available_is_a_table_whatever_this_machine_is(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.offer("a", "1.5+cu130torch2.11", wheel="cp310-cp310-manylinux_2_34_aarch64")
+    assert run(["available", "demo-gpu", "--json"]) == 0
+    (cell,) = answer(capsys)["demo-gpu"]["cells"]
+    assert (cell["compute"], cell["torch"], cell["python"], cell["arch"]) == (
+        "cu130",
+        "2.11",
+        "3.10",
+        "aarch64",
+    )
+    assert run(["available", "nothing-here"]) == NothingFits.exit_code
+
+
+def test_the_second_answer_asks_nobody_and_offline_neither(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.offer("a", "1.5+cu130torch2.11")
+    assert run(["demo-gpu", *FACTS]) == 0
+    asked = len(project.github.asked)
+    assert run(["demo-gpu", *FACTS]) == 0
+    assert run(["demo-gpu", "--offline", *FACTS]) == 0
+    assert len(project.github.asked) == asked
+    assert run(["cache", "clean"]) == 0
+    capsys.readouterr()
+    assert run(["demo-gpu", "--offline", *FACTS]) == SourceError.exit_code
+
+
+def test_a_lock_of_another_program_is_not_written_over(project: Project) -> None:
+    project.offer("a", "1.5+cu130torch2.11")
+    lock = project.folder / "pylock.toml"
+    lock.write_text("lock-version = '1.0'\ncreated-by = 'uv'\npackages = []\n")
+    with pytest.raises(LockFault, match="gpuwheels did not make it"):
+        run(["add", "demo-gpu", *FACTS])
+    assert "created-by = 'uv'" in lock.read_text()
+
+
+def test_a_dry_run_writes_and_installs_nothing(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    project.offer("a", "1.5+cu130torch2.11")
+    before = sorted(project.folder.rglob("*"))
+    assert run(["add", "demo-gpu", "--dry-run", *FACTS]) == 0
+    assert sorted(project.folder.rglob("*")) == before
+    assert "would be written, with 1 package" in capsys.readouterr().err
+
+
+def test_the_projects_file_points_uv_at_the_wheel(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = project.offer("a", "1.5+cu130torch2.11")
+    (project.folder / "pyproject.toml").write_text(
+        f'[project]\nname = "mine"\nversion = "1"\nrequires-python = ">=3.{sys.version_info[1]}"\ndependencies = []\n'
+    )
+    assert run(["demo-gpu", "--output=pyproject.toml", *FACTS]) == 0
+    assert f"uv lock will download {name}" in capsys.readouterr().err
+    run_program(["uv", "sync", "--quiet", f"--python={sys.executable}"], cwd=project.folder)
+    freeze = run_program(["uv", "pip", "freeze", f"--python={project.environment.python}"]).output
+    assert "demo-gpu" in freeze
+
+
+@pytest.mark.usefixtures("project")
+def test_the_sources_are_told_with_who_names_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["sources", "--json"]) == 0
+    (found,) = answer(capsys)
+    assert (found["name"], found["kind"]) == ("ada", "github")
+    assert found["registry"].endswith("sources.toml")

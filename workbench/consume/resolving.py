@@ -1,0 +1,146 @@
+"""From a requirement to the wheel that fits: asked of all sources, judged by name, and by METADATA where it decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from workbench.consume.judge import judge_all, matching
+from workbench.consume.learning import facts_of, known_facts
+from workbench.consume.listings import SourceTrouble, offers
+from workbench.consume.names import group
+from workbench.consume.rank import best, nearest
+from workbench.errors import SourceError, UsageError
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+    from workbench.consume.build import WheelFacts
+    from workbench.consume.cache import Cache
+    from workbench.consume.host import Host
+    from workbench.consume.listings import Offers
+    from workbench.consume.logins import Logins
+    from workbench.consume.rank import Near
+    from workbench.consume.sources import WheelSource
+    from workbench.consume.verdict import Judged
+
+MOST_LEARNT = 5
+"""Front-runners whose METADATA is read: it refuses one now and then, and seldom several in a row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where wheels are looked for: the sources, the logins for them, and what is kept of them.
+
+    `offline` asks nobody, `refresh` everybody.
+    """
+
+    sources: tuple[WheelSource, ...]
+    logins: Logins
+    cache: Cache
+    offline: bool = False
+    refresh: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """What was found for one requirement: `ranked` are the wheels that fit, the best first, then the undecided ones.
+
+    `judged` are all wheels that were judged, those that do not fit among them only where they were asked for.
+    """
+
+    requirement: Requirement
+    offered: Offers
+    judged: tuple[Judged, ...]
+    ranked: tuple[Judged, ...]
+    troubles: tuple[SourceTrouble, ...]
+
+    @property
+    def name(self) -> str:
+        """The normalised name."""
+        from packaging.utils import canonicalize_name
+
+        return canonicalize_name(self.requirement.name)
+
+    @property
+    def chosen(self) -> Judged | None:
+        """The wheel that fits best; None where none does for sure."""
+        first = next(iter(self.ranked), None)
+        return first if first and first.outcome == "fits" else None
+
+
+def version_of(judged: Judged) -> str:
+    """Return a wheel's version with its local part; "" of what is not a wheel's name."""
+    from workbench.wheel.filename import wheel_name_or_none
+
+    name = wheel_name_or_none(judged.offer.filename)
+    return str(name.version) if name else ""
+
+
+def requirement_of(text: str, *, pre: bool = False) -> Requirement:
+    """Return what a person asks for: ``flash-attn``, ``flash-attn>=2.8``. Raises UsageError."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        found = Requirement(text)
+    except InvalidRequirement as error:
+        raise UsageError(
+            f"{text!r} is not a package: write NAME, NAME==VERSION or NAME>=VERSION (PEP 508)"
+        ) from error
+    if found.url or found.marker:
+        raise UsageError(f"{text!r}: write a name and a version, without URL or marker")
+    if pre:
+        found.specifier.prereleases = True
+    return found
+
+
+def resolve(
+    requirement: Requirement, host: Host, places: Places, *, every: bool = False, deep: bool = False
+) -> Resolution:
+    """Return which wheels fit a requirement on a host.
+
+    With `every`, those that do not fit are judged too, with all their reasons. METADATA is read of the front-runners
+    until one fits, and with `deep` their GPU code. Whatever cannot be read is among the troubles.
+    """
+    offered = offers(
+        requirement.name,
+        places.sources,
+        host,
+        cache=places.cache,
+        offline=places.offline,
+        refresh=places.refresh,
+    )
+    groups = group(offered.wheels)
+    judge = judge_all if every else matching
+    judged = judge(groups, host, requirement)
+    facts = known_facts([each.offer for each in judged if each.outcome != "no"], places.cache)
+    if facts:
+        judged = judge(groups, host, requirement, facts)
+    troubles = list(offered.troubles)
+    for _ in range(MOST_LEARNT):
+        first = next(iter(best(judged)), None)
+        if first is None or not _is_worth_asking(first, facts, deep=deep):
+            break
+        offer = first.offer
+        try:
+            learnt = facts_of(offer, places.cache, places.logins, deep=deep, offline=places.offline)
+        except (SourceError, UsageError) as error:
+            troubles.append(SourceTrouble(source=offer.source, url=offer.url, what=str(error)))
+            break
+        facts = {**facts, offer.sha256 or "": learnt}
+        judged = judge(groups, host, requirement, facts)
+    return Resolution(
+        requirement=requirement, offered=offered, judged=judged, ranked=best(judged), troubles=tuple(troubles)
+    )
+
+
+def _is_worth_asking(first: Judged, facts: dict[str, WheelFacts], *, deep: bool) -> bool:
+    """Say whether more can be learnt of a front-runner. Without its sha256, what is learnt could not be kept."""
+    known = facts.get(first.offer.sha256 or "")
+    return bool(first.offer.sha256) and (known is None or (deep and known.gpu_code is None))
+
+
+def near_misses(requirement: Requirement, host: Host, places: Places) -> tuple[Near, ...]:
+    """Return what comes nearest where nothing fits, out of what is kept of the sources by then."""
+    known = replace(places, offline=True)
+    return nearest(resolve(requirement, host, known, every=True).judged, host)

@@ -1,0 +1,300 @@
+"""The commands that ask the sources: which wheel fits, why, what there is, who is asked."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from workbench import console
+from workbench.consume.cache import Cache
+from workbench.consume.resolving import Places, near_misses, requirement_of, version_of
+from workbench.consume.resolving import resolve as resolved
+from workbench.errors import NothingFits, SourceError, UsageError
+from workbench.events import note
+from workbench.program.hosts import host_of
+from workbench.text import duration, file_size
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+
+    from workbench.consume.host import Host
+    from workbench.consume.listings import SourceTrouble
+    from workbench.consume.rank import Near
+    from workbench.consume.resolving import Resolution
+    from workbench.consume.verdict import Judged
+
+_TIME = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+MOST_SHOWN = 3
+"""Changes that are named where nothing fits."""
+
+
+def places_of(asked: Namespace) -> Places:
+    """Return where a line looks for wheels. Raises SettingsError for a registry of sources that is wrong."""
+    from workbench.consume.logins import Logins
+    from workbench.consume.registries import named_registries, read_registries
+
+    cache, named, fetch = Cache.here(), named_registries(asked.registry), None
+    if any(each.startswith(("http://", "https://")) for each in named):
+        from workbench.consume.asking import fetch_registry
+
+        fetch = fetch_registry(cache, offline=asked.offline, refresh=asked.refresh)
+    sources = read_registries(named, fetch=fetch)
+    return Places(
+        sources=sources, logins=Logins(sources), cache=cache, offline=asked.offline, refresh=asked.refresh
+    )
+
+
+def resolve(asked: Namespace) -> int:
+    """Print the wheel that fits, for each package."""
+    host, places = host_of(asked), places_of(asked)
+    found = find_all(asked.packages, asked, host, places)
+    if asked.output:
+        from workbench.program.locking import write_project
+
+        check_all_fit(found, host, places)
+        write_project(found, host, places, asked)
+    if asked.json:
+        console.answer_json({"host": host, "packages": [_plain(each, host, places) for each in found]})
+    else:
+        for each in found:
+            show_choice(each, host, places)
+    return status_of(found)
+
+
+def why(asked: Namespace) -> int:
+    """Print every candidate with its verdict and the reasons."""
+    host, places = host_of(asked), places_of(asked)
+    found = find_all(asked.packages, asked, host, places, every=True)
+    if asked.json:
+        console.answer_json(
+            {"host": host, "packages": [_plain(each, host, places, every=True) for each in found]}
+        )
+        return status_of(found)
+    for each in found:
+        show_choice(each, host, places)
+        rows = [(one.outcome, one.offer.filename, one.offer.source, _why(one)) for one in _in_order(each)]
+        if rows:
+            console.answer("")
+            console.answer_table(("verdict", "wheel", "source", "because"), rows)
+    return status_of(found)
+
+
+def available(asked: Namespace) -> int:
+    """Print what the sources have of packages, for every CUDA, torch, Python and architecture."""
+    from workbench.consume.available import available as cells_of
+    from workbench.consume.listings import offers
+
+    host, places = host_of(asked), places_of(asked)
+    plain: dict[str, Any] = {}
+    missing = False
+    for text in asked.packages:
+        name = requirement_of(text).name
+        offered = offers(
+            name,
+            places.sources,
+            host,
+            cache=places.cache,
+            offline=places.offline,
+            refresh=places.refresh,
+            everywhere=True,
+        )
+        cells = cells_of(offered.wheels)
+        missing = missing or not cells
+        plain[name] = {"cells": [each._asdict() for each in cells], "troubles": offered.troubles}
+        if not asked.json:
+            console.answer(f"{name}: {'nothing' if not cells else ''}".rstrip())
+            rows = [
+                (each.compute or "-", each.torch or "-", each.python, each.arch, ", ".join(each.versions[:4]))
+                for each in cells
+            ]
+            if rows:
+                console.answer_table(("CUDA", "torch", "Python", "architecture", "versions"), rows)
+            show_troubles(offered.troubles)
+    if asked.json:
+        console.answer_json(plain)
+    return NothingFits.exit_code if missing else 0
+
+
+def sources(asked: Namespace) -> int:
+    """Print the sources that are asked, in their order."""
+    found = places_of(asked).sources
+    if asked.json:
+        console.answer_json(
+            [
+                {
+                    "name": each.name,
+                    "kind": each.kind,
+                    "url": each.url,
+                    "packages": each.packages,
+                    "about": each.about,
+                    "registry": each.registry,
+                    "hints": each.hints,
+                }
+                for each in found
+            ]
+        )
+    else:
+        rows = [
+            (each.name, each.kind, ", ".join(each.packages) or "any", each.url, each.registry)
+            for each in found
+        ]
+        console.answer_table(("source", "kind", "packages", "where", "named by"), rows)
+    return 0
+
+
+def cache(asked: Namespace) -> int:
+    """Say what is kept of the sources, or remove it."""
+    kept = Cache.here()
+    if asked.what == "clean":
+        count, freed = kept.clean(_seconds(asked.older_than) if asked.older_than else 0.0)
+        if asked.json:
+            console.answer_json({"files": count, "bytes": freed})
+        else:
+            console.answer(f"Removed {count} files, {file_size(freed)}.")
+        return 0
+    if asked.older_than:
+        raise UsageError("--older-than goes with 'gw cache clean'")
+    info = kept.info()
+    if asked.json:
+        console.answer_json(info)
+    else:
+        console.answer_summary(
+            info.folder,
+            [
+                ("pages", str(info.pages)),
+                ("registries", str(info.registries)),
+                ("facts", str(info.facts)),
+                ("size", file_size(info.size)),
+                ("oldest", duration(info.oldest)),
+            ],
+        )
+    return 0
+
+
+def find_all(
+    packages: Sequence[str], asked: Namespace, host: Host, places: Places, *, every: bool = False
+) -> tuple[Resolution, ...]:
+    """Resolve all packages of a line. Raises UsageError before any source is asked."""
+    requirements = [requirement_of(text, pre=asked.pre) for text in packages]
+    return tuple(resolved(each, host, places, every=every, deep=asked.deep) for each in requirements)
+
+
+def status_of(found: Sequence[Resolution]) -> int:
+    """Return the exit status: "nothing fits" is another than "it could not be asked"."""
+    without = [each for each in found if each.chosen is None]
+    if not without:
+        return 0
+    failed = any(each.troubles and not each.judged for each in without)
+    return SourceError.exit_code if failed else NothingFits.exit_code
+
+
+def check_all_fit(found: Sequence[Resolution], host: Host, places: Places) -> None:
+    """Raise NothingFits, or SourceError where sources could not be asked, unless each package has a wheel."""
+    without = [each for each in found if each.chosen is None]
+    if not without:
+        return
+    for each in without:
+        show_choice(each, host, places)
+    names = ", ".join(each.name for each in without)
+    if status_of(without) == SourceError.exit_code:
+        raise SourceError(f"{names}: not every source could be asked; nothing was written or installed")
+    raise NothingFits(f"{names}: no wheel fits for sure; nothing was written or installed")
+
+
+def show_choice(each: Resolution, host: Host, places: Places) -> None:
+    """Print what was found for one requirement."""
+    if one := each.chosen:
+        size = f", {file_size(one.offer.size)}" if one.offer.size else ""
+        console.answer(
+            f"✓ {each.name} {version_of(one)}\n  {one.offer.filename}\n  from {one.offer.source}{size}"
+        )
+        same = [
+            other
+            for other in each.offered.wheels
+            if other.filename == one.offer.filename and other != one.offer
+        ]
+        if same:
+            others = (
+                ", ".join(sorted({other.source for other in same} - {one.offer.source})) or "the same source"
+            )
+            console.answer(
+                f"  a file of this name is also in {others}; this is the one that was updated last"
+            )
+        for reason in one.reasons:
+            if reason.kind in ("cuda", "torch", "gpu", "abi"):
+                console.answer(f"  {reason.text}")
+    elif each.ranked:
+        console.answer(f"? {each.name}: {len(each.ranked)} wheels may fit")
+        for reason in each.ranked[0].of("undecided"):
+            console.answer(
+                f"  {each.ranked[0].offer.filename}: {reason.text}; {reason.flag or 'gw why'} tells"
+            )
+    else:
+        near = near_misses(each.requirement, host, places)
+        console.answer(
+            f"✗ {each.name}: {'no wheel fits' if near else 'no source has a wheel that could fit'}"
+        )
+        for change in near[:MOST_SHOWN]:
+            console.answer(f"  nearest: {change.change} ({change.judged.offer.filename})")
+        console.answer(f"  compile it for this GPU: gw add --build-missing {each.name}")
+        console.answer(f"  ask its maintainer for it: gw request {each.name}")
+    show_troubles(each.troubles)
+
+
+def show_troubles(troubles: Sequence[SourceTrouble]) -> None:
+    """Tell of sources that did not answer, beside the answer."""
+    for trouble in troubles:
+        note(f"{trouble.source}: {trouble.what}")
+
+
+def _in_order(each: Resolution) -> list[Judged]:
+    ranked = list(each.ranked)
+    rest = [one for one in each.judged if one.outcome == "no"]
+    rest.sort(key=lambda one: (len(one.of("no")), one.offer.filename))
+    return ranked + rest
+
+
+def _why(one: Judged) -> str:
+    decisive = one.of(one.outcome)
+    return "; ".join(dict.fromkeys(reason.text for reason in decisive))
+
+
+def _plain(each: Resolution, host: Host, places: Places, *, every: bool = False) -> dict[str, Any]:
+    """Return the form in JSON (docs/consumer.md, "JSON")."""
+    chosen = each.chosen
+    outcome = "fits" if chosen else "undecided" if each.ranked else "no"
+    near: tuple[Near, ...] = () if each.ranked else near_misses(each.requirement, host, places)
+    return {
+        "name": each.name,
+        "asked": str(each.requirement),
+        "outcome": outcome,
+        "chosen": _plain_wheel(chosen) if chosen else None,
+        "undecided": [] if chosen else [_plain_wheel(one) for one in each.ranked],
+        "candidates": [_plain_wheel(one) for one in _in_order(each)] if every else None,
+        "nearest": [{"change": one.change, "wheel": one.judged.offer.filename} for one in near],
+        "troubles": each.troubles,
+    }
+
+
+def _plain_wheel(one: Judged) -> dict[str, Any]:
+    offer = one.offer
+    return {
+        "outcome": one.outcome,
+        "filename": offer.filename,
+        "version": version_of(one) or None,
+        "url": offer.url,
+        "sha256": offer.sha256,
+        "size": offer.size,
+        "source": offer.source,
+        "reasons": [reason._asdict() for reason in one.reasons],
+    }
+
+
+def _seconds(text: str) -> float:
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise UsageError(f"--older-than {text}: write a number and s, m, h, d or w: 30m, 1h, 2d")
+    return float(match[1]) * _SECONDS[match[2]]

@@ -1,0 +1,173 @@
+"""The commands that write and install: add, lock, install, update, and a project's file for uv."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench import console
+from workbench.consume.lock import LockChange, Pinned, asked_of, changes, read_lock, resolve_lock, write_lock
+from workbench.errors import LockFault
+from workbench.events import note, step
+from workbench.files import write_whole
+from workbench.program.choosing import check_all_fit, find_all, places_of, show_choice
+from workbench.program.hosts import host_of, interpreter_of
+from workbench.text import counted, file_size
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+
+    from packaging.pylock import Pylock
+
+    from workbench.consume.host import Host
+    from workbench.consume.resolving import Places, Resolution
+
+
+def lock(asked: Namespace) -> int:
+    """Write a lock of packages and of all that they need."""
+    host, made = _locked(asked, asked.packages)
+    _write(made, asked)
+    _tell(asked, host, made, ())
+    return 0
+
+
+def add(asked: Namespace) -> int:
+    """Resolve packages, lock them beside what the lock has already, and install."""
+    path = Path(asked.lock)
+    before = read_lock(path) if path.exists() else None
+    known = asked_of(before) if before else ()
+    if before and not known:
+        raise LockFault(f"{path}: gpuwheels did not make it: name another file, with --lock pylock.gw.toml")
+    host, made = _locked(asked, _merged(known, asked.packages))
+    _write(made, asked)
+    if not asked.dry_run:
+        _install(asked, interpreter_of(host))
+    _tell(asked, host, made, changes(before, made) if before else ())
+    return 0
+
+
+def install(asked: Namespace) -> int:
+    """Install what a lock names."""
+    host = host_of(asked)
+    _install(asked, interpreter_of(host))
+    _tell(asked, host, read_lock(Path(asked.lock)), ())
+    return 0
+
+
+def update(asked: Namespace) -> int:
+    """Make a lock anew for what it was made for, and say what changed. Nothing is installed."""
+    path = Path(asked.lock)
+    before = read_lock(path)
+    if not (known := asked_of(before)):
+        raise LockFault(
+            f"{path}: gpuwheels did not make it, so what it was made for is not known: gw lock PACKAGE..."
+        )
+    host, made = _locked(asked, known)
+    changed = changes(before, made)
+    if changed:
+        _write(made, asked)
+    _tell(asked, host, made, changed, unchanged=not changed)
+    return 0
+
+
+def _merged(known: Sequence[str], packages: Sequence[str]) -> list[str]:
+    """Return what a lock was made for, with what is asked for now in the place of the same packages."""
+    from workbench.consume.resolving import requirement_of
+
+    names = {requirement_of(text).name for text in packages}
+    return [*(text for text in known if requirement_of(text).name not in names), *packages]
+
+
+def _locked(asked: Namespace, packages: Sequence[str]) -> tuple[Host, Pylock]:
+    host, places = host_of(asked), places_of(asked)
+    found = find_all(packages, asked, host, places)
+    check_all_fit(found, host, places)
+    if not asked.json:
+        for each in found:
+            show_choice(each, host, places)
+    pins = pins_of(found, places)
+    with step("resolve what they need") as at:
+        made = resolve_lock(pins, (), host, asked=packages, indexes=asked.index)
+        at.outcome = counted(len(made.packages), "package")
+    if getattr(asked, "output", ""):
+        write_project(found, host, places, asked)
+    return host, made
+
+
+def pins_of(found: Sequence[Resolution], places: Places) -> list[Pinned]:
+    """Return the chosen wheels with their METADATA, and with a sha256 each. Raises SourceError."""
+    from workbench.consume.learning import metadata_of, with_sha256
+    from workbench.consume.resolving import version_of
+
+    pins = []
+    for each in found:
+        if each.chosen is None:
+            continue
+        offer = with_sha256(each.chosen.offer, places.logins)
+        metadata = metadata_of(offer, places.cache, places.logins, offline=places.offline)
+        pins.append(Pinned(name=each.name, version=version_of(each.chosen), offer=offer, metadata=metadata))
+    return pins
+
+
+def write_project(found: Sequence[Resolution], host: Host, places: Places, asked: Namespace) -> None:
+    """Write the chosen wheels into a ``pyproject.toml`` for uv, and say what ``uv lock`` will download whole."""
+    from workbench.consume.project import edit_project
+    from workbench.consume.sources import index_root
+
+    path = Path(asked.output)
+    text = path.read_bytes().decode() if path.exists() else ""
+    pins = pins_of(found, places)
+    by_name = {source.name: source for source in places.sources}
+    indexes = {pin.offer.source: index_root(by_name[pin.offer.source], pin.offer.hints, host) for pin in pins}
+    edited = edit_project(text, pins, indexes, host, name=path.resolve().parent.name, where=str(path))
+    if getattr(asked, "dry_run", False):
+        console.answer(edited.text)
+        return
+    write_whole(path, edited.text)
+    note(f"{path}: {', '.join(f'{pin.name} {pin.version}' for pin in pins)}")
+    for offer in edited.downloads:
+        size = f" ({file_size(offer.size)})" if offer.size else ""
+        note(f"uv lock will download {offer.filename}{size}: it lies on no index")
+
+
+def _write(made: Pylock, asked: Namespace) -> None:
+    path = Path(asked.lock)
+    if asked.dry_run:
+        note(f"{path} would be written, with {counted(len(made.packages), 'package')}; nothing was")
+        return
+    write_lock(made, path)
+
+
+def _install(asked: Namespace, interpreter: Path) -> None:
+    from workbench.consume import install as installing
+
+    offline = getattr(asked, "offline", False)
+    with step(f"install {asked.lock} with {asked.installer}") as at:
+        said = installing.install(
+            Path(asked.lock), interpreter, installer=asked.installer, sync=asked.sync, offline=offline
+        )
+        at.outcome = next((line for line in reversed(said.splitlines()) if line.startswith("Installed")), "")
+
+
+def _tell(
+    asked: Namespace, host: Host, made: Pylock, changed: Sequence[LockChange], *, unchanged: bool = False
+) -> None:
+    """Print the summary: where the lock is, what it has, and what changed in it."""
+    versions = {package.name: str(package.version) for package in made.packages}
+    if asked.json:
+        console.answer_json(
+            {
+                "lock": asked.lock,
+                "python": host.python,
+                "packages": versions,
+                "changes": list(map(str, changed)),
+            }
+        )
+        return
+    if unchanged:
+        console.answer(f"{asked.lock}: nothing changed")
+    for each in changed:
+        console.answer(f"  {each}")
+    count = counted(len(versions), "package")
+    console.answer_summary(asked.lock, [("packages", count), ("for", f"Python {host.python}, {host.arch}")])
