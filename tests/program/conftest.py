@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.consume.conftest import files
+from tests.verbs.conftest import demo
 from workbench.environment import Environment
 from workbench.files import locked
 from workbench.paths import CHECKOUT
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-__all__ = ["files"]
+__all__ = ["demo", "files"]
 
 
 @dataclass(frozen=True)

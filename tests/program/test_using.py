@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tests.consume.github_server import GitHub
     from tests.consume.served import Files
+    from tests.verbs.conftest import Demo
 
 CP = f"cp{sys.version_info[0]}{sys.version_info[1]}"
 HERE = f"{CP}-{CP}-linux_x86_64"
@@ -230,3 +231,19 @@ def test_the_sources_are_told_with_who_names_them(capsys: pytest.CaptureFixture[
     (found,) = answer(capsys)
     assert (found["name"], found["kind"]) == ("ada", "github")
     assert found["registry"].endswith("sources.toml")
+
+
+def test_what_no_source_has_is_built_here_once(
+    project: Project, demo: Demo, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("UV_DEFAULT_INDEX")  # the build's requirements come from the package index
+    with pytest.raises(NothingFits, match="no recipe for it: workbench add-package other-gpu"):
+        run(["add", "other-gpu", "--build-missing", *FACTS])
+    capsys.readouterr()
+    for builds in (1, 0):
+        assert run(["add", "demo", "--build-missing", *FACTS]) == 0
+        assert capsys.readouterr().err.count("✓ build demo") == builds
+    (wheel,) = demo.wheels()
+    freeze = run_program(["uv", "pip", "freeze", f"--python={project.environment.python}"]).output
+    assert freeze.startswith("demo")
+    assert wheel.as_uri() in (project.folder / "pylock.toml").read_text()

@@ -52,10 +52,10 @@ def resolve(asked: Namespace) -> int:
     host, places = host_of(asked), places_of(asked)
     found = find_all(asked.packages, asked, host, places)
     if asked.output:
-        from workbench.program.locking import write_project
+        from workbench.program.locking import pins_of, write_project
 
         check_all_fit(found, host, places)
-        write_project(found, host, places, asked)
+        write_project(pins_of(found, places), host, places, asked)
     if asked.json:
         console.answer_json({"host": host, "packages": [_plain(each, host, places) for each in found]})
     else:

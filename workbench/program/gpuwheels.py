@@ -100,6 +100,7 @@ FLAGS: tuple[tuple[tuple[str, ...], tuple[str, ...], dict[str, Any]], ...] = (
         {"dest": "installer", "choices": ("uv", "pip"), "default": "uv", "help": "who installs"},
     ),
     (_INSTALLING, ("--sync",), {**_TRUE, "help": "remove what is not in the lock"}),
+    (("add",), ("--build-missing",), {**_TRUE, "help": "compile what no source has, for this GPU alone"}),
     (("install",), ("--offline",), {**_TRUE, "help": "take files from uv's cache alone"}),
     (
         ("cache",),

@@ -82,17 +82,27 @@ def _merged(known: Sequence[str], packages: Sequence[str]) -> list[str]:
 def _locked(asked: Namespace, packages: Sequence[str]) -> tuple[Host, Pylock]:
     host, places = host_of(asked), places_of(asked)
     found = find_all(packages, asked, host, places)
-    check_all_fit(found, host, places)
+    built = _built(found, host) if getattr(asked, "build_missing", False) and not asked.dry_run else []
+    left = {pin.name for pin in built}
+    check_all_fit([each for each in found if each.name not in left], host, places)
     if not asked.json:
         for each in found:
-            show_choice(each, host, places)
-    pins = pins_of(found, places)
+            if each.chosen:
+                show_choice(each, host, places)
+    pins = [*pins_of(found, places), *built]
     with step("resolve what they need") as at:
         made = resolve_lock(pins, (), host, asked=packages, indexes=asked.index)
         at.outcome = counted(len(made.packages), "package")
     if getattr(asked, "output", ""):
-        write_project(found, host, places, asked)
+        write_project(pins, host, places, asked)
     return host, made
+
+
+def _built(found: Sequence[Resolution], host: Host) -> list[Pinned]:
+    """Return wheels of what no source has, made here. One that may fit is not made: the missing fact is asked for."""
+    from workbench.program.building import build
+
+    return [build(each.name, host) for each in found if not each.ranked]
 
 
 def pins_of(found: Sequence[Resolution], places: Places) -> list[Pinned]:
@@ -110,14 +120,13 @@ def pins_of(found: Sequence[Resolution], places: Places) -> list[Pinned]:
     return pins
 
 
-def write_project(found: Sequence[Resolution], host: Host, places: Places, asked: Namespace) -> None:
-    """Write the chosen wheels into a ``pyproject.toml`` for uv, and say what ``uv lock`` will download whole."""
+def write_project(pins: Sequence[Pinned], host: Host, places: Places, asked: Namespace) -> None:
+    """Write chosen wheels into a ``pyproject.toml`` for uv, and say what ``uv lock`` will download whole."""
     from workbench.consume.project import edit_project
     from workbench.consume.sources import index_root
 
     path = Path(asked.output)
     text = path.read_bytes().decode() if path.exists() else ""
-    pins = pins_of(found, places)
     by_name = {source.name: source for source in places.sources}
     indexes = {pin.offer.source: index_root(by_name[pin.offer.source], pin.offer.hints, host) for pin in pins}
     edited = edit_project(text, pins, indexes, host, name=path.resolve().parent.name, where=str(path))

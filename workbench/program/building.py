@@ -1,0 +1,90 @@
+"""``--build-missing``: a wheel that no source has, made by the workbench for this machine's GPU alone.
+
+What was built once from the same inputs is found by its build key and never compiled again.
+"""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from workbench.consume.lock import Pinned
+from workbench.consume.offer import OfferedWheel
+from workbench.errors import NothingFits, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.consume.host import Host
+    from workbench.recipe.model import Recipe
+
+HERE = "built here"
+"""The source of a wheel that was made on this machine."""
+
+
+def build(name: str, host: Host) -> Pinned:
+    """Return a wheel of a package that was built and verified here, or is there from the last time.
+
+    Raises NothingFits where no recipe of this site can make it, and whatever a build raises.
+    """
+    from workbench.make.produce import build_all, failure_of
+    from workbench.make.request import Request, plans
+    from workbench.make.verification import require_passed, verify_wheels
+    from workbench.paths import Paths
+    from workbench.plan.axes import Axes
+    from workbench.recipe.load import load, names
+    from workbench.settings import read_settings
+
+    paths = Paths.here()
+    if name not in names(paths.recipes):
+        raise NothingFits(
+            f"{name}: no source has a wheel that fits, and {paths.recipes} has no recipe for it: "
+            f"workbench add-package {name} --source pypi:{name} writes one"
+        )
+    settings = read_settings(paths)
+    axes = Axes(**_axes(load(paths.recipes, name), host))
+    planned = plans(Request(name=name, axes=axes), paths, settings)
+    made, failures = build_all(planned, paths, settings)
+    if error := failure_of(failures, len(planned.plans)):
+        raise error
+    (product,) = made
+    require_passed(verify_wheels([product.wheel], paths, reuse=True))
+    return _pinned(name, product.wheel)
+
+
+def _axes(recipe: Recipe, host: Host) -> dict[str, str]:
+    """Return the one cell of the matrix that is this machine's."""
+    if not host.python or not host.arch:
+        raise UsageError("which Python and machine is it to be built for? --python and --arch say so")
+    free = "t" if host.python.endswith("t") else ""
+    axes = {"python": ".".join(host.python.removesuffix("t").split(".")[:2]) + free, "arch": host.arch}
+    compute = host.compute or (f"cu{host.driver_cuda.replace('.', '')}" if host.driver_cuda else "cpu")
+    if not any(fnmatchcase(compute, pattern) for pattern in recipe.compute):
+        compute = "cpu"
+    axes["compute"] = compute
+    if compute != "cpu" and host.gpus:
+        axes["gpu"] = ",".join(sorted({f"sm_{gpu.number}" for gpu in host.gpus}))
+    if recipe.torch:
+        if not host.torch:
+            raise UsageError(
+                f"{recipe.name} is built against a torch: install one, or name it with --torch 2.11"
+            )
+        axes["torch"] = ".".join(host.torch.split(".")[:2])
+    return axes
+
+
+def _pinned(name: str, wheel: Path) -> Pinned:
+    from workbench.files import sha256_of
+    from workbench.wheel.filename import parse_wheel
+    from workbench.wheel.wheel import open_wheel
+
+    with open_wheel(wheel) as opened:
+        metadata = opened.text("METADATA")
+    offer = OfferedWheel(
+        filename=wheel.name,
+        url=wheel.resolve().as_uri(),
+        source=HERE,
+        sha256=sha256_of(wheel),
+        size=wheel.stat().st_size,
+    )
+    return Pinned(name=name, version=str(parse_wheel(wheel.name).version), offer=offer, metadata=metadata)
