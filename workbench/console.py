@@ -12,6 +12,7 @@ import json
 import re
 import shutil
 import sys
+import textwrap
 import threading
 import time
 from contextlib import ExitStack, contextmanager
@@ -261,6 +262,8 @@ def answer_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     def folded(line: str, width: int) -> list[str]:
         if wide(line) <= width:
             return [line]
+        if line.isascii():
+            return textwrap.wrap(line, width, break_on_hyphens=False)
         from rich.cells import chop_cells
 
         return chop_cells(line, width)

@@ -247,3 +247,20 @@ def test_what_no_source_has_is_built_here_once(
     freeze = run_program(["uv", "pip", "freeze", f"--python={project.environment.python}"]).output
     assert freeze.startswith("demo")
     assert wheel.as_uri() in (project.folder / "pylock.toml").read_text()
+
+
+def test_a_file_behind_a_token_is_fetched_with_it_and_nobody_else_hears_it(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.github.repository("ada/wheels", private=True)
+    project.github.tokens.add("ghp_secret")
+    project.offer("one", "1.5+cu130torch2.11")
+    assert run(["demo-gpu", *FACTS]) != 0
+    monkeypatch.setenv("GITHUB_TOKEN", "ghp_secret")
+    assert run(["add", "demo-gpu", "--refresh", *FACTS]) == 0
+    freeze = run_program(["uv", "pip", "freeze", f"--python={project.environment.python}"]).output
+    assert freeze.startswith("demo-gpu")
+    said = capsys.readouterr()
+    kept = [path for path in tmp_path.rglob("*") if path.is_file() and ".venv" not in path.parts]
+    assert not [path for path in kept if b"ghp_secret" in path.read_bytes()]
+    assert "ghp_secret" not in said.out + said.err

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import tempfile
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from packaging.version import Version
 
-from workbench.consume.lock import check_lock, check_name, read_lock
-from workbench.errors import CommandFailed, InstallFailed, ToolMissing, UsageError
+from workbench.consume.lock import check_lock, check_name, read_lock, write_lock
+from workbench.errors import CommandFailed, InstallFailed, SourceError, ToolMissing, UsageError
+from workbench.files import scratch
 from workbench.process import run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from packaging.pylock import PackageWheel, Pylock
+
+    from workbench.consume.logins import Logins
 
 Installer = Literal["uv", "pip"]
 
@@ -21,24 +30,84 @@ FIRST_PIP = "26.1"
 
 
 def install(
-    lock: Path, interpreter: Path, *, installer: Installer = "uv", sync: bool = False, offline: bool = False
+    lock: Path,
+    interpreter: Path,
+    *,
+    logins: Logins | None = None,
+    installer: Installer = "uv",
+    sync: bool = False,
+    offline: bool = False,
 ) -> str:
     """Install a lock into the environment of an interpreter, and return what the installer said.
 
-    Nothing that is not in the lock is removed, unless `sync` asks for it; that needs uv. `offline` takes files from
-    uv's cache alone. Raises LockFault before anything is touched, and InstallFailed with the installer's reason,
-    after which nothing of it is installed.
+    Files for whose host `logins` have a token are fetched here, because uv and pip would not know it. Nothing that
+    is not in the lock is removed, unless `sync` asks for it; that needs uv. `offline` takes files from uv's cache
+    alone. Raises LockFault before anything is touched, and InstallFailed with the installer's reason, after which
+    nothing of it is installed.
     """
     check_name(lock)
-    check_lock(read_lock(lock), lock)
+    read = read_lock(lock)
+    check_lock(read, lock)
     if installer == "pip" and (sync or offline):
         raise UsageError(f"--{'sync' if sync else 'offline'} needs uv: leave out --with pip")
     words = _uv(interpreter, sync=sync, offline=offline) if installer == "uv" else _pip(interpreter)
     try:
-        return run([*words, lock.resolve()]).output
+        with fetched(read, logins, lock.resolve()) as complete:
+            return run([*words, complete]).output
     except CommandFailed as error:
         said = str(error).split("\n", 2)[-1]
         raise InstallFailed(f"{lock}: nothing was installed:\n{said}") from error
+
+
+@contextmanager
+def fetched(read: Pylock, logins: Logins | None, lock: Path) -> Iterator[Path]:
+    """Yield a lock whose files need no login: the one at `lock`, or one beside files that were fetched with theirs.
+
+    Raises SourceError for what does not come, or is not what was locked.
+    """
+    private = [
+        (package, wheel, headers)
+        for package in read.packages
+        for wheel in package.wheels or ()
+        if logins and wheel.url and (headers := logins.headers(wheel.url))
+    ]
+    if not private:
+        yield lock
+        return
+    with scratch(Path(tempfile.gettempdir()), ".gpuwheels-files-") as folder:
+        local: dict[str, PackageWheel] = {}
+        for package, wheel, headers in private:
+            _fetch(wheel, headers, folder / wheel.filename)
+            local[package.name] = replace(wheel, url=None, name=None, path=wheel.filename)
+        packages = [
+            replace(package, wheels=[local[package.name]]) if package.name in local else package
+            for package in read.packages
+        ]
+        write_lock(replace(read, packages=packages), folder / lock.name)
+        yield folder / lock.name
+
+
+def _fetch(wheel: PackageWheel, headers: Mapping[str, str], to: Path) -> None:
+    from workbench.events import progress
+    from workbench.simple.fetch import Fetcher, why
+
+    digest = hashlib.sha256()
+    try:
+        with (
+            Fetcher().opened(wheel.url or "", headers=headers) as (chunks, length),
+            progress(f"fetch {wheel.filename}", length or wheel.size or 0) as advance,
+            to.open("xb") as file,
+        ):
+            for chunk in chunks:
+                digest.update(chunk)
+                file.write(chunk)
+                advance(len(chunk))
+    except OSError as error:
+        raise SourceError(f"{wheel.filename}: {why(error)}; nothing was installed") from error
+    if digest.hexdigest() != wheel.hashes["sha256"]:
+        raise SourceError(
+            f"{wheel.filename}: it is not the file that was locked (sha256); nothing was installed"
+        )
 
 
 def _uv(interpreter: Path, *, sync: bool, offline: bool) -> Sequence[str]:

@@ -6,6 +6,7 @@ downloaded for a lock, no login of a source is needed, and no package of the sam
 
 from __future__ import annotations
 
+import tempfile
 import tomllib
 import zipfile
 from dataclasses import dataclass, replace
@@ -79,7 +80,7 @@ def resolve_lock(
     """
     if hashless := [pin.offer.filename for pin in pins if not pin.offer.sha256]:
         raise UsageError(f"{hashless[0]}: no sha256 is known of it, so it cannot be locked")
-    with scratch(_temporary(), ".gpuwheels-lock-") as folder:
+    with scratch(Path(tempfile.gettempdir()), ".gpuwheels-lock-") as folder:
         wanted = [f"{pin.name} @ {_stand_in(folder, pin).as_uri()}" for pin in pins]
         (folder / "asked.in").write_text("\n".join([*wanted, *others]) + "\n", encoding="utf-8")
         (folder / "held.in").write_text("\n".join(_held(host, pins)) + "\n", encoding="utf-8")
@@ -97,12 +98,6 @@ def resolve_lock(
     )
     lock.validate()
     return lock
-
-
-def _temporary() -> Path:
-    import tempfile
-
-    return Path(tempfile.gettempdir())
 
 
 def _minor(host: Host) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from workbench import console
@@ -29,6 +30,8 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 MOST_SHOWN = 3
 """Changes that are named where nothing fits."""
+MOST_LISTED, MOST_REFUSED = 20, 10
+"""Wheels that fit or may fit, and wheels that do not, that ``why`` lists for a person."""
 
 
 def places_of(asked: Namespace) -> Places:
@@ -37,13 +40,14 @@ def places_of(asked: Namespace) -> Places:
     from workbench.consume.registries import named_registries, read_registries
 
     cache, named, fetch = Cache.here(), named_registries(asked.registry), None
+    refresh = getattr(asked, "refresh", False)  # not every command that needs them asks the sources
     if any(each.startswith(("http://", "https://")) for each in named):
         from workbench.consume.asking import fetch_registry
 
-        fetch = fetch_registry(cache, offline=asked.offline, refresh=asked.refresh)
+        fetch = fetch_registry(cache, offline=asked.offline, refresh=refresh)
     sources = read_registries(named, fetch=fetch)
     return Places(
-        sources=sources, logins=Logins(sources), cache=cache, offline=asked.offline, refresh=asked.refresh
+        sources=sources, logins=Logins(sources), cache=cache, offline=asked.offline, refresh=refresh
     )
 
 
@@ -75,10 +79,18 @@ def why(asked: Namespace) -> int:
         return status_of(found)
     for each in found:
         show_choice(each, host, places)
-        rows = [(one.outcome, one.offer.filename, one.offer.source, _why(one)) for one in _in_order(each)]
-        if rows:
+        every = _in_order(each)
+        shown = (
+            every if asked.all else [*each.ranked[:MOST_LISTED], *every[len(each.ranked) :][:MOST_REFUSED]]
+        )
+        if shown:
+            rows = [(one.outcome, one.offer.filename, one.offer.source, _why(one)) for one in shown]
             console.answer("")
             console.answer_table(("verdict", "wheel", "source", "because"), rows)
+        if len(shown) < len(every):
+            kinds = Counter(one.of("no")[0].kind for one in every if one.outcome == "no")
+            told = ", ".join(f"{count} by {kind}" for kind, count in kinds.most_common())
+            console.answer(f"{len(every)} wheels in all; refused were {told} (--all lists them)")
     return status_of(found)
 
 
@@ -253,7 +265,8 @@ def show_troubles(troubles: Sequence[SourceTrouble]) -> None:
 def _in_order(each: Resolution) -> list[Judged]:
     ranked = list(each.ranked)
     rest = [one for one in each.judged if one.outcome == "no"]
-    rest.sort(key=lambda one: (len(one.of("no")), one.offer.filename))
+    rest.sort(key=lambda one: str(one.version or ""), reverse=True)
+    rest.sort(key=lambda one: len(one.of("no")))
     return ranked + rest
 
 

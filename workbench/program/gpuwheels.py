@@ -74,12 +74,16 @@ _LIST: dict[str, Any] = {"action": "append", "default": []}
 
 FLAGS: tuple[tuple[tuple[str, ...], tuple[str, ...], dict[str, Any]], ...] = (
     (
-        _ASKING,
+        (*_ASKING, "install"),
         ("--registry",),
         {**_LIST, "metavar": "FILE", "help": "a TOML file, or its URL, that names sources"},
     ),
     (_ASKING, ("--refresh",), {**_TRUE, "help": "ask every source again"}),
-    (_ASKING, ("--offline",), {**_TRUE, "help": "ask nobody: use what is kept of sources"}),
+    (
+        (*_ASKING, "install"),
+        ("--offline",),
+        {**_TRUE, "help": "ask nobody: use what is kept of sources, and uv's cache"},
+    ),
     (_RESOLVING, ("--deep",), {**_TRUE, "help": "read the GPU code too, which costs most of a wheel"}),
     (_RESOLVING, ("--pre",), {**_TRUE, "help": "take pre-releases as well"}),
     (
@@ -88,6 +92,7 @@ FLAGS: tuple[tuple[tuple[str, ...], tuple[str, ...], dict[str, Any]], ...] = (
         {"default": "pylock.toml", "metavar": "FILE", "help": "the lock"},
     ),
     (_LOCKING, ("--index",), {**_LIST, "metavar": "URL", "help": "one more index, for what the wheels need"}),
+    (("why",), ("--all",), {**_TRUE, "help": "list every wheel, not the most telling alone"}),
     (_LOCKING, ("--dry-run",), {**_TRUE, "help": "say what would be written and installed"}),
     (
         _WRITING,
@@ -101,7 +106,6 @@ FLAGS: tuple[tuple[tuple[str, ...], tuple[str, ...], dict[str, Any]], ...] = (
     ),
     (_INSTALLING, ("--sync",), {**_TRUE, "help": "remove what is not in the lock"}),
     (("add",), ("--build-missing",), {**_TRUE, "help": "compile what no source has, for this GPU alone"}),
-    (("install",), ("--offline",), {**_TRUE, "help": "take files from uv's cache alone"}),
     (
         ("cache",),
         ("--older-than",),

@@ -30,11 +30,14 @@ def host_of(asked: Namespace) -> Host:
                 f"--machine {path}: {error.strerror}: 'gw detect --json' there writes it"
             ) from error
         return given(from_json(text, path), **facts)
+    from workbench.consume.cache import Cache
     from workbench.consume.detect import detect
 
     interpreter = "" if _RELEASE.fullmatch(asked.python) else asked.python
     facts["python"] = "" if interpreter else asked.python
-    return given(detect(Path.cwd(), interpreter), **facts)
+    folder = Cache.here().folder
+    kept = folder / "interpreter" if folder else None  # what the last one said, while it is the same
+    return given(detect(Path.cwd(), interpreter, cache=kept), **facts)
 
 
 def interpreter_of(host: Host) -> Path:

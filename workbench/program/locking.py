@@ -151,10 +151,15 @@ def _write(made: Pylock, asked: Namespace) -> None:
 def _install(asked: Namespace, interpreter: Path) -> None:
     from workbench.consume import install as installing
 
-    offline = getattr(asked, "offline", False)
+    logins = places_of(asked).logins
     with step(f"install {asked.lock} with {asked.installer}") as at:
         said = installing.install(
-            Path(asked.lock), interpreter, installer=asked.installer, sync=asked.sync, offline=offline
+            Path(asked.lock),
+            interpreter,
+            logins=logins,
+            installer=asked.installer,
+            sync=asked.sync,
+            offline=asked.offline,
         )
         at.outcome = next((line for line in reversed(said.splitlines()) if line.startswith("Installed")), "")
 
