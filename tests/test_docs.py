@@ -16,6 +16,7 @@ from nox import registry
 import noxfile
 import tasks
 from workbench.paths import CHECKOUT
+from workbench.program.gpuwheels import parse
 from workbench.recipe import Recipe
 from workbench.verb import read_line
 
@@ -31,7 +32,7 @@ assert noxfile.verify.__name__ in SESSIONS  # it was imported for their sake
 
 FENCED = re.compile(r"```(?:\w*)\n(.*?)```", re.DOTALL)
 INDENTED = re.compile(r"(?:^    .*\n)+", re.MULTILINE)
-COMMAND = re.compile(r"^(?:\$ )?((?:\./inv|invoke|nox|python) .*)$", re.MULTILINE)
+COMMAND = re.compile(r"^(?:\$ )?((?:\./inv|invoke|workbench|gw|nox|python) .*)$", re.MULTILINE)
 SPAN = re.compile(r"`([^`]+)`")
 PATH = re.compile(r"(?:\.ci|benchmarks|containers|docs|examples|patches|recipes|tests|workbench)/[\w./-]*")
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
@@ -67,12 +68,15 @@ def test_every_command_is_one_that_there_is(page: Path, line: str) -> None:
     program, *words = shlex.split(line)
     if program == "python":
         assert (CHECKOUT / words[0]).is_file()
+    elif program == "gw":
+        if words[-1:] != ["--help"]:
+            parse([word for word in words if word != "…"])
     elif program == "nox":
         asked, _, paths = line.partition(" -- ")
         assert set(re.findall(r"-s (\S+)", asked)) <= SESSIONS.keys()
         assert all((CHECKOUT / word).exists() for word in shlex.split(paths) if "/" in word)
     else:
-        words = words if program in ("invoke", "./inv") else [program, *words]
+        words = words if program in ("invoke", "./inv", "workbench") else [program, *words]
         words = [word for word in words if word not in ("--dry", "--list", "…", "COMMAND", "--help")]
         if words:
             command = COMMANDS[words[0]]

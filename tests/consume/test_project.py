@@ -12,8 +12,9 @@ import pytest
 from tests.consume.served import HOST
 from workbench.consume.lock import Pinned
 from workbench.consume.offer import OfferedWheel
-from workbench.consume.project import EditedProject, edit_project
-from workbench.errors import LockFault
+from workbench.consume.project import EditedProject, edit_project, edit_requirements
+from workbench.environment import Environment, package_index
+from workbench.errors import CommandFailed, LockFault
 from workbench.process import run
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ OFFER = OfferedWheel(
     sha256="0" * 64,
 )
 PIN = Pinned(name="demo", version="1.0+cu130", offer=OFFER, metadata=b"")
+PUBLIC = package_index()
 INDEX = {"own": "https://host.invalid/simple/"}
 
 WRITTEN = """\
@@ -134,3 +136,25 @@ def test_uv_locks_and_installs_the_project(files: Files, tmp_path: Path, written
     run(["uv", "sync", "--quiet", "--frozen", "--offline", f"--python={sys.executable}"], cwd=project)
     freeze = run(["uv", "pip", "freeze", f"--python={project / '.venv'}"], cwd=project)
     assert "demo==1.0+cu130" in freeze.output
+
+
+def test_a_requirements_file_keeps_its_other_lines_and_both_installers_take_it(
+    files: Files, tmp_path: Path
+) -> None:
+    pin = replace(PIN, offer=files.add("demo", "1.0+cu130"))
+    written = "# mine\n--no-index\nDemo[gpu]>=0.5 ; python_version > '3'\n"
+    made = edit_requirements(written, [pin])
+    line = f"demo @ {pin.offer.url} --hash=sha256:{pin.offer.sha256}"
+    assert made.splitlines() == ["# mine", "--no-index", line]
+    assert edit_requirements(made, [pin]) == made
+    path = tmp_path / "requirements.txt"
+    path.write_text(made)
+    environment = Environment.create(tmp_path / "venv", python=sys.executable)
+    environment.install(["pip>=26.3"], index_url=PUBLIC)
+    uv = ["uv", "pip", "install", f"--python={environment.python}"]
+    for installer in (uv, [environment.python, "-m", "pip", "install"]):
+        run([*installer, "-r", path])
+        run(["uv", "pip", "uninstall", f"--python={environment.python}", "demo"])
+    path.write_text(made.replace(line[-8:], "00000000"))
+    with pytest.raises(CommandFailed, match=r"(?i)hash"):
+        run([*uv, "--no-cache", "-r", path])

@@ -74,6 +74,28 @@ def _same(text: str, document: TOMLDocument) -> bool:
         return False
 
 
+def edit_requirements(text: str, pins: Sequence[Pinned]) -> str:
+    """Return a requirements file with chosen wheels, each by its URL and its hash, in the place of their own lines.
+
+    pip and uv check the hash of each; pip asks for one of every other line too, once a file has one.
+    """
+    lines = text.splitlines()
+    for pin in pins:
+        line = f"{pin.name} @ {pin.offer.url} --hash=sha256:{pin.offer.sha256}"
+        own = (at for at, each in enumerate(lines) if _named(each) == pin.name)
+        if (at := next(own, None)) is None:
+            lines.append(line)
+        else:
+            lines[at] = line
+    return "\n".join([*lines, ""])
+
+
+def _named(line: str) -> str:
+    """Return the normalised name of the requirement on a line; "" of a comment or an option."""
+    match = re.match(r"[A-Za-z0-9][\w.-]*", line)
+    return canonicalize_name(match[0].rstrip(".-_")) if match else ""
+
+
 def _new(name: str, host: Host) -> str:
     python = ".".join((host.python or "3.11").removesuffix("t").split(".")[:2])
     safe = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "project"

@@ -97,7 +97,7 @@ FLAGS: tuple[tuple[tuple[str, ...], tuple[str, ...], dict[str, Any]], ...] = (
     (
         _WRITING,
         ("-o", "--output"),
-        {"default": "", "metavar": "FILE", "help": "write them into this pyproject.toml"},
+        {"default": "", "metavar": "FILE", "help": "write them into this pyproject.toml or requirements.txt"},
     ),
     (
         _INSTALLING,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from packaging.pylock import Pylock
 
     from workbench.consume.host import Host
+    from workbench.consume.offer import OfferedWheel
     from workbench.consume.resolving import Places, Resolution
 
 
@@ -121,21 +122,31 @@ def pins_of(found: Sequence[Resolution], places: Places) -> list[Pinned]:
 
 
 def write_project(pins: Sequence[Pinned], host: Host, places: Places, asked: Namespace) -> None:
-    """Write chosen wheels into a ``pyproject.toml`` for uv, and say what ``uv lock`` will download whole."""
-    from workbench.consume.project import edit_project
+    """Write chosen wheels into a ``pyproject.toml`` for uv, or a file of requirements, and say what that will cost."""
+    from workbench.consume.project import edit_project, edit_requirements
     from workbench.consume.sources import index_root
 
     path = Path(asked.output)
     text = path.read_bytes().decode() if path.exists() else ""
-    by_name = {source.name: source for source in places.sources}
-    indexes = {pin.offer.source: index_root(by_name[pin.offer.source], pin.offer.hints, host) for pin in pins}
-    edited = edit_project(text, pins, indexes, host, name=path.resolve().parent.name, where=str(path))
+    downloads: Sequence[OfferedWheel] = ()
+    if path.suffix == ".txt":
+        made = edit_requirements(text, pins)
+    else:
+        by_name = {source.name: source for source in places.sources}
+        indexes = {
+            pin.offer.source: index_root(by_name[pin.offer.source], pin.offer.hints, host)
+            for pin in pins
+            if pin.offer.source in by_name
+        }
+        name = path.resolve().parent.name
+        edited = edit_project(text, pins, indexes, host, name=name, where=str(path))
+        made, downloads = edited.text, edited.downloads
     if getattr(asked, "dry_run", False):
-        console.answer(edited.text)
+        console.answer(made)
         return
-    write_whole(path, edited.text)
+    write_whole(path, made)
     note(f"{path}: {', '.join(f'{pin.name} {pin.version}' for pin in pins)}")
-    for offer in edited.downloads:
+    for offer in downloads:
         size = f" ({file_size(offer.size)})" if offer.size else ""
         note(f"uv lock will download {offer.filename}{size}: it lies on no index")
 
