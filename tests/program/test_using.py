@@ -7,12 +7,14 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import jsonschema
 import pytest
 
 from tests.consume.github_server import github
 from tests.wheels import files_of, packed
 from workbench.environment import Environment
 from workbench.errors import LockFault, NothingFits, SourceError
+from workbench.paths import CHECKOUT
 from workbench.process import run as run_program
 from workbench.program.gpuwheels import run
 
@@ -264,3 +266,33 @@ def test_a_file_behind_a_token_is_fetched_with_it_and_nobody_else_hears_it(
     kept = [path for path in tmp_path.rglob("*") if path.is_file() and ".venv" not in path.parts]
     assert not [path for path in kept if b"ghp_secret" in path.read_bytes()]
     assert "ghp_secret" not in said.out + said.err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "resolve demo-gpu",
+        "resolve nothing-here",
+        "why demo-gpu",
+        "detect",
+        "",
+        "doctor",
+        "available demo-gpu",
+        "lock demo-gpu",
+        "test demo-gpu",
+        "sources",
+        "env demo-gpu",
+        "request demo-gpu",
+        "cache",
+    ],
+)
+def test_what_programs_read_is_as_the_schema_says_and_nothing_else_is_on_stdout(
+    project: Project, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    project.offer("one", "1.5+cu130torch2.11")
+    project.offer("two", "1.5+cu130torch2.10", wheel=f"{CP}-{CP}-manylinux_2_34_aarch64")
+    words = line.split()
+    run([*words, "--json", *(FACTS if words[:1] not in (["sources"], ["cache"]) else [])])
+    schema = json.loads((CHECKOUT / "docs" / "gw.schema.json").read_text())
+    form = {"$defs": schema["$defs"], "$ref": f"#/$defs/{words[0] if words else 'overview'}"}
+    jsonschema.validate(answer(capsys), form)
