@@ -163,6 +163,8 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._releases(self.server.by_path(url.path), token, parse_qs(url.query))
 
+    do_HEAD = do_GET
+
     def _content(self, path: str) -> bytes | None:
         found = (each.files.get(path) for each in self.server.repositories.values())
         return next((content for content in found if content is not None), None)
@@ -207,7 +209,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""

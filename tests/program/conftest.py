@@ -2,23 +2,33 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.consume.conftest import files
+from tests.consume.conftest import driver, files
+from tests.consume.github_server import github
 from tests.verbs.conftest import demo
+from tests.wheels import files_of, packed
 from workbench.environment import Environment
 from workbench.files import locked
 from workbench.paths import CHECKOUT
 from workbench.process import run
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.consume.github_server import GitHub
+    from tests.consume.served import Files
 
-__all__ = ["demo", "files"]
+
+__all__ = ["demo", "driver", "files"]
+
+CP = f"cp{sys.version_info[0]}{sys.version_info[1]}"
+HERE = f"{CP}-{CP}-linux_x86_64"
 
 
 @dataclass(frozen=True)
@@ -59,3 +69,39 @@ def environment(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Pat
 def installed(environment: Path, tmp_path: Path) -> Installed:
     """Return the installed package, in an empty folder."""
     return Installed(environment, tmp_path)
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project with an environment of its own, and the sources that its user has named."""
+
+    folder: Path
+    environment: Environment
+    github: GitHub
+    files: Files
+
+    def offer(self, tag: str, version: str, *, requires: tuple[str, ...] = (), wheel: str = HERE) -> str:
+        """Add a release with one wheel of ``demo-gpu``."""
+        name = f"demo_gpu-{version}-{wheel}.whl"
+        content = packed(files_of(name="demo-gpu", version=version, tag=wheel, requires=requires))
+        self.github.repositories["ada/wheels"].release(tag, [name], contents={name: content})
+        return name
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: Files) -> Iterator[Project]:
+    """Return an empty project, in which the test stands."""
+    folder = tmp_path / "project"
+    environment = Environment.create(folder / ".venv", python=sys.executable)
+    with github() as server:
+        server.repository("ada/wheels")
+        registry = tmp_path / "sources.toml"
+        registry.write_text(
+            'shipped = false\n[[sources]]\nname = "ada"\nkind = "github"\nrepository = "ada/wheels"\n'
+            f'api = "{server.api}"\n'
+        )
+        monkeypatch.setenv("GPUWHEELS_REGISTRY", str(registry))
+        monkeypatch.setenv("GPUWHEELS_CACHE", str(tmp_path / "cache"))
+        monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+        monkeypatch.chdir(folder)
+        yield Project(folder, environment, server, files)

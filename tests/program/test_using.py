@@ -4,67 +4,24 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
 
-from tests.consume.github_server import github
-from tests.wheels import files_of, packed
-from workbench.environment import Environment
+from tests.program.conftest import CP
 from workbench.errors import LockFault, NothingFits, SourceError
 from workbench.paths import CHECKOUT
 from workbench.process import run as run_program
 from workbench.program.gpuwheels import run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.consume.github_server import GitHub
-    from tests.consume.served import Files
+    from tests.program.conftest import Project
     from tests.verbs.conftest import Demo
 
-CP = f"cp{sys.version_info[0]}{sys.version_info[1]}"
-HERE = f"{CP}-{CP}-linux_x86_64"
 FACTS = ["--torch=2.11.0+cu130", "--driver=580.95.05", "--gpu=12.1"]
-
-
-@dataclass(frozen=True)
-class Project:
-    """A project with an environment of its own, and the sources that its user has named."""
-
-    folder: Path
-    environment: Environment
-    github: GitHub
-    files: Files
-
-    def offer(self, tag: str, version: str, *, requires: tuple[str, ...] = (), wheel: str = HERE) -> str:
-        """Add a release with one wheel of ``demo-gpu``."""
-        name = f"demo_gpu-{version}-{wheel}.whl"
-        content = packed(files_of(name="demo-gpu", version=version, tag=wheel, requires=requires))
-        self.github.repositories["ada/wheels"].release(tag, [name], contents={name: content})
-        return name
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: Files) -> Iterator[Project]:
-    """Return an empty project, in which the test stands."""
-    folder = tmp_path / "project"
-    environment = Environment.create(folder / ".venv", python=sys.executable)
-    with github() as server:
-        server.repository("ada/wheels")
-        registry = tmp_path / "sources.toml"
-        registry.write_text(
-            'shipped = false\n[[sources]]\nname = "ada"\nkind = "github"\nrepository = "ada/wheels"\n'
-            f'api = "{server.api}"\n'
-        )
-        monkeypatch.setenv("GPUWHEELS_REGISTRY", str(registry))
-        monkeypatch.setenv("GPUWHEELS_CACHE", str(tmp_path / "cache"))
-        monkeypatch.delenv("VIRTUAL_ENV", raising=False)
-        monkeypatch.chdir(folder)
-        yield Project(folder, environment, server, files)
 
 
 def answer(capsys: pytest.CaptureFixture[str]) -> Any:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from packaging.markers import Marker
 from packaging.pylock import Package, PackageWheel, Pylock, PylockSelectError, PylockValidationError
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -75,7 +74,8 @@ def resolve_lock(
 ) -> Pylock:
     """Return the lock of chosen wheels, of `others` (requirements that any index has), and of all that they need.
 
-    It is for the host's Python, architecture and glibc alone. `asked` is what a person asked for: `updated` asks
+    It is for the host's Python, architecture and glibc alone: others are refused by the tags of its wheels, and not
+    by ``environments``, which PDM cannot read with an architecture. `asked` is what a person asked for: `updated` asks
     again. Raises LockFault where there is no such set of wheels.
     """
     if hashless := [pin.offer.filename for pin in pins if not pin.offer.sha256]:
@@ -92,7 +92,6 @@ def resolve_lock(
         resolved,
         created_by=TOOL,
         requires_python=SpecifierSet(f"=={python}.*"),
-        environments=[Marker(f"sys_platform == 'linux' and platform_machine == '{host.arch}'")],
         packages=packages,
         tool={TOOL: {"asked": list(asked), "torch": host.torch or "", "compute": host.compute or ""}},
     )

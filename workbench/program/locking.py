@@ -129,7 +129,7 @@ def write_project(pins: Sequence[Pinned], host: Host, places: Places, asked: Nam
     path = Path(asked.output)
     text = path.read_bytes().decode() if path.exists() else ""
     downloads: Sequence[OfferedWheel] = ()
-    if path.suffix == ".txt":
+    if path.suffix in (".txt", ".in"):
         made = edit_requirements(text, pins)
     else:
         by_name = {source.name: source for source in places.sources}
