@@ -163,7 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._releases(self.server.by_path(url.path), token, parse_qs(url.query))
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815 - http.server's name
 
     def _content(self, path: str) -> bytes | None:
         found = (each.files.get(path) for each in self.server.repositories.values())

@@ -88,14 +88,14 @@ def fetched(read: Pylock, logins: Logins | None, lock: Path) -> Iterator[Path]:
 
 
 def _fetch(wheel: PackageWheel, headers: Mapping[str, str], to: Path) -> None:
-    from workbench.events import progress
+    from workbench.events import step
     from workbench.simple.fetch import Fetcher, why
 
     digest = hashlib.sha256()
     try:
         with (
             Fetcher().opened(wheel.url or "", headers=headers) as (chunks, length),
-            progress(f"fetch {wheel.filename}", length or wheel.size or 0) as advance,
+            step(f"fetch {wheel.filename}", total=length or wheel.size or 0) as advance,
             to.open("xb") as file,
         ):
             for chunk in chunks:

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from workbench.consume.build import FileCode, WheelFacts
+from workbench.consume.build import FileCode, Learnt
 from workbench.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def metadata_of(offer: OfferedWheel, cache: Cache, logins: Logins, *, offline: b
 
 def facts_of(
     offer: OfferedWheel, cache: Cache, logins: Logins, *, deep: bool = False, offline: bool = False
-) -> WheelFacts:
+) -> Learnt:
     """Return what a wheel says of itself; with `deep` its GPU code too, for which most of it is fetched.
 
     Raises SourceError.
@@ -55,7 +55,7 @@ def facts_of(
     return replace(facts, gpu_code=code, compute=known.get("compute") or None)
 
 
-def known_facts(offers: Sequence[OfferedWheel], cache: Cache) -> dict[str, WheelFacts]:
+def known_facts(offers: Sequence[OfferedWheel], cache: Cache) -> dict[str, Learnt]:
     """Return what is kept already of some wheels, by sha256. Nothing is asked for."""
     found = {}
     for offer in offers:
@@ -73,16 +73,13 @@ def with_sha256(offer: OfferedWheel, logins: Logins) -> OfferedWheel:
     """Return an offer with its sha256: the whole file is read where its source does not tell. Raises SourceError."""
     if offer.sha256:
         return offer
-    from workbench.events import progress
     from workbench.simple.fetch import Fetcher, why
 
     digest, size = hashlib.sha256(), 0
     try:
         with (
             Fetcher().opened(offer.url, headers=logins.headers(offer.url)) as (chunks, length),
-            progress(
-                f"read {offer.filename}, whose sha256 {offer.source} does not tell", length or 0
-            ) as advance,
+            step(f"read {offer.filename}, whose sha256 is not listed", total=length or 0) as advance,
         ):
             for chunk in chunks:
                 digest.update(chunk)
@@ -163,13 +160,13 @@ def _of_libraries(libraries: Sequence[Library]) -> dict[str, Any]:
     return {"gpu_code": code, "compute": f"cu{majors.pop()}" if len(majors) == 1 else ""}
 
 
-def _of_metadata(text: bytes, offer: OfferedWheel) -> WheelFacts:
+def _of_metadata(text: bytes, offer: OfferedWheel) -> Learnt:
     from workbench.wheel.metadata import BadMetadata, read_metadata
 
     try:
         raw, _ = read_metadata(text)
     except BadMetadata as error:
         raise SourceError(f"{offer.filename}: METADATA: {error}") from error
-    return WheelFacts(
+    return Learnt(
         requires_dist=tuple(raw.get("requires_dist", ())), requires_python=raw.get("requires_python", "")
     )

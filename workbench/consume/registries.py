@@ -228,7 +228,7 @@ class _Reader:
     def gpkg(self, entry: _GpkgEntry) -> WheelSource:
         package = self._project(entry.package, "package")
         filed = self._project(entry.wheel_name.partition("-")[0], "wheel_name")
-        packing: Literal["minor", "patch"] = "minor" if entry.torch_format == "minor" else "patch"
+        packing: Packing = "minor" if entry.torch_format == "minor" else "patch"
         if entry.type == "github":
             name, url, login = entry.repo, self._github(entry.repo, API, "repo"), ""
         else:

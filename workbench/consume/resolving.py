@@ -15,7 +15,7 @@ from workbench.errors import SourceError, UsageError
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
-    from workbench.consume.build import WheelFacts
+    from workbench.consume.build import Learnt
     from workbench.consume.cache import Cache
     from workbench.consume.host import Host
     from workbench.consume.listings import Offers
@@ -134,7 +134,7 @@ def resolve(
     )
 
 
-def _is_worth_asking(first: Judged, facts: dict[str, WheelFacts], *, deep: bool) -> bool:
+def _is_worth_asking(first: Judged, facts: dict[str, Learnt], *, deep: bool) -> bool:
     """Say whether more can be learnt of a front-runner. Without its sha256, what is learnt could not be kept."""
     known = facts.get(first.offer.sha256 or "")
     return bool(first.offer.sha256) and (known is None or (deep and known.gpu_code is None))
