@@ -73,6 +73,7 @@ def with_sha256(offer: OfferedWheel, logins: Logins) -> OfferedWheel:
     """Return an offer with its sha256: the whole file is read where its source does not tell. Raises SourceError."""
     if offer.sha256:
         return offer
+    from workbench.events import step
     from workbench.simple.fetch import Fetcher, why
 
     digest, size = hashlib.sha256(), 0
