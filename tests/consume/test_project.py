@@ -150,7 +150,7 @@ def test_a_requirements_file_keeps_its_other_lines_and_both_installers_take_it(
     path = tmp_path / "requirements.txt"
     path.write_text(made)
     environment = Environment.create(tmp_path / "venv", python=sys.executable)
-    environment.install(["pip>=26.3"], index_url=PUBLIC)
+    environment.install(["pip>=26.3"], options=["--default-index", PUBLIC])
     uv = ["uv", "pip", "install", f"--python={environment.python}"]
     for installer in (uv, [environment.python, "-m", "pip", "install"]):
         run([*installer, "-r", path])
