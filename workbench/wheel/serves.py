@@ -13,16 +13,15 @@ from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.tags import Tag, compatible_tags, cpython_tags
-from packaging.utils import InvalidWheelFilename
+from packaging.tags import compatible_tags, cpython_tags
 
-from workbench.plan.target import this_arch, this_python
-from workbench.recipe.model import ARCHITECTURES
 from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from packaging.specifiers import SpecifierSet
+    from packaging.tags import Tag
 
 PYTHONS = (*(f"3.{minor}" for minor in range(8, 21)), *(f"3.{minor}t" for minor in range(13, 21)))
 """The Pythons that a wheel may be tried with, in the order of preference. uv makes environments from 3.8 on."""
@@ -55,6 +54,8 @@ class Machine:
     @classmethod
     def here(cls, python: str = "") -> Machine:
         """Return this machine with one of its Pythons, the workbench's own unless another is named."""
+        from workbench.plan.target import this_arch, this_python
+
         return cls(python=python or this_python(), arch=this_arch(), glibc=this_glibc())
 
 
@@ -82,6 +83,9 @@ class Audience:
         A filename that installers do not read, such as one with a variant label, serves nobody. A Requires-Python
         that is not valid counts as none, as it does in pip.
         """
+        from packaging.specifiers import InvalidSpecifier, SpecifierSet
+        from packaging.utils import InvalidWheelFilename
+
         try:
             tags = parse_wheel(filename).tags
             specifiers = SpecifierSet(requires_python) if requires_python else None
@@ -125,6 +129,8 @@ class Audience:
     @property
     def architectures(self) -> tuple[str, ...]:
         """The architectures that it has Linux platform tags for; both for a wheel that takes any platform."""
+        from workbench.recipe.model import ARCHITECTURES
+
         platforms = [tag.platform for tag in self.tags]
         return tuple(
             arch
