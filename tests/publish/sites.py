@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -49,6 +50,7 @@ def candidate(
     *,
     tag: str = "py3-none-any",
     content: bytes = b"answer = 42\n",
+    method: int = zipfile.ZIP_DEFLATED,
     now: datetime = NOW,
 ) -> Candidate:
     """Make a real wheel, if it is not in the folder, and the candidate that verifying it would lead to."""
@@ -57,7 +59,7 @@ def candidate(
     files = files_of(name=module, version=version, tag=tag, payload={f"{module}/__init__.py": content})
     path = folder / f"{module}-{version}-{tag}.whl"
     if not path.exists():  # a zip holds the time, so packing it again would make other bytes
-        beside = pack(folder / f"{os.getpid()}.part", files)
+        beside = pack(folder / f"{os.getpid()}.part", files, method=method)
         beside.replace(path)
     metadata = files[f"{module}-{version}.dist-info/METADATA"]
     wheel = PublishedWheel(
