@@ -51,8 +51,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, so that no worker is left alone with it at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    """Let each worker begin with what takes longest: xdist cuts the list into a piece for each, of one length."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    long = [item for item in items if item.get_closest_marker("long")]
+    rest = [item for item in items if not item.get_closest_marker("long")]
+    pieces: list[pytest.Item] = []
+    for worker in range(workers):
+        first = long[worker::workers]
+        others = max(0, (len(items) - len(pieces)) // (workers - worker) - len(first))
+        pieces += [*first, *rest[:others]]
+        rest = rest[others:]
+    items[:] = [*pieces, *rest]
 
 
 @pytest.fixture(autouse=True)

@@ -211,35 +211,6 @@ def test_a_gpu_that_the_toolkit_does_not_know_stops_the_build(paths: Paths, tmp_
         built(plan_of(source, arch="x86_64", compute="cu130", gpu=("sm_107",)), paths)
 
 
-@pytest.mark.parametrize("arch", ["x86_64", "aarch64"])
-@pytest.mark.parametrize("name", ["cuda-kernel", "cuda-cmake"])
-def test_the_cuda_samples_are_built_here_for_both(name: str, arch: str, paths: Paths, tmp_path: Path) -> None:
-    source = tmp_path / name
-    shutil.copytree(CHECKOUT / "examples" / name, source)
-    wheel = built(plan_of(source, arch=arch, compute="cu130", gpu=("sm_121",)), paths)
-    assert wheel.name.endswith(f"-linux_{arch}.whl")
-    unpacked = tmp_path / "unpacked"
-    assert machines(wheel, unpacked) == {
-        {"x86_64": "Advanced Micro Devices X86-64", "aarch64": "AArch64"}[arch]
-    }
-    (library,) = unpacked.rglob("*.so")
-    assert b"sm_121" in library.read_bytes()
-    assert "libcudart" not in run(["readelf", "--dynamic", library]).output
-    call = {
-        "cuda-kernel": "import cuda_kernel; cuda_kernel.saxpy(2.0, x, x)",
-        "cuda-cmake": "import cuda_cmake; cuda_cmake.total(x)",
-    }[name]
-    code = (
-        "from array import array\nx = array('f', [1, 2])\n"
-        f"try:\n    {call}\nexcept RuntimeError as error:\n    print(error)"
-    )
-    if arch == "x86_64":
-        environment = Environment.create(tmp_path / "env", python=sys.executable)
-        environment.install([wheel])
-        said = environment.run_code(code, cwd=tmp_path).output
-        assert said.startswith("CUDA: ") or not said  # here without a GPU; there it just works
-
-
 @pytest.mark.needs("apt-get", "dpkg-deb")
 def test_a_wheel_that_may_need_no_new_glibc_gets_an_older_compiler(paths: Paths, tmp_path: Path) -> None:
     # both are newer in newer libraries: hypotf since glibc 2.35, pthread_create since 2.34

@@ -34,7 +34,21 @@ recipe = Recipe(
     description="A sample",
     source=Git(url="{url}", commit="{commit}", branch="main"),
     compute=("cu13*",),
+    smoke_test={smoke_test!r},
 )
+"""
+
+CALLS = {
+    "cuda-kernel": "import cuda_kernel; cuda_kernel.saxpy(2.0, x, x)",
+    "cuda-cmake": "import cuda_cmake; cuda_cmake.total(x)",
+}
+SMOKE_TEST = """\
+from array import array
+x = array("f", [1, 2])
+try:
+    {call}
+except RuntimeError as error:  # where there is no GPU
+    assert str(error).startswith("CUDA: "), error
 """
 
 BUILDERS = {
@@ -66,7 +80,12 @@ def sample(request: pytest.FixtureRequest, paths: Paths, tmp_path: Path) -> str:
     git("add", ".")
     git("commit", "--quiet", "--message", "one")
     (paths.recipes / f"{name.replace('-', '_')}.py").write_text(
-        RECIPE.format(name=name, url=repository, commit=git("rev-parse", "HEAD"))
+        RECIPE.format(
+            name=name,
+            url=repository,
+            commit=git("rev-parse", "HEAD"),
+            smoke_test=SMOKE_TEST.format(call=CALLS[name]),
+        )
     )
     chosen = {
         kind: {"cu130": {arch: image(arch, kind) for arch in ("x86_64", "aarch64")}}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.forked import invoke
+from workbench.paths import Paths
+
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from workbench.paths import Paths
 
 C = """\
 #include <Python.h>
@@ -85,21 +87,45 @@ class Demo:
         return sorted(self.paths.wheels.glob("*.whl"))
 
 
-@pytest.fixture
-def demo(paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Demo:
-    """Return the small package, ready to be built; its sources are cached for this test alone."""
-    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
-    repository = tmp_path / "upstream"
+def made(paths: Paths, repository: Path) -> Demo:
+    """Make the package's repository, and its recipe and its patch in a site."""
     repository.mkdir()
     (repository / "demo.c").write_text(C)
     (repository / "setup.py").write_text(SETUP)
     git(repository, "init", "--quiet", "--initial-branch=main")
     git(repository, "add", ".")
     git(repository, "commit", "--quiet", "--message", "one")
-    commit = git(repository, "rev-parse", "HEAD")
     made = Demo(paths, repository)
-    made.recipe.write_text(RECIPE.format(url=repository, commit=commit))
+    made.recipe.write_text(RECIPE.format(url=repository, commit=git(repository, "rev-parse", "HEAD")))
     made.patch.parent.mkdir()
     made.patch.write_text(PATCH)
     made.patch.with_name("series").write_text("answer.patch\n")
     return made
+
+
+@pytest.fixture
+def demo(paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Demo:
+    """Return the small package, ready to be built; its sources are cached for this test alone."""
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
+    return made(paths, tmp_path / "upstream")
+
+
+@pytest.fixture(scope="session")
+def released_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a site in which the small package was released, its repository and the cache."""
+    root = tmp_path_factory.mktemp("released")
+    (root / "site" / "recipes").mkdir(parents=True)
+    (root / "site" / "patches").mkdir()
+    made(Paths(root / "site"), root / "upstream")
+    places = {"WORKBENCH_SITE": root / "site", "WORKBENCH_CACHE": root / "cache"}
+    done = invoke("release", "demo", env={name: str(path) for name, path in places.items()})
+    assert done.status == 0, done.stderr
+    return root
+
+
+@pytest.fixture
+def released(released_once: Path, paths: Paths, monkeypatch: pytest.MonkeyPatch) -> Demo:
+    """Return the small package, released: a site of the test's own, beside a repository that is not to be changed."""
+    shutil.copytree(released_once / "site", paths.root, dirs_exist_ok=True)
+    monkeypatch.setenv("WORKBENCH_CACHE", str(released_once / "cache"))
+    return Demo(paths, released_once / "upstream")

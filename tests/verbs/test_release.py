@@ -86,9 +86,8 @@ def test_other_inputs_need_another_version(demo: Demo) -> None:
     assert [w.filename.split("-")[1] for _, w in load(demo.paths.registry).wheels()] == ["1.0", "1.0.post1"]
 
 
-def test_other_bytes_under_a_published_name_are_refused(demo: Demo) -> None:
-    assert invoke("release", "demo").status == 0
-    (wheel,) = demo.wheels()
+def test_other_bytes_under_a_published_name_are_refused(released: Demo) -> None:
+    (wheel,) = released.wheels()
     assert invoke("upload", wheel).status == 0, "the same bytes again are a success"
     with zipfile.ZipFile(wheel, "a") as archive:
         archive.comment = b"other bytes"
@@ -132,9 +131,8 @@ def test_a_wheel_that_would_come_out_the_same_is_built_once_and_its_tree_is_kept
     assert str(tree) not in log
 
 
-def test_the_tree_of_a_wheel_that_verified_is_cleared_away(demo: Demo) -> None:
-    assert invoke("release", "demo").status == 0
-    (place,) = (path for path in (demo.paths.state / "builds").iterdir() if path.is_dir())
+def test_the_tree_of_a_wheel_that_verified_is_cleared_away(released: Demo) -> None:
+    (place,) = (path for path in (released.paths.state / "builds").iterdir() if path.is_dir())
     assert [path.name for path in place.iterdir()] == ["build.log"]
 
 
@@ -223,14 +221,13 @@ def test_a_version_beside_its_local_ones_is_proved_as_itself() -> None:
         assert released.status == 0, released.stderr
 
 
-def test_what_was_taken_back_is_not_built_for_nothing(demo: Demo) -> None:
-    assert invoke("release", "demo").status == 0
-    (wheel,) = demo.wheels()
+def test_what_was_taken_back_is_not_built_for_nothing(released: Demo) -> None:
+    (wheel,) = released.wheels()
     assert invoke("yank", wheel.name).status == 0
     refused = invoke("release", "demo")
     assert (refused.status, "is published and yanked" in refused.stderr) == (13, True)
     assert invoke("remove", wheel.name).status == 0
-    for path in demo.paths.wheels.iterdir():
+    for path in released.paths.wheels.iterdir():
         path.unlink()
     refused = invoke("release", "demo")
     assert (refused.status, "was published and removed on" in refused.stderr) == (13, True)
@@ -388,21 +385,21 @@ def test_a_pin_that_is_not_there_stops_the_build(demo: Demo) -> None:
     assert "0" * 40 in failed.stderr
 
 
-def test_nox_verifies_what_is_published(demo: Demo) -> None:
-    assert invoke("release", "demo").status == 0
-    done = nox_verify(demo)
+def test_nox_verifies_what_is_published(released: Demo) -> None:
+    done = nox_verify(released)
     assert done.returncode == 0, done.stderr
     assert "verify(demo-" in done.stderr
 
 
-def test_nox_imports_what_is_published_without_a_recipe(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert invoke("release", "demo").status == 0
-    demo.recipe.unlink()
-    done = nox_verify(demo)
+def test_nox_imports_what_is_published_without_a_recipe(
+    released: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released.recipe.unlink()
+    done = nox_verify(released)
     assert done.returncode == 0, done.stderr
     assert "uv installs it: its modules import" in done.stderr
     monkeypatch.setenv("NONE", "the module does not load")
-    assert nox_verify(demo).returncode != 0
+    assert nox_verify(released).returncode != 0
 
 
 def nox_verify(demo: Demo) -> subprocess.CompletedProcess[str]:
