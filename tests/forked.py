@@ -49,6 +49,8 @@ def typed(*words: str | Path, cwd: Path | None = None, env: Mapping[str, str] | 
     """Run ``invoke`` with these words in a process of its own, `env` added to this process's variables."""
     with tempfile.TemporaryDirectory() as folder:
         printed = [Path(folder) / name for name in ("stdout", "stderr")]
+        for each in printed:
+            each.touch()  # whatever becomes of the process
         variables = environment(env)
         process = FORKSERVER.Process(
             target=_invoke, args=([*map(str, words)], cwd or Path.cwd(), variables, *printed)
@@ -74,7 +76,7 @@ def _invoke(words: list[str], cwd: Path, variables: dict[str, str], stdout: Path
     os.environ.update(variables)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for number, path in ((1, stdout), (2, stderr)):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+        os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND), number)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = ["invoke", *words]
     program.run()
