@@ -94,6 +94,13 @@ def test_a_mistake_is_named_with_file_and_key(paths: Paths, text: str, message: 
     assert message in str(caught.value)
 
 
+def test_merge_keys_that_multiply_are_refused(paths: Paths) -> None:
+    lines = [f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 8)}]}}" for n in range(1, 12)]
+    (paths.root / "workbench.yaml").write_text("\n".join(["a0: &a0 {x: 1}", *lines]))
+    with pytest.raises(SettingsError, match="merge keys"):
+        read_settings(paths)
+
+
 def test_a_date_is_text(paths: Paths) -> None:
     (paths.root / "workbench.yaml").write_text("index: {title: 2024-01-15}")
     assert read_settings(paths).index.title == "2024-01-15"

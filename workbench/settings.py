@@ -139,6 +139,8 @@ _ARCH = re.compile(r"x86_64|aarch64")
 _PASTABLE = re.compile(r"[A-Za-z0-9._~:/%+,=\[\]-]+")
 """A URL that stands in a shell's command line as it is. (A query or a fragment ends the path of no page.)"""
 
+_MOST_MERGED = 1000
+"""Keys that merge keys may bring, for mappings that merge one another can multiply without end."""
 _WORDS = {"1": True, "true": True, "0": False, "false": False}
 
 
@@ -176,6 +178,12 @@ def _yaml(text: str) -> object:
     import yaml
 
     class Loader(yaml.SafeLoader):
+        def flatten_mapping(self, node: yaml.MappingNode) -> None:
+            super().flatten_mapping(node)
+            if len(node.value) > _MOST_MERGED:
+                why = f"its merge keys (<<) bring more than {_MOST_MERGED} keys"
+                raise yaml.MarkedYAMLError(None, None, why, node.start_mark)
+
         def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
             seen: set[str] = set()
             for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
