@@ -120,6 +120,22 @@ def test_metadata_that_stops_twine_hides_no_other_wheel(paths: Paths, tmp_path: 
     assert "none" in next(each.what for each in reports[0].findings if each.check == "twine")
 
 
+RST = "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\nDescription-Content-Type: text/x-rst\n\n"
+
+
+def test_a_description_that_takes_hours_to_render_is_given_up_and_hides_no_other_wheel(
+    paths: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bomb = (
+        "".join(f".. |a{n}| replace:: |a{n + 1}| |a{n + 1}|\n" for n in range(24))
+        + ".. |a24| replace:: x\n\n|a0|\n"
+    )
+    wheels = [wheel_in(tmp_path / "a", metadata=RST + bomb), wheel_in(tmp_path / "b")]
+    reports = verify([Expectation(path=path) for path in wheels], paths)
+    assert ["twine" in report.checks for report in reports] == [False, True]
+    assert "its description was not checked" in capsys.readouterr().err
+
+
 def test_a_clock_before_1980_hinders_no_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "localtime", lambda *_: time.gmtime(0))
     path = good(tmp_path)

@@ -7,6 +7,7 @@ only that: the wheels themselves are hashed once in their life, by the pass.
 from __future__ import annotations
 
 import re
+import sys
 import tempfile
 import zipfile
 from pathlib import Path
@@ -21,21 +22,41 @@ if TYPE_CHECKING:
 
 _VERDICT = re.compile(r"^Checking (\d+)\.whl: ", re.MULTILINE)
 
+_SECONDS, _MEMORY = 3, 512 << 20
+"""What rendering may take of CPU and memory: descriptions of 1 kB can be made to take hours.
 
-def check_descriptions(metadata: Mapping[Path, bytes]) -> dict[Path, tuple[Finding, ...]]:
-    """Return what ``twine check`` finds in each wheel's METADATA. Raises ToolMissing, CommandFailed."""
-    findings: dict[Path, tuple[Finding, ...]] = {}
+The longest of the package index take a second.
+"""
+_AT_ONCE = 16
+"""So that what one description wastes is not multiplied by the number of wheels."""
+_LIMITED = f"""
+import resource, sys
+resource.setrlimit(resource.RLIMIT_CPU, ({_SECONDS}, {_SECONDS + 1}))
+resource.setrlimit(resource.RLIMIT_DATA, ({_MEMORY}, {_MEMORY}))
+from twine.__main__ import main
+sys.exit(main())
+"""
+
+
+def check_descriptions(metadata: Mapping[Path, bytes]) -> dict[Path, tuple[Finding, ...] | None]:
+    """Return what ``twine check`` finds in each wheel's METADATA; None where rendering it takes more than it may.
+
+    Raises CommandFailed.
+    """
+    findings: dict[Path, tuple[Finding, ...] | None] = {}
     # twine stops at a METADATA that it cannot read; the wheels after it are checked by another run
-    while left := [wheel for wheel in metadata if wheel not in findings]:
-        for number, verdict in _verdicts([metadata[wheel] for wheel in left]).items():
+    while left := [wheel for wheel in metadata if wheel not in findings][:_AT_ONCE]:
+        verdicts = _verdicts([metadata[wheel] for wheel in left])
+        for number, verdict in verdicts.items():
             passed = verdict.startswith("PASSED")
             what = verdict.removeprefix("FAILED").strip()
-            findings[left[number]] = () if passed else (Finding(check="twine", where="METADATA", what=what),)
+            found = () if passed else (Finding(check="twine", where="METADATA", what=what),)
+            findings[left[number]] = found if what and "MemoryError" not in what else None
     return findings
 
 
 def _verdicts(texts: Sequence[bytes]) -> dict[int, str]:
-    """Return what twine says of each METADATA, by its place, up to the first that it stops at."""
+    """Return what twine says of each METADATA, by its place, up to the first at which it stops, even without a word."""
     with tempfile.TemporaryDirectory(prefix="twine-") as name:
         folder = Path(name)
         stubs = [f"{number}.whl" for number in range(len(texts))]
@@ -45,7 +66,8 @@ def _verdicts(texts: Sequence[bytes]) -> dict[int, str]:
                 archive.writestr(zipfile.ZipInfo("stub-0.dist-info/METADATA"), text)
         # unbuffered, for its verdicts and errors go to two streams; wide, for it breaks lines at the width
         environment = {"PYTHONUNBUFFERED": "1", "COLUMNS": "1000"}
-        done = run(["twine", "--no-color", "check", *stubs], cwd=folder, env=environment, check=False)
+        twine = [sys.executable, "-c", _LIMITED, "--no-color", "check", *stubs]
+        done = run(twine, cwd=folder, env=environment, check=False)
     _, *parts = _VERDICT.split(done.output)
     if not parts:
         raise CommandFailed(f"{done.command}\nfailed with {done.status}:\n{done.tail}")

@@ -114,14 +114,18 @@ def _read_all(requests: Sequence[Expectation], workers: int) -> list[Report]:
             reports = [_read(request, advance) for request in requests]
         findings = described.result()
         reports = [
-            _and(report, "twine", findings[request.path]) if request.path in findings else report
+            report if (found := findings.get(request.path)) is None else _and(report, "twine", found)
             for request, report in zip(requests, reports, strict=True)
         ]
         _close(advance, reports)
+    for path in (path for path, found in findings.items() if found is None):
+        note(
+            f"· {path.name}: its description was not checked: rendering it takes too long, or too much memory"
+        )
     return reports
 
 
-def _describe(requests: Sequence[Expectation]) -> dict[Path, tuple[Finding, ...]]:
+def _describe(requests: Sequence[Expectation]) -> dict[Path, tuple[Finding, ...] | None]:
     texts = {request.path: archive.metadata(request.path) for request in requests}
     return check_descriptions({path: text for path, text in texts.items() if text and _is_readable(text)})
 
