@@ -332,6 +332,7 @@ def test_a_metadata_file_that_old_pips_refuse_is_found(host: Host) -> None:
 
 
 ANCHORS = 200_000 // 64
+TAGS = "-".join(".".join(f"{letter}{n}" for n in range(7)) for letter in "abc")
 COSTLY = {
     "comments": "<!--" * 50_000,
     "open tags": "<a " * 66_000,
@@ -341,6 +342,8 @@ COSTLY = {
     "long word": "<a href=x>" + "a" * 190_000 + "</a>",
     "tags of a wheel": f'<a href="a-1-{"a." * 40}a-{"b." * 40}b-{"c." * 40}c.whl">x</a>' * 700,
     "versions": json.dumps({"meta": {}, "name": "x", "versions": ["1" * 190_000], "files": [{}]}),
+    "tags of many wheels": "".join(f'<a href="a-1.{n}-{TAGS}.whl">x</a>' for n in range(4000)),
+    "api version": json.dumps({"meta": {"api-version": "1." + "1" * 5000}, "name": "x", "files": []}),
     "specifier": html(ANCHOR.replace("<a ", f'<a data-requires-python="{">=1," * 38_000}" ')),
     "nothings": json.dumps({"meta": {}, "projects": [{}] * 40_000}),
 }

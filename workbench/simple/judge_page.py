@@ -180,7 +180,7 @@ def _judge_document(document: dict[str, Any], listing: Listing, name: str | None
         yield from _judge_status(said.get("status", "active"), listing)
     else:
         yield "error", f"project-status is {status!r:.60}, not what PEP 792 defines: uv refuses the page"
-    minor = re.fullmatch(r"1\.(\d+)", str(listing.version), re.ASCII)
+    minor = re.fullmatch(r"1\.(\d{1,9})", str(listing.version), re.ASCII)
     if minor and int(minor[1]) >= 1:
         yield from _judge_additions(document, listing)
 

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Literal
 
 from workbench.wheel.elf import parse_dynamic
-from workbench.wheel.stream import Reader
+from workbench.wheel.stream import Effort, Reader
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -38,11 +38,11 @@ _MAX_NAME = 64 << 10
 class AbiReader(Reader[CxxAbi | None]):
     """An observer of one member. `finish` returns None where no symbol tells, and raises BadBinary."""
 
-    def __init__(self, size: int) -> None:
-        super().__init__(_parse(size))
+    def __init__(self, size: int, effort: Effort | None = None) -> None:
+        super().__init__(_parse(size, effort or Effort()))
 
 
-def _parse(size: int) -> Generator[Ranges, tuple[bytes, ...], CxxAbi | None]:
+def _parse(size: int, effort: Effort) -> Generator[Ranges, tuple[bytes, ...], CxxAbi | None]:
     dynamic = yield from parse_dynamic(size)
     if dynamic is None or dynamic.strings is None:
         return None
@@ -51,7 +51,10 @@ def _parse(size: int) -> Generator[Ranges, tuple[bytes, ...], CxxAbi | None]:
     new = old = False
     rest = b"\0"
     for at in range(start, end, _PIECE):
-        (piece,) = yield ((at, min(_PIECE, end - at)),)
+        length = min(_PIECE, end - at)
+        if not effort.names(length):
+            break
+        (piece,) = yield ((at, length),)
         names = rest + piece
         new = new or any(mark in names for mark in _NEW)
         old = old or (b"Ss" in names and _speaks_old(names))

@@ -19,7 +19,7 @@ PLAIN_DASHES = 4
 LONGEST = 255
 """Characters of a filename: no file system takes more."""
 
-MOST_TAGS = 500
+MOST_TAGS = 100
 """Sound wheels have up to some dozens; a name of 255 characters can say 70,000."""
 
 _PLATFORM = re.compile(r"(?:linux|manylinux(?:1|2010|2014|_\d+_\d+)|musllinux_\d+_\d+)_(?P<arch>\w+)")

@@ -38,6 +38,12 @@ class Effort:
 
     def __init__(self) -> None:
         self._left = 1 << 18
+        self._names = 64 << 20
+
+    def names(self, size: int) -> bool:
+        """Say whether `size` more bytes of symbols' names may be searched: those of the largest libraries may."""
+        self._names -= size
+        return self._names >= 0
 
     def earn(self, size: int) -> None:
         """Add what a file of `size` bytes is worth."""

@@ -130,7 +130,7 @@ class Wheel:
     def _library(self, entry: Entry, effort: Effort, *, whole: bool) -> Library:
         path, size = entry.name, entry.size
         elf = ElfReader(path, size, effort)
-        fatbin, abi = FatbinReader(path, size, effort), AbiReader(size)
+        fatbin, abi = FatbinReader(path, size, effort), AbiReader(size, effort)
         observers: Sequence[Observer] = (elf, fatbin, abi) if whole else (elf,)
         fault = ""
         with _naming(entry):
