@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from workbench.consume.listings import SourceTrouble
     from workbench.consume.rank import Near
     from workbench.consume.resolving import Resolution
-    from workbench.consume.verdict import Judged
+    from workbench.consume.verdict import Judged, Reason
 
 _TIME = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -79,18 +80,7 @@ def why(asked: Namespace) -> int:
         return status_of(found)
     for each in found:
         show_choice(each, host, places)
-        every = _in_order(each)
-        shown = (
-            every if asked.all else [*each.ranked[:MOST_LISTED], *every[len(each.ranked) :][:MOST_REFUSED]]
-        )
-        if shown:
-            rows = [(one.outcome, one.offer.filename, one.offer.source, _why(one)) for one in shown]
-            console.answer("")
-            console.answer_table(("verdict", "wheel", "source", "because"), rows)
-        if len(shown) < len(every):
-            kinds = Counter(one.of("no")[0].kind for one in every if one.outcome == "no")
-            told = ", ".join(f"{count} by {kind}" for kind, count in kinds.most_common())
-            console.answer(f"{len(every)} wheels in all; refused were {told} (--all lists them)")
+        _show_candidates(each, all_of_them=asked.all)
     return status_of(found)
 
 
@@ -262,12 +252,24 @@ def show_troubles(troubles: Sequence[SourceTrouble]) -> None:
         note(f"{trouble.source}: {trouble.what}")
 
 
-def _in_order(each: Resolution) -> list[Judged]:
-    ranked = list(each.ranked)
-    rest = [one for one in each.judged if one.outcome == "no"]
-    rest.sort(key=lambda one: str(one.version or ""), reverse=True)
-    rest.sort(key=lambda one: len(one.of("no")))
-    return ranked + rest
+def _show_candidates(each: Resolution, *, all_of_them: bool) -> None:
+    """Print the wheels with their verdicts: of those that fit the best, of the others those that nearly do."""
+    refused = _refused(each.judged)
+    most = len(refused) if all_of_them else MOST_REFUSED
+    listed = each.ranked if all_of_them else each.ranked[:MOST_LISTED]
+    shown = [*listed, *(one for one, _ in heapq.nsmallest(most, refused, key=lambda pair: len(pair[1])))]
+    if shown:
+        rows = [(one.outcome, one.offer.filename, one.offer.source, _why(one)) for one in shown]
+        console.answer("")
+        console.answer_table(("verdict", "wheel", "source", "because"), rows)
+    if len(shown) < len(each.ranked) + len(refused):
+        kinds = Counter(reasons[0].kind for _, reasons in refused)
+        told = ", ".join(f"{count} by {kind}" for kind, count in kinds.most_common())
+        console.answer(f"{len(each.judged)} wheels in all; refused were {told} (--all lists them)")
+
+
+def _refused(judged: Sequence[Judged]) -> list[tuple[Judged, tuple[Reason, ...]]]:
+    return [(one, one.of("no")) for one in judged if one.outcome == "no"]
 
 
 def _why(one: Judged) -> str:
@@ -280,13 +282,14 @@ def _plain(each: Resolution, host: Host, places: Places, *, every: bool = False)
     chosen = each.chosen
     outcome = "fits" if chosen else "undecided" if each.ranked else "no"
     near: tuple[Near, ...] = () if each.ranked else near_misses(each.requirement, host, places)
+    candidates = [*each.ranked, *(one for one, _ in _refused(each.judged))]
     return {
         "name": each.name,
         "asked": str(each.requirement),
         "outcome": outcome,
         "chosen": _plain_wheel(chosen) if chosen else None,
         "undecided": [] if chosen else [_plain_wheel(one) for one in each.ranked],
-        "candidates": [_plain_wheel(one) for one in _in_order(each)] if every else None,
+        "candidates": [_plain_wheel(one) for one in candidates] if every else None,
         "nearest": [{"change": one.change, "wheel": one.judged.offer.filename} for one in near],
         "troubles": each.troubles,
     }

@@ -203,3 +203,7 @@ def _add_flags(command: str, parser: ArgumentParser) -> None:
         facts.add_argument(
             "--machine", default="", metavar="FILE", help="another machine: its gw detect --json"
         )
+
+
+if __name__ == "__main__":
+    main()
