@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from workbench.consume.host import Gpu
 from workbench.errors import CommandFailed, ToolMissing
-from workbench.process import environment, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -143,6 +142,8 @@ def _ask_libcuda(root: Path) -> tuple[Driver, str, bool]:
     ended = ""
     try:
         asked = [sys.executable, "-I", "-S", "-c", _ASK_LIBCUDA]
+        from workbench.process import run  # where nothing is asked, it is not needed
+
         done = run(asked, on_line=lines.append, check=False, timeout=SECONDS, stdout_only=True)
         ended = f"libcuda crashed (status {done.status})" if done.status else ""
     except CommandFailed:
@@ -195,7 +196,7 @@ def _ask_kernel(root: Path) -> Driver:
 
 def _ask_smi() -> Driver:
     """Return what ``nvidia-smi`` tells of the driver's version, its CUDA and the GPUs."""
-    if shutil.which("nvidia-smi", path=environment()["PATH"]) is None:
+    if shutil.which("nvidia-smi") is None:
         return Driver()
     gpus = None
     if rows := _smi_rows("driver_version", "compute_cap", "memory.total", "name"):
@@ -225,6 +226,8 @@ def _smi_rows(*fields: str) -> list[list[str]] | None:
 
 
 def _smi(*options: str) -> str | None:
+    from workbench.process import run
+
     try:
         done = run(["nvidia-smi", *options], check=False, timeout=SECONDS, stdout_only=True)
     except (CommandFailed, ToolMissing, OSError):

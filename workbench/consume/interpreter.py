@@ -13,7 +13,6 @@ from typing import Any
 from workbench.consume.host import NOT_INSTALLED
 from workbench.errors import CommandFailed, ToolMissing, UsageError
 from workbench.files import Identity, write_whole
-from workbench.process import run
 
 SECONDS = 10
 """After which an interpreter that does not answer is given up."""
@@ -133,6 +132,8 @@ def ask_interpreter(executable: Path, origin: str, cache: Path | None = None) ->
     said = _kept(cache, key) if cache and key else None
     if said is None:
         try:
+            from workbench.process import run  # what is kept needs no program
+
             answer = run([executable, "-c", _ASK], timeout=SECONDS, stdout_only=True).output
             said = dict(orjson.loads(answer.rstrip().rpartition("\n")[2]))
         except (CommandFailed, ToolMissing, OSError, ValueError, TypeError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from workbench.consume.judge import judge_all, matching
+from workbench.consume.judge import judge, judge_all, matching
 from workbench.consume.learning import facts_of, known_facts
 from workbench.consume.listings import SourceTrouble, offers
 from workbench.consume.names import group
@@ -111,11 +111,9 @@ def resolve(
         refresh=places.refresh,
     )
     groups = group(offered.wheels)
-    judge = judge_all if every else matching
-    judged = judge(groups, host, requirement)
+    judged = (judge_all if every else matching)(groups, host, requirement)
     facts = known_facts([each.offer for each in judged if each.outcome != "no"], places.cache)
-    if facts:
-        judged = judge(groups, host, requirement, facts)
+    judged = _judged_again(judged, host, requirement, facts)
     troubles = list(offered.troubles)
     for _ in range(MOST_LEARNT):
         first = next(iter(best(judged)), None)
@@ -127,10 +125,22 @@ def resolve(
         except (SourceError, UsageError) as error:
             troubles.append(SourceTrouble(source=offer.source, url=offer.url, what=str(error)))
             break
-        facts = {**facts, offer.sha256 or "": learnt}
-        judged = judge(groups, host, requirement, facts)
+        facts[offer.sha256 or ""] = learnt
+        judged = _judged_again(judged, host, requirement, {offer.sha256 or "": learnt})
     return Resolution(
         requirement=requirement, offered=offered, judged=judged, ranked=best(judged), troubles=tuple(troubles)
+    )
+
+
+def _judged_again(
+    judged: tuple[Judged, ...], host: Host, requirement: Requirement, facts: dict[str, Learnt]
+) -> tuple[Judged, ...]:
+    """Return the verdicts with new ones on the wheels of which more is known now."""
+    if not facts:
+        return judged
+    return tuple(
+        judge(each.offer, host, requirement, known) if (known := facts.get(each.offer.sha256 or "")) else each
+        for each in judged
     )
 
 

@@ -5,20 +5,19 @@ A line is ``gw [COMMAND] [PACKAGE...] [flags]``. A first word that is not a comm
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
-import traceback
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from workbench import __version__, console
-from workbench.endings import ending_of
 from workbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +123,7 @@ class _Parser(ArgumentParser):
 
 def main() -> None:
     """Run a command line, and exit with its status."""
+    gc.disable()  # it ends soon, and looks at ten thousand names until then
     with console.listening():
         try:
             status = run(sys.argv[1:])
@@ -131,7 +131,11 @@ def main() -> None:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever it is, it ends in one message
             if os.environ.get("WORKBENCH_DEBUG", "0") not in ("", "0"):
+                import traceback
+
                 traceback.print_exc()
+            from workbench.endings import ending_of
+
             end = ending_of(error)
             if end.message:
                 sys.stderr.write(f"{end.message}\n")
@@ -141,13 +145,17 @@ def main() -> None:
 
 def run(words: Sequence[str]) -> int:
     """Run a command line and return its exit status. Raises WorkbenchError, and SystemExit where it asks for help."""
+    command, asked = parse(words)
+    name = COMMANDS[command].module if command else "looking"
+    act: Callable[[Namespace], int] = getattr(
+        import_module(f"workbench.program.{name}"), command or "overview"
+    )
+    if name == "choosing":  # it starts nothing that would have to end with it
+        return act(asked)
     from workbench.process import ended_by_signals
 
-    command, asked = parse(words)
-    module = import_module(f"workbench.program.{COMMANDS[command].module if command else 'looking'}")
     with ended_by_signals():
-        status: int = getattr(module, command or "overview")(asked)
-    return status
+        return act(asked)
 
 
 def parse(words: Sequence[str]) -> tuple[str, Namespace]:
