@@ -231,6 +231,25 @@ def test_a_drawing_that_was_cut_short_is_made_good(store: Store, tmp_path: Path)
     assert tree(store.root / "index") == full(store, tmp_path / "full")
 
 
+def test_a_drawing_that_fails_leaves_the_pages_that_were_there_and_nothing_else(drawn: Store) -> None:
+    left = drawn.root / ".workbench" / "drawing-killed" / "simple"
+    left.mkdir(parents=True)
+    (left / "index.html").write_text("by one that was killed")
+    before = tree(drawn.root)
+    good = drawn.registry
+    drawn.registry = good.with_wheel("demo", listed("demo-3.0-py3-none-any.whl")).with_wheel(
+        "other", listed("other-3.0-py3-none-any.whl", "other", sha256="")
+    )
+    with pytest.raises(Exception, match="has no sha256"):
+        drawn.draw()
+    drawn.registry = good
+    drawn.draw()
+    assert tree(drawn.root / "index") == {
+        path.removeprefix("index/"): content for path, content in before.items() if path.startswith("index/")
+    }
+    assert not any((drawn.root / ".workbench").iterdir())
+
+
 def test_no_registry_is_an_empty_index(tmp_path: Path) -> None:
     write(tmp_path / "packages.json", tmp_path / "index", Settings())
     assert b"Nothing is published." in (tmp_path / "index" / "index.html").read_bytes()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
-from workbench.files import for_everyone, locked
+from workbench.files import for_everyone, locked, scratch
 from workbench.index.draw import STATE, draw, is_drawn, read_state
 from workbench.index.output import Gone
+from workbench.paths import Paths
 from workbench.registry.file import dumps
 from workbench.registry.model import Registry
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from workbench.settings import Settings
 
 LOCK = ".lock"
-BESIDE = ".new"
-"""The folder where what is drawn lies until it is whole."""
 
 BUFFER = 1 << 20
 """Bytes of the registry that are read at once: a tenth less work than with Python's own 8 KiB."""
@@ -45,13 +43,20 @@ class Drawn:
 def write(registry: Path, root: Path, settings: Settings) -> Drawn:
     """Draw the index of a registry (a ``packages.json``; no file is an empty one) into the folder `root`.
 
-    The pages that changed lie in a folder of their own until all of them are drawn and on the disk; then they are
-    renamed in, a first index as a whole. The state goes in last. A second process waits for the first.
+    The pages that changed lie in the site's own corner, which nobody serves, until all of them are drawn and on the
+    disk; then they are renamed in, a first index as a whole. The state goes in last. A second process waits for the
+    first.
 
     Raises RegistryError, IndexFault, SettingsError and OSError; the next drawing mends what was left undone.
     """
-    with for_everyone(), locked(root / LOCK), _opened(registry) as document:
-        folder = _Folder(str(root))
+    corner = Paths(root.parent).state
+    with (
+        for_everyone(),
+        locked(root / LOCK),
+        _opened(registry) as document,
+        scratch(corner, "drawing-") as new,
+    ):
+        folder = _Folder(str(root), str(new))
         state = read_state(_read(str(root), STATE), settings)
         gone: list[str] = []
         for change in draw(document, settings, state, where=str(registry)):
@@ -119,14 +124,11 @@ def _left_over(root: str, drawn: set[str]) -> list[str]:
 
 
 class _Folder:
-    """The files below `root`, by relative path. In `os` calls: pathlib would double the cost of a page."""
+    """The files below `root`, and below `new` until they are whole. In `os` calls: pathlib doubles a page's cost."""
 
-    def __init__(self, root: str) -> None:
-        self._root, self._new = root, f"{root}/{BESIDE}"
-        names = set(os.listdir(root))  # noqa: PTH208 - see the class
-        if BESIDE in names:  # a drawing was cut short
-            shutil.rmtree(self._new)
-        self.fresh = names <= {LOCK, BESIDE}
+    def __init__(self, root: str, new: str) -> None:
+        self._root, self._new = root, new
+        self.fresh = os.listdir(root) == [LOCK]  # noqa: PTH208 - see the class
         self.written: set[str] = set()
         self.unchanged: set[str] = set()
         self.removed = 0
@@ -155,13 +157,11 @@ class _Folder:
                     os.fsync(file.fileno())
         with suppress(FileNotFoundError):
             os.unlink(f"{self._root}/{STATE}")  # noqa: PTH108 - see the class
-        if self.written:
-            _move(self._new, self._root)
+        _move(self._new, self._root)
         for path in gone:
             self._remove(path)
         self._write(STATE, state)
         os.replace(f"{self._new}/{STATE}", f"{self._root}/{STATE}")  # noqa: PTH105 - see the class
-        shutil.rmtree(self._new)
 
     def _remove(self, path: str) -> None:
         """Remove a file, and the folders that are empty without it."""
