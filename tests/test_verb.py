@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -211,6 +212,39 @@ def test_invokes_own_dry_run_is_the_verbs(run: Run, flag: str) -> None:
     refused = run(flag, "say", "a")
     assert (refused.status, refused.stdout) == (2, "")
     assert "say has no dry run; nothing was done" in refused.stderr
+
+
+@pytest.mark.parametrize("says", ["a variable", "a file beside tasks.py", "a file that is named"])
+def test_a_dry_run_that_invokes_settings_ask_for_is_the_verbs(run: Run, tmp_path: Path, says: str) -> None:
+    env, flags = {}, []
+    if says == "a variable":
+        env = {"INVOKE_RUN_DRY": "1"}
+    elif says == "a file beside tasks.py":
+        (tmp_path / "invoke.yaml").write_text("run: {dry: true}")
+    else:
+        (tmp_path / "mine.yaml").write_text("run: {dry: true}")
+        flags = ["-f", "mine.yaml"]
+    assert run(*flags, "two-words", "a", "b", **env).stdout == "a b True\n"
+    assert run(*flags, "tidy", "--apply", **env).stdout == "would tidy\n"
+    assert run(*flags, "say", "a", **env).status == 2
+
+
+@pytest.mark.parametrize("line", ["--list", "say --help", "--help say"])
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path, line: str) -> None:
+    (tmp_path / "tasks.py").write_text(SITE)
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "invoke", *line.split()],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT), "PYTHONUNBUFFERED": ""},
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_a_shell_completes_commands_and_the_flags_that_each_takes(run: Run) -> None:

@@ -15,6 +15,8 @@ import dataclasses
 import shlex
 from typing import Any, NamedTuple
 
+from workbench.paths import PROGRAM
+
 
 class Flag(NamedTuple):
     """A flag: the name of its field, the type of its value (bool, int or str), its default, what it is for."""
@@ -52,7 +54,7 @@ def command_line(verb: str, request: Any) -> str:  # noqa: ANN401 - any dataclas
     words: list[str] = []
     given: list[str] = []
     _collect(request, words, given)
-    return shlex.join(["invoke", verb, *words, *given])
+    return shlex.join([PROGRAM, verb, *words, *given])
 
 
 def _collect(value: Any, words: list[str], given: list[str]) -> None:  # noqa: ANN401 - any dataclass

@@ -26,6 +26,9 @@ INSTALLED = Path(__file__).resolve().parent / "shipped"
 
 SHIPPED = INSTALLED if INSTALLED.is_dir() else CHECKOUT
 
+PROGRAM = "invoke" if SHIPPED == CHECKOUT else "workbench"
+"""The program that runs the commands, as messages name it."""
+
 
 class _Below:
     """A path of this name below a site's root."""

@@ -18,17 +18,17 @@ import sys
 import traceback
 import typing
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from invoke import main
 from invoke.collection import Collection
 from invoke.exceptions import Exit
-from invoke.parser import Parser
 from invoke.parser.argument import Argument
 from invoke.parser.context import ParserContext
-from invoke.program import Program
 from invoke.tasks import Task
 
 from workbench import console
@@ -36,12 +36,13 @@ from workbench.endings import ending_of
 from workbench.errors import UsageError, nearest
 from workbench.events import note
 from workbench.flags import Flag, flags_of
+from workbench.paths import PROGRAM
 from workbench.process import ended_by_signals
 from workbench.text import counted
 from workbench.url import has_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 HELP = ("--help", "-h")
 EVENTS = Flag("events", str, "", "a file for the progress as lines of JSON, for programs")
@@ -65,12 +66,14 @@ class Word:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """What this process was asked: a command, words, those after ``--`` (`literal`), and what Invoke's flags say."""
+    """What this process was asked: a command and the words behind it, if any, and what of Invoke's own matters here.
+
+    `literal` are the words behind ``--``, no flags among them. `lists` is what ``--list`` names: a group, or True.
+    """
 
     command: str = ""
     words: tuple[str, ...] = ()
     literal: tuple[str, ...] = ()
-    dry: bool = False
     completes: bool = False
     lists: str | bool | None = None
 
@@ -93,7 +96,7 @@ class Commands:
     renamed: Mapping[str, str]
 
     def meet(self, line: Line) -> None:
-        """Answer a line that asks for the list of commands, or for one that does not exist. Raises Exit once it has."""
+        """Answer a line that asks for the list of commands. Raises Exit once it has; UsageError for no such command."""
         if line.lists:
             self._show(line.lists)
             raise Exit(code=0)
@@ -101,17 +104,17 @@ class Commands:
         if not line.command or line.command in known or line.completes:
             return
         if new := self.renamed.get(line.command):
-            raise _exit(UsageError(f"{line.command} is called {new} now: invoke {new}"))
+            raise UsageError(f"{line.command} is called {new} now: {PROGRAM} {new}")
         near = nearest(line.command, known)
-        raise _exit(UsageError(f"no command {line.command!r}{near}: 'invoke --list' lists them"))
+        raise UsageError(f"no command {line.command!r}{near}: '{PROGRAM} --list' lists them")
 
     def _show(self, which: str | bool) -> None:
         shown = [group for group in self.groups if which is True or group.under == which]
         if not shown:
             known = ", ".join(group.under for group in self.groups if group.under)
-            raise _exit(UsageError(f"--list {which}: the groups are {known}"))
+            raise UsageError(f"--list {which}: the groups are {known}")
         width = max(len(each.names[-1]) for group in shown for each in group.commands)
-        console.answer("'invoke COMMAND --help' explains a command.")
+        console.answer(f"'{PROGRAM} COMMAND --help' explains a command.")
         for group in shown:
             console.answer(f"\n{group.title}")
             for each in group.commands:
@@ -183,17 +186,18 @@ class Verb(Task[Any]):
 
         Raises Exit for a line that asks for this command or for its help, once that has run or is shown.
         """
-        line = asked(tuple(sys.argv[1:]))
-        if self.commands:
-            self.commands.meet(line)
-        if line.command not in self.names:
-            return []
-        if line.completes:
-            return self._as_arguments()
-        if any(word in HELP for word in line.words):
-            self._show_help()
-            raise Exit(code=0)
-        raise Exit(code=self._run(line))
+        with _ended():
+            line = asked()
+            if self.commands:
+                self.commands.meet(line)
+            if line.command not in self.names:
+                return []
+            if line.completes:
+                return self._as_arguments()
+            if any(word in HELP for word in line.words):
+                self._show_help()
+                raise Exit(code=0)
+            raise Exit(code=self._run(line))
 
     def _as_arguments(self) -> list[Argument]:
         return [
@@ -202,36 +206,29 @@ class Verb(Task[Any]):
         ]
 
     def _show_help(self) -> None:
-        columns = Program().print_columns
+        columns = main.program.print_columns
         shown = [each.shown for each in self.words]
-        console.answer(" ".join([f"Usage: invoke {self.names[-1]}", *shown, "[--options]"]))
+        console.answer(" ".join([f"Usage: {PROGRAM} {self.names[-1]}", *shown, "[--options]"]))
         console.answer(f"\n  {inspect.getdoc(self.body)}\n")
         if shown:
             columns([(word.shown, word.explained) for word in self.words])
         if self.flags:
             console.answer("Options:")
             columns(ParserContext(args=self._as_arguments()).help_tuples())
+        sys.stdout.flush()  # a reader that has seen enough is met here, not at exit
 
     def _run(self, line: Line) -> int:
-        """Run the command and return its exit status; what goes wrong becomes Invoke's Exit, with its status."""
-        with console.listening():
-            try:
-                words, values = self._read(line)
-                events = Path(named) if (named := values.pop(EVENTS.name, "")) else None
-                with ended_by_signals(), console.listening(events):
-                    return self.body(*words, **values) or 0
-            except (Exit, SystemExit):
-                raise
-            except BaseException as error:
-                if os.environ.get("WORKBENCH_DEBUG", "0") not in ("", "0"):
-                    note(traceback.format_exc())
-                raise _exit(error) from error
+        """Run the command and return its exit status."""
+        words, values = self._read(line)
+        events = Path(named) if (named := values.pop(EVENTS.name, "")) else None
+        with ended_by_signals(), console.listening(events):
+            return self.body(*words, **values) or 0
 
     def _read(self, line: Line) -> tuple[list[str], dict[str, Any]]:
         """Return a line's words, and its flags by parameter. Raises UsageError."""
         words, given = read_line(line.command, line.words, self.flags)
         words += line.literal
-        if line.dry:
+        if _asked_dry():
             given |= self._dry(line.command)
         required = [each for each in self.words if not each.many]
         if missing := required[len(words) :]:
@@ -270,7 +267,10 @@ def _is_group(kind: object) -> TypeGuard[type]:
 def read_line(
     command: str, line: Sequence[str], flags: Mapping[str, Flag]
 ) -> tuple[list[str], dict[str, Any]]:
-    """Return a line's words, and its flags' values by field. Raises UsageError for a flag or a value that is wrong."""
+    """Return the words on a command's line, and the values of its flags by the names of their fields.
+
+    Raises UsageError for a flag that it does not have, that is given twice or without its value, or with a bad one.
+    """
     seen: Counter[str] = Counter()
     words: list[str] = []
     values: dict[str, Any] = {}
@@ -286,7 +286,9 @@ def read_line(
             words.append(word)
         elif typed not in flags:
             hint = _hint(typed, flags)
-            raise UsageError(f"{command} has no {typed}{hint}: 'invoke {command} --help' lists what it has")
+            raise UsageError(
+                f"{command} has no {typed}{hint}: '{PROGRAM} {command} --help' lists what it has"
+            )
         else:
             flag = flags[typed]
             seen[typed] += 1
@@ -297,7 +299,7 @@ def read_line(
             else:
                 expecting = flag
     if expecting:
-        raise UsageError(f"{expecting.typed} needs a value: 'invoke {command} --help' says which")
+        raise UsageError(f"{expecting.typed} needs a value: '{PROGRAM} {command} --help' says which")
     if twice := [flag for flag, count in seen.items() if count > 1]:
         raise UsageError(f"{twice[0]} is given twice; where it takes a list, write it with commas")
     return words, values
@@ -324,31 +326,46 @@ def _hint(flag: str, known: Iterable[str]) -> str:
     """Say what somebody may have meant who typed a flag that the command does not have."""
     if close := nearest(flag, known):
         return close
-    if flag in Program().initial_context.flags:
-        return f" (Invoke's own flags stand before the command: 'invoke {flag} COMMAND')"
+    if flag in main.program.initial_context.flags:
+        return f" (Invoke's own flags stand before the command: '{PROGRAM} {flag} COMMAND')"
     return ""
 
 
-@cache
-def asked(argv: tuple[str, ...]) -> Line:
+def asked() -> Line:
     """Return what a line asks. ``invoke --help upload`` calls upload for its help, ``invoke`` alone the list."""
+    argv = main.program.argv[1:]
     if not argv:
         return Line(lists=True)
-    end = argv.index("--") if "--" in argv else len(argv)
-    core = Parser(initial=Program().initial_context, ignore_unknown=True).parse_argv(list(argv))
-    own, (command, *words) = core[0].args, (core.unparsed or [""])
-    literal = argv[end + 1 :]
+    own, (command, *words) = main.program.args, (main.program.core.unparsed or [""])
+    literal = tuple(argv[argv.index("--") + 1 :]) if "--" in argv else ()
     if own["complete"].value:
         typed = shlex.split(" ".join(literal))[1:]
         return Line(command=next(iter(typed), ""), completes=True)
     if isinstance(own["help"].value, str):
         return Line(command=own["help"].value, words=HELP[:1])
     ours = own["list-format"].value == "flat" and not own["list-depth"].value
-    lists = own["list"].value if ours else None
-    dry = own["dry"].value
-    return Line(command=command, words=tuple(words), literal=literal, dry=dry, lists=lists)
+    return Line(
+        command=command, words=tuple(words), literal=literal, lists=own["list"].value if ours else None
+    )
 
 
-def _exit(error: BaseException) -> Exit:
-    end = ending_of(error)
-    return Exit(end.message, code=end.status)
+def _asked_dry() -> bool:
+    """Return whether ``--dry``, ``INVOKE_RUN_DRY`` or ``run.dry`` in a file of Invoke's asks for a dry run."""
+    main.program.update_config()
+    main.program.config.load_shell_env()
+    return bool(main.program.config.run.dry)
+
+
+@contextmanager
+def _ended() -> Iterator[None]:
+    """Turn what stops the program into Invoke's Exit, with its message and its status."""
+    try:
+        yield
+    except (Exit, SystemExit):
+        raise
+    except BaseException as error:
+        if os.environ.get("WORKBENCH_DEBUG", "0") not in ("", "0"):
+            with console.listening():
+                note(traceback.format_exc())
+        end = ending_of(error)
+        raise Exit(end.message, code=end.status) from error

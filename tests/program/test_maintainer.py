@@ -34,6 +34,19 @@ def test_a_folder_with_settings_is_a_site_for_what_lies_below_it(installed: Inst
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
 
 
+def test_messages_name_the_program_that_runs(installed: Installed) -> None:
+    assert installed.run("workbench", "--list").stdout.startswith("'workbench COMMAND --help' explains")
+    assert installed.run("workbench", "build", "--help").stdout.startswith("Usage: workbench build NAME")
+    for line, hint in (
+        (["build", "--nonsense"], "'workbench build --help' lists what it has"),
+        (["nonsense"], "'workbench --list' lists them"),
+        (["prune"], "workbench store.prune"),
+        (["--dry", "doctor"], "doctor has no dry run"),
+    ):
+        refused = installed.run("workbench", *line)
+        assert (refused.returncode, hint in refused.stderr) == (2, True), refused.stderr
+
+
 def test_the_checks_of_a_checkout_are_not_installed(installed: Installed) -> None:
     done = installed.run("workbench", "test")
     assert (done.returncode, done.stderr) == (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.util import module_from_spec, spec_from_file_location
 
+from invoke import main as invoke
 from invoke.program import Program
 
 from workbench import __version__
@@ -17,4 +18,8 @@ def main() -> None:
     assert spec.loader is not None  # noqa: S101
     tasks = module_from_spec(spec)
     spec.loader.exec_module(tasks)
-    Program(namespace=tasks.namespace, name="workbench", binary="workbench", version=__version__).run()
+    # in the place of Invoke's own program, where the commands find what flags and files of Invoke's say
+    invoke.program = Program(
+        namespace=tasks.namespace, name="workbench", binary="workbench", version=__version__
+    )
+    invoke.program.run()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from workbench import console
-from workbench.paths import Paths
+from workbench.paths import PROGRAM, Paths
 from workbench.verb import Verb
 from workbench.verbs.flags import DryRun, Json, StoreFlags
 
@@ -58,7 +58,7 @@ def _next_steps(addition: Addition, paths: Paths) -> str:
     return (
         f"\nNext:\n  1. {version}\n"
         f"  2. put changes into patches/{recipe.name}/, a line each in series (docs/patches.md)\n"
-        f"  3. invoke build {recipe.name}, then invoke release {recipe.name}"
+        f"  3. {PROGRAM} build {recipe.name}, then {PROGRAM} release {recipe.name}"
     )
 
 

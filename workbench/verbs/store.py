@@ -8,7 +8,7 @@ from typing import Annotated
 from workbench import console
 from workbench.errors import StoreError, UsageError
 from workbench.events import note, step
-from workbench.paths import CHECKOUT, SHIPPED
+from workbench.paths import CHECKOUT, PROGRAM, SHIPPED
 from workbench.process import attached
 from workbench.text import counted
 from workbench.verb import Verb
@@ -30,12 +30,12 @@ def history(*, limit: Annotated[int, "how many to show"] = 20, store: StoreFlags
         rows.append((number, each.updated or "", str(each.wheels), each.change))
     console.answer_table(("generation", "made", "wheels", "by"), rows)
     if found and not any(each.current for each in found):
-        note("the registry itself is gone, or damaged: 'invoke store.reconcile' makes it anew")
+        note(f"the registry itself is gone, or damaged: '{PROGRAM} store.reconcile' makes it anew")
 
 
 @Verb
 def rollback(
-    generation: Annotated[str, "its number, from 'invoke store.history'"],
+    generation: Annotated[str, f"its number, from '{PROGRAM} store.history'"],
     *,
     change: ChangeFlags,
     json: Json = False,
@@ -46,7 +46,7 @@ def rollback(
 
     if not generation.isdecimal():
         what = f"store.rollback {generation}: a generation is a number"
-        raise UsageError(f"{what}; 'invoke store.history' lists them")
+        raise UsageError(f"{what}; '{PROGRAM} store.history' lists them")
     with changing(change) as site:
         answer_change(past.rollback(site, int(generation), dry_run=change.dry_run), json=json)
 

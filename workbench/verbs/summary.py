@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench import console
 from workbench.index.install import pinned
+from workbench.paths import PROGRAM
 from workbench.store.layout import SIMPLE
 from workbench.text import file_size
 from workbench.wheel.filename import parse_wheel
@@ -45,7 +46,10 @@ def _install_lines(filename: str, public_url: str | None) -> list[tuple[str, str
     parsed = parse_wheel(filename)
     pin = quote(pinned(parsed.name, str(parsed.version)))
     if public_url is None:
-        return [("serve", "invoke serve"), ("install", f"pip install --index-url {TRY_OUT}/{SIMPLE} {pin}")]
+        return [
+            ("serve", f"{PROGRAM} serve"),
+            ("install", f"pip install --index-url {TRY_OUT}/{SIMPLE} {pin}"),
+        ]
     # there, unlike from 'invoke serve', pip finds nothing that the wheel requires and that is not published as well
     index = f"{public_url}/{SIMPLE}"
     return [
