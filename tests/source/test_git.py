@@ -378,6 +378,24 @@ def test_a_file_in_git_lfs_comes_with_its_content(
 
 
 @pytest.mark.needs("git-lfs")
+def test_a_tree_with_git_lfs_is_clean_where_there_is_none_also_when_it_is_patched(
+    repository: Repository, with_lfs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container, into which the tree is copied."""
+    tree = fetched(replace(repository, url=repository.bare.as_uri()), tmp_path, commit=with_lfs)
+    (tree / "README").write_text("patched\n")
+    keep_described(tree, ["README"])
+    copy = shutil.copytree(tree, tmp_path / "copy")
+    assert run(["git", "-C", copy, "status", "--porcelain"]).output == ""
+    (programs := tmp_path / "bin").mkdir()
+    (programs / "git").symlink_to(str(shutil.which("git")))
+    monkeypatch.setenv("PATH", str(programs))
+    (copy / "w.bin").touch()
+    assert run(["git", "-C", copy, "status", "--porcelain"]).output == ""
+    assert run(["git", "-C", copy, "rev-parse", "HEAD"]).output.strip() == with_lfs
+
+
+@pytest.mark.needs("git-lfs")
 def test_without_git_lfs_its_pointers_are_refused(
     repository: Repository, with_lfs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -121,7 +121,9 @@ def files_with(word: str, *roots: Path) -> list[Path]:
     ]
 
 
-def test_a_build_through_a_guarded_index_shows_its_login_nowhere(paths: Paths, tmp_path: Path) -> None:
+def test_a_build_through_a_guarded_index_and_what_is_published_of_it_show_its_login_nowhere(
+    paths: Paths, tmp_path: Path
+) -> None:
     source = tmp_path / "source"
     source.mkdir()
     (source / "pyproject.toml").write_text(PYPROJECT)
@@ -133,28 +135,29 @@ def test_a_build_through_a_guarded_index_shows_its_login_nowhere(paths: Paths, t
     login = "me:bur1ed-password"
     with guarded_index(login) as address, process_list() as seen:
         url = f"http://{login}@{address}/simple/"
-        done = invoke(
-            "build",
-            "demo",
-            env={
-                "PIP_INDEX_URL": url,
-                "UV_DEFAULT_INDEX": url,
-                "UV_CACHE_DIR": str(tmp_path / "uv"),
-                "WORKBENCH_CACHE": str(tmp_path / "cache"),
-                "MY_API_TOKEN": "bur1ed-variable",
-                "AWS_SECRET_ACCESS_KEY": "bur1ed-key",
-                "GIT_CONFIG_COUNT": "1",
-                "GIT_CONFIG_KEY_0": "http.extraHeader",
-                "GIT_CONFIG_VALUE_0": "Authorization: Basic bur1ed-header",
-                "WORKBENCH_DEBUG": "1",
-            },
-        )
-    assert done.status == 0, done.stderr
+        env = {
+            "PIP_INDEX_URL": url,
+            "UV_DEFAULT_INDEX": url,
+            "UV_CACHE_DIR": str(tmp_path / "uv"),
+            "WORKBENCH_CACHE": str(tmp_path / "cache"),
+            "MY_API_TOKEN": "bur1ed-variable",
+            "AWS_SECRET_ACCESS_KEY": "bur1ed-key",
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": "http.extraHeader",
+            "GIT_CONFIG_VALUE_0": "Authorization: Basic bur1ed-header",
+            "WORKBENCH_DEBUG": "1",
+        }
+        done = invoke("build", "demo", env=env)
+        assert done.status == 0, done.stderr
+        sent = invoke("upload", *paths.wheels.glob("*.whl"), env=env)
+        assert sent.status == 0, sent.stderr
     (log,) = paths.wheels.glob("*.build.log")
     assert "X-Amz-Signature=***" in log.read_text()
     assert f"http://***@{address}" in log.read_text()
     assert any("uv pip install" in line for line in seen)
-    assert BURIED not in done.stdout + done.stderr + "".join(seen)
+    assert BURIED not in done.stdout + done.stderr + sent.stdout + sent.stderr + "".join(seen)
+    assert (paths.index / "simple/demo/index.html").is_file()
+    assert (paths.index / "demo/index.html").is_file()
     assert files_with(BURIED, paths.root, tmp_path / "cache") == []
 
 

@@ -122,13 +122,7 @@ def keep_described(tree: Path, changed: Iterable[str]) -> None:
     `changed` are paths below `tree`. In each repository there (submodules too) ``git replace`` lays a commit with the
     files as they are now over the one that is checked out: HEAD and tags keep their names, and nothing is dirty.
     """
-    repositories: dict[Path, list[str]] = {}
-    for path in changed:
-        folder = (tree / path).parent
-        while folder != tree and not (folder / ".git").exists():
-            folder = folder.parent
-        repositories.setdefault(folder, []).append(str((tree / path).relative_to(folder)))
-    for folder, paths in repositories.items():
+    for folder, paths in _by_repository(tree, changed).items():
         here, doing = ("-C", folder), f"record the patched files of {folder}"
         _git(*here, *_lfs(), "update-index", "--add", "--remove", "--replace", "--", *paths, doing=doing)
         written = _git(*here, "write-tree", doing=doing).output.strip()
@@ -139,7 +133,31 @@ def keep_described(tree: Path, changed: Iterable[str]) -> None:
             commit = Path(name, "commit")
             commit.write_text(f"tree {written}\n{rest}", encoding="utf-8")
             made = _git(*here, "hash-object", "-t", "commit", "-w", commit, doing=doing).output.strip()
-        _git(*here, "replace", "HEAD", made, doing=doing)
+        _git(*here, "replace", "--force", "HEAD", made, doing=doing)
+
+
+def _by_repository(tree: Path, paths: Iterable[str]) -> dict[Path, list[str]]:
+    """Sort paths below a tree by the repository that has them, the tree's own or a submodule's."""
+    repositories: dict[Path, list[str]] = {}
+    for path in paths:
+        folder = (tree / path).parent
+        while folder != tree and not (folder / ".git").exists():
+            folder = folder.parent
+        repositories.setdefault(folder, []).append(str((tree / path).relative_to(folder)))
+    return repositories
+
+
+def _keep_content(tree: Path, in_lfs: Sequence[str]) -> None:
+    """Have Git take what Git LFS brought as the files of the commit: a build may run where there is no git-lfs.
+
+    There every such file would be changed, for Git knows it as the pointer to its content.
+    """
+    for folder in _by_repository(tree, in_lfs):
+        asked = ("rev-parse", "--git-path", "info/attributes")
+        attributes = folder / _git("-C", folder, *asked, doing=f"look into {folder}").output.strip()
+        attributes.parent.mkdir(exist_ok=True)
+        attributes.write_text("* -filter\n", encoding="ascii")  # above every .gitattributes
+    keep_described(tree, in_lfs)
 
 
 def _ensure_commit(source: Git, store: Path, at: Step) -> None:
@@ -200,7 +218,9 @@ def _check_out(source: Git, store: Path, into: Path, at: Step) -> None:
         in_lfs += _git(*here, "submodule", "--quiet", "foreach", "--recursive", each, doing=doing).output
     elif (into / ".gitmodules").exists():
         note(f"· {source.url} has submodules, and the recipe does without: submodules=True adds them")
-    _expect_content([path for path in in_lfs.split("\0") if path], source, into)
+    kept_there = [path for path in in_lfs.split("\0") if path]
+    _expect_content(kept_there, source, into)
+    _keep_content(into, kept_there)
     head = _git(*here, "rev-parse", "HEAD", doing=doing).output.strip()
     if head != source.commit:
         raise SourceError(f"cannot {doing}: HEAD is at {head}")
