@@ -39,14 +39,17 @@ class Environment:
     def install(
         self, requirements: Sequence[str | Path], *, options: Sequence[str] = (), log: Path | None = None
     ) -> Completed | None:
-        """Install PEP 508 strings or wheel files, from the package index. Raises CommandFailed."""
+        """Install PEP 508 strings or wheel files, from the package index. Raises CommandFailed with what uv said."""
         if not requirements:
             return None
         argv = ["uv", "pip", "install", "--quiet", f"--python={self.python}", *options]
         return run([*argv, "--", *requirements], env=index_environment(), log=log)
 
     def run_code(self, code: str, *, cwd: Path) -> Completed:
-        """Run code apart from `cwd` and this process's Python settings, stderr apart. Raises CommandFailed."""
+        """Run Python code in the environment, isolated from `cwd` and from this process's Python settings.
+
+        Its stderr is kept apart from its answer. Raises CommandFailed with the last lines of what it printed.
+        """
         return run([self.python, "-I", "-c", code], cwd=cwd, stdout_only=True)
 
 
@@ -58,7 +61,10 @@ def install_into(
     platform: str,
     options: Sequence[str] = (),
 ) -> None:
-    """Install wheels for a machine with this `python` (``3.12``) and `python_platform`. Raises CommandFailed."""
+    """Install wheels for another machine into a folder: its `python` (``3.12``) and `platform` (`python_platform`).
+
+    Raises CommandFailed with what uv said.
+    """
     argv = ["uv", "pip", "install", "--quiet", "--only-binary=:all:", f"--target={folder}"]
     machine = [f"--python-version={python}", f"--python-platform={platform}"]
     run([*argv, *machine, *options, "--", *requirements], env=index_environment())
@@ -69,7 +75,10 @@ _GLIBCS = (17, 28, *range(31, 41))
 
 
 def python_platform(arch: str, glibc: str) -> str:
-    """Return uv's name for an architecture and a glibc (``2.41``), or an older one that it knows. Raises ValueError."""
+    """Return uv's name for an architecture and a glibc (``2.41``), or the next older one that it knows.
+
+    Raises ValueError for what is not a glibc, and for one that is older than all of them.
+    """
     found = re.fullmatch(r"2\.(\d+)", glibc)
     older = [known for known in _GLIBCS if found and known <= int(found[1])]
     if not older:
@@ -96,7 +105,10 @@ def parse_pip_options(listed: str) -> dict[str, str]:
 
 @cache
 def index_url() -> str | None:
-    """Return the index that the user's pip is set to, if any; uv reads no pip configuration and is to ask it too."""
+    """Return the package index that the user's pip is configured for, or None where it is pip's own default.
+
+    uv reads no pip configuration; a mirror that pip knows must serve it too.
+    """
     return os.environ.get("PIP_INDEX_URL") or read_pip_options().get("index-url")
 
 

@@ -67,9 +67,9 @@ _numbers = itertools.count(1)
 
 
 class Step:
-    """One step under way, which may be called with what it has done; an exception that ends it makes it fail.
+    """One step under way. Set `outcome` for its closing line, `failed` where the work goes on all the same.
 
-    Set `outcome` for its closing line, `failed` where the work goes on all the same.
+    A step that ends with an exception failed in any case. Called with a count, it has done so many more units.
     """
 
     def __init__(self, number: int, tell: Callable[[Event], None]) -> None:
@@ -98,7 +98,10 @@ class Step:
 
 @contextmanager
 def step(title: str, *, total: int | None = None, unit: str = "bytes") -> Iterator[Step]:
-    """Tell of a step, however it ends, over `total` units if any: ``"bytes"``, or a plural noun (``"wheels"``)."""
+    """Tell of a step from its beginning to its end, however it ends.
+
+    One over `total` units, ``"bytes"`` or a plural noun (``"wheels"``), is called with what was done.
+    """
     tell, number, start = LISTENER.get(), next(_numbers), time.monotonic()
     tell(StepBegan(step=number, title=title, total=total, unit="" if total is None else unit))
     at = Step(number, tell)

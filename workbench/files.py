@@ -76,7 +76,10 @@ def write_whole(path: Path, data: bytes | str, *, private: bool = False) -> None
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a folder, if there is one, and read-only ones in it. Raises OSError with the whole path that stays."""
+    """Remove a folder and all that is in it, read-only folders too; nothing happens where there is none.
+
+    Raises OSError with the whole path of what cannot be removed.
+    """
 
     def refuse(error: OSError) -> None:
         if not isinstance(error, FileNotFoundError):

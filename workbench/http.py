@@ -55,9 +55,10 @@ _ADDING = "AWS_CA_BUNDLE"
 
 
 def trusted() -> str | None:
-    """Return the file of the certificates that all clients trust, from all the variables; None for each one's default.
+    """Return the file of the certificates that every client of ours trusts; None where each has its own default.
 
-    ``AWS_CA_BUNDLE`` alone adds to the default; the others replace it. Raises SettingsError for a missing file.
+    It has those of all files that the variables name. ``AWS_CA_BUNDLE`` alone adds to the default; the others replace
+    it. Raises SettingsError for a file that does not exist.
     """
     named = {name: Path(chosen) for name in (*_REPLACING, _ADDING) if (chosen := os.environ.get(name))}
     for name, path in named.items():

@@ -75,7 +75,11 @@ CALLING_REPOSITORY = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed:
-    """A program that ended; `errors` is its stderr where that was kept apart from `output`. `seconds` of wall time."""
+    """A program that ended: its exit status, its output and wall seconds.
+
+    `output` is stdout and stderr as one; of a program that was run for its answer it is stdout alone, and `errors` what
+    it said on stderr.
+    """
 
     argv: tuple[str, ...]
     status: int
@@ -130,7 +134,10 @@ class Ended(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """End all programs, then this one by Ended, when a signal says so that was not ignored before (``nohup``)."""
+    """End as Ctrl-C does when a signal says so: all programs first, then Ended unwinds this process.
+
+    Signals that whoever started us ignores (``nohup``) stay ignored.
+    """
 
     def end(number: int, _frame: FrameType | None) -> None:
         for each in (signal.SIGTERM, signal.SIGHUP):
@@ -248,7 +255,10 @@ def _started(
 
 
 def _lines(process: subprocess.Popen[bytes], until: float | None) -> Iterator[str]:
-    """Yield the lines that a program prints until it has ended, though a daemon keeps the pipe. Raises TimeoutError."""
+    """Yield the lines that a program prints until it has ended, even if a daemon of its keeps the pipe open.
+
+    Raises TimeoutError at `until`, a time of the monotonic clock, in seconds.
+    """
     assert process.stdout is not None  # noqa: S101 - a pipe was asked for
     output = process.stdout.fileno()
     os.set_blocking(output, False)

@@ -52,7 +52,11 @@ class StoreSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexSettings:
-    """How pages link to files (relatively, or below `public_url`), and the pages for people: title, if any are."""
+    """How the index is drawn.
+
+    `urls` says whether pages link to files relatively or by `public_url`. `title` heads the pages for people,
+    which are drawn unless `people` is off.
+    """
 
     urls: Literal["relative", "absolute"] = "relative"
     title: str = "Wheels"
@@ -145,7 +149,10 @@ _WORDS = {"1": True, "true": True, "0": False, "false": False}
 
 
 def read_settings(paths: Paths) -> Settings:
-    """Return ``workbench.yaml``, if any, under variables and flags. Raises SettingsError, which blames one of them."""
+    """Return ``workbench.yaml`` of a site, or the defaults where there is none, under what variables and flags say.
+
+    Raises SettingsError, which blames the flag, the variable, or the file and the key that the value came from.
+    """
     path = paths.root / "workbench.yaml"
     settings = _read(path) if path.exists() else Settings()
     chosen = {key: (name, os.environ[name]) for key, name in VARIABLES.items() if os.environ.get(name)}
@@ -174,7 +181,10 @@ def _read(path: Path) -> Settings:
 
 
 def _yaml(text: str) -> object:
-    """Return a document; what looks like a date is text. Raises ValueError, also for a key that stands twice."""
+    """Return a document in which no key stands twice. What looks like a date is text, for the key's own check to judge.
+
+    Raises ValueError.
+    """
     import yaml
 
     class Loader(yaml.SafeLoader):

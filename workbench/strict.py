@@ -26,7 +26,10 @@ class Mismatch(WorkbenchError):
 
 
 def parse(cls: type[T], data: object, *, path: str = "") -> T:
-    """Return a mapping out of JSON or YAML as a `cls`, a dataclass. Raises Mismatch, with dotted keys below `path`."""
+    """Return `data`, a mapping out of JSON or YAML, as an instance of the dataclass `cls`.
+
+    Raises Mismatch, whose text starts with `path` and the dotted keys below it.
+    """
     return typing.cast("T", _reader(typing.cast("Any", cls))(data, path))
 
 

@@ -9,7 +9,10 @@ LAYOUT = "\n\t"
 
 
 def shown(text: str, *, keep: str = "") -> str:
-    """Return a text with ``***`` for secrets, and escapes for what a terminal hides or obeys and is not to `keep`."""
+    """Return a text in which escapes stand for what a terminal does not show, or obeys, and ``***`` for secrets.
+
+    Characters to `keep` stay.
+    """
     text = mask(text)
     if text.isprintable():
         return text

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """A `sign` to look for in a line (a pattern), what it means, and the failure's kind then, if it has its own."""
+    """A `sign` to look for in a line (a pattern), and what it means.
+
+    `error` is the kind that the failure then is; None: the kind that it is anyway.
+    """
 
     sign: str
     meaning: str

@@ -88,7 +88,7 @@ def draw(
     yielded when nothing changed. `registry` is a registry document, which `where` names in errors. Projects come first
     and what is gone last, so that no link leads to a missing page.
 
-    Raises RegistryError, IndexFault.
+    Raises RegistryError and IndexFault.
     """
     before = state.projects if state else {}
     now: dict[str, Known] = {}

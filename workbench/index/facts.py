@@ -33,7 +33,10 @@ class Fact(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """What wheels were built from: source, pin and patches; which `wheels` of a version, where not all of them."""
+    """What wheels were built from: facts of source and pin, and of the patches on top.
+
+    `wheels` says which of a version's wheels those are, where not all are of one origin.
+    """
 
     facts: Sequence[Fact]
     patches: Sequence[Fact]

@@ -62,7 +62,7 @@ def simple_index(root: str, channel: Channel | None) -> str:
 def lines(
     name: str, version: str, root: str, channel: Channel | None, hashes: Sequence[str], *, alone: bool
 ) -> Install:
-    """Return a release's lines, in its channel's index below `root`, for files of these hashes.
+    """Return the lines for one release, whose files have these hashes, in its channel's index below `root`.
 
     `alone` says that no other published version meets ``==`` this one, which is all that Poetry can ask for.
     """

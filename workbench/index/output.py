@@ -43,7 +43,10 @@ class Gone:
 
 
 class Links:
-    """URLs of published files from pages at a depth below the store's root, or absolute below `public_url`."""
+    """URLs of published files, as the pages at one depth below the store's root write them.
+
+    `public_url` is given when pages link absolutely. A URL that is absolute in the registry stays as it is.
+    """
 
     def __init__(self, depth: int, public_url: str | None) -> None:
         self._base = f"{quote(public_url, safe=_URL)}/" if public_url else "../" * depth

@@ -81,7 +81,10 @@ class People:
     def project(
         self, name: str, text: bytes, offered: Sequence[installers.FileEntry]
     ) -> tuple[Page, ProjectBrief]:
-        """Draw a project's page from its text in the registry; return what others tell of it. Raises RegistryError."""
+        """Draw a project's page from its `text` in the registry; return with it what other pages tell of the project.
+
+        Raises RegistryError.
+        """
         package = installers.package(name, text)
         found = self._releases.of(name, package, offered)
         releases = [release for release, _ in found]

@@ -50,7 +50,8 @@ TYPES = {
 class Server(ThreadingHTTPServer):
     """Serves what is `PUBLISHED` of the folder `root` on loopback; port 0 takes a free one.
 
-    It sends installers `elsewhere`, if that is given, for projects that are not published here, and for no others.
+    A project that is not published here is sent to the index `elsewhere`, if that is given, so that what a wheel
+    requires is found; one that is published here never is.
     """
 
     daemon_threads = True

@@ -47,7 +47,7 @@ def write(registry: Path, root: Path, settings: Settings) -> Drawn:
     disk; then they are renamed in, a first index as a whole. The state goes in last. A second process waits for the
     first.
 
-    Raises RegistryError, IndexFault, SettingsError and OSError; the next drawing mends what was left undone.
+    Raises RegistryError, IndexFault and OSError; the next drawing mends what was left undone.
     """
     corner = Paths(root.parent).state
     with (
@@ -80,7 +80,10 @@ class Outdated:
 
 
 def outdated(registry: Path, root: Path, settings: Settings, *, afresh: bool = False) -> Outdated:
-    """Return what `write` would do, `afresh` of every page whatever was drawn last; it raises the same errors."""
+    """Return what `write` would do, and do nothing; `afresh` looks at every page, whatever was drawn last.
+
+    Raises RegistryError, IndexFault and OSError.
+    """
     top = str(root)
     state = None if afresh else read_state(_read(top, STATE), settings)
     drawn: set[str] = set()
@@ -148,7 +151,11 @@ class _Folder:
             file.write(content)
 
     def finish(self, gone: Iterable[str], state: bytes) -> None:
-        """Rename the new files in, remove what is gone, and write the state, which is away while it would be wrong."""
+        """Rename the new files in, remove what is gone, and write the state.
+
+        The state must not outlive the files' bytes in a power cut, so these are flushed first; and it is away while
+        files move, for it would be wrong if this were cut short.
+        """
         if len(self.written) > FEW:
             os.sync()
         else:

@@ -53,7 +53,10 @@ class Proof:
 
 
 def published_here(paths: Paths) -> tuple[tuple[Proof, ...], tuple[str, ...]]:
-    """Return the newest of each package and Python for this machine, and others' wheels. Raises RegistryError."""
+    """Return a proof for each package and Python that is published for this machine, and the wheels for others.
+
+    Of several versions the newest counts; yanked wheels do not. Raises RegistryError.
+    """
     newest: dict[tuple[str, str], Proof] = {}
     others = []
     wheels = load_registry(paths.registry).wheels()

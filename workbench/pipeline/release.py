@@ -53,7 +53,10 @@ _ANEW = "published bytes never change: release it as a new version with --versio
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Todo:
-    """What a release has to do: the plans that need a wheel, those that have one, and what was never proved here."""
+    """What a release has to do: the plans that need a wheel, and those whose cells a wheel serves already.
+
+    `unproved` are those of what is published that were never proved here.
+    """
 
     planned: Planned
     plans: tuple[Plan, ...]
@@ -238,7 +241,10 @@ def _verified(
 
 
 def _may_come_out_otherwise(report: Report) -> bool:
-    """Say whether another build may pass: what a wheel is called, has in it and is compiled for comes out the same."""
+    """Say whether another build of the same plan may pass: what was found can be bad luck, a file damaged on its way.
+
+    What a wheel is called, has in it and is compiled for comes out the same each time.
+    """
     return all(finding.check in ("archive", "record", "smoke") for finding in report.findings)
 
 

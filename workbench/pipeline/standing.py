@@ -63,9 +63,9 @@ def _standing(plan: Plan, planned: Planned, registry: Registry, paths: Paths) ->
 
 
 def published(plan: Plan, planned: Planned, registry: Registry) -> Served | None:
-    """Return the published wheel for a plan's cell, if any, built by whichever builder unless one is named.
+    """Return the published wheel that serves a plan's cell, or None; of several one that is as it would be made now.
 
-    Of several it is one as it would be made now. Raises RecipeError as `is_current` does.
+    Where nobody names a builder, it may have been built by another one. Raises RecipeError as `is_current` does.
     """
     by_any = planned.request.builder == AUTO
     fitting = [

@@ -139,7 +139,10 @@ def project_of(filename: str) -> str | None:
 
 
 def parsed(filename: str) -> tuple[str, Version] | None:
-    """Return the project and the version in a filename, which may be a variant's (PEP 825, a draft); None without."""
+    """Return the project and the version that a filename says, or None where it says none.
+
+    A wheel variant (PEP 825, a draft) is named as other wheels are, with a label more.
+    """
     if len(filename) > LONGEST:
         return None
     try:

@@ -123,7 +123,10 @@ def _entries(listing: Listing, url: str) -> list[Link]:
 
 
 def _project(link: Link) -> str | None:
-    """Return a link's project by its normalised name, if any; web servers' lists of folders have a slash after it."""
+    """Return the project of a root's link, by its normalised name; None for a link to something else.
+
+    The lists that web servers make of a folder have a slash after the name.
+    """
     try:
         name = canonicalize_name(link.name.removesuffix("/"), validate=True)
     except InvalidName:
