@@ -167,8 +167,12 @@ def _glibc(host: Host) -> Ailment | None:
     )
 
 
-def file_ailments(lock: Pylock) -> Iterable[Ailment]:
-    """Ask for every file of a lock, and yield those that are gone or have another size. Nothing is downloaded."""
+def file_ailments(lock: Pylock, *, deep: bool = False) -> Iterable[Ailment]:
+    """Ask for every file of a lock, and yield those that are gone or were replaced.
+
+    That is seen by their size, for which nothing is downloaded; with `deep` by their sha256, for which they are read.
+    """
+    from workbench.events import step
     from workbench.simple.fetch import Fetcher, why
 
     fetcher = Fetcher()
@@ -178,6 +182,10 @@ def file_ailments(lock: Pylock) -> Iterable[Ailment]:
                 continue
             try:
                 size = fetcher.size(wheel.url)
+                found = ""
+                if deep:
+                    with step(f"read {wheel.filename}"):
+                        found = fetcher.digests(wheel.url, ["sha256"])["sha256"]
             except OSError as error:
                 yield Ailment(
                     severity="error",
@@ -185,10 +193,12 @@ def file_ailments(lock: Pylock) -> Iterable[Ailment]:
                     remedy="gw update looks for another place",
                 )
                 continue
-            if None not in (size, wheel.size) and size != wheel.size:
+            replaced = None not in (size, wheel.size) and size != wheel.size
+            if replaced or found not in ("", wheel.hashes.get("sha256")):
+                by = f"{size} bytes, and {wheel.size} were locked" if replaced else f"another sha256, {found}"
                 yield Ailment(
                     severity="error",
-                    what=f"{wheel.filename} has {size} bytes, and {wheel.size} were locked: it was replaced",
+                    what=f"{wheel.filename} has {by}: it was replaced",
                     remedy="gw update, after you asked its maintainer why",
                 )
 

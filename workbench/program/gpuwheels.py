@@ -84,6 +84,7 @@ FLAGS: tuple[tuple[tuple[str, ...], tuple[str, ...], dict[str, Any]], ...] = (
         {**_TRUE, "help": "ask nobody: use what is kept of sources, and uv's cache"},
     ),
     (_RESOLVING, ("--deep",), {**_TRUE, "help": "read the GPU code too, which costs most of a wheel"}),
+    (("doctor",), ("--deep",), {**_TRUE, "help": "read every file of the lock, and compare its sha256"}),
     (_RESOLVING, ("--pre",), {**_TRUE, "help": "take pre-releases as well"}),
     (
         (*_LOCKING, "install", "doctor"),

@@ -64,7 +64,7 @@ def doctor(asked: Namespace) -> int:
     if lock.is_file():
         read = read_lock(lock)
         check_lock(read, lock)
-        found = (*found, *file_ailments(read))
+        found = (*found, *file_ailments(read, deep=asked.deep))
     if asked.json:
         console.answer_json(found)
     else:
