@@ -22,7 +22,12 @@ pytestmark = [
 
 @pytest.mark.parametrize(("arch", "builder"), [("x86_64", "host"), ("aarch64", "cross")])
 def test_it_is_released_for_sm_121(arch: str, builder: str, paths: Paths) -> None:
-    shutil.copy(CHECKOUT / "recipes" / "causal_conv1d.py", paths.recipes)
+    recipe = (CHECKOUT / "recipes" / "causal_conv1d.py").read_text()
+    threads = '"NVCC_THREADS": "1"'
+    assert threads in recipe
+    # what is tested is that it compiles, for which GPU, and that it installs: not how fast its kernels are
+    quickly = recipe.replace(threads, f'{threads}, "NVCC_APPEND_FLAGS": "-Ofc=max"')
+    (paths.recipes / "causal_conv1d.py").write_text(quickly)
     shutil.copytree(CHECKOUT / "patches" / "causal-conv1d", paths.patches / "causal-conv1d")
     released = invoke(
         *("release", "causal-conv1d", "--compute", "cu130", "--torch", "2.11", "--python", "3.11"),
