@@ -1,3 +1,1 @@
 """The health of a store: doctor, reconcile, prune."""
-
-from __future__ import annotations

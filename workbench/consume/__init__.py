@@ -1,3 +1,1 @@
 """The consumer's side: what this machine is, which wheel fits it and why, and how it gets there."""
-
-from __future__ import annotations

@@ -1,3 +1,1 @@
 """Containers: the engine, the images, and one wheel built in one of them by cibuildwheel."""
-
-from __future__ import annotations

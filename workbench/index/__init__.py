@@ -4,5 +4,3 @@ A store that is not a folder stores what `draw.draw` yields: each `Page` under i
 documents, a page ``…/index.html`` under ``…/`` as well) with its type, in order, and deletes each `Gone`. The last
 page is the state, ``.drawn.json``, from which the next drawing continues (`draw.read_state`).
 """
-
-from __future__ import annotations

@@ -1,3 +1,1 @@
 """A request becomes verified wheels."""
-
-from __future__ import annotations

@@ -1,3 +1,1 @@
 """How a source is changed: quilt's patch series, with DEP-3 headers, applied strictly."""
-
-from __future__ import annotations

@@ -1,3 +1,1 @@
 """``release`` as one list of steps: make, publish, prove."""
-
-from __future__ import annotations

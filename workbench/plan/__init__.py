@@ -1,3 +1,1 @@
 """A recipe crossed with a target: a value, and its build key."""
-
-from __future__ import annotations

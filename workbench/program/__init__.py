@@ -1,3 +1,1 @@
 """The programs that are installed: ``gpuwheels`` (``gw``) for who needs a wheel, ``workbench`` for who makes them."""
-
-from __future__ import annotations

@@ -1,3 +1,1 @@
 """What is published: ``packages.json``."""
-
-from __future__ import annotations

@@ -1,3 +1,1 @@
 """auditwheel: libraries grafted or excluded, the platform tag earned."""
-
-from __future__ import annotations

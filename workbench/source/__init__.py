@@ -1,3 +1,1 @@
 """The plan's source: fetched, checked against its pin, unpacked and patched."""
-
-from __future__ import annotations

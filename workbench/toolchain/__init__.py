@@ -1,3 +1,1 @@
 """What a build is compiled with: CUDA toolkits from NVIDIA's wheels, compilers for another architecture."""
-
-from __future__ import annotations

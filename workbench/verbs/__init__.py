@@ -1,3 +1,1 @@
 """What the verbs do: each module joins the steps of the flow for one of them and returns a value to print."""
-
-from __future__ import annotations

@@ -1,3 +1,1 @@
 """Every check that a wheel must pass, and the report of it."""
-
-from __future__ import annotations

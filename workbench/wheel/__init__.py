@@ -1,3 +1,1 @@
 """What is in a binary: its dependencies and its GPU code, read without CUDA's tools."""
-
-from __future__ import annotations
