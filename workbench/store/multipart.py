@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from workbench.store.client import code_of, unless
-from workbench.store.slices import Slice, crc32_of
+from workbench.store.slices import crc32_of, slice_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,7 +78,7 @@ def upload_parts(
 
     def send(part: Part) -> dict[str, Any]:
         checksum = crc32_of(path, part.start, part.length)
-        with Slice(path, part.start, part.length, moved) as body:
+        with slice_of(path, part.start, part.length, moved) as body:
             answer = client.upload_part(
                 **there, PartNumber=part.number, Body=body, ContentLength=part.length, ChecksumCRC32=checksum
             )
@@ -135,6 +135,6 @@ def _is_ours(path: Path, parts: Sequence[Part], listed: Mapping[str, Any]) -> bo
     _, start, length = parts[number - 1]
     if checksum := listed.get("ChecksumCRC32"):
         return bool(checksum == crc32_of(path, start, length))
-    with Slice(path, start, length) as body:
+    with slice_of(path, start, length) as body:
         digest = hashlib.md5(body.read(), usedforsecurity=False).hexdigest()
     return bool(listed["ETag"].strip('"') == digest)

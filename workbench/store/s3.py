@@ -24,7 +24,7 @@ from workbench.store.folder import taken
 from workbench.store.layout import REGISTRY, Headers, headers
 from workbench.store.probe import PROBES, Traits, remembered, try_out
 from workbench.store.protocol import Content, Leftover, Listed, Progress, Stored, nobody
-from workbench.store.slices import CHUNK, Ranges, Slice
+from workbench.store.slices import CHUNK, Ranges, slice_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -276,7 +276,7 @@ class S3Store:
                     moved=moved,
                 )
             whole = {**self._at(key), **described, **condition, "ChecksumSHA256": _encoded(sha256)}
-            source = io.BytesIO(content) if isinstance(content, bytes) else Slice(content, 0, size, moved)
+            source = io.BytesIO(content) if isinstance(content, bytes) else slice_of(content, 0, size, moved)
             with source as body:
                 answer: Mapping[str, Any] = self.client.put_object(**whole, Body=body, ContentLength=size)
             if isinstance(content, bytes):

@@ -8,13 +8,16 @@ import os
 import zlib
 from typing import TYPE_CHECKING
 
-from workbench.store.protocol import Progress, nobody
+from workbench.store.protocol import nobody
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from _typeshed import WriteableBuffer
+    from s3transfer.utils import ReadFileChunk
+
+    from workbench.store.protocol import Progress
 
 CHUNK = 1 << 20
 
@@ -48,33 +51,18 @@ class Ranges(io.RawIOBase):
         return count
 
 
-class Slice(Ranges):
-    """A range of a local file, in bytes. `moved` is told of those that are read, of none twice when a retry rewinds."""
+def slice_of(path: Path, start: int, length: int, moved: Progress = nobody) -> ReadFileChunk:
+    """Open a range of a local file; `moved` is told of the bytes that are read, and takes back what a retry rewinds."""
+    from s3transfer.utils import ReadFileChunk
 
-    def __init__(self, path: Path, start: int, length: int, moved: Progress = nobody) -> None:
-        super().__init__(self._pread, length)
-        self._file = path.open("rb", buffering=0)
-        self._start = start
-        self._furthest = 0
-        self._moved = moved
-
-    def _pread(self, start: int, buffer: memoryview) -> int:
-        count = os.preadv(self._file.fileno(), [buffer], self._start + start)
-        if (at := start + count) > self._furthest:
-            self._moved(at - self._furthest)
-            self._furthest = at
-        return count
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-        super().close()
+    told = lambda bytes_transferred: moved(bytes_transferred)  # noqa: E731, PLW0108 - called by that name
+    return ReadFileChunk.from_filename(path, start, length, [told])
 
 
 def crc32_of(path: Path, start: int, length: int) -> str:
     """Return the CRC-32 of a part of a file, as S3 writes it (base64)."""
-    crc, buffer = 0, memoryview(bytearray(CHUNK))
-    with Slice(path, start, length) as part:
-        while count := part.readinto(buffer):
-            crc = zlib.crc32(buffer[:count], crc)
+    crc = 0
+    with slice_of(path, start, length) as part:
+        while chunk := part.read(CHUNK):
+            crc = zlib.crc32(chunk, crc)
     return base64.b64encode(crc.to_bytes(4, "big")).decode()
