@@ -15,6 +15,7 @@ import sys
 import textwrap
 import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from itertools import zip_longest
@@ -26,8 +27,6 @@ from workbench.text import LAYOUT, counted, duration, file_size, shown
 from workbench.url import mask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
     import rich.console
     import rich.live
     import rich.text

@@ -6,6 +6,7 @@ import ast
 import os
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,8 +15,6 @@ from typing import TYPE_CHECKING
 from workbench.process import run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from workbench.process import Completed
 
 

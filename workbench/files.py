@@ -7,14 +7,12 @@ import fcntl
 import hashlib
 import os
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from workbench.errors import UsageError
 from workbench.events import step
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 
 def expect_file(path: Path) -> Path:

@@ -10,6 +10,7 @@ import os
 import re
 import ssl
 import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, partial
 from http import HTTPStatus
@@ -23,8 +24,6 @@ from workbench.errors import SettingsError
 from workbench.url import mask, without_login
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
     from requests import PreparedRequest, Response
 
 SECONDS = 10

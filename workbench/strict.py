@@ -11,12 +11,10 @@ import dataclasses
 import functools
 import types
 import typing
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from workbench.errors import WorkbenchError, nearest
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 T = TypeVar("T")
 

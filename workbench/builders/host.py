@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,6 @@ from workbench.toolchain import cuda
 from workbench.toolchain.variables import build_variables, config_settings, joined
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from workbench.builders.workplace import Workplace
     from workbench.events import Step
     from workbench.paths import Paths

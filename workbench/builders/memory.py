@@ -7,11 +7,8 @@ kills a compiler, whose last words then give no reason.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 CUDA_JOB = 3.1
 """Gigabytes that one nvcc takes at its peak for a heavy unit of one architecture, where a recipe does not say more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
@@ -13,8 +14,6 @@ from workbench.files import content_of
 from workbench.paths import SIMPLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from workbench.paths import Paths
     from workbench.settings import Settings
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,6 @@ from workbench.toolchain.pins import check_gpus, digest, release_of
 from workbench.toolchain.variables import cuda_environment, joined
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from workbench.environment import Environment
     from workbench.paths import Paths
     from workbench.plan.plan import Plan

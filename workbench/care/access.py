@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -11,8 +12,6 @@ from workbench.store.bucket import setup
 from workbench.store.client import Refused, plainly
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from workbench.store.s3 import S3Store
 
 SKEW_SECONDS = 300

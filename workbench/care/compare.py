@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
@@ -16,8 +17,6 @@ from workbench.store import layout
 from workbench.store.layout import WheelKey, wheel_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from workbench.publish.wheel_files import Fault
     from workbench.registry.model import PublishedWheel, Registry
     from workbench.store.opening import Site

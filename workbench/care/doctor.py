@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from workbench.care.compare import compare
@@ -12,8 +13,6 @@ from workbench.registry.file import OlderForm
 from workbench.store.client import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from workbench.care.compare import Comparison
     from workbench.settings import Settings
     from workbench.store.opening import Site

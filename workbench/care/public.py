@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
@@ -21,8 +22,6 @@ from workbench.wheel.filename import parse_wheel
 from workbench.wheel.serves import Audience, Machine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from workbench.registry.model import PublishedWheel, Registry
 
 CONNECTIONS = 8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,8 +18,6 @@ from workbench.store.layout import WheelKey, file_key, wheel_of
 from workbench.wheel.filename import label, parse_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from workbench.registry.model import Registry
     from workbench.store.opening import Site
 

@@ -12,6 +12,7 @@ import os
 import re
 import shlex
 import tempfile
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
@@ -25,7 +26,6 @@ from workbench.process import run
 from workbench.troubles import DISK_FULL, TROUBLES, Trouble, look_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
     from pathlib import PurePath
 
     from workbench.container.engine import Engine, Image

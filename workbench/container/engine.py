@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from workbench.errors import CommandFailed, ContainerError
 from workbench.process import environment, run
 from workbench.wheel import elf
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 EngineName = Literal["docker", "podman"]
 

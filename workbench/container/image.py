@@ -15,6 +15,7 @@ import re
 import shutil
 import stat
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -31,8 +32,6 @@ from workbench.process import find_program, run
 from workbench.text import file_size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from workbench.container.engine import Engine, Image
 
 FORMAT = 2

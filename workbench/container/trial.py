@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,6 @@ from workbench.errors import CommandFailed, ContainerError, VerificationFailed
 from workbench.process import run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from workbench.container.engine import Engine
 
 INSIDE = "/trial"

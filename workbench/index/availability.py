@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 from workbench.index.page_target import ANY, CPU, PageTarget, bound, by_number, minor_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
     from workbench.registry.model import Unavailable
 
 Place = tuple[str, str, str, str]

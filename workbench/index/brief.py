@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 SHARED = ("index.html", "feed.atom", "style.css", "script.js")
 """What lies beside the projects' folders, if there are pages for people."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -10,8 +11,6 @@ from urllib.parse import unquote, urlsplit
 from workbench.index.page_target import python_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
     from workbench.evidence.facts import BuildFacts
     from workbench.index.output import Links
     from workbench.index.page_target import PageTarget

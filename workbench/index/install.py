@@ -10,14 +10,13 @@ The tools edit a project's file themselves: a text to paste would have to know w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
 
 from workbench.store.layout import INDEX, SIMPLE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from workbench.index.channel import Channel
 
 HERE = "https://HERE"

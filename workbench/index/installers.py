@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
@@ -23,8 +24,6 @@ from workbench.strict import Mismatch, parse
 from workbench.wheel.filename import PLAIN_DASHES, label
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from workbench.index.output import Links
 
 API_VERSION = "1.4"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
@@ -10,8 +11,6 @@ from urllib.parse import quote
 from workbench.errors import IndexFault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from workbench.index.installers import FileEntry
 
 HTML = "text/html; charset=utf-8"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,8 +11,6 @@ from workbench.wheel.filename import label
 from workbench.wheel.local_version import UNKNOWN, parse_local
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from workbench.registry.model import PublishedWheel
 
 ANY = "any"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
@@ -36,8 +37,6 @@ from workbench.index.releases import Releases
 from workbench.index.template import asset, macro, template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
     from workbench.index.channel import Channel
     from workbench.index.releases import Offer, ReleaseView
     from workbench.registry.model import Package

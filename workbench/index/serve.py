@@ -12,6 +12,7 @@ import re
 import shutil
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,7 +25,6 @@ from workbench.index.output import ATOM, CSS, DATA, HTML, SCRIPT
 from workbench.simple import JSON
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 PUBLISHED = ("index", "files", "packages.json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,8 +24,6 @@ from workbench.source.sdist import pin_sdist
 from workbench.source.version import TELLING, static_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from workbench.paths import Paths
 
 _TAG_VERSION = re.compile(r"v?(\d+(?:\.\d+)*(?:(?:a|b|rc|\.post|\.dev)\d+)?)")

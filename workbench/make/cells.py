@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from email.parser import BytesHeaderParser
@@ -16,7 +17,6 @@ from workbench.wheel.filename import parse_wheel, wheel_name_or_none
 from workbench.wheel.serves import Audience, Machine
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from workbench.evidence.facts import BuildFacts

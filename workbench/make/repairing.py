@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,8 +23,6 @@ from workbench.wheel.filename import parse_wheel
 from workbench.wheel.serves import Audience
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from workbench.evidence.notes import Built
     from workbench.paths import Paths
     from workbench.settings import Settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, cast, get_args
@@ -20,7 +21,6 @@ from workbench.recipe.model import LocalFolder
 from workbench.repair.policies import glibc_range
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from workbench.errors import WorkbenchError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename
@@ -17,7 +18,6 @@ from workbench.verify.verifier import Expectation, verify
 from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from workbench.paths import Paths

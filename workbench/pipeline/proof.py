@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import distributions
@@ -30,7 +31,6 @@ from workbench.wheel.filename import parse_wheel
 from workbench.wheel.serves import Audience
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
     from importlib.metadata import Distribution
 
     from workbench.paths import Paths

@@ -6,6 +6,7 @@ proofs.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
@@ -34,8 +35,6 @@ from workbench.store.opening import Site
 from workbench.verify.report import findings_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from workbench.make.request import Planned, Request
     from workbench.paths import Paths
     from workbench.plan.plan import Plan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -14,8 +15,6 @@ from workbench.plan.local_version import Template, facts_of, minor
 from workbench.recipe.model import UNSET_VERSION, When
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     from workbench.errors import WorkbenchError
     from workbench.patches.series import PatchFile
     from workbench.plan.target import Target

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
@@ -13,8 +14,6 @@ from workbench.plan.gpu import can_be_asked_for
 from workbench.recipe.model import ARCHITECTURES, VARIANT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from workbench.plan.axes import Axes
 
 _PYTHON = re.compile(r"3\.(\d{1,2})(t?)")

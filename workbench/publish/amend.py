@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import time
+from collections.abc import Callable, Container, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -20,8 +21,6 @@ from workbench.registry.model import Registry
 from workbench.store.layout import HISTORY, REGISTRY, SIMPLE, damaged_key, generation_of, history_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Sequence
-
     from workbench.store.opening import Site
     from workbench.store.protocol import Store, Stored
 

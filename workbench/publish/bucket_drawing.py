@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
@@ -25,8 +26,6 @@ from workbench.registry.model import Registry
 from workbench.store.layout import CHANGING, INDEX, REGISTRY, Headers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from workbench.settings import Settings
     from workbench.store.protocol import Listed, Store
 

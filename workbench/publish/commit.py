@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,6 @@ from workbench.registry.model import Registry
 from workbench.text import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from workbench.paths import Paths
 
 SUBJECT = 72

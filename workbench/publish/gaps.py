@@ -7,6 +7,7 @@ published for the target later takes the place of either.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,6 @@ from workbench.publish.drawing import draw_pages
 from workbench.store.layout import log_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from workbench.registry.model import Registry, Unavailable
     from workbench.store.opening import Site
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,8 +24,6 @@ from workbench.store.layout import RECORDS, WheelKey, file_key, record_key, url,
 from workbench.text import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from workbench.index.tree import Drawn
     from workbench.publish.publication import Candidate, PlannedWheel, Publication, Write
     from workbench.registry.model import Registry

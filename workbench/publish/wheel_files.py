@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from os.path import commonprefix
@@ -11,8 +12,6 @@ from urllib.parse import unquote
 from workbench.store.layout import FILES, metadata_key, provenance_key
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Container, Iterable, Iterator, Mapping
-
     from workbench.registry.model import PublishedWheel, Registry
     from workbench.store.protocol import Listed, Store
 

@@ -6,6 +6,7 @@ as many days as a reader may still hold an older page. Its record stays for good
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -18,8 +19,6 @@ from workbench.registry.model import Removal
 from workbench.store.layout import WheelKey, file_key, wheel_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from workbench.registry.model import PublishedWheel, Registry
     from workbench.store.opening import Site
     from workbench.store.protocol import Store

@@ -8,6 +8,7 @@ import gc
 import json
 import re
 from collections import Counter
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -20,7 +21,6 @@ from workbench.strict import Mismatch, parse
 from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
     from pathlib import Path
 
 

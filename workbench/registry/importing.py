@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -25,9 +26,6 @@ from workbench.registry.model import Package, PublishedWheel, Registry
 from workbench.simple.fetch import Fetcher, why
 from workbench.url import has_secret, mask
 from workbench.wheel.filename import parse_wheel
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CONNECTIONS = 8

@@ -6,13 +6,11 @@ an index needs by the Simple Repository API (PEP 503, 592, 658, 700, 740, 792).
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from workbench.evidence.facts import BuildFacts  # noqa: TC001 - `strict` reads the types of fields
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 SCHEMA = 2
 """The version of the file's shape. 1 is the older form, which only ``store.import`` reads."""

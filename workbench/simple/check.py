@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +26,6 @@ from workbench.simple.judge_file import PIP_HASHES, called, project_of
 from workbench.simple.judge_page import astray, judge_project, judge_root, projects, read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-
     from workbench.simple.fetch import Fetched
     from workbench.simple.finding import IndexFinding
     from workbench.simple.listing import Link, Listing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,6 @@ from workbench.simple import HTML_TYPES, JSON
 from workbench.simple.listing import MOST_LINKS, read
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from workbench.simple.fetch import Fetched, Fetcher
     from workbench.simple.listing import Link, Listing
 

@@ -6,19 +6,16 @@ Whatever goes wrong, a server that talks nonsense included, is an OSError that s
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from workbench.http import AS_IT_LIES, CHUNK, PAGE_BYTES, NoAnswer, Web
 from workbench.simple import JSON
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
 
 ACCEPT = f"{JSON}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 """JSON first, as pip and uv ask."""

@@ -6,15 +6,13 @@ warning: it is against a standard that neither enforces, or costs something.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from workbench.text import shown
 from workbench.url import mask
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 LONGEST = 400
 """Characters of another's text that a finding repeats."""

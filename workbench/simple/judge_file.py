@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import chain
 from types import NoneType
@@ -17,8 +18,6 @@ from workbench.simple.finding import finding
 from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from workbench.simple.finding import IndexFinding, Remark
     from workbench.simple.listing import Link
 

@@ -6,6 +6,7 @@ Installers ask for ``NAME/`` below the root and never read the root itself.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
@@ -17,8 +18,6 @@ from workbench.simple.judge_file import as_version, judge_file, parsed
 from workbench.simple.listing import Link, Listing, is_json, read_html, read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from workbench.simple.fetch import Fetched
     from workbench.simple.finding import IndexFinding, Remark
 

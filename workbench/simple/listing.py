@@ -6,6 +6,7 @@ the types that they say, and are empty where the page has something else.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from html import unescape
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,6 @@ from workbench.simple import JSON
 from workbench.simple.markup import tags
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from workbench.simple.fetch import Fetched
 
 _ARCHIVES = (".whl", ".tar.gz", ".zip", ".egg", ".tar.bz2", ".tar.xz", ".tgz")

@@ -6,6 +6,7 @@ import hashlib
 import re
 import shlex
 import shutil
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -17,8 +18,6 @@ from workbench.files import locked
 from workbench.process import run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from workbench.events import Step
     from workbench.process import Completed
     from workbench.recipe.model import Git

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,8 +27,6 @@ from workbench.simple.fetch import Fetcher
 from workbench.text import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from workbench.simple.listing import Link
 
 NEAR_VERSIONS = 5

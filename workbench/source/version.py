@@ -5,14 +5,11 @@ from __future__ import annotations
 import ast
 import configparser
 import tomllib
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from email.parser import HeaderParser
-from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 
 def static_version(files: Mapping[str, str]) -> str | None:

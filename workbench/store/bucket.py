@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from workbench.store.client import code_of, plainly
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from workbench.store.s3 import S3Store
 
 STALE_DAYS = 7

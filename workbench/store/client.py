@@ -6,6 +6,7 @@ a server says of an error only its code is shown: the rest may echo what was sig
 
 from __future__ import annotations
 
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,8 +15,6 @@ from workbench.errors import SettingsError, StoreError
 from workbench.http import reason, trusted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator
-
     from workbench.settings import S3Settings
 
 T = TypeVar("T")

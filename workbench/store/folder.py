@@ -13,6 +13,7 @@ import hashlib
 import io
 import os
 import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
@@ -22,8 +23,6 @@ from workbench.files import for_everyone, locked, sha256_of
 from workbench.store.protocol import Content, Leftover, Listed, Progress, Stored, nobody
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from workbench.store.layout import Headers
 
 CORNER = ".workbench"

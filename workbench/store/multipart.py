@@ -9,6 +9,7 @@ its sha256, names the upload. What it has of parts that are not this file's is s
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +17,6 @@ from workbench.store.client import code_of, unless
 from workbench.store.slices import crc32_of, slice_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from workbench.store.protocol import Progress

@@ -12,6 +12,7 @@ import hashlib
 import io
 import threading
 import uuid
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -27,8 +28,6 @@ from workbench.store.protocol import Content, Leftover, Listed, Progress, Stored
 from workbench.store.slices import CHUNK, Ranges, slice_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from workbench.settings import S3Settings
 
 ABSENT = ("NoSuchKey", "404", "NotFound")

@@ -6,12 +6,12 @@ import base64
 import io
 import os
 import zlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from workbench.store.protocol import nobody
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from _typeshed import WriteableBuffer

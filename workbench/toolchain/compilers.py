@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
@@ -20,9 +20,6 @@ from workbench.files import made_once
 from workbench.plan.target import this_arch
 from workbench.process import find_program, run
 from workbench.wheel.elf import HEAD, MAGIC, machine_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _PROGRAMS_LIBRARIES = tuple(
     f"lib{name}"

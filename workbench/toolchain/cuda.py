@@ -13,11 +13,11 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from workbench.container.engine import Cuda
 from workbench.environment import install_into, python_platform
@@ -28,9 +28,6 @@ from workbench.process import run
 from workbench.strict import Mismatch, parse
 from workbench.toolchain.compilers import cross_gcc
 from workbench.toolchain.pins import PROGRAMS, Release, digest, entries, release_of
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 LAYOUT_FORMAT = "2"
 """Raised when the same wheels are laid out in another way."""

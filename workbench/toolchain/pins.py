@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
@@ -20,9 +20,6 @@ from workbench.environment import index_environment
 from workbench.errors import ToolchainError, nearest
 from workbench.plan.gpu import Architecture
 from workbench.process import run
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 LOCKS = Path(__file__).parent / "locks"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -10,8 +11,6 @@ from workbench.flags import flag
 from workbench.paths import Paths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from workbench.settings import Settings
     from workbench.store.opening import Site
 

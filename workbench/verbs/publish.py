@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,8 +25,6 @@ from workbench.verbs.flags import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from workbench.pipeline.release import Released, Todo
     from workbench.plan.plan import Plan
     from workbench.registry.model import PublishedWheel

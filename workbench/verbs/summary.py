@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from shlex import quote
@@ -15,8 +16,6 @@ from workbench.text import file_size
 from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from workbench.plan.plan import Plan
     from workbench.publish.withdraw import Change
     from workbench.recipe.model import Source

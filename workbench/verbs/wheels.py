@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,8 +26,6 @@ from workbench.verbs.flags import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from workbench.make.produce import Failure, Product
     from workbench.make.request import Planned
 
