@@ -75,6 +75,33 @@ def test_the_torch_that_is_installed_stays(files: Files) -> None:
     assert [str(lock.packages[-1].version) for lock in (held, free)] == ["2.11.0", "2.12.0"]
 
 
+def test_another_build_of_the_torch_that_is_installed_never_takes_its_place(files: Files) -> None:
+    files.add("torch", "2.11.0")
+    pin = files.pinned("demo", LOCAL, requires=["torch"])
+    host = replace(HOST, torch="2.11.0", torch_local="cu130")
+    with pytest.raises(LockFault, match=r"torch==2\.11\.0\+cu130 is what the project has.*--index"):
+        resolve_lock([pin], [], host, asked=["demo"])
+    torch = files.pinned("torch", "2.11.0+cu130", requires=["needed"])
+    files.add("needed", "2.0")
+    lock = resolve_lock([pin], [], host, asked=["demo"], at_hand=[torch])
+    assert [(each.name, str(each.version)) for each in lock.packages] == [
+        ("demo", LOCAL),
+        ("needed", "2.0"),
+        ("torch", "2.11.0+cu130"),
+    ]
+    assert [wheel.url for wheel in lock.packages[-1].wheels or ()] == [torch.offer.url]
+    free = resolve_lock([files.pinned("demo", LOCAL)], [], host, asked=["demo"], at_hand=[torch])
+    assert [each.name for each in free.packages] == ["demo"]
+
+
+def test_a_torch_that_is_given_by_its_minor_release_may_be_any_of_it(files: Files) -> None:
+    for version in ("2.11.1", "2.12.0"):
+        files.add("torch", version)
+    pin = files.pinned("demo", LOCAL, requires=["torch"])
+    lock = resolve_lock([pin], [], replace(HOST, torch="2.11"), asked=["demo"])
+    assert str(lock.packages[-1].version) == "2.11.1"
+
+
 def test_what_does_not_go_together_is_one_message_of_what_uv_found(files: Files) -> None:
     pin = files.pinned("demo", LOCAL, requires=["nowhere-to-be-found"])
     with pytest.raises(

@@ -30,6 +30,8 @@ SPARK = [
     [
         ("flash-attn mamba-ssm --json", "resolve", ["flash-attn", "mamba-ssm"]),
         ("--torch 2.11 flash-attn", "resolve", ["flash-attn"]),
+        ("add flash-attn --build-missing mamba-ssm", "add", ["flash-attn", "mamba-ssm"]),
+        ("flash-attn --deep mamba-ssm", "resolve", ["flash-attn", "mamba-ssm"]),
         ("why flash-attn", "why", ["flash-attn"]),
         ("explain flash-attn", "why", ["flash-attn"]),
         ("resolve test", "resolve", ["test"]),
@@ -72,7 +74,7 @@ def test_what_detect_prints_is_the_machine_that_another_plans_for(
     )
     assert run(["env", "flash-attn", f"--machine={machine}"]) == 0
     assert "export TORCH_CUDA_ARCH_LIST=12.1" in capsys.readouterr().out
-    with pytest.raises(UsageError, match="only described"):
+    with pytest.raises(UsageError, match="leave out --machine"):
         run(["test", "flash-attn", f"--machine={machine}"])
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
 
-from tests.program.conftest import CP
-from workbench.errors import LockFault, NothingFits, SourceError
+from tests.program.conftest import CP, HERE
+from workbench.errors import LockFault, NothingFits, SourceError, UsageError
 from workbench.paths import CHECKOUT
 from workbench.process import run as run_program
 from workbench.program.gpuwheels import run
@@ -57,6 +58,24 @@ def test_the_wheel_for_this_torch_and_cuda_is_found_locked_and_installed(
     assert "demo-gpu==1.7+cu130torch2.11" in freeze
 
 
+def test_the_torch_that_is_there_stays_though_the_index_has_another_build_of_it(project: Project) -> None:
+    project.offer("one", "1.5+cu130torch2.11", requires=("torch",))
+    there = project.files.add("torch", "2.11.0+cu130", tag=HERE)
+    run_program(["uv", "pip", "install", "--quiet", f"--python={project.environment.python}", there.url])
+    (project.files.folder / "simple" / "torch" / "index.html").unlink()
+    project.files.add("torch", "2.11.0")
+    facts = ["--cuda=cu130", "--driver=580.95.05", "--gpu=12.1"]
+    with pytest.raises(LockFault, match="it stays"):
+        run(["add", "demo-gpu", *facts])
+    name = f"torch-2.11.0+cu130-{HERE}.whl"
+    content = (project.files.folder / "files" / name).read_bytes()
+    project.github.repositories["ada/wheels"].release("torch", [name], contents={name: content})
+    assert run(["add", "demo-gpu", "--refresh", *facts]) == 0
+    freeze = run_program(["uv", "pip", "freeze", f"--python={project.environment.python}"]).output
+    assert "demo-gpu==1.5+cu130torch2.11" in freeze
+    assert "torch-2.11.0%2Bcu130" in freeze
+
+
 def test_metadata_that_asks_for_another_torch_than_the_name_says_is_believed(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -77,6 +96,58 @@ def test_where_nothing_fits_the_nearest_is_named_and_nothing_is_written(
     with pytest.raises(NothingFits, match="nothing was written"):
         run(["add", "demo-gpu", *FACTS])
     assert not (project.folder / "pylock.toml").exists()
+
+
+@pytest.mark.parametrize(
+    ("package", "said"),
+    [
+        ("demo-gpu==1.4", "demo-gpu: no source has ==1.4; there is 1.5"),
+        ("nothing-here", "nothing-here: no source has it\n"),
+        ("instal", "instal: no source has it (did you mean 'install'?)"),
+    ],
+)
+def test_what_is_not_there_at_all_is_told_apart(
+    project: Project, capsys: pytest.CaptureFixture[str], package: str, said: str
+) -> None:
+    project.offer("one", "1.5+cu130torch2.11")
+    assert run([package, *FACTS]) == NothingFits.exit_code
+    assert said in capsys.readouterr().out
+
+
+def test_the_version_that_is_printed_can_be_asked_for(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.offer("one", "1.5+cu130torch2.11")
+    project.offer("two", "1.5+cu13torch2.11")
+    assert run(["demo-gpu==1.5+cu13torch2.11", *FACTS]) == 0
+    assert "✓ demo-gpu 1.5+cu13torch2.11" in capsys.readouterr().out
+
+
+def test_nothing_is_installed_into_a_python_that_only_happens_to_be_on_path(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.offer("one", "1.5+cu130torch2.11")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{project.environment.python.parent}:{os.environ['PATH']}")
+    with pytest.raises(UsageError, match="no environment to install into: 'uv venv' makes"):
+        run(["add", "demo-gpu", *FACTS])
+    assert not (tmp_path / "pylock.toml").exists()
+    assert run(["lock", "demo-gpu", *FACTS]) == 0
+    with pytest.raises(UsageError, match="no environment"):
+        run(["install"])
+    assert run(["install", f"--python={project.environment.python}"]) == 0
+
+
+def test_another_machines_wheels_are_not_put_into_a_path_of_this_one(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.offer("one", "1.5+cu130torch2.11")
+    assert run(["detect", "--json", *FACTS]) == 0
+    (project.folder / "spark.json").write_text(capsys.readouterr().out)
+    for line in ("add demo-gpu", "install", "test demo-gpu"):
+        with pytest.raises(UsageError, match="leave out --machine"):
+            run([*line.split(), "--machine=spark.json"])
+    assert run(["lock", "demo-gpu", "--machine=spark.json"]) == 0
 
 
 def test_one_package_of_two_that_is_missing_is_not_success(
@@ -146,7 +217,9 @@ def test_the_second_answer_asks_nobody_and_offline_neither(
     assert run(["demo-gpu", *FACTS]) == 0
     asked = len(project.github.asked)
     assert run(["demo-gpu", *FACTS]) == 0
+    capsys.readouterr()
     assert run(["demo-gpu", "--offline", *FACTS]) == 0
+    assert "nobody was asked: the oldest answer that was used is" in capsys.readouterr().out
     assert len(project.github.asked) == asked
     assert run(["cache", "clean"]) == 0
     capsys.readouterr()

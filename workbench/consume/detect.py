@@ -30,6 +30,7 @@ def detect(project: Path, python: str = "", root: Path = Path("/"), cache: Path 
         arch=interpreter.arch,
         glibc=interpreter.glibc,
         torch=torch.version,
+        torch_local=torch.local,
         compute=torch.compute if torch.version != NOT_INSTALLED else None,
         cxx11_abi=torch.cxx11_abi,
         driver=driver.version,

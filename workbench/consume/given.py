@@ -22,6 +22,7 @@ _PYTHON = re.compile(r"3\.\d{1,2}(\.\d{1,2})?t?", re.ASCII)
 _RELEASE = re.compile(r"\d\.\d{1,2}(?:\.\d{1,2})?(?:(?:a|b|rc|\.dev|\.post)\d+)*", re.ASCII)
 _CUDA = re.compile(r"(?:cu)?(\d{2})(?:\.?(\d))?", re.ASCII)
 _COMPUTE = re.compile(r"cu\d{2,3}|cpu|xpu|rocm\d{1,2}\.\d{1,2}", re.ASCII)
+_LOCAL = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*", re.ASCII | re.IGNORECASE)
 _DRIVER = re.compile(r"\d{3}(\.\d{1,3}){0,2}", re.ASCII)
 _DRIVER_CUDA = re.compile(r"\d{1,2}\.\d{1,2}", re.ASCII)
 _GPU = re.compile(r"(?:sm_)?(?:([1-9]\d?)\.(\d)|([5-9]|1\d)(\d))", re.ASCII)
@@ -63,7 +64,7 @@ def given(
             facts |= dict.fromkeys(
                 ("glibc", "driver", "driver_cuda", "gpus", "cpus", "memory", "interpreter")
             )
-            facts |= {"compute": None} if host.torch != NOT_INSTALLED else {}
+            facts |= {"compute": None, "torch_local": None} if host.torch != NOT_INSTALLED else {}
     if python:
         facts |= {"python": _python(python), "interpreter": None}
     if glibc:
@@ -72,6 +73,9 @@ def given(
         facts |= _torch(torch, host)
     if cuda:
         facts["compute"] = _compute(cuda)
+        facts |= (
+            {"torch_local": None} if facts["compute"] != host.compute and "torch_local" not in facts else {}
+        )
     if driver:
         version = (
             ""
@@ -107,15 +111,20 @@ def _python(text: str) -> str:
 
 def _torch(text: str, host: Host) -> dict[str, object]:
     if text == NONE:
-        return {"torch": NOT_INSTALLED, "compute": None, "cxx11_abi": None}
+        return {"torch": NOT_INSTALLED, "torch_local": None, "compute": None, "cxx11_abi": None}
     version, _, local = text.partition("+")
     if not _RELEASE.fullmatch(version) or (local and not _COMPUTE.fullmatch(local)):
         raise UsageError(f"--torch {text}: write a release as 2.11, 2.11.0 or 2.11.0+cu130, or none")
     if local:
-        return {"torch": version, "compute": local, "cxx11_abi": abi_of_torch(version)}
+        return {
+            "torch": version,
+            "torch_local": local,
+            "compute": local,
+            "cxx11_abi": abi_of_torch(version),
+        }
     if host.torch and f"{host.torch}.".startswith(f"{version}."):
         return {"torch": version}  # the very torch that is there, so the rest holds
-    return {"torch": version, "compute": None, "cxx11_abi": abi_of_torch(version)}
+    return {"torch": version, "torch_local": None, "compute": None, "cxx11_abi": abi_of_torch(version)}
 
 
 def _compute(text: str) -> str:
@@ -162,6 +171,7 @@ def from_json(text: str | bytes, path: Path | str) -> Host:
         ("arch", host.arch, _ARCH.fullmatch),
         ("glibc", host.glibc or None, _GLIBC.fullmatch),
         ("torch", host.torch or None, _RELEASE.fullmatch),
+        ("torch_local", host.torch_local or None, _LOCAL.fullmatch),
         ("compute", host.compute, _COMPUTE.fullmatch),
         ("driver", host.driver or None, _DRIVER.fullmatch),
         ("driver_cuda", host.driver_cuda or None, _DRIVER_CUDA.fullmatch),

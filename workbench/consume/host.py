@@ -31,7 +31,8 @@ class Host:
 
     `python` is ``3.12.4`` or ``3.12``, with a ``t`` where it is free-threaded, and `interpreter` its path. `arch` is
     ``uname -m``'s word, `glibc` ``2.39``, or "" where the C library is another. `torch` is the installed version
-    without its local part (``2.11.0``), or `NOT_INSTALLED`; `compute` is what that torch was built for, ``cu130``,
+    without its local part (``2.11.0``), or `NOT_INSTALLED`, and `torch_local` that part (``cu130``), "" where it has
+    none; `compute` is what that torch was built for, ``cu130``,
     ``cpu``, ``rocm6.4`` or ``xpu``, or what was asked for in its place: ``cu13`` is any CUDA 13. `cxx11_abi` says
     which of libstdc++'s ABIs that torch has. `driver` is the driver's version (``580.95.05``, or ``580`` where it
     was given) and `driver_cuda` the newest CUDA that it knows (``13.0``); both are "" where there is
@@ -44,6 +45,7 @@ class Host:
     arch: str | None = None
     glibc: str | None = None
     torch: str | None = None
+    torch_local: str | None = None
     compute: str | None = None
     cxx11_abi: bool | None = None
     driver: str | None = None

@@ -17,6 +17,9 @@ from workbench.files import Identity, write_whole
 SECONDS = 10
 """After which an interpreter that does not answer is given up."""
 
+ON_PATH = "python3 on PATH"
+"""How the origin begins of a Python that no environment of the project has."""
+
 _RELEASE = re.compile(r"3\.\d{1,2}t?")
 
 _ASK = """
@@ -62,6 +65,7 @@ class Torch:
     """An installed torch, in the words of `Host`, and where it lies."""
 
     version: str
+    local: str | None = None
     compute: str | None = None
     cxx11_abi: bool | None = None
     origins: dict[str, str]
@@ -88,7 +92,7 @@ def find_interpreter(project: Path, python: str = "") -> tuple[Path, str]:
         if (each / "pyproject.toml").is_file():
             break
     if on_path := shutil.which("python3", path=_path_without_ours()):
-        return Path(on_path), f"python3 on PATH, as there is no .venv{ignored}"
+        return Path(on_path), f"{ON_PATH}, as there is no .venv{ignored}"
     raise UsageError(
         f"{project} has no .venv, and there is no python3 on PATH: make one with 'uv venv', or name an interpreter "
         "with --python"
@@ -219,7 +223,7 @@ def _torch(folder: Path, installed: list[str], settings: dict[str, str]) -> Torc
         abi, origins["cxx11_abi"] = found[1] == "1", str(config)
     elif (abi := abi_of_torch(version)) is not None:
         origins["cxx11_abi"] = f"torch {version}"
-    return Torch(version=version, compute=compute, cxx11_abi=abi, origins=origins)
+    return Torch(version=version, local=local, compute=compute, cxx11_abi=abi, origins=origins)
 
 
 def _compute(settings: dict[str, str]) -> str:

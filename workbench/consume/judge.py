@@ -127,7 +127,11 @@ def _one(offer: OfferedWheel, asked: _Asked, verdicts: tuple[TagVerdict, BuildVe
         return Judged(offer, "no", tags.reasons)
     name, written = name_and_version(offer.filename)
     version = version_or_none(written)
-    reasons = (*asked.about(name, version, written, offer.yanked), *tags.reasons, *build.reasons)
+    whole, text = version, written
+    if asked.has_local:
+        text = offer.filename.split("-", 2)[1]
+        whole = version_or_none(text)
+    reasons = (*asked.about(name, whole, text, offer.yanked), *tags.reasons, *build.reasons)
     preference = Preference(cuda=build.cuda, torch=build.torch, tags=tags.rank)
     return Judged(offer, worst(reasons), reasons, version, preference)
 
@@ -142,6 +146,7 @@ class _Asked:
         self._named: dict[str, bool] = {}
         self.name = canonicalize_name(requirement.name)
         self.specifier = requirement.specifier
+        self.has_local = "+" in str(self.specifier)
         self.pinned = any(each.operator in ("==", "===") for each in self.specifier)
         self._known: dict[str, tuple[Reason, ...]] = {}
 

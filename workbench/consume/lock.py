@@ -70,9 +70,12 @@ def resolve_lock(
     host: Host,
     *,
     asked: Sequence[str],
+    at_hand: Sequence[Pinned] = (),
     indexes: Sequence[str] = (),
 ) -> Pylock:
     """Return the lock of chosen wheels, of `others` (requirements that any index has), and of all that they need.
+
+    Wheels that are `at_hand` are taken where something needs them, as if an index had them.
 
     It is for the host's Python, architecture and glibc alone: others are refused by the tags of its wheels, and not
     by ``environments``, which PDM cannot read with an architecture. `asked` is what a person asked for: `updated` asks
@@ -81,11 +84,14 @@ def resolve_lock(
     if hashless := [pin.offer.filename for pin in pins if not pin.offer.sha256]:
         raise UsageError(f"{hashless[0]}: no sha256 is known of it, so it cannot be locked")
     with scratch(Path(tempfile.gettempdir()), ".gpuwheels-lock-") as folder:
+        (folder / "links").mkdir()
+        for pin in at_hand:
+            _stand_in(folder / "links", pin)
         wanted = [f"{pin.name} @ {_stand_in(folder, pin).as_uri()}" for pin in pins]
         (folder / "asked.in").write_text("\n".join([*wanted, *others]) + "\n", encoding="utf-8")
         (folder / "held.in").write_text("\n".join(_held(host, pins)) + "\n", encoding="utf-8")
         resolved = _compile(folder, host, indexes)
-    chosen = {pin.name: pin for pin in pins}
+    chosen = {pin.name: pin for pin in (*at_hand, *pins)}
     packages = [_locked(package, chosen.get(package.name)) for package in resolved.packages]
     python = _minor(host)
     lock = replace(
@@ -120,7 +126,11 @@ def _stand_in(folder: Path, pin: Pinned) -> Path:
 
 def _held(host: Host, pins: Sequence[Pinned]) -> list[str]:
     """Return the constraints that keep the torch that is installed: wheels were chosen for it."""
-    return [f"torch=={host.torch}"] if host.torch and all(pin.name != "torch" for pin in pins) else []
+    if not host.torch or any(pin.name == "torch" for pin in pins):
+        return []
+    if host.torch_local:
+        return [f"torch=={host.torch}+{host.torch_local}"]
+    return [f"torch=={host.torch}{'' if host.torch.count('.') > 1 else '.*'}"]
 
 
 def _compile(folder: Path, host: Host, indexes: Sequence[str]) -> Pylock:
@@ -144,13 +154,23 @@ def _compile(folder: Path, host: Host, indexes: Sequence[str]) -> Pylock:
         f"--python-version={_minor(host)}",
         f"--python-platform={python_platform(host.arch, host.glibc)}",
     ]
-    argv += [f"--index={url}" for url in indexes]
+    argv += [f"--find-links={folder / 'links'}", *(f"--index={url}" for url in indexes)]
     try:
         run([*argv, folder / "asked.in"], cwd=folder, env=index_environment())
     except CommandFailed as error:
         said = str(error).split("\n", 2)[-1].replace(folder.as_uri() + "/", "").replace(f"{folder}/", "")
-        raise LockFault(f"there is no set of wheels for this machine that goes together:\n{said}") from error
+        raise LockFault(
+            f"there is no set of wheels for this machine that goes together:\n{said}{_about_torch(said, host)}"
+        ) from error
     return parse_lock(to.read_bytes(), to)
+
+
+def _about_torch(said: str, host: Host) -> str:
+    """Return what to do where no index has the very build of torch that is installed, which is not to be replaced."""
+    build = f"torch=={host.torch}+{host.torch_local}"
+    if not host.torch_local or build not in said:
+        return ""
+    return f"\n{build} is what the project has, and it stays: name an index that has it with --index"
 
 
 def _locked(package: Package, pin: Pinned | None) -> Package:

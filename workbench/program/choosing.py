@@ -11,7 +11,7 @@ from workbench import console
 from workbench.consume.cache import Cache
 from workbench.consume.resolving import Places, near_misses, requirement_of, version_of
 from workbench.consume.resolving import resolve as resolved
-from workbench.errors import NothingFits, SourceError, UsageError
+from workbench.errors import NothingFits, SourceError, UsageError, nearest
 from workbench.events import note
 from workbench.program.hosts import host_of
 from workbench.text import duration, file_size
@@ -236,14 +236,43 @@ def show_choice(each: Resolution, host: Host, places: Places) -> None:
             )
     else:
         near = near_misses(each.requirement, host, places)
-        console.answer(
-            f"✗ {each.name}: {'no wheel fits' if near else 'no source has a wheel that could fit'}"
-        )
+        console.answer(f"✗ {each.name}: {'no wheel fits' if near else _none_could(each)}")
         for change in near[:MOST_SHOWN]:
             console.answer(f"  nearest: {change.change} ({change.judged.offer.filename})")
         console.answer(f"  compile it for this GPU: gw add --build-missing {each.name}")
         console.answer(f"  ask its maintainer for it: gw request {each.name}")
+    if places.offline and each.offered.answered:
+        console.answer(f"  nobody was asked: the oldest answer that was used is {_ages(each)} old")
     show_troubles(each.troubles)
+
+
+def _none_could(each: Resolution) -> str:
+    """Say why no change of the machine would help: what was asked for is not there at all, or not for any like it."""
+    from packaging.version import Version
+
+    from workbench.program.gpuwheels import COMMANDS
+    from workbench.wheel.filename import wheel_name_or_none
+
+    versions = {
+        name.version for one in each.offered.wheels if (name := wheel_name_or_none(one.filename)) is not None
+    }
+    if not versions:
+        return (
+            "no source that answered has it"
+            if each.troubles
+            else f"no source has it{nearest(each.name, COMMANDS)}"
+        )
+    if not any(each.requirement.specifier.contains(version, prereleases=True) for version in versions):
+        public = sorted({Version(version.public) for version in versions}, reverse=True)
+        return (
+            f"no source has {each.requirement.specifier}; there is {', '.join(map(str, public[:MOST_SHOWN]))}"
+        )
+    return "no source has a wheel that could fit"
+
+
+def _ages(each: Resolution) -> str:
+    """Say how old the answers are that nobody was asked for again."""
+    return duration(max((one.age for one in each.offered.answered), default=0.0))
 
 
 def show_troubles(troubles: Sequence[SourceTrouble]) -> None:

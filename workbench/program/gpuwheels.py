@@ -164,12 +164,12 @@ def parse(words: Sequence[str]) -> tuple[str, Namespace]:
     first = next(iter(words), "")
     command = ALIASES.get(first, first)
     if command in COMMANDS:
-        return command, _parser(command).parse_args(words[1:])
+        return command, _parser(command).parse_intermixed_args(words[1:])
     if all(
         word.startswith("-") for word in words
     ):  # of flags that take a value, one behind '=' is needed then
         return "", _parser("").parse_args(words)
-    return "resolve", _parser("resolve").parse_args(words)
+    return "resolve", _parser("resolve").parse_intermixed_args(words)
 
 
 def _parser(command: str) -> ArgumentParser:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.consume.given import from_json, given
+from workbench.consume.interpreter import ON_PATH
 from workbench.errors import UsageError
 from workbench.program.gpuwheels import FACTS
 
@@ -29,7 +31,7 @@ def host_of(asked: Namespace) -> Host:
             raise UsageError(
                 f"--machine {path}: {error.strerror}: 'gw detect --json' there writes it"
             ) from error
-        return given(from_json(text, path), **facts)
+        return given(replace(from_json(text, path), interpreter=None), **facts)  # its path means nothing here
     from workbench.consume.cache import Cache
     from workbench.consume.detect import detect
 
@@ -41,9 +43,23 @@ def host_of(asked: Namespace) -> Host:
 
 
 def interpreter_of(host: Host) -> Path:
-    """Return the interpreter that packages are installed for. Raises UsageError where there is none here."""
+    """Return the interpreter of the project. Raises UsageError where the line is about another machine or Python."""
     if host.interpreter is None:
         raise UsageError(
-            "nothing can be installed for a machine that is only described: leave --machine and --arch out"
+            "this needs the project's own interpreter: leave out --machine and --arch, and let --python be its path"
         )
     return Path(host.interpreter)
+
+
+def environment_of(host: Host) -> Path:
+    """Return the interpreter that packages are installed for. Raises UsageError where nobody has named or made one.
+
+    A python3 that happens to be on PATH is looked at, but nothing is put into it.
+    """
+    found = interpreter_of(host)
+    if host.origins.get("interpreter", "").startswith(ON_PATH):
+        raise UsageError(
+            f"there is no environment to install into: 'uv venv' makes .venv here, or --python {found} says that "
+            "this Python is meant"
+        )
+    return found

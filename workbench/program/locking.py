@@ -6,12 +6,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench import console
-from workbench.consume.lock import LockChange, Pinned, asked_of, changes, read_lock, resolve_lock, write_lock
+from workbench.consume.lock import (
+    LockChange,
+    Pinned,
+    asked_of,
+    changes,
+    check_name,
+    read_lock,
+    resolve_lock,
+    write_lock,
+)
 from workbench.errors import LockFault
 from workbench.events import note, step
 from workbench.files import write_whole
 from workbench.program.choosing import check_all_fit, find_all, places_of, show_choice
-from workbench.program.hosts import host_of, interpreter_of
+from workbench.program.hosts import environment_of, host_of
 from workbench.text import counted, file_size
 
 if TYPE_CHECKING:
@@ -27,7 +36,9 @@ if TYPE_CHECKING:
 
 def lock(asked: Namespace) -> int:
     """Write a lock of packages and of all that they need."""
-    host, made = _locked(asked, asked.packages)
+    check_name(Path(asked.lock))
+    host = host_of(asked)
+    made = _locked(asked, host, asked.packages)
     _write(made, asked)
     _tell(asked, host, made, ())
     return 0
@@ -36,14 +47,17 @@ def lock(asked: Namespace) -> int:
 def add(asked: Namespace) -> int:
     """Resolve packages, lock them beside what the lock has already, and install."""
     path = Path(asked.lock)
+    check_name(path)
     before = read_lock(path) if path.exists() else None
     known = asked_of(before) if before else ()
     if before and not known:
         raise LockFault(f"{path}: gpuwheels did not make it: name another file, with --lock pylock.gw.toml")
-    host, made = _locked(asked, _merged(known, asked.packages))
+    host = host_of(asked)
+    interpreter = None if asked.dry_run else environment_of(host)
+    made = _locked(asked, host, _merged(known, asked.packages))
     _write(made, asked)
-    if not asked.dry_run:
-        _install(asked, interpreter_of(host))
+    if interpreter:
+        _install(asked, interpreter)
     _tell(asked, host, made, changes(before, made) if before else ())
     return 0
 
@@ -51,7 +65,7 @@ def add(asked: Namespace) -> int:
 def install(asked: Namespace) -> int:
     """Install what a lock names."""
     host = host_of(asked)
-    _install(asked, interpreter_of(host))
+    _install(asked, environment_of(host))
     _tell(asked, host, read_lock(Path(asked.lock)), ())
     return 0
 
@@ -64,7 +78,8 @@ def update(asked: Namespace) -> int:
         raise LockFault(
             f"{path}: gpuwheels did not make it, so what it was made for is not known: gw lock PACKAGE..."
         )
-    host, made = _locked(asked, known)
+    host = host_of(asked)
+    made = _locked(asked, host, known)
     changed = changes(before, made)
     if changed:
         _write(made, asked)
@@ -80,8 +95,8 @@ def _merged(known: Sequence[str], packages: Sequence[str]) -> list[str]:
     return [*(text for text in known if requirement_of(text).name not in names), *packages]
 
 
-def _locked(asked: Namespace, packages: Sequence[str]) -> tuple[Host, Pylock]:
-    host, places = host_of(asked), places_of(asked)
+def _locked(asked: Namespace, host: Host, packages: Sequence[str]) -> Pylock:
+    places = places_of(asked)
     found = find_all(packages, asked, host, places)
     built = _built(found, host) if getattr(asked, "build_missing", False) and not asked.dry_run else []
     left = {pin.name for pin in built}
@@ -92,11 +107,28 @@ def _locked(asked: Namespace, packages: Sequence[str]) -> tuple[Host, Pylock]:
                 show_choice(each, host, places)
     pins = [*pins_of(found, places), *built]
     with step("resolve what they need") as at:
-        made = resolve_lock(pins, (), host, asked=packages, indexes=asked.index)
+        made = resolve_lock(
+            pins, (), host, asked=packages, at_hand=_torch_at_hand(host, places), indexes=asked.index
+        )
         at.outcome = counted(len(made.packages), "package")
     if getattr(asked, "output", ""):
         write_project(pins, host, places, asked)
-    return host, made
+    return made
+
+
+def _torch_at_hand(host: Host, places: Places) -> list[Pinned]:
+    """Return the very build of torch that the project has, if a source lists it.
+
+    The package index has other builds under the same release: one of those would come in its place.
+    """
+    from workbench.consume.resolving import requirement_of, resolve
+
+    if not host.torch_local:
+        return []
+    found = resolve(requirement_of(f"torch=={host.torch}+{host.torch_local}"), host, places)
+    if found.chosen is None or not found.chosen.offer.sha256:
+        return []
+    return pins_of([found], places)
 
 
 def _built(found: Sequence[Resolution], host: Host) -> list[Pinned]:
@@ -194,5 +226,6 @@ def _tell(
         console.answer(f"{asked.lock}: nothing changed")
     for each in changed:
         console.answer(f"  {each}")
-    count = counted(len(versions), "package")
-    console.answer_summary(asked.lock, [("packages", count), ("for", f"Python {host.python}, {host.arch}")])
+    console.answer_summary(
+        asked.lock, [("packages", str(len(versions))), ("for", f"Python {host.python}, {host.arch}")]
+    )

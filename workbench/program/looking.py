@@ -12,9 +12,20 @@ from workbench.text import counted, file_size
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Sequence
 
     from workbench.consume.ailments import Ailment
     from workbench.consume.host import Host
+
+_LABELS = {
+    "python": "Python",
+    "compute": "torch is for",
+    "cxx11_abi": "C++ ABI",
+    "gpus": "GPUs",
+    "arch": "architecture",
+    "cpus": "CPU",
+}
+"""The facts whose names in JSON are not words."""
 
 FAILED = 1
 """Exit status where the answer is that something does not work."""
@@ -43,7 +54,7 @@ def detect(asked: Namespace) -> int:
     if asked.json:
         console.answer(to_json(host).rstrip())
         return 0
-    rows = [(name, text, host.origins.get(name, "")) for name, text in _facts(host)]
+    rows = [(_LABELS.get(name, name), text, host.origins.get(name, "")) for name, text in _facts(host)]
     console.answer_table(("fact", "value", "from"), rows)
     return 0
 
@@ -59,7 +70,7 @@ def doctor(asked: Namespace) -> int:
         named = tuple(
             each for each in found if any(each.what.startswith(f"{name} ") for name in asked.packages)
         )
-        found = named or found
+        found = (*(named or found), *_missing(host, asked.packages))
     lock = Path(asked.lock)
     if lock.is_file():
         read = read_lock(lock)
@@ -137,9 +148,28 @@ def _ailments(host: Host, *, ask_torch: bool) -> tuple[Ailment, ...]:
     return ailments(host, versions, code)
 
 
+def _missing(host: Host, packages: Sequence[str]) -> tuple[Ailment, ...]:
+    """Return which of the packages are not installed at all."""
+    from packaging.utils import canonicalize_name
+
+    from workbench.consume.ailments import Ailment, installed
+    from workbench.consume.interpreter import ask_interpreter
+
+    there = installed(ask_interpreter(interpreter_of(host), "").path)
+    return tuple(
+        Ailment(severity="error", what=f"{name} is not installed", remedy=f"gw add {name}")
+        for name in packages
+        if canonicalize_name(name) not in there
+    )
+
+
 def _show_host(host: Host) -> None:
+    facts = dict(_facts(host))
+    del facts["interpreter"]
+    if host.interpreter:
+        facts["python"] += f" ({host.origins.get('interpreter') or host.interpreter})"
     console.answer_table(
-        ("this machine", ""), [(name, text) for name, text in _facts(host) if name != "interpreter"]
+        ("this machine", ""), [(_LABELS.get(name, name), text) for name, text in facts.items()]
     )
 
 
@@ -147,7 +177,7 @@ def _show_ailments(found: tuple[Ailment, ...]) -> None:
     for each in found:
         console.answer(f"\n{each.severity}: {each.what}\n  {each.remedy}")
     if not found:
-        console.answer("\nNothing is wrong here that is known to keep wheels from working.")
+        console.answer("\nNo problem was found.")
 
 
 def _facts(host: Host) -> list[tuple[str, str]]:
@@ -167,8 +197,7 @@ def _facts(host: Host) -> list[tuple[str, str]]:
         "python": host.python,
         "interpreter": host.interpreter,
         "torch": torch,
-        "compute": host.compute,
-        "cxx11_abi": abi if host.torch else None,
+        **({"compute": host.compute, "cxx11_abi": abi} if host.torch or host.compute else {}),
         "driver": f"{driver}{knows}",
         "gpus": gpus,
         "arch": host.arch,

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from workbench.errors import SourceError
 from workbench.events import step
@@ -199,7 +200,7 @@ def _content_range(url: str, answer: Answer) -> tuple[int, int, int]:
 
 
 def _download(answer: Answer, into: IO[bytes], url: str) -> None:
-    with step(f"fetch {url.rpartition('/')[2]}", total=answer.length or 0) as advance:
+    with step(f"fetch {unquote(urlsplit(url).path).rpartition('/')[2]}", total=answer.length or 0) as advance:
         for chunk in answer.chunks():
             into.write(chunk)
             advance(len(chunk))
