@@ -400,6 +400,13 @@ def _nested_parentheses() -> bytes:
     return packed({"demo/__init__.py": b""}, metadata=f"{METADATA}Requires-Dist: six ; {deep}\n")
 
 
+@wheel("A Description-Content-Type of parameters without end")
+def _content_type() -> bytes:
+    return packed(
+        {"demo/__init__.py": b""}, metadata=f"{METADATA}Description-Content-Type: {'a=b; ' * 100_000}\n"
+    )
+
+
 @wheel("Nested parentheses in License-Expression")
 def _nested_license() -> bytes:
     deep = "(" * 8000 + "MIT" + ")" * 8000

@@ -145,6 +145,14 @@ def test_a_version_of_endless_digits_is_a_finding(tmp_path: Path, field: str, va
     assert "a number in a version is too long to be true" in found_in(pack(tmp_path / NAME, files))
 
 
+@pytest.mark.parametrize("value", ["text/markdown; " + "a=b; " * 100_000, '"' * 500_000])
+def test_a_media_type_of_endless_parameters_is_a_finding(tmp_path: Path, value: str) -> None:
+    files = files_of()
+    info = "demo-1.0.dist-info/METADATA"
+    files[info] = files[info].replace(b"text/markdown", value.encode())
+    assert "Description-Content-Type of more than" in found_in(pack(tmp_path / NAME, files))
+
+
 def test_a_symbol_version_of_endless_digits_is_no_number(tmp_path: Path) -> None:
     made = elf.library(64).replace(b"GLIBC_2.17\0", b"GLIBC_2." + DIGITS.encode() + b"\0")
     path = pack(tmp_path / NAME, files_of(payload={"demo/__init__.py": b"", "demo/x.so": made}))

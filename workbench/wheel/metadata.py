@@ -18,6 +18,8 @@ _MAX_LINES = 20_000
 _MAX_FIELDS = 100
 """Names of fields: each that `email` does not know yet is looked for among all before it."""
 _MAX_REQUIREMENT = 16 << 10
+_MAX_TYPE = 255
+"""`email` reads the parameters of a media type in time that grows with their square."""
 _LONG_NUMBER = re.compile(r"[0-9]{1000}")
 """Python makes no number of 4,300 digits out of text: ValueError, wherever it is tried."""
 _FIELD = re.compile(rb"^([^\s:]+):", re.MULTILINE)
@@ -39,6 +41,8 @@ def read_metadata(text: bytes) -> tuple[RawMetadata, dict[str, list[str]]]:
     asked = (*raw.get("requires_dist", ()), raw.get("requires_python", ""), raw.get("license_expression", ""))
     if max(map(len, asked)) > _MAX_REQUIREMENT:
         raise BadMetadata(f"a requirement of more than {_MAX_REQUIREMENT} bytes is too long to be true")
+    if len(raw.get("description_content_type", "")) > _MAX_TYPE:
+        raise BadMetadata(f"a Description-Content-Type of more than {_MAX_TYPE} bytes is too long to be true")
     if any(_LONG_NUMBER.search(text) for text in (*asked, raw.get("version", ""))):
         raise BadMetadata("a number in a version is too long to be true")
     return raw, unparsed
