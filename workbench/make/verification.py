@@ -45,14 +45,16 @@ def verify_wheels(
     return verify(requests, paths, reuse=reuse)
 
 
-def require_passed(reports: Sequence[Report]) -> None:
-    """Raise VerificationFailed where a wheel did not pass."""
+def not_passed(reports: Sequence[Report]) -> VerificationFailed | None:
+    """Return the error of the wheels that did not pass; None where all did."""
     failed = [each for each in reports if not each.passed]
-    if failed:
-        findings = counted(sum(len(each.findings) for each in failed), "finding")
-        names = ", ".join(each.path.name for each in failed)
-        wheels = f"{len(failed)} of {counted(len(reports), 'wheel')}"
-        raise VerificationFailed(f"{wheels} did not pass, with {findings}: {names}")
+    if not failed:
+        return None
+    findings = sum(len(each.findings) for each in failed)
+    return VerificationFailed(
+        f"{len(failed)} of {counted(len(reports), 'wheel')} did not pass, with "
+        f"{counted(findings, 'finding')}: {', '.join(each.path.name for each in failed)}"
+    )
 
 
 def _request(wheel: Path, paths: Paths, gpu: tuple[str, ...], asked: tuple[Cell, ...]) -> Expectation:

@@ -29,7 +29,7 @@ def build(name: str, host: Host) -> Pinned:
     """
     from workbench.make.produce import build_all, failure_of
     from workbench.make.request import Request, plans
-    from workbench.make.verification import require_passed, verify_wheels
+    from workbench.make.verification import not_passed, verify_wheels
     from workbench.paths import Paths
     from workbench.plan.axes import Axes
     from workbench.recipe.load import load, names
@@ -48,7 +48,8 @@ def build(name: str, host: Host) -> Pinned:
     if error := failure_of(failures, len(planned.plans)):
         raise error
     (product,) = made
-    require_passed(verify_wheels([product.wheel], paths, reuse=True))
+    if failed := not_passed(verify_wheels([product.wheel], paths, reuse=True)):
+        raise failed
     return _pinned(name, product.wheel)
 
 

@@ -17,7 +17,7 @@ from workbench.errors import UsageError
 from workbench.events import note
 from workbench.evidence import notes as built
 from workbench.files import expect_file
-from workbench.make.verification import require_passed, verify_wheels
+from workbench.make.verification import not_passed, verify_wheels
 from workbench.publish.amend import timestamp
 from workbench.publish.projects import package_facts
 from workbench.publish.publication import Candidate
@@ -47,7 +47,8 @@ def verified(wheels: Sequence[Path], paths: Paths) -> tuple[Report, ...]:
     for each in reports:
         if not each.passed:
             note(findings_text(each))
-    require_passed(reports)
+    if error := not_passed(reports):
+        raise error
     return reports
 
 

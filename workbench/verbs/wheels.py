@@ -153,7 +153,7 @@ def verify(
     json: Json = False,
 ) -> None:
     """Check wheels: archive, metadata, tags, GPU code, smoke test."""
-    from workbench.make.verification import require_passed, verify_wheels
+    from workbench.make.verification import not_passed, verify_wheels
     from workbench.plan.target import parse_gpu
     from workbench.verify.report import checks_table, findings_text
 
@@ -165,7 +165,8 @@ def verify(
         for each in reports:
             if each.findings:
                 console.answer(f"\n{findings_text(each)}")
-    require_passed(reports)
+    if error := not_passed(reports):
+        raise error
 
 
 @Verb
