@@ -87,6 +87,10 @@ class Project:
         self.github.repositories["ada/wheels"].release(tag, [name], contents={name: content})
         return name
 
+    def offer_file(self, tag: str, name: str, content: bytes) -> None:
+        """Add a release with one file, which need not be what its name says."""
+        self.github.repositories["ada/wheels"].release(tag, [name], contents={name: content})
+
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: Files) -> Iterator[Project]:

@@ -11,7 +11,8 @@ import jsonschema
 import pytest
 
 from tests.program.conftest import CP, HERE
-from workbench.errors import LockFault, NothingFits, SourceError, UsageError
+from tests.wheels import files_of, packed
+from workbench.errors import InstallFailed, LockFault, NothingFits, SourceError, UsageError
 from workbench.paths import CHECKOUT
 from workbench.process import run as run_program
 from workbench.program.gpuwheels import run
@@ -148,6 +149,63 @@ def test_another_machines_wheels_are_not_put_into_a_path_of_this_one(
         with pytest.raises(UsageError, match="leave out --machine"):
             run([*line.split(), "--machine=spark.json"])
     assert run(["lock", "demo-gpu", "--machine=spark.json"]) == 0
+
+
+def arm_library() -> bytes:
+    return b"\x7fELF\x02\x01\x01" + bytes(11) + (183).to_bytes(2, "little") + bytes(100)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            packed(files_of(name="evil", version="1.6+cu130torch2.11", tag=HERE)),
+            "its METADATA is of evil 1.6",
+        ),
+        (packed(files_of(name="demo-gpu", version="9.9", tag=HERE)), "its METADATA is of demo-gpu 9.9"),
+        (b"<html>please log in</html>", "not a whole wheel"),
+        (
+            packed(
+                {
+                    **files_of(name="demo-gpu", version="1.6+cu130torch2.11", tag=HERE),
+                    "demo_gpu/kernels.so": arm_library(),
+                }
+            ),
+            "its libraries are for aarch64, whatever its name says",
+        ),
+    ],
+    ids=["another project", "another version", "a page", "another processor"],
+)
+def test_a_wheel_that_is_not_what_its_name_says_is_neither_locked_nor_installed(
+    project: Project, capsys: pytest.CaptureFixture[str], content: bytes, said: str
+) -> None:
+    project.offer_file("evil", f"demo_gpu-1.6+cu130torch2.11-{HERE}.whl", content)
+    for _ in range(2):  # also with what is kept by then
+        with pytest.raises((NothingFits, SourceError)) as refused:
+            run(["add", "demo-gpu", *FACTS])
+        captured = capsys.readouterr()
+        assert said in captured.err + str(refused.value)
+        assert not (project.folder / "pylock.toml").exists()
+    project.offer("honest", "1.5+cu130torch2.11")
+    honest = run(["demo-gpu", "--refresh", "--json", *FACTS])
+    if "libraries" not in said:  # those are looked at for a lock
+        assert honest == 0
+        assert answer(capsys)["packages"][0]["chosen"]["version"] == "1.5+cu130torch2.11"
+
+
+def test_a_lock_that_could_not_be_installed_is_as_it_was_before(project: Project) -> None:
+    project.offer("one", "1.5+cu130torch2.11")
+    assert run(["add", "demo-gpu", *FACTS]) == 0
+    before = (project.folder / "pylock.toml").read_bytes()
+    name = project.offer("two", "1.6+cu130torch2.11")
+    files = project.github.repositories["ada/wheels"].files
+    path = next(each for each in files if each.endswith(name))
+    good = files[path]
+    assert run(["demo-gpu", "--refresh", *FACTS]) == 0
+    files[path] = good[:-2]  # it is replaced after it was listed
+    with pytest.raises(InstallFailed):
+        run(["add", "demo-gpu", *FACTS])
+    assert (project.folder / "pylock.toml").read_bytes() == before
 
 
 def test_one_package_of_two_that_is_missing_is_not_success(

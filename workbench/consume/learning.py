@@ -5,35 +5,75 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from workbench.consume.build import FileCode, Learnt
 from workbench.errors import SourceError, UsageError
+from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from packaging.version import Version
+
     from workbench.consume.cache import Cache
     from workbench.consume.logins import Logins
     from workbench.consume.offer import OfferedWheel
-    from workbench.wheel.wheel import Library
+    from workbench.wheel.filename import WheelName
+    from workbench.wheel.wheel import Library, Wheel
 
 _CUDART = re.compile(r"lib(?:cudart|cublas|cublasLt|nvrtc)\.so\.(\d\d)")
 """Libraries whose number is CUDA's major version."""
 
 
+MOST_LIBRARIES = 8
+"""Libraries whose processor is looked at, until one is for the one that the name says."""
+
+
+class LyingWheel(SourceError):
+    """A wheel that is not what its name says, or not a whole one: no installer should get it, and no lock name it."""
+
+
 def metadata_of(offer: OfferedWheel, cache: Cache, logins: Logins, *, offline: bool = False) -> bytes:
     """Return the METADATA of a wheel as it stands there: kept, from beside it (PEP 658), or from within it by ranges.
 
-    Raises SourceError, also for what has another hash than the source's listing says.
+    Raises SourceError, also for what has another hash than the source's listing says, and LyingWheel.
     """
     known = _recalled(offer, cache)
     if isinstance(text := known.get("metadata"), str):
         return text.encode()
     _check_online(offer, offline=offline)
-    found = _beside(offer, logins) or _within(offer, logins)
-    _keep(offer, cache, {"metadata": found.decode("utf-8", "replace")})
+    facts: dict[str, object] = {}
+    if (found := _beside(offer, logins)) is None:
+        found, facts["processors"] = _within(offer, logins)
+    _keep(offer, cache, {"metadata": found.decode("utf-8", "replace"), **facts})
     return found
+
+
+def check_wheel(offer: OfferedWheel, metadata: bytes, cache: Cache, logins: Logins, *, offline: bool) -> None:
+    """Raise LyingWheel for a wheel whose METADATA or libraries are not of what its name says.
+
+    For its libraries a little of the wheel itself is read, unless that was done before, or `offline`.
+    Raises SourceError.
+    """
+    from workbench.wheel.elf import MACHINES
+
+    _of_metadata(metadata, offer)
+    name = parse_wheel(offer.filename)
+    known = _recalled(offer, cache).get("processors")
+    if not isinstance(known, list):
+        if offline or name.pure:
+            return
+        _, known = _within(offer, logins)
+        _keep(offer, cache, {"processors": known})
+    wanted = _processors_of(name)
+    others = sorted({each for each in known if each in MACHINES.values()} - wanted)
+    if wanted and others and not wanted.intersection(known):
+        raise LyingWheel(
+            f"{offer.filename}: its libraries are for {', '.join(others)}, whatever its name says; tell "
+            f"{offer.source}"
+        )
 
 
 def facts_of(
@@ -61,7 +101,10 @@ def known_facts(offers: Sequence[OfferedWheel], cache: Cache) -> dict[str, Learn
     for offer in offers:
         known = _recalled(offer, cache)
         if offer.sha256 and isinstance(text := known.get("metadata"), str):
-            facts = _of_metadata(text.encode(), offer)
+            try:
+                facts = _of_metadata(text.encode(), offer)
+            except LyingWheel:
+                continue  # whoever wants it reads it again, and is told
             if isinstance(code := known.get("gpu_code"), list):
                 files = tuple(FileCode(path=path, architectures=tuple(names)) for path, names in code)
                 facts = replace(facts, gpu_code=files, compute=known.get("compute") or None)
@@ -126,16 +169,18 @@ def _beside(offer: OfferedWheel, logins: Logins) -> bytes | None:
     return found
 
 
-def _within(offer: OfferedWheel, logins: Logins) -> bytes:
+def _within(offer: OfferedWheel, logins: Logins) -> tuple[bytes, list[str]]:
+    """Return the METADATA in a wheel, and the processors of its libraries up to the first that its name says."""
     from workbench.wheel.inspect import open_anywhere
     from workbench.wheel.stream import BadBinary
     from workbench.wheel.wheel import Wheel
 
     try:
         with open_anywhere(offer.url, logins.headers(offer.url)) as file:
-            return Wheel(file).text("METADATA")
+            wheel = Wheel(file)
+            return wheel.text("METADATA"), _processors(wheel, offer)
     except BadBinary as error:
-        raise SourceError(f"{offer.url}: not a whole wheel: {error}") from error
+        raise LyingWheel(f"{offer.url}: not a whole wheel: {error}") from error
 
 
 def _libraries(offer: OfferedWheel, logins: Logins) -> tuple[Library, ...]:
@@ -147,7 +192,23 @@ def _libraries(offer: OfferedWheel, logins: Logins) -> tuple[Library, ...]:
         with open_anywhere(offer.url, logins.headers(offer.url)) as file:
             return tuple(Wheel(file).libraries())
     except BadBinary as error:
-        raise SourceError(f"{offer.url}: not a whole wheel: {error}") from error
+        raise LyingWheel(f"{offer.url}: not a whole wheel: {error}") from error
+
+
+def _processors(wheel: Wheel, offer: OfferedWheel) -> list[str]:
+    name, found = parse_wheel(offer.filename), []
+    if not name.pure:
+        for _, machine in islice(wheel.machines(named=".so"), MOST_LIBRARIES):
+            found.append(machine)
+            if machine in _processors_of(name):
+                break
+    return found
+
+
+def _processors_of(name: WheelName) -> set[str]:
+    from workbench.wheel.elf import PROCESSORS
+
+    return {PROCESSORS[arch].name for arch in name.architectures if arch in PROCESSORS}
 
 
 def _of_libraries(libraries: Sequence[Library]) -> dict[str, Any]:
@@ -161,13 +222,34 @@ def _of_libraries(libraries: Sequence[Library]) -> dict[str, Any]:
     return {"gpu_code": code, "compute": f"cu{majors.pop()}" if len(majors) == 1 else ""}
 
 
+def _version(text: str) -> Version | None:
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return Version(text)
+    except InvalidVersion:
+        return None
+
+
 def _of_metadata(text: bytes, offer: OfferedWheel) -> Learnt:
+    from packaging.utils import canonicalize_name
+
     from workbench.wheel.metadata import BadMetadata, read_metadata
 
     try:
         raw, _ = read_metadata(text)
     except BadMetadata as error:
-        raise SourceError(f"{offer.filename}: METADATA: {error}") from error
+        raise LyingWheel(f"{offer.filename}: METADATA: {error}") from error
+    name = parse_wheel(offer.filename)
+    project, version = canonicalize_name(raw.get("name", "")), _version(raw.get("version", ""))
+    same = version == name.version or (
+        not name.version.local and version is not None and version.public == str(name.version)
+    )
+    if project != name.name or not same:
+        said = f"{raw.get('name', 'nothing'):.60} {raw.get('version', ''):.60}"
+        raise LyingWheel(
+            f"{offer.filename}: its METADATA is of {said}, and installers refuse it; tell {offer.source}"
+        )
     return Learnt(
         requires_dist=tuple(raw.get("requires_dist", ())), requires_python=raw.get("requires_python", "")
     )

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from workbench.consume.judge import judge, judge_all, matching
-from workbench.consume.learning import facts_of, known_facts
+from workbench.consume.learning import LyingWheel, facts_of, known_facts
 from workbench.consume.listings import SourceTrouble, offers
 from workbench.consume.names import group
 from workbench.consume.rank import best, nearest
+from workbench.consume.verdict import Reason
 from workbench.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
@@ -122,6 +123,10 @@ def resolve(
         offer = first.offer
         try:
             learnt = facts_of(offer, places.cache, places.logins, deep=deep, offline=places.offline)
+        except LyingWheel as error:  # the next one may be honest
+            troubles.append(SourceTrouble(source=offer.source, url=offer.url, what=str(error)))
+            judged = tuple(_refused(each, str(error)) if each.offer == offer else each for each in judged)
+            continue
         except (SourceError, UsageError) as error:
             troubles.append(SourceTrouble(source=offer.source, url=offer.url, what=str(error)))
             break
@@ -130,6 +135,10 @@ def resolve(
     return Resolution(
         requirement=requirement, offered=offered, judged=judged, ranked=best(judged), troubles=tuple(troubles)
     )
+
+
+def _refused(judged: Judged, why: str) -> Judged:
+    return judged._replace(outcome="no", reasons=(Reason("filename", "no", why), *judged.reasons))
 
 
 def _judged_again(

@@ -18,7 +18,7 @@ from workbench.consume.lock import (
 )
 from workbench.errors import LockFault
 from workbench.events import note, step
-from workbench.files import write_whole
+from workbench.files import content_of, write_whole
 from workbench.program.choosing import check_all_fit, find_all, places_of, show_choice
 from workbench.program.hosts import environment_of, host_of
 from workbench.text import counted, file_size
@@ -55,9 +55,17 @@ def add(asked: Namespace) -> int:
     host = host_of(asked)
     interpreter = None if asked.dry_run else environment_of(host)
     made = _locked(asked, host, _merged(known, asked.packages))
+    old = content_of(path)
     _write(made, asked)
     if interpreter:
-        _install(asked, interpreter)
+        try:
+            _install(asked, interpreter)
+        except BaseException:  # what could not be installed is not asked for either
+            if old is None:
+                path.unlink(missing_ok=True)
+            else:
+                write_whole(path, old)
+            raise
     _tell(asked, host, made, changes(before, made) if before else ())
     return 0
 
@@ -140,7 +148,7 @@ def _built(found: Sequence[Resolution], host: Host) -> list[Pinned]:
 
 def pins_of(found: Sequence[Resolution], places: Places) -> list[Pinned]:
     """Return the chosen wheels with their METADATA, and with a sha256 each. Raises SourceError."""
-    from workbench.consume.learning import metadata_of, with_sha256
+    from workbench.consume.learning import check_wheel, metadata_of, with_sha256
     from workbench.consume.resolving import version_of
 
     pins = []
@@ -149,6 +157,7 @@ def pins_of(found: Sequence[Resolution], places: Places) -> list[Pinned]:
             continue
         offer = with_sha256(each.chosen.offer, places.logins)
         metadata = metadata_of(offer, places.cache, places.logins, offline=places.offline)
+        check_wheel(offer, metadata, places.cache, places.logins, offline=places.offline)
         pins.append(Pinned(name=each.name, version=version_of(each.chosen), offer=offer, metadata=metadata))
     return pins
 

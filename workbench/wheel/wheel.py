@@ -104,10 +104,10 @@ class Wheel:
         with _naming(entry):
             yield from content(self.file, entry)
 
-    def machines(self) -> Iterator[tuple[Entry, str]]:
-        """Yield its ELF files and the processor of each, as `elf.machine_of` has it."""
+    def machines(self, named: str = "") -> Iterator[tuple[Entry, str]]:
+        """Yield its ELF files, those with `named` in their path, and the processor of each (`elf.machine_of`)."""
         for entry in self.members.values():
-            if machine := machine_of(self._head(entry)):
+            if named in entry.name and (machine := machine_of(self._head(entry))):
                 yield entry, machine
 
     def libraries(self, *, whole: bool = True) -> Iterator[Library]:
