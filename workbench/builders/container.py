@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.builders.own_index import own_index
@@ -18,8 +19,6 @@ from workbench.toolchain.runtime import NEVER_GRAFTED
 from workbench.toolchain.variables import build_variables, config_settings, cuda_environment, rocm_environment
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from workbench.builders.workplace import Workplace
     from workbench.container.engine import Engine
     from workbench.events import Step

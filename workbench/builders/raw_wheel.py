@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename
@@ -24,8 +25,6 @@ from workbench.wheel.stream import BadBinary
 from workbench.wheel.wheel import open_wheel
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from workbench.builders.workplace import Workplace
     from workbench.errors import WorkbenchError
     from workbench.paths import Paths

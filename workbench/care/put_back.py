@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.files import sha256_of
@@ -12,8 +13,6 @@ from workbench.wheel.stream import BadBinary
 from workbench.wheel.wheel import Wheel
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from workbench.care.compare import Faulty
     from workbench.paths import Paths
     from workbench.publish.wheel_files import Fault

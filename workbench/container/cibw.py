@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import takewhile
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 from workbench.container.engine import machine_of, require_emulation, require_image
@@ -26,8 +26,6 @@ from workbench.process import run
 from workbench.troubles import DISK_FULL, TROUBLES, Trouble, look_for
 
 if TYPE_CHECKING:
-    from pathlib import PurePath
-
     from workbench.container.engine import Engine, Image
     from workbench.errors import WorkbenchError
     from workbench.troubles import Seen

@@ -6,8 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePath, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from workbench.container.cibw import INSIDE, Handed
@@ -17,9 +16,6 @@ from workbench.events import step
 from workbench.http import CERTIFICATE_VARIABLES
 from workbench.process import run
 from workbench.wheel.serves import platform_tags
-
-if TYPE_CHECKING:
-    from pathlib import PurePath
 
 PLACES = ("index-url", "extra-index-url", "find-links")
 """Those of pip's options that say where packages lie: URLs and folders."""

@@ -10,16 +10,13 @@ import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from workbench.container.engine import OCI_ARCH
 from workbench.errors import CommandFailed, ContainerError
 from workbench.files import locked
 from workbench.process import run
 from workbench.url import has_secret
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from workbench.errors import WorkbenchError
 from workbench.evidence.facts import BuildFacts  # noqa: TC001 - the parser reads it from the annotation
@@ -18,9 +18,6 @@ from workbench.files import content_of, write_whole
 from workbench.strict import Mismatch, parse
 from workbench.wheel.stream import BadBinary
 from workbench.wheel.wheel import open_wheel
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,16 +16,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from workbench import __version__
 from workbench.events import LISTENER, Noted
 from workbench.index.output import ATOM, CSS, DATA, HTML, SCRIPT
 from workbench.simple import JSON
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PUBLISHED = ("index", "files", "packages.json")
 """What of the folder is served: pages, files, registry. The names are ``store.layout``'s, which stands below."""

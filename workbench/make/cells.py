@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from email.parser import BytesHeaderParser
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import RecipeError, WorkbenchError
@@ -17,8 +18,6 @@ from workbench.wheel.filename import parse_wheel, wheel_name_or_none
 from workbench.wheel.serves import Audience, Machine
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from workbench.evidence.facts import BuildFacts
     from workbench.make.request import Planner
     from workbench.plan.draft import Draft

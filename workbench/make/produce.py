@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.builders.raw_wheel import build_raw
@@ -33,8 +34,6 @@ from workbench.wheel.rename import restamp
 from workbench.wheel.stream import BadBinary
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from workbench.make.request import Planned
     from workbench.paths import Paths
     from workbench.plan.plan import Plan

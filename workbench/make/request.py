@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
 from packaging.version import Version
@@ -21,8 +22,6 @@ from workbench.recipe.model import LocalFolder
 from workbench.repair.policies import glibc_range
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from workbench.errors import WorkbenchError
     from workbench.patches.series import PatchFile
     from workbench.paths import Paths

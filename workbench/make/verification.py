@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename
@@ -18,8 +19,6 @@ from workbench.verify.verifier import Expectation, verify
 from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from workbench.paths import Paths
     from workbench.verify.pythons import Cell
     from workbench.verify.report import Report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import RegistryError
@@ -14,8 +15,6 @@ from workbench.registry.file import put_aside
 from workbench.registry.importing import import_older, merge
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from workbench.registry.importing import Remark
     from workbench.registry.model import Registry
     from workbench.store.opening import Site

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import StoreError, UsageError
@@ -17,8 +18,6 @@ from workbench.store.layout import file_key, metadata_key, provenance_key, recor
 from workbench.text import file_size
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from workbench.files import Identity
     from workbench.registry.model import Package, PublishedWheel
     from workbench.store.protocol import Content, Listed

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename
@@ -28,8 +29,6 @@ from workbench.verify.report import findings_text
 from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from workbench.evidence.facts import BuildFacts
     from workbench.paths import Paths
     from workbench.verify.report import Report

@@ -10,7 +10,8 @@ import re
 from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import orjson
 
@@ -19,9 +20,6 @@ from workbench.files import write_whole
 from workbench.registry.model import SCHEMA, Package, Registry
 from workbench.strict import Mismatch, parse
 from workbench.wheel.filename import parse_wheel
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class Damaged(RegistryError):

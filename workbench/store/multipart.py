@@ -11,14 +11,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from workbench.store.client import code_of, unless
 from workbench.store.slices import crc32_of, slice_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from workbench.store.protocol import Progress
 
 THRESHOLD = 64 << 20

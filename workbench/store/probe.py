@@ -13,13 +13,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from workbench.files import write_whole
 from workbench.store.client import code_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PROBES = ".probe/"
 """Where a store is tried out; what a killed probe leaves there, ``store.clean`` removes."""

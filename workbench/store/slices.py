@@ -7,13 +7,12 @@ import io
 import os
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.store.protocol import nobody
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from _typeshed import WriteableBuffer
     from s3transfer.utils import ReadFileChunk
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import ToolMissing
@@ -19,8 +20,6 @@ from workbench.toolchain.target_python import synthesise
 from workbench.troubles import Seen, Trouble
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from workbench.toolchain.compilers import CrossGcc
 
 _LACKED = re.compile(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.container import debian
@@ -15,8 +16,6 @@ from workbench.files import made_once
 from workbench.process import environment, run
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from workbench.process import Completed
 
 GLIBC = "2.36"

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from workbench.environment import install_into, python_platform
 from workbench.errors import CommandFailed, ToolchainError
 from workbench.files import made_once
 from workbench.toolchain.pins import compiled, digest
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _GLIBC = "2.34"
 """The newest glibc that torch's wheels may need."""

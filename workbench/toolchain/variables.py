@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from workbench.plan.gpu import PTX, Architecture
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FLAGS = ("CFLAGS", "CXXFLAGS", "LDFLAGS", "CMAKE_ARGS", "NVCC_PREPEND_FLAGS", "NVCC_APPEND_FLAGS")
 SEARCH_PATHS = ("PATH", "PYTHONPATH")
