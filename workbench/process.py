@@ -285,6 +285,12 @@ def _lines(process: subprocess.Popen[bytes], until: float | None) -> Iterator[st
     raise TimeoutError
 
 
+def pieces_of(log: Path) -> Iterator[str]:
+    """Yield the lines of a log, a very long one in pieces."""
+    with log.open(encoding="utf-8", errors="replace") as file:
+        yield from iter(lambda: file.readline(PIECE), "")
+
+
 def _failure(done: Completed, full: str) -> WorkbenchError:
     """Return the error of a program that failed; `full` is its line that tells of a full disk, if it had one."""
     how = f"was killed by signal {-done.status}" if done.status < 0 else f"failed with {done.status}"

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from cibuildwheel.options import CommandLineArguments, Options, compute_options
 
-from workbench.container.cibw import Build, Command, Handed, Watch, command, explain, resolve_image
+from workbench.container.cibw import Build, Command, Handed, command, explain, resolve_image
 from workbench.container.engine import Engine
 from workbench.errors import BuildFailed, ContainerError, RepairFailed, SettingsError
+from workbench.process import Completed
 
 ENGINE = Engine(name="podman", version="4.3.1", storage=Path("/nowhere"))
 
@@ -154,17 +155,19 @@ def test_a_policy_is_an_image_that_cibuildwheel_pins() -> None:
         ),
     ],
 )
-def test_what_a_failure_means(lines: list[str], status: int, kind: type[Exception], says: str) -> None:
-    watch = Watch()
-    for line in lines:
-        watch.see(line)
-    error = explain(build(), ENGINE, status=status, watch=watch, tail="the last line", log=Path("/log"))
+def test_what_a_failure_means(
+    lines: list[str], status: int, kind: type[Exception], says: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "build.log"
+    log.write_text("\n".join(lines))
+    done = Completed(argv=("cibuildwheel",), status=status, output="the last line", seconds=1)
+    error = explain(build(), ENGINE, done, log)
     assert type(error) is kind
     for part in (
         says,
         "the last line",
         "The tree is kept: /tree",
-        "The whole log: /log",
+        f"The whole log: {log}",
         "podman run --rm -it",
     ):
         assert part in str(error)

@@ -15,7 +15,7 @@ from workbench.builders.host import build_here
 from workbench.errors import CommandFailed
 from workbench.events import step
 from workbench.plan.target import this_arch
-from workbench.process import PIECE
+from workbench.process import pieces_of
 from workbench.toolchain import cross
 from workbench.troubles import TROUBLES, look_for
 from workbench.wheel.elf import MACHINES
@@ -63,10 +63,9 @@ def jobs_of(plan: Plan, requested: int | None) -> int:
 def _explained(error: CommandFailed, place: Workplace) -> WorkbenchError:
     """Return the error of a build on this machine that failed: the package's, unless its log tells otherwise."""
     crossing = place.plan.target.arch != this_arch()
-    with place.log.open(encoding="utf-8", errors="replace") as log:
-        pieces = iter(lambda: log.readline(PIECE), "")
-        told = (look_for(piece, TROUBLES) or (cross.lacked(piece) if crossing else None) for piece in pieces)
-        seen = next(filter(None, told), None)
+    pieces = pieces_of(place.log)
+    told = (look_for(piece, TROUBLES) or (cross.lacked(piece) if crossing else None) for piece in pieces)
+    seen = next(filter(None, told), None)
     if seen is None:
         return place.failed(str(error))
     why = f"{seen.trouble.meaning}\n{seen.line}\n{error}"

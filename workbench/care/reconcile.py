@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from workbench.care.compare import Faulty, compare, read_record
-from workbench.care.put_back import put_back
+from workbench.care.compare import Faulty, compare, put_back, read_record
 from workbench.errors import RegistryError
 from workbench.publish.amend import amend, current, refuse_a_lost_registry, refuse_to_forget, timestamp
 from workbench.publish.drawing import differing_pages, draw_pages

@@ -14,7 +14,6 @@ import shlex
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import takewhile
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
@@ -22,13 +21,13 @@ from workbench.container.engine import machine_of, require_emulation, require_im
 from workbench.errors import BuildFailed, ContainerError, RepairFailed, SettingsError
 from workbench.paths import SHIPPED
 from workbench.plan.target import this_arch
-from workbench.process import run
+from workbench.process import pieces_of, run
 from workbench.troubles import DISK_FULL, TROUBLES, Trouble, look_for
 
 if TYPE_CHECKING:
     from workbench.container.engine import Engine, Image
     from workbench.errors import WorkbenchError
-    from workbench.troubles import Seen
+    from workbench.process import Completed
 
 Frontend = Literal["build", "build[uv]"]
 """What installs requirements and calls the build backend: pip and build, or uv and build (twice as quick)."""
@@ -214,7 +213,6 @@ def build_wheel(
     build.output.mkdir(parents=True, exist_ok=True)
     label = f"wheel-workbench={hashlib.sha256(bytes(build.output.resolve())).hexdigest()[:16]}"
     _remove(engine, label)  # what a run that was killed has left
-    watch = Watch(on_line)
     with tempfile.TemporaryDirectory(prefix="workbench-") as name:
         made = command(
             build,
@@ -228,13 +226,13 @@ def build_wheel(
         for file, text in made.files.items():
             (Path(name) / file).write_text(text, encoding="utf-8")
         try:
-            done = run(made.argv, cwd=build.tree, env=made.env, log=log, on_line=watch.see, check=False)
+            done = run(made.argv, cwd=build.tree, env=made.env, log=log, on_line=on_line, check=False)
         except BaseException:
             # cibuildwheel leaves its container behind when it is ended by a signal
             _remove(engine, label)
             raise
     if done.status:
-        raise explain(build, engine, status=done.status, watch=watch, tail=done.tail, log=log)
+        raise explain(build, engine, done, log)
     wheels = sorted(build.output.glob("*.whl"))
     if len(wheels) != 1:
         left = f"{', '.join(wheel.name for wheel in wheels) or 'no wheel'} in {build.output}"
@@ -278,26 +276,6 @@ def _remove(engine: Engine, label: str) -> None:
     listing = [engine.name, "ps", "--all", "--quiet", f"--filter=label={label}"]
     if containers := run(listing, check=False, stdout_only=True).output.split():
         run([engine.name, "rm", "--force", "--volumes", *containers], check=False)
-
-
-class Watch:
-    """What a running cibuildwheel is at, and the line that tells best why it will fail."""
-
-    step = ""
-    trouble: Seen | None = None
-
-    def __init__(self, on_line: Callable[[str], None] = lambda _: None) -> None:
-        self._on_line = on_line
-
-    def see(self, line: str) -> None:
-        """Take a line of its output."""
-        if found := _STEP.search(line):
-            self.step = found[0]
-        else:
-            # what stands earlier in the table tells more: uv counts its tries before it says why they failed
-            more = takewhile(lambda each: self.trouble is None or each is not self.trouble.trouble, _TROUBLES)
-            self.trouble = look_for(line, more) or self.trouble
-        self._on_line(line)
 
 
 _STEP = re.compile(
@@ -346,13 +324,19 @@ _STATUSES: Mapping[int, tuple[type[WorkbenchError], str]] = {
 """cibuildwheel's own exit statuses (``cibuildwheel.errors``), where they say more than the step does."""
 
 
-def explain(
-    build: Build, engine: Engine, *, status: int, watch: Watch, tail: str, log: Path
-) -> WorkbenchError:
-    """Return the error that a failed cibuildwheel means: from its exit status and what was seen of its log."""
-    at = f" at '{watch.step}'" if watch.step else ""
-    kind, why = _STATUSES.get(status, (_BLAME.get(watch.step, BuildFailed), f"cibuildwheel failed{at}"))
-    if seen := watch.trouble:
+def explain(build: Build, engine: Engine, done: Completed, log: Path) -> WorkbenchError:
+    """Return the error that a failed cibuildwheel means: from its exit status, and from its log."""
+    step, seen = "", None
+    for line in pieces_of(log):
+        if found := _STEP.search(line):
+            step = found[0]
+        else:
+            # what stands earlier in the table tells more: uv counts its tries before it says why they failed
+            more = _TROUBLES[: _TROUBLES.index(seen.trouble)] if seen else _TROUBLES
+            seen = look_for(line, more) or seen
+    failed = f"cibuildwheel failed at '{step}'" if step else "cibuildwheel failed"
+    kind, why = _STATUSES.get(done.status, (_BLAME.get(step, BuildFailed), failed))
+    if seen:
         kind = seen.trouble.error or kind
         why = f"{seen.trouble.meaning}\n{seen.line}"
     for name, fact in (("engine", engine.name), ("storage", str(engine.storage)), ("free", engine.free())):
@@ -360,6 +344,6 @@ def explain(
     mount = f"--volume={build.tree}:/project"
     by_hand = shlex.join([engine.name, "run", "--rm", "-it", mount, build.image, "bash"])
     return kind(
-        f"{build.title} does not build in {build.image}: {why}\n{tail}\n"
+        f"{build.title} does not build in {build.image}: {why}\n{done.tail}\n"
         f"The tree is kept: {build.tree}\nTo look inside: {by_hand}\nThe whole log: {log}"
     )

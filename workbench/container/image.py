@@ -78,7 +78,6 @@ class ImageRecipe:
     suite: str = "bookworm"
     kind: Kind = "build"
     toolkit: Path | None = None
-    packages: tuple[str, ...] = ()
     mirror: str | None = None
     emulated_compilers: bool = False
 
@@ -120,7 +119,7 @@ def _make(recipe: ImageRecipe, suite: Suite, engine: Engine, before: Image | Non
         work = Path(name)
         root = work / "root"
         compilers = (*COMPILERS, f"python{suite.python}-dev") if recipe.kind == "build" else ()
-        packages = (*BASE, *RUNTIME, f"python{suite.python}-venv", *compilers, *recipe.packages)
+        packages = (*BASE, *RUNTIME, f"python{suite.python}-venv", *compilers)
         debian = partial(unpack, suite=recipe.suite, cache=cache / "debian", mirror=recipe.mirror)
         with step(f"unpack Debian {recipe.suite} for {recipe.arch}") as at:
             at.outcome = f"{file_size(debian(packages, root, arch=recipe.arch))} downloaded"

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
-from workbench.index.page_target import ANY, CPU, PageTarget, bound, by_number, minor_version
+from workbench.index.page_target import ANY, CPU, PageTarget, bound, by_number
+from workbench.plan.local_version import minor
 
 if TYPE_CHECKING:
     from workbench.registry.model import Unavailable
@@ -104,7 +105,7 @@ _Key = tuple[str | None, str | None, str | None]
 
 
 def _key(each: Unavailable) -> _Key:
-    return each.arch, each.compute, None if each.torch is None else minor_version(each.torch)
+    return each.arch, each.compute, None if each.torch is None else minor(each.torch)
 
 
 def _keys(place: Place) -> Iterator[_Key]:
@@ -131,5 +132,5 @@ def _with_places_of(unavailable: Iterable[Unavailable], known: Iterable[Place]) 
 def _new_places(each: Unavailable, known: Iterable[str]) -> list[Place]:
     """Return the columns for a reason that concerns none yet, on the platforms that it names: else on those known."""
     platforms = [f"Linux {each.arch}"] if each.arch else list(known)
-    torch = minor_version(each.torch) if each.torch else ""
+    torch = minor(each.torch) if each.torch else ""
     return [(platform, bound(each.compute or "", torch), torch, "") for platform in platforms or [ANY]]

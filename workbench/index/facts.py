@@ -82,24 +82,6 @@ def project_facts(package: Package) -> Iterator[Fact]:
         yield Fact("Source", package.source_repo + branch, web(package.source_repo))
 
 
-def shared_facts(
-    requires_python: str | None,
-    glibc: str | None,
-    gpus: Sequence[str],
-    torch: str | None,
-    builder: str | None,
-) -> Iterator[Fact]:
-    """Yield what is known of a wheel and most often the same of many."""
-    known = {
-        "Requires Python": requires_python,
-        "glibc": glibc and f"{glibc} or newer",
-        "GPU code for": ", ".join(gpus),
-        "Built against torch": torch,
-        "Builder": builder,
-    }
-    yield from (Fact(name, text) for name, text in known.items() if text)
-
-
 def own_facts(wheel: PublishedWheel, links: Links) -> Iterator[Fact]:
     """Yield what is known of one wheel alone."""
     if (build := wheel.build) and build.log:

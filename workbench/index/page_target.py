@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from workbench.plan.local_version import minor
 from workbench.wheel.filename import label
 from workbench.wheel.local_version import UNKNOWN, parse_local
+from workbench.wheel.serves import oldest_glibc
 
 if TYPE_CHECKING:
     from workbench.registry.model import PublishedWheel
@@ -21,8 +23,6 @@ _TAGS = re.compile(
 )
 _CPYTHON = re.compile(r"cp3([0-9]+)")
 _LINUX = re.compile(r"(?P<libc>manylinux|musllinux|linux)_?(?:[0-9]+_[0-9]+_|1_|2010_|2014_)?(?P<arch>\w+)")
-_GLIBC = re.compile(r"manylinux_([0-9]+)_([0-9]+)_")
-_OLD_GLIBC = {"manylinux1_": "2.5", "manylinux2010_": "2.12", "manylinux2014_": "2.17"}
 _CUDA = re.compile(r"cu(?P<major>1[0-9]|[789])(?P<minor>[0-9]{0,2})")
 _MARKS = str.maketrans("", "", "|;")
 """What stands between targets and within their text, and so cannot stand in a word of them."""
@@ -77,7 +77,7 @@ def _target(
 ) -> PageTarget:
     """Return a target. Compute and torch are those that the filename names, or else those of the build."""
     said = parse_local(local)
-    built = minor_version(built_torch) if built_torch else ""
+    built = minor(built_torch) if built_torch else ""
     torch = said.torch_minor if said.torch not in ("", UNKNOWN) else built or said.torch
     known = said.compute if said.compute not in ("", UNKNOWN) else ""
     compute = known or bound(built_compute, torch) or said.compute
@@ -90,12 +90,6 @@ def bound(compute: str, torch: str) -> str:
     return "" if compute == CPU and not torch else compute
 
 
-@lru_cache(maxsize=256)
-def minor_version(torch: str) -> str:
-    """Return a torch as channels write it: 2.11 for 2.11.0+cu130."""
-    return ".".join(torch.split("+", maxsplit=1)[0].split(".")[:2])
-
-
 def glibc_floor(wheel: PublishedWheel) -> str | None:
     """Return the lowest glibc that a wheel runs on, if it says so."""
     if wheel.build and wheel.build.glibc:
@@ -104,10 +98,9 @@ def glibc_floor(wheel: PublishedWheel) -> str | None:
 
 
 @lru_cache(maxsize=256)
-def _tagged_glibc(tag: str) -> str | None:
-    if found := _GLIBC.match(tag):
-        return f"{found[1]}.{found[2]}"
-    return next((version for prefix, version in _OLD_GLIBC.items() if tag.startswith(prefix)), None)
+def _tagged_glibc(platforms: str) -> str | None:
+    found = _LINUX.match(platforms)
+    return oldest_glibc(platforms.split("."), found["arch"]) if found else None
 
 
 def compute_words(compute: str) -> str:

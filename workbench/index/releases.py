@@ -11,7 +11,7 @@ from packaging.version import InvalidVersion, Version
 
 from workbench.index import installers
 from workbench.index.channel import channel_of, short_version
-from workbench.index.facts import Fact, Origin, origins, own_facts, shared_facts
+from workbench.index.facts import Fact, Origin, origins, own_facts
 from workbench.index.install import Install, direct, lines
 from workbench.index.output import Links
 from workbench.index.page_target import PageTarget, bound_words, glibc_floor, python_words, target_of
@@ -191,4 +191,11 @@ def _shared(
     builder: str | None,
 ) -> Markup:
     """Draw what many wheels have in common; kept, because a thousand of them have the same."""
-    return macro("facts")(list(shared_facts(requires_python, glibc, gpus, torch, builder)))
+    known = {
+        "Requires Python": requires_python,
+        "glibc": glibc and f"{glibc} or newer",
+        "GPU code for": ", ".join(gpus),
+        "Built against torch": torch,
+        "Builder": builder,
+    }
+    return macro("facts")([Fact(name, text) for name, text in known.items() if text])

@@ -21,27 +21,17 @@ from urllib.parse import quote, unquote, urlsplit
 
 from workbench import __version__
 from workbench.events import LISTENER, Noted
-from workbench.index.output import ATOM, CSS, DATA, HTML, SCRIPT
+from workbench.index.output import ATOM, CSS, HTML, SCRIPT
 from workbench.simple import JSON
+from workbench.store.layout import FILES, INDEX, REGISTRY
+from workbench.store.layout import headers as headers_of
 
-PUBLISHED = ("index", "files", "packages.json")
-"""What of the folder is served: pages, files, registry. The names are ``store.layout``'s, which stands below."""
+PUBLISHED = (INDEX.rstrip("/"), FILES.rstrip("/"), REGISTRY)
+"""What of the folder is served: pages, files, registry."""
 
 _PROJECT = re.compile(r"/index/simple/([a-z0-9-]+)/?")
 INDEX_DOCUMENTS = ("index.html", "index.json")
-TEXT = "text/plain; charset=utf-8"
-TYPES = {
-    ".html": HTML,
-    ".json": DATA,
-    ".atom": ATOM,
-    ".css": CSS,
-    ".js": SCRIPT,
-    ".metadata": TEXT,
-    ".log": TEXT,
-    ".patch": TEXT,
-    ".txt": TEXT,
-    ".provenance": "application/vnd.pypi.integrity.v1+json",
-}
+PAGES = {".html": HTML, ".atom": ATOM, ".css": CSS, ".js": SCRIPT}
 
 
 class Server(ThreadingHTTPServer):
@@ -113,7 +103,8 @@ class _Handler(BaseHTTPRequestHandler):
             if etag in (one.strip() for one in known):
                 self._head(HTTPStatus.NOT_MODIFIED, headers)
                 return
-            kind = JSON if path.name == "index.json" else TYPES.get(path.suffix, "application/octet-stream")
+            known_type = PAGES.get(path.suffix, headers_of(path.name).content_type)
+            kind = JSON if path.name == "index.json" else known_type
             self._head(HTTPStatus.OK, {**headers, "Content-Type": kind, "Content-Length": str(facts.st_size)})
             if body:
                 shutil.copyfileobj(file, self.wfile)

@@ -68,5 +68,5 @@ def facts_of(target: Target, source: Source) -> dict[str, str]:
 
 
 def minor(release: str) -> str:
-    """Return X.Y of a release X.Y.Z."""
-    return ".".join(release.split(".")[:2])
+    """Return X.Y of a release X.Y.Z, whatever it was built for: 2.11 of 2.11.0+cu130."""
+    return ".".join(release.partition("+")[0].split(".")[:2])

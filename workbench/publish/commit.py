@@ -61,9 +61,7 @@ def commit_registry(paths: Paths) -> bool:
             return False
         committed = run([*git, "show", f"HEAD:./{paths.registry.name}"], check=False, stdout_only=True)
         before = Registry()
-        with suppress(
-            RegistryError
-        ):  # of the older form, damaged, or none: all that is published now is news
+        with suppress(RegistryError):  # one of the older form, or damaged: all that is published now is news
             before = loads(committed.output if committed.status == 0 else "", where="HEAD")
         # a thousand filenames are too many for a line of arguments
         text = paths.state / "commit-message"

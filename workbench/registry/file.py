@@ -64,9 +64,8 @@ def parse_json(document: str | bytes, *, where: str) -> Any:  # noqa: ANN401 - a
     Raises Damaged for what is not JSON, Unreadable for a key that is there twice. `where` names the document.
     """
     text = document.encode(errors="surrogatepass") if isinstance(document, str) else document
-    if (
-        text.count(b"{") + text.count(b"[") > len(text) // LEAST_BYTES + 1000
-    ):  # each costs a hundred bytes of memory
+    # each costs a hundred bytes of memory
+    if text.count(b"{") + text.count(b"[") > len(text) // LEAST_BYTES + 1000:
         raise Damaged(f"{where}: not JSON that can be read: nested too deeply, or hardly more than brackets")
     if b"\\" not in text:  # and so each quote begins or ends a text: none is lost where no key is
         with suppress(ValueError, TypeError):

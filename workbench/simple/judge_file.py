@@ -128,9 +128,6 @@ def _judge_facts(facts: Mapping[str, Any], *, is_json: bool) -> Iterator[Remark]
         yield "warning", f"provenance {provenance!r} is not an absolute https URL (PEP 740)"
 
 
-# ---------------------------------------------------------------- names, versions, times
-
-
 def project_of(filename: str) -> str | None:
     """Return the project that a filename says, or None where it says none."""
     found = parsed(filename)

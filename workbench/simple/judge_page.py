@@ -25,9 +25,6 @@ STATUSES = ("active", "archived", "quarantined", "deprecated")
 UV_HASHES = ("md5", "sha256", "sha384", "sha512", "blake2b")
 
 
-# ---------------------------------------------------------------- any page
-
-
 def read(page: Fetched) -> tuple[list[IndexFinding], Listing | None]:
     """Read a page and judge what any page must be; None for one that cannot be read: the last finding says why."""
     remarks = list(_judge_type(page))
@@ -76,9 +73,6 @@ def _judge_version(listing: Listing) -> Iterator[Remark]:
         yield "warning", f"API version {version!r} is not MAJOR.MINOR (PEP 629)"
     elif version.split(".")[0] != "1":
         yield "warning", f"API version {version}: installers must refuse any major version but 1 (PEP 629)"
-
-
-# ---------------------------------------------------------------- the root
 
 
 def projects(listing: Listing, url: str) -> dict[str, Link]:
@@ -132,9 +126,6 @@ def _project(link: Link) -> str | None:
         return None
     last = link.filename  # none after a slash; otherwise a page or, lacking its slash, the project
     return name if not last or last.endswith(".html") or canonicalize_name(last) == name else None
-
-
-# ---------------------------------------------------------------- a project's page
 
 
 def judge_project(listing: Listing, url: str, name: str | None) -> Iterator[IndexFinding]:

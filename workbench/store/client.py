@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from workbench.settings import S3Settings
 
 T = TypeVar("T")
+Client = Any
+"""What boto3 makes at run time, so that no type tells of it."""
 
 STREAMS = 8
 """Requests under way at once."""
@@ -67,7 +69,7 @@ class Refused(StoreError):
         self.remedy = remedy
 
 
-def make_client(settings: S3Settings) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
+def make_client(settings: S3Settings) -> Client:
     """Return a boto3 client. Raises SettingsError for a profile, or a file of certificates, that does not exist."""
     import boto3
     import botocore.session

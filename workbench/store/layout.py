@@ -126,11 +126,11 @@ _GENERATION = re.compile(rf"{HISTORY}(\d{{8,}})\.json")
 def headers(key: str) -> Headers:
     """Return what a file of the store is served as. Pages bring their own type (``index.output.Page``)."""
     cache = IMMUTABLE if key.startswith((FILES, RECORDS, HISTORY)) else CHANGING
-    return Headers(_TYPES.get(key.rpartition(".")[2], "application/json"), cache)
+    return Headers(_TYPES.get(key.rpartition(".")[2], "application/octet-stream"), cache)
 
 
 _TYPES = {
-    "whl": "application/octet-stream",
-    **dict.fromkeys(("metadata", "log", "patch"), "text/plain; charset=utf-8"),
+    "json": "application/json",
+    **dict.fromkeys(("metadata", "log", "patch", "txt"), "text/plain; charset=utf-8"),
     "provenance": "application/vnd.pypi.integrity.v1+json",
 }

@@ -11,10 +11,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from workbench.store.client import code_of, unless
+from workbench.store.client import Client, code_of, unless
 from workbench.store.slices import crc32_of, slice_of
 
 if TYPE_CHECKING:
@@ -43,35 +44,31 @@ def parts_of(size: int) -> tuple[Part, ...]:
 
 
 def upload_parts(
-    client: Any,  # noqa: ANN401 - boto3's
-    *,
-    bucket: str,
-    key: str,
-    note: str,
+    client: Client,
+    there: Mapping[str, str],
+    noted: Mapping[str, str],
     path: Path,
-    size: int,
+    *,
     create: Mapping[str, Any],
     complete: Mapping[str, Any],
     moved: Progress,
 ) -> Mapping[str, Any]:
     """Upload a file in parts; return the last answer. `create` and `complete` are more arguments of those calls.
 
-    `note` is the key at which the upload is noted while it is under way; no other file's may be the same. The parts
-    stay in the store for the next attempt, but where another file has the key. Raises ClientError as the calls do.
+    `there` is the bucket and the key where it goes, `noted` those of the note of it while it is under way; no other
+    file's may be the same. The parts stay in the store for the next attempt, but where another file has the key. Raises
+    ClientError as the calls do.
     """
     from botocore.exceptions import ClientError
 
-    there = {"Bucket": bucket, "Key": key}
-    noted = {"Bucket": bucket, "Key": note}
-    parts = parts_of(size)
-    have = None
-    if upload := unless(("NoSuchKey",), lambda: client.get_object(**noted)["Body"].read().decode()):
-        there["UploadId"] = upload
-        have = _sent(client, there, path, parts)
+    parts = parts_of(path.stat().st_size)
+    begun = unless(("NoSuchKey",), lambda: client.get_object(**noted)["Body"].read().decode())
+    upload = {**there, "UploadId": begun or ""}
+    have = _sent(client, upload, path, parts) if begun else None
     if have is None:
-        upload = str(client.create_multipart_upload(**there, **create, ChecksumAlgorithm="CRC32")["UploadId"])
-        client.put_object(**noted, Body=upload.encode())
-        there["UploadId"] = upload
+        made = client.create_multipart_upload(**there, **create, ChecksumAlgorithm="CRC32")
+        upload["UploadId"] = str(made["UploadId"])
+        client.put_object(**noted, Body=upload["UploadId"].encode())
         have = {}
     moved(sum(part.length for part in parts if part.number in have))
 
@@ -79,7 +76,7 @@ def upload_parts(
         checksum = crc32_of(path, part.start, part.length)
         with slice_of(path, part.start, part.length, moved) as body:
             answer = client.upload_part(
-                **there, PartNumber=part.number, Body=body, ContentLength=part.length, ChecksumCRC32=checksum
+                **upload, PartNumber=part.number, Body=body, ContentLength=part.length, ChecksumCRC32=checksum
             )
         return _named(part.number, answer)
 
@@ -87,27 +84,23 @@ def upload_parts(
     try:
         missing = [part for part in parts if part.number not in have]
         have.update((sent["PartNumber"], sent) for sent in pool.map(send, missing))
-    finally:
-        pool.shutdown(cancel_futures=True)
-    whole = {"Parts": [have[part.number] for part in parts]}
-    try:
+        whole = {"Parts": [have[part.number] for part in parts]}
         answer: Mapping[str, Any] = client.complete_multipart_upload(
-            **there, **complete, MultipartUpload=whole
+            **upload, **complete, MultipartUpload=whole
         )
     except ClientError as error:
-        if code_of(error)[1] == 412:  # noqa: PLR2004 - Precondition Failed: the key is taken
-            client.abort_multipart_upload(**there)
+        if code_of(error)[1] == HTTPStatus.PRECONDITION_FAILED:  # another file has the key
+            client.abort_multipart_upload(**upload)
             client.delete_object(**noted)
         raise
+    finally:
+        pool.shutdown(cancel_futures=True)
     client.delete_object(**noted)
     return answer
 
 
 def _sent(
-    client: Any,  # noqa: ANN401 - boto3's
-    upload: Mapping[str, str],
-    path: Path,
-    parts: Sequence[Part],
+    client: Client, upload: Mapping[str, str], path: Path, parts: Sequence[Part]
 ) -> dict[int, dict[str, Any]] | None:
     """Return the parts of this file that an upload has, by number; None where it has ended."""
     pages = client.get_paginator("list_parts").paginate(**upload)

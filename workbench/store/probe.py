@@ -14,10 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from workbench.files import write_whole
-from workbench.store.client import code_of
+from workbench.store.client import Client, code_of
 
 PROBES = ".probe/"
 """Where a store is tried out; what a killed probe leaves there, ``store.clean`` removes."""
@@ -35,7 +34,7 @@ class Traits:
     folder_keys: bool
 
 
-def try_out(client: Any, *, bucket: str, prefix: str, conditions: bool) -> Traits:  # noqa: ANN401 - boto3's
+def try_out(client: Client, *, bucket: str, prefix: str, conditions: bool) -> Traits:
     """Return what a store is like, `conditions` tried or not: at once, for a publish waits. Raises ClientError."""
     at = {"Bucket": bucket, "Key": f"{prefix}{PROBES}{uuid.uuid4().hex}"}
     with ThreadPoolExecutor(1) as pool:
@@ -44,7 +43,7 @@ def try_out(client: Any, *, bucket: str, prefix: str, conditions: bool) -> Trait
         return Traits(ignores=ignores, folder_keys=folder_keys.result())
 
 
-def _try_conditions(client: Any, at: dict[str, str]) -> str | None:  # noqa: ANN401 - boto3's
+def _try_conditions(client: Client, at: dict[str, str]) -> str | None:
     """Return which condition a store ignores, or None."""
     tries = {
         "If-None-Match on a put": lambda: client.put_object(**at, Body=b"x", IfNoneMatch="*"),
@@ -60,7 +59,7 @@ def _try_conditions(client: Any, at: dict[str, str]) -> str | None:  # noqa: ANN
         client.delete_object(**at)
 
 
-def _try_folder_keys(client: Any, at: dict[str, str]) -> bool:  # noqa: ANN401 - boto3's
+def _try_folder_keys(client: Client, at: dict[str, str]) -> bool:
     """Say whether a key that ends with a slash can be stored, and one below it."""
     from botocore.exceptions import ClientError
 
@@ -114,7 +113,7 @@ def _is_refused(put: Callable[[], object]) -> bool:
     return False
 
 
-def _put_in_parts(client: Any, at: dict[str, str]) -> None:  # noqa: ANN401 - boto3's
+def _put_in_parts(client: Client, at: dict[str, str]) -> None:
     """Upload one part over a key that is taken, and see that the condition is kept there too."""
     upload = {**at, "UploadId": client.create_multipart_upload(**at)["UploadId"]}
     try:

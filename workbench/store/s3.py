@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 from workbench.errors import StoreError
 from workbench.events import note
 from workbench.store import multipart
-from workbench.store.client import NO_API, STREAMS, Refused, code_of, make_client, plainly, unless
+from workbench.store.client import NO_API, STREAMS, Client, Refused, code_of, make_client, plainly, unless
 from workbench.store.folder import taken
 from workbench.store.layout import REGISTRY, Headers, headers
 from workbench.store.probe import PROBES, Traits, remembered, try_out
@@ -62,7 +62,7 @@ class S3Store:
         self._lock = threading.Lock()
 
     @property
-    def client(self) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
+    def client(self) -> Client:
         """The boto3 client, made when it is first needed, by one thread."""
         with self._lock:
             if self._client is None:
@@ -263,17 +263,9 @@ class S3Store:
 
         def put() -> Mapping[str, Any]:
             if isinstance(content, Path) and size >= multipart.THRESHOLD:
-                return multipart.upload_parts(
-                    self.client,
-                    bucket=self.settings.bucket,
-                    key=self._prefix + key,
-                    note=f"{self._prefix}{UPLOADS}{key}/{sha256}",
-                    path=content,
-                    size=size,
-                    create=described,
-                    complete=condition,
-                    moved=moved,
-                )
+                there, noted = self._at(key), self._at(f"{UPLOADS}{key}/{sha256}")
+                more = {"create": described, "complete": condition}
+                return multipart.upload_parts(self.client, there, noted, content, **more, moved=moved)
             whole = {**self._at(key), **described, **condition, "ChecksumSHA256": _encoded(sha256)}
             source = io.BytesIO(content) if isinstance(content, bytes) else slice_of(content, 0, size, moved)
             with source as body:

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
+from workbench import console
 from workbench.flags import flag
 from workbench.paths import Paths
 
 if TYPE_CHECKING:
+    from workbench.publish.withdraw import Change
     from workbench.settings import Settings
     from workbench.store.opening import Site
 
@@ -87,3 +89,12 @@ def changing(how: ChangeFlags | UpkeepFlags) -> Iterator[Site]:
     really = how.apply if isinstance(how, UpkeepFlags) else not how.dry_run
     with committing(Paths.here(), wanted=how.commit and really):
         yield how.opened()
+
+
+def answer_change(change: Change, *, json: bool) -> None:
+    """Print what was changed, or would be."""
+    if json:
+        console.answer_json(change)
+        return
+    for line in change.lines():
+        console.answer(f"would {line}" if change.dry_run and change.done else line)

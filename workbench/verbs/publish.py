@@ -21,6 +21,7 @@ from workbench.verbs.flags import (
     Published,
     VersionSuffix,
     WheelFiles,
+    answer_change,
     changing,
 )
 
@@ -138,7 +139,6 @@ def yank(
 ) -> None:
     """Yank wheels (PEP 592): installers skip them unless pinned."""
     from workbench.publish import withdraw
-    from workbench.verbs.summary import answer_change
 
     with changing(change) as site:
         answer_change(withdraw.yank(site, _named(wheels), reason=reason, dry_run=change.dry_run), json=json)
@@ -148,7 +148,6 @@ def yank(
 def unyank(*wheels: Published, change: ChangeFlags, json: Json = False) -> None:
     """Take yanks back."""
     from workbench.publish import withdraw
-    from workbench.verbs.summary import answer_change
 
     with changing(change) as site:
         answer_change(withdraw.unyank(site, _named(wheels), dry_run=change.dry_run), json=json)
@@ -158,7 +157,6 @@ def unyank(*wheels: Published, change: ChangeFlags, json: Json = False) -> None:
 def remove(*wheels: Published, after: After = 7, change: ChangeFlags, json: Json = False) -> None:
     """Take wheels off the registry and the index, then the store."""
     from workbench.publish import withdraw
-    from workbench.verbs.summary import answer_change
 
     with changing(change) as site:
         done = withdraw.remove(site, _named(wheels), after_days=after, dry_run=change.dry_run)

@@ -12,7 +12,7 @@ from workbench.paths import CHECKOUT, PROGRAM, SHIPPED
 from workbench.process import attached
 from workbench.text import counted
 from workbench.verb import Verb
-from workbench.verbs.flags import After, ChangeFlags, Json, StoreFlags, UpkeepFlags, changing
+from workbench.verbs.flags import After, ChangeFlags, Json, StoreFlags, UpkeepFlags, answer_change, changing
 
 
 @Verb
@@ -42,7 +42,6 @@ def rollback(
 ) -> None:
     """Publish again what a generation published; nothing is deleted."""
     from workbench.publish import history as past
-    from workbench.verbs.summary import answer_change
 
     if not generation.isdecimal():
         what = f"store.rollback {generation}: a generation is a number"
@@ -61,7 +60,6 @@ def prune(
 ) -> None:
     """Remove what is superseded, never a target's last wheel."""
     from workbench.care import upkeep
-    from workbench.verbs.summary import answer_change
 
     with changing(how) as site:
         answer_change(upkeep.prune(site, keep=keep, after_days=after, apply=how.apply), json=json)
@@ -97,7 +95,6 @@ def clean(
 ) -> None:
     """Remove unfinished uploads, and files past their retention."""
     from workbench.care import upkeep
-    from workbench.verbs.summary import answer_change
 
     with changing(how) as site:
         answer_change(upkeep.clean(site, older_days=older, apply=how.apply), json=json)

@@ -8,7 +8,6 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from workbench import console
 from workbench.index.install import pinned
 from workbench.paths import PROGRAM
 from workbench.store.layout import SIMPLE
@@ -17,7 +16,6 @@ from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
     from workbench.plan.plan import Plan
-    from workbench.publish.withdraw import Change
     from workbench.recipe.model import Source
     from workbench.registry.model import PublishedWheel
     from workbench.settings import Settings
@@ -81,12 +79,3 @@ def describe(plan: Plan) -> dict[str, Any]:
         "patches": [patch.name for patch in plan.patches],
         "build_key": plan.key,
     }
-
-
-def answer_change(change: Change, *, json: bool) -> None:
-    """Print what was changed, or would be."""
-    if json:
-        console.answer_json(change)
-        return
-    for line in change.lines():
-        console.answer(f"would {line}" if change.dry_run and change.done else line)
