@@ -65,12 +65,12 @@ class BadZip(BadBinary):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A member as the central directory describes it.
+    """A member as the central directory describes it, or the local header before its data.
 
-    `compressed` and `size` are bytes before and after inflation, `offset` is where its local header begins,
-    `mode` is Unix's ``st_mode``, 0 where the archive was made elsewhere. `time` and `date` are as MS-DOS has them.
-    `version` is what it needs of a reader, `wide` says that a 64-bit field has one of its numbers. `oddities` are what
-    readers stumble over or disagree on.
+    `compressed` and `size` are bytes before and after inflation, `time` and `date` are as MS-DOS has them. `version` is
+    what it needs of a reader, `wide` says that a 64-bit field has one of its numbers. `oddities` are what readers
+    stumble over or disagree on. Only the directory has `offset`, where the local header begins, and `mode`, Unix's
+    ``st_mode``, 0 where the archive was made elsewhere.
     """
 
     name: str
@@ -80,35 +80,18 @@ class Entry:
     crc: int
     compressed: int
     size: int
-    offset: int
-    mode: int
-    time: int = 0
-    date: int = 0
-    version: int = 0
-    wide: bool = False
-    oddities: tuple[str, ...] = ()
+    time: int
+    date: int
+    version: int
+    wide: bool
+    oddities: tuple[str, ...]
+    offset: int = 0
+    mode: int = 0
 
     @property
     def is_folder(self) -> bool:
         """Whether the entry stands for a folder."""
         return self.name.endswith("/")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocalHeader:
-    """What stands before a member's data. `crc` and sizes may be 0 where a data descriptor follows the data."""
-
-    raw_name: bytes
-    version: int
-    flags: int
-    method: int
-    time: int
-    date: int
-    crc: int
-    compressed: int
-    size: int
-    wide: bool
-    oddities: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,9 +109,8 @@ class Directory:
 def read_directory(file: IO[bytes]) -> Directory:
     """Read the central directory of a zip file. Raises BadZip."""
     length = file.seek(0, os.SEEK_END)
-    end, oddities = _find_end(file, length)
-    after, fields = end.offset, end.fields[:-1]
-    wide = _read_end_64(file, end.offset, oddities)
+    after, fields, oddities = _find_end(file, length)
+    wide = _read_end_64(file, after, oddities)
     if wide is not None:
         after, *fields_64 = wide
         if any(one not in (other, _FULL_16, FULL_32) for one, other in zip(fields, fields_64, strict=True)):
@@ -155,8 +137,11 @@ def read_directory(file: IO[bytes]) -> Directory:
     return Directory(entries=tuple(entries), offset=offset, oddities=tuple(oddities))
 
 
-def read_local_header(take: Callable[[int], bytes | None]) -> LocalHeader:
-    """Return the local header that `take` hands out, by counts of bytes. Raises BadZip."""
+def read_local_header(take: Callable[[int], bytes | None]) -> Entry:
+    """Return the local header that `take` hands out, by counts of bytes. Raises BadZip.
+
+    Its crc and sizes may be 0 where a data descriptor follows the data.
+    """
     head = take(LOCAL_HEADER.size) or b""
     if len(head) < LOCAL_HEADER.size:
         raise BadZip("the file ends where the central directory says it begins")
@@ -167,22 +152,23 @@ def read_local_header(take: Callable[[int], bytes | None]) -> LocalHeader:
         raise BadZip("no local header where the central directory says one is")
     rest = take(name_length + extra_length) or b""
     (size, compressed), wide, oddities = _widen(rest[name_length:], size, compressed)
-    return LocalHeader(
+    return Entry(
+        name=_text(rest[:name_length], flags),
         raw_name=rest[:name_length],
-        version=version,
         flags=flags,
         method=method,
-        time=time,
-        date=date,
         crc=crc,
         compressed=compressed,
         size=size,
+        time=time,
+        date=date,
+        version=version,
         wide=wide,
         oddities=oddities,
     )
 
 
-def disagreements(entry: Entry, local: LocalHeader) -> Iterator[str]:
+def disagreements(entry: Entry, local: Entry) -> Iterator[str]:
     """Say where a local header disagrees with the central directory: readers differ in whom they trust."""
     if local.raw_name != entry.raw_name:
         yield f"its local header names it {local.raw_name.decode(errors='backslashreplace')!r}"
@@ -208,18 +194,15 @@ def is_descriptor(data: bytes, entry: Entry, *, wide: bool) -> bool:
 
     It may begin with a signature. Its sizes have 64 bits where the local header is `wide`: readers go by that.
     """
-    there = struct.pack("<I2Q" if wide else "<3I", entry.crc, *(entry.compressed, entry.size))
+    there = struct.pack("<I2Q" if wide else "<3I", entry.crc, entry.compressed, entry.size)
     return data in (there, b"PK\7\x08" + there)
 
 
-@dataclass(frozen=True, slots=True)
-class _End:
-    offset: int
-    fields: tuple[int, ...]
+def _find_end(file: IO[bytes], length: int) -> tuple[int, tuple[int, ...], list[str]]:
+    """Find the end record: the last one whose comment ends with the file, else the last one.
 
-
-def _find_end(file: IO[bytes], length: int) -> tuple[_End, list[str]]:
-    """Find the end record: the last one whose comment ends with the file, else the last one."""
+    Returns where it is, its disks, counts, size and offset, and what readers stumble over.
+    """
     start = max(0, length - _END.size - _MAX_COMMENT)
     file.seek(start)
     tail = file.read()
@@ -227,14 +210,14 @@ def _find_end(file: IO[bytes], length: int) -> tuple[_End, list[str]]:
     at = tail.rfind(b"PK\5\6")
     while at >= 0:
         if at + _END.size <= len(tail):
-            fields = _END.unpack_from(tail, at)[1:]
-            rest = len(tail) - at - _END.size - fields[-1]
-            end = _End(start + at, fields)
+            _, *fields, comment = _END.unpack_from(tail, at)
+            rest = len(tail) - at - _END.size - comment
             if rest == 0:
                 ambiguous = b"PK\5\6" in tail[at + 4 :]
-                return end, ["its comment holds a second end record"] if ambiguous else []
+                odd = ["its comment holds a second end record"] if ambiguous else []
+                return start + at, tuple(fields), odd
             if rest > 0 and fallback is None:
-                fallback = end, [f"{rest} bytes after its end"]
+                fallback = start + at, tuple(fields), [f"{rest} bytes after its end"]
         at = tail.rfind(b"PK\5\6", 0, at)
     if fallback is None:
         raise BadZip("no end record: it is cut short, or not a zip file")
@@ -288,33 +271,25 @@ def _parse_entries(data: bytes, count: int) -> list[Entry]:
         extra = data[at + name_length : at + name_length + extra_length]
         at += name_length + extra_length + comment_length
         (size, compressed, offset), wide, odd = _widen(extra, size, compressed, offset)
-        name = raw_name.decode("utf-8" if flags & UTF8 else "cp437", errors="backslashreplace")
+        if disk:
+            odd += ("it is said to lie on another disk",)
+        odd += tuple(_oddities(made_by >> 8, attributes, version, flags, raw_name))
         entries.append(
             Entry(
-                name=name,
+                name=_text(raw_name, flags),
                 raw_name=raw_name,
                 flags=flags,
                 method=method,
                 crc=crc,
                 compressed=compressed,
                 size=size,
-                offset=offset,
-                mode=attributes >> 16 if made_by >> 8 == _UNIX else 0,
                 time=time,
                 date=date,
                 version=version,
                 wide=wide,
-                oddities=(
-                    *odd,
-                    *_oddities(
-                        host=made_by >> 8,
-                        version=version,
-                        flags=flags,
-                        disk=disk,
-                        attributes=attributes,
-                        raw_name=raw_name,
-                    ),
-                ),
+                oddities=odd,
+                offset=offset,
+                mode=attributes >> 16 if made_by >> 8 == _UNIX else 0,
             )
         )
     if at != len(data):
@@ -322,12 +297,12 @@ def _parse_entries(data: bytes, count: int) -> list[Entry]:
     return entries
 
 
-def _oddities(
-    *, host: int, version: int, flags: int, disk: int, attributes: int, raw_name: bytes
-) -> Iterator[str]:
+def _text(raw_name: bytes, flags: int) -> str:
+    return raw_name.decode("utf-8" if flags & UTF8 else "cp437", errors="backslashreplace")
+
+
+def _oddities(host: int, attributes: int, version: int, flags: int, raw_name: bytes) -> Iterator[str]:
     """Say what readers of a member's entry stumble over or take in ways of their own."""
-    if disk:
-        yield "it is said to lie on another disk"
     if host not in _HOSTS:
         yield f"its attributes are those of system {host}, which readers take in ways of their own"
     if attributes & 0xFFFF & ~_DOS_ATTRIBUTES:
