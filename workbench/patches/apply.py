@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from workbench.errors import PatchError
+from workbench.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,28 +61,6 @@ def apply_series(patches: Sequence[PatchFile], tree: Path) -> tuple[str, ...]:
     return overlay.write()
 
 
-def apply_hunks(lines: Sequence[bytes], hunks: Sequence[Hunk]) -> list[bytes]:
-    """Return a file's lines with hunks applied. Raises Drifted at the first that is not exactly there."""
-    result: list[bytes] = []
-    done = 0
-    for hunk in hunks:
-        start, end = hunk.old_index, hunk.old_index + len(hunk.old)
-        if start < done or not _matches(lines, hunk, start):
-            raise Drifted(hunk)
-        result += lines[done:start]
-        result += hunk.new
-        done = end
-    return result + list(lines[done:])
-
-
-class Drifted(Exception):
-    """A hunk is not at its line."""
-
-    def __init__(self, hunk: Hunk) -> None:
-        super().__init__(hunk.header)
-        self.hunk = hunk
-
-
 class _Refused(Exception):
     """A change that is not made, and why."""
 
@@ -101,9 +80,20 @@ class _Overlay:
         return _Overlay(self.tree, dict(self.files))
 
     def get(self, path: str) -> File | None:
-        if path not in self.files:
-            return self._on_disk(path)
-        return self.files[path]
+        if path in self.files:
+            return self.files[path]
+        place = self.tree
+        for part in path.split("/"):
+            place /= part
+            if place.is_symlink():
+                link = place.relative_to(self.tree)
+                raise _Refused(f"{path}: {link} is a symbolic link; nothing is patched through one")
+        if place.is_dir():
+            raise _Refused(f"{path} is a folder in the source")
+        try:
+            return File(place.read_bytes(), place.stat().st_mode & 0o7777)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
     def check(self) -> None:
         """Raise _Refused where a file and a folder would have one name."""
@@ -123,26 +113,15 @@ class _Overlay:
             return f"; {there} is there: a patch without a/ and b/ in front needs -p0 behind its name in the series"
         return ""
 
-    def _on_disk(self, path: str) -> File | None:
-        place = self.tree
-        for part in path.split("/"):
-            place /= part
-            if place.is_symlink():
-                link = place.relative_to(self.tree)
-                raise _Refused(f"{path}: {link} is a symbolic link; nothing is patched through one")
-        if place.is_dir():
-            raise _Refused(f"{path} is a folder in the source")
-        try:
-            return File(place.read_bytes(), place.stat().st_mode & 0o7777)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-
     def write(self) -> tuple[str, ...]:
         for path, file in self.files.items():
             place = self.tree / path
             if file is None:
                 place.unlink(missing_ok=True)
-                self._remove_emptied(place.parent)
+                folder = place.parent
+                while folder != self.tree and folder.is_dir() and not any(folder.iterdir()):
+                    folder.rmdir()
+                    folder = folder.parent
         for path, file in self.files.items():
             if file is not None:
                 place = self.tree / path
@@ -153,31 +132,26 @@ class _Overlay:
                 place.chmod(file.mode)
         return tuple(self.files)
 
-    def _remove_emptied(self, folder: Path) -> None:
-        while folder != self.tree and folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
-            folder = folder.parent
-
 
 def _apply(change: FileChange, overlay: _Overlay) -> None:
-    if change.old is None:
-        file = File(b"", change.new_mode or 0o644)
-    else:
+    file = File(b"", 0o644)
+    if change.old is not None:
         there = overlay.get(change.old)
         if there is None:
             raise _Differs(f"{change.old}: no such file in the source{overlay.instead(change.old)}")
-        file = there
+        file, mode = there, change.old_mode
+        if mode is not None and bool(file.mode & EXECUTE) != bool(mode & EXECUTE):
+            raise _Differs(
+                f"{change.old}: the patch expects file mode 100{mode:o}, and it is 100{file.mode:o}"
+            )
     if change.new not in (None, change.old) and overlay.get(change.path) is not None:
         raise _Differs(f"{change.new} is in the source already, and the patch would create it")
-    if change.old is not None and change.old_mode is not None:
-        _check_mode(change, file)
     content = _changed(change, file.content)
     if change.old is not None and change.new != change.old:
         overlay.files[change.old] = None
     if change.new is None:
         if content:
-            rest = len(content.splitlines())
-            lines = f"{rest} line{'s'[: rest > 1]}"
+            lines = counted(len(content.splitlines()), "line")
             raise _Differs(f"{change.old}: the patch deletes it, but the source has {lines} more in it")
     elif change.hunks and not content:
         raise _Refused(
@@ -188,20 +162,18 @@ def _apply(change: FileChange, overlay: _Overlay) -> None:
         overlay.files[change.new] = File(content, file.mode if change.new_mode is None else change.new_mode)
 
 
-def _check_mode(change: FileChange, file: File) -> None:
-    assert change.old_mode is not None  # noqa: S101 - asked by the caller
-    if bool(file.mode & EXECUTE) != bool(change.old_mode & EXECUTE):
-        raise _Differs(
-            f"{change.old}: the patch expects file mode 100{change.old_mode:o}, and it is 100{file.mode:o}"
-        )
-
-
 def _changed(change: FileChange, content: bytes) -> bytes:
+    """Return a file's content with a change's hunks applied. Raises _Differs at the first that is not at its line."""
     lines = io.BytesIO(content).readlines()
-    try:
-        return b"".join(apply_hunks(lines, change.hunks))
-    except Drifted as mismatch:
-        raise _Differs(_explain(mismatch.hunk, lines, change.path)) from None
+    result: list[bytes] = []
+    done = 0
+    for hunk in change.hunks:
+        start = hunk.old_index
+        if start < done or not _matches(lines, hunk, start):
+            raise _Differs(_explain(hunk, lines, change.path))
+        result += [*lines[done:start], *hunk.new]
+        done = start + len(hunk.old)
+    return b"".join([*result, *lines[done:]])
 
 
 def _matches(lines: Sequence[bytes], hunk: Hunk, start: int) -> bool:
@@ -222,7 +194,7 @@ def _explain(hunk: Hunk, lines: Sequence[bytes], path: str) -> str:
     if places:
         nearest = min(places, key=lambda place: abs(place - hunk.old_index))
         away = nearest - hunk.old_index
-        lines_away = f"{abs(away)} line{'s'[: abs(away) > 1]} {'further down' if away > 0 else 'further up'}"
+        lines_away = f"{counted(abs(away), 'line')} further {'down' if away > 0 else 'up'}"
         return (
             f"{title} does not match {path} at line {hunk.old_index + 1}, but {lines_away}, at line "
             f"{nearest + 1}; look whether that is the place, then run 'quilt push' and 'quilt refresh'"

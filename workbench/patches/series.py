@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -91,7 +92,8 @@ def _names(series: Path, there: set[str]) -> dict[str, tuple[str, ...]]:
     names: dict[str, tuple[str, ...]] = {}
     listed: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
-        name, *options = _without_comment(line).split() or [""]
+        # a comment begins at the line's start or after a blank, as in quilt
+        name, *options = [*takewhile(lambda word: not word.startswith("#"), line.split())] or [""]
         if not name:
             continue
         where = f"{series}:{number}"
@@ -111,10 +113,3 @@ def _names(series: Path, there: set[str]) -> dict[str, tuple[str, ...]]:
             raise PatchError(f"{where}: {name}: {instead}{nearest(name, there)}")
         names[name], listed[name] = tuple(option for option in options if option not in _USUAL), number
     return names
-
-
-def _without_comment(line: str) -> str:
-    """Return a line up to its comment: ``#`` at its start or after a blank, as in quilt."""
-    words = line.split()
-    comment = next((i for i, word in enumerate(words) if word.startswith("#")), len(words))
-    return " ".join(words[:comment])

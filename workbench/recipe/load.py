@@ -15,7 +15,6 @@ from workbench.errors import RecipeError, nearest
 from workbench.recipe.model import Git, Recipe, Sdist, When
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 _UNKNOWN = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
@@ -58,12 +57,6 @@ def load(recipes: Path, name: str) -> Recipe:
             f"its file is {path_of(recipes, recipe.name).name}"
         )
     return recipe
-
-
-def load_all(recipes: Path) -> Iterator[Recipe]:
-    """Yield every recipe by name. Raises RecipeError at the first that does not load."""
-    for name in names(recipes):
-        yield load(recipes, name)
 
 
 def _load_file(path: Path) -> Recipe:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -85,11 +85,17 @@ class LocalFolder:
 Source = Sdist | Git | LocalFolder
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class When:
-    """A value that holds only for some targets; made by `when`. Of the conditions, all that are given must hold."""
+    """A value for the targets that fit, and for no others: all the conditions that are given must hold.
+
+    `python` and `torch` are PEP 440 specifiers (``"<3.13"``, ``">=2.9"``), `arch` is ``uname -m``'s word, `compute`
+    a pattern (``"cu13*"``, ``"cpu"``), `variant` one of the recipe's. A torch condition never holds for a target
+    without torch, nor one of a variant for a target without one.
+    """
 
     value: str
+    _: KW_ONLY
     python: str | None = None
     arch: str | None = None
     compute: str | None = None
@@ -107,22 +113,7 @@ class When:
                 _parse(f"when({self.value!r}): {key}", SpecifierSet, specifiers, InvalidSpecifier)
 
 
-def when(
-    value: str,
-    *,
-    python: str | None = None,
-    arch: str | None = None,
-    compute: str | None = None,
-    torch: str | None = None,
-    variant: str | None = None,
-) -> When:
-    """Give a value to the targets that fit, and to no others.
-
-    `python` and `torch` are PEP 440 specifiers (``"<3.13"``, ``">=2.9"``), `arch` is ``uname -m``'s word, `compute`
-    a pattern (``"cu13*"``, ``"cpu"``), `variant` one of the recipe's. A torch condition never holds for a target
-    without torch, nor one of a variant for a target without one.
-    """
-    return When(value=value, python=python, arch=arch, compute=compute, torch=torch, variant=variant)
+when = When
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,11 +102,6 @@ def repair(
             raise RepairFailed(f"{wheel}: {error}") from error
 
 
-def is_repaired(wheel: Path) -> bool:
-    """Say whether a wheel's filename carries a portable platform tag, or needs none."""
-    return all(not tag.platform.startswith("linux_") for tag in parse_wheel(wheel.name).tags)
-
-
 def _repair(
     wheel: Path,
     into: Path,

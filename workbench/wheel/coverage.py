@@ -13,7 +13,7 @@ manual on architecture-specific and family-specific features):
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from workbench.plan.gpu import LTO, PTX, SASS, Architecture
 
@@ -40,21 +40,6 @@ class Coverage:
     by: Architecture | None
     explanation: str
 
-    @property
-    def present(self) -> bool:
-        """Whether the very code that was asked for is there."""
-        return self.verdict == "present"
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the plain form, for JSON."""
-        return {
-            "asked": str(self.asked),
-            "path": self.path,
-            "verdict": self.verdict,
-            "by": str(self.by) if self.by else None,
-            "explanation": self.explanation,
-        }
-
 
 def coverage(asked: Iterable[Architecture], files: Sequence[GpuCode]) -> tuple[Coverage, ...]:
     """Judge every file with GPU code by every architecture that was asked for.
@@ -63,7 +48,11 @@ def coverage(asked: Iterable[Architecture], files: Sequence[GpuCode]) -> tuple[C
     """
     wanted = sorted(set(asked))
     if not files:
-        return tuple(_missing(each, "", f"no {each}: there is no GPU code at all") for each in wanted)
+        why = "there is no GPU code at all"
+        return tuple(
+            Coverage(asked=each, path="", verdict="missing", by=None, explanation=f"no {each}: {why}")
+            for each in wanted
+        )
     return tuple(_judge(each, file) for file in files for each in wanted)
 
 
@@ -80,33 +69,27 @@ def serves(code: Architecture, gpu: int) -> bool:
 
 def _judge(asked: Architecture, file: GpuCode) -> Coverage:
     loadable = file.loadable
-    if asked in loadable:
-        return Coverage(
-            asked=asked, path=file.path, verdict="present", by=asked, explanation=f"{asked} is there"
-        )
     running = [code for code in loadable if serves(code, asked.number)]
     machine = [code for code in running if code.kind == SASS]
-    if machine:
-        by = max(machine, key=lambda code: (code.number, code.feature))
+    verdict: Verdict = "missing"
+    by = None
+    if asked in loadable:
+        verdict, by, why = "present", asked, f"{asked} is there"
+    elif machine:
+        verdict, by = "runs", max(machine, key=lambda code: (code.number, code.feature))
         why = f"no {asked}; {by} runs there, {_difference(by, asked)}"
-        return Coverage(asked=asked, path=file.path, verdict="runs", by=by, explanation=why)
-    ptx = [code for code in running if code.kind == PTX]
-    if ptx:
-        by = max(ptx)
+    elif running:  # what runs and is not machine code is PTX
+        verdict, by = "jit", max(running)
         why = (
             f"no {asked}; the driver would compile {by} when it is first loaded, which takes seconds to "
             "minutes, and a driver at least as new as the CUDA that wrote it"
         )
-        return Coverage(asked=asked, path=file.path, verdict="jit", by=by, explanation=why)
-    if any(code.architecture == asked for code in file.at("relocatable")):
+    elif any(code.architecture == asked for code in file.at("relocatable")):
         why = f"{asked} is there only as code that was still to be linked, which nothing loads"
-        return _missing(asked, file.path, why)
-    found = f"it has {', '.join(map(str, loadable))}" if loadable else "it has no code that can be loaded"
-    return _missing(asked, file.path, f"no {asked}, and nothing that runs there: {found}")
-
-
-def _missing(asked: Architecture, path: str, why: str) -> Coverage:
-    return Coverage(asked=asked, path=path, verdict="missing", by=None, explanation=why)
+    else:
+        found = f"it has {', '.join(map(str, loadable))}" if loadable else "it has no code that can be loaded"
+        why = f"no {asked}, and nothing that runs there: {found}"
+    return Coverage(asked=asked, path=file.path, verdict=verdict, by=by, explanation=why)
 
 
 def _difference(by: Architecture, asked: Architecture) -> str:
