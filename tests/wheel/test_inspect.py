@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -105,7 +106,7 @@ def serving(folder: Path, **settings: object) -> Iterator[str]:
 
 def test_a_wheel_on_disk_tells_all_that_is_asked(demo: Path) -> None:
     found = inspect(str(demo))
-    plain = found.as_dict()
+    plain = json.loads(json.dumps(found.as_dict()))
     assert (plain["name"], plain["version"], plain["tags"]) == ("demo", "1.0", [TAG])
     assert plain["gpu_architectures"] == ["sm_120f", "sm_121", "compute_120"]
     assert plain["torch"] == {"requires": "torch==2.13.*", "linked_to": ["libc10.so"]}

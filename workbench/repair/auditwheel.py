@@ -14,7 +14,7 @@ from workbench.repair.policies import Policy, family_of, index_of
 from workbench.troubles import DISK_FULL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
 _AUDITWHEEL = (sys.executable, "-m", "auditwheel")
@@ -38,22 +38,17 @@ class Facts:
     forbidden: tuple[str, ...] = ()
 
     @property
-    def policies(self) -> tuple[Policy, ...]:
-        """The policies of the wheel's C library and architecture, the most portable one first."""
-        return family_of(self.symbols)
-
-    @property
     def architecture(self) -> str:
         """The architecture that the wheel is for, as platform tags spell it."""
         return re.sub(r"^(?:linux|\w+linux_\d+_\d+)_", "", self.symbols)
 
-    def reached(self, is_excluded: Callable[[str], bool]) -> Policy | None:
+    def reached(self, excluded: Collection[str]) -> Policy | None:
         """Return the best policy that the wheel has as it is, but for what is excluded; None if there is none."""
         if self.forbidden:
             return None
-        policies = self.policies
+        policies = family_of(self.symbols)
         for policy in policies[index_of(self.symbols, policies) :]:
-            if all(is_excluded(name) for name in self.obstacles.get(policy.name, ())):
+            if set(self.obstacles.get(policy.name, ())) <= set(excluded):
                 return policy
         return None
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING
@@ -28,13 +29,12 @@ from workbench.wheel.stream import BadBinary
 from workbench.wheel.wheel import open_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from packaging.requirements import Requirement
 
-    from workbench.repair.auditwheel import Facts
     from workbench.repair.policies import Policy
     from workbench.repair.rpath import Mending
     from workbench.toolchain.runtime import Carrier
@@ -80,76 +80,49 @@ def repair(
     """
     libraries, requires = _look_into(expect_file(wheel))
     facts = auditwheel.show(wheel)
+    left = (*exclude, *runtime.DRIVER)
     # in `into`, so that the finished wheel is renamed to its place, whole
-    with scratch(into, ".repair.") as folder:
+    with scratch(into, ".repair.") as folder, _failing_with(wheel):
         if facts.pure:
-            shutil.copyfile(wheel, folder / wheel.name)
-            (folder / wheel.name).replace(into / wheel.name)
-            return Repaired(path=into / wheel.name, policy="any")
-        try:
-            return _repair(
-                wheel,
-                into,
-                folder,
-                libraries=libraries,
-                required=runtime.requirements(requires, facts.architecture),
-                facts=facts,
-                exclude=(*exclude, *runtime.DRIVER),
-                ceiling=glibc_ceiling,
-                library_path=library_path,
-            )
-        except (BadBinary, CommandFailed) as error:
-            raise RepairFailed(f"{wheel}: {error}") from error
+            copy = shutil.copyfile(wheel, folder / wheel.name)
+            return Repaired(path=copy.replace(into / wheel.name), policy="any")
+        required = runtime.requirements(requires, facts.architecture)
+        carriers = _carriers(wheel, libraries, facts.external, required, left)
+        excluded = tuple(name for name in facts.external if name in carriers or _matches(name, left))
+        made, grafted, obstacles = wheel, tuple[str, ...](), facts.obstacles
+        policy = facts.reached(excluded)
+        if policy is None:
+            into_folder = folder / "grafted"
+            made = auditwheel.graft(wheel, into_folder, exclude=(*left, *carriers), library_path=library_path)
+            brought = {each.path for each in libraries}
+            libraries, _ = _look_into(made)
+            grafted = tuple(posixpath.basename(each.path) for each in libraries if _is_grafted(each, brought))
+            policy = _policy_of(made)
+            obstacles = {}  # they are in the way no more, and what they need is among the libraries now
+        _check_ceiling(made, libraries, policy, glibc_ceiling)
+        menders = _menders(libraries, carriers)
+        changed: dict[str, Path | bytes] = dict(_mended(made, menders, folder))
+        changed |= retag(made, policy.names)
+        finished = folder / retagged(wheel.name, policy.names)
+        assemble(finished, base=wheel, made=made, changed=changed)
+        done = finished.replace(into / finished.name)
+        return Repaired(
+            path=done,
+            policy=policy.name,
+            grafted=grafted,
+            excluded=excluded,
+            rpaths_added=tuple(f"{each.path}: {entry}" for each in menders for entry in each.added),
+            rpaths_removed=tuple(dict.fromkeys(entry for each in menders for entry in each.removed)),
+            limits=_limits(done, libraries, policy, obstacles, excluded),
+        )
 
 
-def _repair(
-    wheel: Path,
-    into: Path,
-    folder: Path,
-    *,
-    libraries: Sequence[Elf],
-    required: Sequence[Requirement],
-    facts: Facts,
-    exclude: tuple[str, ...],
-    ceiling: str | None,
-    library_path: Sequence[Path],
-) -> Repaired:
-    carriers = _carriers(wheel, libraries, facts.external, required, exclude)
-    excluded = tuple(name for name in facts.external if name in carriers or _matches(name, exclude))
-    made, grafted = wheel, tuple[str, ...]()
-    policy = facts.reached(lambda name: name in excluded)
-    if policy is None:
-        left = (*exclude, *carriers)
-        made = auditwheel.graft(wheel, folder / "grafted", exclude=left, library_path=library_path)
-        brought = {each.path for each in libraries}
-        libraries, _ = _look_into(made)
-        grafted = tuple(posixpath.basename(each.path) for each in libraries if _is_grafted(each, brought))
-        policy = _policy_of(made)
-    _check_ceiling(made, libraries, policy, ceiling)
-    own = {posixpath.dirname(library.path) for library in libraries}
-    menders = [
-        each for library in libraries if (each := rpath.mend(library, _folders(library, carriers), own))
-    ]
-    changed: dict[str, Path | bytes] = dict(_mended(made, menders, folder))
-    changed |= retag(made, policy.names)
-    finished = folder / retagged(wheel.name, policy.names)
-    assemble(finished, base=wheel, made=made, changed=changed)
-    finished.replace(into / finished.name)
-
-    def in_the_way(better: Policy) -> list[str]:
-        # what was grafted is in the way no more, and what it needs is among the libraries now
-        obstacles = () if grafted else facts.obstacles.get(better.name, ())
-        return [name for name in obstacles if name not in excluded]
-
-    return Repaired(
-        path=into / finished.name,
-        policy=policy.name,
-        grafted=grafted,
-        excluded=excluded,
-        rpaths_added=tuple(f"{each.path}: {entry}" for each in menders for entry in each.added),
-        rpaths_removed=tuple(dict.fromkeys(entry for each in menders for entry in each.removed)),
-        limits=_limits(into / finished.name, libraries, policy, in_the_way),
-    )
+@contextmanager
+def _failing_with(wheel: Path) -> Iterator[None]:
+    try:
+        yield
+    except (BadBinary, CommandFailed) as error:
+        raise RepairFailed(f"{wheel}: {error}") from error
 
 
 def _look_into(wheel: Path) -> tuple[tuple[Elf, ...], tuple[str, ...]]:
@@ -202,10 +175,16 @@ def _carriers(
     return carriers
 
 
-def _folders(library: Elf, carriers: Mapping[str, Carrier]) -> list[str]:
-    """Return the folders of site-packages in which a library must look for what it needs."""
-    needed = [carriers[name] for name in library.needed if name in carriers]
-    return [carrier.folder for carrier in needed if not carrier.preloaded]
+def _menders(libraries: Sequence[Elf], carriers: Mapping[str, Carrier]) -> list[Mending]:
+    """Return what is to be mended for libraries to find in site-packages what they need."""
+    own = {posixpath.dirname(library.path) for library in libraries}
+    menders = []
+    for library in libraries:
+        needed = [carriers[name] for name in library.needed if name in carriers]
+        folders = [carrier.folder for carrier in needed if not carrier.preloaded]
+        if mending := rpath.mend(library, folders, own):
+            menders.append(mending)
+    return menders
 
 
 def _mended(wheel: Path, mendings: Sequence[Mending], folder: Path) -> Iterator[tuple[str, Path]]:
@@ -239,14 +218,19 @@ def _version(text: str) -> tuple[int, int]:
 
 
 def _limits(
-    wheel: Path, libraries: Sequence[Elf], policy: Policy, in_the_way: Callable[[Policy], Iterable[str]]
+    wheel: Path,
+    libraries: Sequence[Elf],
+    policy: Policy,
+    obstacles: Mapping[str, Sequence[str]],
+    excluded: Sequence[str],
 ) -> tuple[Limit, ...]:
     policies = family_of(policy.name)
     at = index_of(policy.name, policies)
     if at == 0:
         return ()
     better = policies[at - 1]
-    return find_limits(wheel, libraries, better, in_the_way(better))
+    in_the_way = [name for name in obstacles.get(better.name, ()) if name not in excluded]
+    return find_limits(wheel, libraries, better, in_the_way)
 
 
 def _is_grafted(library: Elf, brought: AbstractSet[str]) -> bool:

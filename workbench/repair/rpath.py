@@ -39,7 +39,7 @@ def searches(library: Elf, folder: str) -> bool:
     here = installed(library.path)
     return here is not None and any(
         posixpath.normpath(posixpath.join(posixpath.dirname(here), rest)) == folder
-        for entry in (*library.rpath, *library.runpath)
+        for entry in library.search_path
         for origin, _, rest in [entry.partition("/")]
         if origin in _ORIGIN
     )
@@ -55,7 +55,7 @@ def mend(library: Elf, folders: Sequence[str], own: AbstractSet[str]) -> Mending
     """
     here = installed(library.path)
     home = posixpath.dirname(here or library.path)
-    old = (*library.rpath, *library.runpath)
+    old = library.search_path
     relative = [entry for entry in old if entry.partition("/")[0] in _ORIGIN]
     added: list[str] = []
     if here is not None:

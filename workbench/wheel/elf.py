@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 from itertools import islice, takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from workbench.wheel.stream import BadBinary, Effort, Reader
 
@@ -105,6 +105,11 @@ class Elf:
     versions: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
+    def search_path(self) -> tuple[str, ...]:
+        """Where it looks for what it needs."""
+        return (*self.rpath, *self.runpath)
+
+    @property
     def for_host(self) -> bool:
         """Whether it is code for the processor that Python runs on, and not for a device."""
         return self.machine in MACHINES.values()
@@ -112,11 +117,8 @@ class Elf:
     def fits(self, architecture: str) -> bool:
         """Say whether it is code for an architecture of platform tags (``aarch64``)."""
         processor = PROCESSORS.get(architecture)
-        return processor is not None and (self.machine, self.bits, self.big_endian) == (
-            processor.name,
-            processor.bits,
-            processor.big_endian,
-        )
+        layout = processor and (processor.name, processor.bits, processor.big_endian)
+        return layout == (self.machine, self.bits, self.big_endian)
 
 
 class ElfReader(Reader[Elf | None]):
@@ -159,7 +161,8 @@ def parse_dynamic(size: int) -> Generator[Ranges, tuple[bytes, ...], Dynamic | N
     if count > _MAX_SEGMENTS or (count and each < struct.calcsize(order + layout.program)):
         raise BadBinary("its program headers are too many, or too small, to be true")
     (programs,) = yield (_within(size, start, each * count),)
-    segments = [_Segment(*layout.segment(order, programs, at * each)) for at in range(count)]
+    rows = (struct.unpack_from(order + layout.program, programs, at * each) for at in range(count))
+    segments = [_Segment(*row) for row in rows]
     section = next((segment for segment in segments if segment.kind == _PT_DYNAMIC), None)
     pairs: tuple[tuple[int, int], ...] = ()
     if section is not None:
@@ -189,7 +192,8 @@ def _parse(path: str, size: int, effort: Effort) -> Generator[Ranges, tuple[byte
     effort.spend(len(dynamic.pairs))
     named = [(tag, value) for tag, value in dynamic.pairs if tag in _NAMES]
     names = _ranges(size, dynamic, [at for _, at in named])
-    table = () if dynamic.versions is None else (_version_table(size, dynamic.versions),)
+    at = dynamic.versions
+    table = () if at is None else (_within(size, at, max(0, min(_MAX_VERSIONS, size - at))),)
     texts = yield (*names, *table)
     needs = _version_names(dynamic.order, b"".join(texts[len(names) :]))
     wanted = [at for each in needs for at in each]
@@ -243,10 +247,6 @@ def _ranges(size: int, dynamic: Dynamic, names: Sequence[int], longest: int = _U
     return tuple(_within(size, base + name, min(longest, end - name)) for name in names)
 
 
-def _version_table(size: int, at: int) -> tuple[int, int]:
-    return _within(size, at, max(0, min(_MAX_VERSIONS, size - at)))
-
-
 def _version_names(order: str, table: bytes) -> list[list[int]]:
     """Return where the string table has what a table of needed versions names (LSB, "Symbol Versioning").
 
@@ -269,16 +269,14 @@ def _version_names(order: str, table: bytes) -> list[list[int]]:
     return names
 
 
-@dataclass(frozen=True, slots=True)
-class _Segment:
+class _Segment(NamedTuple):
     kind: int
     offset: int
     address: int
     size: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Layout:
+class _Layout(NamedTuple):
     """Where 32-bit and 64-bit files have what this reader wants."""
 
     bits: int
@@ -287,9 +285,6 @@ class _Layout:
     programs_offset: int
     programs_count: int
     program: str
-
-    def segment(self, order: str, table: bytes, at: int) -> tuple[int, ...]:
-        return struct.unpack_from(order + self.program, table, at)
 
 
 _LAYOUTS = {

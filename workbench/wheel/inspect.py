@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -13,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from packaging.utils import InvalidWheelFilename
 
 from workbench.errors import UsageError
+from workbench.files import expect_file
 from workbench.text import file_size
 from workbench.url import mask
 from workbench.wheel.filename import parse_wheel
@@ -22,9 +22,10 @@ from workbench.wheel.stream import BadBinary
 from workbench.wheel.wheel import Library, Wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
-    from workbench.wheel.fatbin import GpuCode
+    from workbench.wheel.fatbin import GpuCode, Place
 
 _TORCH = re.compile(r"lib(?:torch|c10)\w*\.so")
 _TORCH_REQUIREMENT = re.compile(r"torch\b(?!-)", re.IGNORECASE)
@@ -86,26 +87,19 @@ class Inspection:
         """The libraries that it needs and does not bring itself, by name."""
         own = {library.path.rpartition("/")[2] for library in self.libraries}
         own |= {library.elf.soname for library in self.libraries if library.elf and library.elf.soname}
-        needed = {name for library in self.libraries if library.elf for name in library.elf.needed}
+        needed = {name for library in self.libraries for name in library.needed}
         return tuple(sorted(needed - own))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plain form, for JSON."""
+        plain = {each.name: getattr(self, each.name) for each in fields(self)}
         return {
-            "where": self.where,
-            "filename": self.filename,
-            "size": self.size,
-            "fetched": self.fetched,
-            "name": self.name,
-            "version": self.version,
-            "tags": list(self.tags),
-            "requires_python": self.requires_python,
-            "requires_dist": list(self.requires_dist),
+            **plain,
             "floors": self.floors,
-            "cxx_abis": list(self.cxx_abis),
-            "torch": {"requires": self.torch_requirement, "linked_to": list(self.torch_libraries)},
-            "gpu_architectures": list(self.gpu_architectures),
-            "needed": list(self.needed),
+            "cxx_abis": self.cxx_abis,
+            "torch": {"requires": self.torch_requirement, "linked_to": self.torch_libraries},
+            "gpu_architectures": self.gpu_architectures,
+            "needed": self.needed,
             "libraries": [_plain(library) for library in self.libraries],
         }
 
@@ -178,9 +172,9 @@ def library_rows(found: Inspection) -> tuple[tuple[str, ...], tuple[tuple[str, .
             library.path,
             file_size(library.size),
             "; ".join(library.faults) or _code(library.gpu_code),
-            ", ".join(name for name in _needs(library) if not _SYSTEM.fullmatch(name)),
+            ", ".join(name for name in library.needed if not _SYSTEM.fullmatch(name)),
             _floors((library,)).get("GLIBC", ""),
-            ":".join(_search_path(library)),
+            ":".join(library.elf.search_path if library.elf else ()),
         )
         for library in ordered
     )
@@ -190,34 +184,22 @@ def _is_url(where: str) -> bool:
     return where.startswith(("http://", "https://"))
 
 
-@contextmanager
-def open_anywhere(where: str, headers: Mapping[str, str] | None = None) -> Iterator[IO[bytes]]:
+def open_anywhere(
+    where: str, headers: Mapping[str, str] | None = None
+) -> AbstractContextManager[IO[bytes]]:
     """Open the wheel at a path, a file URL, or an http(s) URL, to whose server `headers` go.
 
     Raises UsageError for a path without a file, and SourceError for what the network does.
     """
     if _is_url(where):
-        with open_url(where, headers) as remote:
-            yield remote
-        return
-    path = Path(unquote(urlsplit(where).path) if where.startswith("file:") else where)
-    if not path.is_file():
-        raise UsageError(f"{where}: no such file")
-    with path.open("rb") as file:
-        yield file
+        return open_url(where, headers)
+    path = unquote(urlsplit(where).path) if where.startswith("file:") else where
+    return expect_file(Path(path)).open("rb")
 
 
 def _fetched(file: IO[bytes]) -> int | None:
     remote = file.raw if isinstance(file, io.BufferedReader) else None
     return remote.fetched if isinstance(remote, RemoteFile) else None
-
-
-def _needs(library: Library) -> tuple[str, ...]:
-    return library.elf.needed if library.elf else ()
-
-
-def _search_path(library: Library) -> tuple[str, ...]:
-    return (*library.elf.rpath, *library.elf.runpath) if library.elf else ()
 
 
 def _floors(libraries: tuple[Library, ...]) -> dict[str, str]:
@@ -233,12 +215,9 @@ def _floors(libraries: tuple[Library, ...]) -> dict[str, str]:
 def _code(code: GpuCode | None) -> str:
     if code is None:
         return ""
-    parts = []
-    for place, label in (("linked", ""), ("embedded", "loaded by itself: "), ("relocatable", "not linked: ")):
-        names = " ".join(str(each.architecture) for each in code.codes if each.place == place)
-        if names:
-            parts.append(f"{label}{names}")
-    return "; ".join(parts)
+    labels: dict[Place, str] = {"linked": "", "embedded": "loaded by itself: ", "relocatable": "not linked: "}
+    names = {place: " ".join(str(each.architecture) for each in code.at(place)) for place in labels}
+    return "; ".join(f"{label}{names[place]}" for place, label in labels.items() if names[place])
 
 
 def _plain(library: Library) -> dict[str, Any]:
@@ -248,10 +227,10 @@ def _plain(library: Library) -> dict[str, Any]:
         "size": library.size,
         "compressed": library.compressed,
         "machine": elf.machine if elf else None,
-        "needed": list(_needs(library)),
-        "rpath": list(_search_path(library)),
+        "needed": library.needed,
+        "rpath": elf.search_path if elf else (),
         "floors": _floors((library,)),
         "cxx_abi": library.cxx_abi,
         "gpu_code": library.gpu_code.as_dict() if library.gpu_code else None,
-        "faults": list(library.faults),
+        "faults": library.faults,
     }

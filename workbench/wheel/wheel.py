@@ -47,6 +47,11 @@ class Library:
     cxx_abi: CxxAbi | None = None
     faults: tuple[str, ...] = ()
 
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The libraries that it is linked to, by name."""
+        return self.elf.needed if self.elf else ()
+
 
 def dist_info(names: Iterable[str]) -> str:
     """Return the ``.dist-info`` folder among a wheel's members (PEP 427): the one that lies at its top.
