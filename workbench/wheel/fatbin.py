@@ -61,6 +61,11 @@ class Code:
     count: int
     size: int
 
+    @property
+    def runs(self) -> bool:
+        """Whether a GPU can come to run it: it does not still wait for a linker."""
+        return self.place != "relocatable" and self.architecture.kind != LTO
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuCode:
@@ -75,8 +80,8 @@ class GpuCode:
 
     @property
     def loadable(self) -> tuple[Architecture, ...]:
-        """The architectures of code that a GPU can come to run: not what still waits for a linker."""
-        return tuple(sorted({c.architecture for c in self.codes if _runs(c)}))
+        """The architectures of code that a GPU can come to run."""
+        return tuple(sorted({c.architecture for c in self.codes if c.runs}))
 
     def at(self, place: Place) -> tuple[Code, ...]:
         """Return the code of one place."""
@@ -149,7 +154,7 @@ class FatbinReader:
         return _sort(self._path, self._containers, sections)
 
     def _scan(self, view: bytes) -> None:
-        self._follow(self._open, view)
+        self._open = [each for each in self._open if not self._ended(each, view)]
         last = len(view) - _CONTAINER.size
         for match in _MAGIC.finditer(view, self._scanned - self._offset):
             at = match.start()
@@ -157,30 +162,25 @@ class FatbinReader:
                 break
             self._effort.spend(_CONTAINER_COST)  # also where none can begin: real code hardly ever has that
             if at % _STEP == 0:
-                self._follow([_container_at(view, at, self._offset, self._size)], view)
+                container = _container_at(view, at, self._offset, self._size)
+                if not self._ended(container, view):
+                    self._open.append(container)
                 if len(self._open) > _MAX_NESTED or len(self._containers) > _MAX_CONTAINERS:
                     raise BadBinary("it has more containers of GPU code than can be true")
         self._scanned = max(self._scanned, self._offset + last + 1)
 
-    def _follow(self, containers: list[_Container], view: bytes) -> None:
-        """Follow containers as far as they have been seen, and sort them by whether they have ended."""
-        still = [each for each in containers if not self._ended(each, view)]
-        if containers is self._open:
-            self._open = still
-        else:
-            self._open += still
-
     def _ended(self, container: _Container, view: bytes) -> bool:
+        """Follow a container as far as it has been seen, and say whether it has ended."""
         end = self._offset + len(view) - _ENTRY.size
         before = container.seen
         while container.fault is None and container.at + _ENTRY.size <= container.end:
             if container.at > end:
                 self._effort.spend(container.seen - before)
                 return False
-            _take_entry(container, view, container.at - self._offset)
+            container.take_entry(view, container.at - self._offset)
         self._effort.spend(container.seen - before)
         if container.fault is None and container.at != container.end:
-            _faulty(container, f"{container.end - container.at} bytes at its end are not an entry")
+            container.fail(f"{container.end - container.at} bytes at its end are not an entry")
         self._containers.append(container)
         return True
 
@@ -204,6 +204,26 @@ class _Container:
     unknown_kinds: set[int] = field(default_factory=set)
     fault: str | None = None
 
+    def fail(self, why: str) -> None:
+        self.fault = f"the container of GPU code at {self.start:#x}: {why}"
+
+    def take_entry(self, view: bytes, at: int) -> None:
+        """Count the entry at `at`, and go to the next. What is wrong with it becomes the `fault`."""
+        kind, _, header_size, payload, number, flags = _ENTRY.unpack_from(view, at)
+        following = self.at + header_size + payload
+        if header_size < _ENTRY.size or following > self.end or number >= _MAX_NUMBER:
+            self.fail(f"its entry at {self.at:#x} makes no sense")
+            return
+        if kind in _KINDS:
+            feature = next((letter for flag, letter in _FEATURES if flags & flag), "")
+            key = _KINDS[kind], number, feature
+            count, total = self.entries.get(key, (0, 0))
+            self.entries[key] = count + 1, total + payload
+        elif len(self.unknown_kinds) < _MAX_UNKNOWN:
+            self.unknown_kinds.add(kind)
+        self.seen += 1
+        self.at = following
+
 
 def _container_at(view: bytes, at: int, offset: int, size: int) -> _Container:
     """Return the container whose header lies at `at` in a view that begins at `offset` in a file of `size` bytes."""
@@ -212,32 +232,9 @@ def _container_at(view: bytes, at: int, offset: int, size: int) -> _Container:
     end = start + header_size + body
     container = _Container(start=start, at=start + header_size, end=min(end, size))
     if (version, header_size) != (1, _CONTAINER.size):
-        _faulty(container, f"it is of version {version}, with a header of {header_size} bytes")
+        container.fail(f"it is of version {version}, with a header of {header_size} bytes")
     elif end > size:
-        _faulty(container, f"it should end at {end:#x}, behind the end of the file")
-    return container
-
-
-def _take_entry(container: _Container, view: bytes, at: int) -> None:
-    """Count the entry at `at`, and go to the next. What is wrong with it becomes the container's `fault`."""
-    kind, _, header_size, payload, number, flags = _ENTRY.unpack_from(view, at)
-    following = container.at + header_size + payload
-    if header_size < _ENTRY.size or following > container.end or number >= _MAX_NUMBER:
-        _faulty(container, f"its entry at {container.at:#x} makes no sense")
-        return
-    if kind in _KINDS:
-        feature = next((letter for flag, letter in _FEATURES if flags & flag), "")
-        key = _KINDS[kind], number, feature
-        count, total = container.entries.get(key, (0, 0))
-        container.entries[key] = count + 1, total + payload
-    elif len(container.unknown_kinds) < _MAX_UNKNOWN:
-        container.unknown_kinds.add(kind)
-    container.seen += 1
-    container.at = following
-
-
-def _faulty(container: _Container, why: str) -> _Container:
-    container.fault = f"the container of GPU code at {container.start:#x}: {why}"
+        container.fail(f"it should end at {end:#x}, behind the end of the file")
     return container
 
 
@@ -255,16 +252,15 @@ def _sort(path: str, containers: Sequence[_Container], sections: Sequence[Sectio
         Code(
             architecture=Architecture(kind=kind, number=number, feature=feature),
             place=place,
-            count=count,
+            count=n,
             size=size,
         )
-        for (place, (kind, number, feature)), (count, size) in found.items()
+        for (place, (kind, number, feature)), (n, size) in found.items()
     )
-    places = get_args(Place)
-    ordered_codes = tuple(sorted(codes, key=lambda code: (places.index(code.place), code.architecture)))
-    if not ordered_codes and not unknown:
+    if not found and not unknown:
         return None
-    return GpuCode(path=path, codes=ordered_codes, unknown_kinds=tuple(sorted(unknown)))
+    in_order = sorted(codes, key=lambda code: (get_args(Place).index(code.place), code.architecture))
+    return GpuCode(path=path, codes=tuple(in_order), unknown_kinds=tuple(sorted(unknown)))
 
 
 def _placed(
@@ -286,7 +282,7 @@ def _placed(
             if container.start < at:
                 continue
             if container.fault is None and container.end > section.end:
-                _faulty(container, f"it reaches out of {section.name}")
+                container.fail(f"it reaches out of {section.name}")
             if container.fault is not None:
                 raise BadBinary(container.fault)
             yield _PLACES[section.name], container
@@ -297,7 +293,3 @@ def _placed(
         if container.fault is None and container.start >= at:
             yield "embedded", container
             at = container.end
-
-
-def _runs(code: Code) -> bool:
-    return code.place != "relocatable" and code.architecture.kind != LTO
