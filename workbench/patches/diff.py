@@ -37,9 +37,9 @@ _MODES = {b"100644": 0o644, b"100755": 0o755}
 class Hunk:
     r"""One hunk: lines `old`, from line `old_start` on (counted from 1), become `new`.
 
-    Lines keep their ends, ``\n`` or ``\r\n``; the last of a file may have none. `leading` and `trailing`
-    count the unchanged lines around the change. `number` counts from 1 in its file; `header` is its
-    ``@@ … @@``.
+    Lines keep their ends, ``\n`` or ``\r\n``; the last of a file may have none. The file must end with a hunk that is
+    `at_end`: context before the change and none after says so, as git reads it. `number` counts from 1 in its file;
+    `header` is its ``@@ … @@``.
     """
 
     number: int
@@ -48,18 +48,12 @@ class Hunk:
     new_start: int
     old: tuple[bytes, ...]
     new: tuple[bytes, ...]
-    leading: int
-    trailing: int
+    at_end: bool
 
     @property
     def old_index(self) -> int:
         """Where `old` begins, counted from 0. A hunk without old lines names the line that it comes after."""
         return self.old_start - 1 if self.old else self.old_start
-
-    @property
-    def at_end(self) -> bool:
-        """Whether the file must end with the hunk: context before it and none after says so, as git reads it."""
-        return self.trailing == 0 < self.leading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,9 +259,7 @@ class _Reader:
         return _MODES[text]
 
     def names(self) -> tuple[str | None, str | None]:
-        old = self.name(b"--- ")
-        new = self.name(b"+++ ")
-        return old, new
+        return self.name(b"--- "), self.name(b"+++ ")
 
     def name(self, marker: bytes) -> str | None:
         text = self.lines[self.at].removeprefix(marker)
@@ -346,8 +338,7 @@ class _Reader:
             new_start=int(found[3]),
             old=tuple(text for sign, text in body if sign in b" -"),
             new=tuple(text for sign, text in body if sign in b" +"),
-            leading=changed[0],
-            trailing=len(signs) - changed[-1] - 1,
+            at_end=changed[0] > 0 and changed[-1] == len(signs) - 1,
         )
 
     def body_line(self, number: int, title: str) -> tuple[bytes, bytes]:

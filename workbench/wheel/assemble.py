@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from workbench.wheel import record
@@ -62,13 +62,13 @@ def assemble(
         for name in sorted(payload, key=lambda name: (order.get(name, len(order)), name)):
             member = new.members[name]
             if name in changed:
-                rows[name] = writer.add(member, _Fresh.of(changed[name]), renamed(name))
+                rows[name] = writer.add(member, _fresh(changed[name]), renamed(name))
             elif name in order and _is_compressed(old.members[name]) and before.get(name) == rows.get(name):
                 writer.copy(old, old.members[name], renamed(name))
             elif not member.is_folder:
-                rows[name] = writer.add(member, _Fresh(member.size, new.content(member)), renamed(name))
+                rows[name] = writer.add(member, (member.size, new.content(member)), renamed(name))
         written = (replace(row, path=renamed(path)) for path, row in rows.items())
-        writer.add(new.members[own], _Fresh.of(record.write(written)), renamed(own))
+        writer.add(new.members[own], _fresh(record.write(written)), renamed(own))
         writer.close()
 
 
@@ -77,19 +77,15 @@ def _is_compressed(member: Entry) -> bool:
     return member.compressed < member.size or member.size < _SMALL
 
 
-@dataclass(frozen=True, slots=True)
-class _Fresh:
-    """New content: its size in bytes, as far as that is known, and its chunks."""
+Fresh = tuple[int, "Iterable[bytes | memoryview]"]
+"""New content: its size in bytes, as far as that is known, and its chunks."""
 
-    size: int
-    chunks: Iterable[bytes | memoryview]
 
-    @classmethod
-    def of(cls, content: Path | bytes) -> _Fresh:
-        """Return a file's content, or the bytes themselves."""
-        if isinstance(content, bytes):
-            return cls(len(content), [content])
-        return cls(content.stat().st_size, _read(content))
+def _fresh(content: Path | bytes) -> Fresh:
+    """Return a file's content, or the bytes themselves."""
+    if isinstance(content, bytes):
+        return len(content), [content]
+    return content.stat().st_size, _read(content)
 
 
 def _read(path: Path) -> Iterator[bytes]:
@@ -118,15 +114,16 @@ class _Writer:
             at += sent
         self._entries.append(entry)
 
-    def add(self, like: Entry, fresh: _Fresh, name: str) -> record.Row:
+    def add(self, like: Entry, fresh: Fresh, name: str) -> record.Row:
         """Write a new member, deflated, with the date and mode of another; return its row of RECORD."""
         offset = self._file.tell()
+        expected, chunks = fresh
         # what cannot be deflated grows a little
-        wide = fresh.size >= FULL_32 - (FULL_32 >> 8)
+        wide = expected >= FULL_32 - (FULL_32 >> 8)
         self._write(pack_local_header(replace(like, name=name), wide=wide))
         hashed, deflater = hashlib.sha256(), deflate.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
         crc = size = compressed = 0
-        for chunk in fresh.chunks:
+        for chunk in chunks:
             hashed.update(chunk)
             crc = deflate.crc32(chunk, crc)
             size += len(chunk)

@@ -127,13 +127,15 @@ class Reader(Generic[T]):
             return
         offset = self._position
         self._position += len(chunk)
-        self._offer(offset, chunk)
-        while all(capture.complete for capture in self._pending):
-            self._advance()
+        while True:
+            for capture in self._pending:
+                capture.offer(0, self._window)
+                capture.offer(offset, chunk)
+            if not all(capture.complete for capture in self._pending):
+                break
+            self._send(tuple(bytes(capture.data) for capture in self._pending))
             if self._done:
                 return
-            self._offer(0, self._window)
-            self._offer(offset, chunk)
         kept = len(self._window)
         if offset == kept < WINDOW:
             self._window += chunk[: WINDOW - kept]
@@ -145,13 +147,6 @@ class Reader(Generic[T]):
         if not self._done:
             raise BadBinary("it ends within its own headers")
         return self._result  # type: ignore[return-value]  # a parser that is done without a fault has returned
-
-    def _offer(self, offset: int, chunk: bytes | bytearray | memoryview) -> None:
-        for capture in self._pending:
-            capture.offer(offset, chunk)
-
-    def _advance(self) -> None:
-        self._send(tuple(bytes(capture.data) for capture in self._pending))
 
     def _send(self, found: tuple[bytes, ...] | None) -> None:
         """Hand the parser what it asked for, and take what it asks for next."""

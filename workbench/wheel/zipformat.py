@@ -145,27 +145,11 @@ def read_local_header(take: Callable[[int], bytes | None]) -> Entry:
     head = take(LOCAL_HEADER.size) or b""
     if len(head) < LOCAL_HEADER.size:
         raise BadZip("the file ends where the central directory says it begins")
-    signature, version, flags, method, time, date, crc, compressed, size, name_length, extra_length = (
-        LOCAL_HEADER.unpack(head)
-    )
+    signature, *fields, name_length, extra_length = LOCAL_HEADER.unpack(head)
     if signature != b"PK\3\4":
         raise BadZip("no local header where the central directory says one is")
     rest = take(name_length + extra_length) or b""
-    (size, compressed), wide, oddities = _widen(rest[name_length:], size, compressed)
-    return Entry(
-        name=_text(rest[:name_length], flags),
-        raw_name=rest[:name_length],
-        flags=flags,
-        method=method,
-        crc=crc,
-        compressed=compressed,
-        size=size,
-        time=time,
-        date=date,
-        version=version,
-        wide=wide,
-        oddities=oddities,
-    )
+    return _entry(fields, rest[:name_length], rest[name_length:])
 
 
 def disagreements(entry: Entry, local: Entry) -> Iterator[str]:
@@ -256,8 +240,7 @@ def _parse_entries(data: bytes, count: int) -> list[Entry]:
         if len(entries) == count:
             raise BadZip(f"its end record counts {count} members, its central directory lists more")
         (
-            signature, made_by, version, flags, method, time, date, crc, compressed, size,
-            name_length, extra_length, comment_length, disk, _, attributes, offset,
+            signature, made_by, *fields, name_length, extra_length, comment_length, disk, _, attributes, offset,
         ) = _CENTRAL_HEADER.unpack_from(data, at)  # fmt: skip
         if signature != b"PK\1\2":
             raise BadZip("its central directory is damaged, or not where its end record says")
@@ -270,35 +253,43 @@ def _parse_entries(data: bytes, count: int) -> list[Entry]:
             raise BadZip(f"the name of a member is longer than a path can be: {start}…")
         extra = data[at + name_length : at + name_length + extra_length]
         at += name_length + extra_length + comment_length
-        (size, compressed, offset), wide, odd = _widen(extra, size, compressed, offset)
-        if disk:
-            odd += ("it is said to lie on another disk",)
-        odd += tuple(_oddities(made_by >> 8, attributes, version, flags, raw_name))
-        entries.append(
-            Entry(
-                name=_text(raw_name, flags),
-                raw_name=raw_name,
-                flags=flags,
-                method=method,
-                crc=crc,
-                compressed=compressed,
-                size=size,
-                time=time,
-                date=date,
-                version=version,
-                wide=wide,
-                oddities=odd,
-                offset=offset,
-                mode=attributes >> 16 if made_by >> 8 == _UNIX else 0,
-            )
-        )
+        odd = ["it is said to lie on another disk"] if disk else []
+        odd += _oddities(made_by >> 8, attributes, fields[0], fields[1], raw_name)
+        mode = attributes >> 16 if made_by >> 8 == _UNIX else 0
+        entries.append(_entry(fields, raw_name, extra, odd, offset=offset, mode=mode))
     if at != len(data):
         raise BadZip("its central directory is cut short")
     return entries
 
 
-def _text(raw_name: bytes, flags: int) -> str:
-    return raw_name.decode("utf-8" if flags & UTF8 else "cp437", errors="backslashreplace")
+def _entry(
+    fields: Sequence[int],
+    raw_name: bytes,
+    extra: bytes,
+    odd: Sequence[str] = (),
+    *,
+    offset: int = 0,
+    mode: int = 0,
+) -> Entry:
+    """Return what a header says: in its fields from the version to the size, its name and its extra fields."""
+    version, flags, method, time, date, crc, compressed, size = fields
+    (size, compressed, offset), wide, more = _widen(extra, size, compressed, offset)
+    return Entry(
+        name=raw_name.decode("utf-8" if flags & UTF8 else "cp437", errors="backslashreplace"),
+        raw_name=raw_name,
+        flags=flags,
+        method=method,
+        crc=crc,
+        compressed=compressed,
+        size=size,
+        time=time,
+        date=date,
+        version=version,
+        wide=wide,
+        oddities=(*more, *odd),
+        offset=offset,
+        mode=mode,
+    )
 
 
 def _oddities(host: int, attributes: int, version: int, flags: int, raw_name: bytes) -> Iterator[str]:
