@@ -75,29 +75,25 @@ def _split(text: str) -> tuple[list[tuple[str, str]], list[str]]:
     if is_mail:
         lines.pop(0)
     fields: list[tuple[str, list[str]]] = []
-    free: list[str] = []
-    paragraph: list[str] = []
+    paragraphs: list[list[str]] = [[]]
     in_field = False
     for line in lines:
         # "---" ends the message and begins git's diffstat; "Index: " is quilt's
         if line == "---" or line.startswith("Index: "):
             break
         field = _FIELD.fullmatch(line)
-        if field and not paragraph and _KNOWN.fullmatch(field[1]):
+        if field and not paragraphs[-1] and _KNOWN.fullmatch(field[1]):
             fields.append((field[1], [_decoded(field[2])]))
             in_field = True
         elif in_field and line.startswith((" ", "\t")):
             fields[-1][1].append(_decoded(line.strip()) if is_mail else _unindented(line))
-        elif line.strip():
-            paragraph.append(line)
-            in_field = False
         else:
             in_field = False
-            if paragraph:
-                free.append("\n".join(paragraph))
-                paragraph = []
-    if paragraph:
-        free.append("\n".join(paragraph))
+            if line.strip():
+                paragraphs[-1].append(line)
+            else:
+                paragraphs.append([])
+    free = ["\n".join(paragraph) for paragraph in paragraphs if paragraph]
     # a mail folds a long line; in DEP-3 the synopsis ends with its line
     return [(name, (" " if is_mail else "\n").join(value)) for name, value in fields], free
 

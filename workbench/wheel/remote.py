@@ -7,7 +7,7 @@ import re
 import struct
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -83,13 +83,12 @@ class RemoteFile(io.RawIOBase):
         self._etag = answer.headers.get("ETag")
         self._tail_at, last, self._length = _content_range(url, answer)
         tail = answer.body(_TAIL)
-        if (last, len(tail)) != (self._length - 1, self._length - self._tail_at) or _ends_elsewhere(
-            tail, self._tail_at
-        ):
+        whole = (last, len(tail)) == (self._length - 1, self._length - self._tail_at)
+        if not whole or _ends_elsewhere(tail, self._tail_at):
             raise SourceError(f"{url}: the server says that it has {self._length} bytes, which is wrong")
         self._at = 0
         self._stream: Answer | None = None
-        self._runs = [_Run(self._tail_at)]
+        self._runs = [_Run(self._tail_at, self._tail_at)]
         self._kept = tempfile.TemporaryFile()  # noqa: SIM115 - closed with this file
         self._keep(self._runs[0], tail)
 
@@ -109,10 +108,6 @@ class RemoteFile(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Move to an offset; nothing is fetched for that."""
         self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._length}[whence]
-        return self._at
-
-    def tell(self) -> int:
-        """Return where reading goes on."""
         return self._at
 
     def readinto(self, buffer: WriteableBuffer) -> int:
@@ -138,12 +133,16 @@ class RemoteFile(io.RawIOBase):
 
     def _fetch(self, count: int) -> _Run:
         """Fetch up to `count` bytes from where reading goes on, and what little lies before."""
-        run = self._runs[-1]
-        if self._stream is None or not run.end <= self._at <= run.end + _SKIP:
-            run = self._open_stream()
-        following = min(other.start for other in (*self._runs, _Run(self._length)) if other.start > self._at)
+        run, stream = self._runs[-1], self._stream
+        if stream is None or not run.end <= self._at <= run.end + _SKIP:
+            run, stream = self._open_stream()
+        starts = (*(other.start for other in self._runs), self._length)
+        following = min(start for start in starts if start > self._at)
         while run.end <= self._at:
-            self._keep(run, self._take(min(following, self._at + count) - run.end))
+            piece = stream.read(min(following - run.end, self._at + count - run.end, _SKIP))
+            if not piece:
+                raise SourceError(f"{self._url}: the server ended before the end of the file; try again")
+            self._keep(run, piece)
         return run
 
     def _keep(self, run: _Run, piece: bytes) -> None:
@@ -151,14 +150,7 @@ class RemoteFile(io.RawIOBase):
         self._kept.write(piece)
         run.end += len(piece)
 
-    def _take(self, count: int) -> bytes:
-        assert self._stream is not None  # noqa: S101 - it was opened
-        piece = self._stream.read(min(count, _SKIP))
-        if not piece:
-            raise SourceError(f"{self._url}: the server ended before the end of the file; try again")
-        return piece
-
-    def _open_stream(self) -> _Run:
+    def _open_stream(self) -> tuple[_Run, Answer]:
         if self._stream is not None:
             self._stream.close()
         wanted = {**self._sent, "Range": f"bytes={self._at}-{self._tail_at - 1}"}
@@ -168,8 +160,8 @@ class RemoteFile(io.RawIOBase):
         start, _, length = _content_range(self._url, answer)
         if (start, length) != (self._at, self._length):
             raise SourceError(f"{self._url}: the server sent another part than it was asked for")
-        self._runs.append(_Run(start))
-        return self._runs[-1]
+        self._runs.append(_Run(start, start))
+        return self._runs[-1], answer
 
 
 @dataclass(slots=True)
@@ -177,10 +169,7 @@ class _Run:
     """Bytes of a file that were fetched one after the other: from `start` up to, not including, `end`."""
 
     start: int
-    end: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.end = self.start
+    end: int
 
 
 def _ends_elsewhere(tail: bytes, at: int) -> bool:
