@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from workbench.patches.header import Header, parse_header
+from workbench.patches.header import description_of
 
 
 def test_dep3() -> None:
@@ -27,25 +27,15 @@ Applied-Upstream: 2.0, https://example.invalid/commit/2
 ---
 This line is not part of the header.
 """
-    assert parse_header(text.encode()) == Header(
-        description="Build for the baseline",
-        long_description="Upstream tunes for the build host.\n\nThat breaks elsewhere.",
-        author="Ada <ada@example.invalid>",
-        origin="backport, https://example.invalid/commit/1",
-        bugs=(("Bug", "https://example.invalid/bug/7"), ("Bug-Debian", "https://example.invalid/debian/8")),
-        forwarded="not-needed",
-        reviewed_by=("Bob <bob@example.invalid>", "Cy <cy@example.invalid>"),
-        last_update="2026-11-21",
-        applied_upstream="2.0, https://example.invalid/commit/2",
-    )
+    assert description_of(text.encode()) == "Build for the baseline"
 
 
 def test_a_git_mail() -> None:
     text = """\
 From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001
-From: =?UTF-8?q?J=C3=BCrgen?= <j@example.invalid>
+From: Ada <ada@example.invalid>
 Date: Sat, 21 Nov 2026 12:00:00 +0000
-Subject: [PATCH 2/3] A subject that is so long that the mail
+Subject: [PATCH 2/3] =?UTF-8?q?J=C3=BCrgen=27s?= subject that is so long that the mail
  folds it
 
 Why it is so.
@@ -58,23 +48,16 @@ Bug: https://example.invalid/bug/7
  1 file changed, 1 insertion(+), 1 deletion(-)
 
 """
-    assert parse_header(text.encode()) == Header(
-        description="A subject that is so long that the mail folds it",
-        long_description="Why it is so.\n\nNote: this is text, not a field.",
-        author="Jürgen <j@example.invalid>",
-        bugs=(("Bug", "https://example.invalid/bug/7"),),
-    )
+    assert description_of(text.encode()) == "Jürgen's subject that is so long that the mail folds it"
 
 
 def test_free_text_is_the_description() -> None:
     text = b"Make it build\nwith the new compiler.\n\nSeen with 13.\nIndex: x-1.0/setup.py\n=====\n"
-    assert parse_header(text) == Header(
-        description="Make it build", long_description="with the new compiler.\n\nSeen with 13."
-    )
+    assert description_of(text) == "Make it build"
 
 
 def test_no_header() -> None:
-    assert parse_header(b"") == Header()
+    assert description_of(b"") == ""
 
 
 def test_a_template_that_nobody_edited_says_nothing() -> None:
@@ -92,13 +75,13 @@ Last-Update: 2026-11-29 <YYYY-MM-DD, last update of the meta-information, option
 ---
 This patch header follows DEP-3: http://dep.debian.net/deps/dep3/
 """
-    assert parse_header(quilt) == Header()
+    assert description_of(quilt) == ""
     filled = quilt.replace(b"<short description, required>", b"Include <cstdint>")
-    assert parse_header(filled).description == "Include <cstdint>"
+    assert description_of(filled) == "Include <cstdint>"
     dpkg = (
         b"Description: <short summary of the patch>\n TODO: Put a short summary here\nAuthor: Ada <a@b.c>\n"
     )
-    assert parse_header(dpkg) == Header(author="Ada <a@b.c>")
+    assert description_of(dpkg) == ""
 
 
 @pytest.mark.parametrize(
@@ -118,5 +101,5 @@ This patch header follows DEP-3: http://dep.debian.net/deps/dep3/
 )
 def test_odd_headers_are_read_in_bounded_time(line: str) -> None:
     start = time.process_time()
-    parse_header(line.encode(errors="surrogateescape"))
+    description_of(line.encode(errors="surrogateescape"))
     assert time.process_time() - start < 2

@@ -32,7 +32,7 @@ def test_in_order_with_comments_blank_lines_and_p1(folder: Path) -> None:
     series = read_series(folder)
 
     assert [patch.name for patch in series] == ["two.diff", "sub/three.patch", "one.patch"]
-    assert series[0].header.description == "Say b"
+    assert series[0].description == "Say b"
     assert series[0].sha256 == hashlib.sha256(PATCH.encode()).hexdigest()
     assert series[0].text == PATCH.encode()
 

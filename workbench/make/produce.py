@@ -203,7 +203,7 @@ def facts(plan: Plan, repaired: Repaired) -> BuildFacts:
         pin=pin_of(plan.source),
         ref=ref,
         patches=tuple(
-            PatchApplied(name=patch.name, sha256=patch.sha256, description=patch.header.description)
+            PatchApplied(name=patch.name, sha256=patch.sha256, description=patch.description)
             for patch in plan.patches
         ),
         builder=plan.builder,

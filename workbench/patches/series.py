@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import PatchError, nearest
 from workbench.patches.diff import parse_diff
-from workbench.patches.header import parse_header
+from workbench.patches.header import description_of
 
 if TYPE_CHECKING:
     from workbench.patches.diff import FileChange
-    from workbench.patches.header import Header
 
 REVERSED = "-R"
 _OPTION = re.compile(r"-R|-p(\d|ab)")
@@ -27,14 +26,14 @@ SUFFIXES = (".patch", ".diff")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatchFile:
-    """One patch: its `name` in the series, `sha256` (hex) of its `text`, what it says of itself and does.
+    """One patch: its `name` in the series, `sha256` (hex) of its `text`, what it says that it does and what it changes.
 
     `path` is where it was read; errors name it. `options` are quilt's behind the name, those that change anything.
     """
 
     name: str
     sha256: str
-    header: Header
+    description: str
     text: bytes
     changes: tuple[FileChange, ...]
     path: Path
@@ -51,7 +50,7 @@ class PatchFile:
             options=options,
             name=name,
             sha256=hashlib.sha256(text).hexdigest(),
-            header=parse_header(preamble),
+            description=description_of(preamble),
             text=text,
             changes=changes,
             path=path,

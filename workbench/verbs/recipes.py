@@ -118,7 +118,7 @@ def _package(name: str, paths: Paths) -> dict[str, Any]:
         "source": source_facts(recipe.source) if recipe else None,
         **{key: getattr(recipe, key, unknown) for key, unknown in _MADE.items()},
         "patches": [
-            {"name": patch.name, "sha256": patch.sha256, "description": patch.header.description}
+            {"name": patch.name, "sha256": patch.sha256, "description": patch.description}
             for patch in (read_series(paths.patches / recipe.patches) if recipe else ())
         ],
         "wheels": [
