@@ -4,7 +4,7 @@ import pytest
 
 from workbench.errors import UsageError
 from workbench.plan.gpu import Architecture
-from workbench.wheel.coverage import coverage, serves
+from workbench.wheel.coverage import lacking, serves
 from workbench.wheel.fatbin import Code, GpuCode, Place
 
 SPARK = Architecture.parse("sm_121")
@@ -37,55 +37,54 @@ def test_which_gpus_come_to_run_which_code(code: str, runs_on: set[int]) -> None
     assert {gpu for gpu in gpus if serves(Architecture.parse(code), gpu)} == runs_on
 
 
+def instead(asked: str, *files: GpuCode) -> list[tuple[str, str]]:
+    return list(lacking([Architecture.parse(asked)], files))
+
+
 @pytest.mark.parametrize(
-    ("has", "verdict", "by"),
+    ("has", "says"),
     [
-        (("sm_90", "sm_121"), "present", "sm_121"),
-        (("sm_120", "compute_120"), "runs", "sm_120"),
-        (("sm_120f", "sm_120"), "runs", "sm_120f"),
-        (("sm_120", "sm_121a"), "runs", "sm_121a"),
-        (("sm_90", "compute_90"), "jit", "compute_90"),
-        (("sm_90", "compute_90", "compute_120"), "jit", "compute_120"),
-        (("sm_120a", "compute_120a", "sm_90"), "missing", None),
-        (("sm_122", "compute_122"), "missing", None),
-        ((), "missing", None),
+        (("sm_120", "compute_120"), "no sm_121; sm_120 runs there, "),
+        (("sm_120f", "sm_120"), "no sm_121; sm_120f runs there, "),
+        (("sm_120", "sm_121a"), "no sm_121; sm_121a runs there, "),
+        (("sm_90", "compute_90"), "no sm_121; the driver would compile compute_90 "),
+        (("sm_90", "compute_90", "compute_120"), "no sm_121; the driver would compile compute_120 "),
+        (("sm_120a", "compute_120a", "sm_90"), "no sm_121, and nothing that runs there: it has "),
+        (("sm_122", "compute_122"), "no sm_121, and nothing that runs there: it has "),
+        ((), "no sm_121, and nothing that runs there: it has no code that can be loaded"),
     ],
 )
-def test_what_serves_a_dgx_spark(has: tuple[str, ...], verdict: str, by: str | None) -> None:
-    (judged,) = coverage([SPARK], [file(*has)])
-    assert (judged.verdict, str(judged.by) if judged.by else None) == (verdict, by)
-    assert str(SPARK) in judged.explanation
-    if by:
-        assert by in judged.explanation
+def test_what_serves_a_dgx_spark(has: tuple[str, ...], says: str) -> None:
+    ((path, what),) = instead("sm_121", file(*has))
+    assert path == "a.so"
+    assert what.startswith(says)
+
+
+def test_what_was_asked_for_lacks_nothing() -> None:
+    assert instead("sm_121", file("sm_90", "sm_121")) == []
 
 
 def test_machine_code_runs_where_ptx_was_asked_for_and_is_no_ptx() -> None:
     for has in ("sm_121", "sm_120"):
-        (judged,) = coverage([Architecture.parse("compute_121")], [file(has, "compute_90")])
-        assert (judged.verdict, str(judged.by)) == ("runs", has)
-        assert f"no compute_121; {has} runs there, but is machine code" in judged.explanation
-    (judged,) = coverage([Architecture.parse("compute_121")], [file("sm_90", "compute_90")])
-    assert (judged.verdict, str(judged.by)) == ("jit", "compute_90")
+        ((_, what),) = instead("compute_121", file(has, "compute_90"))
+        assert f"no compute_121; {has} runs there, but is machine code" in what
+    ((_, what),) = instead("compute_121", file("sm_90", "compute_90"))
+    assert "the driver would compile compute_90 " in what
 
 
 def test_every_file_is_judged_by_every_architecture() -> None:
-    judged = coverage(
-        [SPARK, Architecture.parse("compute_120")], [file("sm_121"), file("compute_120", path="b.so")]
-    )
-    assert [(each.path, str(each.asked), each.verdict) for each in judged] == [
-        ("a.so", "sm_121", "present"),
-        ("a.so", "compute_120", "missing"),
-        ("b.so", "sm_121", "jit"),
-        ("b.so", "compute_120", "present"),
+    files = [file("sm_121"), file("compute_120", path="b.so")]
+    found = list(lacking([SPARK, Architecture.parse("compute_120")], files))
+    assert [(path, what.split(";")[0].split(",")[0]) for path, what in found] == [
+        ("a.so", "no compute_120"),
+        ("b.so", "no sm_121"),
     ]
 
 
 def test_no_gpu_code_and_code_that_no_one_links_are_told_apart() -> None:
-    (nothing,) = coverage([SPARK], [])
-    (unlinked,) = coverage([SPARK], [file("sm_121", place="relocatable")])
-    assert "no GPU code at all" in nothing.explanation
-    assert "still to be linked" in unlinked.explanation
-    assert {nothing.verdict, unlinked.verdict} == {"missing"}
+    assert instead("sm_121") == [("", "no sm_121: there is no GPU code at all")]
+    ((_, what),) = instead("sm_121", file("sm_121", place="relocatable"))
+    assert "still to be linked" in what
 
 
 @pytest.mark.parametrize("name", ["121", "sm_12.1", "sm121", "compute_1210", "sm_121b", "sm_121 "])

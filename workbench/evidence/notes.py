@@ -55,12 +55,11 @@ def log_of(wheel: Path) -> bytes | None:
 
 
 def noted_key(wheel: Path) -> str | None:
-    """Return the build key that is noted at a wheel's place, whatever bytes lie there now; None where none is."""
+    """Return the build key that is noted at a wheel's place; None where none is, or it cannot be read."""
     try:
-        built = _read(wheel)
+        return built.build_key if (built := read(wheel)) else None
     except WorkbenchError:
         return None
-    return built.build_key if built else None
 
 
 def recall(wheel: Path) -> Built | None:
@@ -68,7 +67,7 @@ def recall(wheel: Path) -> Built | None:
 
     Raises WorkbenchError when the file beside the wheel is damaged, or speaks of other bytes.
     """
-    built = _read(wheel)
+    built = read(wheel)
     if built and built.record_sha256 != _record_sha256(wheel):
         raise WorkbenchError(
             f"{_beside(wheel)} speaks of other bytes than {wheel.name} has; build the wheel again"
@@ -76,27 +75,22 @@ def recall(wheel: Path) -> Built | None:
     return built
 
 
-def asked_gpu(wheel: Path) -> tuple[str, ...] | None:
-    """Return the GPU architectures that a wheel was built for, or None for one that was made elsewhere.
+def read(wheel: Path) -> Built | None:
+    """Return what is noted at a wheel's place, whatever bytes lie there now, or None where nothing is.
 
     The wheel itself is not read. Raises WorkbenchError when the file beside it is damaged.
     """
-    built = _read(wheel)
-    return built.gpu if built else None
+    path = _beside(wheel)
+    try:
+        return parse(Built, json.loads(notes)) if (notes := content_of(path)) is not None else None
+    except (ValueError, Mismatch) as error:
+        raise WorkbenchError(f"{path}: {error}; build the wheel again, or remove this file") from error
 
 
 def discard(wheel: Path) -> None:
     """Remove a wheel and what is known of it."""
     for path in (wheel, _log(wheel), _beside(wheel)):
         path.unlink(missing_ok=True)
-
-
-def _read(wheel: Path) -> Built | None:
-    path = _beside(wheel)
-    try:
-        return parse(Built, json.loads(notes)) if (notes := content_of(path)) is not None else None
-    except (ValueError, Mismatch) as error:
-        raise WorkbenchError(f"{path}: {error}; build the wheel again, or remove this file") from error
 
 
 def _beside(wheel: Path) -> Path:

@@ -64,7 +64,8 @@ def _request(wheel: Path, paths: Paths, gpu: tuple[str, ...], asked: tuple[Cell,
         return Expectation(path=wheel)  # verification's own finding
     known, unknown = None, ""
     try:
-        known = built.asked_gpu(wheel)
+        notes = built.read(wheel)
+        known = notes.gpu if notes else None
     except WorkbenchError as error:
         unknown = str(error)  # why it should be known and is not
     gpus = dict.fromkeys((*gpu, *(known or ())))

@@ -72,33 +72,25 @@ def _load_file(path: Path) -> Recipe:
     except SyntaxError as error:
         raise RecipeError(f"{path}:{error.lineno}: {error.msg}") from error
     except Exception as error:
-        raise RecipeError(f"{path}{_raised_at(path, error)}: {_explain(error)}") from error
+        raise RecipeError(f"{path}{_explained(path, error)}") from error
     recipe = getattr(module, "recipe", None)
     if not isinstance(recipe, Recipe):
         raise RecipeError(f"{path}: defines no 'recipe': write recipe = Recipe(...)")
     return recipe
 
 
-def _explain(error: Exception) -> str:
-    if isinstance(error, TypeError):
-        text = str(error)
-        if (found := _UNKNOWN.search(text)) and found[1] in _CLASSES:
-            known = [field.name for field in fields(_CLASSES[found[1]])]
-            return (
-                f"{found[2]}: unknown key of {found[1]}{nearest(found[2], known)}; known: {', '.join(known)}"
-            )
-        if (found := _MISSING.search(text)) and found[1] in _CLASSES:
-            return f"{found[1]} lacks {found[2]}"
-    return f"{type(error).__name__}: {error}"
-
-
-def _raised_at(path: Path, error: Exception) -> str:
-    lines = [
-        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
-    ]
-    if isinstance(error, TypeError) and (found := _UNKNOWN.search(str(error))):
-        return _line_of(path, found[2])
-    return f":{lines[-1]}" if lines else ""
+def _explained(path: Path, error: Exception) -> str:
+    """Return what went wrong, behind the line: ``:12: …``."""
+    text = str(error)
+    if isinstance(error, TypeError) and (found := _UNKNOWN.search(text)) and found[1] in _CLASSES:
+        known = [field.name for field in fields(_CLASSES[found[1]])]
+        word, near = found[2], nearest(found[2], known)
+        return f"{_line_of(path, word)}: {word}: unknown key of {found[1]}{near}; known: {', '.join(known)}"
+    frames = traceback.extract_tb(error.__traceback__)
+    line = "".join([f":{frame.lineno}" for frame in frames if frame.filename == str(path)][-1:])
+    if isinstance(error, TypeError) and (found := _MISSING.search(text)) and found[1] in _CLASSES:
+        return f"{line}: {found[1]} lacks {found[2]}"
+    return f"{line}: {type(error).__name__}: {error}"
 
 
 def _line_of(path: Path, key: str) -> str:

@@ -21,7 +21,7 @@ from workbench.verify.layout import check_layout
 from workbench.verify.promise import check_promise
 from workbench.verify.report import Finding, Report
 from workbench.wheel import record
-from workbench.wheel.coverage import coverage
+from workbench.wheel.coverage import lacking
 from workbench.wheel.elf import PROCESSORS
 from workbench.wheel.filename import wheel_name_or_none
 from workbench.wheel.metadata import BadMetadata, metadata_faults, read_metadata
@@ -267,9 +267,8 @@ def check_gpu(
         yield name, f"which GPU code it must have cannot be told: {unknown}"
     if some and not asked and not contents.gpu_code:
         yield name, "there is no GPU code at all, and its recipe is for CUDA alone"
-    for each in coverage(map(Architecture.parse, asked), contents.gpu_code):
-        if each.verdict != "present":
-            yield each.path or name, each.explanation
+    for path, what in lacking(map(Architecture.parse, asked), contents.gpu_code):
+        yield path or name, what
 
 
 def _tags(lines: Iterable[str]) -> set[Tag]:

@@ -12,48 +12,30 @@ manual on architecture-specific and family-specific features):
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from workbench.plan.gpu import LTO, PTX, SASS, Architecture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from workbench.wheel.fatbin import GpuCode
 
-Verdict = Literal["present", "runs", "jit", "missing"]
-"""The code that was asked for is there; other machine code runs; the driver compiles PTX; nothing runs."""
 
+def lacking(asked: Iterable[Architecture], files: Sequence[GpuCode]) -> Iterator[tuple[str, str]]:
+    """Yield each file that has no code for an architecture that was asked for, and what would serve instead.
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coverage:
-    """What one file has for one architecture that was asked for.
-
-    `by` is the architecture whose code would run, None where `verdict` is ``missing``. `path` is the file's,
-    and empty where there is no file with GPU code at all.
-    """
-
-    asked: Architecture
-    path: str
-    verdict: Verdict
-    by: Architecture | None
-    explanation: str
-
-
-def coverage(asked: Iterable[Architecture], files: Sequence[GpuCode]) -> tuple[Coverage, ...]:
-    """Judge every file with GPU code by every architecture that was asked for.
-
-    Where no file has any, each architecture is missing from the whole.
+    Where no file has any GPU code, each architecture is missing from the whole: from the file "".
     """
     wanted = sorted(set(asked))
+    for file in files:
+        loadable = file.loadable
+        for each in wanted:
+            if each not in loadable:
+                yield file.path, _instead(each, file, loadable)
     if not files:
-        why = "there is no GPU code at all"
-        return tuple(
-            Coverage(asked=each, path="", verdict="missing", by=None, explanation=f"no {each}: {why}")
-            for each in wanted
-        )
-    return tuple(_judge(each, file) for file in files for each in wanted)
+        for each in wanted:
+            yield "", f"no {each}: there is no GPU code at all"
 
 
 def serves(code: Architecture, gpu: int) -> bool:
@@ -67,29 +49,21 @@ def serves(code: Architecture, gpu: int) -> bool:
     return code.number <= gpu
 
 
-def _judge(asked: Architecture, file: GpuCode) -> Coverage:
-    loadable = file.loadable
+def _instead(asked: Architecture, file: GpuCode, loadable: Sequence[Architecture]) -> str:
     running = [code for code in loadable if serves(code, asked.number)]
     machine = [code for code in running if code.kind == SASS]
-    verdict: Verdict = "missing"
-    by = None
-    if asked in loadable:
-        verdict, by, why = "present", asked, f"{asked} is there"
-    elif machine:
-        verdict, by = "runs", max(machine, key=lambda code: (code.number, code.feature))
-        why = f"no {asked}; {by} runs there, {_difference(by, asked)}"
-    elif running:  # what runs and is not machine code is PTX
-        verdict, by = "jit", max(running)
-        why = (
-            f"no {asked}; the driver would compile {by} when it is first loaded, which takes seconds to "
+    if machine:
+        by = max(machine, key=lambda code: (code.number, code.feature))
+        return f"no {asked}; {by} runs there, {_difference(by, asked)}"
+    if running:  # what runs and is not machine code is PTX
+        return (
+            f"no {asked}; the driver would compile {max(running)} when it is first loaded, which takes seconds to "
             "minutes, and a driver at least as new as the CUDA that wrote it"
         )
-    elif any(code.architecture == asked for code in file.at("relocatable")):
-        why = f"{asked} is there only as code that was still to be linked, which nothing loads"
-    else:
-        found = f"it has {', '.join(map(str, loadable))}" if loadable else "it has no code that can be loaded"
-        why = f"no {asked}, and nothing that runs there: {found}"
-    return Coverage(asked=asked, path=file.path, verdict=verdict, by=by, explanation=why)
+    if any(code.architecture == asked for code in file.at("relocatable")):
+        return f"{asked} is there only as code that was still to be linked, which nothing loads"
+    found = f"it has {', '.join(map(str, loadable))}" if loadable else "it has no code that can be loaded"
+    return f"no {asked}, and nothing that runs there: {found}"
 
 
 def _difference(by: Architecture, asked: Architecture) -> str:
