@@ -44,7 +44,8 @@ VERIFY_MANY = """
 import sys
 from pathlib import Path
 from workbench.paths import Paths
-from workbench.verify.verifier import Expectation, verify
+from workbench.verify.report import Expectation
+from workbench.verify.verifier import verify
 site, jobs, *wheels = sys.argv[1:]
 reports = verify([Expectation(path=Path(wheel)) for wheel in wheels], Paths(Path(site)), jobs=int(jobs))
 assert all(report.passed for report in reports)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from workbench.process import run
 from workbench.verify import archive
 from workbench.verify.checks import check
+from workbench.verify.report import Expectation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,4 +21,4 @@ def test_a_large_wheel_of_the_package_index_is_sound(tmp_path: Path) -> None:
     (path,) = tmp_path.iterdir()
     contents = archive.read(path)
     assert len(contents.members) > 4000
-    assert check(contents, ("cmake",)).findings == ()
+    assert check(contents, Expectation(path=contents.path, modules=("cmake",))).findings == ()

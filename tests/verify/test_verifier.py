@@ -16,8 +16,8 @@ from workbench.errors import UsageError
 from workbench.plan.target import this_arch
 from workbench.process import run
 from workbench.verify import archive, twine, verifier
-from workbench.verify.report import CHECKS, Report, checks_table, findings_text
-from workbench.verify.verifier import Expectation, verify
+from workbench.verify.report import CHECKS, Expectation, Report, checks_table, findings_text
+from workbench.verify.verifier import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

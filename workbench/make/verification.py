@@ -15,13 +15,13 @@ from workbench.files import expect_file
 from workbench.plan.target import is_amd
 from workbench.recipe.load import load, names
 from workbench.text import counted
-from workbench.verify.verifier import Expectation, verify
+from workbench.verify.report import Expectation
+from workbench.verify.verifier import verify
 from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
     from workbench.paths import Paths
-    from workbench.verify.pythons import Cell
-    from workbench.verify.report import Report
+    from workbench.verify.report import Cell, Report
 
 
 def verify_wheels(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import glob
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -44,7 +44,7 @@ def apply_series(patches: Sequence[PatchFile], tree: Path) -> tuple[str, ...]:
     overlay = _Overlay(tree)
     for patch in patches:
         # a patch is judged against the tree before it, so that "already applied" can be told
-        before = overlay.copy()
+        before = _Overlay(tree, dict(overlay.files))
         try:
             for change in patch.changes:
                 _apply(change, overlay)
@@ -69,15 +69,12 @@ class _Differs(_Refused):
     """A change that does not fit: the source is not what the patch was made for."""
 
 
+@dataclass(frozen=True, slots=True)
 class _Overlay:
     """The files of a tree as they will be: what is on the disk, and the changes so far on top."""
 
-    def __init__(self, tree: Path, files: dict[str, File | None] | None = None) -> None:
-        self.tree = tree
-        self.files: dict[str, File | None] = files or {}
-
-    def copy(self) -> _Overlay:
-        return _Overlay(self.tree, dict(self.files))
+    tree: Path
+    files: dict[str, File | None] = field(default_factory=dict)
 
     def get(self, path: str) -> File | None:
         if path in self.files:

@@ -145,8 +145,7 @@ class _Reader:
 
         Before that, what looks like a hunk's line is one that its header does not count.
         """
-        if _BINARY.fullmatch(line):
-            self.refuse_binary(line)
+        self.refuse_binary(line)
         if _HUNK.fullmatch(line):
             self.fail("a hunk that belongs to no file: '--- a/…' and '+++ b/…' must stand before it")
         in_text = in_text or line.rstrip() == b"--"
@@ -156,10 +155,10 @@ class _Reader:
         self.at += 1
         return in_text or (bool(line.strip()) and not like_a_hunk)
 
-    def refuse_binary(self, line: bytes) -> NoReturn:
-        self.fail(
-            f"{line.decode(errors='replace')}: binary changes cannot be applied; write the file in a hook"
-        )
+    def refuse_binary(self, line: bytes) -> None:
+        if _BINARY.fullmatch(line):
+            what = line.decode(errors="replace")
+            self.fail(f"{what}: binary changes cannot be applied; write the file in a hook")
 
     def following(self, count: int) -> bytes:
         """Return the line that stands `count` lines below."""
@@ -208,8 +207,7 @@ class _Reader:
             elif key.startswith(b"rename"):
                 renames[key] = self.checked(self.unquoted(value))
             self.at += 1
-        if line is not None and _BINARY.fullmatch(line):
-            self.refuse_binary(line)
+        self.refuse_binary(line or b"")
         old, new = self.paths_of(header, start, modes, renames)
         hunks = self.hunks() if self.pass_names(old, new) else ()
         if not (modes or renames or hunks):

@@ -18,7 +18,7 @@ from workbench.verify.report import Report, WheelFacts
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workbench.verify.verifier import Expectation
+    from workbench.verify.report import Expectation
 
 FORMAT = 3
 """Raised when the checks change so that a wheel that passed may no longer do."""

@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from workbench.verify.report import Cell
     from workbench.wheel.serves import Audience
-
-Cell = tuple[str, str]
-"""A Python (``3.12``) and an architecture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

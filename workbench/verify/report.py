@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from workbench.files import Identity
 
+Cell = tuple[str, str]
+"""A Python (``3.12``) and an architecture."""
+
 Check = Literal["archive", "record", "metadata", "tags", "paths", "elf", "module", "gpu", "twine", "smoke"]
 
 CHECKS: tuple[Check, ...] = get_args(Check)
@@ -31,6 +34,34 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.check}: {self.where}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """A wheel to verify, and what only its recipe knows.
+
+    `modules` are the import names that it must provide, `gpu` the architectures (``sm_121``) that every file with
+    GPU code must have code for. `some_gpu` asks for GPU code of whatever architecture where `gpu` names none.
+    `gpu_unknown` says why it is not known what to ask for, though it should be: that is a finding.
+
+    With `smoke` the wheel is installed with `test_requires` (PEP 508) and tried: its modules are imported, then the
+    code `smoke_test` is run; with the lowest Python that it claims and that is here, and for each cell of `asked`.
+    """
+
+    path: Path
+    modules: tuple[str, ...] = ()
+    gpu: tuple[str, ...] = ()
+    some_gpu: bool = False
+    gpu_unknown: str = ""
+    smoke_test: str = ""
+    test_requires: tuple[str, ...] = ()
+    smoke: bool = False
+    asked: tuple[Cell, ...] = ()
+
+    @property
+    def asks_for_gpu(self) -> bool:
+        """Whether GPU code is asked for, or should be."""
+        return bool(self.gpu or self.some_gpu or self.gpu_unknown)
 
 
 Fault = tuple[str, str]

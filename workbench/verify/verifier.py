@@ -9,7 +9,7 @@ import time
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from workbench.events import note, step
@@ -19,7 +19,7 @@ from workbench.toolchain import runtime
 from workbench.verify import archive, cache
 from workbench.verify.checks import check
 from workbench.verify.pythons import choose, own_cell
-from workbench.verify.report import Finding, Report
+from workbench.verify.report import Expectation, Finding, Report
 from workbench.verify.smoke import smoke_test
 from workbench.verify.twine import check_descriptions
 from workbench.wheel import record
@@ -33,36 +33,12 @@ if TYPE_CHECKING:
     from workbench.events import Step
     from workbench.paths import Paths
     from workbench.toolchain.emulated import EmulatedPython
-    from workbench.verify.pythons import Cell
     from workbench.verify.report import Check
 
 _MAX_DESCRIPTION = 2 << 20
 """Characters of a description that an index would render; the longest ones have a tenth of it."""
 POOL_PAYS = 64 << 20
 """Bytes of wheels from which on more processes are worth their start, a fifth of a second."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expectation:
-    """A wheel to verify, and what only its recipe knows.
-
-    `modules` are the import names that it must provide, `gpu` the architectures (``sm_121``) that every file with
-    GPU code must have code for. `some_gpu` asks for GPU code of whatever architecture where `gpu` names none.
-    `gpu_unknown` says why it is not known what to ask for, though it should be: that is a finding.
-
-    With `smoke` the wheel is installed with `test_requires` (PEP 508) and tried: its modules are imported, then the
-    code `smoke_test` is run; with the lowest Python that it claims and that is here, and for each cell of `asked`.
-    """
-
-    path: Path
-    modules: tuple[str, ...] = ()
-    gpu: tuple[str, ...] = ()
-    some_gpu: bool = False
-    gpu_unknown: str = ""
-    smoke_test: str = ""
-    test_requires: tuple[str, ...] = ()
-    smoke: bool = False
-    asked: tuple[Cell, ...] = ()
 
 
 def verify(
@@ -185,14 +161,7 @@ def _leave_interrupts_to_parent() -> None:
 def _read(request: Expectation, advance: Callable[[int], None] | None = None) -> Report:
     """Pass over one wheel and check what was found."""
     start = time.monotonic()
-    contents = archive.read(request.path, progress=advance)
-    report = check(
-        contents,
-        request.modules,
-        request.gpu,
-        some_gpu=request.some_gpu,
-        gpu_unknown=request.gpu_unknown,
-    )
+    report = check(archive.read(request.path, progress=advance), request)
     return replace(report, seconds=time.monotonic() - start)
 
 

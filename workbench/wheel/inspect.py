@@ -184,9 +184,7 @@ def _is_url(where: str) -> bool:
     return where.startswith(("http://", "https://"))
 
 
-def open_anywhere(
-    where: str, headers: Mapping[str, str] | None = None
-) -> AbstractContextManager[IO[bytes]]:
+def open_anywhere(where: str, headers: Mapping[str, str] | None = None) -> AbstractContextManager[IO[bytes]]:
     """Open the wheel at a path, a file URL, or an http(s) URL, to whose server `headers` go.
 
     Raises UsageError for a path without a file, and SourceError for what the network does.
