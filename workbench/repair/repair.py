@@ -30,7 +30,6 @@ from workbench.wheel.wheel import open_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from packaging.requirements import Requirement
@@ -96,7 +95,9 @@ def repair(
             made = auditwheel.graft(wheel, into_folder, exclude=(*left, *carriers), library_path=library_path)
             brought = {each.path for each in libraries}
             libraries, _ = _look_into(made)
-            grafted = tuple(posixpath.basename(each.path) for each in libraries if _is_grafted(each, brought))
+            # auditwheel adds them in a folder NAME.libs
+            added = (posixpath.split(each.path) for each in libraries if each.path not in brought)
+            grafted = tuple(name for home, name in added if home.endswith(".libs"))
             policy = _policy_of(made)
             obstacles = {}  # they are in the way no more, and what they need is among the libraries now
         _check_ceiling(made, libraries, policy, glibc_ceiling)
@@ -231,11 +232,6 @@ def _limits(
     better = policies[at - 1]
     in_the_way = [name for name in obstacles.get(better.name, ()) if name not in excluded]
     return find_limits(wheel, libraries, better, in_the_way)
-
-
-def _is_grafted(library: Elf, brought: AbstractSet[str]) -> bool:
-    """Say whether auditwheel added a library, which it does in a folder ``NAME.libs``, to those that were brought."""
-    return library.path not in brought and posixpath.dirname(library.path).endswith(".libs")
 
 
 def _policy_of(wheel: Path) -> Policy:

@@ -181,7 +181,8 @@ def check_wheel(contents: Contents, where: str, text: bytes, filename: WheelName
     purelib = str(wheel.get("Root-Is-Purelib", "")).lower()
     if purelib not in ("true", "false"):
         yield where, f"Root-Is-Purelib: {purelib or 'missing'}; it must be true or false"
-    compiled = next((each.path for each in contents.libraries if each.for_host and _at_root(each.path)), None)
+    libraries = (each.path for each in contents.libraries if each.for_host)
+    compiled = next((path for path in libraries if not path.partition("/")[0].endswith(".data")), None)
     if purelib == "true" and compiled:
         yield where, f"Root-Is-Purelib: true, and {compiled} is compiled code"
     if filename is None:
@@ -353,10 +354,6 @@ def _suffix_faults(tag: str, triplet: str, filename: WheelName) -> Iterator[str]
     machine = triplet.partition("-")[0]
     if machine and spelled and machine not in spelled:
         yield f"an extension module for {machine}, and the filename says {', '.join(sorted(spelled))}"
-
-
-def _at_root(member: str) -> bool:
-    return not member.partition("/")[0].endswith(".data")
 
 
 def _provides(installed: set[str], module: str) -> bool:

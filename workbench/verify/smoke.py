@@ -15,20 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from workbench.process import Completed
+    from workbench.verify.report import Expectation
 
 
 def smoke_test(
-    wheel: Path,
-    *,
-    python: Path | EmulatedPython,
-    imports: Sequence[str],
-    code: str,
-    test_requires: Sequence[str],
-) -> tuple[Finding, ...]:
-    """Install a wheel, its requirements and `test_requires`; import its modules; run `code`.
+    request: Expectation, *, python: Path | EmulatedPython, imports: Sequence[str]
+) -> Finding | None:
+    """Install a wheel, its requirements and `test_requires`; import its modules; run the code of `smoke_test`.
 
     `imports` are what import statements name: a module, or several where one must be imported before another.
-
     `python` is an interpreter of this machine, or one of the wheel's own architecture that runs under qemu.
 
     Each is a process of its own, so that one module cannot lean on another. It ends at the first
@@ -40,16 +35,16 @@ def smoke_test(
         empty.mkdir()
         at = "install"
         try:
-            run_code = _prepare(python, folder, [wheel.resolve(), *test_requires], cwd=empty)
+            run_code = _prepare(python, folder, [request.path.resolve(), *request.test_requires], cwd=empty)
             for names in imports:
                 at = f"import {names}"
                 run_code(at)
-            if code:
+            if request.smoke_test:
                 at = "smoke_test"
-                run_code(code)
+                run_code(request.smoke_test)
         except CommandFailed as error:
-            return (Finding(check="smoke", where=at, what=str(error)),)
-    return ()
+            return Finding(check="smoke", where=at, what=str(error))
+    return None
 
 
 def _prepare(

@@ -10,6 +10,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from workbench.events import note, step
@@ -27,7 +28,7 @@ from workbench.wheel.metadata import BadMetadata, read_metadata
 from workbench.wheel.serves import Audience
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from workbench.events import Step
@@ -62,9 +63,7 @@ def verify(
         reports = {request: kept for request in requests if (kept := cache.recall(folder, request))}
     fresh = [request for request in dict.fromkeys(requests) if request not in reports]
     workers = jobs or len(os.sched_getaffinity(0))
-    smoked = _smoke_all(fresh, _read_all(fresh, workers), workers, paths.cache)
-    for request, report in zip(fresh, smoked, strict=True):
-        reports[request] = report
+    reports |= _smoke_all(_read_all(fresh, workers), workers, paths.cache)
     try:
         for request in fresh:
             if reports[request].passed:
@@ -75,10 +74,10 @@ def verify(
     return tuple(reports[request] for request in requests)
 
 
-def _read_all(requests: Sequence[Expectation], workers: int) -> list[Report]:
+def _read_all(requests: Sequence[Expectation], workers: int) -> dict[Expectation, Report]:
     """Pass over every wheel, with ``twine check`` beside it."""
     if not requests:
-        return []
+        return {}
     total = sum(request.path.stat().st_size for request in requests)
     parallel = min(workers, len(requests)) > 1 and total > POOL_PAYS
     title = f"verify {_wheels(requests)}"
@@ -87,13 +86,12 @@ def _read_all(requests: Sequence[Expectation], workers: int) -> list[Report]:
         if parallel:
             reports = _read_in_processes(requests, advance, workers)
         else:
-            reports = [_read(request, advance) for request in requests]
+            reports = {request: _read(request, advance) for request in requests}
         findings = described.result()
-        reports = [
-            report if (found := findings.get(request.path)) is None else _and(report, "twine", found)
-            for request, report in zip(requests, reports, strict=True)
-        ]
-        _close(advance, reports)
+        for request in requests:
+            if (found := findings.get(request.path)) is not None:
+                reports[request] = _and(reports[request], "twine", found)
+        _close(advance, reports.values())
     for path in (path for path, found in findings.items() if found is None):
         note(
             f"· {path.name}: its description was not checked: rendering it takes too long, or too much memory"
@@ -117,13 +115,12 @@ def _is_readable(metadata: bytes) -> bool:
 
 def _read_in_processes(
     requests: Sequence[Expectation], advance: Callable[[int], None], workers: int
-) -> list[Report]:
+) -> dict[Expectation, Report]:
     # not forked from here: the console's thread may be drawing
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["__main__", __name__])  # imported once, not once a worker
-    executor = ProcessPoolExecutor(
-        min(workers, len(requests)), mp_context=context, initializer=_leave_interrupts_to_parent
-    )
+    pool = partial(ProcessPoolExecutor, mp_context=context, initializer=_leave_interrupts_to_parent)
+    executor = pool(min(workers, len(requests)))
     with _giving_up(executor):
         # the largest first, or the last one to start would be the one that all wait for
         order = sorted(requests, key=lambda request: request.path.stat().st_size, reverse=True)
@@ -136,13 +133,13 @@ def _read_in_processes(
     # a process that is killed takes all of its pool with it: what is left is read in one of its own each
     for request in order:
         if request not in reports:
-            with ProcessPoolExecutor(1, mp_context=context, initializer=_leave_interrupts_to_parent) as alone:
+            with pool(1) as alone:
                 try:
                     reports[request] = alone.submit(_read, request).result()
                 except BrokenProcessPool:
                     reports[request] = _killed(request)
             advance(reports[request].size)
-    return [reports[request] for request in requests]
+    return reports
 
 
 def _killed(request: Expectation) -> Report:
@@ -165,13 +162,11 @@ def _read(request: Expectation, advance: Callable[[int], None] | None = None) ->
     return replace(report, seconds=time.monotonic() - start)
 
 
-def _smoke_all(
-    requests: Sequence[Expectation], reports: Sequence[Report], workers: int, cache: Path
-) -> list[Report]:
+def _smoke_all(reports: Mapping[Expectation, Report], workers: int, cache: Path) -> dict[Expectation, Report]:
     """Run the smoke tests of wheels in which nothing was found; a damaged wheel is never installed."""
-    after = dict(zip(requests, reports, strict=True))
+    after = dict(reports)
     due = []
-    for request, report in after.items():
+    for request, report in reports.items():
         if not request.smoke or not report.passed:
             continue
         audience = Audience.of(request.path.name, report.requires_python)
@@ -191,7 +186,7 @@ def _smoke_all(
                 smoked = list(executor.map(_smoke, *zip(*due, strict=True)))
             _close(at, smoked)
         after |= {request: report for (request, *_), report in zip(due, smoked, strict=True)}
-    return list(after.values())
+    return after
 
 
 def _smoke(request: Expectation, report: Report, pythons: Mapping[str, Path | EmulatedPython]) -> Report:
@@ -200,15 +195,9 @@ def _smoke(request: Expectation, report: Report, pythons: Mapping[str, Path | Em
     imports = [_import_of(module, report) for module in request.modules]
     findings: tuple[Finding, ...] = ()
     for name, python in pythons.items():
-        findings = smoke_test(
-            request.path,
-            python=python,
-            imports=imports,
-            code=request.smoke_test,
-            test_requires=request.test_requires,
-        )
-        if findings:
-            findings = tuple(replace(each, where=f"{each.where} (Python {name})") for each in findings)
+        found = smoke_test(request, python=python, imports=imports)
+        if found:
+            findings = (replace(found, where=f"{found.where} (Python {name})"),)
             break
     return replace(_and(report, "smoke", findings), seconds=report.seconds + time.monotonic() - start)
 
@@ -232,7 +221,7 @@ def _and(report: Report, check: Check, findings: tuple[Finding, ...]) -> Report:
     return replace(report, checks=(*report.checks, check), findings=(*report.findings, *findings))
 
 
-def _close(at: Step, reports: Sequence[Report]) -> None:
+def _close(at: Step, reports: Iterable[Report]) -> None:
     """Let a step end with the count of what was found, if anything was."""
     if findings := sum(len(report.findings) for report in reports):
         at.fail(counted(findings, "finding"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
-from itertools import islice, takewhile
+from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from workbench.wheel.stream import BadBinary, Effort, Reader
@@ -190,20 +190,16 @@ def _parse(path: str, size: int, effort: Effort) -> Generator[Ranges, tuple[byte
         return None
     effort.earn(size)
     effort.spend(len(dynamic.pairs))
-    named = [(tag, value) for tag, value in dynamic.pairs if tag in _NAMES]
-    names = _ranges(size, dynamic, [at for _, at in named])
+    names = [at for tag, at in dynamic.pairs if tag in _NAMES]
     at = dynamic.versions
     table = () if at is None else (_within(size, at, max(0, min(_MAX_VERSIONS, size - at))),)
-    texts = yield (*names, *table)
+    texts = yield (*_ranges(size, dynamic, names), *table)
     needs = _version_names(dynamic.order, b"".join(texts[len(names) :]))
     wanted = [at for each in needs for at in each]
     texts = (*texts[: len(names)], *(yield _ranges(size, dynamic, wanted)))
-    spelled = yield from _strings(size, dynamic, [*(at for _, at in named), *wanted], texts)
-    effort.spend(sum(1 + len(text) // _UNIT for text in spelled))
-    strings = list(zip((tag for tag, _ in named), spelled, strict=False))
-    rest = iter(spelled[len(named) :])
-    versions = {next(rest): tuple(islice(rest, len(each) - 1)) for each in needs}
-    found = {tag: [text for each, text in strings if each == tag] for tag in _NAMES}
+    spelled = yield from _strings(size, dynamic, dict(zip((*names, *wanted), texts, strict=True)))
+    effort.spend(sum(1 + len(spelled[at]) // _UNIT for at in (*names, *wanted)))
+    found = {tag: [spelled[at] for each, at in dynamic.pairs if each == tag] for tag in _NAMES}
     return Elf(
         path=path,
         machine=dynamic.machine,
@@ -213,7 +209,7 @@ def _parse(path: str, size: int, effort: Effort) -> Generator[Ranges, tuple[byte
         needed=tuple(found[_DT_NEEDED]),
         rpath=_entries(found[_DT_RPATH]),
         runpath=_entries(found[_DT_RUNPATH]),
-        versions=versions,
+        versions={spelled[library]: tuple(spelled[at] for at in rest) for library, *rest in needs},
     )
 
 
@@ -224,15 +220,15 @@ def _within(size: int, start: int, length: int) -> tuple[int, int]:
 
 
 def _strings(
-    size: int, dynamic: Dynamic, names: Sequence[int], texts: Sequence[bytes]
-) -> Generator[Ranges, tuple[bytes, ...], list[str]]:
-    """Return names as text; what of them has not ended in `texts` is asked for again."""
-    long = [at for at, text in enumerate(texts) if b"\0" not in text]
+    size: int, dynamic: Dynamic, texts: dict[int, bytes]
+) -> Generator[Ranges, tuple[bytes, ...], dict[int, str]]:
+    """Return names as text, by where they lie; what of them has not ended in `texts` is asked for again."""
+    long = [at for at, text in texts.items() if b"\0" not in text]
     if len(long) > _MAX_LONG:
         raise BadBinary("more names in its dynamic section than can be true do not end")
-    again = yield _ranges(size, dynamic, [names[at] for at in long], _MAX_STRING)
-    whole = dict(zip(long, again, strict=True))
-    return [_string(whole.get(at, text)) for at, text in enumerate(texts)]
+    again = yield _ranges(size, dynamic, long, _MAX_STRING)
+    whole = texts | dict(zip(long, again, strict=True))
+    return {at: _string(text) for at, text in whole.items()}
 
 
 def _ranges(size: int, dynamic: Dynamic, names: Sequence[int], longest: int = _USUAL_STRING) -> Ranges:
