@@ -133,6 +133,11 @@ def test_values_that_make_no_sense_are_refused(paths: Paths, field: str, message
             'patches_when=(when("a.patch", arch="arm64"),)',
             r"patches_when: when\('a.patch'\): arch: unknown value",
         ),
+        (
+            "",
+            'build_requires=(when("a", compte="cpu"),)',
+            r"compte: unknown key of When \(did you mean 'compute'\?\)",
+        ),
     ],
 )
 def test_a_condition_that_never_holds_is_refused(

@@ -42,14 +42,13 @@ def check_promise(libraries: Sequence[Elf], platforms: Collection[str], *, requi
 
 def _policies(platforms: Iterable[str]) -> Iterator[Policy]:
     """Yield the most portable policy of those that the tags of an architecture name: it promises most."""
-    best: dict[str, tuple[int, Policy]] = {}
+    best: dict[str, tuple[Policy, ...]] = {}
     for platform in platforms:
         family = family_of(platform)
-        at = index_of(platform, family)
-        if at < len(family):
-            key = family[0].name
-            best[key] = min(best.get(key, (at, family[at])), (at, family[at]), key=lambda pair: pair[0])
-    for _, policy in best.values():
+        rest = family[index_of(platform, family) :]  # from the tag's own policy on
+        if rest and len(rest) > len(best.get(family[0].name, ())):
+            best[family[0].name] = rest
+    for policy, *_ in best.values():
         yield policy
 
 
