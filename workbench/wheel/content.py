@@ -68,10 +68,10 @@ def inflated(entry: Entry, pieces: Iterable[Chunk]) -> Iterator[Chunk]:
     """Yield a member's content in chunks, up to its size, out of its data. Raises BadZip, at the latest at the end."""
     size = 0
     for chunk in pieces if entry.method == STORED else _decoded(pieces):
+        yield chunk[: entry.size - size]
         size += len(chunk)
         if size > entry.size:
             raise WrongSize(f"it holds more bytes, and the archive says {entry.size}")
-        yield chunk
     if size != entry.size:
         raise WrongSize(f"it holds {size} bytes, and the archive says {entry.size}")
 
