@@ -260,6 +260,15 @@ def test_a_library_whose_bytes_have_changed_is_told_as_damaged(tmp_path: Path) -
     assert longer.faults == (f"damaged: it holds {len(lib)} bytes, and the archive says {len(lib) + 1}",)
 
 
+def test_a_library_that_is_longer_than_the_archive_says_is_told_as_damaged(tmp_path: Path) -> None:
+    lib = library(tmp_path / "lib.so", {**CODE, ".pad": b"unchanged" * 1000}).read_bytes()
+    path = wheel(tmp_path, {LIBRARY: lib}, tag=TAG)
+    sizes = [len(lib).to_bytes(4, "little"), (len(lib) - 1).to_bytes(4, "little")]
+    path.write_bytes(path.read_bytes().replace(*sizes))
+    (damaged,) = inspect(str(path)).libraries
+    assert damaged.faults[0] == f"damaged: it holds more bytes, and the archive says {len(lib) - 1}"
+
+
 def test_damaged_members_are_an_error_and_never_a_loop(demo: Path) -> None:
     data = demo.read_bytes()
     at = data.index(LIBRARY.encode()) + len(LIBRARY)
