@@ -65,8 +65,8 @@ def quick(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
-    outside = "--deselect=tests/wheel/test_fatbin.py::test_it_agrees_with_cuobjdump_on_a_published_wheel"
-    session.run("pytest", "-n", "auto", "-m", "not needs and not long", outside, *QUICK, *session.posargs)
+    outside = ("-k", "not cuobjdump")  # which is downloaded, and what it reads
+    session.run("pytest", "-n", "auto", "-m", "not needs and not long", *outside, *QUICK, *session.posargs)
 
 
 def published() -> dict[str, Proof | str | WorkbenchError]:

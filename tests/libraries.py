@@ -64,10 +64,12 @@ def extension(into: Path, needs: Sequence[Dummy] = (), *options: str) -> bytes:
     return compile_c(into / "ext.so", code, include, *libraries, *options).read_bytes()
 
 
-def entry(kind: int, number: int, flags: int = 0, payload: bytes = b"\x7fELF") -> bytes:
+def entry(
+    kind: int, number: int, flags: int = 0, payload: bytes = b"\x7fELF", *, isa: tuple[int, int] = (0, 0)
+) -> bytes:
     padded = payload + bytes(-len(payload) % 8)
     header = struct.pack(
-        "<HHIQIIHHIIIQQQ", kind, 0x101, 72, len(padded), 0, 0, 0, 0, number, 64, 0, flags, 0, 0
+        "<HHIQIIHHIIIQQQ", kind, 0x101, 72, len(padded), 0, 0, isa[1], isa[0], number, 64, 0, flags, 0, 0
     )
     return header + bytes(8) + padded
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
+from tests.libraries import PTX, container, entry, library
 from tests.program.conftest import CP, HERE
 from tests.wheels import files_of, packed
 from workbench.errors import InstallFailed, LockFault, NothingFits, SourceError, UsageError
@@ -384,3 +385,23 @@ def test_what_programs_read_is_as_the_schema_says_and_nothing_else_is_on_stdout(
     schema = json.loads((CHECKOUT / "docs" / "gw.schema.json").read_text())
     form = {"$defs": schema["$defs"], "$ref": f"#/$defs/{words[0] if words else 'overview'}"}
     jsonschema.validate(answer(capsys), form)
+
+
+def test_deep_reads_the_gpu_code_and_holds_ptx_against_the_driver(
+    project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = {".nv_fatbin": container(entry(PTX, 120, isa=(9, 2)))}
+    made = library(tmp_path / "lib.so", code).read_bytes()
+    name = f"demo_gpu-1.5+cu130torch2.11-{HERE}.whl"
+    payload = {"demo_gpu/__init__.py": b"", "demo_gpu/_c.so": made}
+    content = packed(files_of(name="demo-gpu", version="1.5+cu130torch2.11", tag=HERE, payload=payload))
+    project.github.repositories["ada/wheels"].release("one", [name], contents={name: content})
+    assert run(["demo-gpu", *FACTS]) == 0
+    assert run(["demo-gpu", "--deep", *FACTS]) == NothingFits.exit_code
+    assert "PTX" in capsys.readouterr().out
+    asked = len(project.github.asked)
+    assert run(["why", "demo-gpu", "--json", *FACTS]) == NothingFits.exit_code
+    assert len(project.github.asked) == asked  # what was learnt once is free the second time
+    (found,) = answer(capsys)["packages"]
+    (reason,) = [each for each in found["candidates"][0]["reasons"] if each["outcome"] == "no"]
+    assert (reason["kind"], "CUDA 13.2" in reason["text"]) == ("gpu", True)

@@ -187,3 +187,16 @@ def test_it_agrees_with_cuobjdump_on_a_published_wheel(tmp_path: Path) -> None:
         linked = found(data)
         assert linked == listed(tool, each), each.name
         assert Counter(linked) + Counter(found(data, "relocatable")) == listed(tool, each, "-all"), each.name
+
+
+def test_the_version_of_its_ptx_is_the_one_that_cuobjdump_prints(tmp_path: Path) -> None:
+    tool = fetch(tmp_path / "tool", "nvidia-cuda-cuobjdump>=13.2") / "nvidia/cu13/bin/cuobjdump"
+    tool.chmod(0o755)
+    wheel = fetch(
+        tmp_path / "wheel", "nvidia-nvjpeg-cu12==12.4.0.76", "--python-platform", "x86_64-manylinux_2_28"
+    )
+    library = wheel / "nvidia/nvjpeg/lib/libnvjpeg.so.12"
+    code = read(library.read_bytes())
+    assert code is not None
+    versions = re.findall(r"^\.version (\d+)\.(\d+)", run([tool, "--dump-ptx", library]).output, re.MULTILINE)
+    assert code.isa == max((int(major), int(minor)) for major, minor in versions) == (8, 8)

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from workbench.consume.build import FileCode, Learnt
+from workbench.consume.gpu_code import cuda_of_isa
 from workbench.errors import SourceError, UsageError
 from workbench.wheel.filename import parse_wheel
 
@@ -91,8 +92,7 @@ def facts_of(
         _check_online(offer, offline=offline)
         known = _of_libraries(_libraries(offer, logins))
         _keep(offer, cache, known)
-    code = tuple(FileCode(path=path, architectures=tuple(names)) for path, names in known["gpu_code"])
-    return replace(facts, gpu_code=code, compute=known.get("compute") or None)
+    return _with_code(facts, known)
 
 
 def known_facts(offers: Sequence[OfferedWheel], cache: Cache) -> dict[str, Learnt]:
@@ -105,11 +105,16 @@ def known_facts(offers: Sequence[OfferedWheel], cache: Cache) -> dict[str, Learn
                 facts = _of_metadata(text.encode(), offer)
             except LyingWheel:
                 continue  # whoever wants it reads it again, and is told
-            if isinstance(code := known.get("gpu_code"), list):
-                files = tuple(FileCode(path=path, architectures=tuple(names)) for path, names in code)
-                facts = replace(facts, gpu_code=files, compute=known.get("compute") or None)
-            found[offer.sha256] = facts
+            found[offer.sha256] = (
+                _with_code(facts, known) if isinstance(known.get("gpu_code"), list) else facts
+            )
     return found
+
+
+def _with_code(facts: Learnt, known: Mapping[str, Any]) -> Learnt:
+    code = tuple(FileCode(path=path, architectures=tuple(names)) for path, names in known["gpu_code"])
+    toolkit, compute = known.get("toolkit") or None, known.get("compute") or None
+    return replace(facts, gpu_code=code, toolkit=toolkit, compute=compute)
 
 
 def with_sha256(offer: OfferedWheel, logins: Logins) -> OfferedWheel:
@@ -212,6 +217,7 @@ def _processors_of(name: WheelName) -> set[str]:
 
 
 def _of_libraries(libraries: Sequence[Library]) -> dict[str, Any]:
+    newest = max((library.gpu_code.isa for library in libraries if library.gpu_code), default=(0, 0))
     code = [
         [library.path, [str(each) for each in library.gpu_code.loadable]]
         for library in libraries
@@ -219,7 +225,8 @@ def _of_libraries(libraries: Sequence[Library]) -> dict[str, Any]:
     ]
     needed = {name for library in libraries if library.elf for name in library.elf.needed}
     majors = {match[1] for name in needed if (match := _CUDART.fullmatch(name))}
-    return {"gpu_code": code, "compute": f"cu{majors.pop()}" if len(majors) == 1 else ""}
+    compute = f"cu{majors.pop()}" if len(majors) == 1 else ""
+    return {"gpu_code": code, "toolkit": cuda_of_isa(newest), "compute": compute}
 
 
 def _version(text: str) -> Version | None:

@@ -159,7 +159,16 @@ def _is_worth_asking(first: Judged, facts: dict[str, Learnt], *, deep: bool) -> 
     return bool(first.offer.sha256) and (known is None or (deep and known.gpu_code is None))
 
 
-def near_misses(requirement: Requirement, host: Host, places: Places) -> tuple[Near, ...]:
-    """Return what comes nearest where nothing fits, out of what is kept of the sources by then."""
-    known = replace(places, offline=True)
-    return nearest(resolve(requirement, host, known, every=True).judged, host)
+def near_misses(
+    requirement: Requirement, host: Host, places: Places
+) -> tuple[tuple[Near, ...], tuple[Judged, ...]]:
+    """Return what comes nearest where nothing fits, and the wheels that only their build speaks against.
+
+    It is judged out of what is kept of the sources by then.
+    """
+    judged = resolve(requirement, host, replace(places, offline=True), every=True).judged
+    built = {"cuda", "torch", "abi", "gpu"}
+    refused = [
+        each for each in judged if each.outcome == "no" and {reason.kind for reason in each.of("no")} <= built
+    ]
+    return nearest(judged, host), tuple(refused)

@@ -208,42 +208,44 @@ def check_all_fit(found: Sequence[Resolution], host: Host, places: Places) -> No
 
 def show_choice(each: Resolution, host: Host, places: Places) -> None:
     """Print what was found for one requirement."""
-    if one := each.chosen:
-        size = f", {file_size(one.offer.size)}" if one.offer.size else ""
-        console.answer(
-            f"✓ {each.name} {version_of(one)}\n  {one.offer.filename}\n  from {one.offer.source}{size}"
-        )
-        same = [
-            other
-            for other in each.offered.wheels
-            if other.filename == one.offer.filename and other != one.offer
-        ]
-        if same:
-            others = (
-                ", ".join(sorted({other.source for other in same} - {one.offer.source})) or "the same source"
-            )
-            console.answer(
-                f"  a file of this name is also in {others}; this is the one that was updated last"
-            )
-        for reason in one.reasons:
-            if reason.kind in ("cuda", "torch", "gpu", "abi"):
-                console.answer(f"  {reason.text}")
+    if each.chosen:
+        _show_fit(each, each.chosen)
     elif each.ranked:
+        first = each.ranked[0]
         console.answer(f"? {each.name}: {len(each.ranked)} wheels may fit")
-        for reason in each.ranked[0].of("undecided"):
-            console.answer(
-                f"  {each.ranked[0].offer.filename}: {reason.text}; {reason.flag or 'gw why'} tells"
-            )
+        for reason in first.of("undecided"):
+            console.answer(f"  {first.offer.filename}: {reason.text}; {reason.flag or 'gw why'} tells")
     else:
-        near = near_misses(each.requirement, host, places)
-        console.answer(f"✗ {each.name}: {'no wheel fits' if near else _none_could(each)}")
-        for change in near[:MOST_SHOWN]:
-            console.answer(f"  nearest: {change.change} ({change.judged.offer.filename})")
-        console.answer(f"  compile it for this GPU: gw add --build-missing {each.name}")
-        console.answer(f"  ask its maintainer for it: gw request {each.name}")
+        _show_none(each, host, places)
     if places.offline and each.offered.answered:
         console.answer(f"  nobody was asked: the oldest answer that was used is {_ages(each)} old")
     show_troubles(each.troubles)
+
+
+def _show_fit(each: Resolution, one: Judged) -> None:
+    offer = one.offer
+    size = f", {file_size(offer.size)}" if offer.size else ""
+    console.answer(f"✓ {each.name} {version_of(one)}\n  {offer.filename}\n  from {offer.source}{size}")
+    if same := {
+        other.source for other in each.offered.wheels if other.filename == offer.filename and other != offer
+    }:
+        others = ", ".join(sorted(same - {offer.source})) or "the same source"
+        console.answer(f"  a file of this name is also in {others}; this is the one that was updated last")
+    for reason in one.reasons:
+        if reason.kind in ("cuda", "torch", "gpu", "abi"):
+            console.answer(f"  {reason.text}")
+
+
+def _show_none(each: Resolution, host: Host, places: Places) -> None:
+    near, refused = near_misses(each.requirement, host, places)
+    found = near or refused
+    console.answer(f"✗ {each.name}: {'no wheel fits' if found else _none_could(each)}")
+    for change in near[:MOST_SHOWN]:
+        console.answer(f"  nearest: {change.change} ({change.judged.offer.filename})")
+    for one in () if near else refused[:MOST_SHOWN]:
+        console.answer(f"  {one.offer.filename}: {one.of('no')[0].text}")
+    console.answer(f"  compile it for this GPU: gw add --build-missing {each.name}")
+    console.answer(f"  ask its maintainer for it: gw request {each.name}")
 
 
 def _none_could(each: Resolution) -> str:
@@ -310,7 +312,7 @@ def _plain(each: Resolution, host: Host, places: Places, *, every: bool = False)
     """Return the form in JSON (docs/consumer.md, "JSON")."""
     chosen = each.chosen
     outcome = "fits" if chosen else "undecided" if each.ranked else "no"
-    near: tuple[Near, ...] = () if each.ranked else near_misses(each.requirement, host, places)
+    near: tuple[Near, ...] = () if each.ranked else near_misses(each.requirement, host, places)[0]
     candidates = [*each.ranked, *(one for one, _ in _refused(each.judged))]
     return {
         "name": each.name,

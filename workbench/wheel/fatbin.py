@@ -36,8 +36,8 @@ _MAGIC = re.compile(b"\x50\xed\x55\xba")
 _STEP = 8
 _CONTAINER = struct.Struct("<IHHQ")
 """Magic, version, size of this header, size of the entries."""
-_ENTRY = struct.Struct("<HHIQ12xI8xQ16x")
-"""Kind, a constant, size of this header, size of the padded payload; architecture; flags."""
+_ENTRY = struct.Struct("<HHIQ8xHHI8xQ16x")
+"""Kind, a constant, size of this header, size of the padded payload; version, minor part first; architecture; flags."""
 
 _KINDS = {1: PTX, 2: SASS, 8: LTO}
 _FEATURES = ((0x100000, "a"), (0x200000, "f"))
@@ -54,12 +54,17 @@ _MAX_NESTED = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
-    """The code for one architecture in one place: its entries and their bytes in the file."""
+    """The code for one architecture in one place: its entries and their bytes in the file.
+
+    `isa` is the newest version of the PTX language among them, (9, 0): a driver must know it to compile them. It is
+    that of PTX's own documentation, and (0, 0) for machine code.
+    """
 
     architecture: Architecture
     place: Place
     count: int
     size: int
+    isa: tuple[int, int] = (0, 0)
 
     @property
     def runs(self) -> bool:
@@ -82,6 +87,11 @@ class GpuCode:
     def loadable(self) -> tuple[Architecture, ...]:
         """The architectures of code that a GPU can come to run."""
         return tuple(sorted({c.architecture for c in self.codes if c.runs}))
+
+    @property
+    def isa(self) -> tuple[int, int]:
+        """The newest version of the PTX language in code that a GPU can come to run; (0, 0) without PTX."""
+        return max((code.isa for code in self.codes if code.runs), default=(0, 0))
 
     def at(self, place: Place) -> tuple[Code, ...]:
         """Return the code of one place."""
@@ -193,14 +203,14 @@ _Key = tuple[str, int, str]
 class _Container:
     """A container as it is followed, or what only looked like one: then `fault` says why.
 
-    `at` is where its next entry begins, `seen` counts those before it. `entries` has counts and bytes.
+    `at` is where its next entry begins, `seen` counts those before it. `entries` has counts, bytes and PTX's version.
     """
 
     start: int
     at: int
     end: int
     seen: int = 0
-    entries: dict[_Key, tuple[int, int]] = field(default_factory=dict)
+    entries: dict[_Key, tuple[int, int, tuple[int, int]]] = field(default_factory=dict)
     unknown_kinds: set[int] = field(default_factory=set)
     fault: str | None = None
 
@@ -209,7 +219,7 @@ class _Container:
 
     def take_entry(self, view: bytes, at: int) -> None:
         """Count the entry at `at`, and go to the next. What is wrong with it becomes the `fault`."""
-        kind, _, header_size, payload, number, flags = _ENTRY.unpack_from(view, at)
+        kind, _, header_size, payload, minor, major, number, flags = _ENTRY.unpack_from(view, at)
         following = self.at + header_size + payload
         if header_size < _ENTRY.size or following > self.end or number >= _MAX_NUMBER:
             self.fail(f"its entry at {self.at:#x} makes no sense")
@@ -217,8 +227,9 @@ class _Container:
         if kind in _KINDS:
             feature = next((letter for flag, letter in _FEATURES if flags & flag), "")
             key = _KINDS[kind], number, feature
-            count, total = self.entries.get(key, (0, 0))
-            self.entries[key] = count + 1, total + payload
+            count, total, isa = self.entries.get(key, (0, 0, (0, 0)))
+            isa = max(isa, (major, minor)) if key[0] == PTX else isa
+            self.entries[key] = count + 1, total + payload, isa
         elif len(self.unknown_kinds) < _MAX_UNKNOWN:
             self.unknown_kinds.add(kind)
         self.seen += 1
@@ -241,21 +252,22 @@ def _container_at(view: bytes, at: int, offset: int, size: int) -> _Container:
 def _sort(path: str, containers: Sequence[_Container], sections: Sequence[Section]) -> GpuCode | None:
     """Tell containers apart by where they lie, and leave out what only looked like one."""
     ordered = sorted(containers, key=lambda container: container.start)
-    found: dict[tuple[Place, _Key], tuple[int, int]] = {}
+    found: dict[tuple[Place, _Key], tuple[int, int, tuple[int, int]]] = {}
     unknown: set[int] = set()
     for place, container in _placed(ordered, [section for section in sections if section.name in _PLACES]):
         unknown |= container.unknown_kinds
-        for key, (count, size) in container.entries.items():
-            counted, total = found.get((place, key), (0, 0))
-            found[place, key] = counted + count, total + size
+        for key, (count, size, isa) in container.entries.items():
+            counted, total, newest = found.get((place, key), (0, 0, (0, 0)))
+            found[place, key] = counted + count, total + size, max(newest, isa)
     codes = (
         Code(
             architecture=Architecture(kind=kind, number=number, feature=feature),
             place=place,
             count=n,
             size=size,
+            isa=isa,
         )
-        for (place, (kind, number, feature)), (n, size) in found.items()
+        for (place, (kind, number, feature)), (n, size, isa) in found.items()
     )
     if not found and not unknown:
         return None
