@@ -263,8 +263,8 @@ def test_a_library_whose_bytes_have_changed_is_told_as_damaged(tmp_path: Path) -
 def test_a_library_that_is_longer_than_the_archive_says_is_told_as_damaged(tmp_path: Path) -> None:
     lib = library(tmp_path / "lib.so", {**CODE, ".pad": b"unchanged" * 1000}).read_bytes()
     path = wheel(tmp_path, {LIBRARY: lib}, tag=TAG)
-    sizes = [len(lib).to_bytes(4, "little"), (len(lib) - 1).to_bytes(4, "little")]
-    path.write_bytes(path.read_bytes().replace(*sizes))
+    size, less = len(lib).to_bytes(4, "little"), (len(lib) - 1).to_bytes(4, "little")
+    path.write_bytes(path.read_bytes().replace(size, less))
     (damaged,) = inspect(str(path)).libraries
     assert damaged.faults[0] == f"damaged: it holds more bytes, and the archive says {len(lib) - 1}"
 
