@@ -61,6 +61,12 @@ def test_a_redirect_takes_the_login_only_to_the_same_host(host: Host) -> None:
         assert sent["range"] == "bytes=0-"
 
 
+def test_a_redirect_to_a_file_of_this_machine_is_not_followed(host: Host) -> None:
+    host.answers["/a"] = http("", status="302 Found", Location="file:///etc/passwd")
+    with pytest.raises(NoAnswer, match="it redirects to what is not an http or https URL"):
+        body(host.root.replace("simple/", "a"))
+
+
 def test_a_server_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(door, "SECONDS", 0.2)
     silent = socket.create_server(("127.0.0.1", 0))

@@ -213,6 +213,8 @@ class Web:
                     break
                 response.close()
                 there = urljoin(response.url, response.headers["Location"])
+                if urlsplit(there).scheme not in ("http", "https"):
+                    raise NoAnswer("it redirects to what is not an http or https URL")
                 if _origin(there) != _origin(response.url):
                     login, sent = self._login(there), _without_secrets(sent)
                 url = there

@@ -344,6 +344,7 @@ def test_a_damaged_file_of_the_cache_is_asked_for_again(server: GitHub, cache: C
         ("file:///etc/demo-1.0-py3-none-any.whl", "the link is not an http or https URL"),
         ("ftp://a.example/demo-1.0-py3-none-any.whl", "the link is not an http or https URL"),
         ("http://:80/demo-1.0-py3-none-any.whl", "the link is not an http or https URL"),
+        ("http://a.example/demo-1.0-py3-none-any.whl?token=abcdefgh", "the link has a token in it"),
         ("http://a.example/..%2f..%2fdemo-1.0-py3-none-any.whl", "the name is not a filename"),
         ("http://a.example/demo-1.0%00-py3-none-any.whl", "the name is not a filename"),
         ("http://a.example/demo-1.0%1b[2J-py3-none-any.whl", "the name is not a filename"),

@@ -14,6 +14,7 @@ from workbench.consume.lock import (
     asked_of,
     changes,
     check_lock,
+    kept_of,
     parse_lock,
     read_lock,
     resolve_lock,
@@ -75,12 +76,17 @@ def test_the_torch_that_is_installed_stays(files: Files) -> None:
     assert [str(lock.packages[-1].version) for lock in (held, free)] == ["2.11.0", "2.12.0"]
 
 
-def test_another_build_of_the_torch_that_is_installed_never_takes_its_place(files: Files) -> None:
+def test_another_build_of_the_torch_that_is_installed_never_takes_its_place(
+    files: Files, tmp_path: Path
+) -> None:
     files.add("torch", "2.11.0")
     pin = files.pinned("demo", LOCAL, requires=["torch"])
     host = replace(HOST, torch="2.11.0", torch_local="cu130")
-    with pytest.raises(LockFault, match=r"torch==2\.11\.0\+cu130 is what the project has.*--index"):
-        resolve_lock([pin], [], host, asked=["demo"])
+    without = resolve_lock([pin], [], host, asked=["demo"])
+    assert ([each.name for each in without.packages], kept_of(without)) == (["demo"], "torch==2.11.0+cu130")
+    write_lock(without, tmp_path / "pylock.toml")
+    with pytest.raises(UsageError, match="--sync would remove torch"):
+        install(tmp_path / "pylock.toml", tmp_path, sync=True)
     torch = files.pinned("torch", "2.11.0+cu130", requires=["needed"])
     files.add("needed", "2.0")
     lock = resolve_lock([pin], [], host, asked=["demo"], at_hand=[torch])
@@ -90,6 +96,7 @@ def test_another_build_of_the_torch_that_is_installed_never_takes_its_place(file
         ("torch", "2.11.0+cu130"),
     ]
     assert [wheel.url for wheel in lock.packages[-1].wheels or ()] == [torch.offer.url]
+    assert kept_of(lock) == ""
     free = resolve_lock([files.pinned("demo", LOCAL)], [], host, asked=["demo"], at_hand=[torch])
     assert [each.name for each in free.packages] == ["demo"]
 

@@ -60,15 +60,19 @@ def test_the_wheel_for_this_torch_and_cuda_is_found_locked_and_installed(
     assert "demo-gpu==1.7+cu130torch2.11" in freeze
 
 
-def test_the_torch_that_is_there_stays_though_the_index_has_another_build_of_it(project: Project) -> None:
+def test_the_torch_that_is_there_stays_though_the_index_has_another_build_of_it(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
     project.offer("one", "1.5+cu130torch2.11", requires=("torch",))
     there = project.files.add("torch", "2.11.0+cu130", tag=HERE)
     run_program(["uv", "pip", "install", "--quiet", f"--python={project.environment.python}", there.url])
     (project.files.folder / "simple" / "torch" / "index.html").unlink()
     project.files.add("torch", "2.11.0")
     facts = ["--cuda=cu130", "--driver=580.95.05", "--gpu=12.1"]
-    with pytest.raises(LockFault, match="it stays"):
-        run(["add", "demo-gpu", *facts])
+    assert run(["add", "demo-gpu", *facts]) == 0
+    assert "torch==2.11.0+cu130 is not in the lock: no source has this build" in capsys.readouterr().err
+    freeze = run_program(["uv", "pip", "freeze", f"--python={project.environment.python}"]).output
+    assert "torch-2.11.0%2Bcu130" in freeze
     name = f"torch-2.11.0+cu130-{HERE}.whl"
     content = (project.files.folder / "files" / name).read_bytes()
     project.github.repositories["ada/wheels"].release("torch", [name], contents={name: content})
@@ -283,6 +287,16 @@ def test_the_second_answer_asks_nobody_and_offline_neither(
     assert run(["cache", "clean"]) == 0
     capsys.readouterr()
     assert run(["demo-gpu", "--offline", *FACTS]) == SourceError.exit_code
+
+
+def test_a_cache_that_cannot_be_written_keeps_nobody_from_an_answer(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.offer("a", "1.5+cu130torch2.11")
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("GPUWHEELS_CACHE", str(tmp_path / "file" / "cache"))
+    assert run(["demo-gpu", *FACTS]) == 0
+    assert "going on without the cache" in capsys.readouterr().err
 
 
 def test_a_lock_of_another_program_is_not_written_over(project: Project) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from packaging.version import Version
 
-from workbench.consume.lock import check_lock, check_name, read_lock, write_lock
+from workbench.consume.lock import check_lock, check_name, kept_of, read_lock, write_lock
 from workbench.errors import CommandFailed, InstallFailed, SourceError, ToolMissing, UsageError
 from workbench.files import scratch
 from workbench.process import run
@@ -48,6 +48,10 @@ def install(
     check_name(lock)
     read = read_lock(lock)
     check_lock(read, lock)
+    if sync and (kept := kept_of(read)):
+        raise UsageError(
+            f"--sync would remove torch: {lock} has no {kept}, because no index has this build: leave out --sync"
+        )
     if installer == "pip" and (sync or offline):
         raise UsageError(f"--{'sync' if sync else 'offline'} needs uv: leave out --with pip")
     words = _uv(interpreter, sync=sync, offline=offline) if installer == "uv" else _pip(interpreter)

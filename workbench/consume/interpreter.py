@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,8 @@ def ask_interpreter(executable: Path, origin: str, cache: Path | None = None) ->
                 f"{executable} ({origin}) does not work as a Python: {why}\nName another with --python."
             ) from error
         if cache and key:
-            write_whole(cache, orjson.dumps({"key": key, "said": said}))
+            with suppress(OSError):  # on a full or read-only disk it is asked each time
+                write_whole(cache, orjson.dumps({"key": key, "said": said}), private=True)
     if said["implementation"] != "cpython":
         raise UsageError(
             f"{executable} ({origin}) is {said['implementation']}, for which there are no such wheels: name a CPython "

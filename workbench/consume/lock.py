@@ -18,6 +18,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from workbench.consume.offer import OfferedWheel
 from workbench.errors import LockFault, UsageError
 from workbench.files import scratch, write_whole
 from workbench.url import has_secret, without_login
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from packaging.tags import Tag
 
     from workbench.consume.host import Host
-    from workbench.consume.offer import OfferedWheel
 
 TOOL = "gpuwheels"
 """The table of ours in a lock and in its packages (PEP 751, ``tool``)."""
@@ -75,7 +75,8 @@ def resolve_lock(
 ) -> Pylock:
     """Return the lock of chosen wheels, of `others` (requirements that any index has), and of all that they need.
 
-    Wheels that are `at_hand` are taken where something needs them, as if an index had them.
+    Wheels that are `at_hand` are taken where something needs them, as if an index had them. The torch that is installed
+    stays the very build that it is: one that nobody has is left out, and `kept_of` names it.
 
     It is for the host's Python, architecture and glibc alone: others are refused by the tags of its wheels, and not
     by ``environments``, which PDM cannot read with an architecture. `asked` is what a person asked for: `updated` asks
@@ -90,16 +91,35 @@ def resolve_lock(
         wanted = [f"{pin.name} @ {_stand_in(folder, pin).as_uri()}" for pin in pins]
         (folder / "asked.in").write_text("\n".join([*wanted, *others]) + "\n", encoding="utf-8")
         (folder / "held.in").write_text("\n".join(_held(host, pins)) + "\n", encoding="utf-8")
-        resolved = _compile(folder, host, indexes)
+        kept = ""
+        try:
+            resolved = _compile(folder, host, indexes)
+        except LockFault as error:
+            kept = _torch_that_is_there(host)
+            if not kept or kept not in str(error):
+                raise
+            _stand_in(folder / "links", _installed_torch(host))
+            resolved = _compile(folder, host, indexes)
     chosen = {pin.name: pin for pin in (*at_hand, *pins)}
-    packages = [_locked(package, chosen.get(package.name)) for package in resolved.packages]
+    packages = [
+        _locked(package, chosen.get(package.name))
+        for package in resolved.packages
+        if not kept or package.name != "torch"
+    ]
     python = _minor(host)
     lock = replace(
         resolved,
         created_by=TOOL,
         requires_python=SpecifierSet(f"=={python}.*"),
         packages=packages,
-        tool={TOOL: {"asked": list(asked), "torch": host.torch or "", "compute": host.compute or ""}},
+        tool={
+            TOOL: {
+                "asked": list(asked),
+                "torch": host.torch or "",
+                "compute": host.compute or "",
+                **({"kept": kept} if kept else {}),
+            }
+        },
     )
     lock.validate()
     return lock
@@ -128,8 +148,8 @@ def _held(host: Host, pins: Sequence[Pinned]) -> list[str]:
     """Return the constraints that keep the torch that is installed: wheels were chosen for it."""
     if not host.torch or any(pin.name == "torch" for pin in pins):
         return []
-    if host.torch_local:
-        return [f"torch=={host.torch}+{host.torch_local}"]
+    if build := _torch_that_is_there(host):
+        return [build]
     return [f"torch=={host.torch}{'' if host.torch.count('.') > 1 else '.*'}"]
 
 
@@ -159,18 +179,25 @@ def _compile(folder: Path, host: Host, indexes: Sequence[str]) -> Pylock:
         run([*argv, folder / "asked.in"], cwd=folder, env=index_environment())
     except CommandFailed as error:
         said = str(error).split("\n", 2)[-1].replace(folder.as_uri() + "/", "").replace(f"{folder}/", "")
-        raise LockFault(
-            f"there is no set of wheels for this machine that goes together:\n{said}{_about_torch(said, host)}"
-        ) from error
+        raise LockFault(f"there is no set of wheels for this machine that goes together:\n{said}") from error
     return parse_lock(to.read_bytes(), to)
 
 
-def _about_torch(said: str, host: Host) -> str:
-    """Return what to do where no index has the very build of torch that is installed, which is not to be replaced."""
-    build = f"torch=={host.torch}+{host.torch_local}"
-    if not host.torch_local or build not in said:
-        return ""
-    return f"\n{build} is what the project has, and it stays: name an index that has it with --index"
+def _torch_that_is_there(host: Host) -> str:
+    """Return the very build of torch that the project has, ``torch==2.11.0+cu130``; "" where its name says no build."""
+    return f"torch=={host.torch}+{host.torch_local}" if host.torch_local else ""
+
+
+def _installed_torch(host: Host) -> Pinned:
+    """Return what stands for a torch that no index has: NVIDIA's containers and a build of one's own have such."""
+    version = f"{host.torch}+{host.torch_local}"
+    filename = f"torch-{version.replace('-', '_')}-py3-none-any.whl"
+    return Pinned(
+        name="torch",
+        version=version,
+        offer=OfferedWheel(filename=filename, url="", source="installed"),
+        metadata=f"Metadata-Version: 2.1\nName: torch\nVersion: {version}\n".encode(),
+    )
 
 
 def _locked(package: Package, pin: Pinned | None) -> Package:
@@ -277,6 +304,13 @@ def asked_of(lock: Pylock) -> tuple[str, ...]:
     table = (lock.tool or {}).get(TOOL, {})
     words = table.get("asked", []) if isinstance(table, dict) else []
     return tuple(word for word in words if isinstance(word, str)) if isinstance(words, list) else ()
+
+
+def kept_of(lock: Pylock) -> str:
+    """Return the torch that is not in a lock, because no index has it, and which has to stay; "" mostly."""
+    table = (lock.tool or {}).get(TOOL, {})
+    kept = table.get("kept", "") if isinstance(table, dict) else ""
+    return kept if isinstance(kept, str) else ""
 
 
 def changes(before: Pylock, after: Pylock) -> tuple[LockChange, ...]:

@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from workbench.consume.cache import KeptFile
 from workbench.text import counted
-from workbench.url import without_login
+from workbench.url import has_secret, without_login
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +49,8 @@ class Reduced:
             self._left_out["the name is not a filename"] += 1
         elif not _leads_somewhere(row.url, local=local):
             self._left_out["the link is not an http or https URL"] += 1
+        elif has_secret(row.url):
+            self._left_out["the link has a token in it"] += 1
         else:
             name = canonicalize_name(row.filename.partition("-")[0])
             self.projects.setdefault(name, []).append(row)

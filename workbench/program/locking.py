@@ -12,6 +12,7 @@ from workbench.consume.lock import (
     asked_of,
     changes,
     check_name,
+    kept_of,
     read_lock,
     resolve_lock,
     write_lock,
@@ -119,6 +120,8 @@ def _locked(asked: Namespace, host: Host, packages: Sequence[str]) -> Pylock:
             pins, (), host, asked=packages, at_hand=_torch_at_hand(host, places), indexes=asked.index
         )
         at.outcome = counted(len(made.packages), "package")
+    if kept := kept_of(made):
+        note(f"{kept} is not in the lock: no source has this build, so it stays as it is installed")
     if getattr(asked, "output", ""):
         write_project(pins, host, places, asked)
     return made
