@@ -18,11 +18,12 @@ import sys
 import traceback
 import typing
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import Any, TypeGuard
 
 from invoke import main
 from invoke.collection import Collection
@@ -40,9 +41,6 @@ from workbench.paths import PROGRAM
 from workbench.process import ended_by_signals
 from workbench.text import counted
 from workbench.url import has_secret
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 HELP = ("--help", "-h")
 EVENTS = Flag("events", str, "", "a file for the progress as lines of JSON, for programs")

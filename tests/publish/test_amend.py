@@ -23,7 +23,7 @@ from workbench.errors import RegistryError
 from workbench.publish.amend import FilesMissing, amend
 from workbench.publish.history import rollback
 from workbench.publish.transaction import publish
-from workbench.publish.withdraw import remove, unyank, yank
+from workbench.publish.withdraw import remove, yank
 from workbench.registry.file import dumps, loads
 from workbench.store.folder import FolderStore
 from workbench.store.layout import history_key
@@ -97,7 +97,7 @@ def test_a_registry_with_the_number_of_another_is_kept_under_one_of_its_own(
     publish(at(paths, store), [candidate(tmp_path, "demo", "3.0")])
     yanked = registry_of(store)
     yank(at(paths, store), [ONE], reason="kept as 4")
-    unyank(at(paths, store), [ONE])
+    yank(at(paths, store), [ONE], reason=None)
     # as after a merge of two branches, of which both went on from generation 3
     overwrite(store, loads(dumps(yanked).replace('"generation": 3', '"generation": 4'), where="merged"))
     go_on(paths, store, tmp_path)
@@ -121,7 +121,7 @@ def test_no_change_names_a_wheel_whose_files_are_not_whole(paths: Paths, store: 
 
 def test_verbs_that_need_a_registry_say_that_it_is_lost(paths: Paths, store: Eventful) -> None:
     store.delete("packages.json")
-    for verb in (yank, unyank, remove):
+    for verb in (yank, remove):
         with pytest.raises(RegistryError, match=r"is gone.*invoke store.reconcile"):
             verb(at(paths, store), [ONE])
     with pytest.raises(RegistryError, match=r"is gone.*invoke store.reconcile"):

@@ -12,7 +12,7 @@ from workbench.paths import Paths
 from workbench.publish import bucket_drawing
 from workbench.publish.drawing import differing_pages, draw_pages
 from workbench.publish.transaction import publish
-from workbench.publish.withdraw import unyank, yank
+from workbench.publish.withdraw import yank
 from workbench.registry.file import load
 from workbench.settings import read_settings
 
@@ -188,5 +188,5 @@ def test_a_copy_of_the_older_form_is_kept_where_the_stores_takes_its_place(
     assert kept.read_text() == older
     paths.registry.write_text(older.replace("old", "other"))
     with pytest.raises(RegistryError, match="move it away"):
-        unyank(at(paths, store), ["demo-1.0-py3-none-any.whl"])
+        yank(at(paths, store), ["demo-1.0-py3-none-any.whl"], reason=None)
     assert kept.read_text() == older

@@ -28,7 +28,7 @@ from workbench.paths import Paths
 from workbench.publish.amend import amend
 from workbench.publish.history import history, rollback
 from workbench.publish.transaction import publish
-from workbench.publish.withdraw import delete, due, remove, unyank, yank
+from workbench.publish.withdraw import delete, due, remove, yank
 from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def test_a_yank_is_on_the_page_with_its_reason_until_it_is_taken_back(paths: Pat
     assert yank(at(paths, store), [ONE], reason="broken <b>").done == (f"yank {ONE}",)
     assert 'data-yanked="broken &lt;b&gt;"' in page(store)
     assert yank(at(paths, store), [ONE], reason="broken <b>").lines() == ("nothing to do",)
-    unyank(at(paths, store), [ONE])
+    yank(at(paths, store), [ONE], reason=None)
     assert "data-yanked" not in page(store)
     assert registry_of(store).generation == 4
 

@@ -13,10 +13,11 @@ from workbench.errors import RegistryError
 from workbench.files import sha256_of
 from workbench.publish.amend import had_registry, is_own
 from workbench.publish.history import current_or_kept
-from workbench.publish.wheel_files import MISSING, damage, faults, is_ours, texts_linked
+from workbench.publish.wheel_files import damage, faults, is_ours, texts_linked
 from workbench.registry.file import load, loads
 from workbench.store import layout
 from workbench.store.layout import WheelKey, metadata_key, wheel_of
+from workbench.store.protocol import MISSING
 from workbench.wheel.stream import BadBinary
 from workbench.wheel.wheel import Wheel
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from workbench.files import for_everyone, locked, scratch
@@ -17,9 +19,6 @@ from workbench.registry.file import dumps
 from workbench.registry.model import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
-
     from workbench.settings import Settings
 
 LOCK = ".lock"

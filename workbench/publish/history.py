@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from workbench.store.opening import Site
     from workbench.store.protocol import Store
 
-SHOWN = 20
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
@@ -44,7 +42,7 @@ class Generation:
     current: bool
 
 
-def history(store: Store, *, limit: int = SHOWN) -> tuple[Generation, ...]:
+def history(store: Store, *, limit: int = 20) -> tuple[Generation, ...]:
     """Return the last generations, the current one first; none is where the registry is lost. Raises UsageError."""
     if limit < 1:
         raise UsageError(f"--limit {limit}: show 1 generation or more")

@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from workbench.store.layout import FILES, metadata_key, provenance_key
+from workbench.store.protocol import MISSING, fault_of
 
 if TYPE_CHECKING:
     from workbench.registry.model import PublishedWheel, Registry
     from workbench.store.protocol import Listed, Store
-
-
-MISSING = "is not there"
-"""What is wrong with a file where nothing lies, in the words of ``Store.check``."""
 
 
 def is_ours(wheel: PublishedWheel) -> bool:
@@ -85,10 +82,9 @@ class Fault(NamedTuple):
 def faults(project: str, wheel: PublishedWheel, files: Mapping[str, Listed]) -> Iterator[Fault]:
     """Yield what is wrong with a wheel of ours by a listing of files: those that are missing, or not whole."""
     entry = files.get(wheel.url)
-    if entry is None:
-        yield Fault(wheel.url, MISSING)
-    elif entry.size != wheel.size:
-        yield Fault(wheel.url, f"is {entry.size} bytes long, not {wheel.size}")
+    listed = entry.size if entry else None
+    if fault := fault_of(listed, lambda: wheel.sha256, size=wheel.size, sha256=wheel.sha256):
+        yield Fault(wheel.url, fault)
     metadata, provenance = metadata_key(project, wheel.filename), provenance_key(project, wheel.filename)
     if wheel.metadata_sha256 and metadata not in files:
         yield Fault(metadata, MISSING)

@@ -74,11 +74,6 @@ def yank(site: Site, filenames: Sequence[str], *, reason: str | None = "", dry_r
     return Change(done=done, generation=amended.generation)
 
 
-def unyank(site: Site, filenames: Sequence[str], *, dry_run: bool = False) -> Change:
-    """Take back a yank. Raises as `yank` does."""
-    return yank(site, filenames, reason=None, dry_run=dry_run)
-
-
 def remove(
     site: Site,
     filenames: Sequence[str],

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from elftools.elf.elffile import ELFFile
@@ -14,9 +16,6 @@ from elftools.elf.sections import SymbolTableSection
 from workbench.wheel.wheel import open_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
-
     from workbench.repair.policies import Policy
     from workbench.wheel.elf import Elf
 

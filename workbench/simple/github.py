@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,6 @@ from workbench.errors import IndexFault
 from workbench.text import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from workbench.http import Answer, Web
 
 API = "https://api.github.com"

@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING
 
 from workbench.errors import FilenameTaken, StoreError
 from workbench.files import for_everyone, locked, sha256_of
-from workbench.store.protocol import Content, Leftover, Listed, Progress, Stored, nobody
+from workbench.store.protocol import Content, Leftover, Listed, Progress, Stored, fault_of, nobody
 
 if TYPE_CHECKING:
     from workbench.store.layout import Headers
@@ -163,14 +163,8 @@ class FolderStore:
         """Look at the file, and hash it."""
         path = self._path(key)
         with _plainly(path):
-            try:
-                actual = path.stat().st_size
-            except FileNotFoundError:
-                return "is not there"
-            if actual != size:
-                return f"is {actual} bytes long, not {size}"
-            found = sha256_of(path)
-        return None if found == sha256 else f"has the sha256 {found}, not {sha256}"
+            actual = path.stat().st_size if path.exists() else None
+            return fault_of(actual, lambda: sha256_of(path), size=size, sha256=sha256)
 
     def _path(self, key: str) -> Path:
         parts = PurePosixPath(key).parts

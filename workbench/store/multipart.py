@@ -104,7 +104,8 @@ def _sent(
 ) -> dict[int, dict[str, Any]] | None:
     """Return the parts of this file that an upload has, by number; None where it has ended."""
     pages = client.get_paginator("list_parts").paginate(**upload)
-    listed = unless(("NoSuchUpload",), lambda: [each for page in pages for each in page.get("Parts", ())])
+    ended = ("NoSuchUpload", "NoSuchKey")  # as a lifecycle rule ends them; the latter is Ceph's word for it
+    listed = unless(ended, lambda: [each for page in pages for each in page.get("Parts", ())])
     if listed is None:
         return None
     ours = (each for each in listed if _is_ours(path, parts, each))

@@ -59,6 +59,17 @@ def nobody(_count: int, /) -> None:
     """Take no note of progress."""
 
 
+MISSING = "is not there"
+
+
+def fault_of(actual: int | None, read: Callable[[], str], *, size: int, sha256: str) -> str | None:
+    """Return what is wrong with a file of an `actual` size, or None; its hash is `read` only where that may tell."""
+    if actual != size:
+        return MISSING if actual is None else f"is {actual} bytes long, not {size}"
+    found = read()
+    return None if found == sha256 else f"has the sha256 {found}, not {sha256}"
+
+
 class Store(Protocol):
     """A store of published files. Keys are relative paths with ``/`` (see ``layout``), never quoted."""
 

@@ -24,7 +24,7 @@ from workbench.store.client import NO_API, STREAMS, Client, Refused, code_of, ma
 from workbench.store.folder import taken
 from workbench.store.layout import REGISTRY, Headers, headers
 from workbench.store.probe import PROBES, Traits, remembered, try_out
-from workbench.store.protocol import Content, Leftover, Listed, Progress, Stored, nobody
+from workbench.store.protocol import Content, Leftover, Listed, Progress, Stored, fault_of, nobody
 from workbench.store.slices import CHUNK, Ranges, slice_of
 
 if TYPE_CHECKING:
@@ -248,12 +248,8 @@ class S3Store:
         """Look at the object's head, then get it all and hash it."""
         with plainly(f"{self.place}/{key}"):
             head = self._head(key)
-            if head is None:
-                return "is not there"
-            if head["ContentLength"] != size:
-                return f"is {head['ContentLength']} bytes long, not {size}"
-            found = self._hash(key)
-        return None if found == sha256 else f"has the sha256 {found}, not {sha256}"
+            actual = head["ContentLength"] if head else None
+            return fault_of(actual, lambda: self._hash(key), size=size, sha256=sha256)
 
     def _put_new(self, key: str, content: Content, sha256: str, moved: Progress) -> bool:
         """Put an object that must be new; False when the key is taken."""

@@ -150,7 +150,8 @@ def unyank(*wheels: Published, change: ChangeFlags, json: Json = False) -> None:
     from workbench.publish import withdraw
 
     with changing(change) as site:
-        answer_change(withdraw.unyank(site, _named(wheels), dry_run=change.dry_run), json=json)
+        done = withdraw.yank(site, _named(wheels), reason=None, dry_run=change.dry_run)
+        answer_change(done, json=json)
 
 
 @Verb

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.files import Identity
@@ -32,9 +34,7 @@ from workbench.wheel.zipformat import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from io import FileIO
-    from pathlib import Path
 
     from workbench.verify.report import Check
     from workbench.wheel.stream import Observer, Ranges

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from workbench.wheel import record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from workbench.verify.archive import Contents
     from workbench.verify.report import Fault
 

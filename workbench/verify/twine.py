@@ -10,15 +10,12 @@ import re
 import sys
 import tempfile
 import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from workbench.errors import CommandFailed
 from workbench.process import run
 from workbench.verify.report import Finding
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 _VERDICT = re.compile(r"^Checking (\d+)\.whl: ", re.MULTILINE)
 

@@ -7,14 +7,13 @@ built for the other. PyTorch was built for the older kind until 2.6.
 from __future__ import annotations
 
 import re
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Literal
 
 from workbench.wheel.elf import parse_dynamic
 from workbench.wheel.stream import Effort, Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from workbench.wheel.stream import Ranges
 
 CxxAbi = Literal["cxx11", "pre-cxx11", "both"]

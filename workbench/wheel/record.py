@@ -5,13 +5,10 @@ from __future__ import annotations
 import base64
 import csv
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from workbench.wheel.stream import BadBinary
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 HASHES = ("sha256", "sha384", "sha512")
 """What a hash in RECORD may be: ``sha256`` or stronger."""

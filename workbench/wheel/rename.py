@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.wheel.assemble import assemble
 from workbench.wheel.wheel import open_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from packaging.version import Version
 
 _VERSION = re.compile(rb"^Version:.*$", re.MULTILINE | re.IGNORECASE)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.wheel.stream import BadBinary
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from workbench.wheel.stream import Ranges
 
 ELF_64_LITTLE = b"\x7fELF\x02\x01"

@@ -39,7 +39,7 @@ from workbench.care.reconcile import reconcile
 from workbench.errors import UsageError
 from workbench.paths import Paths
 from workbench.publish.transaction import publish
-from workbench.publish.withdraw import remove, unyank
+from workbench.publish.withdraw import remove, yank
 from workbench.store import multipart
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def test_a_publisher_of_a_large_wheel_killed_before_any_effect_is_gone_on_from(
 def something_to_take_back(paths: Paths, store: S3Store, wheels: Path) -> None:
     publish(at(paths, store), [candidate(wheels, "demo", "1.0")])
     publish(at(paths, store), [candidate(wheels, "demo", "2.0")])
-    unyank(at(paths, store), [ONE])
+    yank(at(paths, store), [ONE], reason=None)
 
 
 def something_to_clean_up(paths: Paths, store: S3Store, wheels: Path) -> None:

@@ -179,6 +179,21 @@ def test_parts_that_arrived_before_a_kill_are_not_sent_again(
     assert list(again.leftovers()) == []
 
 
+def test_an_upload_that_the_store_has_given_up_is_begun_anew(
+    store: S3Store, bucket_paths: Paths, large: tuple[Path, str]
+) -> None:
+    path, digest = large
+    killed = FORKSERVER.Process(target=create_until_part, args=(store.settings, KEY, path, digest, 3))
+    killed.start()
+    killed.join()
+    (upload,) = [left for left in store.leftovers() if left.what == "unfinished upload"]
+    store.discard(upload)  # as the bucket's lifecycle rule does after a week; the note of it stays
+    again = store_of(bucket_paths)
+    assert again.create(KEY, path, sha256=digest)
+    assert again.check(KEY, sha256=digest, size=70 << 20) is None
+    assert list(again.leftovers()) == []
+
+
 def test_parts_of_another_file_are_not_mixed_in(
     store: S3Store, bucket_paths: Paths, large: tuple[Path, str], tmp_path: Path
 ) -> None:
