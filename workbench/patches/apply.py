@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import glob
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from workbench.errors import PatchError
 from workbench.text import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from workbench.patches.diff import FileChange, Hunk
     from workbench.patches.series import PatchFile
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from workbench.errors import PatchError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 DEV_NULL = b"/dev/null"
 

@@ -7,15 +7,12 @@ import importlib.util
 import re
 import traceback
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
 from workbench.errors import RecipeError, nearest
 from workbench.recipe.model import Git, Recipe, Sdist, When
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _UNKNOWN = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
 _MISSING = re.compile(r"(\w+)\.__init__\(\) missing \d+ required keyword-only arguments?: (.*)")

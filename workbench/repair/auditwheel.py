@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from workbench.errors import RepairFailed, WorkbenchError
 from workbench.process import run
 from workbench.repair.policies import Policy, family_of, index_of
 from workbench.troubles import DISK_FULL
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-    from pathlib import Path
 
 _AUDITWHEEL = (sys.executable, "-m", "auditwheel")
 _NO_SEARCH = ("--ldpaths", "")

@@ -8,17 +8,16 @@ brings is found only where a path says so.
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.process import run
 from workbench.wheel.record import installed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from collections.abc import Set as AbstractSet
-    from pathlib import Path
-
     from workbench.wheel.elf import Elf
 
 _ORIGIN = ("$ORIGIN", "${ORIGIN}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.files import Identity, write_whole
@@ -16,8 +17,6 @@ from workbench.strict import Mismatch, parse
 from workbench.verify.report import Report, WheelFacts
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from workbench.verify.report import Expectation
 
 FORMAT = 3

@@ -6,6 +6,7 @@ import math
 import posixpath
 import re
 import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from email.parser import BytesHeaderParser
 from itertools import chain, islice
@@ -29,8 +30,6 @@ from workbench.wheel.stream import BadBinary
 from workbench.wheel.wheel import dist_info
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
     from packaging.tags import Tag
 
     from workbench.verify.archive import Contents, Member

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,6 @@ from workbench.repair.policies import family_of, index_of
 from workbench.toolchain import runtime
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
-
     from workbench.repair.policies import Policy
     from workbench.verify.report import Fault
     from workbench.wheel.elf import Elf

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.builders.interpreter import find_interpreter, interpreter_here
@@ -12,9 +14,6 @@ from workbench.toolchain.emulated import GLIBC, SUITES, EmulatedPython, emulated
 from workbench.wheel.serves import PYTHONS, this_glibc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
     from workbench.verify.report import Cell
     from workbench.wheel.serves import Audience
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from workbench.wheel.elf import Elf  # noqa: TC001 - a kept report is parsed by its annotations
 from workbench.wheel.fatbin import GpuCode  # noqa: TC001 - likewise
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from workbench.files import Identity
 
 Cell = tuple[str, str]

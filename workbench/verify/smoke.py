@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,6 @@ from workbench.toolchain.emulated import EmulatedPython
 from workbench.verify.report import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from workbench.process import Completed
     from workbench.verify.report import Expectation
 

@@ -6,11 +6,13 @@ import multiprocessing
 import os
 import signal
 import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.events import note, step
@@ -28,9 +30,6 @@ from workbench.wheel.metadata import BadMetadata, read_metadata
 from workbench.wheel.serves import Audience
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
-
     from workbench.events import Step
     from workbench.paths import Paths
     from workbench.toolchain.emulated import EmulatedPython

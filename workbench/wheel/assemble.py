@@ -8,7 +8,9 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.wheel import record
@@ -18,9 +20,7 @@ from workbench.wheel.wheel import open_wheel
 from workbench.wheel.zipformat import DEFLATED, FULL_32, pack_directory, pack_local_header
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
     from io import FileIO
-    from pathlib import Path
 
     from workbench.wheel.wheel import Wheel
     from workbench.wheel.zipformat import Entry

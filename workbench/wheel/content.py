@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from isal import isal_zlib
@@ -10,7 +11,6 @@ from isal import isal_zlib
 from workbench.wheel.zipformat import DEFLATED, ENCRYPTED, STORED, BadZip, read_local_header
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import IO
 
     from workbench.wheel.stream import Observer

@@ -12,13 +12,12 @@ manual on architecture-specific and family-specific features):
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from workbench.plan.gpu import LTO, PTX, SASS, Architecture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
     from workbench.wheel.fatbin import GpuCode
 
 

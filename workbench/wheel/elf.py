@@ -7,6 +7,7 @@ the front, and ``patchelf`` puts them near ``.dynamic``, so one pass does for ne
 from __future__ import annotations
 
 import struct
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,8 +15,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from workbench.wheel.stream import BadBinary, Effort, Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
-
     from workbench.wheel.stream import Ranges
 
 _USUAL_STRING = 4 << 10

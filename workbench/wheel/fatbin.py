@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 import struct
 from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -23,8 +24,6 @@ from workbench.wheel.sections import ELF_64_LITTLE, parse_sections
 from workbench.wheel.stream import BadBinary, Effort, Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from workbench.wheel.sections import Section
 
 Place = Literal["linked", "relocatable", "embedded"]

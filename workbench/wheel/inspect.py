@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -22,7 +23,6 @@ from workbench.wheel.stream import BadBinary
 from workbench.wheel.wheel import Library, Wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
     from workbench.wheel.fatbin import GpuCode, Place

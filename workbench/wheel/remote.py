@@ -6,6 +6,7 @@ import io
 import re
 import struct
 import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -17,8 +18,6 @@ from workbench.events import step
 from workbench.http import AS_IT_LIES, NoAnswer, Web
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from _typeshed import WriteableBuffer
 
     from workbench.http import Answer

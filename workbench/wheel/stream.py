@@ -8,10 +8,8 @@ which is kept while there is something left to ask; where it does not lie there,
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
+from collections.abc import Generator
+from typing import Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.wheel.stream import BadBinary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
     from typing import IO
 
 STORED, DEFLATED = 0, 8
