@@ -260,6 +260,15 @@ def test_a_damaged_wheel_is_a_repair_that_failed(tmp_path: Path, damage: str) ->
         repair(raw, tmp_path / "out")
 
 
+def test_a_wheel_with_a_damaged_library_is_refused(tmp_path: Path) -> None:
+    library = extension(tmp_path)
+    raw = wheel(tmp_path, {MODULE: library})
+    size, less = (length.to_bytes(4, "little") for length in (len(library), len(library) - 1))
+    raw.write_bytes(raw.read_bytes().replace(size, less))
+    with pytest.raises(RepairFailed, match=rf"not a whole wheel: {MODULE}: it holds more bytes"):
+        repair(raw, tmp_path / "out")
+
+
 @pytest.mark.needs("aarch64-linux-gnu-gcc")
 def test_a_wheel_for_another_processor_is_repaired_here(tmp_path: Path) -> None:
     (tmp_path / "c.c").write_text("#include <string.h>\nchar *copy(char *s) { return strdup(s); }\n")

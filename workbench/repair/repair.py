@@ -133,10 +133,13 @@ def _look_into(wheel: Path) -> tuple[tuple[Elf, ...], tuple[str, ...]]:
     """
     try:
         with open_wheel(wheel) as opened:
-            found = tuple(each.elf for each in opened.libraries(whole=False) if each.elf)
+            libraries = tuple(opened.libraries(whole=False))
             raw, _ = read_metadata(opened.text("METADATA"))
+        if damaged := next((each for each in libraries if each.damage), None):
+            raise BadBinary(f"{damaged.path}: {damaged.damage}")
     except BadBinary as error:
         raise RepairFailed(f"{wheel}: not a whole wheel: {error}") from error
+    found = tuple(each.elf for each in libraries if each.elf)
     for library in found:
         if _matches(posixpath.basename(library.path), runtime.DRIVER):
             raise RepairFailed(

@@ -36,7 +36,8 @@ MAX_TEXT = 16 << 20
 class Library:
     """An ELF file of a wheel and what is in it; `size` and `compressed` are bytes, outside and in the archive.
 
-    `faults` say what could not be read.
+    `damage` says in which way its bytes are not those that the archive promises; `faults` say it too, and what could
+    not be read.
     """
 
     path: str
@@ -45,6 +46,7 @@ class Library:
     elf: Elf | None
     gpu_code: GpuCode | None = None
     cxx_abi: CxxAbi | None = None
+    damage: str = ""
     faults: tuple[str, ...] = ()
 
     @property
@@ -137,15 +139,15 @@ class Wheel:
         elf = ElfReader(path, size, effort)
         fatbin, abi = FatbinReader(path, size, effort), AbiReader(size, effort)
         observers: Sequence[Observer] = (elf, fatbin, abi) if whole else (elf,)
-        fault = ""
+        damage = ""
         with _naming(entry):
             try:
-                fault = show(entry, content(self.file, entry), [each.feed for each in observers])
+                damage = show(entry, content(self.file, entry), [each.feed for each in observers])
             except WrongSize as error:
-                fault = str(error)
-            if not fault:
+                damage = str(error)
+            if not damage:
                 show_again(self.file, entry, observers)
-        faults = [f"damaged: {fault}"] if fault else []
+        faults = [f"damaged: {damage}"] if damage else []
         found, code, cxx_abi = None, None, None
         try:
             found = elf.finish()
@@ -159,6 +161,7 @@ class Wheel:
             elf=found,
             gpu_code=code,
             cxx_abi=cxx_abi,
+            damage=damage,
             faults=tuple(faults),
         )
 
