@@ -173,8 +173,8 @@ def test_what_is_not_a_lock_is_named(tmp_path: Path, text: str, reason: str) -> 
     ("hashes", "url", "reason"),
     [
         ("{md5 = 'ab'}", "https://host.invalid/a-1-py3-none-any.whl", "no sha256"),
-        ("{sha256 = 'ab'}", "https://u:p@host.invalid/a-1-py3-none-any.whl", "login"),
-        ("{sha256 = 'ab'}", "https://host.invalid/a-1-py3-none-any.whl?token=x", "login"),
+        ("{sha256 = '" + 32 * "ab" + "'}", "https://u:p@host.invalid/a-1-py3-none-any.whl", "login"),
+        ("{sha256 = '" + 32 * "ab" + "'}", "https://host.invalid/a-1-py3-none-any.whl?token=x", "login"),
     ],
 )
 def test_what_installers_take_and_should_not_is_refused(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -297,6 +298,22 @@ def test_a_cache_that_cannot_be_written_keeps_nobody_from_an_answer(
     monkeypatch.setenv("GPUWHEELS_CACHE", str(tmp_path / "file" / "cache"))
     assert run(["demo-gpu", *FACTS]) == 0
     assert "going on without the cache" in capsys.readouterr().err
+
+
+def test_an_index_with_a_login_is_refused(project: Project) -> None:
+    project.offer("a", "1.5+cu130torch2.11")
+    with pytest.raises(UsageError, match=r"--index: leave the login out") as refused:
+        run(["lock", "demo-gpu", "--index=https://eve:s3cret@wheels.example/simple/", *FACTS])
+    assert "s3cret" not in str(refused.value)
+
+
+def test_a_hash_that_is_none_is_refused_before_anything_is_installed(project: Project) -> None:
+    project.offer("a", "1.5+cu130torch2.11")
+    assert run(["lock", "demo-gpu", *FACTS]) == 0
+    lock = project.folder / "pylock.toml"
+    lock.write_text(re.sub(r'sha256 = "\w{60}', 'sha256 = "', lock.read_text()))
+    with pytest.raises(LockFault, match="has no sha256"):
+        run(["install"])
 
 
 def test_a_lock_of_another_program_is_not_written_over(project: Project) -> None:

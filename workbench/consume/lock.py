@@ -6,6 +6,7 @@ downloaded for a lock, no login of a source is needed, and no package of the sam
 
 from __future__ import annotations
 
+import re
 import tempfile
 import tomllib
 import zipfile
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from packaging.tags import Tag
 
     from workbench.consume.host import Host
+
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 TOOL = "gpuwheels"
 """The table of ours in a lock and in its packages (PEP 751, ``tool``)."""
@@ -282,7 +285,7 @@ def check_lock(lock: Pylock, path: Path) -> None:
                 f"{path}: {package.name} is not locked by the hash of a file: gw lock makes a lock that is"
             )
         for file in files:
-            if "sha256" not in file.hashes:
+            if not _SHA256.fullmatch(file.hashes.get("sha256", "")):
                 raise LockFault(f"{path}: {package.name} has no sha256: gw update makes the lock anew")
             if file.url and (has_secret(file.url) or without_login(file.url) != file.url):
                 raise LockFault(

@@ -230,7 +230,8 @@ def _show_fit(each: Resolution, one: Judged) -> None:
         other.source for other in each.offered.wheels if other.filename == offer.filename and other != offer
     }:
         others = ", ".join(sorted(same - {offer.source})) or "the same source"
-        console.answer(f"  a file of this name is also in {others}; this is the one that was updated last")
+        last = "; this is the one that was updated last" if offer.updated else ""
+        console.answer(f"  a file of this name is also in {others}{last}")
     for reason in one.reasons:
         if reason.kind in ("cuda", "torch", "gpu", "abi"):
             console.answer(f"  {reason.text}")

@@ -17,12 +17,13 @@ from workbench.consume.lock import (
     resolve_lock,
     write_lock,
 )
-from workbench.errors import LockFault
+from workbench.errors import LockFault, UsageError
 from workbench.events import note, step
 from workbench.files import content_of, write_whole
 from workbench.program.choosing import check_all_fit, find_all, places_of, show_choice
 from workbench.program.hosts import environment_of, host_of
 from workbench.text import counted, file_size
+from workbench.url import has_secret
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -105,6 +106,8 @@ def _merged(known: Sequence[str], packages: Sequence[str]) -> list[str]:
 
 
 def _locked(asked: Namespace, host: Host, packages: Sequence[str]) -> Pylock:
+    if any(map(has_secret, asked.index)):
+        raise UsageError("--index: leave the login out, which everybody here could see: uv reads ~/.netrc")
     places = places_of(asked)
     found = find_all(packages, asked, host, places)
     built = _built(found, host) if getattr(asked, "build_missing", False) and not asked.dry_run else []
