@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
@@ -115,3 +116,20 @@ def test_a_scratch_folder_that_another_process_took_for_a_left_one_is_made_again
     with scratch(tmp_path, ".build.") as folder:
         assert folder == Path(made[1])
         assert folder.is_dir()
+
+
+def test_what_cannot_be_written_is_named_by_its_own_name(ours: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours.chmod(0o500)
+    with pytest.raises(PermissionError) as refused:
+        write_whole(ours / "pylock.toml", "x")
+    assert refused.value.filename == str(ours / "pylock.toml")
+    ours.chmod(0o700)
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as full_disk:
+        write_whole(ours / "pylock.toml", "x")
+    assert full_disk.value.filename == str(ours / "pylock.toml")
+    assert list(ours.iterdir()) == []

@@ -60,7 +60,11 @@ def write_whole(path: Path, data: bytes | str, *, private: bool = False) -> None
     content = data.encode() if isinstance(data, str) else data
     with _masked(0o077 if private else 0o022):
         path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        error.filename = str(path)  # and not the name beside it, which nobody knows
+        raise
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
@@ -68,7 +72,9 @@ def write_whole(path: Path, data: bytes | str, *, private: bool = False) -> None
             os.fsync(file.fileno())
             os.fchmod(file.fileno(), 0o600 if private else 0o644)
         Path(name).replace(path)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:  # a full disk names none
+            error.filename = str(path)
         Path(name).unlink(missing_ok=True)
         raise
 
