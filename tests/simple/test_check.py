@@ -254,7 +254,7 @@ NONSENSE = {
     "silent": (b"", "closed connection without response"),
     "garbage": (b"garbage\r\n\r\n", "garbage"),
     "no URL": (http("", status="302 Found", Location="http://[bad/"), "Invalid IPv6 URL"),
-    "a file": (http("", status="302 Found", Location="file:///etc/passwd"), "file:"),
+    "a file": (http("", status="302 Found", Location="file:///etc/passwd"), "not an http or https URL"),
     "in circles": (http("", status="302 Found", Location="?"), "redirects"),
 }
 
