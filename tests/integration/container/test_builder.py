@@ -7,7 +7,10 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
+from tests.builders.test_own_index import listed, publish
+from tests.consume.served import serving
 from tests.forked import invoke
 from workbench.paths import CHECKOUT, Paths
 
@@ -112,3 +115,26 @@ def test_what_a_requirement_brings_is_not_copied_in_a_container_either(
     (wheel,) = json.loads(made.stdout)["wheels"]
     assert (wheel["grafted"], wheel["excluded"]) == ([], ["libcudart.so.13"])
     assert [path.partition(": ")[2] for path in wheel["rpaths_added"]] == ["$ORIGIN/../nvidia/cu13/lib"]
+
+
+@pytest.mark.parametrize("frontend", ["build[uv]", "build"])
+@pytest.mark.parametrize("is_served", [False, True], ids=["folder", "public-url"])
+def test_a_build_in_a_container_gets_what_the_site_itself_publishes(
+    paths: Paths, image: Callable[..., str], small: Path, frontend: str, *, is_served: bool
+) -> None:
+    store = paths.root / "out" if is_served else paths.root
+    listed(store, "ours", "1.0")
+    publish(paths, "ours")
+    with serving(store) as served:
+        describe(
+            paths, "small", 'build_requires=("ours",),', 'smoke_test="import small",', cpu=image("x86_64")
+        )
+        settings = yaml.safe_load((paths.root / "workbench.yaml").read_text())
+        settings["container"] |= {"frontend": frontend, "create_args": ["--network=host"]}
+        settings |= {"public_url": served.url, "store": {"folder": "out"}} if is_served else {}
+        (paths.root / "workbench.yaml").write_text(yaml.safe_dump(settings))
+        (small / "setup.py").write_text("import ours\n" + (small / "setup.py").read_text())
+        words = ("build", "small", "--source-dir", small, "--python", "3.11", "--builder", "container")
+        made = invoke(*words)
+        assert made.status == 0, made.stderr
+        assert any("/files/ours/ours-1.0" in path for path in served.asked) == is_served
