@@ -46,8 +46,11 @@ def typing(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """The test suite; a folder or a ``-k`` may follow ``--``."""
-    session.run("pytest", "-n", "auto", "--dist", "worksteal", *session.posargs)
+    session.run("pytest", "-n", WORKERS, "--dist", "worksteal", *session.posargs)
 
+
+WORKERS = str((os.cpu_count() or 1) + 2)
+"""More than there are processors: much of what is tested is to wait for other programs."""
 
 QUICK = (
     *("tests/wheel", "tests/plan", "tests/patches", "tests/simple", "tests/registry", "tests/store"),
@@ -66,7 +69,7 @@ def quick(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
     outside = ("-k", "not cuobjdump")  # which is downloaded, and what it reads
-    session.run("pytest", "-n", "auto", "-m", "not needs and not long", *outside, *QUICK, *session.posargs)
+    session.run("pytest", "-n", WORKERS, "-m", "not needs and not long", *outside, *QUICK, *session.posargs)
 
 
 def published() -> dict[str, Proof | str | WorkbenchError]:
