@@ -55,7 +55,7 @@ WORKERS = str((os.cpu_count() or 1) + 2)
 QUICK = (
     *("tests/wheel", "tests/plan", "tests/patches", "tests/simple", "tests/registry", "tests/store"),
     *("tests/verify/test_archive.py", "tests/verify/test_checks.py", "tests/recipe/test_load.py"),
-    *("tests/index/test_channel.py", "tests/index/test_availability.py", "tests/container/test_pick.py"),
+    *("tests/index/test_channel.py", "tests/index/test_availability.py", "tests/verbs/test_pick.py"),
     *("tests/test_settings.py", "tests/test_strict.py", "tests/test_docs.py", "tests/test_errors.py"),
     *("tests/test_files.py", "tests/test_http.py", "tests/test_url.py", "tests/test_architecture.py"),
 )

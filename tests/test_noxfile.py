@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import noxfile
 from tests.publish.sites import at, candidate
 from workbench.paths import CHECKOUT
 from workbench.process import environment
@@ -93,3 +94,7 @@ def test_wheels_that_this_machine_cannot_check_are_named(paths: Paths, tmp_path:
     assert verified.returncode == 0, verified.stderr
     assert "uv installs it: its modules import" in verified.stderr
     assert others[0].wheel.filename in verified.stderr
+
+
+def test_what_the_quick_session_runs_is_there() -> None:
+    assert [path for path in noxfile.QUICK if not (CHECKOUT / path).exists()] == []
