@@ -85,6 +85,8 @@ def facts_of(
     Raises SourceError.
     """
     facts = _of_metadata(metadata_of(offer, cache, logins, offline=offline), offer)
+    # as it was read, so that a warm answer need not parse METADATA, whose libraries are slow to start
+    _keep(offer, cache, {"requires": facts.requires_dist, "requires_python": facts.requires_python})
     if not deep:
         return facts
     known = _recalled(offer, cache)
@@ -100,11 +102,8 @@ def known_facts(offers: Sequence[OfferedWheel], cache: Cache) -> dict[str, Learn
     found = {}
     for offer in offers:
         known = _recalled(offer, cache)
-        if offer.sha256 and isinstance(text := known.get("metadata"), str):
-            try:
-                facts = _of_metadata(text.encode(), offer)
-            except LyingWheel:
-                continue  # whoever wants it reads it again, and is told
+        if offer.sha256 and isinstance(requires := known.get("requires"), list):
+            facts = Learnt(requires_dist=tuple(requires), requires_python=known.get("requires_python"))
             found[offer.sha256] = (
                 _with_code(facts, known) if isinstance(known.get("gpu_code"), list) else facts
             )
