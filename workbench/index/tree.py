@@ -130,6 +130,7 @@ class _Folder:
 
     def __init__(self, root: str, new: str) -> None:
         self._root, self._new = root, new
+        self._made: set[str] = set()
         self.fresh = os.listdir(root) == [LOCK]  # noqa: PTH208 - see the class
         self.written: set[str] = set()
         self.unchanged: set[str] = set()
@@ -145,8 +146,11 @@ class _Folder:
 
     def _write(self, path: str, content: bytes) -> None:
         place = f"{self._new}/{path}"
-        os.makedirs(place.rpartition("/")[0], exist_ok=True)  # noqa: PTH103 - see the class
-        with open(place, "wb") as file:  # noqa: PTH123 - see the class
+        folder = place.rpartition("/")[0]
+        if folder not in self._made:
+            os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - see the class
+            self._made.add(folder)
+        with open(place, "wb", buffering=0) as file:  # noqa: PTH123 - see the class
             file.write(content)
 
     def finish(self, gone: Iterable[str], state: bytes) -> None:
