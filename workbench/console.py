@@ -46,6 +46,9 @@ GAP = "  "
 LEAST_WIDTH = 8
 """What stands between the columns of a table, and how narrow one may become."""
 
+MOST_WRAPPED = 4096
+"""Characters of a cell that is folded between words; the work on a word grows with its square."""
+
 
 class PlainLines:
     """Shows events as plain lines without control characters: in CI, in a pipe.
@@ -261,7 +264,7 @@ def answer_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     def folded(line: str, width: int) -> list[str]:
         if wide(line) <= width:
             return [line]
-        if line.isascii():
+        if line.isascii() and len(line) <= MOST_WRAPPED:
             return textwrap.wrap(line, width, break_on_hyphens=False)
         from rich.cells import chop_cells
 
