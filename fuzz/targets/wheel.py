@@ -15,7 +15,6 @@ from fuzz.targets import elf, fatbin
 from workbench.errors import UsageError
 from workbench.verify import archive
 from workbench.verify.checks import check
-from workbench.verify.report import Expectation
 from workbench.wheel.inspect import inspect, library_rows, summary
 from workbench.wheel.record import encoded
 
@@ -72,7 +71,7 @@ def one(data: bytes) -> None:
     path = _FOLDER / NAME
     path.write_bytes(data)
     archive.metadata(path)
-    check(archive.read(path), Expectation(path=path, modules=("demo",), gpu=("sm_121",)))
+    check(archive.read(path), ("demo",), ("sm_121",))
     with suppress(UsageError):
         found = inspect(str(path))
         json.dumps(found.as_dict())

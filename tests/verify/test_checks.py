@@ -14,7 +14,7 @@ from tests.wheel.test_elf import library, run
 from tests.wheels import encoded, files_of, good, pack, record_of
 from workbench.verify import archive
 from workbench.verify.checks import check
-from workbench.verify.report import Expectation, Finding
+from workbench.verify.report import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ Files = dict[str, bytes]
 
 
 def found_in(path: Path, *modules: str) -> tuple[Finding, ...]:
-    return check(archive.read(path), Expectation(path=path, modules=modules)).findings
+    return check(archive.read(path), modules).findings
 
 
 def replaced(name: str, old: str, new: str) -> Callable[[Files], None]:
@@ -357,11 +357,7 @@ def test_gpu_code_that_was_asked_for_and_is_not_there_is_a_finding(tmp_path: Pat
     contents = archive.read(good(tmp_path, "py3-none-linux_x86_64", {"demo/lib.so": data}))
     (code,) = contents.gpu_code
     assert [str(each) for each in code.loadable] == ["sm_120"]
-    (found,) = (
-        f
-        for f in check(contents, Expectation(path=contents.path, gpu=("sm_120", "sm_121"))).findings
-        if f.check == "gpu"
-    )
+    (found,) = (f for f in check(contents, gpu=("sm_120", "sm_121")).findings if f.check == "gpu")
     assert found.where == "demo/lib.so"
     assert "no sm_121; sm_120 runs there" in found.what
     assert "gpu" not in check(contents).checks
@@ -369,7 +365,7 @@ def test_gpu_code_that_was_asked_for_and_is_not_there_is_a_finding(tmp_path: Pat
 
 def test_a_wheel_without_gpu_code_fails_where_some_was_asked_for(tmp_path: Path) -> None:
     path = good(tmp_path)
-    found = check(archive.read(path), Expectation(path=path, gpu=("sm_121",))).findings
+    found = check(archive.read(path), gpu=("sm_121",)).findings
     assert [str(each) for each in found if each.check == "gpu"] == [
         "gpu: demo-1.0-py3-none-any.whl: no sm_121: there is no GPU code at all"
     ]

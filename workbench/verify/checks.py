@@ -20,7 +20,7 @@ from packaging.version import Version
 from workbench.plan.gpu import Architecture
 from workbench.verify.layout import check_layout
 from workbench.verify.promise import check_promise
-from workbench.verify.report import Expectation, Finding, Report
+from workbench.verify.report import Finding, Report
 from workbench.wheel import record
 from workbench.wheel.coverage import lacking
 from workbench.wheel.elf import PROCESSORS
@@ -52,12 +52,18 @@ _MAX_WHEEL = 64 << 10
 _ALWAYS: tuple[Check, ...] = ("archive", "record", "metadata", "tags", "paths", "elf", "module")
 
 
-def check(contents: Contents, expected: Expectation | None = None) -> Report:
-    """Run every check on the pass's facts; unless a recipe says more, the wheel is `expected` to be sound.
+def check(
+    contents: Contents,
+    modules: Sequence[str] = (),
+    gpu: Sequence[str] = (),
+    *,
+    some_gpu: bool = False,
+    gpu_unknown: str = "",
+) -> Report:
+    """Run every check on the pass's facts; what is asked for beside that it is sound is as in `Expectation`.
 
     Where the archive has no central directory there is nothing to check but that.
     """
-    expected = expected or Expectation(path=contents.path)
     name = contents.path.name
     filename = wheel_name_or_none(name)
     report = Report(
@@ -100,14 +106,14 @@ def check(contents: Contents, expected: Expectation | None = None) -> Report:
         platforms = {tag.platform for tag in filename.tags}
         requires = bool(fields.get("requires_dist"))
         faults.append(("elf", check_promise(contents.libraries, platforms, requires=requires)))
-    faults.append(("module", check_modules(contents, filename, expected.modules)))
-    faults.append(("gpu", check_gpu(contents, expected)))
+    faults.append(("module", check_modules(contents, filename, modules)))
+    faults.append(("gpu", check_gpu(contents, gpu, some=some_gpu, unknown=gpu_unknown)))
     findings = (Finding(check=of, where=where, what=what) for of, each in faults for where, what in each)
     return replace(
         report,
         metadata=metadata,
         requires_python=fields.get("requires_python"),
-        checks=(*_ALWAYS, "gpu") if expected.asks_for_gpu else _ALWAYS,
+        checks=(*_ALWAYS, "gpu") if gpu or some_gpu or gpu_unknown else _ALWAYS,
         # no more are made than are kept: a hostile wheel may be good for millions
         findings=tuple(islice(chain(contents.findings, findings), _MOST_FINDINGS)),
     )
@@ -248,14 +254,16 @@ def check_modules(contents: Contents, filename: WheelName | None, modules: Seque
         yield contents.path.name, what
 
 
-def check_gpu(contents: Contents, expected: Expectation) -> Iterator[Fault]:
+def check_gpu(
+    contents: Contents, asked: Sequence[str], *, some: bool = False, unknown: str = ""
+) -> Iterator[Fault]:
     """Find architectures that were asked for and are not in the binaries, and say what would serve instead."""
     name = contents.path.name
-    if expected.gpu_unknown:
-        yield name, f"which GPU code it must have cannot be told: {expected.gpu_unknown}"
-    if expected.some_gpu and not expected.gpu and not contents.gpu_code:
+    if unknown:
+        yield name, f"which GPU code it must have cannot be told: {unknown}"
+    if some and not asked and not contents.gpu_code:
         yield name, "there is no GPU code at all, and its recipe is for CUDA alone"
-    for path, what in lacking(map(Architecture.parse, expected.gpu), contents.gpu_code):
+    for path, what in lacking(map(Architecture.parse, asked), contents.gpu_code):
         yield path or name, what
 
 

@@ -57,11 +57,6 @@ class Expectation:
     smoke: bool = False
     asked: tuple[Cell, ...] = ()
 
-    @property
-    def asks_for_gpu(self) -> bool:
-        """Whether GPU code is asked for, or should be."""
-        return bool(self.gpu or self.some_gpu or self.gpu_unknown)
-
 
 Fault = tuple[str, str]
 """Where something is wrong with a wheel, and what: a finding, before it is known of which check."""

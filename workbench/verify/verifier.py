@@ -157,7 +157,9 @@ def _leave_interrupts_to_parent() -> None:
 def _read(request: Expectation, advance: Callable[[int], None] | None = None) -> Report:
     """Pass over one wheel and check what was found."""
     start = time.monotonic()
-    report = check(archive.read(request.path, progress=advance), request)
+    contents = archive.read(request.path, progress=advance)
+    some, unknown = request.some_gpu, request.gpu_unknown
+    report = check(contents, request.modules, request.gpu, some_gpu=some, gpu_unknown=unknown)
     return replace(report, seconds=time.monotonic() - start)
 
 
