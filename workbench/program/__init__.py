@@ -1,1 +1,1 @@
-"""The programs that are installed: ``gpuwheels`` (``gw``) for who needs a wheel, ``workbench`` for who makes them."""
+"""The installed programs: ``gpuwheels`` (``gw``) for people who need a wheel, ``workbench`` for those who make them."""
