@@ -277,6 +277,11 @@ def test_folders_are_those_of_the_hosts_cuda_major_and_its_torch() -> None:
     assert first.hints == Hints(compute="cu130", torch="2.10")
 
 
+def test_a_cuda_that_is_named_by_its_major_release_alone_is_every_folder_of_it() -> None:
+    found = urls(FOLDERS, "x", Host(compute="cu13", torch="2.11.0"))
+    assert [url.rpartition("/")[2] for url in found] == ["cu13", "cu130", "cu132"]
+
+
 def test_without_torch_folders_are_those_that_the_driver_allows() -> None:
     host = Host(torch="", driver_cuda="12.9")
     assert len(urls(FOLDERS, "x", host)) == 4

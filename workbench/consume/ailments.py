@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from packaging.utils import canonicalize_name
 
+from workbench.consume.cuda import cuda_major
 from workbench.wheel.local_version import UNKNOWN, parse_local
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def ailments(host: Host, versions: Mapping[str, str], code: Sequence[str] = ()) 
 
 
 def _driver(host: Host) -> Ailment | None:
-    wanted = _cuda_major(host.compute)
+    wanted = cuda_major(host.compute)
     if host.driver == "":
         return Ailment(
             severity="error" if wanted else "warning",
@@ -107,7 +108,7 @@ def _bound(host: Host, versions: Mapping[str, str]) -> Iterable[Ailment]:
                 if said.torch_minor != ours
                 else []
             )
-        majors = _cuda_major(said.compute), _cuda_major(host.compute)
+        majors = cuda_major(said.compute), cuda_major(host.compute)
         if all(majors) and majors[0] != majors[1]:
             wrong.append(f"CUDA {majors[0]}, and torch is for CUDA {majors[1]}")
         if said.cxx11_abi is not None and host.cxx11_abi not in (None, said.cxx11_abi):
@@ -201,12 +202,6 @@ def file_ailments(lock: Pylock, *, deep: bool = False) -> Iterable[Ailment]:
                     what=f"{wheel.filename} has {by}: it was replaced",
                     remedy="gw update, after you asked its maintainer why",
                 )
-
-
-def _cuda_major(compute: str | None) -> int:
-    """Return the major version of ``cu130`` or ``cu13``; 0 of what is not CUDA, or not known."""
-    match = re.fullmatch(r"cu(\d\d)\d?", compute or "")
-    return int(match[1]) if match else 0
 
 
 def _major(version: str | None) -> int:

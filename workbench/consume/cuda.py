@@ -37,6 +37,12 @@ def cuda_numbers(compute: str) -> tuple[int, int | None] | None:
     return None
 
 
+def cuda_major(compute: str | None) -> int:
+    """Return the major release of ``cu130`` or ``cu13``, 13; 0 of what is not a CUDA, or not known."""
+    numbers = cuda_numbers(compute or "")
+    return numbers[0] if numbers else 0
+
+
 def cuda_release(compute: str) -> str:
     """Return a CUDA as people write it: ``13.0``; "" where its minor release is not said."""
     numbers = cuda_numbers(compute)

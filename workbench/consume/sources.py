@@ -9,6 +9,7 @@ from urllib.parse import urljoin
 
 from packaging.utils import canonicalize_name
 
+from workbench.consume.cuda import cuda_major
 from workbench.consume.offer import Hints
 from workbench.errors import UsageError
 
@@ -124,22 +125,16 @@ def _cudas(source: WheelSource, host: Host, *, everywhere: bool) -> tuple[str, .
     if everywhere and source.cudas:
         return source.cudas
     if host.compute:
-        major = _cuda_major(host.compute)
-        return (host.compute, *(each for each in source.cudas if major and _cuda_major(each) == major))
+        major = cuda_major(host.compute)
+        return (host.compute, *(each for each in source.cudas if major and cuda_major(each) == major))
     newest = (host.driver_cuda or "").partition(".")[0]
     known = source.cudas
     if newest.isdigit():
-        known = tuple(each for each in known if _cuda_major(each) <= int(newest))
+        known = tuple(each for each in known if cuda_major(each) <= int(newest))
         known = known or (f"cu{(host.driver_cuda or '').replace('.', '')}",)
     if not known:
         raise UsageError(f"{source.name}: its folders are by CUDA, and none is known: name one with --cuda")
     return known
-
-
-def _cuda_major(compute: str) -> int:
-    """Return the major version of ``cu130``, 0 of what is not CUDA."""
-    match = re.fullmatch(r"cu(\d+)\d", compute)
-    return int(match[1]) if match else 0
 
 
 def _torches(source: WheelSource, host: Host, *, everywhere: bool) -> tuple[str, ...]:
