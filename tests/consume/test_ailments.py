@@ -6,30 +6,18 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.pylock import Pylock
 
+from tests.consume import hosts
 from workbench.consume.ailments import ailments, file_ailments, installed
 from workbench.consume.exports import exports, wish
-from workbench.consume.host import Gpu, Host
 from workbench.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.consume.served import Files
+    from workbench.consume.host import Host
 
-SPARK = Host(
-    python="3.12.3",
-    interpreter="/usr/bin/python3",
-    arch="aarch64",
-    glibc="2.39",
-    torch="2.11.0",
-    compute="cu130",
-    cxx11_abi=True,
-    driver="580.95.05",
-    driver_cuda="13.0",
-    gpus=(Gpu(name="NVIDIA GB10", capability="12.1"),),
-    cpus=20,
-    memory=128 << 30,
-)
+SPARK = replace(hosts.SPARK, interpreter="/usr/bin/python3", cpus=20, memory=128 << 30)
 
 
 def told(host: Host, versions: dict[str, str] | None = None, code: tuple[str, ...] = ()) -> list[str]:

@@ -7,21 +7,14 @@ from dataclasses import replace
 
 import pytest
 
+from tests.consume import hosts
 from workbench.consume.given import from_json, given, to_json
 from workbench.consume.host import Gpu, Host
 from workbench.errors import UsageError
 
-SPARK = Host(
-    python="3.12.3",
+SPARK = replace(
+    hosts.SPARK,
     interpreter="/home/me/project/.venv/bin/python",
-    arch="aarch64",
-    glibc="2.39",
-    torch="2.11.0",
-    compute="cu130",
-    cxx11_abi=True,
-    driver="580.95.05",
-    driver_cuda="13.0",
-    gpus=(Gpu(name="NVIDIA GB10", capability="12.1"),),
     cpus=20,
     memory=128 << 30,
     origins={"torch": "torch-2.11.0.dist-info", "gpus": "libcuda", "compute": "version.py", "glibc": "x"},

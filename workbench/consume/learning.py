@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from workbench.errors import SourceError, UsageError
 from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from packaging.version import Version
 
@@ -92,7 +93,8 @@ def facts_of(
     known = _recalled(offer, cache)
     if not isinstance(known.get("gpu_code"), list):
         _check_online(offer, offline=offline)
-        known = _of_libraries(_libraries(offer, logins))
+        with _opened(offer, logins) as wheel:
+            known = _of_libraries(tuple(wheel.libraries()))
         _keep(offer, cache, known)
     return _with_code(facts, known)
 
@@ -173,30 +175,24 @@ def _beside(offer: OfferedWheel, logins: Logins) -> bytes | None:
     return found
 
 
+@contextmanager
+def _opened(offer: OfferedWheel, logins: Logins) -> Iterator[Wheel]:
+    """Open a wheel where it lies. Raises SourceError, and LyingWheel for what is not a whole wheel."""
+    from workbench.wheel.inspect import open_anywhere
+    from workbench.wheel.stream import BadBinary
+    from workbench.wheel.wheel import Wheel
+
+    try:
+        with open_anywhere(offer.url, logins.headers(offer.url)) as file:
+            yield Wheel(file)
+    except BadBinary as error:
+        raise LyingWheel(f"{offer.url}: not a whole wheel: {error}") from error
+
+
 def _within(offer: OfferedWheel, logins: Logins) -> tuple[bytes, list[str]]:
     """Return the METADATA in a wheel, and the processors of its libraries up to the first that its name says."""
-    from workbench.wheel.inspect import open_anywhere
-    from workbench.wheel.stream import BadBinary
-    from workbench.wheel.wheel import Wheel
-
-    try:
-        with open_anywhere(offer.url, logins.headers(offer.url)) as file:
-            wheel = Wheel(file)
-            return wheel.text("METADATA"), _processors(wheel, offer)
-    except BadBinary as error:
-        raise LyingWheel(f"{offer.url}: not a whole wheel: {error}") from error
-
-
-def _libraries(offer: OfferedWheel, logins: Logins) -> tuple[Library, ...]:
-    from workbench.wheel.inspect import open_anywhere
-    from workbench.wheel.stream import BadBinary
-    from workbench.wheel.wheel import Wheel
-
-    try:
-        with open_anywhere(offer.url, logins.headers(offer.url)) as file:
-            return tuple(Wheel(file).libraries())
-    except BadBinary as error:
-        raise LyingWheel(f"{offer.url}: not a whole wheel: {error}") from error
+    with _opened(offer, logins) as wheel:
+        return wheel.text("METADATA"), _processors(wheel, offer)
 
 
 def _processors(wheel: Wheel, offer: OfferedWheel) -> list[str]:

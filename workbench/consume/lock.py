@@ -130,7 +130,7 @@ def resolve_lock(
 
 def _minor(host: Host) -> str:
     if not host.python:
-        raise UsageError("which Python is it for? --python 3.12 says so")
+        raise UsageError("the Python to lock for is not known: name it with --python 3.12")
     return ".".join(host.python.removesuffix("t").split(".")[:2])
 
 
@@ -162,7 +162,9 @@ def _compile(folder: Path, host: Host, indexes: Sequence[str]) -> Pylock:
     from workbench.process import run
 
     if not host.arch or not host.glibc:
-        raise UsageError("which machine is it for? --arch aarch64 and --glibc 2.39 say so")
+        raise UsageError(
+            "the machine to lock for is not known: describe it with --arch aarch64 and --glibc 2.39"
+        )
     to = folder / "pylock.toml"
     argv: list[str | Path] = [
         "uv",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.consume.judge import judge, judge_all, matching
@@ -47,7 +47,8 @@ class Places:
 class Resolution:
     """What was found for one requirement: `ranked` are the wheels that fit, the best first, then the undecided ones.
 
-    `judged` are all wheels that were judged, those that do not fit among them only where they were asked for.
+    `judged` are all wheels that were judged, those that do not fit among them only where they were asked for. `facts`
+    is what is known of wheels beside their names, by sha256.
     """
 
     requirement: Requirement
@@ -55,6 +56,7 @@ class Resolution:
     judged: tuple[Judged, ...]
     ranked: tuple[Judged, ...]
     troubles: tuple[SourceTrouble, ...]
+    facts: dict[str, Learnt]
 
     @property
     def name(self) -> str:
@@ -133,7 +135,12 @@ def resolve(
         facts[offer.sha256 or ""] = learnt
         judged = _judged_again(judged, host, requirement, {offer.sha256 or "": learnt})
     return Resolution(
-        requirement=requirement, offered=offered, judged=judged, ranked=best(judged), troubles=tuple(troubles)
+        requirement=requirement,
+        offered=offered,
+        judged=judged,
+        ranked=best(judged),
+        troubles=tuple(troubles),
+        facts=facts,
     )
 
 
@@ -159,14 +166,9 @@ def _is_worth_asking(first: Judged, facts: dict[str, Learnt], *, deep: bool) -> 
     return bool(first.offer.sha256) and (known is None or (deep and known.gpu_code is None))
 
 
-def near_misses(
-    requirement: Requirement, host: Host, places: Places
-) -> tuple[tuple[Near, ...], tuple[Judged, ...]]:
-    """Return what comes nearest where nothing fits, and the wheels that only their build speaks against.
-
-    It is judged out of what is kept of the sources by then.
-    """
-    judged = resolve(requirement, host, replace(places, offline=True), every=True).judged
+def near_misses(found: Resolution, host: Host) -> tuple[tuple[Near, ...], tuple[Judged, ...]]:
+    """Return what comes nearest where nothing fits, and the wheels that are refused for their build alone."""
+    judged = judge_all(group(found.offered.wheels), host, found.requirement, found.facts)
     built = {"cuda", "torch", "abi", "gpu"}
     refused = [
         each for each in judged if each.outcome == "no" and {reason.kind for reason in each.of("no")} <= built

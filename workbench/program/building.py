@@ -56,7 +56,9 @@ def build(name: str, host: Host) -> Pinned:
 def _axes(recipe: Recipe, host: Host) -> dict[str, str]:
     """Return the one cell of the matrix that is this machine's."""
     if not host.python or not host.arch:
-        raise UsageError("which Python and machine is it to be built for? --python and --arch say so")
+        raise UsageError(
+            "the Python and the machine to build for are not known: name them with --python and --arch"
+        )
     free = "t" if host.python.endswith("t") else ""
     axes = {"python": ".".join(host.python.removesuffix("t").split(".")[:2]) + free, "arch": host.arch}
     compute = host.compute or (f"cu{host.driver_cuda.replace('.', '')}" if host.driver_cuda else "cpu")

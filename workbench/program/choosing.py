@@ -62,7 +62,7 @@ def resolve(asked: Namespace) -> int:
         check_all_fit(found, host, places)
         write_project(pins_of(found, places), host, places, asked)
     if asked.json:
-        console.answer_json({"host": host, "packages": [_plain(each, host, places) for each in found]})
+        console.answer_json({"host": host, "packages": [_plain(each, host) for each in found]})
     else:
         for each in found:
             show_choice(each, host, places)
@@ -74,9 +74,7 @@ def why(asked: Namespace) -> int:
     host, places = host_of(asked), places_of(asked)
     found = find_all(asked.packages, asked, host, places, every=True)
     if asked.json:
-        console.answer_json(
-            {"host": host, "packages": [_plain(each, host, places, every=True) for each in found]}
-        )
+        console.answer_json({"host": host, "packages": [_plain(each, host, every=True) for each in found]})
         return status_of(found)
     for each in found:
         show_choice(each, host, places)
@@ -185,7 +183,7 @@ def find_all(
 
 
 def status_of(found: Sequence[Resolution]) -> int:
-    """Return the exit status: "nothing fits" is another than "it could not be asked"."""
+    """Return the exit status, which tells apart that nothing fits and that a source could not be asked."""
     without = [each for each in found if each.chosen is None]
     if not without:
         return 0
@@ -214,9 +212,10 @@ def show_choice(each: Resolution, host: Host, places: Places) -> None:
         first = each.ranked[0]
         console.answer(f"? {each.name}: {len(each.ranked)} wheels may fit")
         for reason in first.of("undecided"):
-            console.answer(f"  {first.offer.filename}: {reason.text}; {reason.flag or 'gw why'} tells")
+            more = f"give it with {reason.flag}" if reason.flag else "'gw why' lists the reasons"
+            console.answer(f"  {first.offer.filename}: {reason.text}; {more}")
     else:
-        _show_none(each, host, places)
+        _show_none(each, host)
     if places.offline and each.offered.answered:
         console.answer(f"  nobody was asked: the oldest answer that was used is {_ages(each)} old")
     show_troubles(each.troubles)
@@ -237,8 +236,8 @@ def _show_fit(each: Resolution, one: Judged) -> None:
             console.answer(f"  {reason.text}")
 
 
-def _show_none(each: Resolution, host: Host, places: Places) -> None:
-    near, refused = near_misses(each.requirement, host, places)
+def _show_none(each: Resolution, host: Host) -> None:
+    near, refused = near_misses(each, host)
     found = near or refused
     console.answer(f"✗ {each.name}: {'no wheel fits' if found else _none_could(each)}")
     for change in near[:MOST_SHOWN]:
@@ -250,7 +249,7 @@ def _show_none(each: Resolution, host: Host, places: Places) -> None:
 
 
 def _none_could(each: Resolution) -> str:
-    """Say why no change of the machine would help: what was asked for is not there at all, or not for any like it."""
+    """Say why nothing comes near: no source has the package or the version, or its wheels are for other systems."""
     from packaging.version import Version
 
     from workbench.program.gpuwheels import COMMANDS
@@ -309,11 +308,11 @@ def _why(one: Judged) -> str:
     return "; ".join(dict.fromkeys(reason.text for reason in decisive))
 
 
-def _plain(each: Resolution, host: Host, places: Places, *, every: bool = False) -> dict[str, Any]:
+def _plain(each: Resolution, host: Host, *, every: bool = False) -> dict[str, Any]:
     """Return the form in JSON (docs/consumer.md, "JSON")."""
     chosen = each.chosen
     outcome = "fits" if chosen else "undecided" if each.ranked else "no"
-    near: tuple[Near, ...] = () if each.ranked else near_misses(each.requirement, host, places)[0]
+    near: tuple[Near, ...] = () if each.ranked else near_misses(each, host)[0]
     candidates = [*each.ranked, *(one for one, _ in _refused(each.judged))]
     return {
         "name": each.name,

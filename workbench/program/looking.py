@@ -12,7 +12,7 @@ from workbench.text import counted, file_size
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from workbench.consume.ailments import Ailment
     from workbench.consume.host import Host
@@ -34,7 +34,7 @@ FAILED = 1
 def overview(asked: Namespace) -> int:
     """Say in ten lines what this machine is and what is wrong with it."""
     host = host_of(asked)
-    found = _ailments(host, ask_torch=False)
+    found = _ailments(host, _installed(host), ask_torch=False)
     if asked.json:
         console.answer_json({"host": host, "ailments": found})
     else:
@@ -65,12 +65,15 @@ def doctor(asked: Namespace) -> int:
     from workbench.consume.lock import check_lock, read_lock
 
     host = host_of(asked)
-    found = _ailments(host, ask_torch=True)
+    if asked.packages:
+        interpreter_of(host)  # what is installed on a machine that is only described is not known
+    versions = _installed(host)
+    found = _ailments(host, versions, ask_torch=True)
     if asked.packages:
         named = tuple(
             each for each in found if any(each.what.startswith(f"{name} ") for name in asked.packages)
         )
-        found = (*(named or found), *_missing(host, asked.packages))
+        found = (*(named or found), *_missing(versions, asked.packages))
     lock = Path(asked.lock)
     if lock.is_file():
         read = read_lock(lock)
@@ -135,31 +138,32 @@ def request(asked: Namespace) -> int:
     return 0
 
 
-def _ailments(host: Host, *, ask_torch: bool) -> tuple[Ailment, ...]:
-    from workbench.consume.ailments import ailments, installed
+def _installed(host: Host) -> dict[str, str]:
+    """Return what is installed for the project's interpreter; nothing where that is not of this machine."""
+    from workbench.consume.ailments import installed
     from workbench.consume.interpreter import ask_interpreter
+
+    return installed(ask_interpreter(Path(host.interpreter), "").path) if host.interpreter else {}
+
+
+def _ailments(host: Host, versions: Mapping[str, str], *, ask_torch: bool) -> tuple[Ailment, ...]:
+    from workbench.consume.ailments import ailments
     from workbench.consume.tryout import code_of_torch
 
-    if host.interpreter is None:
-        return ailments(host, {})
-    interpreter = Path(host.interpreter)
-    versions = installed(ask_interpreter(interpreter, "").path)
-    code = code_of_torch(interpreter) if ask_torch and host.gpus and host.torch else ()
-    return ailments(host, versions, code)
+    asks = ask_torch and host.interpreter and host.gpus and host.torch
+    return ailments(host, versions, code_of_torch(Path(str(host.interpreter))) if asks else ())
 
 
-def _missing(host: Host, packages: Sequence[str]) -> tuple[Ailment, ...]:
+def _missing(versions: Mapping[str, str], packages: Sequence[str]) -> tuple[Ailment, ...]:
     """Return which of the packages are not installed at all."""
     from packaging.utils import canonicalize_name
 
-    from workbench.consume.ailments import Ailment, installed
-    from workbench.consume.interpreter import ask_interpreter
+    from workbench.consume.ailments import Ailment
 
-    there = installed(ask_interpreter(interpreter_of(host), "").path)
     return tuple(
         Ailment(severity="error", what=f"{name} is not installed", remedy=f"gw add {name}")
         for name in packages
-        if canonicalize_name(name) not in there
+        if canonicalize_name(name) not in versions
     )
 
 
