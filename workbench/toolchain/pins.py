@@ -83,6 +83,12 @@ class Release:
         return "".join(self.pins[name] for name in sorted(names))
 
 
+def together(libraries: Sequence[str]) -> set[str]:
+    """Return those of CUDA's libraries that a toolkit with `libraries` has: also what they are linked with."""
+    there = {name for library in libraries for name in _LINKED_WITH.get(library, ())}
+    return {library for library, (own, *_) in _LINKED_WITH.items() if own in there}
+
+
 def releases() -> tuple[Release, ...]:
     """Return the releases that can be laid out, the oldest first."""
     return tuple(_read(path) for path in sorted(LOCKS.glob("cu*.txt")))
