@@ -19,6 +19,7 @@ from workbench.source.unpacking import check_metadata, unpack
 if TYPE_CHECKING:
     from workbench.paths import Paths
     from workbench.plan.draft import Draft
+    from workbench.recipe.model import Source
 
 LEFT_OUT_ANYWHERE = (".git", "__pycache__", "*.pyc")
 LEFT_OUT_AT_TOP = ("build", "dist", "*.egg-info", ".venv", ".nox", ".tox", ".workbench", ".*_cache")
@@ -34,7 +35,7 @@ def prepare(plan: Draft, paths: Paths, into: Path) -> None:
     part = into.with_name(f".{into.name}.part")
     remove_tree(part)
     try:
-        _fetch(plan, paths, part)
+        fetch(plan.source, name=plan.recipe.name, version=plan.recipe.version, cache=paths.cache, into=part)
         part.rename(into)
     except BaseException:
         remove_tree(part)
@@ -43,16 +44,20 @@ def prepare(plan: Draft, paths: Paths, into: Path) -> None:
         _patch(plan, into)
 
 
-def _fetch(plan: Draft, paths: Paths, into: Path) -> None:
-    match plan.source:
-        case Sdist(sha256=sha256, name=name):
-            project, version = name or plan.recipe.name, plan.recipe.version
-            archive = fetch_sdist(project, version, sha256, paths.cache)
+def fetch(source: Source, *, name: str, version: str, cache: Path, into: Path) -> None:
+    """Make a source's unpatched tree at `into`, which must not exist; `name` and `version` are the recipe's.
+
+    Raises SourceError; what is at `into` then is of no use.
+    """
+    match source:
+        case Sdist(sha256=sha256):
+            project = source.name or name
+            archive = fetch_sdist(project, version, sha256, cache)
             with step(f"unpack {archive.name}"):
                 unpack(archive, into)
                 check_metadata(into, project, version, archive=archive)
         case Git():
-            fetch_git(plan.source, into, cache=paths.cache)
+            fetch_git(source, into, cache=cache)
         case LocalFolder(path=folder):
             with step(f"copy {folder}"):
                 _copy(folder, into)
