@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 import time
 from contextlib import contextmanager
@@ -26,7 +27,10 @@ MOST_A_PAGE = 100
 
 @dataclass
 class Repository:
-    """A repository: `releases` as the API lists them, newest first. A private one is 404 to whoever has no token."""
+    """A repository: `releases` as the API lists them, newest first. A private one is 404 to whoever has no token.
+
+    A browser's address of a private one's files is 404 to every program: those ask for `assets`, by their number.
+    """
 
     name: str
     number: int
@@ -34,6 +38,7 @@ class Repository:
     private: bool = False
     releases: list[dict[str, Any]] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
+    assets: dict[int, bytes] = field(default_factory=dict)
 
     def release(
         self,
@@ -54,18 +59,19 @@ class Repository:
         for name in names:
             path = f"/{self.name}/releases/download/{tag}/{name}"
             content = (contents or {}).get(name)
+            number = sum(len(each["assets"]) for each in self.releases) + len(assets) + 1
             if content is not None:
-                self.files[path] = content
+                self.files[path] = self.assets[number] = content
             sha256 = hashlib.sha256(f"{tag}/{name}".encode() if content is None else content).hexdigest()
             assets.append(
                 {
-                    "id": len(assets) + 1,
+                    "id": number,
                     "name": name,
                     "state": state,
                     "size": 1234 if content is None else len(content),
                     "digest": f"sha256:{sha256}" if digests else None,
                     "updated_at": updated,
-                    "url": f"{self.web}/repos/{self.name}/releases/assets/{len(assets) + 1}",
+                    "url": f"{self.web}/repos/{self.name}/releases/assets/{number}",
                     "browser_download_url": f"{self.web}{path.replace('+', '%2B')}",
                 }
             )
@@ -160,14 +166,45 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(301, "Moved Permanently", {"Location": there})
         elif content := self._content(unquote(url.path)):
             self._answer(200, {"Content-Type": "application/octet-stream"}, content)
+        elif url.path.startswith("/signed/"):
+            self._signed(*url.path.split("/")[2:])
+        elif asset := re.fullmatch(r"/repos/(\S+/\S+)/releases/assets/(\d+)", url.path):
+            self._asset(self.server.repositories.get(asset[1]), int(asset[2]), token)
+        elif named := re.fullmatch(r"/repos/([^/]+/[^/]+)", url.path):
+            self._about(self.server.repositories.get(named[1]), token)
         else:
             self._releases(self.server.by_path(url.path), token, parse_qs(url.query))
 
     do_HEAD = do_GET  # noqa: N815 - http.server's name
 
     def _content(self, path: str) -> bytes | None:
-        found = (each.files.get(path) for each in self.server.repositories.values())
+        found = (each.files.get(path) for each in self.server.repositories.values() if not each.private)
         return next((content for content in found if content is not None), None)
+
+    def _about(self, repository: Repository | None, token: str) -> None:
+        if repository is None or (repository.private and not token):
+            self._say(404, "Not Found")
+        else:
+            self._answer(200, {}, json.dumps({"private": repository.private}).encode())
+
+    def _asset(self, repository: Repository | None, number: int, token: str) -> None:
+        """Answer for a file by its number: with facts, or where its bytes are for a while, on another host."""
+        if repository is None or number not in repository.assets or (repository.private and not token):
+            self._say(404, "Not Found")
+        elif self.headers.get("Accept") != "application/octet-stream":
+            self._answer(200, {}, json.dumps({"id": number}).encode())
+        else:
+            there = f"http://localhost:{self.server.server_address[1]}/signed/{repository.number}/{number}"
+            self._answer(302, {"Location": there}, b"")
+
+    def _signed(self, repository: str, number: str) -> None:
+        """Give a file's bytes to whoever has its signed URL; with a login besides, as storage does, nothing."""
+        (found,) = (each for each in self.server.repositories.values() if str(each.number) == repository)
+        if "Authorization" in self.headers:
+            self._say(400, "Only one auth mechanism allowed")
+        else:
+            content = found.assets[int(number)]
+            self._answer(200, {"Content-Type": "application/octet-stream"}, content)
 
     def _releases(self, repository: Repository | None, token: str, query: dict[str, list[str]]) -> None:
         if repository is None or (repository.private and not token):

@@ -9,6 +9,7 @@ from packaging.pylock import Pylock
 from tests.consume import hosts
 from workbench.consume.ailments import ailments, file_ailments, installed
 from workbench.consume.exports import exports, wish
+from workbench.consume.logins import Logins
 from workbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -114,10 +115,10 @@ def test_files_of_a_lock_that_are_gone_or_replaced_are_told(files: Files) -> Non
         for name, each, size in (("sound", sound, sound.size), ("gone", gone, 3), ("other", other, 3))
     ]
     lock = Pylock.from_dict({"lock-version": "1.0", "created-by": "x", "packages": packages})
-    found = [each.what for each in file_ailments(lock)]
+    found = [each.what for each in file_ailments(lock, Logins(()))]
     changed = files.folder / "files" / sound.filename
     changed.write_bytes(changed.read_bytes()[:-1] + b"x")
-    assert "another sha256" in next(iter(file_ailments(lock, deep=True))).what
+    assert "another sha256" in next(iter(file_ailments(lock, Logins(()), deep=True))).what
     assert found[0].startswith("gone-1.0-py3-none-any.whl: 404")
     assert found[1:] == [
         f"other-1.0-py3-none-any.whl has {other.size} bytes, and 3 were locked: it was replaced"

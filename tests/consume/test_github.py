@@ -34,6 +34,7 @@ def test_an_asset_is_read_as_it_stands(server: GitHub) -> None:
         Asset(
             filename=WHEEL,
             url=f"{server.api}/ada/wheels/releases/download/v1/{WHEEL.replace('+', '%2B')}",
+            api_url=f"{server.api}/repos/ada/wheels/releases/assets/1",
             release="v1",
             sha256="277089d91c0bdf4f2e6862ba7e4a07605119431f5d13f726dd352b06f1b206a9",
             size=5,
@@ -176,7 +177,7 @@ def test_entries_that_are_not_assets_are_passed_over(server: GitHub) -> None:
     body = f'[{{"assets": [7, null, {{}}, {{"state": "uploaded", "name": 1}}, {good}]}}]'.encode()
     server.instead["/repos/ada/wheels/releases"] = (200, {}, body)
     (page,) = pages(server)
-    assert page.assets == (Asset(filename="a", url="b", release=""),)
+    assert page.assets == (Asset(filename="a", url="b", api_url="", release=""),)
 
 
 @pytest.mark.parametrize(

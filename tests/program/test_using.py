@@ -371,7 +371,7 @@ def test_what_no_source_has_is_built_here_once(
     assert wheel.as_uri() in (project.folder / "pylock.toml").read_text()
 
 
-def test_a_file_behind_a_token_is_fetched_with_it_and_nobody_else_hears_it(
+def test_a_private_release_is_fetched_by_the_api_with_its_token_and_nobody_else_hears_it(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     project.github.repository("ada/wheels", private=True)
@@ -382,10 +382,21 @@ def test_a_file_behind_a_token_is_fetched_with_it_and_nobody_else_hears_it(
     assert run(["add", "demo-gpu", "--refresh", *FACTS]) == 0
     freeze = run_program(["uv", "pip", "freeze", f"--python={project.environment.python}"]).output
     assert freeze.startswith("demo-gpu")
+    signed = [each for each in project.github.asked if each.path.startswith("/signed/")]
+    assert [each.status for each in signed] == [200, 200]  # for METADATA, and to be installed
+    assert not [each for each in signed if "authorization" in each.headers]
+    with pytest.raises(UsageError, match="in a private repository, where only gw gets it"):
+        run(["demo-gpu", "--output=requirements.txt", *FACTS])
+    assert run(["doctor", "--deep", *FACTS]) == 0
     said = capsys.readouterr()
     kept = [path for path in tmp_path.rglob("*") if path.is_file() and ".venv" not in path.parts]
     assert not [path for path in kept if b"ghp_secret" in path.read_bytes()]
     assert "ghp_secret" not in said.out + said.err
+    monkeypatch.delenv("GITHUB_TOKEN")
+    assert run(["doctor", *FACTS]) == 1
+    assert "needs a token in GITHUB_TOKEN" in capsys.readouterr().out
+    with pytest.raises(SourceError, match="needs a token in GITHUB_TOKEN; nothing was installed"):
+        run(["install"])
 
 
 @pytest.mark.parametrize(

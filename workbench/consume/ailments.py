@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from packaging.utils import canonicalize_name
 
 from workbench.consume.cuda import cuda_major
+from workbench.consume.reading import read_through
+from workbench.errors import SourceError
 from workbench.wheel.local_version import UNKNOWN, parse_local
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from packaging.pylock import Pylock
 
     from workbench.consume.host import Host
+    from workbench.consume.logins import Logins
 
 NEWEST_FLOOR = 34
 """The minor version of glibc 2 that most wheels with GPU code need at the most: that of Ubuntu 22.04 and RHEL 9."""
@@ -168,12 +171,11 @@ def _glibc(host: Host) -> Ailment | None:
     )
 
 
-def file_ailments(lock: Pylock, *, deep: bool = False) -> Iterable[Ailment]:
-    """Ask for every file of a lock, and yield those that are gone or were replaced.
+def file_ailments(lock: Pylock, logins: Logins, *, deep: bool = False) -> Iterable[Ailment]:
+    """Ask for every file of a lock as `install` does, and yield those that are gone or were replaced.
 
     That is seen by their size, for which nothing is downloaded; with `deep` by their sha256, for which they are read.
     """
-    from workbench.events import step
     from workbench.simple.fetch import Fetcher, why
 
     fetcher = Fetcher()
@@ -182,17 +184,13 @@ def file_ailments(lock: Pylock, *, deep: bool = False) -> Iterable[Ailment]:
             if not wheel.url:
                 continue
             try:
-                size = fetcher.size(wheel.url)
-                found = ""
-                if deep:
-                    with step(f"read {wheel.filename}"):
-                        found = fetcher.digests(wheel.url, ["sha256"])["sha256"]
-            except OSError as error:
-                yield Ailment(
-                    severity="error",
-                    what=f"{wheel.filename}: {why(error)}",
-                    remedy="gw update looks for another place",
-                )
+                size = fetcher.size(wheel.url, headers=logins.headers(wheel.url))
+                found = read_through(wheel.url, wheel.filename, logins)[0] if deep else ""
+            except (OSError, SourceError) as error:
+                said = str(error)
+                if isinstance(error, OSError):
+                    said = f"{wheel.filename}: {why(error)}{logins.remedy(wheel.url, error)}"
+                yield Ailment(severity="error", what=said, remedy="gw update looks for another place")
                 continue
             replaced = None not in (size, wheel.size) and size != wheel.size
             if replaced or found not in ("", wheel.hashes.get("sha256")):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from http import HTTPStatus
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from workbench.consume.listings import FRESH, MOST_PAGES, STREAMS, Told
-from workbench.consume.logins import VARIABLE, Logins, variable_for
+from workbench.consume.logins import Logins
 from workbench.consume.rows import Reduced, reduce_listing, reduce_releases
 from workbench.consume.sources import name_of_files
 from workbench.errors import WorkbenchError
@@ -18,7 +17,7 @@ from workbench.events import step
 from workbench.http import NoAnswer, Web
 from workbench.simple.client import read_as_installers
 from workbench.simple.fetch import Fetcher, why
-from workbench.simple.github import RateLimited, releases_page
+from workbench.simple.github import RateLimited, is_private, releases_page
 from workbench.text import duration, shown
 
 if TYPE_CHECKING:
@@ -131,9 +130,10 @@ class _Asker:
         if place.source.kind == "github":
             login = self._logins.headers(url)
             page = releases_page(self._web, url, etag=kept.etag if kept else "", headers=login)
-            return _Page(
-                None if page.unchanged and kept else reduce_releases(page), page.etag, next=page.next
-            )
+            if page.unchanged and kept:
+                return _Page(None, page.etag, next=page.next)
+            private = bool(login) and is_private(self._web, place.url, login)
+            return _Page(reduce_releases(page, private=private), page.etag, next=page.next)
         return self._listing(place, url, kept)
 
     def _listing(self, place: Place, url: str, kept: KeptPage | None) -> _Page:
@@ -185,14 +185,7 @@ class _Asker:
         """Return what went wrong as a sentence, and what to do where that is known."""
         said = why(error) if isinstance(error, OSError) else str(error)
         said = shown(said.removeprefix(f"{url}: "))
-        status = error.status if isinstance(error, NoAnswer) else None
-        host = urlsplit(url).hostname or ""
-        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) and place.source.kind != "github":
-            variable = variable_for(host)
-            if variable in os.environ or (VARIABLE in os.environ and place.source.takes_token):
-                return f"{said}: is the token for {host} valid? (It is sent over https alone.)"
-            return f"{said}: put its token into {variable}, or a login into ~/.netrc"
-        return said
+        return said + ("" if place.source.kind == "github" else self._logins.remedy(url, error))
 
 
 def fetch_registry(cache: Cache, *, offline: bool = False, refresh: bool = False) -> Callable[[str], bytes]:

@@ -54,3 +54,8 @@ class Host:
     cpus: int | None = None
     memory: int | None = None
     origins: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def python_minor(self) -> str:
+        """The minor release of its Python, ``3.12``, without the ``t`` of a free-threaded one; "" where not known."""
+        return ".".join((self.python or "").removesuffix("t").split(".")[:2])

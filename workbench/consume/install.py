@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,12 +11,13 @@ from typing import TYPE_CHECKING, Literal
 from packaging.version import Version
 
 from workbench.consume.lock import check_lock, check_name, kept_of, read_lock, write_lock
+from workbench.consume.reading import read_through
 from workbench.errors import CommandFailed, InstallFailed, SourceError, ToolMissing, UsageError
 from workbench.files import scratch
 from workbench.process import run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from packaging.pylock import PackageWheel, Pylock
 
@@ -70,18 +70,21 @@ def fetched(read: Pylock, logins: Logins | None, lock: Path) -> Iterator[Path]:
     Raises SourceError for what does not come, or is not what was locked.
     """
     private = [
-        (package, wheel, headers)
+        (package, wheel)
         for package in read.packages
         for wheel in package.wheels or ()
-        if logins and wheel.url and (headers := logins.headers(wheel.url))
+        if logins and wheel.url and logins.headers(wheel.url)
     ]
-    if not private:
+    if not (logins and private):
         yield lock
         return
     with scratch(Path(tempfile.gettempdir()), ".gpuwheels-files-") as folder:
         local: dict[str, PackageWheel] = {}
-        for package, wheel, headers in private:
-            _fetch(wheel, headers, folder / wheel.filename)
+        for package, wheel in private:
+            try:
+                _fetch(wheel, logins, folder / wheel.filename)
+            except SourceError as error:
+                raise SourceError(f"{error}; nothing was installed") from error
             local[package.name] = replace(wheel, url=None, name=None, path=wheel.filename)
         packages = [
             replace(package, wheels=[local[package.name]]) if package.name in local else package
@@ -91,27 +94,13 @@ def fetched(read: Pylock, logins: Logins | None, lock: Path) -> Iterator[Path]:
         yield folder / lock.name
 
 
-def _fetch(wheel: PackageWheel, headers: Mapping[str, str], to: Path) -> None:
-    from workbench.events import step
-    from workbench.simple.fetch import Fetcher, why
-
-    digest = hashlib.sha256()
-    try:
-        with (
-            Fetcher().opened(wheel.url or "", headers=headers) as (chunks, length),
-            step(f"fetch {wheel.filename}", total=length or wheel.size or 0) as advance,
-            to.open("xb") as file,
-        ):
-            for chunk in chunks:
-                digest.update(chunk)
-                file.write(chunk)
-                advance(len(chunk))
-    except OSError as error:
-        raise SourceError(f"{wheel.filename}: {why(error)}; nothing was installed") from error
-    if digest.hexdigest() != wheel.hashes["sha256"]:
-        raise SourceError(
-            f"{wheel.filename}: it is not the file that was locked (sha256); nothing was installed"
+def _fetch(wheel: PackageWheel, logins: Logins, to: Path) -> None:
+    with to.open("xb") as file:
+        sha256, _ = read_through(
+            wheel.url or "", wheel.filename, logins, doing="fetch {}", size=wheel.size, into=file
         )
+    if sha256 != wheel.hashes["sha256"]:
+        raise SourceError(f"{wheel.filename}: it is not the file that was locked (sha256)")
 
 
 def _uv(interpreter: Path, *, sync: bool, offline: bool) -> Sequence[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.consume.build import FileCode, Learnt
 from workbench.consume.gpu_code import cuda_of_isa
+from workbench.consume.reading import read_through
 from workbench.errors import SourceError, UsageError
 from workbench.wheel.filename import parse_wheel
 
@@ -122,24 +123,11 @@ def with_sha256(offer: OfferedWheel, logins: Logins) -> OfferedWheel:
     """Return an offer with its sha256: the whole file is read where its source does not tell. Raises SourceError."""
     if offer.sha256:
         return offer
-    from workbench.events import step
-    from workbench.simple.fetch import Fetcher, why
-
-    digest, size = hashlib.sha256(), 0
-    try:
-        with (
-            Fetcher().opened(offer.url, headers=logins.headers(offer.url)) as (chunks, length),
-            step(f"read {offer.filename}, whose sha256 is not listed", total=length or 0) as advance,
-        ):
-            for chunk in chunks:
-                digest.update(chunk)
-                size += len(chunk)
-                advance(len(chunk))
-    except OSError as error:
-        raise SourceError(f"{offer.url}: {why(error)}") from error
+    doing = "read {}, whose sha256 is not listed"
+    sha256, size = read_through(offer.url, offer.filename, logins, doing=doing)
     if offer.size not in (None, size):
         raise SourceError(f"{offer.url}: {size} bytes came, and {offer.source} says {offer.size}")
-    return replace(offer, sha256=digest.hexdigest(), size=size)
+    return replace(offer, sha256=sha256, size=size)
 
 
 def _recalled(offer: OfferedWheel, cache: Cache) -> dict[str, Any]:

@@ -129,9 +129,9 @@ def resolve_lock(
 
 
 def _minor(host: Host) -> str:
-    if not host.python:
+    if not host.python_minor:
         raise UsageError("the Python to lock for is not known: name it with --python 3.12")
-    return ".".join(host.python.removesuffix("t").split(".")[:2])
+    return host.python_minor
 
 
 def _stand_in(folder: Path, pin: Pinned) -> Path:

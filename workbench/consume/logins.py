@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import re
 from base64 import b64encode
+from http import HTTPStatus
 from importlib import import_module, util
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-from workbench.simple.github import API
+from workbench.simple.github import API, ASSET_HEADERS, is_asset
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -64,14 +65,18 @@ class Logins:
                     self._apis.add(origin)
 
     def headers(self, url: str) -> dict[str, str]:
-        """Return the headers that log in at a URL's server; none where nothing is meant for it.
+        """Return the headers with which a URL's server gives what lies there; none where nothing is meant for it.
 
-        A URL's own login comes first, then the host's variable, ``GITHUB_TOKEN``, and ``GPUWHEELS_TOKEN``.
+        A URL's own login comes first, then the host's variable, ``GITHUB_TOKEN``, and ``GPUWHEELS_TOKEN``. GitHub's API
+        is also told that it is asked for a file.
         """
         try:
             origin = _Origin.of(url)
         except ValueError:
             return {}
+        return {**self._login(origin), **(ASSET_HEADERS if origin in self._apis and is_asset(url) else {})}
+
+    def _login(self, origin: _Origin) -> dict[str, str]:
         if login := self._of_urls.get(origin):
             return _header(login)
         names = [self._variable_of(origin.host)]
@@ -93,6 +98,18 @@ class Logins:
         except Exception:  # noqa: BLE001 - its backends are anybody's, and raise anything
             found = None
         return _header(f"{found.username}:{found.password}") if found and found.password else {}
+
+    def remedy(self, url: str, error: Exception) -> str:
+        """Return what helps where a server has refused what it was asked for, as the end of a sentence; "" mostly."""
+        origin, status = _Origin.of(url), getattr(error, "status", None)  # one of `NoAnswer`
+        if status == HTTPStatus.NOT_FOUND and origin in self._apis and is_asset(url):
+            return ": it is gone, or private, which needs a token in GITHUB_TOKEN"
+        if status not in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            return ""
+        variable = variable_for(origin.host)
+        if variable in self._environ or (VARIABLE in self._environ and origin in self._own):
+            return f": is the token for {origin.host} valid? (It is sent over https alone.)"
+        return f": put its token into {variable}, or a login into ~/.netrc"
 
     def _variable_of(self, host: str) -> str:
         """Return the name of a host's variable; "" where a source's host, which is another, has the same."""

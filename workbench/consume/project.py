@@ -97,8 +97,8 @@ def _named(line: str) -> str:
 
 
 def _new(name: str, host: Host) -> str:
-    python = ".".join((host.python or "3.11").removesuffix("t").split(".")[:2])
     safe = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "project"
+    python = host.python_minor or "3.11"
     return (
         f'[project]\nname = "{safe}"\nversion = "0.1.0"\nrequires-python = ">={python}"\ndependencies = []\n'
     )

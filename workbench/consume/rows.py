@@ -95,13 +95,14 @@ def _facts(link: Link) -> tuple[int | None, str | None, str | None, str | None, 
     )
 
 
-def reduce_releases(page: ReleasesPage) -> Reduced:
-    """Return the wheels of a page of releases."""
+def reduce_releases(page: ReleasesPage, *, private: bool) -> Reduced:
+    """Return the wheels of a page of releases; of a `private` repository each by its address in the API."""
     reduced = Reduced()
     reduced.skip("the upload to GitHub did not end", page.broken)
     for asset in page.assets:
         updated = asset.updated if _TIME.fullmatch(asset.updated or "") else None
-        reduced.add(KeptFile(asset.filename, without_login(asset.url), asset.sha256, asset.size, updated))
+        url = without_login(asset.api_url if private else asset.url)
+        reduced.add(KeptFile(asset.filename, url, asset.sha256, asset.size, updated))
     return reduced
 
 

@@ -60,7 +60,7 @@ def _axes(recipe: Recipe, host: Host) -> dict[str, str]:
             "the Python and the machine to build for are not known: name them with --python and --arch"
         )
     free = "t" if host.python.endswith("t") else ""
-    axes = {"python": ".".join(host.python.removesuffix("t").split(".")[:2]) + free, "arch": host.arch}
+    axes = {"python": host.python_minor + free, "arch": host.arch}
     compute = host.compute or (f"cu{host.driver_cuda.replace('.', '')}" if host.driver_cuda else "cpu")
     if not any(fnmatchcase(compute, pattern) for pattern in recipe.compute):
         compute = "cpu"

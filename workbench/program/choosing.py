@@ -41,15 +41,15 @@ def places_of(asked: Namespace) -> Places:
     from workbench.consume.registries import named_registries, read_registries
 
     cache, named, fetch = Cache.here(), named_registries(asked.registry), None
-    refresh = getattr(asked, "refresh", False)  # not every command that needs them asks the sources
+    offline, refresh = (
+        getattr(asked, name, False) for name in ("offline", "refresh")
+    )  # not all ask the sources
     if any(each.startswith(("http://", "https://")) for each in named):
         from workbench.consume.asking import fetch_registry
 
-        fetch = fetch_registry(cache, offline=asked.offline, refresh=refresh)
+        fetch = fetch_registry(cache, offline=offline, refresh=refresh)
     sources = read_registries(named, fetch=fetch)
-    return Places(
-        sources=sources, logins=Logins(sources), cache=cache, offline=asked.offline, refresh=refresh
-    )
+    return Places(sources=sources, logins=Logins(sources), cache=cache, offline=offline, refresh=refresh)
 
 
 def resolve(asked: Namespace) -> int:

@@ -73,7 +73,7 @@ _LIST: dict[str, Any] = {"action": "append", "default": []}
 
 FLAGS: tuple[tuple[tuple[str, ...], tuple[str, ...], dict[str, Any]], ...] = (
     (
-        (*_ASKING, "install"),
+        (*_ASKING, "install", "doctor"),
         ("--registry",),
         {**_LIST, "metavar": "FILE", "help": "a TOML file, or its URL, that names sources"},
     ),

@@ -172,7 +172,12 @@ def write_project(pins: Sequence[Pinned], host: Host, places: Places, asked: Nam
     """Write chosen wheels into a ``pyproject.toml`` for uv, or a file of requirements, and say what that will cost."""
     from workbench.consume.project import edit_project, edit_requirements
     from workbench.consume.sources import index_root
+    from workbench.simple.github import is_asset
 
+    if private := next((pin.offer.filename for pin in pins if is_asset(pin.offer.url)), ""):
+        raise UsageError(
+            f"{private} is in a private repository, where only gw gets it: leave out -o, and use gw lock and gw install"
+        )
     path = Path(asked.output)
     text = path.read_bytes().decode() if path.exists() else ""
     downloads: Sequence[OfferedWheel] = ()

@@ -63,6 +63,7 @@ def doctor(asked: Namespace) -> int:
     """Print what is wrong with the machine, the project's environment and its lock."""
     from workbench.consume.ailments import file_ailments
     from workbench.consume.lock import check_lock, read_lock
+    from workbench.program.choosing import places_of
 
     host = host_of(asked)
     if asked.packages:
@@ -78,7 +79,7 @@ def doctor(asked: Namespace) -> int:
     if lock.is_file():
         read = read_lock(lock)
         check_lock(read, lock)
-        found = (*found, *file_ailments(read, deep=asked.deep))
+        found = (*found, *file_ailments(read, places_of(asked).logins, deep=asked.deep))
     if asked.json:
         console.answer_json(found)
     else:

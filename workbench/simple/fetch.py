@@ -64,17 +64,18 @@ class Fetcher:
                 body=answer.body(self._limit),
             )
 
-    def size(self, url: str) -> int | None:
+    def size(self, url: str, *, headers: Mapping[str, str] | None = None) -> int | None:
         """Return a file's size in bytes; None where the server does not say. Raises OSError."""
+        sent = {**AS_IT_LIES, **(headers or {})}
         if _is_local(url):
             return _path(url).stat().st_size
         try:
-            with self._web.ask(url, method="HEAD", headers=AS_IT_LIES) as answer:
+            with self._web.ask(url, method="HEAD", headers=sent) as answer:
                 return answer.length
         except NoAnswer as refused:
             if refused.status is None:
                 raise
-            with self._web.ask(url, headers=AS_IT_LIES) as answer:  # some hosts have no HEAD; no body is read
+            with self._web.ask(url, headers=sent) as answer:  # some hosts have no HEAD; no body is read
                 return answer.length
 
     def digests(self, url: str, algorithms: Iterable[str]) -> dict[str, str]:

@@ -25,6 +25,9 @@ VERSION = "2022-11-28"
 PER_PAGE = 100
 """The most releases that GitHub puts on a page."""
 
+ASSET_HEADERS = {"Accept": "application/octet-stream"}
+"""What asks the API for a file itself ("Get a release asset"); without it there are only facts about it."""
+
 _SECOND_LIMIT = 60.0
 """Seconds to wait at a limit of which the server says nothing."""
 
@@ -35,14 +38,20 @@ _REMEDIES: dict[int, str] = {
 _NEXT = re.compile(r'<([^<>]*)>[^<]*;\s*rel="?next\b')
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
+_ASSET = re.compile(r"/releases/assets/\d+$", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asset:
-    """A file of a release. `sha256` is None for files that are older than GitHub's digests; `size` is in bytes."""
+    """A file of a release. `sha256` is None for files that are older than GitHub's digests; `size` is in bytes.
+
+    `url` is a browser's. In a private repository it asks for a person to log in, and programs have `api_url`, with a
+    token and `ASSET_HEADERS`.
+    """
 
     filename: str
     url: str
+    api_url: str
     release: str
     sha256: str | None = None
     size: int | None = None
@@ -98,6 +107,22 @@ def releases_page(
         return ReleasesPage(
             assets=assets, next=_next(answer, url), etag=answer.headers.get("ETag", ""), broken=broken
         )
+
+
+def is_private(web: Web, url: str, headers: Mapping[str, str]) -> bool:
+    """Say whether the repository is private whose releases are at a URL; `headers` log in. Raises NoAnswer."""
+    sent = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": VERSION, **headers}
+    with web.ask(url.partition("/releases?")[0], headers=sent) as answer:
+        try:
+            said = orjson.loads(answer.body())
+        except ValueError:
+            said = None
+    return isinstance(said, dict) and said.get("private") is True
+
+
+def is_asset(url: str) -> bool:
+    """Say whether a URL of the API is that of a release's file."""
+    return _ASSET.search(url) is not None
 
 
 def _next(answer: Answer, url: str) -> str:
@@ -191,6 +216,7 @@ def _assets(body: bytes, url: str) -> tuple[tuple[Asset, ...], int]:
 
 def _asset(entry: dict[str, Any], release: str) -> Asset | None:
     name, url, digest = entry.get("name"), entry.get("browser_download_url"), entry.get("digest")
+    api_url = entry.get("url")
     size, updated = entry.get("size"), entry.get("updated_at")
     if not isinstance(name, str) or not isinstance(url, str):
         return None
@@ -198,6 +224,7 @@ def _asset(entry: dict[str, Any], release: str) -> Asset | None:
     return Asset(
         filename=name,
         url=url,
+        api_url=api_url if isinstance(api_url, str) else "",
         release=release,
         sha256=match[1] if match else None,
         size=size if type(size) is int else None,
