@@ -13,7 +13,7 @@ from tests.forked import invoke
 from workbench.builders.host import build_here
 from workbench.container.engine import Engine
 from workbench.errors import VerificationFailed
-from workbench.make.produce import build_wheel
+from workbench.make.produce import build_all
 from workbench.make.request import Request, plans
 from workbench.plan.target import this_arch
 from workbench.settings import read_settings
@@ -50,7 +50,7 @@ def test_a_cross_build_for_an_old_glibc_brings_the_libraries_of_its_own_compiler
 
 
 def test_a_wheel_is_tried_as_it_will_be_published(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With its version, its requirements and its RPATHs; what fails there is not in ``wheels/``."""
+    """With its version, its requirements and its RPATHs; one that fails there stays, and is tried again."""
     (demo.paths.root / "workbench.yaml").write_text(RUNTIME_IMAGE.format(arch=this_arch()))
     paths = demo.paths
     (here,) = plans(
@@ -71,16 +71,18 @@ def test_a_wheel_is_tried_as_it_will_be_published(demo: Demo, monkeypatch: pytes
     monkeypatch.setattr("workbench.builders.raw_wheel.build_in_container", build_here)
 
     monkeypatch.setattr("workbench.make.produce.try_wheel", fail)
-    with pytest.raises(
-        VerificationFailed, match=r"(?s)does not work in mine\nThe tree is kept: .*The whole log: "
-    ):
-        build_wheel(plan, paths, read_settings(paths))
-    assert not list(paths.wheels.iterdir())
+    wanted = replace(plans(Request(name="demo", builder="host"), paths, read_settings(paths)), plans=(plan,))
+    _, (failure,) = build_all(wanted, paths, read_settings(paths))
+    (wheel,) = demo.wheels()
+    assert "does not work in mine" in failure.found
+    assert f"The wheel is kept, not verified: {wheel}" in str(failure.error)
 
     monkeypatch.setattr("workbench.make.produce.try_wheel", look)
-    made = build_wheel(plan, paths, read_settings(paths))
+    monkeypatch.setattr("workbench.make.produce.find_built", lambda *_: wheel)
+    (made,), _ = build_all(wanted, paths, read_settings(paths))
+    assert made.wheel == wheel
     ((name, metadata),) = tried
-    assert name == made.path.name
+    assert name == made.wheel.name
     assert "manylinux" in name
     assert b"Requires-Dist: packaging" in metadata
 

@@ -27,6 +27,7 @@ from workbench.evidence import notes
 from workbench.evidence.facts import BuildFacts, PatchApplied
 from workbench.files import scratch
 from workbench.make.cells import find_built, pin_of, sharing
+from workbench.recipe.load import path_of
 from workbench.recipe.model import Git, LocalFolder, Sdist
 from workbench.repair.repair import Repaired, repair
 from workbench.wheel.filename import parse_wheel
@@ -59,10 +60,11 @@ class Product:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Plans that came to no wheel, and why."""
+    """Plans that came to no verified wheel, and why; `found` is what a check found, without this machine's paths."""
 
     plans: tuple[Plan, ...]
     error: WorkbenchError
+    found: str = ""
 
 
 def produce(
@@ -93,15 +95,21 @@ def produce(
 def build_all(
     planned: Planned, paths: Paths, settings: Settings, *, jobs: int | None = None
 ) -> tuple[tuple[Product, ...], tuple[Failure, ...]]:
-    """Build and repair every plan, but for what was built earlier; return the wheels, and the plans that failed."""
+    """Build and repair every plan, but for what was built earlier; return the wheels, and the plans that failed.
 
-    def obtain(plan: Plan, others: Sequence[Plan]) -> Product:
+    Where the site names a runtime image, each wheel is tried in it.
+    """
+
+    def obtain(plan: Plan, others: Sequence[Plan]) -> Product | Failure:
         wheel, repaired = find_built(plan, paths.wheels, planned.planner), None
         if wheel is None:
             repaired = build_wheel(plan, paths, settings, jobs=jobs)
-            Workplace.of(plan, paths).clear()
             wheel = repaired.path
-        return Product(plans=sharing(wheel, plan, others), wheel=wheel, repaired=repaired)
+        shared = sharing(wheel, plan, others)
+        if found := fault_in_image(wheel, plan, settings):
+            return unverified(shared, wheel, found, paths)
+        Workplace.of(plan, paths).clear()
+        return Product(plans=shared, wheel=wheel, repaired=repaired)
 
     return produce(planned.plans, obtain)
 
@@ -119,8 +127,8 @@ def failure_of(failures: Sequence[Failure], count: int) -> WorkbenchError | None
 def build_wheel(plan: Plan, paths: Paths, settings: Settings, *, jobs: int | None = None) -> Repaired:
     """Build and repair one plan into ``wheels/``, and keep there how it was made.
 
-    Where the site names a runtime image, the wheel is tried in that, as it is going to be published. The tree stays,
-    for whoever finds fault with it. Raises UsageError while another process builds the plan, and what each step does.
+    The tree stays, for whoever finds fault with the wheel. Raises UsageError while another process builds the plan, and
+    what each step does.
     """
     place = Workplace.of(plan, paths)
     # up to the notes: what another process cleared away before them would be this one's wheel and log
@@ -131,22 +139,21 @@ def build_wheel(plan: Plan, paths: Paths, settings: Settings, *, jobs: int | Non
                 raw = restamp(raw, plan.version, requires=plan.requires)
             except BadBinary as error:
                 raise place.failed(f"it made {raw.name}, which is not a whole wheel: {error}") from error
-        return _finish(raw, place, paths, settings)
+        return _finish(raw, place, paths)
 
 
-def _finish(raw: Path, place: Workplace, paths: Paths, settings: Settings) -> Repaired:
-    """Repair a plan's wheel, try it, move it into ``wheels/``, and keep there how it was made.
+def _finish(raw: Path, place: Workplace, paths: Paths) -> Repaired:
+    """Repair a plan's wheel, move it into ``wheels/``, and keep there how it was made.
 
-    Raises RepairFailed, VerificationFailed and ContainerError: what was in ``wheels/`` before is still there then.
+    Raises RepairFailed: what was in ``wheels/`` before is still there then.
     """
     plan = place.plan
     # in the folder itself, so that the wheel is renamed to its place, whole
     with scratch(paths.wheels, ".build.") as folder:
         try:
             repaired = _repaired(raw, folder, plan, paths)
-            _try(repaired.path, plan, settings)
-        except (RepairFailed, VerificationFailed) as error:
-            raise type(error)(f"{error}\n{place.kept}") from error
+        except RepairFailed as error:
+            raise RepairFailed(f"{error}\n{place.kept}") from error
         wheel = paths.wheels / repaired.path.name
         if wheel.exists() and plan.key is None:
             note(f"· {wheel} was there: it is replaced")
@@ -170,21 +177,48 @@ def _repaired(raw: Path, into: Path, plan: Plan, paths: Paths) -> Repaired:
     return repaired
 
 
-def _try(wheel: Path, plan: Plan, settings: Settings) -> None:
-    """Try a wheel that was built in a container in the image that the site names for that, if it does."""
+def fault_in_image(wheel: Path, plan: Plan, settings: Settings) -> str:
+    """Try a wheel that was built in a container in the image that the site names for that; return what is wrong.
+
+    Nothing where it works, and where no image is named. Raises ContainerError.
+    """
     image = settings.container.runtime_image(plan.target.compute, plan.target.arch)
     if plan.builder != "container" or image is None:
-        return
-    with step(f"try {wheel.name} in {image}"):
-        try_wheel(
-            wheel,
-            engine=find_engine(settings.container.engine),
-            image=image,
-            python=plan.target.python,
-            arch=plan.target.arch,
-            code=plan.recipe.smoke_code,
-            requires=plan.recipe.test_requires,
-        )
+        return ""
+    with step(f"try {wheel.name} in {image}") as at:
+        try:
+            try_wheel(
+                wheel,
+                engine=find_engine(settings.container.engine),
+                image=image,
+                python=plan.target.python,
+                arch=plan.target.arch,
+                code=plan.recipe.smoke_code,
+                requires=plan.recipe.test_requires,
+            )
+        except VerificationFailed as error:
+            at.fail("it does not work there")
+            return str(error)
+    return ""
+
+
+def unverified(plans: tuple[Plan, ...], wheel: Path, found: str, paths: Paths) -> Failure:
+    """Return the failure of a wheel in which verification found something: the wheel stays.
+
+    What was found may lie in the recipe's questions, and to change those changes no wheel.
+    """
+    plan = plans[0]
+    recipe = path_of(paths.recipes, plan.recipe.name)
+    again = (
+        f"If the test is wrong, change modules, smoke_test or test_requires in {recipe} and run the same command "
+        "again: it verifies this wheel and builds nothing. If the wheel is wrong, change what it is built from: that "
+        "builds another one."
+    )
+    error = VerificationFailed(
+        f"{plan.title} was built and did not pass verification:\n{found}\nThe wheel is kept, not verified: {wheel}\n"
+        f"{again if plan.key else 'It was built from a folder, so the same command builds it again.'}"
+    )
+    return Failure(plans=plans, error=error, found=found.replace(str(wheel), wheel.name))
 
 
 def facts(plan: Plan, repaired: Repaired) -> BuildFacts:

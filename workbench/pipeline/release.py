@@ -18,7 +18,7 @@ from workbench.evidence import notes
 from workbench.files import sha256_of
 from workbench.flags import command_line
 from workbench.make.cells import find_built, serves, sharing
-from workbench.make.produce import Failure, Product, build_wheel, produce
+from workbench.make.produce import Failure, Product, build_wheel, fault_in_image, produce, unverified
 from workbench.make.request import plans
 from workbench.make.verification import verify_wheels
 from workbench.pipeline.proof import Proof, prove, unproved
@@ -42,10 +42,9 @@ if TYPE_CHECKING:
     from workbench.registry.model import PublishedWheel, Registry
     from workbench.settings import Settings
     from workbench.store.protocol import Store
-    from workbench.verify.report import Report
 
-ATTEMPTS = 3
-"""Builds of one wheel: the first, and at most two more where verification fails and another may pass."""
+DAMAGE = ("archive", "record")
+"""The checks that find a file damaged: the only fault that another build of the same inputs mends."""
 
 _ANEW = "published bytes never change: release it as a new version with --version-suffix .post1"
 
@@ -142,10 +141,10 @@ def release(
 ) -> Released:
     """Build, repair, verify, publish and prove what is to be done, and prove what was published and never proved.
 
-    A wheel that was made earlier from the same inputs is taken as it is; with `skip_build` there must be one. A wheel
-    that does not verify is removed and, where that may help, built again, at most twice. A target that fails stops no
-    other: where that is the package's fault and not this machine's, its page says so, as of what the recipe does not
-    support.
+    A wheel that was made earlier from the same inputs is taken as it is; with `skip_build` there must be one. One that
+    does not verify stays, for the recipe's questions may be what is wrong; only a damaged file is built again, once.
+    A target that fails stops no other: where that is the package's fault and not this machine's, its page says so, as
+    of what the recipe does not support.
 
     Raises InstallFailed, what publishing raises, and what building raises that is not one target's.
     """
@@ -180,11 +179,11 @@ def _failed(failures: Sequence[Failure], paths: Paths) -> Iterator[Gap]:
         match failure.error:
             case BuildFailed():
                 reason, log = "does not build", place.log.read_bytes()
-            case RepairFailed() | VerificationFailed() as error:
-                repairing = isinstance(error, RepairFailed)
-                reason = "cannot be made portable" if repairing else "did not pass its checks"
+            case RepairFailed() as error:
                 # where its tree lies is for this machine's people
-                log = str(error).removesuffix(f"\n{place.kept}").encode()
+                reason, log = "cannot be made portable", str(error).removesuffix(f"\n{place.kept}").encode()
+            case VerificationFailed():
+                reason, log = "did not pass its checks", failure.found.encode()
             case _:
                 continue
         for plan in failure.plans:
@@ -210,8 +209,8 @@ def _verified(
     """Return a plan's wheel, verified for each cell that it serves of those asked for."""
     if plan.target.arch == this_arch():
         find_interpreter(plan.target.python)  # to verify and to prove: missed now, and not after the build
-    place = Workplace.of(plan, paths)
-    for number in range(1, ATTEMPTS + 1):
+    place, rebuilt = Workplace.of(plan, paths), False
+    while True:
         earlier = find_built(plan, paths.wheels, planned.planner)
         if skip_build and not earlier:
             raise _not_built(plan, planned, paths)
@@ -221,30 +220,16 @@ def _verified(
         shared = sharing(wheel, plan, others)
         asked = [(each.target.python, each.target.arch) for each in shared]
         (report,) = verify_wheels([wheel], paths, asked=asked)
-        if report.passed:
-            if not earlier:
-                place.clear()
+        found = findings_text(report) or fault_in_image(wheel, plan, settings)
+        if not found:
+            place.clear()
             return Product(plans=shared, wheel=wheel, report=report)
-        findings = findings_text(report)
-        if skip_build:
-            why = f"{findings}\n{wheel} did not verify; build it again without --skip-build"
-            return Failure(plans=shared, error=VerificationFailed(why))
+        damaged = any(finding.check in DAMAGE for finding in report.findings)
+        if skip_build or rebuilt or not damaged:
+            return unverified(shared, wheel, found, paths)
+        note(f"{found}\n{wheel.name} is damaged: it is removed and built again")
         notes.discard(wheel)
-        if number == ATTEMPTS or not (earlier or _may_come_out_otherwise(report)):
-            break
-        note(findings)
-        note(f"{wheel.name} is removed and built again (attempt {number + 1} of {ATTEMPTS})")
-    builds = f"in {number} builds" if number > 1 else "and another build would give the same"
-    why = f"{plan.title} did not verify, {builds}:\n{findings}\n{place.kept}"
-    return Failure(plans=shared, error=VerificationFailed(why))
-
-
-def _may_come_out_otherwise(report: Report) -> bool:
-    """Say whether another build of the same plan may pass: what was found can be bad luck, a file damaged on its way.
-
-    What a wheel is called, has in it and is compiled for comes out the same each time.
-    """
-    return all(finding.check in ("archive", "record", "smoke") for finding in report.findings)
+        rebuilt = True
 
 
 def _not_built(plan: Plan, planned: Planned, paths: Paths) -> UsageError:

@@ -9,6 +9,7 @@ from workbench.make.assign import AUTO
 from workbench.make.cells import difference, find_built, is_current, serves
 from workbench.make.request import plans
 from workbench.publish.amend import current, refuse_a_lost_registry
+from workbench.verify import cache
 
 if TYPE_CHECKING:
     from workbench.make.request import Planned, Request
@@ -57,6 +58,8 @@ def _standing(plan: Plan, planned: Planned, registry: Registry, paths: Paths) ->
             state, what = "changed", f"{what} was built {served.changed} than would be taken now"
     elif earlier := find_built(plan, paths.wheels, planned.planner):
         state, what = "built", earlier.name
+        if faults := cache.faults(paths.state / "reports", earlier):
+            what = f"{what} is not verified: {', '.join(faults)}"
     else:
         state, what = "to build", f"by {plan.builder}: {plan.why}"
     return Standing(target=str(plan.target), state=state, what=what)

@@ -1,7 +1,8 @@
-"""Reports of wheels that passed, kept for the next verb: ``upload`` after ``verify`` hashes nothing again.
+"""Reports of wheels, kept for the next verb: ``upload`` after ``verify`` hashes nothing again.
 
 A report is kept with the file's size, time and inode and with what was asked; it counts only while all of
-them are the same. One that is stale, or cannot be read, is as good as none.
+them are the same. One that is stale, or cannot be read, is as good as none. Of a wheel that did not pass it is kept
+which checks found something, so that others can say so; it is verified again all the same.
 """
 
 from __future__ import annotations
@@ -19,14 +20,16 @@ from workbench.verify.report import Report, WheelFacts
 if TYPE_CHECKING:
     from workbench.verify.report import Expectation
 
-FORMAT = 3
+FORMAT = 4
 """Raised when the checks change so that a wheel that passed may no longer do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Kept(WheelFacts):
+    identity: tuple[int, ...]
     question: str
     metadata: str
+    faults: tuple[str, ...]
 
 
 def _question(request: Expectation, identity: Identity) -> str:
@@ -36,23 +39,42 @@ def _question(request: Expectation, identity: Identity) -> str:
 
 
 def recall(folder: Path, request: Expectation) -> Report | None:
-    """Return the report in `folder` that answers this request, or None."""
+    """Return the report in `folder` that answers this request, of a wheel that passed, or None."""
     path = request.path
-    try:
-        kept = parse(_Kept, json.loads(_place(folder, path).read_bytes()))
-        identity = Identity.of(path)
-    except (OSError, ValueError, Mismatch):
+    kept = _kept(folder, path)
+    if kept is None or kept.faults:
         return None
+    identity = Identity(*kept.identity)
     if kept.question != _question(request, identity):
         return None
     return Report(path=path, identity=identity, metadata=kept.metadata.encode(), **kept.as_facts())
 
 
+def faults(folder: Path, wheel: Path) -> tuple[str, ...]:
+    """Return the checks that found something in a wheel when it was verified last; none where that is not known."""
+    kept = _kept(folder, wheel)
+    return kept.faults if kept else ()
+
+
 def keep(folder: Path, request: Expectation, report: Report) -> None:
-    """Keep a report that passed. Raises OSError."""
-    question = _question(request, report.identity)
-    kept = _Kept(question=question, metadata=report.metadata.decode(), **report.as_facts())
+    """Keep a report. Raises OSError."""
+    kept = _Kept(
+        identity=tuple(report.identity),
+        question=_question(request, report.identity),
+        metadata=report.metadata.decode() if report.passed else "",
+        faults=tuple(dict.fromkeys(finding.check for finding in report.findings)),
+        **report.as_facts(),
+    )
     write_whole(_place(folder, request.path), json.dumps(asdict(kept)))
+
+
+def _kept(folder: Path, wheel: Path) -> _Kept | None:
+    """Return what is kept of a wheel as it lies there now, or None."""
+    try:
+        kept = parse(_Kept, json.loads(_place(folder, wheel).read_bytes()))
+        return kept if kept.identity == tuple(Identity.of(wheel)) else None
+    except (OSError, ValueError, Mismatch):
+        return None
 
 
 def _place(folder: Path, wheel: Path) -> Path:

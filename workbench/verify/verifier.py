@@ -65,8 +65,7 @@ def verify(
     reports |= _smoke_all(_read_all(fresh, workers), workers, paths.cache)
     try:
         for request in fresh:
-            if reports[request].passed:
-                cache.keep(folder, request, reports[request])
+            cache.keep(folder, request, reports[request])
     except OSError as error:
         # it only saves the next verb a second look
         note(f"· reports are not kept for later: {folder}: {error.strerror}")
