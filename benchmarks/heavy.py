@@ -1,12 +1,12 @@
-"""What it takes to build the packages that compile for long: a row of docs/built.md for each wheel.
+"""What it takes to build the shelf's packages: a row of docs/built.md for each wheel, which this program writes there.
 
     .venv/bin/python benchmarks/heavy.py [NAME[:VARIANT] ...] [--arch x86_64,aarch64] [--torch 2.11] [--gpu sm_121]
-        [--jobs 1] [--source-dir DIR]
+        [--jobs 1] [--source-dir DIR] [--table docs/built.md]
 
-Each wheel is built, repaired and verified as ``invoke build`` and ``invoke verify`` do it, into ``wheels/``. Wall and
-CPU seconds (user and system) are those of the build with its environment, of the programs that it started too. Memory
-is the largest sum, looked at five times a second, of what these processes had resident; pages that two of them share
-count twice.
+Each wheel is built, repaired and verified as ``invoke build`` and ``invoke verify`` do it, into ``wheels/``: for CUDA
+where the recipe has that, else for the CPU. Wall and CPU seconds (user and system) are those of the build with its
+environment, of the programs that it started too. Memory is the largest sum, looked at five times a second, of what
+these processes had resident; pages that two of them share count twice. Only a wheel that passes gets a row.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -25,11 +26,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from workbench.builders.workplace import Workplace
 from workbench.errors import WorkbenchError
+from workbench.files import write_whole
 from workbench.make.produce import build_wheel
 from workbench.make.request import Request, plans
 from workbench.make.verification import verify_wheels
-from workbench.paths import Paths
+from workbench.paths import CHECKOUT, Paths
 from workbench.plan.axes import Axes
+from workbench.recipe.load import load
 from workbench.settings import read_settings
 from workbench.verify.report import findings_text
 
@@ -50,6 +53,7 @@ HEAVY = (
 )
 COMPUTE = "cu130"
 PAUSE = 0.2
+HEAD = "| wheel, builder |"
 
 
 @dataclass(slots=True)
@@ -112,8 +116,28 @@ def row(title: str, meter: Meter, repaired: Repaired, report: Report) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def recorded(page: str, new: str) -> str:
+    """Return the page with a row in its table: in the place of the same wheel's, else as the last."""
+    before, head, after = page.partition(HEAD)
+    table, gap, rest = after.partition("\n\n")
+    rows = table.splitlines()
+    wheel = new[: new.index(" | ")]
+    at = next((i for i, each in enumerate(rows) if each.startswith(f"{wheel} | ")), len(rows))
+    rows[at : at + 1] = [new]
+    return "".join((before, head, "\n".join(rows), gap, rest))
+
+
+def axes_of(name: str, variant: str, asked: argparse.Namespace, paths: Paths) -> Axes:
+    """Return what a package is built for: CUDA where its recipe has that, and torch where it is built against one."""
+    recipe = load(paths.recipes, name)
+    if not any(fnmatch(COMPUTE, pattern) for pattern in recipe.compute):
+        return Axes(arch=asked.arch, compute="cpu", variant=variant)
+    torch = asked.torch if recipe.torch else ""
+    return Axes(arch=asked.arch, compute=COMPUTE, torch=torch, gpu=asked.gpu, variant=variant)
+
+
 def main() -> None:
-    """Build, verify, and print a row for each wheel; what fails is told, and the rest goes on."""
+    """Build, verify, and record a row for each wheel; what fails is told, and the rest goes on."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=HEAVY, metavar="NAME[:VARIANT]")
     parser.add_argument("--arch", default="x86_64,aarch64")
@@ -121,13 +145,14 @@ def main() -> None:
     parser.add_argument("--gpu", default="sm_121")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--source-dir", type=Path, help="where the recipe's own source cannot be reached")
+    parser.add_argument("--table", type=Path, default=CHECKOUT / "docs" / "built.md")
     asked = parser.parse_args()
     paths = Paths.here()
     failed = False
     wanted: list[Plan] = []
     for word in asked.names:
         name, _, variant = word.partition(":")
-        axes = Axes(arch=asked.arch, compute=COMPUTE, torch=asked.torch, gpu=asked.gpu, variant=variant)
+        axes = axes_of(name, variant, asked, paths)
         found = plans(Request(name=name, axes=axes, source_dir=asked.source_dir), paths, read_settings(paths))
         planned, left_out = found.plans, found.left_out
         wanted += planned
@@ -143,10 +168,11 @@ def main() -> None:
             failed = True
             continue
         (report,) = verify_wheels([repaired.path], paths)
+        made = row(f"{plan.title}, {plan.builder}", meter, repaired, report)
+        print(made, findings_text(report), sep="\n", end="", flush=True)
         if report.passed:
             Workplace.of(plan, paths).clear()
-        print(row(f"{plan.title}, {plan.builder}", meter, repaired, report), flush=True)
-        print(findings_text(report), end="", flush=True)
+            write_whole(asked.table, recorded(asked.table.read_text(encoding="utf-8"), made))
         failed = failed or not report.passed
     sys.exit(failed)
 
