@@ -1,4 +1,4 @@
-"""The checks. ``nox`` runs all but `verify` and `heavy`; ``nox -s verify`` checks what is published.
+"""The checks. ``nox`` runs all but what is long (`shelf`, `heavy`) and `verify`, which checks what is published.
 
 The sessions that test the checkout run in its own environment (``./inv`` makes it); those that install what is
 published get fresh ones.
@@ -111,8 +111,14 @@ def verify(session: nox.Session, what: Proof | str | WorkbenchError) -> None:
 
 
 @nox.session
+def shelf(session: nox.Session) -> None:
+    """Fetch, patch and prepare the metadata of each shipped recipe, in one environment with torch; nothing compiles."""
+    session.run("python", "benchmarks/shelf.py", *session.posargs)
+
+
+@nox.session
 def heavy(session: nox.Session) -> None:
-    """Build, repair and verify what compiles for long; prints the rows of docs/built.md."""
+    """Build, repair and verify what compiles for long; writes the rows of docs/built.md."""
     session.run("python", "benchmarks/heavy.py", *session.posargs)
 
 

@@ -1,0 +1,54 @@
+"""Every recipe that is shipped: its source is what it pins, its series applies, and it says what the source says."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+import pytest
+from packaging.licenses import canonicalize_license_expression
+from packaging.metadata import Metadata
+from packaging.specifiers import SpecifierSet
+
+from workbench.patches.apply import apply_series
+from workbench.patches.series import read_series
+from workbench.paths import CHECKOUT, Paths
+from workbench.recipe.load import load, names
+from workbench.recipe.model import Sdist
+from workbench.source.sdist import fetch_sdist
+from workbench.source.unpacking import check_metadata, unpack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PATHS = Paths(CHECKOUT)
+SHELF = names(PATHS.recipes)
+PYTHONS = [f"3.{minor}" for minor in range(8, 16)]
+
+
+@pytest.mark.parametrize("name", SHELF)
+def test_the_source_is_what_the_recipe_says(name: str, tmp_path: Path) -> None:
+    recipe, tree = load(PATHS.recipes, name), tmp_path / "tree"
+    assert isinstance(recipe.source, Sdist)
+    archive = fetch_sdist(name, recipe.version, recipe.source.sha256, PATHS.cache)
+    unpack(archive, tree)
+    check_metadata(tree, name, recipe.version, archive=archive)
+    said = Metadata.from_email((tree / "PKG-INFO").read_bytes(), validate=False).requires_python
+    supported = list(SpecifierSet(recipe.python).filter(PYTHONS))
+    assert supported
+    assert [each for each in supported if said and each not in said] == []
+
+    apply_series(read_series(PATHS.patches / recipe.patches), tree)
+
+
+@pytest.mark.parametrize("name", SHELF)
+def test_it_says_what_a_person_asks_first(name: str) -> None:
+    recipe = load(PATHS.recipes, name)
+    assert recipe.description.endswith(".")
+    assert recipe.upstream
+    assert recipe.license == canonicalize_license_expression(recipe.license or "")
+    smoke = ast.parse(recipe.smoke_test)
+    assert any(isinstance(each, ast.Assert) for each in ast.walk(smoke))
+    if recipe.torch:
+        assert "torch.cuda.is_available()" in recipe.smoke_test
+        assert recipe.local_version == "cu{cuda}torch{torch}" + (".{variant}" if recipe.variants else "")
