@@ -11,13 +11,14 @@ import pytest
 from packaging.requirements import Requirement
 
 from tests.consume.hosts import GB10, H100, HOPPER, NO_GPU, OLD_DRIVER, SPARK
-from workbench.consume.build import FileCode, Learnt
+from workbench.consume.build import Learnt
 from workbench.consume.given import given
 from workbench.consume.host import Host
 from workbench.consume.judge import judge, judge_all, matching
 from workbench.consume.names import group
 from workbench.consume.offer import Hints, OfferedWheel
 from workbench.consume.rank import best, nearest
+from workbench.wheel.library_facts import FileCode, LibraryFacts
 
 if TYPE_CHECKING:
     from workbench.consume.verdict import Judged
@@ -261,11 +262,12 @@ def test_metadata_says_more_than_a_name(local: str, metadata: str, torch: str, e
     assert told(judged(local, host, METADATA[metadata])) == expected
 
 
-def code(*architectures: str) -> tuple[FileCode, ...]:
-    return tuple(
+def code(*architectures: str, **facts: str) -> LibraryFacts:
+    files = tuple(
         FileCode(path=f"demo/{n}.so", architectures=tuple(each.split()))
         for n, each in enumerate(architectures)
     )
+    return LibraryFacts(processors=("x86_64",), gpu_code=files, **facts)
 
 
 @pytest.mark.parametrize(
@@ -290,24 +292,24 @@ def code(*architectures: str) -> tuple[FileCode, ...]:
     ],
 )
 def test_gpu_code(architectures: tuple[str, ...], toolkit: str, host: Host, expected: str) -> None:
-    facts = Learnt(gpu_code=code(*architectures), toolkit=toolkit or None, requires_dist=(), compute="cu13")
+    facts = Learnt(libraries=code(*architectures, toolkit=toolkit, compute="cu13"), requires_dist=())
     assert told(judged("+torch2.11", host, facts)) == expected
-    named = Learnt(gpu_code=code(*architectures))
+    named = Learnt(libraries=code(*architectures))
     if toolkit:  # the name says it as well
         assert told(judged(f"+cu{toolkit.replace('.', '')}torch2.11", host, named)) == expected
 
 
 def test_a_newer_cuda_than_the_drivers_runs_without_its_ptx() -> None:
     """Minor version compatibility, on a driver of CUDA 13.0."""
-    machine = Learnt(gpu_code=code("sm_90"))
-    compiled = Learnt(gpu_code=code("compute_90"))
+    machine = Learnt(libraries=code("sm_90"))
+    compiled = Learnt(libraries=code("compute_90"))
     assert told(judged("+cu132torch2.11", HOPPER, machine)) == "fits"
     assert told(judged("+cu132torch2.11", HOPPER, compiled)) == "no gpu"
     assert any("but not its PTX" in reason.text for reason in judged("+cu132torch2.11", HOPPER).reasons)
 
 
 def test_a_wheel_without_gpu_code_is_for_no_cuda() -> None:
-    assert told(judged("", HOPPER, Learnt(gpu_code=(), requires_dist=("torch>=2.9",)))) == "fits"
+    assert told(judged("", HOPPER, Learnt(libraries=code(), requires_dist=("torch>=2.9",)))) == "fits"
 
 
 def test_facts_make_fit_what_its_name_does_not() -> None:
@@ -316,7 +318,7 @@ def test_facts_make_fit_what_its_name_does_not() -> None:
         offered(f"demo-1.{n}+cu130torch2.10-{LINUX}.whl", sha256=f"{n}", requires_python=">=3.13")
         for n in range(3)
     ]
-    facts = {"1": Learnt(requires_dist=("torch==2.11.*",), requires_python=">=3.12")}
+    facts = {wheels[1].key: Learnt(requires_dist=("torch==2.11.*",), requires_python=">=3.12")}
     found = matching(group(wheels), HOPPER, DEMO, facts)
     assert [each.offer.filename[:8] for each in found] == ["demo-1.1"]
     assert [each.outcome for each in judge_all(group(wheels), HOPPER, DEMO, facts)] == ["no", "fits", "no"]

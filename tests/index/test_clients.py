@@ -19,6 +19,7 @@ from workbench.environment import Environment
 from workbench.evidence.facts import BuildFacts, PatchApplied
 from workbench.process import environment, run
 from workbench.registry.model import Package, Registry
+from workbench.wheel.library_facts import FileCode, LibraryFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,8 @@ def venv(tmp_path_factory: pytest.TempPathFactory) -> Environment:
 
 @pytest.fixture
 def url(store: Store) -> Iterator[str]:
-    store.publish("demo", "1.0")
+    code = (FileCode(path='demo/"_c"<.so', architectures=("sm_121",)),)
+    store.publish("demo", "1.0", libraries=LibraryFacts(processors=("aarch64",), gpu_code=code))
     store.publish("demo", "1.1", yanked="breaks")
     store.publish("demo", "1.2", requires_python=">=3.99")
     store.publish("demo", "0.9+cu130torch2.11")

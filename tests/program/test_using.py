@@ -179,8 +179,12 @@ def arm_library() -> bytes:
             ),
             "its libraries are for aarch64, whatever its name says",
         ),
+        (
+            packed(files_of(name="demo-gpu", version="1.6+cu130torch2.11", tag="cp38-cp38-linux_x86_64")),
+            "its WHEEL is for cp38-cp38, whatever its name says",
+        ),
     ],
-    ids=["another project", "another version", "a page", "another processor"],
+    ids=["another project", "another version", "a page", "another processor", "another Python"],
 )
 def test_a_wheel_that_is_not_what_its_name_says_is_neither_locked_nor_installed(
     project: Project, capsys: pytest.CaptureFixture[str], content: bytes, said: str
@@ -193,10 +197,8 @@ def test_a_wheel_that_is_not_what_its_name_says_is_neither_locked_nor_installed(
         assert said in captured.err + str(refused.value)
         assert not (project.folder / "pylock.toml").exists()
     project.offer("honest", "1.5+cu130torch2.11")
-    honest = run(["demo-gpu", "--refresh", "--json", *FACTS])
-    if "libraries" not in said:  # those are looked at for a lock
-        assert honest == 0
-        assert answer(capsys)["packages"][0]["chosen"]["version"] == "1.5+cu130torch2.11"
+    assert run(["demo-gpu", "--refresh", "--json", *FACTS]) == 0
+    assert answer(capsys)["packages"][0]["chosen"]["version"] == "1.5+cu130torch2.11"
 
 
 def test_a_lock_that_could_not_be_installed_is_as_it_was_before(project: Project) -> None:

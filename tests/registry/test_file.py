@@ -13,6 +13,7 @@ from workbench.evidence.facts import BuildFacts, PatchApplied
 from workbench.registry import model
 from workbench.registry.file import dumps, encode, filename_fault, load, loads, parse_json, projects
 from workbench.registry.model import Package, PublishedWheel, Registry, Removal, Unavailable
+from workbench.wheel.library_facts import FileCode, LibraryFacts
 
 SCHEMA = json.loads(Path(model.__file__).with_name("schema.json").read_text())
 
@@ -29,6 +30,12 @@ WHEEL = PublishedWheel(
     metadata_sha256="b" * 64,
     yanked="",
     gpu_architectures=("sm_121",),
+    libraries=LibraryFacts(
+        processors=("aarch64",),
+        gpu_code=(FileCode(path="demo/_c.so", architectures=("sm_121",)),),
+        toolkit="13.0",
+        compute="cu130",
+    ),
     build_key="c" * 64,
     provenance="https://example.com/demo.json",
     build=BuildFacts(

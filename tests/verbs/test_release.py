@@ -25,6 +25,7 @@ from workbench.recipe import Recipe, Sdist
 from workbench.registry.file import load
 from workbench.registry.model import Package
 from workbench.store.folder import FolderStore
+from workbench.wheel.library_facts import LibraryFacts
 
 if TYPE_CHECKING:
     from workbench.plan.plan import Plan
@@ -53,6 +54,7 @@ def test_the_main_job(demo: Demo) -> None:
     assert [patch.description for patch in published.build.patches] == ["Give the right answer"]
     assert (demo.paths.root / published.url).read_bytes() == wheel.read_bytes()
     assert wheel.name in (demo.paths.index / "simple" / "demo" / "index.html").read_text()
+    assert published.libraries == LibraryFacts(processors=(this_arch(),))
 
     (patch,) = published.build.patches
     assert patch.url is not None

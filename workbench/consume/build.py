@@ -14,31 +14,20 @@ if TYPE_CHECKING:
     from workbench.consume.host import Host
     from workbench.consume.offer import Hints
     from workbench.consume.verdict import Reason
+    from workbench.wheel.library_facts import LibraryFacts
     from workbench.wheel.local_version import LocalVersion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FileCode:
-    """The GPU code in one file of a wheel that can be loaded: its architectures, ``sm_120`` or ``compute_90``."""
-
-    path: str
-    architectures: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Learnt:
-    """What is known of a wheel beside its name, by its sha256. None is not known.
+    """What is known of a wheel beside its name. None is not known.
 
-    `requires_dist` and `requires_python` are METADATA's; the latter is "" where METADATA has none. `gpu_code` is of
-    each file that has any, so it is empty for a wheel without GPU code. `toolkit` is the CUDA release whose nvcc wrote
-    its PTX (``13.0``), and `compute` the CUDA whose libraries it links against (``cu13``).
+    `requires_dist` and `requires_python` are METADATA's; the latter is "" where METADATA has none.
     """
 
     requires_dist: tuple[str, ...] | None = None
     requires_python: str | None = None
-    gpu_code: tuple[FileCode, ...] | None = None
-    toolkit: str | None = None
-    compute: str | None = None
+    libraries: LibraryFacts | None = None
 
 
 class BuildVerdict(NamedTuple):
@@ -67,12 +56,13 @@ def judge_build(
     torch, near_torch = judge_torch(said, facts, host)
     if not every and any(reason.outcome == "no" for reason in torch):
         return BuildVerdict(tuple(torch), FARTHEST, near_torch)
-    compute = said.compute or facts.compute or compute_required(facts.requires_dist or ())
+    libraries = facts.libraries
+    compute = said.compute or (libraries and libraries.compute) or compute_required(facts.requires_dist or ())
     cuda, near_cuda = judge_cuda(compute, host) if compute else judge_without_cuda(said, facts, pure=pure)
     reasons = [*cuda, *torch]
     if said.cxx11_abi is not None:
         reasons.append(judge_abi(said.cxx11_abi, host))
     reasons += judge_named_gpus(said.gpus, host)
-    if facts.gpu_code:
-        reasons += judge_gpu_code(facts.gpu_code, facts.toolkit or cuda_release(compute), host)
+    if libraries and libraries.gpu_code:
+        reasons += judge_gpu_code(libraries.gpu_code, libraries.toolkit or cuda_release(compute), host)
     return BuildVerdict(tuple(reasons), near_cuda, near_torch)

@@ -43,6 +43,7 @@ class KeptFile(NamedTuple):
     requires_python: str | None = None
     metadata_sha256: str | None = None
     yanked: str | None = None
+    libraries: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -165,7 +165,7 @@ def _driver(wheel: tuple[int, int | None], compute: str, host: Host) -> list[Rea
 
 def judge_without_cuda(said: LocalVersion, facts: Learnt, *, pure: bool) -> tuple[list[Reason], int]:
     """Judge a wheel of which nothing says for which CUDA it is."""
-    if facts.gpu_code == ():
+    if facts.libraries and not facts.libraries.gpu_code:
         return [Reason("cuda", "fits", "it has no GPU code")], 1
     if pure and not said.torch:
         return [Reason("cuda", "fits", "it takes any platform: nothing in it is compiled")], 1

@@ -8,19 +8,8 @@ from workbench.consume.torch import release_numbers
 from workbench.consume.verdict import Reason
 
 if TYPE_CHECKING:
-    from workbench.consume.build import FileCode
     from workbench.consume.host import Host
-
-
-_EVEN_SINCE = 9
-_FIRST_CUDA = {
-    **{(7, minor): f"11.{minor}" for minor in range(9)},
-    **{(8, minor): f"12.{minor}" for minor in range(6)},
-    (8, 6): "12.7",
-    (8, 7): "12.8",
-    (8, 8): "12.9",
-}
-"""The first CUDA that knew each version of PTX before 9.0; CUDA 12.6 has that of 12.5."""
+    from workbench.wheel.library_facts import FileCode
 
 
 def judge_named_gpus(named: tuple[str, ...], host: Host) -> list[Reason]:
@@ -81,17 +70,6 @@ def _for_gpu(files: tuple[FileCode, ...], toolkit: str, gpu: int, name: str, hos
         return Reason("gpu", "fits", f"its {codes} runs on {name}")
     ptx = f"for {name} it has only PTX ({', '.join(dict.fromkeys(map(str, compiled)))})"
     return _ptx(ptx, toolkit, host.driver_cuda)
-
-
-def cuda_of_isa(isa: tuple[int, int]) -> str:
-    """Return the first CUDA that knows a version of the PTX language (PTX ISA, release notes); "" of none that it has.
-
-    From 9.0 on the two have the same minor part.
-    """
-    major, minor = isa
-    if major >= _EVEN_SINCE:
-        return f"{major + 4}.{minor}"
-    return _FIRST_CUDA.get(isa, "")
 
 
 def _ptx(has: str, toolkit: str, driver_cuda: str | None) -> Reason:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,6 @@ from workbench.consume.verdict import Judged, Preference, Reason, worst
 from workbench.wheel.local_version import parse_local
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from packaging.requirements import Requirement
     from packaging.version import Version
 
@@ -22,20 +21,23 @@ if TYPE_CHECKING:
     from workbench.consume.names import Groups, SameTags
     from workbench.consume.offer import OfferedWheel
 
-_NOTHING: Mapping[str, Learnt] = {}
+Facts = Mapping[tuple[str, str], "Learnt"]
+"""What is known of wheels beside their names, by `OfferedWheel.key`."""
+
+_NOTHING: Facts = {}
 
 
 def judge(offer: OfferedWheel, host: Host, requirement: Requirement, facts: Learnt | None = None) -> Judged:
     """Return the verdict on one wheel. `facts` is what is known of it beside its name."""
-    known = {offer.sha256 or "": facts} if facts else _NOTHING
+    known = {offer.key: facts} if facts else _NOTHING
     (judged,) = judge_all(group([offer]), host, requirement, known)
     return judged
 
 
 def judge_all(
-    groups: Groups, host: Host, requirement: Requirement, facts: Mapping[str, Learnt] = _NOTHING
+    groups: Groups, host: Host, requirement: Requirement, facts: Facts = _NOTHING
 ) -> tuple[Judged, ...]:
-    """Return the verdict on every wheel, with all its reasons. `facts` are by sha256."""
+    """Return the verdict on every wheel, with all its reasons."""
     asked, builds = _Asked(requirement), _Builds(host, every=True)
     found: list[Judged] = []
     for same in groups:
@@ -43,7 +45,7 @@ def judge_all(
         for local, offers in same.builds:
             verdicts = tags, builds.judge(local, same)
             for offer in offers:
-                known = facts.get(offer.sha256 or "")
+                known = facts.get(offer.key) if facts else None
                 found.append(
                     _one(offer, asked, builds.with_facts(local, same, known, tags) if known else verdicts)
                 )
@@ -51,7 +53,7 @@ def judge_all(
 
 
 def matching(
-    groups: Groups, host: Host, requirement: Requirement, facts: Mapping[str, Learnt] = _NOTHING
+    groups: Groups, host: Host, requirement: Requirement, facts: Facts = _NOTHING
 ) -> tuple[Judged, ...]:
     """Return the verdicts on the wheels that fit or may fit. For the others no reasons are made."""
     asked, builds = _Asked(requirement), _Builds(host, every=False)
@@ -68,7 +70,7 @@ def matching(
             if worst(build.reasons) == "no" and not (chosen := _chosen(chosen, asked, facts)):
                 continue
             for offer in chosen:
-                known = facts.get(offer.sha256 or "")
+                known = facts.get(offer.key) if facts else None
                 found.append(
                     _one(
                         offer, asked, builds.with_facts(local, same, known, tags) if known else (tags, build)
@@ -77,15 +79,13 @@ def matching(
     return tuple(each for each in found if each.outcome != "no")
 
 
-def _chosen(
-    offers: list[OfferedWheel], asked: _Asked, facts: Mapping[str, Learnt] | None
-) -> list[OfferedWheel]:
+def _chosen(offers: list[OfferedWheel], asked: _Asked, facts: Facts | None) -> list[OfferedWheel]:
     """Return the wheels of the project; where `facts` are given, those of which more is known than their names.
 
     Those may fit though their names say that they do not.
     """
     if facts is not None:
-        return [offer for offer in offers if offer.sha256 in facts] if facts else []
+        return [offer for offer in offers if offer.key in facts] if facts else []
     if asked.has_file(offers[0].filename):  # and so have the others, nearly always: `_one` looks at each
         return offers
     return [offer for offer in offers if asked.has_file(offer.filename)]

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from workbench.consume.build import FileCode, Learnt
-from workbench.consume.gpu_code import cuda_of_isa
+from workbench.consume.build import Learnt
 from workbench.consume.reading import read_through
 from workbench.errors import SourceError, UsageError
 from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from packaging.tags import Tag
     from packaging.version import Version
 
     from workbench.consume.cache import Cache
     from workbench.consume.logins import Logins
     from workbench.consume.offer import OfferedWheel
     from workbench.wheel.filename import WheelName
-    from workbench.wheel.wheel import Library, Wheel
-
-_CUDART = re.compile(r"lib(?:cudart|cublas|cublasLt|nvrtc)\.so\.(\d\d)")
-"""Libraries whose number is CUDA's major version."""
-
+    from workbench.wheel.library_facts import LibraryFacts
+    from workbench.wheel.wheel import Wheel
 
 MOST_LIBRARIES = 8
 """Libraries whose processor is looked at, until one is for the one that the name says."""
@@ -49,34 +45,23 @@ def metadata_of(offer: OfferedWheel, cache: Cache, logins: Logins, *, offline: b
     _check_online(offer, offline=offline)
     facts: dict[str, object] = {}
     if (found := _beside(offer, logins)) is None:
-        found, facts["processors"] = _within(offer, logins)
+        found, facts = _within(offer, logins)
     _keep(offer, cache, {"metadata": found.decode("utf-8", "replace"), **facts})
     return found
 
 
 def check_wheel(offer: OfferedWheel, metadata: bytes, cache: Cache, logins: Logins, *, offline: bool) -> None:
-    """Raise LyingWheel for a wheel whose METADATA or libraries are not of what its name says.
+    """Raise LyingWheel for a wheel that is not what its name says, by METADATA, its tags and its libraries.
 
-    For its libraries a little of the wheel itself is read, unless that was done before, or `offline`.
-    Raises SourceError.
+    For the latter two a little of the wheel itself is read, unless that was done before, or `offline`; what its source
+    tells of them does not count. Raises SourceError.
     """
-    from workbench.wheel.elf import MACHINES
-
     _of_metadata(metadata, offer)
-    name = parse_wheel(offer.filename)
-    known = _recalled(offer, cache).get("processors")
-    if not isinstance(known, list):
-        if offline or name.pure:
-            return
+    known = _recalled(offer, cache)
+    if not isinstance(known.get("processors"), list) and not (offline or parse_wheel(offer.filename).pure):
         _, known = _within(offer, logins)
-        _keep(offer, cache, {"processors": known})
-    wanted = _processors_of(name)
-    others = sorted({each for each in known if each in MACHINES.values()} - wanted)
-    if wanted and others and not wanted.intersection(known):
-        raise LyingWheel(
-            f"{offer.filename}: its libraries are for {', '.join(others)}, whatever its name says; tell "
-            f"{offer.source}"
-        )
+        _keep(offer, cache, known)
+    _check_name(offer, known, None)
 
 
 def facts_of(
@@ -89,34 +74,58 @@ def facts_of(
     facts = _of_metadata(metadata_of(offer, cache, logins, offline=offline), offer)
     # as it was read, so that a warm answer need not parse METADATA, whose libraries are slow to start
     _keep(offer, cache, {"requires": facts.requires_dist, "requires_python": facts.requires_python})
-    if not deep:
-        return facts
     known = _recalled(offer, cache)
-    if not isinstance(known.get("gpu_code"), list):
+    libraries = _libraries(offer, known)
+    if deep and libraries is None:
         _check_online(offer, offline=offline)
+        from workbench.wheel.library_facts import library_facts
+
         with _opened(offer, logins) as wheel:
-            known = _of_libraries(tuple(wheel.libraries()))
-        _keep(offer, cache, known)
-    return _with_code(facts, known)
+            read = tuple(wheel.libraries())
+        libraries = library_facts(
+            (each.elf for each in read if each.elf), (each.gpu_code for each in read if each.gpu_code)
+        )
+        _keep(offer, cache, {"libraries": asdict(libraries)})
+    _check_name(offer, known, libraries)
+    return replace(facts, libraries=libraries)
 
 
-def known_facts(offers: Sequence[OfferedWheel], cache: Cache) -> dict[str, Learnt]:
-    """Return what is kept already of some wheels, by sha256. Nothing is asked for."""
+def known_facts(offers: Sequence[OfferedWheel], cache: Cache) -> dict[tuple[str, str], Learnt]:
+    """Return what is known already of some wheels, by their keys: kept, or told by their sources. Nobody is asked.
+
+    What is not what its name says is not among them: `facts_of` refuses it.
+    """
     found = {}
     for offer in offers:
         known = _recalled(offer, cache)
-        if offer.sha256 and isinstance(requires := known.get("requires"), list):
-            facts = Learnt(requires_dist=tuple(requires), requires_python=known.get("requires_python"))
-            found[offer.sha256] = (
-                _with_code(facts, known) if isinstance(known.get("gpu_code"), list) else facts
+        requires, libraries = known.get("requires"), _libraries(offer, known)
+        if offer.sha256 and (isinstance(requires, list) or libraries):
+            try:
+                _check_name(offer, known, libraries)
+            except LyingWheel:
+                continue
+            found[offer.key] = Learnt(
+                requires_dist=tuple(requires) if isinstance(requires, list) else None,
+                requires_python=known.get("requires_python"),
+                libraries=libraries,
             )
     return found
 
 
-def _with_code(facts: Learnt, known: Mapping[str, Any]) -> Learnt:
-    code = tuple(FileCode(path=path, architectures=tuple(names)) for path, names in known["gpu_code"])
-    toolkit, compute = known.get("toolkit") or None, known.get("compute") or None
-    return replace(facts, gpu_code=code, toolkit=toolkit, compute=compute)
+def _libraries(offer: OfferedWheel, known: Mapping[str, Any]) -> LibraryFacts | None:
+    """Return what is known of a wheel's libraries: what was read of them, or else what its source tells."""
+    plain = known.get("libraries")
+    if plain is None and offer.libraries is None:
+        return None
+    import orjson
+
+    from workbench.strict import Mismatch, parse
+    from workbench.wheel.library_facts import LibraryFacts
+
+    try:
+        return parse(LibraryFacts, orjson.loads(offer.libraries or "") if plain is None else plain)
+    except (Mismatch, ValueError):  # kept by another version of this program
+        return None
 
 
 def with_sha256(offer: OfferedWheel, logins: Logins) -> OfferedWheel:
@@ -177,10 +186,45 @@ def _opened(offer: OfferedWheel, logins: Logins) -> Iterator[Wheel]:
         raise LyingWheel(f"{offer.url}: not a whole wheel: {error}") from error
 
 
-def _within(offer: OfferedWheel, logins: Logins) -> tuple[bytes, list[str]]:
-    """Return the METADATA in a wheel, and the processors of its libraries up to the first that its name says."""
+def _within(offer: OfferedWheel, logins: Logins) -> tuple[bytes, dict[str, object]]:
+    """Return the METADATA in a wheel, and what is held against its name.
+
+    That are the tags in WHEEL, ``cp312-cp312``, and the processors of its libraries up to the first that the name says.
+    """
+    from workbench.wheel.metadata import read_tags
+
     with _opened(offer, logins) as wheel:
-        return wheel.text("METADATA"), _processors(wheel, offer)
+        lines = (line for line in wheel.text("WHEEL").decode(errors="replace").splitlines())
+        tags = read_tags(line.partition(":")[2] for line in lines if line.startswith("Tag:"))
+        facts: dict[str, object] = {"tags": sorted(_pairs(tags)), "processors": _processors(wheel, offer)}
+        return wheel.text("METADATA"), facts
+
+
+def _pairs(tags: Iterable[Tag]) -> set[str]:
+    """Return the Pythons and ABIs of tags. Platforms are often renamed by hand, and processors tell more."""
+    return {f"{tag.interpreter}-{tag.abi}" for tag in tags}
+
+
+def _check_name(offer: OfferedWheel, known: Mapping[str, Any], told: LibraryFacts | None) -> None:
+    """Raise LyingWheel for a wheel that is not what its name says, by what is known of it, or `told`."""
+    processors, tags = known.get("processors"), known.get("tags")
+    if processors is None and told:
+        processors = told.processors
+    if not processors and not tags:
+        return
+    from workbench.wheel.elf import MACHINES
+
+    name = parse_wheel(offer.filename)
+    if tags and not _pairs(name.tags).intersection(tags):
+        raise LyingWheel(
+            f"{offer.filename}: its WHEEL is for {', '.join(tags)}, whatever its name says; tell {offer.source}"
+        )
+    found, wanted = {each for each in processors or () if each in MACHINES.values()}, _processors_of(name)
+    if wanted and found and not wanted & found:
+        others = ", ".join(sorted(found))
+        raise LyingWheel(
+            f"{offer.filename}: its libraries are for {others}, whatever its name says; tell {offer.source}"
+        )
 
 
 def _processors(wheel: Wheel, offer: OfferedWheel) -> list[str]:
@@ -197,19 +241,6 @@ def _processors_of(name: WheelName) -> set[str]:
     from workbench.wheel.elf import PROCESSORS
 
     return {PROCESSORS[arch].name for arch in name.architectures if arch in PROCESSORS}
-
-
-def _of_libraries(libraries: Sequence[Library]) -> dict[str, Any]:
-    newest = max((library.gpu_code.isa for library in libraries if library.gpu_code), default=(0, 0))
-    code = [
-        [library.path, [str(each) for each in library.gpu_code.loadable]]
-        for library in libraries
-        if library.gpu_code and library.gpu_code.loadable
-    ]
-    needed = {name for library in libraries if library.elf for name in library.elf.needed}
-    majors = {match[1] for name in needed if (match := _CUDART.fullmatch(name))}
-    compute = f"cu{majors.pop()}" if len(majors) == 1 else ""
-    return {"gpu_code": code, "toolkit": cuda_of_isa(newest), "compute": compute}
 
 
 def _version(text: str) -> Version | None:

@@ -153,6 +153,7 @@ def _together(told: Sequence[Told], troubles: list[SourceTrouble]) -> Offers:
                 requires_python=row.requires_python,
                 metadata_sha256=row.metadata_sha256,
                 yanked=row.yanked,
+                libraries=row.libraries,
             )
             # without a hash, files of folders for different CUDAs are different files
             identity = (source, row.filename, row.sha256 or each.place.hints)

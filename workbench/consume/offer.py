@@ -28,7 +28,8 @@ class OfferedWheel:
     `url` is absolute, without a login; `sha256` is hex, `size` in bytes, `updated` in RFC 3339, each None where the
     source does not say. `requires_python` is as the listing has it. `metadata_sha256` is None where no
     ``.metadata`` file is promised (PEP 658) and "" where one is promised without a hash. `yanked` is None or
-    the reason, which may be empty (PEP 592).
+    the reason, which may be empty (PEP 592). `libraries` is what a page of the workbench tells of the wheel's
+    libraries, `LibraryFacts` as JSON; it counts as long as nobody has read them.
     """
 
     filename: str
@@ -40,4 +41,10 @@ class OfferedWheel:
     requires_python: str | None = None
     metadata_sha256: str | None = None
     yanked: str | None = None
+    libraries: str | None = None
     hints: Hints = Hints()
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What facts about it are found by: what one source tells of bytes does not count for another's."""
+        return self.source, self.sha256 or ""

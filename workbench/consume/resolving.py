@@ -48,7 +48,7 @@ class Resolution:
     """What was found for one requirement: `ranked` are the wheels that fit, the best first, then the undecided ones.
 
     `judged` are all wheels that were judged, those that do not fit among them only where they were asked for. `facts`
-    is what is known of wheels beside their names, by sha256.
+    is what is known of wheels beside their names, by `OfferedWheel.key`.
     """
 
     requirement: Requirement
@@ -56,7 +56,7 @@ class Resolution:
     judged: tuple[Judged, ...]
     ranked: tuple[Judged, ...]
     troubles: tuple[SourceTrouble, ...]
-    facts: dict[str, Learnt]
+    facts: dict[tuple[str, str], Learnt]
 
     @property
     def name(self) -> str:
@@ -132,8 +132,8 @@ def resolve(
         except (SourceError, UsageError) as error:
             troubles.append(SourceTrouble(source=offer.source, url=offer.url, what=str(error)))
             break
-        facts[offer.sha256 or ""] = learnt
-        judged = _judged_again(judged, host, requirement, {offer.sha256 or "": learnt})
+        facts[offer.key] = learnt
+        judged = _judged_again(judged, host, requirement, {offer.key: learnt})
     return Resolution(
         requirement=requirement,
         offered=offered,
@@ -149,21 +149,23 @@ def _refused(judged: Judged, why: str) -> Judged:
 
 
 def _judged_again(
-    judged: tuple[Judged, ...], host: Host, requirement: Requirement, facts: dict[str, Learnt]
+    judged: tuple[Judged, ...], host: Host, requirement: Requirement, facts: dict[tuple[str, str], Learnt]
 ) -> tuple[Judged, ...]:
     """Return the verdicts with new ones on the wheels of which more is known now."""
     if not facts:
         return judged
     return tuple(
-        judge(each.offer, host, requirement, known) if (known := facts.get(each.offer.sha256 or "")) else each
+        judge(each.offer, host, requirement, known) if (known := facts.get(each.offer.key)) else each
         for each in judged
     )
 
 
-def _is_worth_asking(first: Judged, facts: dict[str, Learnt], *, deep: bool) -> bool:
+def _is_worth_asking(first: Judged, facts: dict[tuple[str, str], Learnt], *, deep: bool) -> bool:
     """Say whether more can be learnt of a front-runner. Without its sha256, what is learnt could not be kept."""
-    known = facts.get(first.offer.sha256 or "")
-    return bool(first.offer.sha256) and (known is None or (deep and known.gpu_code is None))
+    known = facts.get(first.offer.key)
+    return bool(first.offer.sha256) and (
+        known is None or known.requires_dist is None or (deep and known.libraries is None)
+    )
 
 
 def near_misses(found: Resolution, host: Host) -> tuple[tuple[Near, ...], tuple[Judged, ...]]:

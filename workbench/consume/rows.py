@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from packaging.utils import canonicalize_name
 
 from workbench.consume.cache import KeptFile
+from workbench.errors import WorkbenchError
+from workbench.simple import LIBRARIES, LIBRARIES_VERSION
 from workbench.text import counted
 from workbench.url import has_secret, without_login
 
@@ -20,11 +22,14 @@ if TYPE_CHECKING:
     from workbench.simple.listing import Link, Listing
 
 LONGEST_FILENAME = 255
+LONGEST_LIBRARIES = 64 << 10
 LONGEST_TEXT = 400
 """Characters that are kept of a reason for a yank, or of Requires-Python."""
 
 _FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!~%@=-]*", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+_RELEASE = re.compile(r"(?:\d{1,2}\.\d{1,2})?", re.ASCII)
+_COMPUTE = re.compile(r"(?:cu\d{2,3})?", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)", re.ASCII)
 
 
@@ -82,7 +87,9 @@ def reduce_listing(listing: Listing, page: str) -> Reduced:
     return reduced
 
 
-def _facts(link: Link) -> tuple[int | None, str | None, str | None, str | None, str | None]:
+def _facts(
+    link: Link,
+) -> tuple[int | None, str | None, str | None, str | None, str | None, str | None]:
     entry: Mapping[str, Any] = link.attributes
     size, updated, python = entry.get("size"), entry.get("upload-time"), entry.get("requires-python")
     metadata = None if link.metadata is None else link.metadata.get("sha256", "")
@@ -92,7 +99,37 @@ def _facts(link: Link) -> tuple[int | None, str | None, str | None, str | None, 
         python[:LONGEST_TEXT] if isinstance(python, str) and python else None,
         metadata if not metadata or _SHA256.fullmatch(metadata) else "",
         None if link.yanked is None else link.yanked[:LONGEST_TEXT],
+        _libraries(entry),
     )
+
+
+def _libraries(entry: Mapping[str, Any]) -> str | None:
+    """Return what a site of the workbench tells of a wheel's libraries, as JSON (docs/index.md).
+
+    None is for what is not in the form that is known here: the wheel itself can be read.
+    """
+    told = entry.get(f"_{LIBRARIES}", entry.get(LIBRARIES))
+    if told is None:
+        return None
+    import orjson
+
+    from workbench.plan.gpu import Architecture
+    from workbench.strict import parse
+    from workbench.wheel.library_facts import LibraryFacts
+
+    try:
+        plain = orjson.loads(told) if isinstance(told, str) else told
+        if not isinstance(plain, dict) or plain.get("version") != LIBRARIES_VERSION:
+            return None
+        facts = parse(LibraryFacts, {key: value for key, value in plain.items() if key != "version"})
+        for name in (name for file in facts.gpu_code for name in file.architectures):
+            Architecture.parse(name)
+        if not (_RELEASE.fullmatch(facts.toolkit) and _COMPUTE.fullmatch(facts.compute)):
+            return None
+        text = orjson.dumps(facts).decode()
+    except (ValueError, WorkbenchError):  # Mismatch and UsageError
+        return None
+    return text if len(text) <= LONGEST_LIBRARIES else None
 
 
 def reduce_releases(page: ReleasesPage, *, private: bool) -> Reduced:

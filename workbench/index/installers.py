@@ -19,6 +19,7 @@ import orjson
 from workbench.errors import IndexFault, RegistryError
 from workbench.registry.file import parse_json
 from workbench.registry.model import Package
+from workbench.simple import LIBRARIES, LIBRARIES_VERSION
 from workbench.store.layout import FILES
 from workbench.strict import Mismatch, parse
 from workbench.wheel.filename import PLAIN_DASHES, label
@@ -62,6 +63,7 @@ class FileEntry(TypedDict):
     yanked: NotRequired[str | None]
     provenance: NotRequired[str | None]
     build: NotRequired[dict[str, Any] | None]
+    libraries: NotRequired[dict[str, Any] | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +218,10 @@ def tell(file: FileEntry, url: str) -> tuple[str, str]:
     if provenance := file.get("provenance"):
         html += f' data-provenance="{_escaped(provenance)}"'
         json += f',"provenance":{_quoted(provenance)}'
+    if libraries := file.get("libraries"):
+        told = _quoted({"version": LIBRARIES_VERSION, **libraries})
+        html += f' data-{LIBRARIES}="{_escaped(told)}"'
+        json += f',"_{LIBRARIES}":{told}'
     href = url.replace("&", "&amp;") if "&" in url else url
     anchor = (
         f'<a href="{href}#sha256={digest}"{python}{html} data-size="{size}" data-upload-time="{time}">'
@@ -239,9 +245,9 @@ def _escaped(text: str) -> str:
     return escape(_CONTROL.sub("", text))
 
 
-def _quoted(text: str) -> str:
-    """Return a text as a string of JSON."""
-    return orjson.dumps(text).decode()
+def _quoted(value: str | dict[str, Any]) -> str:
+    """Return a value as JSON."""
+    return orjson.dumps(value).decode()
 
 
 def _project_html(name: str, project: Project, anchors: Iterable[str]) -> bytes:

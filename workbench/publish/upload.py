@@ -27,11 +27,13 @@ from workbench.registry.model import PublishedWheel
 from workbench.store.layout import file_key, log_key, patch_key
 from workbench.verify.report import findings_text
 from workbench.wheel.filename import parse_wheel
+from workbench.wheel.library_facts import library_facts
 
 if TYPE_CHECKING:
     from workbench.evidence.facts import BuildFacts
     from workbench.paths import Paths
     from workbench.verify.report import Report
+    from workbench.wheel.library_facts import LibraryFacts
 
 
 def verified(wheels: Sequence[Path], paths: Paths) -> tuple[Report, ...]:
@@ -82,6 +84,7 @@ def candidate(report: Report, paths: Paths) -> Candidate:
         upload_time=now,
         requires_python=report.requires_python,
         gpu_architectures=report.gpu_architectures,
+        libraries=_libraries(report, facts),
         metadata_sha256=hashlib.sha256(report.metadata).hexdigest(),
         build_key=known.build_key if known else None,
         build=facts,
@@ -96,6 +99,14 @@ def candidate(report: Report, paths: Paths) -> Candidate:
         provenance=_attestations(report.path),
         texts=texts,
     )
+
+
+def _libraries(report: Report, facts: BuildFacts | None) -> LibraryFacts | None:
+    """Return what consumers want to know of its libraries before they download them; None where it has none."""
+    if not report.libraries:
+        return None
+    found = library_facts(report.libraries, report.gpu_code)
+    return replace(found, compute=facts.compute) if facts and facts.compute != "cpu" else found
 
 
 def _cell(tag: str) -> tuple[str, str]:

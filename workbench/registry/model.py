@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from workbench.evidence.facts import BuildFacts  # noqa: TC001 - `strict` reads the types of fields
+from workbench.wheel.library_facts import LibraryFacts  # noqa: TC001 - likewise
 
 SCHEMA = 2
 """The version of the file's shape. 1 is the older form, which only ``store.import`` reads."""
@@ -23,8 +24,8 @@ class PublishedWheel:
     `url` is relative to the store's root (``files/<project>/<filename>``, unquoted), or absolute for a file that
     lies elsewhere. `sha256` and `metadata_sha256` are hex, `size` is bytes, `upload_time` is UTC in RFC 3339 with
     ``Z``. `yanked` is None, or the reason (PEP 592; may be empty). `gpu_architectures` are those of the code that was
-    found in its binaries (``sm_121``, ``compute_120``). `build_key` names the plan that made it;
-    `provenance` is the absolute https URL of its attestations (PEP 740).
+    found in its binaries (``sm_121``, ``compute_120``), and `libraries` says more of them. `build_key` names the
+    plan that made it; `provenance` is the absolute https URL of its attestations (PEP 740).
     """
 
     filename: str
@@ -39,6 +40,7 @@ class PublishedWheel:
     metadata_sha256: str | None = None
     yanked: str | None = None
     gpu_architectures: tuple[str, ...] = ()
+    libraries: LibraryFacts | None = None
     build_key: str | None = None
     provenance: str | None = None
     build: BuildFacts | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import posixpath
 import re
 import stat
@@ -13,7 +12,6 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, cast
 
 from packaging.metadata import RawMetadata
-from packaging.tags import parse_tag
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -25,13 +23,11 @@ from workbench.wheel import record
 from workbench.wheel.coverage import lacking
 from workbench.wheel.elf import PROCESSORS
 from workbench.wheel.filename import wheel_name_or_none
-from workbench.wheel.metadata import BadMetadata, metadata_faults, read_metadata
+from workbench.wheel.metadata import BadMetadata, metadata_faults, read_metadata, read_tags
 from workbench.wheel.stream import BadBinary
 from workbench.wheel.wheel import dist_info
 
 if TYPE_CHECKING:
-    from packaging.tags import Tag
-
     from workbench.verify.archive import Contents, Member
     from workbench.verify.report import Check, Fault
     from workbench.wheel.elf import Elf
@@ -45,7 +41,6 @@ _EXTENSION = re.compile(
 )
 
 _MOST_FINDINGS = 1000
-_MOST_TAGS = 1000
 _MAX_WHEEL = 64 << 10
 """Bytes of a WHEEL file; a thousand tags have 40 KB."""
 
@@ -192,7 +187,7 @@ def check_wheel(contents: Contents, where: str, text: bytes, filename: WheelName
         yield where, f"Root-Is-Purelib: true, and {compiled} is compiled code"
     if filename is None:
         return
-    tags = _tags(map(str, wheel.get_all("Tag", [])))
+    tags = read_tags(map(str, wheel.get_all("Tag", [])))
     for tag in sorted(map(str, filename.tags - tags)):
         yield where, f"the filename has the tag {tag}, and WHEEL does not"
     for tag in sorted(map(str, tags - filename.tags)):
@@ -265,20 +260,6 @@ def check_gpu(
         yield name, "there is no GPU code at all, and its recipe is for CUDA alone"
     for path, what in lacking(map(Architecture.parse, asked), contents.gpu_code):
         yield path or name, what
-
-
-def _tags(lines: Iterable[str]) -> set[Tag]:
-    """Return the tags in lines of WHEEL. Raises BadBinary."""
-    tags: set[Tag] = set()
-    for line in lines:
-        text = line.strip()
-        if len(tags) + math.prod(part.count(".") + 1 for part in text.split("-")) > _MOST_TAGS:
-            raise BadBinary(f"more than {_MOST_TAGS} tags, too many to be true")
-        try:
-            tags |= parse_tag(text)
-        except ValueError as error:
-            raise BadBinary(f"Tag: {text} is not a valid tag (PEP 425)") from error
-    return tags
 
 
 def _metadata_faults(text: bytes, raw: RawMetadata, unparsed: Mapping[str, Sequence[str]]) -> Iterator[str]:

@@ -1,22 +1,28 @@
-"""METADATA of a wheel (PEP 566, PEP 643), read in time that does not grow with its square."""
+"""METADATA of a wheel (PEP 566, PEP 643) and the tags in WHEEL, read in time that does not grow with their square."""
 
 from __future__ import annotations
 
 import re
+from math import prod
 from typing import TYPE_CHECKING
 
 from packaging.metadata import Metadata, parse_email
+from packaging.tags import parse_tag
 
 from workbench.wheel.stream import BadBinary
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from packaging.metadata import RawMetadata
+    from packaging.tags import Tag
 
 _MAX_SIZE = 8 << 20
 _MAX_HEADER = 1 << 20
 _MAX_LINES = 20_000
 _MAX_FIELDS = 100
 """Names of fields: each that `email` does not know yet is looked for among all before it."""
+_MOST_TAGS = 1000
 _MAX_REQUIREMENT = 16 << 10
 _MAX_TYPE = 255
 """`email` reads the parameters of a media type in time that grows with their square."""
@@ -57,3 +63,17 @@ def metadata_faults(raw: RawMetadata) -> list[str]:
     except RecursionError:
         return ["a requirement is nested too deep to be read"]
     return []
+
+
+def read_tags(lines: Iterable[str]) -> set[Tag]:
+    """Return the tags in the ``Tag`` fields of WHEEL (PEP 427). Raises BadBinary."""
+    tags: set[Tag] = set()
+    for line in lines:
+        text = line.strip()
+        if len(tags) + prod(part.count(".") + 1 for part in text.split("-")) > _MOST_TAGS:
+            raise BadBinary(f"more than {_MOST_TAGS} tags, too many to be true")
+        try:
+            tags |= parse_tag(text)
+        except ValueError as error:
+            raise BadBinary(f"Tag: {text} is not a valid tag (PEP 425)") from error
+    return tags
