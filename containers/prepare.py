@@ -7,8 +7,10 @@ and to ``build``, which every manylinux image has.
 # ruff: noqa: INP001 - a script, no part of a package
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +32,9 @@ def main(installer: str, project: str, extra: str) -> None:
     builder = ProjectBuilder(project)
     require({*builder.build_system_requires, *Path(extra).read_text(encoding="utf-8").splitlines()})
     require(builder.get_requires_for_build("wheel"))
+    for each in distributions():  # the build's provenance has them
+        name = re.sub("[-_.]+", "-", each.metadata["Name"]).lower()
+        sys.stdout.write(f"installed: {name}=={each.version}\n")
 
 
 if __name__ == "__main__":

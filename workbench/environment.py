@@ -44,6 +44,29 @@ class Environment:
         argv = ["uv", "pip", "install", "--quiet", f"--python={self.python}", *options]
         return run([*argv, "--", *requirements], env=index_environment(), log=log)
 
+    @property
+    def lock(self) -> Path:
+        """Where `install_pinned` writes which files it installed (PEP 751)."""
+        return self.path / "pylock.toml"
+
+    def install_pinned(
+        self, requirements: Sequence[str], *, options: Sequence[str] = (), log: Path | None = None
+    ) -> None:
+        """Resolve PEP 508 strings to files with their hashes, write those into `lock`, and install them.
+
+        `requirements` are all that the environment is to have: what an earlier call installed keeps its version where
+        that goes together. Raises CommandFailed with what uv said.
+        """
+        if not requirements:
+            return
+        asked = self.path / "requirements.in"
+        asked.write_text("\n".join(requirements) + "\n", encoding="utf-8")
+        resolve = ["uv", "pip", "compile", "--quiet", "--format=pylock.toml", "--no-header", "--no-annotate"]
+        where = [f"--python={self.python}", f"--output-file={self.lock}"]
+        run([*resolve, *where, *options, asked], env=index_environment(), log=log)
+        install = ["uv", "pip", "install", "--quiet", "--preview-features=pylock"]
+        run([*install, f"--python={self.python}", "-r", self.lock], env=index_environment(), log=log)
+
     def run_code(self, code: str, *, cwd: Path) -> Completed:
         """Run Python code in the environment, isolated from `cwd` and from this process's Python settings.
 

@@ -100,6 +100,10 @@ class LockFault(WorkbenchError, exit_code=21):
     """``pylock.toml`` or ``pyproject.toml`` cannot be read, or is not for this machine."""
 
 
+class ProofFailed(WorkbenchError, exit_code=22):
+    """A signature, a statement or an index's signed root is missing, changed, revoked or too old."""
+
+
 LONGEST_WORD = 200
 """As much of a word as is compared with others: the work grows faster than its length."""
 

@@ -55,11 +55,11 @@ def build_here(place: Workplace, paths: Paths, settings: Settings, at: Step, *, 
     plan = place.plan
     compiler, toolkit = compiler_for(plan, paths), toolkit_for(plan, paths, settings)
     python = find_interpreter(plan.target.python)
-    environment = Environment.create(place.root / "env", python=python, log=place.log)
+    environment = Environment.create(place.environment.path, python=python, log=place.log)
     system = place.build_system()
     requires = [*system.requires, *plan.build_requires]
     index = own_index(requires, paths, settings)
-    environment.install(requires, options=joined_index(index), log=place.log)
+    environment.install_pinned(requires, options=joined_index(index), log=place.log)
     cross = place.root / "cross"
     tools, meson = equip(
         environment, plan.target, cross, toolkit=toolkit, compiler=compiler, cache=paths.cache
@@ -96,8 +96,9 @@ def build_here(place: Workplace, paths: Paths, settings: Settings, at: Step, *, 
             warnings.simplefilter("ignore", pyproject_hooks.BuildBackendWarning)
             asked = f"get_requires_for_build_wheel of the build backend {system.backend}"
             more = place.requirements(hooks.get_requires_for_build_wheel(options), asked)
-            index = own_index([*requires, *more], paths, settings)
-            environment.install(more, options=joined_index(index), log=place.log)
+            if more:
+                index = own_index([*requires, *more], paths, settings)
+                environment.install_pinned([*requires, *more], options=joined_index(index), log=place.log)
             for command in plan.before_build:
                 runner(["sh", "-ec", command], cwd=str(place.tree))
             name: object = hooks.build_wheel(str(place.raw), options)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from workbench.environment import Environment
 from workbench.errors import BuildFailed, UsageError
 from workbench.files import content_of, locked, remove_tree
 from workbench.process import end_left
@@ -64,6 +65,11 @@ class Workplace:
             self.log.write_bytes(b"")
             prepare(self.plan, paths, self.tree)
             yield
+
+    @property
+    def environment(self) -> Environment:
+        """Where a build on this machine has its build requirements."""
+        return Environment(self.root / "env")
 
     @property
     def kept(self) -> str:

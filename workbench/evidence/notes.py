@@ -14,6 +14,7 @@ from pathlib import Path
 
 from workbench.errors import WorkbenchError
 from workbench.evidence.facts import BuildFacts  # noqa: TC001 - the parser reads it from the annotation
+from workbench.evidence.provenance import Provenance  # noqa: TC001 - likewise
 from workbench.files import content_of, write_whole
 from workbench.strict import Mismatch, parse
 from workbench.wheel.stream import BadBinary
@@ -24,13 +25,15 @@ from workbench.wheel.wheel import open_wheel
 class Built:
     """How one wheel was made.
 
-    `build_key` is None for a build from a local folder. `gpu` are the architectures that were asked for.
+    `build_key` is None for a build from a local folder. `gpu` are the architectures that were asked for. `provenance`
+    is None for a wheel that was built before that was kept.
     """
 
     record_sha256: str
     build_key: str | None
     gpu: tuple[str, ...] = ()
     facts: BuildFacts
+    provenance: Provenance | None = None
 
 
 def keep(
@@ -39,10 +42,17 @@ def keep(
     build_key: str | None,
     gpu: tuple[str, ...],
     facts: BuildFacts,
+    provenance: Provenance | None = None,
     log: bytes | None = None,
 ) -> Built:
     """Write what is known of a fresh wheel beside it, and what its build said."""
-    built = Built(record_sha256=_record_sha256(wheel), build_key=build_key, gpu=gpu, facts=facts)
+    built = Built(
+        record_sha256=_record_sha256(wheel),
+        build_key=build_key,
+        gpu=gpu,
+        facts=facts,
+        provenance=provenance,
+    )
     if log is not None:
         write_whole(_log(wheel), log)
     write_whole(_beside(wheel), json.dumps(asdict(built), indent=2) + "\n")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,8 @@ from workbench.errors import (
 from workbench.events import note, step
 from workbench.evidence import notes
 from workbench.evidence.facts import BuildFacts, PatchApplied
+from workbench.evidence.gather import gather
+from workbench.evidence.sbom import bill_of_materials
 from workbench.files import scratch
 from workbench.make.cells import find_built, pin_of, sharing
 from workbench.recipe.load import path_of
@@ -35,6 +39,7 @@ from workbench.wheel.rename import restamp
 from workbench.wheel.stream import BadBinary
 
 if TYPE_CHECKING:
+    from workbench.evidence.provenance import Provenance
     from workbench.make.request import Planned
     from workbench.paths import Paths
     from workbench.plan.plan import Plan
@@ -130,7 +135,7 @@ def build_wheel(plan: Plan, paths: Paths, settings: Settings, *, jobs: int | Non
     The tree stays, for whoever finds fault with the wheel. Raises UsageError while another process builds the plan, and
     what each step does.
     """
-    place = Workplace.of(plan, paths)
+    place, started = Workplace.of(plan, paths), datetime.now(UTC)
     # up to the notes: what another process cleared away before them would be this one's wheel and log
     with place.opened(paths):
         raw = build_raw(place, paths, settings, jobs=jobs)
@@ -139,10 +144,10 @@ def build_wheel(plan: Plan, paths: Paths, settings: Settings, *, jobs: int | Non
                 raw = restamp(raw, plan.version, requires=plan.requires)
             except BadBinary as error:
                 raise place.failed(f"it made {raw.name}, which is not a whole wheel: {error}") from error
-        return _finish(raw, place, paths)
+        return _finish(raw, place, gather(place, paths, settings, started=started), paths)
 
 
-def _finish(raw: Path, place: Workplace, paths: Paths) -> Repaired:
+def _finish(raw: Path, place: Workplace, made: Provenance, paths: Paths) -> Repaired:
     """Repair a plan's wheel, move it into ``wheels/``, and keep there how it was made.
 
     Raises RepairFailed: what was in ``wheels/`` before is still there then.
@@ -151,7 +156,7 @@ def _finish(raw: Path, place: Workplace, paths: Paths) -> Repaired:
     # in the folder itself, so that the wheel is renamed to its place, whole
     with scratch(paths.wheels, ".build.") as folder:
         try:
-            repaired = _repaired(raw, folder, plan, paths)
+            repaired = _repaired(raw, folder, plan, made, paths)
         except RepairFailed as error:
             raise RepairFailed(f"{error}\n{place.kept}") from error
         wheel = paths.wheels / repaired.path.name
@@ -160,18 +165,29 @@ def _finish(raw: Path, place: Workplace, paths: Paths) -> Repaired:
         elif wheel.exists() and notes.noted_key(wheel) != plan.key:
             note(f"· {wheel} was there, built from other inputs: it is replaced")
         repaired.path.replace(wheel)
-    made, log = facts(plan, repaired), place.log.read_bytes()
-    notes.keep(wheel, build_key=plan.key, gpu=plan.target.gpu, facts=made, log=log)
+    notes.keep(
+        wheel,
+        build_key=plan.key,
+        gpu=plan.target.gpu,
+        facts=facts(plan, repaired),
+        provenance=made,
+        log=place.log.read_bytes(),
+    )
     return replace(repaired, path=wheel)
 
 
-def _repaired(raw: Path, into: Path, plan: Plan, paths: Paths) -> Repaired:
+def _repaired(raw: Path, into: Path, plan: Plan, made: Provenance, paths: Paths) -> Repaired:
     compiler = compiler_for(plan, paths) if plan.builder == "cross" else None
     # what a cross build links to lies beside its compiler, not among this machine's own libraries
     beside = [compiler.root / "lib"] if compiler else ()
     with step(f"repair {raw.name}") as at:
         repaired = repair(
-            raw, into, exclude=plan.repair_exclude, glibc_ceiling=plan.glibc, library_path=beside
+            raw,
+            into,
+            exclude=plan.repair_exclude,
+            glibc_ceiling=plan.glibc,
+            library_path=beside,
+            describe=partial(bill_of_materials, made, key=plan.key),
         )
         at.outcome = repaired.policy
     return repaired

@@ -59,8 +59,14 @@ def _repair(wheel: Path, paths: Paths, settings: Settings, into: Path) -> Repair
         repaired = repair(wheel, into, exclude=exclude, glibc_ceiling=settings.glibc)
         at.outcome = repaired.policy
     if known:
-        key, log = known.build_key, built.log_of(wheel)
-        built.keep(repaired.path, build_key=key, gpu=known.gpu, facts=known.facts, log=log)
+        built.keep(
+            repaired.path,
+            build_key=known.build_key,
+            gpu=known.gpu,
+            facts=known.facts,
+            provenance=known.provenance,
+            log=built.log_of(wheel),
+        )
     return repaired
 
 

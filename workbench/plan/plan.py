@@ -16,7 +16,7 @@ from workbench.recipe.model import LocalFolder
 Builder = Literal["host", "cross", "container"]
 """This machine for its own architecture, this machine for another one, or cibuildwheel in a container."""
 
-KEY_FORMAT = 2
+KEY_FORMAT = 3
 """Raised when the way of building changes so that the same inputs give another wheel."""
 
 

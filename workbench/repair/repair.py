@@ -16,6 +16,7 @@ from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
 from workbench.errors import CommandFailed, RepairFailed, UsageError
+from workbench.evidence import sbom
 from workbench.files import expect_file, scratch
 from workbench.repair import auditwheel, rpath
 from workbench.repair.limits import Limit, find_limits
@@ -29,7 +30,7 @@ from workbench.wheel.stream import BadBinary
 from workbench.wheel.wheel import open_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from packaging.requirements import Requirement
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from workbench.repair.rpath import Mending
     from workbench.toolchain.runtime import Carrier
     from workbench.wheel.elf import Elf
+
+    Describe = Callable[[Sequence[Elf], Sequence[str]], bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +70,14 @@ def repair(
     exclude: Sequence[str] = (),
     glibc_ceiling: str | None = None,
     library_path: Sequence[Path] = (),
+    describe: Describe | None = None,
 ) -> Repaired:
     """Repair `wheel` into the folder `into`, in place of a file of the same name there.
 
     `exclude` are sonames not to graft, wildcards allowed; CUDA's and PyTorch's libraries never are. What is
     grafted is looked for in `library_path` first, and then where this machine has its libraries. `glibc_ceiling`
-    (``2.34``) is the newest glibc that the wheel may need. A wheel without binaries comes out as it is.
+    (``2.34``) is the newest glibc that the wheel may need. `describe` makes the bill of materials that the wheel gets
+    (PEP 770); without it, a wheel without binaries comes out as it is.
 
     Raises UsageError for a path that is not a file. Raises RepairFailed for a file that is not a whole wheel, a library
     of CUDA that no requirement brings, for a wheel above the ceiling, and with auditwheel's own reason.
@@ -83,7 +88,11 @@ def repair(
     # in `into`, so that the finished wheel is renamed to its place, whole
     with scratch(into, ".repair.") as folder, _failing_with(wheel):
         if facts.pure:
-            copy = shutil.copyfile(wheel, folder / wheel.name)
+            copy = folder / wheel.name
+            if describe:
+                assemble(copy, base=wheel, made=wheel, changed={}, added=_bill(wheel, describe, (), ()))
+            else:
+                shutil.copyfile(wheel, copy)
             return Repaired(path=copy.replace(into / wheel.name), policy="any")
         required = runtime.requirements(requires, facts.architecture)
         carriers = _carriers(wheel, libraries, facts.external, required, left)
@@ -105,7 +114,8 @@ def repair(
         changed: dict[str, Path | bytes] = dict(_mended(made, menders, folder))
         changed |= retag(made, policy.names)
         finished = folder / retagged(wheel.name, policy.names)
-        assemble(finished, base=wheel, made=made, changed=changed)
+        bill = _bill(made, describe, libraries, grafted) if describe else {}
+        assemble(finished, base=wheel, made=made, changed=changed, added=bill)
         done = finished.replace(into / finished.name)
         return Repaired(
             path=done,
@@ -116,6 +126,14 @@ def repair(
             rpaths_removed=tuple(dict.fromkeys(entry for each in menders for entry in each.removed)),
             limits=_limits(done, libraries, policy, obstacles, excluded),
         )
+
+
+def _bill(
+    wheel: Path, describe: Describe, libraries: Sequence[Elf], grafted: Sequence[str]
+) -> dict[str, bytes]:
+    """Return the bill of materials of a wheel, by its path in it."""
+    with open_wheel(wheel) as opened:
+        return {f"{opened.info}/{sbom.FOLDER}/{sbom.NAME}": describe(libraries, grafted)}
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from workbench.wheel import record
@@ -38,11 +39,13 @@ def assemble(
     base: Path,
     made: Path,
     changed: Mapping[str, Path | bytes],
+    added: Mapping[str, bytes] = MappingProxyType({}),
     renamed: Callable[[str], str] = str,
 ) -> None:
     """Write the wheel `target` with the members of the wheel `made`, those of `changed` in place of its own.
 
-    `renamed` gives each member its new name; `changed` goes by the old ones.
+    What is `added` comes behind them, in place of a member of that name. `renamed` gives each member its new name;
+    `changed` and `added` go by the old ones.
 
     A member that RECORD shows to be the same in the wheel `base` is copied from there as it is, unless it lies there
     uncompressed (a container's auditwheel leaves them so): it is deflated. RECORD comes last, with the rows of what
@@ -58,7 +61,7 @@ def assemble(
         own = f"{new.info}/RECORD"
         left_out = {own, *(f"{new.info}/{name}" for name in record.UNLISTED)}
         order = {name: at for at, name in enumerate(old.members)}
-        payload = new.members.keys() - left_out
+        payload = new.members.keys() - left_out - added.keys()
         for name in sorted(payload, key=lambda name: (order.get(name, len(order)), name)):
             member = new.members[name]
             if name in changed:
@@ -67,6 +70,8 @@ def assemble(
                 writer.copy(old, old.members[name], renamed(name))
             elif not member.is_folder:
                 rows[name] = writer.add(member, (member.size, new.content(member)), renamed(name))
+        for name, content in added.items():
+            rows[name] = writer.add(new.members[own], _fresh(content), renamed(name))
         written = (replace(row, path=renamed(path)) for path, row in rows.items())
         writer.add(new.members[own], _fresh(record.write(written)), renamed(own))
         writer.close()

@@ -1,0 +1,259 @@
+"""What a build used, gathered from its plan and from the folder that it was made in."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.pylock import Pylock
+
+from workbench import __version__
+from workbench.builders.tools import compiler_for
+from workbench.errors import ToolMissing
+from workbench.evidence.provenance import Isolation, Provenance, Used
+from workbench.files import content_of, sha256_of
+from workbench.flags import command_line
+from workbench.plan.axes import Axes
+from workbench.process import find_program, pieces_of, run
+from workbench.recipe.load import path_of
+from workbench.recipe.model import Git, LocalFolder, Sdist
+from workbench.source.epoch import source_epoch
+from workbench.toolchain.pins import entries, release_of
+from workbench.url import without_login
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from packaging.pylock import Package
+
+    from workbench.builders.workplace import Workplace
+    from workbench.paths import Paths
+    from workbench.plan.plan import Plan
+    from workbench.settings import Settings
+
+_INSTALLED = re.compile(r"installed: ([a-z0-9]+(?:-[a-z0-9]+)*)==(\S+)")
+"""What ``containers/prepare.py`` says of each distribution."""
+
+
+def gather(place: Workplace, paths: Paths, settings: Settings, *, started: datetime) -> Provenance:
+    """Return what is known of a build that has just ended, in its opened workplace; `started` is in UTC.
+
+    Raises OSError, CommandFailed.
+    """
+    plan = place.plan
+    return Provenance(
+        command=command_of(plan),
+        builder=plan.builder,
+        workbench=__version__,
+        started=_time(started),
+        finished=_time(datetime.now(UTC)),
+        isolation=_isolation(plan, settings),
+        epoch=source_epoch(plan.source, place.tree),
+        parameters=_parameters(plan),
+        inputs=_inputs(plan),
+        environment=plan.environment,
+        used=(
+            _source(plan, place),
+            *_submodules(plan, place),
+            *(
+                Used(role="patch", name=each.name, digest={"sha256": each.sha256}, about=each.description)
+                for each in plan.patches
+            ),
+            *_recipe(plan, paths),
+            *_image(plan),
+            *_toolkit(plan),
+            *_compilers(plan, paths),
+            *_requirements(place),
+        ),
+    )
+
+
+def command_of(plan: Plan) -> str:
+    """Return the line that asks for a plan's wheel: of each axis its own, and its builder."""
+    own = {}
+    for axis in fields(Axes):
+        if value := getattr(plan.target, axis.name):
+            own[axis.name] = value if isinstance(value, str) else ",".join(value)
+    suffix = plan.version.public.removeprefix(plan.recipe.version)
+    return command_line(
+        "build",
+        _Asked(name=plan.recipe.name, axes=Axes(**own), builder=plan.builder, version_suffix=suffix),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """The words and flags of a line that asks for one plan."""
+
+    name: str
+    axes: Axes
+    builder: str = ""
+    version_suffix: str = ""
+
+
+def _time(when: datetime) -> str:
+    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _parameters(plan: Plan) -> dict[str, str]:
+    target = {key: value for key, value in asdict(plan.target).items() if value}
+    told = {key: value if isinstance(value, str) else ",".join(value) for key, value in target.items()}
+    return {"package": plan.recipe.name, "version": str(plan.version), **told}
+
+
+def _inputs(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """Return what the recipe and the site say of a plan's target, as far as they say anything."""
+    inputs = {
+        "build_requires": plan.build_requires,
+        "before_all": plan.before_all if plan.builder == "container" else (),
+        "before_build": plan.before_build,
+        "cuda_libraries": plan.recipe.cuda_libraries,
+        "repair_exclude": plan.repair_exclude,
+        "requires": plan.requires,
+        "create_args": plan.create_args,
+        "glibc": (plan.glibc,) if plan.glibc else (),
+        "patch_options": tuple(
+            f"{each.name} {' '.join(each.options)}" for each in plan.patches if each.options
+        ),
+    }
+    return {key: value for key, value in inputs.items() if value}
+
+
+def _isolation(plan: Plan, settings: Settings) -> Isolation:
+    if plan.builder != "container":
+        return Isolation(how="on the machine itself, with its network and its files")
+    if settings.container.network:
+        return Isolation(how="in a container, with a network")
+    return Isolation(isolated=True, how="in a container, without a network")
+
+
+def _source(plan: Plan, place: Workplace) -> Used:
+    match plan.source:
+        case Sdist(name=name, sha256=sha256):
+            project, version = name or plan.recipe.name, plan.recipe.version
+            uri, digest = f"pkg:pypi/{project}@{version}", {"sha256": sha256}
+            return Used(role="source", name=project, version=version, uri=uri, digest=digest)
+        case Git(url=url, commit=commit, branch=branch, tag=tag):
+            asked = ["git", "--no-replace-objects", "-C", str(place.tree), "rev-parse", "HEAD^{tree}"]
+            digest = {"gitCommit": commit, "gitTree": run(asked, stdout_only=True).output.strip()}
+            ref = tag or branch or ""
+            return Used(role="source", name=plan.recipe.name, version=ref, uri=f"git+{url}", digest=digest)
+        case LocalFolder(path=path):
+            return Used(
+                role="source", name=path.name, about="a folder of the machine that built it: not pinned"
+            )
+
+
+def _submodules(plan: Plan, place: Workplace) -> Iterator[Used]:
+    if not isinstance(plan.source, Git) or not plan.source.submodules:
+        return
+    listed = run(["git", "-C", place.tree, "submodule", "status", "--recursive"], stdout_only=True).output
+    for commit, path in re.findall(r"^[ +-]?([0-9a-f]{40,64}) (\S+)", listed, re.MULTILINE):
+        asked = ["git", "-C", place.tree / path, "remote", "get-url", "origin"]
+        url = run(asked, check=False, stdout_only=True).output.strip()
+        uri = f"git+{without_login(url)}" if "://" in url else ""
+        about = "a submodule of the source"
+        yield Used(role="source", name=path, uri=uri, digest={"gitCommit": commit}, about=about)
+
+
+def _recipe(plan: Plan, paths: Paths) -> Iterator[Used]:
+    path = path_of(paths.recipes, plan.recipe.name)
+    if path.is_file():
+        yield Used(role="recipe", name=path.name, digest={"sha256": sha256_of(path)})
+
+
+def _image(plan: Plan) -> Iterator[Used]:
+    if plan.image is None:
+        return
+    algorithm, colon, digest = (plan.image_pin or "").rpartition("@")[2].partition(":")
+    known = {algorithm: digest} if colon and re.fullmatch(r"[0-9a-f]{64}", digest) else {}
+    about = "" if known else plan.image_pin or "not pinned"
+    yield Used(role="image", name=plan.image, digest=known, about=about)
+
+
+def _toolkit(plan: Plan) -> Iterator[Used]:
+    """Yield the CUDA toolkit, and of one that was laid out the distributions with their hashes for each machine."""
+    if plan.toolkit is None:
+        return
+    name, _, digest = plan.toolkit.rpartition(" ")
+    if name:  # the site's own, which the hash of its list of parts tells
+        yield Used(
+            role="toolkit", name=plan.target.compute, digest={"sha256": digest}, about="the site's own"
+        )
+        return
+    if "/" in digest:
+        yield Used(
+            role="toolkit", name=plan.target.compute, about="the site's own, without a list of its parts"
+        )
+        return
+    release = release_of(plan.target.compute)
+    requirements = release.requirements(plan.recipe.cuda_libraries)
+    whole = {"sha256": hashlib.sha256(requirements.encode()).hexdigest()}
+    about = "the hash of its list of distributions"
+    yield Used(role="toolkit", name=plan.target.compute, version=release.version, digest=whole, about=about)
+    for part, entry in entries(requirements).items():
+        version = re.match(r"\S+==(\S+)", entry)
+        hashes = " ".join(re.findall(r"sha256:([0-9a-f]{64})", entry))
+        number = version[1] if version else ""
+        purl = f"pkg:pypi/{part}@{number}"
+        yield Used(role="toolkit", name=part, version=number, uri=purl, about=f"one of {hashes}")
+
+
+def _compilers(plan: Plan, paths: Paths) -> Iterator[Used]:
+    """Yield the C and C++ compilers of a build on this machine; those of a container are the image's."""
+    if plan.builder == "container":
+        return
+    cross = compiler_for(plan, paths) if plan.builder == "cross" else None
+    programs = [cross.tool("gcc"), cross.tool("g++")] if cross else _found("cc", "c++")
+    for program in programs:
+        said = run([program, "--version"], check=False, stdout_only=True).output.partition("\n")[0]
+        if said:
+            yield Used(role="compiler", name=program.name, version=said.strip())
+
+
+def _found(*names: str) -> Iterator[Path]:
+    for name in names:
+        try:
+            yield Path(find_program(name))
+        except ToolMissing:
+            continue
+
+
+def _requirements(place: Workplace) -> Iterator[Used]:
+    """Yield what the build environment really had: of this machine by the files' hashes, of a container by versions."""
+    if place.plan.builder == "container":
+        for name, version in dict(_INSTALLED.findall("\n".join(pieces_of(place.log)))).items():
+            uri, about = f"pkg:pypi/{name}@{version}", "installed in the container"
+            yield Used(role="requirement", name=name, version=version, uri=uri, about=about)
+        return
+    if (locked := content_of(place.environment.lock)) is not None:
+        for package in Pylock.from_dict(tomllib.loads(locked.decode())).packages:
+            yield _requirement(package)
+
+
+def _requirement(package: Package) -> Used:
+    version = str(package.version or "")
+    files: Sequence[object] = [*(package.wheels or ()), package.archive, package.sdist, package.directory]
+    file = next((each for each in files if each is not None), None)
+    url = without_login(getattr(file, "url", None) or "")
+    hashes: dict[str, str] = dict(getattr(file, "hashes", None) or {})
+    about = ""
+    if package.vcs:
+        url, hashes = without_login(package.vcs.url or ""), {"gitCommit": package.vcs.commit_id}
+    elif package.wheels is None or not package.wheels:
+        about = "built from its source"
+    return Used(
+        role="requirement",
+        name=package.name,
+        version=version,
+        uri=f"pkg:pypi/{package.name}@{version}" if version else "",
+        url=url if url.startswith("http") else "",
+        digest=hashes,
+        about=about,
+    )

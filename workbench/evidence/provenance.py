@@ -1,0 +1,196 @@
+"""How a wheel was made, as a statement of in-toto (v1) with SLSA's provenance (v1), in plain JSON.
+
+The statement names the wheel by its sha256, and everything that the build used by hashes of its own. It is made when it
+is asked for: what a build is known by (`Provenance`) lies in the wheel's ``.build.json``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from workbench.errors import ProofFailed
+
+STATEMENT = "https://in-toto.io/Statement/v1"
+PREDICATE = "https://slsa.dev/provenance/v1"
+BUILD_TYPE = "urn:wheel-workbench:build:v1"
+BUILDER = "urn:wheel-workbench:builder:"
+
+Role = Literal["source", "patch", "recipe", "image", "toolkit", "compiler", "requirement"]
+
+ROLES: dict[Role, str] = {
+    "source": "source",
+    "patch": "patch",
+    "recipe": "recipe",
+    "image": "container image",
+    "toolkit": "CUDA toolkit",
+    "compiler": "compiler",
+    "requirement": "build requirement",
+}
+"""Each role of something that a build used, in words, in the order in which people read them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Used:
+    """Something that a build used.
+
+    `uri` names it (a purl, a repository), `url` is where it was fetched from. `digest` is in hex, by algorithm:
+    ``sha256``, or ``gitCommit`` for a commit. What is not known is empty.
+    """
+
+    role: Role
+    name: str
+    version: str = ""
+    uri: str = ""
+    url: str = ""
+    digest: dict[str, str] = field(default_factory=dict)
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Isolation:
+    """Whether a build could reach nothing but its own tree, and `how` that was ensured, or why it was not."""
+
+    isolated: bool = False
+    how: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """What is known of a build. Times are UTC in RFC 3339; `epoch` is its source's own time, in seconds since 1970.
+
+    `command` asks for the same wheel again. `parameters` are what it was built for (``python``, ``compute``),
+    `inputs` what the recipe says of that target, `environment` the recipe's variables for it.
+    """
+
+    command: str
+    builder: str
+    workbench: str
+    started: str
+    finished: str
+    isolation: Isolation
+    epoch: int
+    parameters: dict[str, str]
+    inputs: dict[str, tuple[str, ...]]
+    environment: dict[str, str]
+    used: tuple[Used, ...]
+
+    def of_role(self, role: Role) -> tuple[Used, ...]:
+        """Return what was used in one role."""
+        return tuple(each for each in self.used if each.role == role)
+
+
+def statement(filename: str, sha256: str, made: Provenance) -> dict[str, Any]:
+    """Return the statement of a wheel: in-toto's Statement v1, with SLSA's provenance v1 as its predicate."""
+    return {
+        "_type": STATEMENT,
+        "subject": [{"name": filename, "digest": {"sha256": sha256}}],
+        "predicateType": PREDICATE,
+        "predicate": {
+            "buildDefinition": {
+                "buildType": BUILD_TYPE,
+                "externalParameters": {"command": made.command, **made.parameters},
+                "internalParameters": {
+                    "isolation": asdict(made.isolation),
+                    "sourceDateEpoch": made.epoch,
+                    "inputs": {key: list(values) for key, values in made.inputs.items()},
+                    "environment": made.environment,
+                },
+                "resolvedDependencies": [_descriptor(each) for each in made.used],
+            },
+            "runDetails": {
+                "builder": {"id": f"{BUILDER}{made.builder}", "version": {"wheel-workbench": made.workbench}},
+                "metadata": {"startedOn": made.started, "finishedOn": made.finished},
+            },
+        },
+    }
+
+
+def _descriptor(used: Used) -> dict[str, Any]:
+    """Return in-toto's ResourceDescriptor of something that was used, without what is not known."""
+    annotations = {"role": used.role, "version": used.version, "about": used.about}
+    told = {"name": used.name, "uri": used.uri, "downloadLocation": used.url, "digest": used.digest}
+    known = {key: value for key, value in told.items() if value}
+    return {**known, "annotations": {key: value for key, value in annotations.items() if value}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a statement says, read from its JSON: which file it is about, and how that was made.
+
+    `facts` are lines for people; `used` what the build used, in the order of `ROLES`.
+    """
+
+    filename: str
+    sha256: str
+    facts: tuple[tuple[str, str], ...]
+    used: tuple[Used, ...]
+
+
+def read_statement(data: Any, *, where: str) -> Told:  # noqa: ANN401 - any value of JSON
+    """Return what a statement says. Raises ProofFailed for what is not one of those that `statement` makes."""
+    try:
+        if (data["_type"], data["predicateType"]) != (STATEMENT, PREDICATE):
+            raise ProofFailed(f"{where}: it is not a statement of SLSA's provenance v1")
+        (subject,) = data["subject"]
+        definition, run = data["predicate"]["buildDefinition"], data["predicate"]["runDetails"]
+        if definition["buildType"] != BUILD_TYPE:
+            raise ProofFailed(
+                f"{where}: it speaks of a build of another kind: {definition['buildType']!r:.80}"
+            )
+        asked, inner = definition["externalParameters"], definition["internalParameters"]
+        metadata, isolation = run["metadata"], inner["isolation"]
+        used = [_used(each) for each in definition["resolvedDependencies"]]
+        order = list(ROLES)
+        return Told(
+            filename=_text(subject["name"]),
+            sha256=_text(subject["digest"]["sha256"]),
+            facts=(
+                ("command", _text(asked["command"])),
+                ("builder", _text(run["builder"]["id"]).removeprefix(BUILDER)),
+                ("workbench", _text(run["builder"]["version"]["wheel-workbench"])),
+                (
+                    "isolated",
+                    f"{'yes' if isolation['isolated'] is True else 'no'}: {_text(isolation['how'])}",
+                ),
+                ("built", f"{_text(metadata['startedOn'])} to {_text(metadata['finishedOn'])}"),
+            ),
+            used=tuple(sorted(used, key=lambda each: order.index(each.role))),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ProofFailed(
+            f"{where}: it is not a statement as the workbench makes them: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _used(data: dict[str, Any]) -> Used:
+    annotations = data["annotations"]
+    role: Role = annotations["role"]
+    return Used(
+        role=role,
+        name=_text(data["name"]),
+        version=_text(annotations.get("version", "")),
+        uri=_text(data.get("uri", "")),
+        url=_text(data.get("downloadLocation", "")),
+        digest={_text(key): _text(value) for key, value in data.get("digest", {}).items()},
+        about=_text(annotations.get("about", "")),
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected a string, got {value!r:.60}")
+    return value
+
+
+def used_rows(told: Told) -> tuple[Sequence3, list[Sequence3]]:
+    """Return what a build used as a table for people: what it is, its name and version, its hash."""
+    rows = []
+    for each in told.used:
+        digest = ", ".join(f"{algorithm} {value}" for algorithm, value in each.digest.items())
+        name = f"{each.name} {each.version}".strip()
+        rows.append((ROLES[each.role], f"{name}: {each.about}" if each.about else name, digest or "no hash"))
+    return ("used as", "what", "hash"), rows
+
+
+Sequence3 = tuple[str, str, str]
