@@ -115,7 +115,7 @@ def _descriptor(used: Used) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class StatedBuild:
     """What a statement says, read from its JSON: which file it is about, and how that was made.
 
     `facts` are lines for people; `used` what the build used, in the order of `ROLES`.
@@ -127,7 +127,7 @@ class Told:
     used: tuple[Used, ...]
 
 
-def read_statement(data: Any, *, where: str) -> Told:  # noqa: ANN401 - any value of JSON
+def read_statement(data: Any, *, where: str) -> StatedBuild:  # noqa: ANN401 - any value of JSON
     """Return what a statement says. Raises ProofFailed for what is not one of those that `statement` makes."""
     try:
         if (data["_type"], data["predicateType"]) != (STATEMENT, PREDICATE):
@@ -142,7 +142,7 @@ def read_statement(data: Any, *, where: str) -> Told:  # noqa: ANN401 - any valu
         metadata, isolation = run["metadata"], inner["isolation"]
         used = [_used(each) for each in definition["resolvedDependencies"]]
         order = list(ROLES)
-        return Told(
+        return StatedBuild(
             filename=_text(subject["name"]),
             sha256=_text(subject["digest"]["sha256"]),
             facts=(
@@ -183,7 +183,7 @@ def _text(value: object) -> str:
     return value
 
 
-def used_rows(told: Told) -> tuple[Sequence3, list[Sequence3]]:
+def used_rows(told: StatedBuild) -> tuple[Sequence3, list[Sequence3]]:
     """Return what a build used as a table for people: what it is, its name and version, its hash."""
     rows = []
     for each in told.used:
