@@ -155,9 +155,13 @@ def test_every_library_that_is_imported_is_asked_for() -> None:
     with (PACKAGE.parent / "pyproject.toml").open("rb") as file:
         asked = tomllib.load(file)["project"]["dependencies"]
     distributions = packages_distributions()
-    # four are parts of libraries that are asked for, and pip stands in every environment that venv makes
+    # five are parts of libraries that are asked for, and pip stands in every environment that venv makes
     declared = set(map(canonicalize_name, [Requirement(each).name for each in asked]))
-    declared |= set(map(canonicalize_name, ("botocore", "markupsafe", "pip", "s3transfer", "urllib3")))
+    declared |= set(
+        map(
+            canonicalize_name, ("botocore", "markupsafe", "packageurl-python", "pip", "s3transfer", "urllib3")
+        )
+    )
     missing = {
         f"{name} ({module})"
         for module in MODULES
