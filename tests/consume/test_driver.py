@@ -11,6 +11,8 @@ from workbench.consume.driver import Driver, cuda_of_driver, find_driver
 from workbench.consume.host import Gpu
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.consume.machines import FakeDriver
 
 pytestmark = pytest.mark.needs("gcc")
@@ -125,3 +127,26 @@ def test_a_libcuda_that_breaks_is_survived(
 )
 def test_the_cuda_of_a_driver(version: str, cuda: str | None) -> None:
     assert cuda_of_driver(version) == cuda
+
+
+def test_an_answer_is_kept_until_the_driver_or_the_start_of_the_machine_is_another(
+    driver: FakeDriver, tmp_path: Path
+) -> None:
+    kept = tmp_path / "cache" / "driver"
+    driver.libcuda()
+    driver.kernel("sys/module/nvidia/version", "580.95.05\n")
+    driver.kernel("proc/sys/kernel/random/boot_id", "one\n")
+    driver.kernel("proc/driver/nvidia/gpus/0000:01:00.0/information", "")
+    first = find_driver(driver.root, kept)
+    driver.libcuda(capability="9.0")
+    assert find_driver(driver.root, kept) == first
+    driver.kernel("proc/sys/kernel/random/boot_id", "two\n")
+    assert [each.capability for each in find_driver(driver.root, kept).gpus or ()] == ["9.0"]
+    driver.libcuda(capability="10.0", cuda=13010)
+    driver.kernel("sys/module/nvidia/version", "590.48.01\n")
+    assert facts(find_driver(driver.root, kept))[:2] == ("590.48.01", "13.1")
+    driver.libcuda(init="return 999;")
+    driver.kernel("sys/module/nvidia/version", "595.1.0\n")
+    assert find_driver(driver.root, kept).gpus is None  # what is not whole is asked for each time
+    driver.libcuda()
+    assert find_driver(driver.root, kept).gpus

@@ -14,13 +14,13 @@ def detect(project: Path, python: str = "", root: Path = Path("/"), cache: Path 
     """Return the facts of this machine, and of the Python and the torch of the project in a folder.
 
     `python` names the project's interpreter (see `find_interpreter`). `root` is where ``/proc`` and ``/sys`` are.
-    `cache` is a file that keeps what the interpreter said, until that changes. Raises UsageError where the project
-    has no Python that works.
+    `cache` is a folder that keeps what the interpreter and the driver said, until they change.
+    Raises UsageError where the project has no Python that works.
     """
     executable, origin = find_interpreter(project, python)
-    interpreter = ask_interpreter(executable, origin, cache)
+    interpreter = ask_interpreter(executable, origin, cache / "interpreter" if cache else None)
     torch = find_torch(interpreter.path)
-    driver = find_driver(root)
+    driver = find_driver(root, cache / "driver" if cache else None)
     origins = dict.fromkeys(("python", "arch", "glibc"), str(executable))
     origins |= {"interpreter": origin, **torch.origins, **driver.origins}
     memory = _memory(root)

@@ -9,17 +9,23 @@ import os
 import re
 import shutil
 import sys
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from workbench.consume.host import Gpu
-from workbench.errors import CommandFailed, ToolMissing
+from workbench.consume.kept import keep, recall
+from workbench.errors import CommandFailed, ToolMissing, WorkbenchError
+from workbench.files import Identity
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SECONDS = 5
 """After which a driver that does not answer is given up."""
+
+_CHOOSING = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER")
+"""Variables that decide which GPUs libcuda tells of."""
 
 _STUB = "34"
 """CUDA_ERROR_STUB_LIBRARY: a toolkit's libcuda, which is only there to link against."""
@@ -121,8 +127,38 @@ def cuda_of_driver(version: str) -> str | None:
     return _CUDA_OF_BRANCH.get(int(version.partition(".")[0]))
 
 
-def find_driver(root: Path) -> Driver:
-    """Return what is known of this machine's driver. `root` is where its ``/sys`` and ``/proc`` are."""
+def find_driver(root: Path, cache: Path | None = None) -> Driver:
+    """Return what is known of this machine's driver. `root` is where its ``/sys`` and ``/proc`` are.
+
+    `cache` is a file that keeps an answer that lacks nothing, until the machine is started anew, or has another driver.
+    """
+    key = _identity(root) if cache else None
+    if kept := recall(cache, key):
+        with suppress(WorkbenchError):  # of another version of this program
+            from workbench.strict import parse
+
+            return parse(Driver, kept)
+    driver = _found(root)
+    if driver.complete:
+        keep(cache, key, asdict(driver))
+    return driver
+
+
+def _identity(root: Path) -> list[str] | None:
+    """Return what the driver's answer depends on; None where no driver is loaded, or that cannot be seen."""
+    kernel = _ask_kernel(root)
+    gpus = root / "proc" / "driver" / "nvidia" / "gpus"
+    try:
+        boot = (root / "proc" / "sys" / "kernel" / "random" / "boot_id").read_text()
+        linker = Identity.of(root / "etc" / "ld.so.cache")
+        present = sorted(each.name for each in gpus.iterdir())
+    except OSError:
+        return None
+    variables = (f"{name}={os.environ.get(name)}" for name in ("LD_LIBRARY_PATH", *_CHOOSING))
+    return [boot, kernel.version, repr(tuple(linker)), *present, *variables] if kernel.version else None
+
+
+def _found(root: Path) -> Driver:
     driver, why, sure = _ask_libcuda(root)
     driver = driver.or_else(_ask_kernel(root))
     if not driver.complete:

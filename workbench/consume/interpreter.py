@@ -6,14 +6,13 @@ import os
 import re
 import shutil
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from workbench.consume.host import NOT_INSTALLED
+from workbench.consume.kept import keep, recall
 from workbench.errors import CommandFailed, ToolMissing, UsageError
-from workbench.files import Identity, write_whole
+from workbench.files import Identity
 
 SECONDS = 10
 """After which an interpreter that does not answer is given up."""
@@ -131,12 +130,12 @@ def ask_interpreter(executable: Path, origin: str, cache: Path | None = None) ->
 
     `cache` is a file that keeps the last answer, valid while neither the interpreter nor its environment changes.
     """
-    import orjson
-
     key = _identity(executable) if cache else None
-    said = _kept(cache, key) if cache and key else None
+    said = recall(cache, key)
     if said is None:
         try:
+            import orjson
+
             from workbench.process import run  # what is kept needs no program
 
             answer = run([executable, "-c", _ASK], timeout=SECONDS, stdout_only=True).output
@@ -146,9 +145,7 @@ def ask_interpreter(executable: Path, origin: str, cache: Path | None = None) ->
             raise UsageError(
                 f"{executable} ({origin}) does not work as a Python: {why}\nName another with --python."
             ) from error
-        if cache and key:
-            with suppress(OSError):  # on a full or read-only disk it is asked each time
-                write_whole(cache, orjson.dumps({"key": key, "said": said}), private=True)
+        keep(cache, key, said)
     if said["implementation"] != "cpython":
         raise UsageError(
             f"{executable} ({origin}) is {said['implementation']}, for which there are no such wheels: name a CPython "
@@ -176,16 +173,6 @@ def _identity(executable: Path) -> list[str] | None:
         f"{name}={os.environ.get(name)}" for name in ("HOME", "PYTHONHOME", "PYTHONPATH", "PYTHONNOUSERSITE")
     )
     return [os.fspath(executable), _ASK, *(repr(tuple(each)) for each in identities), *variables]
-
-
-def _kept(cache: Path, key: list[str]) -> dict[str, Any] | None:
-    import orjson
-
-    try:
-        kept = orjson.loads(cache.read_bytes())
-    except (OSError, ValueError):
-        return None
-    return kept["said"] if isinstance(kept, dict) and kept.get("key") == key else None
 
 
 def find_torch(path: tuple[Path, ...]) -> Torch:

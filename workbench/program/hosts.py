@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _RELEASE = re.compile(r"3\.\d+(\.\d+)?t?", re.ASCII)
 
 
-def host_of(asked: Namespace) -> Host:
-    """Return the host of a line. Raises UsageError."""
+def host_of(asked: Namespace, *, anew: bool = False) -> Host:
+    """Return the host of a line; with `anew` nothing of it is what was found the last time. Raises UsageError."""
     facts = {name: getattr(asked, name) for name in FACTS}
     if asked.machine:
         path = Path(asked.machine)
@@ -37,8 +37,7 @@ def host_of(asked: Namespace) -> Host:
 
     interpreter = "" if _RELEASE.fullmatch(asked.python) else asked.python
     facts["python"] = "" if interpreter else asked.python
-    folder = Cache.here().folder
-    kept = folder / "interpreter" if folder else None  # what the last one said, while it is the same
+    kept = None if anew else Cache.here().folder
     return given(detect(Path.cwd(), interpreter, cache=kept), **facts)
 
 

@@ -33,7 +33,7 @@ FAILED = 1
 
 def overview(asked: Namespace) -> int:
     """Say in ten lines what this machine is and what is wrong with it."""
-    host = host_of(asked)
+    host = host_of(asked, anew=True)
     found = _ailments(host, _installed(host), ask_torch=False)
     if asked.json:
         console.answer_json({"host": host, "ailments": found})
@@ -50,7 +50,7 @@ def detect(asked: Namespace) -> int:
     """Print the facts of this machine and its project, each with where it comes from."""
     from workbench.consume.given import to_json
 
-    host = host_of(asked)
+    host = host_of(asked, anew=True)
     if asked.json:
         console.answer(to_json(host).rstrip())
         return 0
@@ -65,7 +65,7 @@ def doctor(asked: Namespace) -> int:
     from workbench.consume.lock import check_lock, read_lock
     from workbench.program.choosing import places_of
 
-    host = host_of(asked)
+    host = host_of(asked, anew=True)
     if asked.packages:
         interpreter_of(host)  # what is installed on a machine that is only described is not known
     versions = _installed(host)
@@ -93,7 +93,7 @@ def test(asked: Namespace) -> int:
     from workbench.consume.tryout import try_out
     from workbench.events import step
 
-    host = host_of(asked)
+    host = host_of(asked, anew=True)
     tried = []
     with step("try " + ", ".join(asked.packages)) as at:
         for each in try_out(interpreter_of(host), asked.packages, gpu=bool(host.gpus)):
