@@ -15,8 +15,8 @@ recipe = Recipe(
     compute=("cu13*",),
     torch=">=2.11",
     build_requires=("ninja",),
-    # what torch's own headers include
-    cuda_libraries=("cublas", "cusolver", "cusparse"),
+    # its own, and what torch's headers include
+    cuda_libraries=("cublas", "curand", "cusolver", "cusparse"),
     memory_per_job=4,
     local_version="cu{cuda}torch{torch}",
     modules=("nerfacc", "nerfacc.csrc"),

@@ -38,7 +38,6 @@ if torch.cuda.is_available():
         assert torch.equal(kept.sort(1).values[:, -2:], groups.sort(1).values[:, -2:])
         assert ((kept != 0).sum(1) <= 2).all()
 else:
-    assert torch.ops.xformers.sparseNM_dense(dense.to("meta"), "largest", 2, 4).shape == (64, 64)
     try:
         torch.ops.xformers.sparseNM_dense(dense, "largest", 2, 4)
     except (NotImplementedError, RuntimeError) as error:

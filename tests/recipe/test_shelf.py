@@ -26,6 +26,10 @@ SHELF = names(PATHS.recipes)
 PYTHONS = [f"3.{minor}" for minor in range(8, 16)]
 
 
+def test_there_are_enough_of_them() -> None:
+    assert len(SHELF) >= 26
+
+
 @pytest.mark.parametrize("name", SHELF)
 def test_the_source_is_what_the_recipe_says(name: str, tmp_path: Path) -> None:
     recipe, tree = load(PATHS.recipes, name), tmp_path / "tree"
