@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 
 from workbench.url import mask
@@ -109,7 +110,5 @@ LONGEST_WORD = 200
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return ``" (did you mean 'x'?)"`` for the known word nearest to `word`, or nothing."""
-    import difflib  # only for what went wrong
-
     close = difflib.get_close_matches(word[:LONGEST_WORD], list(known), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""

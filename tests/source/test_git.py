@@ -11,7 +11,7 @@ import pytest
 from workbench.errors import SourceError
 from workbench.process import run
 from workbench.recipe.model import Git
-from workbench.source.git import LFS, Found, fetch_git, keep_described, read_top, resolve
+from workbench.source.git import LFS, Found, fetch_git, keep_described, resolve
 
 from .conftest import free_port
 
@@ -107,38 +107,6 @@ def test_gits_whole_reason_is_told_and_its_advice_is_not() -> None:
         resolve("/nowhere/at/all")
     first, _ = str(raised.value).splitlines()
     assert first.endswith("'/nowhere/at/all' does not appear to be a git repository")
-
-
-# --- read_top
-
-
-@pytest.mark.parametrize("by", ["branch", "tag"])
-def test_files_at_the_top_of_a_commit_are_read_without_its_history(repository: Repository, by: str) -> None:
-    repository.commit("setup.py", "old")
-    repository.commit("setup.py", "new")
-    commit = repository.commit("sub/setup.cfg", "below")
-    repository.git("tag", "-a", "v1", "-m", "one")
-    repository.push()
-    repository.commit("setup.py", "later")
-    found = Found(commit=commit, branch="main") if by == "branch" else Found(commit=commit, tag="v1")
-    assert read_top(repository.url, found, ["setup.py", "setup.cfg", "README"]) == {
-        "setup.py": "new",
-        "README": "first",
-    }
-
-
-def test_what_git_says_beside_its_answer_is_no_part_of_it(
-    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GIT_TRACE", "1")  # stands for the warnings that git prints
-    found = resolve(repository.url)
-    assert read_top(repository.url, found, ["README"]) == {"README": "first"}
-    fetched(repository, tmp_path, commit=found.commit)
-
-
-def test_a_commit_that_cannot_be_looked_into(repository: Repository) -> None:
-    with pytest.raises(SourceError, match="cannot look into git://"):
-        read_top(repository.url, Found(commit="0" * 40, branch="none"), ["setup.py"])
 
 
 def test_a_password_in_a_url_is_not_shown() -> None:

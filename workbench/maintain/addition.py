@@ -1,40 +1,44 @@
-"""A new package: its recipe, pinned to what its source is today, and an empty patch series."""
+"""A new package: its recipe, pinned to what its source is today and written from what that tells; a patch series."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import Version
 
-from workbench.errors import SourceError, UsageError
-from workbench.events import step
-from workbench.files import write_whole
+from workbench.errors import UsageError
+from workbench.events import note
+from workbench.files import scratch, write_whole
+from workbench.maintain.licences import licence_of
+from workbench.maintain.proposal import Proposal, propose
+from workbench.maintain.recipe_text import render, smoke_test
 from workbench.recipe.load import path_of
 from workbench.recipe.model import PYPI, UNSET_VERSION, Git, Recipe, Sdist
-from workbench.source.git import read_top, resolve
-from workbench.source.sdist import pin_sdist
-from workbench.source.version import TELLING, static_version
+from workbench.source.git import fetch_git, resolve
+from workbench.source.reading import read_source
+from workbench.source.sdist import newest_sdist, pin_sdist
+from workbench.source.tree import fetch
 
 if TYPE_CHECKING:
     from workbench.paths import Paths
+    from workbench.source.reading import Reading
 
 _TAG_VERSION = re.compile(r"v?(\d+(?:\.\d+)*(?:(?:a|b|rc|\.post|\.dev)\d+)?)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPackage:
-    """What a person says of a new package; `source` is a Git URL or ``pypi:NAME==VERSION``."""
+    """What a person says of a new package; `source` is a Git URL or ``pypi:NAME==VERSION``, by default of its name."""
 
     name: str
-    source: str
+    source: str = ""
     upstream: str | None = None
     branch: str | None = None
     tag: str | None = None
@@ -43,32 +47,47 @@ class NewPackage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addition:
-    """The files that adding a package writes, as a value: path and content; and the recipe itself."""
+    """The files that adding a package writes, as a value: path and content; the recipe, and how it was told."""
 
     recipe: Recipe
+    proposal: Proposal
     files: tuple[tuple[Path, str], ...]
 
 
 def plan_addition(new: NewPackage, paths: Paths) -> Addition:
-    """Resolve and pin the source and return what would be written. Nothing is written yet.
+    """Resolve and pin the source, fetch and read it, and return what would be written. Nothing is written yet.
 
-    Raises UsageError for a name that is invalid or taken, SourceError for a source that cannot be resolved.
+    Raises UsageError for a name that is invalid or taken, SourceError for a source that cannot be resolved or fetched.
     """
     try:
         name = canonicalize_name(new.name, validate=True)
     except InvalidName as error:
         raise UsageError(f"{new.name!r} is not a project name: letters, digits, '.', '_' and '-'") from error
-    if not new.source:
-        raise UsageError("add-package needs --source: a Git URL, or pypi:NAME==VERSION")
     path = path_of(paths.recipes, name)
     if path.exists():
         raise UsageError(f"{name}: there is a recipe already: {path}")
-    version, source = _pin(new)
-    about, upstream = new.description or "", new.upstream
-    recipe = Recipe(name=name, version=version, description=about, upstream=upstream, source=source)
+    version, source = _pin(new, name)
+    with scratch(paths.cache / "reading", f".{name}.") as folder:
+        tree = folder / "tree"
+        if isinstance(source, Git):
+            fetch_git(source, tree, cache=paths.cache)
+        else:
+            fetch(source, name=name, version=version, cache=paths.cache, into=tree)
+        reading = read_source(tree, source.name or name if isinstance(source, Sdist) else name)
+        proposal = propose(name, reading, licence_of(tree, reading.stated))
+        has_submodules = (tree / ".gitmodules").exists()
+    remaining: tuple[str, ...] = ()
+    if isinstance(source, Git):
+        source, version, remaining = _of_git(source, name, version, reading, has_submodules=has_submodules)
+    values: dict[str, Any] = {"description": "", **proposal.values()}
+    values |= {key: said for key in ("description", "upstream") if (said := getattr(new, key))}
+    recipe = Recipe(name=name, version=version, source=source, **values)
+    recipe = Recipe(name=name, version=version, source=source, smoke_test=smoke_test(recipe), **values)
+    proposal = Proposal(guesses=proposal.guesses, remaining=(*remaining, *proposal.remaining))
     series = paths.patches / name / "series"
     empty = () if series.exists() else ((series, ""),)
-    return Addition(recipe=recipe, files=((path, render(recipe)), *empty))
+    text = render(recipe, proposal.guesses, remaining=proposal.remaining)
+    return Addition(recipe=recipe, proposal=proposal, files=((path, text), *empty))
 
 
 @contextmanager
@@ -88,28 +107,39 @@ def written(addition: Addition) -> Iterator[None]:
         raise
 
 
-def _pin(new: NewPackage) -> tuple[str, Git | Sdist]:
+def _of_git(
+    source: Git, name: str, version: str, reading: Reading, *, has_submodules: bool
+) -> tuple[Git, str, tuple[str, ...]]:
+    """Return a commit's source and version once it was read, and what of them a person has to look at."""
+    remaining = []
+    version = version or reading.stated.version or UNSET_VERSION
+    if version == UNSET_VERSION:
+        remaining.append("version: the source does not tell it, and until it is set nothing is built")
+    stated = reading.stated.first("Name")
+    if stated and canonicalize_name(stated.text) != name:
+        remaining.append(f"name: {stated.where} says {stated.text!r}, and so will the wheel that is built")
+    if has_submodules:
+        source = Git(
+            url=source.url, commit=source.commit, branch=source.branch, tag=source.tag, submodules=True
+        )
+    return source, version, tuple(remaining)
+
+
+def _pin(new: NewPackage, name: str) -> tuple[str, Git | Sdist]:
+    """Return the pinned source, and its version: empty where only the source itself may tell it."""
     if new.branch and new.tag:
         raise UsageError("give --branch or --tag, not both")
-    if new.source.startswith(PYPI):
+    url = new.source or f"{PYPI}{name}"
+    if url.startswith(PYPI):
         if new.branch or new.tag:
             raise UsageError("--branch and --tag are for Git sources; pypi:NAME==VERSION has neither")
-        return _pin_sdist(new.source.removeprefix(PYPI))
-    url = new.source
+        return _pin_sdist(url.removeprefix(PYPI))
     if Path(url).exists():
         url = str(Path(url).resolve())  # the recipe is used from other folders than this one
     found = resolve(url, branch=new.branch, tag=new.tag)
-    files: dict[str, str] = {}
-    with step(f"look into {found.commit[:12]}") as at:
-        try:
-            files = read_top(url, found, (*TELLING, ".gitmodules"))
-        except SourceError as error:
-            at.fail(f"its version and its submodules stay unknown: {error}")
     tagged = _TAG_VERSION.fullmatch(found.tag or "")
-    version = str(Version(tagged[1])) if tagged else static_version(files) or UNSET_VERSION
-    return version, Git(
-        url=url, commit=found.commit, branch=found.branch, tag=found.tag, submodules=".gitmodules" in files
-    )
+    version = str(Version(tagged[1])) if tagged else ""
+    return version, Git(url=url, commit=found.commit, branch=found.branch, tag=found.tag)
 
 
 def _pin_sdist(text: str) -> tuple[str, Sdist]:
@@ -119,41 +149,13 @@ def _pin_sdist(text: str) -> tuple[str, Sdist]:
         raise UsageError(f"--source {PYPI}{text}: {error}") from error
     pins = list(requirement.specifier)
     plainly = f"{PYPI}{requirement.name}==VERSION"
-    if len(pins) != 1 or pins[0].operator != "==" or pins[0].version.endswith(".*"):
-        raise UsageError(f"--source {PYPI}{text}: name one version: {plainly}")
+    if pins and (len(pins) != 1 or pins[0].operator != "==" or pins[0].version.endswith(".*")):
+        raise UsageError(f"--source {PYPI}{text}: name one version: {plainly}, or none for the newest")
     if requirement.marker or requirement.extras or requirement.url:
         raise UsageError(f"--source {PYPI}{text}: neither extras nor conditions, only {plainly}")
-    version = pins[0].version
+    version = pins[0].version if pins else newest_sdist(requirement.name)
+    if not pins:
+        note(
+            f"{requirement.name} {version} is the newest final version that the package index has an sdist of"
+        )
     return str(Version(version)), Sdist(name=requirement.name, sha256=pin_sdist(requirement.name, version))
-
-
-def render(recipe: Recipe) -> str:
-    """Write a recipe as the module that loads as it."""
-    kind = type(recipe.source).__name__
-    source = asdict(recipe.source)
-    if source.get("name") == recipe.name:
-        del source["name"]
-    facts = {name: getattr(recipe, name) for name in ("name", "version", "description", "upstream")}
-    return f"""\
-from __future__ import annotations
-
-from workbench.recipe import {", ".join(sorted([kind, "Recipe"]))}
-
-recipe = Recipe(
-{_arguments(facts, "    ")}
-    source={kind}(
-{_arguments(source, "        ")}
-    ),
-    smoke_test="import {recipe.modules[0]}",
-)
-"""
-
-
-def _arguments(values: Mapping[str, object], indent: str) -> str:
-    """Write a call's arguments as the formatter would, strings in double quotes; what is not set is left out."""
-    written = {
-        name: json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
-        for name, value in values.items()
-        if value not in (None, False)
-    }
-    return "\n".join(f"{indent}{name}={value}," for name, value in written.items())

@@ -81,27 +81,6 @@ def resolve(url: str, *, branch: str | None = None, tag: str | None = None) -> F
     return Found(commit=commit, branch=None if tag else name, tag=tag)
 
 
-def read_top(url: str, found: Found, names: Sequence[str]) -> dict[str, str]:
-    """Return those of some files at the top of a commit that are there, as text. Raises SourceError.
-
-    Of the history nothing is fetched, and of the other files nothing where the server can leave them out.
-    """
-    with TemporaryDirectory(prefix="workbench-look-") as folder:
-        store = ("--git-dir", folder)
-        _git("init", "--quiet", "--bare", _object_format(found.commit), folder, doing=f"make {folder}")
-        _git(*store, "remote", "add", "--", "origin", url, doing=f"look into {url}")
-        fetch = (*store, "fetch", "--quiet", "--no-tags", "--depth=1", "--filter=blob:none", "origin")
-        # not every server hands out a commit by its hash alone
-        if _try_git(*fetch, found.commit).status:
-            ref = f"{PREFIX['branch']}{found.branch}" if found.branch else f"{PREFIX['tag']}{found.tag}"
-            _git(*fetch, ref, doing=f"look into {url}")
-        listed = _git(*store, "ls-tree", "--name-only", found.commit, doing=f"look into {url}").output
-        return {
-            name: _git(*store, "show", f"{found.commit}:{name}", doing=f"read {name} of {url}").output
-            for name in {*names}.intersection(listed.splitlines())
-        }
-
-
 def fetch_git(source: Git, into: Path, *, cache: Path) -> None:
     """Check out exactly the pinned commit at `into`, which must not exist, with submodules where asked.
 
@@ -215,8 +194,6 @@ def _check_out(source: Git, store: Path, into: Path, at: Step) -> None:
         _git(*with_lfs, *update, doing=f"fetch the submodules of {source.url}", at=at)
         each = f'git {shlex.join(listing)} | sed -z "s|^|$displaypath/|"'
         in_lfs += _git(*here, "submodule", "--quiet", "foreach", "--recursive", each, doing=doing).output
-    elif (into / ".gitmodules").exists():
-        note(f"· {source.url} has submodules, and the recipe does without: submodules=True adds them")
     kept_there = [path for path in in_lfs.split("\0") if path]
     _expect_content(kept_there, source, into)
     _keep_content(into, kept_there)

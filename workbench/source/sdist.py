@@ -71,6 +71,21 @@ def pin_sdist(name: str, version: str) -> str:
     return sdist.hashes["sha256"].lower()
 
 
+def newest_sdist(name: str) -> str:
+    """Return the newest final version that the package index has an sdist of, yanked ones apart. Raises SourceError."""
+    with _index() as (index, fetcher):
+        files = _files(index, fetcher, name)
+    there = [release for release, file in _sdists(files, name).items() if file.yanked is None]
+    final = [release for release in there if not release.is_prerelease]
+    if not there:
+        raise SourceError(_no_such_version(name, None, (), files))
+    if not final:
+        raise SourceError(
+            f"{name}: the package index has sdists of pre-releases alone: name one: {name}=={max(there)}"
+        )
+    return str(max(final))
+
+
 @contextmanager
 def _index() -> Iterator[tuple[str, Fetcher]]:
     """Yield the URL of the package index and a client for it; what goes wrong becomes one SourceError."""
@@ -83,17 +98,27 @@ def _index() -> Iterator[tuple[str, Fetcher]]:
         ) from problem
 
 
-def _find(index: str, fetcher: Fetcher, name: str, version: str) -> Link:
+def _files(index: str, fetcher: Fetcher, name: str) -> Sequence[Link]:
     files = project_files(fetcher, index, name)
     if files is None:
         raise SourceError(f"{name}: the package index {index} has no such project: is its name right?")
+    return files
+
+
+def _sdists(files: Sequence[Link], name: str) -> dict[Version, Link]:
+    """Return the sdists of a project's files by version."""
     sdists: dict[Version, Link] = {}
     for suffix in SUFFIXES:
         for file in files:
             stem = file.filename.removesuffix(suffix)
             if stem != file.filename and (release := _version(stem, name)):
                 sdists.setdefault(release, file)
-    wanted = Version(version)
+    return sdists
+
+
+def _find(index: str, fetcher: Fetcher, name: str, version: str) -> Link:
+    files = _files(index, fetcher, name)
+    sdists, wanted = _sdists(files, name), Version(version)
     sdist = sdists.get(wanted)
     if sdist is None:
         raise SourceError(_no_such_version(name, wanted, sorted(sdists), files))
@@ -113,8 +138,10 @@ def _version(stem: str, name: str) -> Version | None:
         return None
 
 
-def _no_such_version(name: str, wanted: Version, sdists: Sequence[Version], files: Sequence[Link]) -> str:
-    if not sdists:
+def _no_such_version(
+    name: str, wanted: Version | None, sdists: Sequence[Version], files: Sequence[Link]
+) -> str:
+    if wanted is None or not sdists:
         wheels = any(file.filename.endswith(".whl") for file in files)
         there = "only wheels" if wheels else "nothing that is one"
         return f"{name}: the package index has no sdist of any version, {there}: use its Git repository"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import PatchError
-from workbench.events import step
+from workbench.events import note, step
 from workbench.files import remove_tree
 from workbench.patches.apply import apply_series
 from workbench.recipe.model import Git, LocalFolder, Sdist
@@ -58,6 +58,8 @@ def fetch(source: Source, *, name: str, version: str, cache: Path, into: Path) -
                 check_metadata(into, project, version, archive=archive)
         case Git():
             fetch_git(source, into, cache=cache)
+            if not source.submodules and (into / ".gitmodules").exists():
+                note(f"· {source.url} has submodules, and the recipe does without: submodules=True adds them")
         case LocalFolder(path=folder):
             with step(f"copy {folder}"):
                 _copy(folder, into)

@@ -13,52 +13,80 @@ if TYPE_CHECKING:
     from workbench.maintain.addition import Addition
     from workbench.recipe.model import Recipe
     from workbench.registry.model import Registry
+    from workbench.store.opening import Site
 
 
 @Verb
 def add_package(
     name: Annotated[str, "the project's name"],
     *,
-    source: Annotated[str, "a Git URL, or pypi:NAME==VERSION for an sdist of the package index"] = "",
+    source: Annotated[
+        str,
+        "a Git URL, or pypi:NAME==VERSION for an sdist of the package index (default: the newest of NAME)",
+    ] = "",
     upstream: Annotated[str, "the URL of the project that the source derives from"] = "",
     branch: Annotated[str, "the branch to pin (default: the repository's own default branch)"] = "",
     tag: Annotated[str, "the tag to pin"] = "",
     description: Annotated[str, "one line that says what it is"] = "",
     store: StoreFlags,
     dry_run: DryRun = False,
+    json: Json = False,
 ) -> None:
-    """Write a new package's recipe, pinned, with an empty patch series."""
-    from workbench.index.brief import people_path
+    """Fetch and read a source, and write a recipe from what it tells."""
     from workbench.maintain.addition import NewPackage, plan_addition, written
     from workbench.publish.projects import declare, package_facts
-    from workbench.store.layout import INDEX, REGISTRY
 
-    paths, settings, opened = site = store.opened()
+    paths, *_ = site = store.opened()
     origin = {"upstream": upstream or None, "branch": branch or None, "tag": tag or None}
     new = NewPackage(name=name, source=source, description=description, **origin)
     addition = plan_addition(new, paths)
     if not dry_run:
         with written(addition):
             declare(site, addition.recipe.name, package_facts(addition.recipe))
+    if json:
+        _answer_addition_json(addition, paths)
+    else:
+        _answer_addition(addition, site, dry_run=dry_run)
+
+
+def _answer_addition_json(addition: Addition, paths: Paths) -> None:
+    from workbench.verbs.summary import source_facts
+
+    recipe = addition.recipe
+    console.answer_json(
+        {
+            "name": recipe.name,
+            "version": recipe.version,
+            "source": source_facts(recipe.source),
+            **addition.proposal.as_dict(),
+            "files": {str(path.relative_to(paths.root)): text for path, text in addition.files},
+        }
+    )
+
+
+def _answer_addition(addition: Addition, site: Site, *, dry_run: bool) -> None:
+    """Print what was written, or would be, and what remains for a person."""
+    from workbench.index.brief import people_path
+    from workbench.store.layout import INDEX, REGISTRY
+
+    recipe, paths = addition.recipe, site.paths
     for path, _ in addition.files:
         console.answer(f"{'would write' if dry_run else 'wrote'} {path.relative_to(paths.root)}")
-    page = f", {INDEX}{people_path(addition.recipe.name)}" if settings.index.people else ""
+    page = f", {INDEX}{people_path(recipe.name)}" if site.settings.index.people else ""
     registered = "would register it" if dry_run else "registered it"
-    console.answer(f"{registered} in {opened.place}: {REGISTRY}{page}")
-    console.answer(f"\n{addition.files[0][1]}" if dry_run else _next_steps(addition, paths))
-
-
-def _next_steps(addition: Addition, paths: Paths) -> str:
-    from workbench.recipe.model import UNSET_VERSION
-
-    recipe, path = addition.recipe, addition.files[0][0].relative_to(paths.root)
-    version = f"look over {path}: licence, Pythons, a smoke test that uses the package"
-    if recipe.version == UNSET_VERSION:
-        version = f"set its version in {path}: the source does not tell it"
-    return (
-        f"\nNext:\n  1. {version}\n"
-        f"  2. put changes into patches/{recipe.name}/, a line each in series (docs/patches.md)\n"
-        f"  3. {PROGRAM} build {recipe.name}, then {PROGRAM} release {recipe.name}"
+    console.answer(f"{registered} in {site.store.place}: {REGISTRY}{page}")
+    if dry_run:
+        console.answer(f"\n{addition.files[0][1]}")
+        return
+    console.answer(f"\nWhat remains for you, in {addition.files[0][0].relative_to(paths.root)}:")
+    for line in addition.proposal.remaining:
+        console.answer(f"  - {line}")
+    axes = " --compute cu130" if recipe.compute[-1].startswith("cu") else ""
+    axes += f" --torch {recipe.torch.removeprefix('>=')}" if recipe.torch else ""
+    console.answer(
+        f"\nChanges of the source go into patches/{recipe.name}/, a line each in series (docs/patches.md). Then:\n"
+        f"  {PROGRAM} build {recipe.name}{axes}\n"
+        f"  {PROGRAM} release {recipe.name}{axes}"
     )
 
 
