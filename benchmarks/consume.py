@@ -16,35 +16,21 @@ import argparse
 import json
 import sys
 import tempfile
-from collections import Counter
-from functools import cache
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from packaging.requirements import Requirement
-from packaging.utils import parse_wheel_filename
-from packaging.version import Version
-
-from tests.consume.names import many, released
-from tests.consume.test_names import accepted
-from workbench.consume.host import Host
-from workbench.consume.judge import matching
-from workbench.consume.names import group
-from workbench.consume.offer import OfferedWheel
-from workbench.consume.rank import best
-from workbench.environment import index_environment
+from tests.consume.cells import compare_cells, peer
+from tests.consume.names import many
 from workbench.process import run
 
 if TYPE_CHECKING:
-    from packaging.tags import Tag
+    from collections.abc import Mapping
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 COUNT = 10_000
 COLD, CACHED = 3, 20
-PEER = "gpkg==0.4.3"
 
 OURS = """
 import gc, json, sys, time
@@ -87,82 +73,14 @@ found = ask()
 print(json.dumps([cold, time.process_time() - start, len(found)]))
 """
 
-CELLS = """
-import json, sys
-from gpkg import matching
-from gpkg.registry import Source
-names, cells = json.load(open(sys.argv[1])), json.load(open(sys.argv[2]))
-assets = [{"name": name, "browser_download_url": f"https://e.com/{name}"} for name in names]
-matching.fetch_releases = lambda *_, **__: [{"tag_name": "v1", "assets": assets}]
-source = Source(package="flash-attn", description="e", source_type="github", repo="e/e", cuda_style="full",
-                wheel_name="flash_attn-{version}+cu{cuda}torch{torch}-{pytag}-{platform}.whl")
-answers = []
-for python, arch, torch, cuda in cells:
-    found = matching.search_source(None, source, torch, cuda, python, f"linux_{arch}", "TRUE")
-    best = matching.pick_best(list(found))
-    answers.append([best.filename if best else None, [each.filename for each in found]])
-print(json.dumps(answers))
-"""
 
-PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.13t", "3.14", "3.14t")
-TORCHES = tuple(f"2.{minor}" for minor in range(4, 14))
-CUDAS = ("12.4", "12.6", "12.8", "12.9", "13.0", "13.2")
-GLIBC = "2.31"
-
-
-accepted_by = cache(accepted)
-
-
-@cache
-def tags_of(ending: str) -> frozenset[Tag]:
-    """Return the tags that end a filename."""
-    return parse_wheel_filename(f"x-0-{ending}")[3]
-
-
-def is_right(name: str, cell: tuple[str, str, str, str]) -> bool:
-    """Say whether a wheel serves a cell."""
-    python, arch, torch, cuda = cell
-    version = name.split("-")[1].partition("+cu")[2]
-    built, _, against = version.partition("torch")
-    serves = not tags_of(name.split("-", 2)[2]).isdisjoint(accepted_by(python, arch, GLIBC))
-    return serves and built[:2] == cuda[:2] and against == torch
-
-
-def compare_cells(place: Path, python: Path) -> None:
-    """Print how many cells both answer rightly; fail where ours is wrong, or lacks what gpkg has rightly."""
-    names = [name for name in released() if name.startswith("flash_attn-")]
-    cells = list(product(PYTHONS, ("x86_64", "aarch64"), TORCHES, CUDAS))
-    (place / "real.json").write_text(json.dumps(names))
-    (place / "cells.json").write_text(json.dumps(cells))
-    argv: list[str | Path] = [python, "-c", CELLS, place / "real.json", place / "cells.json"]
-    theirs = json.loads(run(argv, stdout_only=True).output)
-    groups = group([OfferedWheel(filename=name, url=f"https://e.com/{name}", source="e") for name in names])
-    count: Counter[str] = Counter()
-    for cell, (picked, matched) in zip(cells, theirs, strict=True):
-        version, arch, torch, cuda = cell
-        host = Host(python=version, arch=arch, glibc=GLIBC, torch=torch, compute=f"cu{cuda.replace('.', '')}")
-        found = [each.offer.filename for each in best(matching(groups, host, Requirement("flash-attn")))]
-        assert all(is_right(name, cell) for name in found), cell
-        assert {name for name in matched if is_right(name, cell)} <= set(found), cell
-        there = any(is_right(name, cell) for name in names)
-        assert bool(found) is there, cell
-        right = picked is not None and is_right(picked, cell)
-        assert not right or version_of(found[0]) >= version_of(picked), cell
-        count["wheels"] += there
-        count["theirs right"] += right
-        count["theirs wrong"] += picked is not None and not right
-        count["theirs none"] += picked is None and there
-        count["wrong matches"] += sum(not is_right(name, cell) for name in matched)
+def print_cells(count: Mapping[str, int]) -> None:
+    """Print how many cells both answer rightly."""
     print(
-        f"{len(cells)} cells, {count['wheels']} with wheels: ours right in all; gpkg right in {count['theirs right']}, "
-        f"wrong in {count['theirs wrong']}, none found in {count['theirs none']} "
+        f"{count['cells']} cells, {count['wheels']} with wheels: ours right in all; gpkg right in "
+        f"{count['theirs right']}, wrong in {count['theirs wrong']}, none found in {count['theirs none']} "
         f"({count['wrong matches']} wrong matches)"
     )
-
-
-def version_of(name: str) -> Version:
-    """Return a wheel's version without its local part."""
-    return Version(name.split("-")[1].partition("+")[0])
 
 
 def main() -> None:
@@ -175,17 +93,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         (place / "names.json").write_text(json.dumps(many(COUNT)))
-        peer = place / "peer"
-        run(["uv", "venv", "--quiet", "--python", sys.executable, peer])
-        python = peer / "bin" / "python"
-        run(["uv", "pip", "install", "--quiet", "--python", python, PEER], env=index_environment())
+        python = peer(place)
         programs = {"ours": (Path(sys.executable), OURS), "gpkg": (python, GPKG)}
         taken: dict[str, list[list[float]]] = {name: [] for name in programs}
         for _ in range(options.rounds):
             for name, (interpreter, code) in programs.items():
                 argv: list[str | Path] = [interpreter, "-c", code, place / "names.json", CHECKOUT]
                 taken[name].append(json.loads(run(argv, stdout_only=True).output))
-        compare_cells(place, python)
+        print_cells(compare_cells(place, python))
     fastest = {name: [min(column) for column in zip(*rows, strict=True)] for name, rows in taken.items()}
     for name, (cold, again, found) in fastest.items():
         print(

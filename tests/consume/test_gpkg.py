@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.requirements import Requirement
 
+from tests.consume.cells import compare_cells, peer
 from tests.consume.hosts import HOPPER, OLD_DRIVER, SPARK
 from workbench.consume.given import given
 from workbench.consume.judge import judge_all, matching
@@ -16,6 +17,8 @@ from workbench.consume.offer import Hints, OfferedWheel
 from workbench.consume.rank import best
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from workbench.consume.host import Host
 
 LINUX = "cp312-cp312-linux_x86_64"
@@ -147,3 +150,11 @@ def test_the_right_answer(host: Host, names: list[str], right: str | None) -> No
         assert [each.offer.filename for each in found if each.outcome == "fits"][:1] == (
             [right] if right else []
         )
+
+
+def test_what_gpkg_itself_resolves_rightly_we_resolve_to_the_same_or_better(tmp_path: Path) -> None:
+    """Both are asked for each cell of a matrix; `packaging.tags` and the names say what is right."""
+    count = compare_cells(tmp_path, peer(tmp_path))  # ours is right in all, or it fails
+    assert count["cells"] == 960
+    assert 0 < count["theirs right"] < count["wheels"]
+    assert count["theirs wrong"]
