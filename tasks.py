@@ -8,10 +8,23 @@ sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
 """Invoke forbids Python to keep what it compiles: each command would compile the whole program anew."""
 
 from workbench.verb import Group, gathered
-from workbench.verbs import index, publish, recipes, store, toolchain, wheels
+from workbench.verbs import index, patch, publish, recipes, store, toolchain, wheels
 
 namespace = gathered(
     Group(title="Packages", commands=(recipes.add_package, recipes.list_, recipes.show)),
+    Group(
+        title="Patches",
+        under="patch",
+        commands=(
+            patch.new,
+            patch.edit,
+            patch.save,
+            patch.list_,
+            patch.show,
+            patch.drop,
+            patch.move,
+        ),
+    ),
     Group(
         title="Wheels", commands=(wheels.matrix, wheels.build, wheels.repair, wheels.verify, wheels.inspect)
     ),

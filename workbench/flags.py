@@ -28,8 +28,8 @@ class Flag(NamedTuple):
 
     @property
     def typed(self) -> str:
-        """The flag as people type it: ``--dry-run``."""
-        return f"--{self.name.replace('_', '-')}"
+        """The flag as people type it: ``--dry-run``. A name that is Python's own word has ``_`` at its end."""
+        return _typed(self.name)
 
 
 def flag(explained: str, *, default: Any = "") -> Any:  # noqa: ANN401 - a field, which a type checker takes for its value
@@ -69,4 +69,4 @@ def _collect(value: Any, words: list[str], given: list[str]) -> None:  # noqa: A
 
 
 def _typed(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+    return f"--{name.rstrip('_').replace('_', '-')}"

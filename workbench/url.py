@@ -16,7 +16,7 @@ _SECRET_KEY = re.compile(
 _HEADER = re.compile(
     r"((?:authorization|cookie|(?<=-)token|(?<=-)api-?key)[\"']?: *[\"']?)[^\s\"'][^\r\n\"']*", re.IGNORECASE
 )
-_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|(?:^|_)PAT(?:_|$)", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH(?!OR)|(?:^|_)PAT(?:_|$)", re.IGNORECASE)
 _NAMES_A_PLACE = re.compile(r"(?:FILE|FOLDER|DIR|PATH|SOCK|XAUTHORITY)$", re.IGNORECASE)
 _SHORTEST_SECRET = 8
 """In characters: a shorter value (``1``, ``true``) is a switch, and hiding it would spoil the text."""

@@ -28,7 +28,8 @@ SUFFIXES = (".patch", ".diff")
 class PatchFile:
     """One patch: its `name` in the series, `sha256` (hex) of its `text`, what it says that it does and what it changes.
 
-    `path` is where it was read; errors name it. `options` are quilt's behind the name, those that change anything.
+    `path` is where it was read; errors name it. `options` are quilt's behind the name, those that change anything;
+    `header` is the text before the first change.
     """
 
     name: str
@@ -38,19 +39,21 @@ class PatchFile:
     changes: tuple[FileChange, ...]
     path: Path
     options: tuple[str, ...] = ()
+    header: bytes = b""
 
     @classmethod
     def parse(cls, text: bytes, *, name: str, path: Path, options: tuple[str, ...] = ()) -> PatchFile:
         """Return the patch that a text is. Raises PatchError with the line."""
         level = next((int(option[2:]) for option in options if option.startswith("-p")), 1)
-        preamble, changes = parse_diff(text, where=str(path), strip=level)
+        header, changes = parse_diff(text, where=str(path), strip=level)
         if REVERSED in options:
             changes = tuple(change.reversed() for change in reversed(changes))
         return cls(
             options=options,
             name=name,
             sha256=hashlib.sha256(text).hexdigest(),
-            description=description_of(preamble),
+            description=description_of(header),
+            header=header,
             text=text,
             changes=changes,
             path=path,

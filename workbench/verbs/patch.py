@@ -1,0 +1,143 @@
+"""``patch.*``: a package's patch series, worked on in a git work tree of its source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from workbench import console
+from workbench.paths import PROGRAM, Paths
+from workbench.verb import Verb
+from workbench.verbs.flags import Json, Package
+
+if TYPE_CHECKING:
+    from workbench.maintain.patching import Saved
+    from workbench.patches.series import PatchFile
+    from workbench.recipe.model import Recipe
+
+Patch = Annotated[str, "the patch, as series names it"]
+Discard = Annotated[bool, "throw away what nobody has saved in the work tree"]
+
+
+@Verb
+def new(
+    name: Package, title: Annotated[str, "what the patch does, in a few words"], *, discard: Discard = False
+) -> None:
+    """Open a work tree of the package's source at a new patch, the last of its series."""
+    from workbench.maintain.patching import begin_patch
+
+    patch, folder = begin_patch(*_site_of(name), title, discard=discard)
+    _tell_where(name, patch, str(folder))
+
+
+@Verb
+def edit(name: Package, patch: Patch, *, discard: Discard = False) -> None:
+    """Open a work tree of the package's source at a patch of its series."""
+    from workbench.maintain.patching import edit_patch
+
+    _tell_where(name, patch, str(edit_patch(*_site_of(name), patch, discard=discard)))
+
+
+def _tell_where(name: str, patch: str, folder: str) -> None:
+    console.answer(
+        f"{folder}\nis the source with the patches up to {patch}. Edit it with any tool. What you do not commit\n"
+        f"belongs to that patch; its header is the commit's message (git commit --amend). Then:\n"
+        f"  {PROGRAM} patch.save {name}"
+    )
+
+
+@Verb
+def save(
+    name: Package,
+    *,
+    discard: Annotated[bool, "go back to the series as it is on the disk instead"] = False,
+    json: Json = False,
+) -> None:
+    """Write the series as it is in the work tree, after a conflict too; without a change nothing is written."""
+    from workbench.maintain.patching import discard_work, save_patches
+
+    site = _site_of(name)
+    if discard:
+        console.answer(f"{discard_work(*site)} is as the series is on the disk")
+        return
+    _answer(save_patches(*site), json=json)
+
+
+@Verb
+def list_(name: Package, *, json: Json = False) -> None:
+    """List a package's patches in their order, and the files that each changes."""
+    rows = [
+        {
+            "name": patch.name,
+            "description": patch.description,
+            "files": sorted({change.path for change in patch.changes}),
+            "options": list(patch.options),
+            "sha256": patch.sha256,
+        }
+        for patch in _series(*_site_of(name))
+    ]
+    if json:
+        console.answer_json(rows)
+    elif rows:
+        cells = [(str(row["name"]), str(row["description"]), "\n".join(row["files"])) for row in rows]
+        console.answer_table(("patch", "what it does", "files"), cells)
+    else:
+        console.answer(f"{name} has no patches: {PROGRAM} patch.new {name} TITLE begins one")
+
+
+@Verb
+def show(name: Package, patch: Patch) -> None:
+    """Print a patch."""
+    from workbench.errors import UsageError, nearest
+
+    paths, recipe = _site_of(name)
+    series = {each.name: each for each in _series(paths, recipe)}
+    if patch not in series:
+        raise UsageError(f"{name} has no patch {patch}{nearest(patch, series)}")
+    console.answer(series[patch].text.decode(errors="backslashreplace").rstrip("\n"))
+
+
+@Verb
+def drop(name: Package, patch: Patch, *, json: Json = False) -> None:
+    """Take a patch out of the series; those after it are applied again."""
+    from workbench.maintain.patching import drop_patch
+
+    _answer(drop_patch(*_site_of(name), patch), json=json)
+
+
+@Verb
+def move(
+    name: Package,
+    patch: Patch,
+    *,
+    before: Annotated[str, "the patch that it goes before"] = "",
+    after: Annotated[str, "the patch that it goes after"] = "",
+    json: Json = False,
+) -> None:
+    """Move a patch to another place in the series."""
+    from workbench.maintain.patching import move_patch
+
+    _answer(move_patch(*_site_of(name), patch, before=before, after=after), json=json)
+
+
+def _answer(saved: Saved, *, json: bool) -> None:
+    """Print what became of a series."""
+    if json:
+        console.answer_json(saved)
+        return
+    if saved.fates:
+        rows = [(each.name, each.outcome, each.why) for each in saved.fates]
+        console.answer_table(("patch", "", "why"), rows)
+    console.answer("wrote the series" if saved.changed else "nothing has changed: nothing was written")
+
+
+def _site_of(name: str) -> tuple[Paths, Recipe]:
+    from workbench.recipe.load import load
+
+    paths = Paths.here()
+    return paths, load(paths.recipes, name)
+
+
+def _series(paths: Paths, recipe: Recipe) -> tuple[PatchFile, ...]:
+    from workbench.patches.series import read_series
+
+    return read_series(paths.patches / recipe.patches)
