@@ -44,13 +44,31 @@ if TYPE_CHECKING:
     from workbench.verify.report import Report
 
 HEAVY = (
-    "causal-conv1d",
-    "torch-scatter",
-    "gsplat",
-    "nv-grouped-gemm",
-    "mamba-ssm",
-    "flash-attn:hdim128",
+    *("causal-conv1d", "torch-scatter", "gsplat", "nv-grouped-gemm", "mamba-ssm", "flash-attn:hdim128"),
+    *(
+        "diso",
+        "torch-spline-conv",
+        "deepspeed",
+        "nerfacc",
+        "xformers",
+        "torch-cluster",
+        "torch-sparse",
+        "pycuda",
+    ),
+    *(
+        "pyahocorasick",
+        "levenshtein",
+        "pycocotools",
+        "fasttext",
+        "sentencepiece",
+        "hnswlib",
+        "annoy",
+        "xatlas",
+    ),
+    *("lightgbm", "dlib"),
 )
+"""What docs/built.md has rows for."""
+
 COMPUTE = "cu130"
 PAUSE = 0.2
 HEAD = "| wheel, builder |"

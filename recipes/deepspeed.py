@@ -14,19 +14,7 @@ recipe = Recipe(
     python=">=3.10",
     compute=("cu13*",),
     torch=">=2.11",
-    # its setup.py imports what it will require
-    build_requires=(
-        "ninja",
-        "einops",
-        "hjson",
-        "msgpack",
-        "numpy",
-        "packaging",
-        "psutil",
-        "py-cpuinfo",
-        "pydantic",
-        "tqdm",
-    ),
+    build_requires=("ninja",),
     # what torch's own headers include
     cuda_libraries=("cublas", "cusolver", "cusparse"),
     environment={

@@ -21,6 +21,8 @@ from workbench.source.unpacking import check_metadata, unpack
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from workbench.recipe.model import Recipe
+
 PATHS = Paths(CHECKOUT)
 SHELF = names(PATHS.recipes)
 PYTHONS = [f"3.{minor}" for minor in range(8, 16)]
@@ -56,3 +58,16 @@ def test_it_says_what_a_person_asks_first(name: str) -> None:
     if recipe.torch:
         assert "torch.cuda.is_available()" in recipe.smoke_test
         assert recipe.local_version == "cu{cuda}torch{torch}" + (".{variant}" if recipe.variants else "")
+
+
+def listed(recipe: Recipe) -> str:
+    """Return a recipe's row in docs/recipes.md."""
+    for_what = "CPU" if "cpu" in recipe.compute else f"CUDA 13{', torch' if recipe.torch else ''}"
+    patches = len(read_series(PATHS.patches / recipe.patches))
+    return f"| [{recipe.name}]({recipe.upstream}) {recipe.version} | {recipe.description} | {for_what} | {patches} |"
+
+
+def test_the_guide_lists_them() -> None:
+    shelf = (CHECKOUT / "docs" / "recipes.md").read_text(encoding="utf-8").partition("## The shelf")[2]
+    rows = [line for line in shelf.splitlines() if line.startswith("| [")]
+    assert rows == [listed(load(PATHS.recipes, name)) for name in SHELF]
