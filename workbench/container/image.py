@@ -183,7 +183,8 @@ def _lay_out_python(root: Path, recipe: ImageRecipe, suite: Suite) -> None:
         _link(root / "opt/python/cp39-cp39", f"{tag}-{tag}")
     tools = TOOLS if recipe.kind == "build" else ("pip",)
     platform = python_platform(recipe.arch, suite.glibc)
-    install_into(packages, tools, python=suite.python, platform=platform)
+    # a file that uv links to from elsewhere while tar reads it has changed, says tar
+    install_into(packages, tools, python=suite.python, platform=platform, options=("--link-mode=copy",))
     _move_scripts(packages / "bin", home / "bin", f"{inside}/bin/python")
     if recipe.native_compilers:
         # what uv installs for is up to the Python that it is pointed at, so the workbench's own serves, at full speed
