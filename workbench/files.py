@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from workbench.errors import UsageError
+from workbench.events import step
 
 
 def expect_file(path: Path) -> Path:
@@ -185,8 +186,6 @@ def made_once(home: Path, title: str, make: Callable[[Path], Path]) -> Path:
     `make` gets a scratch folder beside `home` and returns the finished tree below it, which is then renamed into place.
     `title` names the step to a person.
     """
-    from workbench.events import step  # whoever only writes files needs none
-
     if home.is_dir():
         return home
     with locked(home.with_name(f"{home.name}.lock")):

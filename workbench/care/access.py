@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from workbench.care.diagnosis import Diagnosis, bad, finding, untried
+from workbench.paths import PROGRAM
 from workbench.store.bucket import setup
 from workbench.store.client import Refused, plainly
 
@@ -77,5 +78,5 @@ def _settings(store: S3Store) -> Iterator[Diagnosis]:
                 setting.name,
                 ["not as it should be"] if setting.state == "missing" else [],
                 good="as it should be",
-                remedy="invoke store.setup shows what is missing, and --apply sets it",
+                remedy=f"{PROGRAM} store.setup shows what is missing, and --apply sets it",
             )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from workbench.care.compare import compare
 from workbench.care.diagnosis import Diagnosis, bad, finding, untried
 from workbench.errors import IndexFault, RegistryError, StoreError
+from workbench.paths import PROGRAM
 from workbench.publish.drawing import differing_pages
 from workbench.registry.file import OlderForm
 from workbench.store.client import Refused
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from workbench.store.opening import Site
     from workbench.store.protocol import Store
 
-RECONCILE = "invoke store.reconcile"
+RECONCILE = f"{PROGRAM} store.reconcile"
 
 
 def doctor(site: Site, *, deep: bool = False, installers: bool = True) -> Iterator[Diagnosis]:
@@ -104,11 +105,11 @@ def _agreement(settings: Settings, store: Store, found: Comparison, *, deep: boo
                 remedy=RECONCILE,
             )
         except IndexFault as error:
-            yield bad("pages", error, "no page can be drawn of that entry: invoke remove takes it off")
+            yield bad("pages", error, f"no page can be drawn of that entry: {PROGRAM} remove takes it off")
     strays = [entry.key for entry in found.strays()]
     if strays or found.foreign:
         yield untried(
             "leftovers",
             "; ".join([*(f"{key} is of no published wheel" for key in strays), *found.foreign]),
-            remedy="invoke store.clean deletes uploads that were cut short; what is not the workbench's stays",
+            remedy=f"{PROGRAM} store.clean deletes uploads that were cut short; what is not the workbench's stays",
         )

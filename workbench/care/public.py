@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from workbench.care.diagnosis import Diagnosis, bad, finding, untried
 from workbench.errors import CommandFailed
 from workbench.http import AS_IT_LIES, NoAnswer, Web, trust_variables
+from workbench.paths import PROGRAM
 from workbench.process import run
 from workbench.publish.wheel_files import is_ours
 from workbench.simple import JSON
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
 CONNECTIONS = 8
 NOT_FOUND = 404
-LEADS = "public_url must lead to the store's root, and everyone must be able to read it: invoke store.setup"
+LEADS = (
+    f"public_url must lead to the store's root, and everyone must be able to read it: {PROGRAM} store.setup"
+)
 
 
 def examine_public(
@@ -42,9 +45,9 @@ def examine_public(
         return
     yield _page(web, f"{public_url}/{INDEX}simple-json/", JSON, check="JSON")
     missing = f"{simple}no-such-project-is-here/"
-    remedy = "let everyone list the bucket: invoke store.setup --apply"
+    remedy = f"let everyone list the bucket: {PROGRAM} store.setup --apply"
     yield finding("a missing project", _told(missing, _missing(web, missing)), good="is a 404", remedy=remedy)
-    remedy = "invoke store.setup --apply"
+    remedy = f"{PROGRAM} store.setup --apply"
     yield finding("CORS from outside", _told(simple, _cors(web, simple)), good="allowed", remedy=remedy)
     yield _wheels(web, public_url, registry, deep=deep)
     if installers:
@@ -95,7 +98,7 @@ def _wheels(web: Web, public_url: str, registry: Registry, *, deep: bool) -> Dia
         "published URLs",
         problems,
         good=f"{len(wheels)} wheels answer" + (", with the right bytes" if deep else ""),
-        remedy="where the files themselves are in order, what serves them is not: invoke store.setup, or the CDN's "
+        remedy=f"where the files themselves are in order, what serves them is not: {PROGRAM} store.setup, or the CDN's "
         "own settings",
     )
 
@@ -139,7 +142,7 @@ def _installers(index: str, registry: Registry) -> Iterator[Diagnosis]:
             try:
                 run(command, env=trust_variables())
             except CommandFailed as error:
-                yield bad(installer, error, f"invoke check-index {index} says what installers do not take")
+                yield bad(installer, error, f"{PROGRAM} check-index {index} says what installers do not take")
             else:
                 yield Diagnosis(check=installer, verdict="good", what=f"installs {wheel.filename}")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from workbench.care.compare import Faulty, compare, put_back, read_record
 from workbench.errors import RegistryError
+from workbench.paths import PROGRAM
 from workbench.publish.amend import amend, current, refuse_a_lost_registry, refuse_to_forget, timestamp
 from workbench.publish.drawing import differing_pages, draw_pages
 from workbench.publish.publication import record_of
@@ -194,7 +195,7 @@ class _Healing:
             # what is not known is not taken off the index
             self.problems.append(
                 f"{self.site.store.place}: packages.json is gone, and nothing is there to make it anew from: put back "
-                "a copy of it, or publish again with 'invoke upload --allow-shrink'"
+                f"a copy of it, or publish again with '{PROGRAM} upload --allow-shrink'"
             )
             return
         if not self.dry_run:
@@ -219,7 +220,7 @@ class _Healing:
         registry = self.registry if self.dry_run else current(self.site.store)
         problems = [*self.problems, *(self._problem(each, registry) for each in self.broken.values())]
         notes = [
-            f"{entry.key} is of no published wheel: its upload was cut short or is under way. 'invoke store.clean "
+            f"{entry.key} is of no published wheel: its upload was cut short or is under way. '{PROGRAM} store.clean "
             "--apply' deletes it once it is a week old"
             for entry in self.found.strays()
         ]
@@ -242,10 +243,12 @@ class _Healing:
             is_told = self.found.instead is None if was_registered else self._is_gone(each.wheel)
             return "" if is_told else f"{what}, so {filename} is not registered: publish it again"
         if all(fault.key != each.wheel.url for fault in each.faults):
-            return f"{what}: 'invoke upload' of the same wheel puts it back"
+            return f"{what}: '{PROGRAM} upload' of the same wheel puts it back"
         if self._is_gone(each.wheel):
-            return f"{what}: publish the same file again ('invoke upload'), or 'invoke remove {filename}'"
+            return (
+                f"{what}: publish the same file again ('{PROGRAM} upload'), or '{PROGRAM} remove {filename}'"
+            )
         return (
-            f"{what}: put the wheel that was published into wheels/ and run 'invoke store.reconcile --deep', or take "
-            f"it off ('invoke remove {filename} --after 0') and publish another version"
+            f"{what}: put the wheel that was published into wheels/ and run '{PROGRAM} store.reconcile --deep', or "
+            f"take it off ('{PROGRAM} remove {filename} --after 0') and publish another version"
         )

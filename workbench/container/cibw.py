@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 
 from workbench.container.engine import machine_of, require_emulation, require_image
 from workbench.errors import BuildFailed, ContainerError, RepairFailed, SettingsError
-from workbench.paths import SHIPPED
+from workbench.paths import PROGRAM, SHIPPED
 from workbench.plan.target import this_arch
 from workbench.process import pieces_of, run
 from workbench.troubles import DISK_FULL, TROUBLES, Trouble, look_for
@@ -207,8 +207,8 @@ def build_wheel(
     if build.toolkit and not image.runs(made_of := machine_of(build.toolkit / "bin" / "nvcc")):
         raise ContainerError(
             f"the CUDA toolkit {build.toolkit} is made of {made_of} programs, which do not run in the "
-            f"{build.arch} image {build.image}: 'invoke toolchain.image --arch {build.arch}' makes one where they do; "
-            "or take one that has CUDA itself"
+            f"{build.arch} image {build.image}: '{PROGRAM} toolchain.image --arch {build.arch}' makes one where they "
+            "do; or take one that has CUDA itself"
         )
     build.output.mkdir(parents=True, exist_ok=True)
     label = f"wheel-workbench={hashlib.sha256(bytes(build.output.resolve())).hexdigest()[:16]}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from workbench.errors import CommandFailed, ContainerError
+from workbench.paths import PROGRAM
 from workbench.process import environment, run
 from workbench.wheel import elf
 
@@ -167,7 +168,7 @@ def require_image(engine: Engine, name: str, arch: str) -> Image:
     why = f"is for {image.arch}, and the wheel is for {arch} ({OCI_ARCH[arch]})" if image else ""
     raise ContainerError(
         f"the image {name} {why or f'is not here, and {engine.name} cannot pull it: {said}'}\n"
-        f"Make one with 'invoke toolchain.image --arch {arch}', or name another in workbench.yaml (container.images)"
+        f"Make one with '{PROGRAM} toolchain.image --arch {arch}', or name another in workbench.yaml (container.images)"
     )
 
 

@@ -19,6 +19,7 @@ from workbench.errors import UsageError
 from workbench.evidence.dsse import Envelope, Signature
 from workbench.evidence.keys import KEYS_TYPE, Keyring, PublicKey, read_keyring
 from workbench.files import content_of
+from workbench.paths import PROGRAM
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -94,7 +95,7 @@ def read_signer(path: Path) -> Signer:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     if (content := content_of(path)) is None:
-        raise UsageError(f"{path}: no such key: 'invoke evidence.new-key --to {path}' makes one")
+        raise UsageError(f"{path}: no such key: '{PROGRAM} evidence.new-key --to {path}' makes one")
     if path.stat().st_mode & 0o077:
         raise UsageError(
             f"{path}: others can read this key: 'chmod 600 {path}' if nobody has; else make another"

@@ -21,6 +21,7 @@ from workbench.make.cells import find_built, serves, sharing
 from workbench.make.produce import Failure, Product, build_wheel, fault_in_image, produce, unverified
 from workbench.make.request import plans
 from workbench.make.verification import verify_wheels
+from workbench.paths import PROGRAM
 from workbench.pipeline.proof import Proof, prove, unproved
 from workbench.pipeline.standing import mixed_with, published
 from workbench.plan.axes import Axes
@@ -126,7 +127,8 @@ def _refuse_what_was_published(plan: Plan, planned: Planned, registry: Registry,
     for wheel in registry.wheels_of(plan.recipe.name):
         if wheel.yanked is not None and serves(plan, wheel.filename, wheel.requires_python):
             raise FilenameTaken(
-                f"{wheel.filename} is published and yanked: 'invoke unyank {wheel.filename}' takes that back. {_ANEW}"
+                f"{wheel.filename} is published and yanked: '{PROGRAM} unyank {wheel.filename}' takes that "
+                f"back. {_ANEW}"
             )
     for gone in registry.removed:
         if gone.project != plan.recipe.name or not serves(plan, gone.filename, None):

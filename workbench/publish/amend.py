@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import FilenameTaken, RegistryError, StoreError
 from workbench.files import content_of
+from workbench.paths import PROGRAM
 from workbench.publish.wheel_files import faults, is_ours, look
 from workbench.registry.file import Damaged, OlderForm, dumps, encode, loads
 from workbench.registry.model import Registry
@@ -128,7 +129,7 @@ def refuse_while_deleting(registry: Registry, filenames: Iterable[str], place: s
     deleting = {gone.filename for gone in registry.removed if gone.state == "deleting"}
     if found := sorted(deleting.intersection(filenames)):
         raise StoreError(
-            f"{', '.join(found)}: being deleted from {place}: let 'invoke store.clean --apply' finish that, "
+            f"{', '.join(found)}: being deleted from {place}: let '{PROGRAM} store.clean --apply' finish that, "
             "then publish it again"
         )
 
@@ -202,8 +203,8 @@ def refuse_to_forget(site: Site, registry: Registry, *, recorded: Container[str]
         raise RegistryError(
             f"{store.place}, at generation {registry.generation}, has never heard of {_some(lost)}, which "
             f"generation {copy.generation} in {paths.registry} has: is this the right store? Where it is, and its "
-            "registry was set back, 'invoke store.reconcile' registers again what it holds. Else publish them there "
-            f"too, or move {paths.registry.name} away, and this store's is copied in its place"
+            f"registry was set back, '{PROGRAM} store.reconcile' registers again what it holds. Else publish them "
+            f"there too, or move {paths.registry.name} away, and this store's is copied in its place"
         )
 
 
@@ -211,8 +212,8 @@ def refuse_a_lost_registry(store: Store, registry: Registry) -> None:
     """Raise RegistryError for a store without a registry that had one."""
     if not registry.generation and had_registry(store) and store.read(REGISTRY) is None:
         raise RegistryError(
-            f"{store.place}: {REGISTRY} is gone, but wheels were published here: 'invoke store.reconcile' makes it "
-            "anew. 'invoke upload --allow-shrink' goes on without it, and takes them off the index"
+            f"{store.place}: {REGISTRY} is gone, but wheels were published here: '{PROGRAM} store.reconcile' makes it "
+            f"anew. '{PROGRAM} upload --allow-shrink' goes on without it, and takes them off the index"
         )
 
 
@@ -244,8 +245,8 @@ def _refuse_to_shrink(store: Store, before: Registry, after: Registry) -> None:
     refuse_a_lost_registry(store, before)
     if lost := sorted(before.filenames - after.filenames):
         raise RegistryError(
-            f"{store.place}: this would take {_some(lost)} off the index. 'invoke remove' is the way to do "
-            "that; 'invoke upload --allow-shrink' goes on"
+            f"{store.place}: this would take {_some(lost)} off the index. '{PROGRAM} remove' is the way to do "
+            f"that; '{PROGRAM} upload --allow-shrink' goes on"
         )
 
 

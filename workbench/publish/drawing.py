@@ -9,6 +9,7 @@ from workbench.events import note
 from workbench.files import content_of, locked, write_whole
 from workbench.index.draw import STATE
 from workbench.index.tree import Drawn, outdated, write
+from workbench.paths import PROGRAM
 from workbench.publish import bucket_drawing
 from workbench.publish.amend import is_own, loaded, wait
 from workbench.publish.bucket_drawing import served_as
@@ -49,7 +50,7 @@ def draw_pages(site: Site, *, afresh: bool = False) -> Drawn:
         wait(attempt)
     raise StoreError(
         f"{store.place}: others changed the index {ATTEMPTS} times while it was drawn. The registry is "
-        "written; run 'invoke store.reconcile' to draw the pages"
+        f"written; run '{PROGRAM} store.reconcile' to draw the pages"
     )
 
 

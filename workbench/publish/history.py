@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from workbench.errors import UsageError
+from workbench.paths import PROGRAM
 from workbench.publish.amend import (
     FilesMissing,
     amend,
@@ -135,7 +136,7 @@ def _kept(store: Store, generation: int) -> Registry:
     stored = store.read(history_key(generation))
     if stored is None:
         raise UsageError(
-            f"{store.place} has no generation {generation} to go back to: 'invoke store.history' lists those it has"
+            f"{store.place} has no generation {generation} to go back to: '{PROGRAM} store.history' lists those it has"
         )
     return loads(stored.content, where=f"{store.place}/{history_key(generation)}")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import StoreError, UsageError
+from workbench.paths import PROGRAM
 from workbench.publish.amend import refuse_while_deleting
 from workbench.publish.wheel_files import is_ours, linked, unlinked
 from workbench.registry.file import dumps
@@ -170,7 +171,7 @@ def _planned(candidate: Candidate, found: Holdings, place: str, public_url: str 
             raise taken(filename, f"{place}/{entry.key}")
         raise StoreError(
             f"{place}/{entry.key} is {entry.size} bytes long, not {wheel.size}: somebody wrote over it. Put this "
-            f"wheel into wheels/, and 'invoke store.reconcile' puts it back"
+            f"wheel into wheels/, and '{PROGRAM} store.reconcile' puts it back"
         )
     # the registry may name a copy that lies elsewhere, taken in from another registry
     writes = _writes(candidate, wheel) if is_ours(wheel) else ()

@@ -19,6 +19,7 @@ from workbench.events import note
 from workbench.evidence import notes as built
 from workbench.files import expect_file
 from workbench.make.verification import not_passed, verify_wheels
+from workbench.paths import PROGRAM
 from workbench.publish.amend import timestamp
 from workbench.publish.projects import package_facts
 from workbench.publish.publication import Candidate
@@ -57,7 +58,7 @@ def _expect_recipe(wheel: Path, name: str, paths: Paths) -> None:
     if name not in names(paths.recipes):
         raise UsageError(
             f"{wheel.name}: {name} has no recipe, which says where a package comes from: "
-            f"'invoke add-package {name} --source ...' makes one"
+            f"'{PROGRAM} add-package {name} --source ...' makes one"
         )
 
 

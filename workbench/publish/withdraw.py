@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from workbench.errors import StoreError, UsageError, nearest
+from workbench.paths import PROGRAM
 from workbench.publish.amend import amend, current, published, timestamp
 from workbench.publish.drawing import draw_pages
 from workbench.publish.wheel_files import faults, look
@@ -251,7 +252,7 @@ def find(registry: Registry, filename: str) -> tuple[str, PublishedWheel]:
     if found is None:
         known = (wheel.filename for _, wheel in registry.wheels())
         raise UsageError(
-            f"{filename} is not published{nearest(filename, known)}: 'invoke show NAME' lists what is"
+            f"{filename} is not published{nearest(filename, known)}: '{PROGRAM} show NAME' lists what is"
         )
     return found
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from workbench.errors import RecipeError, nearest
+from workbench.paths import PROGRAM
 from workbench.recipe.model import Git, Recipe, Sdist, When
 
 _UNKNOWN = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
@@ -45,7 +46,7 @@ def load(recipes: Path, name: str) -> Recipe:
         known = names(recipes)
         raise RecipeError(
             f"{name}: no recipe in {recipes}{nearest(canonicalize_name(name), known)}; "
-            f"'invoke list' shows them, 'invoke add-package' makes one"
+            f"'{PROGRAM} list' shows them, '{PROGRAM} add-package' makes one"
         )
     recipe = _load_file(path)
     if recipe.name != canonicalize_name(path.stem):

@@ -17,6 +17,7 @@ import orjson
 
 from workbench.errors import RegistryError
 from workbench.files import write_whole
+from workbench.paths import PROGRAM
 from workbench.registry.model import SCHEMA, Package, Registry
 from workbench.strict import Mismatch, parse
 from workbench.wheel.filename import parse_wheel
@@ -38,9 +39,9 @@ class OlderForm(Unreadable):
     """The document is a registry of the older form, which an import reads."""
 
     def __init__(self, where: str) -> None:
-        remedy = f"'invoke store.import {where}' reads it in"
+        remedy = f"'{PROGRAM} store.import {where}' reads it in"
         if "://" in where:
-            remedy = "'invoke store.import FILE' reads a copy of it in: fetch one"
+            remedy = f"'{PROGRAM} store.import FILE' reads a copy of it in: fetch one"
         super().__init__(f"{where}: a registry of the older form", remedy)
 
 

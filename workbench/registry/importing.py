@@ -21,6 +21,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidName, InvalidWheelFilename, canonicalize_name
 
 from workbench.errors import RegistryError
+from workbench.paths import PROGRAM
 from workbench.registry.file import Damaged, filename_fault, parse_json
 from workbench.registry.model import Package, PublishedWheel, Registry
 from workbench.simple.fetch import Fetcher, why
@@ -90,7 +91,7 @@ def merge(ours: Registry, theirs: Registry) -> Merged:
         for wheel in package.wheels:
             why = ""
             if wheel.filename in removed:
-                why = f"it was removed here on {removed[wheel.filename]}; 'invoke upload' brings it back"
+                why = f"it was removed here on {removed[wheel.filename]}; '{PROGRAM} upload' brings it back"
             elif wheel.filename not in published:
                 taken.append(wheel)
             elif published[wheel.filename] == wheel.sha256:
@@ -131,7 +132,7 @@ class _Reader:
         if data.get("schema", 1) != 1:
             raise RegistryError(
                 f"{self.where}: schema {data['schema']!r:.20}: not of the older form; nothing to import. "
-                "('invoke store.reconcile' draws pages that are behind)"
+                f"('{PROGRAM} store.reconcile' draws pages that are behind)"
             )
         try:
             # JSON can spell half a surrogate pair, which no file of ours could hold
@@ -318,7 +319,7 @@ def _fault(name: str, entry: Mapping[str, Any]) -> str | None:
     if fault or _SHA256.fullmatch(digest.lower()):
         return fault
     what = f"sha256 {digest!r:.20} is not 64 hexadecimal digits" if digest else "an empty sha256"
-    return f"{what}: download it, check it and publish it with 'invoke upload'"
+    return f"{what}: download it, check it and publish it with '{PROGRAM} upload'"
 
 
 def _url_fault(url: str) -> str | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from workbench.errors import SettingsError, StoreError
 from workbench.http import reason, trusted
+from workbench.paths import PROGRAM
 
 if TYPE_CHECKING:
     from workbench.settings import S3Settings
@@ -33,7 +34,7 @@ AGAIN = "Nothing half-published is visible; run the same command again"
 NO_API = "is the endpoint that of the API, and not of a web page?"
 
 REMEDIES = {
-    "NoSuchBucket": "there is no such bucket: create it, then run 'invoke store.setup --apply'",
+    "NoSuchBucket": f"there is no such bucket: create it, then run '{PROGRAM} store.setup --apply'",
     "InvalidAccessKeyId": "the store does not know this access key: is it the right profile?",
     "SignatureDoesNotMatch": "the secret key is not that of the access key: is it the right profile?",
     "ExpiredToken": "the credentials have expired: log in again",
