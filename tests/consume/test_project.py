@@ -122,6 +122,12 @@ def test_what_cannot_be_edited_is_named(text: str, reason: str) -> None:
         edited(text)
 
 
+def test_a_new_dependency_stands_as_its_neighbours_do() -> None:
+    made = edited("[project]\nname = 'x'\ndependencies = [\n  'a',  # first\n]\n").text
+    (line,) = (line for line in made.splitlines() if "demo==" in line)
+    assert line.startswith('  "demo==')
+
+
 @pytest.mark.parametrize("written", ["", WRITTEN.replace('    "zebra>=3",  # first, for a reason\n', "")])
 def test_uv_locks_and_installs_the_project(files: Files, tmp_path: Path, written: str) -> None:
     written = re.sub(r"\[tool\.uv\.sources\]\n.*\n\n\[\[.*\n.*\n.*\n", "", written)

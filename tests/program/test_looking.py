@@ -117,3 +117,10 @@ def test_the_installed_program_looks_at_this_machine(installed: Installed) -> No
         2,
         "error: unrecognized arguments: --frob: 'gw --help' lists what there is\n",
     )
+
+
+def test_a_gpu_that_is_given_has_no_memory_that_anybody_knows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["detect", *SPARK]) == 0
+    assert "a GPU (12.1)" in capsys.readouterr().out
+    assert run(["request", "flash-attn", *SPARK]) == 0
+    assert "- GPU: a GPU, compute capability 12.1\n" in capsys.readouterr().out

@@ -26,6 +26,12 @@ def test_without_a_site_around_the_user_gets_one_with_the_shelf_once(installed: 
     assert [each.name for each in site.parent.iterdir()] == ["wheel-workbench"]
 
 
+def test_a_source_comes_from_the_package_index(installed: Installed) -> None:
+    done = installed.run("workbench", "add-package", "six", "--source", "pypi:six==1.17.0")
+    assert done.returncode == 0, done.stderr
+    assert (installed.folder / ".local" / "share" / "wheel-workbench" / "recipes" / "six.py").is_file()
+
+
 def test_a_folder_with_settings_is_a_site_for_what_lies_below_it(installed: Installed) -> None:
     (installed.folder / "workbench.yaml").write_text("")
     below = installed.folder / "below"

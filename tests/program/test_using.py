@@ -121,6 +121,30 @@ def test_what_is_not_there_at_all_is_told_apart(
     assert said in capsys.readouterr().out
 
 
+def test_programs_get_json_too_where_nothing_can_be_locked(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.offer("one", "1.5+cu130torch2.10")
+    for command in ("add", "lock"):
+        with pytest.raises(NothingFits):
+            run([command, "demo-gpu", "--json", *FACTS])
+        (found,) = answer(capsys)["packages"]
+        assert found["nearest"][0]["change"] == "torch 2.10 instead of 2.11.0"
+
+
+def test_a_wheel_that_cannot_be_looked_into_is_not_told_as_nothing_fits(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = f"demo_gpu-1.5-{HERE}.whl"
+    project.github.repositories["ada/wheels"].release("one", [name])  # it is listed, and not there
+    assert run(["demo-gpu", *FACTS]) == SourceError.exit_code
+    assert "404" in capsys.readouterr().err
+    with pytest.raises(SourceError, match="not every source could be asked"):
+        run(["lock", "demo-gpu", *FACTS])
+    project.offer("two", "1.5+cu126torch2.11")
+    assert run(["demo-gpu==1.5+cu126torch2.11", "--refresh", *FACTS]) == NothingFits.exit_code
+
+
 def test_the_version_that_is_printed_can_be_asked_for(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -347,6 +371,13 @@ def test_the_projects_file_points_uv_at_the_wheel(
     run_program(["uv", "sync", "--quiet", f"--python={sys.executable}"], cwd=project.folder)
     freeze = run_program(["uv", "pip", "freeze", f"--python={project.environment.python}"]).output
     assert "demo-gpu" in freeze
+
+
+def test_what_is_neither_a_project_nor_requirements_is_not_written(project: Project) -> None:
+    project.offer("a", "1.5+cu130torch2.11")
+    with pytest.raises(UsageError, match=r"-o environment.yaml: name a pyproject.toml, or a file of req"):
+        run(["demo-gpu", "--output=environment.yaml", *FACTS])
+    assert not (project.folder / "environment.yaml").exists()
 
 
 @pytest.mark.usefixtures("project")

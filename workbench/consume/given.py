@@ -144,7 +144,7 @@ def _gpus(text: str) -> tuple[Gpu, ...]:
         if match is None:
             raise UsageError(f"--gpu {text}: write a compute capability as 12.1 or sm_121, or none")
         capability = f"{match[1] or match[3]}.{match[2] or match[4]}"
-        found.append(Gpu(name=f"compute capability {capability}", capability=capability))
+        found.append(Gpu(name="a GPU", capability=capability))
     return tuple(found)
 
 

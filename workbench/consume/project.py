@@ -128,8 +128,8 @@ def _depend(listed: Any, pin: Pinned, marker: str, where: str) -> None:  # noqa:
             return
     added = Requirement(f"{pin.name}=={pin.version}")
     added.marker = Marker(marker)
-    if "\n" in listed.as_string():
-        listed.add_line(str(added))
+    if lines := re.search(r"\n([ \t]*)[\"']", listed.as_string()):
+        listed.add_line(str(added), indent=lines[1])
     else:
         listed.append(str(added))
 

@@ -59,10 +59,10 @@ def resolve(asked: Namespace) -> int:
     if asked.output:
         from workbench.program.locking import pins_of, write_project
 
-        check_all_fit(found, host, places)
+        check_all_fit(found, host, places, json=asked.json)
         write_project(pins_of(found, places), host, places, asked)
     if asked.json:
-        console.answer_json({"host": host, "packages": [_plain(each, host) for each in found]})
+        console.answer_json(_plain_of(found, host))
     else:
         for each in found:
             show_choice(each, host, places)
@@ -187,16 +187,27 @@ def status_of(found: Sequence[Resolution]) -> int:
     without = [each for each in found if each.chosen is None]
     if not without:
         return 0
-    failed = any(each.troubles and not each.judged for each in without)
-    return SourceError.exit_code if failed else NothingFits.exit_code
+    return SourceError.exit_code if any(map(_could_not_ask, without)) else NothingFits.exit_code
 
 
-def check_all_fit(found: Sequence[Resolution], host: Host, places: Places) -> None:
-    """Raise NothingFits, or SourceError where sources could not be asked, unless each package has a wheel."""
+def _could_not_ask(each: Resolution) -> bool:
+    """Say whether it was not a fact or a wheel that was lacking, but a server: for all wheels, or for the best."""
+    best = next(iter(each.ranked), None)
+    failed = {trouble.url for trouble in each.troubles}
+    return bool(failed) and (not each.judged or (best is not None and best.offer.url in failed))
+
+
+def check_all_fit(found: Sequence[Resolution], host: Host, places: Places, *, json: bool) -> None:
+    """Raise NothingFits, or SourceError where sources could not be asked, unless each package has a wheel.
+
+    What was found of the others is printed before.
+    """
     without = [each for each in found if each.chosen is None]
     if not without:
         return
-    for each in without:
+    if json:
+        console.answer_json(_plain_of(without, host))
+    for each in () if json else without:
         show_choice(each, host, places)
     names = ", ".join(each.name for each in without)
     if status_of(without) == SourceError.exit_code:
@@ -306,6 +317,10 @@ def _refused(judged: Sequence[Judged]) -> list[tuple[Judged, tuple[Reason, ...]]
 def _why(one: Judged) -> str:
     decisive = one.of(one.outcome)
     return "; ".join(dict.fromkeys(reason.text for reason in decisive))
+
+
+def _plain_of(found: Sequence[Resolution], host: Host) -> dict[str, Any]:
+    return {"host": host, "packages": [_plain(each, host) for each in found]}
 
 
 def _plain(each: Resolution, host: Host, *, every: bool = False) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def _locked(asked: Namespace, host: Host, packages: Sequence[str]) -> Pylock:
     found = find_all(packages, asked, host, places)
     built = _built(found, host) if getattr(asked, "build_missing", False) and not asked.dry_run else []
     left = {pin.name for pin in built}
-    check_all_fit([each for each in found if each.name not in left], host, places)
+    check_all_fit([each for each in found if each.name not in left], host, places, json=asked.json)
     if not asked.json:
         for each in found:
             if each.chosen:
@@ -183,6 +183,8 @@ def write_project(pins: Sequence[Pinned], host: Host, places: Places, asked: Nam
     downloads: Sequence[OfferedWheel] = ()
     if path.suffix in (".txt", ".in"):
         made = edit_requirements(text, pins)
+    elif path.suffix != ".toml":
+        raise UsageError(f"-o {path}: name a pyproject.toml, or a file of requirements (.txt, .in)")
     else:
         by_name = {source.name: source for source in places.sources}
         indexes = {

@@ -190,8 +190,9 @@ def _facts(host: Host) -> list[tuple[str, str]]:
     unknown = "not known"
     gpus = unknown if host.gpus is None else "none"
     if host.gpus:
+        shared = "" if host.origins.get("gpus") == "given" else ", memory of the machine"
         gpus = ", ".join(
-            f"{each.name} ({each.capability}, {file_size(each.memory) if each.memory else 'memory of the machine'})"
+            f"{each.name} ({each.capability}{f', {file_size(each.memory)}' if each.memory else shared})"
             for each in host.gpus
         )
     driver = unknown if host.driver is None else host.driver or "none"
