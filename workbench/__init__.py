@@ -41,7 +41,8 @@ words
 ===============  ==============================================================================
 
 Beside the flow, and used by all of it: ``errors``, ``process`` (the one place that starts programs; ``supervise`` is
-what it starts builds under), ``http`` (the one door to the network), ``troubles`` (what a log tells of a failure),
+what it starts builds under), ``http`` (the one door to the network), ``troubles`` and ``first_error`` (what a log tells
+of a failure),
 ``environment`` (virtual environments), ``files`` (whole or not there), ``events`` (progress, told to a listener),
 ``console`` (what a person sees), ``endings`` (what a program says last), ``text`` (amounts in words, others' text
 without escapes), ``url`` (logins and secrets hidden), ``strict`` (data files into values), ``settings`` and ``paths``

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from workbench.url import mask
 
+if TYPE_CHECKING:
+    from workbench.troubles import Explanation
+
 
 class WorkbenchError(Exception):
-    """Anything that a user can meet and mend. Shown as one message, never as a traceback, and without secrets."""
+    """Anything that a user can meet and mend. Shown as one message, never as a traceback, and without secrets.
+
+    `explanation` is what a build's log tells of its failure, for programs: the message says it as well.
+    """
 
     exit_code = 1
+    explanation: Explanation | None = None
 
     def __init_subclass__(cls, *, exit_code: int | None = None) -> None:
         cls.exit_code = exit_code or cls.exit_code

@@ -105,7 +105,7 @@ def step(title: str, *, total: int | None = None, unit: str = "bytes") -> Iterat
     try:
         yield at
     except BaseException:
-        at.fail("")
+        at.fail(at.outcome)
         raise
     finally:
         seconds = time.monotonic() - start

@@ -27,7 +27,6 @@ from typing import IO, TYPE_CHECKING
 
 from workbench import supervise
 from workbench.errors import CommandFailed, ToolMissing, WorkbenchError
-from workbench.troubles import DISK_FULL
 from workbench.url import mask
 
 if TYPE_CHECKING:
@@ -36,6 +35,9 @@ if TYPE_CHECKING:
     Variables = Mapping[str, str | None] | None
 
 TAIL_LINES = 20
+
+DISK_FULL = "No space left on device"
+"""What programs say of a full disk (strerror(3))."""
 
 PIECE = 1 << 16
 """Characters after which a line that has no end is taken as it is."""

@@ -53,7 +53,7 @@ def test_a_recipe_adds_to_the_tools_whoever_builds(
     monkeypatch.setattr(container, "image_for", lambda *_: None)
     monkeypatch.setattr(container, "cuda_in", lambda *_: Cuda(version="13.0", gpus=(121,)))
     monkeypatch.setattr(container, "build_wheel", keep)
-    monkeypatch.setattr("workbench.builders.raw_wheel._check", lambda *_: None)
+    monkeypatch.setattr("workbench.builders.raw_wheel._check", lambda *_: ())
     built(dataclasses.replace(plan, builder="container", image="mine"), paths, jobs=3)
     (build,) = builds
 

@@ -219,7 +219,8 @@ def test_a_torch_that_there_is_not_is_not_the_packages_fault(
     monkeypatch.setattr(f"{__name__}.RECIPE", dataclasses.replace(RECIPE, torch=">=2.9"))
     error = failure(plan_of(tmp_path, dataclasses.replace(HERE, torch="3.99")), paths)
     assert type(error) is ToolchainError
-    assert "the package index has no such torch for this Python and architecture: name another" in str(error)
+    assert "the package index has no such torch for this Python and architecture\n" in str(error)
+    assert "What to do: Name another --torch." in str(error)
 
 
 def test_what_fails_with_a_damaged_toolkit_is_not_the_packages_fault(

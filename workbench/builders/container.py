@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 def build_in_container(place: Workplace, paths: Paths, settings: Settings, at: Step, *, jobs: int) -> Path:
     """Build a plan's wheel in its image, where auditwheel has repaired it as well, and return it.
 
-    The CUDA toolkit is the image's own, or this machine's, mounted. Raises ContainerError, BuildFailed, RepairFailed,
-    ToolchainError, SettingsError.
+    The CUDA toolkit is the image's own, or this machine's, mounted. Raises CibuildwheelFailed, ContainerError,
+    BuildFailed, ToolchainError, SettingsError.
     """
     plan, own = place.plan, settings.container
     engine = find_engine(own.engine)

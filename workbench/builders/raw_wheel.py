@@ -11,13 +11,10 @@ from packaging.version import Version
 
 from workbench.builders import memory
 from workbench.builders.container import build_in_container
+from workbench.builders.failure import explained, left_out, why_it_failed
 from workbench.builders.host import build_here
 from workbench.errors import CommandFailed
-from workbench.events import step
-from workbench.plan.target import this_arch
-from workbench.process import pieces_of
-from workbench.toolchain import cross
-from workbench.troubles import TROUBLES, look_for
+from workbench.events import note, step
 from workbench.wheel.elf import MACHINES
 from workbench.wheel.filename import parse_wheel
 from workbench.wheel.serves import Audience
@@ -26,7 +23,6 @@ from workbench.wheel.wheel import open_wheel
 
 if TYPE_CHECKING:
     from workbench.builders.workplace import Workplace
-    from workbench.errors import WorkbenchError
     from workbench.paths import Paths
     from workbench.plan.plan import Plan
     from workbench.settings import Settings
@@ -43,13 +39,18 @@ def build_raw(place: Workplace, paths: Paths, settings: Settings, *, jobs: int |
     """
     plan = place.plan
     builder = build_in_container if plan.builder == "container" else build_here
+    at_once = jobs_of(plan, jobs)
     with step(f"build {plan.title} ({plan.builder})") as at:
         try:
-            wheel = builder(place, paths, settings, at, jobs=jobs_of(plan, jobs))
+            wheel = builder(place, paths, settings, at, jobs=at_once)
         except CommandFailed as error:
-            raise _explained(error, place) from error
+            why = why_it_failed(error, place, paths, jobs=at_once)
+            at.outcome = why.meaning if why else ""
+            raise explained(error, why, place) from error
         at.outcome = wheel.name
-    _check(wheel, place)
+    code = _check(wheel, place)
+    if why := left_out(plan, place.log, place.tree, code, paths):
+        note(f"· {wheel.name}: {why.meaning}\n{why.text}")
     return wheel
 
 
@@ -60,27 +61,17 @@ def jobs_of(plan: Plan, requested: int | None) -> int:
     return memory.jobs(requested, len(os.sched_getaffinity(0)), available, round(gigabytes * 1e9))
 
 
-def _explained(error: CommandFailed, place: Workplace) -> WorkbenchError:
-    """Return the error of a build on this machine that failed: the package's, unless its log tells otherwise."""
-    crossing = place.plan.target.arch != this_arch()
-    pieces = pieces_of(place.log)
-    told = (look_for(piece, TROUBLES) or (cross.lacked(piece) if crossing else None) for piece in pieces)
-    seen = next(filter(None, told), None)
-    if seen is None:
-        return place.failed(str(error))
-    why = f"{seen.trouble.meaning}\n{seen.line}\n{error}"
-    if seen.trouble.error is None:
-        return place.failed(why)
-    return seen.trouble.error(f"{place.plan.title} was not built: {why}\n{place.kept}")
+def _check(wheel: Path, place: Workplace) -> tuple[str, ...]:
+    """Return the GPU architectures that a wheel for CUDA has code for.
 
-
-def _check(wheel: Path, place: Workplace) -> None:
-    """Raise BuildFailed where the wheel is of another package, version or machine than the plan's, or not a wheel."""
+    Raises BuildFailed where the wheel is of another package, version or machine than the plan's, or not a wheel.
+    """
     recipe, arch = place.plan.recipe, place.plan.target.arch
     try:
         made = parse_wheel(wheel.name)
         with open_wheel(wheel) as opened:
             programs = {entry.name: machine for entry, machine in opened.machines()}
+            libraries = tuple(opened.libraries()) if place.plan.target.cuda else ()
     except (InvalidWheelFilename, BadBinary) as error:
         raise place.failed(f"it made {wheel.name}, which is not a wheel: {error}") from error
     if (made.name, made.version) != (recipe.name, Version(recipe.version)):
@@ -94,3 +85,5 @@ def _check(wheel: Path, place: Workplace) -> None:
             f"it made {', '.join(foreign)}, not for {arch}: the build has run this machine's compiler, or fetched "
             "something prebuilt"
         )
+    found = {each for library in libraries if library.gpu_code for each in library.gpu_code.loadable}
+    return tuple(map(str, sorted(found)))

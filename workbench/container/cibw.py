@@ -18,11 +18,10 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 from workbench.container.engine import machine_of, require_emulation, require_image
-from workbench.errors import BuildFailed, ContainerError, RepairFailed, SettingsError
+from workbench.errors import BuildFailed, CommandFailed, ContainerError, RepairFailed, SettingsError
 from workbench.paths import PROGRAM, SHIPPED
 from workbench.plan.target import this_arch
 from workbench.process import pieces_of, run
-from workbench.troubles import DISK_FULL, TROUBLES, Trouble, look_for
 
 if TYPE_CHECKING:
     from workbench.container.engine import Engine, Image
@@ -200,8 +199,8 @@ def build_wheel(
 
     Its members lie in it uncompressed: `repair.assemble` deflates them.
 
-    Raises ContainerError where the machine, the engine or the image is at fault, SettingsError for an unknown manylinux
-    policy, BuildFailed and RepairFailed where the package is.
+    Raises CibuildwheelFailed; ContainerError where the engine or the image does not serve; SettingsError for an unknown
+    manylinux policy; BuildFailed where it left no wheel.
     """
     image = image_for(engine, build.image, build.arch)
     if build.toolkit and not image.runs(made_of := machine_of(build.toolkit / "bin" / "nvcc")):
@@ -232,7 +231,7 @@ def build_wheel(
             _remove(engine, label)
             raise
     if done.status:
-        raise explain(build, engine, done, log)
+        raise failure(build, engine, done, log)
     wheels = sorted(build.output.glob("*.whl"))
     if len(wheels) != 1:
         left = f"{', '.join(wheel.name for wheel in wheels) or 'no wheel'} in {build.output}"
@@ -284,28 +283,6 @@ _STEP = re.compile(
     r"|Copying wheels back to host)(?=\W)"
 )
 
-_TROUBLES = (
-    Trouble(
-        sign=DISK_FULL,
-        meaning="the disk is full where the container writes ({storage}, {free} free): make room; "
-        "'{engine} system df' shows what fills it",
-        error=ContainerError,
-    ),
-    Trouble(
-        sign="xec format error",
-        meaning="a program for another processor was started: the emulator is gone, or the image holds another "
-        "architecture than it says; containers/setup registers qemu",
-        error=ContainerError,
-    ),
-    Trouble(
-        sign="Temporary failure in name resolution",
-        meaning="the container has no network that resolves names: container.network in workbench.yaml, or the "
-        "engine's own",
-        error=ContainerError,
-    ),
-    *TROUBLES,
-)
-
 _BLAME: Mapping[str, type[WorkbenchError]] = {
     "Starting container image": ContainerError,
     "Copying project into container": ContainerError,
@@ -324,26 +301,29 @@ _STATUSES: Mapping[int, tuple[type[WorkbenchError], str]] = {
 """cibuildwheel's own exit statuses (``cibuildwheel.errors``), where they say more than the step does."""
 
 
-def explain(build: Build, engine: Engine, done: Completed, log: Path) -> WorkbenchError:
-    """Return the error that a failed cibuildwheel means: from its exit status, and from its log."""
-    step, seen = "", None
+class CibuildwheelFailed(CommandFailed):
+    """cibuildwheel ended with another status than 0.
+
+    `fault` is the error that it means, by its step and its status; `inside` the command that opens a shell in the
+    image, with the build's tree.
+    """
+
+    def __init__(self, text: str, *, fault: type[WorkbenchError], engine: Engine, inside: str) -> None:
+        super().__init__(text)
+        self.fault = fault
+        self.engine = engine
+        self.inside = inside
+
+
+def failure(build: Build, engine: Engine, done: Completed, log: Path) -> CibuildwheelFailed:
+    """Return what a failed run of cibuildwheel means, by its exit status and the step that its log ends in."""
+    step = ""
     for line in pieces_of(log):
         if found := _STEP.search(line):
             step = found[0]
-        else:
-            # what stands earlier in the table tells more: uv counts its tries before it says why they failed
-            more = _TROUBLES[: _TROUBLES.index(seen.trouble)] if seen else _TROUBLES
-            seen = look_for(line, more) or seen
-    failed = f"cibuildwheel failed at '{step}'" if step else "cibuildwheel failed"
-    kind, why = _STATUSES.get(done.status, (_BLAME.get(step, BuildFailed), failed))
-    if seen:
-        kind = seen.trouble.error or kind
-        why = f"{seen.trouble.meaning}\n{seen.line}"
-    for name, fact in (("engine", engine.name), ("storage", str(engine.storage)), ("free", engine.free())):
-        why = why.replace(f"{{{name}}}", fact)
+    at_step = f"cibuildwheel failed at '{step}'" if step else "cibuildwheel failed"
+    fault, why = _STATUSES.get(done.status, (_BLAME.get(step, BuildFailed), at_step))
+    why = why.replace("{engine}", engine.name)
     mount = f"--volume={build.tree}:/project"
-    by_hand = shlex.join([engine.name, "run", "--rm", "-it", mount, build.image, "bash"])
-    return kind(
-        f"{build.title} does not build in {build.image}: {why}\n{done.tail}\n"
-        f"The tree is kept: {build.tree}\nTo look inside: {by_hand}\nThe whole log: {log}"
-    )
+    inside = shlex.join([engine.name, "run", "--rm", "-it", mount, build.image, "bash"])
+    return CibuildwheelFailed(f"{why}\n{done.tail}", fault=fault, engine=engine, inside=inside)

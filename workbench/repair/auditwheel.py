@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import RepairFailed, WorkbenchError
-from workbench.process import run
+from workbench.process import DISK_FULL, run
 from workbench.repair.policies import Policy, family_of, index_of
-from workbench.troubles import DISK_FULL
 
 _AUDITWHEEL = (sys.executable, "-m", "auditwheel")
 _NO_SEARCH = ("--ldpaths", "")

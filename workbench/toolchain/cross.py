@@ -17,16 +17,9 @@ from workbench.errors import ToolMissing
 from workbench.process import run
 from workbench.toolchain.cuda import TARGET_FOLDERS
 from workbench.toolchain.target_python import synthesise
-from workbench.troubles import Seen, Trouble
 
 if TYPE_CHECKING:
     from workbench.toolchain.compilers import CrossGcc
-
-_LACKED = re.compile(
-    r"cannot find -l(?P<library>[\w.+-]+)|fatal error: (?P<header>[\w./+-]+): No such file"
-    r"|Could NOT find (?P<module>[A-Z]\w+)"
-)
-"""What the linker, the compiler and CMake say of a library that is not there for the target."""
 
 _CMAKE = """\
 set(CMAKE_SYSTEM_NAME Linux)
@@ -118,21 +111,17 @@ def prepare(
     return variables, meson
 
 
-def lacked(line: str) -> Seen | None:
-    """Return what a line of a cross build's log says that the target's libraries lack, with Debian's package for it."""
-    found = _LACKED.search(line)
-    if not found:
-        return None
-    name = (found["library"] or found["module"] or "").lower()
-    file = found["header"] or f"lib{name}.so"
-    packages = [f"lib{name}-dev"] if name else []
+def debian_package(wanted: str) -> str | None:
+    """Return Debian's package that has what a cross build lacks: a header (``zlib.h``), a library, a module of CMake's.
+
+    Of the architecture of this machine, as far as it is installed here; for a library else its usual name. None for a
+    header that no package has: it is the source's own.
+    """
+    is_header = wanted.endswith((".h", ".hh", ".hpp", ".hxx")) or "/" in wanted
+    name = wanted.lower()
     with contextlib.suppress(ToolMissing):  # elsewhere than on Debian nobody knows
+        file = wanted if is_header else f"lib{name}.so"
         listed = run(["dpkg-query", "--search", f"*/{file}"], check=False, stdout_only=True).output
-        packages = re.findall(r"^([\w.+-]+-dev)\b", listed, re.MULTILINE) or packages
-    if not packages:  # a header of the package's own
-        return None
-    meaning = (
-        f"the cross compiler finds no {file} for aarch64: 'dpkg --add-architecture arm64 && apt update && apt install "
-        f"{packages[0]}:arm64', where Debian has it; or build with --builder container"
-    )
-    return Seen(trouble=Trouble(sign=_LACKED.pattern, meaning=meaning), line=line.strip())
+        if packages := re.findall(r"^([\w.+-]+-dev)\b", listed, re.MULTILINE):
+            return str(packages[0])
+    return None if is_header else f"lib{name}-dev"

@@ -1,0 +1,150 @@
+"""The catalogue, held to logs of builds that really failed, and to those of builds that did not.
+
+``tests/failures/causes.py`` made the former; the latter are of packages of the index, built by ``invoke build``.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.failures.causes import CAUSES, CUDA, LOGS, QUICK, RECIPE, Cause, caused, tidied
+from tests.failures.sound import SOUND
+from tests.plans import planned
+from workbench.builders.failure import facts
+from workbench.paths import Paths
+from workbench.recipe.model import LocalFolder
+from workbench.troubles import Explanation, catalogue, diagnose
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def found(said: Sequence[str], cause: Cause) -> Explanation | None:
+    """Return what a log tells, of a build for a cause's target."""
+    plan = planned(RECIPE, replace(cause.target, torch=None), source=LocalFolder(path=Path("/")))
+    return diagnose(said, at={"build"}, known=facts(plan, Paths(Path("/site")), jobs=4))
+
+
+@pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.entry)
+def test_each_log_is_explained_by_its_entry(cause: Cause) -> None:
+    told = found((LOGS / f"{cause.entry}.log").read_text().splitlines(), cause)
+    assert told is not None
+    assert told.name
+    assert cause.entry.startswith(told.name)
+    assert told.evidence
+    assert "{" not in told.meaning
+    assert len(told.text.splitlines()) < 16, "it fits a screen"
+
+
+def test_logs_and_causes_are_the_same() -> None:
+    assert {path.stem for path in LOGS.glob("*.log")} == {cause.entry for cause in CAUSES}
+
+
+def test_no_log_names_a_place_of_the_machine_that_made_it() -> None:
+    texts = [
+        *(log.read_text() for log in LOGS.glob("*.log")),
+        *("\n".join(lines) for lines in sound().values()),
+    ]
+    assert not [text for text in texts if "/root/" in text or "/home/" in text]
+
+
+@pytest.mark.parametrize("entry", QUICK)
+def test_what_causes_a_failure_now_is_still_explained(entry: str, tmp_path: Path) -> None:
+    (cause,) = (each for each in CAUSES if each.entry == entry)
+    with caused(cause, tmp_path) as (place, error):
+        assert error.explanation is not None
+        assert error.explanation.name == entry
+        said = str(error)
+        assert error.explanation.meaning in said
+        assert f"The whole log: {place.log}" in said
+        assert "What to do: " in said
+        assert len(said.splitlines()) < 24, "one screen"
+        assert tidied(place)
+
+
+def test_the_first_real_error_has_its_place() -> None:
+    """Though ninja, setuptools and torch say much after it."""
+    (cause,) = (each for each in CAUSES if each.entry == "cuda-header-torch")
+    told = found((LOGS / f"{cause.entry}.log").read_text().splitlines(), cause)
+    assert told is not None
+    assert (Path(told.file).name, told.line) == ("CUDAContextLight.h", 10)
+
+
+def sound() -> dict[str, list[str]]:
+    with zipfile.ZipFile(SOUND) as archive:
+        return {name: archive.read(name).decode().splitlines() for name in archive.namelist()}
+
+
+def test_no_entry_is_found_in_the_logs_of_sound_builds() -> None:
+    logs = sound()
+    assert len(logs) >= 20
+    of_a_failure = [trouble for trouble in catalogue() if trouble.at != "result" and not trouble.weak]
+    for name, lines in logs.items():
+        matches = [
+            (trouble.name, line)
+            for trouble in of_a_failure
+            for pattern in trouble.patterns
+            for line in lines
+            if pattern.search(line)
+        ]
+        assert matches == [], name
+        for cause in (CAUSES[0], next(each for each in CAUSES if each.target is CUDA)):
+            told = found(lines, cause)
+            assert told is None or not told.name, name
+
+
+def test_there_are_entries_enough_and_each_is_of_its_own_name() -> None:
+    names = [trouble.name for trouble in catalogue()]
+    assert len(names) == len({*names}) >= 30
+    assert len({cause.entry for cause in CAUSES} & {*names}) >= 20
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "says"),
+    [
+        (
+            "ImportError: /x/x.so: undefined symbol: _ZN3c106detail14torchCheckFailE",
+            "torch-symbol",
+            "another torch",
+        ),
+        ("ImportError: x.so: undefined symbol: dgemm_", "undefined-symbol", "dgemm_"),
+        ("ImportError: libc10.so: cannot open shared object file", "torch-first", "import torch first"),
+        (
+            "ImportError: libcudart.so.13: cannot open shared object file: No such file",
+            "cuda-runtime-missing",
+            "nvidia-cuda-runtime",
+        ),
+        (
+            "OSError: /lib/libc.so.6: version `GLIBC_2.38' not found (required by x.so)",
+            "glibc-too-old",
+            "--glibc",
+        ),
+        ("ModuleNotFoundError: No module named 'numpy'", "import-needs", 'test_requires=("numpy",)'),
+    ],
+)
+def test_what_an_import_says(line: str, name: str, says: str) -> None:
+    told = diagnose([line], at={"import"}, known={"recipe": "recipes/x.py"})
+    assert told is not None
+    assert told.name == name
+    assert says in f"{told.meaning} {told.remedy}"
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("ld: a.so: No space left on device", "disk-full"),
+        ("sh: Exec format error", "no-emulator"),
+        ("  cause: failed to lookup address information: Temporary failure in name resolution", "no-names"),
+    ],
+)
+def test_what_only_a_container_can_lack(line: str, name: str) -> None:
+    known = {"engine": "podman", "storage": "/var", "free": "1 MB"}
+    said = ["error: Request failed after 3 retries in 4.7s", line]
+    told = diagnose(said, at={"build", "container"}, known=known)
+    assert told is not None
+    assert told.name == name

@@ -1,0 +1,139 @@
+"""What a person is told of a build that failed, whichever builder ran it: why, what to do, what there is to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.container.cibw import CibuildwheelFailed
+from workbench.errors import BuildFailed, ContainerError, ToolchainError, WorkbenchError
+from workbench.plan.target import this_arch
+from workbench.process import pieces_of
+from workbench.recipe.load import path_of
+from workbench.toolchain.cross import debian_package
+from workbench.toolchain.cuda_headers import TORCH_LIBRARIES, library_of
+from workbench.troubles import Explanation, diagnose, distribution_of
+
+if TYPE_CHECKING:
+    from workbench.builders.workplace import Workplace
+    from workbench.errors import CommandFailed
+    from workbench.paths import Paths
+    from workbench.plan.plan import Plan
+    from workbench.troubles import Fault, Known, Where
+
+_ERRORS: Mapping[Fault, type[WorkbenchError]] = {
+    "package": BuildFailed,
+    "toolchain": ToolchainError,
+    "container": ContainerError,
+    "machine": WorkbenchError,
+}
+
+LAST = 8
+"""Lines of a log's end that are shown where nothing tells what went wrong."""
+
+
+def why_it_failed(error: CommandFailed, place: Workplace, paths: Paths, *, jobs: int) -> Explanation | None:
+    """Return why a build failed, as far as its log tells; `jobs` compilers ran at once."""
+    plan = place.plan
+    known = {**facts(plan, paths, jobs=jobs)}
+    at: set[Where] = {"build"}
+    if plan.builder != "container" and plan.target.arch != this_arch():
+        at.add("cross")
+        known |= {"package": lambda words: debian_package(words["wanted"])}
+    if isinstance(error, CibuildwheelFailed):
+        at.add("container")
+        engine = error.engine
+        known |= {"engine": engine.name, "storage": str(engine.storage), "free": engine.free()}
+    return diagnose(list(_last_command(place)), at=at, known=known)
+
+
+def explained(error: CommandFailed, why: Explanation | None, place: Workplace) -> WorkbenchError:
+    """Return the error of a build that failed: the package's, unless its log tells otherwise."""
+    kind: type[WorkbenchError] = BuildFailed
+    inside = ""
+    if isinstance(error, CibuildwheelFailed):
+        kind, inside = error.fault, f"\nTo look inside: {error.inside}"
+    if why is None:
+        told = str(error)
+    elif why.name:
+        kind = kind if why.fault == "package" else _ERRORS[why.fault]
+        told = f"{why.meaning}\n{why.text}"
+    else:
+        last = "\n".join(f"  {line}" for line in str(error).splitlines()[-LAST:])
+        told = f"the first error in its log is\n{why.text}\nand its last lines are\n{last}"
+    made = (
+        place.failed(f"{told}{inside}")
+        if kind is BuildFailed
+        else kind(f"{place.plan.title} was not built: {told}{inside}\n{place.kept}")
+    )
+    made.explanation = why
+    return made
+
+
+def recipe_facts(plan: Plan, paths: Paths) -> dict[str, str]:
+    """Return the words of the catalogue's texts that a plan tells."""
+    recipe = path_of(paths.recipes, plan.recipe.name)
+    return {"recipe": str(recipe.relative_to(paths.root)), "version": plan.recipe.version}
+
+
+def facts(plan: Plan, paths: Paths, *, jobs: int) -> Known:
+    """Return what fills the catalogue's texts for a build of a plan, in which `jobs` compilers ran at once."""
+    has, target = plan.recipe.cuda_libraries, plan.target
+
+    def of_cuda(words: Mapping[str, str]) -> str | None:
+        return library_of(Path(words.get("header", "")).name) if target.cuda else None
+
+    def lacked(words: Mapping[str, str]) -> str | None:
+        library = of_cuda(words)
+        return library if library not in has else None
+
+    def present(words: Mapping[str, str]) -> str | None:
+        library = of_cuda(words)
+        return library if library in has else None
+
+    def libraries(words: Mapping[str, str]) -> str:
+        every = {*has, *filter(None, [of_cuda(words)]), *(TORCH_LIBRARIES if target.torch else ())}
+        listed = ", ".join(f'"{library}"' for library in sorted(every))
+        return f"({listed})" if len(every) > 1 else f"({listed},)"
+
+    return {
+        **recipe_facts(plan, paths),
+        "library": lacked,
+        "present": present,
+        "libraries": libraries,
+        "no_cuda": "" if target.cuda else str(target),
+        "fewer": str(jobs // 2) if jobs > 1 else "",
+        "distribution": lambda words: distribution_of(words["module"]),
+    }
+
+
+def _last_command(place: Workplace) -> Iterator[str]:
+    """Yield what the last command in a build's log said: those before it ended well."""
+    said: list[str] = []
+    for piece in pieces_of(place.log):
+        if piece.startswith("$ "):
+            said.clear()
+        else:
+            said.append(piece.rstrip("\n").replace(f"{place.tree}/", "").replace(f"{place.root}/", ""))
+    yield from said
+
+
+def left_out(plan: Plan, log: Path, tree: Path, code: Sequence[str], paths: Paths) -> Explanation | None:
+    """Return why a wheel that was built for a GPU may lack its code; None where it has it.
+
+    `code` are the GPU architectures that it has code for.
+    """
+    missing = [gpu for gpu in plan.target.gpu if gpu not in code]
+    if not plan.target.cuda or not missing:
+        return None
+    known = {**recipe_facts(plan, paths), "missing": ", ".join(missing) if code else ""}
+    said = pieces_of(log) if code else _lines_of(tree / "setup.py")
+    return diagnose(list(said), at={"result"}, known=known)
+
+
+def _lines_of(path: Path) -> Iterator[str]:
+    """Yield the lines of a file as a compiler names them: ``setup.py:12: …``."""
+    if path.is_file():
+        text = path.read_text(encoding="utf-8", errors="replace")
+        yield from (f"{path.name}:{number}: {line}" for number, line in enumerate(text.splitlines(), 1))
