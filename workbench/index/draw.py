@@ -153,7 +153,7 @@ class _Artist:
                 yield from self._listing(f"{channel.folder}/", links, name, project, files)
         row = None
         if people := self._people:
-            page, row = people.project(name, text, project.files)
+            page, row = people.project(name, text, project)
             yield page
         return Known(digest, project.listed, tuple(sorted(by_channel)), row)
 

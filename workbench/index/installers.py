@@ -68,8 +68,9 @@ class FileEntry(TypedDict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """What installers need to know of a project. `files` are those that the index offers."""
+    """What installers need to know of a project. `files` are those that the index offers, `entry` its whole JSON."""
 
+    entry: dict[str, Any]
     files: Sequence[FileEntry]
     status: str
     status_reason: str | None
@@ -99,16 +100,20 @@ def read(name: str, text: bytes) -> Project:
         files = [file for file in files if label(file["filename"]) is None]
     status = entry.get("status", "active")
     return Project(
+        entry=entry,
         files=[] if status == "quarantined" else files,  # an index must not offer those (PEP 792)
         status=status,
         status_reason=entry.get("status_reason"),
     )
 
 
-def package(name: str, text: bytes) -> Package:
-    """Return all that the registry knows of a project, as texts that a page can hold. Raises RegistryError."""
+def package(name: str, text: bytes, entry: dict[str, Any] | None = None) -> Package:
+    """Return all that the registry knows of a project, as texts that a page can hold. Raises RegistryError.
+
+    `entry` is what its text says, where that was read already.
+    """
     try:
-        data = parse_json(text, where=f"packages.{name}")
+        data = entry or parse_json(text, where=f"packages.{name}")
         # in JSON a control character is either escaped or among these; nearly every project has none
         if not text.isascii() or b"\\" in text or b"\x7f" in text:
             data = printable(data)

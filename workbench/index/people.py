@@ -77,15 +77,13 @@ class People:
             "version": {name: sha256(asset(name)).hexdigest()[:8] for name, _ in ASSETS},
         }
 
-    def project(
-        self, name: str, text: bytes, offered: Sequence[installers.FileEntry]
-    ) -> tuple[Page, ProjectBrief]:
+    def project(self, name: str, text: bytes, project: installers.Project) -> tuple[Page, ProjectBrief]:
         """Draw a project's page from its `text` in the registry; return with it what other pages tell of the project.
 
         Raises RegistryError.
         """
-        package = installers.package(name, text)
-        found = self._releases.of(name, package, offered)
+        package = installers.package(name, text, project.entry)
+        found = self._releases.of(name, package, project.files)
         releases = [release for release, _ in found]
         newest = next((release for release in releases if release.install), None)
         listed = [

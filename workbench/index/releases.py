@@ -33,15 +33,15 @@ class Offer(NamedTuple):
 
 
 class WheelView(NamedTuple):
-    """A wheel on a project's page; the template unpacks it.
+    """A wheel on a project's page; the template unpacks it, and takes `data`, `anchor` and `sha256` for markup.
 
     `data` is what the page's script finds and chooses it by, `anchor` what installers read, `shared` the facts that
     many wheels have in common, drawn.
     """
 
     id: str
-    data: Markup
-    anchor: Markup
+    data: str
+    anchor: str
     words: str
     yanked: str | None
     sha256: str
@@ -123,8 +123,8 @@ class Releases:
         identifier = filename.removesuffix(".whl")  # with it, a link to it would look like one to a file
         return WheelView(
             id=identifier,
-            data=Markup(f'id="{identifier}" data-t="{_text(target)}"'),  # noqa: S704 - built escaped
-            anchor=Markup(anchor),  # noqa: S704 - and this
+            data=f'id="{identifier}" data-t="{_text(target)}"',
+            anchor=anchor,
             words=f"{_words(told)} · {file_size(wheel.size)} · {published} UTC",
             yanked=wheel.yanked,
             sha256=digest,
