@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -118,5 +117,7 @@ LONGEST_WORD = 200
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return ``" (did you mean 'x'?)"`` for the known word nearest to `word`, or nothing."""
+    import difflib  # only for what went wrong
+
     close = difflib.get_close_matches(word[:LONGEST_WORD], list(known), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""

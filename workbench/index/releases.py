@@ -90,10 +90,10 @@ class Releases:
         self, name: str, package: Package, offered: Sequence[installers.FileEntry]
     ) -> Iterator[Offer]:
         folder = f"{FILES}{name}/"
-        told = map(installers.tell, offered, self._links.to_files(folder, offered))
+        anchors, _ = installers.tell(offered, self._links.to_files(folder, offered))
         urls = self._direct.to_files(folder, offered)
         wheels = {wheel.filename: wheel for wheel in package.wheels}
-        for file, (anchor, _), url in zip(offered, told, urls, strict=True):
+        for file, anchor, url in zip(offered, anchors, urls, strict=True):
             wheel = wheels[file["filename"]]
             yield Offer(wheel, target_of(wheel), anchor, url)
 

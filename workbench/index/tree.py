@@ -148,10 +148,17 @@ class _Folder:
         place = f"{self._new}/{path}"
         folder = place.rpartition("/")[0]
         if folder not in self._made:
-            os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - see the class
+            try:
+                os.mkdir(folder)  # noqa: PTH102 - see the class; most often its parent is there
+            except OSError:
+                os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - see the class
             self._made.add(folder)
-        with open(place, "wb", buffering=0) as file:  # noqa: PTH123 - see the class
-            file.write(content)
+        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        try:
+            while content:
+                content = content[os.write(descriptor, content) :]
+        finally:
+            os.close(descriptor)
 
     def finish(self, gone: Iterable[str], state: bytes) -> None:
         """Rename the new files in, remove what is gone, and write the state.

@@ -57,6 +57,9 @@ class _Document(Registry):
 LEAST_BYTES = 8
 """Of a registry for each mapping or list in it: one that is sound has more than ten times as many."""
 
+SMALL = 1 << 15
+"""Up to so many bytes may be nothing but brackets: each of these costs a hundred bytes of memory."""
+
 
 def parse_json(document: str | bytes, *, where: str) -> Any:  # noqa: ANN401 - any value of JSON
     """Return what a JSON document says, in which no mapping has a key twice: one of the two would be lost.
@@ -65,8 +68,7 @@ def parse_json(document: str | bytes, *, where: str) -> Any:  # noqa: ANN401 - a
     Raises Damaged for what is not JSON, Unreadable for a key that is there twice. `where` names the document.
     """
     text = document.encode(errors="surrogatepass") if isinstance(document, str) else document
-    # each costs a hundred bytes of memory
-    if text.count(b"{") + text.count(b"[") > len(text) // LEAST_BYTES + 1000:
+    if len(text) > SMALL and text.count(b"{") + text.count(b"[") > len(text) // LEAST_BYTES:
         raise Damaged(f"{where}: not JSON that can be read: nested too deeply, or hardly more than brackets")
     if b"\\" not in text:  # and so each quote begins or ends a text: none is lost where no key is
         with suppress(ValueError, TypeError):
@@ -114,8 +116,6 @@ def _without_collection() -> Iterator[None]:
 
 
 def _registry(data: Any, where: str) -> Registry:  # noqa: ANN401 - any value of JSON
-    from packaging.utils import is_normalized_name  # the index is drawn without it
-
     schema = data.get("schema", 1) if isinstance(data, dict) else None
     if schema == 1:
         raise OlderForm(where)
@@ -129,7 +129,7 @@ def _registry(data: Any, where: str) -> Registry:  # noqa: ANN401 - any value of
     except Mismatch as error:
         raise RegistryError(f"{where}: {error}") from error
     for name, package in document.packages.items():
-        if not is_normalized_name(name):
+        if not re.fullmatch(_NAME, name):
             raise RegistryError(f"{where}: packages.{name:.80}: not a normalised project name (PEP 503)")
         known: set[str] = set()
         for number, wheel in enumerate(package.wheels):
@@ -288,7 +288,8 @@ _HEAD = re.compile(
     rb'  "packages": \{(?:\},?)?\n' % SCHEMA
 )
 _HEAD_LINES = 6
-_OPENING = re.compile(rb'    "([a-z0-9]+(?:-[a-z0-9]+)*)": \{\n')
+_NAME = "[a-z0-9]+(?:-[a-z0-9]+)*"
+_OPENING = re.compile(rf'    "({_NAME})": \{{\n'.encode())
 _WITHIN = b"      "  # a fact or a wheel: nearly every line
 _NEXT, _LAST = b"    },\n", b"    }\n"
 
