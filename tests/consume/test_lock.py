@@ -17,10 +17,10 @@ from workbench.consume.lock import (
     kept_of,
     parse_lock,
     read_lock,
-    resolve_lock,
     selected,
     write_lock,
 )
+from workbench.consume.solving import resolve_lock
 from workbench.environment import Environment, package_index
 from workbench.errors import InstallFailed, LockFault, UsageError
 from workbench.process import run

@@ -1,19 +1,18 @@
-"""The commands that ask the sources: which wheel fits, why, what there is, who is asked."""
+"""The commands that ask the sources: which wheel fits, why, what there is."""
 
 from __future__ import annotations
 
 import heapq
-import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from workbench import console
-from workbench.consume.cache import Cache
-from workbench.consume.resolving import Places, near_misses, requirement_of, version_of
+from workbench.consume.resolving import near_misses, requirement_of, version_of
 from workbench.consume.resolving import resolve as resolved
-from workbench.errors import NothingFits, SourceError, UsageError, nearest
+from workbench.errors import NothingFits, SourceError, nearest
 from workbench.events import note
 from workbench.program.hosts import host_of
+from workbench.program.places import places_of
 from workbench.text import duration, file_size
 
 if TYPE_CHECKING:
@@ -23,33 +22,13 @@ if TYPE_CHECKING:
     from workbench.consume.host import Host
     from workbench.consume.listings import SourceTrouble
     from workbench.consume.rank import Near
-    from workbench.consume.resolving import Resolution
+    from workbench.consume.resolving import Places, Resolution
     from workbench.consume.verdict import Judged, Reason
-
-_TIME = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 MOST_SHOWN = 3
 """Changes that are named where nothing fits."""
 MOST_LISTED, MOST_REFUSED = 20, 10
 """Wheels that fit or may fit, and wheels that do not, that ``why`` lists for a person."""
-
-
-def places_of(asked: Namespace) -> Places:
-    """Return where a line looks for wheels. Raises SettingsError for a registry of sources that is wrong."""
-    from workbench.consume.logins import Logins
-    from workbench.consume.registries import named_registries, read_registries
-
-    cache, named, fetch = Cache.here(), named_registries(asked.registry), None
-    offline, refresh = (
-        getattr(asked, name, False) for name in ("offline", "refresh")
-    )  # not all ask the sources
-    if any(each.startswith(("http://", "https://")) for each in named):
-        from workbench.consume.asking import fetch_registry
-
-        fetch = fetch_registry(cache, offline=offline, refresh=refresh)
-    sources = read_registries(named, fetch=fetch)
-    return Places(sources=sources, logins=Logins(sources), cache=cache, offline=offline, refresh=refresh)
 
 
 def resolve(asked: Namespace) -> int:
@@ -116,62 +95,6 @@ def available(asked: Namespace) -> int:
     if asked.json:
         console.answer_json(plain)
     return NothingFits.exit_code if missing else 0
-
-
-def sources(asked: Namespace) -> int:
-    """Print the sources that are asked, in their order."""
-    found = places_of(asked).sources
-    if asked.json:
-        console.answer_json(
-            [
-                {
-                    "name": each.name,
-                    "kind": each.kind,
-                    "url": each.url,
-                    "packages": each.packages,
-                    "about": each.about,
-                    "registry": each.registry,
-                    "hints": each.hints,
-                }
-                for each in found
-            ]
-        )
-    else:
-        rows = [
-            (each.name, each.kind, ", ".join(each.packages) or "any", each.url, each.registry)
-            for each in found
-        ]
-        console.answer_table(("source", "kind", "packages", "where", "named by"), rows)
-    return 0
-
-
-def cache(asked: Namespace) -> int:
-    """Say what is kept of the sources, or remove it."""
-    kept = Cache.here()
-    if asked.what == "clean":
-        count, freed = kept.clean(_seconds(asked.older_than) if asked.older_than else 0.0)
-        if asked.json:
-            console.answer_json({"files": count, "bytes": freed})
-        else:
-            console.answer(f"Removed {count} files, {file_size(freed)}.")
-        return 0
-    if asked.older_than:
-        raise UsageError("--older-than goes with 'gw cache clean'")
-    info = kept.info()
-    if asked.json:
-        console.answer_json(info)
-    else:
-        console.answer_summary(
-            info.folder,
-            [
-                ("pages", str(info.pages)),
-                ("registries", str(info.registries)),
-                ("facts", str(info.facts)),
-                ("size", file_size(info.size)),
-                ("oldest", duration(info.oldest)),
-            ],
-        )
-    return 0
 
 
 def find_all(
@@ -353,10 +276,3 @@ def _plain_wheel(one: Judged) -> dict[str, Any]:
         "source": offer.source,
         "reasons": [reason._asdict() for reason in one.reasons],
     }
-
-
-def _seconds(text: str) -> float:
-    match = _TIME.fullmatch(text)
-    if match is None:
-        raise UsageError(f"--older-than {text}: write a number and s, m, h, d or w: 30m, 1h, 2d")
-    return float(match[1]) * _SECONDS[match[2]]

@@ -43,10 +43,10 @@ COMMANDS = {
     "detect": GwCommand("looking", "what this machine and this project are"),
     "doctor": GwCommand("looking", "what is wrong here, and what to do about it", "*"),
     "test": GwCommand("looking", "import installed packages, and multiply on the GPU", "+"),
-    "sources": GwCommand("choosing", "the sources of wheels that are asked"),
+    "sources": GwCommand("places", "the sources of wheels that are asked"),
     "env": GwCommand("looking", "the exports that make a package's build compile for this GPU alone", "1"),
     "request": GwCommand("looking", "an issue for a wheel's maintainer, ready to be posted", "1"),
-    "cache": GwCommand("choosing", "what is kept of sources (info), and how to be rid of it (clean)"),
+    "cache": GwCommand("places", "what is kept of sources (info), and how to be rid of it (clean)"),
 }
 ALIASES = {"explain": "why"}
 
@@ -151,7 +151,7 @@ def run(words: Sequence[str]) -> int:
     act: Callable[[Namespace], int] = getattr(
         import_module(f"workbench.program.{name}"), command or "overview"
     )
-    if name == "choosing":  # it starts nothing that would have to end with it
+    if name in ("choosing", "places"):  # they start nothing that would have to end with them
         return act(asked)
     from workbench.process import ended_by_signals
 

@@ -14,14 +14,15 @@ from workbench.consume.lock import (
     check_name,
     kept_of,
     read_lock,
-    resolve_lock,
     write_lock,
 )
+from workbench.consume.solving import resolve_lock
 from workbench.errors import LockFault, UsageError
 from workbench.events import note, step
 from workbench.files import content_of, write_whole
-from workbench.program.choosing import check_all_fit, find_all, places_of, show_choice
+from workbench.program.choosing import check_all_fit, find_all, show_choice
 from workbench.program.hosts import environment_of, host_of
+from workbench.program.places import places_of
 from workbench.text import counted, file_size
 from workbench.url import has_secret
 

@@ -63,7 +63,7 @@ def doctor(asked: Namespace) -> int:
     """Print what is wrong with the machine, the project's environment and its lock."""
     from workbench.consume.ailments import file_ailments
     from workbench.consume.lock import check_lock, read_lock
-    from workbench.program.choosing import places_of
+    from workbench.program.places import places_of
 
     host = host_of(asked, anew=True)
     if asked.packages:
