@@ -110,6 +110,17 @@ class MatrixSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SigningSettings:
+    """``signing:``: the private key that signs, by its path; the days after which a signed root expires.
+
+    A path is relative to the site. Without `expires` a root never does: set it where something signs it on a schedule.
+    """
+
+    key: str | None = None
+    expires: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """``workbench.yaml``, every key of it optional.
 
@@ -126,6 +137,7 @@ class Settings:
     store: StoreSettings = field(default_factory=StoreSettings)
     index: IndexSettings = field(default_factory=IndexSettings)
     container: ContainerSettings = field(default_factory=ContainerSettings)
+    signing: SigningSettings = field(default_factory=SigningSettings)
 
 
 VARIABLES = {each.name: f"WORKBENCH_S3_{each.name.upper()}" for each in fields(S3Settings)}
@@ -141,6 +153,9 @@ _COMPUTE = re.compile(r"cpu|cu\d{3}|rocm\d+\.\d+")
 _ARCH = re.compile(r"x86_64|aarch64")
 _PASTABLE = re.compile(r"[A-Za-z0-9._~:/%+,=\[\]-]+")
 """A URL that stands in a shell's command line as it is. (A query or a fragment ends the path of no page.)"""
+
+LONGEST_TERM = 3650
+"""Days for which a signed root may be good."""
 
 _MOST_MERGED = 1000
 """Keys that merge keys may bring, for mappings that merge one another can multiply without end."""
@@ -214,7 +229,9 @@ def _yaml(text: str) -> object:
 
 
 def _require_known(settings: Settings) -> None:
-    """Raise Mismatch for a compute platform or an architecture that nothing would ever be looked up by."""
+    """Raise Mismatch for what nothing would ever be looked up by, and for a term that is none."""
+    if settings.signing.expires is not None and not 1 <= settings.signing.expires <= LONGEST_TERM:
+        raise Mismatch(f"signing.expires: write a number of days from 1 to {LONGEST_TERM}")
     container = settings.container
     tables: dict[str, dict[str, dict[str, str]]] = {
         "cuda": {compute: {} for compute in settings.cuda},

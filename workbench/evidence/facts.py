@@ -27,8 +27,8 @@ class BuildFacts:
     `arch` are the cell that it was built for, of all that it serves, and `glibc_asked` the glibc that was asked for;
     None where it was built before that was kept. `compute` is the compute platform (``cpu``, ``cu130``), `torch` the
     version it was built against, `variant` that of the recipe's variants which it is, `glibc` the lowest glibc it runs
-    on. `log` and `sbom` say where the build's log and its bill of
-    materials can be read: below the store's root, or absolute.
+    on. `log`, `sbom` and `statement` say where the build's log, the wheel's bill of materials (the very one that is in
+    it, PEP 770) and its statement (in-toto's) can be read: below the store's root, or absolute.
     """
 
     source: str
@@ -45,3 +45,4 @@ class BuildFacts:
     glibc: str | None = None
     log: str | None = None
     sbom: str | None = None
+    statement: str | None = None

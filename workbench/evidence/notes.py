@@ -53,6 +53,7 @@ def keep(
         facts=facts,
         provenance=provenance,
     )
+    statement_path(wheel).unlink(missing_ok=True)  # of the wheel that lay here before
     if log is not None:
         write_whole(_log(wheel), log)
     write_whole(_beside(wheel), json.dumps(asdict(built), indent=2) + "\n")
@@ -97,9 +98,19 @@ def read(wheel: Path) -> Built | None:
         raise WorkbenchError(f"{path}: {error}; build the wheel again, or remove this file") from error
 
 
+def statement_path(wheel: Path) -> Path:
+    """Return where a wheel's statement lies, once somebody has signed it."""
+    return wheel.with_name(f"{wheel.name}.statement.json")
+
+
+def statement_beside(wheel: Path) -> bytes | None:
+    """Return the statement that lies beside a wheel; None where none does."""
+    return content_of(statement_path(wheel))
+
+
 def discard(wheel: Path) -> None:
     """Remove a wheel and what is known of it."""
-    for path in (wheel, _log(wheel), _beside(wheel)):
+    for path in (wheel, _log(wheel), _beside(wheel), statement_path(wheel)):
         path.unlink(missing_ok=True)
 
 

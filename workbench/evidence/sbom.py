@@ -14,7 +14,11 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from workbench.wheel.wheel import open_wheel
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cyclonedx.model.component import Component, ComponentScope, Pedigree
     from packageurl import PackageURL
 
@@ -27,6 +31,13 @@ NAME = "wheel-workbench.cdx.json"
 
 _LIBRARY = re.compile(r"(lib.+?)(?:-[0-9a-f]{8})?\.so(?:\.([0-9.]+))?")
 """A shared library's file: its name, the hash that auditwheel puts behind it, and its version."""
+
+
+def sbom_of(wheel: Path) -> bytes | None:
+    """Return the bill of materials in a wheel; None where it has none of ours. Raises OSError, BadBinary."""
+    with open_wheel(wheel) as opened:
+        name = f"{FOLDER}/{NAME}"
+        return opened.text(name) if f"{opened.info}/{name}" in opened.members else None
 
 
 def bill_of_materials(

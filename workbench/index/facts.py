@@ -87,9 +87,11 @@ def own_facts(wheel: PublishedWheel, links: Links) -> Iterator[Fact]:
     if (build := wheel.build) and build.log:
         yield Fact("Build log", build.log.rpartition("/")[2], stored(build.log, links))
     if build and build.sbom:
-        yield Fact("SBOM", build.sbom.rpartition("/")[2], stored(build.sbom, links))
+        yield Fact("Bill of materials", "CycloneDX", stored(build.sbom, links))
+    if build and build.statement:
+        yield Fact("How it was made", "statement (in-toto, SLSA)", stored(build.statement, links))
     if wheel.provenance:
-        yield Fact("Provenance", "attestations", web(wheel.provenance))
+        yield Fact("Attestations", "PEP 740", web(wheel.provenance))
     if wheel.build_key:
         yield Fact("Build key", wheel.build_key, code=True)
 

@@ -23,11 +23,11 @@ from workbench import __version__
 from workbench.events import LISTENER, Noted
 from workbench.index.output import ATOM, CSS, HTML, SCRIPT
 from workbench.simple import JSON
-from workbench.store.layout import FILES, INDEX, REGISTRY
+from workbench.store.layout import FILES, HISTORY, INDEX, REGISTRY, TRUST
 from workbench.store.layout import headers as headers_of
 
-PUBLISHED = (INDEX.rstrip("/"), FILES.rstrip("/"), REGISTRY)
-"""What of the folder is served: pages, files, registry."""
+PUBLISHED = (*(each.rstrip("/") for each in (INDEX, FILES, HISTORY, TRUST)), REGISTRY)
+"""What of the folder is served: pages, files, registry, and what shows that these are the publisher's."""
 
 _PROJECT = re.compile(r"/index/simple/([a-z0-9-]+)/?")
 INDEX_DOCUMENTS = ("index.html", "index.json")

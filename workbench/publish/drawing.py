@@ -13,6 +13,7 @@ from workbench.paths import PROGRAM
 from workbench.publish import bucket_drawing
 from workbench.publish.amend import is_own, loaded, wait
 from workbench.publish.bucket_drawing import served_as
+from workbench.publish.signing import sign_root
 from workbench.registry.file import OlderForm, put_aside
 from workbench.store.layout import INDEX, REGISTRY
 
@@ -28,7 +29,7 @@ COPYING = "registry.lock"
 
 
 def draw_pages(site: Site, *, afresh: bool = False) -> Drawn:
-    """Bring a site's pages, and the checkout's copy of its registry, up to the registry that lies in the store.
+    """Bring a site's pages, its signed root, and the checkout's copy of its registry, up to the store's registry.
 
     Another publisher may do the same meanwhile. `afresh` looks at every page. Raises what drawing raises, StoreError.
     """
@@ -39,11 +40,13 @@ def draw_pages(site: Site, *, afresh: bool = False) -> Drawn:
         drawn = write(store.folder / REGISTRY, store.folder / INDEX, settings)
         if not is_own(site):
             _copy_registry(site)
+        sign_root(site)
         return drawn
     for attempt in range(ATTEMPTS):
         there = bucket_drawing.look(store)
         drawing = bucket_drawing.plan(store, settings, there, afresh=afresh)
         if bucket_drawing.carry_out(store, there, drawing) and _copy_registry(site) == there.version:
+            sign_root(site)
             return Drawn(
                 written=len(drawing.changed), unchanged=drawing.unchanged, removed=len(drawing.stale)
             )

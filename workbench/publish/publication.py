@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import StoreError, UsageError
 from workbench.paths import PROGRAM
 from workbench.publish.amend import refuse_while_deleting
-from workbench.publish.wheel_files import is_ours, linked, unlinked
+from workbench.publish.wheel_files import TEXTS, is_ours, linked, unlinked
 from workbench.registry.file import dumps
 from workbench.registry.model import Registry
 from workbench.store.folder import taken
@@ -184,12 +184,14 @@ def _planned(candidate: Candidate, found: Holdings, place: str, public_url: str 
 
 
 def _recorded(record: Registry, candidate: Candidate, found: Holdings) -> PublishedWheel:
-    """Return the entry that a record has. The log that it links to may have been deleted with the wheel since."""
+    """Return the entry that a record has. The texts that it links to may have been deleted with the wheel since."""
     ((_, wheel),) = record.wheels()
     gone = {key for key in linked(wheel) if key not in found.entries and key not in candidate.texts}
-    if wheel.build is None or wheel.build.log not in gone or candidate.wheel.build is None:
+    if wheel.build is None or candidate.wheel.build is None:
         return unlinked(wheel, gone)
-    return unlinked(replace(wheel, build=replace(wheel.build, log=candidate.wheel.build.log)), gone)
+    dead = [each for each in TEXTS if getattr(wheel.build, each) in gone]
+    instead = {each: getattr(candidate.wheel.build, each) for each in dead}
+    return unlinked(replace(wheel, build=replace(wheel.build, **instead)), gone)
 
 
 def _writes(candidate: Candidate, wheel: PublishedWheel) -> tuple[Write, ...]:

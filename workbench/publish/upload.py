@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,6 +17,8 @@ from packaging.utils import InvalidWheelFilename
 from workbench.errors import UsageError
 from workbench.events import note
 from workbench.evidence import notes as built
+from workbench.evidence.sbom import sbom_of
+from workbench.evidence.statements import statement_to_publish
 from workbench.files import expect_file
 from workbench.make.verification import not_passed, verify_wheels
 from workbench.paths import PROGRAM
@@ -25,13 +27,15 @@ from workbench.publish.projects import package_facts
 from workbench.publish.publication import Candidate
 from workbench.recipe.load import load, names
 from workbench.registry.model import PublishedWheel
-from workbench.store.layout import file_key, log_key, patch_key
+from workbench.store.layout import file_key, log_key, patch_key, sbom_key, statement_key
 from workbench.verify.report import findings_text
 from workbench.wheel.filename import parse_wheel
 from workbench.wheel.library_facts import library_facts
 
 if TYPE_CHECKING:
     from workbench.evidence.facts import BuildFacts
+    from workbench.evidence.notes import Built
+    from workbench.evidence.signer import Signer
     from workbench.paths import Paths
     from workbench.verify.report import Report
     from workbench.wheel.library_facts import LibraryFacts
@@ -62,16 +66,20 @@ def _expect_recipe(wheel: Path, name: str, paths: Paths) -> None:
         )
 
 
-def candidate(report: Report, paths: Paths) -> Candidate:
+def candidate(report: Report, paths: Paths, *, signer: Signer | None = None) -> Candidate:
     """Return the candidate that a passed report speaks of. The wheel is not read or hashed again.
 
-    Raises UsageError for a wheel without a recipe, or with a damaged file of attestations beside it.
+    `signer` signs its statement, unless somebody has where it was built. Raises UsageError for a wheel without a
+    recipe, or with a damaged file of attestations beside it, and ProofFailed for a statement of other bytes.
     """
     name, filename = report.name, report.path.name
     _expect_recipe(report.path, name, paths)
     recipe = load(paths.recipes, name)
     known = built.recall(report.path)
-    facts, texts = _evidence(report, known.facts, paths.patches / recipe.patches) if known else (None, {})
+    facts, texts = None, dict[str, bytes]()
+    if known:
+        series, statement = paths.patches / recipe.patches, _statement(report, known, signer)
+        facts, texts = _evidence(report, known.facts, series, statement=statement)
     python, platform = _cell(report.tags[0])
     now = timestamp(datetime.now(UTC))
     wheel = PublishedWheel(
@@ -135,13 +143,25 @@ def _attestations(wheel: Path) -> bytes | None:
     return content
 
 
-def _evidence(report: Report, facts: BuildFacts, series: Path) -> tuple[BuildFacts, dict[str, bytes]]:
-    """Return a build's facts with links to its log and its patches, and by key what they lead to."""
+def _statement(report: Report, known: Built, signer: Signer | None) -> bytes | None:
+    return statement_to_publish(report.path, report.sha256, known.provenance, signer)
+
+
+def _evidence(
+    report: Report, facts: BuildFacts, series: Path, *, statement: bytes | None
+) -> tuple[BuildFacts, dict[str, bytes]]:
+    """Return a build's facts with links to the texts of it and to its patches, and by key what they lead to."""
     texts: dict[str, bytes] = {}
-    log_link = None
-    if log := built.log_of(report.path):
-        log_link = log_key(report.name, report.path.name, hashlib.sha256(log).hexdigest())
-        texts[log_link] = log
+
+    def kept(text: bytes | None, key: Callable[[str, str, str], str]) -> str | None:
+        if text is None:
+            return None
+        link = key(report.name, report.path.name, hashlib.sha256(text).hexdigest())
+        texts[link] = text
+        return link
+
+    log = kept(built.log_of(report.path) or None, log_key)
+    bill, stated = kept(sbom_of(report.path), sbom_key), kept(statement, statement_key)
     patches = []
     for patch in facts.patches:
         path = series / patch.name
@@ -153,4 +173,4 @@ def _evidence(report: Report, facts: BuildFacts, series: Path) -> tuple[BuildFac
         else:
             note(f"· {path} is not what {report.path.name} was built with: its page names it, without a link")
             patches.append(patch)
-    return replace(facts, log=log_link, patches=tuple(patches)), texts
+    return replace(facts, log=log, sbom=bill, statement=stated, patches=tuple(patches)), texts

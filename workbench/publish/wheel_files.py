@@ -6,7 +6,7 @@ from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from os.path import commonprefix
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
 from workbench.store.layout import FILES, metadata_key, provenance_key
@@ -17,16 +17,20 @@ if TYPE_CHECKING:
     from workbench.store.protocol import Listed, Store
 
 
+TEXTS = ("log", "sbom", "statement")
+"""The facts of a build that are links to texts of one wheel."""
+
+
 def is_ours(wheel: PublishedWheel) -> bool:
     """Say whether a wheel lies in the store, and not at a URL elsewhere."""
     return wheel.url.startswith(FILES)
 
 
 def linked(wheel: PublishedWheel) -> tuple[str, ...]:
-    """Return the keys of the texts that a wheel's entry links to: its build's log, its patches."""
+    """Return the keys of the texts that a wheel's entry links to: log, bill of materials, statement, patches."""
     if wheel.build is None:
         return ()
-    links = (wheel.build.log, *(patch.url for patch in wheel.build.patches))
+    links = (*(getattr(wheel.build, each) for each in TEXTS), *(patch.url for patch in wheel.build.patches))
     return tuple(link for link in links if link is not None and link.startswith(FILES))
 
 
@@ -36,7 +40,8 @@ def unlinked(wheel: PublishedWheel, gone: Container[str]) -> PublishedWheel:
     if build is None or not any(key in gone for key in linked(wheel)):
         return wheel
     patches = tuple(replace(patch, url=None) if patch.url in gone else patch for patch in build.patches)
-    return replace(wheel, build=replace(build, log=None if build.log in gone else build.log, patches=patches))
+    dead: dict[str, Any] = {each: None for each in TEXTS if getattr(build, each) in gone}
+    return replace(wheel, build=replace(build, patches=patches, **dead))
 
 
 def texts_linked(registry: Registry) -> set[str]:

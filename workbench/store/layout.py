@@ -4,11 +4,13 @@
 
     packages.json                   the registry
     index/…                         the pages
-    files/<project>/<filename>      a wheel; beside it .metadata (PEP 658), .provenance (PEP 740) and its build's log
+    files/<project>/<filename>      a wheel; beside it .metadata (PEP 658), .provenance (PEP 740), its build's log, its
+                                    bill of materials and its statement
     files/<project>/<name>.patch    a patch that wheels were built with
     records/<project>/<filename>.json   the immutable record of a wheel: a registry of only that one
     history/<generation>.json       the registry as it was at a generation
     history/damaged-<sha256>.json   what lay at packages.json and was not a registry, put aside by reconcile
+    trust/…                         the signed root of the index, and the keys that sign (evidence.root, evidence.keys)
 
 The URL of a key is the store's public URL, a slash, and the key quoted: ``+`` is ``%2B``, which S3 would
 otherwise take for a space.
@@ -27,6 +29,7 @@ INDEX = "index/"
 FILES = "files/"
 RECORDS = "records/"
 HISTORY = "history/"
+TRUST = "trust/"
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 CHANGING = "no-cache"
@@ -58,6 +61,16 @@ def provenance_key(project: str, filename: str) -> str:
 def log_key(project: str, name: str, sha256: str) -> str:
     """Return where a build's log lies. Its hash is in the key: two builds may make one wheel, and never one log."""
     return f"{FILES}{project}/{name}.{sha256[:12]}.log"
+
+
+def sbom_key(project: str, filename: str, sha256: str) -> str:
+    """Return where a copy of a wheel's bill of materials lies."""
+    return f"{FILES}{project}/{filename}.sbom.{sha256[:12]}.json"
+
+
+def statement_key(project: str, filename: str, sha256: str) -> str:
+    """Return where a wheel's statement lies. Two builds, or two keys, make statements of their own for one wheel."""
+    return f"{FILES}{project}/{filename}.statement.{sha256[:12]}.json"
 
 
 def patch_key(project: str, name: str, sha256: str) -> str:
@@ -100,12 +113,12 @@ def wheel_of(key: str) -> WheelKey | None:
 
 
 def is_text(key: str) -> bool:
-    """Say whether a key is that of a build's log or of a patch: what several wheels, or none, may link to."""
+    """Say whether a key is that of a log, a patch, a bill of materials or a statement: an entry may link to it."""
     return _TEXT.fullmatch(key) is not None
 
 
 def digest_of(key: str) -> str:
-    """Return the digits of its own sha256 that the key of a log or of a patch has."""
+    """Return the digits of its own sha256 that the key of such a text has."""
     return key.rsplit(".", 2)[1]
 
 
@@ -116,9 +129,10 @@ def generation_of(key: str) -> int | None:
 
 
 _PROJECT = r"(?P<project>[a-z0-9]+(?:-[a-z0-9]+)*)"
+_TEXT_OF_ONE = r"(?:\.[0-9a-f]{12}\.log|\.(?:sbom|statement)\.[0-9a-f]{12}\.json)"
 _WHEEL = rf"{_PROJECT}/(?P<filename>[^/]+\.whl)"
-_FILE = re.compile(rf"{FILES}{_WHEEL}(?:\.metadata|\.provenance|\.[0-9a-f]{{12}}\.log)?")
-_TEXT = re.compile(rf"{FILES}{_PROJECT}/[^/]+\.[0-9a-f]{{12}}\.(?:log|patch)")
+_FILE = re.compile(rf"{FILES}{_WHEEL}(?:\.metadata|\.provenance|{_TEXT_OF_ONE})?")
+_TEXT = re.compile(rf"{FILES}{_PROJECT}/(?:[^/]+\.[0-9a-f]{{12}}\.patch|[^/]+{_TEXT_OF_ONE})")
 _RECORD = re.compile(rf"{RECORDS}{_WHEEL}\.json")
 _GENERATION = re.compile(rf"{HISTORY}(\d{{8,}})\.json")
 

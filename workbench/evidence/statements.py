@@ -1,0 +1,100 @@
+"""The statement of a wheel as it is kept and published: signed, in an envelope; or as it is, where nobody signs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workbench.errors import ProofFailed
+from workbench.evidence import notes
+from workbench.evidence.dsse import read_envelope, read_json
+from workbench.evidence.keys import verify
+from workbench.evidence.provenance import read_statement, statement
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from workbench.evidence.keys import Keyring, PublicKey
+    from workbench.evidence.provenance import Provenance, StatedBuild
+    from workbench.evidence.signer import Signer
+
+TYPE = "application/vnd.in-toto+json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stated:
+    """What a statement says, which trusted key signed it (None: nobody was asked for), and who is said to have."""
+
+    build: StatedBuild
+    signer: PublicKey | None
+    keyids: tuple[str, ...]
+
+
+def write_statement(filename: str, sha256: str, made: Provenance, signers: Sequence[Signer] = ()) -> bytes:
+    """Return a wheel's statement: in an envelope of DSSE where somebody signs it, else as it is."""
+    document = json.dumps(statement(filename, sha256, made), indent=2).encode() + b"\n"
+    return signed(document, signers) if signers else document
+
+
+def signed(document: bytes, signers: Sequence[Signer]) -> bytes:
+    """Return a statement in an envelope."""
+    from workbench.evidence.signer import sealed
+
+    return sealed(document, TYPE, signers).write()
+
+
+def check_statement(
+    content: bytes, *, filename: str, sha256: str, keys: Keyring | None, where: str
+) -> Stated:
+    """Return what a statement says of a wheel, by its filename and its sha256.
+
+    With `keys` one of them must have signed it. Raises ProofFailed for one that is changed or is of another wheel.
+    """
+    envelope = read_envelope(content, where=where)
+    signer = None
+    if envelope is not None and envelope.type != TYPE:
+        raise ProofFailed(f"{where}: it holds {envelope.type!r:.80}, not a statement of in-toto")
+    if keys is not None:
+        if envelope is None:
+            raise ProofFailed(f"{where}: it is not signed")
+        signer = verify(envelope.signed, envelope.signatures, keys, where=where)
+    document = content if envelope is None else envelope.payload
+    told = read_statement(read_json(document, where=where), where=where)
+    if told.filename != filename:
+        raise ProofFailed(f"{where}: it speaks of {told.filename}, not of {filename}")
+    if told.sha256 != sha256:
+        raise ProofFailed(
+            f"{filename}: its sha256 is {sha256}, and its statement ({where}) speaks of {told.sha256}: the wheel "
+            "was changed after it was made, or the statement is of another build"
+        )
+    keyids = tuple(each.keyid for each in envelope.signatures) if envelope else ()
+    return Stated(build=told, signer=signer, keyids=keyids)
+
+
+def prove(wheel: Path, sha256: str, keys: Keyring) -> Stated:
+    """Return what the signed statement beside a wheel says; `sha256` is the wheel's. Raises ProofFailed."""
+    content = notes.statement_beside(wheel)
+    if content is None:
+        raise ProofFailed(
+            f"{wheel}: no signed statement lies beside it ({notes.statement_path(wheel).name}): "
+            "'invoke evidence.sign' makes one where the wheel was built"
+        )
+    where = str(notes.statement_path(wheel))
+    return check_statement(content, filename=wheel.name, sha256=sha256, keys=keys, where=where)
+
+
+def statement_to_publish(
+    wheel: Path, sha256: str, made: Provenance | None, signer: Signer | None
+) -> bytes | None:
+    """Return the statement to publish with a wheel: the one beside it, or one made now; None where neither can be.
+
+    Raises ProofFailed where the one beside it is of other bytes.
+    """
+    beside = notes.statement_beside(wheel)
+    if beside is not None:
+        where = str(notes.statement_path(wheel))
+        check_statement(beside, filename=wheel.name, sha256=sha256, keys=None, where=where)
+        return beside
+    return write_statement(wheel.name, sha256, made, [signer] if signer else []) if made else None

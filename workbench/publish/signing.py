@@ -1,0 +1,131 @@
+"""The signed root of a store's index, brought up to its registry; and the site's list of the keys that sign."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.errors import ProofFailed, StoreError, UsageError
+from workbench.events import note
+from workbench.evidence.keys import KEYS, Keyring, read_list, short
+from workbench.evidence.root import NEVER, ROOT, SignedRoot, read_root, write_root
+from workbench.files import content_of, write_whole
+from workbench.publish.amend import ATTEMPTS, loaded, wait
+from workbench.store.layout import REGISTRY
+
+if TYPE_CHECKING:
+    from workbench.evidence.signer import Signer
+    from workbench.paths import Paths
+    from workbench.settings import Settings
+    from workbench.store.opening import Site
+    from workbench.store.protocol import Store
+
+
+def signer_of(paths: Paths, settings: Settings) -> Signer | None:
+    """Return the private key that a site signs with; None where its settings name none.
+
+    Asked before anything is changed, it finds early what would stop the signing later. Raises UsageError for a key
+    that cannot be used, or that the site's list does not have.
+    """
+    if settings.signing.key is None:
+        return None
+    from workbench.evidence.signer import read_signer
+
+    signer = read_signer(paths.root / Path(settings.signing.key).expanduser())
+    listed = _site_keys(paths, signer).find(signer.key.id)
+    if listed is None or listed.revoked is not None:
+        why = "is not on the list of the site's keys" if listed is None else f"is revoked: {listed.revoked}"
+        raise UsageError(
+            f"workbench.yaml: signing.key: the key {short(signer.key.id)} {why} ({paths.root / KEYS}): "
+            "'invoke evidence.keys --add FILE.pub' puts one on it"
+        )
+    return signer
+
+
+def _site_keys(paths: Paths, signer: Signer) -> Keyring:
+    """Return the site's list of keys, made first where there is none: of the one that signs."""
+    from workbench.evidence.signer import sign_list
+
+    path = paths.root / KEYS
+    if (content := content_of(path)) is None:
+        first = Keyring(keys=(signer.key,), version=1)
+        write_whole(path, sign_list(first, [signer]))
+        return first
+    return read_list(content, where=str(path))
+
+
+def sign_root(site: Site) -> bool:
+    """Sign the root of a site's index, if the site signs and the root is not as it should be; say whether it was.
+
+    The root never goes back to an older generation, whoever else signs at the same time. A site that has a list of keys
+    and names none to sign with is told that its root is not of this change. Raises UsageError, StoreError.
+    """
+    paths, settings, store = site
+    if settings.signing.key is None:
+        if (paths.root / KEYS).exists() and store.read(ROOT) is not None:
+            note(
+                "! the signed root of this index is not of this change: workbench.yaml names no signing.key here. "
+                "Those who check it are stopped until 'invoke evidence.sign-index' is run where the key is"
+            )
+        return False
+    signer = signer_of(paths, settings)
+    assert signer is not None  # noqa: S101 - the settings name it
+    keys = _publish_keys(paths, store)
+    for attempt in range(ATTEMPTS):
+        before, registry = store.read(ROOT), store.read(REGISTRY)
+        if registry is None:
+            return False
+        days = settings.signing.expires
+        root = SignedRoot(
+            generation=loaded(registry.content, REGISTRY).generation,
+            size=len(registry.content),
+            sha256=hashlib.sha256(registry.content).hexdigest(),
+            keys_sha256=hashlib.sha256(keys).hexdigest(),
+            expires=datetime.now(UTC).replace(microsecond=0) + timedelta(days=days) if days else NEVER,
+        )
+        if before is not None and not _is_behind(before.content, root, signer):
+            return False
+        if store.replace(ROOT, write_root(root, signer), expected=before.version if before else None):
+            return True
+        wait(attempt)
+    raise StoreError(
+        f"{store.place}: others signed the index {ATTEMPTS} times in a row; run the same command again"
+    )
+
+
+def _is_behind(content: bytes, root: SignedRoot, signer: Signer) -> bool:
+    """Say whether what lies in a store is to be replaced by a root."""
+    try:
+        there = read_root(content, Keyring(keys=(signer.key,)), now=datetime.now(UTC), where=ROOT)
+    except ProofFailed:
+        return True
+    if there.generation > root.generation:
+        return False  # another publisher was faster
+    same = (there.generation, there.sha256, there.keys_sha256)
+    # where it is signed on a schedule, each signing gives it a new term
+    return same != (root.generation, root.sha256, root.keys_sha256) or there.expires != root.expires
+
+
+def _publish_keys(paths: Paths, store: Store) -> bytes:
+    """Bring a store's list of keys up to the site's; return it. Raises StoreError for a newer one there."""
+    ours = (paths.root / KEYS).read_bytes()
+    for attempt in range(ATTEMPTS):
+        there = store.read(KEYS)
+        if there is not None and there.content == ours:
+            return ours
+        if there is not None and (
+            read_list(there.content, where=f"{store.place}/{KEYS}").version
+            > read_list(ours, where=str(paths.root / KEYS)).version
+        ):
+            raise StoreError(
+                f"{store.place}/{KEYS} is newer than {paths.root / KEYS}: another checkout changed the site's keys; "
+                "bring its file here"
+            )
+        if store.replace(KEYS, ours, expected=there.version if there else None):
+            return ours
+        wait(attempt)
+    raise StoreError(
+        f"{store.place}: others changed {KEYS} {ATTEMPTS} times in a row; run the same command again"
+    )
