@@ -8,7 +8,7 @@ sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
 """Invoke forbids Python to keep what it compiles: each command would compile the whole program anew."""
 
 from workbench.verb import Group, gathered
-from workbench.verbs import index, patch, publish, recipes, store, toolchain, wheels
+from workbench.verbs import evidence, index, patch, publish, recipes, store, toolchain, wheels
 
 namespace = gathered(
     Group(title="Packages", commands=(recipes.add_package, recipes.list_, recipes.show)),
@@ -50,6 +50,11 @@ namespace = gathered(
             store.setup,
             store.import_,
         ),
+    ),
+    Group(
+        title="How wheels were made, and who signs that",
+        under="evidence",
+        commands=(evidence.show, evidence.sign, evidence.sign_index, evidence.new_key, evidence.keys),
     ),
     Group(title="The index", commands=(index.index, index.serve, index.check_index)),
     Group(title="The workbench", commands=(store.doctor, store.test)),

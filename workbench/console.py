@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
@@ -236,6 +237,16 @@ def answer(text: str) -> None:
     print(shown(text, keep=LAYOUT), flush=True)
 
 
+def ask_secret(what: str, *, twice: bool = False) -> str:
+    """Ask the person at the terminal for a secret, which is not shown; "" where nobody is there, or two differ."""
+    if not sys.stdin.isatty():
+        return ""
+    from getpass import getpass
+
+    told = getpass(f"{what}: ")
+    return told if not twice or told == getpass("once more: ") else ""
+
+
 def answer_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can say
     """Print an answer for programs. A dataclass becomes a mapping, a path its text."""
     text = mask(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
@@ -246,7 +257,7 @@ def answer_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can say
 def _plain(value: Any) -> object:  # noqa: ANN401 - what JSON cannot say
     if dataclasses.is_dataclass(value):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    if isinstance(value, Path):
+    if isinstance(value, Path | datetime):
         return str(value)
     raise TypeError(f"{value!r} has no form in JSON")
 

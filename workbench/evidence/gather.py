@@ -214,7 +214,7 @@ def _compilers(plan: Plan, paths: Paths) -> Iterator[Used]:
     for program in programs:
         said = run([program, "--version"], check=False, stdout_only=True).output.partition("\n")[0]
         if said:
-            yield Used(role="compiler", name=program.name, version=said.strip())
+            yield Used(role="compiler", name=program.name, version=said.removeprefix(program.name).strip())
 
 
 def _found(*names: str) -> Iterator[Path]:

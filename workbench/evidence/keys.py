@@ -136,6 +136,8 @@ def read_list(content: bytes, *, where: str, signed_by: Keyring | None = None) -
     envelope = read_envelope(content, where=where)
     if envelope is None or envelope.type != KEYS_TYPE:
         raise ProofFailed(f"{where}: it is neither public keys in PEM nor a site's list of keys")
+    if signed_by is not None:  # nothing is read of what nobody signed
+        verify(envelope.signed, envelope.signatures, _unrevoked(signed_by), where=where)
     try:
         listed = parse(_List, read_json(envelope.payload, where=where))
         keys = tuple(PublicKey(public=each.public, revoked=each.revoked) for each in listed.keys)
@@ -144,11 +146,13 @@ def read_list(content: bytes, *, where: str, signed_by: Keyring | None = None) -
     except (Mismatch, ValueError) as error:
         raise ProofFailed(f"{where}: it is not a list of keys: {error}") from error
     made = Keyring(keys=keys, version=listed.version)
-    anybody = replace(
-        signed_by or made, keys=tuple(replace(k, revoked=None) for k in (signed_by or made).keys)
-    )
-    verify(envelope.signed, envelope.signatures, anybody, where=where)
+    if signed_by is None:
+        verify(envelope.signed, envelope.signatures, _unrevoked(made), where=where)
     return made
+
+
+def _unrevoked(keys: Keyring) -> Keyring:
+    return replace(keys, keys=tuple(replace(key, revoked=None) for key in keys.keys))
 
 
 def verify(data: bytes, signatures: Sequence[Signature], keys: Keyring, *, where: str) -> PublicKey:

@@ -29,6 +29,7 @@ from workbench.plan.local_version import minor
 from workbench.plan.target import this_arch
 from workbench.publish.amend import current, refuse_a_store_behind
 from workbench.publish.gaps import Gap, tell
+from workbench.publish.signing import signer_of
 from workbench.publish.transaction import publish
 from workbench.publish.upload import candidate
 from workbench.registry.model import Unavailable
@@ -157,7 +158,8 @@ def release(
     products, failures = produce(work.plans, obtain)
     made: tuple[tuple[Plan, PublishedWheel], ...] = ()
     if products:
-        candidates = [candidate(each.report, paths) for each in products if each.report]
+        signer = signer_of(paths, settings)
+        candidates = [candidate(each.report, paths, signer=signer) for each in products if each.report]
         uploaded = publish(Site(paths, settings, store), candidates)
         wheels = {each.wheel.filename: each.wheel for each in uploaded.plan.wheels}
         made = tuple((plan, wheels[each.wheel.name]) for each in products for plan in each.plans)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from workbench import console
@@ -12,9 +14,13 @@ from workbench.flags import flag
 from workbench.paths import Paths
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workbench.evidence.signer import Signer
     from workbench.publish.withdraw import Change
     from workbench.settings import Settings
     from workbench.store.opening import Site
+    from workbench.verify.report import Report
 
 Package = Annotated[str, "the package, as its recipe names it"]
 WheelFiles = Annotated[str, "wheel files"]
@@ -25,6 +31,9 @@ VersionSuffix = Annotated[str, "added to the version, to publish the same versio
 Arch = Annotated[str, "the architecture: x86_64, aarch64 (default: this machine's)"]
 Libraries = Annotated[str, "CUDA's libraries beside the runtime: cublas, or a list"]
 After = Annotated[int, "days for which the files stay, for readers of older pages (0: delete them at once)"]
+SignedBy = Annotated[
+    str, "public keys, of which one must have signed: a PEM file, or a site's trust/keys.json"
+]
 DryRun = Annotated[bool, "say what would be done, and do none of it"]
 Json = Annotated[bool, "answer in JSON on stdout"]
 
@@ -35,6 +44,42 @@ def here() -> tuple[Paths, Settings]:
 
     paths = Paths.here()
     return paths, read_settings(paths)
+
+
+def ready_to_sign(paths: Paths, settings: Settings) -> Signer | None:
+    """Return the private key that a site signs with, if its settings name one; a person may be asked for a passphrase.
+
+    What would stop the signing is told so before anything is changed. Raises UsageError.
+    """
+    from workbench.publish.signing import signer_of
+
+    if settings.signing.key is not None:
+        from workbench.evidence.signer import ASK
+
+        if sys.stdin.isatty():
+            ASK.set(lambda path: console.ask_secret(f"the passphrase of {path}"))
+    return signer_of(paths, settings)
+
+
+def prove_all(reports: Sequence[Report], signed_by: str) -> None:
+    """See that somebody trusted has signed the statement beside each wheel; nothing where nobody is named.
+
+    Raises ProofFailed, which names all wheels of which that is not so, and why.
+    """
+    if not signed_by:
+        return
+    from workbench.errors import ProofFailed
+    from workbench.evidence.keys import read_keyring
+    from workbench.evidence.statements import prove
+
+    keys, reasons = read_keyring(Path(signed_by)), []
+    for each in reports:
+        try:
+            prove(each.path, each.sha256, keys)
+        except ProofFailed as error:
+            reasons.append(str(error))
+    if reasons:
+        raise ProofFailed("\n".join(reasons))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +133,10 @@ def changing(how: ChangeFlags | UpkeepFlags) -> Iterator[Site]:
 
     really = how.apply if isinstance(how, UpkeepFlags) else not how.dry_run
     with committing(Paths.here(), wanted=how.commit and really):
-        yield how.opened()
+        site = how.opened()
+        if really:
+            ready_to_sign(site.paths, site.settings)
+        yield site
 
 
 def answer_change(change: Change, *, json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 from workbench import console
@@ -11,7 +12,7 @@ from workbench.events import note, step
 from workbench.text import counted
 from workbench.url import without_login
 from workbench.verb import Verb
-from workbench.verbs.flags import DryRun, Json, here
+from workbench.verbs.flags import DryRun, Json, SignedBy, here
 
 
 @Verb
@@ -38,6 +39,36 @@ def index(*, dry_run: DryRun = False, json: Json = False) -> None:
         at.outcome = f"{drawn.written} written, {drawn.unchanged} unchanged, {drawn.removed} removed"
     if json:
         console.answer_json(asdict(drawn))
+
+
+def _prove(where: str, signed_by: str, named: str, *, json: bool) -> None:
+    """Prove an index that somebody trusted has signed: its root, its pages; or of one wheel everything."""
+    from workbench.care.proven import check_pages, open_index, prove_wheel
+    from workbench.errors import ProofFailed
+    from workbench.evidence.keys import read_keyring
+    from workbench.evidence.provenance import used_rows
+    from workbench.evidence.root import NEVER
+    from workbench.simple.fetch import Fetcher
+
+    fetcher = Fetcher(8)
+    index = open_index(where, read_keyring(Path(signed_by)), fetcher=fetcher)
+    wheels = index.wheels(named) if named else []
+    projects = sorted({project for project, _ in wheels}) or sorted(index.registry.packages)
+    if astray := check_pages(index, projects, fetcher):
+        raise ProofFailed("\n".join(astray))
+    proven = [prove_wheel(index, project, wheel, fetcher) for project, wheel in wheels]
+    if json:
+        console.answer_json({"store": index.base, "root": index.root, "wheels": proven})
+        return
+    for each in proven:
+        facts = [("proved", step) for step in each.steps]
+        console.answer_summary(each.filename, [*facts, *each.stated.build.facts])
+        console.answer("")
+        console.answer_table(*used_rows(each.stated.build))
+    root = index.root
+    expires = "never" if root.expires == NEVER else f"{root.expires:%Y-%m-%d %H:%M} UTC"
+    facts = [("generation", str(root.generation)), ("expires", expires), ("projects", str(len(projects)))]
+    console.answer_summary(f"{index.base} is signed", facts)
 
 
 @Verb
@@ -78,9 +109,16 @@ def check_index(
     ],
     *,
     hashes: Annotated[bool, "fetch every file and compare its hash"] = False,
+    signed_by: SignedBy = "",
+    wheel: Annotated[str, "with --signed-by, prove only this: a filename, or a package"] = "",
     json: Json = False,
 ) -> None:
-    """Check a simple index: the standards, and what pip and uv accept."""
+    """Check an index: what pip and uv accept, and who signed it."""
+    if signed_by:
+        _prove(where, signed_by, wheel, json=json)
+        return
+    if wheel:
+        raise UsageError("--wheel: name the key that must have signed it as well: --signed-by FILE.pub")
     from workbench.simple.check import check_index as check
 
     report = check(where, hashes=hashes)

@@ -19,10 +19,13 @@ from workbench.verbs.flags import (
     MaxJobs,
     Package,
     Published,
+    SignedBy,
     VersionSuffix,
     WheelFiles,
     answer_change,
     changing,
+    prove_all,
+    ready_to_sign,
 )
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ def upload(
     *wheels: WheelFiles,
     deep: Annotated[bool, "read every uploaded file back and compare its hash"] = False,
     allow_shrink: Annotated[bool, "go on where wheels would vanish from the index"] = False,
+    signed_by: SignedBy = "",
     change: ChangeFlags,
     json: Json = False,
 ) -> None:
@@ -47,7 +51,9 @@ def upload(
 
     with changing(change) as site:
         reports = verified([Path(wheel) for wheel in wheels], site.paths)
-        candidates = [candidate(report, site.paths) for report in reports]
+        prove_all(reports, signed_by)
+        signer = None if change.dry_run else ready_to_sign(site.paths, site.settings)
+        candidates = [candidate(report, site.paths, signer=signer) for report in reports]
         published = publish(site, candidates, dry_run=change.dry_run, may_shrink=allow_shrink, deep=deep)
         if json:
             console.answer_json(published.as_dict())
@@ -82,6 +88,8 @@ def release(
     jobs = max_jobs or None
     request = Request(name=name, axes=axes, builder=builder, version_suffix=version_suffix, max_jobs=jobs)
     paths, settings, store = change.opened()
+    if not change.dry_run:
+        ready_to_sign(paths, settings)
     work = releasing.todo(request, paths, settings, store, skip_build=skip_build, mixed=mixed)
     released = releasing.Released()
     with committing(paths, wanted=change.commit and not change.dry_run):

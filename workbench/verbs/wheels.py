@@ -19,10 +19,12 @@ from workbench.verbs.flags import (
     Json,
     MaxJobs,
     Package,
+    SignedBy,
     StoreFlags,
     VersionSuffix,
     WheelFiles,
     here,
+    prove_all,
 )
 
 if TYPE_CHECKING:
@@ -150,6 +152,7 @@ def repair(*wheels: WheelFiles, dry_run: DryRun = False, json: Json = False) -> 
 def verify(
     *wheels: WheelFiles,
     gpu: Annotated[str, "GPU architectures that must be in them: sm_121, or a list"] = "",
+    signed_by: SignedBy = "",
     json: Json = False,
 ) -> None:
     """Check wheels: archive, metadata, tags, GPU code, smoke test."""
@@ -167,6 +170,7 @@ def verify(
                 console.answer(f"\n{findings_text(each)}")
     if error := not_passed(reports):
         raise error
+    prove_all(reports, signed_by)
 
 
 @Verb

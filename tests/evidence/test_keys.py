@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import base64
+import json
+import stat
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from securesystemslib.dsse import Envelope as TheirEnvelope
+from securesystemslib.signer import SSlibKey
+from tuf.api.metadata import Metadata, Timestamp
+
+from tests.forked import invoke
+from workbench.errors import ProofFailed, UsageError
+from workbench.evidence.dsse import pae, read_envelope
+from workbench.evidence.keys import KEYS, Keyring, read_keyring, read_list, verify
+from workbench.evidence.root import NEVER, SignedRoot, read_root, write_root
+from workbench.evidence.signer import ASK, VARIABLE, make_key, read_signer, sealed, sign_list
+
+if TYPE_CHECKING:
+    from tests.evidence.conftest import Signed
+    from workbench.evidence.signer import Signer
+
+WORDS = "seven words"
+
+
+@pytest.fixture
+def signer(tmp_path: Path) -> Signer:
+    make_key(tmp_path / "one.key")
+    return read_signer(tmp_path / "one.key")
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Signer:
+    make_key(tmp_path / "two.key")
+    return read_signer(tmp_path / "two.key")
+
+
+def theirs(signer: Signer) -> SSlibKey:
+    return SSlibKey(signer.key.id, "ed25519", "ed25519", {"public": signer.key.raw.hex()})
+
+
+def test_what_is_signed_is_as_the_standard_has_it() -> None:
+    """The example of DSSE's protocol."""
+    assert pae("http://example.com/HelloWorld", b"hello world") == (
+        b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
+    )
+
+
+def test_others_verify_our_envelopes_and_roots(signer: Signer, other: Signer) -> None:
+    document = json.loads(sealed(b"{}", "application/vnd.in-toto+json", [signer]).write())
+    TheirEnvelope.from_dict(json.loads(json.dumps(document))).verify([theirs(signer)], 1)
+    with pytest.raises(Exception, match=r"(?i)accepted signatures|verif"):
+        TheirEnvelope.from_dict(document).verify([theirs(other)], 1)
+    root = write_root(SignedRoot(generation=7, size=1, sha256="0" * 64, keys_sha256="1" * 64), signer)
+    metadata = Metadata[Timestamp].from_bytes(root)
+    theirs(signer).verify_signature(metadata.signatures[signer.key.id], metadata.signed_bytes)
+    assert (metadata.signed.version, metadata.signed.is_expired()) == (7, False)
+
+
+def test_a_key_is_for_its_owner_alone_and_is_never_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "keys" / "site.key"
+    key = make_key(path, passphrase=WORDS)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert read_keyring(path.with_name("site.key.pub")).keys == (key,)
+    with pytest.raises(UsageError, match="never written over"):
+        make_key(path)
+    path.chmod(0o640)
+    with pytest.raises(UsageError, match="others can read this key"):
+        read_signer(path)
+
+
+def test_a_passphrase_comes_from_the_variable_or_a_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    path = tmp_path / "site.key"
+    key = make_key(path, passphrase=WORDS)
+    monkeypatch.delenv(VARIABLE, raising=False)
+    with pytest.raises(UsageError, match=f"set {VARIABLE}"):
+        read_signer(path)
+    monkeypatch.setenv(VARIABLE, "six words")
+    with pytest.raises(UsageError, match="the passphrase is wrong"):
+        read_signer(path)
+    monkeypatch.delenv(VARIABLE)
+    token = ASK.set(lambda _: WORDS)
+    try:
+        assert read_signer(path).key == key
+        assert "seven" not in repr(read_signer(path))
+    finally:
+        ASK.reset(token)
+
+
+def test_no_passphrase_is_shown_or_kept(tmp_path: Path) -> None:
+    done = invoke("evidence.new-key", "--to", tmp_path / "a.key", env={VARIABLE: WORDS})
+    assert done.status == 0, done.stderr
+    assert "seven" not in done.stdout + done.stderr
+    assert b"ENCRYPTED" in (tmp_path / "a.key").read_bytes()
+    nobody = invoke("evidence.new-key", "--to", tmp_path / "b.key")
+    assert (nobody.status, (tmp_path / "b.key").exists()) == (2, False)
+
+
+def test_a_private_key_is_not_taken_for_a_public_one(tmp_path: Path, signer: Signer) -> None:
+    del signer
+    with pytest.raises(UsageError, match=r"name the public one beside it, one\.key\.pub"):
+        read_keyring(tmp_path / "one.key")
+
+
+def test_each_reason_is_told_apart(signer: Signer, other: Signer) -> None:
+    envelope = sealed(b"{}", "text/plain", [signer])
+
+    def said(keys: Keyring, signatures: object = envelope.signatures) -> str:
+        with pytest.raises(ProofFailed) as error:
+            verify(envelope.signed, signatures, keys, where="it")  # type: ignore[arg-type] # what was read
+        return str(error.value)
+
+    trusting = Keyring(keys=(signer.key,))
+    assert verify(envelope.signed, envelope.signatures, trusting, where="it") == signer.key
+    assert "nobody signed it" in said(trusting, ())
+    assert "not among those that you trust" in said(Keyring(keys=(other.key,)))
+    assert "is revoked: lost" in said(Keyring(keys=(replace(signer.key, revoked="lost"),)))
+    changed = replace(envelope.signatures[0], value=bytes(64))
+    assert "does not fit" in said(trusting, (changed,))
+    # one good signature is enough
+    assert verify(envelope.signed, (changed, *envelope.signatures), trusting, where="it") == signer.key
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"\xff",
+        b"[",
+        b"[" * 100_000,
+        b'{"payloadType": 1}',
+        b'{"payloadType": "x", "payload": "!", "signatures": []}',
+        b'{"payloadType": "x", "payload": "", "signatures": [{"keyid": 1}]}',
+        b'{"payloadType": "x", "payload": "", "signatures": 3}',
+        b"1" * 5000,
+    ],
+)
+def test_junk_is_one_message(text: bytes, signer: Signer) -> None:
+    keys = Keyring(keys=(signer.key,))
+    for read in (
+        lambda: read_list(text, where="it", signed_by=keys),
+        lambda: read_root(text, keys, now=datetime.now(UTC), where="it"),
+    ):
+        with pytest.raises(ProofFailed, match=r"^it: "):
+            read()
+    try:
+        assert read_envelope(text, where="it") is None
+    except ProofFailed as error:
+        assert str(error).startswith("it: ")  # noqa: PT017 - either will do
+
+
+def test_a_list_counts_if_a_trusted_key_signed_it_also_one_that_it_revokes(
+    signer: Signer, other: Signer
+) -> None:
+    first = Keyring(keys=(signer.key,), version=1)
+    second = first.with_key(other.key).with_key(replace(signer.key, revoked="lost"))
+    both = sign_list(second, [other, signer])
+    assert read_list(both, where="it", signed_by=first) == second
+    with pytest.raises(ProofFailed, match="not among those that you trust"):
+        read_list(sign_list(second, [other]), where="it", signed_by=first)
+
+
+def test_a_root_that_never_expires_does_not(signer: Signer) -> None:
+    root = SignedRoot(generation=1, size=2, sha256="0" * 64, keys_sha256="1" * 64)
+    keys = Keyring(keys=(signer.key,))
+    assert read_root(write_root(root, signer), keys, now=datetime.now(UTC), where="it") == root
+    assert root.expires == NEVER
+
+
+def test_the_key_is_changed_and_who_trusts_the_old_one_follows(signed: Signed) -> None:
+    new = signed.keys / "new.key"
+    assert invoke("evidence.new-key", "--to", new, "--no-passphrase").status == 0
+    refused = invoke("upload", signed.wheel)
+    (signed.paths.root / "workbench.yaml").write_text(f"signing: {{key: {new}}}\n")
+    refused = invoke("yank", signed.wheel.name)
+    assert (refused.status, "is not on the list" in refused.stderr) == (2, True), refused.stderr
+    assert (
+        json.loads(signed.paths.registry.read_text())["packages"]["demo"]["wheels"][0].get("yanked") is None
+    )
+
+    old = signed.keys / "site.key"
+    (signed.paths.root / "workbench.yaml").write_text(f"signing: {{key: {old}}}\n")
+    assert invoke("evidence.keys", "--add", f"{new}.pub").status == 0
+    (signed.paths.root / "workbench.yaml").write_text(f"signing: {{key: {new}}}\n")
+    yanked = invoke("yank", signed.wheel.name)
+    assert yanked.status == 0, yanked.stderr
+    assert signed.proved().status == 0  # with the old key: the list that it signed has the new one
+    # what the old key signed counts no more once it is revoked
+    keyid = read_keyring(signed.public).keys[0].id
+    revoked = invoke("evidence.keys", "--revoke", keyid[:12], "--reason", "left the firm", "--also", old)
+    assert revoked.status == 0, revoked.stderr
+    assert invoke("evidence.sign-index").status == 0
+    done = invoke("check-index", signed.index, "--signed-by", f"{new}.pub", "--wheel", "demo")
+    assert (done.status, "is revoked: left the firm" in done.stderr) == (22, True), done.stderr
+    assert invoke("check-index", signed.index, "--signed-by", signed.paths.root / KEYS).status == 0
+
+
+def test_a_change_without_the_key_says_that_the_root_is_behind(signed: Signed) -> None:
+    (signed.paths.root / "workbench.yaml").unlink()
+    done = invoke("yank", signed.wheel.name)
+    assert (done.status, "evidence.sign-index" in done.stderr) == (0, True)
+    # the registry that the root names is in the history: nobody is stopped by a change that was made just now
+    assert "generation 1" in invoke("check-index", signed.index, "--signed-by", signed.public).stderr
+
+
+def test_a_root_is_signed_anew_on_a_schedule(signed: Signed) -> None:
+    (signed.paths.root / "workbench.yaml").write_text("signing: {key: ../keys/site.key, expires: 7}\n")
+    assert json.loads(invoke("evidence.sign-index", "--json").stdout)["signed"] is True
+    done = invoke("check-index", signed.index, "--signed-by", signed.public, "--json")
+    assert json.loads(done.stdout)["root"]["expires"] < "9999"
+
+
+def test_nothing_that_signs_is_imported_where_nothing_is_signed(tmp_path: Path) -> None:
+    code = """
+import pkgutil, sys, pathlib, workbench
+for each in pkgutil.walk_packages(workbench.__path__, "workbench."):
+    if "locks" not in each.name: __import__(each.name)
+from tests.publish.sites import at, candidate
+from workbench.paths import Paths
+from workbench.publish.transaction import publish
+from workbench.store.folder import FolderStore
+root = pathlib.Path(sys.argv[1])
+publish(at(Paths(root), FolderStore(root)), [candidate(root / "wheels")])
+signing = {"cryptography", "tuf", "securesystemslib", "cyclonedx", "keyring"}
+print(sorted(signing & {name.partition(".")[0] for name in sys.modules}))
+"""
+    (tmp_path / "site").mkdir()
+    here = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "site"], cwd=here, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+def test_a_public_key_is_its_subject_public_key_info(signer: Signer) -> None:
+    """What ``openssl pkey -pubin`` reads."""
+    body = signer.key.pem().splitlines()[1]
+    assert base64.b64decode(body)[-32:] == signer.key.raw
+    done = subprocess.run(
+        ["openssl", "pkey", "-pubin", "-noout", "-text"],
+        input=signer.key.pem(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "ED25519" in done.stdout, done.stderr

@@ -1,0 +1,200 @@
+"""``evidence.*``: how wheels were made, and the keys that sign what is said of it."""
+
+from __future__ import annotations
+
+import json as jsons
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from workbench import console
+from workbench.errors import ProofFailed, UsageError
+from workbench.verb import Verb
+from workbench.verbs.flags import Json, StoreFlags, WheelFiles, here, ready_to_sign
+
+if TYPE_CHECKING:
+    from workbench.evidence.statements import Stated
+
+
+@Verb
+def show(
+    wheel: Annotated[str, "a wheel's path, or its filename as it is published"],
+    *,
+    store: StoreFlags,
+    json: Json = False,
+) -> None:
+    """Show how a wheel was made: source, patches, toolchain, requirements."""
+    from workbench.evidence.dsse import read_envelope, read_json
+    from workbench.evidence.statements import check_statement
+
+    content, filename, sha256, where = _statement_of(wheel, store)
+    stated = check_statement(content, filename=filename, sha256=sha256, keys=None, where=where)
+    if json:
+        envelope = read_envelope(content, where=where)
+        console.answer_json(read_json(envelope.payload if envelope else content, where=where))
+        return
+    answer_stated(stated)
+
+
+def answer_stated(stated: Stated) -> None:
+    """Print what a statement says, for people."""
+    from workbench.evidence.keys import short
+    from workbench.evidence.provenance import used_rows
+
+    signed = ", ".join(map(short, stated.keyids)) or "by nobody"
+    facts = [("sha256", stated.build.sha256), *stated.build.facts, ("signed", signed)]
+    console.answer_summary(stated.build.filename, facts)
+    console.answer("")
+    console.answer_table(*used_rows(stated.build))
+
+
+def _statement_of(named: str, store: StoreFlags) -> tuple[bytes, str, str, str]:
+    """Return a wheel's statement, its filename, its sha256, and where the statement is from."""
+    from workbench.evidence import notes
+    from workbench.evidence.statements import statement_to_publish
+    from workbench.files import sha256_of
+
+    path = Path(named)
+    if path.is_file():
+        sha256, known = sha256_of(path), notes.recall(path)
+        made = known.provenance if known else None
+        if (content := statement_to_publish(path, sha256, made, None)) is None:
+            raise ProofFailed(
+                f"{path}: nothing lies beside it that says how it was made: it was built elsewhere"
+            )
+        return content, path.name, sha256, str(path)
+    from workbench.publish.amend import current
+
+    site = store.opened()
+    found = current(site.store).find(path.name)
+    if found is None:
+        raise UsageError(f"{named}: neither a file nor the filename of a published wheel")
+    _, wheel = found
+    key = wheel.build.statement if wheel.build else None
+    stored = site.store.read(key) if key else None
+    if key is None or stored is None:
+        raise ProofFailed(f"{wheel.filename}: no statement of how it was made is published with it")
+    return stored.content, wheel.filename, wheel.sha256, f"{site.store.place}/{key}"
+
+
+@Verb
+def sign(*wheels: WheelFiles, json: Json = False) -> None:
+    """Sign the statements of wheels where they were built, beside them."""
+    from workbench.evidence import notes
+    from workbench.evidence.statements import write_statement
+    from workbench.files import expect_file, sha256_of, write_whole
+
+    if not wheels:
+        raise UsageError("name the wheels: wheels/*.whl")
+    signer = ready_to_sign(*here())
+    if signer is None:
+        raise UsageError("workbench.yaml names no signing.key: 'invoke evidence.new-key --to FILE' makes one")
+    made = []
+    for each in map(Path, wheels):
+        known = notes.recall(expect_file(each))
+        if known is None or known.provenance is None:
+            raise ProofFailed(f"{each}: nothing lies beside it that says how it was made: build it again")
+        content = write_statement(each.name, sha256_of(each), known.provenance, [signer])
+        write_whole(notes.statement_path(each), content)
+        made.append(notes.statement_path(each))
+    if json:
+        console.answer_json({"key": signer.key.id, "statements": list(map(str, made))})
+        return
+    for path in made:
+        console.answer(f"signed {path}")
+
+
+@Verb
+def sign_index(*, store: StoreFlags, json: Json = False) -> None:
+    """Sign the index's root anew, as on a schedule."""
+    from workbench.publish.signing import sign_root
+
+    site = store.opened()
+    if ready_to_sign(site.paths, site.settings) is None:
+        raise UsageError("workbench.yaml names no signing.key: 'invoke evidence.new-key --to FILE' makes one")
+    signed = sign_root(site)
+    if json:
+        console.answer_json({"store": site.store.place, "signed": signed})
+        return
+    console.answer(f"{site.store.place}: {'its root is signed' if signed else 'its root is signed already'}")
+
+
+@Verb
+def new_key(
+    *,
+    to: Annotated[
+        str,
+        "the private key's file (default: signing.key in the XDG configuration folder); FILE.pub is the public one",
+    ] = "",
+    no_passphrase: Annotated[
+        bool, "leave the key without a passphrase: for a machine that signs alone"
+    ] = False,
+    keyring: Annotated[bool, "keep the passphrase in this user's keyring"] = False,
+    json: Json = False,
+) -> None:
+    """Make a key that signs: ed25519, in a file of its owner alone."""
+    import os
+
+    from workbench.evidence.signer import VARIABLE, keep_passphrase, make_key
+
+    configured = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config") / "wheel-workbench"
+    path = (Path(to) if to else configured / "signing.key").expanduser().absolute()
+    passphrase = ""
+    if not no_passphrase:
+        passphrase = os.environ.get(VARIABLE) or console.ask_secret(f"a passphrase for {path}", twice=True)
+        if not passphrase:
+            raise UsageError(f"no passphrase was given: set {VARIABLE}, or leave it out with --no-passphrase")
+    key = make_key(path, passphrase=passphrase)
+    if keyring and passphrase:
+        keep_passphrase(key, passphrase)
+    told = {"key": str(path), "public_key": f"{path}.pub", "id": key.id}
+    if json:
+        console.answer_json(told)
+        return
+    setting = f"signing: {{key: {path}}}"
+    console.answer_summary(
+        f"made {path}", [("public", f"{path}.pub"), ("id", key.id), ("workbench.yaml", setting)]
+    )
+
+
+@Verb
+def keys(
+    *,
+    add: Annotated[str, "a public key to put on the list: FILE.pub"] = "",
+    revoke: Annotated[str, "the id of a key that is not to be trusted any more, or its beginning"] = "",
+    reason: Annotated[str, "why it is revoked: shown to all who meet it"] = "",
+    also: Annotated[str, "one more private key that signs the list: the one that is replaced"] = "",
+    json: Json = False,
+) -> None:
+    """Show the site's list of keys; put one on it, or revoke one."""
+    from workbench.evidence.keys import KEYS, Keyring, read_keyring, short
+    from workbench.evidence.signer import read_signer, sign_list
+    from workbench.files import write_whole
+
+    paths, settings = here()
+    path = paths.root / KEYS
+    listed = read_keyring(path) if path.exists() else Keyring(keys=())
+    if add or revoke:
+        if settings.signing.key is None:
+            raise UsageError("workbench.yaml names no signing.key, which signs the list")
+        signers = [read_signer(paths.root / Path(settings.signing.key).expanduser())]
+        signers += [read_signer(Path(also).expanduser())] if also else []
+        for key in read_keyring(Path(add)).keys if add else ():
+            listed = listed.with_key(key)
+        if revoke:
+            named = [key for key in listed.keys if key.id.startswith(revoke)]
+            if len(named) != 1:
+                raise UsageError(f"--revoke {revoke}: {len(named)} keys of {path} have an id that begins so")
+            if not reason:
+                raise UsageError("--revoke needs a --reason, which all who meet the key are shown")
+            listed = listed.with_key(replace(named[0], revoked=reason))
+        write_whole(path, sign_list(listed, signers))
+    rows: list[dict[str, Any]] = jsons.loads(listed.as_json())["keys"]
+    if json:
+        console.answer_json({"file": str(path), "version": listed.version, "keys": rows})
+        return
+    states = ["trusted" if row["revoked"] is None else f"revoked: {row['revoked']}" for row in rows]
+    told = list(zip((short(row["id"]) for row in rows), states, strict=True))
+    console.answer_table(("key", "state"), told)
+    if add or revoke:
+        console.answer(f"\n{path}: version {listed.version}. 'invoke evidence.sign-index' publishes it.")
