@@ -82,8 +82,19 @@ def store_of(where: str) -> str:
     return base
 
 
-def open_index(where: str, trusted: Keyring, *, fetcher: Fetcher, not_before: int = 0) -> ProvenIndex:
-    """Return an index that one of the trusted keys signed; `not_before` is the generation that was seen last.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """The newest that somebody has seen of an index: the generation of its root, the version of its list of keys."""
+
+    generation: int = 0
+    keys: int = 0
+
+
+NOTHING_SEEN = Seen()
+
+
+def open_index(where: str, trusted: Keyring, *, fetcher: Fetcher, seen: Seen = NOTHING_SEEN) -> ProvenIndex:
+    """Return an index that one of the trusted keys signed, and that is not older than what was `seen` of it.
 
     Raises ProofFailed for a root that is missing, changed, expired or older, and for a key that is revoked; UsageError.
     """
@@ -109,11 +120,15 @@ def open_index(where: str, trusted: Keyring, *, fetcher: Fetcher, not_before: in
                 )
         else:
             raise ProofFailed(why_not)
-        if root.generation < not_before:
-            raise ProofFailed(
-                f"{base}: its signed root is of generation {root.generation}, and generation {not_before} was seen "
-                "before: this is an old copy of the index, or it was rolled back"
-            )
+        for what, now, before in (
+            ("signed root is of generation", root.generation, seen.generation),
+            ("list of keys is of version", keys.version, seen.keys),
+        ):
+            if now < before:
+                raise ProofFailed(
+                    f"{base}: its {what} {now}, and {before} was seen before: this is an old copy of the index, or it "
+                    "was rolled back"
+                )
         at.outcome = f"generation {root.generation}"
     return ProvenIndex(where=where, base=base, keys=keys, root=root, registry=registry)
 

@@ -93,6 +93,15 @@ FLAGS: tuple[tuple[tuple[str, ...], tuple[str, ...], dict[str, Any]], ...] = (
     ),
     (_LOCKING, ("--index",), {**_LIST, "metavar": "URL", "help": "one more index, for what the wheels need"}),
     (("why",), ("--all",), {**_TRUE, "help": "list every wheel, not the most telling alone"}),
+    (
+        (*_LOCKING, "install"),
+        ("--signed-by",),
+        {
+            "default": os.environ.get("GPUWHEELS_SIGNED_BY", ""),
+            "metavar": "FILE",
+            "help": "public keys, of which one must have signed the wheels and their index",
+        },
+    ),
     (_LOCKING, ("--dry-run",), {**_TRUE, "help": "say what would be written and installed"}),
     (
         _WRITING,

@@ -76,9 +76,28 @@ def add(asked: Namespace) -> int:
 def install(asked: Namespace) -> int:
     """Install what a lock names."""
     host = host_of(asked)
+    if asked.signed_by:
+        _prove_lock(read_lock(Path(asked.lock)), asked)
     _install(asked, environment_of(host))
     _tell(asked, host, read_lock(Path(asked.lock)), ())
     return 0
+
+
+def _prove_lock(made: Pylock, asked: Namespace) -> None:
+    """See that what a lock was made for is signed; what that needs comes from the package index, by its sha256."""
+    from workbench.consume.resolving import requirement_of
+    from workbench.program.proving import Wanted, prove
+
+    if not (known := asked_of(made)):
+        raise LockFault(
+            f"{asked.lock}: gpuwheels did not make it: which of its wheels must be signed is not known"
+        )
+    names = {requirement_of(text).name for text in known}
+    wheels = [wheel for package in made.packages if package.name in names for wheel in package.wheels or ()]
+    prove(
+        (Wanted(each.filename, each.url or "", each.hashes.get("sha256", "")) for each in wheels),
+        asked.signed_by,
+    )
 
 
 def update(asked: Namespace) -> int:
@@ -118,7 +137,15 @@ def _locked(asked: Namespace, host: Host, packages: Sequence[str]) -> Pylock:
         for each in found:
             if each.chosen:
                 show_choice(each, host, places)
-    pins = [*pins_of(found, places), *built]
+    chosen = pins_of(found, places)
+    if asked.signed_by:
+        from workbench.program.proving import Wanted, prove
+
+        prove(
+            (Wanted(each.offer.filename, each.offer.url, each.offer.sha256 or "") for each in chosen),
+            asked.signed_by,
+        )
+    pins = [*chosen, *built]
     with step("resolve what they need") as at:
         made = resolve_lock(
             pins, (), host, asked=packages, at_hand=_torch_at_hand(host, places), indexes=asked.index

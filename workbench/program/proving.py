@@ -1,0 +1,91 @@
+"""``--signed-by``: nothing is locked or installed that a trusted key has not signed; an index never goes back."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from workbench.care.proven import Seen, open_index, prove_wheel
+from workbench.errors import ProofFailed
+from workbench.evidence.keys import read_keyring
+from workbench.files import content_of, locked, write_whole
+from workbench.simple.fetch import Fetcher
+from workbench.store.layout import FILES, SIMPLE
+from workbench.strict import Mismatch, parse
+from workbench.url import without_login
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Wanted(NamedTuple):
+    """A wheel that is to be installed: its filename, the URL where it lies, its sha256 in hex."""
+
+    filename: str
+    url: str
+    sha256: str
+
+
+def prove(wheels: Iterable[Wanted], signed_by: str) -> None:
+    """See that each wheel is what its index's signed root and its own signed statement say, and remember the roots.
+
+    Raises ProofFailed, also for an index that is older than it was when this user saw it last; UsageError.
+    """
+    trusted, fetcher = read_keyring(Path(signed_by).expanduser()), Fetcher(2)
+    by_store: dict[str, list[Wanted]] = {}
+    for wheel in wheels:
+        base, found, _ = without_login(wheel.url).rpartition(f"/{FILES}")
+        if not found:
+            raise ProofFailed(
+                f"{wheel.filename}: it does not lie in a store of the workbench ({without_login(wheel.url)}), so "
+                "nobody signed how it was made: leave out --signed-by, or name a package that has a signed wheel"
+            )
+        by_store.setdefault(base, []).append(wheel)
+    for base, wanted in by_store.items():
+        index = open_index(f"{base}/{SIMPLE}", trusted, fetcher=fetcher, seen=seen_of(base))
+        for each in wanted:
+            published = index.registry.find(each.filename)
+            if published is None:
+                raise ProofFailed(f"{each.filename}: it is not in the signed registry of {base}")
+            project, found_there = published
+            if found_there.sha256 != each.sha256:
+                raise ProofFailed(
+                    f"{each.filename}: its page gives another sha256 than the signed registry of {base}"
+                )
+            prove_wheel(index, project, found_there, fetcher, whole=False)
+        _remember(base, Seen(generation=index.root.generation, keys=index.keys.version))
+
+
+def _file() -> Path:
+    home = os.environ.get("XDG_STATE_HOME", "")
+    states = Path(home) if home.startswith("/") else Path("~/.local/state").expanduser()
+    return states / "gpuwheels" / "roots.json"
+
+
+def _read() -> dict[str, Seen]:
+    try:
+        return {base: parse(Seen, told) for base, told in json.loads(content_of(_file()) or b"{}").items()}
+    except (ValueError, AttributeError, Mismatch) as error:
+        raise ProofFailed(
+            f"{_file()}: what was seen of indexes cannot be read: {error}; remove it to begin anew"
+        ) from error
+
+
+def seen_of(base: str) -> Seen:
+    """Return the newest that this user has seen of an index, by its store's URL. Raises ProofFailed."""
+    return _read().get(base, Seen())
+
+
+def _remember(base: str, now: Seen) -> None:
+    with locked(_file().with_suffix(".lock")):
+        every = _read()
+        before = every.get(base, Seen())
+        newest = Seen(generation=max(before.generation, now.generation), keys=max(before.keys, now.keys))
+        if newest != before:
+            told = {
+                name: {"generation": seen.generation, "keys": seen.keys}
+                for name, seen in {**every, base: newest}.items()
+            }
+            write_whole(_file(), json.dumps(told, indent=2) + "\n", private=True)
