@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import ProofFailed
 from workbench.evidence.dsse import Signature
 from workbench.evidence.keys import verify
+from workbench.paths import PROGRAM
 
 if TYPE_CHECKING:
     from workbench.evidence.keys import Keyring
@@ -85,6 +86,6 @@ def read_root(content: bytes, keys: Keyring, *, now: datetime, where: str) -> Si
     if root.expires <= now:
         raise ProofFailed(
             f"{where}: it expired on {root.expires:%Y-%m-%d %H:%M} UTC, so this index may be an old copy: whoever "
-            "publishes it signs it anew with 'invoke evidence.sign-index'"
+            f"publishes it signs it anew with '{PROGRAM} evidence.sign-index'"
         )
     return root

@@ -11,6 +11,7 @@ from workbench.evidence import notes
 from workbench.evidence.dsse import read_envelope, read_json
 from workbench.evidence.keys import verify
 from workbench.evidence.provenance import read_statement, statement
+from workbench.paths import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +80,7 @@ def prove(wheel: Path, sha256: str, keys: Keyring) -> Stated:
     if content is None:
         raise ProofFailed(
             f"{wheel}: no signed statement lies beside it ({notes.statement_path(wheel).name}): "
-            "'invoke evidence.sign' makes one where the wheel was built"
+            f"'{PROGRAM} evidence.sign' makes one where the wheel was built"
         )
     where = str(notes.statement_path(wheel))
     return check_statement(content, filename=wheel.name, sha256=sha256, keys=keys, where=where)

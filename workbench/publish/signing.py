@@ -12,6 +12,7 @@ from workbench.events import note
 from workbench.evidence.keys import KEYS, Keyring, read_list, short
 from workbench.evidence.root import NEVER, ROOT, SignedRoot, read_root, write_root
 from workbench.files import content_of, write_whole
+from workbench.paths import PROGRAM
 from workbench.publish.amend import ATTEMPTS, loaded, wait
 from workbench.store.layout import REGISTRY
 
@@ -39,7 +40,7 @@ def signer_of(paths: Paths, settings: Settings) -> Signer | None:
         why = "is not on the list of the site's keys" if listed is None else f"is revoked: {listed.revoked}"
         raise UsageError(
             f"workbench.yaml: signing.key: the key {short(signer.key.id)} {why} ({paths.root / KEYS}): "
-            "'invoke evidence.keys --add FILE.pub' puts one on it"
+            f"'{PROGRAM} evidence.keys --add FILE.pub' puts one on it"
         )
     return signer
 
@@ -67,7 +68,7 @@ def sign_root(site: Site) -> bool:
         if (paths.root / KEYS).exists() and store.read(ROOT) is not None:
             note(
                 "! the signed root of this index is not of this change: workbench.yaml names no signing.key here. "
-                "Those who check it are stopped until 'invoke evidence.sign-index' is run where the key is"
+                f"Those who check it are stopped until '{PROGRAM} evidence.sign-index' is run where the key is"
             )
         return False
     signer = signer_of(paths, settings)

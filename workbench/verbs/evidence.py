@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from workbench import console
 from workbench.errors import ProofFailed, UsageError
+from workbench.paths import PROGRAM
 from workbench.verb import Verb
 from workbench.verbs.flags import Json, StoreFlags, WheelFiles, here, ready_to_sign
 
@@ -88,7 +89,9 @@ def sign(*wheels: WheelFiles, json: Json = False) -> None:
         raise UsageError("name the wheels: wheels/*.whl")
     signer = ready_to_sign(*here())
     if signer is None:
-        raise UsageError("workbench.yaml names no signing.key: 'invoke evidence.new-key --to FILE' makes one")
+        raise UsageError(
+            f"workbench.yaml names no signing.key: '{PROGRAM} evidence.new-key --to FILE' makes one"
+        )
     made = []
     for each in map(Path, wheels):
         known = notes.recall(expect_file(each))
@@ -111,7 +114,9 @@ def sign_index(*, store: StoreFlags, json: Json = False) -> None:
 
     site = store.opened()
     if ready_to_sign(site.paths, site.settings) is None:
-        raise UsageError("workbench.yaml names no signing.key: 'invoke evidence.new-key --to FILE' makes one")
+        raise UsageError(
+            f"workbench.yaml names no signing.key: '{PROGRAM} evidence.new-key --to FILE' makes one"
+        )
     signed = sign_root(site)
     if json:
         console.answer_json({"store": site.store.place, "signed": signed})
@@ -197,4 +202,4 @@ def keys(
     told = list(zip((short(row["id"]) for row in rows), states, strict=True))
     console.answer_table(("key", "state"), told)
     if add or revoke:
-        console.answer(f"\n{path}: version {listed.version}. 'invoke evidence.sign-index' publishes it.")
+        console.answer(f"\n{path}: version {listed.version}. '{PROGRAM} evidence.sign-index' publishes it.")
