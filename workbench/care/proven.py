@@ -83,17 +83,19 @@ def store_of(where: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class SeenIndex:
     """The newest that somebody has seen of an index: the generation of its root, the version of its list of keys."""
 
     generation: int = 0
     keys: int = 0
 
 
-NOTHING_SEEN = Seen()
+NOTHING_SEEN = SeenIndex()
 
 
-def open_index(where: str, trusted: Keyring, *, fetcher: Fetcher, seen: Seen = NOTHING_SEEN) -> ProvenIndex:
+def open_index(
+    where: str, trusted: Keyring, *, fetcher: Fetcher, seen: SeenIndex = NOTHING_SEEN
+) -> ProvenIndex:
     """Return an index that one of the trusted keys signed, and that is not older than what was `seen` of it.
 
     Raises ProofFailed for a root that is missing, changed, expired or older, and for a key that is revoked; UsageError.

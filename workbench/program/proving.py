@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from workbench.care.proven import Seen, open_index, prove_wheel
+from workbench.care.proven import SeenIndex, open_index, prove_wheel
 from workbench.errors import ProofFailed
 from workbench.evidence.keys import read_keyring
 from workbench.files import content_of, locked, write_whole
@@ -55,7 +55,7 @@ def prove(wheels: Iterable[Wanted], signed_by: str) -> None:
                     f"{each.filename}: its page gives another sha256 than the signed registry of {base}"
                 )
             prove_wheel(index, project, found_there, fetcher, whole=False)
-        _remember(base, Seen(generation=index.root.generation, keys=index.keys.version))
+        _remember(base, SeenIndex(generation=index.root.generation, keys=index.keys.version))
 
 
 def _file() -> Path:
@@ -64,25 +64,27 @@ def _file() -> Path:
     return states / "gpuwheels" / "roots.json"
 
 
-def _read() -> dict[str, Seen]:
+def _read() -> dict[str, SeenIndex]:
     try:
-        return {base: parse(Seen, told) for base, told in json.loads(content_of(_file()) or b"{}").items()}
+        return {
+            base: parse(SeenIndex, told) for base, told in json.loads(content_of(_file()) or b"{}").items()
+        }
     except (ValueError, AttributeError, Mismatch) as error:
         raise ProofFailed(
             f"{_file()}: what was seen of indexes cannot be read: {error}; remove it to begin anew"
         ) from error
 
 
-def seen_of(base: str) -> Seen:
+def seen_of(base: str) -> SeenIndex:
     """Return the newest that this user has seen of an index, by its store's URL. Raises ProofFailed."""
-    return _read().get(base, Seen())
+    return _read().get(base, SeenIndex())
 
 
-def _remember(base: str, now: Seen) -> None:
+def _remember(base: str, now: SeenIndex) -> None:
     with locked(_file().with_suffix(".lock")):
         every = _read()
-        before = every.get(base, Seen())
-        newest = Seen(generation=max(before.generation, now.generation), keys=max(before.keys, now.keys))
+        before = every.get(base, SeenIndex())
+        newest = SeenIndex(generation=max(before.generation, now.generation), keys=max(before.keys, now.keys))
         if newest != before:
             told = {
                 name: {"generation": seen.generation, "keys": seen.keys}
