@@ -34,7 +34,7 @@ from workbench.wheel.stream import BadBinary
 
 if TYPE_CHECKING:
     from workbench.evidence.root import SignedRoot
-    from workbench.evidence.statements import Stated
+    from workbench.evidence.statements import WheelStatement
     from workbench.registry.model import Package, PublishedWheel, Registry
 
 STREAMS = 8
@@ -68,7 +68,7 @@ class ProvenWheel:
 
     filename: str
     sha256: str
-    stated: Stated
+    stated: WheelStatement
     steps: tuple[str, ...]
 
 

@@ -25,7 +25,7 @@ TYPE = "application/vnd.in-toto+json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stated:
+class WheelStatement:
     """What a statement says, which trusted key signed it (None: nobody was asked for), and who is said to have."""
 
     build: StatedBuild
@@ -48,7 +48,7 @@ def signed(document: bytes, signers: Sequence[Signer]) -> bytes:
 
 def check_statement(
     content: bytes, *, filename: str, sha256: str, keys: Keyring | None, where: str
-) -> Stated:
+) -> WheelStatement:
     """Return what a statement says of a wheel, by its filename and its sha256.
 
     With `keys` one of them must have signed it. Raises ProofFailed for one that is changed or is of another wheel.
@@ -71,10 +71,10 @@ def check_statement(
             "was changed after it was made, or the statement is of another build"
         )
     keyids = tuple(each.keyid for each in envelope.signatures) if envelope else ()
-    return Stated(build=told, signer=signer, keyids=keyids)
+    return WheelStatement(build=told, signer=signer, keyids=keyids)
 
 
-def prove(wheel: Path, sha256: str, keys: Keyring) -> Stated:
+def prove(wheel: Path, sha256: str, keys: Keyring) -> WheelStatement:
     """Return what the signed statement beside a wheel says; `sha256` is the wheel's. Raises ProofFailed."""
     content = notes.statement_beside(wheel)
     if content is None:

@@ -14,7 +14,7 @@ from workbench.verb import Verb
 from workbench.verbs.flags import Json, StoreFlags, WheelFiles, here, ready_to_sign
 
 if TYPE_CHECKING:
-    from workbench.evidence.statements import Stated
+    from workbench.evidence.statements import WheelStatement
 
 
 @Verb
@@ -37,7 +37,7 @@ def show(
     answer_stated(stated)
 
 
-def answer_stated(stated: Stated) -> None:
+def answer_stated(stated: WheelStatement) -> None:
     """Print what a statement says, for people."""
     from workbench.evidence.keys import short
     from workbench.evidence.provenance import used_rows
