@@ -89,7 +89,7 @@ def build_here(place: Workplace, paths: Paths, settings: Settings, at: Step, *, 
         runner=runner,
         python_executable=str(environment.python),
     )
-    options = config_settings(system.backend, jobs=jobs, meson_cross_file=meson)
+    options = config_settings(system.backend, jobs=jobs, objects=place.objects, meson_cross_file=meson)
     try:
         with warnings.catch_warnings():
             # the backend's warnings are in the log; handed on to this process they would stand between the steps

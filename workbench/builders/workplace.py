@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from workbench.builders import continuing
 from workbench.environment import Environment
 from workbench.errors import BuildFailed, UsageError
+from workbench.events import note
 from workbench.files import content_of, locked, remove_tree
 from workbench.process import end_left
 from workbench.source.tree import prepare
@@ -55,16 +57,37 @@ class Workplace:
 
     @contextmanager
     def opened(self, paths: Paths) -> Iterator[None]:
-        """Hold the folder for this process alone, with nothing but the plan's patched source in it.
+        """Hold the folder for this process alone, with nothing in it but the plan's patched source.
 
-        Raises UsageError while another process builds the plan; SourceError and PatchError from the source.
+        And what a build of the same plan had compiled that failed (`continuing`). Raises UsageError while another
+        process builds the plan; SourceError and PatchError from the source.
         """
+        here = (
+            self.plan.key is not None and self.plan.builder != "container"
+        )  # a container's objects go with it
         with self._alone():
-            self._empty()
+            end_left(self.log)  # before what it may still change is looked at
+            left, why = continuing.take(self.root, self.plan.key) if here else (None, "")
+            self._empty(but=(left, self.objects) if left else ())
             self.raw.mkdir(parents=True)
             self.log.write_bytes(b"")
             prepare(self.plan, paths, self.tree)
-            yield
+            if left:
+                continuing.carry(left, self.tree)
+                note("· it goes on from what the build that failed had compiled")
+            elif why:
+                note(f"· what an earlier build had compiled is not used: {why}")
+            try:
+                yield
+            except BaseException:
+                if here and self.plan.key:
+                    continuing.mark(self.root, self.plan.key)
+                raise
+
+    @property
+    def objects(self) -> Path:
+        """The folder that build systems are told to compile into, where they can be told."""
+        return self.root / continuing.OBJECTS
 
     @property
     def environment(self) -> Environment:
@@ -84,10 +107,10 @@ class Workplace:
     def _alone(self) -> AbstractContextManager[None]:
         return locked(self.root.with_name(f"{self.root.name}.lock"), busy=f"a build of {self.plan.title}")
 
-    def _empty(self) -> None:
+    def _empty(self, *, but: Collection[Path] = ()) -> None:
         end_left(self.log)
         for path in self.root.iterdir() if self.root.exists() else ():
-            if path.is_dir():
+            if path.is_dir() and path not in but:
                 remove_tree(path)
 
     def build_system(self) -> BuildSystem:

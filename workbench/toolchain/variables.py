@@ -12,12 +12,20 @@ FLAGS = ("CFLAGS", "CXXFLAGS", "LDFLAGS", "CMAKE_ARGS", "NVCC_PREPEND_FLAGS", "N
 SEARCH_PATHS = ("PATH", "PYTHONPATH")
 
 
-def config_settings(backend: str, *, jobs: int, meson_cross_file: Path | None = None) -> dict[str, str]:
-    """Return the settings (PEP 517) that a build backend's hooks must be called with: Meson reads no variables."""
+def config_settings(
+    backend: str, *, jobs: int, objects: Path | None = None, meson_cross_file: Path | None = None
+) -> dict[str, str]:
+    """Return the settings (PEP 517) that a build backend's hooks must be called with: Meson reads no variables.
+
+    `objects` is the folder to compile into, for those who else take a temporary one.
+    """
+    into = {"build-dir": str(objects)} if objects else {}
+    if backend == "scikit_build_core.build":
+        return into
     if backend != "mesonpy":
         return {}
     crossing = {"setup-args": f"--cross-file={meson_cross_file}"} if meson_cross_file else {}
-    return {"compile-args": f"-j{jobs}", **crossing}
+    return {"compile-args": f"-j{jobs}", **into, **crossing}
 
 
 def build_variables(tools: Mapping[str, str], recipe: Mapping[str, str], *, jobs: int) -> dict[str, str]:
