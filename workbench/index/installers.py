@@ -224,8 +224,10 @@ def tell(files: Iterable[FileEntry], urls: Iterable[str]) -> tuple[list[str], li
             f'<a href="{href}#sha256={digest}"{python}{html} data-size="{size}" data-upload-time="{time}">'
             f"{filename}</a>"
         )
-        hashes = f'"hashes":{{"sha256":"{digest}"}},"size":{size},"upload-time":"{time}"'
-        entries.append(f'{{"filename":"{filename}","url":"{url}",{hashes}{python_json}{json}}}')
+        entries.append(
+            f'{{"filename":"{filename}","url":"{url}","hashes":{{"sha256":"{digest}"}},"size":{size},'
+            f'"upload-time":"{time}"{python_json}{json}}}'
+        )
     return anchors, entries
 
 
