@@ -11,7 +11,7 @@ from workbench.verb import Group, gathered
 from workbench.verbs import evidence, index, patch, publish, recipes, store, toolchain, wheels
 
 namespace = gathered(
-    Group(title="Packages", commands=(recipes.add_package, recipes.list_, recipes.show)),
+    Group(title="Packages", commands=(recipes.add_package, recipes.list_, recipes.show, recipes.source)),
     Group(
         title="Patches",
         under="patch",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -347,7 +348,7 @@ def test_a_dry_run_tells_what_a_wheel_would_be_made_from(demo: Demo, tmp_path: P
     assert shown.status == 0
     commit = git(demo.repository, "rev-parse", "HEAD").strip()
     assert f"Git: url {demo.repository}, commit {commit}, branch main" in " ".join(shown.stdout.split())
-    (tmp_path / "else").mkdir()
+    shutil.copytree(demo.repository, tmp_path / "else")
     shown = invoke("build", "demo", "--dry-run", "--source-dir", tmp_path / "else", "--json")
     (plan,) = json.loads(shown.stdout)["plans"]
     assert plan["source"] == {"kind": "LocalFolder", "path": str(tmp_path / "else")}

@@ -148,8 +148,8 @@ def _requires(kind: Kind, reading: Reading, remaining: list[str]) -> Iterator[Gu
         elif each.where.startswith("setup.py:"):
             perhaps.append(Quote(each.module, each.where))
     if wanted:
-        evidence = tuple(f"{requirement}: {why}" for requirement, why in wanted.items())
-        yield Guess("build_requires", tuple(wanted), evidence)
+        evidence = tuple(f"{requirement}: {why}" for requirement, why in sorted(wanted.items()))
+        yield Guess("build_requires", tuple(sorted(wanted)), evidence)
     if named := [f"{each.text} ({each.where})" for each in unique(perhaps)][:MOST_NAMED]:
         remaining.append(f"build_requires: setup.py imports under some condition: {', '.join(named)}")
     yield from _libraries(kind, reading)
@@ -165,10 +165,9 @@ def _libraries(kind: Kind, reading: Reading) -> Iterator[Guess]:
     base = TORCH_LIBRARIES if kind.torch else ()
     own = {library: where for library, where in sorted(found.items()) if library not in base}
     if base or own:
-        evidence = ("torch's own headers include the first three",) if base and own else ()
-        evidence = evidence or (("what torch's own headers include",) if base else ())
+        torch = (f"{', '.join(base)}: torch's own headers include them",) if base else ()
         lines = tuple(f"{library}: {where}" for library, where in own.items())
-        yield Guess("cuda_libraries", (*base, *own), (*evidence, *lines))
+        yield Guess("cuda_libraries", tuple(sorted((*base, *own))), (*torch, *lines))
 
 
 def _modules(name: str, kind: Kind, reading: Reading) -> Iterator[Guess]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 OLDEST_PYTHON, NEWEST_PYTHON = 10, 30
 """The minor releases of Python 3 that are looked at: the oldest that a new recipe builds for, and one far ahead."""
+LONG_SUMMARY = 160
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ def propose(name: str, reading: Reading, licence: Quote | None) -> Proposal:
 def _described(reading: Reading, licence: Quote | None) -> Iterator[Guess]:
     stated = reading.stated
     if summary := stated.first("Summary"):
-        yield Guess("description", " ".join(summary.text.split()))
+        yield Guess("description", _one_line(summary.text))
     if url := homepage(stated):
         yield Guess("upstream", url.text.removesuffix(".git"))
     if licence:
@@ -69,6 +70,12 @@ def _described(reading: Reading, licence: Quote | None) -> Iterator[Guess]:
             pythons,
             (f"upstream: {told.text} ({told.where})",) if told else ("upstream says nothing",),
         )
+
+
+def _one_line(text: str) -> str:
+    """Return a summary as one line; of one that goes on and on the first sentence."""
+    line = " ".join(text.split())
+    return line if len(line) <= LONG_SUMMARY else line.partition(". ")[0]
 
 
 def _missing(reading: Reading, licence: Quote | None) -> Iterator[str]:

@@ -31,6 +31,7 @@ from workbench.evidence.gather import gather
 from workbench.evidence.sbom import bill_of_materials
 from workbench.files import scratch
 from workbench.make.cells import find_built, pin_of, sharing
+from workbench.make.foresight import foresee
 from workbench.recipe.load import path_of
 from workbench.recipe.model import Git, LocalFolder, Sdist
 from workbench.repair.repair import Repaired, repair
@@ -138,6 +139,7 @@ def build_wheel(plan: Plan, paths: Paths, settings: Settings, *, jobs: int | Non
     place, started = Workplace.of(plan, paths), datetime.now(UTC)
     # up to the notes: what another process cleared away before them would be this one's wheel and log
     with place.opened(paths):
+        foresee(plan, place.tree, paths, settings)
         raw = build_raw(place, paths, settings, jobs=jobs)
         if plan.requires or parse_wheel(raw.name).version != plan.version:
             try:

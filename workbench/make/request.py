@@ -20,6 +20,7 @@ from workbench.plan.target import cross, require_gpus_used
 from workbench.recipe.load import load
 from workbench.recipe.model import LocalFolder
 from workbench.repair.policies import glibc_range
+from workbench.source.requires_python import excludes, recall_pythons
 
 if TYPE_CHECKING:
     from workbench.errors import WorkbenchError
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from workbench.plan.target import Target
     from workbench.recipe.model import Recipe, Source
     from workbench.settings import Settings
+    from workbench.source.quote import Quote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,7 @@ class Planner:
     source: Source | None
     suffix: str
     settings: Settings
+    upstream_python: Quote | None = None
     _cells: dict[tuple[Target, str], Plan | None] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
@@ -71,12 +74,15 @@ class Planner:
         recipe, folder = load(paths.recipes, request.name), request.source_dir
         if folder and not folder.is_dir():
             raise UsageError(f"--source-dir {folder}: no such folder")
+        series = tuple(read_series(paths.patches / recipe.patches))
+        source = LocalFolder(path=folder.resolve()) if folder else None
         return cls(
             recipe=recipe,
-            series=tuple(read_series(paths.patches / recipe.patches)),
-            source=LocalFolder(path=folder.resolve()) if folder else None,
+            series=series,
+            source=source,
             suffix=request.version_suffix,
             settings=settings,
+            upstream_python=recall_pythons(source or recipe.source, series, paths.cache),
         )
 
     def drafts(self, targets: Sequence[Target]) -> tuple[tuple[Draft, ...], tuple[LeftOut, ...]]:
@@ -89,7 +95,14 @@ class Planner:
             suffix=self.suffix,
             local_version=self.settings.local_version,
             glibc=self.settings.glibc,
+            beyond=self._beyond,
         )
+
+    def _beyond(self, python: str) -> str | None:
+        told = self.upstream_python
+        if told is None or not excludes(told, python):
+            return None
+        return f"upstream supports Python {told.text} ({told.where} of its source)"
 
     def plan(self, draft: Draft, builder: str) -> Plan:
         """Return the plan of a draft, built by `builder`.

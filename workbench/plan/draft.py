@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -71,12 +71,14 @@ def drafts(
     suffix: str = "",
     local_version: str = "",
     glibc: str | None = None,
+    beyond: Callable[[str], str | None] = lambda _: None,
 ) -> tuple[tuple[Draft, ...], tuple[LeftOut, ...]]:
     """Cross a recipe with targets: the drafts, and what was left out.
 
     `source` stands in for the recipe's own (``--source-dir``), `suffix` is added to its version (``.post1``,
     ``+local``). `local_version` is the template for a recipe without one, for the targets that have all that it names.
-    `glibc` is the newest that a wheel may need where its target says nothing.
+    `glibc` is the newest that a wheel may need where its target says nothing. `beyond` says of a Python (X.Y) why
+    upstream does not support it, or None.
 
     Raises UsageError for a suffix that makes no valid version, when no target is left, and for two of one filename;
     RecipeError when the version was never set, for a wrong template and for an unknown patch; SettingsError for a wrong
@@ -91,7 +93,8 @@ def drafts(
     made, left_out = [], []
     for target in targets:
         facts = facts_of(target, source)
-        if reason := _unsupported(recipe, target) or _unnamed(recipe, target, template, facts):
+        reason = _unsupported(recipe, target) or beyond(target.python_version)
+        if reason := reason or _unnamed(recipe, target, template, facts):
             left_out.append(LeftOut(target=target, reason=reason))
             continue
         local = template.filled(facts) if _is_bound(target) and not template.lacks(facts) else ""
@@ -102,7 +105,7 @@ def drafts(
                 recipe=recipe,
                 target=target,
                 source=source,
-                patches=_patches_for(recipe, patches, target),
+                patches=patches_for(recipe, patches, target),
                 version=_version(recipe, suffix, local),
                 build_requires=(*values_for(recipe.build_requires, target), *torch),
                 before_all=values_for(recipe.before_all, target),
@@ -136,7 +139,8 @@ def _refuse_one_name_for_two(drafts: Sequence[Draft]) -> None:
             )
 
 
-def _patches_for(recipe: Recipe, patches: Sequence[PatchFile], target: Target) -> tuple[PatchFile, ...]:
+def patches_for(recipe: Recipe, patches: Sequence[PatchFile], target: Target) -> tuple[PatchFile, ...]:
+    """Return the patches of a series that a target gets. Raises RecipeError for a condition on an unknown patch."""
     names = {patch.name for patch in patches}
     conditional = {condition.value for condition in recipe.patches_when}
     if unknown := sorted(conditional - names):

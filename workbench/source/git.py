@@ -94,6 +94,35 @@ def fetch_git(source: Git, into: Path, *, cache: Path) -> None:
         _check_out(source, store, into, at)
 
 
+def has_commit(source: Git, cache: Path) -> bool:
+    """Say whether the cache has the pinned commit, and the pinned tag."""
+    return not _missing(source, cache / "git" / _cache_name(source.url))
+
+
+def rewritten(source: Git, cache: Path) -> str | None:
+    """Return the tip of a pinned branch where its history does not have the pinned commit any more.
+
+    None where it has, for a tag, and where that cannot be told now: the server does not answer, or the commit was never
+    fetched here.
+    """
+    store = cache / "git" / _cache_name(source.url)
+    if source.branch is None or _missing(source, store):
+        return None
+    try:
+        tip = _commit_of(_list_refs(source.url)[0], "branch", source.branch)
+    except SourceError:
+        return None
+    if tip in (None, source.commit):
+        return None
+    in_store = ("--git-dir", store)
+    with locked(store.with_suffix(".lock")):
+        seen = f"+{PREFIX['branch']}{source.branch}:refs/seen/branch/{source.branch}"
+        if _try_git(*in_store, "fetch", "--quiet", "--no-tags", "--", source.url, seen).status:
+            return None
+        asked = _try_git(*in_store, "merge-base", "--is-ancestor", source.commit, tip or "")
+    return tip if asked.status == 1 else None
+
+
 def keep_described(tree: Path, changed: Iterable[str]) -> None:
     """Have a checkout answer ``git describe``, ``status`` and their kin as if `changed` files were its commit's own.
 
@@ -145,11 +174,10 @@ def _ensure_commit(source: Git, store: Path, at: Step) -> None:
     """
     if not (store / "HEAD").exists():
         _git("init", "--quiet", "--bare", _object_format(source.commit), store, doing=f"make {store}")
-    in_store = ("--git-dir", store)
-    pin, tag = f"refs/pins/{source.commit}", f"refs/pinned-tags/{source.commit}/{source.tag}"
-    wanted = (pin, tag) if source.tag else (pin,)
-    if not any(_try_git(*in_store, "rev-parse", "--quiet", "--verify", ref).status for ref in wanted):
+    if not _missing(source, store):
         return
+    in_store = ("--git-dir", store)
+    pin, tag = _refs(source)
     url, name = source.url, source.branch or source.tag or ""
     kind: Kind = "branch" if source.branch else "tag"
     now = _commit_of(_list_refs(url)[0], kind, name)
@@ -173,6 +201,20 @@ def _ensure_commit(source: Git, store: Path, at: Step) -> None:
         f"not give the commit by its hash: {_reason(by_hash)}\n"
         f"Its history was rewritten, or the pin is wrong: look what changed, then pin a commit that is there"
     )
+
+
+def _refs(source: Git) -> tuple[str, str]:
+    """Return the names under which a cache keeps a pinned commit, and its tag."""
+    return f"refs/pins/{source.commit}", f"refs/pinned-tags/{source.commit}/{source.tag}"
+
+
+def _missing(source: Git, store: Path) -> bool:
+    if not (store / "HEAD").exists():
+        return True
+    pin, tag = _refs(source)
+    wanted = (pin, tag) if source.tag else (pin,)
+    found = ("--git-dir", store, "rev-parse", "--quiet", "--verify")
+    return any(_try_git(*found, ref).status for ref in wanted)
 
 
 def _check_out(source: Git, store: Path, into: Path, at: Step) -> None:

@@ -35,7 +35,7 @@ _NOT_HERE = re.compile(
     r"(?i).*(hip|rocm|_amd|win32|win64|msc_ver|windows|apple|musa|sycl|no_cuda|without_cuda)"
 )
 _HERE = re.compile(
-    r"(?i).*(with_cuda|use_cuda|cudacc|__nvcc__|have_cuda|cuda_ext|_cuda)$|__cplusplus|__linux__|__GNUC__"
+    r"(?i).*(with_cuda|use_cuda|__cudacc__|__nvcc__|have_cuda|cuda_ext|_cuda)$|__cplusplus|__linux__|__GNUC__"
 )
 
 _CMAKE = re.compile(
@@ -122,12 +122,12 @@ def _includes(path: Path, tree: Path) -> Iterator[Include]:
 
 def conditional_includes(text: bytes) -> Iterator[tuple[str, int, bool | None]]:
     """Yield the headers that a file includes, the line, and whether a CUDA build on Linux does: None for perhaps."""
-    text = _CONTINUED.sub(lambda found: b" " * len(found[0]), text)
+    joined = _CONTINUED.sub(lambda found: b" " * len(found[0]), text)
     stack: list[
         tuple[bool | None, bool | None]
     ] = []  # of each open #if: what holds now, what held in a branch above
     guard, line, at = True, 1, 0
-    for found in _LINE.finditer(text):
+    for found in _LINE.finditer(joined):
         line += text.count(b"\n", at, found.start())
         at = found.start()
         word, rest = found[1], found[2].decode(errors="replace").partition("//")[0].partition("/*")[0].strip()

@@ -40,9 +40,9 @@ def fetch_sdist(name: str, version: str, sha256: str, cache: Path) -> Path:
 
     `sha256` is hex. Raises SourceError when the index has no such sdist, or does not answer; the cache is as it was.
     """
-    folder = cache / "sources" / sha256
-    if kept := next(folder.glob("[!.]*"), None):
+    if kept := cached_sdist(sha256, cache):
         return kept
+    folder = cache / "sources" / sha256
     with _index() as (index, fetcher):
         sdist = _find(index, fetcher, name, version)
         promised = sdist.hashes.get("sha256", sha256).lower()
@@ -57,6 +57,11 @@ def fetch_sdist(name: str, version: str, sha256: str, cache: Path) -> Path:
             _check_hash(sdist.filename, found, sha256)
             folder.mkdir(exist_ok=True)
             return file.replace(folder / sdist.filename)
+
+
+def cached_sdist(sha256: str, cache: Path) -> Path | None:
+    """Return the sdist of a hash (hex) that the cache has, or None."""
+    return next((cache / "sources" / sha256).glob("[!.]*"), None)
 
 
 def pin_sdist(name: str, version: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,8 @@ class Scripts:
     `keywords` are the strings that ``setup()`` is given, `packages` those of its list of packages. `extensions` are the
     calls of a class for extension modules, by the name of the class; `modules` the names that those of ``setup.py``
     give. `torch` is where torch's own builder is imported. `gpu_lists` are strings that name GPU architectures,
-    `downloads` calls that fetch something. `compiles`: there is an extension module at all.
+    `downloads` calls that fetch something. `words` stand in the strings of ``setup.py``, paths in their parts.
+    `compiles`: there is an extension module at all.
     """
 
     keywords: dict[str, Quote]
@@ -57,6 +59,7 @@ class Scripts:
     torch: Quote | None = None
     gpu_lists: tuple[Quote, ...] = ()
     downloads: tuple[Quote, ...] = ()
+    words: frozenset[str] = frozenset()
     compiles: bool = False
     runs_cmake: bool = False
 
@@ -96,6 +99,7 @@ def read_scripts(tree: Path) -> Scripts:
         torch=found.torch,
         gpu_lists=tuple(found.gpu_lists),
         downloads=tuple(found.downloads),
+        words=frozenset(found.words),
         compiles=found.compiles,
         runs_cmake=found.runs_cmake,
     )
@@ -123,6 +127,7 @@ class _Found:
         self.torch: Quote | None = None
         self.gpu_lists: list[Quote] = []
         self.downloads: list[Quote] = []
+        self.words: set[str] = set()
         self.compiles = False
         self.runs_cmake = False
         self.searches = False  # sys.path is changed: modules of the source lie elsewhere too
@@ -142,10 +147,16 @@ class _Reader(ast.NodeVisitor):
         self.around.pop()
 
     def visit_Module(self, node: ast.Module) -> None:
+        stored = Counter(
+            each.id
+            for each in ast.walk(node)
+            if isinstance(each, ast.Name) and not isinstance(each.ctx, ast.Load)
+        )
         for each in node.body:
             if isinstance(each, ast.Assign):
                 names = [target.id for target in each.targets if isinstance(target, ast.Name)]
-                self.constants |= dict.fromkeys(names, each.value)
+                # what is set again somewhere is no constant
+                self.constants |= dict.fromkeys((name for name in names if stored[name] == 1), each.value)
         self.generic_visit(node)
 
     def visit_Import(self, node: ast.Import) -> None:
@@ -184,6 +195,8 @@ class _Reader(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Constant(self, node: ast.Constant) -> None:
+        if isinstance(node.value, str) and self.top:
+            self.found.words.update(re.split(r"[/\\\s]+", node.value))
         if isinstance(node.value, str) and "\n" not in node.value and (gpu := _GPU.search(node.value)):
             self.found.gpu_lists.append(Quote(gpu[0], self._where(node)))
 

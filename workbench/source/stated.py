@@ -24,6 +24,9 @@ _NOTHING = ("UNKNOWN", "None", "")
 _PACKAGE_DOTS = re.compile(r"[A-Za-z_]\w*")
 _NOT_THE_PACKAGE = re.compile(r"(?i)(tests?|docs?|examples?|benchmarks?|scripts?|tools?|build\w*|csrc)$")
 
+WRITTEN = ("pyproject.toml", "setup.cfg", "setup.py")
+"""The files in which people write what core metadata is made from."""
+
 LEGACY = "setuptools.build_meta:__legacy__"
 """The backend of a source that names none (PEP 517)."""
 
@@ -66,11 +69,11 @@ class BuildTable:
         return any(re.match(rf"(?i){project}(?![\w.-])", each.strip()) for each in self.requires)
 
 
-def read_stated(tree: Path, scripts: Scripts) -> Stated:
+def read_stated(tree: Path, scripts: Scripts, *, written_first: bool = False) -> Stated:
     """Return what an unpacked source states; `scripts` is what its ``setup.py`` says.
 
-    PKG-INFO counts most, then pyproject.toml, setup.cfg and setup.py. In a checkout it counts least: nobody writes
-    that of a repository anew.
+    PKG-INFO counts most, then pyproject.toml, setup.cfg and setup.py. In a checkout, and with `written_first`, it is
+    the last: nobody writes that of a repository anew, nor does a patch.
     """
     project = read_toml(tree / "pyproject.toml").get("project")
     texts = {name: _text(tree / name) for name in ("PKG-INFO", "setup.cfg", "pyproject.toml")}
@@ -80,7 +83,7 @@ def read_stated(tree: Path, scripts: Scripts) -> Stated:
         _keywords(scripts.keywords),
     )
     made = _pkg_info(texts["PKG-INFO"])
-    readers = (*written, made) if (tree / ".git").exists() else (made, *written)
+    readers = (*written, made) if written_first or (tree / ".git").exists() else (made, *written)
     fields: dict[str, tuple[Quote, ...]] = {}
     for found in readers:
         for name, values in found.items():

@@ -12,11 +12,15 @@ from workbench.events import note, step
 from workbench.files import remove_tree
 from workbench.patches.apply import apply_series
 from workbench.recipe.model import Git, LocalFolder, Sdist
-from workbench.source.git import fetch_git, keep_described
-from workbench.source.sdist import fetch_sdist
+from workbench.source.git import fetch_git, has_commit, keep_described
+from workbench.source.requires_python import keep_pythons
+from workbench.source.sdist import cached_sdist, fetch_sdist
 from workbench.source.unpacking import check_metadata, unpack
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workbench.patches.series import PatchFile
     from workbench.paths import Paths
     from workbench.plan.draft import Draft
     from workbench.recipe.model import Source
@@ -41,7 +45,21 @@ def prepare(plan: Draft, paths: Paths, into: Path) -> None:
         remove_tree(part)
         raise
     if plan.patches:
-        _patch(plan, into)
+        try:
+            patch(plan.patches, plan.source, into)
+        except PatchError as error:
+            raise PatchError(f"{error}\nThe unpatched source is kept: {into}") from error
+    keep_pythons(plan.source, plan.patches, into, paths.cache)
+
+
+def is_here(source: Source, cache: Path) -> bool:
+    """Say whether a source can be unpacked without the network, submodules apart."""
+    match source:
+        case Sdist(sha256=sha256):
+            return bool(cached_sdist(sha256, cache))
+        case Git():
+            return has_commit(source, cache)
+    return True
 
 
 def fetch(source: Source, *, name: str, version: str, cache: Path, into: Path) -> None:
@@ -85,13 +103,11 @@ def _copy(folder: Path, into: Path) -> None:
     shutil.copytree(folder, into, symlinks=True, ignore=left_out)
 
 
-def _patch(plan: Draft, tree: Path) -> None:
-    count = len(plan.patches)
+def patch(patches: Sequence[PatchFile], source: Source, tree: Path) -> None:
+    """Apply patches to the unpacked tree of a source. Raises PatchError: the tree is as it was then."""
+    count = len(patches)
     with step(f"apply {count} patch{'es' if count > 1 else ''}") as at:
-        try:
-            changed = apply_series(plan.patches, tree)
-        except PatchError as error:
-            raise PatchError(f"{error}\nThe unpatched source is kept: {tree}") from error
-        if isinstance(plan.source, Git):
+        changed = apply_series(patches, tree)
+        if isinstance(source, Git):
             keep_described(tree, changed)
         at.outcome = ", ".join(changed)

@@ -34,3 +34,11 @@ def library_of(header: str) -> str | None:
     if name == header:
         return None
     return next((library for library, names in HEADERS.items() if re.fullmatch(names, name)), None)
+
+
+def libraries_of(header: str) -> tuple[str, ...]:
+    """Return the libraries that a header needs, torch's own headers included (``ATen/cuda/CUDAContext.h``)."""
+    if header == "ATen/cuda/CUDAContext.h":
+        return TORCH_LIBRARIES
+    library = library_of(header)
+    return (library,) if library else ()

@@ -80,6 +80,7 @@ def release(
     json: Json = False,
 ) -> None:
     """Build, verify, publish, then install by pip and uv: the main job."""
+    from workbench.make.foresight import rehearse
     from workbench.make.produce import failure_of
     from workbench.make.request import Request
     from workbench.pipeline import release as releasing
@@ -92,6 +93,8 @@ def release(
         ready_to_sign(paths, settings)
     work = releasing.todo(request, paths, settings, store, skip_build=skip_build, mixed=mixed)
     released = releasing.Released()
+    if change.dry_run:
+        rehearse(work.plans, paths, settings)
     with committing(paths, wanted=change.commit and not change.dry_run):
         if not change.dry_run:
             released = releasing.release(work, paths, settings, store, skip_build=skip_build)

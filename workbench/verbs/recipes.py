@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from workbench import console
 from workbench.paths import PROGRAM, Paths
+from workbench.plan.axes import Axes
 from workbench.verb import Verb
-from workbench.verbs.flags import DryRun, Json, StoreFlags
+from workbench.verbs.flags import DryRun, Json, Package, StoreFlags, here
 
 if TYPE_CHECKING:
     from workbench.maintain.addition import Addition
@@ -91,6 +93,36 @@ def _answer_addition(addition: Addition, site: Site, *, dry_run: bool) -> None:
 
 
 @Verb
+def source(
+    name: Package,
+    *,
+    to: Annotated[str, "the folder that it becomes (default: NAME-VERSION here)"] = "",
+    plain: Annotated[bool, "as upstream has it: without the patch series"] = False,
+    axes: Axes,
+    json: Json = False,
+) -> None:
+    """Fetch a package's source, check it against its pin, unpack and patch it.
+
+    Patches that only some targets get are those of the first target that the axes name.
+    """
+    from workbench.make.source_folder import unpack_source
+    from workbench.verbs.summary import source_facts, source_line
+
+    unpacked = unpack_source(name, axes, Path(to) if to else None, *here(), plain=plain)
+    facts = source_facts(unpacked.source)
+    if json:
+        console.answer_json({"path": str(unpacked.path), "source": facts, "patches": list(unpacked.patches)})
+        return
+    applied = ", ".join(unpacked.patches) or ("none: --plain" if plain else "none")
+    rows = [("source", source_line(facts)), ("patches", applied)]
+    if unpacked.left_out:
+        rows.append(
+            ("left out", f"{', '.join(unpacked.left_out)}: only some targets get them (--compute, ...)")
+        )
+    console.answer_summary(str(unpacked.path), rows)
+
+
+@Verb
 def list_(*, json: Json = False) -> None:
     """List the packages: version, patches, what is published."""
     from workbench.recipe.load import load, names
@@ -130,8 +162,10 @@ def _package(name: str, paths: Paths) -> dict[str, Any]:
     """Return all that is known of one package, in plain form. Raises RecipeError, PatchError."""
     from packaging.utils import canonicalize_name
 
+    from workbench.make.foresight import rewritten_line
     from workbench.patches.series import read_series
     from workbench.recipe.load import load, names
+    from workbench.recipe.model import Git
     from workbench.registry.file import load as load_registry
     from workbench.verbs.summary import source_facts
 
@@ -144,6 +178,9 @@ def _package(name: str, paths: Paths) -> dict[str, Any]:
         "upstream": getattr(recipe or published, "upstream", None),
         "license": getattr(recipe or published, "license", None),
         "source": source_facts(recipe.source) if recipe else None,
+        "force_pushed": rewritten_line(recipe.source, paths.cache)
+        if recipe and isinstance(recipe.source, Git)
+        else None,
         **{key: getattr(recipe, key, unknown) for key, unknown in _MADE.items()},
         "patches": [
             {"name": patch.name, "sha256": patch.sha256, "description": patch.description}
@@ -184,6 +221,8 @@ def _summary(facts: dict[str, Any]) -> list[tuple[str, str]]:
     lines = [("upstream", facts["upstream"] or "–"), ("licence", facts["license"] or "–")]
     if facts["source"]:
         lines += [("source", source_line(facts["source"])), ("python", facts["python"])]
+    if facts["force_pushed"]:
+        lines.append(("note", facts["force_pushed"]))
     lines += [("patch", f"{patch['name']}: {patch['description']}") for patch in facts["patches"]]
     for wheel in facts["wheels"]:
         why = f": {wheel['yanked']}" if wheel["yanked"] else ""

@@ -63,6 +63,7 @@ def build(
     json: Json = False,
 ) -> None:
     """Fetch, patch, build and repair: wheels into wheels/."""
+    from workbench.make.foresight import rehearse
     from workbench.make.produce import build_all, failure_of
     from workbench.make.request import Request, plans
 
@@ -76,6 +77,8 @@ def build(
     )
     paths, settings = here()
     planned = plans(request, paths, settings)
+    if dry_run:
+        rehearse(planned.plans, paths, settings)
     made, failures = ((), ()) if dry_run else build_all(planned, paths, settings, jobs=request.max_jobs)
     if json:
         _answer_json(planned, made, failures)
