@@ -8,10 +8,13 @@ sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
 """Invoke forbids Python to keep what it compiles: each command would compile the whole program anew."""
 
 from workbench.verb import Group, gathered
-from workbench.verbs import evidence, index, patch, publish, recipes, store, toolchain, wheels
+from workbench.verbs import evidence, index, patch, publish, recipes, store, toolchain, upkeep, wheels
 
 namespace = gathered(
-    Group(title="Packages", commands=(recipes.add_package, recipes.list_, recipes.show, recipes.source)),
+    Group(
+        title="Packages",
+        commands=(recipes.add_package, recipes.list_, recipes.show, recipes.source, upkeep.bump),
+    ),
     Group(
         title="Patches",
         under="patch",

@@ -47,8 +47,8 @@ def names(paths: Paths) -> list[str]:
 
 
 def everything(paths: Paths) -> dict[str, tuple[bytes, int]]:
-    """Return what is on the disk of recipe and patches, and when it was written."""
-    files = [*paths.patches.rglob("*"), *paths.recipes.rglob("*.py")]
+    """Return what is on the disk of recipe and patches, and when it was written; a killed process may leave a copy."""
+    files = [*paths.patches.glob("[!.]*/**/*"), *paths.recipes.rglob("*.py")]
     return {str(each): (each.read_bytes(), each.stat().st_mtime_ns) for each in files if each.is_file()}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -83,7 +83,7 @@ def save_patches(paths: Paths, recipe: Recipe) -> Saved:
             raise UsageError(f"{recipe.name}: nothing is open: {PROGRAM} patch.new, or patch.edit, opens it")
         if tree.state.bump:
             raise UsageError(f"{recipe.name}: a bump is under way: '{tree.goes_on}', or '{tree.gives_up}'")
-        return _saved(paths, recipe, replayed(resolved(tree)))
+        return write_tree(paths, recipe, replayed(resolved(tree)))
 
 
 def discard_work(paths: Paths, recipe: Recipe) -> Path:
@@ -118,7 +118,7 @@ def add_commits(
 ) -> Saved:
     """Put commits of the work tree's repository behind the series, and save it; `texts` are patches as they came."""
     ready = tree.at(tree.state.full, start=tree.state.full, pending=tuple(commits))
-    return _saved(paths, recipe, replayed(ready), texts)
+    return write_tree(paths, recipe, replayed(ready), texts)
 
 
 def _rearranged(
@@ -129,13 +129,22 @@ def _rearranged(
         same += 1
     head = wanted[same - 1].hash if same else tree.state.base
     pending = tuple(each.hash for each in wanted[same:])
-    return _saved(paths, recipe, replayed(tree.at(head, start=head, pending=pending)))
+    return write_tree(paths, recipe, replayed(tree.at(head, start=head, pending=pending)))
 
 
-def _saved(
-    paths: Paths, recipe: Recipe, tree: WorkTree, texts: Mapping[str, PatchFile] | None = None
+def write_tree(
+    paths: Paths,
+    recipe: Recipe,
+    tree: WorkTree,
+    texts: Mapping[str, PatchFile] | None = None,
+    *,
+    then: Callable[[], None] = lambda: None,
+    **state: object,
 ) -> Saved:
-    """Write the series of a work tree in which nothing waits any more."""
+    """Write the series of a work tree in which nothing waits any more, do what is to be done `then`, and note both.
+
+    `texts` are patches as they came, by name; `state` is what else of the tree's state changes.
+    """
     folder = paths.patches / recipe.patches
     there = read_series(folder)
     head = tree.head
@@ -153,7 +162,8 @@ def _saved(
     were = {patch.name for patch in there}
     fates = [known.get(each.patch.name) or _fate(each, were) for each in series]
     dropped = [fate for fate in tree.state.fates if fate.outcome == "dropped"]
-    tree.keeping(series=now, full=head, start=head, fates=())
+    then()
+    tree.keeping(**{"series": now, "full": head, "start": head, "fates": (), **state})
     return Saved(fates=(*fates, *dropped), changed=changed, folder=tree.folder)
 
 

@@ -81,6 +81,20 @@ def resolve(url: str, *, branch: str | None = None, tag: str | None = None) -> F
     return Found(commit=commit, branch=None if tag else name, tag=tag)
 
 
+def tags_of(url: str) -> dict[str, str]:
+    """Return the tags of a repository, each with its commit. Raises SourceError."""
+    refs, _ = _list_refs(url)
+    names = {
+        ref.removesuffix("^{}").removeprefix(PREFIX["tag"]) for ref in refs if ref.startswith(PREFIX["tag"])
+    }
+    return {name: commit for name in sorted(names) if (commit := _commit_of(refs, "tag", name))}
+
+
+def store_of(url: str, cache: Path) -> Path:
+    """Return the bare repository that keeps what was fetched from a URL."""
+    return cache / "git" / _cache_name(url)
+
+
 def fetch_git(source: Git, into: Path, *, cache: Path) -> None:
     """Check out exactly the pinned commit at `into`, which must not exist, with submodules where asked.
 
@@ -88,7 +102,7 @@ def fetch_git(source: Git, into: Path, *, cache: Path) -> None:
     Raises SourceError when the URL does not answer, or does not have the commit any more.
     """
     with step(f"fetch {source.commit[:12]} from {source.url}") as at:
-        store = cache / "git" / _cache_name(source.url)
+        store = store_of(source.url, cache)
         with locked(store.with_suffix(".lock")):
             _ensure_commit(source, store, at)
         _check_out(source, store, into, at)

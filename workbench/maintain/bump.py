@@ -1,0 +1,227 @@
+"""A recipe moves to another version: a new pin, and its series rebased three ways from the old source to the new.
+
+Recipe and patches change only once all of it fits, the one right after the other; what a killed process has left half
+done, ``bump --continue`` finishes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from workbench.errors import UsageError
+from workbench.events import step
+from workbench.files import remove_tree, scratch, write_whole
+from workbench.maintain.literals import with_literals
+from workbench.maintain.newest import NEWEST, moved_to
+from workbench.maintain.patching import write_tree
+from workbench.maintain.repository import Commit, MergeConflict, Repository
+from workbench.maintain.saving import series_of
+from workbench.maintain.work import (
+    Bump,
+    Fate,
+    WorkTree,
+    fetch_plain,
+    find_tree,
+    open_tree,
+    replayed,
+    resolved,
+    source_key,
+    with_patches,
+    with_source,
+    working,
+)
+from workbench.patches.message import Message
+from workbench.patches.series import read_series
+from workbench.patches.writing import fingerprint
+from workbench.paths import PROGRAM
+from workbench.recipe.load import path_of
+from workbench.recipe.model import Git
+from workbench.source.git import store_of
+from workbench.source.setup_script import read_scripts
+from workbench.source.stated import read_stated
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.paths import Paths
+    from workbench.recipe.model import Recipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bumped:
+    """A recipe's way from a version `before` to one `after`, and what becomes of its patches; `moved` if at all."""
+
+    name: str
+    before: str
+    after: str
+    moved: bool
+    fates: tuple[Fate, ...] = ()
+
+    @property
+    def conflicts(self) -> bool:
+        """Whether a patch does not go onto the new source by itself."""
+        return any(fate.outcome == "conflict" for fate in self.fates)
+
+
+def bump(paths: Paths, recipe: Recipe, version: str = NEWEST) -> Bumped:
+    """Move a recipe to a version, and its patches with it.
+
+    Raises PatchError at a patch that conflicts: it is in the work tree then, and nothing else has changed.
+    """
+    with working(paths, recipe.name):
+        moved = moved_to(recipe, version)
+        if moved.source == recipe.source:
+            return Bumped(name=recipe.name, before=recipe.version, after=recipe.version, moved=False)
+        tree = open_tree(paths, recipe)
+        with scratch(paths.state / "patching", f".{recipe.name}-") as place:
+            moved, base = _snapshot(moved, paths, tree.repository, tree.state.base, place / "source")
+        literals = _literals(recipe, moved)
+        path = path_of(paths.recipes, recipe.name)
+        with_literals(path.read_text(encoding="utf-8"), literals, path=path)
+        commits = tree.commits(tree.state.full)
+        taken = _taken(tree.repository, recipe, moved, commits, paths)
+        ready = tree.at(
+            base,
+            base=base,
+            start=base,
+            pending=tuple(each.hash for each in commits if each.hash not in taken),
+            fates=tuple(map(_taken_fate, filter(lambda each: each.hash in taken, commits))),
+            bump=Bump(version=moved.version, source=source_key(moved), literals=literals),
+        )
+        return _finished(paths, recipe, replayed(ready))
+
+
+def continue_bump(paths: Paths, recipe: Recipe) -> Bumped:
+    """Go on with a bump where it stopped. Raises UsageError where none is under way; PatchError as `bump` does."""
+    with working(paths, recipe.name):
+        return _finished(paths, recipe, replayed(resolved(_under_way(paths, recipe))))
+
+
+def abort_bump(paths: Paths, recipe: Recipe) -> str:
+    """Give a bump up, and return the version that it was to; recipe and patches are as they were."""
+    with working(paths, recipe.name):
+        tree = _under_way(paths, recipe)
+        bump = tree.state.bump
+        if fingerprint(read_series(paths.patches / recipe.patches)) != tree.state.series:
+            raise UsageError(
+                f"{recipe.name}: the patches on the disk are not those of {recipe.version} any more: '{tree.goes_on}' "
+                "writes the recipe too; to go back, take both from your own repository"
+            )
+        remove_tree(tree.folder)
+        return bump.version if bump else ""
+
+
+def try_bump(paths: Paths, recipe: Recipe, moved: Recipe) -> Bumped:
+    """Say what would become of a series on another source, beside the work tree: each patch is tried."""
+    if moved.source == recipe.source:
+        return Bumped(name=recipe.name, before=recipe.version, after=recipe.version, moved=False)
+    series = read_series(paths.patches / recipe.patches)
+    with scratch(paths.state / "patching", f".try-{recipe.name}-") as place:
+        old = place / recipe.name
+        fetch_plain(recipe, paths, old)
+        repository, base = with_source(old, source_key(recipe))
+        head = with_patches(repository, base, series, old)
+        moved, onto = _snapshot(moved, paths, repository, base, place / "source")
+        commits, start = repository.between(base, head), onto
+        taken = _taken(repository, recipe, moved, commits, paths)
+        fates: dict[str, Fate] = {}
+        for commit in commits:
+            name = Message.parse(commit.message).name
+            if commit.hash in taken:
+                fates[name] = _taken_fate(commit)
+                continue
+            try:
+                picked = repository.pick(commit, onto)
+            except MergeConflict as conflict:
+                fates[name] = Fate(name=name, outcome="conflict", why=", ".join(conflict.files))
+                continue
+            if picked == onto:
+                fates[name] = Fate(name=name, outcome="dropped", why="the source has all of it")
+            onto = picked
+        written = series_of(
+            repository, start, repository.between(start, onto), {each.name: each for each in series}
+        )
+        for each in written:
+            name = each.patch.name
+            fates[name] = Fate(name=name, outcome="clean" if each.kept else "refreshed")
+    return Bumped(
+        name=recipe.name,
+        before=recipe.version,
+        after=moved.version,
+        moved=True,
+        fates=tuple(fates[each.name] for each in series),
+    )
+
+
+def _finished(paths: Paths, recipe: Recipe, tree: WorkTree) -> Bumped:
+    """Write series and recipe, once all patches are on the new source."""
+    bump, path = tree.state.bump, path_of(paths.recipes, recipe.name)
+    if bump is None:
+        raise UsageError(f"{recipe.name}: no bump is under way")
+    dropped = {fate.name for fate in tree.state.fates if fate.outcome == "dropped"}
+    if named := sorted(dropped & {condition.value for condition in recipe.patches_when}):
+        raise UsageError(
+            f"{path}: patches_when names {named[0]}, which is dropped, for upstream has it: take it out of the recipe, "
+            f"then '{tree.goes_on}'"
+        )
+    text = with_literals(path.read_text(encoding="utf-8"), bump.literals, path=path)
+    saved = write_tree(
+        paths, recipe, tree, then=lambda: write_whole(path, text), bump=None, source=bump.source
+    )
+    return Bumped(name=recipe.name, before=recipe.version, after=bump.version, moved=True, fates=saved.fates)
+
+
+def _under_way(paths: Paths, recipe: Recipe) -> WorkTree:
+    tree = find_tree(paths, recipe.name)
+    if tree is None or tree.state.bump is None:
+        raise UsageError(f"{recipe.name}: no bump is under way: '{PROGRAM} bump {recipe.name}' begins one")
+    return tree
+
+
+def _snapshot(
+    moved: Recipe, paths: Paths, repository: Repository, parent: str, place: Path
+) -> tuple[Recipe, str]:
+    """Fetch a source, and return the commit of it; the recipe gets the version that a branch's source states."""
+    fetch_plain(moved, paths, place)
+    if isinstance(moved.source, Git) and moved.source.branch:
+        stated = read_stated(place, read_scripts(place)).version
+        moved = replace(moved, version=stated or moved.version)
+    with step(f"read the source of {moved.name} {moved.version}"):
+        return moved, repository.snapshot(place, source_key(moved), parent)
+
+
+def _literals(recipe: Recipe, moved: Recipe) -> dict[str, str]:
+    """Return what of a recipe is another string now, by key."""
+    changes = {} if moved.version == recipe.version else {"version": moved.version}
+    for key in ("sha256", "commit", "tag"):
+        new: str | None = getattr(moved.source, key, None)
+        if new is not None and new != getattr(recipe.source, key):
+            changes[f"source.{key}"] = new
+    return changes
+
+
+def _taken(
+    repository: Repository, recipe: Recipe, moved: Recipe, commits: Sequence[Commit], paths: Paths
+) -> set[str]:
+    """Return those of the patches that upstream's own history has as a commit since: of the same patch-id."""
+    old, new = recipe.source, moved.source
+    if not (isinstance(old, Git) and isinstance(new, Git) and commits):
+        return set()
+    store = store_of(new.url, paths.cache)
+    alternates = repository.private / "objects" / "info" / "alternates"
+    alternates.write_text(f"{(store / 'objects').resolve()}\n", encoding="utf-8")
+    head, same = old.commit, {}
+    for each in commits:
+        head = repository.commit(each.tree, head, each.message, author=each.author, date=each.date)
+        same[head] = each.hash
+    if repository.tree(old.commit) != repository.tree(f"{commits[0].hash}^"):
+        return set()  # submodules or large files are in the tree: it is not the commit's own
+    compared = repository.git("cherry", new.commit, head, old.commit).splitlines()
+    return {same[line[2:]] for line in compared if line.startswith("- ") and line[2:] in same}
+
+
+def _taken_fate(commit: Commit) -> Fate:
+    name = Message.parse(commit.message).name
+    return Fate(name=name, outcome="dropped", why="upstream has made the same change")

@@ -1,0 +1,76 @@
+"""``bump`` and ``outdated``: recipes and their patches follow upstream."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from workbench import console
+from workbench.paths import Paths
+from workbench.verb import Verb
+from workbench.verbs.flags import DryRun, Json, Package
+
+if TYPE_CHECKING:
+    from workbench.maintain.bump import Bumped
+
+
+@Verb
+def bump(
+    name: Package,
+    *version: Annotated[str, "the version (default: the newest; of a recipe that follows a branch, its tip)"],
+    to: Annotated[str, "the version again, as a flag: 1.2.3, newest"] = "",
+    continue_: Annotated[bool, "go on after a conflict was resolved, or after an interruption"] = False,
+    abort: Annotated[bool, "give up what is under way: recipe and patches stay as they are"] = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> int:
+    """Move a package to another version: a new pin, and its patches rebased onto the new source."""
+    from workbench.errors import PatchError, UsageError
+    from workbench.maintain.bump import abort_bump, continue_bump, try_bump
+    from workbench.maintain.bump import bump as begin
+    from workbench.maintain.newest import NEWEST, moved_to
+    from workbench.recipe.load import load
+
+    asked = [*version, *([to] if to else [])]
+    if len(asked) > 1 or ((continue_ or abort) and (asked or dry_run)) or (continue_ and abort):
+        raise UsageError("bump takes one version, or --continue or --abort")
+    paths = Paths.here()
+    recipe = load(paths.recipes, name)
+    if abort:
+        console.answer(
+            f"gave up the bump of {recipe.name} to {abort_bump(paths, recipe)}: nothing has changed"
+        )
+        return 0
+    if continue_:
+        bumped = continue_bump(paths, recipe)
+    elif dry_run:
+        bumped = try_bump(paths, recipe, moved_to(recipe, *asked))
+    else:
+        bumped = begin(paths, recipe, *(asked or [NEWEST]))
+    if json:
+        console.answer_json({**_plain(bumped), "dry_run": dry_run})
+    else:
+        _tell(bumped, dry_run=dry_run)
+    return PatchError.exit_code if bumped.conflicts else 0
+
+
+def _plain(bumped: Bumped) -> dict[str, object]:
+    return {
+        "name": bumped.name,
+        "from": bumped.before,
+        "to": bumped.after,
+        "moved": bumped.moved,
+        "patches": bumped.fates,
+    }
+
+
+def _tell(bumped: Bumped, *, dry_run: bool) -> None:
+    """Print where a package has moved, or would, and what became of its patches."""
+    if not bumped.moved:
+        console.answer(f"{bumped.name} {bumped.after} is what upstream has: nothing to do")
+        return
+    if bumped.fates:
+        rows = [(each.name, each.outcome, each.why) for each in bumped.fates]
+        console.answer_table(("patch", "", "why"), rows)
+    console.answer(
+        f"{'would move' if dry_run else 'moved'} {bumped.name} from {bumped.before} to {bumped.after}"
+    )
