@@ -51,7 +51,9 @@ def test_the_wheel_for_this_torch_and_cuda_is_found_locked_and_installed(
 
     project.offer("new", "1.7+cu130torch2.11")
     assert run(["update", "--json", "--refresh", *FACTS]) == 0
-    assert answer(capsys)["changes"] == [
+    said = capsys.readouterr()
+    assert "nothing was installed: gw install does that" in said.err
+    assert json.loads(said.out)["changes"] == [
         "demo-gpu 1.5+cu130torch2.11 → 1.7+cu130torch2.11",
         "needed 2.0: no longer there",
     ]

@@ -114,6 +114,8 @@ def update(asked: Namespace) -> int:
     if changed:
         _write(made, asked)
     _tell(asked, host, made, changed, unchanged=not changed)
+    if changed and not asked.dry_run:
+        note("nothing was installed: gw install does that")
     return 0
 
 
