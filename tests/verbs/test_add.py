@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from packaging.version import Version
 
 from tests.forked import invoke
 from tests.verbs.conftest import Demo, git
@@ -99,6 +102,48 @@ def test_a_tag_tells_the_version(demo: Demo) -> None:
     assert isinstance(recipe.source, Git)
     assert (recipe.version, recipe.source.tag) == ("1.2.3", "v1.2.3")
     assert recipe.source.commit == git(demo.repository, "rev-parse", "HEAD")
+
+
+def test_a_fork_says_how_far_it_is_from_upstream(demo: Demo, tmp_path: Path) -> None:
+    git(demo.repository, "tag", "v1.0")
+    fork = tmp_path / "fork"
+    git(tmp_path, "clone", "--quiet", str(demo.repository), str(fork))
+    for number in range(3):
+        (fork / f"{number}.c").write_text("")
+        git(fork, "add", ".")
+        git(fork, "commit", "--quiet", "--message", str(number))
+    git(demo.repository, "commit", "--quiet", "--allow-empty", "--message", "later")
+    git(demo.repository, "tag", "v2.0")
+    words = ["--source", str(fork), "--upstream", str(demo.repository), "--dry-run"]
+    shown = invoke("add-package", "fork", *words).stdout.replace("#", "")
+    assert f"3 commits ahead of v1.0 of {demo.repository}" in " ".join(shown.split())
+    words = ["--source", str(fork), "--upstream", "https://127.0.0.1:1/none", "--dry-run"]
+    added = invoke("add-package", "fork", *words)
+    assert added.status == 0
+    assert "ahead of" not in added.stdout
+
+
+def test_a_torch_extension_gets_the_recipe_that_a_maintainer_wrote(paths: Paths) -> None:
+    added = invoke("add-package", "torch-cluster", "--source", "pypi:torch-cluster==1.6.3")
+    assert added.status == 0, added.stderr
+    recipe = load(paths.recipes, "torch-cluster")
+    shipped = load(Path(__file__).parents[2] / "recipes", "torch-cluster")
+    assert replace(recipe, description=shipped.description, smoke_test=shipped.smoke_test) == shipped
+    text = (paths.recipes / "torch_cluster.py").read_text()
+    assert "# curand: csrc/cuda/rw_cuda.cu:4" in text
+    assert "# setup.py:24 reads FORCE_ONLY_CUDA" in text
+
+
+def test_the_newest_version_is_taken_and_told(paths: Paths) -> None:
+    added = invoke("add-package", "xatlas", "--json", "--dry-run")
+    assert added.status == 0, added.stderr
+    told = json.loads(added.stdout)
+    assert f"xatlas {told['version']} is the newest final version" in added.stderr
+    assert Version(told["version"]) >= Version("0.0.11")
+    assert told["fields"]["python"]["value"].startswith(">=3.")
+    assert told["fields"]["license"]["evidence"]
+    assert told["remaining"]
+    assert list(paths.recipes.iterdir()) == []
 
 
 def test_a_version_is_written_as_wheels_spell_it(demo: Demo) -> None:

@@ -14,17 +14,18 @@ from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import Version
 
 from workbench.errors import UsageError
-from workbench.events import note
+from workbench.events import note, step
 from workbench.files import scratch, write_whole
 from workbench.maintain.licences import licence_of
 from workbench.maintain.proposal import Proposal, propose
 from workbench.maintain.recipe_text import render, smoke_test
 from workbench.recipe.load import path_of
 from workbench.recipe.model import PYPI, UNSET_VERSION, Git, Recipe, Sdist
-from workbench.source.git import fetch_git, resolve
+from workbench.source.git import ahead_of, fetch_git, resolve
 from workbench.source.reading import read_source
 from workbench.source.sdist import newest_sdist, pin_sdist
 from workbench.source.tree import fetch
+from workbench.text import counted
 
 if TYPE_CHECKING:
     from workbench.paths import Paths
@@ -67,10 +68,12 @@ def plan_addition(new: NewPackage, paths: Paths) -> Addition:
     if path.exists():
         raise UsageError(f"{name}: there is a recipe already: {path}")
     version, source = _pin(new, name)
+    about: tuple[str, ...] = ()
     with scratch(paths.cache / "reading", f".{name}.") as folder:
         tree = folder / "tree"
         if isinstance(source, Git):
             fetch_git(source, tree, cache=paths.cache)
+            about = _standing(source, new.upstream, paths.cache) if new.upstream else ()
         else:
             fetch(source, name=name, version=version, cache=paths.cache, into=tree)
         reading = read_source(tree, source.name or name if isinstance(source, Sdist) else name)
@@ -86,7 +89,7 @@ def plan_addition(new: NewPackage, paths: Paths) -> Addition:
     proposal = Proposal(guesses=proposal.guesses, remaining=(*remaining, *proposal.remaining))
     series = paths.patches / name / "series"
     empty = () if series.exists() else ((series, ""),)
-    text = render(recipe, proposal.guesses, remaining=proposal.remaining)
+    text = render(recipe, proposal.guesses, remaining=proposal.remaining, about=about)
     return Addition(recipe=recipe, proposal=proposal, files=((path, text), *empty))
 
 
@@ -105,6 +108,14 @@ def written(addition: Addition) -> Iterator[None]:
             if path.name == "series" and not any(path.parent.iterdir()):
                 path.parent.rmdir()
         raise
+
+
+def _standing(source: Git, upstream: str, cache: Path) -> tuple[str, ...]:
+    """Say in a line how far a fork's commit is from upstream, where that can be told."""
+    with step(f"look for the tag of {upstream} that it is based on") as at:
+        found = ahead_of(source, upstream, cache)
+        at.outcome = f"{found[0]}, and {counted(found[1], 'commit')} upon it" if found else "none is known"
+    return (f"{counted(found[1], 'commit')} ahead of {found[0]} of {upstream}",) if found else ()
 
 
 def _of_git(

@@ -167,7 +167,7 @@ def _libraries(kind: Kind, reading: Reading) -> Iterator[Guess]:
     if base or own:
         torch = (f"{', '.join(base)}: torch's own headers include them",) if base else ()
         lines = tuple(f"{library}: {where}" for library, where in own.items())
-        yield Guess("cuda_libraries", tuple(sorted((*base, *own))), (*torch, *lines))
+        yield Guess("cuda_libraries", (*base, *own), (*torch, *lines))
 
 
 def _modules(name: str, kind: Kind, reading: Reading) -> Iterator[Guess]:
