@@ -201,6 +201,12 @@ def test_the_key_is_changed_and_who_trusts_the_old_one_follows(signed: Signed) -
     assert invoke("evidence.sign-index").status == 0
     done = invoke("check-index", signed.index, "--signed-by", f"{new}.pub", "--wheel", "demo")
     assert (done.status, "is revoked: left the firm" in done.stderr) == (22, True), done.stderr
+    # until somebody stands by it anew
+    again = invoke("evidence.sign", signed.wheel.name)
+    assert again.status == 0, again.stderr
+    done = invoke("check-index", signed.index, "--signed-by", f"{new}.pub", "--wheel", "demo")
+    assert done.status == 0, done.stderr
+    assert "registry, pages and files agree" in invoke("store.reconcile", "--dry-run").stdout
     assert invoke("check-index", signed.index, "--signed-by", signed.paths.root / KEYS).status == 0
 
 

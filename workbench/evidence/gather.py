@@ -15,6 +15,8 @@ from packaging.pylock import Pylock
 
 from workbench import __version__
 from workbench.builders.tools import compiler_for
+from workbench.container.cibw import image_for
+from workbench.container.engine import find_engine
 from workbench.errors import ToolMissing
 from workbench.evidence.provenance import Isolation, Provenance, Used
 from workbench.files import content_of, sha256_of
@@ -66,7 +68,7 @@ def gather(place: Workplace, paths: Paths, settings: Settings, *, started: datet
                 for each in plan.patches
             ),
             *_recipe(plan, paths),
-            *_image(plan),
+            *_image(plan, settings),
             *_toolkit(plan),
             *_compilers(plan, paths),
             *_requirements(place),
@@ -168,13 +170,13 @@ def _recipe(plan: Plan, paths: Paths) -> Iterator[Used]:
         yield Used(role="recipe", name=path.name, digest={"sha256": sha256_of(path)})
 
 
-def _image(plan: Plan) -> Iterator[Used]:
+def _image(plan: Plan, settings: Settings) -> Iterator[Used]:
     if plan.image is None:
         return
-    algorithm, colon, digest = (plan.image_pin or "").rpartition("@")[2].partition(":")
-    known = {algorithm: digest} if colon and re.fullmatch(r"[0-9a-f]{64}", digest) else {}
-    about = "" if known else plan.image_pin or "not pinned"
-    yield Used(role="image", name=plan.image, digest=known, about=about)
+    engine = find_engine(settings.container.engine)
+    identity = image_for(engine, plan.image, plan.target.arch).id  # that it was built in: it is here
+    digest = {"sha256": identity.removeprefix("sha256:")}
+    yield Used(role="image", name=plan.image, uri=plan.image_pin or "", digest=digest)
 
 
 def _toolkit(plan: Plan) -> Iterator[Used]:

@@ -46,6 +46,13 @@ def signed(document: bytes, signers: Sequence[Signer]) -> bytes:
     return sealed(document, TYPE, signers).write()
 
 
+def signed_anew(content: bytes, signer: Signer, *, filename: str, sha256: str, where: str) -> bytes:
+    """Return a statement of a wheel with the signature of one key alone. Raises ProofFailed as `check_statement`."""
+    check_statement(content, filename=filename, sha256=sha256, keys=None, where=where)
+    envelope = read_envelope(content, where=where)
+    return signed(content if envelope is None else envelope.payload, [signer])
+
+
 def check_statement(
     content: bytes, *, filename: str, sha256: str, keys: Keyring | None, where: str
 ) -> WheelStatement:

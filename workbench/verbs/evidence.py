@@ -11,7 +11,7 @@ from workbench import console
 from workbench.errors import ProofFailed, UsageError
 from workbench.paths import PROGRAM
 from workbench.verb import Verb
-from workbench.verbs.flags import Json, StoreFlags, WheelFiles, here, ready_to_sign
+from workbench.verbs.flags import Json, StoreFlags, here, ready_to_sign
 
 if TYPE_CHECKING:
     from workbench.evidence.statements import WheelStatement
@@ -79,27 +79,36 @@ def _statement_of(named: str, store: StoreFlags) -> tuple[bytes, str, str, str]:
 
 
 @Verb
-def sign(*wheels: WheelFiles, json: Json = False) -> None:
-    """Sign the statements of wheels where they were built, beside them."""
+def sign(
+    *wheels: Annotated[str, "wheel files, or the filenames of published ones"],
+    store: StoreFlags,
+    json: Json = False,
+) -> None:
+    """Sign the statements of wheels: beside them, or of published ones anew."""
     from workbench.evidence import notes
     from workbench.evidence.statements import write_statement
-    from workbench.files import expect_file, sha256_of, write_whole
+    from workbench.files import sha256_of, write_whole
 
     if not wheels:
-        raise UsageError("name the wheels: wheels/*.whl")
-    signer = ready_to_sign(*here())
+        raise UsageError("name the wheels: wheels/*.whl, or filenames as they are published")
+    signer = ready_to_sign(*store.here())
     if signer is None:
         raise UsageError(
             f"workbench.yaml names no signing.key: '{PROGRAM} evidence.new-key --to FILE' makes one"
         )
-    made = []
-    for each in map(Path, wheels):
-        known = notes.recall(expect_file(each))
+    made: list[Path | str] = []
+    files = [Path(each) for each in wheels if Path(each).is_file()]
+    for each in files:
+        known = notes.recall(each)
         if known is None or known.provenance is None:
             raise ProofFailed(f"{each}: nothing lies beside it that says how it was made: build it again")
         content = write_statement(each.name, sha256_of(each), known.provenance, [signer])
         write_whole(notes.statement_path(each), content)
         made.append(notes.statement_path(each))
+    if others := [Path(each).name for each in wheels if Path(each) not in files]:
+        from workbench.publish.resigning import sign_published
+
+        made += sign_published(store.opened(), others, signer)
     if json:
         console.answer_json({"key": signer.key.id, "statements": list(map(str, made))})
         return

@@ -43,21 +43,22 @@ def here() -> tuple[Paths, Settings]:
     from workbench.settings import read_settings
 
     paths = Paths.here()
-    return paths, read_settings(paths)
-
-
-def ready_to_sign(paths: Paths, settings: Settings) -> Signer | None:
-    """Return the private key that a site signs with, if its settings name one; a person may be asked for a passphrase.
-
-    What would stop the signing is told so before anything is changed. Raises UsageError.
-    """
-    from workbench.publish.signing import signer_of
-
+    settings = read_settings(paths)
     if settings.signing.key is not None:
         from workbench.evidence.signer import ASK
 
         if sys.stdin.isatty():
             ASK.set(lambda path: console.ask_secret(f"the passphrase of {path}"))
+    return paths, settings
+
+
+def ready_to_sign(paths: Paths, settings: Settings) -> Signer | None:
+    """Return the private key that a site signs with, if its settings name one; a person may be asked for a passphrase.
+
+    Called first, it tells what would stop the signing before anything is changed. Raises UsageError.
+    """
+    from workbench.publish.signing import signer_of
+
     return signer_of(paths, settings)
 
 

@@ -1,0 +1,55 @@
+"""Statements of published wheels, signed anew: where their key was revoked, or nobody had signed them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from workbench.errors import ProofFailed, UsageError
+from workbench.evidence.statements import signed_anew
+from workbench.publish.amend import amend, published
+from workbench.publish.drawing import draw_pages
+from workbench.store.layout import statement_key
+
+if TYPE_CHECKING:
+    from workbench.evidence.signer import Signer
+    from workbench.registry.model import Registry
+    from workbench.store.opening import Site
+
+
+def sign_published(site: Site, filenames: Sequence[str], signer: Signer) -> tuple[str, ...]:
+    """Sign the statements of published wheels with a key alone, whoever had signed them; return where they lie.
+
+    What the statements say is not looked into but that each is of its wheel: who signs has read them. Raises UsageError
+    for what is not published, ProofFailed for a wheel without a statement or with one of other bytes.
+    """
+    store, registry = site.store, published(site)
+    links: dict[str, str] = {}
+    for filename in filenames:
+        found = registry.find(filename)
+        if found is None:
+            raise UsageError(f"{filename}: neither a file nor the filename of a published wheel")
+        project, wheel = found
+        key = wheel.build.statement if wheel.build else None
+        stored = store.read(key) if key else None
+        if stored is None:
+            raise ProofFailed(f"{filename}: no statement of how it was made is published with it")
+        where = f"{store.place}/{key}"
+        content = signed_anew(stored.content, signer, filename=filename, sha256=wheel.sha256, where=where)
+        digest = hashlib.sha256(content).hexdigest()
+        links[filename] = statement_key(project, filename, digest)
+        store.create(links[filename], content, sha256=digest)
+
+    def change(registry: Registry) -> Registry:
+        for filename, link in links.items():
+            if (found := registry.find(filename)) and (build := found[1].build):
+                registry = registry.with_wheel(
+                    found[0], replace(found[1], build=replace(build, statement=link))
+                )
+        return registry
+
+    amend(store, change, f"sign {', '.join(links)}")
+    draw_pages(site)
+    return tuple(links.values())
