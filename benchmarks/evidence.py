@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -63,9 +64,7 @@ def once(root: Path) -> None:
         sbom_of(wheel)
         write_statement(wheel.name, "0" * 64, known)
         times.append(cpu())
-    build, gathered, billed, _, stated = (
-        later - earlier for earlier, later in zip(times, times[1:], strict=False)
-    )
+    build, gathered, billed, _, stated = (later - earlier for earlier, later in pairwise(times))
     print("measured", build, gathered, billed, stated)
 
 
@@ -79,19 +78,12 @@ def main() -> None:
             said = subprocess.run(
                 run, env={**os.environ, **places}, check=True, capture_output=True, text=True
             ).stdout
-        rows.append(
-            [
-                float(word)
-                for line in said.splitlines()
-                if line.startswith("measured")
-                for word in line.split()[1:]
-            ]
-        )
+        (measured,) = (line for line in said.splitlines() if line.startswith("measured"))
+        rows.append([float(word) for word in measured.split()[1:]])
     build, gathered, billed, stated = (statistics.median(column) for column in zip(*rows, strict=True))
     whole = gathered + billed + stated
-    print(
-        f"the build: {build:.2f} s of CPU; what it used: {gathered:.2f}, the bill: {billed:.2f}, the rest: {stated:.2f}"
-    )
+    print(f"CPU seconds of the build: {build:.2f}")
+    print(f"what it used: {gathered:.2f}; the bill of materials: {billed:.2f}; the statement: {stated:.2f}")
     print(
         f"together {whole:.2f} s of CPU (target: at most {TARGET:.1f}), {whole / build:.2f} times the build"
     )
