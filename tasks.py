@@ -26,6 +26,7 @@ namespace = gathered(
             patch.show,
             patch.drop,
             patch.move,
+            patch.import_,
         ),
     ),
     Group(

@@ -16,6 +16,7 @@ from packaging.version import Version
 from workbench.errors import UsageError
 from workbench.events import note, step
 from workbench.files import scratch, write_whole
+from workbench.maintain.fork import Fork, read_fork
 from workbench.maintain.licences import licence_of
 from workbench.maintain.proposal import Proposal, propose
 from workbench.maintain.recipe_text import render, smoke_test
@@ -36,7 +37,11 @@ _TAG_VERSION = re.compile(r"v?(\d+(?:\.\d+)*(?:(?:a|b|rc|\.post|\.dev)\d+)?)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPackage:
-    """What a person says of a new package; `source` is a Git URL or ``pypi:NAME==VERSION``, by default of its name."""
+    """What a person says of a new package; `source` is a Git URL or ``pypi:NAME==VERSION``, by default of its name.
+
+    `as_patches` pins upstream instead, and makes a patch of each commit that the source, a fork, has beyond it, or
+    beyond upstream's tag `base`.
+    """
 
     name: str
     source: str = ""
@@ -44,6 +49,8 @@ class NewPackage:
     branch: str | None = None
     tag: str | None = None
     description: str | None = None
+    as_patches: bool = False
+    base: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +59,7 @@ class Addition:
 
     recipe: Recipe
     proposal: Proposal
-    files: tuple[tuple[Path, str], ...]
+    files: tuple[tuple[Path, str | bytes], ...]
 
 
 def plan_addition(new: NewPackage, paths: Paths) -> Addition:
@@ -67,7 +74,18 @@ def plan_addition(new: NewPackage, paths: Paths) -> Addition:
     path = path_of(paths.recipes, name)
     if path.exists():
         raise UsageError(f"{name}: there is a recipe already: {path}")
-    version, source = _pin(new, name)
+    folder = paths.patches / name
+    empty = () if (folder / "series").exists() else ((folder / "series", b""),)
+    version: str
+    source: Git | Sdist
+    series: tuple[tuple[Path, bytes], ...]
+    if new.as_patches:
+        fork = _fork(new, paths)
+        version, source, series = fork.version, fork.source, fork.files(folder)
+        if folder.is_dir() and any(folder.iterdir()):
+            raise UsageError(f"{folder}: there are patches already: move them away first")
+    else:
+        (version, source), series = _pin(new, name), empty
     about: tuple[str, ...] = ()
     with scratch(paths.cache / "reading", f".{name}.") as folder:
         tree = folder / "tree"
@@ -87,10 +105,8 @@ def plan_addition(new: NewPackage, paths: Paths) -> Addition:
     recipe = Recipe(name=name, version=version, source=source, **values)
     recipe = Recipe(name=name, version=version, source=source, smoke_test=smoke_test(recipe), **values)
     proposal = Proposal(guesses=proposal.guesses, remaining=(*remaining, *proposal.remaining))
-    series = paths.patches / name / "series"
-    empty = () if series.exists() else ((series, ""),)
     text = render(recipe, proposal.guesses, remaining=proposal.remaining, about=about)
-    return Addition(recipe=recipe, proposal=proposal, files=((path, text), *empty))
+    return Addition(recipe=recipe, proposal=proposal, files=((path, text), *series))
 
 
 @contextmanager
@@ -116,6 +132,15 @@ def _standing(source: Git, upstream: str, cache: Path) -> tuple[str, ...]:
         found = ahead_of(source, upstream, cache)
         at.outcome = f"{found[0]}, and {counted(found[1], 'commit')} upon it" if found else "none is known"
     return (f"{counted(found[1], 'commit')} ahead of {found[0]} of {upstream}",) if found else ()
+
+
+def _fork(new: NewPackage, paths: Paths) -> Fork:
+    if not new.source or not new.upstream or new.source.startswith(PYPI) or new.tag:
+        raise UsageError(
+            "--as-patches needs --source, a fork's Git URL, and --upstream, that of what it forks; no --tag"
+        )
+    urls = [str(Path(url).resolve()) if Path(url).exists() else url for url in (new.source, new.upstream)]
+    return read_fork(urls[0], urls[1], paths, branch=new.branch, base=new.base)
 
 
 def _of_git(

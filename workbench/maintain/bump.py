@@ -209,9 +209,7 @@ def _taken(
     old, new = recipe.source, moved.source
     if not (isinstance(old, Git) and isinstance(new, Git) and commits):
         return set()
-    store = store_of(new.url, paths.cache)
-    alternates = repository.private / "objects" / "info" / "alternates"
-    alternates.write_text(f"{(store / 'objects').resolve()}\n", encoding="utf-8")
+    repository.borrow(store_of(new.url, paths.cache))
     head, same = old.commit, {}
     for each in commits:
         head = repository.commit(each.tree, head, each.message, author=each.author, date=each.date)

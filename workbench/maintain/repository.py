@@ -124,6 +124,12 @@ class Repository:
         command = ("git", "-C", self.folder, "--git-dir", self.private, "--work-tree", self.folder, *words)
         return run(command, env={**_ENVIRONMENT, **(env or {})}, stdout_only=True, check=check)
 
+    def borrow(self, store: Path) -> None:
+        """Have the commits of another repository at hand, as long as that stays where it is."""
+        alternates = self.private / "objects" / "info" / "alternates"
+        with alternates.open("a", encoding="utf-8") as file:
+            file.write(f"{(store / 'objects').resolve()}\n")
+
     def snapshot(self, tree: Path, message: str, parent: str = "") -> str:
         """Return a commit of all files below a folder that holds no repositories, also of those that it ignores."""
         with self.index() as index:

@@ -44,7 +44,7 @@ def series_of(
         reached = repository.tree(base)
         for commit in commits:
             message = Message.parse(commit.message)
-            name = message.name or _fresh_name(message.subject, taken)
+            name = message.name or fresh_name(message.subject, taken)
             taken.add(name)
             if commit.tree == reached:
                 note(f"{name} changes nothing (yet), and is not in the series")
@@ -95,7 +95,8 @@ def _header(old: PatchFile | None, message: Message, commit: Commit) -> bytes:
     return Message(subject=message.subject, body=message.body, fields=told).header()
 
 
-def _fresh_name(subject: str, taken: set[str]) -> str:
+def fresh_name(subject: str, taken: set[str]) -> str:
+    """Return a name for a patch that none has yet."""
     name = file_name(subject)
     stem = name.removesuffix(".patch")
     numbered = (f"{stem}-{number}.patch" for number in range(2, len(taken) + 3))

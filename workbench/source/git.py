@@ -97,6 +97,24 @@ def store_of(url: str, cache: Path) -> Path:
     return cache / "git" / _cache_name(url)
 
 
+def fetch_all(url: str, cache: Path) -> Path:
+    """Fetch all branches and tags of a repository with their history, and return the store that has them.
+
+    They have their own names there. Raises SourceError.
+    """
+    with step(f"fetch {url}") as at:
+        refs, _ = _list_refs(url)
+        store = store_of(url, cache)
+        with locked(store.with_suffix(".lock")):
+            if not (store / "HEAD").exists():
+                some = next(iter(refs.values()), "")
+                _git("init", "--quiet", "--bare", _object_format(some), store, doing=f"make {store}")
+            kinds = [f"+{prefix}*:{prefix}*" for prefix in PREFIX.values()]
+            fetch = ("fetch", "--prune", "--no-tags", "--progress", "--", url, *kinds)
+            _git("--git-dir", store, *fetch, doing=f"fetch {url}", at=at)
+    return store
+
+
 def fetch_git(source: Git, into: Path, *, cache: Path) -> None:
     """Check out exactly the pinned commit at `into`, which must not exist, with submodules where asked.
 
@@ -121,7 +139,7 @@ def ahead_of(source: Git, upstream: str, cache: Path) -> tuple[str, int] | None:
     None where there is no such tag, and where `upstream` is not a Git repository that answers. The commit must be in
     the cache.
     """
-    store = cache / "git" / _cache_name(source.url)
+    store = store_of(source.url, cache)
     in_store, below = ("--git-dir", store), f"refs/upstream/{_cache_name(upstream)}/"
     with locked(store.with_suffix(".lock")):
         if _try_git(

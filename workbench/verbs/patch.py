@@ -119,6 +119,21 @@ def move(
     _answer(move_patch(*_site_of(name), patch, before=before, after=after), json=json)
 
 
+@Verb
+def import_(
+    name: Package,
+    what: Annotated[str, "a file, a URL, a quilt folder, or a commit or a range (A..B)"],
+    *,
+    as_: Annotated[str, "the name that the patch gets in the series"] = "",
+    repository: Annotated[str, "the Git URL of the commits (default: the recipe's source or upstream)"] = "",
+    json: Json = False,
+) -> None:
+    """Put patches from elsewhere behind the series."""
+    from workbench.maintain.taking import import_patches
+
+    _answer(import_patches(*_site_of(name), what, name=as_, url=repository), json=json)
+
+
 def _answer(saved: Saved, *, json: bool) -> None:
     """Print what became of a series."""
     if json:

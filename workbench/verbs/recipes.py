@@ -30,17 +30,29 @@ def add_package(
     branch: Annotated[str, "the branch to pin (default: the repository's own default branch)"] = "",
     tag: Annotated[str, "the tag to pin"] = "",
     description: Annotated[str, "one line that says what it is"] = "",
+    as_patches: Annotated[
+        bool, "pin upstream, and make a patch of each commit of the source, a fork"
+    ] = False,
+    base: Annotated[str, "upstream's tag that the fork is taken from (default: where the two part)"] = "",
     store: StoreFlags,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Fetch and read a source, and write a recipe from what it tells."""
+    from workbench.errors import UsageError
     from workbench.maintain.addition import NewPackage, plan_addition, written
     from workbench.publish.projects import declare, package_facts
 
     paths, *_ = site = store.opened()
-    origin = {"upstream": upstream or None, "branch": branch or None, "tag": tag or None}
-    new = NewPackage(name=name, source=source, description=description, **origin)
+    origin = {
+        "upstream": upstream or None,
+        "branch": branch or None,
+        "tag": tag or None,
+        "base": base or None,
+    }
+    if base and not as_patches:
+        raise UsageError("--base goes with --as-patches")
+    new = NewPackage(name=name, source=source, description=description, as_patches=as_patches, **origin)
     addition = plan_addition(new, paths)
     if not dry_run:
         with written(addition):
@@ -61,9 +73,13 @@ def _answer_addition_json(addition: Addition, paths: Paths) -> None:
             "version": recipe.version,
             "source": source_facts(recipe.source),
             **addition.proposal.as_dict(),
-            "files": {str(path.relative_to(paths.root)): text for path, text in addition.files},
+            "files": {str(path.relative_to(paths.root)): _text(content) for path, content in addition.files},
         }
     )
+
+
+def _text(content: str | bytes) -> str:
+    return content if isinstance(content, str) else content.decode(errors="replace")
 
 
 def _answer_addition(addition: Addition, site: Site, *, dry_run: bool) -> None:
@@ -78,7 +94,7 @@ def _answer_addition(addition: Addition, site: Site, *, dry_run: bool) -> None:
     registered = "would register it" if dry_run else "registered it"
     console.answer(f"{registered} in {site.store.place}: {REGISTRY}{page}")
     if dry_run:
-        console.answer(f"\n{addition.files[0][1]}")
+        console.answer(f"\n{_text(addition.files[0][1])}")
         return
     console.answer(f"\nWhat remains for you, in {addition.files[0][0].relative_to(paths.root)}:")
     for line in addition.proposal.remaining:
