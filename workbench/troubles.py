@@ -128,6 +128,12 @@ def diagnose(said: Sequence[str], *, at: Collection[Where], known: Known) -> Exp
     )
 
 
+def with_meaning(said: str) -> str:
+    """Return what a smoke test printed, and below it what that means, where the catalogue knows it."""
+    why = diagnose(said.splitlines(), at={"import"}, known={"recipe": "the recipe"})
+    return f"{said}\n{why.meaning}\nWhat to do: {why.remedy}" if why and why.name else said
+
+
 def _held(lines: Iterable[str], troubles: Sequence[Trouble], known: Known) -> _Held | None:
     """Return the earliest of some troubles that holds for one of some lines."""
     left, best = troubles, None

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import runpy
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.failures.causes import CAUSES, CUDA, LOGS, QUICK, RECIPE, Cause, caus
 from tests.failures.sound import SOUND
 from tests.plans import planned
 from workbench.builders.failure import facts
-from workbench.paths import Paths
+from workbench.paths import CHECKOUT, Paths
 from workbench.recipe.model import LocalFolder
 from workbench.troubles import Explanation, catalogue, diagnose
 
@@ -148,3 +149,11 @@ def test_what_only_a_container_can_lack(line: str, name: str) -> None:
     told = diagnose(said, at={"build", "container"}, known=known)
     assert told is not None
     assert told.name == name
+
+
+def test_the_page_tells_what_the_catalogue_has() -> None:
+    """``python docs/failures.py`` draws it."""
+    script = CHECKOUT / "docs" / "failures.py"
+    draw = runpy.run_path(str(script))["drawn"]
+    page = script.with_suffix(".md").read_text()
+    assert draw(page) == page

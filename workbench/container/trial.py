@@ -12,6 +12,7 @@ from workbench.container.engine import OCI_ARCH
 from workbench.environment import install_into, python_platform
 from workbench.errors import CommandFailed, ContainerError, VerificationFailed
 from workbench.process import run
+from workbench.troubles import with_meaning
 
 if TYPE_CHECKING:
     from workbench.container.engine import Engine
@@ -90,4 +91,6 @@ def try_wheel(
             (folder / "test.py").write_text(code, encoding="utf-8")
             run(start)
         except CommandFailed as error:
-            raise VerificationFailed(f"{wheel.name} does not work in {image}: {error}") from error
+            raise VerificationFailed(
+                f"{wheel.name} does not work in {image}: {with_meaning(str(error))}"
+            ) from error

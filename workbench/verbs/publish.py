@@ -107,7 +107,7 @@ def release(
 
 
 def _answer_json(work: Todo, released: Released, *, dry_run: bool) -> None:
-    from workbench.verbs.summary import describe
+    from workbench.verbs.summary import describe, describe_failures
 
     console.answer_json(
         {
@@ -115,6 +115,7 @@ def _answer_json(work: Todo, released: Released, *, dry_run: bool) -> None:
             "published_already": [asdict(wheel) for wheel in _once(work.published)],
             "to_do": [describe(plan) for plan in work.plans] if dry_run else [],
             "failed": [str(plan.target) for each in released.failures for plan in each.plans],
+            "failures": describe_failures(released.failures),
             "left_out": [{"target": str(out.target), "reason": out.reason} for out in work.planned.left_out],
         }
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from shlex import quote
@@ -15,6 +15,7 @@ from workbench.text import file_size
 from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
+    from workbench.make.produce import Failure
     from workbench.plan.plan import Plan
     from workbench.recipe.model import Source
     from workbench.registry.model import PublishedWheel
@@ -79,3 +80,17 @@ def describe(plan: Plan) -> dict[str, Any]:
         "patches": [patch.name for patch in plan.patches],
         "build_key": plan.key,
     }
+
+
+def describe_failures(failures: Sequence[Failure]) -> list[dict[str, Any]]:
+    """Return the plain form of what failed, for JSON: of each target why, and what its build's log tells of that."""
+    return [
+        {
+            "target": str(plan.target),
+            "status": each.error.exit_code,
+            "message": str(each.error),
+            "explanation": asdict(each.error.explanation) if each.error.explanation else None,
+        }
+        for each in failures
+        for plan in each.plans
+    ]

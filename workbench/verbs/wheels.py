@@ -89,7 +89,7 @@ def build(
 
 
 def _answer_json(planned: Planned, made: Sequence[Product], failures: Sequence[Failure]) -> None:
-    from workbench.verbs.summary import describe
+    from workbench.verbs.summary import describe, describe_failures
 
     console.answer_json(
         {
@@ -97,6 +97,7 @@ def _answer_json(planned: Planned, made: Sequence[Product], failures: Sequence[F
             "wheels": [product.repaired for product in made if product.repaired],
             "built_already": [str(product.wheel) for product in made if not product.repaired],
             "failed": [str(plan.target) for each in failures for plan in each.plans],
+            "failures": describe_failures(failures),
             "left_out": [{"target": str(out.target), "reason": out.reason} for out in planned.left_out],
         }
     )

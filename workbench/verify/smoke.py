@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING
 from workbench.environment import Environment
 from workbench.errors import CommandFailed
 from workbench.toolchain.emulated import EmulatedPython
+from workbench.troubles import with_meaning
 from workbench.verify.report import Finding
 
 if TYPE_CHECKING:
     from workbench.process import Completed
     from workbench.verify.report import Expectation
+
+
+_ENDED = ("\nfailed with ", "\nwas killed by signal ")
+"""What stands between a command and what it printed, in the error of one that failed."""
 
 
 def smoke_test(
@@ -42,7 +47,10 @@ def smoke_test(
                 at = "smoke_test"
                 run_code(request.smoke_test)
         except CommandFailed as error:
-            return Finding(check="smoke", where=at, what=str(error))
+            said = str(error)
+            if at == "smoke_test":  # the command has all of its code, and would fill a screen
+                said = said[max(map(said.rfind, _ENDED)) + 1 :]
+            return Finding(check="smoke", where=at, what=with_meaning(said))
     return None
 
 
