@@ -16,7 +16,7 @@ recipe = Recipe(
     torch=">=2.11",
     build_requires=("ninja",),
     # its own, and what torch's headers include
-    cuda_libraries=("cublas", "cusolver", "cusparse", "curand"),
+    cuda_libraries=("cublas", "curand", "cusolver", "cusparse"),
     memory_per_job=4,
     local_version="cu{cuda}torch{torch}",
     modules=("nerfacc", "nerfacc.csrc"),

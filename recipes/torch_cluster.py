@@ -16,7 +16,7 @@ recipe = Recipe(
     torch=">=2.11",
     build_requires=("ninja",),
     # its own, and what torch's headers include
-    cuda_libraries=("cublas", "cusolver", "cusparse", "curand"),
+    cuda_libraries=("cublas", "curand", "cusolver", "cusparse"),
     # the libraries with CUDA have the CPU's code as well: upstream's others would never be loaded
     environment={"FORCE_ONLY_CUDA": "1"},
     memory_per_job=4,
