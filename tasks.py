@@ -13,7 +13,14 @@ from workbench.verbs import evidence, index, patch, publish, recipes, store, too
 namespace = gathered(
     Group(
         title="Packages",
-        commands=(recipes.add_package, recipes.list_, recipes.show, recipes.source, upkeep.bump),
+        commands=(
+            recipes.add_package,
+            recipes.list_,
+            recipes.show,
+            recipes.source,
+            upkeep.bump,
+            upkeep.outdated,
+        ),
     ),
     Group(
         title="Patches",

@@ -478,3 +478,11 @@ def test_a_wheel_that_takes_anothers_place_says_so(demo: Demo) -> None:
     (wheel,) = demo.wheels()
     assert other.status == 0
     assert f"{wheel} was there, built from other inputs: it is replaced" in other.stderr
+
+
+def test_show_tells_the_patches_of_each_published_wheel(released: Demo) -> None:
+    (wheel,) = json.loads(invoke("show", "demo", "--json").stdout)["wheels"]
+    assert [patch["name"] for patch in wheel["patches"]] == ["answer.patch"]
+    assert "  with answer.patch\n" in invoke("show", "demo").stdout
+    released.patch.write_text(released.patch.read_text().replace("Author: The tests", "Author: Others"))
+    assert "  with answer.patch (another than now)\n" in invoke("show", "demo").stdout

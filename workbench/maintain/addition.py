@@ -91,7 +91,9 @@ def plan_addition(new: NewPackage, paths: Paths) -> Addition:
         tree = folder / "tree"
         if isinstance(source, Git):
             fetch_git(source, tree, cache=paths.cache)
-            about = _standing(source, new.upstream, paths.cache) if new.upstream else ()
+            about = (
+                _standing(source, new.upstream, paths.cache) if new.upstream and not new.as_patches else ()
+            )
         else:
             fetch(source, name=name, version=version, cache=paths.cache, into=tree)
         reading = read_source(tree, source.name or name if isinstance(source, Sdist) else name)

@@ -10,11 +10,11 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.utils import canonicalize_name
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from workbench.environment import package_index
@@ -89,6 +89,19 @@ def newest_sdist(name: str) -> str:
             f"{name}: the package index has sdists of pre-releases alone: name one: {name}=={max(there)}"
         )
     return str(max(final))
+
+
+def newest_wheel(name: str) -> Version:
+    """Return the newest final version that the package index has a wheel of, yanked ones apart. Raises SourceError."""
+    with _index() as (index, fetcher):
+        files = _files(index, fetcher, name)
+    found: list[Version] = []
+    for file in files:
+        with suppress(InvalidWheelFilename):
+            found += [parse_wheel_filename(file.filename)[1]] if file.yanked is None else []
+    if final := [version for version in found if not version.is_prerelease]:
+        return max(final)
+    raise SourceError(f"{name}: the package index has no wheel of a final version")
 
 
 @contextmanager

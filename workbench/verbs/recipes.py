@@ -203,7 +203,13 @@ def _package(name: str, paths: Paths) -> dict[str, Any]:
             for patch in (read_series(paths.patches / recipe.patches) if recipe else ())
         ],
         "wheels": [
-            {"filename": wheel.filename, "size": wheel.size, "sha256": wheel.sha256, "yanked": wheel.yanked}
+            {
+                "filename": wheel.filename,
+                "size": wheel.size,
+                "sha256": wheel.sha256,
+                "yanked": wheel.yanked,
+                "patches": wheel.build.patches if wheel.build else None,
+            }
             for wheel in registry.wheels_of(name)
         ],
     }
@@ -244,4 +250,10 @@ def _summary(facts: dict[str, Any]) -> list[tuple[str, str]]:
         why = f": {wheel['yanked']}" if wheel["yanked"] else ""
         yanked = f" (yanked{why})" if wheel["yanked"] is not None else ""
         lines.append(("wheel", f"{wheel['filename']}{yanked}"))
+        if wheel["patches"]:
+            now = {patch["sha256"] for patch in facts["patches"]}
+            listed = [
+                each.name + ("" if each.sha256 in now else " (another than now)") for each in wheel["patches"]
+            ]
+            lines.append(("", f"  with {', '.join(listed)}"))
     return lines if facts["wheels"] else [*lines, ("wheel", "none published yet")]

@@ -11,6 +11,7 @@ from workbench.verbs.flags import DryRun, Json, Package
 
 if TYPE_CHECKING:
     from workbench.maintain.bump import Bumped
+    from workbench.maintain.outdated import Behind
 
 
 @Verb
@@ -74,3 +75,59 @@ def _tell(bumped: Bumped, *, dry_run: bool) -> None:
     console.answer(
         f"{'would move' if dry_run else 'moved'} {bumped.name} from {bumped.before} to {bumped.after}"
     )
+
+
+@Verb
+def outdated(
+    *names: Annotated[str, "the packages (default: all that have a recipe)"], json: Json = False
+) -> int:
+    """Say which packages are behind upstream, and whether their patches apply to what is new there."""
+    from workbench.errors import SourceError
+    from workbench.maintain.outdated import outdated as ask
+    from workbench.recipe.load import names as all_names
+
+    paths = Paths.here()
+    found = ask(paths, names or all_names(paths.recipes))
+    if json:
+        console.answer_json(
+            [
+                {
+                    "name": each.name,
+                    "version": each.version,
+                    "newest": each.newest,
+                    "outdated": each.tried is not None,
+                    "branch": each.branch,
+                    "patches": each.tried.fates if each.tried else (),
+                    "uncovered": each.uncovered,
+                    "problem": each.problem,
+                }
+                for each in found
+            ]
+        )
+    else:
+        rows = [
+            (each.name, each.version, _newest(each), _fates(each), "\n".join(each.uncovered))
+            for each in found
+        ]
+        console.answer_table(("package", "version", "newest", "patches", "not covered"), rows)
+        behind = sum(each.tried is not None for each in found)
+        console.answer(f"\n{behind} of {len(found)} can move: bump NAME does that")
+    return SourceError.exit_code if any(each.problem for each in found) else 0
+
+
+def _newest(each: Behind) -> str:
+    if each.problem:
+        return f"unknown: {each.problem}"
+    if each.branch and each.tried:
+        return f"{each.newest} (branch {each.branch} has moved)"
+    return str(each.newest) if each.tried else "–"
+
+
+def _fates(each: Behind) -> str:
+    """Say how the patches go onto the new source: all clean, or which do not."""
+    if each.tried is None:
+        return ""
+    fates = each.tried.fates
+    odd = [f"{fate.name}: {fate.outcome}" for fate in fates if fate.outcome != "clean"]
+    clean = f"{len(fates) - len(odd)} clean" if len(odd) < len(fates) else ""
+    return "\n".join(filter(None, [clean, *odd])) or "none"
