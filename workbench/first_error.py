@@ -24,7 +24,7 @@ _TOOLS = re.compile(
     r"|^(?P<file___>\S*meson\.build):(?P<line___>\d+):\d+: ERROR: "
     r"|^(?P<file____>\S+\.p(yx|xd|y)):(?P<line____>\d+):\d+: (?!.*\bwarning\b)"  # Cython
     r"|^error\[E\d+\]: |^💥 "  # Rust, maturin
-    r"|^(\S*/)?(ba|da)?sh: (line )?(\d+: )?\S+: (command )?not found|^(\S*/)?env: .*: No such file"
+    r"|^(\S*/)?((ba|da)?sh|\S+\.sh): (line )?(\d+: )?\S+: (command )?not found|^(\S*/)?env: .*: No such file"
     r"|^make(\[\d+\])?: [\w.+-]+: No such file|^fatal: "  # git
 )
 _BEGINS = re.compile(

@@ -127,6 +127,11 @@ CAUSES = (
         recipe={**WITH_TORCH, "cuda_libraries": ()},
     ),
     Cause(
+        entry="cuda-not-included",
+        files=setuptools(x_c="#include <cuda_runtime.h>\n"),
+        target=CUDA,
+    ),
+    Cause(
         entry="cccl-moved",
         files=commands("g++ -I$CUDA_HOME/include -c x.cpp", x_cpp="#include <thrust/complex.h>\n"),
         target=CUDA,

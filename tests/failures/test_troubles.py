@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.failures.causes import CAUSES, CUDA, LOGS, QUICK, RECIPE, Cause, caused, tidied
+from tests.failures.causes import CAUSES, CUDA, LOGS, QUICK, RECIPE, Cause, caused, setuptools, tidied
 from tests.failures.sound import SOUND
 from tests.plans import planned
 from workbench.builders.failure import facts
@@ -157,3 +157,36 @@ def test_the_page_tells_what_the_catalogue_has() -> None:
     draw = runpy.run_path(str(script))["drawn"]
     page = script.with_suffix(".md").read_text()
     assert draw(page) == page
+
+
+SWITCHED = """\
+import os
+from setuptools import Extension, setup
+
+if os.getenv("FORCE_CUDA", "0") == "1":
+    raise SystemExit("not here")
+setup(name="cause", version="1.0", ext_modules=[Extension("x", ["x.c"])])
+"""
+"""A source that builds for the CPU alone where no GPU is, unless it is told otherwise."""
+
+SWITCH = 'Write environment={"FORCE_CUDA": "1"} in recipes/cause.py; setup.py:4 shows what it looks at.'
+
+
+def test_a_source_that_is_compiled_without_cuda_names_its_switch(tmp_path: Path) -> None:
+    files = setuptools(SWITCHED, x_c="#include <cuda_runtime.h>\n")
+    with caused(Cause(entry="cuda-switched-off", files=files, target=CUDA), tmp_path) as (_, error):
+        assert error.explanation is not None
+        assert error.explanation.name == "cuda-switched-off"
+        assert SWITCH in str(error)
+
+
+def test_a_build_that_left_the_gpu_code_out_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = setuptools(SWITCHED, x_c="#include <Python.h>\nPyMODINIT_FUNC PyInit_x(void) { return 0; }\n")
+    cause = Cause(entry="no-gpu-code", files=files, target=CUDA)
+    with pytest.raises(AssertionError, match="it builds"), caused(cause, tmp_path):
+        pass
+    said = capsys.readouterr().err
+    assert "the wheel has no GPU code" in said
+    assert SWITCH in said

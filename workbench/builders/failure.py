@@ -13,7 +13,7 @@ from workbench.process import pieces_of
 from workbench.recipe.load import path_of
 from workbench.toolchain.cross import debian_package
 from workbench.toolchain.cuda_headers import TORCH_LIBRARIES, library_of
-from workbench.troubles import Explanation, diagnose, distribution_of
+from workbench.troubles import Explanation, catalogue, diagnose, distribution_of
 
 if TYPE_CHECKING:
     from workbench.builders.workplace import Workplace
@@ -37,6 +37,8 @@ def why_it_failed(error: CommandFailed, place: Workplace, paths: Paths, *, jobs:
     """Return why a build failed, as far as its log tells; `jobs` compilers ran at once."""
     plan = place.plan
     known = {**facts(plan, paths, jobs=jobs)}
+    if plan.target.cuda:
+        known |= _switch(place.tree)
     at: set[Where] = {"build"}
     if plan.builder != "container" and plan.target.arch != this_arch():
         at.add("cross")
@@ -102,6 +104,7 @@ def facts(plan: Plan, paths: Paths, *, jobs: int) -> Known:
         "library": lacked,
         "present": present,
         "libraries": libraries,
+        "with_cuda": str(target) if target.cuda else "",
         "no_cuda": "" if target.cuda else str(target),
         "fewer": str(jobs // 2) if jobs > 1 else "",
         "distribution": lambda words: distribution_of(words["module"]),
@@ -130,6 +133,13 @@ def left_out(plan: Plan, log: Path, tree: Path, code: Sequence[str], paths: Path
     known = {**recipe_facts(plan, paths), "missing": ", ".join(missing) if code else ""}
     said = pieces_of(log) if code else _lines_of(tree / "setup.py")
     return diagnose(list(said), at={"result"}, known=known)
+
+
+def _switch(tree: Path) -> dict[str, str]:
+    """Return the variable that a source's setup.py asks whether to build for CUDA, and where it does; else nothing."""
+    (asks,) = next(trouble.patterns for trouble in catalogue() if trouble.name == "no-gpu-code")
+    found = next(filter(None, map(asks.search, _lines_of(tree / "setup.py"))), None)
+    return {"variable": found["variable"], "where": found["where"]} if found else {}
 
 
 def _lines_of(path: Path) -> Iterator[str]:

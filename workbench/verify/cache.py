@@ -20,16 +20,20 @@ from workbench.verify.report import Report, WheelFacts
 if TYPE_CHECKING:
     from workbench.verify.report import Expectation
 
-FORMAT = 4
+FORMAT = 3
 """Raised when the checks change so that a wheel that passed may no longer do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Kept(WheelFacts):
-    identity: tuple[int, ...]
     question: str
     metadata: str
-    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Faulty:
+    identity: tuple[int, ...]
+    checks: tuple[str, ...]
 
 
 def _question(request: Expectation, identity: Identity) -> str:
@@ -41,10 +45,11 @@ def _question(request: Expectation, identity: Identity) -> str:
 def recall(folder: Path, request: Expectation) -> Report | None:
     """Return the report in `folder` that answers this request, of a wheel that passed, or None."""
     path = request.path
-    kept = _kept(folder, path)
-    if kept is None or kept.faults:
+    try:
+        kept = parse(_Kept, json.loads(_place(folder, path).read_bytes()))
+        identity = Identity.of(path)
+    except (OSError, ValueError, Mismatch):
         return None
-    identity = Identity(*kept.identity)
     if kept.question != _question(request, identity):
         return None
     return Report(path=path, identity=identity, metadata=kept.metadata.encode(), **kept.as_facts())
@@ -52,30 +57,29 @@ def recall(folder: Path, request: Expectation) -> Report | None:
 
 def faults(folder: Path, wheel: Path) -> tuple[str, ...]:
     """Return the checks that found something in a wheel when it was verified last; none where that is not known."""
-    kept = _kept(folder, wheel)
-    return kept.faults if kept else ()
+    try:
+        kept = parse(_Faulty, json.loads(_faults(folder, wheel).read_bytes()))
+        return kept.checks if kept.identity == tuple(Identity.of(wheel)) else ()
+    except (OSError, ValueError, Mismatch):
+        return ()
 
 
 def keep(folder: Path, request: Expectation, report: Report) -> None:
-    """Keep a report. Raises OSError."""
-    kept = _Kept(
-        identity=tuple(report.identity),
-        question=_question(request, report.identity),
-        metadata=report.metadata.decode() if report.passed else "",
-        faults=tuple(dict.fromkeys(finding.check for finding in report.findings)),
-        **report.as_facts(),
-    )
+    """Keep a report that passed, and of another one which checks found something. Raises OSError."""
+    if report.findings:
+        checks = tuple(dict.fromkeys(finding.check for finding in report.findings))
+        faulty = _Faulty(identity=tuple(report.identity), checks=checks)
+        write_whole(_faults(folder, request.path), json.dumps(asdict(faulty)))
+        return
+    question = _question(request, report.identity)
+    kept = _Kept(question=question, metadata=report.metadata.decode(), **report.as_facts())
     write_whole(_place(folder, request.path), json.dumps(asdict(kept)))
-
-
-def _kept(folder: Path, wheel: Path) -> _Kept | None:
-    """Return what is kept of a wheel as it lies there now, or None."""
-    try:
-        kept = parse(_Kept, json.loads(_place(folder, wheel).read_bytes()))
-        return kept if kept.identity == tuple(Identity.of(wheel)) else None
-    except (OSError, ValueError, Mismatch):
-        return None
+    _faults(folder, request.path).unlink(missing_ok=True)
 
 
 def _place(folder: Path, wheel: Path) -> Path:
     return folder / f"{wheel.name}.json"
+
+
+def _faults(folder: Path, wheel: Path) -> Path:
+    return folder / f"{wheel.name}.faults.json"
