@@ -22,7 +22,7 @@ making
 ``repair``       auditwheel and the CUDA policy: the platform tag is earned
 ``verify``       every check that a wheel must pass, and the report
 ``make``         a request becomes verified wheels
-``maintain``     the life of a recipe: created from a source
+``maintain``     the life of a recipe: created from a source, its patches worked on, moved to new versions
 
 publishing
 ``registry``     what is published: ``packages.json``

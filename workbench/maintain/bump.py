@@ -17,6 +17,7 @@ from workbench.maintain.literals import with_literals
 from workbench.maintain.newest import NEWEST, moved_to
 from workbench.maintain.patching import write_tree
 from workbench.maintain.repository import Commit, MergeConflict, Repository
+from workbench.maintain.resuming import replayed, resolved
 from workbench.maintain.saving import series_of
 from workbench.maintain.work import (
     Bump,
@@ -25,8 +26,6 @@ from workbench.maintain.work import (
     fetch_plain,
     find_tree,
     open_tree,
-    replayed,
-    resolved,
     source_key,
     with_patches,
     with_source,

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.errors import UsageError, nearest
+from workbench.maintain.resuming import replayed, resolved
 from workbench.maintain.saving import series_of
 from workbench.maintain.work import (
     Fate,
     WorkTree,
     find_tree,
     open_tree,
-    replayed,
-    resolved,
     working,
 )
 from workbench.patches.message import Message, file_name

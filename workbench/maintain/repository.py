@@ -43,6 +43,7 @@ _SETTINGS = {
     "core.commentChar": COMMENT,
     "core.hooksPath": "/dev/null",
     "core.quotePath": "true",
+    "core.excludesFile": "/dev/null",
     "commit.gpgSign": "false",
     "diff.suppressBlankEmpty": "false",
     "gc.auto": "0",
@@ -205,6 +206,11 @@ class Repository:
             file = Path(folder, "diff")
             self.git(*_DIFF, f"--output={file}", old, new)
             return normal_diff(file.read_bytes())
+
+    def summary(self, commit: str) -> frozenset[str]:
+        """Return what a commit does beside changing lines, as git says it: modes, renames, new and deleted files."""
+        lines = self.git("diff-tree", "-r", "-M", "--summary", "--no-commit-id", commit).splitlines()
+        return frozenset(line.strip() for line in lines)
 
     def changes(self, old: str, new: str) -> tuple[str, ...]:
         """Return the paths that differ between two commits or trees."""

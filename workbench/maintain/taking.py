@@ -10,7 +10,8 @@ from workbench.errors import CommandFailed, PatchError, SourceError, UsageError
 from workbench.http import NoAnswer
 from workbench.maintain.foreign import files_of, header_of, local_commit
 from workbench.maintain.patching import Saved, write_tree
-from workbench.maintain.work import WorkTree, message_and_person, open_tree, replayed, working
+from workbench.maintain.resuming import replayed
+from workbench.maintain.work import WorkTree, message_and_person, open_tree, working
 from workbench.patches.apply import apply_series
 from workbench.patches.series import REVERSED, SUFFIXES, PatchFile, read_series
 from workbench.recipe.model import Git

@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, Literal
 
-from workbench.errors import PatchError, UsageError, WorkbenchError
+from workbench.errors import UsageError, WorkbenchError
 from workbench.events import note, step
 from workbench.files import content_of, locked, remove_tree, scratch, write_whole
-from workbench.maintain.repository import Commit, MergeConflict, Repository
+from workbench.maintain.repository import Commit, Repository
 from workbench.patches.apply import apply_series
 from workbench.patches.message import Message, message_of
 from workbench.patches.series import PatchFile, read_series
@@ -143,8 +143,8 @@ class WorkTree:
         """Say what a person has done here and not saved; nothing where there is nothing."""
         if self.state.stopped:
             return "a conflict that is not resolved"
-        if edited := _edited(self.repository):
-            return f"edits of {_listed(edited)}"
+        if changed := edited_files(self.repository):
+            return f"edits of {listed(changed)}"
         return "" if self.head == self.state.start else "commits"
 
 
@@ -192,7 +192,6 @@ def open_tree(paths: Paths, recipe: Recipe, *, discard: bool = False) -> WorkTre
             )
         if (there.state.source, there.state.series) == (source_key(recipe), fingerprint(series)):
             return there.at(there.state.full, start=there.state.full, pending=(), fates=())
-    remove_tree(folder)
     with scratch(folder.parent, f".{recipe.name}-") as place:
         made = place / recipe.name
         fetch_plain(recipe, paths, made)
@@ -204,9 +203,31 @@ def open_tree(paths: Paths, recipe: Recipe, *, discard: bool = False) -> WorkTre
         state = TreeState(
             source=source_key(recipe), base=base, series=fingerprint(series), full=head, start=head
         )
-        WorkTree(repository, state).keeping()
+        made_tree = WorkTree(repository, state).keeping()
+        if there and there.state.source == state.source:
+            _tell_of_losses(there, made_tree)
+        remove_tree(folder)
         made.rename(folder)
     return WorkTree(Repository(folder), state)
+
+
+def _tell_of_losses(before: WorkTree, after: WorkTree) -> None:
+    """Tell of file modes and renames that patches had when the tree was last open, and have no more.
+
+    ``quilt refresh`` drops them where it finds no line that changes.
+    """
+    found = [
+        {
+            Message.parse(each.message).name: tree.repository.summary(each.hash)
+            for each in tree.commits(tree.state.full)
+        }
+        for tree in (before, after)
+    ]
+    for name, did in found[0].items():
+        if lost := sorted(did - found[1].get(name, did)):
+            note(
+                f"{name} has lost since it was last saved here: {', '.join(lost)} (quilt refresh drops such)"
+            )
 
 
 def source_key(recipe: Recipe) -> str:
@@ -252,108 +273,7 @@ def message_and_person(patch: PatchFile) -> tuple[str, str, str]:
     return str(message), message.field("Author", "From"), message.field("Last-Update", "Date")
 
 
-def take_edits(tree: WorkTree) -> WorkTree:
-    """Put what is not committed into the patch that is checked out. Raises UsageError where there is none."""
-    repository = tree.repository
-    if not (edited := _edited(repository)):
-        return tree
-    head = repository.read(tree.head)
-    if head.hash == tree.state.base:
-        raise UsageError(
-            f"{tree.folder}: {_listed(edited)} changed, and no patch is there to take it: commit it there, with a "
-            "message whose first line says what it is for"
-        )
-    if repository.git("ls-files", "--unmerged"):
-        raise UsageError(
-            f"{tree.folder}: {_listed(edited)}: resolve the conflict there first, and 'git add' it"
-        )
-    repository.git("add", "--all")
-    taken = repository.commit(
-        repository.git("write-tree"), head.parent, head.message, author=head.author, date=head.date
-    )
-    repository.git("reset", "--quiet", "--soft", taken)
-    _tell_of_ignored(repository)
-    return tree
-
-
-def resolved(tree: WorkTree) -> WorkTree:
-    """Take what a person made of the patch that stopped at a conflict. Raises PatchError where it is still one."""
-    repository, state = tree.repository, tree.state
-    if not state.stopped:
-        return take_edits(tree)
-    stopped, *pending = state.pending
-    name = Message.parse(repository.read(stopped).message).name
-    if tree.head != state.start:  # they have committed it themselves
-        return take_edits(tree.keeping(stopped=False, pending=tuple(pending)))
-    if files := _unresolved(repository):
-        raise PatchError(_instructions(tree, name, files))
-    repository.git("add", "--all")
-    there, onto = repository.read(stopped), state.start
-    written = repository.git("write-tree")
-    head, fates = onto, state.fates
-    if written != repository.tree(onto):
-        head = repository.commit(written, onto, there.message, author=there.author, date=there.date)
-        fates += (Fate(name=name, outcome="refreshed", why="resolved by hand"),)
-    else:
-        fates += (Fate(name=name, outcome="dropped", why="nothing was left of it"),)
-    return tree.at(head, stopped=False, pending=tuple(pending), fates=fates)
-
-
-def replayed(tree: WorkTree) -> WorkTree:
-    """Put the patches that wait onto what is checked out.
-
-    Raises PatchError at the first that conflicts; it is then in the work tree, to be resolved there.
-    """
-    head, fates, pending = tree.head, tree.state.fates, tree.state.pending
-    for number, waiting in enumerate(pending):
-        commit = tree.repository.read(waiting)
-        name = Message.parse(commit.message).name
-        try:
-            picked = tree.repository.pick(commit, head)
-        except MergeConflict as conflict:
-            stopped = tree.at(head, pending=pending[number:], fates=fates, start=head)
-            _show_conflict(stopped, name, conflict)
-        if picked == head:
-            fates += (Fate(name=name, outcome="dropped", why="the source has all of it"),)
-        head = picked
-    return tree.at(head, pending=(), fates=fates)
-
-
-def _show_conflict(tree: WorkTree, name: str, conflict: MergeConflict) -> NoReturn:
-    """Have the conflict of the first patch that waits in the files, and raise PatchError with what to do there."""
-    done = tree.repository.ask("cherry-pick", tree.state.pending[0])
-    if done.status == 0:
-        raise WorkbenchError(f"{done.command}\nfound no conflict where there was one")
-    raise PatchError(_instructions(tree.keeping(stopped=True), name, conflict.files))
-
-
-def _instructions(tree: WorkTree, name: str, files: Sequence[str]) -> str:
-    return (
-        f"{name} conflicts in {_listed(files)}\n"
-        f"Nothing of the recipe and its patches has changed. Go to {tree.folder},\n"
-        f"edit what stands between <<<<<<< and >>>>>>> ('git rm' or 'git add' a file that one side deleted), then\n"
-        f"  {tree.goes_on}\n"
-        f"or give it up: {tree.gives_up}"
-    )
-
-
-def _unresolved(repository: Repository) -> list[str]:
-    """Return the files of which a person has still to say what they are to be."""
-    stages: dict[str, set[str]] = {}
-    for entry in filter(None, repository.git("ls-files", "--unmerged", "-z").split("\0")):
-        facts, _, path = entry.partition("\t")
-        stages.setdefault(path, set()).add(facts.split()[2])
-    return [path for path, found in stages.items() if not _is_resolved(repository.folder / path, found)]
-
-
-def _is_resolved(file: Path, stages: set[str]) -> bool:
-    if not {"2", "3"} <= stages:  # one side has deleted it, and nothing in the file tells what is decided
-        return False
-    content = content_of(file) or b""
-    return not any(line.startswith((b"<<<<<<< ", b">>>>>>> ")) for line in content.splitlines())
-
-
-def _edited(repository: Repository) -> list[str]:
+def edited_files(repository: Repository) -> list[str]:
     """Return the files that are not as they are committed."""
     entries = repository.git("status", "--porcelain", "-z", "--untracked-files=all", "--no-renames").split(
         "\0"
@@ -361,15 +281,8 @@ def _edited(repository: Repository) -> list[str]:
     return [entry[3:] for entry in entries if entry]
 
 
-def _tell_of_ignored(repository: Repository) -> None:
-    listed = repository.git("ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory")
-    if left := [path for path in listed.split("\0") if path]:
-        note(
-            f"not in the patch, because the source's .gitignore names it: {_listed(left)} ('git add -f' adds it)"
-        )
-
-
-def _listed(files: Sequence[str]) -> str:
+def listed(files: Sequence[str]) -> str:
+    """Return files for a message: the first few, and how many there are besides."""
     more = f" and {counted(len(files) - SHOWN_FILES, 'more file')}" if len(files) > SHOWN_FILES else ""
     return ", ".join(files[:SHOWN_FILES]) + more
 
