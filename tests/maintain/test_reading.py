@@ -93,7 +93,7 @@ def test_a_torch_extension_with_all_that_its_source_tells(tmp_path: Path) -> Non
         "compute": ("cu13*",),
         "torch": ">=2.11",
         "build_requires": ("ninja",),
-        "cuda_libraries": ("cublas", "cusolver", "cusparse", "curand"),
+        "cuda_libraries": ("cublas", "curand", "cusolver", "cusparse"),
         "environment": {"LOOM_FORCE_BUILD": "TRUE"},
         "memory_per_job": 4,
         "local_version": "cu{cuda}torch{torch}",

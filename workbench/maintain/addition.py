@@ -22,7 +22,8 @@ from workbench.maintain.proposal import Proposal, propose
 from workbench.maintain.recipe_text import render, smoke_test
 from workbench.recipe.load import path_of
 from workbench.recipe.model import PYPI, UNSET_VERSION, Git, Recipe, Sdist
-from workbench.source.git import ahead_of, fetch_git, resolve
+from workbench.source.git import fetch_git, resolve
+from workbench.source.git_history import ahead_of
 from workbench.source.reading import read_source
 from workbench.source.sdist import newest_sdist, pin_sdist
 from workbench.source.tree import fetch

@@ -115,7 +115,9 @@ def _platforms(kind: Kind) -> Iterator[Guess]:
         computes = ("cpu", "cu13*") if kind.optional else ("cu13*",)
         yield Guess("compute", computes, (said,))
         local = "cu{cuda}torch{torch}" if kind.torch else "cu{cuda}"
-        yield Guess("local_version", local)
+        yield Guess(
+            "local_version", local, ("wheels of one version for several of these need names of their own",)
+        )
     elif kind.torch:
         yield Guess("local_version", "torch{torch}")
     if kind.torch:
@@ -167,7 +169,7 @@ def _libraries(kind: Kind, reading: Reading) -> Iterator[Guess]:
     if base or own:
         torch = (f"{', '.join(base)}: torch's own headers include them",) if base else ()
         lines = tuple(f"{library}: {where}" for library, where in own.items())
-        yield Guess("cuda_libraries", (*base, *own), (*torch, *lines))
+        yield Guess("cuda_libraries", tuple(sorted((*base, *own))), (*torch, *lines))
 
 
 def _modules(name: str, kind: Kind, reading: Reading) -> Iterator[Guess]:

@@ -19,7 +19,7 @@ from workbench.errors import BuildFailed, RecipeError
 from workbench.events import note, step
 from workbench.files import scratch
 from workbench.recipe.model import Git
-from workbench.source.git import rewritten
+from workbench.source.git_history import rewritten
 from workbench.source.native import read_native
 from workbench.source.requires_python import excludes, stated_pythons
 from workbench.source.setup_script import read_scripts

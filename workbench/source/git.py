@@ -27,8 +27,6 @@ Kind = Literal["branch", "tag"]
 PREFIX: dict[Kind, str] = {"branch": "refs/heads/", "tag": "refs/tags/"}
 SHA256_DIGITS = 64
 SHOWN_NAMES = 8
-MOST_TAGS = 40
-"""The newest tags of upstream among which the nearest to a fork is looked for."""
 
 ENVIRONMENT: dict[str, str | None] = {
     "GIT_TERMINAL_PROMPT": "0",  # a build that waits for a password in the night waits for ever
@@ -130,62 +128,7 @@ def fetch_git(source: Git, into: Path, *, cache: Path) -> None:
 
 def has_commit(source: Git, cache: Path) -> bool:
     """Say whether the cache has the pinned commit, and the pinned tag."""
-    return not _missing(source, cache / "git" / _cache_name(source.url))
-
-
-def ahead_of(source: Git, upstream: str, cache: Path) -> tuple[str, int] | None:
-    """Return the nearest tag of `upstream` in a pinned commit's history, and the commits that stand upon it.
-
-    None where there is no such tag, and where `upstream` is not a Git repository that answers. The commit must be in
-    the cache.
-    """
-    store = store_of(source.url, cache)
-    in_store, below = ("--git-dir", store), f"refs/upstream/{_cache_name(upstream)}/"
-    with locked(store.with_suffix(".lock")):
-        if _try_git(
-            *in_store, "fetch", "--quiet", "--no-tags", "--", upstream, f"+refs/tags/*:{below}*"
-        ).status:
-            return None
-    listing = (
-        "for-each-ref",
-        f"--merged={source.commit}",
-        "--sort=-creatordate",
-        "--format=%(refname)",
-        below,
-    )
-    refs = _git(*in_store, *listing, doing=f"list the tags of {upstream}").output.split()
-    counts = {
-        ref: int(
-            _git(*in_store, "rev-list", "--count", f"{ref}..{source.commit}", doing=f"count {ref}").output
-        )
-        for ref in refs[:MOST_TAGS]
-    }
-    nearest_one = min(counts, key=counts.__getitem__, default=None)
-    return (nearest_one.removeprefix(below), counts[nearest_one]) if nearest_one else None
-
-
-def rewritten(source: Git, cache: Path) -> str | None:
-    """Return the tip of a pinned branch where its history does not have the pinned commit any more.
-
-    None where it has, for a tag, and where that cannot be told now: the server does not answer, or the commit was never
-    fetched here.
-    """
-    store = cache / "git" / _cache_name(source.url)
-    if source.branch is None or _missing(source, store):
-        return None
-    try:
-        tip = _commit_of(_list_refs(source.url)[0], "branch", source.branch)
-    except SourceError:
-        return None
-    if tip in (None, source.commit):
-        return None
-    in_store = ("--git-dir", store)
-    with locked(store.with_suffix(".lock")):
-        seen = f"+{PREFIX['branch']}{source.branch}:refs/seen/branch/{source.branch}"
-        if _try_git(*in_store, "fetch", "--quiet", "--no-tags", "--", source.url, seen).status:
-            return None
-        asked = _try_git(*in_store, "merge-base", "--is-ancestor", source.commit, tip or "")
-    return tip if asked.status == 1 else None
+    return not _missing(source, store_of(source.url, cache))
 
 
 def keep_described(tree: Path, changed: Iterable[str]) -> None:
