@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from string import Formatter
@@ -101,7 +101,7 @@ def distribution_of(module: str) -> str:
 class _Held:
     trouble: Trouble
     line: str
-    words: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, str]
 
 
 def diagnose(said: Sequence[str], *, at: Collection[Where], known: Known) -> Explanation | None:

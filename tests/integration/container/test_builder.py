@@ -148,3 +148,25 @@ def test_a_build_in_a_container_gets_what_the_site_itself_publishes_by_its_publi
                 "a container sees that by the site's public_url, with a network and the frontend build[uv]"
                 in made.stderr
             )
+
+
+def test_a_build_that_fails_is_explained_as_on_this_machine(
+    paths: Paths, image: Callable[..., str], small: Path
+) -> None:
+    describe(paths, "small", cpu=image("x86_64"))
+    (small / "small.c").write_text('#include <Python.h>\n#include "turbojpeg.h"\n')
+    words = ("build", "small", "--source-dir", small, "--python", "3.11", "--builder", "container")
+    failed = invoke(*words)
+    assert failed.status == 9, failed.stderr
+    assert "the compiler finds no turbojpeg.h" in failed.stderr
+    assert "small.c:2:10: fatal error: turbojpeg.h" in failed.stderr
+    assert "To look inside: podman run" in failed.stderr
+
+    (small / "large").write_bytes(b"\0" * 2_000_000)
+    settings = paths.root / "workbench.yaml"
+    settings.write_text(
+        settings.read_text().replace("images:", 'create_args: ["--tmpfs=/project:size=1m"], images:')
+    )
+    full = invoke(*words)
+    assert full.status == 17, full.stderr
+    assert "the disk is full where the container writes" in full.stderr
