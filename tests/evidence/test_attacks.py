@@ -138,6 +138,19 @@ def _(site: Signed) -> None:
     (site.paths.root / KEYS).write_text(json.dumps(text))
 
 
+@attack("the list of keys taken away", "this is missing")
+def _(site: Signed) -> None:
+    (site.paths.root / KEYS).unlink()
+
+
+@attack("an older list of keys", "names version 2 of the list of keys, and this is version 1")
+def _(site: Signed) -> None:
+    before = (site.paths.root / KEYS).read_bytes()
+    assert invoke("evidence.keys", "--add", f"{_other_key(site)}.pub").status == 0
+    assert invoke("evidence.sign-index").status == 0
+    (site.paths.root / KEYS).write_bytes(before)
+
+
 @attack("a revoked key", "is revoked: the laptop was stolen")
 def _(site: Signed) -> None:
     other = _other_key(site)
@@ -177,7 +190,7 @@ def _root_by(site: Signed, key: str, expires: datetime) -> None:
         generation=snapshot["version"],
         size=snapshot["length"],
         sha256=snapshot["hashes"]["sha256"],
-        keys_sha256=root["keys"]["sha256"],
+        keys_version=root["keys"]["version"],
         expires=expires,
     )
     (site.paths.root / ROOT).write_bytes(write_root(made, read_signer(site.keys / f"{key}.key")))

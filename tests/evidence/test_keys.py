@@ -57,7 +57,7 @@ def test_others_verify_our_envelopes_and_roots(signer: Signer, other: Signer) ->
     TheirEnvelope.from_dict(json.loads(json.dumps(document))).verify([theirs(signer)], 1)
     with pytest.raises(Exception, match=r"(?i)accepted signatures|verif"):
         TheirEnvelope.from_dict(document).verify([theirs(other)], 1)
-    root = write_root(SignedRoot(generation=7, size=1, sha256="0" * 64, keys_sha256="1" * 64), signer)
+    root = write_root(SignedRoot(generation=7, size=1, sha256="0" * 64, keys_version=1), signer)
     metadata = Metadata[Timestamp].from_bytes(root)
     theirs(signer).verify_signature(metadata.signatures[signer.key.id], metadata.signed_bytes)
     assert (metadata.signed.version, metadata.signed.is_expired()) == (7, False)
@@ -170,7 +170,7 @@ def test_a_list_counts_if_a_trusted_key_signed_it_also_one_that_it_revokes(
 
 
 def test_a_root_that_never_expires_does_not(signer: Signer) -> None:
-    root = SignedRoot(generation=1, size=2, sha256="0" * 64, keys_sha256="1" * 64)
+    root = SignedRoot(generation=1, size=2, sha256="0" * 64, keys_version=1)
     keys = Keyring(keys=(signer.key,))
     assert read_root(write_root(root, signer), keys, now=datetime.now(UTC), where="it") == root
     assert root.expires == NEVER

@@ -48,6 +48,12 @@ def test_the_statement_has_what_the_build_really_used(signed: Signed) -> None:
     assert (setuptools["name"], len(setuptools["digest"]["sha256"])) == ("setuptools", 64)
 
 
+def test_the_page_leads_to_how_it_was_made(signed: Signed) -> None:
+    page = (signed.paths.root / "index" / "demo" / "index.html").read_text()
+    for ending in (".statement.*.json", ".sbom.*.json"):
+        assert f'href="../../files/demo/{signed.published(ending).name}"' in page
+
+
 def test_the_source_is_named_by_its_commit_and_the_tree_before_the_patches(demo: Demo) -> None:
     built = invoke("build", "demo")
     assert built.status == 0, built.stderr

@@ -88,6 +88,9 @@ def test_what_cannot_sign_is_told_before(paths: Paths, tmp_path: Path) -> None:
     (paths.root / "workbench.yaml").write_text(f"signing: {{key: {tmp_path / 'other.key'}}}\n")
     with pytest.raises(UsageError, match="is not on the list of the site's keys"):
         signer_of(paths, read_settings(paths))
+    (paths.root / "workbench.yaml").write_text("signing: {key: trust/site.key}\n")
+    with pytest.raises(UsageError, match="lies where everything is published"):
+        signer_of(paths, read_settings(paths))
     (paths.root / "workbench.yaml").write_text("signing: {key: nowhere.key}\n")
     with pytest.raises(UsageError, match="no such key"):
         signer_of(paths, read_settings(paths))

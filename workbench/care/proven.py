@@ -111,8 +111,11 @@ def open_index(
                     f"{base}: this index has no signed root ({ROOT}): nothing of it can be proved"
                 )
             root = read_root(content, keys, now=datetime.now(UTC), where=f"{base}/{ROOT}")
-            if listed is not None and hashlib.sha256(listed).hexdigest() != root.keys_sha256:
-                why_not = f"{base}/{KEYS}: it is not the list that the signed root names: changed, or older"
+            if keys.version < root.keys_version:
+                why_not = (
+                    f"{base}/{KEYS}: the signed root names version {root.keys_version} of the list of keys, and this "
+                    f"is {f'version {keys.version}' if listed else 'missing'}"
+                )
             elif (registry := _registry(fetcher, base, root)) is not None:
                 break
             else:

@@ -1,8 +1,8 @@
 """An index's signed root: TUF's Timestamp, by which a reader notices a mirror that is stale or was rolled back.
 
 Its version is the registry's generation, and what it calls its snapshot is the registry, by length and sha256: from the
-registry all pages are drawn, and it has the sha256 of every file. It binds the site's list of keys as well. ``tuf`` is
-imported where a root is signed or read.
+registry all pages are drawn, and it has the sha256 of every file. It names the version of the site's list of keys as
+well. ``tuf`` is imported where a root is signed or read.
 """
 
 from __future__ import annotations
@@ -31,12 +31,15 @@ _KEYS = "keys"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedRoot:
-    """What a root says: the registry's generation, size in bytes and sha256; the sha256 of the list of keys."""
+    """What a root says: the registry's generation, size in bytes and sha256; the version of the list of keys.
+
+    A list of a later version may be there already: that is published first.
+    """
 
     generation: int
     size: int
     sha256: str
-    keys_sha256: str
+    keys_version: int
     expires: datetime = NEVER
 
 
@@ -50,7 +53,7 @@ def write_root(root: SignedRoot, signer: Signer) -> bytes:
         version=root.generation,
         expires=root.expires,
         snapshot_meta=registry,
-        unrecognized_fields={_KEYS: {"sha256": root.keys_sha256}},
+        unrecognized_fields={_KEYS: {"version": root.keys_version}},
     )
     metadata = Metadata(timestamp)
     key = SSlibKey(signer.key.id, "ed25519", "ed25519", {"public": signer.key.raw.hex()})
@@ -75,7 +78,7 @@ def read_root(content: bytes, keys: Keyring, *, now: datetime, where: str) -> Si
             generation=signed.version,
             size=int(snapshot.length or 0),
             sha256=(snapshot.hashes or {})["sha256"],
-            keys_sha256=str(signed.unrecognized_fields[_KEYS]["sha256"]),
+            keys_version=int(signed.unrecognized_fields[_KEYS]["version"]),
             expires=signed.expires,
         )
     except (DeserializationError, KeyError, TypeError, ValueError) as error:

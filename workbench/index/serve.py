@@ -21,6 +21,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 from workbench import __version__
 from workbench.events import LISTENER, Noted
+from workbench.evidence.keys import KEYS
+from workbench.evidence.root import ROOT
 from workbench.index.output import ATOM, CSS, HTML, SCRIPT
 from workbench.simple import JSON
 from workbench.store.layout import FILES, HISTORY, INDEX, REGISTRY, TRUST
@@ -117,6 +119,8 @@ class _Handler(BaseHTTPRequestHandler):
         top = relative.partition("/")[0]
         path = (self.server.root / relative).resolve()
         # files/ may be a link to another disk; what lies in it must not lead out of it
+        if top == TRUST.rstrip("/") and relative not in (KEYS, ROOT):
+            return None  # a private key that somebody put there
         if top not in PUBLISHED or not path.is_relative_to((self.server.root / top).resolve()):
             return None
         if asked.endswith("/"):

@@ -14,7 +14,7 @@ from workbench.evidence.root import NEVER, ROOT, SignedRoot, read_root, write_ro
 from workbench.files import content_of, write_whole
 from workbench.paths import PROGRAM
 from workbench.publish.amend import ATTEMPTS, loaded, wait
-from workbench.store.layout import REGISTRY
+from workbench.store.layout import FILES, INDEX, REGISTRY, TRUST
 
 if TYPE_CHECKING:
     from workbench.evidence.signer import Signer
@@ -34,7 +34,12 @@ def signer_of(paths: Paths, settings: Settings) -> Signer | None:
         return None
     from workbench.evidence.signer import read_signer
 
-    signer = read_signer(paths.root / Path(settings.signing.key).expanduser())
+    path = (paths.root / Path(settings.signing.key).expanduser()).resolve()
+    if any(path.is_relative_to((paths.root / each).resolve()) for each in (TRUST, INDEX, FILES)):
+        raise UsageError(
+            f"workbench.yaml: signing.key: {path} lies where everything is published: move it away"
+        )
+    signer = read_signer(path)
     listed = _site_keys(paths, signer).find(signer.key.id)
     if listed is None or listed.revoked is not None:
         why = "is not on the list of the site's keys" if listed is None else f"is revoked: {listed.revoked}"
@@ -83,7 +88,7 @@ def sign_root(site: Site) -> bool:
             generation=loaded(registry.content, REGISTRY).generation,
             size=len(registry.content),
             sha256=hashlib.sha256(registry.content).hexdigest(),
-            keys_sha256=hashlib.sha256(keys).hexdigest(),
+            keys_version=keys.version,
             expires=datetime.now(UTC).replace(microsecond=0) + timedelta(days=days) if days else NEVER,
         )
         if before is not None and not _is_behind(before.content, root, signer):
@@ -104,28 +109,29 @@ def _is_behind(content: bytes, root: SignedRoot, signer: Signer) -> bool:
         return True
     if there.generation > root.generation:
         return False  # another publisher was faster
-    same = (there.generation, there.sha256, there.keys_sha256)
+    same = (there.generation, there.sha256, there.keys_version)
     # where it is signed on a schedule, each signing gives it a new term
-    return same != (root.generation, root.sha256, root.keys_sha256) or there.expires != root.expires
+    return same != (root.generation, root.sha256, root.keys_version) or there.expires != root.expires
 
 
-def _publish_keys(paths: Paths, store: Store) -> bytes:
+def _publish_keys(paths: Paths, store: Store) -> Keyring:
     """Bring a store's list of keys up to the site's; return it. Raises StoreError for a newer one there."""
     ours = (paths.root / KEYS).read_bytes()
+    listed = read_list(ours, where=str(paths.root / KEYS))
     for attempt in range(ATTEMPTS):
         there = store.read(KEYS)
         if there is not None and there.content == ours:
-            return ours
-        if there is not None and (
-            read_list(there.content, where=f"{store.place}/{KEYS}").version
-            > read_list(ours, where=str(paths.root / KEYS)).version
+            return listed
+        if (
+            there is not None
+            and read_list(there.content, where=f"{store.place}/{KEYS}").version > listed.version
         ):
             raise StoreError(
                 f"{store.place}/{KEYS} is newer than {paths.root / KEYS}: another checkout changed the site's keys; "
                 "bring its file here"
             )
         if store.replace(KEYS, ours, expected=there.version if there else None):
-            return ours
+            return listed
         wait(attempt)
     raise StoreError(
         f"{store.place}: others changed {KEYS} {ATTEMPTS} times in a row; run the same command again"

@@ -62,13 +62,14 @@ def ready_to_sign(paths: Paths, settings: Settings) -> Signer | None:
     return signer_of(paths, settings)
 
 
-def prove_all(reports: Sequence[Report], signed_by: str) -> None:
-    """See that somebody trusted has signed the statement beside each wheel; nothing where nobody is named.
+def prove_all(reports: Sequence[Report], signed_by: str) -> dict[str, str]:
+    """Return who has signed the statement beside each wheel, a key's id by filename; nothing where nobody is named.
 
-    Raises ProofFailed, which names all wheels of which that is not so, and why.
+    Raises ProofFailed, which names all wheels of which nobody trusted has, and why.
     """
+    signers: dict[str, str] = {}
     if not signed_by:
-        return
+        return signers
     from workbench.errors import ProofFailed
     from workbench.evidence.keys import read_keyring
     from workbench.evidence.statements import prove
@@ -76,11 +77,13 @@ def prove_all(reports: Sequence[Report], signed_by: str) -> None:
     keys, reasons = read_keyring(Path(signed_by)), []
     for each in reports:
         try:
-            prove(each.path, each.sha256, keys)
+            signer = prove(each.path, each.sha256, keys).signer
+            signers[each.path.name] = signer.id if signer else ""
         except ProofFailed as error:
             reasons.append(str(error))
     if reasons:
         raise ProofFailed("\n".join(reasons))
+    return signers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -174,7 +174,8 @@ def verify(
                 console.answer(f"\n{findings_text(each)}")
     if error := not_passed(reports):
         raise error
-    prove_all(reports, signed_by)
+    for filename, signer in prove_all(reports, signed_by).items() if not json else ():
+        console.answer(f"{filename}: its statement is signed by the key {signer}")
 
 
 @Verb
