@@ -15,7 +15,7 @@ from workbench.container.engine import Engine
 from workbench.errors import VerificationFailed
 from workbench.make.produce import build_all
 from workbench.make.request import Request, plans
-from workbench.plan.target import this_arch
+from workbench.plan.target import this_arch, this_python
 from workbench.settings import read_settings
 
 if TYPE_CHECKING:
@@ -108,3 +108,33 @@ def test_a_wheel_from_a_folder_that_replaces_another_says_so(demo: Demo) -> None
     assert "is replaced" not in invoke(*words).stderr
     (wheel,) = demo.wheels()
     assert f"· {wheel} was there: it is replaced\n" in invoke(*words).stderr
+
+
+def test_a_program_reads_why_a_target_failed(demo: Demo) -> None:
+    demo.patch.write_text(
+        demo.patch.read_text().replace("+static PyObject", "+#include <turbojpeg.h>\n+static PyObject")
+    )
+    demo.patch.write_text(demo.patch.read_text().replace("-1,6 +1,6", "-1,6 +1,7"))
+    failed = invoke("build", "demo", "--json")
+    assert failed.status == 9, failed.stderr
+    (told,) = json.loads(failed.stdout)["failures"]
+    assert told["status"] == 9
+    why = told["explanation"]
+    assert (why["name"], why["file"], why["line"]) == ("header-missing", "demo.c", 3)
+    assert "recipes/demo.py" in why["remedy"]
+    assert (
+        f"✗ build demo 1.0 cp{this_python().replace('.', '')} {this_arch()} cpu (host): {why['meaning']}"
+        in failed.stderr
+    )
+
+
+def test_what_an_import_fails_with_is_explained(demo: Demo) -> None:
+    """The loader's words are real: the function is in no library."""
+    patch = demo.patch.read_text().replace("+static PyObject", "+int nowhere(void);\n+static PyObject")
+    demo.patch.write_text(
+        patch.replace("-1,6 +1,6", "-1,6 +1,7").replace("PyLong_FromLong(42)", "PyLong_FromLong(nowhere())")
+    )
+    failed = invoke("release", "demo")
+    assert failed.status == 11, failed.stderr
+    assert "the module uses nowhere, which no library that it links to has" in failed.stderr
+    assert "What to do: A source file or a library is left out of the link" in failed.stderr
