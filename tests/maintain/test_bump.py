@@ -246,6 +246,20 @@ def test_a_branch_and_a_patch_that_upstream_has_taken_and_changed_since(demo: De
     assert not demo.patch.exists()
 
 
+def test_a_branch_that_was_force_pushed(demo: Demo) -> None:
+    """Two sources are compared, and not two histories; the old one is in the cache, or the server has it still."""
+    assert invoke("outdated", "demo").status == 0
+    git(demo.repository, "checkout", "--quiet", "--orphan", "other")
+    (demo.repository / "demo.c").write_text("/* anew */\n" + (demo.repository / "demo.c").read_text())
+    git(demo.repository, "commit", "--quiet", "--all", "--message", "Another history")
+    git(demo.repository, "branch", "--force", "main")
+    git(demo.repository, "checkout", "--quiet", "main")
+    assert outcomes(bumped("demo")) == {"answer.patch": "refreshed"}
+    recipe = load(demo.paths.recipes, "demo")
+    assert isinstance(recipe.source, Git)
+    assert recipe.source.commit == git(demo.repository, "rev-parse", "main")
+
+
 def test_a_tag_moves_to_the_newest_of_its_kind(demo: Demo) -> None:
     git(demo.repository, "tag", "v1.0")
     text = demo.recipe.read_text().replace('branch="main"', 'tag="v1.0"')

@@ -207,6 +207,8 @@ def test_commits_and_ranges_are_imported(demo: Demo, fork: Path) -> None:
     assert names(demo) == ["answer.patch", "an-end.patch", "a-test.patch"]
     text = (demo.paths.patches / "demo" / "an-end.patch").read_text()
     assert f"Origin: upstream, {fork} commit {git(fork, 'rev-parse', 'HEAD~1')}\n" in text
+    missing = invoke("patch.import", "demo", "./missing.patch")
+    assert (missing.status, "no such file or folder" in missing.stderr) == (2, True)
     refused = invoke("patch.import", "demo", "0" * 40)
     assert refused.status == 2
     assert "no such commit" in refused.stderr

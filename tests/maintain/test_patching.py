@@ -220,6 +220,18 @@ def test_drop_and_move(annoy: Paths) -> None:
     assert done("patch.list", "annoy").stdout.split("\n")[1].startswith("other-words.patch  Other words")
 
 
+def test_git_s_own_rebase_arranges_a_series(annoy: Paths) -> None:
+    new_patch(annoy, "No nose", "      setup_requires=['nose>=1.0'],\n", "")
+    before = {patch.name: patch.text for patch in read_series(annoy.patches / "annoy")}
+    swap = ("-c", "sequence.editor=sed -i -e '1{h;d}' -e '2G'", "-c", "core.editor=true")
+    git(tree(annoy), *swap, "rebase", "--quiet", "--interactive", "source")
+    done("patch.save", "annoy")
+    assert names(annoy) == ["no-nose.patch", "portable-by-default.patch"]
+    for patch in read_series(annoy.patches / "annoy"):
+        header = before[patch.name].partition(b"--- a/")[0]
+        assert patch.text.startswith(header + b"--- a/")
+
+
 def test_what_a_patch_cannot_hold_is_named(annoy: Paths) -> None:
     before = everything(annoy)
     for number in (0, 1):

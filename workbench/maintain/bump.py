@@ -37,7 +37,7 @@ from workbench.patches.writing import fingerprint
 from workbench.paths import PROGRAM
 from workbench.recipe.load import path_of
 from workbench.recipe.model import Git
-from workbench.source.git import store_of
+from workbench.source.git import SHA256_DIGITS, store_of
 from workbench.source.setup_script import read_scripts
 from workbench.source.stated import read_stated
 
@@ -206,7 +206,7 @@ def _taken(
 ) -> set[str]:
     """Return those of the patches that upstream's own history has as a commit since: of the same patch-id."""
     old, new = recipe.source, moved.source
-    if not (isinstance(old, Git) and isinstance(new, Git) and commits):
+    if not (isinstance(old, Git) and isinstance(new, Git) and commits) or len(old.commit) == SHA256_DIGITS:
         return set()
     repository.borrow(store_of(new.url, paths.cache))
     head, same = old.commit, {}

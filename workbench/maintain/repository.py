@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from workbench.errors import CommandFailed, ToolMissing
+from workbench.errors import CommandFailed, ToolMissing, UsageError
 from workbench.patches.message import COMMENT
 from workbench.patches.writing import normal_diff
 from workbench.process import run
@@ -126,7 +126,14 @@ class Repository:
         return run(command, env={**_ENVIRONMENT, **(env or {})}, stdout_only=True, check=check)
 
     def borrow(self, store: Path) -> None:
-        """Have the commits of another repository at hand, as long as that stays where it is."""
+        """Have the commits of another repository at hand, as long as that stays where it is.
+
+        Raises UsageError for one whose hashes are sha256: a work tree's are sha1.
+        """
+        if self.git("--git-dir", store, "rev-parse", "--show-object-format") != "sha1":
+            raise UsageError(
+                f"{store}: a repository with sha256 hashes: its commits cannot be taken as patches"
+            )
         alternates = self.private / "objects" / "info" / "alternates"
         with alternates.open("a", encoding="utf-8") as file:
             file.write(f"{(store / 'objects').resolve()}\n")

@@ -92,6 +92,8 @@ def _patches(what: str, name: str) -> tuple[PatchFile, ...] | None:
             text = Fetcher().get(what).body
         except NoAnswer as problem:
             raise SourceError(f"{what}: {problem}") from problem
+    elif what.endswith(SUFFIXES) or what.startswith(("/", "./", "../")):
+        raise UsageError(f"{what}: no such file or folder")
     else:
         return None
     named = name or what.partition("?")[0].rstrip("/").rpartition("/")[2]

@@ -141,7 +141,7 @@ def _answer(saved: Saved, *, json: bool) -> None:
         return
     if saved.fates:
         rows = [(each.name, each.outcome, each.why) for each in saved.fates]
-        console.answer_table(("patch", "", "why"), rows)
+        console.answer_table(("patch", "outcome", "why"), rows)
     console.answer("wrote the series" if saved.changed else "nothing has changed: nothing was written")
 
 

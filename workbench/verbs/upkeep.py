@@ -71,7 +71,7 @@ def _tell(bumped: Bumped, *, dry_run: bool) -> None:
         return
     if bumped.fates:
         rows = [(each.name, each.outcome, each.why) for each in bumped.fates]
-        console.answer_table(("patch", "", "why"), rows)
+        console.answer_table(("patch", "outcome", "why"), rows)
     console.answer(
         f"{'would move' if dry_run else 'moved'} {bumped.name} from {bumped.before} to {bumped.after}"
     )
