@@ -166,13 +166,23 @@ setup(name="loom", ext_modules=cythonize([Extension("loom", ["loom.pyx"])]))
     assert any("optional (setup.py:7)" in line for line in proposal.remaining)
 
 
+def test_a_link_to_what_is_not_a_file_is_not_read(tmp_path: Path) -> None:
+    for name in ("setup.py", "pyproject.toml", "CMakeLists.txt", "LICENSE", "a.cu"):
+        (tmp_path / name).symlink_to("/dev/zero")
+    assert propose("loom", read_source(tmp_path, "loom"), None).values() == {"python": ">=3.10"}
+
+
 def test_a_name_that_is_set_again_is_no_constant(tmp_path: Path) -> None:
     renamed = "NAME = 'loom'\nif x:\n    NAME += '-cu13'\n"
     setup = f"from setuptools import setup\n{renamed}V = '1'\nsetup(name=NAME, version=V)\n"
     assert {*read_scripts(written(tmp_path, {"setup.py": setup})).keywords} == {"version"}
 
 
-@pytest.mark.parametrize("text", ["print 'Python 2'", "setup(", "\0", "(" * 5000])
+DEEP = f"x = {'+'.join(['1'] * 5000)}"
+CIRCLE = "A = f'{B}'\nB = f'{A}'\nsetup(name=A)"
+
+
+@pytest.mark.parametrize("text", ["print 'Python 2'", "setup(", "\0", "(" * 5000, DEEP, CIRCLE])
 def test_a_setup_py_that_is_not_python_tells_nothing(tmp_path: Path, text: str) -> None:
     assert not read_scripts(written(tmp_path, {"setup.py": text})).compiles
 

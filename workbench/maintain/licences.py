@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
-from workbench.source.quote import Quote
+from workbench.source.quote import Quote, text_of
 
 if TYPE_CHECKING:
     from workbench.source.stated import Stated
@@ -95,7 +95,7 @@ def _named(text: str) -> str | None:
 
 def _of_text(path: Path) -> Quote | None:
     """Return the licence of a file that holds one, and no other."""
-    text = re.sub(r"[\s,]+", " ", path.read_text(encoding="utf-8", errors="replace").lower())
+    text = re.sub(r"[\s,]+", " ", text_of(path).lower())
     found = [spdx for words, spdx in _TELLING.items() if words.replace(",", "") in text]
     if len(found) != 1:
         return None

@@ -8,12 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.source.quote import Quote
+from workbench.source.quote import MOST_BYTES, Quote, text_of
 
 CODE = {".cu", ".cuh", ".h", ".hh", ".hpp", ".hxx", ".c", ".cc", ".cpp", ".cxx", ".inl"}
-MOST_BYTES = 4 << 20
-"""Of a larger file nothing is read: it is data written as code."""
-
 _LEFT_OUT = re.compile(
     r"(?i)\..*|(unit|c|python)?_?tests?|testing|.*_tests?|benchmarks?|bench|perf|docs?|documentation|examples?|samples?|"
     r"tutorials?|demos?|conda|docker|hip|rocm|.*_hip|musa|sycl|composable_kernel|amd|.*\.egg-info"
@@ -186,10 +183,7 @@ def _any(terms: tuple[bool | None, ...]) -> bool | None:
 def _cmake(path: Path, tree: Path) -> Iterator[tuple[str, Quote]]:
     """Yield what a CMake file asks for, and what kind of asking that is."""
     place = path.relative_to(tree)
-    try:
-        text = re.sub(r"#[^\n]*", "", path.read_text(encoding="utf-8", errors="replace"))
-    except OSError:
-        return
+    text = re.sub(r"#[^\n]*", "", text_of(path))
     of_others = any(_OTHERS.fullmatch(part) for part in place.parts[:-1])
     for found in _CMAKE.finditer(text):
         command, words = found["command"].lower(), found["words"].split()

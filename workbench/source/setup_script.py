@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.source.quote import Quote
+from workbench.events import note
+from workbench.source.quote import Quote, text_of
 
 MOST_SCRIPTS = 40
 
@@ -76,14 +77,14 @@ def read_scripts(tree: Path) -> Scripts:
         if path in seen or not path.is_file():
             continue
         seen.add(path)
-        try:
-            text = path.read_text(encoding="utf-8", errors="replace")
-            parsed = ast.parse(text)
-        except (SyntaxError, ValueError, RecursionError):
-            continue
-        top, before = path == tree / "setup.py", len(found.imports)
+        text, top, before = text_of(path), path == tree / "setup.py", len(found.imports)
         found.runs_cmake |= top and bool(re.search(r"""["']cmake["' ]|CMakeExtension""", text))
-        _Reader(path.relative_to(tree).as_posix(), found, top=top).visit(parsed)
+        try:
+            _Reader(path.relative_to(tree).as_posix(), found, top=top).visit(ast.parse(text))
+        except (SyntaxError, ValueError, RecursionError):
+            note(
+                f"· {path.relative_to(tree)} is not Python that can be read here: what it says stays unknown"
+            )
         found.searches |= "sys.path" in text
         for each in found.imports[before:]:
             waiting += _local(each.module, tree, deep=found.searches)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from workbench.source.quote import Quote
+from workbench.source.quote import Quote, text_of
 
 if TYPE_CHECKING:
     from workbench.source.setup_script import Scripts
@@ -76,7 +76,7 @@ def read_stated(tree: Path, scripts: Scripts, *, written_first: bool = False) ->
     the last: nobody writes that of a repository anew, nor does a patch.
     """
     project = read_toml(tree / "pyproject.toml").get("project")
-    texts = {name: _text(tree / name) for name in ("PKG-INFO", "setup.cfg", "pyproject.toml")}
+    texts = {name: text_of(tree / name) for name in ("PKG-INFO", "setup.cfg", "pyproject.toml")}
     written = (
         _project(project if isinstance(project, dict) else {}, texts["pyproject.toml"]),
         _setup_cfg(texts["setup.cfg"]),
@@ -99,7 +99,7 @@ def read_build_system(tree: Path) -> BuildTable:
     system = read_toml(path).get("build-system")
     if not isinstance(system, dict) or not isinstance(requires := system.get("requires"), list):
         return BuildTable()
-    where = f"pyproject.toml:{_line(_text(path), r'requires *=')}"
+    where = f"pyproject.toml:{_line(text_of(path), r'requires *=')}"
     backend = system.get("build-backend")
     return BuildTable(
         requires=tuple(map(str, requires)),
@@ -118,7 +118,7 @@ def import_names(tree: Path, name: str, stated: Stated, scripts: Scripts) -> tup
     listed = [
         Quote(line.strip(), f"{path.relative_to(tree)}")
         for path in sorted(tree.glob("*.egg-info/top_level.txt"))
-        for line in _text(path).splitlines()
+        for line in text_of(path).splitlines()
         if _PACKAGE_DOTS.fullmatch(line.strip())
     ]
     listed = listed or [each for each in scripts.packages if "." not in each.text] or _wheel_packages(tree)
@@ -140,23 +140,16 @@ def _wheel_packages(tree: Path) -> list[Quote]:
     found: Any = read_toml(path)
     for key in ("tool", "scikit-build", "wheel", "packages"):
         found = found.get(key) if isinstance(found, dict) else None
-    where = f"pyproject.toml:{_line(_text(path), r'(wheel[.])?packages *=')}"
+    where = f"pyproject.toml:{_line(text_of(path), r'(wheel[.])?packages *=')}"
     return [Quote(str(each).rpartition("/")[2], where) for each in found] if isinstance(found, list) else []
 
 
 def read_toml(path: Path) -> dict[str, Any]:
     """Return a TOML file's content; nothing where it is not there, or not TOML."""
     try:
-        return tomllib.loads(_text(path))
+        return tomllib.loads(text_of(path))
     except tomllib.TOMLDecodeError:
         return {}
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
 
 
 def _line(text: str, pattern: str) -> int:
