@@ -184,7 +184,9 @@ CIRCLE = "A = f'{B}'\nB = f'{A}'\nsetup(name=A)"
 
 @pytest.mark.parametrize("text", ["print 'Python 2'", "setup(", "\0", "(" * 5000, DEEP, CIRCLE])
 def test_a_setup_py_that_is_not_python_tells_nothing(tmp_path: Path, text: str) -> None:
-    assert not read_scripts(written(tmp_path, {"setup.py": text})).compiles
+    scripts = read_scripts(written(tmp_path, {"setup.py": text}))
+    assert not scripts.compiles
+    assert scripts.unread == ("setup.py",)
 
 
 @pytest.mark.parametrize(

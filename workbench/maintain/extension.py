@@ -210,6 +210,8 @@ def _takes_cmake_args(reading: Reading) -> bool:
 def _to_look_at(kind: Kind, reading: Reading, decided: set[str]) -> Iterator[str]:
     """Yield what a reader of the source cannot decide."""
     scripts, native = reading.scripts, reading.native
+    for path in scripts.unread:
+        yield f"{path} cannot be read as Python of today: what it says of the build stays unknown"
     if native.cuda_files and not kind.cuda:
         yield f"{native.cuda_files[0]} and its like are not compiled by this build: it makes a wheel without GPU code"
     if scripts.gpu_lists and kind.cuda:

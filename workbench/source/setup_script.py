@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.events import note
 from workbench.source.quote import Quote, text_of
 
 MOST_SCRIPTS = 40
@@ -48,7 +47,7 @@ class Scripts:
     calls of a class for extension modules, by the name of the class; `modules` the names that those of ``setup.py``
     give. `torch` is where torch's own builder is imported. `gpu_lists` are strings that name GPU architectures,
     `downloads` calls that fetch something. `words` stand in the strings of ``setup.py``, paths in their parts.
-    `compiles`: there is an extension module at all.
+    `unread` are scripts that are not Python of today. `compiles`: there is an extension module at all.
     """
 
     keywords: dict[str, Quote]
@@ -61,6 +60,7 @@ class Scripts:
     gpu_lists: tuple[Quote, ...] = ()
     downloads: tuple[Quote, ...] = ()
     words: frozenset[str] = frozenset()
+    unread: tuple[str, ...] = ()
     compiles: bool = False
     runs_cmake: bool = False
 
@@ -82,9 +82,7 @@ def read_scripts(tree: Path) -> Scripts:
         try:
             _Reader(path.relative_to(tree).as_posix(), found, top=top).visit(ast.parse(text))
         except (SyntaxError, ValueError, RecursionError):
-            note(
-                f"· {path.relative_to(tree)} is not Python that can be read here: what it says stays unknown"
-            )
+            found.unread.append(path.relative_to(tree).as_posix())
         found.searches |= "sys.path" in text
         for each in found.imports[before:]:
             waiting += _local(each.module, tree, deep=found.searches)
@@ -101,6 +99,7 @@ def read_scripts(tree: Path) -> Scripts:
         gpu_lists=tuple(found.gpu_lists),
         downloads=tuple(found.downloads),
         words=frozenset(found.words),
+        unread=tuple(found.unread),
         compiles=found.compiles,
         runs_cmake=found.runs_cmake,
     )
@@ -129,6 +128,7 @@ class _Found:
         self.gpu_lists: list[Quote] = []
         self.downloads: list[Quote] = []
         self.words: set[str] = set()
+        self.unread: list[str] = []
         self.compiles = False
         self.runs_cmake = False
         self.searches = False  # sys.path is changed: modules of the source lie elsewhere too
