@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from workbench.plan.target import Target
     from workbench.settings import Settings
 
+WHEELHOUSE = "wheelhouse"
+"""Where, in a build's folder, lies what a container without a network installs from."""
+
 
 def build_in_container(place: Workplace, paths: Paths, settings: Settings, at: Step, *, jobs: int) -> Path:
     """Build a plan's wheel in its image, where auditwheel has repaired it as well, and return it.
@@ -108,5 +111,5 @@ def _handed(place: Workplace, paths: Paths, settings: Settings) -> Handed:
         before = f"{index} {os.environ.get('UV_INDEX', '')}".strip() if index else None
         ours = {"UV_INDEX": before, "UV_INDEX_STRATEGY": "first-index"} if before else {}
         return hand_on(read_pip_options(), {**os.environ, **ours})
-    house = place.root / "wheelhouse"
+    house = place.root / WHEELHOUSE
     return fetch_wheelhouse(requirements, python=plan.target.python, arch=plan.target.arch, into=house)

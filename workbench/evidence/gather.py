@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.pylock import Pylock
+from packaging.utils import parse_wheel_filename
 
 from workbench import __version__
+from workbench.builders.container import WHEELHOUSE
 from workbench.builders.tools import compiler_for
 from workbench.container.cibw import image_for
 from workbench.container.engine import find_engine
 from workbench.errors import ToolMissing
-from workbench.evidence.provenance import Isolation, Provenance, Used
+from workbench.evidence.provenance import ONE_OF, Isolation, Provenance, Used
 from workbench.files import content_of, sha256_of
 from workbench.flags import command_line
 from workbench.plan.axes import Axes
@@ -204,7 +206,7 @@ def _toolkit(plan: Plan) -> Iterator[Used]:
         hashes = " ".join(re.findall(r"sha256:([0-9a-f]{64})", entry))
         number = version[1] if version else ""
         purl = f"pkg:pypi/{part}@{number}"
-        yield Used(role="toolkit", name=part, version=number, uri=purl, about=f"one of {hashes}")
+        yield Used(role="toolkit", name=part, version=number, uri=purl, about=f"{ONE_OF}{hashes}")
 
 
 def _compilers(plan: Plan, paths: Paths) -> Iterator[Used]:
@@ -230,13 +232,21 @@ def _found(*names: str) -> Iterator[Path]:
 def _requirements(place: Workplace) -> Iterator[Used]:
     """Yield what the build environment really had: of this machine by the files' hashes, of a container by versions."""
     if place.plan.builder == "container":
+        handed = {_named(path): path for path in (place.root / WHEELHOUSE).glob("*.whl")}
         for name, version in dict(_INSTALLED.findall("\n".join(pieces_of(place.log)))).items():
             uri, about = f"pkg:pypi/{name}@{version}", "installed in the container"
-            yield Used(role="requirement", name=name, version=version, uri=uri, about=about)
+            file = handed.get((name, version))
+            digest = {"sha256": sha256_of(file)} if file else {}
+            yield Used(role="requirement", name=name, version=version, uri=uri, digest=digest, about=about)
         return
     if (locked := content_of(place.environment.lock)) is not None:
         for package in Pylock.from_dict(tomllib.loads(locked.decode())).packages:
             yield _requirement(package)
+
+
+def _named(wheel: Path) -> tuple[str, str]:
+    name, version, *_ = parse_wheel_filename(wheel.name)
+    return name, str(version)
 
 
 def _requirement(package: Package) -> Used:

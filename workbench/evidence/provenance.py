@@ -30,6 +30,10 @@ ROLES: dict[Role, str] = {
 """Each role of something that a build used, in words, in the order in which people read them."""
 
 
+ONE_OF = "one of "
+"""What `Used.about` begins with where several files are pinned, by sha256, of which each machine takes its own."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Used:
     """Something that a build used.
@@ -189,7 +193,11 @@ def used_rows(told: StatedBuild) -> tuple[Sequence3, list[Sequence3]]:
     for each in told.used:
         digest = ", ".join(f"{algorithm} {value}" for algorithm, value in each.digest.items())
         name = f"{each.name} {each.version}".strip()
-        rows.append((ROLES[each.role], f"{name}: {each.about}" if each.about else name, digest or "no hash"))
+        if each.about.startswith(ONE_OF):
+            rows.append((ROLES[each.role], name, each.about))
+        else:
+            what = f"{name}: {each.about}" if each.about else name
+            rows.append((ROLES[each.role], what, digest or "no hash"))
     return ("used as", "what", "hash"), rows
 
 
