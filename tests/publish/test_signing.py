@@ -66,6 +66,22 @@ def test_a_slow_signer_does_not_take_the_root_back(paths: Paths, tmp_path: Path)
     assert root_of(store)["version"] == registry_of(store).generation == 3
 
 
+def test_a_registry_that_was_set_back_is_not_signed(
+    paths: Paths, tmp_path: Path, key: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    store = Eventful(paths.root)
+    for version in ("1.0", "2.0"):
+        publish(at(paths, store), [candidate(tmp_path, "demo", version)])
+    (paths.root / "packages.json").write_bytes((paths.root / "history" / "00000001.json").read_bytes())
+    assert not sign_root(at(paths, store))
+    assert "was set back, which is not signed" in capfd.readouterr().err
+    address = f"{paths.root.as_uri()}/index/simple/"
+    with pytest.raises(ProofFailed, match=r"not the registry that the signed root names \(generation 2\)"):
+        open_index(address, read_keyring(key), fetcher=Fetcher())
+    publish(at(paths, store), [candidate(tmp_path, "demo", "3.0")])
+    assert open_index(address, read_keyring(key), fetcher=Fetcher()).registry == registry_of(store)
+
+
 def test_who_reads_between_registry_and_root_is_not_stopped(paths: Paths, tmp_path: Path, key: Path) -> None:
     store = Eventful(paths.root)
     publish(at(paths, store), [candidate(tmp_path, "demo", "1.0")])

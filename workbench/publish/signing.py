@@ -108,7 +108,11 @@ def _is_behind(content: bytes, root: SignedRoot, signer: Signer) -> bool:
     except ProofFailed:
         return True
     if there.generation > root.generation:
-        return False  # another publisher was faster
+        note(
+            f"! the registry is of generation {root.generation}, and the signed root of {there.generation}: the "
+            f"registry was set back, which is not signed; '{PROGRAM} store.rollback' is the way that is"
+        )
+        return False
     same = (there.generation, there.sha256, there.keys_version)
     # where it is signed on a schedule, each signing gives it a new term
     return same != (root.generation, root.sha256, root.keys_version) or there.expires != root.expires
