@@ -134,4 +134,5 @@ def test_an_include_that_no_library_of_the_recipe_covers(
     (tmp_path / "setup.py").write_text(setup)
     lines = list(uncovered(read_native(tmp_path), read_scripts(tmp_path), ("cufft",)))
     assert (told in lines[0]) if told else lines == []
+    assert all('write cuda_libraries=("cu' in line for line in lines)
     assert not list(uncovered(read_native(tmp_path), read_scripts(tmp_path), ("curand", "cusolver")))

@@ -167,9 +167,9 @@ def uncovered(native: Native, scripts: Scripts, libraries: Sequence[str]) -> Ite
             found.update(new)
             if new:
                 missing.setdefault(f"{each.where} includes {each.header}", []).extend(new)
-    wanted = ", ".join(
-        f'"{each}"' for each in sorted({*libraries, *(one for new in missing.values() for one in new)})
+    wanted = str(tuple(sorted({*libraries, *(one for new in missing.values() for one in new)}))).replace(
+        "'", '"'
     )
     for where, lacking in missing.items():
         lacks = f"and the recipe does not ask for CUDA's {', '.join(lacking)}"
-        yield f"{where}, {lacks}: write cuda_libraries=({wanted},) there"
+        yield f"{where}, {lacks}: write cuda_libraries={wanted} there"

@@ -102,7 +102,7 @@ def _answer_addition(addition: Addition, site: Site, *, dry_run: bool) -> None:
     axes = " --compute cu130" if recipe.compute[-1].startswith("cu") else ""
     axes += f" --torch {recipe.torch.removeprefix('>=')}" if recipe.torch else ""
     console.answer(
-        f"\nChanges of the source go into patches/{recipe.name}/, a line each in series (docs/patches.md). Then:\n"
+        f"\nTo change the source: {PROGRAM} patch.new {recipe.name} TITLE (docs/patches.md). Then:\n"
         f"  {PROGRAM} build {recipe.name}{axes}\n"
         f"  {PROGRAM} release {recipe.name}{axes}"
     )
