@@ -204,6 +204,35 @@ bump(Paths.here(), load(Paths.here().recipes, "hnswlib"), "0.6.0")
 """
 
 
+KILLED_IN_GIT = """
+import os, signal
+from pathlib import Path
+from workbench.maintain.bump import bump
+from workbench.maintain.repository import Repository
+from workbench.paths import Paths
+from workbench.recipe.load import load
+
+asked = Repository.git
+
+def git(self, *words, **more):
+    if "--hard" in words:  # with its lock taken, and nothing of the tree changed yet
+        (self.private / "index.lock").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return asked(self, *words, **more)
+
+Repository.git = git
+bump(Paths.here(), load(Paths.here().recipes, "hnswlib"), "0.6.0")
+"""
+
+
+def test_a_bump_that_was_killed_while_git_changed_the_tree_goes_on(hnswlib: Paths) -> None:
+    before = everything(hnswlib)
+    killed = run([sys.executable, "-c", KILLED_IN_GIT], cwd=CHECKOUT, check=False)
+    assert killed.status == -signal.SIGKILL, killed.output
+    assert everything(hnswlib) == before
+    assert outcomes(bumped("hnswlib", "--continue"))["deque.patch"] == "dropped"
+
+
 @pytest.mark.parametrize("at", KILLED_AT)
 def test_a_bump_that_was_killed_goes_on(hnswlib: Paths, at: str) -> None:
     before = everything(hnswlib)

@@ -232,6 +232,21 @@ def test_git_s_own_rebase_arranges_a_series(annoy: Paths) -> None:
         assert patch.text.startswith(header + b"--- a/")
 
 
+def test_a_patch_that_was_begun_and_not_made_is_no_patch(annoy: Paths) -> None:
+    done("patch.new", "annoy", "Begun")
+    told = done("patch.save", "annoy")
+    assert "nothing was written" in told.stdout
+    assert "begun.patch changes nothing (yet)" in told.stderr
+    edit(annoy, "setup.py", "h5py", "h6py")
+    done("patch.save", "annoy")  # it is the one that is open still
+    assert names(annoy) == ["portable-by-default.patch", "begun.patch"]
+    done("patch.new", "annoy", "Another")
+    done("patch.save", "annoy")
+    new_patch(annoy, "A third", "      setup_requires=['nose>=1.0'],\n", "")
+    assert "another.patch" not in git(tree(annoy), "log", "--format=%B")
+    assert names(annoy) == ["portable-by-default.patch", "begun.patch", "a-third.patch"]
+
+
 def test_what_a_patch_cannot_hold_is_named(annoy: Paths) -> None:
     before = everything(annoy)
     for number in (0, 1):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from workbench.errors import RecipeError
@@ -182,3 +184,12 @@ def test_an_unknown_package_names_the_nearest(paths: Paths) -> None:
     write(paths, GOOD)
     with pytest.raises(RecipeError, match=r"torch-scater: no recipe .*did you mean 'torch-scatter'"):
         load(paths.recipes, "torch-scater")
+
+
+def test_a_recipe_that_was_written_again_within_a_second_is_the_new_one(paths: Paths) -> None:
+    """Of the same length, too: by time and size alone Python would take what it had compiled."""
+    path = paths.recipes / "torch_scatter.py"
+    for version in ("2.1.2", "2.1.3"):
+        write(paths, GOOD.replace("2.1.2", version))
+        os.utime(path, (1, 1))
+        assert load(paths.recipes, "torch-scatter").version == version

@@ -147,8 +147,9 @@ def write_tree(
     folder = paths.patches / recipe.patches
     there = read_series(folder)
     head = tree.head
+    commits = tree.commits(head)
     before = {**{patch.name: patch for patch in there}, **(texts or {})}
-    series = series_of(tree.repository, tree.state.base, tree.commits(head), before)
+    series = series_of(tree.repository, tree.state.base, commits, before)
     written = [each.patch for each in series]
     now = fingerprint(written)
     if fingerprint(there) not in (tree.state.series, now):
@@ -162,8 +163,18 @@ def write_tree(
     fates = [known.get(each.patch.name) or _fate(each, were) for each in series]
     dropped = [fate for fate in tree.state.fates if fate.outcome == "dropped"]
     then()
-    tree.keeping(**{"series": now, "full": head, "start": head, "fates": (), **state})
+    full = _last_patch(tree, commits)
+    tree.keeping(**{"series": now, "full": full, "start": head, "fates": (), **state})
     return Saved(fates=(*fates, *dropped), changed=changed, folder=tree.folder)
+
+
+def _last_patch(tree: WorkTree, commits: Sequence[Commit]) -> str:
+    """Return the last commit that changes anything: a new patch in which nothing is done yet stands above it."""
+    last, reached = tree.state.base, tree.repository.tree(tree.state.base)
+    for each in commits:
+        if each.tree != reached:
+            last, reached = each.hash, each.tree
+    return last
 
 
 def _fate(saved: SavedPatch, were: AbstractSet[str]) -> Fate:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import ast
+import importlib.machinery
 import importlib.util
 import re
 import traceback
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
 from workbench.errors import RecipeError, nearest
 from workbench.paths import PROGRAM
 from workbench.recipe.model import Git, Recipe, Sdist, When
+
+if TYPE_CHECKING:
+    from types import CodeType
 
 _UNKNOWN = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
 _MISSING = re.compile(r"(\w+)\.__init__\(\) missing \d+ required keyword-only arguments?: (.*)")
@@ -57,8 +62,16 @@ def load(recipes: Path, name: str) -> Recipe:
     return recipe
 
 
+class _Uncompiled(importlib.machinery.SourceFileLoader):
+    """Loads a module as its file is now: Python takes a compiled one for current within a second of its writing."""
+
+    def get_code(self, _fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def _load_file(path: Path) -> Recipe:
-    spec = importlib.util.spec_from_file_location(f"recipes.{path.stem}", path)
+    name = f"recipes.{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path, loader=_Uncompiled(name, str(path)))
     assert spec is not None  # noqa: S101 - a .py file always has one
     assert spec.loader is not None  # noqa: S101
     module = importlib.util.module_from_spec(spec)
