@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import zipfile
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from cyclonedx.schema import SchemaVersion
@@ -13,8 +14,13 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 from tests.forked import invoke
 from tests.verbs.conftest import git
+from workbench.builders.tools import expect_toolkit
 from workbench.evidence import notes
+from workbench.evidence.gather import toolkit_of
 from workbench.evidence.sbom import bill_of_materials, sbom_of
+from workbench.plan.target import Target
+from workbench.settings import Settings
+from workbench.toolchain.pins import release_of
 from workbench.wheel.elf import Elf
 
 if TYPE_CHECKING:
@@ -46,6 +52,25 @@ def test_the_statement_has_what_the_build_really_used(signed: Signed) -> None:
     assert definition["internalParameters"]["isolation"]["isolated"] is False
     setuptools = used["requirement"]
     assert (setuptools["name"], len(setuptools["digest"]["sha256"])) == ("setuptools", 64)
+
+
+def test_a_toolkit_is_named_by_its_distributions_and_their_hashes() -> None:
+    target = Target(python="3.12", arch="aarch64", compute="cu130", gpu=("sm_121",))
+    toolkit = expect_toolkit(target, ("cublas",), Settings(), may_be_in_image=False)
+    plan: Any = SimpleNamespace(
+        toolkit=toolkit, target=target, recipe=SimpleNamespace(cuda_libraries=("cublas",))
+    )
+    whole, *parts = toolkit_of(plan)
+    assert toolkit is not None
+    assert whole.digest["sha256"].startswith(toolkit), "by which the build key knows it"
+    pins = release_of("cu130").pins
+    assert {"nvidia-cublas", "nvidia-cuda-nvcc"} < {each.name for each in parts}
+    for each in parts:
+        assert each.about.startswith("one of ")
+        assert all(f"--hash=sha256:{digest}" in pins[each.name] for digest in each.about.split()[2:])
+    own: Any = SimpleNamespace(toolkit="/usr/local/cuda-13.0 " + "a" * 64, target=target)
+    (used,) = toolkit_of(own)
+    assert (used.digest, "/usr/local" in repr(used)) == ({"sha256": "a" * 64}, False)
 
 
 def test_the_page_leads_to_how_it_was_made(signed: Signed) -> None:

@@ -71,7 +71,7 @@ def gather(place: Workplace, paths: Paths, settings: Settings, *, started: datet
             ),
             *_recipe(plan, paths),
             *_image(plan, settings),
-            *_toolkit(plan),
+            *toolkit_of(plan),
             *_compilers(plan, paths),
             *_requirements(place),
         ),
@@ -181,7 +181,7 @@ def _image(plan: Plan, settings: Settings) -> Iterator[Used]:
     yield Used(role="image", name=plan.image, uri=plan.image_pin or "", digest=digest)
 
 
-def _toolkit(plan: Plan) -> Iterator[Used]:
+def toolkit_of(plan: Plan) -> Iterator[Used]:
     """Yield the CUDA toolkit, and of one that was laid out the distributions with their hashes for each machine."""
     if plan.toolkit is None:
         return

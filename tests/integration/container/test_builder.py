@@ -12,11 +12,14 @@ import yaml
 from tests.builders.test_own_index import listed, publish
 from tests.consume.served import serving
 from tests.forked import invoke
+from workbench.container.engine import find_image
 from workbench.paths import CHECKOUT, Paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from workbench.container.engine import Engine
 
 pytestmark = pytest.mark.needs("podman")
 
@@ -96,6 +99,28 @@ def test_the_commands_of_a_recipe_are_run_where_they_belong(
     for builder in ("container", "host"):
         made = invoke(*build, "--builder", builder)
         assert made.status == 0, made.stderr
+
+
+@pytest.mark.parametrize("network", [True, False], ids=["with-a-network", "without"])
+def test_the_provenance_has_the_image_and_what_was_installed_in_it(
+    paths: Paths, image: Callable[..., str], engine: Engine, small: Path, *, network: bool
+) -> None:
+    name = image("x86_64")
+    describe(paths, "small", cpu=name)
+    settings = yaml.safe_load((paths.root / "workbench.yaml").read_text())
+    settings["container"]["network"] = network
+    (paths.root / "workbench.yaml").write_text(yaml.safe_dump(settings))
+    built = invoke("build", "small", "--source-dir", small, "--python", "3.11", "--builder", "container")
+    assert built.status == 0, built.stderr
+    (wheel,) = paths.wheels.glob("*.whl")
+    told = json.loads(invoke("evidence.show", wheel, "--json").stdout)["predicate"]["buildDefinition"]
+    assert told["internalParameters"]["isolation"]["isolated"] is not network
+    used = {each["name"]: each for each in told["resolvedDependencies"]}
+    found = find_image(engine, name)
+    assert found is not None
+    assert used[name]["digest"] == {"sha256": found.id.removeprefix("sha256:")}
+    assert used["setuptools"]["annotations"]["role"] == "requirement"
+    assert ("digest" in used["setuptools"]) is not network
 
 
 def test_what_a_requirement_brings_is_not_copied_in_a_container_either(
