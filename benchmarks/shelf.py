@@ -40,6 +40,7 @@ from workbench.plan.target import this_arch
 from workbench.process import run
 from workbench.recipe.load import names
 from workbench.settings import read_settings
+from workbench.source.epoch import source_epoch
 from workbench.source.tree import prepare
 from workbench.toolchain.variables import build_variables, joined
 
@@ -75,7 +76,7 @@ class Shelf:
         )
         variables = joined(
             {"PATH": os.environ.get("PATH", os.defpath)},
-            build_variables(tools, plan.environment, jobs=1),
+            build_variables(tools, plan.environment, jobs=1, epoch=source_epoch(plan.source, place.tree)),
             {"VIRTUAL_ENV": str(self.environment.path), "PATH": str(self.environment.path / "bin")},
         )
 

@@ -85,6 +85,27 @@ def test_a_library_of_this_machine_is_grafted_and_the_rest_is_not_deflated_anew(
     environment.run_code("import demo", cwd=tmp_path)
 
 
+def test_the_same_content_gives_the_same_bytes_however_it_was_packed(tmp_path: Path) -> None:
+    """In another order, at another time, with another umask; what is grafted comes out the same as well."""
+    needed = dummy(tmp_path / "lib", "libneeded.so.1")
+    one = wheel(tmp_path, {MODULE: extension(tmp_path, [needed]), "demo/run.sh": b"#!/bin/sh\n"})
+    other = tmp_path / "other" / one.name
+    other.parent.mkdir()
+    with zipfile.ZipFile(one) as packed, zipfile.ZipFile(other, "w", zipfile.ZIP_DEFLATED) as again:
+        for each in reversed(packed.infolist()):
+            fresh = zipfile.ZipInfo(each.filename, date_time=(2030, 1, 2, 3, 4, 6))
+            fresh.external_attr, fresh.create_system = (each.external_attr | 0o060 << 16), 3
+            again.writestr(fresh, packed.read(each), compress_type=zipfile.ZIP_DEFLATED)
+    out = [
+        repair(raw, tmp_path / str(at), library_path=[needed.folder], epoch=1_000_000_000).path
+        for at, raw in enumerate((one, other))
+    ]
+    assert sound(out[0])
+    assert out[0].read_bytes() == out[1].read_bytes()
+    with zipfile.ZipFile(out[0]) as packed:
+        assert {each.date_time for each in packed.infolist()} == {(2001, 9, 9, 1, 46, 40)}
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
 def test_what_lies_uncompressed_is_deflated(tmp_path: Path, method: int) -> None:
     """A container's auditwheel deflates at level 0, which zip calls deflated all the same."""

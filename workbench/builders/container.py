@@ -14,6 +14,7 @@ from workbench.container.configuration import fetch_wheelhouse, hand_on
 from workbench.container.engine import cuda_in, find_engine
 from workbench.environment import read_pip_options
 from workbench.errors import ContainerError
+from workbench.source.epoch import source_epoch
 from workbench.toolchain.pins import check_gpus
 from workbench.toolchain.runtime import NEVER_GRAFTED
 from workbench.toolchain.variables import build_variables, config_settings, cuda_environment, rocm_environment
@@ -49,7 +50,12 @@ def build_in_container(place: Workplace, paths: Paths, settings: Settings, at: S
             image=plan.image,
             tree=place.tree,
             output=place.raw,
-            environment=build_variables(_gpu_environment(plan.target), plan.environment, jobs=jobs),
+            environment=build_variables(
+                _gpu_environment(plan.target),
+                plan.environment,
+                jobs=jobs,
+                epoch=source_epoch(plan.source, place.tree),
+            ),
             config_settings=config_settings(place.build_system().backend, jobs=jobs),
             requires=plan.build_requires,
             before_all=_one_after_the_other(plan.before_all),

@@ -20,6 +20,7 @@ from workbench.builders.tools import compiler_for, equip, toolkit_for
 from workbench.environment import Environment
 from workbench.errors import CommandFailed
 from workbench.process import run
+from workbench.source.epoch import source_epoch
 from workbench.toolchain import cuda
 from workbench.toolchain.variables import build_variables, config_settings, joined
 
@@ -66,7 +67,7 @@ def build_here(place: Workplace, paths: Paths, settings: Settings, at: Step, *, 
     )
     variables = joined(
         {"PATH": os.environ.get("PATH", os.defpath)},
-        build_variables(tools, plan.environment, jobs=jobs),
+        build_variables(tools, plan.environment, jobs=jobs, epoch=source_epoch(plan.source, place.tree)),
         {
             "VIRTUAL_ENV": str(environment.path),
             "PATH": str(environment.path / "bin"),

@@ -190,6 +190,7 @@ def _repaired(raw: Path, into: Path, plan: Plan, made: Provenance, paths: Paths)
             glibc_ceiling=plan.glibc,
             library_path=beside,
             describe=partial(bill_of_materials, made, key=plan.key),
+            epoch=made.epoch,
         )
         at.outcome = repaired.policy
     return repaired

@@ -71,13 +71,15 @@ def repair(
     glibc_ceiling: str | None = None,
     library_path: Sequence[Path] = (),
     describe: Describe | None = None,
+    epoch: int | None = None,
 ) -> Repaired:
     """Repair `wheel` into the folder `into`, in place of a file of the same name there.
 
     `exclude` are sonames not to graft, wildcards allowed; CUDA's and PyTorch's libraries never are. What is
     grafted is looked for in `library_path` first, and then where this machine has its libraries. `glibc_ceiling`
     (``2.34``) is the newest glibc that the wheel may need. `describe` makes the bill of materials that the wheel gets
-    (PEP 770); without it, a wheel without binaries comes out as it is.
+    (PEP 770); without it, a wheel without binaries comes out as it is. `epoch`, the source's time in seconds
+    since 1970, makes the same bytes of the same content (`assemble`).
 
     Raises UsageError for a path that is not a file. Raises RepairFailed for a file that is not a whole wheel, a library
     of CUDA that no requirement brings, for a wheel above the ceiling, and with auditwheel's own reason.
@@ -90,7 +92,8 @@ def repair(
         if facts.pure:
             copy = folder / wheel.name
             if describe:
-                assemble(copy, base=wheel, made=wheel, changed={}, added=_bill(wheel, describe, (), ()))
+                bill = _bill(wheel, describe, (), ())
+                assemble(copy, base=wheel, made=wheel, changed={}, added=bill, epoch=epoch)
             else:
                 shutil.copyfile(wheel, copy)
             return Repaired(path=copy.replace(into / wheel.name), policy="any")
@@ -115,7 +118,7 @@ def repair(
         changed |= retag(made, policy.names)
         finished = folder / retagged(wheel.name, policy.names)
         bill = _bill(made, describe, libraries, grafted) if describe else {}
-        assemble(finished, base=wheel, made=made, changed=changed, added=bill)
+        assemble(finished, base=wheel, made=made, changed=changed, added=bill, epoch=epoch)
         done = finished.replace(into / finished.name)
         return Repaired(
             path=done,

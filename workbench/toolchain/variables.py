@@ -28,9 +28,15 @@ def config_settings(
     return {"compile-args": f"-j{jobs}", **into, **crossing}
 
 
-def build_variables(tools: Mapping[str, str], recipe: Mapping[str, str], *, jobs: int) -> dict[str, str]:
-    """Return what every builder tells a build: the cap on its compilers, its `tools`, and the `recipe`'s."""
-    return joined({"MAX_JOBS": str(jobs), "CMAKE_BUILD_PARALLEL_LEVEL": str(jobs)}, tools, recipe)
+def build_variables(
+    tools: Mapping[str, str], recipe: Mapping[str, str], *, jobs: int, epoch: int
+) -> dict[str, str]:
+    """Return what every builder tells a build: the cap on its compilers, its `tools`, and the `recipe`'s.
+
+    And the source's time, `epoch`, in seconds since 1970, which compilers and build backends take for today's.
+    """
+    own = {"MAX_JOBS": str(jobs), "CMAKE_BUILD_PARALLEL_LEVEL": str(jobs), "SOURCE_DATE_EPOCH": str(epoch)}
+    return joined(own, tools, recipe)
 
 
 def cmake_architectures(gpu: Iterable[str]) -> str:
@@ -70,6 +76,8 @@ def cuda_environment(toolkit: Path, gpu: Sequence[str]) -> dict[str, str]:
         # CMake reads the first; the second wins over a project that has a default of its own
         "CUDAARCHS": architectures,
         "CMAKE_ARGS": f"-DCMAKE_CUDA_ARCHITECTURES={architectures}",
+        # nvcc names symbols after temporary files that are called after its process: nobody needs these in a wheel
+        "LDFLAGS": "-s",
     }
 
 

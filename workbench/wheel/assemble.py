@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -41,6 +43,7 @@ def assemble(
     changed: Mapping[str, Path | bytes],
     added: Mapping[str, bytes] = MappingProxyType({}),
     renamed: Callable[[str], str] = str,
+    epoch: int | None = None,
 ) -> None:
     """Write the wheel `target` with the members of the wheel `made`, those of `changed` in place of its own.
 
@@ -52,15 +55,18 @@ def assemble(
     changed made anew; signatures of the old one, and folders that only `made` has, are left out. `base` and `made`
     may be one.
 
+    With `epoch`, in seconds since 1970, the same content gives the same bytes, whoever packed it before: every member
+    gets that time (UTC), its mode is 0644 or 0755, and members and rows of RECORD are in the order of their names.
+
     Raises OSError, BadBinary and BadRecord.
     """
     with open_wheel(base) as old, open_wheel(made) as new, target.open("wb", buffering=0) as file:
-        writer = _Writer(file)
+        writer = _Writer(file, _time_of(epoch))
         before = {row.path: row for row in record.parse(old.text("RECORD"))}
         rows = {row.path: row for row in record.parse(new.text("RECORD"))}
         own = f"{new.info}/RECORD"
         left_out = {own, *(f"{new.info}/{name}" for name in record.UNLISTED)}
-        order = {name: at for at, name in enumerate(old.members)}
+        order = {name: at for at, name in enumerate(old.members if epoch is None else sorted(old.members))}
         payload = new.members.keys() - left_out - added.keys()
         for name in sorted(payload, key=lambda name: (order.get(name, len(order)), name)):
             member = new.members[name]
@@ -72,9 +78,23 @@ def assemble(
                 rows[name] = writer.add(member, (member.size, new.content(member)), renamed(name))
         for name, content in added.items():
             rows[name] = writer.add(new.members[own], _fresh(content), renamed(name))
-        written = (replace(row, path=renamed(path)) for path, row in rows.items())
+        listed = rows.items() if epoch is None else sorted(rows.items())
+        written = (replace(row, path=renamed(path)) for path, row in listed)
         writer.add(new.members[own], _fresh(record.write(written)), renamed(own))
         writer.close()
+
+
+Time = tuple[int, int]
+"""A date and a time of day as MS-DOS has them."""
+
+
+def _time_of(epoch: int | None) -> Time | None:
+    """Return a time as a zip file has it, which knows none before 1980 and only every second one."""
+    if epoch is None:
+        return None
+    when = datetime.fromtimestamp(epoch, UTC)
+    date = (max(0, when.year - 1980) << 9) | (when.month << 5) | when.day
+    return date, (when.hour << 11) | (when.minute << 5) | (when.second // 2)
 
 
 def _is_compressed(member: Entry) -> bool:
@@ -100,15 +120,24 @@ def _read(path: Path) -> Iterator[bytes]:
 
 
 class _Writer:
-    """Writes a zip file, member by member."""
+    """Writes a zip file, member by member; with a `time`, all of them have it, and the usual modes."""
 
-    def __init__(self, file: FileIO) -> None:
+    def __init__(self, file: FileIO, time: Time | None) -> None:
         self._file = file
+        self._time = time
         self._entries: list[Entry] = []
+
+    def _usual(self, entry: Entry) -> Entry:
+        if self._time is None:
+            return entry
+        kind = stat.S_IFDIR if entry.is_folder else stat.S_IFREG
+        executable = entry.is_folder or entry.mode & 0o111
+        date, time = self._time
+        return replace(entry, date=date, time=time, mode=kind | (0o755 if executable else 0o644))
 
     def copy(self, source: Wheel, member: Entry, name: str) -> None:
         """Copy a member of another wheel, compressed as it lies there."""
-        entry = replace(member, name=name, offset=self._file.tell())
+        entry = self._usual(replace(member, name=name, offset=self._file.tell()))
         self._write(pack_local_header(entry, wide=max(entry.compressed, entry.size) >= FULL_32))
         at = data_offset(source.file, member)
         end = at + member.compressed
@@ -125,6 +154,7 @@ class _Writer:
         expected, chunks = fresh
         # what cannot be deflated grows a little
         wide = expected >= FULL_32 - (FULL_32 >> 8)
+        like = self._usual(like)
         self._write(pack_local_header(replace(like, name=name), wide=wide))
         hashed, deflater = hashlib.sha256(), deflate.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
         crc = size = compressed = 0
