@@ -247,6 +247,24 @@ def test_a_patch_that_was_begun_and_not_made_is_no_patch(annoy: Paths) -> None:
     assert names(annoy) == ["portable-by-default.patch", "begun.patch", "a-third.patch"]
 
 
+def test_a_dry_run_changes_neither_the_series_nor_the_work_tree(annoy: Paths, tmp_path: Path) -> None:
+    new_patch(annoy, "No nose", "      setup_requires=['nose>=1.0'],\n", "")
+    new_patch(annoy, "No numpy", "['numpy', 'h5py']", "['h5py']")  # the line below
+    before, head = everything(annoy), git(tree(annoy), "rev-parse", "HEAD")
+    made = tmp_path / "made.patch"
+    made.write_text("--- /dev/null\n+++ b/made\n@@ -0,0 +1 @@\n+made\n")
+    assert "would write" in done("patch.drop", "annoy", "portable-by-default.patch", "--dry-run").stdout
+    assert "made.patch" in done("patch.import", "annoy", made, "--dry-run").stdout
+    conflict = invoke("patch.drop", "annoy", "no-nose.patch", "--dry-run")
+    assert conflict.status == 5
+    assert "no-numpy.patch conflicts in setup.py" in conflict.stderr
+    assert "patch.save" not in conflict.stderr
+    assert everything(annoy) == before
+    assert git(tree(annoy), "rev-parse", "HEAD") == head
+    assert git(tree(annoy), "status", "--porcelain") == ""
+    assert "nothing was written" in done("patch.save", "annoy").stdout
+
+
 def test_what_a_patch_cannot_hold_is_named(annoy: Paths) -> None:
     before = everything(annoy)
     for number in (0, 1):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench.errors import UsageError, nearest
+from workbench.errors import PatchError, UsageError, nearest
 from workbench.maintain.resuming import replayed, resolved
 from workbench.maintain.saving import series_of
 from workbench.maintain.work import (
@@ -91,44 +92,53 @@ def discard_work(paths: Paths, recipe: Recipe) -> Path:
         return open_tree(paths, recipe, discard=True).folder
 
 
-def drop_patch(paths: Paths, recipe: Recipe, name: str) -> Saved:
+def drop_patch(paths: Paths, recipe: Recipe, name: str, *, dry_run: bool = False) -> Saved:
     """Take a patch out of the series. Raises PatchError where one after it needs it: the work tree is at it then."""
     if name in {condition.value for condition in recipe.patches_when}:
         raise UsageError(f"{recipe.name}: patches_when names {name}: take it out of the recipe first")
-    with working(paths, recipe.name):
+    with working(paths, recipe.name), tried_only(paths, recipe, dry_run=dry_run):
         tree, commits, at = _opened_at(paths, recipe, name)
-        return _rearranged(paths, recipe, tree, commits, [*commits[:at], *commits[at + 1 :]])
+        ready = _rearranged(tree, commits, [*commits[:at], *commits[at + 1 :]])
+        return write_tree(paths, recipe, replayed(ready), dry_run=dry_run)
 
 
-def move_patch(paths: Paths, recipe: Recipe, name: str, *, before: str = "", after: str = "") -> Saved:
+def move_patch(
+    paths: Paths, recipe: Recipe, name: str, *, before: str = "", after: str = "", dry_run: bool = False
+) -> Saved:
     """Move a patch before or after another. Raises UsageError, PatchError where it conflicts there."""
     if bool(before) == bool(after):
         raise UsageError("say where it goes: --before PATCH or --after PATCH")
-    with working(paths, recipe.name):
+    with working(paths, recipe.name), tried_only(paths, recipe, dry_run=dry_run):
         tree, commits, at = _opened_at(paths, recipe, name)
         others = [*commits[:at], *commits[at + 1 :]]
         beside = _position(others, before or after, recipe)
         beside += bool(after)
-        return _rearranged(paths, recipe, tree, commits, [*others[:beside], commits[at], *others[beside:]])
+        ready = _rearranged(tree, commits, [*others[:beside], commits[at], *others[beside:]])
+        return write_tree(paths, recipe, replayed(ready), dry_run=dry_run)
 
 
-def add_commits(
-    paths: Paths, recipe: Recipe, tree: WorkTree, commits: Sequence[str], texts: Mapping[str, PatchFile]
-) -> Saved:
-    """Put commits of the work tree's repository behind the series, and save it; `texts` are patches as they came."""
-    ready = tree.at(tree.state.full, start=tree.state.full, pending=tuple(commits))
-    return write_tree(paths, recipe, replayed(ready), texts)
+@contextmanager
+def tried_only(paths: Paths, recipe: Recipe, *, dry_run: bool) -> Iterator[None]:
+    """Put the work tree back to the series after a dry run, whatever came of it."""
+    try:
+        yield
+    except PatchError as error:
+        if dry_run:  # what comes below is how to go on, and there is nothing to go on with
+            raise PatchError(str(error).partition("\n")[0]) from error
+        raise
+    finally:
+        if dry_run and (tree := find_tree(paths, recipe.name)):
+            full = tree.state.full
+            tree.at(full, start=full, pending=(), stopped=False, fates=())
 
 
-def _rearranged(
-    paths: Paths, recipe: Recipe, tree: WorkTree, before: Sequence[Commit], wanted: Sequence[Commit]
-) -> Saved:
+def _rearranged(tree: WorkTree, before: Sequence[Commit], wanted: Sequence[Commit]) -> WorkTree:
+    """Move a work tree to where two orders of its patches part; the rest of the wanted one waits."""
     same = 0
     while same < min(len(before), len(wanted)) and before[same] == wanted[same]:
         same += 1
     head = wanted[same - 1].hash if same else tree.state.base
-    pending = tuple(each.hash for each in wanted[same:])
-    return write_tree(paths, recipe, replayed(tree.at(head, start=head, pending=pending)))
+    return tree.at(head, start=head, pending=tuple(each.hash for each in wanted[same:]))
 
 
 def write_tree(
@@ -138,6 +148,7 @@ def write_tree(
     texts: Mapping[str, PatchFile] | None = None,
     *,
     then: Callable[[], None] = lambda: None,
+    dry_run: bool = False,
     **state: object,
 ) -> Saved:
     """Write the series of a work tree in which nothing waits any more, do what is to be done `then`, and note both.
@@ -157,11 +168,13 @@ def write_tree(
             f"{folder} has changed since {tree.folder} was opened: copy your work out of the tree, and "
             f"'{tree.gives_up}' opens it anew"
         )
-    changed = write_series(folder, written)
+    changed = fingerprint(there) != now if dry_run else write_series(folder, written)
     known = {fate.name: fate for fate in tree.state.fates}
     were = {patch.name for patch in there}
     fates = [known.get(each.patch.name) or _fate(each, were) for each in series]
     dropped = [fate for fate in tree.state.fates if fate.outcome == "dropped"]
+    if dry_run:
+        return Saved(fates=(*fates, *dropped), changed=changed, folder=tree.folder)
     then()
     full = _last_patch(tree, commits)
     tree.keeping(**{"series": now, "full": full, "start": head, "fates": (), **state})

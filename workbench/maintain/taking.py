@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import CommandFailed, PatchError, SourceError, UsageError
 from workbench.http import NoAnswer
 from workbench.maintain.foreign import files_of, header_of, local_commit
-from workbench.maintain.patching import Saved, write_tree
+from workbench.maintain.patching import Saved, tried_only, write_tree
 from workbench.maintain.resuming import replayed
 from workbench.maintain.work import WorkTree, message_and_person, open_tree, working
 from workbench.patches.apply import apply_series
@@ -24,19 +24,23 @@ if TYPE_CHECKING:
     from workbench.recipe.model import Recipe
 
 
-def import_patches(paths: Paths, recipe: Recipe, what: str, *, name: str = "", url: str = "") -> Saved:
+def import_patches(
+    paths: Paths, recipe: Recipe, what: str, *, name: str = "", url: str = "", dry_run: bool = False
+) -> Saved:
     """Put patches behind a series, and save it.
 
     `what` is a file, an http(s) URL, a folder with a ``series``, or else a commit or a range (``A..B``) of the
     repository at `url`: the recipe's source or upstream unless given. Raises UsageError for a name that is taken,
     SourceError, PatchError for what does not apply.
     """
-    with working(paths, recipe.name):
+    with working(paths, recipe.name), tried_only(paths, recipe, dry_run=dry_run):
         series = read_series(paths.patches / recipe.patches)
         there = {patch.name for patch in series}
         patches = _patches(what, name)
         if patches is None:
-            return _commits(paths, recipe, what, name=name, url=url)
+            return write_tree(
+                paths, recipe, _with_commits(paths, recipe, what, name=name, url=url), dry_run=dry_run
+            )
         if taken := [patch.name for patch in patches if patch.name in there]:
             raise UsageError(
                 f"{recipe.name} has a patch {taken[0]} already: --as gives this one another name"
@@ -48,7 +52,7 @@ def import_patches(paths: Paths, recipe: Recipe, what: str, *, name: str = "", u
             written = applied(tree.repository, head, patch)
             head = tree.repository.commit(written, head, message, author=author, date=date)
         texts = {patch.name: patch for patch in patches}
-        return write_tree(paths, recipe, tree.at(head), texts)
+        return write_tree(paths, recipe, tree.at(head), texts, dry_run=dry_run)
 
 
 def applied(repository: Repository, head: str, patch: PatchFile) -> str:
@@ -101,7 +105,7 @@ def _patches(what: str, name: str) -> tuple[PatchFile, ...] | None:
     return (PatchFile.parse(text, name=named, path=path),)
 
 
-def _commits(paths: Paths, recipe: Recipe, what: str, *, name: str, url: str) -> Saved:
+def _with_commits(paths: Paths, recipe: Recipe, what: str, *, name: str, url: str) -> WorkTree:
     url = url or (recipe.source.url if isinstance(recipe.source, Git) else recipe.upstream or "")
     if not url:
         raise UsageError(
@@ -123,7 +127,7 @@ def _commits(paths: Paths, recipe: Recipe, what: str, *, name: str, url: str) ->
         pending.append(local_commit(tree.repository, each, message, there))
         there |= files_of(tree.repository, each.hash) - files_of(tree.repository, each.parent)
     ready = tree.at(tree.state.full, start=tree.state.full, pending=tuple(filter(None, pending)))
-    return write_tree(paths, recipe, replayed(ready))
+    return replayed(ready)
 
 
 def _hashes(tree: WorkTree, store: Path, what: str, url: str) -> list[str]:

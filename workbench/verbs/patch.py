@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from workbench import console
 from workbench.paths import PROGRAM, Paths
 from workbench.verb import Verb
-from workbench.verbs.flags import Json, Package
+from workbench.verbs.flags import DryRun, Json, Package
 
 if TYPE_CHECKING:
     from workbench.maintain.patching import Saved
@@ -59,7 +59,7 @@ def save(
     if discard:
         console.answer(f"{discard_work(*site)} is as the series is on the disk")
         return
-    _answer(save_patches(*site), json=json)
+    _answer(save_patches(*site), dry_run=False, json=json)
 
 
 @Verb
@@ -97,11 +97,11 @@ def show(name: Package, patch: Patch) -> None:
 
 
 @Verb
-def drop(name: Package, patch: Patch, *, json: Json = False) -> None:
+def drop(name: Package, patch: Patch, *, dry_run: DryRun = False, json: Json = False) -> None:
     """Take a patch out of the series; those after it are applied again."""
     from workbench.maintain.patching import drop_patch
 
-    _answer(drop_patch(*_site_of(name), patch), json=json)
+    _answer(drop_patch(*_site_of(name), patch, dry_run=dry_run), dry_run=dry_run, json=json)
 
 
 @Verb
@@ -111,12 +111,14 @@ def move(
     *,
     before: Annotated[str, "the patch that it goes before"] = "",
     after: Annotated[str, "the patch that it goes after"] = "",
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Move a patch to another place in the series."""
     from workbench.maintain.patching import move_patch
 
-    _answer(move_patch(*_site_of(name), patch, before=before, after=after), json=json)
+    saved = move_patch(*_site_of(name), patch, before=before, after=after, dry_run=dry_run)
+    _answer(saved, dry_run=dry_run, json=json)
 
 
 @Verb
@@ -126,15 +128,17 @@ def import_(
     *,
     as_: Annotated[str, "the name that the patch gets in the series"] = "",
     repository: Annotated[str, "the Git URL of the commits (default: the recipe's source or upstream)"] = "",
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Put patches from elsewhere behind the series."""
     from workbench.maintain.taking import import_patches
 
-    _answer(import_patches(*_site_of(name), what, name=as_, url=repository), json=json)
+    saved = import_patches(*_site_of(name), what, name=as_, url=repository, dry_run=dry_run)
+    _answer(saved, dry_run=dry_run, json=json)
 
 
-def _answer(saved: Saved, *, json: bool) -> None:
+def _answer(saved: Saved, *, dry_run: bool, json: bool) -> None:
     """Print what became of a series."""
     if json:
         console.answer_json(saved)
@@ -142,7 +146,10 @@ def _answer(saved: Saved, *, json: bool) -> None:
     if saved.fates:
         rows = [(each.name, each.outcome, each.why) for each in saved.fates]
         console.answer_table(("patch", "outcome", "why"), rows)
-    console.answer("wrote the series" if saved.changed else "nothing has changed: nothing was written")
+    if dry_run:
+        console.answer("would write the series" if saved.changed else "would change nothing")
+    else:
+        console.answer("wrote the series" if saved.changed else "nothing has changed: nothing was written")
 
 
 def _site_of(name: str) -> tuple[Paths, Recipe]:
