@@ -249,6 +249,45 @@ def test_a_bump_that_was_killed_goes_on(hnswlib: Paths, at: str) -> None:
     assert "nothing was written" in done("patch.save", "hnswlib").stdout
 
 
+KILLED_REMOVING = """
+import os, signal, sys
+from pathlib import Path
+from workbench.maintain import bump, patching
+from workbench.paths import Paths
+from workbench.recipe.load import load
+
+removed = Path.rmdir
+
+def rmdir(self):
+    removed(self)
+    if self.name == "refs":  # without it a folder is not a repository
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Path.rmdir = rmdir
+module, _, name = sys.argv[1].partition(".")
+getattr(globals()[module], name)(Paths.here(), load(Paths.here().recipes, "hnswlib"))
+"""
+
+
+@pytest.mark.parametrize("at", ["bump.abort_bump", "patching.discard_work"])
+def test_a_work_tree_whose_removal_was_killed_is_made_anew(hnswlib: Paths, at: str) -> None:
+    before = everything(hnswlib)
+    if at == "bump.abort_bump":
+        assert invoke("bump", "hnswlib", "0.6.1").status == 5
+    else:
+        done("patch.edit", "hnswlib", "portable.patch")
+    killed = run([sys.executable, "-c", KILLED_REMOVING, at], cwd=CHECKOUT, check=False)
+    assert killed.status == -signal.SIGKILL, killed.output
+    done("patch.edit", "hnswlib", "portable.patch")
+    assert everything(hnswlib) == before
+    assert [each.name for each in (hnswlib.state / "patching").iterdir() if each.is_dir()] == ["hnswlib"]
+
+
+@pytest.mark.usefixtures("hnswlib")
+def test_a_bump_to_the_version_that_the_recipe_has_does_not_speak_of_upstream() -> None:
+    assert done("bump", "hnswlib", "0.3.2.0").stdout == "hnswlib is at 0.3.2.0 already: nothing to do\n"
+
+
 def names_of(paths: Paths) -> list[str]:
     return [patch.name for patch in read_series(paths.patches / "hnswlib")]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import UsageError
 from workbench.events import step
-from workbench.files import remove_tree, scratch, write_whole
+from workbench.files import scratch, write_whole
 from workbench.maintain.literals import with_literals
 from workbench.maintain.newest import NEWEST, moved_to
 from workbench.maintain.patching import write_tree
@@ -26,6 +26,7 @@ from workbench.maintain.work import (
     fetch_plain,
     find_tree,
     open_tree,
+    put_away,
     source_key,
     with_patches,
     with_source,
@@ -108,7 +109,7 @@ def abort_bump(paths: Paths, recipe: Recipe) -> str:
                 f"{recipe.name}: the patches on the disk are not those of {recipe.version} any more: '{tree.goes_on}' "
                 "writes the recipe too; to go back, take both from your own repository"
             )
-        remove_tree(tree.folder)
+        put_away(tree.folder)
         return bump.version if bump else ""
 
 
@@ -120,7 +121,7 @@ def try_bump(paths: Paths, recipe: Recipe, moved: Recipe) -> Bumped:
     with scratch(paths.state / "patching", f".try-{recipe.name}-") as place:
         old = place / recipe.name
         fetch_plain(recipe, paths, old)
-        repository, base = with_source(old, source_key(recipe))
+        repository, base = with_source(old, f"{recipe.name} {recipe.version}")
         head = with_patches(repository, base, series, old)
         moved, onto = _snapshot(moved, paths, repository, base, place / "source")
         commits, start = repository.between(base, head), onto
@@ -188,7 +189,7 @@ def _snapshot(
         stated = read_stated(place, read_scripts(place)).version
         moved = replace(moved, version=stated or moved.version)
     with step(f"read the source of {moved.name} {moved.version}"):
-        return moved, repository.snapshot(place, source_key(moved), parent)
+        return moved, repository.snapshot(place, f"{moved.name} {moved.version}", parent)
 
 
 def _literals(recipe: Recipe, moved: Recipe) -> dict[str, str]:

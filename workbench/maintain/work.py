@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -195,7 +195,7 @@ def open_tree(paths: Paths, recipe: Recipe, *, discard: bool = False) -> WorkTre
     with scratch(folder.parent, f".{recipe.name}-") as place:
         made = place / recipe.name
         fetch_plain(recipe, paths, made)
-        repository, base = with_source(made, source_key(recipe))
+        repository, base = with_source(made, f"{recipe.name} {recipe.version}")
         head = with_patches(repository, base, series, made)
         repository.git("update-ref", "HEAD", head)
         repository.git("tag", "source", base)
@@ -206,9 +206,15 @@ def open_tree(paths: Paths, recipe: Recipe, *, discard: bool = False) -> WorkTre
         made_tree = WorkTree(repository, state).keeping()
         if there and there.state.source == state.source:
             _tell_of_losses(there, made_tree)
-        remove_tree(folder)
+        put_away(folder)
         made.rename(folder)
     return WorkTree(Repository(folder), state)
+
+
+def put_away(folder: Path) -> None:
+    """Remove a work tree, if it is there. A killed process leaves all of it or nothing: half a tree is of no use."""
+    with scratch(folder.parent, f".{folder.name}-") as place, suppress(FileNotFoundError):
+        folder.rename(place / folder.name)
 
 
 def _tell_of_losses(before: WorkTree, after: WorkTree) -> None:

@@ -67,7 +67,7 @@ def _plain(bumped: Bumped) -> dict[str, object]:
 def _tell(bumped: Bumped, *, dry_run: bool) -> None:
     """Print where a package has moved, or would, and what became of its patches."""
     if not bumped.moved:
-        console.answer(f"{bumped.name} {bumped.after} is what upstream has: nothing to do")
+        console.answer(f"{bumped.name} is at {bumped.after} already: nothing to do")
         return
     if bumped.fates:
         rows = [(each.name, each.outcome, each.why) for each in bumped.fates]
