@@ -15,8 +15,8 @@ recipe = Recipe(
     compute=("cu13*",),
     torch=">=2.11",
     build_requires=("cmake", "ninja"),
-    # what torch's own headers include
-    cuda_libraries=("cublas", "cusolver", "cusparse"),
+    # what torch's own headers include, and curand for natten's fmha/kernel_forward.h
+    cuda_libraries=("cublas", "cusolver", "cusparse", "curand"),
     memory_per_job=4,
     local_version="cu{cuda}torch{torch}",
     modules=("natten", "natten.libnatten"),
