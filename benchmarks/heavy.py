@@ -45,16 +45,7 @@ if TYPE_CHECKING:
 
 HEAVY = (
     *("causal-conv1d", "torch-scatter", "gsplat", "nv-grouped-gemm", "mamba-ssm", "flash-attn:hdim128"),
-    *(
-        "diso",
-        "torch-spline-conv",
-        "deepspeed",
-        "nerfacc",
-        "xformers",
-        "torch-cluster",
-        "torch-sparse",
-        "pycuda",
-    ),
+    *("diso", "torch-spline-conv", "deepspeed", "nerfacc", "xformers"),
     *(
         "pyahocorasick",
         "levenshtein",
@@ -65,7 +56,6 @@ HEAVY = (
         "annoy",
         "xatlas",
     ),
-    *("lightgbm", "dlib"),
 )
 """What docs/built.md has rows for."""
 
