@@ -14,7 +14,19 @@ recipe = Recipe(
     python=">=3.10",
     compute=("cu13*",),
     torch=">=2.11",
-    build_requires=("ninja",),
+    # the project's own requirements: its metadata is prepared without them, a build without them was not finished
+    build_requires=(
+        "ninja",
+        "einops",
+        "hjson",
+        "msgpack",
+        "numpy",
+        "packaging",
+        "psutil",
+        "py-cpuinfo",
+        "pydantic",
+        "tqdm",
+    ),
     # what torch's own headers include
     cuda_libraries=("cublas", "cusolver", "cusparse"),
     environment={
