@@ -214,7 +214,8 @@ def test_drop_and_move(annoy: Paths) -> None:
     assert conflict.status == 2
     assert "has no patch nose.patch (did you mean 'no-nose.patch'?)" in conflict.stderr
     assert everything(annoy) == before
-    done("patch.drop", "annoy", "portable-by-default.patch")
+    told = done("patch.drop", "annoy", "portable-by-default.patch").stdout
+    assert "portable-by-default.patch  dropped    taken out\n" in told
     assert names(annoy) == ["other-words.patch", "no-nose.patch"]
     assert not (annoy.patches / "annoy" / "portable-by-default.patch").exists()
     assert done("patch.list", "annoy").stdout.split("\n")[1].startswith("other-words.patch  Other words")

@@ -107,6 +107,16 @@ def test_a_torch_extension_with_all_that_its_source_tells(tmp_path: Path) -> Non
     assert "license: an SPDX expression" in remaining
 
 
+def test_a_script_that_asks_for_a_gpu_and_reads_no_variable_for_want_of_one(tmp_path: Path) -> None:
+    setup = TORCH_SETUP.replace(
+        "setup(\n", "if not torch.cuda.is_available():\n    raise Exception\nsetup(\n"
+    )
+    asks = "setup.py:7 asks whether there is a GPU (torch.cuda.is_available)"
+    assert asks in "\n".join(proposed(tmp_path, {"setup.py": setup}).remaining)
+    switched = setup.replace("LOOM_FORCE_BUILD", "FORCE_CUDA")
+    assert "a GPU" not in "\n".join(proposed(tmp_path, {"setup.py": switched}).remaining)
+
+
 def test_cuda_that_cmake_switches_on(tmp_path: Path) -> None:
     cmake = """\
 project(loom LANGUAGES CXX)

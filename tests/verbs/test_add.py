@@ -68,6 +68,19 @@ def test_a_source_that_does_not_tell_its_version_is_not_built_before_it_is_set(d
     assert invoke("build", "demo").status == 0
 
 
+def test_the_commands_that_are_proposed_name_a_python_that_the_package_supports(demo: Demo) -> None:
+    setup = demo.repository / "setup.py"
+    setup.write_text(
+        setup.read_text().replace('version="1.0"', 'version="1.0", python_requires=">=3.20,<3.22"')
+    )
+    git(demo.repository, "commit", "--quiet", "--all", "--message", "for Pythons to come")
+    demo.recipe.unlink()
+    assert (
+        "invoke build demo --python 3.20\n"
+        in invoke("add-package", "demo", "--source", demo.repository).stdout
+    )
+
+
 def test_a_source_with_submodules_gets_them(demo: Demo) -> None:
     library = demo.repository.parent / "library"
     library.mkdir()

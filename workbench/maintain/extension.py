@@ -219,6 +219,12 @@ def _to_look_at(kind: Kind, reading: Reading, decided: set[str]) -> Iterator[str
         named = ", ".join(f"sm_{number}" for number in sorted(numbers))
         where = scripts.gpu_lists[0].where
         yield f"{where} names GPUs itself ({named}): where yours is not among them, the list needs a patch"
+    if scripts.gpus_asked and kind.cuda and not any("CUDA" in name for name in decided):
+        first = scripts.gpus_asked[0]
+        yield (
+            f"{first.where} asks whether there is a GPU ({first.text}): where the machine that builds has none, "
+            "the source may stop or leave its CUDA code out; then this needs a patch"
+        )
     others = list(unique(Quote(each.name, each.where) for each in scripts.variables))
     open_ = [each for each in others if each.text not in decided and not _DECIDED.fullmatch(each.text)]
     if named := ", ".join(f"{each.text} ({each.where})" for each in open_[:MOST_NAMED]):

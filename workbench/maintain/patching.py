@@ -170,9 +170,13 @@ def write_tree(
         )
     changed = fingerprint(there) != now if dry_run else write_series(folder, written)
     known = {fate.name: fate for fate in tree.state.fates}
-    were = {patch.name for patch in there}
-    fates = [known.get(each.patch.name) or _fate(each, were) for each in series]
-    dropped = [fate for fate in tree.state.fates if fate.outcome == "dropped"]
+    were = dict.fromkeys(patch.name for patch in there)
+    fates = [known.get(each.patch.name) or _fate(each, were.keys()) for each in series]
+    left = {each.name for each in written} | known.keys()
+    dropped = [
+        *(fate for fate in tree.state.fates if fate.outcome == "dropped"),
+        *(Fate(name=name, outcome="dropped", why="taken out") for name in were if name not in left),
+    ]
     if dry_run:
         return Saved(fates=(*fates, *dropped), changed=changed, folder=tree.folder)
     then()

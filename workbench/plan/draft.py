@@ -118,7 +118,10 @@ def drafts(
         )
     if not made:
         reasons = "; ".join(f"{out.target}: {out.reason}" for out in left_out)
-        raise UsageError(f"{recipe.name} is built for none of these targets: {reasons}")
+        raise UsageError(
+            f"{recipe.name} is built for none of these targets: {reasons}\n"
+            "Name others, with --python, --arch, --compute or --torch"
+        )
     _refuse_one_name_for_two(made)
     return tuple(made), tuple(left_out)
 

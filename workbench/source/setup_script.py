@@ -46,8 +46,9 @@ class Scripts:
     `keywords` are the strings that ``setup()`` is given, `packages` those of its list of packages. `extensions` are the
     calls of a class for extension modules, by the name of the class; `modules` the names that those of ``setup.py``
     give. `torch` is where torch's own builder is imported. `gpu_lists` are strings that name GPU architectures,
-    `downloads` calls that fetch something. `words` stand in the strings of ``setup.py``, paths in their parts.
-    `unread` are scripts that are not Python of today. `compiles`: there is an extension module at all.
+    `gpus_asked` questions whether this machine has a GPU, `downloads` calls that fetch something. `words` stand in the
+    strings of ``setup.py``, paths in their parts. `unread` are scripts that are not Python of today. `compiles`: there
+    is an extension module at all.
     """
 
     keywords: dict[str, Quote]
@@ -58,6 +59,7 @@ class Scripts:
     packages: tuple[Quote, ...] = ()
     torch: Quote | None = None
     gpu_lists: tuple[Quote, ...] = ()
+    gpus_asked: tuple[Quote, ...] = ()
     downloads: tuple[Quote, ...] = ()
     words: frozenset[str] = frozenset()
     unread: tuple[str, ...] = ()
@@ -97,6 +99,7 @@ def read_scripts(tree: Path) -> Scripts:
         packages=tuple(found.packages),
         torch=found.torch,
         gpu_lists=tuple(found.gpu_lists),
+        gpus_asked=tuple(found.gpus_asked),
         downloads=tuple(found.downloads),
         words=frozenset(found.words),
         unread=tuple(found.unread),
@@ -126,6 +129,7 @@ class _Found:
         self.packages: list[Quote] = []
         self.torch: Quote | None = None
         self.gpu_lists: list[Quote] = []
+        self.gpus_asked: list[Quote] = []
         self.downloads: list[Quote] = []
         self.words: set[str] = set()
         self.unread: list[str] = []
@@ -175,6 +179,8 @@ class _Reader(ast.NodeVisitor):
             self._setup(node)
         elif name.endswith("Extension") and name != "BuildExtension":
             self._extension(name, node)
+        elif called.endswith("cuda.is_available"):
+            self.found.gpus_asked.append(Quote(called, self._where(node)))
         elif called in _DOWNLOADS or name in _DOWNLOADS:
             self.found.downloads.append(Quote(name, self._where(node)))
         elif node.args and (read := self._read_variable(called, node)):

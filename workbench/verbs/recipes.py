@@ -82,6 +82,18 @@ def _text(content: str | bytes) -> str:
     return content if isinstance(content, str) else content.decode(errors="replace")
 
 
+def _axes(recipe: Recipe) -> str:
+    """Return the flags without which a new recipe would be built for no target."""
+    from packaging.specifiers import SpecifierSet
+
+    from workbench.plan.target import this_python
+
+    supported = SpecifierSet(recipe.python).contains(f"{this_python()}.0")
+    axes = "" if supported else f" --python {recipe.python.partition(',')[0].removeprefix('>=')}"
+    axes += " --compute cu130" if recipe.compute[-1].startswith("cu") else ""
+    return axes + (f" --torch {recipe.torch.removeprefix('>=')}" if recipe.torch else "")
+
+
 def _answer_addition(addition: Addition, site: Site, *, dry_run: bool) -> None:
     """Print what was written, or would be, and what remains for a person."""
     from workbench.index.brief import people_path
@@ -99,8 +111,7 @@ def _answer_addition(addition: Addition, site: Site, *, dry_run: bool) -> None:
     console.answer(f"\nWhat remains for you, in {addition.files[0][0].relative_to(paths.root)}:")
     for line in addition.proposal.remaining:
         console.answer(f"  - {line}")
-    axes = " --compute cu130" if recipe.compute[-1].startswith("cu") else ""
-    axes += f" --torch {recipe.torch.removeprefix('>=')}" if recipe.torch else ""
+    axes = _axes(recipe)
     console.answer(
         f"\nTo change the source: {PROGRAM} patch.new {recipe.name} TITLE (docs/patches.md). Then:\n"
         f"  {PROGRAM} build {recipe.name}{axes}\n"
