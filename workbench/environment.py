@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from workbench.process import run
 
 if TYPE_CHECKING:
-    from workbench.process import Completed
+    from workbench.process import Completed, Variables
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,15 @@ class Environment:
     path: Path
 
     @classmethod
-    def create(cls, path: Path, *, python: Path | str, log: Path | None = None) -> Environment:
-        """Make a fresh environment for an interpreter, in place of what was there. Raises CommandFailed."""
-        run(["uv", "venv", "--quiet", "--clear", "--no-project", "--python", python, path], log=log)
+    def create(
+        cls, path: Path, *, python: Path | str, relocatable: bool = False, log: Path | None = None
+    ) -> Environment:
+        """Make a fresh environment for an interpreter, in place of what was there. Raises CommandFailed.
+
+        The programs of a `relocatable` one run wherever its folder is seen.
+        """
+        options = ["--relocatable"] if relocatable else []
+        run(["uv", "venv", "--quiet", "--clear", "--no-project", *options, "--python", python, path], log=log)
         return cls(path)
 
     @property
@@ -67,12 +73,15 @@ class Environment:
         install = ["uv", "pip", "install", "--quiet", "--preview-features=pylock"]
         run([*install, f"--python={self.python}", "-r", self.lock], env=index_environment(), log=log)
 
-    def run_code(self, code: str, *, cwd: Path) -> Completed:
+    def run_code(
+        self, code: str, *, cwd: Path, env: Variables = None, under: Sequence[str] = ()
+    ) -> Completed:
         """Run Python code in the environment, isolated from `cwd` and from this process's Python settings.
 
-        Its stderr is kept apart from its answer. Raises CommandFailed with the last lines of what it printed.
+        Its stderr is kept apart from its answer; `env` and `under` are those of `run`. Raises CommandFailed with the
+        last lines of what it printed.
         """
-        return run([self.python, "-I", "-c", code], cwd=cwd, stdout_only=True)
+        return run([self.python, "-I", "-c", code], cwd=cwd, env=env, under=under, stdout_only=True)
 
 
 def install_into(

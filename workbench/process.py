@@ -171,12 +171,15 @@ def run(
     check: bool = True,
     timeout: float | None = None,
     stdout_only: bool = False,
+    under: Sequence[str] = (),
 ) -> Completed:
     """Run a program to its end and return what it printed.
 
     `env` adds to this process's environment; variables set to None are removed. `on_line` sees each line of output, a
     very long one in pieces. After `timeout` seconds the program is ended. `stdout_only` is for an answer that is to be
     parsed: what the program prints on stderr stays out of the output, of `log` and of `on_line`.
+
+    `under` are words that stand before the program's and that nobody needs to see: what it is isolated by.
 
     `log`, a file, makes the program a supervised one: the output is appended there as it comes, memory keeps only its
     last lines, and whatever the program has started ends with it.
@@ -193,7 +196,9 @@ def run(
         if sink:
             sink.write(mask(f"$ {shlex.join(words)}\n"))
         aside = stack.enter_context(tempfile.TemporaryFile()) if stdout_only else None
-        process = stack.enter_context(_started(words, cwd, env, log, stderr=aside or subprocess.STDOUT))
+        process = stack.enter_context(
+            _started((*under, *words), cwd, env, log, stderr=aside or subprocess.STDOUT)
+        )
         try:
             length = 0
             for line in _lines(process, None if timeout is None else start + timeout):

@@ -127,6 +127,7 @@ class Settings:
     `public_url` is where the world finds the store's root, without a trailing slash. `glibc` is the newest glibc
     that a wheel may need (``2.34``; DGX OS 7 has 2.39). `local_version` is the template for recipes that have none of
     their own. `cuda` names CUDA toolkits of this machine by compute platform; others are laid out from NVIDIA's wheels.
+    `isolation` says whether a build on this machine that cannot be isolated runs all the same.
     """
 
     public_url: str | None = None
@@ -138,6 +139,7 @@ class Settings:
     index: IndexSettings = field(default_factory=IndexSettings)
     container: ContainerSettings = field(default_factory=ContainerSettings)
     signing: SigningSettings = field(default_factory=SigningSettings)
+    isolation: Literal["auto", "required"] = "auto"
 
 
 VARIABLES = {each.name: f"WORKBENCH_S3_{each.name.upper()}" for each in fields(S3Settings)}

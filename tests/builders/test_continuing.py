@@ -82,6 +82,12 @@ def plan_of(source: Path, **environment: str) -> Plan:
     return Keyed(**{name: getattr(plan, name) for name in Plan.__dataclass_fields__})
 
 
+@pytest.fixture(autouse=True)
+def _machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of this machine's folders an isolated build sees the system's and the cache's."""
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "machine"))
+
+
 def failing(system: str, folder: Path) -> Path:
     """Write a source that compiles in part, and return its folder."""
     source, machine = folder / "source", folder / "machine"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.publish.sites import ONE, TWO, Eventful, at, begin_deletion, overwrite, registry_of
+from workbench.builders import isolation
 from workbench.care.doctor import doctor
 from workbench.publish.withdraw import remove
 
@@ -40,9 +41,19 @@ def test_a_lost_registry_is_told_with_what_it_would_be_made_anew_from(paths: Pat
 def test_a_registry_of_a_newer_program_is_no_case_for_reconcile(paths: Paths, store: Eventful) -> None:
     text = (paths.root / "packages.json").read_text()
     (paths.root / "packages.json").write_text(text.replace('"schema": 2', '"schema": 3'))
-    (told,) = doctor(at(paths, store))
+    _, told = doctor(at(paths, store))
     assert (told.check, told.verdict) == ("registry", "bad")
     assert "reconcile" not in told.remedy
+
+
+def test_a_machine_that_cannot_isolate_builds_is_told_what_to_do(
+    paths: Paths, store: Eventful, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolation, "_BWRAP", "a-bwrap-that-is-not-there")
+    isolation.why_not.cache_clear()
+    told, *_ = doctor(at(paths, store))
+    isolation.why_not.cache_clear()
+    assert (told.check, told.verdict, told.remedy) == ("isolation", "untried", "'apt install bubblewrap'")
 
 
 @pytest.mark.parametrize("page", ["index/simple/demo/index.html", "index/simple/ghost/index.html"])

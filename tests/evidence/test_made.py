@@ -14,6 +14,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 from tests.forked import invoke
 from tests.verbs.conftest import git
+from workbench.builders.isolation import why_not
 from workbench.builders.tools import expect_toolkit
 from workbench.evidence import notes
 from workbench.evidence.gather import toolkit_of
@@ -49,7 +50,7 @@ def test_the_statement_has_what_the_build_really_used(signed: Signed) -> None:
     assert used["recipe"]["digest"]["sha256"] == hashlib.sha256(recipe.read_bytes()).hexdigest()
     compiler = subprocess.run(["cc", "--version"], capture_output=True, text=True, check=True).stdout
     assert used["compiler"]["annotations"]["version"] in compiler
-    assert definition["internalParameters"]["isolation"]["isolated"] is False
+    assert definition["internalParameters"]["isolation"]["isolated"] is (why_not() == "")
     setuptools = used["requirement"]
     assert (setuptools["name"], len(setuptools["digest"]["sha256"])) == ("setuptools", 64)
 

@@ -39,7 +39,7 @@ def take(root: Path, key: str | None) -> tuple[Path | None, str]:
     ended = marker.stat().st_mtime_ns if noted is not None else 0
     marker.unlink(missing_ok=True)
     remove_tree(left)
-    if not (tree / BUILD).is_dir() and not (root / OBJECTS).is_dir():
+    if not (tree / BUILD).is_dir() and not any(_files(root / OBJECTS)):
         return None, ""
     if noted is None:
         return None, "the build was killed"

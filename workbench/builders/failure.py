@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.builders import isolation
 from workbench.container.cibw import CibuildwheelFailed
 from workbench.errors import BuildFailed, ContainerError, ToolchainError, WorkbenchError
 from workbench.plan.target import this_arch
@@ -118,7 +119,10 @@ def _last_command(place: Workplace) -> Iterator[str]:
         if piece.startswith("$ "):
             said.clear()
         else:
-            said.append(piece.rstrip("\n").replace(f"{place.tree}/", "").replace(f"{place.root}/", ""))
+            line = piece.rstrip("\n")
+            for folder in (place.tree, f"{isolation.ROOT}/tree", place.root, isolation.ROOT):
+                line = line.replace(f"{folder}/", "")
+            said.append(line)
     yield from said
 
 

@@ -2,6 +2,8 @@
 
 For this machine's architecture that is all. For another one, programs and Python are this machine's, and the build is
 told of a cross compiler and of the target's headers, libraries and ``sysconfig``.
+
+Once the requirements are there, all that runs of a source and of its build backend runs isolated (`isolation`).
 """
 
 from __future__ import annotations
@@ -14,37 +16,26 @@ from typing import TYPE_CHECKING
 
 import pyproject_hooks
 
+from workbench.builders import isolation
 from workbench.builders.interpreter import find_interpreter
+from workbench.builders.isolation import Room
 from workbench.builders.own_index import joined_index, own_index
 from workbench.builders.tools import compiler_for, equip, toolkit_for
 from workbench.environment import Environment
-from workbench.errors import CommandFailed
+from workbench.errors import CommandFailed, ToolMissing
+from workbench.events import note
 from workbench.process import run
 from workbench.source.epoch import source_epoch
 from workbench.toolchain import cuda
 from workbench.toolchain.variables import build_variables, config_settings, joined
 
 if TYPE_CHECKING:
+    from pyproject_hooks import SubprocessRunner
+
     from workbench.builders.workplace import Workplace
     from workbench.events import Step
     from workbench.paths import Paths
     from workbench.settings import Settings
-
-
-_COMPILERS_READ = {
-    *("AR", "AS", "CC", "CPP", "CXX", "FC", "LD", "LDSHARED", "LDCXXSHARED"),
-    *("ARCHFLAGS", "CFLAGS", "CPPFLAGS", "CXXFLAGS", "FCFLAGS", "FFLAGS", "HIPFLAGS", "LDFLAGS", "RUSTFLAGS"),
-    *("COMPILER_PATH", "CPATH", "CPLUS_INCLUDE_PATH", "C_INCLUDE_PATH", "LD_RUN_PATH", "LIBRARY_PATH"),
-    *("CUDAARCHS", "CUDACXX", "CUDAHOSTCXX", "FORCE_CUDA", "PYTORCH_ROCM_ARCH", "TORCH_CUDA_ARCH_LIST"),
-    "PKG_CONFIG",
-    *("PYTHONHOME", "PYTHONPATH"),  # a module there is imported before the one that the build requires
-}
-_BUILD_SYSTEMS_READ = ("CMAKE_", "CUDA_", "CUDAToolkit_", "NVCC_", "PKG_CONFIG_", "SKBUILD_")
-
-
-def _decides_a_wheel(name: str) -> bool:
-    """Say whether a variable of somebody's shell would change what is built, and yet not be in the build key."""
-    return name in _COMPILERS_READ or name.startswith(_BUILD_SYSTEMS_READ)
 
 
 def build_here(place: Workplace, paths: Paths, settings: Settings, at: Step, *, jobs: int) -> Path:
@@ -56,7 +47,7 @@ def build_here(place: Workplace, paths: Paths, settings: Settings, at: Step, *, 
     plan = place.plan
     compiler, toolkit = compiler_for(plan, paths), toolkit_for(plan, paths, settings)
     python = find_interpreter(plan.target.python)
-    environment = Environment.create(place.environment.path, python=python, log=place.log)
+    environment = Environment.create(place.environment.path, python=python, relocatable=True, log=place.log)
     system = place.build_system()
     requires = [*system.requires, *plan.build_requires]
     index = own_index(requires, paths, settings)
@@ -65,24 +56,21 @@ def build_here(place: Workplace, paths: Paths, settings: Settings, at: Step, *, 
     tools, meson = equip(
         environment, plan.target, cross, toolkit=toolkit, compiler=compiler, cache=paths.cache
     )
+    network = plan.recipe.network
+    seen = [toolkit, compiler.root if compiler else None, paths.cache]
+    room = _room(place, environment, seen, network=network) if _can_isolate(settings) else None
+    inside = room.inside if room else str
     variables = joined(
-        {"PATH": os.environ.get("PATH", os.defpath)},
+        isolation.usual_variables(isolated=room is not None, network=network),
         build_variables(tools, plan.environment, jobs=jobs, epoch=source_epoch(plan.source, place.tree)),
         {
             "VIRTUAL_ENV": str(environment.path),
             "PATH": str(environment.path / "bin"),
-            "PYTHONNOUSERSITE": "1",
         },
+        # what Python compiles of its own does not go into folders that others have as well
+        {"HOME": str(place.home), "PYTHONPYCACHEPREFIX": str(place.home / "pycache")} if room else {},
     )
-    dropped = dict.fromkeys(filter(_decides_a_wheel, os.environ))
-
-    def runner(
-        cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
-    ) -> None:
-        folder = place.root if cwd is None else Path(cwd)
-        env = {**dropped, **variables, **(extra_environ or {})}
-        run(cmd, cwd=folder, env=env, log=place.log, on_line=at.detail)
-
+    runner = _runner(place, room, variables, at)
     hooks = pyproject_hooks.BuildBackendHookCaller(
         str(place.tree),
         system.backend,
@@ -90,7 +78,8 @@ def build_here(place: Workplace, paths: Paths, settings: Settings, at: Step, *, 
         runner=runner,
         python_executable=str(environment.python),
     )
-    options = config_settings(system.backend, jobs=jobs, objects=place.objects, meson_cross_file=meson)
+    told = config_settings(system.backend, jobs=jobs, objects=place.objects, meson_cross_file=meson)
+    options = {name: inside(value) for name, value in told.items()}
     try:
         with warnings.catch_warnings():
             # the backend's warnings are in the log; handed on to this process they would stand between the steps
@@ -101,8 +90,8 @@ def build_here(place: Workplace, paths: Paths, settings: Settings, at: Step, *, 
                 index = own_index([*requires, *more], paths, settings)
                 environment.install_pinned([*requires, *more], options=joined_index(index), log=place.log)
             for command in plan.before_build:
-                runner(["sh", "-ec", command], cwd=str(place.tree))
-            name: object = hooks.build_wheel(str(place.raw), options)
+                runner(["sh", "-ec", command], str(place.tree))
+            name: object = hooks.build_wheel(inside(str(place.raw)), options)
     except CommandFailed:
         # what does not compile with a damaged one may be sound; the site's own is its own affair
         if toolkit and toolkit.is_relative_to(paths.cache):
@@ -112,7 +101,68 @@ def build_here(place: Workplace, paths: Paths, settings: Settings, at: Step, *, 
         raise place.failed(f"the build backend {system.backend}: {error}") from error
     except (pyproject_hooks.UnsupportedOperation, FileNotFoundError, ValueError) as error:
         raise place.failed(f"the build backend {system.backend} ended without an answer") from error
-    if not isinstance(name, str) or not (wheel := place.raw / Path(name).name).is_file():
+    wheel = place.raw / Path(name).name if isinstance(name, str) else place.raw
+    if not wheel.is_file() or wheel.is_symlink():
         made = f"made no file of the name that it returned: {name!r}"
         raise place.failed(f"the build backend {system.backend} {made}")
     return wheel
+
+
+def _can_isolate(settings: Settings) -> bool:
+    """Say whether a build can be isolated here; a note tells where not. Raises ToolMissing where it must be."""
+    why = isolation.why_not()
+    if why and settings.isolation == "required":
+        raise ToolMissing(f"workbench.yaml says isolation: required, and {why}")
+    if why:
+        note(f"· the build is not isolated: {why}")
+    return not why
+
+
+def _room(
+    place: Workplace,
+    environment: Environment,
+    seen: Sequence[Path | None],
+    *,
+    network: bool,
+) -> Room:
+    """Return what a build sees, and make its folders.
+
+    Its requirements are for reading alone: their files are those of other environments as well. So is what this process
+    asks Git of the source.
+    """
+    own = (place.tree, place.raw, place.objects, place.home)
+    temporary = place.root / "temp"
+    for folder in (*own, temporary):
+        folder.mkdir(exist_ok=True)
+    kept = (environment.path, place.root / "cross", place.tree / ".git")
+    hooks = Path(pyproject_hooks.__file__).parent / "_in_process"
+    reads = [*isolation.interpreter_of(environment.python), hooks, *seen]
+    room = Room(
+        own={
+            **{f"{isolation.ROOT}/{each.relative_to(place.root)}": each for each in own},
+            isolation.TEMPORARY: temporary,
+        },
+        kept={f"{isolation.ROOT}/{each.relative_to(place.root)}": each for each in kept},
+        reads=(*filter(None, reads), *(isolation.certificates() if network else ())),
+        network=network,
+    )
+    isolation.moved(place.root / "cross", room)
+    return room
+
+
+def _runner(place: Workplace, room: Room | None, variables: Mapping[str, str], at: Step) -> SubprocessRunner:
+    """Return what runs the programs of a build, as `pyproject_hooks` asks for it, with these variables alone."""
+    inside = room.inside if room else str
+    dropped = dict.fromkeys(os.environ)
+
+    def runner(
+        cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
+    ) -> None:
+        folder = str(place.tree) if cwd is None else cwd
+        env = {name: inside(value) for name, value in {**variables, **(extra_environ or {})}.items()}
+        answer = [cmd[-1]] if extra_environ else []  # a hook's folder, where it reads its arguments
+        under = room.words(inside(folder), writes=answer) if room else ()
+        words = [inside(word) for word in cmd]
+        run(words, cwd=Path(folder), env=dropped | env, log=place.log, on_line=at.detail, under=under)
+
+    return runner

@@ -90,6 +90,11 @@ class Workplace:
         return self.root / continuing.OBJECTS
 
     @property
+    def home(self) -> Path:
+        """The home of an isolated build."""
+        return self.root / "home"
+
+    @property
     def environment(self) -> Environment:
         """Where a build on this machine has its build requirements."""
         return Environment(self.root / "env")

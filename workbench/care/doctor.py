@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from workbench.builders.isolation import why_not
 from workbench.care.compare import compare
 from workbench.care.diagnosis import Diagnosis, bad, finding, untried
 from workbench.errors import IndexFault, RegistryError, StoreError
@@ -28,6 +29,7 @@ def doctor(site: Site, *, deep: bool = False, installers: bool = True) -> Iterat
     Nothing is changed, but for a probe that is gone afterwards. Never raises for what it finds.
     """
     _, settings, store = site
+    yield _isolation()
     if store.folder is None:
         from workbench.care.access import examine_bucket
         from workbench.store.s3 import S3Store
@@ -58,6 +60,15 @@ def doctor(site: Site, *, deep: bool = False, installers: bool = True) -> Iterat
     from workbench.care.public import examine_public
 
     yield from examine_public(settings.public_url, found.registry, deep=deep, installers=installers)
+
+
+def _isolation() -> Diagnosis:
+    """Return whether builds on this machine are isolated; where not, a publisher may still be sound."""
+    why = why_not()
+    if not why:
+        return finding("isolation", [], good="builds on this machine see no network and no home", remedy="")
+    what, _, remedy = why.partition(": ")
+    return untried("isolation", f"builds on this machine are not isolated: {what}", remedy=remedy)
 
 
 def _agreement(settings: Settings, store: Store, found: Comparison, *, deep: bool) -> Iterator[Diagnosis]:

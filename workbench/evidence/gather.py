@@ -16,6 +16,7 @@ from packaging.utils import parse_wheel_filename
 
 from workbench import __version__
 from workbench.builders.container import WHEELHOUSE
+from workbench.builders.isolation import why_not
 from workbench.builders.tools import compiler_for
 from workbench.container.cibw import image_for
 from workbench.container.engine import find_engine
@@ -131,7 +132,11 @@ def _inputs(plan: Plan) -> dict[str, tuple[str, ...]]:
 
 def _isolation(plan: Plan, settings: Settings) -> Isolation:
     if plan.builder != "container":
-        return Isolation(how="on the machine itself, with its network and its files")
+        if why := why_not():
+            return Isolation(how=f"on the machine itself, with its network and its files: {why}")
+        if plan.recipe.network:
+            return Isolation(how="by bubblewrap, but with a network: the recipe says network=True")
+        return Isolation(isolated=True, how="by bubblewrap: no network, no files of anybody's")
     if settings.container.network:
         return Isolation(how="in a container, with a network")
     return Isolation(isolated=True, how="in a container, without a network")
@@ -157,7 +162,10 @@ def _source(plan: Plan, place: Workplace) -> Used:
 def _submodules(plan: Plan, place: Workplace) -> Iterator[Used]:
     if not isinstance(plan.source, Git) or not plan.source.submodules:
         return
-    listed = run(["git", "-C", place.tree, "submodule", "status", "--recursive"], stdout_only=True).output
+    listed = run(
+        ["git", "-c", "core.fsmonitor=false", "-C", place.tree, "submodule", "status", "--recursive"],
+        stdout_only=True,
+    ).output
     for commit, path in re.findall(r"^[ +-]?([0-9a-f]{40,64}) (\S+)", listed, re.MULTILINE):
         asked = ["git", "-C", place.tree / path, "remote", "get-url", "origin"]
         url = run(asked, check=False, stdout_only=True).output.strip()

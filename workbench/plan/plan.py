@@ -63,5 +63,6 @@ class Plan(Draft):
             "environment": self.environment,
             "repair_exclude": self.repair_exclude,
             "requires": self.requires,
+            **({"network": True} if self.recipe.network else {}),
         }
         return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()

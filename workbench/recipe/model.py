@@ -136,6 +136,7 @@ class Recipe:
     ``before_all``                shell commands in a build container before all else: its system's packages
     ``before_build``              shell commands in the source tree, once the build requirements are there
     ``environment``               variables for the build backend
+    ``network``                   True: the build gets a network. Without it it has none, where builds are isolated
     ``memory_per_job``            gigabytes that one compiler takes at its peak; jobs are capped by what is free.
                                   Unless given it is 3.1 for CUDA; else there is one for each processor
     ``local_version``             template of the local version (``"cu{cuda}torch{torch}"``), "" for none; the site's
@@ -170,6 +171,7 @@ class Recipe:
     before_all: tuple[str | When, ...] = ()
     before_build: tuple[str | When, ...] = ()
     environment: dict[str, str | When | tuple[str | When, ...]] = field(default_factory=dict)
+    network: bool = False
     memory_per_job: float = 0
     local_version: str | None = None
     repair_exclude: tuple[str | When, ...] = ()

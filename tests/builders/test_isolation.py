@@ -1,0 +1,113 @@
+"""What a build sees that looks around: a secret, a home, a network; what it leaves behind; two builds, byte by byte."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.builders.raw import built
+from tests.builders.test_host import environment, plan_of
+from workbench.builders import isolation
+from workbench.errors import BuildFailed, ToolMissing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from workbench.paths import Paths
+
+pytestmark = pytest.mark.needs("bwrap")
+
+NOSY = """
+    for path in {paths!r}:
+        print("SEEN", path, os.path.exists(path))
+    for path in ({home!r} + "/left", "/usr/left", "/left", sys.prefix + "/left", "/build/tree/.git/left"):
+        try:
+            open(path, "w").close()
+        except OSError:
+            print("REFUSED", path)
+    open(os.path.expanduser("~/own"), "w").close()
+    open("/tmp/own", "w").close()
+"""
+
+
+@pytest.fixture
+def nosy_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a home with a secret, which the caller has in the environment as well."""
+    home = tmp_path / "somebody"
+    (home / ".aws").mkdir(parents=True)
+    (home / ".aws" / "credentials").write_text("secret-of-the-home")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-of-the-shell")
+    return home
+
+
+def test_a_build_sees_no_home_and_no_secret_and_leaves_nothing_behind(
+    paths: Paths, tmp_path: Path, nosy_home: Path
+) -> None:
+    hidden = [str(nosy_home / ".aws" / "credentials"), str(paths.root), str(Path(__file__))]
+    before = NOSY.format(paths=hidden, home=str(nosy_home)).strip()
+    wheel = built(plan_of(tmp_path, before=before), paths)
+    told = environment(wheel)
+    log = (wheel.parent.parent / "build.log").read_text()
+    assert "secret" not in str(told)
+    assert told["HOME"] == "/build/home"
+    assert [line for line in log.splitlines() if line.startswith("SEEN")] == [
+        f"SEEN {each} False" for each in hidden
+    ]
+    assert log.count("REFUSED") == 5
+    assert not (nosy_home / "left").exists()
+    assert not Path("/tmp/own").exists()  # noqa: S108 - the one of all
+
+
+CONNECT = 'import socket; socket.create_connection(("127.0.0.1", {port}), timeout=5).close()'
+
+
+@pytest.fixture
+def server() -> Iterator[int]:
+    """Return the port of somebody who listens on this machine."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening.getsockname()[1]
+
+
+def test_a_build_has_no_network_unless_its_recipe_says_so(paths: Paths, tmp_path: Path, server: int) -> None:
+    wanted = plan_of(tmp_path, before=CONNECT.format(port=server))
+    with pytest.raises(BuildFailed, match="network=True") as caught:
+        built(wanted, paths)
+    assert "Connection refused" in str(caught.value)
+    allowed = dataclasses.replace(wanted, recipe=dataclasses.replace(wanted.recipe, network=True))
+    assert built(allowed, paths).is_file()
+
+
+def test_where_nothing_can_be_isolated_a_build_runs_all_the_same_and_that_is_told(
+    paths: Paths,
+    tmp_path: Path,
+    nosy_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(isolation, "_BWRAP", "a-bwrap-that-is-not-there")
+    isolation.why_not.cache_clear()
+    try:
+        told = environment(built(plan_of(tmp_path), paths))
+    finally:
+        isolation.why_not.cache_clear()
+    assert "not isolated: bubblewrap is not installed: 'apt install bubblewrap'" in capsys.readouterr().err
+    assert told["HOME"] == str(nosy_home)
+    assert "secret-of-the-shell" not in told.values()
+
+
+def test_what_must_be_isolated_is_not_built_where_nothing_can_be(
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolation, "_BWRAP", "a-bwrap-that-is-not-there")
+    (paths.root / "workbench.yaml").write_text("isolation: required\n")
+    isolation.why_not.cache_clear()
+    try:
+        with pytest.raises(ToolMissing, match="isolation: required, and bubblewrap is not installed"):
+            built(plan_of(tmp_path), paths)
+    finally:
+        isolation.why_not.cache_clear()
