@@ -169,14 +169,15 @@ class Lines(io.StringIO):
 
 
 def test_a_long_step_says_that_it_is_alive_and_what_it_said_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = Lines("build demo: still at it after ")
-    monkeypatch.setattr(sys, "stderr", lines)
-    before = LISTENER.set(PlainLines(every=0.01))
-    with step("build demo") as at:
-        at.detail("c++  -c\tdemo.cpp")
-        assert lines.there.wait(30)
-    LISTENER.reset(before)
-    assert ": c++ -c demo.cpp\n" in lines.getvalue()
+    for said, told in (("c++  -c\tdemo.cpp", "c++ -c demo.cpp"), ("c++ " + "x" * 999, f"c++ {'x' * 96}…")):
+        lines = Lines("build demo: still at it after ")
+        monkeypatch.setattr(sys, "stderr", lines)
+        before = LISTENER.set(PlainLines(every=0.01))
+        with step("build demo") as at:
+            at.detail(said)
+            assert lines.there.wait(30)
+        LISTENER.reset(before)
+        assert f": {told}\n" in lines.getvalue()
 
 
 def test_events_are_lines_of_json_for_programs(tmp_path: Path) -> None:

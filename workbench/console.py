@@ -43,6 +43,9 @@ PLAIN_WIDTH = 200
 """Columns of a table where nobody watches: no terminal says how wide it is, and a cut cell helps no one."""
 
 
+MOST_TOLD = 100
+"""Characters of what a long step said last."""
+
 GAP = "  "
 LEAST_WIDTH = 8
 """What stands between the columns of a table, and how narrow one may become."""
@@ -79,7 +82,8 @@ class PlainLines:
 
     def _alive(self, at: Shown) -> None:
         while not at.ended.wait(self._every):
-            last = f": {at.last}" if at.last else ""
+            # a compiler's command fills screens
+            last = f": {at.last[:MOST_TOLD]}{'…' * (len(at.last) > MOST_TOLD)}" if at.last else ""
             _say(f"· {at.title}: still at it after {duration(time.monotonic() - at.start)}{last}")
 
 

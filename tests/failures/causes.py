@@ -204,6 +204,12 @@ CAUSES = (
         target=TORCH,
         recipe={**WITH_TORCH, "environment": {"CUDA_HOME": "{source}"}},
     ),
+    Cause(
+        entry="no-gpu-here",
+        files=setuptools(
+            'import shutil\n\nif not shutil.which("nvidia-smi"):\n    raise RuntimeError("CUDA is not available")\n'
+        ),
+    ),
     Cause(entry="torch-missing", files=setuptools("import torch\n")),
     Cause(
         entry="distutils-missing",

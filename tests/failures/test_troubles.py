@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.failures.causes import CAUSES, CUDA, LOGS, QUICK, RECIPE, Cause, caused, setuptools, tidied
+from tests.failures.causes import (
+    CAUSES,
+    CUDA,
+    LOGS,
+    QUICK,
+    RECIPE,
+    Cause,
+    caused,
+    commands,
+    setuptools,
+    tidied,
+)
 from tests.failures.sound import SOUND
 from tests.plans import planned
 from workbench.builders.failure import facts
@@ -157,6 +168,15 @@ def test_the_page_tells_what_the_catalogue_has() -> None:
     draw = runpy.run_path(str(script))["drawn"]
     page = script.with_suffix(".md").read_text()
     assert draw(page) == page
+
+
+def test_a_backend_that_is_killed_itself_ran_out_of_memory(tmp_path: Path) -> None:
+    """Cython generates code in the backend's own process: nothing in the log tells that it was killed."""
+    cause = Cause(entry="killed", files=commands("kill -9 $PPID"), recipe={"memory_per_job": 0.001})
+    with caused(cause, tmp_path) as (_, error):
+        assert error.explanation is not None
+        assert error.explanation.name == "killed"
+        assert "--max-jobs 2" in str(error)
 
 
 SWITCHED = """\

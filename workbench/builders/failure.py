@@ -48,7 +48,9 @@ def why_it_failed(error: CommandFailed, place: Workplace, paths: Paths, *, jobs:
         at.add("container")
         engine = error.engine
         known |= {"engine": engine.name, "storage": str(engine.storage), "free": engine.free()}
-    return diagnose(list(_last_command(place)), at=at, known=known)
+    # a backend that compiles, or generates code, in its own process leaves no word of it in the log
+    killed = [line for line in str(error).splitlines() if line.startswith("was killed by signal")]
+    return diagnose([*_last_command(place), *killed], at=at, known=known)
 
 
 def explained(error: CommandFailed, why: Explanation | None, place: Workplace) -> WorkbenchError:
