@@ -30,6 +30,9 @@ _ERRORS: Mapping[Fault, type[WorkbenchError]] = {
     "machine": WorkbenchError,
 }
 
+KILLED = ("was killed by signal 9:", "failed with 137:")
+"""What is said of a program that was killed; of one in a sandbox, by its exit status."""
+
 LAST = 8
 """Lines of a log's end that are shown where nothing tells what went wrong."""
 
@@ -49,8 +52,8 @@ def why_it_failed(error: CommandFailed, place: Workplace, paths: Paths, *, jobs:
         engine = error.engine
         known |= {"engine": engine.name, "storage": str(engine.storage), "free": engine.free()}
     # a backend that compiles, or generates code, in its own process leaves no word of it in the log
-    killed = [line for line in str(error).splitlines() if line.startswith("was killed by signal")]
-    return diagnose([*_last_command(place), *killed], at=at, known=known)
+    killed = any(line in KILLED for line in str(error).splitlines())
+    return diagnose([*_last_command(place), *[KILLED[0]] * killed], at=at, known=known)
 
 
 def explained(error: CommandFailed, why: Explanation | None, place: Workplace) -> WorkbenchError:
