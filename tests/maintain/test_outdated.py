@@ -67,6 +67,13 @@ def test_the_same_is_tried_once(both: Demo) -> None:
     assert "read the source of hnswlib" not in again
 
 
+@pytest.mark.usefixtures("both")
+def test_torch_and_cuda_are_asked_for_only_where_a_recipe_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple/")
+    asked = done("outdated", "demo")
+    assert "unknown" not in asked.stderr
+
+
 def test_one_that_cannot_be_asked_does_not_hide_the_others(both: Demo) -> None:
     both.recipe.write_text(both.recipe.read_text().replace(str(both.repository), "/nowhere"))
     found = invoke("outdated", "--json")

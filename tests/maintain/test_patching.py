@@ -204,6 +204,14 @@ def test_work_that_is_not_saved_is_not_thrown_away_unasked(annoy: Paths) -> None
     assert "nothing was written" in done("patch.save", "annoy").stdout
 
 
+@pytest.mark.usefixtures("annoy")
+def test_a_title_in_any_language_names_a_file() -> None:
+    for title, name in (("Größe: nicht prüfen", "grosse-nicht-prufen.patch"), ("日本", "patch.patch")):
+        assert f"up to {name}." in done("patch.new", "annoy", title).stdout
+    refused = invoke("patch.show", "annoy", "nose")
+    assert (refused.status, "there are portable-by-default.patch" in refused.stderr) == (2, True)
+
+
 def test_drop_and_move(annoy: Paths) -> None:
     new_patch(annoy, "No nose", "      setup_requires=['nose>=1.0'],\n", "")
     new_patch(annoy, "Other words", "ANNOY_COMPILER_ARGS", "ANNOY_ARGS")

@@ -68,6 +68,12 @@ def test_a_source_that_does_not_tell_its_version_is_not_built_before_it_is_set(d
     assert invoke("build", "demo").status == 0
 
 
+def test_a_site_without_packages_says_how_one_begins(demo: Demo) -> None:
+    demo.recipe.unlink()
+    assert invoke("list").stdout == "no packages yet: invoke add-package NAME begins one\n"
+    assert json.loads(invoke("list", "--json").stdout) == []
+
+
 def test_the_commands_that_are_proposed_name_a_python_that_the_package_supports(demo: Demo) -> None:
     setup = demo.repository / "setup.py"
     setup.write_text(

@@ -47,8 +47,7 @@ class NewestReleases:
         found = []
         if recipe.torch and self.torch and not SpecifierSet(recipe.torch).contains(self.torch):
             found.append(f"torch {self.torch}")
-        for_cuda = any(pattern.startswith("cu") for pattern in recipe.compute)
-        if for_cuda and self.cuda:
+        if for_cuda(recipe) and self.cuda:
             compute = f"cu{self.cuda.major}{self.cuda.minor}"
             if not any(fnmatchcase(compute, pattern) for pattern in recipe.compute):
                 found.append(f"CUDA {self.cuda.major}.{self.cuda.minor} ({compute})")
@@ -72,10 +71,18 @@ class Behind:
     problem: str | None = None
 
 
+def for_cuda(recipe: Recipe) -> bool:
+    """Say whether a recipe is for CUDA, on some of its targets."""
+    return any(pattern.startswith("cu") for pattern in recipe.compute)
+
+
 def outdated(paths: Paths, names: Sequence[str]) -> tuple[Behind, ...]:
     """Ask upstream about recipes, and try each series on what is new there; several at a time. Raises RecipeError."""
     recipes = [load(paths.recipes, name) for name in names]
-    releases = NewestReleases(torch=_newest("torch"), cuda=_newest("cuda-toolkit"))
+    releases = NewestReleases(
+        torch=_newest("torch") if any(each.torch for each in recipes) else None,
+        cuda=_newest("cuda-toolkit") if any(map(for_cuda, recipes)) else None,
+    )
     with (
         step("ask upstream", total=len(recipes), unit="recipes") as at,
         ThreadPoolExecutor(AT_ONCE) as pool,

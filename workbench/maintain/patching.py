@@ -203,7 +203,7 @@ def _opened_at(
     paths: Paths, recipe: Recipe, name: str, *, discard: bool = False
 ) -> tuple[WorkTree, tuple[Commit, ...], int]:
     names = [patch.name for patch in read_series(paths.patches / recipe.patches)]
-    _require(name, names, recipe)
+    require_patch(name, names, recipe)
     tree = open_tree(paths, recipe, discard=discard)
     commits = tree.commits(tree.state.full)
     return tree, commits, _position(commits, name, recipe)
@@ -211,11 +211,12 @@ def _opened_at(
 
 def _position(commits: Sequence[Commit], name: str, recipe: Recipe) -> int:
     names = [Message.parse(each.message).name for each in commits]
-    _require(name, names, recipe)
+    require_patch(name, names, recipe)
     return names.index(name)
 
 
-def _require(name: str, names: Sequence[str], recipe: Recipe) -> None:
+def require_patch(name: str, names: Sequence[str], recipe: Recipe) -> None:
+    """Raise UsageError where a recipe has no patch of a name."""
     if name not in names:
         there = ", ".join(names) or "no patches"
         raise UsageError(f"{recipe.name} has no patch {name}{nearest(name, names)}: there are {there}")

@@ -15,6 +15,7 @@ Description, its text and the other fields of DEP-3 are the subject, the body an
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from workbench.patches.header import description_of
@@ -105,7 +106,8 @@ def kept_header(header: bytes) -> bytes:
 
 def file_name(title: str) -> str:
     """Return the name of the patch that a title describes: ``do-not-tune.patch``."""
-    words = re.sub(r"[^a-z0-9.]+", "-", title.lower().replace("'", "")).strip("-.")
+    plain = unicodedata.normalize("NFKD", title.casefold()).encode("ascii", "ignore").decode()
+    words = re.sub(r"[^a-z0-9.]+", "-", plain.replace("'", "")).strip("-.")
     return f"{words[:LONGEST_NAME].rstrip('-.') or 'patch'}.patch"
 
 

@@ -87,12 +87,11 @@ def list_(name: Package, *, json: Json = False) -> None:
 @Verb
 def show(name: Package, patch: Patch) -> None:
     """Print a patch."""
-    from workbench.errors import UsageError, nearest
+    from workbench.maintain.patching import require_patch
 
     paths, recipe = _site_of(name)
     series = {each.name: each for each in _series(paths, recipe)}
-    if patch not in series:
-        raise UsageError(f"{name} has no patch {patch}{nearest(patch, series)}")
+    require_patch(patch, tuple(series), recipe)
     console.answer(series[patch].text.decode(errors="backslashreplace").rstrip("\n"))
 
 

@@ -165,6 +165,9 @@ def list_(*, json: Json = False) -> None:
     if json:
         console.answer_json(rows)
         return
+    if not rows:
+        console.answer(f"no packages yet: {PROGRAM} add-package NAME begins one")
+        return
     cells = []
     for row in rows:
         version, published = row["version"] or "no recipe", "\n".join(row["published"]) or "–"

@@ -111,7 +111,7 @@ def outdated(
         ]
         console.answer_table(("package", "version", "newest", "patches", "not covered"), rows)
         behind = sum(each.tried is not None for each in found)
-        console.answer(f"\n{behind} of {len(found)} can move: bump NAME does that")
+        console.answer(f"\n{behind} of {len(found)} can move{': bump NAME does that' if behind else ''}")
     return SourceError.exit_code if any(each.problem for each in found) else 0
 
 
