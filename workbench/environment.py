@@ -6,7 +6,8 @@ import ast
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -70,8 +71,11 @@ class Environment:
         resolve = ["uv", "pip", "compile", "--quiet", "--format=pylock.toml", "--no-header", "--no-annotate"]
         where = [f"--python={self.python}", f"--output-file={self.lock}"]
         run([*resolve, *where, *options, asked], env=index_environment(), log=log)
-        install = ["uv", "pip", "install", "--quiet", "--preview-features=pylock"]
-        run([*install, f"--python={self.python}", "-r", self.lock], env=index_environment(), log=log)
+        pinned = self.path / "requirements.txt"
+        pinned.write_text("".join(_pins(self.lock)), encoding="utf-8")
+        # of the lock itself, uv 0.13 installs no file from its cache: each build would unpack torch anew
+        install = ["uv", "pip", "install", "--quiet", "--no-deps", f"--python={self.python}"]
+        run([*install, *options, "-r", pinned], env=index_environment(), log=log)
 
     def run_code(
         self, code: str, *, cwd: Path, env: Variables = None, under: Sequence[str] = ()
@@ -82,6 +86,23 @@ class Environment:
         last lines of what it printed.
         """
         return run([self.python, "-I", "-c", code], cwd=cwd, env=env, under=under, stdout_only=True)
+
+
+def _pins(lock: Path) -> Iterator[str]:
+    """Yield what a lock has as lines of ``requirements.txt``, with the hashes that uv then asks for."""
+    from packaging.pylock import Pylock
+
+    for package in Pylock.from_dict(tomllib.loads(lock.read_text(encoding="utf-8"))).packages:
+        files = (package.archive, package.sdist, *(package.wheels or ()))
+        if package.archive:
+            wanted = f"{package.name} @ {package.archive.url or (lock.parent / str(package.archive.path)).as_uri()}"
+        elif package.vcs:
+            wanted = f"{package.name} @ {package.vcs.type}+{package.vcs.url}@{package.vcs.commit_id}"
+        elif package.directory:
+            wanted = f"{package.name} @ {(lock.parent / package.directory.path).as_uri()}"
+        else:
+            wanted = f"{package.name}=={package.version}"
+        yield " ".join([wanted, *(f"--hash=sha256:{each.hashes['sha256']}" for each in files if each)]) + "\n"
 
 
 def install_into(
