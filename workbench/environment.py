@@ -78,14 +78,20 @@ class Environment:
         run([*install, *options, "-r", pinned], env=index_environment(), log=log)
 
     def run_code(
-        self, code: str, *, cwd: Path, env: Variables = None, under: Sequence[str] = ()
+        self,
+        code: str,
+        *,
+        cwd: Path,
+        env: Variables = None,
+        under: Sequence[str] = (),
+        options: Sequence[str] = (),
     ) -> Completed:
         """Run Python code in the environment, isolated from `cwd` and from this process's Python settings.
 
-        Its stderr is kept apart from its answer; `env` and `under` are those of `run`. Raises CommandFailed with the
-        last lines of what it printed.
+        Its stderr is kept apart from its answer; `env` and `under` are those of `run`, `options` the interpreter's.
+        Raises CommandFailed with the last lines of what it printed.
         """
-        return run([self.python, "-I", "-c", code], cwd=cwd, env=env, under=under, stdout_only=True)
+        return run([self.python, "-I", *options, "-c", code], cwd=cwd, env=env, under=under, stdout_only=True)
 
 
 def _pins(lock: Path) -> Iterator[str]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -222,6 +223,38 @@ def test_an_extension_module_of_torch_is_imported_after_torch(paths: Paths, tmp_
     report = one(paths, wheel(tmp_path, files), modules=("demo", "_c"), smoke=True)
     assert "smoke" in report.checks
     assert report.passed, report.findings
+
+
+NOSY = """
+import os, pathlib, socket
+try:
+    socket.create_connection(("127.0.0.1", {port}), timeout=5)
+except OSError as error:
+    assert "refused" in str(error), error
+else:
+    raise SystemExit("a network")
+assert "AWS_SECRET_ACCESS_KEY" not in os.environ
+assert not pathlib.Path({home!r}).exists()
+pathlib.Path("~/mine").expanduser().write_text("")
+import demo
+try:
+    pathlib.Path(demo.__file__).write_text("")
+except OSError:
+    pass
+else:
+    raise SystemExit("it may change what is installed, whose files others have as well")
+"""
+
+
+@pytest.mark.needs("bwrap")
+def test_a_smoke_test_sees_no_network_no_home_and_no_secret(
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        nosy = NOSY.format(port=server.getsockname()[1], home=str(tmp_path))
+        report = one(paths, good(tmp_path), modules=("demo",), smoke=True, smoke_test=nosy)
+    assert report.passed, findings_text(report)
 
 
 def test_several_smoke_tests_run_at_once_each_for_its_own_wheel(paths: Paths, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from workbench.files import made_once
 from workbench.process import environment, run
 
 if TYPE_CHECKING:
-    from workbench.process import Completed
+    from workbench.process import Completed, Variables
 
 GLIBC = "2.36"
 """The oldest glibc of the releases below: what is installed for their Pythons must run with it."""
@@ -40,17 +40,24 @@ class EmulatedPython:
             return
         install_into(into, requirements, python=self.version, platform=python_platform(self.arch, GLIBC))
 
-    def run_code(self, code: str, *, packages: Path, cwd: Path) -> Completed:
-        """Run Python code with the packages of a folder. Raises CommandFailed with what it printed last."""
+    def run_code(
+        self, code: str, *, packages: Path, cwd: Path, env: Variables = None, under: Sequence[str] = ()
+    ) -> Completed:
+        """Run Python code with the packages of a folder. Raises CommandFailed with what it printed last.
+
+        `env` and `under` are those of `run`.
+        """
         usr = self.root / "usr"
         python = usr / "bin" / f"python{self.version}"
-        env = {
+        own = {
             "PYTHONHOME": str(usr),
             "PYTHONPATH": str(packages),
             "PYTHONNOUSERSITE": "1",
             "QEMU_CPU": QEMU_CPU,
         }
-        return run([self.qemu, "-L", self.root, python, "-c", code], cwd=cwd, env=env)
+        return run(
+            [self.qemu, "-L", self.root, python, "-c", code], cwd=cwd, env={**(env or {}), **own}, under=under
+        )
 
 
 def emulated_python(version: str, arch: str, *, cache: Path) -> EmulatedPython:

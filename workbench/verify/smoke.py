@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.builders import isolation
 from workbench.environment import Environment
 from workbench.errors import CommandFailed
 from workbench.toolchain.emulated import EmulatedPython
@@ -14,7 +16,7 @@ from workbench.troubles import with_meaning
 from workbench.verify.report import Finding
 
 if TYPE_CHECKING:
-    from workbench.process import Completed
+    from workbench.process import Completed, Variables
     from workbench.verify.report import Expectation
 
 
@@ -31,7 +33,8 @@ def smoke_test(
     `python` is an interpreter of this machine, or one of the wheel's own architecture that runs under qemu.
 
     Each is a process of its own, so that one module cannot lean on another. It ends at the first
-    that fails: the finding says which it was and quotes what was printed.
+    that fails: the finding says which it was and quotes what was printed. Where this machine can isolate programs, the
+    code sees no network, no home but an empty one, and no variables of the caller's.
     """
     with tempfile.TemporaryDirectory(prefix="smoke-") as name:
         folder = Path(name)
@@ -61,7 +64,33 @@ def _prepare(
     if isinstance(python, EmulatedPython):
         packages = folder / "packages"
         python.install(requirements, packages)
-        return lambda code: python.run_code(code, packages=packages, cwd=cwd)
+        env, under = _apart(packages, [python.root], cwd, folder / "home")
+        return lambda code: python.run_code(code, packages=packages, cwd=cwd, env=env, under=under)
     environment = Environment.create(folder / "env", python=python)
     environment.install(requirements)
-    return lambda code: environment.run_code(code, cwd=cwd)
+    env, under = _apart(
+        environment.path, [*isolation.interpreter_of(environment.python)], cwd, folder / "home"
+    )
+    # what Python compiles must not go into files that other environments have as well
+    options = ("-X", f"pycache_prefix={folder / 'home' / 'pycache'}") if under else ()
+    return lambda code: environment.run_code(code, cwd=cwd, env=env, under=under, options=options)
+
+
+_DEVICES = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
+_PROCESSORS = ("OMP_NUM_THREADS", "OPENBLAS_CORETYPE")
+"""Variables by which libraries find their way on this machine."""
+
+
+def _apart(packages: Path, reads: Sequence[Path], cwd: Path, home: Path) -> tuple[Variables, tuple[str, ...]]:
+    """Return the variables and the words before a program that isolate it; none where nothing can be isolated.
+
+    It sees the folder of packages, and may write in `cwd` and in a fresh `home`.
+    """
+    if isolation.why_not():
+        return None, ()
+    home.mkdir()
+    own_folders = {str(each): each for each in (cwd, home)}
+    room = isolation.Room(own=own_folders, kept={str(packages): packages}, reads=tuple(reads), gpu=True)
+    own = {name: os.environ[name] for name in (*_DEVICES, *_PROCESSORS) if name in os.environ}
+    usual = isolation.usual_variables(isolated=True, network=False)
+    return dict.fromkeys(os.environ) | usual | own | {"HOME": str(home)}, room.words(str(cwd))
