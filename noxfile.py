@@ -1,4 +1,4 @@
-"""The checks. ``nox`` runs all but what is long (`shelf`, `heavy`) and `verify`, which checks what is published.
+"""The checks. ``nox`` runs all but what is long (`shelf`, `heavy`, `reproducible`) and `verify`, for what is published.
 
 The sessions that test the checkout run in its own environment (``./inv`` makes it); those that install what is
 published get fresh ones.
@@ -120,6 +120,12 @@ def shelf(session: nox.Session) -> None:
 def heavy(session: nox.Session) -> None:
     """Build, repair and verify what compiles for long; writes the rows of docs/built.md."""
     session.run("python", "benchmarks/heavy.py", *session.posargs)
+
+
+@nox.session
+def reproducible(session: nox.Session) -> None:
+    """Build packages of the shelf twice, in two folders, and compare the wheels byte by byte; rows of docs/trust.md."""
+    session.run("python", "benchmarks/reproducible.py", "--table", "docs/trust.md", *session.posargs)
 
 
 @nox.session(name="real-wheels")

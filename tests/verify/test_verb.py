@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.forked import invoke
+from tests.verify.test_verifier import wheel_in
 from tests.wheels import good
 from workbench.errors import VerificationFailed
 from workbench.paths import CHECKOUT
@@ -36,6 +37,17 @@ def test_verify_answers_in_json(tmp_path: Path) -> None:
     assert ran.status == 0, ran.stderr
     (report,) = json.loads(ran.stdout)
     assert report["passed"] is True
+
+
+@pytest.mark.usefixtures("paths")
+def test_nothing_of_a_wheel_runs_that_is_looked_at_only(tmp_path: Path) -> None:
+    left = tmp_path / "left"
+    wheel = wheel_in(tmp_path / "a", module=f"open({str(left)!r}, 'w')\nraise SystemExit(1)\n")
+    ran = invoke("verify", "--json", "--static", wheel)
+    assert ran.status == 0, ran.stderr
+    (report,) = json.loads(ran.stdout)
+    assert "smoke" not in report["checks"]
+    assert not left.exists()
 
 
 def test_the_benchmark_runs() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,17 +32,19 @@ def verify_wheels(
     gpu: Sequence[str] = (),
     asked: Sequence[Cell] = (),
     reuse: bool = False,
+    static: bool = False,
 ) -> tuple[Report, ...]:
     """Return a report for each wheel, in their order.
 
     `gpu` are architectures (``sm_121``) that must be in every wheel; one that was built here must have those that it
     was built for in any case. Each wheel is tried for each cell of `asked` too. `reuse` takes a report that was kept
-    for an unchanged file. Raises UsageError without a wheel or for a path that is not a file, RecipeError.
+    for an unchanged file, and `static` runs nothing of the wheels: no smoke test. Raises UsageError without a wheel or
+    for a path that is not a file, RecipeError.
     """
     if not wheels:
         raise UsageError("name the wheels: wheels/*.whl")
     requests = [_request(expect_file(wheel), paths, tuple(gpu), tuple(asked)) for wheel in wheels]
-    return verify(requests, paths, reuse=reuse)
+    return verify([replace(each, smoke=each.smoke and not static) for each in requests], paths, reuse=reuse)
 
 
 def not_passed(reports: Sequence[Report]) -> VerificationFailed | None:

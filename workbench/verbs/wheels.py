@@ -157,6 +157,7 @@ def verify(
     *wheels: WheelFiles,
     gpu: Annotated[str, "GPU architectures that must be in them: sm_121, or a list"] = "",
     signed_by: SignedBy = "",
+    static: Annotated[bool, "run nothing of the wheels: no smoke test"] = False,
     json: Json = False,
 ) -> None:
     """Check wheels: archive, metadata, tags, GPU code, smoke test."""
@@ -164,7 +165,9 @@ def verify(
     from workbench.plan.target import parse_gpu
     from workbench.verify.report import checks_table, findings_text
 
-    reports = verify_wheels([Path(wheel) for wheel in wheels], Paths.here(), gpu=parse_gpu(gpu))
+    reports = verify_wheels(
+        [Path(wheel) for wheel in wheels], Paths.here(), gpu=parse_gpu(gpu), static=static
+    )
     if json:
         console.answer_json([each.as_dict() for each in reports])
     else:
