@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.builders.raw import built
-from tests.builders.test_host import environment, plan_of
+from tests.builders.test_host import HERE, RECIPE, environment, plan_of
+from tests.plans import planned
 from workbench.builders import isolation
 from workbench.errors import BuildFailed, ToolMissing
 
@@ -80,6 +81,14 @@ def test_a_build_has_no_network_unless_its_recipe_says_so(paths: Paths, tmp_path
     assert "Connection refused" in str(caught.value)
     allowed = dataclasses.replace(wanted, recipe=dataclasses.replace(wanted.recipe, network=True))
     assert built(allowed, paths).is_file()
+
+
+def test_a_network_is_in_the_build_key() -> None:
+    """So a wheel that was built with one is never taken for one that was built without."""
+    alone = planned(RECIPE, HERE)
+    allowed = planned(dataclasses.replace(RECIPE, network=True), HERE)
+    assert alone.key
+    assert alone.key != allowed.key
 
 
 def test_where_nothing_can_be_isolated_a_build_runs_all_the_same_and_that_is_told(
