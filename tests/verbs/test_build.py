@@ -56,7 +56,7 @@ def test_a_wheel_is_tried_as_it_will_be_published(demo: Demo, monkeypatch: pytes
     (here,) = plans(
         Request(name="demo", builder="host", version_suffix=".post1"), paths, read_settings(paths)
     ).plans
-    plan = replace(here, builder="container", image="mine", requires=("packaging",))
+    plan = replace(here, builder="container", requires=("packaging",))
     tried: list[tuple[str, bytes]] = []
 
     def look(wheel: Path, **_: Any) -> None:
