@@ -29,7 +29,7 @@ from workbench.make.request import Request, plans
 from workbench.paths import CHECKOUT, Paths
 from workbench.settings import read_settings
 
-USUAL = ("hnswlib", "annoy", "xatlas", "levenshtein", "pyahocorasick", "pycocotools")
+USUAL = ("hnswlib", "annoy", "xatlas", "levenshtein", "pyahocorasick")
 HEAD = "| built twice |"
 
 
