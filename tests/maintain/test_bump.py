@@ -125,6 +125,7 @@ def test_four_patches_go_through_ten_releases(hnswlib: Paths, tmp_path: Path) ->
         assert everything(hnswlib) == before
         if version == "0.6.1":
             assert outcomes(tried)["portable.patch"] == "conflict"
+            assert "would stop at a conflict" in invoke("bump", "hnswlib", version, "--dry-run").stdout
             stopped = invoke("bump", "hnswlib", version)
             assert stopped.status == 5
             assert "portable.patch conflicts in setup.py" in stopped.stderr

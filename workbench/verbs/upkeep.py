@@ -72,9 +72,10 @@ def _tell(bumped: Bumped, *, dry_run: bool) -> None:
     if bumped.fates:
         rows = [(each.name, each.outcome, each.why) for each in bumped.fates]
         console.answer_table(("patch", "outcome", "why"), rows)
-    console.answer(
-        f"{'would move' if dry_run else 'moved'} {bumped.name} from {bumped.before} to {bumped.after}"
-    )
+    done = "would move" if dry_run else "moved"
+    if bumped.conflicts:
+        done = "would stop at a conflict, moving"
+    console.answer(f"{done} {bumped.name} from {bumped.before} to {bumped.after}")
 
 
 @Verb
