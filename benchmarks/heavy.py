@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 HEAVY = (
     *("causal-conv1d", "torch-scatter", "gsplat", "nv-grouped-gemm", "mamba-ssm", "flash-attn:hdim128"),
-    *("diso", "torch-spline-conv", "deepspeed", "nerfacc", "xformers"),
+    *("diso", "torch-spline-conv", "deepspeed", "nerfacc", "xformers", "torchsort"),
     *(
         "pyahocorasick",
         "levenshtein",

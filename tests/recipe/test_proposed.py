@@ -44,6 +44,7 @@ EDITS: dict[str, tuple[str, ...]] = {
     "torch-scatter": (),
     "torch-sparse": (),
     "torch-spline-conv": (),
+    "torchsort": (),
     "xatlas": (),
     "xformers": ("environment",),
 }
