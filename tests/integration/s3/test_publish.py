@@ -207,7 +207,7 @@ def test_doctor_says_what_to_do_about_a_store_that_it_cannot_ask(
     bucket_paths: Paths, store: S3Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def told(**settings: Any) -> Diagnosis:
-        (found,) = doctor(at(bucket_paths, S3Store(replace(store.settings, **settings))))
+        _isolation, found = doctor(at(bucket_paths, S3Store(replace(store.settings, **settings))))
         assert found.verdict == "bad"
         return found
 
