@@ -425,7 +425,9 @@ def tidied(place: Workplace) -> str:
     for path, name in known.items():
         text = text.replace(path, name)
     text = re.sub(r"\S*/wheel-workbench/toolchains/[^/\s]+", "/cuda", text)
-    text = re.sub(r"/root/[^\s:]*|/work/[^\s:]*", "/elsewhere", text)
+    text = re.sub(
+        rf"({re.escape(str(Path.home()))}|{re.escape(str(CHECKOUT.parent))})/[^\s:]*", "/elsewhere", text
+    )
     lines = [f"{line[:400]}\n" for line in text.splitlines()]
     return "".join(lines if len(lines) < MOST else [*lines[: MOST // 2], "[...]\n", *lines[-MOST // 2 :]])
 
