@@ -124,9 +124,9 @@ def row(title: str, meter: Meter, repaired: Repaired, report: Report) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def recorded(page: str, new: str) -> str:
-    """Return the page with a row in its table: in the place of the same wheel's, else as the last."""
-    before, head, after = page.partition(HEAD)
+def recorded(page: str, new: str, head: str = HEAD) -> str:
+    """Return the page with a row in the table of that head: in place of the same wheel's, else as the last."""
+    before, head, after = page.partition(head)
     table, gap, rest = after.partition("\n\n")
     rows = table.splitlines()
     wheel = new[: new.index(" | ")]

@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from heavy import axes_of
+from heavy import axes_of, recorded
 
 from workbench.builders.isolation import why_not
 from workbench.console import listening
@@ -59,15 +59,6 @@ def differing(one: Path, other: Path) -> tuple[str, ...]:
     return tuple(name for name in names if crcs[0].get(name) != crcs[1].get(name)) or ("the archive itself",)
 
 
-def recorded(page: str, wheel: str, outcome: str) -> str:
-    """Return the page with a row in its table: in the place of the same wheel's, else as the last."""
-    before, head, after = page.partition(HEAD)
-    table, gap, rest = after.partition("\n\n")
-    kept = [row for row in table.splitlines() if not row.startswith(f"| {wheel} |")]
-    today = dt.datetime.now(tz=dt.UTC).date().isoformat()
-    return "".join((before, head, "\n".join([*kept, f"| {wheel} | {outcome} | {today} |"]), gap, rest))
-
-
 def main() -> None:
     """Build all once, then all again; compare, and record a row for each wheel."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -97,7 +88,8 @@ def main() -> None:
             failed = failed or bool(found)
             if asked.table:
                 page = asked.table.read_text(encoding="utf-8")
-                write_whole(asked.table, recorded(page, title, outcome))
+                row = f"| {title} | {outcome} | {dt.datetime.now(tz=dt.UTC).date().isoformat()} |"
+                write_whole(asked.table, recorded(page, row, HEAD))
     sys.exit(failed)
 
 

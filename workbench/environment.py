@@ -7,15 +7,18 @@ import os
 import re
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.files import content_of
 from workbench.process import run
 
 if TYPE_CHECKING:
+    from packaging.pylock import Package
+
     from workbench.process import Completed, Variables
 
 
@@ -72,10 +75,33 @@ class Environment:
         where = [f"--python={self.python}", f"--output-file={self.lock}"]
         run([*resolve, *where, *options, asked], env=index_environment(), log=log)
         pinned = self.path / "requirements.txt"
-        pinned.write_text("".join(_pins(self.lock)), encoding="utf-8")
+        pinned.write_text("".join(map(self._pin, self.locked())), encoding="utf-8")
         # of the lock itself, uv 0.13 installs no file from its cache: each build would unpack torch anew
         install = ["uv", "pip", "install", "--quiet", "--no-deps", f"--python={self.python}"]
         run([*install, *options, "-r", pinned], env=index_environment(), log=log)
+
+    def locked(self) -> Sequence[Package]:
+        """Return what `install_pinned` installed: nothing where it was never called."""
+        from packaging.pylock import Pylock
+
+        written = content_of(self.lock)
+        return () if written is None else Pylock.from_dict(tomllib.loads(written.decode())).packages
+
+    def _pin(self, package: Package) -> str:
+        """Return a locked package as a line of ``requirements.txt``, with the hashes that uv then asks for."""
+        files = (package.archive, package.sdist, *(package.wheels or ()))
+        if package.archive:
+            place = package.archive.url or (self.path / str(package.archive.path)).as_uri()
+            wanted = f"{package.name} @ {place}"
+        elif package.vcs:
+            wanted = f"{package.name} @ {package.vcs.type}+{package.vcs.url}@{package.vcs.commit_id}"
+        elif package.directory:
+            wanted = f"{package.name} @ {(self.path / package.directory.path).as_uri()}"
+        else:
+            wanted = f"{package.name}=={package.version}"
+        return (
+            " ".join([wanted, *(f"--hash=sha256:{each.hashes['sha256']}" for each in files if each)]) + "\n"
+        )
 
     def run_code(
         self,
@@ -92,23 +118,6 @@ class Environment:
         Raises CommandFailed with the last lines of what it printed.
         """
         return run([self.python, "-I", *options, "-c", code], cwd=cwd, env=env, under=under, stdout_only=True)
-
-
-def _pins(lock: Path) -> Iterator[str]:
-    """Yield what a lock has as lines of ``requirements.txt``, with the hashes that uv then asks for."""
-    from packaging.pylock import Pylock
-
-    for package in Pylock.from_dict(tomllib.loads(lock.read_text(encoding="utf-8"))).packages:
-        files = (package.archive, package.sdist, *(package.wheels or ()))
-        if package.archive:
-            wanted = f"{package.name} @ {package.archive.url or (lock.parent / str(package.archive.path)).as_uri()}"
-        elif package.vcs:
-            wanted = f"{package.name} @ {package.vcs.type}+{package.vcs.url}@{package.vcs.commit_id}"
-        elif package.directory:
-            wanted = f"{package.name} @ {(lock.parent / package.directory.path).as_uri()}"
-        else:
-            wanted = f"{package.name}=={package.version}"
-        yield " ".join([wanted, *(f"--hash=sha256:{each.hashes['sha256']}" for each in files if each)]) + "\n"
 
 
 def install_into(

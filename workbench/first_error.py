@@ -11,6 +11,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+WIDE = 2000
+"""Characters of a line that are looked at: a compiler's command line may have many more."""
+
 LONGEST = 9
 """Lines that an error may have; a compiler that lists candidates goes on for pages."""
 
@@ -63,15 +66,15 @@ def first_error(said: Sequence[str]) -> FirstError | None:
 
 
 def _of_tools(said: Sequence[str]) -> FirstError | None:
-    errors = [number for number, line in enumerate(said) if _TOOLS.search(line[:_WIDE])]
+    errors = [number for number, line in enumerate(said) if _TOOLS.search(line[:WIDE])]
     if not errors:
         return None
     # before it, a configure step may have tried what does not compile, and gone on
-    begins = [number for number, line in enumerate(said[: errors[-1]]) if _BEGINS.search(line[:_WIDE])]
+    begins = [number for number, line in enumerate(said[: errors[-1]]) if _BEGINS.search(line[:WIDE])]
     failed = next((number for number in begins if said[number].startswith("FAILED: ")), None)
     after = failed if failed is not None else begins[-1] if begins else 0
     first = next((number for number in errors if number >= after), errors[0])
-    named = _TOOLS.search(said[first][:_WIDE])
+    named = _TOOLS.search(said[first][:WIDE])
     groups = {key.rstrip("_"): value for key, value in (named.groupdict() if named else {}).items() if value}
     number = groups.get("line")
     return FirstError(
@@ -79,16 +82,12 @@ def _of_tools(said: Sequence[str]) -> FirstError | None:
     )
 
 
-_WIDE = 2000
-"""Characters of a line that are looked at: a compiler's command line may have many more."""
-
-
 def _block(said: Sequence[str], first: int) -> tuple[str, ...]:
     """Return a line and those that belong to it."""
     block = [said[first]]
     for line in said[first + 1 : first + LONGEST]:
         blank = not line.strip()
-        if _TOOLS.search(line[:_WIDE]) or (_ENDS.search(line) and not (blank and len(block) == 1)):
+        if _TOOLS.search(line[:WIDE]) or (_ENDS.search(line) and not (blank and len(block) == 1)):
             break
         if not _GOES_ON.search(line) and not said[first].startswith("CMake"):
             break

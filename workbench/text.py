@@ -41,5 +41,6 @@ def file_size(count: int) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """Write how many there are of something: ``1 wheel``, ``2 wheels``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    """Write how many there are of something: ``1 wheel``, ``2 wheels``, ``2 patches``."""
+    plural = f"{noun}es" if noun.endswith("ch") else f"{noun}s"
+    return f"{count} {noun if count == 1 else plural}"

@@ -11,7 +11,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Literal
 
-from workbench.first_error import FirstError, first_error
+from workbench.first_error import WIDE, FirstError, first_error
 from workbench.strict import parse
 
 CATALOGUE = Path(__file__).with_suffix(".toml")
@@ -23,9 +23,6 @@ Fault = Literal["package", "toolchain", "container", "machine"]
 
 Known = Mapping[str, str | Callable[[Mapping[str, str]], str | None]]
 """What fills the texts beside a pattern's own groups: words, or what makes them of the groups; None: not known."""
-
-_WIDE = 2000
-"""Characters of a line that are looked at: a compiler's command line may have many more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +136,7 @@ def _held(lines: Iterable[str], troubles: Sequence[Trouble], known: Known) -> _H
     left, best = troubles, None
     for line in lines:
         for rank, trouble in enumerate(left):
-            words = _words(trouble, line[:_WIDE], known)
+            words = _words(trouble, line[:WIDE], known)
             if words is not None:
                 # what stands earlier in the catalogue tells more
                 best, left = _Held(trouble=trouble, line=line, words=words), left[:rank]

@@ -266,9 +266,7 @@ def _(site: Signed) -> None:
     assert invoke("evidence.sign", site.wheel).status == 0
 
 
-@local(
-    "a sound wheel in the place of the signed one", PROOF_FAILED, "the wheel was changed after it was made"
-)
+@local("a sound wheel in place of the signed one", PROOF_FAILED, "the wheel was changed after it was made")
 def _(site: Signed) -> None:
     with zipfile.ZipFile(site.wheel) as archive:
         members = {each: archive.read(each) for each in archive.infolist()}

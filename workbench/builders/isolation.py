@@ -187,10 +187,8 @@ def interpreter_of(python: Path) -> Iterator[Path]:
 def moved(folder: Path, room: Room) -> None:
     """Rewrite the text files of a folder so that they name paths as a room's programs see them."""
     for path in _files(folder.rglob("*")):
-        text = path.read_bytes()
-        if (new := room.inside(text.decode(errors="surrogateescape"))) != text.decode(
-            errors="surrogateescape"
-        ):
+        text = path.read_bytes().decode(errors="surrogateescape")
+        if (new := room.inside(text)) != text:
             path.write_bytes(new.encode(errors="surrogateescape"))
 
 

@@ -244,24 +244,16 @@ def prove_wheel(
 def _prove_bytes(index: ProvenIndex, wheel: PublishedWheel, fetcher: Fetcher) -> list[str]:
     """Download a wheel; compare its sha256 with the registry's, and the published bill of materials with its own."""
     place = wheel.url if re.match(r"https?:", wheel.url) else url(index.base, wheel.url)
-    digest = hashlib.sha256()
     with tempfile.TemporaryDirectory(prefix="workbench-proof-") as folder:
         path = Path(folder) / wheel.filename
         try:
-            with (
-                fetcher.opened(place) as (chunks, length),
-                step(f"fetch {wheel.filename}", total=length or 0) as advance,
-                path.open("xb") as file,
-            ):
-                for chunk in chunks:
-                    digest.update(chunk)
-                    file.write(chunk)
-                    advance(len(chunk))
+            with path.open("xb") as file:
+                sha256, _ = fetcher.read_through(place, f"fetch {wheel.filename}", into=file)
         except OSError as problem:
             raise ProofFailed(f"{place}: {why(problem)}") from problem
-        if digest.hexdigest() != wheel.sha256:
+        if sha256 != wheel.sha256:
             raise ProofFailed(
-                f"{place}: its sha256 is {digest.hexdigest()}, and the signed one {wheel.sha256}: the wheel was changed"
+                f"{place}: its sha256 is {sha256}, and the signed one {wheel.sha256}: the wheel was changed"
             )
         done = [f"the wheel has the signed sha256 ({wheel.sha256})"]
         if wheel.build and wheel.build.sbom:

@@ -24,7 +24,7 @@ def recall(file: Path | None, key: Sequence[str] | None) -> Any:  # noqa: ANN401
 
 
 def keep(file: Path | None, key: Sequence[str] | None, said: object) -> None:
-    """Keep an answer under a key, in the place of what the file has. A full or read-only disk is no error."""
+    """Keep an answer under a key, in place of what the file has. A full or read-only disk is no error."""
     from workbench.files import write_whole
 
     if file and key:

@@ -75,7 +75,7 @@ def _same(text: str, document: TOMLDocument) -> bool:
 
 
 def edit_requirements(text: str, pins: Sequence[Pinned]) -> str:
-    """Return a requirements file with chosen wheels, each by its URL and its hash, in the place of their own lines.
+    """Return a requirements file with chosen wheels, each by its URL and its hash, in place of their own lines.
 
     pip and uv check the hash of each; pip asks for one of every other line too, once a file has one.
     """

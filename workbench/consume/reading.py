@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import IO, TYPE_CHECKING
 
 from workbench.errors import SourceError
@@ -25,21 +24,11 @@ def read_through(
     `doing` is what is told meanwhile, with the filename in it, and `size` what is expected where the server does not
     say. Raises SourceError.
     """
-    from workbench.events import step
     from workbench.simple.fetch import Fetcher, why
 
-    digest, count = hashlib.sha256(), 0
     try:
-        with (
-            Fetcher().opened(url, headers=logins.headers(url)) as (chunks, length),
-            step(doing.format(filename), total=length or size or 0) as advance,
-        ):
-            for chunk in chunks:
-                digest.update(chunk)
-                count += len(chunk)
-                if into:
-                    into.write(chunk)
-                advance(len(chunk))
+        return Fetcher().read_through(
+            url, doing.format(filename), into=into, size=size, headers=logins.headers(url)
+        )
     except OSError as error:
         raise SourceError(f"{filename}: {why(error)}{logins.remedy(url, error)}") from error
-    return digest.hexdigest(), count

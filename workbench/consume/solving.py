@@ -1,6 +1,6 @@
 """What chosen wheels need: a lock of them and of the rest of their tree, which uv resolves.
 
-It is handed METADATA alone in the place of each chosen wheel: nothing of gigabytes is downloaded for a lock, no login
+It is handed METADATA alone in place of each chosen wheel: nothing of gigabytes is downloaded for a lock, no login
 of a source is needed, and no package of the same name can come instead.
 """
 

@@ -71,10 +71,10 @@ def read_envelope(content: bytes, *, where: str) -> Envelope | None:
         return None
     try:
         return Envelope(
-            type=_text(document["payloadType"]),
+            type=text_of(document["payloadType"]),
             payload=_decoded(document["payload"]),
             signatures=tuple(
-                Signature(_text(each["keyid"]), _decoded(each["sig"])) for each in document["signatures"]
+                Signature(text_of(each["keyid"]), _decoded(each["sig"])) for each in document["signatures"]
             ),
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -89,12 +89,13 @@ def _encoded(data: bytes) -> str:
 
 def _decoded(text: object) -> bytes:
     try:
-        return base64.b64decode(_text(text), validate=True)
+        return base64.b64decode(text_of(text), validate=True)
     except binascii.Error as error:
         raise ValueError(f"not base64: {error}") from error
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """Return a value of JSON that is a string. Raises TypeError for another."""
     if not isinstance(value, str):
         raise TypeError(f"expected a string, got {value!r:.60}")
     return value

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.pylock import Pylock
 from packaging.utils import parse_wheel_filename
 
 from workbench import __version__
@@ -22,7 +20,7 @@ from workbench.container.cibw import image_for
 from workbench.container.engine import find_engine
 from workbench.errors import ToolMissing
 from workbench.evidence.provenance import ONE_OF, Isolation, Provenance, Used
-from workbench.files import content_of, sha256_of
+from workbench.files import sha256_of
 from workbench.flags import command_line
 from workbench.plan.axes import Axes
 from workbench.process import find_program, pieces_of, run
@@ -247,9 +245,7 @@ def _requirements(place: Workplace) -> Iterator[Used]:
             digest = {"sha256": sha256_of(file)} if file else {}
             yield Used(role="requirement", name=name, version=version, uri=uri, digest=digest, about=about)
         return
-    if (locked := content_of(place.environment.lock)) is not None:
-        for package in Pylock.from_dict(tomllib.loads(locked.decode())).packages:
-            yield _requirement(package)
+    yield from map(_requirement, place.environment.locked())
 
 
 def _named(wheel: Path) -> tuple[str, str]:

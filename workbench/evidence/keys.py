@@ -41,7 +41,7 @@ class PublicKey:
 
     @property
     def raw(self) -> bytes:
-        """The key itself. Raises ValueError for what is none."""
+        """The key itself. Raises ValueError for what is not a key of ed25519."""
         data = base64.b64decode(self.public, validate=True)
         if len(data) != _RAW:
             raise ValueError(f"a key of ed25519 has {_RAW} bytes, and this one {len(data)}")

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from workbench.errors import ProofFailed
+from workbench.evidence.dsse import text_of
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
@@ -147,17 +148,17 @@ def read_statement(data: Any, *, where: str) -> StatedBuild:  # noqa: ANN401 - a
         used = [_used(each) for each in definition["resolvedDependencies"]]
         order = list(ROLES)
         return StatedBuild(
-            filename=_text(subject["name"]),
-            sha256=_text(subject["digest"]["sha256"]),
+            filename=text_of(subject["name"]),
+            sha256=text_of(subject["digest"]["sha256"]),
             facts=(
-                ("command", _text(asked["command"])),
-                ("builder", _text(run["builder"]["id"]).removeprefix(BUILDER)),
-                ("workbench", _text(run["builder"]["version"]["wheel-workbench"])),
+                ("command", text_of(asked["command"])),
+                ("builder", text_of(run["builder"]["id"]).removeprefix(BUILDER)),
+                ("workbench", text_of(run["builder"]["version"]["wheel-workbench"])),
                 (
                     "isolated",
-                    f"{'yes' if isolation['isolated'] is True else 'no'}: {_text(isolation['how'])}",
+                    f"{'yes' if isolation['isolated'] is True else 'no'}: {text_of(isolation['how'])}",
                 ),
-                ("built", f"{_text(metadata['startedOn'])} to {_text(metadata['finishedOn'])}"),
+                ("built", f"{text_of(metadata['startedOn'])} to {text_of(metadata['finishedOn'])}"),
             ),
             used=tuple(sorted(used, key=lambda each: order.index(each.role))),
         )
@@ -172,22 +173,16 @@ def _used(data: dict[str, Any]) -> Used:
     role: Role = annotations["role"]
     return Used(
         role=role,
-        name=_text(data["name"]),
-        version=_text(annotations.get("version", "")),
-        uri=_text(data.get("uri", "")),
-        url=_text(data.get("downloadLocation", "")),
-        digest={_text(key): _text(value) for key, value in data.get("digest", {}).items()},
-        about=_text(annotations.get("about", "")),
+        name=text_of(data["name"]),
+        version=text_of(annotations.get("version", "")),
+        uri=text_of(data.get("uri", "")),
+        url=text_of(data.get("downloadLocation", "")),
+        digest={text_of(key): text_of(value) for key, value in data.get("digest", {}).items()},
+        about=text_of(annotations.get("about", "")),
     )
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"expected a string, got {value!r:.60}")
-    return value
-
-
-def used_rows(told: StatedBuild) -> tuple[Sequence3, list[Sequence3]]:
+def used_rows(told: StatedBuild) -> tuple[tuple[str, str, str], list[tuple[str, str, str]]]:
     """Return what a build used as a table for people: what it is, its name and version, its hash."""
     rows = []
     for each in told.used:
@@ -199,6 +194,3 @@ def used_rows(told: StatedBuild) -> tuple[Sequence3, list[Sequence3]]:
             what = f"{name}: {each.about}" if each.about else name
             rows.append((ROLES[each.role], what, digest or "no hash"))
     return ("used as", "what", "hash"), rows
-
-
-Sequence3 = tuple[str, str, str]

@@ -26,7 +26,7 @@ TYPE = "application/vnd.in-toto+json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WheelStatement:
-    """What a statement says, which trusted key signed it (None: nobody was asked for), and who is said to have."""
+    """What a statement says, which trusted key signed it (None where that was not asked), the keys it names."""
 
     build: StatedBuild
     signer: PublicKey | None

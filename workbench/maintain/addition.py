@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from workbench.events import note, step
 from workbench.files import scratch, write_whole
 from workbench.maintain.fork import Fork, read_fork
 from workbench.maintain.licences import licence_of
-from workbench.maintain.proposal import Proposal, propose
+from workbench.maintain.proposal import propose
 from workbench.maintain.recipe_text import render, smoke_test
 from workbench.recipe.load import path_of
 from workbench.recipe.model import PYPI, UNSET_VERSION, Git, Recipe, Sdist
@@ -30,6 +30,7 @@ from workbench.source.tree import fetch
 from workbench.text import counted
 
 if TYPE_CHECKING:
+    from workbench.maintain.proposal import Proposal
     from workbench.paths import Paths
     from workbench.source.reading import Reading
 
@@ -88,8 +89,8 @@ def plan_addition(new: NewPackage, paths: Paths) -> Addition:
     else:
         (version, source), series = _pin(new, name), empty
     about: tuple[str, ...] = ()
-    with scratch(paths.cache / "reading", f".{name}.") as folder:
-        tree = folder / "tree"
+    with scratch(paths.cache / "reading", f".{name}.") as place:
+        tree = place / "tree"
         if isinstance(source, Git):
             fetch_git(source, tree, cache=paths.cache)
             about = (
@@ -106,8 +107,8 @@ def plan_addition(new: NewPackage, paths: Paths) -> Addition:
     values: dict[str, Any] = {"description": "", **proposal.values()}
     values |= {key: said for key in ("description", "upstream") if (said := getattr(new, key))}
     recipe = Recipe(name=name, version=version, source=source, **values)
-    recipe = Recipe(name=name, version=version, source=source, smoke_test=smoke_test(recipe), **values)
-    proposal = Proposal(guesses=proposal.guesses, remaining=(*remaining, *proposal.remaining))
+    recipe = replace(recipe, smoke_test=smoke_test(recipe))
+    proposal = replace(proposal, remaining=(*remaining, *proposal.remaining))
     text = render(recipe, proposal.guesses, remaining=proposal.remaining, about=about)
     return Addition(recipe=recipe, proposal=proposal, files=((path, text), *series))
 
@@ -158,9 +159,7 @@ def _of_git(
     if stated and canonicalize_name(stated.text) != name:
         remaining.append(f"name: {stated.where} says {stated.text!r}, and so will the wheel that is built")
     if has_submodules:
-        source = Git(
-            url=source.url, commit=source.commit, branch=source.branch, tag=source.tag, submodules=True
-        )
+        source = replace(source, submodules=True)
     return source, version, tuple(remaining)
 
 

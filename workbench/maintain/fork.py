@@ -76,11 +76,7 @@ def read_fork(url: str, upstream: str, paths: Paths, *, branch: str | None, base
         series = series_of(repository, start, repository.between(start, head), {})
     tag, version = _tag_of(start, tags)
     at_branch = None if tag else resolve(upstream).branch
-    note(
-        f"{url} is {counted(len(series), 'patch')} beyond {tag or start[:12]} of {upstream}".replace(
-            "patchs", "patches"
-        )
-    )
+    note(f"{url} is {counted(len(series), 'patch')} beyond {tag or start[:12]} of {upstream}")
     source = Git(url=upstream, commit=start, tag=tag, branch=at_branch)
     return Fork(source=source, version=version, patches=tuple(each.patch for each in series))
 

@@ -81,7 +81,7 @@ def applied(repository: Repository, head: str, patch: PatchFile) -> str:
 
 
 def _patches(what: str, name: str) -> tuple[PatchFile, ...] | None:
-    """Return the patches that a file, a folder or a URL holds; None for what is none of these."""
+    """Return the patches that a file, a folder or a URL holds; None for anything else."""
     path = Path(what)
     if path.is_dir():
         if name:

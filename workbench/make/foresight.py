@@ -51,7 +51,7 @@ def foresee(plan: Plan, tree: Path, paths: Paths, settings: Settings) -> None:
     scripts = read_scripts(tree)
     stated = read_stated(tree, scripts, written_first=True)
     _require_same(plan, stated)
-    told = stated_pythons(tree, plan.patches)
+    told = stated_pythons(tree, scripts, plan.patches)
     if told and excludes(told, plan.target.python_version):
         raise BuildFailed(
             f"{plan.title} is not built: upstream supports Python {told.text} ({told.where} of its source). Leave this "
@@ -69,28 +69,30 @@ def rehearse(plans: Sequence[Plan], paths: Paths, settings: Settings) -> None:
 
     Raises PatchError where the series does not apply, and what `foresee` raises.
     """
-    done = set[tuple[object, ...]]()
-    for plan in plans:
-        if not is_here(plan.source, paths.cache):
+    for patches in dict.fromkeys(plan.patches for plan in plans):
+        alike = [plan for plan in plans if plan.patches == patches]
+        first = alike[0]
+        if not is_here(first.source, paths.cache):
             note(
-                f"· the source of {plan.recipe.name} is not here yet: whether its series applies was not tried"
+                f"· the source of {first.recipe.name} is not here yet: whether its series applies was not tried"
             )
             return
-        key = (plan.patches, plan.target.python, plan.target.compute)
-        if key not in done:
-            done.add(key)
-            with scratch(paths.state / "rehearsals", ".tree.") as folder, step(f"prepare {plan.title}"):
-                tree = folder / plan.recipe.name
-                fetch(
-                    plan.source,
-                    name=plan.recipe.name,
-                    version=plan.recipe.version,
-                    cache=paths.cache,
-                    into=tree,
-                )
-                if plan.patches:
-                    patch(plan.patches, plan.source, tree)
-                foresee(plan, tree, paths, settings)
+        with scratch(paths.state / "rehearsals", ".tree.") as folder, step(f"prepare {first.title}"):
+            tree = folder / first.recipe.name
+            fetch(
+                first.source,
+                name=first.recipe.name,
+                version=first.recipe.version,
+                cache=paths.cache,
+                into=tree,
+            )
+            if patches:
+                patch(patches, first.source, tree)
+            told = set[tuple[str, str]]()
+            for plan in alike:
+                if (of := (plan.target.python, plan.target.compute)) not in told:
+                    told.add(of)
+                    foresee(plan, tree, paths, settings)
 
 
 @cache

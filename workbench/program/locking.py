@@ -120,7 +120,7 @@ def update(asked: Namespace) -> int:
 
 
 def _merged(known: Sequence[str], packages: Sequence[str]) -> list[str]:
-    """Return what a lock was made for, with what is asked for now in the place of the same packages."""
+    """Return what a lock was made for, with what is asked for now in place of the same packages."""
     from workbench.consume.resolving import requirement_of
 
     names = {requirement_of(text).name for text in packages}

@@ -18,7 +18,7 @@ def main() -> None:
     assert spec.loader is not None  # noqa: S101
     tasks = module_from_spec(spec)
     spec.loader.exec_module(tasks)
-    # in the place of Invoke's own program, where the commands find what flags and files of Invoke's say
+    # in place of Invoke's own program, where the commands find what flags and files of Invoke's say
     invoke.program = Program(
         namespace=tasks.namespace, name="workbench", binary="workbench", version=__version__
     )

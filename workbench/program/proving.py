@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -86,8 +87,5 @@ def _remember(base: str, now: SeenIndex) -> None:
         before = every.get(base, SeenIndex())
         newest = SeenIndex(generation=max(before.generation, now.generation), keys=max(before.keys, now.keys))
         if newest != before:
-            told = {
-                name: {"generation": seen.generation, "keys": seen.keys}
-                for name, seen in {**every, base: newest}.items()
-            }
+            told = {name: asdict(seen) for name, seen in {**every, base: newest}.items()}
             write_whole(_file(), json.dumps(told, indent=2) + "\n", private=True)

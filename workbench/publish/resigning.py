@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import ProofFailed, UsageError
@@ -15,8 +16,27 @@ from workbench.store.layout import statement_key
 
 if TYPE_CHECKING:
     from workbench.evidence.signer import Signer
-    from workbench.registry.model import Registry
+    from workbench.registry.model import PublishedWheel, Registry
     from workbench.store.opening import Site
+    from workbench.store.protocol import Store
+
+
+def published_statement(
+    store: Store, registry: Registry, named: str
+) -> tuple[str, PublishedWheel, bytes, str]:
+    """Return the project of a published wheel, by its filename, the wheel, its statement, and where that lies.
+
+    Raises UsageError for what is not published, ProofFailed for a wheel without a statement.
+    """
+    found = registry.find(Path(named).name)
+    if found is None:
+        raise UsageError(f"{named}: neither a file nor the filename of a published wheel")
+    project, wheel = found
+    key = wheel.build.statement if wheel.build else None
+    stored = store.read(key) if key else None
+    if stored is None:
+        raise ProofFailed(f"{wheel.filename}: no statement of how it was made is published with it")
+    return project, wheel, stored.content, f"{store.place}/{key}"
 
 
 def sign_published(site: Site, filenames: Sequence[str], signer: Signer) -> tuple[str, ...]:
@@ -28,16 +48,8 @@ def sign_published(site: Site, filenames: Sequence[str], signer: Signer) -> tupl
     store, registry = site.store, published(site)
     links: dict[str, str] = {}
     for filename in filenames:
-        found = registry.find(filename)
-        if found is None:
-            raise UsageError(f"{filename}: neither a file nor the filename of a published wheel")
-        project, wheel = found
-        key = wheel.build.statement if wheel.build else None
-        stored = store.read(key) if key else None
-        if stored is None:
-            raise ProofFailed(f"{filename}: no statement of how it was made is published with it")
-        where = f"{store.place}/{key}"
-        content = signed_anew(stored.content, signer, filename=filename, sha256=wheel.sha256, where=where)
+        project, wheel, stated, where = published_statement(store, registry, filename)
+        content = signed_anew(stated, signer, filename=filename, sha256=wheel.sha256, where=where)
         digest = hashlib.sha256(content).hexdigest()
         links[filename] = statement_key(project, filename, digest)
         store.create(links[filename], content, sha256=digest)

@@ -34,7 +34,6 @@ from workbench.wheel.library_facts import library_facts
 
 if TYPE_CHECKING:
     from workbench.evidence.facts import BuildFacts
-    from workbench.evidence.notes import Built
     from workbench.evidence.signer import Signer
     from workbench.paths import Paths
     from workbench.verify.report import Report
@@ -78,7 +77,8 @@ def candidate(report: Report, paths: Paths, *, signer: Signer | None = None) -> 
     known = built.recall(report.path)
     facts, texts = None, dict[str, bytes]()
     if known:
-        series, statement = paths.patches / recipe.patches, _statement(report, known, signer)
+        series = paths.patches / recipe.patches
+        statement = statement_to_publish(report.path, report.sha256, known.provenance, signer)
         facts, texts = _evidence(report, known.facts, series, statement=statement)
     python, platform = _cell(report.tags[0])
     now = timestamp(datetime.now(UTC))
@@ -141,10 +141,6 @@ def _attestations(wheel: Path) -> bytes | None:
             "move it away to publish the wheel without one"
         )
     return content
-
-
-def _statement(report: Report, known: Built, signer: Signer | None) -> bytes | None:
-    return statement_to_publish(report.path, report.sha256, known.provenance, signer)
 
 
 def _evidence(

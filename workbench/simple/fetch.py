@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
+from typing import IO
 from urllib.parse import unquote, urlsplit
 
 from workbench.http import AS_IT_LIES, CHUNK, PAGE_BYTES, NoAnswer, Web
@@ -86,6 +87,34 @@ class Fetcher:
                 for digest in made.values():
                     digest.update(chunk)
         return {algorithm: digest.hexdigest() for algorithm, digest in made.items()}
+
+    def read_through(
+        self,
+        url: str,
+        doing: str,
+        *,
+        into: IO[bytes] | None = None,
+        size: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[str, int]:
+        """Return a file's sha256 and how many bytes came; `into` gets them too. Raises OSError.
+
+        `doing` is what is told meanwhile, and `size` what is expected where the server does not say.
+        """
+        from workbench.events import step
+
+        digest, count = hashlib.sha256(), 0
+        with (
+            self.opened(url, headers=headers) as (chunks, length),
+            step(doing, total=length or size or 0) as advance,
+        ):
+            for chunk in chunks:
+                digest.update(chunk)
+                count += len(chunk)
+                if into:
+                    into.write(chunk)
+                advance(len(chunk))
+        return digest.hexdigest(), count
 
     @contextmanager
     def opened(

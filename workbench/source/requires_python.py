@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 
     from workbench.patches.series import PatchFile
     from workbench.recipe.model import Source
+    from workbench.source.setup_script import Scripts
 
 
 def keep_pythons(source: Source, patches: Sequence[PatchFile], tree: Path, cache: Path) -> None:
     """Keep what the patched tree of a source says. Raises OSError."""
     if path := _path(source, patches, cache):
-        told = stated_pythons(tree, patches)
+        told = stated_pythons(tree, read_scripts(tree), patches)
         write_whole(path, json.dumps([told.text, told.where] if told else None))
 
 
@@ -42,10 +43,13 @@ def recall_pythons(source: Source, patches: Sequence[PatchFile], cache: Path) ->
     return None
 
 
-def stated_pythons(tree: Path, patches: Sequence[PatchFile]) -> Quote | None:
-    """Return the Requires-Python that a patched tree states; None where a patched file may say another one."""
+def stated_pythons(tree: Path, scripts: Scripts, patches: Sequence[PatchFile]) -> Quote | None:
+    """Return the Requires-Python that a patched tree states; None where a patched file may say another one.
+
+    `scripts` is what the tree's ``setup.py`` says.
+    """
     changed = bool(_of_metadata(patches))
-    told = read_stated(tree, read_scripts(tree), written_first=changed).first("Requires-Python")
+    told = read_stated(tree, scripts, written_first=changed).first("Requires-Python")
     return None if told is None or (changed and told.where.startswith("PKG-INFO")) else told
 
 

@@ -19,8 +19,7 @@ from packaging.version import InvalidVersion, Version
 
 from workbench.environment import package_index
 from workbench.errors import IndexFault, SourceError
-from workbench.events import note, step
-from workbench.files import sha256_of
+from workbench.events import note
 from workbench.http import NoAnswer
 from workbench.simple.client import project_files
 from workbench.simple.fetch import Fetcher
@@ -179,19 +178,13 @@ def _download(fetcher: Fetcher, sdist: Link, path: Path) -> str:
     if sdist.url is None:
         raise NoAnswer(f"{sdist.href} is not a URL")
     try:
-        with (
-            fetcher.opened(sdist.url) as (chunks, length),
-            path.open("xb") as file,
-            step(f"fetch {sdist.filename}", total=length or 0) as advance,
-        ):
-            for chunk in chunks:
-                file.write(chunk)
-                advance(len(chunk))
+        with path.open("xb") as file:
+            sha256, _ = fetcher.read_through(sdist.url, f"fetch {sdist.filename}", into=file)
             file.flush()
             os.fsync(file.fileno())
     except NoAnswer as problem:
         raise NoAnswer(f"{sdist.url}: {problem}") from problem
-    return sha256_of(path)
+    return sha256
 
 
 def _check_hash(filename: str, found: str, expected: str) -> None:

@@ -14,7 +14,10 @@ from workbench.verb import Verb
 from workbench.verbs.flags import Json, StoreFlags, here, ready_to_sign
 
 if TYPE_CHECKING:
+    from workbench.evidence.signer import Signer
     from workbench.evidence.statements import WheelStatement
+    from workbench.paths import Paths
+    from workbench.settings import Settings
 
 
 @Verb
@@ -65,17 +68,20 @@ def _statement_of(named: str, store: StoreFlags) -> tuple[bytes, str, str, str]:
             )
         return content, path.name, sha256, str(path)
     from workbench.publish.amend import current
+    from workbench.publish.resigning import published_statement
 
-    site = store.opened()
-    found = current(site.store).find(path.name)
-    if found is None:
-        raise UsageError(f"{named}: neither a file nor the filename of a published wheel")
-    _, wheel = found
-    key = wheel.build.statement if wheel.build else None
-    stored = site.store.read(key) if key else None
-    if key is None or stored is None:
-        raise ProofFailed(f"{wheel.filename}: no statement of how it was made is published with it")
-    return stored.content, wheel.filename, wheel.sha256, f"{site.store.place}/{key}"
+    opened = store.opened().store
+    _, wheel, content, where = published_statement(opened, current(opened), named)
+    return content, wheel.filename, wheel.sha256, where
+
+
+def _signer_of(paths: Paths, settings: Settings) -> Signer:
+    """Return the private key that a site signs with. Raises UsageError where its settings name none."""
+    if (signer := ready_to_sign(paths, settings)) is None:
+        raise UsageError(
+            f"workbench.yaml names no signing.key: '{PROGRAM} evidence.new-key --to FILE' makes one"
+        )
+    return signer
 
 
 @Verb
@@ -91,11 +97,7 @@ def sign(
 
     if not wheels:
         raise UsageError("name the wheels: wheels/*.whl, or filenames as they are published")
-    signer = ready_to_sign(*store.here())
-    if signer is None:
-        raise UsageError(
-            f"workbench.yaml names no signing.key: '{PROGRAM} evidence.new-key --to FILE' makes one"
-        )
+    signer = _signer_of(*store.here())
     made: list[Path | str] = []
     files = [Path(each) for each in wheels if Path(each).is_file()]
     for each in files:
@@ -122,10 +124,7 @@ def sign_index(*, store: StoreFlags, json: Json = False) -> None:
     from workbench.publish.signing import sign_root
 
     site = store.opened()
-    if ready_to_sign(site.paths, site.settings) is None:
-        raise UsageError(
-            f"workbench.yaml names no signing.key: '{PROGRAM} evidence.new-key --to FILE' makes one"
-        )
+    _signer_of(site.paths, site.settings)
     signed = sign_root(site)
     if json:
         console.answer_json({"store": site.store.place, "signed": signed})
