@@ -259,3 +259,9 @@ def test_a_public_key_is_its_subject_public_key_info(signer: Signer) -> None:
         check=False,
     )
     assert "ED25519" in done.stdout, done.stderr
+
+
+def test_a_file_of_something_else_is_not_called_damaged(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# Wheels\n")
+    with pytest.raises(UsageError, match="neither public keys in PEM nor a site's list of keys"):
+        read_keyring(tmp_path / "README.md")

@@ -94,6 +94,8 @@ def read_keyring(path: Path) -> Keyring:
         raise UsageError(f"{path}: no such file of public keys")
     if _PEM_BEGIN in content:
         return Keyring(keys=tuple(_from_pem(content, path)))
+    if not content.lstrip().startswith(b"{"):
+        raise UsageError(f"{path}: it is neither public keys in PEM nor a site's list of keys")
     return read_list(content, where=str(path))
 
 
