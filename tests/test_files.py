@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,3 +134,14 @@ def test_what_cannot_be_written_is_named_by_its_own_name(ours: Path, monkeypatch
         write_whole(ours / "pylock.toml", "x")
     assert full_disk.value.filename == str(ours / "pylock.toml")
     assert list(ours.iterdir()) == []
+
+
+def test_the_umask_of_the_process_is_left_alone_for_other_threads_write_files_too(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda n: write_whole(tmp_path / f"{n}" / "answer", "x", private=True), range(400)))
+        assert os.umask(0o022) == 0o022
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "7").stat().st_mode) == 0o700

@@ -58,8 +58,7 @@ def write_whole(path: Path, data: bytes | str, *, private: bool = False) -> None
     It is for everyone to read, as are the folders that are made for it, or `private`: for this user alone.
     """
     content = data.encode() if isinstance(data, str) else data
-    with _masked(0o077 if private else 0o022):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent, 0o700 if private else 0o755)
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
@@ -150,18 +149,23 @@ def _held(path: Path, *, wait: bool = True) -> Iterator[None]:
         os.close(descriptor)
 
 
-def for_everyone() -> contextlib.AbstractContextManager[None]:
-    """Write files and folders that others serve or read, whatever this user's umask is: 0644 and 0755."""
-    return _masked(0o022)
+def make_folder(folder: Path, mode: int = 0o755) -> bool:
+    """Make a folder and those above it that are missing, with this mode whatever the user's umask is.
 
-
-@contextlib.contextmanager
-def _masked(mask: int) -> Iterator[None]:
-    before = os.umask(mask)
+    The umask itself stays as it is: it belongs to the whole process, and other threads write files too. Returns whether
+    the folder was made here. Raises OSError.
+    """
+    if folder.is_dir():
+        return False
+    make_folder(folder.parent, mode)
     try:
-        yield
-    finally:
-        os.umask(before)
+        folder.mkdir()
+    except FileExistsError:
+        if folder.is_dir():
+            return False  # another thread or process was quicker
+        raise
+    folder.chmod(mode)
+    return True
 
 
 @contextlib.contextmanager
@@ -171,7 +175,10 @@ def locked(lock: Path, *, busy: str = "") -> Iterator[None]:
     With `busy`, what the holder is at (``a build of …``), nobody waits: raises UsageError where it is held.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
-    lock.touch()
+    with contextlib.suppress(FileExistsError):
+        descriptor = os.open(lock, os.O_CREAT | os.O_EXCL)
+        os.fchmod(descriptor, 0o644)  # another user may have to wait for it
+        os.close(descriptor)
     with contextlib.ExitStack() as held:
         try:
             held.enter_context(_held(lock, wait=not busy))

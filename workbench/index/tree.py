@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from workbench.files import for_everyone, locked, scratch
+from workbench.files import locked, make_folder, scratch
 from workbench.index.draw import STATE, draw, is_drawn, read_state
 from workbench.index.output import Gone
 from workbench.paths import Paths
@@ -49,8 +49,8 @@ def write(registry: Path, root: Path, settings: Settings) -> Drawn:
     Raises RegistryError, IndexFault and OSError; the next drawing mends what was left undone.
     """
     corner = Paths(root.parent).state
+    make_folder(root)
     with (
-        for_everyone(),
         locked(root / LOCK),
         _opened(registry) as document,
         scratch(corner, "drawing-") as new,
@@ -148,13 +148,11 @@ class _Folder:
         place = f"{self._new}/{path}"
         folder = place.rpartition("/")[0]
         if folder not in self._made:
-            try:
-                os.mkdir(folder)  # noqa: PTH102 - see the class; most often its parent is there
-            except OSError:
-                os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - see the class
+            make_folder(Path(folder))
             self._made.add(folder)
-        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         try:
+            os.fchmod(descriptor, 0o644)  # whatever the user's umask is
             while content:
                 content = content[os.write(descriptor, content) :]
         finally:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.files import content_of, exchange, for_everyone, scratch, write_whole
+from workbench.files import content_of, exchange, make_folder, scratch, write_whole
 from workbench.patches.series import PatchFile, read_series
 
 _NOISE = (b"index ", b"similarity index ", b"dissimilarity index ")
@@ -53,11 +53,11 @@ def write_series(folder: Path, patches: Sequence[WrittenPatch]) -> bool:
     if text == old and fingerprint(before) == fingerprint(patches):
         return False
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with for_everyone(), scratch(folder.parent, f".{folder.name}-") as place:
+    with scratch(folder.parent, f".{folder.name}-") as place:
         fresh = place / folder.name
         if folder.is_dir():
             shutil.copytree(folder, fresh, symlinks=True)
-        fresh.mkdir(exist_ok=True)
+        make_folder(fresh)
         for gone in {each.name for each in before} - {each.name for each in patches}:
             (fresh / gone).unlink()
         for each in patches:

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
 from workbench.errors import FilenameTaken, StoreError
-from workbench.files import for_everyone, locked, sha256_of
+from workbench.files import locked, make_folder, sha256_of
 from workbench.store.protocol import Content, Leftover, Listed, Progress, Stored, fault_of, nobody
 
 if TYPE_CHECKING:
@@ -45,8 +45,7 @@ class FolderStore:
     def prepare(self) -> None:
         """Make the folder, and see that it can be written."""
         with _plainly(self._root):
-            with for_everyone():
-                self._incoming.mkdir(parents=True, exist_ok=True)
+            make_folder(self._incoming)
             if not os.access(self._root, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self._root))
 
@@ -181,9 +180,8 @@ class FolderStore:
     @contextlib.contextmanager
     def _beside(self, path: Path) -> Iterator[Path]:
         """Yield the path of a new file in the store's corner, gone afterwards unless it was renamed."""
-        with for_everyone():
-            _make_folder(path.parent)
-            _make_folder(self._incoming)
+        _make_folder(path.parent)
+        _make_folder(self._incoming)
         descriptor, name = tempfile.mkstemp(dir=self._incoming, prefix=f"{path.name}.")
         os.fchmod(descriptor, 0o644)
         os.close(descriptor)
@@ -222,7 +220,7 @@ def _make_folder(folder: Path) -> None:
     if folder.is_dir():
         return
     _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
+    make_folder(folder)
     _flush_folder(folder.parent)
 
 
