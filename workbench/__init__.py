@@ -29,8 +29,13 @@ publishing
 ``store``        where a site's files lie: the protocol, and a store for each kind
 ``index``        pages drawn from the registry, for installers and for people
 ``publish``      the transaction from verified wheels to store, registry and pages
+``outlets``      places that take a wheel and are not ours: GitHub releases, package indexes
 ``care``         a store's health: doctor, reconcile, prune
 ``pipeline``     ``release`` as one list of steps: make, publish, prove by pip and uv
+
+many
+``fleet``        many builds: objects kept, memory admitted, a journal, many machines
+``ci``           workflows as text, from a site's settings
 
 using
 ``consume``      which wheel fits a machine, why, and how it gets there (it uses wheel, simple and plan alone)

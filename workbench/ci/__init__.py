@@ -1,0 +1,1 @@
+"""Workflows as text, from a site's settings."""

@@ -1,0 +1,1 @@
+"""Many builds: objects kept, memory admitted, a journal, many machines."""
