@@ -74,9 +74,20 @@ class Environment:
         resolve = ["uv", "pip", "compile", "--quiet", "--format=pylock.toml", "--no-header", "--no-annotate"]
         where = [f"--python={self.python}", f"--output-file={self.lock}"]
         run([*resolve, *where, *options, asked], env=index_environment(), log=log)
-        pinned = self.path / "requirements.txt"
-        pinned.write_text("".join(map(self._pin, self.locked())), encoding="utf-8")
         # of the lock itself, uv 0.13 installs no file from its cache: each build would unpack torch anew
+        self.install_files([*map(self._pin, self.locked())], options=options, log=log)
+
+    def install_files(
+        self, pins: Sequence[str], *, options: Sequence[str] = (), log: Path | None = None
+    ) -> None:
+        """Install files by lines of ``requirements.txt``, each with its hash; what they require must be among them.
+
+        Raises CommandFailed with what uv said.
+        """
+        if not pins:
+            return
+        pinned = self.path / "requirements.txt"
+        pinned.write_text("".join(f"{pin}\n" for pin in pins), encoding="utf-8")
         install = ["uv", "pip", "install", "--quiet", "--no-deps", f"--python={self.python}"]
         run([*install, *options, "-r", pinned], env=index_environment(), log=log)
 
@@ -99,9 +110,7 @@ class Environment:
             wanted = f"{package.name} @ {(self.path / package.directory.path).as_uri()}"
         else:
             wanted = f"{package.name}=={package.version}"
-        return (
-            " ".join([wanted, *(f"--hash=sha256:{each.hashes['sha256']}" for each in files if each)]) + "\n"
-        )
+        return " ".join([wanted, *(f"--hash=sha256:{each.hashes['sha256']}" for each in files if each)])
 
     def run_code(
         self,

@@ -17,7 +17,7 @@ from tests.verbs.conftest import git
 from workbench.builders.isolation import why_not
 from workbench.builders.tools import expect_toolkit
 from workbench.evidence import notes
-from workbench.evidence.gather import toolkit_of
+from workbench.evidence.built_with import toolkit_of
 from workbench.evidence.sbom import bill_of_materials, sbom_of
 from workbench.plan.target import Target
 from workbench.settings import Settings

@@ -11,8 +11,13 @@ import filecmp
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workbench.files import content_of, remove_tree, write_whole
+
+if TYPE_CHECKING:
+    from workbench.plan.plan import Plan
+    from workbench.settings import Settings
 
 BUILD = "build"
 """The folder at a source's top that setuptools compiles into."""
@@ -20,8 +25,16 @@ BUILD = "build"
 OBJECTS = "objects"
 """The folder beside a tree that scikit-build-core and meson-python compile into."""
 
+KEPT = "the objects of an earlier build that failed"
+"""What a build took that went on from another, as its provenance says it."""
+
 _FOUND = ("CMakeCache.txt", "meson-private")
 """Where CMake and Meson keep what they found, and what they did not find."""
+
+
+def may_keep(plan: Plan, settings: Settings) -> bool:
+    """Say whether a build may use what earlier ones compiled: not one that is to be signed, or to reproduce another."""
+    return plan.pins is None and settings.signing.key is None
 
 
 def mark(root: Path, key: str) -> None:

@@ -51,7 +51,11 @@ def build_here(place: Workplace, paths: Paths, settings: Settings, at: Step, *, 
     system = place.build_system()
     requires = [*system.requires, *plan.build_requires]
     index = own_index(requires, paths, settings)
-    environment.install_pinned(requires, options=joined_index(index), log=place.log)
+    if plan.pins is None:
+        environment.install_pinned(requires, options=joined_index(index), log=place.log)
+    else:
+        pins = [each.line for each in plan.pins]
+        environment.install_files(pins, options=joined_index(index), log=place.log)
     cross = place.root / "cross"
     tools, meson = equip(
         environment, plan.target, cross, toolkit=toolkit, compiler=compiler, cache=paths.cache
@@ -86,7 +90,7 @@ def build_here(place: Workplace, paths: Paths, settings: Settings, at: Step, *, 
             warnings.simplefilter("ignore", pyproject_hooks.BuildBackendWarning)
             asked = f"get_requires_for_build_wheel of the build backend {system.backend}"
             more = place.requirements(hooks.get_requires_for_build_wheel(options), asked)
-            if more:
+            if more and plan.pins is None:
                 index = own_index([*requires, *more], paths, settings)
                 environment.install_pinned([*requires, *more], options=joined_index(index), log=place.log)
             for command in plan.before_build:

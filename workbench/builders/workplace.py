@@ -56,24 +56,26 @@ class Workplace:
         return cls(plan=plan, root=root, tree=root / "tree", raw=root / "raw", log=root / "build.log")
 
     @contextmanager
-    def opened(self, paths: Paths) -> Iterator[None]:
+    def opened(self, paths: Paths, *, keeps: bool = True) -> Iterator[None]:
         """Hold the folder for this process alone, with nothing in it but the plan's patched source.
 
-        And what a build of the same plan had compiled that failed (`continuing`). Raises UsageError while another
-        process builds the plan; SourceError and PatchError from the source.
+        And, where it `keeps` that, what a build of the same plan had compiled that failed (`continuing`). Raises
+        UsageError while another process builds the plan; SourceError and PatchError from the source.
         """
         here = (
             self.plan.key is not None and self.plan.builder != "container"
         )  # a container's objects go with it
         with self._alone():
             end_left(self.log)  # before what it may still change is looked at
-            left, why = continuing.take(self.root, self.plan.key) if here else (None, "")
+            self._kept.unlink(missing_ok=True)
+            left, why = continuing.take(self.root, self.plan.key) if here and keeps else (None, "")
             self._empty(but=(left, self.objects) if left else ())
             self.raw.mkdir(parents=True)
             self.log.write_bytes(b"")
             prepare(self.plan, paths, self.tree)
             if left:
                 continuing.carry(left, self.tree)
+                self._kept.write_text(continuing.KEPT, encoding="utf-8")
                 note("· it goes on from what the build that failed had compiled")
             elif why:
                 note(f"· what an earlier build had compiled is not used: {why}")
@@ -83,6 +85,15 @@ class Workplace:
                 if here and self.plan.key:
                     continuing.mark(self.root, self.plan.key)
                 raise
+
+    @property
+    def _kept(self) -> Path:
+        return self.root / "kept"
+
+    @property
+    def took(self) -> str:
+        """What the build has taken of what earlier ones compiled, in words; nothing where it compiled all itself."""
+        return (content_of(self._kept) or b"").decode()
 
     @property
     def objects(self) -> Path:

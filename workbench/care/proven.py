@@ -227,7 +227,9 @@ def prove_wheel(
     if whole:
         steps += _prove_bytes(index, wheel, fetcher)
         patches = {
-            each.digest.get("sha256", ""): each.name for each in stated.build.used if each.role == "patch"
+            each.digest.get("sha256", ""): each.name
+            for each in stated.build.made.used
+            if each.role == "patch"
         }
         texts = [each.url for each in build.patches if each.url]
         found = {hashlib.sha256(_text(fetcher, index, key)).hexdigest() for key in texts}

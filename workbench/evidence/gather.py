@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.utils import parse_wheel_filename
@@ -15,30 +13,31 @@ from packaging.utils import parse_wheel_filename
 from workbench import __version__
 from workbench.builders.container import WHEELHOUSE
 from workbench.builders.isolation import why_not
-from workbench.builders.tools import compiler_for
-from workbench.container.cibw import image_for
-from workbench.container.engine import find_engine
-from workbench.errors import ToolMissing
-from workbench.evidence.provenance import ONE_OF, Isolation, Provenance, Used
+from workbench.evidence.built_with import built_with
+from workbench.evidence.provenance import Isolation, Provenance, Used
 from workbench.files import sha256_of
 from workbench.flags import command_line
 from workbench.plan.axes import Axes
-from workbench.process import find_program, pieces_of, run
+from workbench.process import pieces_of, run
 from workbench.recipe.load import path_of
 from workbench.recipe.model import Git, LocalFolder, Sdist
 from workbench.source.epoch import source_epoch
-from workbench.toolchain.pins import entries, release_of
 from workbench.url import without_login
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from packaging.pylock import Package
 
     from workbench.builders.workplace import Workplace
     from workbench.paths import Paths
-    from workbench.plan.plan import Plan
+    from workbench.plan.plan import Pin, Plan
+    from workbench.recipe.model import Source
     from workbench.settings import Settings
+
+FROM_URL = "from this URL"
+"""Of a build requirement that is not the package index's."""
 
 _INSTALLED = re.compile(r"installed: ([a-z0-9]+(?:-[a-z0-9]+)*)==(\S+)")
 """What ``containers/prepare.py`` says of each distribution."""
@@ -69,11 +68,11 @@ def gather(place: Workplace, paths: Paths, settings: Settings, *, started: datet
                 for each in plan.patches
             ),
             *_recipe(plan, paths),
-            *_image(plan, settings),
-            *toolkit_of(plan),
-            *_compilers(plan, paths),
+            *built_with(plan, paths, settings),
             *_requirements(place),
         ),
+        key=plan.key,
+        took=place.took,
     )
 
 
@@ -113,6 +112,9 @@ def _parameters(plan: Plan) -> dict[str, str]:
 def _inputs(plan: Plan) -> dict[str, tuple[str, ...]]:
     """Return what the recipe and the site say of a plan's target, as far as they say anything."""
     inputs = {
+        "upstream_version": (plan.recipe.version,),
+        **{name: (value,) for name, value in _source_options(plan.source)},
+        "network": ("yes",) if plan.recipe.network else (),
         "build_requires": plan.build_requires,
         "before_all": plan.before_all if plan.builder == "container" else (),
         "before_build": plan.before_build,
@@ -128,15 +130,28 @@ def _inputs(plan: Plan) -> dict[str, tuple[str, ...]]:
     return {key: value for key, value in inputs.items() if value}
 
 
+def _source_options(source: Source) -> Iterator[tuple[str, str]]:
+    """Yield what a recipe says of its source beside where it is and its pin."""
+    match source:
+        case Sdist(name=str(name)):
+            yield "source_name", name
+        case Git():
+            yield ("branch", source.branch) if source.branch else ("tag", source.tag or "")
+            if source.submodules:
+                yield "submodules", "yes"
+
+
 def _isolation(plan: Plan, settings: Settings) -> Isolation:
     if plan.builder != "container":
         if why := why_not():
             return Isolation(how=f"on the machine itself, with its network and its files: {why}")
         if plan.recipe.network:
-            return Isolation(how="by bubblewrap, but with a network: the recipe says network=True")
+            return Isolation(
+                network=True, how="by bubblewrap, but with a network: the recipe says network=True"
+            )
         return Isolation(isolated=True, how="by bubblewrap: no network, no files of anybody's")
     if settings.container.network:
-        return Isolation(how="in a container, with a network")
+        return Isolation(network=True, how="in a container, with a network")
     return Isolation(isolated=True, how="in a container, without a network")
 
 
@@ -178,63 +193,6 @@ def _recipe(plan: Plan, paths: Paths) -> Iterator[Used]:
         yield Used(role="recipe", name=path.name, digest={"sha256": sha256_of(path)})
 
 
-def _image(plan: Plan, settings: Settings) -> Iterator[Used]:
-    if plan.image is None:
-        return
-    engine = find_engine(settings.container.engine)
-    identity = image_for(engine, plan.image, plan.target.arch).id  # that it was built in: it is here
-    digest = {"sha256": identity.removeprefix("sha256:")}
-    yield Used(role="image", name=plan.image, uri=plan.image_pin or "", digest=digest)
-
-
-def toolkit_of(plan: Plan) -> Iterator[Used]:
-    """Yield the CUDA toolkit, and of one that was laid out the distributions with their hashes for each machine."""
-    if plan.toolkit is None:
-        return
-    name, _, digest = plan.toolkit.rpartition(" ")
-    if name:  # the site's own, which the hash of its list of parts tells
-        yield Used(
-            role="toolkit", name=plan.target.compute, digest={"sha256": digest}, about="the site's own"
-        )
-        return
-    if "/" in digest:
-        yield Used(
-            role="toolkit", name=plan.target.compute, about="the site's own, without a list of its parts"
-        )
-        return
-    release = release_of(plan.target.compute)
-    requirements = release.requirements(plan.recipe.cuda_libraries)
-    whole = {"sha256": hashlib.sha256(requirements.encode()).hexdigest()}
-    about = "the hash of its list of distributions"
-    yield Used(role="toolkit", name=plan.target.compute, version=release.version, digest=whole, about=about)
-    for part, entry in entries(requirements).items():
-        version = re.match(r"\S+==(\S+)", entry)
-        hashes = " ".join(re.findall(r"sha256:([0-9a-f]{64})", entry))
-        number = version[1] if version else ""
-        purl = f"pkg:pypi/{part}@{number}"
-        yield Used(role="toolkit", name=part, version=number, uri=purl, about=f"{ONE_OF}{hashes}")
-
-
-def _compilers(plan: Plan, paths: Paths) -> Iterator[Used]:
-    """Yield the C and C++ compilers of a build on this machine; those of a container are the image's."""
-    if plan.builder == "container":
-        return
-    cross = compiler_for(plan, paths) if plan.builder == "cross" else None
-    programs = [cross.tool("gcc"), cross.tool("g++")] if cross else _found("cc", "c++")
-    for program in programs:
-        said = run([program, "--version"], check=False, stdout_only=True).output.partition("\n")[0]
-        if said:
-            yield Used(role="compiler", name=program.name, version=said.removeprefix(program.name).strip())
-
-
-def _found(*names: str) -> Iterator[Path]:
-    for name in names:
-        try:
-            yield Path(find_program(name))
-        except ToolMissing:
-            continue
-
-
 def _requirements(place: Workplace) -> Iterator[Used]:
     """Yield what the build environment really had: of this machine by the files' hashes, of a container by versions."""
     if place.plan.builder == "container":
@@ -245,12 +203,21 @@ def _requirements(place: Workplace) -> Iterator[Used]:
             digest = {"sha256": sha256_of(file)} if file else {}
             yield Used(role="requirement", name=name, version=version, uri=uri, digest=digest, about=about)
         return
+    if place.plan.pins is not None:
+        yield from map(_pinned, place.plan.pins)
+        return
     yield from map(_requirement, place.environment.locked())
 
 
 def _named(wheel: Path) -> tuple[str, str]:
     name, version, *_ = parse_wheel_filename(wheel.name)
     return name, str(version)
+
+
+def _pinned(pin: Pin) -> Used:
+    uri = f"pkg:pypi/{pin.name}@{pin.version}" if pin.version else ""
+    digest = {"gitCommit": pin.commit} if pin.commit else {"sha256": pin.sha256}
+    return Used(role="requirement", name=pin.name, version=pin.version, uri=uri, url=pin.url, digest=digest)
 
 
 def _requirement(package: Package) -> Used:
@@ -262,6 +229,8 @@ def _requirement(package: Package) -> Used:
     about = ""
     if package.vcs:
         url, hashes = without_login(package.vcs.url or ""), {"gitCommit": package.vcs.commit_id}
+    elif package.archive:
+        about = FROM_URL
     elif package.wheels is None or not package.wheels:
         about = "built from its source"
     return Used(

@@ -17,7 +17,7 @@ PREDICATE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:wheel-workbench:build:v1"
 BUILDER = "urn:wheel-workbench:builder:"
 
-Role = Literal["source", "patch", "recipe", "image", "toolkit", "compiler", "requirement"]
+Role = Literal["source", "patch", "recipe", "image", "toolkit", "python", "compiler", "tool", "requirement"]
 
 ROLES: dict[Role, str] = {
     "source": "source",
@@ -25,7 +25,9 @@ ROLES: dict[Role, str] = {
     "recipe": "recipe",
     "image": "container image",
     "toolkit": "CUDA toolkit",
+    "python": "Python",
     "compiler": "compiler",
+    "tool": "tool",
     "requirement": "build requirement",
 }
 """Each role of something that a build used, in words, in the order in which people read them."""
@@ -54,10 +56,21 @@ class Used:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Isolation:
-    """Whether a build could reach nothing but its own tree, and `how` that was ensured, or why it was not."""
+    """Whether a build could reach nothing but its own tree, and `how` that was ensured, or why it was not.
+
+    With a `network` it could reach that, and nothing else.
+    """
 
     isolated: bool = False
+    network: bool = False
     how: str
+
+    @property
+    def kind(self) -> Literal["isolated", "network allowed", "not isolated"]:
+        """What it comes to, in two words."""
+        if self.isolated:
+            return "isolated"
+        return "network allowed" if self.network else "not isolated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +78,8 @@ class Provenance:
     """What is known of a build. Times are UTC in RFC 3339; `epoch` is its source's own time, in seconds since 1970.
 
     `command` asks for the same wheel again. `parameters` are what it was built for (``python``, ``compute``),
-    `inputs` what the recipe says of that target, `environment` the recipe's variables for it.
+    `inputs` what the recipe says of that target, `environment` the recipe's variables for it. `key` is the build key,
+    None where nothing is pinned, or where it was not kept yet. `took` says what of earlier builds went into this one.
     """
 
     command: str
@@ -79,6 +93,8 @@ class Provenance:
     inputs: dict[str, tuple[str, ...]]
     environment: dict[str, str]
     used: tuple[Used, ...]
+    key: str | None = None
+    took: str = ""
 
     def of_role(self, role: Role) -> tuple[Used, ...]:
         """Return what was used in one role."""
@@ -96,6 +112,8 @@ def statement(filename: str, sha256: str, made: Provenance) -> dict[str, Any]:
                 "buildType": BUILD_TYPE,
                 "externalParameters": {"command": made.command, **made.parameters},
                 "internalParameters": {
+                    "buildKey": made.key,
+                    "took": made.took,
                     "isolation": asdict(made.isolation),
                     "sourceDateEpoch": made.epoch,
                     "inputs": {key: list(values) for key, values in made.inputs.items()},
@@ -123,13 +141,25 @@ def _descriptor(used: Used) -> dict[str, Any]:
 class StatedBuild:
     """What a statement says, read from its JSON: which file it is about, and how that was made.
 
-    `facts` are lines for people; `used` what the build used, in the order of `ROLES`.
+    What the build used stands in the order of `ROLES`.
     """
 
     filename: str
     sha256: str
-    facts: tuple[tuple[str, str], ...]
-    used: tuple[Used, ...]
+    made: Provenance
+
+    @property
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """The build, as lines for people."""
+        made = self.made
+        return (
+            ("command", made.command),
+            ("builder", made.builder),
+            ("workbench", made.workbench),
+            ("isolated", f"{'yes' if made.isolation.isolated else 'no'}: {made.isolation.how}"),
+            *([("took", made.took)] if made.took else []),
+            ("built", f"{made.started} to {made.finished}"),
+        )
 
 
 def read_statement(data: Any, *, where: str) -> StatedBuild:  # noqa: ANN401 - any value of JSON
@@ -147,21 +177,28 @@ def read_statement(data: Any, *, where: str) -> StatedBuild:  # noqa: ANN401 - a
         metadata, isolation = run["metadata"], inner["isolation"]
         used = [_used(each) for each in definition["resolvedDependencies"]]
         order = list(ROLES)
-        return StatedBuild(
-            filename=text_of(subject["name"]),
-            sha256=text_of(subject["digest"]["sha256"]),
-            facts=(
-                ("command", text_of(asked["command"])),
-                ("builder", text_of(run["builder"]["id"]).removeprefix(BUILDER)),
-                ("workbench", text_of(run["builder"]["version"]["wheel-workbench"])),
-                (
-                    "isolated",
-                    f"{'yes' if isolation['isolated'] is True else 'no'}: {text_of(isolation['how'])}",
-                ),
-                ("built", f"{text_of(metadata['startedOn'])} to {text_of(metadata['finishedOn'])}"),
+        key = inner.get("buildKey")
+        made = Provenance(
+            command=text_of(asked["command"]),
+            builder=text_of(run["builder"]["id"]).removeprefix(BUILDER),
+            workbench=text_of(run["builder"]["version"]["wheel-workbench"]),
+            started=text_of(metadata["startedOn"]),
+            finished=text_of(metadata["finishedOn"]),
+            isolation=Isolation(
+                isolated=isolation["isolated"] is True,
+                network=isolation.get("network") is True,
+                how=text_of(isolation["how"]),
             ),
+            epoch=int(inner["sourceDateEpoch"]),
+            parameters={name: text_of(value) for name, value in asked.items() if name != "command"},
+            inputs={name: tuple(map(text_of, values)) for name, values in inner["inputs"].items()},
+            environment={name: text_of(value) for name, value in inner["environment"].items()},
             used=tuple(sorted(used, key=lambda each: order.index(each.role))),
+            key=None if key is None else text_of(key),
+            took=text_of(inner.get("took", "")),
         )
+        sha256 = text_of(subject["digest"]["sha256"])
+        return StatedBuild(filename=text_of(subject["name"]), sha256=sha256, made=made)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ProofFailed(
             f"{where}: it is not a statement as the workbench makes them: {type(error).__name__}: {error}"
@@ -185,7 +222,7 @@ def _used(data: dict[str, Any]) -> Used:
 def used_rows(told: StatedBuild) -> tuple[tuple[str, str, str], list[tuple[str, str, str]]]:
     """Return what a build used as a table for people: what it is, its name and version, its hash."""
     rows = []
-    for each in told.used:
+    for each in told.made.used:
         digest = ", ".join(f"{algorithm} {value}" for algorithm, value in each.digest.items())
         name = f"{each.name} {each.version}".strip()
         if each.about.startswith(ONE_OF):

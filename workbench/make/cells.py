@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import RecipeError, WorkbenchError
+from workbench.events import note
 from workbench.evidence import notes
 from workbench.recipe.model import Git, Sdist
 from workbench.repair.policies import glibc_range
@@ -81,7 +82,11 @@ def find_built(plan: Plan, wheels: Path, planner: Planner) -> Path | None:
                 known = notes.recall(wheel)
         served = known and serves(plan, wheel.name, requires_python(wheel))
         if known and served and is_current(plan, known.build_key, known.facts, planner):
-            return wheel
+            if known.provenance is None or not known.provenance.took or planner.settings.signing.key is None:
+                return wheel
+            note(
+                f"· {wheel.name} is built again: it was made with {known.provenance.took}, and is to be signed"
+            )
     return None
 
 

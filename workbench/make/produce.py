@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.builders.continuing import may_keep
 from workbench.builders.raw_wheel import build_raw
 from workbench.builders.tools import compiler_for
 from workbench.builders.workplace import Workplace
@@ -138,7 +139,7 @@ def build_wheel(plan: Plan, paths: Paths, settings: Settings, *, jobs: int | Non
     """
     place, started = Workplace.of(plan, paths), datetime.now(UTC)
     # up to the notes: what another process cleared away before them would be this one's wheel and log
-    with place.opened(paths):
+    with place.opened(paths, keeps=may_keep(plan, settings)):
         foresee(plan, place.tree, paths, settings)
         raw = build_raw(place, paths, settings, jobs=jobs)
         if plan.requires or parse_wheel(raw.name).version != plan.version:

@@ -21,11 +21,34 @@ KEY_FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """A build requirement, resolved: a file by its `sha256`, or a `commit` of the Git repository at `url`.
+
+    A file with a `url` is from there, one without from the package index.
+    """
+
+    name: str
+    version: str = ""
+    sha256: str = ""
+    url: str = ""
+    commit: str = ""
+
+    @property
+    def line(self) -> str:
+        """The requirement as a line of ``requirements.txt``."""
+        if self.commit:
+            return f"{self.name} @ git+{self.url}@{self.commit}"
+        wanted = f"{self.name} @ {self.url}" if self.url else f"{self.name}=={self.version}"
+        return f"{wanted} --hash=sha256:{self.sha256}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan(Draft):
     """A draft that `builder` makes into a wheel, in `image` where that is a container; `why` says why it was chosen.
 
     A name may stand for something else tomorrow, so these say what it stands for now: `image_pin` which image,
-    `toolkit` which CUDA toolkit (None without, or where the image brings one). `create_args` are the site's.
+    `toolkit` which CUDA toolkit (None without, or where the image brings one). `create_args` are the site's. `pins` are
+    the build requirements as they were resolved for another build; None where they are resolved for this one.
     """
 
     builder: Builder
@@ -34,6 +57,7 @@ class Plan(Draft):
     image_pin: str | None = None
     create_args: tuple[str, ...] = ()
     toolkit: str | None = None
+    pins: tuple[Pin, ...] | None = None
 
     @property
     def key(self) -> str | None:
