@@ -121,6 +121,44 @@ class SigningSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CiSettings:
+    """``ci:``: what `ci.write` makes workflows of, every key of it optional.
+
+    ===============  ===============================================================================
+    ``host``         ``github`` or ``gitlab``
+    ``branch``       the branch that is published from
+    ``install``      what pip installs to have ``workbench``, where the repository is no checkout of it
+    ``python``       the Python that runs the workbench
+    ``runners``      architecture → the runner's label, or a list of labels that it must all have
+    ``builder``      who builds, as ``--builder`` takes it
+    ``to``           where wheels are published, as ``--to`` takes it
+    ``pages``        false: the index is not deployed to Pages
+    ``attest``       false: no attestation is made (GitHub)
+    ``schedule``     when all that is not published is built, as cron says it; empty: never
+    ``outdated``     when it is asked which packages are behind upstream; empty: never
+    ``environment``  the environment whose rules guard what publishes; empty: none (GitHub)
+    ``keep``         days for which artifacts stay
+    ===============  ===============================================================================
+    """
+
+    host: Literal["github", "gitlab"] = "github"
+    branch: str = "main"
+    install: str | None = None
+    python: str = "3.12"
+    runners: dict[str, str] = field(
+        default_factory=lambda: {"aarch64": "ubuntu-24.04-arm", "x86_64": "ubuntu-24.04"}
+    )
+    builder: str = "auto"
+    to: str = "github"
+    pages: bool = True
+    attest: bool = True
+    schedule: str = ""
+    outdated: str = "17 3 * * 1"
+    environment: str = "release"
+    keep: int = 14
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """``workbench.yaml``, every key of it optional.
 
@@ -140,6 +178,7 @@ class Settings:
     container: ContainerSettings = field(default_factory=ContainerSettings)
     signing: SigningSettings = field(default_factory=SigningSettings)
     isolation: Literal["auto", "required"] = "auto"
+    ci: CiSettings = field(default_factory=CiSettings)
 
 
 VARIABLES = {each.name: f"WORKBENCH_S3_{each.name.upper()}" for each in fields(S3Settings)}
@@ -155,6 +194,23 @@ _COMPUTE = re.compile(r"cpu|cu\d{3}|rocm\d+\.\d+")
 _ARCH = re.compile(r"x86_64|aarch64")
 _PASTABLE = re.compile(r"[A-Za-z0-9._~:/%+,=\[\]-]+")
 """A URL that stands in a shell's command line as it is. (A query or a fragment ends the path of no page.)"""
+
+_CI_FORMS = {
+    "branch": (re.compile(r"[A-Za-z0-9._/-]+"), "write the name of a branch"),
+    "python": (re.compile(r"3\.\d+"), 'write a version in quotes: "3.12"'),
+    "builder": (re.compile(r"[a-z]+"), "write what --builder takes: auto, host, cross, container"),
+    "to": (re.compile(r"[^\s\"'$`\\]*"), "write what --to takes, without spaces and quotes: github,pypi"),
+    "schedule": (
+        _CRON := re.compile(r"(?:[\d*/,-]+(?: [\d*/,A-Z-]+){4})?"),
+        _AS_CRON := 'write as cron does: "17 3 * * 1"',
+    ),
+    "outdated": (_CRON, _AS_CRON),
+    "environment": (re.compile(r"[A-Za-z0-9._-]*"), "write the name of an environment"),
+}
+_LABELS = re.compile(r"[A-Za-z0-9._-]+(?:,[A-Za-z0-9._-]+)*")
+
+LONGEST_KEPT = 400
+"""Days for which artifacts may stay; GitHub keeps those of a public repository for 90."""
 
 LONGEST_TERM = 3650
 """Days for which a signed root may be good."""
@@ -234,6 +290,7 @@ def _require_known(settings: Settings) -> None:
     """Raise Mismatch for what nothing would ever be looked up by, and for a term that is none."""
     if settings.signing.expires is not None and not 1 <= settings.signing.expires <= LONGEST_TERM:
         raise Mismatch(f"signing.expires: write a number of days from 1 to {LONGEST_TERM}")
+    _require_known_ci(settings.ci)
     container = settings.container
     tables: dict[str, dict[str, dict[str, str]]] = {
         "cuda": {compute: {} for compute in settings.cuda},
@@ -247,6 +304,22 @@ def _require_known(settings: Settings) -> None:
             for arch in by_arch:
                 if not _ARCH.fullmatch(arch):
                     raise Mismatch(f"{section}.{compute}.{arch}: write an architecture: x86_64 or aarch64")
+
+
+def _require_known_ci(ci: CiSettings) -> None:
+    """Raise Mismatch for what a workflow could not say: each of these words reaches one as it stands."""
+    for key, (form, remedy) in _CI_FORMS.items():
+        if not form.fullmatch(value := getattr(ci, key)):
+            raise Mismatch(f"ci.{key}: {value!r:.60}: {remedy}")
+    if not 1 <= ci.keep <= LONGEST_KEPT:
+        raise Mismatch(f"ci.keep: write a number of days from 1 to {LONGEST_KEPT}")
+    if not ci.runners:
+        raise Mismatch("ci.runners: name a runner for each architecture: x86_64: ubuntu-24.04")
+    for arch, labels in ci.runners.items():
+        if not _ARCH.fullmatch(arch):
+            raise Mismatch(f"ci.runners.{arch}: write an architecture: x86_64 or aarch64")
+        if not _LABELS.fullmatch(labels):
+            raise Mismatch(f"ci.runners.{arch}: {labels!r:.60}: write labels: self-hosted,linux,dgx-spark")
 
 
 def _overridden(settings: Settings, chosen: Mapping[str, tuple[str, str]]) -> Settings:

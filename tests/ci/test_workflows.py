@@ -1,0 +1,181 @@
+"""What `ci.write` writes: no finding of those who judge workflows, and nothing of anybody's is written over."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from tests.forked import invoke
+from workbench.ci.workflows import MARK, workflow_files
+from workbench.errors import SettingsError
+from workbench.settings import read_settings
+
+if TYPE_CHECKING:
+    from workbench.paths import Paths
+
+SETTINGS = {
+    "a fork, as it is": "{}",
+    "a Spark of one's own, and a schedule": """
+        runners: {x86_64: ubuntu-24.04, aarch64: "self-hosted,linux,ARM64,dgx-spark"}
+        schedule: "17 3 * * *"
+        builder: container
+    """,
+    "one runner for both": """
+        runners: {x86_64: ubuntu-24.04}
+    """,
+    "PyPI, and nothing besides": """
+        to: testpypi,pypi
+        pages: false
+        attest: false
+        outdated: ""
+        environment: ""
+    """,
+    "a site without the workbench": """
+        install: wheel-workbench @ git+https://github.com/someone/workbench@0123456789abcdef0123456789abcdef01234567
+        python: "3.13"
+    """,
+    "a bucket": "{}",
+}
+"""What stands below ``ci:``."""
+
+
+def site(paths: Paths, ci: str, *, bucket: bool = False, checkout: bool = True) -> None:
+    """Write the settings of a site, which is a checkout of the workbench or holds recipes alone."""
+    more = "store: {s3: {bucket: wheels}}\n" if bucket else ""
+    runtime = "container: {runtime_images: {cpu: {x86_64: 'python:3.12-slim'}}}\n" if bucket else ""
+    (paths.root / "workbench.yaml").write_text(
+        f"{more}{runtime}ci: {ci}\n" if ci == "{}" else f"{more}ci:\n{ci}\n"
+    )
+    if checkout:
+        (paths.root / "inv").touch()
+
+
+def tool(name: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    program = [str(Path(sys.prefix) / "bin" / name), *map(str, words)]
+    return subprocess.run(program, capture_output=True, text=True, check=False)
+
+
+def test_neither_actionlint_nor_zizmor_finds_anything(paths: Paths, tmp_path: Path) -> None:
+    """Pedantically and offline; GitHub's own parser judges in ``test_run.py``."""
+    written: list[Path] = []
+    for number, (title, ci) in enumerate(SETTINGS.items()):
+        site(paths, ci, bucket=title == "a bucket", checkout="install" not in ci)
+        for each in workflow_files(paths, read_settings(paths)):
+            path = tmp_path / f"site-{number}" / each.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(each.text)
+            written += [path] if path.suffix == ".yml" else []
+        (paths.root / "inv").unlink(missing_ok=True)
+    labels = tmp_path / "actionlint.yaml"
+    labels.write_text("self-hosted-runner: {labels: [dgx-spark]}\n")
+    linted = tool("actionlint", "-config-file", labels, *written)
+    assert (linted.returncode, linted.stdout) == (0, ""), linted.stdout
+    judged = tool(
+        "zizmor", "--offline", "--no-config", "--persona", "pedantic", "--format", "plain", *written
+    )
+    assert judged.returncode == 0, judged.stdout
+    assert len(written) == 3 * len(SETTINGS) - 1  # without `outdated` there is no workflow for it
+    assert "failed to parse" not in judged.stderr
+
+
+def test_every_action_is_pinned_with_its_release_beside(paths: Paths) -> None:
+    site(paths, "{}")
+    uses = [
+        line.strip()
+        for each in workflow_files(paths, read_settings(paths))
+        for line in each.text.splitlines()
+        if "uses:" in line
+    ]
+    assert len(uses) > 10
+    for line in uses:
+        action, _, release = line.rpartition(" # ")
+        assert release.startswith("v")
+        assert len(action.rpartition("@")[2]) == 40
+
+
+def test_the_settings_decide_what_a_workflow_does(paths: Paths) -> None:
+    def wheels(ci: str, **more: bool) -> dict[str, dict[str, object]]:
+        site(paths, ci, **more)
+        (found,) = (
+            each for each in workflow_files(paths, read_settings(paths)) if each.path.endswith("wheels.yml")
+        )
+        jobs: dict[str, dict[str, object]] = yaml.safe_load(found.text)["jobs"]
+        return jobs
+
+    usual, spark = wheels("{}"), wheels(SETTINGS["a Spark of one's own, and a schedule"])
+    assert list(usual) == ["matrix", "build", "verify", "publish", "pages"]
+    assert '["self-hosted","linux","ARM64","dgx-spark"]' in str(spark["build"]["runs-on"])
+    assert wheels(SETTINGS["one runner for both"])["build"]["runs-on"] == ["ubuntu-24.04"]
+    bare = wheels(SETTINGS["PyPI, and nothing besides"])
+    assert "pages" not in bare
+    assert bare["publish"]["permissions"] == {"contents": "write", "id-token": "write"}
+    assert "AWS_SECRET_ACCESS_KEY" in str(wheels("{}", bucket=True)["publish"])
+    assert "AWS_SECRET_ACCESS_KEY" not in str(wheels("{}", bucket=True)["build"])
+
+
+def test_a_workflow_is_written_checked_and_kept_up_to_date(paths: Paths) -> None:
+    site(paths, "{}")
+    shown = invoke("ci.write", "--dry-run")
+    assert shown.status == 0, shown.stderr
+    assert "+++ b/.github/workflows/wheels.yml" in shown.stdout
+    assert not (paths.root / ".github").exists()
+    assert invoke("ci.check").status == SettingsError.exit_code
+    assert "wrote .github/workflows/wheels.yml" in invoke("ci.write").stdout
+    assert invoke("ci.check").status == 0
+    site(paths, "\n  keep: 7")
+    checked = invoke("ci.check", "--json")
+    assert checked.status == SettingsError.exit_code
+    answer = json.loads(checked.stdout)
+    assert not answer["current"]
+    states = {each["path"]: each["state"] for each in answer["files"]}
+    assert states[".github/workflows/wheels.yml"] == "differs"
+    assert states[".github/workflows/outdated.yml"] == "same"
+    assert "+          retention-days: 7" in answer["files"][0]["diff"]
+
+
+def test_what_somebody_else_wrote_is_not_written_over(paths: Paths) -> None:
+    site(paths, "{}")
+    theirs = paths.root / ".github" / "workflows" / "check.yml"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("name: mine\n")
+    refused = invoke("ci.write")
+    assert refused.status == 2
+    assert ".github/workflows/check.yml: not written by ci.write" in refused.stderr
+    assert [each.name for each in theirs.parent.iterdir()] == ["check.yml"]
+    assert theirs.read_text() == "name: mine\n"
+    assert invoke("ci.write", "--replace").status == 0
+    assert MARK in theirs.read_text()
+
+
+@pytest.mark.parametrize(
+    ("ci", "said"),
+    [
+        ("{python: 3}", "ci.python: expected a string, got 3"),
+        ("{python: '3.x'}", "ci.python: '3.x': write a version in quotes"),
+        ("{schedule: daily}", "ci.schedule: 'daily': write as cron does"),
+        ("{runners: {arm64: x}}", "ci.runners.arm64: write an architecture"),
+        ("""{runners: {x86_64: "a b'"}}""", 'ci.runners.x86_64: "a b\'": write labels'),
+        ("{runners: {}}", "ci.runners: name a runner for each architecture"),
+        ("{to: 'github $(x)'}", "ci.to: 'github $(x)': write what --to takes"),
+        ("{keep: 0}", "ci.keep: write a number of days"),
+    ],
+)
+def test_a_setting_that_no_workflow_could_say_is_refused(ci: str, said: str, paths: Paths) -> None:
+    site(paths, "{}")
+    (paths.root / "workbench.yaml").write_text(f"ci: {ci}\n")
+    with pytest.raises(SettingsError, match=re.escape(said)):
+        read_settings(paths)
+
+
+def test_a_site_without_the_workbench_must_say_where_it_comes_from(paths: Paths) -> None:
+    site(paths, "{}", checkout=False)
+    refused = invoke("ci.write")
+    assert refused.status == SettingsError.exit_code
+    assert "ci.install" in refused.stderr

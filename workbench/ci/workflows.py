@@ -1,0 +1,145 @@
+"""A site's workflows as text: templates, filled in from its settings and from the table of pinned actions."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import jinja2
+
+from workbench.errors import SettingsError
+from workbench.strict import parse
+
+if TYPE_CHECKING:
+    from workbench.paths import Paths
+    from workbench.settings import CiSettings, Settings
+
+Host = Literal["github", "gitlab"]
+
+MARK = "Written by 'ci.write' from workbench.yaml: change its settings (ci:), and run it again"
+"""What the first line of each file says; one without it is somebody else's."""
+
+_HERE = Path(__file__).parent
+
+_GITHUB = {
+    ".github/workflows/wheels.yml": "wheels.yml",
+    ".github/workflows/check.yml": "check.yml",
+    ".github/workflows/outdated.yml": "outdated.yml",
+    ".github/pull_request_template.md": "pull_request_template.md",
+}
+
+_BLANK = re.compile(r"\n\n+(?= {4})|\n(?=\n\n)")
+
+_SECRETS = {"pypi": "PYPI_API_TOKEN", "testpypi": "TESTPYPI_API_TOKEN"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinnedAction:
+    """An action by the commit that is run; `version` is the release that it is."""
+
+    version: str
+    commit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowFile:
+    """A file that a CI service reads: its path below the site's root, and all that is in it."""
+
+    path: str
+    text: str
+
+
+def workflow_files(paths: Paths, settings: Settings, *, host: Host | None = None) -> tuple[WorkflowFile, ...]:
+    """Return the files that a site's settings come to, for the host that they name or the one that is given.
+
+    Pure but for one look at the site: a checkout of the workbench has ``./inv``, any other must name what installs the
+    workbench. Raises SettingsError where it does not.
+    """
+    ci = settings.ci
+    checkout = (paths.root / "inv").is_file()
+    if not checkout and not ci.install:
+        raise SettingsError(
+            f"{paths.root / 'workbench.yaml'}: ci.install: {paths.root} is not a checkout of the workbench: name what "
+            "pip installs to have it, as 'wheel-workbench @ git+https://…@COMMIT'"
+        )
+    facts: dict[str, object] = {
+        "ci": ci,
+        "program": "workbench" if ci.install else "./inv",
+        "runs_on": _runs_on(ci),
+        "bucket": settings.store.s3 is not None,
+        "runtime_images": bool(settings.container.runtime_images),
+        "identity": ci.attest or bool(_SECRETS.keys() & ci.to.split(",")),
+        "secrets": sorted(name for outlet, name in _SECRETS.items() if outlet in ci.to.split(",")),
+    }
+    return tuple(_written(path, name, facts) for path, name in _templates(ci, host or ci.host))
+
+
+def _templates(ci: CiSettings, host: Host) -> Iterator[tuple[str, str]]:
+    """Yield the path of each file of a host and the template that it comes from."""
+    if host == "gitlab":
+        yield ".gitlab-ci.yml", "gitlab.yml"
+        return
+    for path, name in _GITHUB.items():
+        if name != "outdated.yml" or ci.outdated:
+            yield path, name
+
+
+def _written(path: str, name: str, facts: dict[str, object]) -> WorkflowFile:
+    marked = f"<!-- {MARK} -->\n\n" if path.endswith(".md") else f"# {MARK}\n"
+    drawn = _environment().get_template(name).render(facts).strip("\n")
+    # a macro ends with a line of its own: only what stands at the left, as a job does, keeps a blank line before it
+    return WorkflowFile(path=path, text=f"{marked}{_BLANK.sub(chr(10), drawn)}\n")
+
+
+def _runs_on(ci: CiSettings) -> str:
+    """Return what says which runner a cell of the matrix needs; an architecture without one is built on the other's."""
+    labels = {arch: json.dumps(each.split(","), separators=(",", ":")) for arch, each in ci.runners.items()}
+    if len(set(labels.values())) == 1:
+        return next(iter(labels.values()))
+    return f"${{{{ fromJSON(matrix.arch == 'aarch64' && '{labels['aarch64']}' || '{labels['x86_64']}') }}}}"
+
+
+@cache
+def pins() -> dict[str, PinnedAction]:
+    """Return the table of actions, by their names."""
+    table = tomllib.loads((_HERE / "pins.toml").read_text(encoding="utf-8"))
+    return {name: parse(PinnedAction, pin, path=name) for name, pin in table.items()}
+
+
+def _pinned(action: str) -> str:
+    """Return what stands behind ``uses:``, for whoever reads it with the release beside."""
+    pin = pins()[action]
+    return f"{action}@{pin.commit} # {pin.version}"
+
+
+def _quoted(value: str) -> str:
+    """Return text as YAML holds it whatever it is: JSON's strings are YAML's."""
+    return json.dumps(value)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE / "templates"),
+        # {{ and }} are GitHub's own
+        variable_start_string="<<",
+        variable_end_string=">>",
+        block_start_string="<%",
+        block_end_string="%>",
+        comment_start_string="<#",
+        comment_end_string="#>",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 - YAML, not HTML: `quoted` is what escapes
+    )
+    made.filters["quoted"] = _quoted
+    made.globals["pinned"] = _pinned
+    return made
