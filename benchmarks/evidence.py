@@ -46,7 +46,7 @@ def once(root: Path) -> None:
     place = Workplace.of(plan, paths)
     with place.opened(paths):
         start, times = datetime.now(UTC), [cpu()]
-        raw = build_raw(place, paths, settings)
+        raw = build_raw(place, paths, settings).path
         times.append(cpu())
         from workbench.evidence.gather import gather
 

@@ -14,6 +14,7 @@ a file
 ``simple``       everything about indexes of others: fetch, parse, judge
 
 making
+``memory``       what a build may take of this machine: what is free, what it took before, who else builds
 ``source``       the plan's source, fetched, checked against its pin, patched
 ``container``    engines and images, and a wheel built in one of them by cibuildwheel
 ``toolchain``    CUDA toolkits, cross compilers, Pythons of other architectures
@@ -46,7 +47,8 @@ words
 ===============  ==============================================================================
 
 Beside the flow, and used by all of it: ``errors``, ``process`` (the one place that starts programs; ``supervise`` is
-what it starts builds under), ``http`` (the one door to the network), ``troubles`` and ``first_error`` (what a log tells
+what it starts builds under), ``cgroup`` and ``build_group`` (control groups: read, and one made for each build),
+``http`` (the one door to the network), ``troubles`` and ``first_error`` (what a log tells
 of a failure),
 ``environment`` (virtual environments), ``files`` (whole or not there), ``events`` (progress, told to a listener),
 ``console`` (what a person sees), ``endings`` (what a program says last), ``text`` (amounts in words, others' text

@@ -32,6 +32,8 @@ from workbench.url import mask
 if TYPE_CHECKING:
     from types import FrameType
 
+    from workbench.build_group import BuildGroup
+
     Variables = Mapping[str, str | None] | None
 
 TAIL_LINES = 20
@@ -172,6 +174,7 @@ def run(
     timeout: float | None = None,
     stdout_only: bool = False,
     under: Sequence[str] = (),
+    group: BuildGroup | None = None,
 ) -> Completed:
     """Run a program to its end and return what it printed.
 
@@ -182,7 +185,7 @@ def run(
     `under` are words that stand before the program's and that nobody needs to see: what it is isolated by.
 
     `log`, a file, makes the program a supervised one: the output is appended there as it comes, memory keeps only its
-    last lines, and whatever the program has started ends with it.
+    last lines, and whatever the program has started ends with it. Such a one may run in the `group` of a build.
 
     Raises CommandFailed when `check` is set and the exit status is not 0, or when the time is up; WorkbenchError when
     the disk is full; ToolMissing when there is no such program.
@@ -197,7 +200,7 @@ def run(
             sink.write(mask(f"$ {shlex.join(words)}\n"))
         aside = stack.enter_context(tempfile.TemporaryFile()) if stdout_only else None
         process = stack.enter_context(
-            _started((*under, *words), cwd, env, log, stderr=aside or subprocess.STDOUT)
+            _started((*under, *words), cwd, env, log, group, stderr=aside or subprocess.STDOUT)
         )
         try:
             length = 0
@@ -219,7 +222,7 @@ def run(
                 raise CommandFailed(f"{shlex.join(words)}\ndid not end within {timeout:g} s") from None
             raise
         finally:
-            _running.discard(process)
+            _over(process, group)
         errors = _read(aside) if aside else ""
     output, seconds = "".join(kept), time.monotonic() - start
     done = Completed(argv=words, status=process.returncode, output=output, errors=errors, seconds=seconds)
@@ -235,13 +238,21 @@ def _read(aside: IO[bytes]) -> str:
 
 
 def _started(
-    words: tuple[str, ...], cwd: Path | None, env: Variables, log: Path | None, *, stderr: int | IO[bytes]
+    words: tuple[str, ...],
+    cwd: Path | None,
+    env: Variables,
+    log: Path | None,
+    group: BuildGroup | None,
+    *,
+    stderr: int | IO[bytes],
 ) -> subprocess.Popen[bytes]:
     started, variables = words, environment(env)
     if log:
         find_program(words[0])
         variables[MARK] = str(log.absolute())
-        started = (sys.executable, "-I", "-S", supervise.__file__, str(os.getpid()), *words)
+        before, joins = (group.words(), group.joins) if group else ((), "")
+        own = (sys.executable, "-I", "-S", supervise.__file__, str(os.getpid()), joins)
+        started = (*before, *own, *words)
     try:
         process = subprocess.Popen(
             started,
@@ -258,7 +269,15 @@ def _started(
         find_program(words[0])
         raise ToolMissing(f"{words[0]} cannot be started: {error.strerror}") from error
     _running.add(process)
+    if group:
+        group.began(process.pid)
     return process
+
+
+def _over(process: subprocess.Popen[bytes], group: BuildGroup | None) -> None:
+    _running.discard(process)
+    if group:
+        group.ended(process.pid)
 
 
 def _lines(process: subprocess.Popen[bytes], until: float | None) -> Iterator[str]:

@@ -165,7 +165,8 @@ class Settings:
     `public_url` is where the world finds the store's root, without a trailing slash. `glibc` is the newest glibc
     that a wheel may need (``2.34``; DGX OS 7 has 2.39). `local_version` is the template for recipes that have none of
     their own. `cuda` names CUDA toolkits of this machine by compute platform; others are laid out from NVIDIA's wheels.
-    `isolation` says whether a build on this machine that cannot be isolated runs all the same.
+    `isolation` says whether a build on this machine that cannot be isolated runs all the same. `max_memory` is how many
+    gigabytes the builds of this machine take together, and each of them at most; None: what is free.
     """
 
     public_url: str | None = None
@@ -179,6 +180,12 @@ class Settings:
     signing: SigningSettings = field(default_factory=SigningSettings)
     isolation: Literal["auto", "required"] = "auto"
     ci: CiSettings = field(default_factory=CiSettings)
+    max_memory: int | None = None
+
+    @property
+    def most_memory(self) -> int | None:
+        """`max_memory` in bytes."""
+        return None if self.max_memory is None else self.max_memory * 1_000_000_000
 
 
 VARIABLES = {each.name: f"WORKBENCH_S3_{each.name.upper()}" for each in fields(S3Settings)}
@@ -287,7 +294,9 @@ def _yaml(text: str) -> object:
 
 
 def _require_known(settings: Settings) -> None:
-    """Raise Mismatch for what nothing would ever be looked up by, and for a term that is none."""
+    """Raise Mismatch for what nothing would ever be looked up by, and for a term or an amount that is none."""
+    if settings.max_memory is not None and settings.max_memory < 1:
+        raise Mismatch("max_memory: write a number of gigabytes above 0")
     if settings.signing.expires is not None and not 1 <= settings.signing.expires <= LONGEST_TERM:
         raise Mismatch(f"signing.expires: write a number of days from 1 to {LONGEST_TERM}")
     _require_known_ci(settings.ci)

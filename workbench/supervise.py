@@ -1,8 +1,9 @@
-"""Run a program, and end with it whatever it started: ``python -I -S supervise.py PARENT PROGRAM [ARGUMENT ...]``.
+"""Run a program, and end with it whatever it started: ``python -I -S supervise.py PARENT GROUP PROGRAM [ARG ...]``.
 
 A program of its own. It is the subreaper (prctl(2)) of all that the program starts, so that a daemon which leaves its
 session stays below it and is found. The tree ends when the program ends, when this process is told to end (SIGTERM,
-SIGINT, SIGHUP), and when PARENT, the process that started it, is gone, even by SIGKILL.
+SIGINT, SIGHUP), and when PARENT, the process that started it, is gone, even by SIGKILL. GROUP is the file of a control
+group that names its processes: this one joins it first; or it is empty.
 """
 
 from __future__ import annotations
@@ -24,13 +25,16 @@ WATCHED = {signal.SIGALRM, signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.
 _prctl = ctypes.CDLL(None).prctl
 
 
-def main(parent: int, words: list[str]) -> int:
+def main(parent: int, group: str, words: list[str]) -> int:
     """Run the program and return its exit status; a signal that ended it ends this process too."""
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         return 1
+    if group:
+        with open(group, "w") as file:
+            file.write("0")
     status = _wait(_start(words))
     for _ in range(100):  # what does not end within a second hangs in the kernel
         if not _tell(signal.SIGKILL):
@@ -108,4 +112,4 @@ def _tell(number: signal.Signals) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), sys.argv[2:]))
+    sys.exit(main(int(sys.argv[1]), sys.argv[2], sys.argv[3:]))

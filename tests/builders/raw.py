@@ -19,4 +19,4 @@ def built(plan: Plan, paths: Paths, *, jobs: int | None = None) -> Path:
     """Build a plan in its workplace, and return the raw wheel there."""
     place = Workplace.of(plan, paths)
     with place.opened(paths):
-        return build_raw(place, paths, read_settings(paths), jobs=jobs)
+        return build_raw(place, paths, read_settings(paths), jobs=jobs).path

@@ -114,9 +114,9 @@ def test_versions_are_compared_and_not_how_they_are_written(
     assert built(plan_of(tmp_path), paths).name == "told-1.0-py3-none-any.whl"
 
 
-def failure(wanted: Plan, paths: Paths) -> WorkbenchError:
+def failure(wanted: Plan, paths: Paths, *, jobs: int | None = None) -> WorkbenchError:
     with pytest.raises(WorkbenchError) as caught:
-        built(wanted, paths)
+        built(wanted, paths, jobs=jobs)
     return caught.value
 
 
@@ -193,9 +193,10 @@ def test_a_daemon_of_the_build_ends_with_it(paths: Paths, tmp_path: Path) -> Non
 
 def test_a_compiler_that_was_killed_wants_fewer_of_its_kind(paths: Paths, tmp_path: Path) -> None:
     said = "g++: fatal error: Killed signal terminated program cc1plus"
-    error = failure(plan_of(tmp_path, before=f'print("{said}"), print("\\n" * 99), sys.exit(1)'), paths)
+    plan = plan_of(tmp_path, before=f'print("{said}"), print("\\n" * 99), sys.exit(1)')
+    error = failure(plan, paths, jobs=4)
     assert type(error) is BuildFailed
-    assert "--max-jobs" in str(error)
+    assert "--max-jobs 1" in str(error)  # four were tried, and then two
     assert said in str(error)
 
 

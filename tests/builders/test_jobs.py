@@ -9,26 +9,45 @@ import pytest
 
 from tests.builders.raw import built
 from tests.builders.test_cross import MESON, plan_of, write
-from workbench.builders import memory
-from workbench.builders.raw_wheel import jobs_of
+from workbench.builders.raw_wheel import admitted
 from workbench.builders.workplace import Workplace
+from workbench.memory import free, peaks
+from workbench.memory.peaks import Peak
 from workbench.plan.target import this_arch
+from workbench.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.paths import Paths
+    from workbench.plan.plan import Plan
+
+GB = 1_000_000_000
 
 
-def test_compilers_for_cuda_are_capped_by_memory_though_a_recipe_says_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_compilers_are_capped_by_memory_as_recorded_stated_or_guessed(
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "available", lambda: 16 * 10**9)
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(free, "available", lambda: 16 * GB)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(64))
     cuda = plan_of(tmp_path / "demo", arch=this_arch(), compute="cu130", gpu=("sm_121",))
     plain = plan_of(tmp_path / "demo", arch=this_arch())
-    assert jobs_of(cuda, 64) == 5
-    assert jobs_of(plain, 64) == 64
-    assert jobs_of(replace(cuda, recipe=replace(cuda.recipe, memory_per_job=8)), 64) == 2
+
+    def jobs(plan: Plan, asked: int | None = None, settings: Settings | None = None) -> int:
+        with admitted(plan, paths, settings or Settings(), jobs=asked) as grant:
+            return grant.jobs
+
+    assert jobs(cuda) == 5
+    assert jobs(cuda, 3) == 3
+    assert jobs(plain) == 15
+    assert jobs(replace(cuda, recipe=replace(cuda.recipe, memory_per_job=7))) == 2
+    assert jobs(cuda, settings=Settings(max_memory=7)) == 2
+    peaks.keep(cuda, paths, Peak(peak=4 * GB, largest=GB, jobs=4))
+    assert jobs(cuda) == 15  # 4.4 GB for four, one more for each other
+    other = replace(cuda, target=replace(cuda.target, python="3.12"))
+    assert jobs(other) == 15  # what is known of another Python is more than a guess
+    assert jobs(plain) == 15
 
 
 @pytest.mark.needs("gcc")

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 
 def found(paths: Paths, store: Eventful, *, deep: bool = False) -> dict[str, Diagnosis]:
-    """Return what is wrong, by check; there is no public URL, which is said."""
+    """Return what is wrong, by check; there is no public URL, which is said, as is what this machine cannot do."""
     findings = {f.check: f for f in doctor(at(paths, store), deep=deep) if f.verdict != "good"}
+    findings.pop("memory", None)
     assert findings.pop("public URL").verdict == "untried"
     return findings
 
@@ -41,7 +42,7 @@ def test_a_lost_registry_is_told_with_what_it_would_be_made_anew_from(paths: Pat
 def test_a_registry_of_a_newer_program_is_no_case_for_reconcile(paths: Paths, store: Eventful) -> None:
     text = (paths.root / "packages.json").read_text()
     (paths.root / "packages.json").write_text(text.replace('"schema": 2', '"schema": 3'))
-    _, told = doctor(at(paths, store))
+    *_, told = doctor(at(paths, store))
     assert (told.check, told.verdict) == ("registry", "bad")
     assert "reconcile" not in told.remedy
 
@@ -54,6 +55,14 @@ def test_a_machine_that_cannot_isolate_builds_is_told_what_to_do(
     told, *_ = doctor(at(paths, store))
     isolation.why_not.cache_clear()
     assert (told.check, told.verdict, told.remedy) == ("isolation", "untried", "'apt install bubblewrap'")
+
+
+def test_a_machine_that_cannot_limit_builds_is_told_why(
+    paths: Paths, store: Eventful, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.care.doctor.no_group", lambda: "no systemd-run: log in by ssh")
+    _, told, *_ = doctor(at(paths, store))
+    assert (told.check, told.verdict, told.remedy) == ("memory", "untried", "log in by ssh")
 
 
 @pytest.mark.parametrize("page", ["index/simple/demo/index.html", "index/simple/ghost/index.html"])

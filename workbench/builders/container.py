@@ -20,6 +20,7 @@ from workbench.toolchain.runtime import NEVER_GRAFTED
 from workbench.toolchain.variables import build_variables, config_settings, cuda_environment, rocm_environment
 
 if TYPE_CHECKING:
+    from workbench.build_group import BuildGroup
     from workbench.builders.workplace import Workplace
     from workbench.container.engine import Engine
     from workbench.events import Step
@@ -32,7 +33,9 @@ WHEELHOUSE = "wheelhouse"
 """Where, in a build's folder, lies what a container without a network installs from."""
 
 
-def build_in_container(place: Workplace, paths: Paths, settings: Settings, at: Step, *, jobs: int) -> Path:
+def build_in_container(
+    place: Workplace, paths: Paths, settings: Settings, at: Step, *, jobs: int, group: BuildGroup
+) -> Path:
     """Build a plan's wheel in its image, where auditwheel has repaired it as well, and return it.
 
     The CUDA toolkit is the image's own, or this machine's, mounted. Raises CibuildwheelFailed, ContainerError,
@@ -71,6 +74,7 @@ def build_in_container(place: Workplace, paths: Paths, settings: Settings, at: S
         handed=_handed(place, paths, settings),
         log=place.log,
         on_line=at.detail,
+        group=group,
     )
 
 

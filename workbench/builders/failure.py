@@ -33,12 +33,20 @@ _ERRORS: Mapping[Fault, type[WorkbenchError]] = {
 KILLED = ("was killed by signal 9:", "failed with 137:")
 """What is said of a program that was killed; of one in a sandbox, by its exit status."""
 
+OF_MEMORY = ("killed", "killed-alone")
+"""The entries of the catalogue that say that memory ran out."""
+
 LAST = 8
 """Lines of a log's end that are shown where nothing tells what went wrong."""
 
 
-def why_it_failed(error: CommandFailed, place: Workplace, paths: Paths, *, jobs: int) -> Explanation | None:
-    """Return why a build failed, as far as its log tells; `jobs` compilers ran at once."""
+def why_it_failed(
+    error: CommandFailed, place: Workplace, paths: Paths, *, jobs: int, killed: bool = False
+) -> Explanation | None:
+    """Return why a build failed, as far as its log tells; `jobs` compilers ran at once.
+
+    `killed` says that the kernel has killed one of its programs because memory ran out, whatever is in the log.
+    """
     plan = place.plan
     known = {**facts(plan, paths, jobs=jobs)}
     if plan.target.cuda:
@@ -52,8 +60,9 @@ def why_it_failed(error: CommandFailed, place: Workplace, paths: Paths, *, jobs:
         engine = error.engine
         known |= {"engine": engine.name, "storage": str(engine.storage), "free": engine.free()}
     # a backend that compiles, or generates code, in its own process leaves no word of it in the log
-    killed = any(line in KILLED for line in str(error).splitlines())
-    return diagnose([*_last_command(place), *[KILLED[0]] * killed], at=at, known=known)
+    alone = any(line in KILLED for line in str(error).splitlines())
+    said = [] if killed else [*_last_command(place)]
+    return diagnose([*said, *[KILLED[0]] * (killed or alone)], at=at, known=known)
 
 
 def explained(error: CommandFailed, why: Explanation | None, place: Workplace) -> WorkbenchError:

@@ -32,13 +32,16 @@ from workbench.toolchain.variables import build_variables, config_settings, join
 if TYPE_CHECKING:
     from pyproject_hooks import SubprocessRunner
 
+    from workbench.build_group import BuildGroup
     from workbench.builders.workplace import Workplace
     from workbench.events import Step
     from workbench.paths import Paths
     from workbench.settings import Settings
 
 
-def build_here(place: Workplace, paths: Paths, settings: Settings, at: Step, *, jobs: int) -> Path:
+def build_here(
+    place: Workplace, paths: Paths, settings: Settings, at: Step, *, jobs: int, group: BuildGroup
+) -> Path:
     """Build a plan's wheel as its backend makes it, and return it.
 
     Raises BuildFailed for a source or a backend that is not valid; CommandFailed with the backend's last lines;
@@ -74,7 +77,7 @@ def build_here(place: Workplace, paths: Paths, settings: Settings, at: Step, *, 
         # what Python compiles of its own does not go into folders that others have as well
         {"HOME": str(place.home), "PYTHONPYCACHEPREFIX": str(place.home / "pycache")} if room else {},
     )
-    runner = _runner(place, room, variables, at)
+    runner = _runner(place, room, variables, at, group)
     hooks = pyproject_hooks.BuildBackendHookCaller(
         str(place.tree),
         system.backend,
@@ -154,7 +157,9 @@ def _room(
     return room
 
 
-def _runner(place: Workplace, room: Room | None, variables: Mapping[str, str], at: Step) -> SubprocessRunner:
+def _runner(
+    place: Workplace, room: Room | None, variables: Mapping[str, str], at: Step, group: BuildGroup
+) -> SubprocessRunner:
     """Return what runs the programs of a build, as `pyproject_hooks` asks for it, with these variables alone."""
     inside = room.inside if room else str
     dropped = dict.fromkeys(os.environ)
@@ -167,6 +172,14 @@ def _runner(place: Workplace, room: Room | None, variables: Mapping[str, str], a
         answer = [cmd[-1]] if extra_environ else []  # a hook's folder, where it reads its arguments
         under = room.words(inside(folder), writes=answer) if room else ()
         words = [inside(word) for word in cmd]
-        run(words, cwd=Path(folder), env=dropped | env, log=place.log, on_line=at.detail, under=under)
+        run(
+            words,
+            cwd=Path(folder),
+            env=dropped | env,
+            log=place.log,
+            on_line=at.detail,
+            under=under,
+            group=group,
+        )
 
     return runner

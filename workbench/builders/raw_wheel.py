@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename
 from packaging.version import Version
 
-from workbench.builders import memory
+from workbench.build_group import build_group
 from workbench.builders.container import build_in_container
-from workbench.builders.failure import explained, left_out, why_it_failed
+from workbench.builders.failure import OF_MEMORY, explained, left_out, why_it_failed
 from workbench.builders.host import build_here
 from workbench.errors import CommandFailed
 from workbench.events import note, step
+from workbench.memory import peaks
+from workbench.memory.admission import Ledger
+from workbench.memory.peaks import Peak
+from workbench.text import counted
 from workbench.wheel.elf import MACHINES
 from workbench.wheel.filename import parse_wheel
 from workbench.wheel.serves import Audience
@@ -22,43 +27,100 @@ from workbench.wheel.stream import BadBinary
 from workbench.wheel.wheel import open_wheel
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from workbench.builders.workplace import Workplace
+    from workbench.errors import WorkbenchError
+    from workbench.memory.admission import Grant
     from workbench.paths import Paths
     from workbench.plan.plan import Plan
     from workbench.settings import Settings
 
 
-def build_raw(place: Workplace, paths: Paths, settings: Settings, *, jobs: int | None = None) -> Path:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawWheel:
+    """A wheel as its builder left it, and what the build took."""
+
+    path: Path
+    took: Peak
+
+
+def build_raw(place: Workplace, paths: Paths, settings: Settings, *, jobs: int | None = None) -> RawWheel:
     """Build the plan of an opened workplace and return the raw wheel, which lies in it.
 
     It has the version that its source says; the plan's own may have a suffix and a local part on top. `jobs` caps the
-    compilers that run at once, as `jobs_of` says.
+    compilers that run at once. The build waits until there is memory for it on this machine (`Ledger.admitted`). One
+    that is killed because memory ran out is tried once more, with half the compilers.
+
     Raises BuildFailed, with the tree and the log kept and named; ToolchainError, ToolMissing and ContainerError where
     this machine lacks what the builder needs, or has it damaged; WorkbenchError where the disk is full or the package
     index does not answer.
     """
     plan = place.plan
-    builder = build_in_container if plan.builder == "container" else build_here
-    at_once = jobs_of(plan, jobs)
-    with step(f"build {plan.title} ({plan.builder})") as at:
+    with admitted(plan, paths, settings, jobs=jobs) as grant:
         try:
-            wheel = builder(place, paths, settings, at, jobs=at_once)
-        except CommandFailed as error:
-            why = why_it_failed(error, place, paths, jobs=at_once)
-            at.outcome = why.meaning if why else ""
-            raise explained(error, why, place) from error
-        at.outcome = wheel.name
-    code = _check(wheel, place)
+            raw = _attempt(place, paths, settings, grant, jobs=grant.jobs)
+        except _KilledForMemory as killed:
+            if killed.took.jobs == 1:
+                raise killed.error from killed.cause
+            fewer = killed.took.jobs // 2
+            note(
+                f"· {plan.title}: memory ran out: once more with {counted(fewer, 'job')} instead of {grant.jobs}"
+            )
+            try:
+                raw = _attempt(place, paths, settings, grant, jobs=fewer)
+            except _KilledForMemory as again:
+                raise again.error from again.cause
+            raw = replace(raw, took=replace(raw.took, killed=True))
+        peaks.keep(plan, paths, raw.took)
+    code = _check(raw.path, place)
     if why := left_out(plan, place.log, place.tree, code, paths):
-        note(f"· {wheel.name}: {why.meaning}\n{why.text}")
-    return wheel
+        note(f"· {raw.path.name}: {why.meaning}\n{why.text}")
+    return raw
 
 
-def jobs_of(plan: Plan, requested: int | None) -> int:
-    """Return how many compilers a plan's build runs at once: `requested`, or one a processor, as far as memory goes."""
-    gigabytes = plan.recipe.memory_per_job or (memory.CUDA_JOB if plan.target.cuda else 0)
-    available = memory.available() if gigabytes else 0
-    return memory.jobs(requested, len(os.sched_getaffinity(0)), available, round(gigabytes * 1e9))
+def admitted(
+    plan: Plan, paths: Paths, settings: Settings, *, jobs: int | None = None
+) -> AbstractContextManager[Grant]:
+    """Return the place on this machine that a build of a plan gets: at most `jobs`, or one a processor."""
+    cpus = len(os.sched_getaffinity(0))
+    wanted = jobs or cpus
+    size = peaks.expected(plan, paths).at
+    return Ledger.of(paths, settings.most_memory).admitted(
+        plan.title, size, wanted=wanted, cpus=max(cpus, wanted)
+    )
+
+
+class _KilledForMemory(Exception):
+    """A build was killed because memory ran out: the `error` that tells a person, its `cause`, and what it took."""
+
+    def __init__(self, error: WorkbenchError, cause: CommandFailed, took: Peak) -> None:
+        super().__init__()
+        self.error, self.cause, self.took = error, cause, took
+
+
+def _attempt(place: Workplace, paths: Paths, settings: Settings, grant: Grant, *, jobs: int) -> RawWheel:
+    """Build with a number of jobs. Raises _KilledForMemory, and what `build_raw` raises."""
+    plan = place.plan
+    builder = build_in_container if plan.builder == "container" else build_here
+    with (
+        step(f"build {plan.title} ({plan.builder})") as at,
+        build_group(settings.most_memory, told=grant.uses) as group,
+    ):
+        try:
+            wheel = builder(place, paths, settings, at, jobs=jobs, group=group)
+        except CommandFailed as error:
+            why = why_it_failed(error, place, paths, jobs=jobs, killed=group.killed)
+            at.outcome = why.meaning if why else ""
+            told = explained(error, why, place)
+            if why is None or why.name not in OF_MEMORY:
+                raise told from error
+            # one process more of this size did not fit
+            took = Peak(peak=group.peak + group.largest, largest=group.largest, jobs=jobs, killed=True)
+            peaks.keep(plan, paths, took)
+            raise _KilledForMemory(told, error, took) from error
+        at.outcome = wheel.name
+    return RawWheel(path=wheel, took=Peak(peak=group.peak, largest=group.largest, jobs=jobs))
 
 
 def _check(wheel: Path, place: Workplace) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from workbench.build_group import why_not as no_group
 from workbench.builders.isolation import why_not
 from workbench.care.compare import compare
 from workbench.care.diagnosis import Diagnosis, bad, finding, untried
@@ -30,6 +31,7 @@ def doctor(site: Site, *, deep: bool = False, installers: bool = True) -> Iterat
     """
     _, settings, store = site
     yield _isolation()
+    yield _memory()
     if store.folder is None:
         from workbench.care.access import examine_bucket
         from workbench.store.s3 import S3Store
@@ -69,6 +71,17 @@ def _isolation() -> Diagnosis:
         return finding("isolation", [], good="builds on this machine see no network and no home", remedy="")
     what, _, remedy = why.partition(": ")
     return untried("isolation", f"builds on this machine are not isolated: {what}", remedy=remedy)
+
+
+def _memory() -> Diagnosis:
+    """Return whether what builds on this machine take is measured and can be limited."""
+    why = no_group()
+    if not why:
+        return finding("memory", [], good="each build has a control group: measured, and limited", remedy="")
+    what, _, remedy = why.partition(": ")
+    return untried(
+        "memory", f"what builds take is measured less well, and not limited: {what}", remedy=remedy
+    )
 
 
 def _agreement(settings: Settings, store: Store, found: Comparison, *, deep: bool) -> Iterator[Diagnosis]:

@@ -24,6 +24,7 @@ from workbench.plan.target import this_arch
 from workbench.process import pieces_of, run
 
 if TYPE_CHECKING:
+    from workbench.build_group import BuildGroup
     from workbench.container.engine import Engine, Image
     from workbench.errors import WorkbenchError
     from workbench.process import Completed
@@ -194,6 +195,7 @@ def build_wheel(
     handed: Handed | None = None,
     log: Path,
     on_line: Callable[[str], None] = lambda _: None,
+    group: BuildGroup | None = None,
 ) -> Path:
     """Build one wheel and repair it, in a container; return its path. `log` gets all that cibuildwheel said.
 
@@ -225,7 +227,9 @@ def build_wheel(
         for file, text in made.files.items():
             (Path(name) / file).write_text(text, encoding="utf-8")
         try:
-            done = run(made.argv, cwd=build.tree, env=made.env, log=log, on_line=on_line, check=False)
+            done = run(
+                made.argv, cwd=build.tree, env=made.env, log=log, on_line=on_line, check=False, group=group
+            )
         except BaseException:
             # cibuildwheel leaves its container behind when it is ended by a signal
             _remove(engine, label)

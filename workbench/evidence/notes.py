@@ -16,6 +16,7 @@ from workbench.errors import WorkbenchError
 from workbench.evidence.facts import BuildFacts  # noqa: TC001 - the parser reads it from the annotation
 from workbench.evidence.provenance import Provenance  # noqa: TC001 - likewise
 from workbench.files import content_of, write_whole
+from workbench.memory.peaks import Peak  # noqa: TC001 - likewise
 from workbench.strict import Mismatch, parse
 from workbench.wheel.stream import BadBinary
 from workbench.wheel.wheel import open_wheel
@@ -26,7 +27,7 @@ class Built:
     """How one wheel was made.
 
     `build_key` is None for a build from a local folder. `gpu` are the architectures that were asked for. `provenance`
-    is None for a wheel that was built before that was kept.
+    and `memory`, what the build took, are None for a wheel that was built before they were kept.
     """
 
     record_sha256: str
@@ -34,6 +35,7 @@ class Built:
     gpu: tuple[str, ...] = ()
     facts: BuildFacts
     provenance: Provenance | None = None
+    memory: Peak | None = None
 
 
 def keep(
@@ -43,6 +45,7 @@ def keep(
     gpu: tuple[str, ...],
     facts: BuildFacts,
     provenance: Provenance | None = None,
+    memory: Peak | None = None,
     log: bytes | None = None,
 ) -> Built:
     """Write what is known of a fresh wheel beside it, and what its build said."""
@@ -52,6 +55,7 @@ def keep(
         gpu=gpu,
         facts=facts,
         provenance=provenance,
+        memory=memory,
     )
     statement_path(wheel).unlink(missing_ok=True)  # of the wheel that lay here before
     if log is not None:

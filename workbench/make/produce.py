@@ -43,6 +43,7 @@ from workbench.wheel.stream import BadBinary
 if TYPE_CHECKING:
     from workbench.evidence.provenance import Provenance
     from workbench.make.request import Planned
+    from workbench.memory.peaks import Peak
     from workbench.paths import Paths
     from workbench.plan.plan import Plan
     from workbench.settings import Settings
@@ -141,16 +142,17 @@ def build_wheel(plan: Plan, paths: Paths, settings: Settings, *, jobs: int | Non
     # up to the notes: what another process cleared away before them would be this one's wheel and log
     with place.opened(paths, keeps=may_keep(plan, settings)):
         foresee(plan, place.tree, paths, settings)
-        raw = build_raw(place, paths, settings, jobs=jobs)
+        built = build_raw(place, paths, settings, jobs=jobs)
+        raw = built.path
         if plan.requires or parse_wheel(raw.name).version != plan.version:
             try:
                 raw = restamp(raw, plan.version, requires=plan.requires)
             except BadBinary as error:
                 raise place.failed(f"it made {raw.name}, which is not a whole wheel: {error}") from error
-        return _finish(raw, place, gather(place, paths, settings, started=started), paths)
+        return _finish(raw, place, gather(place, paths, settings, started=started), paths, took=built.took)
 
 
-def _finish(raw: Path, place: Workplace, made: Provenance, paths: Paths) -> Repaired:
+def _finish(raw: Path, place: Workplace, made: Provenance, paths: Paths, *, took: Peak) -> Repaired:
     """Repair a plan's wheel, move it into ``wheels/``, and keep there how it was made.
 
     Raises RepairFailed: what was in ``wheels/`` before is still there then.
@@ -174,6 +176,7 @@ def _finish(raw: Path, place: Workplace, made: Provenance, paths: Paths) -> Repa
         gpu=plan.target.gpu,
         facts=facts(plan, repaired),
         provenance=made,
+        memory=took,
         log=place.log.read_bytes(),
     )
     return replace(repaired, path=wheel)

@@ -1,4 +1,4 @@
-"""Jobs are capped by memory: the machine's, and that of the control groups around this process."""
+"""What is free: the machine's memory, or less where a control group around this process has a limit."""
 
 from __future__ import annotations
 
@@ -7,31 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from workbench.builders.memory import available, jobs
+from workbench.memory.free import available
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 GIB = 1 << 30
-
-
-@pytest.mark.parametrize(
-    ("requested", "cpus", "available_bytes", "per_job_bytes", "expected"),
-    [
-        (None, 20, 119 * GIB, 3 * GIB, 20),
-        (None, 20, 24 * GIB, 5 * GIB, 4),
-        (None, 20, 24 * GIB, 0, 20),
-        (4, 20, 119 * GIB, 3 * GIB, 4),
-        (64, 20, 24 * GIB, 5 * GIB, 4),
-        (64, 20, 24 * GIB, 0, 64),
-        (None, 8, GIB, 3 * GIB, 1),
-    ],
-    ids=["processors", "memory", "unmeasured", "asked", "asked-too-much", "asked-unmeasured", "never-none"],
-)
-def test_jobs(
-    requested: int | None, cpus: int, available_bytes: int, per_job_bytes: int, expected: int
-) -> None:
-    assert jobs(requested, cpus, available_bytes, per_job_bytes) == expected
 
 
 def write(root: Path, files: dict[str, str]) -> None:

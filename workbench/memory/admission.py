@@ -1,0 +1,221 @@
+"""One admission for all builds of a user on a machine: together they never claim more memory than is free.
+
+Each build has a file in a folder of the user's cache, and holds it as long as it runs: the kernel lets go of it however
+the process ends, so a claim never outlives its build. The folder is named after the machine's boot, for the cache may
+be a network's.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from uuid import uuid4
+
+from workbench.events import note, step
+from workbench.files import locked
+from workbench.memory import free
+from workbench.strict import Mismatch, parse
+from workbench.text import counted, file_size
+
+if TYPE_CHECKING:
+    from workbench.paths import Paths
+
+AGAIN = 0.5
+"""Seconds after which a build that waits looks again."""
+
+PATIENCE = 60
+"""Seconds after which nobody who came later goes before a build that waits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A build of this machine that runs or waits: what it claims and what it uses, in bytes.
+
+    `id` is its own alone. `jobs` are the compilers that it may run at once. `since` is when it asked, in milliseconds
+    of the machine's monotonic clock.
+    """
+
+    id: str
+    title: str
+    state: Literal["waits", "runs"]
+    claimed: int = 0
+    used: int = 0
+    jobs: int = 0
+    process: int
+    since: int
+
+
+class Grant:
+    """A build's place on the machine, from its admission to its end: `jobs` compilers in `claimed` bytes."""
+
+    def __init__(self, ledger: Ledger, own: Path, claim: Claim) -> None:
+        self._ledger, self._own, self._claim = ledger, own, claim
+        self._lock = threading.Lock()
+
+    @property
+    def jobs(self) -> int:
+        """How many compilers may run at once."""
+        return self._claim.jobs
+
+    @property
+    def claimed(self) -> int:
+        """How many bytes the build claims."""
+        return self._claim.claimed
+
+    def uses(self, used: int) -> None:
+        """Tell what the build uses now: what it claims and does not use yet is what others must leave free."""
+        with self._ledger.alone():
+            self._write(replace(self._claim, used=used))
+
+    def resize(self, jobs: int, claimed: int, *, cpus: int) -> bool:
+        """Ask for another number of jobs and of bytes; say whether that is granted. Less always is.
+
+        `cpus` is how many jobs all builds may have together.
+        """
+        with self._ledger.alone():
+            others = [each for each in self._ledger.claims() if each.id != self._claim.id]
+            more = replace(self._claim, jobs=jobs, claimed=claimed)
+            fits = claimed <= self._claim.claimed or self._ledger.left(others, self._claim.used) >= claimed
+            idle = jobs <= self._claim.jobs or sum(each.jobs for each in others) + jobs <= cpus
+            if fits and idle:
+                self._write(more)
+            return fits and idle
+
+    def _write(self, claim: Claim) -> None:
+        with self._lock:
+            self._claim = claim
+            _write(self._own, claim)
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The claims of a user's builds on this machine, a file each.
+
+    `most` bytes are for all of them together; None: what is free.
+    """
+
+    folder: Path
+    most: int | None = None
+
+    @classmethod
+    def of(cls, paths: Paths, most: int | None = None) -> Ledger:
+        """Return this machine's. Raises OSError where this is no Linux."""
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return cls(paths.cache / "memory" / "running" / boot, most)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the claims for this thread alone."""
+        with locked(self.folder / "lock"):
+            yield
+
+    def claims(self) -> tuple[Claim, ...]:
+        """Return the claims of the builds that run or wait, by age; those of processes that ended are removed.
+
+        Whoever asks holds them `alone`.
+        """
+        return tuple(sorted(self._read(), key=lambda each: each.since))
+
+    def _read(self) -> Iterator[Claim]:
+        for path in self.folder.glob("*.json"):
+            with suppress(FileNotFoundError), path.open("rb") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    with suppress(ValueError, Mismatch):
+                        yield parse(Claim, json.loads(file.read()))
+                else:
+                    path.unlink()
+
+    def left(self, claims: Sequence[Claim], used: int = 0) -> int:
+        """Return how many bytes may be claimed beside some claims; `used` of them are in use for that already."""
+        unused = sum(max(0, each.claimed - each.used) for each in claims)
+        here = free.available() + used - unused
+        if self.most is None:
+            return max(0, here)
+        return max(0, min(here, self.most - sum(max(each.claimed, each.used) for each in claims)))
+
+    @contextmanager
+    def admitted(
+        self, title: str, size: Callable[[int], int], *, wanted: int, cpus: int | None = None
+    ) -> Iterator[Grant]:
+        """Wait until a build fits on this machine, and hold its claim until the block's end.
+
+        `size` says how many bytes it takes with a number of jobs; it gets as many as fit, at most `wanted`. With `cpus`
+        all builds have so many together, but each at least one. A step tells why it waits. Where nothing else is built
+        it is admitted with one job whatever is free: nobody would make room.
+        """
+        with ExitStack() as stack:
+            with self.alone():
+                claim, own = self._entered(title, stack)
+            try:
+                grant = self._attempt(own, claim, size, wanted, cpus)
+                if isinstance(grant, str):
+                    with step(f"wait for memory to build {title}") as at:
+                        while isinstance(grant, str):
+                            at.detail(grant)
+                            time.sleep(AGAIN)
+                            grant = self._attempt(own, claim, size, wanted, cpus)
+                        at.outcome = f"{file_size(grant.claimed)} for {counted(grant.jobs, 'job')}"
+                yield grant
+            finally:
+                own.unlink(missing_ok=True)
+
+    def _entered(self, title: str, stack: ExitStack) -> tuple[Claim, Path]:
+        """Return the claim of a build that waits, and its file, which is held until the stack's end."""
+        claim = Claim(
+            id=uuid4().hex,
+            title=title,
+            state="waits",
+            process=os.getpid(),
+            since=time.monotonic_ns() // 1_000_000,
+        )
+        own = self.folder / f"{claim.id}.json"
+        held = stack.enter_context(own.open("xb"))
+        fcntl.flock(held, fcntl.LOCK_EX)
+        _write(own, claim)
+        return claim, own
+
+    def _attempt(
+        self, own: Path, claim: Claim, size: Callable[[int], int], wanted: int, cpus: int | None
+    ) -> Grant | str:
+        """Return a grant, or why there is none yet."""
+        with self.alone():
+            others = [each for each in self.claims() if each.id != claim.id]
+            running = [each for each in others if each.state == "runs"]
+            impatient = claim.since - PATIENCE * 1000
+            before = [each for each in others if each.state == "waits" and each.since < impatient]
+            left = self.left(running)
+            idle = wanted if cpus is None else max(1, cpus - sum(each.jobs for each in running))
+            fitting = (jobs for jobs in range(min(wanted, idle), 0, -1) if size(jobs) <= left)
+            jobs = 0 if before else next(fitting, 0)
+            if not jobs and running:
+                who = ", ".join(
+                    f"{each.title} has {file_size(max(each.claimed, each.used))}" for each in running
+                )
+                return f"it takes {file_size(size(1))}, and {file_size(left)} is free: {who}"
+            if before:
+                return f"{before[0].title} has waited longer"
+            if not jobs:
+                note(
+                    f"· {claim.title}: it takes {file_size(size(1))}, and {file_size(left)} is free: it may not fit"
+                )
+            granted = replace(claim, state="runs", jobs=max(1, jobs), claimed=min(left, size(max(1, jobs))))
+            _write(own, granted)
+            return Grant(self, own, granted)
+
+
+def _write(path: Path, claim: Claim) -> None:
+    """Write a claim over the one that was there: the file itself is what its holder holds."""
+    text = json.dumps(asdict(claim)).encode()
+    with path.open("r+b") as file:
+        file.write(text)
+        file.truncate()
