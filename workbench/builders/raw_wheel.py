@@ -82,13 +82,14 @@ def build_raw(place: Workplace, paths: Paths, settings: Settings, *, jobs: int |
 def admitted(
     plan: Plan, paths: Paths, settings: Settings, *, jobs: int | None = None
 ) -> AbstractContextManager[Grant]:
-    """Return the place on this machine that a build of a plan gets: at most `jobs`, or one a processor."""
+    """Return the place on this machine that a build of a plan gets.
+
+    It has at most `jobs` where somebody says so, else one for each processor that the other builds leave.
+    """
     cpus = len(os.sched_getaffinity(0))
-    wanted = jobs or cpus
     size = peaks.expected(plan, paths).at
-    return Ledger.of(paths, settings.most_memory).admitted(
-        plan.title, size, wanted=wanted, cpus=max(cpus, wanted)
-    )
+    ledger = Ledger.of(paths, settings.most_memory)
+    return ledger.admitted(plan.title, size, wanted=jobs or cpus, cpus=None if jobs else cpus)
 
 
 class _KilledForMemory(Exception):
