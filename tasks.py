@@ -8,7 +8,19 @@ sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
 """Invoke forbids Python to keep what it compiles: each command would compile the whole program anew."""
 
 from workbench.verb import Group, gathered
-from workbench.verbs import ci, evidence, index, patch, publish, recipes, store, toolchain, upkeep, wheels
+from workbench.verbs import (
+    ci,
+    evidence,
+    fleet,
+    index,
+    patch,
+    publish,
+    recipes,
+    store,
+    toolchain,
+    upkeep,
+    wheels,
+)
 
 namespace = gathered(
     Group(
@@ -68,6 +80,7 @@ namespace = gathered(
         commands=(evidence.show, evidence.sign, evidence.sign_index, evidence.new_key, evidence.keys),
     ),
     Group(title="Continuous integration", under="ci", commands=(ci.write, ci.check)),
+    Group(title="Many builds", under="fleet", commands=(fleet.cache,)),
     Group(title="The index", commands=(index.index, index.serve, index.check_index)),
     Group(title="The workbench", commands=(store.doctor, store.test)),
     renamed={

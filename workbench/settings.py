@@ -159,6 +159,27 @@ class CiSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CacheSettings:
+    """``cache:``, every key of it optional: what builds keep for those that come after them.
+
+    ===========  =================================================================================
+    ``objects``  false: builds use no object cache; those of a site that signs its wheels never do
+    ``size``     how much the objects of all recipes may take on this machine: ``20 GB``
+    ``wheels``   a folder that several machines share, or ``store``: wheels of the same build key come from there
+    ===========  =================================================================================
+    """
+
+    objects: bool = True
+    size: str = "10 GB"
+    wheels: str | None = None
+
+    @property
+    def limit(self) -> int:
+        """`size` in bytes."""
+        return int(self.size[:-2]) * {"MB": 10**6, "GB": 10**9, "TB": 10**12}[self.size[-2:]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """``workbench.yaml``, every key of it optional.
 
@@ -178,6 +199,7 @@ class Settings:
     index: IndexSettings = field(default_factory=IndexSettings)
     container: ContainerSettings = field(default_factory=ContainerSettings)
     signing: SigningSettings = field(default_factory=SigningSettings)
+    cache: CacheSettings = field(default_factory=CacheSettings)
     isolation: Literal["auto", "required"] = "auto"
     ci: CiSettings = field(default_factory=CiSettings)
     max_memory: int | None = None
@@ -196,6 +218,7 @@ FLAGS: ContextVar[Mapping[str, str]] = ContextVar("FLAGS", default=MappingProxyT
 """What the running verb's flags say, by the keys of `VARIABLES`, which they stand above."""
 
 _GLIBC = re.compile(r"2\.\d{1,2}")
+_SIZE = re.compile(r"([1-9]\d{0,8}) ?(MB|GB|TB)")
 _BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}|arn:[^\s]+")
 _COMPUTE = re.compile(r"cpu|cu\d{3}|rocm\d+\.\d+")
 _ARCH = re.compile(r"x86_64|aarch64")
@@ -300,6 +323,10 @@ def _require_known(settings: Settings) -> None:
     if settings.signing.expires is not None and not 1 <= settings.signing.expires <= LONGEST_TERM:
         raise Mismatch(f"signing.expires: write a number of days from 1 to {LONGEST_TERM}")
     _require_known_ci(settings.ci)
+    if not _SIZE.fullmatch(settings.cache.size):
+        raise Mismatch(
+            f"cache.size: {settings.cache.size!r} is not an amount of storage: write 500 MB or 20 GB"
+        )
     container = settings.container
     tables: dict[str, dict[str, dict[str, str]]] = {
         "cuda": {compute: {} for compute in settings.cuda},

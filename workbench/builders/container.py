@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from workbench.builders import wrapping
+from workbench.builders.objects import STATS, ccache_for, cuda_variables
 from workbench.builders.own_index import own_index
 from workbench.builders.tools import toolkit_for
-from workbench.container.cibw import CUDA_HOME, Build, Handed, build_wheel, image_for
+from workbench.container.cibw import CUDA_HOME, INSIDE, Build, Handed, build_wheel, image_for
 from workbench.container.configuration import fetch_wheelhouse, hand_on
 from workbench.container.engine import cuda_in, find_engine
 from workbench.environment import read_pip_options
 from workbench.errors import ContainerError
+from workbench.files import make_folder
 from workbench.source.epoch import source_epoch
 from workbench.toolchain.pins import check_gpus
 from workbench.toolchain.runtime import NEVER_GRAFTED
-from workbench.toolchain.variables import build_variables, config_settings, cuda_environment, rocm_environment
+from workbench.toolchain.variables import (
+    build_variables,
+    config_settings,
+    cuda_environment,
+    joined,
+    rocm_environment,
+)
 
 if TYPE_CHECKING:
     from workbench.build_group import BuildGroup
+    from workbench.builders.objects import ObjectCache
     from workbench.builders.workplace import Workplace
     from workbench.container.engine import Engine
     from workbench.events import Step
@@ -29,12 +40,36 @@ if TYPE_CHECKING:
     from workbench.plan.target import Target
     from workbench.settings import Settings
 
+COMPILERS = PurePosixPath("/workbench-compilers")
+"""Where a container has what stands in front of its compilers; ``wrapping.py`` makes it there."""
+
+CCACHE = PurePosixPath("/workbench-ccache")
+"""Where a container sees ccache."""
+
+OBJECTS = PurePosixPath("/workbench-objects")
+"""Where a container sees its recipe's object cache."""
+
+HOME = PurePosixPath("/workbench-home")
+"""Where a container sees its build's home, for what ccache notes there."""
+
+_WRAP = f"python {INSIDE}/wrapping.py {COMPILERS} {CCACHE}/ccache"
+
+BUILD_FOLDER = Path("/workbench-build")
+"""Where build systems compile in a container that else take another folder each time, of which no object is found."""
+
 WHEELHOUSE = "wheelhouse"
 """Where, in a build's folder, lies what a container without a network installs from."""
 
 
 def build_in_container(
-    place: Workplace, paths: Paths, settings: Settings, at: Step, *, jobs: int, group: BuildGroup
+    place: Workplace,
+    paths: Paths,
+    settings: Settings,
+    at: Step,
+    *,
+    jobs: int,
+    group: BuildGroup,
+    cache: ObjectCache | None = None,
 ) -> Path:
     """Build a plan's wheel in its image, where auditwheel has repaired it as well, and return it.
 
@@ -54,24 +89,24 @@ def build_in_container(
             tree=place.tree,
             output=place.raw,
             environment=build_variables(
-                _gpu_environment(plan.target),
+                joined(_gpu_environment(plan.target), _wrapping(cache, plan.target) if cache else {}),
                 plan.environment,
                 jobs=jobs,
                 epoch=source_epoch(plan.source, place.tree),
             ),
-            config_settings=config_settings(place.build_system().backend, jobs=jobs),
+            config_settings=config_settings(place.build_system().backend, jobs=jobs, objects=BUILD_FOLDER),
             requires=plan.build_requires,
             before_all=_one_after_the_other(plan.before_all),
-            before_build=_one_after_the_other(plan.before_build),
+            before_build=_one_after_the_other((*([_WRAP] if cache else ()), *plan.before_build)),
             exclude=(*plan.repair_exclude, *NEVER_GRAFTED),
             frontend=own.frontend,
             toolkit=toolkit,
             network=own.network,
             cache=own.cache,
-            create_args=own.create_args,
+            create_args=(*own.create_args, *(_mounted(cache, place, paths) if cache else ())),
         ),
         engine,
-        handed=_handed(place, paths, settings),
+        handed=_with_wrapping(_handed(place, paths, settings)),
         log=place.log,
         on_line=at.detail,
         group=group,
@@ -100,6 +135,28 @@ def _gpu_environment(target: Target) -> dict[str, str]:
     if target.cuda:
         return cuda_environment(CUDA_HOME, target.gpu)
     return rocm_environment(target.gpu) if target.gpu else {}
+
+
+def _wrapping(cache: ObjectCache, target: Target) -> dict[str, str]:
+    """Return the variables by which a container's compilers go through an object cache.
+
+    The container's user may be another than this one, who is to be able to remove what it writes.
+    """
+    told = replace(cache, folder=Path(OBJECTS)).variables(Path(COMPILERS), Path(HOME) / STATS)
+    nvcc = cuda_variables(Path(COMPILERS), CUDA_HOME / "bin" / "nvcc") if target.cuda else {}
+    return told | nvcc | {"CCACHE_UMASK": "000"}
+
+
+def _mounted(cache: ObjectCache, place: Workplace, paths: Paths) -> Iterator[str]:
+    """Yield the engine's arguments that show a container its object cache, and ccache."""
+    for here, there in ((cache.folder, OBJECTS), (place.home, HOME)):
+        make_folder(here)
+        yield f"--volume={here}:{there}"
+    yield f"--volume={ccache_for(place.plan.target.arch, paths.cache)}:{CCACHE}:ro"
+
+
+def _with_wrapping(handed: Handed) -> Handed:
+    return replace(handed, files={**handed.files, "wrapping.py": Path(wrapping.__file__).read_text("utf-8")})
 
 
 def _one_after_the_other(commands: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pyproject_hooks
 
-from workbench.builders import isolation
+from workbench.builders import isolation, objects
 from workbench.builders.interpreter import find_interpreter
 from workbench.builders.isolation import Room
 from workbench.builders.own_index import joined_index, own_index
@@ -24,6 +24,7 @@ from workbench.builders.tools import compiler_for, equip, toolkit_for
 from workbench.environment import Environment
 from workbench.errors import CommandFailed, ToolMissing
 from workbench.events import note
+from workbench.files import make_folder
 from workbench.process import run
 from workbench.source.epoch import source_epoch
 from workbench.toolchain import cuda
@@ -33,16 +34,25 @@ if TYPE_CHECKING:
     from pyproject_hooks import SubprocessRunner
 
     from workbench.build_group import BuildGroup
+    from workbench.builders.objects import ObjectCache
     from workbench.builders.workplace import Workplace
     from workbench.events import Step
     from workbench.paths import Paths
     from workbench.settings import Settings
+    from workbench.toolchain.compilers import CrossGcc
 
 
 def build_here(
-    place: Workplace, paths: Paths, settings: Settings, at: Step, *, jobs: int, group: BuildGroup
+    place: Workplace,
+    paths: Paths,
+    settings: Settings,
+    at: Step,
+    *,
+    jobs: int,
+    group: BuildGroup,
+    cache: ObjectCache | None = None,
 ) -> Path:
-    """Build a plan's wheel as its backend makes it, and return it.
+    """Build a plan's wheel as its backend makes it, and return it. What is compiled goes through an object `cache`.
 
     Raises BuildFailed for a source or a backend that is not valid; CommandFailed with the backend's last lines;
     ToolchainError and ToolMissing when the target's CUDA or architecture cannot be built for here.
@@ -59,17 +69,20 @@ def build_here(
     else:
         pins = [each.line for each in plan.pins]
         environment.install_files(pins, options=joined_index(index), log=place.log)
-    cross = place.root / "cross"
-    tools, meson = equip(
-        environment, plan.target, cross, toolkit=toolkit, compiler=compiler, cache=paths.cache
-    )
-    network = plan.recipe.network
+    network, isolated = plan.recipe.network, _can_isolate(settings)
+    usual = isolation.usual_variables(isolated=isolated, network=network)
     seen = [toolkit, compiler.root if compiler else None, paths.cache]
-    room = _room(place, environment, seen, network=network) if _can_isolate(settings) else None
+    through, compiler = _wrapped(place, cache, compiler, toolkit, usual["PATH"], isolated=isolated)
+    crossing = place.root / "cross"
+    tools, meson = equip(
+        environment, plan.target, crossing, toolkit=toolkit, compiler=compiler, cache=paths.cache
+    )
+    room = _room(place, environment, seen, cache, network=network) if isolated else None
     inside = room.inside if room else str
     variables = joined(
-        isolation.usual_variables(isolated=room is not None, network=network),
+        usual,
         build_variables(tools, plan.environment, jobs=jobs, epoch=source_epoch(plan.source, place.tree)),
+        through,
         {
             "VIRTUAL_ENV": str(environment.path),
             "PATH": str(environment.path / "bin"),
@@ -115,6 +128,33 @@ def build_here(
     return wheel
 
 
+def _wrapped(
+    place: Workplace,
+    cache: ObjectCache | None,
+    compiler: CrossGcc | None,
+    toolkit: Path | None,
+    path: str,
+    *,
+    isolated: bool,
+) -> tuple[dict[str, str], CrossGcc | None]:
+    """Put an object cache in front of a build's compilers; return the variables and the cross compiler to build with.
+
+    Isolated, the build has the same folder each time. Otherwise paths below its own count as relative ones.
+    """
+    if cache is None:
+        return {}, compiler
+    seen_at = (Path(isolation.ROOT) if isolated else place.root) / place.compilers.name
+    objects.wrap_here(place.compilers, path, seen_at=seen_at)
+    for folder in (cache.folder, place.home):
+        make_folder(folder)
+    told = cache.variables(place.compilers, place.home / objects.STATS)
+    if not isolated:
+        told |= {"CCACHE_BASEDIR": str(place.root), "CCACHE_NOHASHDIR": "1"}
+    if toolkit:
+        told |= objects.cuda_variables(place.compilers, toolkit / "bin" / "nvcc")
+    return told, compiler and objects.wrapped(compiler, place.compilers, seen_at=seen_at)
+
+
 def _can_isolate(settings: Settings) -> bool:
     """Say whether a build can be isolated here; a note tells where not. Raises ToolMissing where it must be."""
     why = isolation.why_not()
@@ -129,25 +169,27 @@ def _room(
     place: Workplace,
     environment: Environment,
     seen: Sequence[Path | None],
+    cache: ObjectCache | None,
     *,
     network: bool,
 ) -> Room:
     """Return what a build sees, and make its folders.
 
     Its requirements are for reading alone: their files are those of other environments as well. So is what this process
-    asks Git of the source.
+    asks Git of the source. Of the object cache it may write its own recipe's.
     """
     own = (place.tree, place.raw, place.objects, place.home)
     temporary = place.root / "temp"
     for folder in (*own, temporary):
         folder.mkdir(exist_ok=True)
-    kept = (environment.path, place.root / "cross", place.tree / ".git")
+    kept = (environment.path, place.root / "cross", place.compilers, place.tree / ".git")
     hooks = Path(pyproject_hooks.__file__).parent / "_in_process"
     reads = [*isolation.interpreter_of(environment.python), hooks, *seen]
     room = Room(
         own={
             **{f"{isolation.ROOT}/{each.relative_to(place.root)}": each for each in own},
             isolation.TEMPORARY: temporary,
+            **({f"{isolation.ROOT}/ccache": cache.folder} if cache else {}),
         },
         kept={f"{isolation.ROOT}/{each.relative_to(place.root)}": each for each in kept},
         reads=(*filter(None, reads), *(isolation.certificates() if network else ())),

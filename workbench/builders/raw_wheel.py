@@ -29,6 +29,7 @@ from workbench.wheel.wheel import open_wheel
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from workbench.builders.objects import ObjectCache
     from workbench.builders.workplace import Workplace
     from workbench.errors import WorkbenchError
     from workbench.memory.admission import Grant
@@ -45,12 +46,20 @@ class RawWheel:
     took: Peak
 
 
-def build_raw(place: Workplace, paths: Paths, settings: Settings, *, jobs: int | None = None) -> RawWheel:
+def build_raw(
+    place: Workplace,
+    paths: Paths,
+    settings: Settings,
+    *,
+    jobs: int | None = None,
+    cache: ObjectCache | None = None,
+) -> RawWheel:
     """Build the plan of an opened workplace and return the raw wheel, which lies in it.
 
     It has the version that its source says; the plan's own may have a suffix and a local part on top. `jobs` caps the
     compilers that run at once. The build waits until there is memory for it on this machine (`Ledger.admitted`). One
-    that is killed because memory ran out is tried once more, with half the compilers.
+    that is killed because memory ran out is tried once more, with half the compilers. What is compiled goes through the
+    object `cache`; without one all of it is compiled.
 
     Raises BuildFailed, with the tree and the log kept and named; ToolchainError, ToolMissing and ContainerError where
     this machine lacks what the builder needs, or has it damaged; WorkbenchError where the disk is full or the package
@@ -59,7 +68,7 @@ def build_raw(place: Workplace, paths: Paths, settings: Settings, *, jobs: int |
     plan = place.plan
     with admitted(plan, paths, settings, jobs=jobs) as grant:
         try:
-            raw = _attempt(place, paths, settings, grant, jobs=grant.jobs)
+            raw = _attempt(place, paths, settings, grant, cache, jobs=grant.jobs)
         except _KilledForMemory as killed:
             if killed.took.jobs == 1:
                 raise killed.error from killed.cause
@@ -68,11 +77,12 @@ def build_raw(place: Workplace, paths: Paths, settings: Settings, *, jobs: int |
                 f"· {plan.title}: memory ran out: once more with {counted(fewer, 'job')} instead of {grant.jobs}"
             )
             try:
-                raw = _attempt(place, paths, settings, grant, jobs=fewer)
+                raw = _attempt(place, paths, settings, grant, cache, jobs=fewer)
             except _KilledForMemory as again:
                 raise again.error from again.cause
             raw = replace(raw, took=replace(raw.took, killed=True))
-        peaks.keep(plan, paths, raw.took)
+        if raw.took.killed or not place.took:  # what was compiled earlier took no memory now
+            peaks.keep(plan, paths, raw.took)
     code = _check(raw.path, place)
     if why := left_out(plan, place.log, place.tree, code, paths):
         note(f"· {raw.path.name}: {why.meaning}\n{why.text}")
@@ -100,7 +110,15 @@ class _KilledForMemory(Exception):
         self.error, self.cause, self.took = error, cause, took
 
 
-def _attempt(place: Workplace, paths: Paths, settings: Settings, grant: Grant, *, jobs: int) -> RawWheel:
+def _attempt(
+    place: Workplace,
+    paths: Paths,
+    settings: Settings,
+    grant: Grant,
+    cache: ObjectCache | None,
+    *,
+    jobs: int,
+) -> RawWheel:
     """Build with a number of jobs. Raises _KilledForMemory, and what `build_raw` raises."""
     plan = place.plan
     builder = build_in_container if plan.builder == "container" else build_here
@@ -109,7 +127,7 @@ def _attempt(place: Workplace, paths: Paths, settings: Settings, grant: Grant, *
         build_group(settings.most_memory, told=grant.uses) as group,
     ):
         try:
-            wheel = builder(place, paths, settings, at, jobs=jobs, group=group)
+            wheel = builder(place, paths, settings, at, jobs=jobs, group=group, cache=cache)
         except CommandFailed as error:
             why = why_it_failed(error, place, paths, jobs=jobs, killed=group.killed)
             at.outcome = why.meaning if why else ""
@@ -120,7 +138,7 @@ def _attempt(place: Workplace, paths: Paths, settings: Settings, grant: Grant, *
             took = Peak(peak=group.peak + group.largest, largest=group.largest, jobs=jobs, killed=True)
             peaks.keep(plan, paths, took)
             raise _KilledForMemory(told, error, took) from error
-        at.outcome = wheel.name
+        at.outcome = " with ".join(filter(None, (wheel.name, str(place.units))))
     return RawWheel(path=wheel, took=Peak(peak=group.peak, largest=group.largest, jobs=jobs))
 
 

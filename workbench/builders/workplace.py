@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement, Requirement
 
 from workbench.builders import continuing
+from workbench.builders.objects import STATS, Units, units_of
 from workbench.environment import Environment
 from workbench.errors import BuildFailed, UsageError
 from workbench.events import note
@@ -93,7 +94,8 @@ class Workplace:
     @property
     def took(self) -> str:
         """What the build has taken of what earlier ones compiled, in words; nothing where it compiled all itself."""
-        return (content_of(self._kept) or b"").decode()
+        left = (content_of(self._kept) or b"").decode()
+        return " and ".join(filter(None, (left, str(self.units))))
 
     @property
     def objects(self) -> Path:
@@ -101,9 +103,19 @@ class Workplace:
         return self.root / continuing.OBJECTS
 
     @property
+    def compilers(self) -> Path:
+        """The folder of what stands in front of the compilers (`objects`)."""
+        return self.root / "compilers"
+
+    @property
     def home(self) -> Path:
         """The home of an isolated build."""
         return self.root / "home"
+
+    @property
+    def units(self) -> Units:
+        """What the build that has just ended compiled, and what it did not have to."""
+        return units_of(self.home / STATS)
 
     @property
     def environment(self) -> Environment:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.builders.continuing import may_keep
+from workbench.builders.objects import object_cache, objects_root, trim
 from workbench.builders.raw_wheel import build_raw
 from workbench.builders.tools import compiler_for
 from workbench.builders.workplace import Workplace
@@ -142,8 +143,11 @@ def build_wheel(plan: Plan, paths: Paths, settings: Settings, *, jobs: int | Non
     # up to the notes: what another process cleared away before them would be this one's wheel and log
     with place.opened(paths, keeps=may_keep(plan, settings)):
         foresee(plan, place.tree, paths, settings)
-        built = build_raw(place, paths, settings, jobs=jobs)
+        cache = object_cache(plan, paths, settings)
+        built = build_raw(place, paths, settings, jobs=jobs, cache=cache)
         raw = built.path
+        if cache:
+            trim(objects_root(paths), cache.limit, but=plan.recipe.name)
         if plan.requires or parse_wheel(raw.name).version != plan.version:
             try:
                 raw = restamp(raw, plan.version, requires=plan.requires)

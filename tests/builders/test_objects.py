@@ -1,0 +1,131 @@
+"""The object cache: another folder finds what was compiled, one changed line compiles one unit; same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.builders.test_host import HERE
+from tests.plans import planned
+from workbench.builders import isolation
+from workbench.builders.objects import Kept, ObjectCache, Units, kept_objects, object_cache, to_remove
+from workbench.builders.raw_wheel import build_raw
+from workbench.builders.workplace import Workplace
+from workbench.paths import Paths
+from workbench.recipe.model import LocalFolder, Recipe, Sdist
+from workbench.settings import CacheSettings, Settings, SigningSettings
+
+if TYPE_CHECKING:
+    from workbench.plan.plan import Plan
+
+SETUP = """\
+from setuptools import Extension, setup
+
+setup(name="units", version="1.0", ext_modules=[Extension("units", ["module.c", *(f"{n}.c" for n in range(3))])])
+"""
+MODULE = """\
+#include <Python.h>
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "units", 0, -1, 0};
+PyMODINIT_FUNC PyInit_units(void) { return PyModule_Create(&module); }
+"""
+RECIPE = Recipe(name="units", version="1.0", description="d", source=Sdist(sha256="0" * 64))
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def units(tmp_path: Path) -> Path:
+    """Return a source of four compile units."""
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "setup.py").write_text(SETUP)
+    (source / "module.c").write_text(MODULE)
+    for number in range(3):
+        (source / f"{number}.c").write_text(f"int part{number}(void) {{ return {number}; }}\n")
+    return source
+
+
+def site(tmp_path: Path, name: str) -> Paths:
+    root = tmp_path / name
+    (root / "recipes").mkdir(parents=True)
+    return Paths(root)
+
+
+def build(source: Path, paths: Paths, *, cached: bool = True) -> tuple[str, Units, str]:
+    """Build a folder in a site; return the wheel's sha256, its units, and what its build said."""
+    plan = planned(RECIPE, HERE, source=LocalFolder(path=source))
+    place = Workplace.of(plan, paths)
+    with place.opened(paths):
+        cache = object_cache(plan, paths, Settings()) if cached else None
+        wheel = build_raw(place, paths, Settings(), cache=cache).path
+        return hashlib.sha256(wheel.read_bytes()).hexdigest(), place.units, place.log.read_text()
+
+
+def test_another_folder_compiles_nothing_again_and_one_line_compiles_one_unit(
+    units: Path, tmp_path: Path
+) -> None:
+    one, other = site(tmp_path, "one"), site(tmp_path, "other")
+    assert kept_objects(one.cache / "objects") == ()
+    without, none, _ = build(units, one, cached=False)
+    cold, compiled, _ = build(units, one)
+    warm, kept, _ = build(units, other)
+    assert (none, compiled, kept) == (Units(), Units(compiled=4), Units(kept=4))
+    assert without == cold == warm
+    (units / "1.c").write_text("int part1(void) { return 11; }\n")
+    changed, mixed, _ = build(units, other)
+    assert mixed == Units(kept=3, compiled=1)
+    assert changed != warm
+    (found,) = kept_objects(one.cache / "objects")
+    assert (found.recipe, found.hits, found.misses) == ("units", 4 + 3, 4 + 1)
+    assert found.size > 0
+    assert found.used > 0
+
+
+def test_where_nothing_is_isolated_another_folder_finds_the_objects_too(
+    units: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolation, "why_not", lambda: "of this test")
+    assert build(units, site(tmp_path, "one"))[1] == Units(compiled=4)
+    assert build(units, site(tmp_path, "another-name"))[1] == Units(kept=4)
+
+
+@pytest.mark.needs("bwrap")
+def test_a_build_can_write_no_other_recipes_objects(units: Path, tmp_path: Path) -> None:
+    other = tmp_path / "cache" / "objects" / "victim" / "here"
+    other.mkdir(parents=True)
+    text = (units / "setup.py").read_text()
+    attack = f"import os\nprint('WRITES', os.access({str(other)!r}, os.W_OK), os.access('/build/ccache', os.W_OK))\n"
+    (units / "setup.py").write_text(attack + text)
+    assert "WRITES False True" in build(units, site(tmp_path, "one"))[2]
+
+
+def test_each_recipe_has_its_objects_and_a_site_that_signs_uses_none(tmp_path: Path) -> None:
+    paths, plan = site(tmp_path, "one"), planned(RECIPE, HERE)
+
+    def cache(settings: Settings, plan: Plan = plan) -> ObjectCache | None:
+        return object_cache(plan, paths, settings)
+
+    assert cache(Settings(signing=SigningSettings(key="wheels.key"))) is None
+    assert cache(Settings(cache=CacheSettings(objects=False))) is None
+    other = cache(Settings(), planned(replace(RECIPE, name="other"), HERE))
+    mine = cache(Settings())
+    assert mine
+    assert other
+    assert mine.folder != other.folder
+
+
+def test_what_was_not_used_for_the_longest_goes_first() -> None:
+    kept = [
+        Kept(recipe=name, size=size, files=1, hits=0, misses=0, used=used)
+        for name, size, used in (("old", 40, 1), ("new", 30, 3), ("mine", 50, 0), ("middle", 30, 2))
+    ]
+    assert [each.recipe for each in to_remove(kept, 150, but="mine")] == []
+    assert [each.recipe for each in to_remove(kept, 100, but="mine")] == ["old", "middle"]
+    assert [each.recipe for each in to_remove(kept, 10, but="mine")] == ["old", "middle", "new"]
