@@ -111,6 +111,10 @@ class ProofFailed(WorkbenchError, exit_code=22):
     """A signature, a statement or an index's signed root is missing, changed, revoked or too old."""
 
 
+class OutletError(WorkbenchError, exit_code=23):
+    """A place that is not ours, a GitHub release or a package index, refuses a wheel, or does not answer."""
+
+
 LONGEST_WORD = 200
 """As much of a word as is compared with others: the work grows faster than its length."""
 

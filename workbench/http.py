@@ -16,7 +16,7 @@ from functools import cache, partial
 from http import HTTPStatus
 from http.client import HTTPException, IncompleteRead
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 from urllib.parse import unquote, urljoin, urlsplit
 
 from workbench import __version__
@@ -156,6 +156,22 @@ class Answer:
         self._response.close()
 
 
+class Sending:
+    """A file that is sent as it is read; `moved` is told of its bytes as they go."""
+
+    def __init__(self, file: IO[bytes], size: int, moved: Callable[[int], object]) -> None:
+        self._file, self._size, self._moved = file, size, moved
+
+    def __len__(self) -> int:
+        return self._size
+
+    def read(self, _count: int = -1) -> bytes:
+        """Return the next piece, of a size that costs little; http.client would have it in thousands."""
+        piece = self._file.read(CHUNK)
+        self._moved(len(piece))
+        return piece
+
+
 class Web:
     """A client that keeps up to `streams` connections, with the environment's proxies and ``~/.netrc``."""
 
@@ -189,10 +205,13 @@ class Web:
         method: str = "GET",
         headers: Mapping[str, str] | None = None,
         any_status: bool = False,
+        body: bytes | Sending | None = None,
+        seconds: float = SECONDS,
     ) -> Answer:
         """Ask for a URL, which may have a login in it; the caller closes the answer.
 
-        An ``Authorization`` among the headers is sent in place of what ``~/.netrc`` has for the host.
+        An ``Authorization`` among the headers is sent in place of what ``~/.netrc`` has for the host. A `body` goes to
+        this URL and to no other: no redirect is followed with it. A server may be silent for so many `seconds`.
         Raises NoAnswer, also for a status that is not a success unless `any_status`.
         """
         sent = dict(headers or {})
@@ -204,12 +223,13 @@ class Web:
                     without_login(url),
                     headers=sent,
                     auth=login or _own_login(sent),
-                    timeout=SECONDS,
+                    data=body,
+                    timeout=(SECONDS, seconds),
                     stream=True,
                     allow_redirects=False,
                     verify=trusted() or True,
                 )
-                if not response.is_redirect:
+                if body is not None or not response.is_redirect:
                     break
                 response.close()
                 there = urljoin(response.url, response.headers["Location"])

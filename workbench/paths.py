@@ -45,9 +45,9 @@ class Paths:
     """Where a site keeps what: below its root, and in the user's cache."""
 
     root: Path
+    dist: Path | None = None
     recipes = _Below("recipes")  # one module a package
     patches = _Below("patches")  # one folder a package: ``series`` and its patches
-    wheels = _Below("wheels")  # built and repaired, not yet published
     registry = _Below("packages.json")  # what is published
     index = _Below("index")  # the generated pages
     state = _Below(".workbench")  # the site's own working files: build trees, logs, reports on wheels
@@ -61,6 +61,11 @@ class Paths:
                 raise SettingsError(f"WORKBENCH_SITE={chosen}: no such folder")
             return cls(root)
         return cls(CHECKOUT if SHIPPED == CHECKOUT else _site_around() or _own_site())
+
+    @property
+    def wheels(self) -> Path:
+        """Where built and repaired wheels lie: ``wheels/``, or `dist` where that is given."""
+        return self.dist or self.root / "wheels"
 
     @property
     def cache(self) -> Path:

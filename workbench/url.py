@@ -21,6 +21,9 @@ _NAMES_A_PLACE = re.compile(r"(?:FILE|FOLDER|DIR|PATH|SOCK|XAUTHORITY)$", re.IGN
 _SHORTEST_SECRET = 8
 """In characters: a shorter value (``1``, ``true``) is a switch, and hiding it would spoil the text."""
 
+_kept: list[str] = []
+"""Secrets that were read from files, a keyring or a program."""
+
 
 def mask(text: str) -> str:
     """Return a text that may be printed, stored and published, with ``***`` for each secret in it.
@@ -29,15 +32,28 @@ def mask(text: str) -> str:
     are signatures, tokens or keys, the values of headers that authorize, and those of environment variables that are
     named as secrets are.
     """
-    for value in secrets():
+    for value in (*_kept, *secrets()):
         text = text.replace(value, "***")
     text = _in_urls(text)
     return _HEADER.sub(r"\1***", text) if ":" in text else text
 
 
+def hide(secret: str) -> str:
+    """Return a secret that was read from elsewhere, which from now on `mask` hides in every text."""
+    if len(secret) >= _SHORTEST_SECRET and secret not in _kept:
+        _kept.append(secret)
+    return secret
+
+
 def has_secret(text: str) -> bool:
     """Say whether a URL, or a URL in a text, has a login or a secret query."""
     return _in_urls(text) != text
+
+
+def is_private(scheme: str, host: str) -> bool:
+    """Say whether what is sent there can be read by nobody on the way: over TLS, or on this machine."""
+    on_this_machine = host in ("localhost", "::1") or re.fullmatch(r"127(\.\d+){3}", host)
+    return scheme == "https" or on_this_machine is not None
 
 
 def without_login(url: str) -> str:

@@ -15,7 +15,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ class GitHub(ThreadingHTTPServer):
 
     daemon_threads = True
     block_on_close = False
+    handler: type[GitHubHandler]
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
@@ -119,7 +120,7 @@ class GitHub(ThreadingHTTPServer):
         self.retry_after: int | None = None
         self.moved: dict[str, str] = {}
         self.instead: dict[str, tuple[int, dict[str, str], bytes]] = {}
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", 0), self.handler)
 
     @property
     def api(self) -> str:
@@ -142,7 +143,7 @@ class GitHub(ThreadingHTTPServer):
         return None
 
 
-class _Handler(BaseHTTPRequestHandler):
+class GitHubHandler(BaseHTTPRequestHandler):
     server: GitHub
     protocol_version = "HTTP/1.1"
 
@@ -253,10 +254,22 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+GitHub.handler = GitHubHandler
+
+Server = TypeVar("Server", bound=GitHub)
+
+
 @contextmanager
 def github() -> Iterator[GitHub]:
     """Serve while the block runs."""
-    with GitHub() as server:
+    with serving(GitHub()) as server:
+        yield server
+
+
+@contextmanager
+def serving(server: Server) -> Iterator[Server]:
+    """Let a server serve while the block runs."""
+    with server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:

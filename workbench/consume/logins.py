@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from workbench.simple.github import API, ASSET_HEADERS, is_asset
+from workbench.url import is_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,9 +39,8 @@ class _Origin(NamedTuple):
 
     @property
     def is_private(self) -> bool:
-        """Whether what is sent there can be read by nobody on the way: over TLS, or on this machine."""
-        on_this_machine = self.host in ("localhost", "::1") or re.fullmatch(r"127(\.\d+){3}", self.host)
-        return self.scheme == "https" or on_this_machine is not None
+        """Whether nobody on the way can read what is sent there."""
+        return is_private(self.scheme, self.host)
 
 
 class Logins:

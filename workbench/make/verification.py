@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename
@@ -30,21 +31,25 @@ def verify_wheels(
     paths: Paths,
     *,
     gpu: Sequence[str] = (),
-    asked: Sequence[Cell] = (),
+    asked: Mapping[Path, Sequence[Cell]] = MappingProxyType({}),
     reuse: bool = False,
     static: bool = False,
+    jobs: int | None = None,
 ) -> tuple[Report, ...]:
     """Return a report for each wheel, in their order.
 
     `gpu` are architectures (``sm_121``) that must be in every wheel; one that was built here must have those that it
-    was built for in any case. Each wheel is tried for each cell of `asked` too. `reuse` takes a report that was kept
-    for an unchanged file, and `static` runs nothing of the wheels: no smoke test. Raises UsageError without a wheel or
-    for a path that is not a file, RecipeError.
+    was built for in any case. A wheel is tried for each cell that is `asked` of it too. `reuse` takes a report that was
+    kept for an unchanged file, and `static` runs nothing of the wheels: no smoke test. At most so many `jobs` run at
+    once. Raises UsageError without a wheel or for a path that is not a file, RecipeError.
     """
     if not wheels:
         raise UsageError("name the wheels: wheels/*.whl")
-    requests = [_request(expect_file(wheel), paths, tuple(gpu), tuple(asked)) for wheel in wheels]
-    return verify([replace(each, smoke=each.smoke and not static) for each in requests], paths, reuse=reuse)
+    requests = [
+        _request(expect_file(wheel), paths, tuple(gpu), tuple(asked.get(wheel, ()))) for wheel in wheels
+    ]
+    wanted = [replace(each, smoke=each.smoke and not static) for each in requests]
+    return verify(wanted, paths, reuse=reuse, jobs=jobs)
 
 
 def not_passed(reports: Sequence[Report]) -> VerificationFailed | None:

@@ -21,8 +21,11 @@ from workbench.make.cells import find_built, serves, sharing
 from workbench.make.produce import Failure, Product, build_wheel, fault_in_image, produce, unverified
 from workbench.make.request import plans
 from workbench.make.verification import verify_wheels
+from workbench.outlets.opening import SITE
 from workbench.paths import PROGRAM
 from workbench.pipeline.proof import Proof, prove, unproved
+from workbench.pipeline.published_copy import published_copy
+from workbench.pipeline.sending import send
 from workbench.pipeline.standing import mixed_with, published
 from workbench.plan.axes import Axes
 from workbench.plan.local_version import minor
@@ -38,12 +41,16 @@ from workbench.verify.report import findings_text
 
 if TYPE_CHECKING:
     from workbench.make.request import Planned, Request
+    from workbench.outlets.delivery import Delivered
     from workbench.paths import Paths
     from workbench.plan.plan import Plan
     from workbench.plan.target import Target
     from workbench.registry.model import PublishedWheel, Registry
     from workbench.settings import Settings
     from workbench.store.protocol import Store
+
+AT_ONCE = 8
+"""Wheels that are verified at the same time, at most."""
 
 DAMAGE = ("archive", "record")
 """The checks that find a file damaged: the only fault that another build of the same inputs mends."""
@@ -55,21 +62,23 @@ _ANEW = "published bytes never change: release it as a new version with --versio
 class Todo:
     """What a release has to do: the plans that need a wheel, and those whose cells a wheel serves already.
 
-    `unproved` are those of what is published that were never proved here.
+    `unproved` are those of what is published that were never proved here, `places` where it all goes, in this order.
     """
 
     planned: Planned
     plans: tuple[Plan, ...]
     published: tuple[tuple[Plan, PublishedWheel], ...]
     unproved: tuple[Proof, ...]
+    places: tuple[str, ...] = (SITE,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
-    """What a release came to: what is published now, and the plans that failed."""
+    """What a release came to: what is published now, the plans that failed, and what each outlet has."""
 
     published: tuple[tuple[Plan, PublishedWheel], ...] = ()
     failures: tuple[Failure, ...] = ()
+    delivered: tuple[Delivered, ...] = ()
 
 
 def todo(
@@ -78,6 +87,7 @@ def todo(
     settings: Settings,
     store: Store,
     *,
+    places: tuple[str, ...] = (SITE,),
     skip_build: bool = False,
     mixed: bool = False,
 ) -> Todo:
@@ -111,11 +121,13 @@ def todo(
             )
         else:
             done.append((plan, served.wheel))
+    proofs = [_proof(plan, wheel) for plan, wheel in done] if SITE in places else []
     return Todo(
         planned=planned,
         plans=tuple(left),
         published=tuple(done),
-        unproved=unproved([_proof(plan, wheel) for plan, wheel in done], paths, settings, store),
+        unproved=unproved(proofs, paths, settings, store),
+        places=places,
     )
 
 
@@ -140,9 +152,18 @@ def _refuse_what_was_published(plan: Plan, planned: Planned, registry: Registry,
 
 
 def release(
-    work: Todo, paths: Paths, settings: Settings, store: Store, *, skip_build: bool = False
+    work: Todo,
+    paths: Paths,
+    settings: Settings,
+    store: Store,
+    *,
+    skip_build: bool = False,
+    strict: bool = False,
 ) -> Released:
     """Build, repair, verify, publish and prove what is to be done, and prove what was published and never proved.
+
+    The places are served in their order: the site's wheels are published and proved, an outlet gets those that it has
+    not, those among them that are published here already. A failure stops the later ones.
 
     A wheel that was made earlier from the same inputs is taken as it is; with `skip_build` there must be one. One that
     does not verify stays, for the recipe's questions may be what is wrong; only a damaged file is built again, once.
@@ -153,20 +174,30 @@ def release(
     """
 
     def obtain(plan: Plan, others: Sequence[Plan]) -> Product | Failure:
-        return _verified(plan, others, work.planned, paths, settings, skip_build=skip_build)
+        return _made(plan, others, work.planned, paths, settings, skip_build=skip_build)
 
     products, failures = produce(work.plans, obtain)
-    made: tuple[tuple[Plan, PublishedWheel], ...] = ()
-    if products:
-        signer = signer_of(paths, settings)
-        candidates = [candidate(each.report, paths, signer=signer) for each in products if each.report]
-        uploaded = publish(Site(paths, settings, store), candidates)
-        wheels = {each.wheel.filename: each.wheel for each in uploaded.plan.wheels}
-        made = tuple((plan, wheels[each.wheel.name]) for each in products for plan in each.plans)
-    if gaps := (*_left_out(work.planned), *_failed(failures, paths)):
-        tell(Site(paths, settings, store), work.planned.planner.recipe.name, gaps)
-    prove((*(_proof(*each) for each in made), *work.unproved), paths, settings, store)
-    return Released(published=made, failures=failures)
+    products, unsound = _verified(products, work.planned, paths, settings, skip_build=skip_build)
+    failures = (*failures, *unsound)
+    site, signer = Site(paths, settings, store), signer_of(paths, settings)
+    made: list[tuple[Plan, PublishedWheel]] = []
+
+    def in_the_site() -> None:
+        if products:
+            candidates = [candidate(each.report, paths, signer=signer) for each in products if each.report]
+            wheels = {each.wheel.filename: each.wheel for each in publish(site, candidates).plan.wheels}
+            made.extend((plan, wheels[each.wheel.name]) for each in products for plan in each.plans)
+        if gaps := (*_left_out(work.planned), *_failed(failures, paths)):
+            tell(site, work.planned.planner.recipe.name, gaps)
+        prove((*(_proof(*each) for each in made), *work.unproved), paths, settings, store)
+
+    reports = [each.report for each in products if each.report]
+    if work.places != (SITE,):
+        earlier = {wheel.filename: wheel for _, wheel in work.published}
+        copies = [published_copy(wheel, paths, store) for wheel in earlier.values()]
+        reports += verify_wheels(copies, paths, reuse=True) if copies else ()
+    sent = send(reports, work.places, paths.root, site=in_the_site, signer=signer, strict=strict)
+    return Released(published=tuple(made), failures=failures, delivered=sent.delivered)
 
 
 def _left_out(planned: Planned) -> Iterator[Gap]:
@@ -201,7 +232,7 @@ def _unavailable(target: Target, reason: str) -> Unavailable:
     return Unavailable(reason=reason, torch=minor(target.torch) if target.torch else None, **axes)
 
 
-def _verified(
+def _made(
     plan: Plan,
     others: Sequence[Plan],
     planned: Planned,
@@ -209,31 +240,58 @@ def _verified(
     settings: Settings,
     *,
     skip_build: bool,
-) -> Product | Failure:
-    """Return a plan's wheel, verified for each cell that it serves of those asked for."""
+) -> Product:
+    """Return a plan's wheel, and those of the others whose cells it serves: made earlier, or built now."""
     if plan.target.arch == this_arch():
         find_interpreter(plan.target.python)  # to verify and to prove: missed now, and not after the build
-    place, rebuilt = Workplace.of(plan, paths), False
-    while True:
-        earlier = find_built(plan, paths.wheels, planned.planner)
-        if skip_build and not earlier:
-            raise _not_built(plan, planned, paths)
-        if earlier:
-            note(f"· {earlier.name} was built earlier from the same inputs")
-        wheel = earlier or build_wheel(plan, paths, settings, jobs=planned.request.max_jobs).path
-        shared = sharing(wheel, plan, others)
-        asked = [(each.target.python, each.target.arch) for each in shared]
-        (report,) = verify_wheels([wheel], paths, asked=asked)
-        found = findings_text(report) or fault_in_image(wheel, plan, settings)
+    earlier = find_built(plan, paths.wheels, planned.planner)
+    if skip_build and not earlier:
+        raise _not_built(plan, planned, paths)
+    if earlier:
+        note(f"· {earlier.name} was built earlier from the same inputs")
+    wheel = earlier or build_wheel(plan, paths, settings, jobs=planned.request.max_jobs).path
+    return Product(plans=sharing(wheel, plan, others), wheel=wheel)
+
+
+def _verified(
+    products: Sequence[Product],
+    planned: Planned,
+    paths: Paths,
+    settings: Settings,
+    *,
+    skip_build: bool,
+    again: bool = True,
+) -> tuple[tuple[Product, ...], tuple[Failure, ...]]:
+    """Verify wheels, several at once, each for all cells that it serves of those asked for.
+
+    Return those that pass, and what is wrong with the others. A damaged one is built again, once.
+    """
+    if not products:
+        return (), ()
+    asked = {each.wheel: [(plan.target.python, plan.target.arch) for plan in each.plans] for each in products}
+    reports = verify_wheels(list(asked), paths, asked=asked, jobs=min(AT_ONCE, len(asked)))
+    sound: list[Product] = []
+    damaged: list[Product] = []
+    failures: list[Failure] = []
+    for product, report in zip(products, reports, strict=True):
+        plan = product.plans[0]
+        found = findings_text(report) or fault_in_image(product.wheel, plan, settings)
         if not found:
-            place.clear()
-            return Product(plans=shared, wheel=wheel, report=report)
-        damaged = any(finding.check in DAMAGE for finding in report.findings)
-        if skip_build or rebuilt or not damaged:
-            return unverified(shared, wheel, found, paths)
-        note(f"{found}\n{wheel.name} is damaged: it is removed and built again")
-        notes.discard(wheel)
-        rebuilt = True
+            Workplace.of(plan, paths).clear()
+            sound.append(replace(product, report=report))
+        elif again and not skip_build and any(finding.check in DAMAGE for finding in report.findings):
+            note(f"{found}\n{product.wheel.name} is damaged: it is removed and built again")
+            notes.discard(product.wheel)
+            damaged.append(product)
+        else:
+            failures.append(unverified(product.plans, product.wheel, found, paths))
+
+    def rebuilt(plan: Plan, others: Sequence[Plan]) -> Product:
+        return _made(plan, others, planned, paths, settings, skip_build=False)
+
+    anew, unbuilt = produce([plan for each in damaged for plan in each.plans], rebuilt)
+    passed, unsound = _verified(anew, planned, paths, settings, skip_build=False, again=False)
+    return (*sound, *passed), (*failures, *unbuilt, *unsound)
 
 
 def _not_built(plan: Plan, planned: Planned, paths: Paths) -> UsageError:

@@ -40,12 +40,13 @@ if TYPE_CHECKING:
     from workbench.wheel.library_facts import LibraryFacts
 
 
-def verified(wheels: Sequence[Path], paths: Paths) -> tuple[Report, ...]:
+def verified(wheels: Sequence[Path], paths: Paths, *, recipes: bool = True) -> tuple[Report, ...]:
     """Return the reports of wheels, which all pass; those verified before are not read again.
 
-    Raises VerificationFailed where one does not, its findings shown, UsageError first for one without a recipe.
+    Raises VerificationFailed where one does not, its findings shown, UsageError first for one without a recipe, which a
+    site's pages need.
     """
-    for wheel in wheels:
+    for wheel in wheels if recipes else ():
         with suppress(InvalidWheelFilename):  # which is a finding
             _expect_recipe(expect_file(wheel), parse_wheel(wheel.name).name, paths)
     reports = verify_wheels(wheels, paths, reuse=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -18,14 +18,18 @@ if TYPE_CHECKING:
     from workbench.simple.listing import Link, Listing
 
 
-def project_files(fetcher: Fetcher, root: str, project: str) -> Sequence[Link] | None:
+def project_files(
+    fetcher: Fetcher, root: str, project: str, *, headers: Mapping[str, str] | None = None
+) -> Sequence[Link] | None:
     """Return the files that the index at `root` lists for a project; None where it has no such project.
+
+    `headers` are those that log in.
 
     Raises OSError where it does not answer, IndexFault for what is not a page of an index.
     """
     url = f"{root.rstrip('/')}/{canonicalize_name(project)}/"
     try:
-        page = fetcher.get(url)
+        page = fetcher.get(url, headers=headers)
     except FileNotFoundError:
         return None
     except NoAnswer as problem:

@@ -22,6 +22,9 @@ API = "https://api.github.com"
 VERSION = "2022-11-28"
 """The version of the API that is asked for: the oldest that GitHub and its Enterprise Servers both answer."""
 
+HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": VERSION}
+"""What every request to the API says."""
+
 PER_PAGE = 100
 """The most releases that GitHub puts on a page."""
 
@@ -95,23 +98,23 @@ def releases_page(
 
     `headers` are those that log in. Raises NoAnswer, RateLimited, and IndexFault for an answer that is not releases.
     """
-    sent = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": VERSION, **(headers or {})}
+    sent = {**HEADERS, **(headers or {})}
     if etag:
         sent["If-None-Match"] = etag
     with web.ask(url, headers=sent, any_status=True) as answer:
         if answer.status == HTTPStatus.NOT_MODIFIED:
-            return ReleasesPage(next=_next(answer, url), etag=etag, unchanged=True)
+            return ReleasesPage(next=next_page(answer, url), etag=etag, unchanged=True)
         if answer.status != HTTPStatus.OK:
-            raise _refusal(answer, url, logged_in="Authorization" in sent)
+            raise refusal(answer, url, logged_in="Authorization" in sent)
         assets, broken = _assets(answer.body(), url)
         return ReleasesPage(
-            assets=assets, next=_next(answer, url), etag=answer.headers.get("ETag", ""), broken=broken
+            assets=assets, next=next_page(answer, url), etag=answer.headers.get("ETag", ""), broken=broken
         )
 
 
 def is_private(web: Web, url: str, headers: Mapping[str, str]) -> bool:
     """Say whether the repository is private whose releases are at a URL; `headers` log in. Raises NoAnswer."""
-    sent = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": VERSION, **headers}
+    sent = {**HEADERS, **headers}
     with web.ask(url.partition("/releases?")[0], headers=sent) as answer:
         try:
             said = orjson.loads(answer.body())
@@ -125,7 +128,7 @@ def is_asset(url: str) -> bool:
     return _ASSET.search(url) is not None
 
 
-def _next(answer: Answer, url: str) -> str:
+def next_page(answer: Answer, url: str) -> str:
     """Return the address of the next page, which GitHub says and nobody builds. Raises IndexFault."""
     found = _NEXT.search(answer.headers.get("Link", ""))
     if found is None:
@@ -143,7 +146,7 @@ def _origin(url: str) -> tuple[str, str]:
     return parts.scheme, parts.netloc
 
 
-def _refusal(answer: Answer, url: str, *, logged_in: bool) -> Exception:
+def refusal(answer: Answer, url: str, *, logged_in: bool) -> Exception:
     """Return the error for an answer that is not a success."""
     from workbench.http import NoAnswer  # what only needs an address does not wait for it
 
@@ -214,19 +217,25 @@ def _assets(body: bytes, url: str) -> tuple[tuple[Asset, ...], int]:
     return tuple(found), broken
 
 
+def digest_of(entry: Mapping[str, Any]) -> str | None:
+    """Return the sha256 (hex) that GitHub tells of a file; None for files that are older than that."""
+    digest = entry.get("digest")
+    match = _DIGEST.fullmatch(digest) if isinstance(digest, str) else None
+    return match[1] if match else None
+
+
 def _asset(entry: dict[str, Any], release: str) -> Asset | None:
-    name, url, digest = entry.get("name"), entry.get("browser_download_url"), entry.get("digest")
+    name, url = entry.get("name"), entry.get("browser_download_url")
     api_url = entry.get("url")
     size, updated = entry.get("size"), entry.get("updated_at")
     if not isinstance(name, str) or not isinstance(url, str):
         return None
-    match = _DIGEST.fullmatch(digest) if isinstance(digest, str) else None
     return Asset(
         filename=name,
         url=url,
         api_url=api_url if isinstance(api_url, str) else "",
         release=release,
-        sha256=match[1] if match else None,
+        sha256=digest_of(entry),
         size=size if type(size) is int else None,
         updated=updated if isinstance(updated, str) else None,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,6 +34,12 @@ After = Annotated[int, "days for which the files stay, for readers of older page
 SignedBy = Annotated[
     str, "public keys, of which one must have signed: a PEM file, or a site's trust/keys.json"
 ]
+To = Annotated[
+    str,
+    "where to, a list in order: site (the default), github, github:TAG, pypi, testpypi, an index's URL for uploads",
+]
+Strict = Annotated[bool, "what an index would show badly (twine check) is an error, not advice"]
+DistDir = Annotated[str, "the folder for built wheels (default: wheels/)"]
 DryRun = Annotated[bool, "say what would be done, and do none of it"]
 Json = Annotated[bool, "answer in JSON on stdout"]
 
@@ -84,6 +90,18 @@ def prove_all(reports: Sequence[Report], signed_by: str) -> dict[str, str]:
     if reasons:
         raise ProofFailed("\n".join(reasons))
     return signers
+
+
+def with_wheels_in(folder: str, paths: Paths) -> Paths:
+    """Return a site's paths with the folder for built wheels that a person named, if any. Raises UsageError."""
+    from workbench.errors import UsageError
+
+    if not folder:
+        return paths
+    wheels = Path(folder).expanduser().resolve()
+    if wheels.exists() and not wheels.is_dir():
+        raise UsageError(f"--dist-dir {folder}: not a folder")
+    return replace(paths, dist=wheels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

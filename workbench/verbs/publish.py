@@ -15,22 +15,27 @@ from workbench.verbs.flags import (
     After,
     Builder,
     ChangeFlags,
+    DistDir,
     Json,
     MaxJobs,
     Package,
     Published,
     SignedBy,
+    Strict,
+    To,
     VersionSuffix,
     WheelFiles,
     answer_change,
     changing,
     prove_all,
     ready_to_sign,
+    with_wheels_in,
 )
 
 if TYPE_CHECKING:
     from workbench.pipeline.release import Released, Todo
     from workbench.plan.plan import Plan
+    from workbench.publish import transaction
     from workbench.registry.model import PublishedWheel
     from workbench.settings import Settings
 
@@ -38,32 +43,51 @@ if TYPE_CHECKING:
 @Verb
 def upload(
     *wheels: WheelFiles,
+    to: To = "",
+    strict: Strict = False,
     deep: Annotated[bool, "read every uploaded file back and compare its hash"] = False,
     allow_shrink: Annotated[bool, "go on where wheels would vanish from the index"] = False,
     signed_by: SignedBy = "",
     change: ChangeFlags,
     json: Json = False,
 ) -> None:
-    """Verify wheels and publish them: files, registry, index."""
+    """Verify wheels and publish them: here, or to GitHub and PyPI."""
+    from workbench.outlets.opening import SITE, places
+    from workbench.pipeline.sending import send
     from workbench.publish.transaction import publish
     from workbench.publish.upload import candidate, verified
+
+    words, dry = places(to), change.dry_run
+    with changing(change) as site:
+        reports = verified([Path(wheel) for wheel in wheels], site.paths, recipes=SITE in words)
+        prove_all(reports, signed_by)
+        signer = None if dry else ready_to_sign(site.paths, site.settings)
+        candidates = [candidate(report, site.paths, signer=signer) for report in reports if SITE in words]
+        published: list[transaction.Published] = []
+
+        def here() -> None:
+            published.append(publish(site, candidates, dry_run=dry, may_shrink=allow_shrink, deep=deep))
+
+        sent = send(reports, words, site.paths.root, site=here, signer=signer, strict=strict, dry_run=dry)
+        if json:
+            own = published[0].as_dict() if published else {}
+            console.answer_json({**own, "outlets": sent.as_dicts(), "dry_run": dry} if to else own)
+            return
+        for line in sent.lines():
+            console.answer(line)
+        for each in published:
+            _answer_published(each, site.settings)
+
+
+def _answer_published(published: transaction.Published, settings: Settings) -> None:
     from workbench.verbs.summary import published_facts
 
-    with changing(change) as site:
-        reports = verified([Path(wheel) for wheel in wheels], site.paths)
-        prove_all(reports, signed_by)
-        signer = None if change.dry_run else ready_to_sign(site.paths, site.settings)
-        candidates = [candidate(report, site.paths, signer=signer) for report in reports]
-        published = publish(site, candidates, dry_run=change.dry_run, may_shrink=allow_shrink, deep=deep)
-        if json:
-            console.answer_json(published.as_dict())
-            return
-        for line in published.lines():
-            console.answer(line)
-        for planned in published.plan.wheels if published.drawn is not None else ():
-            already = " already" if planned.registered else ""
-            facts = published_facts(planned.wheel, site.settings)
-            console.answer_summary(f"published{already}: {planned.wheel.filename}", facts)
+    for line in published.lines():
+        console.answer(line)
+    for planned in published.plan.wheels if published.drawn is not None else ():
+        already = " already" if planned.registered else ""
+        facts = published_facts(planned.wheel, settings)
+        console.answer_summary(f"published{already}: {planned.wheel.filename}", facts)
 
 
 @Verb
@@ -76,6 +100,10 @@ def release(
     max_jobs: MaxJobs = 0,
     version_suffix: VersionSuffix = "",
     mixed: Annotated[bool, "publish beside wheels of the same version with other patches"] = False,
+    to: To = "",
+    skip_github: Annotated[bool, "leave github out of --to"] = False,
+    strict: Strict = False,
+    dist_dir: DistDir = "",
     change: ChangeFlags,
     json: Json = False,
 ) -> None:
@@ -83,21 +111,24 @@ def release(
     from workbench.make.foresight import rehearse
     from workbench.make.produce import failure_of
     from workbench.make.request import Request
+    from workbench.outlets.opening import places
     from workbench.pipeline import release as releasing
     from workbench.publish.commit import committing
 
     jobs = max_jobs or None
     request = Request(name=name, axes=axes, builder=builder, version_suffix=version_suffix, max_jobs=jobs)
+    chosen = places(to, skip_github=skip_github)
     paths, settings, store = change.opened()
+    paths = with_wheels_in(dist_dir, paths)
     if not change.dry_run:
         ready_to_sign(paths, settings)
-    work = releasing.todo(request, paths, settings, store, skip_build=skip_build, mixed=mixed)
+    work = releasing.todo(request, paths, settings, store, places=chosen, skip_build=skip_build, mixed=mixed)
     released = releasing.Released()
     if change.dry_run:
         rehearse(work.plans, paths, settings)
     with committing(paths, wanted=change.commit and not change.dry_run):
         if not change.dry_run:
-            released = releasing.release(work, paths, settings, store, skip_build=skip_build)
+            released = releasing.release(work, paths, settings, store, skip_build=skip_build, strict=strict)
     if json:
         _answer_json(work, released, dry_run=change.dry_run)
     else:

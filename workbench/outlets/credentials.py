@@ -1,0 +1,181 @@
+"""Where a login for an outlet comes from: variables, the keyring, ``.pypirc``, a private ``.env``, a CI's identity.
+
+A login is asked for when something is sent, stays in memory, and is hidden in whatever is printed from then on.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+from base64 import b64encode
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from workbench.errors import OutletError, SettingsError, ToolMissing
+from workbench.events import note
+from workbench.outlets.secret_file import read_private
+from workbench.process import run
+from workbench.url import hide, is_private
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+TOKEN_USER = "__token__"  # noqa: S105 - a name
+"""The user whose password is a token, on PyPI and on others that followed it."""
+
+IDENTITY = ("ACTIONS_ID_TOKEN_REQUEST_URL", "PYPI_ID_TOKEN", "TESTPYPI_ID_TOKEN")
+"""What a CI sets that can prove who it is (OpenID Connect)."""
+
+_OTHERS = 0o077
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """A user and a secret, which `repr` does not show, and where they were found."""
+
+    user: str = TOKEN_USER
+    secret: str = field(repr=False)
+    origin: str
+
+    def __post_init__(self) -> None:
+        if not self.secret.isprintable():
+            raise SettingsError(f"the login from {self.origin} has a line break or a control character in it")
+        hide(self.secret)
+        hide(b64encode(f"{self.user}:{self.secret}".encode()).decode())
+
+    @property
+    def basic(self) -> dict[str, str]:
+        """The header that logs in by user and password."""
+        return {"Authorization": f"Basic {b64encode(f'{self.user}:{self.secret}'.encode()).decode()}"}
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        """The header that logs in by a token."""
+        return {"Authorization": f"Bearer {self.secret}"}
+
+
+def github_login(root: Path, api: str) -> Login:
+    """Return the login for GitHub's API: a variable's, the keyring's, ``.env``'s, or that of the program gh.
+
+    Raises OutletError where there is none, and for an API that anybody on the way could listen to.
+    """
+    names = ("GITHUB_TOKEN", "GH_TOKEN")
+    _expect_private(api)
+    found = _of_variables(names, os.environ, "the variable") or _of_keyring(api)
+    found = found or _of_variables(names, read_private(root / ".env"), f"{root / '.env'}:")
+    if found is None:
+        host = urlsplit(api).hostname or ""
+        command = ["gh", "auth", "token", "--hostname", "github.com" if host == "api.github.com" else host]
+        try:
+            said = run(command, check=False, stdout_only=True)
+        except ToolMissing:
+            said = None
+        if said and said.status == 0 and (token := said.output.strip()):
+            found = Login(secret=token, origin="gh auth token")
+    if found is None:
+        raise OutletError(
+            "no token for GitHub: set GITHUB_TOKEN, put it into .env (mode 600), or log in with 'gh auth login'. It "
+            "needs the permission to write contents"
+        )
+    return found
+
+
+def index_login(root: Path, name: str, url: str) -> Login | None:
+    """Return the login for the index that takes uploads at a URL; None where there is none.
+
+    `name` is the outlet's: ``pypi``, ``testpypi``, or the URL. Raises SettingsError for a file that is not private, and
+    OutletError for a login that anybody on the way could listen to.
+    """
+    names = variables_for(name, url)
+    dotenv = root / ".env"
+    found = (
+        _of_variables(names, os.environ, "the variable")
+        or _of_keyring(url)
+        or _of_pypirc(name, url)
+        or _of_variables(names, read_private(dotenv), f"{dotenv}:")
+        or (_of_identity(url) if name in ("pypi", "testpypi") else None)
+    )
+    if found is not None:
+        _expect_private(url)
+    return found
+
+
+def variables_for(name: str, url: str) -> tuple[str, ...]:
+    """Return the names of the variables that may have the token, or ``user:password``, for an index."""
+    if name in ("pypi", "testpypi"):
+        return (f"{name.upper()}_API_TOKEN",)
+    parts = urlsplit(url)
+    host = f"{parts.hostname}_{parts.port}" if parts.port else f"{parts.hostname}"
+    return tuple(
+        f"WORKBENCH_TOKEN_{re.sub('[^A-Z0-9]', '_', each.upper())}" for each in (host, parts.hostname or "")
+    )
+
+
+def _expect_private(url: str) -> None:
+    parts = urlsplit(url)
+    if not is_private(parts.scheme, parts.hostname or ""):
+        raise OutletError(
+            f"{url}: no login is sent over plain http, where anybody on the way can read it: use https"
+        )
+
+
+def _of_variables(names: Iterable[str], values: Mapping[str, str], where: str) -> Login | None:
+    for name in names:
+        if value := values.get(name, "").strip():
+            user, colon, secret = value.partition(":")
+            origin = f"{where} {name}"
+            return (
+                Login(user=user, secret=secret, origin=origin)
+                if colon
+                else Login(secret=value, origin=origin)
+            )
+    return None
+
+
+def _of_keyring(url: str) -> Login | None:
+    keyring = import_module("keyring")
+    try:
+        found = keyring.get_credential(url, None)
+    except Exception:  # noqa: BLE001 - its backends are anybody's, and raise anything
+        found = None
+    if found is None or not found.password:
+        return None
+    return Login(user=found.username or TOKEN_USER, secret=found.password, origin="the keyring")
+
+
+def _of_pypirc(name: str, url: str) -> Login | None:
+    """Return what ``~/.pypirc`` has for an index: in the section of its name, or that names its URL."""
+    path = Path.home() / ".pypirc"
+    # a password may have a % in it
+    read = configparser.ConfigParser(interpolation=None)
+    try:
+        if not read.read(path, encoding="utf-8"):
+            return None
+    except (configparser.Error, UnicodeDecodeError):
+        raise SettingsError(f"{path} is not an INI file") from None  # the error would quote its lines
+    for section in read.sections():
+        values = read[section]
+        meant = section == name or values.get("repository", "").rstrip("/") == url.rstrip("/")
+        if meant and (secret := values.get("password", "")):
+            if path.stat().st_mode & _OTHERS:
+                note(f"· {path} has a password, and others can read it: run 'chmod 600 {path}'")
+            return Login(user=values.get("username", TOKEN_USER), secret=secret, origin=f"{path} [{section}]")
+    return None
+
+
+def _of_identity(url: str) -> Login | None:
+    """Return a token that an index gives to a CI whose identity it trusts (trusted publishing), by twine's exchange."""
+    if not any(os.environ.get(name) for name in IDENTITY):
+        return None
+    from twine.auth import CredentialInput, Private
+    from twine.exceptions import TwineException
+
+    try:
+        token = Private({"repository": url}, CredentialInput()).make_trusted_publishing_token()
+    except (TwineException, OSError, KeyError, ValueError) as error:
+        raise OutletError(f"{url} gives this CI no token (trusted publishing): {error}") from error
+    return Login(secret=token, origin="this CI's identity (trusted publishing)") if token else None

@@ -1,0 +1,151 @@
+"""Wheels to outlets, one after the other: first what is there, by name and hash, then what is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import FilenameTaken, VerificationFailed
+from workbench.events import note, step
+from workbench.outlets.outlet import same
+from workbench.paths import PROGRAM
+from workbench.text import counted, file_size
+from workbench.wheel.metadata import read_metadata
+
+if TYPE_CHECKING:
+    from workbench.outlets.outlet import Outlet, Parcel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shipment:
+    """What one outlet is to get: the wheels that it has not, and the URLs of those that it has, by filename.
+
+    `access` says where its credentials come from.
+    """
+
+    outlet: Outlet
+    access: str
+    new: tuple[Parcel, ...]
+    there: Mapping[str, str]
+
+    def lines(self) -> tuple[str, ...]:
+        """Return what would be done, as a person reads it."""
+        return (
+            f"{self.outlet.name}: {self.outlet.place} (login: {self.access})",
+            *(f"  leave {name}: there already, the same bytes" for name in self.there),
+            *(f"  send {each.filename} ({file_size(each.size)})" for each in self.new),
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plain form, for JSON."""
+        return {
+            "outlet": self.outlet.name,
+            "place": self.outlet.place,
+            "login": self.access,
+            "there": dict(self.there),
+            "to_send": [each.filename for each in self.new],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """What an outlet has now: the URL of each wheel by its filename, and which of them it got just now."""
+
+    outlet: str
+    place: str
+    urls: Mapping[str, str]
+    sent: tuple[str, ...]
+
+    def lines(self) -> tuple[str, ...]:
+        """Return what was done, as a person reads it."""
+        already = len(self.urls) - len(self.sent)
+        there = f", {already} there already" if already else ""
+        return (
+            f"{self.outlet}: {counted(len(self.sent), 'wheel')} sent{there}",
+            *(f"  {url}" for url in self.urls.values()),
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plain form, for JSON."""
+        return {"outlet": self.outlet, "place": self.place, "urls": dict(self.urls), "sent": list(self.sent)}
+
+
+def preflight(outlets: Sequence[Outlet], parcels: Sequence[Parcel]) -> tuple[Shipment, ...]:
+    """Ask every outlet for credentials and for what it has, before anything is sent to any.
+
+    Raises UsageError for a wheel that an outlet never takes, FilenameTaken where one has a name with other bytes, and
+    OutletError where one has no credentials or does not answer.
+    """
+    for outlet in outlets:
+        for parcel in parcels:
+            outlet.refuse(parcel)
+    return tuple(_asked(outlet, parcels) for outlet in outlets)
+
+
+def _asked(outlet: Outlet, parcels: Sequence[Parcel]) -> Shipment:
+    with step(f"ask {outlet.name} what it has") as at:
+        access = outlet.access
+        known = {subject: outlet.held(subject) for subject in dict.fromkeys(each.subject for each in parcels)}
+        new: list[Parcel] = []
+        there: dict[str, str] = {}
+        for parcel in parcels:
+            held = known[parcel.subject].get(parcel.filename)
+            if held is None:
+                new.append(parcel)
+            elif same(outlet, held, parcel):
+                there[parcel.filename] = held.url
+            else:
+                raise FilenameTaken(
+                    f"{held.url} has other bytes than {parcel.path}, and nothing there is replaced. If they are the "
+                    "same build, keep the file that is there; else build this one as another version: "
+                    f"'{PROGRAM} build {parcel.subject.project} --version-suffix .post1'"
+                )
+        at.outcome = f"{len(new)} to send, {len(there)} there"
+        return Shipment(outlet=outlet, access=access, new=tuple(new), there=there)
+
+
+def deliver(shipment: Shipment) -> Delivered:
+    """Send what an outlet has not. Called again after any failure, it goes on from there. Raises as `Outlet.send`."""
+    urls = dict(shipment.there)
+    if shipment.new:
+        names = shipment.new[0].filename if len(shipment.new) == 1 else f"{len(shipment.new)} wheels"
+        total = sum(each.size for each in shipment.new)
+        with step(f"send {names} to {shipment.outlet.name}", total=total) as moved:
+            urls |= shipment.outlet.send(shipment.new, moved)
+    sent = tuple(each.filename for each in shipment.new)
+    return Delivered(outlet=shipment.outlet.name, place=shipment.outlet.place, urls=urls, sent=sent)
+
+
+def in_order(steps: Mapping[str, Callable[[], None]]) -> None:
+    """Take steps, by the names of their places, one after the other; a failure stops the later ones, and says so."""
+    left = list(steps)
+    for name, take in steps.items():
+        left.remove(name)
+        try:
+            take()
+        except BaseException:
+            if left:
+                note(f"nothing was sent to {', '.join(left)}: the same command again goes on with {name}")
+            raise
+
+
+def advise(parcels: Sequence[Parcel], *, strict: bool) -> None:
+    """Say of which wheels an index shows no description, or guesses its form, as ``twine check`` does.
+
+    Raises VerificationFailed where that is `strict`.
+    """
+    found = [f"{each.filename}: {advice}" for each in parcels for advice in _advice(each.metadata)]
+    if found and strict:
+        raise VerificationFailed("--strict: " + "\n".join(found))
+    for line in found:
+        note(f"· {line}")
+
+
+def _advice(metadata: bytes) -> list[str]:
+    raw, _ = read_metadata(metadata)
+    if not raw.get("description", "").strip() or raw.get("description") == "UNKNOWN":
+        return ["it has no description: 'update-readme' gives it one"]
+    if "description_content_type" not in raw:
+        return ["its description has no content type, and is taken for reStructuredText"]
+    return []

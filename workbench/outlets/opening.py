@@ -1,0 +1,64 @@
+"""What ``--to`` names: the site, and outlets by their kinds. Adding a kind is one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.errors import UsageError, nearest
+from workbench.outlets import package_index
+from workbench.outlets.github import GitHubReleases
+from workbench.outlets.package_index import PackageIndex
+
+if TYPE_CHECKING:
+    from workbench.outlets.outlet import Outlet
+
+SITE = "site"
+"""The site's own store, registry and pages, which is no outlet."""
+
+KINDS: Mapping[str, Callable[[str, Path], Outlet]] = {
+    "github": GitHubReleases,
+    "pypi": lambda rest, root: _named("pypi", rest, root, package_index.PYPI),
+    "testpypi": lambda rest, root: _named("testpypi", rest, root, package_index.TESTPYPI),
+}
+"""What makes an outlet, by the word before the colon: it gets what stands behind it, and the site's folder."""
+
+
+def places(to: str, *, skip_github: bool = False) -> tuple[str, ...]:
+    """Return what ``--to`` names, each once, in its order; the site where it names nothing. Raises UsageError."""
+    words = tuple(dict.fromkeys(word.strip() for word in to.split(",") if word.strip())) or (SITE,)
+    left = tuple(word for word in words if not (skip_github and word.partition(":")[0] == "github"))
+    if not left:
+        raise UsageError(
+            "--skip-github leaves nothing of --to: name another place, or leave --skip-github out"
+        )
+    return left
+
+
+def open_outlets(words: Sequence[str], root: Path) -> dict[str, Outlet]:
+    """Return the outlets among some places, each by its word; nothing is asked of them yet.
+
+    Raises UsageError for an unknown one.
+    """
+    return {word: _opened(word, root) for word in words if word != SITE}
+
+
+def _opened(word: str, root: Path) -> Outlet:
+    if word.startswith(("https://", "http://")):
+        url = word if word.endswith("/") else f"{word}/"
+        return PackageIndex(word, word, tuple(f"{url}{each}" for each in package_index.BELOW), root)
+    kind, _, rest = word.partition(":")
+    if kind not in KINDS:
+        raise UsageError(
+            f"--to {word}: unknown place{nearest(kind, [SITE, *KINDS])}: write {SITE}, github, github:TAG, pypi, "
+            "testpypi, or the URL where an index takes uploads"
+        )
+    return KINDS[kind](rest, root)
+
+
+def _named(name: str, rest: str, root: Path, urls: tuple[str, str]) -> Outlet:
+    if rest:
+        raise UsageError(f"--to {name}:{rest}: {name} takes nothing behind a colon")
+    upload, simple = urls
+    return PackageIndex(name, upload, (simple,), root, public=True)

@@ -1,0 +1,130 @@
+"""What every outlet promises: a place that takes a wheel and is not ours."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from workbench.errors import StoreError
+from workbench.evidence import notes
+from workbench.evidence.statements import statement_to_publish
+from workbench.files import Identity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from workbench.evidence.signer import Signer
+    from workbench.store.protocol import Progress
+    from workbench.verify.report import Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What wheels are asked for: the project (normalised), the version, and the variant, "" for the usual build."""
+
+    project: str
+    version: str
+    variant: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """A verified wheel on its way to outlets: nothing of it is read or hashed again to know what it is.
+
+    `sha256` is hex, `size` in bytes, `identity` what the file was when it was verified, `metadata` its ``METADATA``.
+    `statement` says how it was made, signed where the site signs; None where that is not known.
+    """
+
+    subject: Subject
+    path: Path
+    sha256: str
+    size: int
+    identity: Identity
+    metadata: bytes
+    statement: bytes | None = None
+
+    @classmethod
+    def of(cls, report: Report, *, signer: Signer | None = None) -> Parcel:
+        """Return the parcel that a passed report speaks of. Raises ProofFailed for a statement of other bytes."""
+        known = notes.recall(report.path)
+        variant = (known.facts.variant if known else None) or ""
+        made = known.provenance if known else None
+        return cls(
+            subject=Subject(project=report.name, version=report.version, variant=variant),
+            path=report.path,
+            sha256=report.sha256,
+            size=report.size,
+            identity=report.identity,
+            metadata=report.metadata,
+            statement=statement_to_publish(report.path, report.sha256, made, signer),
+        )
+
+    @property
+    def filename(self) -> str:
+        """The wheel's filename."""
+        return self.path.name
+
+    def expect_unchanged(self) -> None:
+        """Raise StoreError where the file is no longer the one that was verified."""
+        if Identity.of(self.path) != self.identity:
+            raise StoreError(f"{self.path} changed after it was verified: verify it again")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A file that an outlet has: its URL, and the hashes that are told of it (algorithm to hex), which may be none.
+
+    `api_url` is where programs get it, where that is elsewhere.
+    """
+
+    filename: str
+    url: str
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    api_url: str = ""
+
+
+class Outlet(Protocol):
+    """A place for wheels. Adding a kind of outlet is a module with such a class, and its line in ``opening.py``."""
+
+    name: str
+    """What ``--to`` calls it."""
+
+    place: str
+    """Where it is, in a person's words."""
+
+    @property
+    def access(self) -> str:
+        """Where its credentials come from, in a few words. Raises OutletError where there are none."""
+
+    def refuse(self, parcel: Parcel) -> None:
+        """Raise UsageError for a wheel that it never takes, however often it is asked."""
+
+    def held(self, subject: Subject) -> Mapping[str, Held]:
+        """Return the files that it has of a subject, by their names. Raises OutletError."""
+
+    def sha256_of(self, held: Held) -> str:
+        """Read a file that it has through, and return its sha256. Raises OutletError."""
+
+    def send(self, parcels: Sequence[Parcel], moved: Progress) -> Mapping[str, str]:
+        """Send wheels that it does not have; return the URL of each by its filename once all are there for everyone.
+
+        Whatever ended an earlier call, this one goes on from there; nothing that is there is replaced. Raises
+        OutletError, FilenameTaken.
+        """
+
+
+def same(outlet: Outlet, held: Held, parcel: Parcel) -> bool:
+    """Say whether the file that an outlet has is this very wheel, by the best hash there is. Raises OutletError."""
+    told = {name.lower(): digest.lower() for name, digest in held.hashes.items()}
+    if "sha256" in told:
+        return told["sha256"] == parcel.sha256
+    for name in sorted(told.keys() & hashlib.algorithms_guaranteed, key=_strength, reverse=True):
+        with parcel.path.open("rb") as file:
+            return hashlib.file_digest(file, name).hexdigest() == told[name]
+    return outlet.sha256_of(held) == parcel.sha256
+
+
+def _strength(algorithm: str) -> tuple[bool, int]:
+    return algorithm not in ("md5", "sha1"), hashlib.new(algorithm, usedforsecurity=False).digest_size

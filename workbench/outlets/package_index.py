@@ -1,0 +1,238 @@
+"""A package index as an outlet: PyPI, TestPyPI, and any that takes uploads as they do (pypiserver, devpi, others).
+
+twine sends the files. What is there is asked of the simple API, by name and hash: indexes answer the same upload in
+different ways, some replace a file silently, and a status alone proves nothing.
+"""
+
+from __future__ import annotations
+
+import io
+from contextlib import contextmanager, redirect_stdout
+from functools import cached_property
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import FilenameTaken, IndexFault, OutletError, UsageError
+from workbench.events import note
+from workbench.http import CHUNK, NoAnswer, reason, trusted
+from workbench.outlets.credentials import index_login, variables_for
+from workbench.outlets.outlet import Held, same
+from workbench.simple.client import project_files
+from workbench.simple.fetch import Fetcher, why
+from workbench.wheel.filename import parse_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from workbench.outlets.credentials import Login
+    from workbench.outlets.outlet import Parcel, Subject
+    from workbench.store.protocol import Progress
+
+PYPI = ("https://upload.pypi.org/legacy/", "https://pypi.org/simple/")
+TESTPYPI = ("https://test.pypi.org/legacy/", "https://test.pypi.org/simple/")
+
+BELOW = ("simple/", "+simple/")
+"""Where indexes have their simple API below the URL that takes uploads: most of them, and devpi."""
+
+_SECONDS = (30, 600)
+"""How long an index may take to answer a connection, and a whole file."""
+
+_FIRST_FAILURE = 300
+
+
+class PackageIndex:
+    """An index: `upload` is the URL that takes files, `simple` those where its simple API may be, by turns.
+
+    A `public` one refuses what PyPI refuses.
+    """
+
+    def __init__(
+        self, name: str, upload: str, simple: tuple[str, ...], root: Path, *, public: bool = False
+    ) -> None:
+        self.name = name
+        self.place = upload
+        self._simple = simple
+        self._root = root
+        self._public = public
+        self._fetcher = Fetcher(4)
+
+    @cached_property
+    def _login(self) -> Login | None:
+        return index_login(self._root, self.name, self.place)
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return self._login.basic if self._login and not self._public else {}
+
+    @property
+    def access(self) -> str:
+        """Where its login comes from. Raises OutletError for a public index without one."""
+        if self._login is not None:
+            return self._login.origin
+        if self._public:
+            raise OutletError(f"no login for {self.name}: {self._remedy}")
+        return "no login"
+
+    @property
+    def _remedy(self) -> str:
+        variables = " or ".join(variables_for(self.name, self.place))
+        return (
+            f"set {variables} to a token or to USER:PASSWORD, or have one in the keyring, in ~/.pypirc, or in .env "
+            "(mode 600)"
+        )
+
+    def refuse(self, parcel: Parcel) -> None:
+        """Raise UsageError for what PyPI refuses: a local version, a wheel that no policy says where it runs."""
+        if not self._public:
+            return
+        name = parse_wheel(parcel.filename)
+        if name.version.local is not None:
+            raise UsageError(
+                f"{parcel.filename}: {self.name} takes no local version (+{name.version.local}): build it with "
+                'local_version="" in its recipe, and give each variant a name of its own; or send it to another outlet'
+            )
+        if bare := sorted(tag.platform for tag in name.tags if tag.platform.startswith("linux_")):
+            raise UsageError(
+                f"{parcel.filename}: {self.name} takes no {bare[0]}: 'invoke repair' gives it a manylinux tag"
+            )
+
+    def held(self, subject: Subject) -> Mapping[str, Held]:
+        """Return the files that it lists for a project, of all versions."""
+        return {
+            link.filename: Held(filename=link.filename, url=link.url, hashes=link.hashes)
+            for link in self._files(subject.project)
+            if link.url is not None
+        }
+
+    def _files(self, project: str) -> Sequence[Any]:
+        """Return the links of a project; none where the index does not have it."""
+        failed: list[str] = []
+        for root in self._simple:
+            try:
+                found = project_files(self._fetcher, root, project, headers=self._headers)
+            except IndexFault as error:
+                failed.append(str(error))
+            except OSError as error:
+                if isinstance(error, NoAnswer) and error.status in (
+                    HTTPStatus.UNAUTHORIZED,
+                    HTTPStatus.FORBIDDEN,
+                ):
+                    raise self._refused(root) from error
+                failed.append(f"{root}: {why(error)}")
+            else:
+                if found is not None:
+                    self._simple = (root,)
+                    return found
+        if not failed and (len(self._simple) == 1 or self._is_known()):
+            return ()
+        tried = "\n  ".join(failed) or ", ".join(self._simple)
+        raise OutletError(
+            f"{self.place}: it is not known what is there, so nothing is sent. Its simple API is not at\n  {tried}"
+        )
+
+    def _is_known(self) -> bool:
+        """Find which of the URLs is an index at all, and keep to it."""
+        for root in self._simple:
+            try:
+                self._fetcher.size(root, headers=self._headers)
+            except OSError:
+                continue
+            self._simple = (root,)
+            return True
+        return False
+
+    def sha256_of(self, held: Held) -> str:
+        """Read a file through of which the index tells no hash."""
+        try:
+            return self._fetcher.read_through(held.url, f"read {held.url}", headers=self._headers)[0]
+        except OSError as error:
+            raise OutletError(f"{held.url}: {why(error)}") from error
+
+    def send(self, parcels: Sequence[Parcel], moved: Progress) -> Mapping[str, str]:
+        """Upload wheels, each once, and look whether the index has these very bytes."""
+        with self._repository() as repository:
+            for parcel in parcels:
+                parcel.expect_unchanged()
+                self._upload(repository, parcel, moved)
+                parcel.expect_unchanged()
+        urls: dict[str, str] = {}
+        listed = {subject.project: self.held(subject) for subject in {each.subject for each in parcels}}
+        for parcel in parcels:
+            found = listed[parcel.subject.project].get(parcel.filename)
+            if found is None:
+                note(f"· {self.place} took {parcel.filename} and does not list it yet")
+            elif not same(self, found, parcel):
+                raise FilenameTaken(
+                    f"{found.url} has other bytes than were sent: somebody else published this name"
+                )
+            urls[parcel.filename] = found.url if found else self.place
+        return urls
+
+    @contextmanager
+    def _repository(self) -> Iterator[Any]:
+        """Yield twine's client, quiet, with our trust and our patience. Raises OutletError for what it raises."""
+        from twine.exceptions import TwineException
+        from twine.repository import Repository
+
+        user, secret = (self._login.user, self._login.secret) if self._login else (None, None)
+        repository = Repository(self.place, user, secret, disable_progress_bar=True)
+        repository.set_certificate_authority(trusted())
+        try:
+            with redirect_stdout(io.StringIO()):  # where it prints, answers stand
+                yield repository
+        except TwineException as error:
+            raise OutletError(f"{self.place}: {error}") from error
+        finally:
+            repository.close()
+
+    def _upload(self, repository: Any, parcel: Parcel, moved: Progress) -> None:  # noqa: ANN401 - twine has no types
+        from twine.package import PackageFile
+
+        package = PackageFile.from_filename(str(parcel.path), None)
+        repository.session.send = _watched(type(repository.session).send, repository.session, moved)
+        try:
+            response = repository.upload(package)
+        except OSError as error:  # as all errors of requests are
+            self._expect_there(parcel, reason(error))
+            return
+        if response.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            raise self._refused(self.place, _said(response))
+        if response.status_code >= _FIRST_FAILURE:
+            self._expect_there(parcel, _said(response))
+
+    def _expect_there(self, parcel: Parcel, said: str) -> None:
+        """Raise for an upload that failed, unless the index has these bytes all the same."""
+        found = self.held(parcel.subject).get(parcel.filename)
+        if found is None:
+            raise OutletError(f"{self.place} does not take {parcel.filename}: {said}")
+        if not same(self, found, parcel):
+            raise FilenameTaken(f"{found.url} has other bytes, and nothing there is replaced: {said}")
+
+    def _refused(self, url: str, said: str = "") -> OutletError:
+        what = f"the login from {self._login.origin}" if self._login else "whoever has no login"
+        return OutletError(f"{url} refuses {what}{f' ({said})' if said else ''}: {self._remedy}")
+
+
+def _watched(send: Callable[..., Any], session: Any, moved: Progress) -> Callable[..., Any]:  # noqa: ANN401 - requests' own
+    """Return what sends a request as a session does, tells of the bytes as they go, and does not wait for ever."""
+
+    def sent(request: Any, **options: Any) -> Any:  # noqa: ANN401 - likewise
+        told = 0
+
+        def tell(monitor: Any) -> None:  # noqa: ANN401 - requests_toolbelt's
+            nonlocal told
+            if monitor.bytes_read - told >= CHUNK:
+                moved(monitor.bytes_read - told)
+                told = monitor.bytes_read
+
+        request.body.callback = tell  # it is the monitor that twine puts there
+        return send(session, request, **{**options, "timeout": _SECONDS})
+
+    return sent
+
+
+def _said(response: Any) -> str:  # noqa: ANN401 - requests' own
+    """Return what a server says of a refusal, on one line."""
+    text = "" if "html" in response.headers.get("Content-Type", "") else " ".join(response.text.split())[:300]
+    return f"{response.status_code} {text or response.reason}"

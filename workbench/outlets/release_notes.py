@@ -1,0 +1,57 @@
+"""The notes of a release: lines that install what is attached to it, and the hashes. What people wrote there stays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from workbench.text import file_size
+from workbench.wheel.filename import wheel_name_or_none
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BEGIN, END = "<!-- wheels: begin -->", "<!-- wheels: end -->"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    """A wheel that is attached to a release: its name, its URL, its size in bytes and its sha256 (hex)."""
+
+    filename: str
+    url: str
+    size: int
+    sha256: str
+
+
+def with_install_lines(body: str, wheels: Sequence[Attached]) -> str:
+    """Return the notes with the lines for these wheels, in place of older ones, or behind what is there. Pure."""
+    before, begin, rest = body.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        before, after = (f"{body.rstrip()}\n\n" if body.strip() else ""), "\n"
+    return f"{before}{BEGIN}\n{_lines(sorted(wheels, key=lambda each: each.filename))}\n{END}{after}"
+
+
+def _lines(wheels: Sequence[Attached]) -> str:
+    installs, rows = [], ["| wheel | size | sha256 |", "|---|---|---|"]
+    for each in wheels:
+        name = wheel_name_or_none(each.filename)
+        what = f"{each.url}#sha256={each.sha256}" if each.sha256 else each.url
+        installs.append(f"uv pip install {quote(f'{name.name} @ {what}' if name else what)}")
+        rows.append(f"| [{each.filename}]({each.url}) | {file_size(each.size)} | `{each.sha256}` |")
+    fence = "```"
+    return "\n".join(
+        [
+            "### Install",
+            "",
+            f"{fence}console",
+            *installs,
+            fence,
+            "",
+            "`pip install` takes the same words.",
+            "",
+            *rows,
+        ]
+    )

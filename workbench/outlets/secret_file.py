@@ -1,0 +1,47 @@
+"""``.env``: names and values, one to a line, that only its owner can read."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from typing import TYPE_CHECKING
+
+from workbench.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_LINE = re.compile(
+    r"""\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s#"']*))\s*(?:\#.*)?"""
+)
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+def read_private(path: Path) -> dict[str, str]:
+    """Return the names and values of a file; nothing where there is none. A ``$`` in a value is a ``$``.
+
+    Raises SettingsError for a file that anybody but its owner, who is this user, can read or write; for a line that is
+    none of NAME=VALUE, which is not shown.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return {}
+    with os.fdopen(descriptor, encoding="utf-8") as file:
+        found = os.fstat(file.fileno())
+        if found.st_mode & _OTHERS or found.st_uid != os.geteuid():
+            raise SettingsError(
+                f"{path} is refused: it holds secrets, and others than its owner can read or write it "
+                f"(mode {stat.S_IMODE(found.st_mode):04o}): run 'chmod 600 {path}'"
+            )
+        lines = file.read().splitlines()
+    values = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        match = _LINE.fullmatch(line)
+        if match is None:
+            raise SettingsError(f"{path}:{number}: write NAME=VALUE, in quotes where the value has a space")
+        values[match[1]] = next(part for part in match.groups()[1:] if part is not None)
+    return values

@@ -1,0 +1,72 @@
+"""Verified wheels to every place that ``--to`` names, in its order: the site's own step, and outlets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from workbench.outlets.delivery import advise, deliver, in_order, preflight
+from workbench.outlets.opening import SITE, open_outlets
+from workbench.outlets.outlet import Parcel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from workbench.evidence.signer import Signer
+    from workbench.outlets.delivery import Delivered, Shipment
+    from workbench.verify.report import Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What became of wheels: what was asked of each outlet, and what each has now; nothing after a dry run."""
+
+    shipments: tuple[Shipment, ...]
+    delivered: tuple[Delivered, ...]
+
+    def lines(self) -> tuple[str, ...]:
+        """Return what was done at outlets, or would be, as a person reads it."""
+        if self.delivered or not self.shipments:
+            return tuple(line for each in self.delivered for line in each.lines())
+        return tuple(
+            f"would {line}" if line[0] == " " else line for each in self.shipments for line in each.lines()
+        )
+
+    def as_dicts(self) -> list[dict[str, Any]]:
+        """Return the plain form, for JSON; of a dry run what would be sent."""
+        if self.delivered or not self.shipments:
+            return [each.as_dict() for each in self.delivered]
+        return [each.as_dict() for each in self.shipments]
+
+
+def send(
+    reports: Sequence[Report],
+    words: Sequence[str],
+    root: Path,
+    *,
+    site: Callable[[], None],
+    signer: Signer | None = None,
+    strict: bool = False,
+    dry_run: bool = False,
+) -> Sent:
+    """Send what passed verification to each place of `words`; `site` publishes it in the site's own store.
+
+    Every outlet is asked before anything is sent to any. A failure stops the later places, and the same call goes on
+    from there. A dry run only asks. Raises what `preflight`, `deliver` and `site` raise.
+    """
+    outlets = open_outlets(words, root)
+    parcels = [Parcel.of(report, signer=signer) for report in reports] if outlets else []
+    advise(parcels, strict=strict)
+    shipments = dict(zip(outlets, preflight(tuple(outlets.values()), parcels), strict=True))
+    delivered: list[Delivered] = []
+
+    def sent(word: str) -> None:
+        if word == SITE:
+            site()
+        elif not dry_run:
+            delivered.append(deliver(shipments[word]))
+
+    in_order({word: partial(sent, word) for word in words})
+    return Sent(shipments=tuple(shipments.values()), delivered=tuple(delivered))
