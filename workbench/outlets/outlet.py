@@ -86,7 +86,7 @@ class Held:
 
 
 class Outlet(Protocol):
-    """A place for wheels. Adding a kind of outlet is a module with such a class, and its line in ``opening.py``."""
+    """A place for wheels. Adding a kind of outlet is a module with such a class, and its line in ``places.py``."""
 
     name: str
     """What ``--to`` calls it."""

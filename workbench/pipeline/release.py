@@ -21,7 +21,7 @@ from workbench.make.cells import find_built, serves, sharing
 from workbench.make.produce import Failure, Product, build_wheel, fault_in_image, produce, unverified
 from workbench.make.request import plans
 from workbench.make.verification import verify_wheels
-from workbench.outlets.opening import SITE
+from workbench.outlets.places import SITE
 from workbench.paths import PROGRAM
 from workbench.pipeline.proof import Proof, prove, unproved
 from workbench.pipeline.published_copy import published_copy

@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from workbench.outlets.delivery import advise, deliver, in_order, preflight
-from workbench.outlets.opening import SITE, open_outlets
 from workbench.outlets.outlet import Parcel
+from workbench.outlets.places import SITE, open_outlets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -52,7 +52,7 @@ def upload(
     json: Json = False,
 ) -> None:
     """Verify wheels and publish them: here, or to GitHub and PyPI."""
-    from workbench.outlets.opening import SITE, places
+    from workbench.outlets.places import SITE, places
     from workbench.pipeline.sending import send
     from workbench.publish.transaction import publish
     from workbench.publish.upload import candidate, verified
@@ -111,7 +111,7 @@ def release(
     from workbench.make.foresight import rehearse
     from workbench.make.produce import failure_of
     from workbench.make.request import Request
-    from workbench.outlets.opening import places
+    from workbench.outlets.places import places
     from workbench.pipeline import release as releasing
     from workbench.publish.commit import committing
 
