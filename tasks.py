@@ -49,8 +49,17 @@ namespace = gathered(
         ),
     ),
     Group(
-        title="Wheels", commands=(wheels.matrix, wheels.build, wheels.repair, wheels.verify, wheels.inspect)
+        title="Wheels",
+        commands=(
+            wheels.matrix,
+            wheels.build,
+            fleet.build_all,
+            wheels.repair,
+            wheels.verify,
+            wheels.inspect,
+        ),
     ),
+    Group(title="Many builds", under="fleet", commands=(fleet.builds, fleet.cache)),
     Group(
         title="What wheels are compiled with",
         under="toolchain",
@@ -80,7 +89,6 @@ namespace = gathered(
         commands=(evidence.show, evidence.sign, evidence.sign_index, evidence.new_key, evidence.keys),
     ),
     Group(title="Continuous integration", under="ci", commands=(ci.write, ci.check)),
-    Group(title="Many builds", under="fleet", commands=(fleet.cache,)),
     Group(title="The index", commands=(index.index, index.serve, index.check_index)),
     Group(title="The workbench", commands=(store.doctor, store.test)),
     renamed={

@@ -84,7 +84,7 @@ class PlainLines:
         while not at.ended.wait(self._every):
             # a compiler's command fills screens
             last = f": {at.last[:MOST_TOLD]}{'…' * (len(at.last) > MOST_TOLD)}" if at.last else ""
-            _say(f"· {at.title}: still at it after {duration(time.monotonic() - at.start)}{last}")
+            _say(f"· {at.title}: still at it after {at.took}{last}")
 
 
 class Terminal:
@@ -183,6 +183,13 @@ class Shown:
             noun = began.unit.removesuffix("s")
             self.title += f" ({file_size(amount) if began.unit == 'bytes' else counted(amount, noun)})"
 
+    @property
+    def took(self) -> str:
+        """How long it has taken, and how long it took before, where that is known."""
+        before = self._began.expected
+        took = duration(time.monotonic() - self.start)
+        return took if before is None else f"{took} of about {duration(before)}"
+
     def move(self, event: StepMoved) -> None:
         """Keep what the step is at."""
         self._done = event.done
@@ -197,7 +204,7 @@ class Shown:
         """Return the live line."""
         took = time.monotonic() - self.start
         frame = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"[int(took * 4) % 10]
-        parts = [f"{frame} {' '.join(self.title.split())}", duration(took)]
+        parts = [f"{frame} {' '.join(self.title.split())}", self.took]
         if total := self._began.total:
             filled = min(BAR, BAR * self._done // total)
             parts.append("━" * filled + "─" * (BAR - filled))

@@ -115,6 +115,12 @@ class OutletError(WorkbenchError, exit_code=23):
     """A place that is not ours, a GitHub release or a package index, refuses a wheel, or does not answer."""
 
 
+def of_status(status: int) -> type[WorkbenchError]:
+    """Return the kind of error that has an exit status; what has none of its own is a plain one."""
+    kinds = WorkbenchError.__subclasses__()
+    return next((kind for kind in kinds if kind.exit_code == status), WorkbenchError)
+
+
 LONGEST_WORD = 200
 """As much of a word as is compared with others: the work grows faster than its length."""
 

@@ -21,12 +21,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepBegan:
-    """A step, known by its number, began; `total` units of work are known to lie before it, if any."""
+    """A step, known by its number, began; `total` units of work are known to lie before it, if any.
+
+    `expected` is how many seconds it took before, None where that is not known.
+    """
 
     step: int
     title: str
     total: int | None = None
     unit: str = ""
+    expected: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,13 +98,17 @@ class Step:
 
 
 @contextmanager
-def step(title: str, *, total: int | None = None, unit: str = "bytes") -> Iterator[Step]:
+def step(
+    title: str, *, total: int | None = None, unit: str = "bytes", expected: float | None = None
+) -> Iterator[Step]:
     """Tell of a step from its beginning to its end, however it ends.
 
-    One over `total` units, ``"bytes"`` or a plural noun (``"wheels"``), is called with what was done.
+    One over `total` units, ``"bytes"`` or a plural noun (``"wheels"``), is called with what was done. `expected` is how
+    many seconds it took before.
     """
     tell, number, start = LISTENER.get(), next(_numbers), time.monotonic()
-    tell(StepBegan(step=number, title=title, total=total, unit="" if total is None else unit))
+    unit = "" if total is None else unit
+    tell(StepBegan(step=number, title=title, total=total, unit=unit, expected=expected))
     at = Step(number, tell)
     try:
         yield at

@@ -2,7 +2,8 @@
 
 A mapping becomes a frozen dataclass. An unknown key is an error that names the nearest known one; so is a
 missing key and a value of another type. The types that a field may have are those that JSON and YAML can say:
-``str``, ``int``, ``bool``, ``X | None``, ``tuple[X, ...]``, ``dict[str, X]``, ``Literal`` and other dataclasses.
+``str``, ``int``, ``float``, ``bool``, ``X | None``, ``tuple[X, ...]``, ``dict[str, X]``, ``Literal`` and other
+dataclasses.
 """
 
 from __future__ import annotations
@@ -108,4 +109,11 @@ def _join(path: str, key: str) -> str:
     return f"{path}.{key:.80}" if path else f"{key:.80}"
 
 
-_NAMES = {str: "a string", int: "a whole number", bool: "true or false", list: "a list", dict: "a mapping"}
+_NAMES = {
+    str: "a string",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+    dict: "a mapping",
+}

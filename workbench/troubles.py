@@ -36,6 +36,7 @@ class Trouble:
     remedy: str
     error: Fault = "package"
     weak: bool = False
+    passing: bool = False
 
     @cached_property
     def patterns(self) -> tuple[re.Pattern[str], ...]:
@@ -53,7 +54,8 @@ class Trouble:
 class Explanation:
     """Why a build failed: `evidence` is what the log says, and `file` and `line` where in the source, if it says that.
 
-    Without a `name` nothing in the catalogue is like it, and `meaning` and `remedy` are empty.
+    Without a `name` nothing in the catalogue is like it, and `meaning` and `remedy` are empty. `passing`: it may go
+    well another time.
     """
 
     evidence: tuple[str, ...]
@@ -63,6 +65,7 @@ class Explanation:
     meaning: str = ""
     remedy: str = ""
     fault: Fault = "package"
+    passing: bool = False
 
     @property
     def text(self) -> str:
@@ -122,6 +125,7 @@ def diagnose(said: Sequence[str], *, at: Collection[Where], known: Known) -> Exp
         meaning=held.trouble.meaning.format_map(held.words),
         remedy=held.trouble.remedy.format_map(held.words),
         fault=held.trouble.error,
+        passing=held.trouble.passing,
     )
 
 

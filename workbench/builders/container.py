@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from workbench.builders import wrapping
 from workbench.builders.objects import STATS, ccache_for, cuda_variables
-from workbench.builders.own_index import own_index
+from workbench.builders.own_index import OF_THIS_RUN, own_index
 from workbench.builders.tools import toolkit_for
 from workbench.container.cibw import CUDA_HOME, INSIDE, Build, Handed, build_wheel, image_for
 from workbench.container.configuration import fetch_wheelhouse, hand_on
@@ -168,6 +168,11 @@ def _handed(place: Workplace, paths: Paths, settings: Settings) -> Handed:
     """Return what the container gets to install from: what pip has here, or a folder of wheels without a network."""
     plan = place.plan
     requirements = [*place.build_system().requires, *plan.build_requires]
+    if (of_run := OF_THIS_RUN.get()) and (made := of_run.serves(requirements)):
+        raise ContainerError(
+            f"the build requires {', '.join(made)} of this run, whose wheels a container does not see: release them "
+            "first, or build with --builder host"
+        )
     index, own = own_index(requirements, paths, settings), settings.container
     if index and not (own.network and own.frontend == "build[uv]" and settings.public_url):
         raise ContainerError(

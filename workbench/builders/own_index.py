@@ -1,21 +1,59 @@
-"""The site's own index in a build: what this site publishes comes from there, and from nowhere else."""
+"""The site's own index in a build: what this site publishes comes from there, and from nowhere else.
+
+So does what the same run has made (`OF_THIS_RUN`), which stands before what is published.
+"""
 
 from __future__ import annotations
 
+import html
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from workbench.errors import SettingsError
-from workbench.files import content_of
+from workbench.files import content_of, write_whole
 from workbench.paths import SIMPLE
+from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
     from workbench.paths import Paths
     from workbench.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunIndex:
+    """An index of wheels that the same run has made: its URL, and the projects (normalised names) that it has."""
+
+    url: str
+    projects: frozenset[str]
+
+    def serves(self, requirements: Iterable[str]) -> tuple[str, ...]:
+        """Return the projects of some requirements (PEP 508) that it has."""
+        return tuple(
+            sorted({canonicalize_name(Requirement(each).name) for each in requirements} & self.projects)
+        )
+
+
+OF_THIS_RUN: ContextVar[RunIndex | None] = ContextVar("OF_THIS_RUN", default=None)
+"""What this run has made for the build at hand, if anything."""
+
+
+def draw_run_index(wheels: Sequence[Path], folder: Path) -> RunIndex | None:
+    """Write an index (PEP 503) of some wheels, which stay where they are, into a folder; None for no wheels."""
+    pages: dict[str, list[Path]] = {}
+    for wheel in wheels:
+        pages.setdefault(parse_wheel(wheel.name).name, []).append(wheel)
+    for project, files in pages.items():
+        links = (f'<a href="{quote(str(each), safe="/")}">{html.escape(each.name)}</a><br>' for each in files)
+        write_whole(folder / project / "index.html", "<!DOCTYPE html>\n" + "\n".join(links) + "\n")
+    return RunIndex(url=folder.absolute().as_uri() + "/", projects=frozenset(pages)) if pages else None
 
 
 def own_index(requirements: Iterable[str], paths: Paths, settings: Settings) -> str | None:
@@ -23,7 +61,9 @@ def own_index(requirements: Iterable[str], paths: Paths, settings: Settings) -> 
 
     Raises SettingsError where builds cannot see that index.
     """
-    ours = sorted({canonicalize_name(Requirement(each).name) for each in requirements} & _published(paths))
+    made = of_run.projects if (of_run := OF_THIS_RUN.get()) else frozenset()
+    named = {canonicalize_name(Requirement(each).name) for each in requirements}
+    ours = sorted((named & projects_here(paths)) - made)
     if not ours:
         return None
     if settings.public_url:
@@ -37,11 +77,13 @@ def own_index(requirements: Iterable[str], paths: Paths, settings: Settings) -> 
 
 
 def joined_index(index: str | None) -> list[str]:
-    """Return uv's options that join an index: a name that it has is never looked for in another."""
-    return [f"--index={index}", "--index-strategy=first-index"] if index else []
+    """Return uv's options that join an index, below that of this run: a name that one has is looked for in no other."""
+    of_run = OF_THIS_RUN.get()
+    joined = [f"--index={url}" for url in (of_run and of_run.url, index) if url]
+    return [*joined, "--index-strategy=first-index"] if joined else []
 
 
-def _published(paths: Paths) -> frozenset[str]:
+def projects_here(paths: Paths) -> frozenset[str]:
     """Return the projects of the site's registry. One that cannot be read is told by those who change it."""
     try:
         return frozenset(json.loads(content_of(paths.registry) or b"{}").get("packages", ()))

@@ -1,0 +1,131 @@
+"""``build-all`` on one machine: every cell to its end, and a journal that the next run goes on from."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.forked import invoke
+from workbench.fleet.building import journal_of
+from workbench.paths import CHECKOUT
+from workbench.process import environment
+
+if TYPE_CHECKING:
+    from tests.fleet.conftest import Adds
+    from workbench.paths import Paths
+
+
+def states(answer: str) -> dict[str, str]:
+    return {each["package"]: each["state"] for each in json.loads(answer)["cells"]}
+
+
+def test_what_fails_stops_only_what_needs_it(add: Adds, paths: Paths) -> None:
+    """And a build gets a wheel that it requires from the same run, not from an index; nothing is built twice."""
+    add("first")
+    add("second", before="import first; assert first.name == 'first'", requires=("first==1.0",))
+    add("broken", before="raise SystemExit('fatal error: first.h: No such file')")
+    add("third", requires=("broken",))
+    (paths.recipes / "typo.py").write_text("recipe = 1\n")
+    done = invoke("build-all", "--json")
+    assert states(done.stdout) == {
+        "first": "built",
+        "second": "built",
+        "broken": "failed",
+        "third": "not tried",
+    }, done.stderr
+    assert done.status == 9
+    told = json.loads(done.stdout)
+    (broken,) = (each for each in told["cells"] if each["package"] == "broken")
+    assert (broken["status"], broken["attempts"]) == (9, 1)
+    assert "broken 1.0" in broken["message"]
+    (typo,) = told["broken"]
+    assert typo["package"] == "typo"
+    assert "3 of 5 cells have no wheel" in done.stderr
+    assert sorted(each.name for each in paths.wheels.glob("*.whl")) == [
+        "first-1.0-py3-none-any.whl",
+        "second-1.0-py3-none-any.whl",
+    ]
+
+    again = invoke("build-all", "second", "--json")
+    assert (again.status, states(again.stdout)) == (0, {"first": "there", "second": "there"})
+    runs = invoke("fleet.builds").stdout.splitlines()
+    assert "2 there" in runs[-1]
+    assert runs[-1].endswith("invoke build-all second")
+    dry = invoke("build-all", "third", "--dry-run")
+    assert re.search(r"third +1.0 +cp311 x86_64 cpu +build \(host\) +broken 1.0", dry.stdout)
+    assert len(journal_of(paths).runs()) == 2
+
+
+def test_a_wheel_that_serves_other_pythons_is_built_once(add: Adds) -> None:
+    add("pure")
+    done = invoke("build-all", "pure", "--python", "3.11,3.12", "--json")
+    cells = [(each["state"], each["wheel"]) for each in json.loads(done.stdout)["cells"]]
+    assert cells == [("built", "pure-1.0-py3-none-any.whl"), ("there", "pure-1.0-py3-none-any.whl")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
+def test_the_next_run_goes_on(add: Adds, paths: Paths, tmp_path: Path, number: int) -> None:
+    """No process is left; what was built is not built again, nor is what had failed."""
+    add("quick")
+    add("failing", before="raise SystemExit('no')")
+    held = tmp_path / "held"
+    held.touch()
+    add("slow", recipe=HOLD.format(held=held))
+    line = [sys.executable, "-m", "invoke", "--search-root", str(CHECKOUT), "build-all", "--at-once", "1"]
+    run = subprocess.Popen(
+        [*line], cwd=CHECKOUT, env=environment(), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
+    wait_for(lambda: {"quick", "failing"} <= ended(paths) and left(held))
+    run.send_signal(number)
+    assert run.wait() == (130 if number == signal.SIGINT else -9)
+    wait_for(lambda: not left(held))
+    assert ended(paths) == {"quick", "failing"}
+
+    held.unlink()
+    done = invoke("build-all", "--at-once", "1", "--json")
+    assert states(done.stdout) == {"quick": "there", "failing": "failed", "slow": "built"}
+    assert "failing 1.0 cp311 x86_64 cpu failed before this run was interrupted" in done.stderr
+    third = invoke("build-all", "--at-once", "1", "--json")
+    (failing,) = (each for each in json.loads(third.stdout)["cells"] if each["package"] == "failing")
+    assert failing["attempts"] == 1  # that run came to its end, so this one tries again
+
+
+HOLD = """\
+import sys, time
+from pathlib import Path
+
+while Path("{held}").exists() and "fleet.attempt" in " ".join(sys.orig_argv):
+    time.sleep(0.05)
+
+"""
+
+
+def ended(paths: Paths) -> set[str]:
+    return {each.package for run in journal_of(paths).runs() for each in run.cells}
+
+
+def left(mark: Path) -> list[int]:
+    """Return the processes of an attempt at the package that waits for a file."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended meanwhile
+            words = each.read_bytes()
+            if b"fleet.attempt" in words and str(mark.parent).encode() in words and b"slow" in words:
+                found.append(int(each.parent.name))
+    return found
+
+
+def wait_for(so: Any, seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while not so():
+        assert time.monotonic() < until
+        time.sleep(0.05)

@@ -1,0 +1,161 @@
+"""One attempt at one cell: a program of its own, so that whatever becomes of a build happens to it alone.
+
+``python attempt.py ORDER`` reads an order and writes lines of JSON on stdout: ``{"at": …}``, what it is at;
+``{"note": …}``, what a person should know; at the end ``{"outcome": …}``. Without that line it was killed.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.errors import UsageError, WorkbenchError
+from workbench.events import LISTENER, Noted, StepBegan, StepEnded, StepMoved
+from workbench.files import scratch, write_whole
+from workbench.fleet.orders import Order, Outcome, failed
+from workbench.process import ended_by_signals, run
+from workbench.strict import parse
+from workbench.text import shown
+
+if TYPE_CHECKING:
+    from workbench.events import Event
+
+_START = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from workbench.fleet.attempt import main; main(sys.argv[2])"
+)
+"""Names the folder that this package lies in: a checkout is not installed."""
+
+
+def attempt(
+    order: Order,
+    log: Path,
+    *,
+    deadline: float | None,
+    at: Callable[[str], None],
+    note: Callable[[str], None],
+) -> Outcome:
+    """Build an order in a process of its own, which says in `log` what it does; return what came of it.
+
+    After `deadline` seconds it is ended. `at` is told what it is at, `note` what a person should know.
+    """
+    said: list[Outcome] = []
+
+    def read(line: str) -> None:
+        try:
+            told = json.loads(line)
+            if "at" in told:
+                at(str(told["at"]))
+            elif "note" in told:
+                note(str(told["note"]))
+            elif "outcome" in told:
+                said.append(parse(Outcome, told["outcome"]))
+        except (ValueError, TypeError, WorkbenchError):
+            return  # a traceback, or what a library prints: it is in the log
+
+    paper = log.with_suffix(".order.json")
+    write_whole(paper, order.as_json())
+    log.unlink(missing_ok=True)
+    root = Path(__file__).resolve().parents[2]
+    start = time.monotonic()
+    try:
+        done = run(
+            [sys.executable, "-c", _START, root, paper],
+            log=log,
+            on_line=read,
+            check=False,
+            timeout=deadline,
+        )
+    except WorkbenchError as error:
+        if deadline is None or time.monotonic() - start < deadline:
+            return failed(error)
+        limit = round(deadline / 60)
+        why = f"it did not end within {limit} min, the deadline that earlier builds set, and was ended"
+        return Outcome(status=WorkbenchError.exit_code, message=why, trouble="deadline")
+    if said:
+        return said[-1]
+    if done.status in (-9, 137):
+        return Outcome(lost=True, message="its process was killed (signal 9): memory may have run out")
+    return Outcome(
+        status=WorkbenchError.exit_code,
+        message=f"its process ended with {done.status} and left no outcome; its log: {log}\n{done.tail}",
+    )
+
+
+def main(order: str) -> None:
+    """Build what the file `order` says, and tell of it on stdout."""
+    tell = _Teller()
+    LISTENER.set(tell)
+    with ended_by_signals():
+        try:
+            outcome = _build(Order.of_json(Path(order).read_text(encoding="utf-8")))
+        except WorkbenchError as error:
+            outcome = failed(error)
+        except OSError as error:
+            outcome = failed(WorkbenchError(str(error)))
+        # the largest of its programs: what a control group measured of all of them is better, where there is one
+        peak = outcome.peak or resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss << 10
+        tell.say("outcome", asdict(replace(outcome, peak=peak)))
+
+
+def _build(order: Order) -> Outcome:
+    from workbench.builders.own_index import OF_THIS_RUN, draw_run_index
+    from workbench.make.produce import build_all
+    from workbench.make.request import Request, plans
+    from workbench.paths import Paths
+    from workbench.settings import read_settings
+
+    paths = Paths(Path(order.site))
+    settings = read_settings(paths)
+    request = Request(
+        name=order.name,
+        axes=order.axes,
+        builder=order.builder,
+        version_suffix=order.version_suffix,
+        max_jobs=order.jobs,
+    )
+    planned = plans(request, paths, settings)
+    (plan,) = planned.plans
+    if plan.key != order.key:
+        raise UsageError(
+            f"{plan.title} has another build key here ({plan.key}) than where it was planned ({order.key}): the recipe "
+            "was changed meanwhile, or this machine has another toolkit, image or version of the workbench"
+        )
+    with scratch(paths.state / "fleet", ".index.") as folder:
+        OF_THIS_RUN.set(draw_run_index([*map(Path, order.wheels)], folder))
+        made, failures = build_all(planned, paths, settings, jobs=order.jobs)
+    for failure in failures:
+        return failed(failure.error)
+    return Outcome(wheel=made[0].wheel.name)
+
+
+class _Teller:
+    """Writes what happens as lines of JSON, what a step is at no more than once a second."""
+
+    def __init__(self) -> None:
+        self._titles: dict[int, str] = {}
+        self._last = 0.0
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case StepBegan():
+                self._titles[event.step] = event.title
+                self.say("at", event.title)
+            case StepMoved() if event.detail and time.monotonic() - self._last >= 1:
+                self._last = time.monotonic()
+                self.say("at", f"{self._titles.get(event.step, '')}: {event.detail}")
+            case StepEnded():
+                self._titles.pop(event.step, None)
+            case Noted():
+                self.say("note", event.text)
+
+    def say(self, what: str, value: object) -> None:
+        """Write one line."""
+        text = shown(value, keep="\n\t") if isinstance(value, str) else value
+        sys.stdout.write(json.dumps({what: text}) + "\n")
+        sys.stdout.flush()

@@ -1,0 +1,97 @@
+"""What is asked of whoever builds a cell, and what came of it: values that travel as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+from workbench.plan.axes import Axes
+from workbench.strict import parse
+
+if TYPE_CHECKING:
+    from workbench.errors import WorkbenchError
+    from workbench.plan.target import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One cell to be built in the site at `site`: a package for exactly one target, by this builder.
+
+    `key` is the build key that the wheel must get. `wheels` are paths of wheels of the same run that it
+    requires. `jobs` caps the compilers that run at once; None: the build's own choice.
+    """
+
+    site: str
+    name: str
+    axes: Axes
+    builder: str
+    version_suffix: str = ""
+    key: str | None
+    wheels: tuple[str, ...] = ()
+    jobs: int | None = None
+
+    def as_json(self) -> str:
+        """Return it as JSON, the same text for the same order."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def of_json(cls, text: str) -> Order:
+        """Read what `as_json` wrote. Raises ValueError, Mismatch."""
+        return parse(cls, json.loads(text))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of an order.
+
+    Built: `wheel` is a filename in the site's ``wheels/``. Failed: `status` is the error's exit status, `message` the
+    error, `trouble` its name in the catalogue, and `passing` says that it may go well another time. `lost`: the process
+    or the machine that built it is gone without a word. `peak` is the most memory that it took, in bytes; 0: not known.
+    """
+
+    wheel: str = ""
+    status: int = 0
+    message: str = ""
+    trouble: str = ""
+    passing: bool = False
+    lost: bool = False
+    peak: int = 0
+    where: str = ""
+    files: dict[str, str] = field(default_factory=dict)
+
+
+def failed(error: WorkbenchError) -> Outcome:
+    """Return the outcome of an error."""
+    why = error.explanation
+    return Outcome(
+        status=error.exit_code,
+        message=str(error),
+        trouble=why.name if why else "",
+        passing=(why.passing if why else False) or _passes(error),
+    )
+
+
+def _passes(error: BaseException) -> bool:
+    """Say whether a server's fault, or the network's, lies behind an error."""
+    from workbench.http import NoAnswer
+
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, NoAnswer):
+            return cause.passing
+        cause = cause.__cause__
+    return False
+
+
+def axes_of(target: Target) -> Axes:
+    """Return the axes that span exactly one target."""
+    return Axes(
+        python=target.python,
+        arch=target.arch,
+        compute=target.compute,
+        torch=target.torch or "",
+        gpu=",".join(target.gpu),
+        variant=target.variant or "",
+        glibc=target.glibc or "",
+    )
