@@ -23,7 +23,8 @@ from dataclasses import dataclass
 class StepBegan:
     """A step, known by its number, began; `total` units of work are known to lie before it, if any.
 
-    `expected` is how many seconds it took before, None where that is not known.
+    `expected` is how many seconds it took before, None where that is not known. `waits`: it is not worked at, but waits
+    for others.
     """
 
     step: int
@@ -31,6 +32,7 @@ class StepBegan:
     total: int | None = None
     unit: str = ""
     expected: float | None = None
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,16 +101,21 @@ class Step:
 
 @contextmanager
 def step(
-    title: str, *, total: int | None = None, unit: str = "bytes", expected: float | None = None
+    title: str,
+    *,
+    total: int | None = None,
+    unit: str = "bytes",
+    expected: float | None = None,
+    waits: bool = False,
 ) -> Iterator[Step]:
     """Tell of a step from its beginning to its end, however it ends.
 
     One over `total` units, ``"bytes"`` or a plural noun (``"wheels"``), is called with what was done. `expected` is how
-    many seconds it took before.
+    many seconds it took before. One that `waits` for others is not worked at.
     """
     tell, number, start = LISTENER.get(), next(_numbers), time.monotonic()
     unit = "" if total is None else unit
-    tell(StepBegan(step=number, title=title, total=total, unit=unit, expected=expected))
+    tell(StepBegan(step=number, title=title, total=total, unit=unit, expected=expected, waits=waits))
     at = Step(number, tell)
     try:
         yield at

@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import json
-import resource
+import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -20,8 +22,8 @@ from workbench.events import LISTENER, Noted, StepBegan, StepEnded, StepMoved
 from workbench.files import scratch, write_whole
 from workbench.fleet.orders import Order, Outcome, failed
 from workbench.process import ended_by_signals, run
-from workbench.strict import parse
-from workbench.text import shown
+from workbench.strict import Mismatch, parse
+from workbench.text import LAYOUT, duration, shown
 
 if TYPE_CHECKING:
     from workbench.events import Event
@@ -32,17 +34,10 @@ _START = (
 """Names the folder that this package lies in: a checkout is not installed."""
 
 
-def attempt(
-    order: Order,
-    log: Path,
-    *,
-    deadline: float | None,
-    at: Callable[[str], None],
-    note: Callable[[str], None],
-) -> Outcome:
+def attempt(order: Order, log: Path, *, at: Callable[[str], None], note: Callable[[str], None]) -> Outcome:
     """Build an order in a process of its own, which says in `log` what it does; return what came of it.
 
-    After `deadline` seconds it is ended. `at` is told what it is at, `note` what a person should know.
+    `at` is told what it is at, `note` what a person should know.
     """
     said: list[Outcome] = []
 
@@ -55,31 +50,17 @@ def attempt(
                 note(str(told["note"]))
             elif "outcome" in told:
                 said.append(parse(Outcome, told["outcome"]))
-        except (ValueError, TypeError, WorkbenchError):
+        except (ValueError, TypeError, Mismatch):
             return  # a traceback, or what a library prints: it is in the log
 
     paper = log.with_suffix(".order.json")
     write_whole(paper, order.as_json())
     log.unlink(missing_ok=True)
     root = Path(__file__).resolve().parents[2]
-    start = time.monotonic()
-    try:
-        done = run(
-            [sys.executable, "-c", _START, root, paper],
-            log=log,
-            on_line=read,
-            check=False,
-            timeout=deadline,
-        )
-    except WorkbenchError as error:
-        if deadline is None or time.monotonic() - start < deadline:
-            return failed(error)
-        limit = round(deadline / 60)
-        why = f"it did not end within {limit} min, the deadline that earlier builds set, and was ended"
-        return Outcome(status=WorkbenchError.exit_code, message=why, trouble="deadline")
+    done = run([sys.executable, "-c", _START, root, paper], log=log, on_line=read, check=False)
     if said:
         return said[-1]
-    if done.status in (-9, 137):
+    if done.status in (-signal.SIGKILL, 128 + signal.SIGKILL):
         return Outcome(lost=True, message="its process was killed (signal 9): memory may have run out")
     return Outcome(
         status=WorkbenchError.exit_code,
@@ -87,24 +68,46 @@ def attempt(
     )
 
 
-def main(order: str) -> None:
-    """Build what the file `order` says, and tell of it on stdout."""
+def main(paper: str) -> None:
+    """Build what the order in a file says, and tell of it on stdout."""
+    order = Order.of_json(Path(paper).read_text(encoding="utf-8"))
     tell = _Teller()
     LISTENER.set(tell)
+    clock = _Clock(tell, order.deadline)
     with ended_by_signals():
         try:
-            outcome = _build(Order.of_json(Path(order).read_text(encoding="utf-8")))
+            outcome = _build(order)
         except WorkbenchError as error:
             outcome = failed(error)
         except OSError as error:
             outcome = failed(WorkbenchError(str(error)))
-        # the largest of its programs: what a control group measured of all of them is better, where there is one
-        peak = outcome.peak or resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss << 10
-        tell.say("outcome", asdict(replace(outcome, peak=peak)))
+        except KeyboardInterrupt:
+            if not clock.rung:
+                raise
+            limit = duration(order.deadline)
+            why = f"it did not end within {limit}, which is far more than builds of its package took, and was ended"
+            outcome = Outcome(status=WorkbenchError.exit_code, message=why, trouble="deadline")
+        tell.say("outcome", asdict(replace(outcome, seconds=round(tell.worked(), 3))))
+
+
+class _Clock:
+    """Ends this process, as a signal would, once it has worked for some seconds."""
+
+    def __init__(self, tell: _Teller, seconds: float) -> None:
+        self.rung = False
+        self._tell, self._seconds = tell, seconds
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        while (left := self._seconds - self._tell.worked()) > 0:
+            time.sleep(min(left, 1))
+        self.rung = True
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _build(order: Order) -> Outcome:
     from workbench.builders.own_index import OF_THIS_RUN, draw_run_index
+    from workbench.evidence import notes
     from workbench.make.produce import build_all
     from workbench.make.request import Request, plans
     from workbench.paths import Paths
@@ -131,7 +134,9 @@ def _build(order: Order) -> Outcome:
         made, failures = build_all(planned, paths, settings, jobs=order.jobs)
     for failure in failures:
         return failed(failure.error)
-    return Outcome(wheel=made[0].wheel.name)
+    wheel = made[0].wheel
+    known = notes.read(wheel)
+    return Outcome(wheel=wheel.name, peak=known.memory.peak if known and known.memory else 0)
 
 
 class _Teller:
@@ -140,22 +145,34 @@ class _Teller:
     def __init__(self) -> None:
         self._titles: dict[int, str] = {}
         self._last = 0.0
+        self._began = time.monotonic()
+        self._waiting: dict[int, float] = {}
+        self._waited = 0.0
+
+    def worked(self) -> float:
+        """Return for how many seconds it has worked, without what it waited for others."""
+        now = time.monotonic()
+        return now - self._began - self._waited - sum(now - since for since in [*self._waiting.values()])
 
     def __call__(self, event: Event) -> None:
         match event:
             case StepBegan():
                 self._titles[event.step] = event.title
+                if event.waits:
+                    self._waiting[event.step] = time.monotonic()
                 self.say("at", event.title)
             case StepMoved() if event.detail and time.monotonic() - self._last >= 1:
                 self._last = time.monotonic()
                 self.say("at", f"{self._titles.get(event.step, '')}: {event.detail}")
             case StepEnded():
                 self._titles.pop(event.step, None)
+                if since := self._waiting.pop(event.step, None):
+                    self._waited += time.monotonic() - since
             case Noted():
                 self.say("note", event.text)
 
     def say(self, what: str, value: object) -> None:
         """Write one line."""
-        text = shown(value, keep="\n\t") if isinstance(value, str) else value
+        text = shown(value, keep=LAYOUT) if isinstance(value, str) else value
         sys.stdout.write(json.dumps({what: text}) + "\n")
         sys.stdout.flush()

@@ -27,6 +27,7 @@ from workbench.fleet.journal import (
     State,
 )
 from workbench.make.cells import find_built
+from workbench.memory.free import available
 from workbench.text import duration
 from workbench.wheel.filename import parse_wheel
 
@@ -223,7 +224,7 @@ class Building:
         result = replace(
             self._result(cell, "built" if outcome.wheel else "failed"),
             wheel=outcome.wheel,
-            seconds=round(ended.seconds, 3),
+            seconds=outcome.seconds,
             where=outcome.where,
             peak=outcome.peak,
             status=0 if outcome.wheel else outcome.status or WorkbenchError.exit_code,
@@ -252,8 +253,6 @@ class Building:
 
     def _look(self, at: Step) -> None:
         """Say when the run may end, and how much memory is free."""
-        from workbench.builders.memory import available
-
         now, agenda = time.monotonic(), self._agenda
         left = seconds_left(
             [self._expected(cell) for cell in agenda.waiting.values()],

@@ -27,7 +27,7 @@ GRACE = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One attempt at a cell: wheels of the cells that it needs, and the seconds after which it hangs.
+    """One attempt at a cell: wheels of the cells that it needs, and the seconds of work after which it hangs.
 
     `alone`: nothing else may run beside it, because whoever built it was lost before. `at` is told what it is at.
     """
@@ -35,18 +35,17 @@ class Job:
     cell: BuildCell
     attempt: int
     wheels: tuple[Path, ...]
-    deadline: float | None
+    deadline: float
     alone: bool
     at: Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobEnded:
-    """A job that came to its end, after some seconds."""
+    """A job that came to its end."""
 
     job: Job
     outcome: Outcome
-    seconds: float
 
 
 class Crew(Protocol):
@@ -104,24 +103,17 @@ class ThisMachine:
         return self._logs / f"{job.cell.name}.log"
 
     def _work(self, job: Job) -> None:
-        start = time.monotonic()
         self._logs.mkdir(parents=True, exist_ok=True)
-        order = job.cell.order(
-            str(self._site), wheels=tuple(map(str, job.wheels)), jobs=self._jobs or self._share()
-        )
+        wheels = tuple(map(str, job.wheels))
+        order = job.cell.order(str(self._site), wheels=wheels, jobs=self._jobs, deadline=job.deadline)
         outcome = attempt(
             order,
             self._log(job),
-            deadline=job.deadline,
             at=job.at,
             note=lambda text: note(f"{job.cell.plan.title}: {text}"),
         )
         outcome = replace(outcome, where=platform.node())
-        self._ended.put(JobEnded(job=job, outcome=outcome, seconds=time.monotonic() - start))
-
-    def _share(self) -> int:
-        """Return a build's share of the processors, as many as are at work now."""
-        return -(-usual_number() // max(1, len(self._working)))
+        self._ended.put(JobEnded(job=job, outcome=outcome))
 
     def wait(self, seconds: float) -> tuple[JobEnded, ...]:
         """Return the jobs that have ended."""

@@ -50,7 +50,9 @@ class BuildCell:
         """What it shares with the cells for other Pythons, which one wheel may serve as well."""
         return self.package, replace(self.plan.target, python="")
 
-    def order(self, site: str, *, wheels: Sequence[str] = (), jobs: int | None = None) -> Order:
+    def order(
+        self, site: str, *, wheels: Sequence[str] = (), jobs: int | None = None, deadline: float
+    ) -> Order:
         """Return the order to build it in a site, with these wheels of the cells that it needs."""
         return Order(
             site=site,
@@ -61,6 +63,7 @@ class BuildCell:
             key=self.plan.key,
             wheels=tuple(wheels),
             jobs=jobs,
+            deadline=round(deadline),
         )
 
 

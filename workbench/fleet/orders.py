@@ -19,7 +19,8 @@ class Order:
     """One cell to be built in the site at `site`: a package for exactly one target, by this builder.
 
     `key` is the build key that the wheel must get. `wheels` are paths of wheels of the same run that it
-    requires. `jobs` caps the compilers that run at once; None: the build's own choice.
+    requires. `jobs` caps the compilers that run at once; None: as many as the machine has room for. A build hangs after
+    `deadline` seconds of work.
     """
 
     site: str
@@ -30,6 +31,7 @@ class Order:
     key: str | None
     wheels: tuple[str, ...] = ()
     jobs: int | None = None
+    deadline: int
 
     def as_json(self) -> str:
         """Return it as JSON, the same text for the same order."""
@@ -47,7 +49,8 @@ class Outcome:
 
     Built: `wheel` is a filename in the site's ``wheels/``. Failed: `status` is the error's exit status, `message` the
     error, `trouble` its name in the catalogue, and `passing` says that it may go well another time. `lost`: the process
-    or the machine that built it is gone without a word. `peak` is the most memory that it took, in bytes; 0: not known.
+    or the machine that built it is gone without a word. `seconds` are those of work, without what it waited for memory,
+    and `peak` is the most memory that it took, in bytes; 0: not known.
     """
 
     wheel: str = ""
@@ -56,6 +59,7 @@ class Outcome:
     trouble: str = ""
     passing: bool = False
     lost: bool = False
+    seconds: float = 0.0
     peak: int = 0
     where: str = ""
     files: dict[str, str] = field(default_factory=dict)

@@ -159,7 +159,7 @@ class Ledger:
             try:
                 grant = self._attempt(own, claim, size, wanted, cpus)
                 if isinstance(grant, str):
-                    with step(f"wait for memory to build {title}") as at:
+                    with step(f"wait for memory to build {title}", waits=True) as at:
                         while isinstance(grant, str):
                             at.detail(grant)
                             time.sleep(AGAIN)
