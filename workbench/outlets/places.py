@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 SITE = "site"
 """The site's own store, registry and pages, which is no outlet."""
 
+INDEX = "index"
+"""The site's registry and pages alone, which link to where the outlet before it has the wheels."""
+
 KINDS: Mapping[str, Callable[[str, Path], Outlet]] = {
     "github": GitHubReleases,
     "pypi": lambda rest, root: _named("pypi", rest, root, package_index.PYPI),
@@ -33,6 +36,12 @@ def places(to: str, *, skip_github: bool = False) -> tuple[str, ...]:
         raise UsageError(
             "--skip-github leaves nothing of --to: name another place, or leave --skip-github out"
         )
+    for before, word in zip(("", *left), left, strict=False):
+        if word == INDEX and (before in ("", SITE) or SITE in left):
+            raise UsageError(
+                f"--to {','.join(left)}: {INDEX} links to where the place before it has the wheels: write it behind an "
+                f"outlet, as github,{INDEX}, and without {SITE}, which has files of its own"
+            )
     return left
 
 
@@ -41,7 +50,7 @@ def open_outlets(words: Sequence[str], root: Path) -> dict[str, Outlet]:
 
     Raises UsageError for an unknown one.
     """
-    return {word: _opened(word, root) for word in words if word != SITE}
+    return {word: _opened(word, root) for word in words if word not in (SITE, INDEX)}
 
 
 def _opened(word: str, root: Path) -> Outlet:
@@ -51,8 +60,8 @@ def _opened(word: str, root: Path) -> Outlet:
     kind, _, rest = word.partition(":")
     if kind not in KINDS:
         raise UsageError(
-            f"--to {word}: unknown place{nearest(kind, [SITE, *KINDS])}: write {SITE}, github, github:TAG, pypi, "
-            "testpypi, or the URL where an index takes uploads"
+            f"--to {word}: unknown place{nearest(kind, [SITE, INDEX, *KINDS])}: write {SITE}, github, github:TAG, "
+            f"pypi, testpypi, {INDEX}, or the URL where an index takes uploads"
         )
     return KINDS[kind](rest, root)
 

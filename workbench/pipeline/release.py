@@ -6,7 +6,7 @@ proofs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from workbench.make.cells import find_built, serves, sharing
 from workbench.make.produce import Failure, Product, build_wheel, fault_in_image, produce, unverified
 from workbench.make.request import plans
 from workbench.make.verification import verify_wheels
-from workbench.outlets.places import SITE
+from workbench.outlets.places import INDEX, SITE
 from workbench.paths import PROGRAM
 from workbench.pipeline.proof import Proof, prove, unproved
 from workbench.pipeline.published_copy import published_copy
@@ -32,9 +32,11 @@ from workbench.plan.local_version import minor
 from workbench.plan.target import this_arch
 from workbench.publish.amend import current, refuse_a_store_behind
 from workbench.publish.gaps import Gap, tell
+from workbench.publish.publication import linked_to
 from workbench.publish.signing import signer_of
 from workbench.publish.transaction import publish
 from workbench.publish.upload import candidate
+from workbench.publish.wheel_files import is_ours
 from workbench.registry.model import Unavailable
 from workbench.store.opening import Site
 from workbench.verify.report import findings_text
@@ -121,7 +123,7 @@ def todo(
             )
         else:
             done.append((plan, served.wheel))
-    proofs = [_proof(plan, wheel) for plan, wheel in done] if SITE in places else []
+    proofs = [_proof(plan, wheel) for plan, wheel in done] if {SITE, INDEX} & {*places} else []
     return Todo(
         planned=planned,
         plans=tuple(left),
@@ -182,9 +184,10 @@ def release(
     site, signer = Site(paths, settings, store), signer_of(paths, settings)
     made: list[tuple[Plan, PublishedWheel]] = []
 
-    def in_the_site() -> None:
+    def in_the_site(urls: Mapping[str, str]) -> None:
         if products:
             candidates = [candidate(each.report, paths, signer=signer) for each in products if each.report]
+            candidates = [linked_to(each, urls[each.path.name]) if urls else each for each in candidates]
             wheels = {each.wheel.filename: each.wheel for each in publish(site, candidates).plan.wheels}
             made.extend((plan, wheels[each.wheel.name]) for each in products for plan in each.plans)
         if gaps := (*_left_out(work.planned), *_failed(failures, paths)):
@@ -194,10 +197,18 @@ def release(
     reports = [each.report for each in products if each.report]
     if work.places != (SITE,):
         earlier = {wheel.filename: wheel for _, wheel in work.published}
-        copies = [published_copy(wheel, paths, store) for wheel in earlier.values()]
+        copies = [published_copy(wheel, paths, store) for wheel in earlier.values() if _sent_on(wheel, paths)]
         reports += verify_wheels(copies, paths, reuse=True) if copies else ()
     sent = send(reports, work.places, paths.root, site=in_the_site, signer=signer, strict=strict)
     return Released(published=tuple(made), failures=failures, delivered=sent.delivered)
+
+
+def _sent_on(wheel: PublishedWheel, paths: Paths) -> bool:
+    """Say whether a published wheel is sent to outlets: one that the index links to lies at one, and stays there."""
+    here = is_ours(wheel) or (paths.wheels / wheel.filename).exists()
+    if not here:
+        note(f"· {wheel.filename} is published, and lies at {wheel.url}")
+    return here
 
 
 def _left_out(planned: Planned) -> Iterator[Gap]:

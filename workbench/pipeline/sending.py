@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.outlets.delivery import advise, deliver, in_order, preflight
 from workbench.outlets.outlet import Parcel
-from workbench.outlets.places import SITE, open_outlets
+from workbench.outlets.places import INDEX, SITE, open_outlets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from workbench.evidence.signer import Signer
@@ -46,15 +46,16 @@ def send(
     words: Sequence[str],
     root: Path,
     *,
-    site: Callable[[], None],
+    site: Callable[[Mapping[str, str]], None],
     signer: Signer | None = None,
     strict: bool = False,
     dry_run: bool = False,
 ) -> Sent:
-    """Send what passed verification to each place of `words`; `site` publishes it in the site's own store.
+    """Send what passed verification to each place of `words`.
 
-    Every outlet is asked before anything is sent to any. A failure stops the later places, and the same call goes on
-    from there. A dry run only asks. Raises what `preflight`, `deliver` and `site` raise.
+    `site` publishes it in the site's own store, or, where it gets URLs by filename, in the site's index alone, which
+    links to these. Every outlet is asked before anything is sent to any. A failure stops the later places, and the same
+    call goes on from there. A dry run only asks. Raises what `preflight`, `deliver` and `site` raise.
     """
     outlets = open_outlets(words, root)
     parcels = [Parcel.of(report, signer=signer) for report in reports] if outlets else []
@@ -64,7 +65,12 @@ def send(
 
     def sent(word: str) -> None:
         if word == SITE:
-            site()
+            site({})
+        elif word == INDEX:
+            shipment = shipments[words[words.index(INDEX) - 1]]
+            # of a dry run nobody knows yet where they are going to be
+            there = delivered[-1].urls if delivered else shipment.there
+            site({each.filename: there.get(each.filename, shipment.outlet.place) for each in parcels})
         elif not dry_run:
             delivered.append(deliver(shipments[word]))
 

@@ -112,6 +112,13 @@ class Holdings:
     records: Mapping[str, Registry]
 
 
+def linked_to(candidate: Candidate, url: str) -> Candidate:
+    """Return a candidate for a wheel that stays at a URL elsewhere: the registry has the link, the store no file."""
+    wheel = replace(candidate.wheel, url=url, metadata_sha256=None)
+    wheel = unlinked(wheel, frozenset(linked(wheel)))
+    return replace(candidate, wheel=wheel, provenance=None, texts={})
+
+
 def decide(
     candidates: Sequence[Candidate], found: Holdings, *, place: str, public_url: str | None
 ) -> Publication:

@@ -36,7 +36,8 @@ SignedBy = Annotated[
 ]
 To = Annotated[
     str,
-    "where to, a list in order: site (the default), github, github:TAG, pypi, testpypi, an index's URL for uploads",
+    "where to, a list in order: site (the default), github, github:TAG, pypi, testpypi, an index's URL for uploads; "
+    "behind one of these, index: this site's, which links there",
 ]
 Strict = Annotated[bool, "what an index would show badly (twine check) is an error, not advice"]
 DistDir = Annotated[str, "the folder for built wheels (default: wheels/)"]

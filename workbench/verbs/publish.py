@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -52,21 +52,24 @@ def upload(
     json: Json = False,
 ) -> None:
     """Verify wheels and publish them: here, or to GitHub and PyPI."""
-    from workbench.outlets.places import SITE, places
+    from workbench.outlets.places import INDEX, SITE, places
     from workbench.pipeline.sending import send
+    from workbench.publish.publication import linked_to
     from workbench.publish.transaction import publish
     from workbench.publish.upload import candidate, verified
 
     words, dry = places(to), change.dry_run
     with changing(change) as site:
-        reports = verified([Path(wheel) for wheel in wheels], site.paths, recipes=SITE in words)
+        registers = bool({SITE, INDEX} & {*words})
+        reports = verified([Path(wheel) for wheel in wheels], site.paths, recipes=registers)
         prove_all(reports, signed_by)
         signer = None if dry else ready_to_sign(site.paths, site.settings)
-        candidates = [candidate(report, site.paths, signer=signer) for report in reports if SITE in words]
+        candidates = [candidate(report, site.paths, signer=signer) for report in reports if registers]
         published: list[transaction.Published] = []
 
-        def here() -> None:
-            published.append(publish(site, candidates, dry_run=dry, may_shrink=allow_shrink, deep=deep))
+        def here(urls: Mapping[str, str]) -> None:
+            wanted = [linked_to(each, urls[each.path.name]) if urls else each for each in candidates]
+            published.append(publish(site, wanted, dry_run=dry, may_shrink=allow_shrink, deep=deep))
 
         sent = send(reports, words, site.paths.root, site=here, signer=signer, strict=strict, dry_run=dry)
         if json:

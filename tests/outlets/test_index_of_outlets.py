@@ -1,0 +1,69 @@
+"""A site's index that links to what lies at an outlet: pip and uv install from it, and the store has no copy."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.forked import invoke
+from tests.outlets.conftest import REPOSITORY
+from workbench.index.serve import served
+from workbench.process import environment
+from workbench.registry.file import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.outlets.github_server import WritableGitHub
+    from workbench.paths import Paths
+
+RECIPE = """\
+from __future__ import annotations
+
+from workbench.recipe import Recipe, Sdist
+
+recipe = Recipe(name="demo", version="1.0", description="Wheels of others", source=Sdist(sha256="0" * 64))
+"""
+
+
+@pytest.fixture
+def known(paths: Paths) -> Paths:
+    """Return the site, with a recipe for the project of the wheels."""
+    (paths.recipes / "demo.py").write_text(RECIPE)
+    return paths
+
+
+def test_pip_and_uv_install_from_an_index_that_links_to_a_release(
+    known: Paths, hub: WritableGitHub, wheels: list[Path], tmp_path: Path
+) -> None:
+    shown = invoke("upload", *wheels, "--to", "github:v1,index", "--dry-run")
+    assert (shown.status, hub.repositories[REPOSITORY].releases) == (0, []), shown.stderr
+    assert f"register {wheels[0].name}" in shown.stdout
+    assert not known.registry.exists()
+    done = invoke("upload", *wheels, "--to", "github:v1,index")
+    assert done.status == 0, done.stderr
+    found = [wheel for _, wheel in load(known.registry).wheels()]
+    assert [wheel.url for wheel in found] == [
+        f"{hub.api}/{REPOSITORY}/releases/download/v1/{each.name}" for each in wheels
+    ]
+    assert not (known.root / "files").exists()
+    with served(known.root) as index:
+        for number, installer in enumerate(([sys.executable, "-m", "pip"], ["uv", "pip"])):
+            into = tmp_path / str(number)
+            words = [*installer, "install", "--quiet", "--target", str(into), "--index-url", index, "demo"]
+            ran = subprocess.run(words, env=environment(), capture_output=True, text=True, check=False)
+            assert ran.returncode == 0, ran.stderr
+            assert (into / "demo-1.2.dist-info").is_dir()
+    again = invoke("upload", *wheels, "--to", "github:v1,index")
+    assert (again.status, load(known.registry).generation) == (0, 1), again.stderr
+
+
+@pytest.mark.usefixtures("known", "hub")
+@pytest.mark.parametrize("to", ["index", "index,github:v1", "site,index", "github:v1,index,site"])
+def test_an_index_of_nothing_is_refused(to: str, wheels: list[Path]) -> None:
+    refused = invoke("upload", *wheels, "--to", to)
+    assert refused.status == 2
+    assert "index links to where the place before it has the wheels" in refused.stderr
