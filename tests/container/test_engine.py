@@ -7,7 +7,14 @@ import pytest
 
 from workbench.container import engine as engines
 from workbench.container.cibw import Build, build_wheel
-from workbench.container.engine import Engine, find_engine, find_image, is_emulated, require_emulation
+from workbench.container.engine import (
+    Engine,
+    find_engine,
+    find_image,
+    is_emulated,
+    require_emulation,
+    require_image,
+)
 from workbench.errors import ContainerError
 from workbench.plan.target import this_arch
 
@@ -190,3 +197,38 @@ def test_an_emulator_that_does_not_serve(tmp_path: Path, how: dict[str, str]) ->
 
 def test_binfmt_that_is_not_mounted(tmp_path: Path) -> None:
     assert not is_emulated("aarch64", binfmt=tmp_path / "nowhere")
+
+
+REGISTRY = """\
+case "$1 $2" in
+"image inspect") [ -e "{here}/image" ] || exit 1
+    echo '[{{"Id": "sha256:1", "Architecture": "amd64", "Size": 1, "Config": {{}}}}]' ;;
+pull*) echo x >>"{here}/tries"
+    if [ $(wc -l <"{here}/tries") = {answers} ]; then touch "{here}/image"; exit; fi
+    echo '{said}' >&2; exit 1 ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "tries"),
+    [
+        ("received unexpected HTTP status: 503 Service Unavailable", 3),
+        ("toomanyrequests: You have reached your pull rate limit", 3),
+        ("manifest unknown", 1),
+        ("requested access to the resource is denied", 1),
+    ],
+)
+def test_a_pull_is_tried_again_where_the_trouble_passes(
+    said: str, tries: int, programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "PULL_WAITS", (0.0, 0.0, 0.0))
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    install(programs, "docker", REGISTRY.format(here=programs, said=said, answers=3))
+    docker = Engine(name="docker", version="28", storage=programs)
+    if tries == 1:
+        with pytest.raises(ContainerError, match=said):
+            require_image(docker, "example.com/image", "x86_64")
+    else:
+        assert require_image(docker, "example.com/image", "x86_64").id == "sha256:1"
+    assert len((programs / "tries").read_text().split()) == tries

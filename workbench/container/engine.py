@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from workbench.errors import CommandFailed, ContainerError
+from workbench.events import step
 from workbench.paths import PROGRAM
 from workbench.process import environment, run
 from workbench.wheel import elf
@@ -28,6 +30,14 @@ PYTHONS_LABEL = "wheel-workbench.pythons"
 
 PROBE_TIMEOUT = 30
 """Seconds that an engine has to say that it is there. One whose daemon or storage hangs never does."""
+
+PULL_WAITS = (2.0, 10.0, 30.0)
+"""Seconds between the tries to pull an image where a registry is overrun, or the line breaks off."""
+
+_PASSING = re.compile(
+    r"\b(?:429|50[0234])\b|too ?many ?requests|timeout|timed out|connection reset|unexpected eof",
+    re.IGNORECASE,
+)
 
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 """Where the kernel lists the programs that run other machines' programs."""
@@ -160,8 +170,7 @@ def require_image(engine: Engine, name: str, arch: str) -> Image:
     image, said = find_image(engine, name), "it is made on this machine"
     # what is called localhost/ was made here, and lies in no registry
     if image is None and not name.startswith("localhost/"):
-        pull = [engine.name, "pull", "--quiet", f"--platform=linux/{OCI_ARCH[arch]}", name]
-        said = run(pull, check=False).tail.rpartition("\n")[2]
+        said = _pull(engine, name, arch)
         image = find_image(engine, name)
     if image and image.arch == OCI_ARCH[arch]:
         return image
@@ -170,6 +179,23 @@ def require_image(engine: Engine, name: str, arch: str) -> Image:
         f"the image {name} {why or f'is not here, and {engine.name} cannot pull it: {said}'}\n"
         f"Make one with '{PROGRAM} toolchain.image --arch {arch}', or name another in workbench.yaml (container.images)"
     )
+
+
+def _pull(engine: Engine, name: str, arch: str) -> str:
+    """Pull an image, again where the trouble is one that passes; return the last line of what was said."""
+    pull = [engine.name, "pull", "--quiet", f"--platform=linux/{OCI_ARCH[arch]}", name]
+    with step(f"pull {name}") as at:
+        for wait in (*PULL_WAITS, None):
+            done = run(pull, check=False)
+            said = done.tail.rpartition("\n")[2]
+            if done.status == 0:
+                break
+            if wait is None or not _PASSING.search(done.said):
+                at.fail(said)
+                break
+            at.detail(f"{said}: again in {wait:g} s")
+            time.sleep(wait)
+    return said
 
 
 def cuda_in(engine: Engine, image: Image) -> Cuda | None:
