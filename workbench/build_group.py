@@ -25,8 +25,14 @@ from workbench.process import run
 SAMPLE = 0.1
 """Seconds from one look at a group's memory to the next."""
 
-LOOK = 1.0
-"""Seconds from one look at each process to the next, which costs more."""
+LOOK = 0.3
+"""Seconds from one look at each process of a group to the next."""
+
+POLL = 1.0
+"""Seconds from one look to the next where there is no group: all processes of the machine are looked through."""
+
+LARGE = 16_000_000
+"""Bytes that a process takes at least which counts as one that compiles."""
 
 _NAME = "workbench"
 _BUS = ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")
@@ -38,17 +44,18 @@ _numbers = itertools.count(1)
 class BuildGroup:
     """The programs of one build, taken together.
 
-    `peak` is the most that they used at once, `largest` the most that one process did, in bytes; `killed` says whether
-    one was killed because memory ran out. `told` hears each second what they use. This one makes no group: it looks
-    at the processes, and cannot limit them.
+    `peak` is the most that they used at once, `largest` the most that one process did, in bytes; `finished` is how many
+    that took some memory were seen and have ended; `killed` says whether one was killed because memory ran out. `told`
+    hears now and then what they use. This one makes no group: it looks at the processes, and cannot limit them.
     """
 
     limited = False
 
     def __init__(self, limit: int | None, told: Callable[[int], None]) -> None:
         self.limit = limit
-        self.peak = self.largest = 0
+        self.peak = self.largest = self.finished = 0
         self.killed = False
+        self._seen: dict[int, int] = {}
         self._told = told
         self._programs: set[int] = set()
         self._over = threading.Event()
@@ -89,12 +96,19 @@ class BuildGroup:
 
     def _measure(self) -> None:
         looked = 0.0
-        while not self._over.wait(SAMPLE if self.limited else LOOK):
+        while not self._over.wait(SAMPLE if self.limited else POLL):
             used = self._sample()
             if time.monotonic() - looked >= LOOK:
                 looked = time.monotonic()
-                self.largest = max([self.largest, *map(_high_water, self._processes())])
+                self._look()
                 self._told(used)
+
+    def _look(self) -> None:
+        """Look at each process: how much it has taken, and which have ended since."""
+        now = {process: _high_water(process) for process in self._processes()}
+        self.largest = max([self.largest, *now.values()])
+        self.finished += sum(size >= LARGE for process, size in self._seen.items() if process not in now)
+        self._seen = now
 
     def _end(self) -> None:
         """End what is left in the group, and the group."""

@@ -42,6 +42,7 @@ def nosy_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (home / ".aws").mkdir(parents=True)
     (home / ".aws" / "credentials").write_text("secret-of-the-home")
     monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))  # which a build may read
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-of-the-shell")
     return home
 

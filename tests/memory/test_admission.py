@@ -46,15 +46,15 @@ def test_as_many_jobs_as_fit_beside_the_others(ledger: Ledger) -> None:
 
 
 def test_what_a_build_claims_and_uses_counts_once(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    with ledger.admitted("one", size, wanted=4) as one:
+    with ledger.admitted("one", size, wanted=4, cpus=5) as one:
         one.uses(6 * GB)
         monkeypatch.setattr(free, "available", lambda: 4 * GB)  # it is in use now
-        with ledger.admitted("two", size, wanted=4) as two:
+        with ledger.admitted("two", size, wanted=4, cpus=5) as two:
             assert two.jobs == 1
-            assert not one.resize(5, size(5), cpus=64)
-            assert one.resize(3, size(3), cpus=64)
-            assert not two.resize(2, size(2), cpus=4)  # there are no processors for it
-            assert two.resize(2, size(2), cpus=5)
+            assert not one.resize(5, size(5))
+            assert one.resize(2, size(2))
+            assert two.resize(2, size(2))
+            assert not two.resize(3, size(3))  # what one uses is not free yet
 
 
 def test_a_build_waits_and_says_for_whom(ledger: Ledger) -> None:

@@ -30,11 +30,11 @@ from workbench.toolchain.variables import (
 )
 
 if TYPE_CHECKING:
-    from workbench.build_group import BuildGroup
     from workbench.builders.objects import ObjectCache
     from workbench.builders.workplace import Workplace
     from workbench.container.engine import Engine
     from workbench.events import Step
+    from workbench.memory.share import Share
     from workbench.paths import Paths
     from workbench.plan.plan import Plan
     from workbench.plan.target import Target
@@ -67,8 +67,7 @@ def build_in_container(
     settings: Settings,
     at: Step,
     *,
-    jobs: int,
-    group: BuildGroup,
+    share: Share,
     cache: ObjectCache | None = None,
 ) -> Path:
     """Build a plan's wheel in its image, where auditwheel has repaired it as well, and return it.
@@ -91,10 +90,12 @@ def build_in_container(
             environment=build_variables(
                 joined(_gpu_environment(plan.target), _wrapping(cache, plan.target) if cache else {}),
                 plan.environment,
-                jobs=jobs,
+                jobs=share.jobs,
                 epoch=source_epoch(plan.source, place.tree),
             ),
-            config_settings=config_settings(place.build_system().backend, jobs=jobs, objects=BUILD_FOLDER),
+            config_settings=config_settings(
+                place.build_system().backend, jobs=share.jobs, objects=BUILD_FOLDER
+            ),
             requires=plan.build_requires,
             before_all=_one_after_the_other(plan.before_all),
             before_build=_one_after_the_other((*([_WRAP] if cache else ()), *plan.before_build)),
@@ -109,7 +110,7 @@ def build_in_container(
         handed=_with_wrapping(_handed(place, paths, settings)),
         log=place.log,
         on_line=at.detail,
-        group=group,
+        group=share.group,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,9 +37,17 @@ if TYPE_CHECKING:
     from workbench.builders.objects import ObjectCache
     from workbench.builders.workplace import Workplace
     from workbench.events import Step
+    from workbench.memory.share import Share
     from workbench.paths import Paths
     from workbench.settings import Settings
     from workbench.toolchain.compilers import CrossGcc
+
+
+COUNTS = {"MAX_JOBS", "CMAKE_BUILD_PARALLEL_LEVEL", "MAKEFLAGS"}
+"""By these variables a build is told how many compilers may run at once."""
+
+SLOTS = "slots"
+"""Where, in a build's folder, lies its jobserver."""
 
 
 def build_here(
@@ -48,8 +56,7 @@ def build_here(
     settings: Settings,
     at: Step,
     *,
-    jobs: int,
-    group: BuildGroup,
+    share: Share,
     cache: ObjectCache | None = None,
 ) -> Path:
     """Build a plan's wheel as its backend makes it, and return it. What is compiled goes through an object `cache`.
@@ -81,7 +88,9 @@ def build_here(
     inside = room.inside if room else str
     variables = joined(
         usual,
-        build_variables(tools, plan.environment, jobs=jobs, epoch=source_epoch(plan.source, place.tree)),
+        build_variables(
+            tools, plan.environment, jobs=share.jobs, epoch=source_epoch(plan.source, place.tree)
+        ),
         through,
         {
             "VIRTUAL_ENV": str(environment.path),
@@ -90,7 +99,7 @@ def build_here(
         # what Python compiles of its own does not go into folders that others have as well
         {"HOME": str(place.home), "PYTHONPYCACHEPREFIX": str(place.home / "pycache")} if room else {},
     )
-    runner = _runner(place, room, variables, at, group)
+    runner = _runner(place, room, variables, at, share.group)
     hooks = pyproject_hooks.BuildBackendHookCaller(
         str(place.tree),
         system.backend,
@@ -98,7 +107,7 @@ def build_here(
         runner=runner,
         python_executable=str(environment.python),
     )
-    told = config_settings(system.backend, jobs=jobs, objects=place.objects, meson_cross_file=meson)
+    told = config_settings(system.backend, jobs=share.jobs, objects=place.objects, meson_cross_file=meson)
     options = {name: inside(value) for name, value in told.items()}
     try:
         with warnings.catch_warnings():
@@ -109,6 +118,7 @@ def build_here(
             if more and plan.pins is None:
                 index = own_index([*requires, *more], paths, settings)
                 environment.install_pinned([*requires, *more], options=joined_index(index), log=place.log)
+            _tell_of_slots(share, place, variables, inside)
             for command in plan.before_build:
                 runner(["sh", "-ec", command], str(place.tree))
             name: object = hooks.build_wheel(inside(str(place.raw)), options)
@@ -155,6 +165,20 @@ def _wrapped(
     return told, compiler and objects.wrapped(compiler, place.compilers, seen_at=seen_at)
 
 
+def _tell_of_slots(
+    share: Share, place: Workplace, variables: dict[str, str], inside: Callable[[str], str]
+) -> None:
+    """Tell a build's tools of a jobserver, instead of a number of jobs, where they know what that is.
+
+    `MAX_JOBS` stays, for a ``setup.py`` that starts compilers itself.
+    """
+    if counts := sorted(COUNTS & place.plan.environment.keys()):
+        share.fixed = f"the recipe sets {counts[0]}"
+    elif slots := share.slots(place.root / SLOTS, variables["PATH"], inside):
+        variables.pop("CMAKE_BUILD_PARALLEL_LEVEL")
+        variables.update(slots)
+
+
 def _can_isolate(settings: Settings) -> bool:
     """Say whether a build can be isolated here; a note tells where not. Raises ToolMissing where it must be."""
     why = isolation.why_not()
@@ -178,7 +202,7 @@ def _room(
     Its requirements are for reading alone: their files are those of other environments as well. So is what this process
     asks Git of the source. Of the object cache it may write its own recipe's.
     """
-    own = (place.tree, place.raw, place.objects, place.home)
+    own = (place.tree, place.raw, place.objects, place.home, place.root / SLOTS)
     temporary = place.root / "temp"
     for folder in (*own, temporary):
         folder.mkdir(exist_ok=True)

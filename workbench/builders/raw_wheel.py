@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from workbench.errors import CommandFailed
 from workbench.events import note, step
 from workbench.memory import peaks
 from workbench.memory.admission import Ledger
-from workbench.memory.peaks import Peak
+from workbench.memory.share import Share
 from workbench.text import counted
 from workbench.wheel.elf import MACHINES
 from workbench.wheel.filename import parse_wheel
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from workbench.builders.workplace import Workplace
     from workbench.errors import WorkbenchError
     from workbench.memory.admission import Grant
+    from workbench.memory.peaks import Peak
     from workbench.paths import Paths
     from workbench.plan.plan import Plan
     from workbench.settings import Settings
@@ -67,22 +69,21 @@ def build_raw(
     """
     plan = place.plan
     with admitted(plan, paths, settings, jobs=jobs) as grant:
+        attempt = partial(_attempt, place, paths, settings, grant, cache)
         try:
-            raw = _attempt(place, paths, settings, grant, cache, jobs=grant.jobs)
+            raw = attempt(jobs=grant.jobs, most=jobs or len(os.sched_getaffinity(0)))
         except _KilledForMemory as killed:
             if killed.took.jobs == 1:
                 raise killed.error from killed.cause
             fewer = killed.took.jobs // 2
             note(
-                f"· {plan.title}: memory ran out: once more with {counted(fewer, 'job')} instead of {grant.jobs}"
+                f"· {plan.title}: memory ran out: once more with {counted(fewer, 'job')} instead of {killed.took.jobs}"
             )
             try:
-                raw = _attempt(place, paths, settings, grant, cache, jobs=fewer)
+                raw = attempt(jobs=fewer, most=fewer)
             except _KilledForMemory as again:
                 raise again.error from again.cause
             raw = replace(raw, took=replace(raw.took, killed=True))
-        if raw.took.killed or not place.took:  # what was compiled earlier took no memory now
-            peaks.keep(plan, paths, raw.took)
     code = _check(raw.path, place)
     if why := left_out(plan, place.log, place.tree, code, paths):
         note(f"· {raw.path.name}: {why.meaning}\n{why.text}")
@@ -97,7 +98,7 @@ def admitted(
     It has at most `jobs` where somebody says so, else one for each processor that the other builds leave.
     """
     cpus = len(os.sched_getaffinity(0))
-    size = peaks.expected(plan, paths).at
+    size = peaks.expected(plan, paths).peak.at
     ledger = Ledger.of(paths, settings.most_memory)
     return ledger.admitted(plan.title, size, wanted=jobs or cpus, cpus=None if jobs else cpus)
 
@@ -118,16 +119,22 @@ def _attempt(
     cache: ObjectCache | None,
     *,
     jobs: int,
+    most: int,
 ) -> RawWheel:
-    """Build with a number of jobs. Raises _KilledForMemory, and what `build_raw` raises."""
+    """Build with a number of jobs, and `most` where more fit later.
+
+    Raises _KilledForMemory, and what `build_raw` raises.
+    """
     plan = place.plan
+    expected = peaks.expected(plan, paths)
     builder = build_in_container if plan.builder == "container" else build_here
     with (
         step(f"build {plan.title} ({plan.builder})") as at,
         build_group(settings.most_memory, told=grant.uses) as group,
+        Share(grant, group, expected, jobs=jobs, most=most).opened() as share,
     ):
         try:
-            wheel = builder(place, paths, settings, at, jobs=jobs, group=group, cache=cache)
+            wheel = builder(place, paths, settings, at, share=share, cache=cache)
         except CommandFailed as error:
             why = why_it_failed(error, place, paths, jobs=jobs, killed=group.killed)
             at.outcome = why.meaning if why else ""
@@ -135,11 +142,13 @@ def _attempt(
             if why is None or why.name not in OF_MEMORY:
                 raise told from error
             # one process more of this size did not fit
-            took = Peak(peak=group.peak + group.largest, largest=group.largest, jobs=jobs, killed=True)
+            took = replace(share.took, jobs=share.offered, peak=group.peak + group.largest, killed=True)
             peaks.keep(plan, paths, took)
             raise _KilledForMemory(told, error, took) from error
         at.outcome = " with ".join(filter(None, (wheel.name, str(place.units))))
-    return RawWheel(path=wheel, took=Peak(peak=group.peak, largest=group.largest, jobs=jobs))
+    if not place.took:  # what was compiled earlier took no memory now
+        peaks.keep(plan, paths, share.took)
+    return RawWheel(path=wheel, took=share.took)
 
 
 def _check(wheel: Path, place: Workplace) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -30,6 +29,9 @@ if TYPE_CHECKING:
 
 AGAIN = 0.5
 """Seconds after which a build that waits looks again."""
+
+NOTABLE = 10_000_000
+"""Bytes by which what a build uses must change to be told again."""
 
 PATIENCE = 60
 """Seconds after which nobody who came later goes before a build that waits."""
@@ -56,9 +58,8 @@ class Claim:
 class Grant:
     """A build's place on the machine, from its admission to its end: `jobs` compilers in `claimed` bytes."""
 
-    def __init__(self, ledger: Ledger, own: Path, claim: Claim) -> None:
-        self._ledger, self._own, self._claim = ledger, own, claim
-        self._lock = threading.Lock()
+    def __init__(self, ledger: Ledger, own: Path, claim: Claim, cpus: int | None) -> None:
+        self._ledger, self._own, self._claim, self._cpus = ledger, own, claim, cpus
 
     @property
     def jobs(self) -> int:
@@ -72,27 +73,27 @@ class Grant:
 
     def uses(self, used: int) -> None:
         """Tell what the build uses now: what it claims and does not use yet is what others must leave free."""
+        if abs(used - self._claim.used) < NOTABLE:
+            return
         with self._ledger.alone():
             self._write(replace(self._claim, used=used))
 
-    def resize(self, jobs: int, claimed: int, *, cpus: int) -> bool:
-        """Ask for another number of jobs and of bytes; say whether that is granted. Less always is.
-
-        `cpus` is how many jobs all builds may have together.
-        """
+    def resize(self, jobs: int, claimed: int) -> bool:
+        """Ask for another number of jobs and of bytes; say whether that is granted. Less always is."""
+        if (jobs, claimed) == (self.jobs, self.claimed):
+            return True
         with self._ledger.alone():
             others = [each for each in self._ledger.claims() if each.id != self._claim.id]
-            more = replace(self._claim, jobs=jobs, claimed=claimed)
             fits = claimed <= self._claim.claimed or self._ledger.left(others, self._claim.used) >= claimed
-            idle = jobs <= self._claim.jobs or sum(each.jobs for each in others) + jobs <= cpus
+            more = jobs > self._claim.jobs and self._cpus is not None
+            idle = not more or sum(each.jobs for each in others) + jobs <= (self._cpus or 0)
             if fits and idle:
-                self._write(more)
+                self._write(replace(self._claim, jobs=jobs, claimed=claimed))
             return fits and idle
 
     def _write(self, claim: Claim) -> None:
-        with self._lock:
-            self._claim = claim
-            _write(self._own, claim)
+        self._claim = claim
+        _write(self._own, claim)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +211,7 @@ class Ledger:
                 )
             granted = replace(claim, state="runs", jobs=max(1, jobs), claimed=min(left, size(max(1, jobs))))
             _write(own, granted)
-            return Grant(self, own, granted)
+            return Grant(self, own, granted, cpus)
 
 
 def _write(path: Path, claim: Claim) -> None:

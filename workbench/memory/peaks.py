@@ -56,7 +56,14 @@ class _Record:
 
 
 def keep(plan: Plan, paths: Paths, peak: Peak) -> None:
-    """Write down what a build of a plan took."""
+    """Write down what a build of a plan took.
+
+    One that took less than an earlier one, or was cut short, had some objects from before: it counts for nothing less.
+    """
+    before = _read(_path(plan, paths))
+    if before and not before.peak.killed:
+        largest = max(peak.largest, before.peak.largest)
+        peak = replace(peak, peak=max(peak.peak, before.peak.at(peak.jobs)), largest=largest)
     record = _Record(compute=plan.target.compute, builder=plan.builder, peak=peak)
     write_whole(_path(plan, paths), json.dumps(asdict(record), indent=2) + "\n")
 
@@ -78,12 +85,21 @@ def recorded(plan: Plan, paths: Paths) -> Peak | None:
     return max(others, key=lambda each: each.at(each.jobs), default=None)
 
 
-def expected(plan: Plan, paths: Paths) -> Peak:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What a build is expected to take; a `guess` where neither a record nor its recipe says anything."""
+
+    peak: Peak
+    guess: bool = False
+
+
+def expected(plan: Plan, paths: Paths) -> Expected:
     """Return what a build of a plan is expected to take: a tenth more than recorded, as its recipe says, or a guess."""
     if found := recorded(plan, paths):
-        return replace(found, peak=found.peak * 11 // 10)
+        return Expected(peak=replace(found, peak=found.peak * 11 // 10))
     stated = round(plan.recipe.memory_per_job * GB) or (CUDA_JOB if plan.target.cuda else JOB)
-    return Peak(peak=BASE + stated, largest=stated, jobs=1)
+    peak = Peak(peak=BASE + stated, largest=stated, jobs=1)
+    return Expected(peak=peak, guess=not plan.recipe.memory_per_job)
 
 
 def _path(plan: Plan, paths: Paths) -> Path:
