@@ -13,34 +13,66 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from workbench.paths import PROGRAM
 
 
+class Meaning(NamedTuple):
+    """What a flag is for, and what else people call it: a second name, other words for its values."""
+
+    explained: str
+    also: str = ""
+    words: Mapping[str, str] = MappingProxyType({})
+
+    def value(self, text: str) -> str:
+        """Return a value, or a list of them, in this project's own words."""
+        if not self.words:
+            return text
+        return ",".join(self.words.get(part.strip(), part) for part in text.split(","))
+
+
 class Flag(NamedTuple):
-    """A flag: the name of its field, the type of its value (bool, int or str), its default, what it is for."""
+    """A flag: the name of its field, the type of its value (bool, int or str), its default, what it means."""
 
     name: str
     kind: type
     default: Any
-    explained: str
+    meaning: Meaning
+
+    @property
+    def explained(self) -> str:
+        """What it is for."""
+        return self.meaning.explained
 
     @property
     def typed(self) -> str:
         """The flag as people type it: ``--dry-run``. A name that is Python's own word has ``_`` at its end."""
         return _typed(self.name)
 
+    @property
+    def typings(self) -> tuple[str, ...]:
+        """All that people may type for it."""
+        return tuple(map(_typed, filter(None, (self.name, self.meaning.also))))
 
-def flag(explained: str, *, default: Any = "") -> Any:  # noqa: ANN401 - a field, which a type checker takes for its value
-    """Declare a flag as a field of a group."""
-    return dataclasses.field(default=default, metadata={"explained": explained})
+
+def flag(
+    explained: str,
+    *,
+    default: Any = "",  # noqa: ANN401 - a field, which a type checker takes for its value
+    also: str = "",
+    words: Mapping[str, str] = MappingProxyType({}),
+) -> Any:  # noqa: ANN401 - likewise
+    """Declare a flag as a field of a group; `also` and `words` are as `Meaning` has them."""
+    return dataclasses.field(default=default, metadata={"meaning": Meaning(explained, also, words)})
 
 
 def flags_of(group: type) -> tuple[Flag, ...]:
     """Return the flags of a group, a dataclass whose fields `flag` declares."""
     return tuple(
-        Flag(each.name, type(each.default), each.default, each.metadata["explained"])
+        Flag(each.name, type(each.default), each.default, each.metadata["meaning"])
         for each in dataclasses.fields(group)
     )
 

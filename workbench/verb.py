@@ -36,14 +36,14 @@ from workbench import console
 from workbench.endings import ending_of
 from workbench.errors import UsageError, nearest
 from workbench.events import note
-from workbench.flags import Flag, flags_of
+from workbench.flags import Flag, Meaning, flags_of
 from workbench.paths import PROGRAM
 from workbench.process import ended_by_signals
 from workbench.text import counted
 from workbench.url import has_secret
 
 HELP = ("--help", "-h")
-EVENTS = Flag("events", str, "", "a file for the progress as lines of JSON, for programs")
+EVENTS = Flag("events", str, "", Meaning("a file for the progress as lines of JSON, for programs"))
 """What every command takes beside its own flags."""
 
 
@@ -153,8 +153,8 @@ class Verb(Task[Any]):
         return (inspect.getdoc(self.body) or "").partition("\n")[0]
 
     @cached_property
-    def parameters(self) -> tuple[tuple[inspect.Parameter, Any, str], ...]:
-        """Its parameters, each with its type (or group of flags) and what it is for."""
+    def parameters(self) -> tuple[tuple[inspect.Parameter, Any, Meaning], ...]:
+        """Its parameters, each with its type (or group of flags) and what it means."""
         hints = typing.get_type_hints(self.body, include_extras=True)
         parameters = inspect.signature(self.body).parameters.values()
         return tuple((each, *_meaning(hints[each.name])) for each in parameters)
@@ -163,8 +163,8 @@ class Verb(Task[Any]):
     def words(self) -> tuple[Word, ...]:
         """The words that it takes, in their order."""
         return tuple(
-            Word(name=each.name, explained=explained, many=each.kind is each.VAR_POSITIONAL)
-            for each, kind, explained in self.parameters
+            Word(name=each.name, explained=meaning.explained, many=each.kind is each.VAR_POSITIONAL)
+            for each, kind, meaning in self.parameters
             if each.default is each.empty and not _is_group(kind)
         )
 
@@ -172,12 +172,12 @@ class Verb(Task[Any]):
     def flags(self) -> dict[str, Flag]:
         """The flags that it takes, as they are typed."""
         flags: list[Flag] = []
-        for each, kind, explained in self.parameters:
+        for each, kind, meaning in self.parameters:
             if _is_group(kind):
                 flags += flags_of(kind)
             elif each.default is not each.empty:
-                flags.append(Flag(each.name, kind, each.default, explained))
-        return {each.typed: each for each in (*flags, EVENTS)}
+                flags.append(Flag(each.name, kind, each.default, meaning))
+        return {typed: each for each in (*flags, EVENTS) for typed in each.typings}
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:  # noqa: ARG002 - Task's own
         """Return what Invoke's parser must know, its flags, to a shell that completes a line.
@@ -199,8 +199,14 @@ class Verb(Task[Any]):
 
     def _as_arguments(self) -> list[Argument]:
         return [
-            Argument(name=typed.removeprefix("--"), kind=each.kind, default=each.default, help=each.explained)
+            Argument(
+                names=tuple(typed.removeprefix("--") for typed in each.typings),
+                kind=each.kind,
+                default=each.default,
+                help=each.explained,
+            )
             for typed, each in self.flags.items()
+            if typed == each.typed
         ]
 
     def _show_help(self) -> None:
@@ -253,9 +259,12 @@ class Verb(Task[Any]):
         raise UsageError(f"--dry: {command} has no dry run; nothing was done")
 
 
-def _meaning(hint: Any) -> tuple[Any, str]:  # noqa: ANN401 - any type
-    """Return the type that ``Annotated`` holds, and its text."""
-    return (hint.__origin__, hint.__metadata__[0]) if hasattr(hint, "__metadata__") else (hint, "")
+def _meaning(hint: Any) -> tuple[Any, Meaning]:  # noqa: ANN401 - any type
+    """Return the type that ``Annotated`` holds, and what it means: its text, or a whole `Meaning`."""
+    if not hasattr(hint, "__metadata__"):
+        return hint, Meaning("")
+    told = hint.__metadata__[0]
+    return hint.__origin__, told if isinstance(told, Meaning) else Meaning(told)
 
 
 def _is_group(kind: object) -> TypeGuard[type]:
@@ -289,7 +298,7 @@ def read_line(
             )
         else:
             flag = flags[typed]
-            seen[typed] += 1
+            seen[flag.typed] += 1
             if flag.kind is bool and has_value:
                 raise UsageError(f"{word}: {typed} takes no value")
             if flag.kind is bool or has_value:
@@ -314,7 +323,7 @@ def _value(flag: Flag, text: str) -> bool | int | str:
     if flag.kind is not int:
         if not text:
             raise UsageError(f"{flag.typed} is empty: leave it out for its default")
-        return text
+        return flag.meaning.value(text)
     if not text.isascii() or not text.isdigit():
         raise UsageError(f"{flag.typed} {text}: give a whole number, 0 or more")
     return int(text)

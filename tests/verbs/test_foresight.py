@@ -48,9 +48,8 @@ def test_a_python_that_upstream_does_not_support_is_left_out(demo: Demo) -> None
     assert "upstream supports Python <3.13,>=3.10" in first.stderr.replace(">=3.10,<3.13", "<3.13,>=3.10")
     assert "pyproject.toml:6" in first.stderr
     assert "build demo" not in first.stderr, "nothing was compiled"
-    cells = json.loads(invoke("matrix", "demo", "--python", "3.12-3.14", "--json").stdout)
-    left_out = [cell["what"] for cell in cells if "upstream supports Python" in cell["what"]]
-    assert len(left_out) == 2
+    cells = invoke("matrix", "demo", "--python", "3.12-3.14").stdout
+    assert cells.count("left out  upstream supports Python") == 2
 
 
 def test_a_version_other_than_upstreams_stops_before_the_build(demo: Demo) -> None:

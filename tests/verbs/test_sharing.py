@@ -52,7 +52,7 @@ def change_patch(demo: Demo) -> None:
 def states(*words: str) -> list[tuple[str, str]]:
     return [
         (cell["state"], cell["what"])
-        for cell in json.loads(invoke("matrix", "demo", *words, "--json").stdout)
+        for cell in json.loads(invoke("matrix", "demo", *words, "--all", "--json").stdout)["include"]
     ]
 
 

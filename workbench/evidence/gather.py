@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,6 @@ from workbench.evidence.built_with import built_with
 from workbench.evidence.provenance import Isolation, Provenance, Used
 from workbench.files import sha256_of
 from workbench.flags import command_line
-from workbench.plan.axes import Axes
 from workbench.process import pieces_of, run
 from workbench.recipe.load import path_of
 from workbench.recipe.model import Git, LocalFolder, Sdist
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 
     from workbench.builders.workplace import Workplace
     from workbench.paths import Paths
+    from workbench.plan.axes import Axes
     from workbench.plan.plan import Pin, Plan
     from workbench.recipe.model import Source
     from workbench.settings import Settings
@@ -78,14 +78,10 @@ def gather(place: Workplace, paths: Paths, settings: Settings, *, started: datet
 
 def command_of(plan: Plan) -> str:
     """Return the line that asks for a plan's wheel: of each axis its own, and its builder."""
-    own = {}
-    for axis in fields(Axes):
-        if value := getattr(plan.target, axis.name):
-            own[axis.name] = value if isinstance(value, str) else ",".join(value)
     suffix = plan.version.public.removeprefix(plan.recipe.version)
     return command_line(
         "build",
-        _Asked(name=plan.recipe.name, axes=Axes(**own), builder=plan.builder, version_suffix=suffix),
+        _Asked(name=plan.recipe.name, axes=plan.axes, builder=plan.builder, version_suffix=suffix),
     )
 
 
@@ -106,7 +102,7 @@ def _time(when: datetime) -> str:
 def _parameters(plan: Plan) -> dict[str, str]:
     target = {key: value for key, value in asdict(plan.target).items() if value}
     told = {key: value if isinstance(value, str) else ",".join(value) for key, value in target.items()}
-    return {"package": plan.recipe.name, "version": str(plan.version), **told}
+    return {"package": plan.project, "version": str(plan.version), **told}
 
 
 def _inputs(plan: Plan) -> dict[str, tuple[str, ...]]:

@@ -64,7 +64,9 @@ class Agenda:
             name: (name not in needed, -(expected(cell) or float("inf")))
             for name, cell in self.waiting.items()
         }
-        self._known: set[tuple[str, Target]] = {cell.family for cell in self.waiting.values() if single(cell)}
+        self._known: set[tuple[str, str, Target]] = {
+            cell.family for cell in self.waiting.values() if single(cell)
+        }
 
     @property
     def open(self) -> bool:

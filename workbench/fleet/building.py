@@ -183,7 +183,7 @@ class Building:
             return replace(self._result(cell, "not tried"), message=message)
         failed = self._result(cell, "failed")
         try:
-            found = find_built(cell.plan, self._paths.wheels, cell.planned.planner)
+            found = find_built(cell.plan, self._paths.wheels, cell.planned.planner_of(cell.plan))
         except WorkbenchError as error:
             return replace(failed, status=error.exit_code, message=str(error))
         if found:

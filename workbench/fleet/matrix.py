@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
@@ -11,11 +12,14 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from workbench.errors import RecipeError, UsageError, WorkbenchError
-from workbench.fleet.orders import Order, axes_of
+from workbench.fleet.orders import Order
 from workbench.make.request import Planned, Request, plans
 from workbench.plan.axes import Axes
+from workbench.plan.spelling import spelled_out
 from workbench.plan.target import cross, require_gpus_used
+from workbench.recipe.load import load_versions
 from workbench.recipe.load import names as recipe_names
+from workbench.recipe.model import ALL
 
 if TYPE_CHECKING:
     from workbench.paths import Paths
@@ -46,9 +50,9 @@ class BuildCell:
         return self.plan.recipe.name
 
     @property
-    def family(self) -> tuple[str, Target]:
+    def family(self) -> tuple[str, str, Target]:
         """What it shares with the cells for other Pythons, which one wheel may serve as well."""
-        return self.package, replace(self.plan.target, python="")
+        return self.package, self.plan.recipe.version, replace(self.plan.target, python="")
 
     def order(
         self, site: str, *, wheels: Sequence[str] = (), jobs: int | None = None, deadline: float
@@ -57,7 +61,7 @@ class BuildCell:
         return Order(
             site=site,
             name=self.package,
-            axes=axes_of(self.plan.target),
+            axes=self.plan.axes,
             builder=self.plan.builder,
             version_suffix=self.planned.request.version_suffix,
             key=self.plan.key,
@@ -102,10 +106,9 @@ def matrix_of(
     A package that another one's build requires, and that has a recipe here and is not `published`, joins them. Raises
     UsageError where packages require each other in a circle; RecipeError for a name without a recipe.
     """
-    targets = cross(axes.over(Axes(**asdict(settings.matrix))))
-    require_gpus_used(axes.gpu, targets)
     there = recipe_names(paths.recipes)
     wanted: tuple[str, ...] = tuple(dict.fromkeys(map(canonicalize_name, names))) or there
+    _require_sound(axes, wanted, paths, settings)
     cells: dict[str, BuildCell] = {}
     left_out: list[Omitted] = []
     broken: list[tuple[str, WorkbenchError]] = []
@@ -115,7 +118,8 @@ def matrix_of(
                 Request(name=name, axes=axes, builder=builder), paths, settings
             )  # its error names the nearest
         try:
-            planned = plans(Request(name=name, axes=axes, builder=builder), paths, settings)
+            request = Request(name=name, axes=axes, builder=builder)
+            planned = plans(request, paths, settings, among_others=len(wanted) > 1)
         except UsageError as error:  # the axes are sound, and it is for none of their targets
             reason = str(error).partition("\n")[0]
             left_out.append(Omitted(package=name, target="", reason=reason))
@@ -123,9 +127,7 @@ def matrix_of(
         except WorkbenchError as error:
             broken.append((name, error))
             continue
-        left_out += [
-            Omitted(package=name, target=str(out.target), reason=out.reason) for out in planned.left_out
-        ]
+        left_out += [Omitted(package=name, target=out.cell, reason=out.reason) for out in planned.left_out]
         cells |= {each.slug: BuildCell(plan=each, planned=planned) for each in planned.plans}
     open_, known = [*cells.values()], frozenset(there)
     while open_:
@@ -135,6 +137,16 @@ def matrix_of(
         cells |= {each.name: each for each in more}
         open_ += more
     return Matrix(cells=_ordered(cells), left_out=tuple(left_out), broken=tuple(broken))
+
+
+def _require_sound(axes: Axes, wanted: Sequence[str], paths: Paths, settings: Settings) -> None:
+    """Raise UsageError for axes that make no sense for any package; what is wrong with a recipe is told later."""
+    with suppress(RecipeError):
+        recipe = load_versions(paths.recipes, wanted[0])[-1] if wanted else None
+        if recipe:
+            targets = cross(spelled_out(axes.over(Axes(**asdict(settings.matrix))), recipe))
+            if ALL not in axes.compute:
+                require_gpus_used(axes.gpu, targets)
 
 
 def _needs(
@@ -149,7 +161,8 @@ def _needs(
         if name == cell.package or not (here or name in known):
             continue
         if not here:
-            request = Request(name=name, axes=axes_of(cell.plan.target), builder=cell.planned.request.builder)
+            axes = replace(cell.plan.axes, version="")
+            request = Request(name=name, axes=axes, builder=cell.planned.request.builder)
             try:
                 planned = plans(request, paths, settings)
             except UsageError:

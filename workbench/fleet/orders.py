@@ -6,12 +6,11 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
-from workbench.plan.axes import Axes
 from workbench.strict import parse
 
 if TYPE_CHECKING:
     from workbench.errors import WorkbenchError
-    from workbench.plan.target import Target
+    from workbench.plan.axes import Axes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,16 +85,3 @@ def _passes(error: BaseException) -> bool:
             return cause.passing
         cause = cause.__cause__
     return False
-
-
-def axes_of(target: Target) -> Axes:
-    """Return the axes that span exactly one target."""
-    return Axes(
-        python=target.python,
-        arch=target.arch,
-        compute=target.compute,
-        torch=target.torch or "",
-        gpu=",".join(target.gpu),
-        variant=target.variant or "",
-        glibc=target.glibc or "",
-    )

@@ -77,7 +77,7 @@ def find_built(plan: Plan, wheels: Path, planner: Planner) -> Path | None:
         return None
     for wheel in sorted(wheels.glob("*.whl")):
         filename, known = wheel_name_or_none(wheel.name), None
-        if filename and filename.name == plan.recipe.name:
+        if filename and filename.name == plan.project:
             with suppress(WorkbenchError):
                 known = notes.recall(wheel)
         served = known and serves(plan, wheel.name, requires_python(wheel))

@@ -110,7 +110,7 @@ def build_all(
     """
 
     def obtain(plan: Plan, others: Sequence[Plan]) -> Product | Failure:
-        wheel, repaired = find_built(plan, paths.wheels, planned.planner), None
+        wheel, repaired = find_built(plan, paths.wheels, planned.planner_of(plan)), None
         if wheel is None:
             repaired = build_wheel(plan, paths, settings, jobs=jobs)
             wheel = repaired.path
@@ -128,7 +128,7 @@ def failure_of(failures: Sequence[Failure], count: int) -> WorkbenchError | None
     if not failures:
         return None
     first, last = failures[0].error, failures[-1].error
-    names = [str(plan.target) for each in failures for plan in each.plans]
+    names = [plan.cell for each in failures for plan in each.plans]
     failed = f"{len(names)} of {count} targets failed: {', '.join(names)}\nThe last of them: {last}"
     return first if count == 1 else type(first)(failed)
 
@@ -148,9 +148,10 @@ def build_wheel(plan: Plan, paths: Paths, settings: Settings, *, jobs: int | Non
         raw = built.path
         if cache:
             trim(objects_root(paths), cache.limit, but=plan.recipe.name)
-        if plan.requires or parse_wheel(raw.name).version != plan.version:
+        made = parse_wheel(raw.name)
+        if plan.requires or (made.name, made.version) != (plan.project, plan.version):
             try:
-                raw = restamp(raw, plan.version, requires=plan.requires)
+                raw = restamp(raw, plan.version, name=plan.project, requires=plan.requires)
             except BadBinary as error:
                 raise place.failed(f"it made {raw.name}, which is not a whole wheel: {error}") from error
         return _finish(raw, place, gather(place, paths, settings, started=started), paths, took=built.took)

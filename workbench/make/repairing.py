@@ -16,7 +16,7 @@ from workbench.evidence import notes as built
 from workbench.files import expect_file
 from workbench.plan.draft import values_for
 from workbench.plan.target import Target, this_arch, this_python
-from workbench.recipe.load import load, names
+from workbench.recipe.load import maker_of
 from workbench.repair.repair import Repaired, repair
 from workbench.verify.pythons import own_cell
 from workbench.wheel.filename import parse_wheel
@@ -48,13 +48,12 @@ def repair_wheels(
 
 def _repair(wheel: Path, paths: Paths, settings: Settings, into: Path) -> Repaired:
     try:
-        name = parse_wheel(wheel.name).name
+        parsed = parse_wheel(wheel.name)
     except InvalidWheelFilename as error:
         raise RepairFailed(f"{wheel}: {error}") from error
     known = built.recall(wheel)
-    exclude: tuple[str, ...] = ()
-    if name in names(paths.recipes):
-        exclude = values_for(load(paths.recipes, name).repair_exclude, _target(wheel, known))
+    recipe = maker_of(paths.recipes, parsed.name, parsed.version)
+    exclude = values_for(recipe.repair_exclude, _target(wheel, known)) if recipe else ()
     with step(f"repair {wheel.name}") as at:
         repaired = repair(wheel, into, exclude=exclude, glibc_ceiling=settings.glibc)
         at.outcome = repaired.policy

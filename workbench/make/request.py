@@ -14,11 +14,13 @@ from workbench.errors import ContainerError, SettingsError, ToolchainError, Usag
 from workbench.make.assign import AUTO, assign, complete
 from workbench.patches.series import read_series
 from workbench.plan.axes import Axes
-from workbench.plan.draft import LeftOut, drafts
+from workbench.plan.draft import LeftOut, built_for_none, drafts
 from workbench.plan.plan import Builder
+from workbench.plan.spelling import spelled_out
 from workbench.plan.target import cross, require_gpus_used
-from workbench.recipe.load import load
+from workbench.recipe.load import load_versions
 from workbench.recipe.model import LocalFolder
+from workbench.recipe.versions import asked_for
 from workbench.repair.policies import glibc_range
 from workbench.source.requires_python import excludes, recall_pythons
 
@@ -48,17 +50,24 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """What a request means: its plans, and the targets left out with the reason. `planner` plans other targets too."""
+    """What a request means: its plans, and the targets left out with the reason.
+
+    `planners`, one for each version, plan other targets too.
+    """
 
     request: Request
-    planner: Planner
+    planners: tuple[Planner, ...]
     plans: tuple[Plan, ...]
     left_out: tuple[LeftOut, ...]
+
+    def planner_of(self, plan: Draft) -> Planner:
+        """Return the planner that a plan is of."""
+        return next(each for each in self.planners if each.recipe.version == plan.recipe.version)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planner:
-    """Plans a request's package for any target: read once, the recipe, its series and the settings."""
+    """Plans one version of a request's package for any target: read once, the recipe, its series and the settings."""
 
     recipe: Recipe
     series: tuple[PatchFile, ...]
@@ -69,9 +78,12 @@ class Planner:
     _cells: dict[tuple[Target, str], Plan | None] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
-    def of(cls, request: Request, paths: Paths, settings: Settings) -> Planner:
-        """Return the planner of a request. Raises RecipeError, PatchError, UsageError."""
-        recipe, folder = load(paths.recipes, request.name), request.source_dir
+    def of(cls, recipe: Recipe, request: Request, paths: Paths, settings: Settings) -> Planner:
+        """Return the planner of a request's package, at the version that `recipe` is of.
+
+        Raises PatchError, UsageError.
+        """
+        folder = request.source_dir
         if folder and not folder.is_dir():
             raise UsageError(f"--source-dir {folder}: no such folder")
         series = tuple(read_series(paths.patches / recipe.patches))
@@ -119,10 +131,8 @@ class Planner:
 
     def draft_of(self, target: Target) -> Draft | None:
         """Return the draft for one target, or None where the recipe does not support it now."""
-        try:
-            return self.drafts([target])[0][0]
-        except UsageError:
-            return None
+        made, _ = self.drafts([target])
+        return made[0] if made else None
 
     def of_cell(self, target: Target, builder: str) -> Plan | None:
         """Return the plan of a target as that builder makes it, on whichever machine; None where there is none now."""
@@ -135,39 +145,77 @@ class Planner:
         return self._cells[target, builder]
 
 
-def plans(request: Request, paths: Paths, settings: Settings) -> Planned:
+def plans(request: Request, paths: Paths, settings: Settings, *, among_others: bool = False) -> Planned:
     """Return the plans that a request means, and the targets left out: this machine may not be able to build for all.
+
+    Where it is one request among others, its torch is for those packages that build against one.
 
     Raises RecipeError, SettingsError, PatchError and UsageError; ContainerError and ToolchainError where none is left.
     """
-    planner = Planner.of(request, paths, settings)
+    found = possible(request, paths, settings, among_others=among_others)
+    require_some(found)
+    return found
+
+
+def possible(request: Request, paths: Paths, settings: Settings, *, among_others: bool = False) -> Planned:
+    """Return what `plans` does; no plan at all where nothing that was asked for can be built."""
+    recipes = asked_for(load_versions(paths.recipes, request.name), request.axes.version)
+    if request.source_dir and len(recipes) > 1:
+        raise UsageError(f"--source-dir {request.source_dir}: it is one version: name it with --version")
+    planners = [Planner.of(recipe, request, paths, settings) for recipe in recipes]
+    assigned: list[Plan] = []
+    left_out: list[LeftOut] = []
+    unable: list[LeftOut] = []
+    for planner in planners:
+        axes, against = request.axes, planner.recipe.torch
+        if among_others and against is None:
+            axes = replace(axes, torch="")
+        targets = targets_of(planner.recipe, axes, settings)
+        wanted, unsupported = planner.drafts(targets)
+        left_out += unsupported
+        for each in wanted:
+            try:
+                assigned.append(planner.plan(each, request.builder))
+            except (ContainerError, ToolchainError) as error:
+                reason = " ".join(str(error).splitlines())
+                unable.append(LeftOut(recipe=each.recipe, target=each.target, reason=reason, error=error))
+    return Planned(
+        request=request,
+        planners=tuple(planners),
+        plans=tuple(assigned),
+        left_out=(*left_out, *unable),
+    )
+
+
+def targets_of(recipe: Recipe, axes: Axes, settings: Settings) -> tuple[Target, ...]:
+    """Return the targets that axes mean for a recipe, over those of the site. Raises UsageError and SettingsError."""
     usual = Axes(**asdict(settings.matrix))
-    if planner.recipe.torch is None:
+    if recipe.torch is None:
         usual = replace(usual, torch="")  # the site's torch is for the recipes that build against one
     try:
-        targets = cross(request.axes.over(usual))
+        targets = cross(spelled_out(axes.over(usual), recipe))
     except UsageError as error:
         axis, _, why = str(error).removeprefix("--").partition(" ")
-        if getattr(request.axes, axis, why):
+        if getattr(axes, axis, why):
             raise
         raise SettingsError(f"workbench.yaml: matrix.{axis}: {why}") from error
-    require_gpus_used(request.axes.gpu, targets)
-    wanted, left_out = planner.drafts(targets)
-    assigned, unable = [], []
-    for each in wanted:
-        try:
-            assigned.append(planner.plan(each, request.builder))
-        except (ContainerError, ToolchainError) as error:
-            unable.append(LeftOut(target=each.target, reason=" ".join(str(error).splitlines()), error=error))
-    if not assigned:
-        raise _nothing_left(planner.recipe, unable)
-    return Planned(request=request, planner=planner, plans=tuple(assigned), left_out=(*left_out, *unable))
+    require_gpus_used(axes.gpu, targets)
+    return targets
 
 
-def _nothing_left(recipe: Recipe, unable: Sequence[LeftOut]) -> WorkbenchError:
+def require_some(planned: Planned) -> None:
+    """Raise the error of a request that nothing is left of: the recipe's own reasons, or what this machine lacks."""
+    if not planned.plans:
+        raise _nothing_left(planned.left_out)
+
+
+def _nothing_left(left_out: Sequence[LeftOut]) -> WorkbenchError:
+    unable = [out for out in left_out if out.error is not None]
+    if not unable:
+        return built_for_none(left_out)
     first = unable[0].error
     assert first is not None  # noqa: S101 - what this machine cannot build has one
     if len(unable) == 1:
         return first
-    reasons = "".join(f"\n  {out.target}: {out.reason}" for out in unable)
-    return type(first)(f"nothing here builds {recipe.name} for any of these targets:{reasons}")
+    reasons = "".join(f"\n  {out.cell}: {out.reason}" for out in unable)
+    return type(first)(f"nothing here builds {unable[0].recipe.name} for any of these targets:{reasons}")

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import UsageError
 from workbench.files import remove_tree
+from workbench.make.request import targets_of
 from workbench.patches.series import read_series
-from workbench.plan.axes import Axes
 from workbench.plan.draft import patches_for
-from workbench.plan.target import cross
 from workbench.recipe.load import load
 from workbench.source.tree import fetch, patch
 
 if TYPE_CHECKING:
     from workbench.paths import Paths
+    from workbench.plan.axes import Axes
     from workbench.recipe.model import Source
     from workbench.settings import Settings
 
@@ -39,14 +39,12 @@ def unpack_source(
     Raises UsageError for a place that is taken; SourceError, and then nothing is at `to`; PatchError, and then the
     unpatched source is there.
     """
-    recipe = load(paths.recipes, name)
+    recipe = load(paths.recipes, name, axes.version)
     path = (to or Path(f"{recipe.name}-{recipe.version}")).resolve()
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise UsageError(f"{path} is there already: name a folder that is empty, or is not there, with --to")
     series = () if plain else read_series(paths.patches / recipe.patches)
-    patches = (
-        patches_for(recipe, series, cross(axes.over(Axes(**asdict(settings.matrix))))[0]) if series else ()
-    )
+    patches = patches_for(recipe, series, targets_of(recipe, axes, settings)[0]) if series else ()
     part = path.with_name(f".{path.name}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_tree(part)

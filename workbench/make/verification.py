@@ -15,7 +15,7 @@ from workbench.events import note
 from workbench.evidence import notes as built
 from workbench.files import expect_file
 from workbench.plan.target import is_amd
-from workbench.recipe.load import load, names
+from workbench.recipe.load import maker_of
 from workbench.text import counted
 from workbench.verify.report import Expectation
 from workbench.verify.verifier import verify
@@ -67,7 +67,7 @@ def not_passed(reports: Sequence[Report]) -> VerificationFailed | None:
 def _request(wheel: Path, paths: Paths, gpu: tuple[str, ...], asked: tuple[Cell, ...]) -> Expectation:
     """Ask for a wheel what its recipe says; for one without a recipe, that it is sound and installs."""
     try:
-        name = parse_wheel(wheel.name).name
+        parsed = parse_wheel(wheel.name)
     except InvalidWheelFilename:
         return Expectation(path=wheel)  # verification's own finding
     known, unknown = None, ""
@@ -80,9 +80,9 @@ def _request(wheel: Path, paths: Paths, gpu: tuple[str, ...], asked: tuple[Cell,
     if amd := [each for each in gpus if is_amd(each)]:
         note(f"· {wheel.name}: code for AMD's GPUs is not read, so {', '.join(amd)} was not looked for")
     wanted = tuple(each for each in gpus if each not in amd)
-    if name not in names(paths.recipes):
+    recipe = maker_of(paths.recipes, parsed.name, parsed.version)
+    if recipe is None:
         return Expectation(path=wheel, gpu=wanted, gpu_unknown=unknown, smoke=True, asked=asked)
-    recipe = load(paths.recipes, name)
     return Expectation(
         path=wheel,
         modules=recipe.modules,

@@ -21,7 +21,7 @@ from workbench.index.install import pinned
 from workbench.index.serve import served
 from workbench.plan.target import this_arch
 from workbench.process import run
-from workbench.recipe.load import load, names
+from workbench.recipe.load import maker_of
 from workbench.registry.file import load as load_registry
 from workbench.store.layout import SIMPLE
 from workbench.toolchain.emulated import EmulatedPython
@@ -121,9 +121,9 @@ def _index_url(settings: Settings, store: Store) -> Iterator[str]:
 
 
 def _prove(proof: Proof, index_url: str, paths: Paths, installer: Installer) -> None:
-    recipe = load(paths.recipes, proof.package) if proof.package in names(paths.recipes) else None
-    test_requires = recipe.test_requires if recipe else ()
     parsed = parse_wheel(proof.wheel.filename)
+    recipe = maker_of(paths.recipes, proof.package, parsed.version)
+    test_requires = recipe.test_requires if recipe else ()
     exact = pinned(parsed.name, str(parsed.version))
     title = f"prove {parsed.name} {parsed.version} {proof.arch} on Python {proof.python}"
     with (

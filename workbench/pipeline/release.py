@@ -114,7 +114,7 @@ def todo(
                     "one version would differ in more than their target. Release it as a new version with "
                     "--version-suffix .post1, or with --mixed all the same"
                 )
-            if skip_build and not find_built(plan, paths.wheels, planned.planner):
+            if skip_build and not find_built(plan, paths.wheels, planned.planner_of(plan)):
                 raise _not_built(plan, planned, paths)
             left.append(plan)
         elif served.changed:
@@ -134,21 +134,21 @@ def todo(
 
 
 def _proof(plan: Plan, wheel: PublishedWheel) -> Proof:
-    return Proof(package=plan.recipe.name, python=plan.target.python, arch=plan.target.arch, wheel=wheel)
+    return Proof(package=plan.project, python=plan.target.python, arch=plan.target.arch, wheel=wheel)
 
 
 def _refuse_what_was_published(plan: Plan, planned: Planned, registry: Registry, paths: Paths) -> None:
     """Raise FilenameTaken for a wheel that was yanked or removed, unless these very bytes lie in ``wheels/``."""
-    for wheel in registry.wheels_of(plan.recipe.name):
+    for wheel in registry.wheels_of(plan.project):
         if wheel.yanked is not None and serves(plan, wheel.filename, wheel.requires_python):
             raise FilenameTaken(
                 f"{wheel.filename} is published and yanked: '{PROGRAM} unyank {wheel.filename}' takes that "
                 f"back. {_ANEW}"
             )
     for gone in registry.removed:
-        if gone.project != plan.recipe.name or not serves(plan, gone.filename, None):
+        if gone.project != plan.project or not serves(plan, gone.filename, None):
             continue
-        earlier = find_built(plan, paths.wheels, planned.planner)
+        earlier = find_built(plan, paths.wheels, planned.planner_of(plan))
         if earlier is None or earlier.name != gone.filename or sha256_of(earlier) != gone.sha256:
             raise FilenameTaken(f"{gone.filename} was published and removed on {gone.removed[:10]}: {_ANEW}")
 
@@ -191,7 +191,7 @@ def release(
             wheels = {each.wheel.filename: each.wheel for each in publish(site, candidates).plan.wheels}
             made.extend((plan, wheels[each.wheel.name]) for each in products for plan in each.plans)
         if gaps := (*_left_out(work.planned), *_failed(failures, paths)):
-            tell(site, work.planned.planner.recipe.name, gaps)
+            tell(site, work.planned.planners[-1].recipe.name, gaps)
         prove((*(_proof(*each) for each in made), *work.unproved), paths, settings, store)
 
     reports = [each.report for each in products if each.report]
@@ -213,8 +213,9 @@ def _sent_on(wheel: PublishedWheel, paths: Paths) -> bool:
 
 def _left_out(planned: Planned) -> Iterator[Gap]:
     """Yield what the page says of targets left out: it has no cell for a variant; this machine's lacks are not told."""
+    newest = planned.planners[-1].recipe  # the page has one cell for a target, whatever the version
     for out in planned.left_out:
-        if out.target.variant is None and out.error is None:
+        if out.recipe is newest and out.target.variant is None and out.error is None:
             yield Gap(why=_unavailable(out.target, out.reason), name=str(out.target))
 
 
@@ -255,7 +256,7 @@ def _made(
     """Return a plan's wheel, and those of the others whose cells it serves: made earlier, or built now."""
     if plan.target.arch == this_arch():
         find_interpreter(plan.target.python)  # to verify and to prove: missed now, and not after the build
-    earlier = find_built(plan, paths.wheels, planned.planner)
+    earlier = find_built(plan, paths.wheels, planned.planner_of(plan))
     if skip_build and not earlier:
         raise _not_built(plan, planned, paths)
     if earlier:
@@ -307,11 +308,11 @@ def _verified(
 
 def _not_built(plan: Plan, planned: Planned, paths: Paths) -> UsageError:
     """Return the error that names the line to build a plan: what was asked for, of each axis the plan's own."""
-    own = {}
-    for axis in fields(Axes):
-        value = getattr(plan.target, axis.name)
-        if value and (axis.name == "python" or getattr(planned.request.axes, axis.name)):
-            own[axis.name] = value if isinstance(value, str) else ",".join(value)
+    own = {
+        axis.name: getattr(plan.axes, axis.name)
+        for axis in fields(Axes)
+        if axis.name == "python" or getattr(planned.request.axes, axis.name)
+    }
     asked = replace(planned.request, name=plan.recipe.name, axes=Axes(**own), max_jobs=None)
     return UsageError(
         f"--skip-build: no wheel in {paths.wheels} was made by this plan of {plan.title}; "

@@ -1,4 +1,4 @@
-"""The axes of a matrix, as a person types them."""
+"""The axes of a matrix, as a person types them, and what their words mean for a recipe. Pure."""
 
 from __future__ import annotations
 
@@ -6,24 +6,36 @@ from dataclasses import dataclass, fields, replace
 
 from workbench.flags import flag
 
+PLATFORMS = {
+    "linux/amd64": "x86_64",
+    "amd64": "x86_64",
+    "linux/arm64": "aarch64",
+    "arm64": "aarch64",
+}
+"""The names that container engines have for architectures."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axes:
-    """The axes of a matrix, each a list ``a,b``, for Pythons also a range ``3.10-3.13``.
+    """The axes of a matrix: each a list ``a,b``, a range ``a-b`` where there is an order, or ``all``.
 
-    An empty axis is this machine's own: its architecture, the workbench's Python, no GPU, no torch, no variant.
+    An empty axis is the newest version, and this machine's own: its architecture, the workbench's Python, no GPU, no
+    torch, no variant.
     """
 
+    version: str = flag("the recipe's versions: 1.2, a list, a range 1.0-1.2, or all (default: the newest)")
     python: str = flag(
-        "3.12, a list 3.10,3.12, or a range 3.10-3.13 (default: the Python that runs the workbench)"
+        "3.12, a list 3.10,3.12, a range 3.10-3.13, or all (default: the Python that runs the workbench)"
     )
-    arch: str = flag("x86_64, aarch64, or both as a list (default: this machine's)")
-    compute: str = flag("cpu, cu130, rocm6.4 ..., or a list (default: cpu)")
-    torch: str = flag("the torch releases to build against: 2.11, or a list")
+    arch: str = flag(
+        "x86_64, aarch64, both as a list, or all (default: this machine's)", also="platform", words=PLATFORMS
+    )
+    compute: str = flag("cpu, cu130, rocm6.4 ..., a list, a range cu130-cu132, or all (default: cpu)")
+    torch: str = flag("the torch releases to build against: 2.11, a list, a range 2.9-2.11, or all")
     gpu: str = flag(
         "GPU architectures: sm_121 (machine code), compute_120 (PTX), or a list (default: sm_121)"
     )
-    variant: str = flag("variants that the recipe offers, or a list (default: the usual build)")
+    variant: str = flag("variants that the recipe offers, a list, or all (default: the usual build)")
     glibc: str = flag("the oldest glibc that the wheel must run with: 2.28, or a list")
 
     def over(self, defaults: Axes) -> Axes:

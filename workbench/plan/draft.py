@@ -11,6 +11,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from workbench.errors import RecipeError, SettingsError, UsageError, nearest
+from workbench.plan.axes import Axes
 from workbench.plan.local_version import Template, facts_of, minor
 from workbench.recipe.model import UNSET_VERSION, When
 
@@ -43,9 +44,34 @@ class Draft:
     glibc: str | None = None
 
     @property
+    def project(self) -> str:
+        """The project that its wheel is of: the recipe's, or the variant's own."""
+        return self.recipe.project(self.target.variant)
+
+    @property
     def title(self) -> str:
         """Name it to a person: ``hnswlib 0.8.0 cp311 x86_64 cpu``."""
-        return f"{self.recipe.name} {self.version} {self.target}"
+        return f"{self.project} {self.version} {self.target}"
+
+    @property
+    def cell(self) -> str:
+        """Name it among the cells of its recipe: its target, and of a recipe with several versions which."""
+        return f"{self.recipe.version} {self.target}" if self.recipe.versions else str(self.target)
+
+    @property
+    def axes(self) -> Axes:
+        """The axes, as flags take them, that ask for this cell alone; of a recipe with several versions that too."""
+        target = self.target
+        return Axes(
+            version=self.recipe.version if self.recipe.versions else "",
+            python=target.python,
+            arch=target.arch,
+            compute=target.compute,
+            torch=target.torch or "",
+            gpu=",".join(target.gpu),
+            variant=target.variant or "",
+            glibc=target.glibc or "",
+        )
 
     @property
     def slug(self) -> str:
@@ -57,9 +83,15 @@ class Draft:
 class LeftOut:
     """A target that nothing is built for, and why; `error` is this machine's, None where the recipe leaves it out."""
 
+    recipe: Recipe
     target: Target
     reason: str
     error: WorkbenchError | None = None
+
+    @property
+    def cell(self) -> str:
+        """Name it as `Draft.cell` does."""
+        return f"{self.recipe.version} {self.target}" if self.recipe.versions else str(self.target)
 
 
 def drafts(
@@ -80,9 +112,8 @@ def drafts(
     `glibc` is the newest that a wheel may need where its target says nothing. `beyond` says of a Python (X.Y) why
     upstream does not support it, or None.
 
-    Raises UsageError for a suffix that makes no valid version, when no target is left, and for two of one filename;
-    RecipeError when the version was never set, for a wrong template and for an unknown patch; SettingsError for a wrong
-    `local_version`.
+    Raises UsageError for a suffix that makes no valid version, and for two of one filename; RecipeError when the
+    version was never set, for a wrong template and for an unknown patch; SettingsError for a wrong `local_version`.
     """
     if recipe.version == UNSET_VERSION:
         raise RecipeError(
@@ -95,9 +126,10 @@ def drafts(
         facts = facts_of(target, source)
         reason = _unsupported(recipe, target) or beyond(target.python_version)
         if reason := reason or _unnamed(recipe, target, template, facts):
-            left_out.append(LeftOut(target=target, reason=reason))
+            left_out.append(LeftOut(recipe=recipe, target=target, reason=reason))
             continue
-        local = template.filled(facts) if _is_bound(target) and not template.lacks(facts) else ""
+        bound = _is_bound(recipe, target)
+        local = template.filled(facts) if bound and not template.lacks(facts) else ""
         # a project that names torch itself, or nothing, would be built against the newest
         torch = (f"torch=={target.torch}.*",) if target.torch else ()
         made.append(
@@ -116,14 +148,17 @@ def drafts(
                 glibc=target.glibc or glibc,
             )
         )
-    if not made:
-        reasons = "; ".join(f"{out.target}: {out.reason}" for out in left_out)
-        raise UsageError(
-            f"{recipe.name} is built for none of these targets: {reasons}\n"
-            "Name others, with --python, --arch, --compute or --torch"
-        )
     _refuse_one_name_for_two(made)
     return tuple(made), tuple(left_out)
+
+
+def built_for_none(left_out: Sequence[LeftOut]) -> UsageError:
+    """Return the error of a package that is built for none of the targets that were asked for."""
+    reasons = "; ".join(f"{out.cell}: {out.reason}" for out in left_out)
+    return UsageError(
+        f"{left_out[0].recipe.name} is built for none of these targets: {reasons}\n"
+        "Name others, with --python, --arch, --compute or --torch"
+    )
 
 
 def _refuse_one_name_for_two(drafts: Sequence[Draft]) -> None:
@@ -131,10 +166,11 @@ def _refuse_one_name_for_two(drafts: Sequence[Draft]) -> None:
 
     The platform tag names the glibc that a wheel needs, so two floors count as two names.
     """
-    named: dict[tuple[Version, str, str, str | None], Draft] = {}
+    named: dict[tuple[str, Version, str, str, str | None], Draft] = {}
     for each in drafts:
         target = each.target
-        first = named.setdefault((each.version, target.python, target.arch, target.glibc), each)
+        name = (each.project, each.version, target.python, target.arch, target.glibc)
+        first = named.setdefault(name, each)
         if first is not each:
             raise UsageError(
                 f"{first.title} and {each.title} would make wheels of one filename: build one of them, or let the "
@@ -153,9 +189,14 @@ def patches_for(recipe: Recipe, patches: Sequence[PatchFile], target: Target) ->
     return tuple(patch for patch in patches if patch.name not in left_out)
 
 
-def _is_bound(target: Target) -> bool:
-    """Say whether a wheel for a target is one of several of its version, and so has a local version."""
-    return bool(target.compute != "cpu" or target.torch or target.variant)
+def _is_bound(recipe: Recipe, target: Target) -> bool:
+    """Say whether a wheel for a target is one of several of its project and version, and so has a local version."""
+    return bool(target.compute != "cpu" or target.torch or _shares_name(recipe, target))
+
+
+def _shares_name(recipe: Recipe, target: Target) -> bool:
+    """Say whether a target is a variant that is of the same project as the usual build."""
+    return bool(target.variant and recipe.project(target.variant) == recipe.name)
 
 
 def _unnamed(recipe: Recipe, target: Target, template: Template, facts: dict[str, str]) -> str | None:
@@ -164,14 +205,18 @@ def _unnamed(recipe: Recipe, target: Target, template: Template, facts: dict[str
     The site's template is for all recipes, and does not hold for a target that lacks what it names. Raises RecipeError
     where a variant would have the usual build's name.
     """
-    if target.variant and "variant" not in template.fields:
+    if _shares_name(recipe, target) and "variant" not in template.fields:
         raise RecipeError(
             f"local_version: {template.text!r} does not name the variant, so that {target.variant} and the usual "
             "build would share a filename: add {variant} to it"
         )
-    if recipe.local_version is None or not _is_bound(target):
+    if recipe.local_version is None or not _is_bound(recipe, target):
         return None
-    lacks = ", ".join(f"{{{field}}}" for field in template.lacks(facts))
+    lacking = template.lacks(facts)
+    lacks = ", ".join(f"{{{field}}}" for field in lacking)
+    if lacking == ("torch_full",) and target.torch:
+        exact = f"name torch's patch release too, as in --torch {target.torch}.0"
+        return f"local_version {template.text!r} asks for {lacks}: {exact}"
     return (
         f"local_version {template.text!r} asks for {lacks}, which the target does not have" if lacks else None
     )
@@ -202,9 +247,10 @@ def _version(recipe: Recipe, suffix: str, local: str) -> Version:
 
 
 def _holds(condition: When, target: Target) -> bool:
-    """Say whether all conditions that are given fit a target."""
+    """Say whether all conditions that are given fit a target; a version that is still one of them is another one."""
     return (
-        (condition.python is None or _within(condition.python, f"{target.python_version}.0"))
+        condition.version is None
+        and (condition.python is None or _within(condition.python, f"{target.python_version}.0"))
         and (condition.arch is None or condition.arch == target.arch)
         and (condition.compute is None or fnmatchcase(target.compute, condition.compute))
         and (condition.torch is None or (target.torch is not None and _within(condition.torch, target.torch)))
@@ -236,6 +282,8 @@ def _unsupported(recipe: Recipe, target: Target) -> str | None:
         f"supports {', '.join(recipe.arch)}": target.arch in recipe.arch,
         f"supports the compute platforms {', '.join(recipe.compute)}": computes,
         f"has {offers}": target.variant in (None, *variants),
+        f"has no usual build: name one of {offers} with --variant": target.variant
+        or not recipe.variants_only,
         "does not build against torch": torch or not target.torch,
         f"builds against torch {torch}: name a release with --torch": target.torch or not torch,
         f"builds against torch {torch}": not torch or not target.torch or _within(torch, target.torch),

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
-from workbench.recipe.model import Git
+from workbench.recipe.model import Git, Sdist
 
 if TYPE_CHECKING:
     from workbench.plan.target import Target
     from workbench.recipe.model import Source
 
-FIELDS = ("compute", "cuda", "torch", "variant", "commit")
+FIELDS = ("compute", "cuda", "torch", "torch_full", "variant", "commit", "hash")
+_SHORT = 7
+_FULL = 2
+"""The digits of a short hash, and the dots of a release of torch that is told in full: 2.7.1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +61,15 @@ class Template:
 
 def facts_of(target: Target, source: Source) -> dict[str, str]:
     """Return by field what a template may say of a target; `variant` is known, and empty, for the usual build."""
+    torch = (target.torch or "").partition("+")[0]
+    commit = source.commit if isinstance(source, Git) else ""
     facts = {
         "compute": target.compute,
         "cuda": (target.cuda or "").replace(".", ""),
-        "torch": minor(target.torch) if target.torch else "",
-        "commit": source.commit[:7] if isinstance(source, Git) else "",
+        "torch": minor(torch),
+        "torch_full": torch if torch.count(".") == _FULL else "",
+        "commit": commit[:_SHORT],
+        "hash": (source.sha256 if isinstance(source, Sdist) else commit)[:_SHORT],
     }
     return {field: fact for field, fact in facts.items() if fact} | {"variant": target.variant or ""}
 

@@ -69,7 +69,7 @@ class Plan(Draft):
             return None
         inputs = {
             "format": KEY_FORMAT,
-            "name": self.recipe.name,
+            "name": self.project,
             "version": str(self.version),
             "source": {"kind": type(self.source).__name__, **asdict(self.source)},
             "patches": [[patch.name, patch.sha256, *patch.options] for patch in self.patches],

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import UsageError
 from workbench.plan.gpu import can_be_asked_for
-from workbench.recipe.model import ARCHITECTURES, VARIANT
+from workbench.recipe.model import ARCHITECTURES, USUAL, VARIANT
 
 if TYPE_CHECKING:
     from workbench.plan.axes import Axes
@@ -79,7 +79,7 @@ def this_python() -> str:
 
 
 def cross(axes: Axes) -> tuple[Target, ...]:
-    """Return every cell of the matrix that the axes span, in their order. Raises UsageError."""
+    """Return every cell of the matrix that the axes, spelled out, span, in their order. Raises UsageError."""
     pythons = parse_pythons(axes.python) if axes.python else (this_python(),)
     archs = _parse("--arch", axes.arch, ARCHITECTURES.__contains__, "x86_64 or aarch64") or (this_arch(),)
     computes = _parse("--compute", axes.compute, _COMPUTE.fullmatch, "cpu, cu130, rocm6.4 ...") or ("cpu",)
@@ -94,7 +94,7 @@ def cross(axes: Axes) -> tuple[Target, ...]:
             compute=compute,
             torch=torch,
             gpu=gpus[compute],
-            variant=variant,
+            variant=None if variant == USUAL else variant,
             glibc=glibc,
         )
         for arch, compute, torch, variant, glibc, python in product(

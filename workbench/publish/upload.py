@@ -25,7 +25,7 @@ from workbench.paths import PROGRAM
 from workbench.publish.amend import timestamp
 from workbench.publish.projects import package_facts
 from workbench.publish.publication import Candidate
-from workbench.recipe.load import load, names
+from workbench.recipe.load import maker_of
 from workbench.registry.model import PublishedWheel
 from workbench.store.layout import file_key, log_key, patch_key, sbom_key, statement_key
 from workbench.verify.report import findings_text
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from workbench.evidence.facts import BuildFacts
     from workbench.evidence.signer import Signer
     from workbench.paths import Paths
+    from workbench.recipe.model import Recipe
     from workbench.verify.report import Report
     from workbench.wheel.library_facts import LibraryFacts
 
@@ -48,7 +49,7 @@ def verified(wheels: Sequence[Path], paths: Paths, *, recipes: bool = True) -> t
     """
     for wheel in wheels if recipes else ():
         with suppress(InvalidWheelFilename):  # which is a finding
-            _expect_recipe(expect_file(wheel), parse_wheel(wheel.name).name, paths)
+            _expect_recipe(expect_file(wheel), paths)
     reports = verify_wheels(wheels, paths, reuse=True)
     for each in reports:
         if not each.passed:
@@ -58,12 +59,15 @@ def verified(wheels: Sequence[Path], paths: Paths, *, recipes: bool = True) -> t
     return reports
 
 
-def _expect_recipe(wheel: Path, name: str, paths: Paths) -> None:
-    if name not in names(paths.recipes):
+def _expect_recipe(wheel: Path, paths: Paths) -> Recipe:
+    parsed = parse_wheel(wheel.name)
+    recipe = maker_of(paths.recipes, parsed.name, parsed.version)
+    if recipe is None:
         raise UsageError(
-            f"{wheel.name}: {name} has no recipe, which says where a package comes from: "
-            f"'{PROGRAM} add-package {name} --source ...' makes one"
+            f"{wheel.name}: {parsed.name} has no recipe, which says where a package comes from: "
+            f"'{PROGRAM} add-package {parsed.name} --source ...' makes one"
         )
+    return recipe
 
 
 def candidate(report: Report, paths: Paths, *, signer: Signer | None = None) -> Candidate:
@@ -73,8 +77,7 @@ def candidate(report: Report, paths: Paths, *, signer: Signer | None = None) -> 
     recipe, or with a damaged file of attestations beside it, and ProofFailed for a statement of other bytes.
     """
     name, filename = report.name, report.path.name
-    _expect_recipe(report.path, name, paths)
-    recipe = load(paths.recipes, name)
+    recipe = _expect_recipe(report.path, paths)
     known = built.recall(report.path)
     facts, texts = None, dict[str, bytes]()
     if known:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from workbench.recipe.model import Git, LocalFolder, Recipe, Sdist, Source, When, when
+from workbench.recipe.model import Edition, Git, LocalFolder, Recipe, Sdist, Source, When, when
 
-__all__ = ["Git", "LocalFolder", "Recipe", "Sdist", "Source", "When", "when"]
+__all__ = ["Edition", "Git", "LocalFolder", "Recipe", "Sdist", "Source", "When", "when"]

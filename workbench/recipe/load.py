@@ -15,14 +15,17 @@ from packaging.utils import canonicalize_name
 
 from workbench.errors import RecipeError, nearest
 from workbench.paths import PROGRAM
-from workbench.recipe.model import Git, Recipe, Sdist, When
+from workbench.recipe.model import Edition, Git, Recipe, Sdist, When
+from workbench.recipe.versions import asked_for, each_version, newest_of
 
 if TYPE_CHECKING:
     from types import CodeType
 
+    from packaging.version import Version
+
 _UNKNOWN = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
 _MISSING = re.compile(r"(\w+)\.__init__\(\) missing \d+ required keyword-only arguments?: (.*)")
-_CLASSES = {kind.__name__: kind for kind in (Recipe, Sdist, Git, When)}
+_CLASSES = {kind.__name__: kind for kind in (Recipe, Sdist, Git, Edition, When)}
 
 
 def path_of(recipes: Path, name: str) -> Path:
@@ -37,8 +40,34 @@ def names(recipes: Path) -> tuple[str, ...]:
     )
 
 
-def load(recipes: Path, name: str) -> Recipe:
-    """Return the recipe of a package.
+def load(recipes: Path, name: str, version: str = "") -> Recipe:
+    """Return the recipe of a package, at a version that it has: the newest unless one is named.
+
+    Raises UsageError for a version that it does not have, and what `load_versions` raises.
+    """
+    return asked_for(load_versions(recipes, name), version)[-1]
+
+
+def maker_of(recipes: Path, project: str, version: Version | None = None) -> Recipe | None:
+    """Return the recipe that makes the wheels of a project, its own or one of which it is a variant; None without one.
+
+    It is the recipe at the version that a wheel's own was made of, where that is given and is still there. Raises
+    RecipeError for one that does not load.
+    """
+    project = canonicalize_name(project)
+    if path_of(recipes, project).is_file():
+        return newest_of(load_versions(recipes, project), version)
+    for name in names(recipes):
+        # a recipe is only run where its text has the name
+        if project in path_of(recipes, name).read_text(encoding="utf-8", errors="replace"):
+            found = load_versions(recipes, name)
+            if isinstance(found[-1].variants, dict) and project in found[-1].variants.values():
+                return newest_of(found, version)
+    return None
+
+
+def load_versions(recipes: Path, name: str) -> tuple[Recipe, ...]:
+    """Return a package's recipe at each of its versions, the oldest first.
 
     Raises RecipeError when there is none (naming the nearest), when its file has another name than it should, or
     when it does not load.
@@ -59,7 +88,7 @@ def load(recipes: Path, name: str) -> Recipe:
             f"{path}{_line_of(path, 'name')}: name: {recipe.name!r} does not belong in {path.name}; "
             f"its file is {path_of(recipes, recipe.name).name}"
         )
-    return recipe
+    return each_version(recipe)
 
 
 class _Uncompiled(importlib.machinery.SourceFileLoader):

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -26,6 +26,9 @@ ARCHITECTURES = ("x86_64", "aarch64")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 VARIANT = re.compile(r"[a-z0-9]+")
 """A variant's name is a part of a local version (PEP 440)."""
+
+ALL, USUAL = "all", "usual"
+"""What an axis's flag takes in place of values: all that the recipe has; the build that is none of its variants."""
 
 UNSET_VERSION = "0"
 """What ``add-package`` writes where a source does not tell its version; a person sets it before the first build."""
@@ -83,13 +86,27 @@ class LocalFolder:
 Source = Sdist | Git | LocalFolder
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edition:
+    """One of a recipe's versions: its source, and what is not as the recipe says. None: as the recipe says."""
+
+    source: Sdist | Git
+    patches: str | None = None
+    python: str | None = None
+    torch: str | None = None
+
+    def __post_init__(self) -> None:
+        _check(self)
+        _parse_ranges("versions: ", self)
+
+
 @dataclass(frozen=True, slots=True)
 class When:
     """A value for the targets that fit, and for no others: all the conditions that are given must hold.
 
-    `python` and `torch` are PEP 440 specifiers (``"<3.13"``, ``">=2.9"``), `arch` is ``uname -m``'s word, `compute`
-    a pattern (``"cu13*"``, ``"cpu"``), `variant` one of the recipe's. A torch condition never holds for a target
-    without torch, nor one of a variant for a target without one.
+    `python`, `torch` and `version` (the package's) are PEP 440 specifiers (``"<3.13"``, ``">=2.9"``), `arch` is
+    ``uname -m``'s word, `compute` a pattern (``"cu13*"``, ``"cpu"``), `variant` one of the recipe's. A torch condition
+    never holds for a target without torch, nor one of a variant for a target without one.
     """
 
     value: str
@@ -99,16 +116,20 @@ class When:
     compute: str | None = None
     torch: str | None = None
     variant: str | None = None
+    version: str | None = None
 
     def __post_init__(self) -> None:
         _check(self)
-        if (self.python, self.arch, self.compute, self.torch, self.variant) == (None,) * 5:
+        if not self.depends_on_target and self.version is None:
             raise RecipeError(
-                f"when({self.value!r}): give a condition: python, arch, compute, torch or variant"
+                f"when({self.value!r}): give a condition: python, arch, compute, torch, variant or version"
             )
-        for key in ("python", "torch"):
-            if (specifiers := getattr(self, key)) is not None:
-                _parse(f"when({self.value!r}): {key}", SpecifierSet, specifiers, InvalidSpecifier)
+        _parse_ranges(f"when({self.value!r}): ", self)
+
+    @property
+    def depends_on_target(self) -> bool:
+        """Whether there is a condition on more than the version."""
+        return any((self.python, self.arch, self.compute, self.torch, self.variant))
 
 
 when = When
@@ -121,6 +142,8 @@ class Recipe:
     ============================  =====================================================================
     ``name``                      the project's name, normalised (PEP 503)
     ``version``                   the upstream version (PEP 440)
+    ``versions``                  several of them in place of ``version`` and ``source``: the source of each, or an
+                                  ``Edition`` where more than that is its own; ``when(..., version=...)`` says the rest
     ``description``, ``license``  one line; an SPDX expression
     ``upstream``                  the URL of the project that the source derives from
     ``source``                    ``Sdist`` or ``Git``, pinned
@@ -130,7 +153,9 @@ class Recipe:
     ``arch``                      the architectures it supports
     ``compute``                   the compute platforms it supports, as patterns (``"cpu"``, ``"cu13*"``)
     ``torch``                     the torch releases it builds against (PEP 440 specifiers); None: no torch
-    ``variants``                  ways to build it beside the usual one, by name; ``when(..., variant=...)`` says how
+    ``variants``                  ways to build it beside the usual one, by name; ``when(..., variant=...)`` says how.
+                                  As a dict each is a project of its own: ``{"avx512": "my-package-avx512"}``
+    ``variants_only``             True: there is no usual build, only the variants
     ``build_requires``            requirements on top of the project's own ``build-system.requires``
     ``cuda_libraries``            CUDA's libraries beside the runtime that it is built with (``"cublas"``)
     ``before_all``                shell commands in a build container before all else: its system's packages
@@ -154,18 +179,20 @@ class Recipe:
     """
 
     name: str
-    version: str
+    version: str = ""
+    versions: dict[str, Sdist | Git | Edition] = field(default_factory=dict)
     description: str
     upstream: str | None = None
     license: str | None = None
-    source: Sdist | Git
+    source: Sdist | Git = field(default=cast("Sdist", None))  # never None: __post_init__ sees to that
     patches: str = ""
     patches_when: tuple[When, ...] = ()
     python: str = ">=3.9"
     arch: tuple[str, ...] = ("x86_64", "aarch64")
     compute: tuple[str, ...] = ("cpu",)
     torch: str | None = None
-    variants: tuple[str, ...] = ()
+    variants: tuple[str, ...] | dict[str, str] = ()
+    variants_only: bool = False
     build_requires: tuple[str | When, ...] = ()
     cuda_libraries: tuple[str, ...] = ()
     before_all: tuple[str | When, ...] = ()
@@ -180,24 +207,16 @@ class Recipe:
     test_requires: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        self._take_newest()
         _check(self)
-        if not is_normalized_name(self.name):
-            raise RecipeError(
-                f"name: {self.name!r} is not normalised: write {canonicalize_name(self.name)!r}"
-            )
+        _require_normalised("name", self.name)
         _parse("version", Version, self.version, InvalidVersion)
-        for key in ("python", "torch"):
-            if (specifiers := getattr(self, key)) is not None:
-                _parse(key, SpecifierSet, specifiers, InvalidSpecifier)
+        _parse_ranges("", self)
         for key in ("build_requires", "test_requires"):
             for each in getattr(self, key):
                 requirement = each.value if isinstance(each, When) else each
                 _parse(key, Requirement, requirement, InvalidRequirement)
-        for each in self.variants:
-            if not VARIANT.fullmatch(each):
-                raise RecipeError(
-                    f"variants: {each!r} is not a valid name for a variant: use lower-case letters and digits"
-                )
+        self._require_variants()
         self._require_possible()
         object.__setattr__(self, "patches", self.patches or self.name)
         object.__setattr__(self, "modules", self.modules or (self.name.replace("-", "_"),))
@@ -206,6 +225,51 @@ class Recipe:
     def smoke_code(self) -> str:
         """What shows that the package works: the smoke test; without one, an import."""
         return self.smoke_test or f"import {self.modules[0]}"
+
+    def project(self, variant: str | None) -> str:
+        """Return the name of the project that a build of it is: a variant may have one of its own."""
+        return self.variants.get(variant or "", self.name) if isinstance(self.variants, dict) else self.name
+
+    def _take_newest(self) -> None:
+        """Let `version` and `source` be the newest of `versions`, where those are given. Raises RecipeError."""
+        if not self.versions:
+            if missing := [key for key in ("version", "source") if not getattr(self, key)]:
+                raise RecipeError(f"{missing[0]}: missing: a recipe has version and source, or versions")
+            return
+        _check(self, "versions")
+        for each, pinned in self.versions.items():
+            _parse("versions", Version, each, InvalidVersion)
+            if isinstance(pinned, str):
+                raise RecipeError(
+                    f"versions: {each}: expected Sdist(...), Git(...) or Edition(...), got {pinned!r:.60}"
+                )
+        newest = max(self.versions, key=Version)
+        if len(set(map(Version, self.versions))) < len(self.versions):
+            raise RecipeError(f"versions: two of {', '.join(self.versions)} are the same version (PEP 440)")
+        given = cast("Sdist | Git | None", self.source)
+        if (self.version or given) and source_of(self.versions.get(self.version)) != given:
+            raise RecipeError("versions: give it, or version and source, not both")
+        if not self.version:
+            object.__setattr__(self, "version", newest)
+            object.__setattr__(self, "source", source_of(self.versions[newest]))
+
+    def _require_variants(self) -> None:
+        """Raise RecipeError for variants without a valid name, and for two of one project."""
+        for each in self.variants:
+            if not VARIANT.fullmatch(each) or each in (ALL, USUAL):
+                raise RecipeError(
+                    f"variants: {each!r} is not a valid name for a variant: use lower-case letters and digits, and "
+                    f"neither {ALL!r} nor {USUAL!r}"
+                )
+        if self.variants_only and not self.variants:
+            raise RecipeError("variants_only: the recipe has no variants, so nothing would be built")
+        if not isinstance(self.variants, dict):
+            return
+        projects = [*self.variants.values(), *([] if self.variants_only else [self.name])]
+        for each in projects:
+            _require_normalised("variants", each)
+            if projects.count(each) > 1:
+                raise RecipeError(f"variants: {each!r} is the project of two of them: each has its own")
 
     def _require_possible(self) -> None:
         """Raise RecipeError for an unknown architecture or variant, and for a memory that is not a size."""
@@ -220,13 +284,31 @@ class Recipe:
                 if isinstance(part, When):
                     key = f"{each.name}: when({part.value!r})"
                     _require_known(f"{key}: arch", part.arch, ARCHITECTURES)
-                    _require_known(f"{key}: variant", part.variant, self.variants)
+                    _require_known(f"{key}: variant", part.variant, tuple(self.variants))
 
 
 def _require_known(key: str, word: str | None, known: tuple[str, ...]) -> None:
     if word is not None and word not in known:
         there_are = f"there are {', '.join(known)}" if known else "the recipe has no variants"
         raise RecipeError(f"{key}: unknown value {word!r}{nearest(word, known)}: {there_are}")
+
+
+def source_of(pinned: Sdist | Git | Edition | None) -> Sdist | Git | None:
+    """Return the source of one of a recipe's versions."""
+    return pinned.source if isinstance(pinned, Edition) else pinned
+
+
+def _require_normalised(key: str, name: str) -> None:
+    if not is_normalized_name(name):
+        raise RecipeError(f"{key}: {name!r} is not normalised: write {canonicalize_name(name)!r}")
+
+
+def _parse_ranges(prefix: str, value: Recipe | Edition | When) -> None:
+    """Raise RecipeError where a value's Pythons, torches or versions are not specifiers (PEP 440)."""
+    keys = ("python", "torch", "version") if isinstance(value, When) else ("python", "torch")
+    for key in keys:
+        if (specifiers := getattr(value, key)) is not None:
+            _parse(f"{prefix}{key}", SpecifierSet, specifiers, InvalidSpecifier)
 
 
 def _parse(key: str, kind: Callable[[str], object], text: str, invalid: type[ValueError]) -> None:
@@ -242,6 +324,16 @@ _TYPES: dict[str, tuple[type | tuple[type, ...], type | tuple[type, ...], str]] 
     "bool": (bool, (), "True or False"),
     "float": ((int, float), (), "a number"),
     "tuple[str, ...]": (tuple, str, 'a tuple of strings: ("x",)'),
+    "tuple[str, ...] | dict[str, str]": (
+        (tuple, dict),
+        str,
+        'a tuple of strings ("x",), or a dict of them {"x": "my-package-x"}',
+    ),
+    "dict[str, Sdist | Git | Edition]": (
+        dict,
+        (str, Sdist, Git, Edition),
+        'a dict of sources: {"1.0": Sdist(...)}',
+    ),
     "tuple[When, ...]": (tuple, When, 'a tuple of when(...): (when("x", compute="cu13*"),)'),
     "tuple[str | When, ...]": (tuple, (str, When), 'a tuple of strings and when(...): ("x",)'),
     "dict[str, str | When | tuple[str | When, ...]]": (
@@ -264,10 +356,12 @@ def _parts(item: object) -> Iterator[object]:
             yield from held if isinstance(held, tuple) else (held,)
 
 
-def _check(value: Any) -> None:  # noqa: ANN401 - any dataclass of this module
+def _check(value: Any, only: str = "") -> None:  # noqa: ANN401 - any dataclass of this module
     """Check the types of a value's fields: a recipe is written by hand, and is not run through mypy."""
-    prefix = {Recipe: "", When: "when: "}.get(type(value), "source.")
+    prefix = {Recipe: "", When: "when: ", Edition: "versions: "}.get(type(value), "source.")
     for each in fields(value):
+        if only and each.name != only:
+            continue
         item = getattr(value, each.name)
         kinds, part_kinds, expected = _TYPES[str(each.type)]
         parts = tuple(_parts(item))

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from workbench import console
-from workbench.flags import flag
+from workbench.flags import Meaning, flag
 from workbench.paths import Paths
+from workbench.plan.axes import PLATFORMS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,10 +26,19 @@ if TYPE_CHECKING:
 Package = Annotated[str, "the package, as its recipe names it"]
 WheelFiles = Annotated[str, "wheel files"]
 Published = Annotated[str, "filenames as they are published"]
-Builder = Annotated[str, "host, cross or container (default: auto, which says what it picks and why)"]
+Builder = Annotated[
+    str,
+    Meaning(
+        "host (or native), cross, or container (or docker) (default: auto, which says what it picks and why)",
+        words={"native": "host", "docker": "container"},
+    ),
+]
 MaxJobs = Annotated[int, "compilers that may run at once (default: one for each processor)"]
 VersionSuffix = Annotated[str, "added to the version, to publish the same version again: .post1, +local"]
-Arch = Annotated[str, "the architecture: x86_64, aarch64 (default: this machine's)"]
+Arch = Annotated[
+    str,
+    Meaning("the architecture: x86_64, aarch64 (default: this machine's)", also="platform", words=PLATFORMS),
+]
 Libraries = Annotated[str, "CUDA's libraries beside the runtime: cublas, or a list"]
 After = Annotated[int, "days for which the files stay, for readers of older pages (0: delete them at once)"]
 SignedBy = Annotated[

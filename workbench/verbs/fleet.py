@@ -76,7 +76,9 @@ def _rehearse(matrix: Matrix, runs: Sequence[Run], *, json: bool) -> None:
     from workbench.paths import Paths
 
     known, wheels = Experience.of(tuple(runs)), Paths.here().wheels
-    found = [(each, find_built(each.plan, wheels, each.planned.planner)) for each in matrix.cells]
+    found = [
+        (each, find_built(each.plan, wheels, each.planned.planner_of(each.plan))) for each in matrix.cells
+    ]
     if json:
         console.answer_json(
             {

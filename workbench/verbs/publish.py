@@ -148,9 +148,9 @@ def _answer_json(work: Todo, released: Released, *, dry_run: bool) -> None:
             "published": [asdict(wheel) for wheel in _once(released.published)],
             "published_already": [asdict(wheel) for wheel in _once(work.published)],
             "to_do": [describe(plan) for plan in work.plans] if dry_run else [],
-            "failed": [str(plan.target) for each in released.failures for plan in each.plans],
+            "failed": [plan.cell for each in released.failures for plan in each.plans],
             "failures": describe_failures(released.failures),
-            "left_out": [{"target": str(out.target), "reason": out.reason} for out in work.planned.left_out],
+            "left_out": [{"target": out.cell, "reason": out.reason} for out in work.planned.left_out],
         }
     )
 
@@ -160,7 +160,7 @@ def _answer(work: Todo, released: Released, settings: Settings, *, dry_run: bool
     from workbench.verbs.summary import published_facts
 
     for out in work.planned.left_out:
-        console.answer(f"left out: {out.target}: {out.reason}")
+        console.answer(f"left out: {out.cell}: {out.reason}")
     for plan, wheel in work.published:
         console.answer(f"{plan.title} is published already: {wheel.filename}")
     for wheel in _once(released.published):

@@ -71,7 +71,7 @@ def source_line(facts: Mapping[str, Any]) -> str:
 def describe(plan: Plan) -> dict[str, Any]:
     """Return a plan's plain form, for ``--dry-run`` and JSON."""
     return {
-        "package": plan.recipe.name,
+        "package": plan.project,
         "version": str(plan.version),
         "target": str(plan.target),
         "builder": plan.builder,
@@ -86,7 +86,7 @@ def describe_failures(failures: Sequence[Failure]) -> list[dict[str, Any]]:
     """Return the plain form of what failed, for JSON: of each target why, and what its build's log tells of that."""
     return [
         {
-            "target": str(plan.target),
+            "target": plan.cell,
             "status": each.error.exit_code,
             "message": str(each.error),
             "explanation": asdict(each.error.explanation) if each.error.explanation else None,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from json import dumps as to_json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from workbench import console
 from workbench.errors import UsageError, WorkbenchError
+from workbench.events import note
 from workbench.paths import Paths
 from workbench.plan.axes import Axes
 from workbench.text import file_size
@@ -30,22 +32,71 @@ from workbench.verbs.flags import (
 if TYPE_CHECKING:
     from workbench.make.produce import Failure, Product
     from workbench.make.request import Planned
+    from workbench.pipeline.standing import Standing
 
 
 @Verb
 def matrix(
-    name: Package, *, axes: Axes, builder: Builder = "auto", store: StoreFlags, json: Json = False
+    *names: Annotated[str, "the packages (default: all that have a recipe)"],
+    axes: Axes,
+    builder: Builder = "auto",
+    all_: Annotated[bool, "in JSON: also what is published"] = False,
+    at_most: Annotated[int, "in JSON: the most jobs, of which some get several targets (default: 256)"] = 256,
+    github_output: Annotated[
+        bool, "add matrix=... and count=... to the file that $GITHUB_OUTPUT names"
+    ] = False,
+    store: StoreFlags,
+    json: Json = False,
 ) -> None:
-    """Show the targets: published, to build and by whom, left out."""
+    """Show the targets: published, to build and by whom, left out. As JSON: the jobs of a CI matrix."""
     from workbench.make.request import Request
     from workbench.pipeline.standing import standings
+    from workbench.recipe.load import names as all_names
 
-    cells = standings(Request(name=name, axes=axes, builder=builder), *store.opened())
+    paths, settings, opened = store.opened()
+    output = _github_output() if github_output else None
+    packages = names or all_names(paths.recipes)
+    requests = [Request(name=name, axes=axes, builder=builder) for name in packages]
+    cells = standings(requests, paths, settings, opened)
+    if json or output:
+        told = _jobs([cell for cell in cells if all_ or cell.state != "published"], paths, at_most)
+        if output:
+            _append(output, told)
     if json:
-        console.answer_json([asdict(cell) for cell in cells])
+        console.answer_json(told)
+    elif len(requests) > 1:
+        rows = [(cell.package, cell.cell, cell.state, cell.what) for cell in cells]
+        console.answer_table(("package", "target", "state", ""), rows)
     else:
-        rows = [(cell.target, cell.state, cell.what) for cell in cells]
-        console.answer_table(("target", "state", ""), rows)
+        console.answer_table(("target", "state", ""), [(cell.cell, cell.state, cell.what) for cell in cells])
+
+
+def _jobs(cells: Sequence[Standing], paths: Paths, at_most: int) -> dict[str, list[dict[str, str]]]:
+    """Return cells as what ``strategy.matrix`` takes; what is beyond the most jobs is told, for another run."""
+    from workbench.pipeline.jobs import grouped, jobs, recorded_costs
+
+    if at_most < 1:
+        raise UsageError("--at-most 0: a matrix of no jobs is none: give 1 or more")
+    found = grouped(jobs(cells, costs=recorded_costs(paths.wheels)), at_most)
+    if len(found) > at_most:
+        note(
+            f"{len(found)} jobs are to be done, and {at_most} are listed: the next run lists those that are left then"
+        )
+    return {"include": [job.as_dict() for job in found[:at_most]]}
+
+
+def _github_output() -> Path:
+    """Return the file that takes a step's outputs. Raises UsageError outside of GitHub's Actions."""
+    if named := os.environ.get("GITHUB_OUTPUT"):
+        return Path(named)
+    raise UsageError(
+        "--github-output: GITHUB_OUTPUT is not set: it names the file for a step's outputs, and GitHub's Actions set it"
+    )
+
+
+def _append(output: Path, told: dict[str, list[dict[str, str]]]) -> None:
+    with output.open("a", encoding="utf-8") as file:
+        file.write(f"matrix={to_json(told)}\ncount={len(told['include'])}\n")
 
 
 @Verb
@@ -96,9 +147,9 @@ def _answer_json(planned: Planned, made: Sequence[Product], failures: Sequence[F
             "plans": [describe(each) for each in planned.plans],
             "wheels": [product.repaired for product in made if product.repaired],
             "built_already": [str(product.wheel) for product in made if not product.repaired],
-            "failed": [str(plan.target) for each in failures for plan in each.plans],
+            "failed": [plan.cell for each in failures for plan in each.plans],
             "failures": describe_failures(failures),
-            "left_out": [{"target": str(out.target), "reason": out.reason} for out in planned.left_out],
+            "left_out": [{"target": out.cell, "reason": out.reason} for out in planned.left_out],
         }
     )
 
@@ -108,7 +159,7 @@ def _answer(planned: Planned, made: Sequence[Product], *, dry_run: bool) -> None
     from workbench.verbs.summary import describe, source_facts, source_line, tags_of
 
     for out in planned.left_out:
-        console.answer(f"left out: {out.target}: {out.reason}")
+        console.answer(f"left out: {out.cell}: {out.reason}")
     for product in made:
         repaired = product.repaired
         if repaired is None:

@@ -1,4 +1,4 @@
-"""Give a wheel another version or platform tag: in its filename and wherever its ``.dist-info`` repeats it."""
+"""Give a wheel another name, version or platform tag: in its filename and wherever its ``.dist-info`` repeats it."""
 
 from __future__ import annotations
 
@@ -7,26 +7,32 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packaging.utils import canonicalize_name
+
 from workbench.wheel.assemble import assemble
 from workbench.wheel.wheel import open_wheel
 
 if TYPE_CHECKING:
     from packaging.version import Version
 
+_NAME = re.compile(rb"^Name:.*$", re.MULTILINE | re.IGNORECASE)
 _VERSION = re.compile(rb"^Version:.*$", re.MULTILINE | re.IGNORECASE)
 
 
-def restamp(wheel: Path, version: Version, *, requires: Sequence[str] = ()) -> Path:
+def restamp(wheel: Path, version: Version, *, name: str = "", requires: Sequence[str] = ()) -> Path:
     """Write `wheel` again as `version` in its place and return the new path. Its payload is copied as it lies there.
 
-    Filename, METADATA, the ``.dist-info`` and ``.data`` folders and RECORD all say the version, in PEP 427's spelling.
+    Filename, METADATA, the ``.dist-info`` and ``.data`` folders and RECORD all say the version, in PEP 427's spelling,
+    and so they do of a `name` (normalised, PEP 503) that is not the wheel's own.
     `requires` are requirements (PEP 508) to add to METADATA. Raises OSError, BadBinary and BadRecord.
     """
     with open_wheel(wheel) as opened:
         info, metadata = opened.info, opened.text("METADATA")
     old = info.removesuffix(".dist-info")
-    # the version as a filename and a folder spell it: PEP 440's local part has no "-"
-    stem = f"{old.rpartition('-')[0] or old}-{version}"
+    own, _, *tags = wheel.name.split("-")
+    other = bool(name) and canonicalize_name(own) != name
+    # name and version as a filename and a folder spell them: PEP 440's local part has no "-"
+    stem = f"{name.replace('-', '_') if other else old.rpartition('-')[0] or old}-{version}"
 
     def renamed(path: str) -> str:
         top, slash, rest = path.partition("/")
@@ -34,8 +40,11 @@ def restamp(wheel: Path, version: Version, *, requires: Sequence[str] = ()) -> P
         return f"{stem}{kind}/{rest}" if slash and kind in (".dist-info", ".data") else path
 
     lines = [f"Version: {version}", *(f"Requires-Dist: {requirement}" for requirement in requires)]
-    changed = {f"{info}/METADATA": _VERSION.sub("\n".join(lines).encode(), metadata, count=1)}
-    distribution, _, *tags = wheel.name.split("-")
+    text = _VERSION.sub("\n".join(lines).encode(), metadata, count=1)
+    if other:
+        text = _NAME.sub(f"Name: {name}".encode(), text, count=1)
+    changed = {f"{info}/METADATA": text}
+    distribution = name.replace("-", "_") if other else own
     new = wheel.with_name("-".join([distribution, str(version), *tags]))
     part = wheel.with_name(f".{new.name}.part")
     assemble(part, base=wheel, made=wheel, changed=changed, renamed=renamed)
