@@ -16,6 +16,7 @@ from workbench.verbs import (
     patch,
     publish,
     recipes,
+    reproduce,
     store,
     toolchain,
     upkeep,
@@ -86,7 +87,14 @@ namespace = gathered(
     Group(
         title="How wheels were made, and who signs that",
         under="evidence",
-        commands=(evidence.show, evidence.sign, evidence.sign_index, evidence.new_key, evidence.keys),
+        commands=(
+            evidence.show,
+            reproduce.reproduce,
+            evidence.sign,
+            evidence.sign_index,
+            evidence.new_key,
+            evidence.keys,
+        ),
     ),
     Group(title="Continuous integration", under="ci", commands=(ci.write, ci.check)),
     Group(title="The index", commands=(index.index, index.serve, index.check_index)),

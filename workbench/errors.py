@@ -115,6 +115,10 @@ class OutletError(WorkbenchError, exit_code=23):
     """A place that is not ours, a GitHub release or a package index, refuses a wheel, or does not answer."""
 
 
+class NotReproduced(WorkbenchError, exit_code=24):
+    """A wheel that was built again from its statement has other bytes."""
+
+
 def of_status(status: int) -> type[WorkbenchError]:
     """Return the kind of error that has an exit status; what has none of its own is a plain one."""
     kinds = WorkbenchError.__subclasses__()

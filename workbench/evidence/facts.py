@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+IsolationKind = Literal["isolated", "network allowed", "not isolated"]
+"""What a build could reach: its own tree; the network as well; whatever the machine has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +31,10 @@ class BuildFacts:
     `arch` are the cell that it was built for, of all that it serves, and `glibc_asked` the glibc that was asked for;
     None where it was built before that was kept. `compute` is the compute platform (``cpu``, ``cu130``), `torch` the
     version it was built against, `variant` that of the recipe's variants which it is, `glibc` the lowest glibc it runs
-    on. `log`, `sbom` and `statement` say where the build's log, the wheel's bill of materials (the very one that is in
-    it, PEP 770) and its statement (in-toto's) can be read: below the store's root, or absolute.
+    on. `isolation` says what the build could reach. `log`, `sbom`, `statement` and `verdict` say where the build's log,
+    the wheel's bill of materials (the very one that is in it, PEP 770), its statement and the verdict on it (both
+    in-toto's) can be read: below the store's root, or absolute. `reproduced` is what the verdict says: whether a second
+    build, on the day `reproduced_on`, had the same bytes.
     """
 
     source: str
@@ -46,3 +52,7 @@ class BuildFacts:
     log: str | None = None
     sbom: str | None = None
     statement: str | None = None
+    isolation: IsolationKind | None = None
+    verdict: str | None = None
+    reproduced: bool | None = None
+    reproduced_on: str | None = None

@@ -55,7 +55,7 @@ def gather(place: Workplace, paths: Paths, settings: Settings, *, started: datet
         workbench=__version__,
         started=_time(started),
         finished=_time(datetime.now(UTC)),
-        isolation=_isolation(plan, settings),
+        isolation=isolation_of(plan, settings),
         epoch=source_epoch(plan.source, place.tree),
         parameters=_parameters(plan),
         inputs=_inputs(plan),
@@ -137,7 +137,8 @@ def _source_options(source: Source) -> Iterator[tuple[str, str]]:
                 yield "submodules", "yes"
 
 
-def _isolation(plan: Plan, settings: Settings) -> Isolation:
+def isolation_of(plan: Plan, settings: Settings) -> Isolation:
+    """Return how isolated a plan's build is on this machine."""
     if plan.builder != "container":
         if why := why_not():
             return Isolation(how=f"on the machine itself, with its network and its files: {why}")

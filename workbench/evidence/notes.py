@@ -57,7 +57,8 @@ def keep(
         provenance=provenance,
         memory=memory,
     )
-    statement_path(wheel).unlink(missing_ok=True)  # of the wheel that lay here before
+    for path in (statement_path(wheel), verdict_path(wheel)):
+        path.unlink(missing_ok=True)  # of the wheel that lay here before
     if log is not None:
         write_whole(_log(wheel), log)
     write_whole(_beside(wheel), json.dumps(asdict(built), indent=2) + "\n")
@@ -107,6 +108,16 @@ def statement_path(wheel: Path) -> Path:
     return wheel.with_name(f"{wheel.name}.statement.json")
 
 
+def verdict_path(wheel: Path) -> Path:
+    """Return where the verdict on a wheel lies, once somebody has built it again."""
+    return wheel.with_name(f"{wheel.name}.verdict.json")
+
+
+def verdict_of(wheel: Path) -> bytes | None:
+    """Return the verdict that lies beside a wheel; None where none does."""
+    return content_of(verdict_path(wheel))
+
+
 def statement_beside(wheel: Path) -> bytes | None:
     """Return the statement that lies beside a wheel; None where none does."""
     return content_of(statement_path(wheel))
@@ -114,7 +125,7 @@ def statement_beside(wheel: Path) -> bytes | None:
 
 def discard(wheel: Path) -> None:
     """Remove a wheel and what is known of it."""
-    for path in (wheel, _log(wheel), _beside(wheel), statement_path(wheel)):
+    for path in (wheel, _log(wheel), _beside(wheel), statement_path(wheel), verdict_path(wheel)):
         path.unlink(missing_ok=True)
 
 

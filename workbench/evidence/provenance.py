@@ -7,10 +7,13 @@ is asked for: what a build is known by (`Provenance`) lies in the wheel's ``.bui
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.errors import ProofFailed
 from workbench.evidence.dsse import text_of
+
+if TYPE_CHECKING:
+    from workbench.evidence.facts import IsolationKind
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
@@ -66,7 +69,7 @@ class Isolation:
     how: str
 
     @property
-    def kind(self) -> Literal["isolated", "network allowed", "not isolated"]:
+    def kind(self) -> IsolationKind:
         """What it comes to, in two words."""
         if self.isolated:
             return "isolated"

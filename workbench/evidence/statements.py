@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -53,6 +54,30 @@ def signed_anew(content: bytes, signer: Signer, *, filename: str, sha256: str, w
     return signed(content if envelope is None else envelope.payload, [signer])
 
 
+def opened(
+    content: bytes, *, keys: Keyring | None, where: str
+) -> tuple[bytes, PublicKey | None, tuple[str, ...]]:
+    """Return the JSON of a statement of in-toto, in an envelope or not, its trusted signer, the keys that it names.
+
+    With `keys` one of them must have signed it. Raises ProofFailed.
+    """
+    envelope = read_envelope(content, where=where)
+    if envelope is None:
+        if keys is not None:
+            raise ProofFailed(f"{where}: it is not signed")
+        return content, None, ()
+    if envelope.type != TYPE:
+        raise ProofFailed(f"{where}: it holds {envelope.type!r:.80}, not a statement of in-toto")
+    signer = None if keys is None else verify(envelope.signed, envelope.signatures, keys, where=where)
+    return envelope.payload, signer, tuple(each.keyid for each in envelope.signatures)
+
+
+def digest_of_statement(content: bytes, *, where: str) -> str:
+    """Return the sha256 of a statement's own JSON: the same, whoever signs it. Raises ProofFailed."""
+    envelope = read_envelope(content, where=where)
+    return hashlib.sha256(content if envelope is None else envelope.payload).hexdigest()
+
+
 def check_statement(
     content: bytes, *, filename: str, sha256: str, keys: Keyring | None, where: str
 ) -> WheelStatement:
@@ -60,15 +85,7 @@ def check_statement(
 
     With `keys` one of them must have signed it. Raises ProofFailed for one that is changed or is of another wheel.
     """
-    envelope = read_envelope(content, where=where)
-    signer = None
-    if envelope is not None and envelope.type != TYPE:
-        raise ProofFailed(f"{where}: it holds {envelope.type!r:.80}, not a statement of in-toto")
-    if keys is not None:
-        if envelope is None:
-            raise ProofFailed(f"{where}: it is not signed")
-        signer = verify(envelope.signed, envelope.signatures, keys, where=where)
-    document = content if envelope is None else envelope.payload
+    document, signer, keyids = opened(content, keys=keys, where=where)
     told = read_statement(read_json(document, where=where), where=where)
     if told.filename != filename:
         raise ProofFailed(f"{where}: it speaks of {told.filename}, not of {filename}")
@@ -77,7 +94,6 @@ def check_statement(
             f"{filename}: its sha256 is {sha256}, and its statement ({where}) speaks of {told.sha256}: the wheel "
             "was changed after it was made, or the statement is of another build"
         )
-    keyids = tuple(each.keyid for each in envelope.signatures) if envelope else ()
     return WheelStatement(build=told, signer=signer, keyids=keyids)
 
 

@@ -90,6 +90,9 @@ def own_facts(wheel: PublishedWheel, links: Links) -> Iterator[Fact]:
         yield Fact("Bill of materials", "CycloneDX", stored(build.sbom, links))
     if build and build.statement:
         yield Fact("How it was made", "statement (in-toto, SLSA)", stored(build.statement, links))
+    if build and build.verdict:
+        outcome = "the same bytes" if build.reproduced else "other bytes"
+        yield Fact("Built again", f"{outcome}, {build.reproduced_on}", stored(build.verdict, links))
     if wheel.provenance:
         yield Fact("Attestations", "PEP 740", web(wheel.provenance))
     if wheel.build_key:

@@ -133,7 +133,7 @@ class Releases:
                 glibc_floor(wheel),
                 wheel.gpu_architectures,
                 build and build.torch,
-                build and build.builder,
+                build and (build.builder, build.isolation),
             ),
             facts=list(own_facts(wheel, self._links)),
             direct=direct(name, url, digest),
@@ -188,7 +188,7 @@ def _shared(
     glibc: str | None,
     gpus: tuple[str, ...],
     torch: str | None,
-    builder: str | None,
+    how: tuple[str, str | None] | None,
 ) -> Markup:
     """Draw what many wheels have in common; kept, because a thousand of them have the same."""
     known = {
@@ -196,6 +196,7 @@ def _shared(
         "glibc": glibc and f"{glibc} or newer",
         "GPU code for": ", ".join(gpus),
         "Built against torch": torch,
-        "Builder": builder,
+        "Builder": how and how[0],
+        "Isolation": how and how[1],
     }
     return macro("facts")([Fact(name, text) for name, text in known.items() if text])

@@ -17,6 +17,7 @@ from packaging.utils import InvalidWheelFilename
 from workbench.errors import UsageError
 from workbench.events import note
 from workbench.evidence import notes as built
+from workbench.evidence.reproduction import verdict_beside, with_verdict
 from workbench.evidence.sbom import sbom_of
 from workbench.evidence.statements import statement_to_publish
 from workbench.files import expect_file
@@ -27,7 +28,7 @@ from workbench.publish.projects import package_facts
 from workbench.publish.publication import Candidate
 from workbench.recipe.load import maker_of
 from workbench.registry.model import PublishedWheel
-from workbench.store.layout import file_key, log_key, patch_key, sbom_key, statement_key
+from workbench.store.layout import file_key, log_key, patch_key, sbom_key, statement_key, verdict_key
 from workbench.verify.report import findings_text
 from workbench.wheel.filename import parse_wheel
 from workbench.wheel.library_facts import library_facts
@@ -83,7 +84,9 @@ def candidate(report: Report, paths: Paths, *, signer: Signer | None = None) -> 
     if known:
         series = paths.patches / recipe.patches
         statement = statement_to_publish(report.path, report.sha256, known.provenance, signer)
-        facts, texts = _evidence(report, known.facts, series, statement=statement)
+        made = known.provenance
+        facts = replace(known.facts, isolation=made.isolation.kind if made else None)
+        facts, texts = _evidence(report, facts, series, statement=statement)
     python, platform = _cell(report.tags[0])
     now = timestamp(datetime.now(UTC))
     wheel = PublishedWheel(
@@ -173,4 +176,8 @@ def _evidence(
         else:
             note(f"· {path} is not what {report.path.name} was built with: its page names it, without a link")
             patches.append(patch)
-    return replace(facts, log=log, sbom=bill, statement=stated, patches=tuple(patches)), texts
+    facts = replace(facts, log=log, sbom=bill, statement=stated, patches=tuple(patches))
+    if verdict := verdict_beside(report.path, report.sha256):
+        content, found = verdict
+        facts = with_verdict(facts, found, kept(content, verdict_key))
+    return facts, texts

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from workbench.store.protocol import Listed, Store
 
 
-TEXTS = ("log", "sbom", "statement")
+TEXTS = ("log", "sbom", "statement", "verdict")
 """The facts of a build that are links to texts of one wheel."""
 
 
@@ -27,7 +27,7 @@ def is_ours(wheel: PublishedWheel) -> bool:
 
 
 def linked(wheel: PublishedWheel) -> tuple[str, ...]:
-    """Return the keys of the texts that a wheel's entry links to: log, bill of materials, statement, patches."""
+    """Return the keys of the texts that a wheel's entry links to: log, statement, verdict, patches and the like."""
     if wheel.build is None:
         return ()
     links = (*(getattr(wheel.build, each) for each in TEXTS), *(patch.url for patch in wheel.build.patches))

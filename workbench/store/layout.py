@@ -5,7 +5,7 @@
     packages.json                   the registry
     index/…                         the pages
     files/<project>/<filename>      a wheel; beside it .metadata (PEP 658), .provenance (PEP 740), its build's log, its
-                                    bill of materials and its statement
+                                    bill of materials, its statement and the verdict on it
     files/<project>/<name>.patch    a patch that wheels were built with
     records/<project>/<filename>.json   the immutable record of a wheel: a registry of only that one
     history/<generation>.json       the registry as it was at a generation
@@ -73,6 +73,11 @@ def statement_key(project: str, filename: str, sha256: str) -> str:
     return f"{FILES}{project}/{filename}.statement.{sha256[:12]}.json"
 
 
+def verdict_key(project: str, filename: str, sha256: str) -> str:
+    """Return where the verdict on a wheel lies, of which there may be several over time."""
+    return f"{FILES}{project}/{filename}.verdict.{sha256[:12]}.json"
+
+
 def patch_key(project: str, name: str, sha256: str) -> str:
     """Return where a patch lies, of which there may be several of one name over time."""
     stem = name.rpartition("/")[2].removesuffix(".patch").removesuffix(".diff")
@@ -113,7 +118,7 @@ def wheel_of(key: str) -> WheelKey | None:
 
 
 def is_text(key: str) -> bool:
-    """Say whether a key is that of a log, a patch, a bill of materials or a statement: an entry may link to it."""
+    """Say whether a key is that of a log, a patch, a statement or the like, which an entry may link to."""
     return _TEXT.fullmatch(key) is not None
 
 
@@ -129,7 +134,7 @@ def generation_of(key: str) -> int | None:
 
 
 _PROJECT = r"(?P<project>[a-z0-9]+(?:-[a-z0-9]+)*)"
-_TEXT_OF_ONE = r"(?:\.[0-9a-f]{12}\.log|\.(?:sbom|statement)\.[0-9a-f]{12}\.json)"
+_TEXT_OF_ONE = r"(?:\.[0-9a-f]{12}\.log|\.(?:sbom|statement|verdict)\.[0-9a-f]{12}\.json)"
 _WHEEL = rf"{_PROJECT}/(?P<filename>[^/]+\.whl)"
 _FILE = re.compile(rf"{FILES}{_WHEEL}(?:\.metadata|\.provenance|{_TEXT_OF_ONE})?")
 _TEXT = re.compile(rf"{FILES}{_PROJECT}/(?:[^/]+\.[0-9a-f]{{12}}\.patch|[^/]+{_TEXT_OF_ONE})")

@@ -82,19 +82,22 @@ def ready_to_sign(paths: Paths, settings: Settings) -> Signer | None:
 def prove_all(reports: Sequence[Report], signed_by: str) -> dict[str, str]:
     """Return who has signed the statement beside each wheel, a key's id by filename; nothing where nobody is named.
 
-    Raises ProofFailed, which names all wheels of which nobody trusted has, and why.
+    A verdict that lies beside a wheel must be signed too, and be about it. Raises ProofFailed, which names all wheels
+    of which nobody trusted has, and why.
     """
     signers: dict[str, str] = {}
     if not signed_by:
         return signers
     from workbench.errors import ProofFailed
     from workbench.evidence.keys import read_keyring
+    from workbench.evidence.reproduction import verdict_beside
     from workbench.evidence.statements import prove
 
     keys, reasons = read_keyring(Path(signed_by)), []
     for each in reports:
         try:
             signer = prove(each.path, each.sha256, keys).signer
+            verdict_beside(each.path, each.sha256, keys=keys)
             signers[each.path.name] = signer.id if signer else ""
         except ProofFailed as error:
             reasons.append(str(error))

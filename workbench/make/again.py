@@ -1,0 +1,217 @@
+"""A wheel built again from the statement of how it was made, with the tools of then, in a fresh place; and compared.
+
+Nothing of today's recipe, patches or settings decides what is built, and nothing that earlier builds compiled is used.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench import __version__
+from workbench.builders.isolation import why_not
+from workbench.builders.tools import expect_toolkit
+from workbench.errors import CommandFailed, ProofFailed, ToolMissing
+from workbench.events import step
+from workbench.evidence import notes
+from workbench.evidence.built_with import ROLES_HERE, built_with
+from workbench.evidence.differences import differences
+from workbench.evidence.gather import isolation_of
+from workbench.evidence.reproduction import Reproduction
+from workbench.evidence.restored import others, restored
+from workbench.evidence.statements import check_statement, digest_of_statement, statement_to_publish
+from workbench.files import locked, remove_tree, sha256_of, write_whole
+from workbench.make.produce import build_wheel
+from workbench.paths import Paths
+from workbench.process import find_program, run
+from workbench.settings import SigningSettings
+from workbench.text import counted
+
+if TYPE_CHECKING:
+    from workbench.evidence.keys import Keyring
+    from workbench.evidence.provenance import StatedBuild
+    from workbench.plan.plan import Plan
+    from workbench.settings import Settings
+
+_LONGEST_REPORT = 200_000
+"""Bytes of what diffoscope says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A wheel to be built again: its file, what its statement says, and what is needed beside that.
+
+    `statement` is the sha256 of the statement's JSON, `where` says where that is from. `patches` are texts by sha256.
+    """
+
+    path: Path
+    build: StatedBuild
+    statement: str
+    where: str
+    patches: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebuild:
+    """How a wheel would be built again here: its plan, settings for that, and with what else than then."""
+
+    subject: Subject
+    plan: Plan
+    settings: Settings
+    other_tools: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltAgain:
+    """What came of it: where the bytes are others, `kept` is the wheel that was built, `report` diffoscope's words."""
+
+    found: Reproduction
+    kept: Path | None = None
+    report: str = ""
+
+
+def subject_of(path: Path, paths: Paths, *, keys: Keyring | None = None) -> Subject:
+    """Return a wheel's file as something to build again: its statement lies beside it, its patches in ``patches/``.
+
+    With `keys` one of them must have signed the statement. Raises ProofFailed, and WorkbenchError for damaged notes.
+    """
+    sha256, known = sha256_of(path), notes.recall(path)
+    content = statement_to_publish(path, sha256, known.provenance if known else None, None)
+    where = str(notes.statement_path(path))
+    if content is None:
+        raise ProofFailed(f"{path}: nothing lies beside it that says how it was made: it was built elsewhere")
+    stated = check_statement(content, filename=path.name, sha256=sha256, keys=keys, where=where)
+    return Subject(
+        path=path,
+        build=stated.build,
+        statement=digest_of_statement(content, where=where),
+        where=where,
+        patches=patches_here(stated.build, paths),
+    )
+
+
+def patches_here(build: StatedBuild, paths: Paths) -> dict[str, bytes]:
+    """Return the texts in ``patches/`` that have the names of a build's patches, by their sha256."""
+    names = {each.name.rpartition("/")[2] for each in build.made.of_role("patch")}
+    found = (path for name in names for path in paths.patches.rglob(glob.escape(name)) if path.is_file())
+    texts = (path.read_bytes() for path in found)
+    return {hashlib.sha256(text).hexdigest(): text for text in texts}
+
+
+def rebuild_of(subject: Subject, paths: Paths, settings: Settings, *, any_tools: bool = False) -> Rebuild:
+    """Return how a wheel would be built again here.
+
+    Raises ProofFailed where its statement does not say enough; ToolMissing where what it was built with is not here,
+    unless `any_tools` will do.
+    """
+    made = subject.build.made
+    plan = restored(made, subject.patches, where=subject.where)
+    if toolkit := made.of_role("toolkit"):
+        libraries = plan.recipe.cuda_libraries
+        expected = expect_toolkit(plan.target, libraries, settings, may_be_in_image=False)
+        plan = replace(plan, toolkit=expected)
+    used = dict.fromkeys(ROLES_HERE)
+    recorded = tuple(each for each in made.used if each.role in used)
+    other = others(recorded, tuple(built_with(plan, paths, settings)))
+    if made.isolation.isolated and plan.builder != "container" and (why := why_not()):
+        other = (*other, f"isolation: {made.isolation.how} then; here {why}")
+    if other and not any_tools:
+        listed = "".join(f"\n  {each}" for each in other)
+        raise ToolMissing(
+            f"{subject.build.filename} was built with other tools than are here, and they decide its bytes:{listed}\n"
+            "Build it again where those are; or add --any-tools: what is here is used then, and the verdict says so"
+        )
+    if plan.key != made.key and not other:
+        own = " (the site's own CUDA toolkit may lie elsewhere here)" if toolkit else ""
+        raise ProofFailed(
+            f"{subject.where}: the build key that it names, {made.key}, is not that of the build that it describes, "
+            f"{plan.key}: another version of the workbench made it{own}"
+        )
+    folder = settings.store.folder or ""
+    return Rebuild(
+        subject=subject,
+        plan=plan,
+        settings=replace(
+            settings,
+            signing=SigningSettings(),
+            store=replace(settings.store, folder=str(paths.root / folder)),
+            container=replace(
+                settings.container, network=made.isolation.network, create_args=plan.create_args
+            ),
+        ),
+        other_tools=other,
+    )
+
+
+def build_again(rebuild: Rebuild, paths: Paths, *, jobs: int | None = None) -> BuiltAgain:
+    """Build a wheel again in a fresh place below the site's working files, and compare the two.
+
+    What was built is removed where its bytes are the same. Raises what building raises; UsageError while another
+    process builds the same.
+    """
+    subject, plan, settings = rebuild.subject, rebuild.plan, rebuild.settings
+    with _fresh(plan, paths) as site:
+        again = build_wheel(plan, site, settings, jobs=jobs).path
+        with step(f"compare {again.name} with the first build") as at:
+            rebuilt = sha256_of(again)
+            same = rebuilt == subject.build.sha256
+            found = () if same else differences(subject.path, again)
+            at.outcome = "the same bytes" if same else counted(len(found), "difference")
+        verdict = Reproduction(
+            filename=subject.build.filename,
+            sha256=subject.build.sha256,
+            rebuilt=rebuilt,
+            statement=subject.statement,
+            finished=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            workbench=__version__,
+            isolation=isolation_of(plan, settings).kind,
+            other_tools=rebuild.other_tools,
+            differences=found,
+        )
+        if same:
+            remove_tree(site.root)
+            return BuiltAgain(found=verdict)
+        return BuiltAgain(found=verdict, kept=again, report=_diffoscope(subject.path, again, site.root))
+
+
+@contextmanager
+def _fresh(plan: Plan, paths: Paths) -> Iterator[Paths]:
+    """Hold a site of a build's own: empty, but that it knows what the real one publishes."""
+    root = paths.state / "again" / plan.slug
+    with locked(root.with_name(f"{root.name}.lock"), busy=f"a second build of {plan.title}"):
+        remove_tree(root)
+        root.mkdir(parents=True)
+        site = Paths(root)
+        if paths.registry.is_file():
+            shutil.copyfile(paths.registry, site.registry)
+        yield site
+
+
+def _diffoscope(first: Path, again: Path, folder: Path) -> str:
+    """Return what diffoscope says of two wheels; nothing where it is not installed."""
+    try:
+        find_program("diffoscope")
+    except ToolMissing:
+        return ""
+    with step("diffoscope") as at:
+        told = folder / "diffoscope.txt"
+        limit = f"--max-text-report-size={_LONGEST_REPORT}"
+        try:
+            run(
+                ["diffoscope", "--no-progress", limit, f"--text={told}", first, again],
+                check=False,
+                timeout=600,
+            )
+        except CommandFailed as error:
+            at.fail(str(error).splitlines()[-1])
+        report = told.read_text(encoding="utf-8", errors="replace") if told.is_file() else ""
+        at.outcome = str(told) if report else "it said nothing"
+        write_whole(told, report)
+        return report

@@ -1,0 +1,88 @@
+"""Published wheels that are built again: taken from the store, and the verdict on them published beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from workbench.errors import ProofFailed, UsageError
+from workbench.evidence.reproduction import with_verdict
+from workbench.evidence.statements import check_statement, digest_of_statement
+from workbench.make.again import Subject, patches_here
+from workbench.publish.amend import amend, current, published
+from workbench.publish.drawing import draw_pages
+from workbench.publish.resigning import published_statement
+from workbench.publish.wheel_files import is_ours
+from workbench.store.layout import verdict_key
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.evidence.keys import Keyring
+    from workbench.evidence.reproduction import Reproduction
+    from workbench.registry.model import Registry
+    from workbench.store.opening import Site
+
+
+def published_subject(site: Site, named: str, folder: Path, *, keys: Keyring | None = None) -> Subject:
+    """Return a published wheel of a site, by its filename, as something to build again; its file goes into `folder`.
+
+    With `keys` one of them must have signed its statement. Raises UsageError for what is not published, ProofFailed for
+    a wheel without a statement, or with one of other bytes.
+    """
+    store = site.store
+    project, wheel, content, where = published_statement(store, current(store), named)
+    stated = check_statement(content, filename=wheel.filename, sha256=wheel.sha256, keys=keys, where=where)
+    if not is_ours(wheel):
+        raise ProofFailed(f"{wheel.filename} lies at {wheel.url}, and not in {store.place}: name its URL")
+    path = folder / wheel.filename
+    with store.open(wheel.url) as file, path.open("wb") as copy:
+        shutil.copyfileobj(file, copy)
+    links = [each.url for each in wheel.build.patches if each.url] if wheel.build else []
+    texts = [stored.content for link in links if (stored := store.read(link))]
+    patches = {hashlib.sha256(text).hexdigest(): text for text in texts}
+    return Subject(
+        path=path,
+        build=stated.build,
+        statement=digest_of_statement(content, where=where),
+        where=f"the statement of {wheel.filename} ({project})",
+        patches=patches_here(stated.build, site.paths) | patches,
+    )
+
+
+def expect_published(registry: Registry, filename: str, sha256: str) -> str:
+    """Return the project of a wheel that is published with these bytes. Raises UsageError for another."""
+    found = registry.find(filename)
+    if found is None or found[1].sha256 != sha256:
+        raise UsageError(
+            f"--publish: {filename} is {'not published' if found is None else 'published with other bytes'} here: "
+            "a verdict is published beside its wheel"
+        )
+    project, wheel = found
+    if wheel.build is None:
+        raise UsageError(f"--publish: nothing is published of how {filename} was made")
+    return project
+
+
+def publish_verdict(site: Site, found: Reproduction, content: bytes) -> str:
+    """Publish the verdict on a wheel beside it, in place of an earlier one, and draw its page; return where it lies.
+
+    Raises UsageError for a wheel that is not published, RegistryError, StoreError.
+    """
+    registry = published(site)
+    project = expect_published(registry, found.filename, found.sha256)
+    digest = hashlib.sha256(content).hexdigest()
+    link = verdict_key(project, found.filename, digest)
+    site.store.create(link, content, sha256=digest)
+
+    def change(registry: Registry) -> Registry:
+        known = registry.find(found.filename)
+        if known is None or (build := known[1].build) is None:
+            return registry
+        return registry.with_wheel(known[0], replace(known[1], build=with_verdict(build, found, link)))
+
+    amend(site.store, change, f"verdict on {found.filename}")
+    draw_pages(site)
+    return link
