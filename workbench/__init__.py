@@ -19,7 +19,7 @@ making
 ``container``    engines and images, and a wheel built in one of them by cibuildwheel
 ``toolchain``    CUDA toolkits, cross compilers, Pythons of other architectures
 ``builders``     host, cross, container: a source tree becomes a raw wheel
-``evidence``     how a wheel was made: the record beside it, bill of materials, statement, signatures
+``evidence``     how a wheel was made: the record beside it, bill of materials, statement, signatures, verdict
 ``repair``       auditwheel and the CUDA policy: the platform tag is earned
 ``verify``       every check that a wheel must pass, and the report
 ``make``         a request becomes verified wheels

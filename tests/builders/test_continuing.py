@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,13 @@ import pytest
 
 from tests.builders.raw import built
 from tests.plans import planned
+from workbench.builders.continuing import may_keep
 from workbench.builders.workplace import Workplace
 from workbench.errors import BuildFailed
 from workbench.plan.plan import Plan
 from workbench.plan.target import Target, this_arch, this_python
 from workbench.recipe.model import LocalFolder, Recipe, Sdist
+from workbench.settings import Settings, SigningSettings
 
 if TYPE_CHECKING:
     from workbench.paths import Paths
@@ -126,7 +129,22 @@ def test_the_next_try_goes_on(
     install(tmp_path)
     assert built(plan, paths).is_file()
     assert "goes on from what the build that failed had compiled" in capsys.readouterr().err
+    assert place.took == "the objects of an earlier build that failed"
     assert before.items() <= compiled(place).items()
+
+
+def test_what_is_to_be_signed_or_compared_begins_anew(paths: Paths, tmp_path: Path) -> None:
+    plan = plan_of(failing("setuptools", tmp_path))
+    signs = Settings(signing=SigningSettings(key="site.key"))
+    assert may_keep(plan, Settings())
+    assert not may_keep(plan, signs)
+    assert not may_keep(replace(plan, pins=()), Settings())
+    place = Workplace.of(plan, paths)
+    with pytest.raises(BuildFailed):
+        built(plan, paths)
+    before = compiled(place)
+    with place.opened(paths, keeps=False):
+        assert (before.keys() & compiled(place).keys(), place.took) == (set(), "")
 
 
 def test_a_source_file_that_somebody_changed_there_is_not_taken(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.evidence.conftest import Signed
 
 WORDS = "seven words"
+WHEEL = "https://wheels.example.com/files/hnswlib/hnswlib-0.8.0-cp312-cp312-manylinux_2_34_x86_64.whl"
 SETTING = "signing:\n  key: ~/keys/wheels.key\n"
 
 
@@ -41,6 +42,7 @@ def test_its_commands_do_what_it_says(
         "wheels/*.whl": f"wheels/{signed.wheel.name}",
         "https://wheels.example.com/index/simple/": str(signed.index),
         "hnswlib": "demo",
+        WHEEL: (signed.paths.root / "files" / "demo" / signed.wheel.name).as_uri(),
         "wheels.key.pub": str(tmp_path / "keys" / "wheels.key.pub"),
         "~/keys/wheels.key": str(tmp_path / "keys" / "wheels.key"),
         "34ebac6b": new.id[:8],
@@ -60,4 +62,5 @@ def test_its_commands_do_what_it_says(
         if words[0] == "evidence.new-key":
             (signed.paths.root / "workbench.yaml").write_text(SETTING)
     assert invoke("evidence.show", signed.wheel.name, "--json").status == 0
-    assert {"verify", "upload", "check-index", "evidence.keys", "evidence.sign-index"} < set(ran)
+    asked = {"verify", "upload", "check-index", "evidence.keys", "evidence.sign-index", "evidence.reproduce"}
+    assert asked < set(ran)

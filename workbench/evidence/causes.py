@@ -29,7 +29,7 @@ _NAMED = (
 
 _COUNTED = 1 << 20
 """Bytes up to which it is counted how many differ."""
-_SHOWN = 70
+_SHOWN = 100
 """Characters of a text that are shown."""
 
 

@@ -54,7 +54,8 @@ def differences(first: Path, again: Path) -> tuple[Difference, ...]:
             if name != record
             for each in _of_member(name, one, other)
         ]
-        return tuple(found or [*_of_member(record, one, other)] or _of_archives(one, other))
+        telling = found or [*_order(one, other)] or [*_of_member(record, one, other)]
+        return tuple(telling or _of_archives(one, other))
 
 
 def _of_member(name: str, one: Wheel, other: Wheel) -> Iterator[Difference]:
@@ -108,12 +109,14 @@ def _sections(data: bytes) -> dict[tuple[str, int], bytes]:
         return found
 
 
-def _of_archives(one: Wheel, other: Wheel) -> Iterator[Difference]:
-    """Yield in what two archives of the same members differ."""
-    first, again = [*one.members.values()], [*other.members.values()]
-    if [each.name for each in first] != [each.name for each in again]:
+def _order(one: Wheel, other: Wheel) -> Iterator[Difference]:
+    if [*one.members] != [*other.members]:
         yield Difference(member="", cause="the order of its members")
-        return
+
+
+def _of_archives(one: Wheel, other: Wheel) -> Iterator[Difference]:
+    """Yield in what two archives of the same members in the same order differ."""
+    first, again = one.members.values(), other.members.values()
     for what, differs in (
         ("the time", lambda a, b: (a.date, a.time) != (b.date, b.time)),
         ("the mode", lambda a, b: a.mode != b.mode),

@@ -35,7 +35,15 @@ class WheelStatement:
 
 
 def write_statement(filename: str, sha256: str, made: Provenance, signers: Sequence[Signer] = ()) -> bytes:
-    """Return a wheel's statement: in an envelope of DSSE where somebody signs it, else as it is."""
+    """Return a wheel's statement: in an envelope of DSSE where somebody signs it, else as it is.
+
+    Raises ProofFailed where a wheel is to be signed into which the objects of other builds went.
+    """
+    if signers and made.took:
+        raise ProofFailed(
+            f"{filename}: it was made with {made.took}, and what is signed is built whole: build it again, with "
+            "signing.key in workbench.yaml"
+        )
     document = json.dumps(statement(filename, sha256, made), indent=2).encode() + b"\n"
     return signed(document, signers) if signers else document
 
