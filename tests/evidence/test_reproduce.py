@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.evidence.conftest import Signed
     from tests.verbs.conftest import Demo
 
-NOT_REPRODUCED = 23
+NOT_REPRODUCED = 24
 PROOF_FAILED = 22
 TOOL_MISSING = 7
 
