@@ -26,7 +26,7 @@ from workbench.evidence.root import ROOT, read_root
 from workbench.evidence.sbom import sbom_of
 from workbench.evidence.statements import check_statement, digest_of_statement
 from workbench.http import NoAnswer
-from workbench.make.again import Subject
+from workbench.make.again import FirstBuild
 from workbench.registry.file import loads
 from workbench.simple.client import project_files
 from workbench.simple.fetch import Fetcher, why
@@ -229,14 +229,14 @@ def prove_wheel(
     return ProvenWheel(filename=wheel.filename, sha256=wheel.sha256, stated=stated, steps=tuple(steps))
 
 
-def proven_subject(index: ProvenIndex, wheel: PublishedWheel, fetcher: Fetcher, into: Path) -> Subject:
+def proven_first_build(index: ProvenIndex, wheel: PublishedWheel, fetcher: Fetcher, into: Path) -> FirstBuild:
     """Return a published wheel, all of it proved, as something to build again; its file is downloaded to `into`.
 
     Raises ProofFailed as `prove_wheel` does.
     """
     stated, content = _stated(index, wheel, fetcher)
     _prove_bytes(index, wheel, fetcher, into)
-    return Subject(
+    return FirstBuild(
         path=into,
         build=stated.build,
         statement=digest_of_statement(content, where=wheel.filename),

@@ -45,7 +45,7 @@ _LONGEST_REPORT = 200_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class FirstBuild:
     """A wheel to be built again: its file, what its statement says, and what is needed beside that.
 
     `statement` is the sha256 of the statement's JSON, `where` says where that is from. `patches` are texts by sha256.
@@ -62,7 +62,7 @@ class Subject:
 class Rebuild:
     """How a wheel would be built again here: its plan, settings for that, and with what else than then."""
 
-    subject: Subject
+    first: FirstBuild
     plan: Plan
     settings: Settings
     other_tools: tuple[str, ...]
@@ -77,7 +77,7 @@ class BuiltAgain:
     report: str = ""
 
 
-def subject_of(path: Path, paths: Paths, *, keys: Keyring | None = None) -> Subject:
+def first_build_of(path: Path, paths: Paths, *, keys: Keyring | None = None) -> FirstBuild:
     """Return a wheel's file as something to build again: its statement lies beside it, its patches in ``patches/``.
 
     With `keys` one of them must have signed the statement. Raises ProofFailed, and WorkbenchError for damaged notes.
@@ -88,7 +88,7 @@ def subject_of(path: Path, paths: Paths, *, keys: Keyring | None = None) -> Subj
     if content is None:
         raise ProofFailed(f"{path}: nothing lies beside it that says how it was made: it was built elsewhere")
     stated = check_statement(content, filename=path.name, sha256=sha256, keys=keys, where=where)
-    return Subject(
+    return FirstBuild(
         path=path,
         build=stated.build,
         statement=digest_of_statement(content, where=where),
@@ -105,14 +105,14 @@ def patches_here(build: StatedBuild, paths: Paths) -> dict[str, bytes]:
     return {hashlib.sha256(text).hexdigest(): text for text in texts}
 
 
-def rebuild_of(subject: Subject, paths: Paths, settings: Settings, *, any_tools: bool = False) -> Rebuild:
+def rebuild_of(first: FirstBuild, paths: Paths, settings: Settings, *, any_tools: bool = False) -> Rebuild:
     """Return how a wheel would be built again here.
 
     Raises ProofFailed where its statement does not say enough; ToolMissing where what it was built with is not here,
     unless `any_tools` will do.
     """
-    made = subject.build.made
-    plan = restored(made, subject.patches, where=subject.where)
+    made = first.build.made
+    plan = restored(made, first.patches, where=first.where)
     if toolkit := made.of_role("toolkit"):
         libraries = plan.recipe.cuda_libraries
         expected = expect_toolkit(plan.target, libraries, settings, may_be_in_image=False)
@@ -125,18 +125,18 @@ def rebuild_of(subject: Subject, paths: Paths, settings: Settings, *, any_tools:
     if other and not any_tools:
         listed = "".join(f"\n  {each}" for each in other)
         raise ToolMissing(
-            f"{subject.build.filename} was built with other tools than are here, and they decide its bytes:{listed}\n"
+            f"{first.build.filename} was built with other tools than are here, and they decide its bytes:{listed}\n"
             "Build it again where those are; or add --any-tools: what is here is used then, and the verdict says so"
         )
     if plan.key != made.key and not other:
         own = " (the site's own CUDA toolkit may lie elsewhere here)" if toolkit else ""
         raise ProofFailed(
-            f"{subject.where}: the build key that it names, {made.key}, is not that of the build that it describes, "
+            f"{first.where}: the build key that it names, {made.key}, is not that of the build that it describes, "
             f"{plan.key}: another version of the workbench made it{own}"
         )
     folder = settings.store.folder or ""
     return Rebuild(
-        subject=subject,
+        first=first,
         plan=plan,
         settings=replace(
             settings,
@@ -156,19 +156,19 @@ def build_again(rebuild: Rebuild, paths: Paths, *, jobs: int | None = None) -> B
     What was built is removed where its bytes are the same. Raises what building raises; UsageError while another
     process builds the same.
     """
-    subject, plan, settings = rebuild.subject, rebuild.plan, rebuild.settings
+    first, plan, settings = rebuild.first, rebuild.plan, rebuild.settings
     with _fresh(plan, paths) as site:
         again = build_wheel(plan, site, settings, jobs=jobs).path
         with step(f"compare {again.name} with the first build") as at:
             rebuilt = sha256_of(again)
-            same = rebuilt == subject.build.sha256
-            found = () if same else differences(subject.path, again)
+            same = rebuilt == first.build.sha256
+            found = () if same else differences(first.path, again)
             at.outcome = "the same bytes" if same else counted(len(found), "difference")
         verdict = Reproduction(
-            filename=subject.build.filename,
-            sha256=subject.build.sha256,
+            filename=first.build.filename,
+            sha256=first.build.sha256,
             rebuilt=rebuilt,
-            statement=subject.statement,
+            statement=first.statement,
             finished=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             workbench=__version__,
             isolation=isolation_of(plan, settings).kind,
@@ -178,7 +178,7 @@ def build_again(rebuild: Rebuild, paths: Paths, *, jobs: int | None = None) -> B
         if same:
             remove_tree(site.root)
             return BuiltAgain(found=verdict)
-        return BuiltAgain(found=verdict, kept=again, report=_diffoscope(subject.path, again, site.root))
+        return BuiltAgain(found=verdict, kept=again, report=_diffoscope(first.path, again, site.root))
 
 
 @contextmanager

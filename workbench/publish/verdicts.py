@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import ProofFailed, UsageError
 from workbench.evidence.reproduction import with_verdict
 from workbench.evidence.statements import check_statement, digest_of_statement
-from workbench.make.again import Subject, patches_here
+from workbench.make.again import FirstBuild, patches_here
 from workbench.publish.amend import amend, current, published
 from workbench.publish.drawing import draw_pages
 from workbench.publish.resigning import published_statement
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from workbench.store.opening import Site
 
 
-def published_subject(site: Site, named: str, folder: Path, *, keys: Keyring | None = None) -> Subject:
+def published_first_build(site: Site, named: str, folder: Path, *, keys: Keyring | None = None) -> FirstBuild:
     """Return a published wheel of a site, by its filename, as something to build again; its file goes into `folder`.
 
     With `keys` one of them must have signed its statement. Raises UsageError for what is not published, ProofFailed for
@@ -43,7 +43,7 @@ def published_subject(site: Site, named: str, folder: Path, *, keys: Keyring | N
     links = [each.url for each in wheel.build.patches if each.url] if wheel.build else []
     texts = [stored.content for link in links if (stored := store.read(link))]
     patches = {hashlib.sha256(text).hexdigest(): text for text in texts}
-    return Subject(
+    return FirstBuild(
         path=path,
         build=stated.build,
         statement=digest_of_statement(content, where=where),

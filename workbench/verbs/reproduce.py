@@ -15,7 +15,7 @@ from workbench.verbs.flags import DryRun, Json, MaxJobs, SignedBy, StoreFlags, r
 
 if TYPE_CHECKING:
     from workbench.evidence.keys import Keyring
-    from workbench.make.again import BuiltAgain, Rebuild, Subject
+    from workbench.make.again import BuiltAgain, FirstBuild, Rebuild
     from workbench.store.opening import Site
 
 SHOWN = 20
@@ -48,11 +48,11 @@ def reproduce(
     signer = ready_to_sign(site.paths, site.settings)
     keys = read_keyring(Path(signed_by)) if signed_by else None
     with TemporaryDirectory(prefix="workbench-again-") as folder:
-        subject = _subject(wheel, site, keys, Path(folder))
-        build = subject.build
+        first = _first_build(wheel, site, keys, Path(folder))
+        build = first.build
         if publish:
             expect_published(current(site.store), build.filename, build.sha256)
-        rebuild = rebuild_of(subject, site.paths, site.settings, any_tools=any_tools)
+        rebuild = rebuild_of(first, site.paths, site.settings, any_tools=any_tools)
         if dry_run:
             _answer_plan(rebuild, publish=publish, json=json)
             return
@@ -73,10 +73,10 @@ def reproduce(
         )
 
 
-def _subject(named: str, site: Site, keys: Keyring | None, folder: Path) -> Subject:
+def _first_build(named: str, site: Site, keys: Keyring | None, folder: Path) -> FirstBuild:
     """Return the wheel that a word means: a file, a URL, or what is published here."""
     if re.match(r"(https?|file):", named):
-        from workbench.care.proven import open_index, proven_subject
+        from workbench.care.proven import open_index, proven_first_build
         from workbench.simple.fetch import Fetcher
 
         if keys is None:
@@ -89,14 +89,14 @@ def _subject(named: str, site: Site, keys: Keyring | None, folder: Path) -> Subj
         fetcher = Fetcher(8)
         index = open_index(f"{base}/index/simple/", keys, fetcher=fetcher)
         ((_, wheel),) = index.wheels(filename.rpartition("/")[2].replace("%2B", "+"))
-        return proven_subject(index, wheel, fetcher, folder / wheel.filename)
+        return proven_first_build(index, wheel, fetcher, folder / wheel.filename)
     if Path(named).is_file():
-        from workbench.make.again import subject_of
+        from workbench.make.again import first_build_of
 
-        return subject_of(Path(named), site.paths, keys=keys)
-    from workbench.publish.verdicts import published_subject
+        return first_build_of(Path(named), site.paths, keys=keys)
+    from workbench.publish.verdicts import published_first_build
 
-    return published_subject(site, named, folder, keys=keys)
+    return published_first_build(site, named, folder, keys=keys)
 
 
 def _verdict_place(named: str, site: Site, filename: str) -> Path:
@@ -111,9 +111,9 @@ def _verdict_place(named: str, site: Site, filename: str) -> Path:
 
 
 def _answer_plan(rebuild: Rebuild, *, publish: bool, json: bool) -> None:
-    plan, made = rebuild.plan, rebuild.subject.build.made
+    plan, made = rebuild.plan, rebuild.first.build.made
     told = {
-        "wheel": rebuild.subject.build.filename,
+        "wheel": rebuild.first.build.filename,
         "build": f"{plan.title} ({plan.builder})",
         "source": " ".join(f"{each.uri} {' '.join(each.digest.values())}" for each in made.of_role("source")),
         "patches": ", ".join(each.name for each in plan.patches) or "none",
