@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,13 +22,19 @@ REPOSITORY = "ada/wheels"
 
 
 def wheel(
-    folder: Path, version: str = "1.0", *, content: bytes = b"answer = 42\n", tag: str = "py3-none-any"
+    folder: Path,
+    version: str = "1.0",
+    *,
+    name: str = "demo",
+    content: bytes = b"answer = 42\n",
+    tag: str = "py3-none-any",
+    size: int = 0,
 ) -> Path:
-    """Make a wheel that verifies, of a project without a recipe."""
+    """Make a wheel that verifies, of a project without a recipe; `size` bytes of noise make it large."""
     folder.mkdir(parents=True, exist_ok=True)
-    files = files_of(name="demo", version=version, tag=tag, payload={"demo/__init__.py": content})
-    path = folder / f"demo-{version}-{tag}.whl"
-    return pack(path, files)
+    payload = {f"{name}/__init__.py": content} | ({f"{name}/noise": os.urandom(size)} if size else {})
+    files = files_of(name=name, version=version, tag=tag, payload=payload)
+    return pack(folder / f"{name}-{version}-{tag}.whl", files)
 
 
 @pytest.fixture

@@ -1,20 +1,194 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.forked import invoke
-from tests.outlets.conftest import REPOSITORY
+from tests.outlets.conftest import REPOSITORY, TOKEN, wheel
+from tests.outlets.github_server import Fault, WritableGitHub
+from tests.outlets.parcels import parcel, sending, sent
+from workbench.errors import FilenameTaken, OutletError, UsageError
+from workbench.http import Web
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.outlets.github_server import WritableGitHub
+    from workbench.paths import Paths
 
 
-def test_a_release_is_published_once_it_is_whole(hub: WritableGitHub, wheels: list[Path]) -> None:
+def whole(hub: WritableGitHub, tag: str, wheels: list[Path]) -> None:
+    """See that a release is published, has these wheels and their statements, and nothing else."""
+    (release,) = (each for each in hub.repositories[REPOSITORY].releases if each["tag_name"] == tag)
+    assert not release["draft"]
+    names = [name for each in wheels for name in (each.name, f"{each.name}.statement.json")]
+    assert hub.names(REPOSITORY, tag) == sorted(names)
+    files = hub.repositories[REPOSITORY].files
+    for each in wheels:
+        assert files[f"/{REPOSITORY}/releases/download/{tag}/{each.name}"] == each.read_bytes()
+        assert each.name in release["body"]
+
+
+def test_upload_publishes_a_release_that_is_whole_and_a_second_finds_it_done(
+    hub: WritableGitHub, wheels: list[Path]
+) -> None:
+    dry = invoke("upload", *wheels, "--to", "github:v1", "--dry-run")
+    assert dry.status == 0, dry.stderr
+    assert all(f"would   send {each.name}" in dry.stdout for each in wheels)
+    assert not hub.repositories[REPOSITORY].releases
+
     done = invoke("upload", *wheels, "--to", "github:v1", "--json")
     assert done.status == 0, done.stderr
     (outlet,) = json.loads(done.stdout)["outlets"]
     assert outlet["sent"] == [each.name for each in wheels]
-    assert hub.names(REPOSITORY, "v1") == [each.name for each in wheels]
+    for each in wheels:
+        with Web().ask(outlet["urls"][each.name]) as answer:
+            assert answer.body() == each.read_bytes()
+
+    hub.asked.clear()
+    again = invoke("upload", *wheels, "--to", "github:v1", "--json")
+    assert json.loads(again.stdout)["outlets"][0]["sent"] == []
+    assert json.loads(again.stdout)["outlets"][0]["urls"] == outlet["urls"]
+    assert TOKEN not in done.stdout + done.stderr + again.stdout + again.stderr
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(Fault(method, words, way), id=f"{method} {words} {way}")
+        for method, words, ways in (
+            ("POST", "/releases", ("502 before", "502 after", "limit")),
+            (
+                "POST",
+                "assets?name=demo-1.0-py3-none-any.whl",
+                ("502 before", "502 after", "half", "cut", "limit"),
+            ),
+            ("POST", "statement.json", ("502 before", "502 after", "half", "cut")),
+            ("PATCH", "/releases/", ("502 before", "502 after", "limit")),
+            ("GET", "/assets", ("502 before", "limit")),
+        )
+        for way in ways
+    ],
+)
+def test_a_fault_of_githubs_is_gone_past(
+    hub: WritableGitHub, wheels: list[Path], paths: Paths, fault: Fault
+) -> None:
+    hub.faults.append(replace(fault))
+    sent([parcel(each) for each in wheels[:2]], "github:v1", paths.root)
+    assert not hub.faults, "the fault did not happen"
+    whole(hub, "v1", wheels[:2])
+
+
+def test_killed_at_any_request_the_same_command_comes_to_the_same_end(
+    hub: WritableGitHub, wheels: list[Path], paths: Paths
+) -> None:
+    parcels = [parcel(each) for each in wheels[:2]]
+    kills = 0
+    while True:
+        hub.repositories[REPOSITORY].releases.clear()
+        hub.repositories[REPOSITORY].files.clear()
+        process = sending(parcels, "github:v1", paths.root, os.environ)
+        left = kills
+
+        def kill(_method: str, _path: str) -> None:
+            nonlocal left
+            left -= 1
+            if left == -1:
+                process.kill()  # noqa: B023 - of this round
+
+        hub.meanwhile = kill
+        process.start()
+        process.join()
+        hub.meanwhile = lambda _method, _path: None
+        if process.exitcode == 0:
+            break
+        sent(parcels, "github:v1", paths.root)
+        whole(hub, "v1", wheels[:2])
+        kills += 1
+    assert kills >= 6, "a draft, four files, and its publishing"
+    whole(hub, "v1", wheels[:2])
+
+
+def test_nothing_is_replaced(hub: WritableGitHub, wheels: list[Path], paths: Paths, tmp_path: Path) -> None:
+    sent([parcel(wheels[0])], "github:v1", paths.root)
+    other = parcel(wheel(tmp_path / "other", content=b"answer = 43\n"))
+    with pytest.raises(FilenameTaken, match="--version-suffix"):
+        sent([other], "github:v1", paths.root)
+    whole(hub, "v1", wheels[:1])
+
+
+def test_what_an_immutable_release_lacks_goes_into_the_next_tag(
+    hub: WritableGitHub, wheels: list[Path], paths: Paths
+) -> None:
+    hub.immutable = True
+    for count in (1, 2, 3):
+        done = sent([parcel(each) for each in wheels[:count]], "github:v1", paths.root)
+        assert done.sent == (wheels[count - 1].name,)
+    for each, tag in zip(wheels, ("v1", "v1-2", "v1-3"), strict=True):
+        whole(hub, tag, [each])
+        assert f"/download/{tag}/" in done.urls[each.name]
+
+
+def test_every_page_is_read(hub: WritableGitHub, wheels: list[Path], paths: Paths) -> None:
+    hub.most_a_page = 1
+    for number in range(3):
+        sent([parcel(wheels[2])], f"github:other-{number}", paths.root)
+    sent([parcel(each) for each in wheels], "github:v1", paths.root)
+    assert sent([parcel(each) for each in wheels], "github:v1", paths.root).sent == ()
+    whole(hub, "v1", wheels)
+
+
+def test_files_without_a_digest_are_read_through(
+    hub: WritableGitHub, wheels: list[Path], paths: Paths
+) -> None:
+    hub.digests = False
+    sent([parcel(wheels[0])], "github:v1", paths.root)
+    assert sent([parcel(wheels[0])], "github:v1", paths.root).sent == ()
+    storage = [each for each in hub.asked if each.path.startswith("/signed/")]
+    assert storage, "another host has the bytes"
+    assert not any("authorization" in each.headers for each in storage)
+
+
+def test_tags_are_by_template(hub: WritableGitHub, wheels: list[Path], paths: Paths) -> None:
+    parcels = [parcel(wheels[0], variant="avx512"), parcel(wheels[1], variant="avx2")]
+    sent(parcels, "github:v{version}-{variant}", paths.root)
+    whole(hub, "v1.0-avx512", wheels[:1])
+    whole(hub, "v1.1-avx2", wheels[1:2])
+    with pytest.raises(UsageError, match=r"give a tag without \{variant\}"):
+        sent([parcel(wheels[2])], "github:{variant}", paths.root)
+    with pytest.raises(UsageError, match=r"did you mean 'version'"):
+        sent([parcel(wheels[2])], "github:v{versoin}", paths.root)
+    with pytest.raises(UsageError, match="cannot be a tag"):
+        sent([parcel(wheels[2])], "github:a b", paths.root)
+
+
+def test_what_a_person_wrote_in_the_notes_stays(
+    hub: WritableGitHub, wheels: list[Path], paths: Paths
+) -> None:
+    sent([parcel(wheels[0])], "github:v1", paths.root)
+    (release,) = hub.repositories[REPOSITORY].releases
+    release["body"] = f"Hello.\n\n{release['body']}\nMind the gap.\n"
+    sent([parcel(each) for each in wheels], "github:v1", paths.root)
+    assert release["body"].startswith("Hello.\n\n<!--")
+    assert release["body"].endswith("Mind the gap.\n")
+    lines = re.findall(r"^uv pip install '(demo @ \S+#sha256=[0-9a-f]{64})'$", release["body"], re.MULTILINE)
+    assert len(lines) == len(wheels)
+
+
+def test_a_token_that_may_not_write_is_told_before_anything_is_sent(
+    hub: WritableGitHub, wheels: list[Path], paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.pushers = set()
+    with pytest.raises(OutletError, match="may not write to ada/wheels"):
+        sent([parcel(wheels[0])], "github", paths.root)
+    hub.tokens = {"another"}
+    with pytest.raises(OutletError, match="401 Bad credentials"):
+        sent([parcel(wheels[0])], "github", paths.root)
+    monkeypatch.delenv("GITHUB_TOKEN")
+    monkeypatch.setenv("PATH", "")  # nor is there a program gh
+    with pytest.raises(OutletError, match="no token for GitHub: set GITHUB_TOKEN"):
+        sent([parcel(wheels[0])], "github", paths.root)

@@ -1,0 +1,107 @@
+"""Real package indexes on loopback that want a password: pypiserver, and devpi, volatile and not."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.integration.s3.ceph import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+USER, PASSWORD = "ada", "s3cret-s3cret"
+BIN = Path(sys.executable).parent
+PATIENCE = 120
+
+
+def asked(url: str, *, method: str = "GET", document: Any = None, token: str = "") -> bytes:
+    """Return what a server answers to somebody who is logged in."""
+    data = None if document is None else json.dumps(document).encode()
+    headers = {"Content-Type": "application/json", "Accept": "*/*" if method == "GET" else "application/json"}
+    login = base64.b64encode(f"{USER}:{token or PASSWORD}".encode()).decode()
+    headers |= {"X-Devpi-Auth": login} if token else {"Authorization": f"Basic {login}"}
+    request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - loopback
+    with urllib.request.urlopen(request) as answer:  # noqa: S310 - loopback
+        body: bytes = answer.read()
+        return body
+
+
+@contextmanager
+def running(argv: Sequence[str | Path], url: str, log: Path) -> Iterator[None]:
+    """Run a server while the block runs, once it answers."""
+    with log.open("wb") as said:
+        process = subprocess.Popen([*map(str, argv)], stdout=said, stderr=said)
+        try:
+            end = time.monotonic() + PATIENCE
+            while True:
+                try:
+                    asked(url)
+                    break
+                except OSError:
+                    assert process.poll() is None, log.read_text()
+                    assert time.monotonic() < end, log.read_text()
+                    time.sleep(0.05)
+            yield
+        finally:
+            process.terminate()
+            process.wait()
+
+
+@contextmanager
+def pypiserver(folder: Path) -> Iterator[str]:
+    """Serve a folder by pypiserver, and yield the URL that takes uploads."""
+    folder.mkdir()
+    secret = base64.b64encode(hashlib.sha1(PASSWORD.encode()).digest()).decode()  # noqa: S324 - htpasswd's own form
+    users = folder.with_suffix(".htpasswd")
+    users.write_text(f"{USER}:{{SHA}}{secret}\n")
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/"
+    words = [
+        "run",
+        "-i",
+        "127.0.0.1",
+        "-p",
+        port,
+        "-P",
+        users,
+        "-a",
+        "update,list,download",
+        "--disable-fallback",
+    ]
+    with running([BIN / "pypi-server", *map(str, words), folder], url, folder.with_suffix(".log")):
+        yield url
+
+
+@contextmanager
+def devpi(folder: Path) -> Iterator[str]:
+    """Serve devpi with the indexes ``ada/stable`` and ``ada/volatile``, and yield its URL."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/"
+    init = [BIN / "devpi-init", "--serverdir", folder, "--no-root-pypi", "--root-passwd", PASSWORD]
+    subprocess.run([*map(str, init)], check=True, capture_output=True)
+    secret = folder.with_suffix(".secret")
+    secret.write_bytes(base64.b64encode(b"s" * 32))
+    secret.chmod(0o600)
+    # its key is derived for half a minute otherwise
+    quick = ["--argon2-memory-cost", 8, "--argon2-parallelism", 1, "--argon2-time-cost", 1]
+    serve = [BIN / "devpi-server", "--serverdir", folder, "--port", port, "--secretfile", secret, *quick]
+    with running([*map(str, serve)], f"{url}+api", folder.with_suffix(".log")):
+        asked(f"{url}{USER}", method="PUT", document={"password": PASSWORD})
+        login = json.loads(
+            asked(f"{url}+login", method="POST", document={"user": USER, "password": PASSWORD})
+        )
+        token = login["result"]["password"]
+        for name in ("stable", "volatile"):
+            about = {"type": "stage", "volatile": name == "volatile", "bases": []}
+            asked(f"{url}{USER}/{name}", method="PUT", document=about, token=token)
+        yield url

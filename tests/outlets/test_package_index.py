@@ -1,0 +1,196 @@
+"""Against pypiserver and devpi, which want a password, and answer the same uploads in different ways."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin
+
+import pytest
+
+from tests.forked import invoke
+from tests.outlets.conftest import wheel
+from tests.outlets.indexes import PASSWORD, USER, asked, devpi, pypiserver
+from tests.outlets.parcels import parcel, sending, sent
+from workbench.errors import FilenameTaken, OutletError, SettingsError, UsageError, VerificationFailed
+from workbench.outlets.credentials import index_login, variables_for
+from workbench.outlets.delivery import advise
+from workbench.outlets.places import open_outlets, places
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from workbench.paths import Paths
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Return the URLs that take uploads: of pypiserver, and of a devpi's two indexes."""
+    folder = tmp_path_factory.mktemp("indexes")
+    with pypiserver(folder / "pypi") as plain, devpi(folder / "devpi") as other:
+        yield {
+            "pypiserver": plain,
+            "stable": f"{other}{USER}/stable/",
+            "volatile": f"{other}{USER}/volatile/",
+        }
+
+
+@pytest.fixture(params=["pypiserver", "stable", "volatile"])
+def url(servers: dict[str, str], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the URL of an index that takes uploads; this process has the login for it."""
+    found = servers[request.param]
+    monkeypatch.setenv(variables_for(found, found)[0], f"{USER}:{PASSWORD}")
+    return found
+
+
+def listed(url: str, project: str) -> dict[str, bytes]:
+    """Return what an index has of a project, by filename."""
+    root = f"{url}simple/" if url.count("/") == 3 else f"{url}+simple/"
+    text = asked(f"{root}{project}/").decode()
+    links = [urljoin(f"{root}{project}/", href) for href in re.findall(r'href="([^"#]+)', text)]
+    return {link.rpartition("/")[2]: asked(link) for link in links if link.endswith(".whl")}
+
+
+def test_the_same_bytes_count_as_sent_and_others_are_never_taken(
+    url: str, paths: Paths, tmp_path: Path
+) -> None:
+    wheels = [wheel(paths.wheels, version, name="same") for version in ("1.0", "1.1")]
+    first = invoke("upload", *wheels, "--to", url, "--json")
+    assert first.status == 0, first.stderr
+    (outlet,) = json.loads(first.stdout)["outlets"]
+    assert outlet["sent"] == [each.name for each in wheels]
+    assert listed(url, "same") == {each.name: each.read_bytes() for each in wheels}
+    assert PASSWORD not in first.stdout + first.stderr
+
+    assert sent([parcel(each) for each in wheels], url, paths.root).sent == ()
+    other = parcel(wheel(tmp_path / "other", name="same", content=b"answer = 43\n"))
+    with pytest.raises(FilenameTaken, match="other bytes"):
+        sent([other], url, paths.root)
+    # and where somebody was quicker, after it was asked what is there
+    (outlet,) = open_outlets([url], paths.root).values()
+    assert outlet.send([parcel(wheels[0])], lambda _: None).keys() == {wheels[0].name}
+    if "volatile" not in url:
+        with pytest.raises(FilenameTaken, match="other bytes"):
+            outlet.send([other], lambda _: None)
+        assert listed(url, "same") == {each.name: each.read_bytes() for each in wheels}
+
+
+def test_a_wrong_password_is_told_and_nothing_is_sent(
+    url: str, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variables_for(url, url)[0], f"{USER}:wr0ng-wr0ng")
+    done = invoke("upload", wheel(paths.wheels, name="wrong"), "--to", url)
+    assert done.status == 23, done.stderr
+    assert f"refuses the login from the variable {variables_for(url, url)[0]}" in done.stderr
+    assert "wr0ng" not in done.stdout + done.stderr
+
+
+def test_killed_while_it_sends_the_same_command_comes_to_the_same_end(url: str, paths: Paths) -> None:
+    wheels = [
+        wheel(paths.wheels, version, name="killed", size=2_000_000) for version in ("1.0", "1.1", "1.2")
+    ]
+    parcels = [parcel(each) for each in wheels]
+    process = sending(parcels, url, paths.root, os.environ)
+    process.start()
+    while process.is_alive():
+        there = set(open_outlets([url], paths.root)[url].held(parcels[0].subject))
+        if wheels[0].name in there:
+            process.kill()
+            break
+    process.join()
+    sent(parcels, url, paths.root)
+    assert listed(url, "killed") == {each.name: each.read_bytes() for each in wheels}
+
+
+def test_what_is_no_index_is_told_before_anything_is_sent(servers: dict[str, str], paths: Paths) -> None:
+    parcels = [parcel(wheel(paths.wheels))]
+    with pytest.raises(OutletError, match="it is not known what is there, so nothing is sent"):
+        sent(parcels, f"{servers['pypiserver']}nowhere/", paths.root)
+
+
+def test_no_login_goes_over_plain_http(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "http://wheels.example.com/"
+    monkeypatch.setenv("WORKBENCH_TOKEN_WHEELS_EXAMPLE_COM", "ada:secret-secret")
+    with pytest.raises(OutletError, match="no login is sent over plain http"):
+        index_login(paths.root, url, url)
+
+
+def test_pypi_is_not_sent_what_it_refuses(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYPI_API_TOKEN", "pypi-token-token")
+    local = parcel(wheel(paths.wheels, "1.0+cu130"))
+    with pytest.raises(UsageError, match="takes no local version"):
+        sent([local], "pypi", paths.root)
+    bare = parcel(wheel(paths.wheels, tag="cp311-cp311-linux_x86_64"))
+    with pytest.raises(UsageError, match="repair"):
+        sent([bare], "testpypi", paths.root)
+
+
+def test_where_logins_come_from(paths: Paths, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A variable comes before ``.pypirc``, that before ``.env``, which others must not be able to read."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("PYPI_API_TOKEN", raising=False)
+    dotenv, pypirc = paths.root / ".env", tmp_path / ".pypirc"
+    dotenv.write_text('# mine\nexport PYPI_API_TOKEN="pypi-of-$dotenv"  # the token\n')
+    dotenv.chmod(0o644)
+
+    def login() -> tuple[str, str, str]:
+        found = index_login(paths.root, "pypi", "https://upload.pypi.org/legacy/")
+        assert found is not None
+        assert found.secret not in repr(found)
+        return found.user, found.secret, found.origin
+
+    with pytest.raises(SettingsError, match="chmod 600"):
+        login()
+    dotenv.chmod(0o600)
+    assert login() == ("__token__", "pypi-of-$dotenv", f"{dotenv}: PYPI_API_TOKEN")
+    pypirc.write_text("[pypi]\nusername = ada\npassword = 100%-mine\n")
+    assert login() == ("ada", "100%-mine", f"{pypirc} [pypi]")
+    monkeypatch.setenv("PYPI_API_TOKEN", "pypi-of-variable")
+    assert login() == ("__token__", "pypi-of-variable", "the variable PYPI_API_TOKEN")
+    dotenv.write_text("PYPI_API_TOKEN=a b\n")
+    monkeypatch.delenv("PYPI_API_TOKEN")
+    pypirc.unlink()
+    with pytest.raises(SettingsError, match=r"\.env:1: write NAME=VALUE"):
+        login()
+
+
+def test_a_failure_stops_the_places_behind_it(
+    servers: dict[str, str], paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, volatile = servers["pypiserver"], servers["volatile"]
+    for each in (plain, volatile):
+        monkeypatch.setenv(variables_for(each, each)[0], f"{USER}:{PASSWORD}")
+    made = wheel(paths.wheels, name="order")
+    done = invoke("upload", made, "--to", f"{volatile},{plain}", "--json")
+    assert [each["outlet"] for each in json.loads(done.stdout)["outlets"]] == [volatile, plain]
+    other = wheel(paths.wheels, "1.1", name="order")
+    monkeypatch.setenv(variables_for(plain, plain)[0], f"{USER}:wr0ng-wr0ng")
+    before = listed(volatile, "order")
+    assert invoke("upload", other, "--to", f"{volatile},{plain}").status == 23
+    assert listed(volatile, "order") == before, "all are asked before anything is sent to any"
+
+
+def test_places_are_read_as_they_are_written() -> None:
+    assert places("") == ("site",)
+    assert places("pypi, github:v1,pypi") == ("pypi", "github:v1")
+    assert places("github,site", skip_github=True) == ("site",)
+    with pytest.raises(UsageError, match="leaves nothing"):
+        places("github:v1", skip_github=True)
+
+
+def test_what_an_index_would_show_badly_is_advice_unless_it_is_strict(
+    paths: Paths, capfd: pytest.CaptureFixture[str]
+) -> None:
+    made = parcel(wheel(paths.wheels))
+    bare = replace(made, metadata=b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n")
+    untyped = replace(made, metadata=bare.metadata + b"\nHello\n")
+    advise([bare, untyped], strict=False)
+    said = capfd.readouterr().err
+    assert "it has no description" in said
+    assert "no content type" in said
+    with pytest.raises(VerificationFailed, match="it has no description"):
+        advise([bare], strict=True)
