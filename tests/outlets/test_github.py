@@ -10,7 +10,7 @@ import pytest
 
 from tests.forked import invoke
 from tests.outlets.conftest import REPOSITORY, TOKEN, wheel
-from tests.outlets.github_server import Fault, WritableGitHub
+from tests.outlets.github_server import Fault, Way, WritableGitHub
 from tests.outlets.parcels import parcel, sending, sent
 from workbench.errors import FilenameTaken, OutletError, UsageError
 from workbench.http import Web
@@ -56,23 +56,18 @@ def test_upload_publishes_a_release_that_is_whole_and_a_second_finds_it_done(
     assert TOKEN not in done.stdout + done.stderr + again.stdout + again.stderr
 
 
+WAYS: dict[tuple[str, str], tuple[Way, ...]] = {
+    ("POST", "/releases"): ("502 before", "502 after", "limit"),
+    ("POST", "name=demo-1.0-py3-none-any.whl"): ("502 before", "502 after", "half", "cut", "limit"),
+    ("POST", "statement.json"): ("502 before", "502 after", "half", "cut"),
+    ("PATCH", "/releases/"): ("502 before", "502 after", "limit"),
+    ("GET", "/assets"): ("502 before", "limit"),
+}
+"""In which ways each request goes wrong."""
+
+
 @pytest.mark.parametrize(
-    "fault",
-    [
-        pytest.param(Fault(method, words, way), id=f"{method} {words} {way}")
-        for method, words, ways in (
-            ("POST", "/releases", ("502 before", "502 after", "limit")),
-            (
-                "POST",
-                "assets?name=demo-1.0-py3-none-any.whl",
-                ("502 before", "502 after", "half", "cut", "limit"),
-            ),
-            ("POST", "statement.json", ("502 before", "502 after", "half", "cut")),
-            ("PATCH", "/releases/", ("502 before", "502 after", "limit")),
-            ("GET", "/assets", ("502 before", "limit")),
-        )
-        for way in ways
-    ],
+    "fault", [Fault(*request, way) for request, ways in WAYS.items() for way in ways], ids=str
 )
 def test_a_fault_of_githubs_is_gone_past(
     hub: WritableGitHub, wheels: list[Path], paths: Paths, fault: Fault
