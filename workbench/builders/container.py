@@ -151,7 +151,7 @@ def _wrapping(cache: ObjectCache, target: Target) -> dict[str, str]:
 def _mounted(cache: ObjectCache, place: Workplace, paths: Paths) -> Iterator[str]:
     """Yield the engine's arguments that show a container its object cache, and ccache."""
     for here, there in ((cache.folder, OBJECTS), (place.home, HOME)):
-        make_folder(here)
+        make_folder(here, 0o700)
         yield f"--volume={here}:{there}"
     yield f"--volume={ccache_for(place.plan.target.arch, paths.cache)}:{CCACHE}:ro"
 

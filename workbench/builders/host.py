@@ -156,7 +156,7 @@ def _wrapped(
     seen_at = (Path(isolation.ROOT) if isolated else place.root) / place.compilers.name
     objects.wrap_here(place.compilers, path, seen_at=seen_at)
     for folder in (cache.folder, place.home):
-        make_folder(folder)
+        make_folder(folder, 0o700)
     told = cache.variables(place.compilers, place.home / objects.STATS)
     if not isolated:
         told |= {"CCACHE_BASEDIR": str(place.root), "CCACHE_NOHASHDIR": "1"}

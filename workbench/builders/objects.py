@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from workbench.builders.continuing import may_keep
 from workbench.builders.wrapping import wrap, wrap_one
 from workbench.environment import install_into, python_platform
-from workbench.files import content_of, made_once, remove_tree
+from workbench.files import content_of, made_once
 from workbench.plan.target import this_arch, this_python
 from workbench.process import find_program, run
 
@@ -215,4 +215,4 @@ def trim(root: Path, limit: int, *, but: str) -> tuple[Kept, ...]:
 def remove_objects(root: Path, recipes: Iterable[str]) -> None:
     """Remove what is kept of some recipes. A build that is under way compiles anew what it looks for."""
     for recipe in recipes:
-        remove_tree(root / recipe)
+        shutil.rmtree(root / recipe)  # a container may have written it as another user

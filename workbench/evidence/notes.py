@@ -57,12 +57,30 @@ def keep(
         provenance=provenance,
         memory=memory,
     )
+    put(wheel, built, log)
+    return built
+
+
+def put(wheel: Path, built: Built, log: bytes | None = None) -> None:
+    """Write beside a wheel what is known of it, in place of what was said of the wheel that lay there before."""
     for path in (statement_path(wheel), verdict_path(wheel)):
-        path.unlink(missing_ok=True)  # of the wheel that lay here before
+        path.unlink(missing_ok=True)
     if log is not None:
         write_whole(_log(wheel), log)
     write_whole(_beside(wheel), json.dumps(asdict(built), indent=2) + "\n")
-    return built
+
+
+def move(wheel: Path, into: Path) -> Path:
+    """Move a wheel and what is known of it into a folder, in place of what lies there; return where it is then.
+
+    What is known comes last: without it a wheel counts as none of ours.
+    """
+    moved = into / wheel.name
+    discard(moved)
+    for path in (_log(wheel), wheel, _beside(wheel)):
+        if path.exists():
+            path.replace(into / path.name)
+    return moved
 
 
 def log_of(wheel: Path) -> bytes | None:

@@ -108,6 +108,7 @@ class _Clock:
 def _build(order: Order) -> Outcome:
     from workbench.builders.own_index import OF_THIS_RUN, draw_run_index
     from workbench.evidence import notes
+    from workbench.fleet.stored_wheels import wheel_cache
     from workbench.make.produce import build_all
     from workbench.make.request import Request, plans
     from workbench.paths import Paths
@@ -131,7 +132,9 @@ def _build(order: Order) -> Outcome:
         )
     with scratch(paths.state / "fleet", ".index.") as folder:
         OF_THIS_RUN.set(draw_run_index([*map(Path, order.wheels)], folder))
-        made, failures = build_all(planned, paths, settings, jobs=order.jobs)
+        made, failures = build_all(
+            planned, paths, settings, jobs=order.jobs, cache=wheel_cache(paths, settings)
+        )
     for failure in failures:
         return failed(failure.error)
     wheel = made[0].wheel

@@ -34,6 +34,7 @@ from workbench.evidence.sbom import bill_of_materials
 from workbench.files import scratch
 from workbench.make.cells import find_built, pin_of, sharing
 from workbench.make.foresight import foresee
+from workbench.make.wheel_cache import give, take
 from workbench.recipe.load import path_of
 from workbench.recipe.model import Git, LocalFolder, Sdist
 from workbench.repair.repair import Repaired, repair
@@ -43,7 +44,8 @@ from workbench.wheel.stream import BadBinary
 
 if TYPE_CHECKING:
     from workbench.evidence.provenance import Provenance
-    from workbench.make.request import Planned
+    from workbench.make.request import Planned, Planner
+    from workbench.make.wheel_cache import WheelCache
     from workbench.memory.peaks import Peak
     from workbench.paths import Paths
     from workbench.plan.plan import Plan
@@ -102,18 +104,23 @@ def produce(
 
 
 def build_all(
-    planned: Planned, paths: Paths, settings: Settings, *, jobs: int | None = None
+    planned: Planned,
+    paths: Paths,
+    settings: Settings,
+    *,
+    jobs: int | None = None,
+    cache: WheelCache | None = None,
 ) -> tuple[tuple[Product, ...], tuple[Failure, ...]]:
     """Build and repair every plan, but for what was built earlier; return the wheels, and the plans that failed.
 
-    Where the site names a runtime image, each wheel is tried in it.
+    What was built earlier lies in ``wheels/``, or in the `cache`. Where the site names a runtime image, each wheel is
+    tried in it.
     """
 
     def obtain(plan: Plan, others: Sequence[Plan]) -> Product | Failure:
         wheel, repaired = find_built(plan, paths.wheels, planned.planner_of(plan)), None
         if wheel is None:
-            repaired = build_wheel(plan, paths, settings, jobs=jobs)
-            wheel = repaired.path
+            wheel, repaired = wheel_of(plan, planned.planner_of(plan), paths, settings, cache, jobs=jobs)
         shared = sharing(wheel, plan, others)
         if found := fault_in_image(wheel, plan, settings):
             return unverified(shared, wheel, found, paths)
@@ -131,6 +138,27 @@ def failure_of(failures: Sequence[Failure], count: int) -> WorkbenchError | None
     names = [plan.cell for each in failures for plan in each.plans]
     failed = f"{len(names)} of {count} targets failed: {', '.join(names)}\nThe last of them: {last}"
     return first if count == 1 else type(first)(failed)
+
+
+def wheel_of(
+    plan: Plan,
+    planner: Planner,
+    paths: Paths,
+    settings: Settings,
+    cache: WheelCache | None,
+    *,
+    jobs: int | None,
+) -> tuple[Path, Repaired | None]:
+    """Return the wheel of a plan that is not in ``wheels/`` yet, there: out of the `cache`, or built and put into it.
+
+    What repair did is None for one that was built elsewhere. Raises StoreError, and what `build_wheel` raises.
+    """
+    if cache and (found := take(plan, cache, paths, planner)):
+        return found, None
+    repaired = build_wheel(plan, paths, settings, jobs=jobs)
+    if cache:
+        give(plan, repaired.path, cache)
+    return repaired.path, repaired
 
 
 def build_wheel(plan: Plan, paths: Paths, settings: Settings, *, jobs: int | None = None) -> Repaired:

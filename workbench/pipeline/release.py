@@ -18,7 +18,7 @@ from workbench.evidence import notes
 from workbench.files import sha256_of
 from workbench.flags import command_line
 from workbench.make.cells import find_built, serves, sharing
-from workbench.make.produce import Failure, Product, build_wheel, fault_in_image, produce, unverified
+from workbench.make.produce import Failure, Product, fault_in_image, produce, unverified, wheel_of
 from workbench.make.request import plans
 from workbench.make.verification import verify_wheels
 from workbench.outlets.places import INDEX, SITE
@@ -43,6 +43,7 @@ from workbench.verify.report import findings_text
 
 if TYPE_CHECKING:
     from workbench.make.request import Planned, Request
+    from workbench.make.wheel_cache import WheelCache
     from workbench.outlets.delivery import Delivered
     from workbench.paths import Paths
     from workbench.plan.plan import Plan
@@ -161,13 +162,15 @@ def release(
     *,
     skip_build: bool = False,
     strict: bool = False,
+    cache: WheelCache | None = None,
 ) -> Released:
     """Build, repair, verify, publish and prove what is to be done, and prove what was published and never proved.
 
     The places are served in their order: the site's wheels are published and proved, an outlet gets those that it has
     not, those among them that are published here already. A failure stops the later ones.
 
-    A wheel that was made earlier from the same inputs is taken as it is; with `skip_build` there must be one. One that
+    A wheel that was made earlier from the same inputs is taken as it is, from ``wheels/`` or the `cache`; with
+    `skip_build` there must be one in ``wheels/``. One that
     does not verify stays, for the recipe's questions may be what is wrong; only a damaged file is built again, once.
     A target that fails stops no other: where that is the package's fault and not this machine's, its page says so, as
     of what the recipe does not support.
@@ -176,7 +179,7 @@ def release(
     """
 
     def obtain(plan: Plan, others: Sequence[Plan]) -> Product | Failure:
-        return _made(plan, others, work.planned, paths, settings, skip_build=skip_build)
+        return _made(plan, others, work.planned, paths, settings, cache=cache, skip_build=skip_build)
 
     products, failures = produce(work.plans, obtain)
     products, unsound = _verified(products, work.planned, paths, settings, skip_build=skip_build)
@@ -251,6 +254,7 @@ def _made(
     paths: Paths,
     settings: Settings,
     *,
+    cache: WheelCache | None,
     skip_build: bool,
 ) -> Product:
     """Return a plan's wheel, and those of the others whose cells it serves: made earlier, or built now."""
@@ -261,7 +265,8 @@ def _made(
         raise _not_built(plan, planned, paths)
     if earlier:
         note(f"· {earlier.name} was built earlier from the same inputs")
-    wheel = earlier or build_wheel(plan, paths, settings, jobs=planned.request.max_jobs).path
+    jobs = planned.request.max_jobs
+    wheel = earlier or wheel_of(plan, planned.planner_of(plan), paths, settings, cache, jobs=jobs)[0]
     return Product(plans=sharing(wheel, plan, others), wheel=wheel)
 
 
@@ -299,7 +304,7 @@ def _verified(
             failures.append(unverified(product.plans, product.wheel, found, paths))
 
     def rebuilt(plan: Plan, others: Sequence[Plan]) -> Product:
-        return _made(plan, others, planned, paths, settings, skip_build=False)
+        return _made(plan, others, planned, paths, settings, cache=None, skip_build=False)
 
     anew, unbuilt = produce([plan for each in damaged for plan in each.plans], rebuilt)
     passed, unsound = _verified(anew, planned, paths, settings, skip_build=False, again=False)

@@ -51,6 +51,9 @@ To = Annotated[
 ]
 Strict = Annotated[bool, "what an index would show badly (twine check) is an error, not advice"]
 DistDir = Annotated[str, "the folder for built wheels (default: wheels/)"]
+CacheDir = Annotated[
+    str, "a folder of wheels by build key, shared by machines; store: the site's own; none (see cache.wheels)"
+]
 DryRun = Annotated[bool, "say what would be done, and do none of it"]
 Json = Annotated[bool, "answer in JSON on stdout"]
 

@@ -14,6 +14,7 @@ from workbench.verb import Verb
 from workbench.verbs.flags import (
     After,
     Builder,
+    CacheDir,
     ChangeFlags,
     DistDir,
     Json,
@@ -107,10 +108,12 @@ def release(
     skip_github: Annotated[bool, "leave github out of --to"] = False,
     strict: Strict = False,
     dist_dir: DistDir = "",
+    cache: CacheDir = "",
     change: ChangeFlags,
     json: Json = False,
 ) -> None:
     """Build, verify, publish, then install by pip and uv: the main job."""
+    from workbench.fleet.stored_wheels import wheel_cache
     from workbench.make.foresight import rehearse
     from workbench.make.produce import failure_of
     from workbench.make.request import Request
@@ -125,13 +128,16 @@ def release(
     paths = with_wheels_in(dist_dir, paths)
     if not change.dry_run:
         ready_to_sign(paths, settings)
+    kept = wheel_cache(paths, settings, cache)
     work = releasing.todo(request, paths, settings, store, places=chosen, skip_build=skip_build, mixed=mixed)
     released = releasing.Released()
     if change.dry_run:
         rehearse(work.plans, paths, settings)
     with committing(paths, wanted=change.commit and not change.dry_run):
         if not change.dry_run:
-            released = releasing.release(work, paths, settings, store, skip_build=skip_build, strict=strict)
+            released = releasing.release(
+                work, paths, settings, store, skip_build=skip_build, strict=strict, cache=kept
+            )
     if json:
         _answer_json(work, released, dry_run=change.dry_run)
     else:

@@ -17,6 +17,7 @@ from workbench.text import file_size
 from workbench.verb import Verb
 from workbench.verbs.flags import (
     Builder,
+    CacheDir,
     DryRun,
     Json,
     MaxJobs,
@@ -110,10 +111,12 @@ def build(
     ] = "",
     max_jobs: MaxJobs = 0,
     version_suffix: VersionSuffix = "",
+    cache: CacheDir = "",
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Fetch, patch, build and repair: wheels into wheels/."""
+    from workbench.fleet.stored_wheels import wheel_cache
     from workbench.make.foresight import rehearse
     from workbench.make.produce import build_all, failure_of
     from workbench.make.request import Request, plans
@@ -127,10 +130,13 @@ def build(
         max_jobs=max_jobs or None,
     )
     paths, settings = here()
+    kept = wheel_cache(paths, settings, cache)
     planned = plans(request, paths, settings)
     if dry_run:
         rehearse(planned.plans, paths, settings)
-    made, failures = ((), ()) if dry_run else build_all(planned, paths, settings, jobs=request.max_jobs)
+    made, failures = (
+        ((), ()) if dry_run else build_all(planned, paths, settings, jobs=request.max_jobs, cache=kept)
+    )
     if json:
         _answer_json(planned, made, failures)
     else:
