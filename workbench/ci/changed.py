@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from workbench.errors import UsageError
 from workbench.events import note
 from workbench.process import run
-from workbench.recipe.load import load, names, path_of
+from workbench.recipe.load import load_versions, path_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from workbench.paths import Paths
@@ -19,8 +20,8 @@ _NONE = re.compile("0{40}|0{64}")
 """What GitHub calls the commit before a branch's first."""
 
 
-def changed_packages(paths: Paths, since: str) -> tuple[str, ...]:
-    """Return the packages with a recipe that a site's commits after one, and its work tree, have changed.
+def changed_packages(names: Sequence[str], since: str, paths: Paths) -> tuple[str, ...]:
+    """Return those of some packages that a site's commits after one, and its work tree, have changed.
 
     A commit that is not here (the first push of a branch, one that was forced) tells nothing: then it is all of them,
     which is said. Raises UsageError for a site that is not a Git checkout, CommandFailed where Git fails, RecipeError.
@@ -28,13 +29,12 @@ def changed_packages(paths: Paths, since: str) -> tuple[str, ...]:
     git = ("git", "-C", paths.root)
     if run([*git, "rev-parse", "--is-inside-work-tree"], check=False).status:
         raise UsageError(f"--changed-since {since}: {paths.root} is not a Git checkout")
-    known = names(paths.recipes)
     commit = run(
         [*git, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{since}^{{commit}}"], check=False
     )
     if _NONE.fullmatch(since) or commit.status:
         note(f"there is no commit {since:.40} here: all packages are taken as changed")
-        return known
+        return tuple(names)
     places = (paths.recipes, paths.patches)
     told = run(
         [*git, "diff", "--name-only", "-z", "--no-relative", commit.output.strip(), "--", *places],
@@ -43,12 +43,12 @@ def changed_packages(paths: Paths, since: str) -> tuple[str, ...]:
     top = run([*git, "rev-parse", "--show-cdup"], stdout_only=True).output.strip()
     root = (paths.root / top).resolve()
     changed = {root / each for each in told.output.split("\0") if each}
-    return tuple(name for name in known if _is_changed(name, paths, changed))
+    return tuple(name for name in names if _is_changed(name, paths, changed))
 
 
 def _is_changed(name: str, paths: Paths, changed: set[Path]) -> bool:
     recipe = path_of(paths.recipes, name)
     if recipe.resolve() in changed:
         return True
-    series = (paths.patches / load(paths.recipes, name).patches).resolve()
-    return any(each.is_relative_to(series) for each in changed)
+    series = {(paths.patches / each.patches).resolve() for each in load_versions(paths.recipes, name)}
+    return any(series.intersection(each.parents) for each in changed)

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from workbench.memory.peaks import Peak
     from workbench.paths import Paths
     from workbench.plan.plan import Plan
+    from workbench.recipe.model import Recipe
     from workbench.settings import Settings
     from workbench.verify.report import Report
 
@@ -238,19 +239,25 @@ def fault_in_image(wheel: Path, plan: Plan, settings: Settings) -> str:
 
     Nothing where it works, and where no image is named. Raises ContainerError.
     """
-    image = settings.container.runtime_image(plan.target.compute, plan.target.arch)
+    target = plan.target
+    image = settings.container.runtime_image(target.compute, target.arch)
     if plan.builder != "container" or image is None:
         return ""
+    return fault_in(image, wheel, plan.recipe, settings, python=target.python, arch=target.arch)
+
+
+def fault_in(image: str, wheel: Path, recipe: Recipe, settings: Settings, *, python: str, arch: str) -> str:
+    """Try a wheel in an image as its recipe says; return what is wrong, "" where it works. Raises ContainerError."""
     with step(f"try {wheel.name} in {image}") as at:
         try:
             try_wheel(
                 wheel,
                 engine=find_engine(settings.container.engine),
                 image=image,
-                python=plan.target.python,
-                arch=plan.target.arch,
-                code=plan.recipe.smoke_code,
-                requires=plan.recipe.test_requires,
+                python=python,
+                arch=arch,
+                code=recipe.smoke_code,
+                requires=recipe.test_requires,
             )
         except VerificationFailed as error:
             at.fail("it does not work there")

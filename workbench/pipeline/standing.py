@@ -72,7 +72,7 @@ def standings(
             found.append(Standing(package=request.name, cell="", state="left out", what=str(error)))
         else:
             found += _standings(planned, registry, paths, settings)
-    if len(wrong) == len(requests):
+    if wrong and len(wrong) == len(requests):
         raise wrong[0]
     return tuple(found)
 

@@ -42,6 +42,7 @@ def matrix(
     axes: Axes,
     builder: Builder = "auto",
     all_: Annotated[bool, "in JSON: also what is published"] = False,
+    changed_since: Annotated[str, "only packages whose recipe or patches changed after this commit"] = "",
     at_most: Annotated[int, "in JSON: the most jobs, of which some get several targets (default: 256)"] = 256,
     github_output: Annotated[
         bool, "add matrix=... and count=... to the file that $GITHUB_OUTPUT names"
@@ -50,6 +51,7 @@ def matrix(
     json: Json = False,
 ) -> None:
     """Show the targets: published, to build and by whom, left out. As JSON: the jobs of a CI matrix."""
+    from workbench.ci.changed import changed_packages
     from workbench.make.request import Request
     from workbench.pipeline.standing import standings
     from workbench.recipe.load import names as all_names
@@ -57,6 +59,8 @@ def matrix(
     paths, settings, opened = store.opened()
     output = _github_output() if github_output else None
     packages = names or all_names(paths.recipes)
+    if changed_since:
+        packages = changed_packages(packages, changed_since, paths)
     requests = [Request(name=name, axes=axes, builder=builder) for name in packages]
     cells = standings(requests, paths, settings, opened)
     if json or output:
@@ -215,6 +219,9 @@ def verify(
     gpu: Annotated[str, "GPU architectures that must be in them: sm_121, or a list"] = "",
     signed_by: SignedBy = "",
     static: Annotated[bool, "run nothing of the wheels: no smoke test"] = False,
+    in_runtime_image: Annotated[
+        bool, "try them too in the image of workbench.yaml (container.runtime_images)"
+    ] = False,
     json: Json = False,
 ) -> None:
     """Check wheels: archive, metadata, tags, GPU code, smoke test."""
@@ -234,6 +241,10 @@ def verify(
                 console.answer(f"\n{findings_text(each)}")
     if error := not_passed(reports):
         raise error
+    if in_runtime_image:
+        from workbench.make.runtime_image import expect_to_run
+
+        expect_to_run([each.path for each in reports], *here())
     for filename, signer in prove_all(reports, signed_by).items() if not json else ():
         console.answer(f"{filename}: its statement is signed by the key {signer}")
 
