@@ -129,9 +129,9 @@ class CiSettings:
     ``branch``       the branch that is published from
     ``install``      what pip installs to have ``workbench``, where the repository is no checkout of it
     ``python``       the Python that runs the workbench
-    ``runners``      architecture → the runner's label, or a list of labels that it must all have
+    ``runners``      architecture → the runner's label, or a list of labels; empty: those that the host has for all
     ``builder``      who builds, as ``--builder`` takes it
-    ``to``           where wheels are published, as ``--to`` takes it
+    ``to``           where wheels are published, as ``--to`` takes it; empty: where the host keeps files, and ``index``
     ``pages``        false: the index is not deployed to Pages
     ``attest``       false: no attestation is made (GitHub)
     ``schedule``     when all that is not published is built, as cron says it; empty: never
@@ -145,11 +145,9 @@ class CiSettings:
     branch: str = "main"
     install: str | None = None
     python: str = "3.12"
-    runners: dict[str, str] = field(
-        default_factory=lambda: {"aarch64": "ubuntu-24.04-arm", "x86_64": "ubuntu-24.04"}
-    )
+    runners: dict[str, str] = field(default_factory=dict)
     builder: str = "auto"
-    to: str = "github"
+    to: str = ""
     pages: bool = True
     attest: bool = True
     schedule: str = ""
@@ -349,8 +347,6 @@ def _require_known_ci(ci: CiSettings) -> None:
             raise Mismatch(f"ci.{key}: {value!r:.60}: {remedy}")
     if not 1 <= ci.keep <= LONGEST_KEPT:
         raise Mismatch(f"ci.keep: write a number of days from 1 to {LONGEST_KEPT}")
-    if not ci.runners:
-        raise Mismatch("ci.runners: name a runner for each architecture: x86_64: ubuntu-24.04")
     for arch, labels in ci.runners.items():
         if not _ARCH.fullmatch(arch):
             raise Mismatch(f"ci.runners.{arch}: write an architecture: x86_64 or aarch64")

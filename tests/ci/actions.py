@@ -72,7 +72,7 @@ class Hosted:
 
     origin: Path
     place: Path
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str | None] = field(default_factory=dict)
     attested: list[str] = field(default_factory=list)
     """Files that were attested. Unverified: nobody signs here, and no identity is asked for."""
 

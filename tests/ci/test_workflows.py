@@ -162,7 +162,6 @@ def test_what_somebody_else_wrote_is_not_written_over(paths: Paths) -> None:
         ("{schedule: daily}", "ci.schedule: 'daily': write as cron does"),
         ("{runners: {arm64: x}}", "ci.runners.arm64: write an architecture"),
         ("""{runners: {x86_64: "a b'"}}""", 'ci.runners.x86_64: "a b\'": write labels'),
-        ("{runners: {}}", "ci.runners: name a runner for each architecture"),
         ("{to: 'github $(x)'}", "ci.to: 'github $(x)': write what --to takes"),
         ("{keep: 0}", "ci.keep: write a number of days"),
     ],
@@ -179,3 +178,20 @@ def test_a_site_without_the_workbench_must_say_where_it_comes_from(paths: Paths)
     refused = invoke("ci.write")
     assert refused.status == SettingsError.exit_code
     assert "ci.install" in refused.stderr
+
+
+@pytest.mark.parametrize("title", SETTINGS)
+def test_the_file_for_gitlab_is_whole(title: str, paths: Paths) -> None:
+    """GitLab alone can judge it. What can be seen here: its jobs name each other, and their scripts parse."""
+    site(paths, SETTINGS[title], bucket=title == "a bucket", checkout="install" not in SETTINGS[title])
+    (found,) = workflow_files(paths, read_settings(paths), host="gitlab")
+    assert found.path == ".gitlab-ci.yml"
+    pipeline = yaml.safe_load(found.text)
+    jobs = {name: job for name, job in pipeline.items() if isinstance(job, dict) and "script" in job}
+    assert {"build:x86_64", "verify:x86_64", "publish"} <= jobs.keys()
+    for name, job in jobs.items():
+        assert job["stage"] in pipeline["stages"], name
+        assert set(job.get("needs", ())) <= jobs.keys(), name
+        script = "\n".join([*job["script"], *job.get("after_script", ())])
+        parsed = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True, check=False)
+        assert (parsed.returncode, parsed.stderr) == (0, ""), name

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -35,6 +36,17 @@ _GITHUB = {
 }
 
 _BLANK = re.compile(r"\n\n+(?= {4})|\n(?=\n\n)")
+
+_USUAL_RUNNERS: dict[Host, dict[str, str]] = {
+    "github": {"aarch64": "ubuntu-24.04-arm", "x86_64": "ubuntu-24.04"},
+    "gitlab": {"aarch64": "saas-linux-small-arm64", "x86_64": "saas-linux-small-amd64"},
+}
+
+_USUAL_OUTLETS: dict[Host, str] = {
+    "github": "github,index",
+    "gitlab": "$CI_API_V4_URL/projects/$CI_PROJECT_ID/packages/pypi,index",
+}
+"""Where wheels go if nothing else is said: what the host itself has, and the site's index, which links to that."""
 
 _SECRETS = {"pypi": "PYPI_API_TOKEN", "testpypi": "TESTPYPI_API_TOKEN"}
 
@@ -68,16 +80,21 @@ def workflow_files(paths: Paths, settings: Settings, *, host: Host | None = None
             f"{paths.root / 'workbench.yaml'}: ci.install: {paths.root} is not a checkout of the workbench: name what "
             "pip installs to have it, as 'wheel-workbench @ git+https://…@COMMIT'"
         )
+    host = host or ci.host
+    runners = ci.runners or _USUAL_RUNNERS[host]
+    to = ci.to or _USUAL_OUTLETS[host]
     facts: dict[str, object] = {
         "ci": ci,
         "program": "workbench" if ci.install else "./inv",
-        "runs_on": _runs_on(ci),
+        "to": to,
+        "runners": runners,
+        "runs_on": _runs_on(runners),
         "bucket": settings.store.s3 is not None,
         "runtime_images": bool(settings.container.runtime_images),
-        "identity": ci.attest or bool(_SECRETS.keys() & ci.to.split(",")),
-        "secrets": sorted(name for outlet, name in _SECRETS.items() if outlet in ci.to.split(",")),
+        "identity": ci.attest or bool(_SECRETS.keys() & to.split(",")),
+        "secrets": sorted(name for outlet, name in _SECRETS.items() if outlet in to.split(",")),
     }
-    return tuple(_written(path, name, facts) for path, name in _templates(ci, host or ci.host))
+    return tuple(_written(path, name, facts) for path, name in _templates(ci, host))
 
 
 def _templates(ci: CiSettings, host: Host) -> Iterator[tuple[str, str]]:
@@ -97,9 +114,9 @@ def _written(path: str, name: str, facts: dict[str, object]) -> WorkflowFile:
     return WorkflowFile(path=path, text=f"{marked}{_BLANK.sub(chr(10), drawn)}\n")
 
 
-def _runs_on(ci: CiSettings) -> str:
+def _runs_on(runners: Mapping[str, str]) -> str:
     """Return what says which runner a cell of the matrix needs; an architecture without one is built on the other's."""
-    labels = {arch: json.dumps(each.split(","), separators=(",", ":")) for arch, each in ci.runners.items()}
+    labels = {arch: json.dumps(each.split(","), separators=(",", ":")) for arch, each in runners.items()}
     if len(set(labels.values())) == 1:
         return next(iter(labels.values()))
     return f"${{{{ fromJSON(matrix.arch == 'aarch64' && '{labels['aarch64']}' || '{labels['x86_64']}') }}}}"
@@ -141,5 +158,7 @@ def _environment() -> jinja2.Environment:
         autoescape=False,  # noqa: S701 - YAML, not HTML: `quoted` is what escapes
     )
     made.filters["quoted"] = _quoted
+    made.filters["shell"] = shlex.quote
+    made.filters["flow"] = json.dumps  # a list of plain words, on one line
     made.globals["pinned"] = _pinned
     return made
