@@ -23,10 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from cross import COMPUTE, measure
 
 from workbench.container.cibw import CUDA_HOME, Build, build_wheel
-from workbench.container.configuration import hand_on
 from workbench.container.engine import find_engine
 from workbench.container.image import ImageRecipe, build_image
-from workbench.environment import read_pip_options
 from workbench.paths import CHECKOUT, Paths
 from workbench.toolchain import cuda
 from workbench.toolchain.variables import cuda_environment
@@ -55,11 +53,13 @@ def in_container(scratch: Path, cache: Path, *, emulated: bool) -> float:
         image=image.name,
         tree=CHECKOUT / "examples" / SAMPLE,
         output=folder,
+        wheelhouse=folder / "house",
+        requires=("setuptools",),
         environment=cuda_environment(CUDA_HOME, ("sm_121",)),
         toolkit=toolkit,
     )
     start = time.monotonic()
-    build_wheel(build, engine, handed=hand_on(read_pip_options()), log=folder / "build.log")
+    build_wheel(build, engine, log=folder / "build.log")
     return time.monotonic() - start
 
 

@@ -1,41 +1,48 @@
-"""Runs inside a build container: installs what a project's build needs (PEP 517, 518), and what a recipe adds.
+"""Runs inside a build container: installs what a project's build needs (PEP 517, 518), from folders of wheels.
 
-``python prepare.py (uv|pip) PROJECT REQUIREMENTS-FILE``. The image's Python runs it, so it keeps to Python 3.9
-and to ``build``, which every manylinux image has.
+``python prepare.py (uv|pip) PROJECT FOLDER``. The wheels of what is required from the start lie in ``FOLDER/first``.
+What the build backend asks for as it runs is said in the log, and whoever reads that puts it into ``FOLDER/more``. The
+image's Python runs this, so it keeps to Python 3.9 and to ``build``, which every manylinux image has.
 """
 
 # ruff: noqa: INP001 - a script, no part of a package
 from __future__ import annotations
 
-import re
+import json
 import subprocess
 import sys
-from importlib.metadata import distributions
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from build import ProjectBuilder
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+PATIENCE = 3600
+"""Seconds that are waited for what the build backend asks for."""
 
 
-def main(installer: str, project: str, extra: str) -> None:
+def main(installer: str, project: str, house: Path) -> None:
     """Install the static requirements and the recipe's, then those that the backend asks for."""
-    pip = ["uv", "pip", "install", "--python", sys.executable]
-    install = pip if installer == "uv" else [sys.executable, "-m", "pip", "install"]
+    uv = ["uv", "pip", "install", "--no-config", "--python", sys.executable]
+    pip = [sys.executable, "-m", "pip", "--isolated", "install"]
+    install = [*(uv if installer == "uv" else pip), "--no-index", "--no-deps"]
 
-    def require(requirements: Iterable[str]) -> None:
-        if words := sorted(requirements):
-            subprocess.run([*install, "--", *words], check=True)
+    def unpack(folder: Path) -> None:
+        if wheels := sorted(folder.glob("*.whl")):
+            subprocess.run([*install, *wheels], check=True)
 
-    builder = ProjectBuilder(project)
-    require({*builder.build_system_requires, *Path(extra).read_text(encoding="utf-8").splitlines()})
-    require(builder.get_requires_for_build("wheel"))
-    for each in distributions():  # the build's provenance has them
-        name = re.sub("[-_.]+", "-", each.metadata["Name"]).lower()
-        sys.stdout.write(f"installed: {name}=={each.version}\n")
+    unpack(house / "first")
+    asked = sorted(ProjectBuilder(project).get_requires_for_build("wheel"))
+    if not asked:
+        return
+    sys.stdout.write(f"requires: {json.dumps(asked)}\n")
+    sys.stdout.flush()
+    until = time.monotonic() + PATIENCE
+    while not (house / "more").is_dir():
+        if time.monotonic() > until:
+            sys.exit(f"{asked} did not come")
+        time.sleep(0.1)
+    unpack(house / "more")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))

@@ -54,7 +54,8 @@ def test_the_guide_knows_every_key_and_every_variable() -> None:
             "index: {urls: relativ}",
             "index.urls: 'relativ' is none of relative, absolute (did you mean 'relative'?)",
         ),
-        ("container: {network: 1}", "container.network: expected true or false, got 1"),
+        ("index: {people: 1}", "index.people: expected true or false, got 1"),
+        ("container: {network: true}", "container.network: unknown key: a container has no network"),
         (
             "store: {s3: {bucket: 'Bad_Name!!'}}",
             "store.s3.bucket: 'Bad_Name!!' cannot be the name of a bucket",

@@ -69,13 +69,9 @@ class Environment:
         """
         if not requirements:
             return
-        asked = self.path / "requirements.in"
-        asked.write_text("\n".join(requirements) + "\n", encoding="utf-8")
-        resolve = ["uv", "pip", "compile", "--quiet", "--format=pylock.toml", "--no-header", "--no-annotate"]
-        where = [f"--python={self.python}", f"--output-file={self.lock}"]
-        run([*resolve, *where, *options, asked], env=index_environment(), log=log)
+        found = resolve(requirements, self.lock, options=[f"--python={self.python}", *options], log=log)
         # of the lock itself, uv 0.13 installs no file from its cache: each build would unpack torch anew
-        self.install_files([*map(self._pin, self.locked())], options=options, log=log)
+        self.install_files([*map(self._pin, found)], options=options, log=log)
 
     def install_files(
         self, pins: Sequence[str], *, options: Sequence[str] = (), log: Path | None = None
@@ -90,13 +86,6 @@ class Environment:
         pinned.write_text("".join(f"{pin}\n" for pin in pins), encoding="utf-8")
         install = ["uv", "pip", "install", "--quiet", "--no-deps", f"--python={self.python}"]
         run([*install, *options, "-r", pinned], env=index_environment(), log=log)
-
-    def locked(self) -> Sequence[Package]:
-        """Return what `install_pinned` installed: nothing where it was never called."""
-        from packaging.pylock import Pylock
-
-        written = content_of(self.lock)
-        return () if written is None else Pylock.from_dict(tomllib.loads(written.decode())).packages
 
     def _pin(self, package: Package) -> str:
         """Return a locked package as a line of ``requirements.txt``, with the hashes that uv then asks for."""
@@ -127,6 +116,29 @@ class Environment:
         Raises CommandFailed with the last lines of what it printed.
         """
         return run([self.python, "-I", *options, "-c", code], cwd=cwd, env=env, under=under, stdout_only=True)
+
+
+def resolve(
+    requirements: Sequence[str], lock: Path, *, options: Sequence[str], log: Path | None = None
+) -> Sequence[Package]:
+    """Resolve PEP 508 strings to files with their hashes, write those into `lock` (PEP 751), and return them.
+
+    `options` are uv's, and say for which Python. What `lock` has already keeps its version where that goes together.
+    Raises CommandFailed with what uv said.
+    """
+    asked = lock.with_name("requirements.in")
+    asked.write_text("\n".join(requirements) + "\n", encoding="utf-8")
+    words = ["uv", "pip", "compile", "--quiet", "--format=pylock.toml", "--no-header", "--no-annotate"]
+    run([*words, f"--output-file={lock}", *options, asked], env=index_environment(), log=log)
+    return locked(lock)
+
+
+def locked(lock: Path) -> Sequence[Package]:
+    """Return what `resolve` wrote; nothing where it was never called."""
+    from packaging.pylock import Pylock
+
+    written = content_of(lock)
+    return () if written is None else Pylock.from_dict(tomllib.loads(written.decode())).packages
 
 
 def install_into(

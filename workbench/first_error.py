@@ -118,7 +118,10 @@ def _of_python(said: Sequence[str]) -> FirstError | None:
     lines = (said[end], *_more(said, end))
     if not frames:
         return FirstError(lines=lines)
-    return FirstError(lines=lines, file=frames[-1]["file"], line=int(frames[-1]["line"]))
+    # of the source's own files, whose paths are relative, rather than of a library that it called
+    own = [frame for frame in frames if not frame["file"].startswith(("/", "<"))]
+    last = (own or frames)[-1]
+    return FirstError(lines=lines, file=last["file"], line=int(last["line"]))
 
 
 def _more(said: Sequence[str], end: int) -> list[str]:

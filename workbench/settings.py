@@ -73,8 +73,6 @@ class ContainerSettings:
     ==================  ============================================================================
     ``engine``          ``docker``, ``podman``, or ``auto``: the first of them that answers
     ``create_args``     more arguments for the engine's ``create``
-    ``network``         false: builds see no network, and get their requirements as a folder of wheels
-    ``cache``           false: downloads in the container are not kept from one build to the next
     ``frontend``        ``build[uv]``, or ``build``, which installs with pip
     ``images``          compute platform → architecture → image (``cu130: {aarch64: NAME}``)
     ``runtime_images``  the same: where a built wheel is tried; none: in the image that built it
@@ -83,8 +81,6 @@ class ContainerSettings:
 
     engine: Literal["auto", "docker", "podman"] = "auto"
     create_args: tuple[str, ...] = ()
-    network: bool = True
-    cache: bool = True
     frontend: Literal["build", "build[uv]"] = "build[uv]"
     images: dict[str, dict[str, str]] = field(default_factory=dict)
     runtime_images: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -243,6 +239,12 @@ LONGEST_KEPT = 400
 LONGEST_TERM = 3650
 """Days for which a signed root may be good."""
 
+_GONE = {
+    "container.network": "a container has no network unless the recipe says network=True",
+    "container.cache": "what a container installs is downloaded outside of it",
+}
+"""Keys of earlier releases, and what to know of them."""
+
 _MOST_MERGED = 1000
 """Keys that merge keys may bring, for mappings that merge one another can multiply without end."""
 _WORDS = {"1": True, "true": True, "0": False, "false": False}
@@ -272,7 +274,8 @@ def _read(path: Path) -> Settings:
         settings = parse(Settings, {} if data is None else data)
         _require_known(settings)
     except Mismatch as error:
-        raise SettingsError(f"{path}: {error}") from error
+        gone = _GONE.get(str(error).partition(":")[0])
+        raise SettingsError(f"{path}: {error}{f': {gone}; remove the key' if gone else ''}") from error
     except RecursionError:
         raise SettingsError(f"{path}: nested too deep") from None
     except ValueError as error:

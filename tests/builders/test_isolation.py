@@ -79,9 +79,26 @@ def test_a_build_has_no_network_unless_its_recipe_says_so(paths: Paths, tmp_path
     wanted = plan_of(tmp_path, before=CONNECT.format(port=server))
     with pytest.raises(BuildFailed, match="network=True") as caught:
         built(wanted, paths)
-    assert "Connection refused" in str(caught.value)
+    told = str(caught.value)
+    assert "tried to reach 127.0.0.1 (backend.py:" in told
+    assert "and a build has no network" in told
+    assert "Connection refused" in told
     allowed = dataclasses.replace(wanted, recipe=dataclasses.replace(wanted.recipe, network=True))
     assert built(allowed, paths).is_file()
+
+
+def test_what_a_build_tried_to_reach_is_told_though_it_went_on_without(
+    paths: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = """
+    import traceback, urllib.request
+    try:
+        urllib.request.urlopen("https://files.invalid/telemetry")
+    except OSError:
+        traceback.print_exc()
+"""
+    assert built(plan_of(tmp_path, before=before.strip()), paths).is_file()
+    assert "its build tried to reach https://files.invalid/telemetry (backend.py:" in capsys.readouterr().err
 
 
 def test_a_network_is_in_the_build_key() -> None:

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from cibuildwheel.options import CommandLineArguments, Options, compute_options
 
-from workbench.container.cibw import Build, Command, Handed, command, failure, resolve_image
+from workbench.container.blame import failure
+from workbench.container.cibw import Build, Command, command, resolve_image
+from workbench.container.configuration import Handed
 from workbench.container.engine import Engine
 from workbench.errors import BuildFailed, ContainerError, RepairFailed, SettingsError
 from workbench.process import Completed
@@ -23,6 +25,7 @@ def build(**changes: Any) -> Build:
         "image": "localhost/image:aarch64",
         "tree": Path("/tree"),
         "output": Path("/output"),
+        "wheelhouse": Path("/house"),
         **changes,
     }
     return Build(**values)
@@ -64,7 +67,6 @@ def test_cibuildwheel_takes_every_option_as_it_was_meant(tmp_path: Path) -> None
         frontend="build",
         exclude=("libcuda.so.1", "libc10*.so"),
         config_settings={"compile-args": "-j3"},
-        before_all="make -C {project} deps",
         toolkit=Path("/a folder;"),
         create_args=("--tmpfs=/project:size=1m",),
     )
@@ -82,7 +84,6 @@ def test_cibuildwheel_takes_every_option_as_it_was_meant(tmp_path: Path) -> None
         "auditwheel repair -z 0 --exclude libcuda.so.1 --exclude 'libc10*.so' -w {dest_dir} {wheel}"
     )
     assert read.config_settings == "compile-args=-j3"
-    assert read.before_all == "make -C {project} deps"
     assert not read.audit_command
 
 
@@ -99,11 +100,11 @@ def create_args(what: Build, tmp_path: Path, **options: Any) -> tuple[str, ...]:
     return tuple(read.container_engine.create_args)
 
 
-def test_network_cache_and_emulation(tmp_path: Path) -> None:
-    plain = create_args(build(cache=False), tmp_path)
-    assert not any(word.startswith(("--network", "--env")) for word in plain)
-    assert "--network=none" in create_args(build(network=False), tmp_path)
-    assert "--volume=wheel-workbench-cache-aarch64:/root/.cache" in create_args(build(), tmp_path)
+def test_a_container_has_no_network_and_no_proxy_unless_it_is_handed_one(tmp_path: Path) -> None:
+    closed = create_args(build(), tmp_path)
+    assert {"--network=none", "--env=https_proxy=", "--volume=/house:/workbench-packages:ro"} <= set(closed)
+    open_ = create_args(build(), tmp_path, handed=Handed())
+    assert not any(word.startswith(("--network", "--env")) for word in open_)
     assert "--env=QEMU_CPU=max,pauth=off" in create_args(build(), tmp_path, emulated=True)
 
 

@@ -154,6 +154,7 @@ def test_of_an_interrupted_build_its_container_is_removed_and_no_other(
         image="localhost/image",
         tree=tmp_path,
         output=tmp_path / "wheels",
+        wheelhouse=tmp_path / "house",
     )
     with pytest.raises(KeyboardInterrupt):
         build_wheel(build, PODMAN, log=tmp_path / "build.log", on_line=interrupt)

@@ -155,7 +155,7 @@ def test_what_an_import_says(line: str, name: str, says: str) -> None:
     ],
 )
 def test_what_only_a_container_can_lack(line: str, name: str) -> None:
-    known = {"engine": "podman", "storage": "/var", "free": "1 MB"}
+    known = {"engine": "podman", "storage": "/var", "free": "1 MB", "online": "before_all has a network"}
     said = ["error: Request failed after 3 retries in 4.7s", line]
     told = diagnose(said, at={"build", "container"}, known=known)
     assert told is not None

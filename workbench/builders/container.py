@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -10,12 +9,11 @@ from typing import TYPE_CHECKING
 
 from workbench.builders import wrapping
 from workbench.builders.objects import STATS, ccache_for, cuda_variables
-from workbench.builders.own_index import OF_THIS_RUN, own_index
+from workbench.builders.own_index import joined_index, own_index
 from workbench.builders.tools import toolkit_for
-from workbench.container.cibw import CUDA_HOME, INSIDE, Build, Handed, build_wheel, image_for
-from workbench.container.configuration import fetch_wheelhouse, hand_on
+from workbench.container.before_all import prepared
+from workbench.container.cibw import CUDA_HOME, INSIDE, Build, build_wheel, image_for, names_network
 from workbench.container.engine import cuda_in, find_engine
-from workbench.environment import read_pip_options
 from workbench.errors import ContainerError
 from workbench.files import make_folder
 from workbench.source.epoch import source_epoch
@@ -58,7 +56,7 @@ BUILD_FOLDER = Path("/workbench-build")
 """Where build systems compile in a container that else take another folder each time, of which no object is found."""
 
 WHEELHOUSE = "wheelhouse"
-"""Where, in a build's folder, lies what a container without a network installs from."""
+"""Where, in a build's folder, lies what the container installs."""
 
 
 def build_in_container(
@@ -73,45 +71,48 @@ def build_in_container(
     """Build a plan's wheel in its image, where auditwheel has repaired it as well, and return it.
 
     The CUDA toolkit is the image's own, or this machine's, mounted. Raises CibuildwheelFailed, ContainerError,
-    BuildFailed, ToolchainError, SettingsError.
+    BuildFailed, ToolchainError, SettingsError; SourceError where a requirement has no wheel.
     """
     plan, own = place.plan, settings.container
     engine = find_engine(own.engine)
     assert plan.image is not None  # noqa: S101 - who assigns this builder names the image
     toolkit = _toolkit(plan, paths, settings, engine) if plan.target.cuda else None
-    return build_wheel(
-        Build(
-            title=plan.title,
-            python=plan.target.python,
-            arch=plan.target.arch,
-            image=plan.image,
-            tree=place.tree,
-            output=place.raw,
-            environment=build_variables(
-                joined(_gpu_environment(plan.target), _wrapping(cache, plan.target) if cache else {}),
-                plan.environment,
-                jobs=share.jobs,
-                epoch=source_epoch(plan.source, place.tree),
-            ),
-            config_settings=config_settings(
-                place.build_system().backend, jobs=share.jobs, objects=BUILD_FOLDER
-            ),
-            requires=plan.build_requires,
-            before_all=_one_after_the_other(plan.before_all),
-            before_build=_one_after_the_other((*([_WRAP] if cache else ()), *plan.before_build)),
-            exclude=(*plan.repair_exclude, *NEVER_GRAFTED),
-            frontend=own.frontend,
-            toolkit=toolkit,
-            network=own.network,
-            cache=own.cache,
-            create_args=(*own.create_args, *(_mounted(cache, place, paths) if cache else ())),
+    system = place.build_system()
+    build = Build(
+        title=plan.title,
+        python=plan.target.python,
+        arch=plan.target.arch,
+        image=plan.image,
+        tree=place.tree,
+        output=place.raw,
+        wheelhouse=place.root / WHEELHOUSE,
+        requires=(*system.requires, *plan.build_requires),
+        pins=None if plan.pins is None else tuple(each.line for each in plan.pins),
+        joined=lambda requirements: joined_index(own_index(requirements, paths, settings)),
+        environment=build_variables(
+            joined(_gpu_environment(plan.target), _wrapping(cache, plan.target) if cache else {}),
+            plan.environment,
+            jobs=share.jobs,
+            epoch=source_epoch(plan.source, place.tree),
         ),
-        engine,
-        handed=_with_wrapping(_handed(place, paths, settings)),
-        log=place.log,
-        on_line=at.detail,
-        group=share.group,
+        config_settings=config_settings(system.backend, jobs=share.jobs, objects=BUILD_FOLDER),
+        before_build=_one_after_the_other((*([_WRAP] if cache else ()), *plan.before_build)),
+        files={"wrapping.py": Path(wrapping.__file__).read_text("utf-8")} if cache else {},
+        exclude=(*plan.repair_exclude, *NEVER_GRAFTED),
+        frontend=own.frontend,
+        toolkit=toolkit,
+        network=plan.recipe.network or names_network(own.create_args),
+        create_args=own.create_args,
     )
+    mounted = tuple(_mounted(cache, place, paths)) if cache else ()
+    with prepared(build, engine, plan.before_all, log=place.log, on_line=at.detail) as image:
+        return build_wheel(
+            replace(build, prepared=image, create_args=(*own.create_args, *mounted)),
+            engine,
+            log=place.log,
+            on_line=at.detail,
+            group=share.group,
+        )
 
 
 def _toolkit(plan: Plan, paths: Paths, settings: Settings, engine: Engine) -> Path | None:
@@ -156,33 +157,6 @@ def _mounted(cache: ObjectCache, place: Workplace, paths: Paths) -> Iterator[str
     yield f"--volume={ccache_for(place.plan.target.arch, paths.cache)}:{CCACHE}:ro"
 
 
-def _with_wrapping(handed: Handed) -> Handed:
-    return replace(handed, files={**handed.files, "wrapping.py": Path(wrapping.__file__).read_text("utf-8")})
-
-
 def _one_after_the_other(commands: Sequence[str]) -> str:
     """Return shell commands as one, which fails where one of them does."""
     return " && ".join(f"({command})" for command in commands)
-
-
-def _handed(place: Workplace, paths: Paths, settings: Settings) -> Handed:
-    """Return what the container gets to install from: what pip has here, or a folder of wheels without a network."""
-    plan = place.plan
-    requirements = [*place.build_system().requires, *plan.build_requires]
-    if (of_run := OF_THIS_RUN.get()) and (made := of_run.serves(requirements)):
-        raise ContainerError(
-            f"the build requires {', '.join(made)} of this run, whose wheels a container does not see: release them "
-            "first, or build with --builder host"
-        )
-    index, own = own_index(requirements, paths, settings), settings.container
-    if index and not (own.network and own.frontend == "build[uv]" and settings.public_url):
-        raise ContainerError(
-            "the build requires what this site publishes: a container sees that by the site's public_url, with a "
-            "network and the frontend build[uv]; --builder host needs none of them"
-        )
-    if own.network:
-        before = f"{index} {os.environ.get('UV_INDEX', '')}".strip() if index else None
-        ours = {"UV_INDEX": before, "UV_INDEX_STRATEGY": "first-index"} if before else {}
-        return hand_on(read_pip_options(), {**os.environ, **ours})
-    house = place.root / WHEELHOUSE
-    return fetch_wheelhouse(requirements, python=plan.target.python, arch=plan.target.arch, into=house)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.builders import isolation
-from workbench.container.cibw import CibuildwheelFailed
+from workbench.builders.reached import attempts, online
+from workbench.container.blame import PROJECT, CibuildwheelFailed
 from workbench.errors import BuildFailed, ContainerError, ToolchainError, WorkbenchError
 from workbench.plan.target import this_arch
 from workbench.process import pieces_of
@@ -17,6 +18,7 @@ from workbench.toolchain.cuda_headers import TORCH_LIBRARIES, library_of
 from workbench.troubles import Explanation, catalogue, diagnose, distribution_of
 
 if TYPE_CHECKING:
+    from workbench.builders.reached import Attempt
     from workbench.builders.workplace import Workplace
     from workbench.errors import CommandFailed
     from workbench.paths import Paths
@@ -48,20 +50,24 @@ def why_it_failed(
     `killed` says that the kernel has killed one of its programs because memory ran out, whatever is in the log.
     """
     plan = place.plan
-    known = {**facts(plan, paths, jobs=jobs)}
+    known = {**facts(plan, paths, jobs=jobs), "online": online(plan)}
     if plan.target.cuda:
         known |= _switch(place.tree)
     at: set[Where] = {"build"}
-    if plan.builder != "container" and plan.target.arch != this_arch():
+    if plan.builder == "container":
+        at.add("container")
+    elif plan.target.arch != this_arch():
         at.add("cross")
         known |= {"package": lambda words: debian_package(words["wanted"])}
     if isinstance(error, CibuildwheelFailed):
-        at.add("container")
         engine = error.engine
+        known |= {"online": error.online or online(plan)}
         known |= {"engine": engine.name, "storage": str(engine.storage), "free": engine.free()}
     # a backend that compiles, or generates code, in its own process leaves no word of it in the log
     alone = any(line in KILLED for line in str(error).splitlines())
     said = [] if killed else [*_last_command(place)]
+    if reached := "" if known.get("online") else ", ".join(map(str, attempts(said))):
+        known |= {"reached": reached}
     return diagnose([*said, *[KILLED[0]] * (killed or alone)], at=at, known=known)
 
 
@@ -129,15 +135,36 @@ def facts(plan: Plan, paths: Paths, *, jobs: int) -> Known:
 def _last_command(place: Workplace) -> Iterator[str]:
     """Yield what the last command in a build's log said: those before it ended well."""
     said: list[str] = []
-    for piece in pieces_of(place.log):
-        if piece.startswith("$ "):
+    for line in _shortened(place):
+        if line.startswith("$ "):
             said.clear()
         else:
-            line = piece.rstrip("\n")
-            for folder in (place.tree, f"{isolation.ROOT}/tree", place.root, isolation.ROOT):
-                line = line.replace(f"{folder}/", "")
             said.append(line)
     yield from said
+
+
+def _shortened(place: Workplace) -> Iterator[str]:
+    """Yield the lines of a build's log; a path in its own folder is as its source has it."""
+    for piece in pieces_of(place.log):
+        line = piece.rstrip("\n")
+        for folder in (place.tree, f"{isolation.ROOT}/tree", place.root, isolation.ROOT, PROJECT):
+            line = line.replace(f"{folder}/", "")
+        yield line
+
+
+def _of_build(place: Workplace) -> Iterator[str]:
+    """Yield what a build's own programs said, and not uv, which fetched what it requires."""
+    own = False
+    for line in _shortened(place):
+        if line.startswith("$ "):
+            own = not line.startswith("$ uv ")
+        elif own:
+            yield line
+
+
+def tried(place: Workplace) -> tuple[Attempt, ...]:
+    """Return what a build tried to reach that had no network; what its log does not name is left out."""
+    return () if online(place.plan) else tuple(each for each in attempts(_of_build(place)) if each.what)
 
 
 def left_out(plan: Plan, log: Path, tree: Path, code: Sequence[str], paths: Paths) -> Explanation | None:

@@ -13,7 +13,7 @@ from packaging.version import Version
 
 from workbench.build_group import build_group
 from workbench.builders.container import build_in_container
-from workbench.builders.failure import OF_MEMORY, explained, left_out, why_it_failed
+from workbench.builders.failure import OF_MEMORY, explained, left_out, tried, why_it_failed
 from workbench.builders.host import build_here
 from workbench.errors import CommandFailed
 from workbench.events import note, step
@@ -84,6 +84,8 @@ def build_raw(
             except _KilledForMemory as again:
                 raise again.error from again.cause
             raw = replace(raw, took=replace(raw.took, killed=True))
+    for each in tried(place):
+        note(f"· {raw.path.name}: its build tried to reach {each}, and has no network")
     code = _check(raw.path, place)
     if why := left_out(plan, place.log, place.tree, code, paths):
         note(f"· {raw.path.name}: {why.meaning}\n{why.text}")

@@ -1,8 +1,8 @@
 """One wheel by cibuildwheel, in one container: its command as a pure function of values, and the run of it.
 
-cibuildwheel copies the tree into the container, so the host's stays as it was. The container is the isolation: the
-build requirements are installed into its own Python, for an environment within it takes half a minute to make
-where an emulator runs.
+cibuildwheel copies the tree into the container, so the host's stays as it was. The container is the isolation: it has
+no network, and the build requirements are installed from files (`wheelhouse`) into its own Python, for an environment
+within it takes half a minute to make where an emulator runs.
 """
 
 from __future__ import annotations
@@ -12,22 +12,25 @@ import os
 import re
 import shlex
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
+from workbench.container.blame import failure
+from workbench.container.configuration import PROXIES, hand_on
 from workbench.container.engine import machine_of, require_emulation, require_image
-from workbench.errors import BuildFailed, CommandFailed, ContainerError, RepairFailed, SettingsError
+from workbench.container.wheelhouse import FIRST, MORE, asked_in, fetch_wheels, glibc_of
+from workbench.container.wheelhouse import INSIDE as WHEELHOUSE
+from workbench.errors import BuildFailed, ContainerError, SettingsError
 from workbench.paths import PROGRAM, SHIPPED
 from workbench.plan.target import this_arch
-from workbench.process import pieces_of, run
+from workbench.process import run
 
 if TYPE_CHECKING:
     from workbench.build_group import BuildGroup
+    from workbench.container.configuration import Handed
     from workbench.container.engine import Engine, Image
-    from workbench.errors import WorkbenchError
-    from workbench.process import Completed
 
 Frontend = Literal["build", "build[uv]"]
 """What installs requirements and calls the build backend: pip and build, or uv and build (twice as quick)."""
@@ -55,11 +58,13 @@ PREPARE = SHIPPED / "containers" / "prepare.py"
 class Build:
     """One wheel to build in a container, and all that decides how.
 
-    `image` is an image or a manylinux policy (``manylinux_2_28``). `environment` is taken literally; its ``PATH`` goes
-    before the container's own. `requires` come on top of ``build-system.requires``. `before_all` and `before_build` are
-    shell commands, before everything and once the requirements are installed; ``{project}`` is the tree. `exclude` are
-    sonames that auditwheel must not graft, wildcards allowed. `toolkit` is a CUDA_HOME of this machine, seen at
-    ``/usr/local/cuda``. `cache` keeps downloads for later builds, in a volume of the engine's.
+    `image` is an image or a manylinux policy (``manylinux_2_28``), and `prepared` what a recipe's ``before_all`` made
+    of it (`before_all`). `environment` is taken literally; its ``PATH`` goes before the container's own. `requires`
+    are all requirements (PEP 508) but those that the backend asks for as it runs; `wheelhouse` is the folder for
+    their wheels, and `joined` returns uv's options to find some. With `pins`, lines of ``requirements.txt`` with
+    hashes, nothing is resolved: they are all of them. `files` go into ``/workbench``. `before_build` is a shell
+    command for once they are installed; ``{project}`` is the tree. `exclude` are sonames that auditwheel must not
+    graft, wildcards allowed. `toolkit` is a CUDA_HOME of this machine, seen at ``/usr/local/cuda``.
     """
 
     title: str
@@ -68,22 +73,30 @@ class Build:
     image: str
     tree: Path
     output: Path
+    wheelhouse: Path
+    requires: tuple[str, ...] = ()
+    pins: tuple[str, ...] | None = None
+    joined: Callable[[Sequence[str]], Sequence[str]] = lambda _: ()
+    prepared: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     config_settings: Mapping[str, str] = field(default_factory=dict)
-    requires: tuple[str, ...] = ()
-    before_all: str = ""
     before_build: str = ""
     exclude: tuple[str, ...] = ()
     frontend: Frontend = "build[uv]"
     toolkit: Path | None = None
-    network: bool = True
-    cache: bool = True
+    files: Mapping[str, str] = field(default_factory=dict)
+    network: bool = False
     create_args: tuple[str, ...] = ()
 
     @property
     def identifier(self) -> str:
         """What cibuildwheel calls the target: ``cp311-manylinux_aarch64``."""
         return f"cp{self.python.replace('.', '')}-manylinux_{self.arch}"
+
+    @property
+    def label(self) -> str:
+        """What marks the containers of the build, and of no other on this machine."""
+        return f"wheel-workbench={hashlib.sha256(bytes(self.output.resolve())).hexdigest()[:16]}"
 
 
 def builds(python: str) -> bool:
@@ -98,20 +111,6 @@ class Command:
     argv: tuple[str, ...]
     env: Mapping[str, str]
     files: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Handed:
-    """What of this machine's own configuration goes into a container (see ``configuration``).
-
-    `mounts` are this machine's files and folders, by where the container sees them, read-only. `environment` shows in
-    logs; `passed` are names of variables whose values, as they are here, do not.
-    """
-
-    files: Mapping[str, str] = field(default_factory=dict)
-    mounts: Mapping[PurePath, Path] = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=dict)
-    passed: tuple[str, ...] = ()
 
 
 def command(
@@ -130,24 +129,19 @@ def command(
     names of this process's variables: those that cibuildwheel would read are dropped, as is the project's own
     ``[tool.cibuildwheel]``, so that the build alone decides.
     """
-    handed = handed or Handed()
-    files = {
-        **handed.files,
-        "cibuildwheel.toml": "",
-        "prepare.py": PREPARE.read_text(encoding="utf-8"),
-        "requires.txt": "".join(f"{requirement}\n" for requirement in build.requires),
-    }
+    files = {**build.files, "cibuildwheel.toml": "", "prepare.py": PREPARE.read_text(encoding="utf-8")}
     installer = "uv" if build.frontend == "build[uv]" else "pip"
-    prepare = f"python {INSIDE}/prepare.py {installer} '{{package}}' {INSIDE}/requires.txt"
+    prepare = f"python {INSIDE}/prepare.py {installer} '{{package}}' {WHEELHOUSE}"
     exclude = shlex.join([word for soname in build.exclude for word in ("--exclude", soname)])
-    create = shlex.join(_create_args(build, folder, label, handed, emulated))
+    mounts: dict[PurePath, Path] = {INSIDE: folder, WHEELHOUSE: build.wheelhouse}
+    create = shlex.join(create_args(build, mounts, label=label, emulated=emulated, handed=handed))
     path = build.environment.get("PATH")
     options = {
         "CIBW_CONTAINER_ENGINE": f"{engine}; create_args: {create}; disable_host_mount: True",
-        f"CIBW_MANYLINUX_{build.arch.upper()}_IMAGE": build.image,
+        f"CIBW_MANYLINUX_{build.arch.upper()}_IMAGE": build.prepared or build.image,
         "CIBW_ENVIRONMENT": f"PATH={shlex.quote(path)}:$PATH" if path else "",
         "CIBW_CONFIG_SETTINGS": shlex.join(f"{key}={value}" for key, value in build.config_settings.items()),
-        "CIBW_BEFORE_ALL": build.before_all,
+        "CIBW_BEFORE_ALL": "",
         "CIBW_BEFORE_BUILD": f"{prepare} && {build.before_build}" if build.before_build else prepare,
         "CIBW_BUILD_FRONTEND": f"{build.frontend}; args: --no-isolation --skip-dependency-check",
         "CIBW_BUILD_VERBOSITY": "1",
@@ -164,45 +158,54 @@ def command(
     return Command(argv=argv, env=options, files=files)
 
 
-def _create_args(build: Build, folder: Path, label: str, handed: Handed, emulated: bool) -> list[str]:
-    variables = {**handed.environment, **build.environment}
+def create_args(
+    build: Build, mounts: Mapping[PurePath, Path], *, label: str, emulated: bool, handed: Handed | None
+) -> list[str]:
+    """Return the arguments with which an engine makes a container for a build, the site's own as the last.
+
+    `mounts` are folders of this machine by where the container sees them; `label` marks it. One that `handed` is None
+    for has no network.
+    """
+    # engines hand proxies on, with their logins, unless they are told that there are none
+    variables = {**(handed.environment if handed else dict.fromkeys(PROXIES, "")), **build.environment}
     variables.pop("PATH", None)
-    mounts: dict[PurePath, Path] = {INSIDE: folder, **handed.mounts}
+    seen = {**mounts, **(handed.mounts if handed else {})}
     if build.toolkit:
-        mounts[CUDA_HOME] = build.toolkit
-    arguments = [f"--label={label}", "--security-opt=label=disable"]  # SELinux would hide the mounted folders
-    if not build.network:
-        arguments.append("--network=none")
+        seen[CUDA_HOME] = build.toolkit
     if emulated:
         variables["QEMU_CPU"] = QEMU_CPU
-    if build.cache:
-        arguments.append(f"--volume=wheel-workbench-cache-{build.arch}:/root/.cache")
-        variables["UV_LINK_MODE"] = "copy"  # the volume is a file system of its own
     return [
-        *arguments,
-        *(f"--volume={source}:{target}:ro" for target, source in mounts.items()),
+        f"--label={label}",
+        "--security-opt=label=disable",  # SELinux would hide the mounted folders
+        *([] if handed else ["--network=none"]),
+        *(f"--volume={source}:{target}:ro" for target, source in seen.items()),
         # not CIBW_ENVIRONMENT: what reads it is not quite a shell, and quotes come out of it changed
         *(f"--env={key}={value}" for key, value in variables.items()),
-        *(f"--env={name}" for name in handed.passed),
+        *(f"--env={name}" for name in (handed.passed if handed else ())),
         *build.create_args,
     ]
+
+
+def names_network(arguments: Iterable[str]) -> bool:
+    """Say whether a site's own arguments for a container choose its network."""
+    return any(re.match(r"--net(work)?\b", each) for each in arguments)
 
 
 def build_wheel(
     build: Build,
     engine: Engine,
     *,
-    handed: Handed | None = None,
     log: Path,
     on_line: Callable[[str], None] = lambda _: None,
     group: BuildGroup | None = None,
 ) -> Path:
     """Build one wheel and repair it, in a container; return its path. `log` gets all that cibuildwheel said.
 
-    Its members lie in it uncompressed: `repair.assemble` deflates them.
+    What it requires is downloaded first, and what its backend asks for while the container waits. The wheel's members
+    lie in it uncompressed: `repair.assemble` deflates them.
 
-    Raises CibuildwheelFailed; ContainerError where the engine or the image does not serve; SettingsError for an unknown
-    manylinux policy; BuildFailed where it left no wheel.
+    Raises CibuildwheelFailed; CommandFailed where a requirement has no wheel; ContainerError where the engine or
+    the image does not serve; SettingsError for an unknown manylinux policy; BuildFailed where it left no wheel.
     """
     image = image_for(engine, build.image, build.arch)
     if build.toolkit and not image.runs(made_of := machine_of(build.toolkit / "bin" / "nvcc")):
@@ -212,27 +215,34 @@ def build_wheel(
             "do; or take one that has CUDA itself"
         )
     build.output.mkdir(parents=True, exist_ok=True)
-    label = f"wheel-workbench={hashlib.sha256(bytes(build.output.resolve())).hexdigest()[:16]}"
-    _remove(engine, label)  # what a run that was killed has left
+    _fetch(build, FIRST, log=log)
+
+    def heard(line: str) -> None:
+        asked = asked_in(line)
+        if asked and not (build.wheelhouse / MORE).exists():
+            _fetch(build, MORE, asked, log=log)
+        on_line(line)
+
+    remove(engine, build.label)  # what a run that was killed has left
     with tempfile.TemporaryDirectory(prefix="workbench-") as name:
         made = command(
             build,
             engine=engine.name,
             folder=Path(name),
-            label=label,
+            label=build.label,
             emulated=build.arch != this_arch(),
-            handed=handed,
+            handed=hand_on() if build.network else None,
             inherited=os.environ,
         )
         for file, text in made.files.items():
             (Path(name) / file).write_text(text, encoding="utf-8")
         try:
             done = run(
-                made.argv, cwd=build.tree, env=made.env, log=log, on_line=on_line, check=False, group=group
+                made.argv, cwd=build.tree, env=made.env, log=log, on_line=heard, check=False, group=group
             )
         except BaseException:
             # cibuildwheel leaves its container behind when it is ended by a signal
-            _remove(engine, label)
+            remove(engine, build.label)
             raise
     if done.status:
         raise failure(build, engine, done, log)
@@ -241,6 +251,21 @@ def build_wheel(
         left = f"{', '.join(wheel.name for wheel in wheels) or 'no wheel'} in {build.output}"
         raise BuildFailed(f"{build.title}: cibuildwheel left {left}; exactly one is expected")
     return wheels[0]
+
+
+def _fetch(build: Build, folder: str, asked: Sequence[str] = (), *, log: Path) -> None:
+    requirements = (*build.requires, *asked)
+    fetch_wheels(
+        requirements,
+        build.wheelhouse,
+        folder=folder,
+        python=build.python,
+        arch=build.arch,
+        glibc=glibc_of(build.image),
+        options=build.joined(requirements),
+        pins=build.pins,
+        log=log,
+    )
 
 
 def resolve_image(image: str, arch: str) -> str:
@@ -275,59 +300,8 @@ def image_for(engine: Engine, name: str, arch: str) -> Image:
     return require_image(engine, resolve_image(name, arch), arch)
 
 
-def _remove(engine: Engine, label: str) -> None:
+def remove(engine: Engine, label: str) -> None:
+    """Remove the containers of a label, be they running."""
     listing = [engine.name, "ps", "--all", "--quiet", f"--filter=label={label}"]
     if containers := run(listing, check=False, stdout_only=True).output.split():
         run([engine.name, "rm", "--force", "--volumes", *containers], check=False)
-
-
-_STEP = re.compile(
-    r"(Starting container image|Copying project into container|Running before_all"
-    r"|Setting up build environment|Running before_build|Building wheel|Repairing wheel"
-    r"|Copying wheels back to host)(?=\W)"
-)
-
-_BLAME: Mapping[str, type[WorkbenchError]] = {
-    "Starting container image": ContainerError,
-    "Copying project into container": ContainerError,
-    "Repairing wheel": RepairFailed,
-    "Copying wheels back to host": ContainerError,
-}
-"""Whose fault it is when a step fails; that of the package's build where it is not listed."""
-
-_STATUSES: Mapping[int, tuple[type[WorkbenchError], str]] = {
-    2: (ContainerError, "cibuildwheel does not take what it was given"),
-    5: (BuildFailed, "its wheel has no binaries and needs no container: build it with --builder host"),
-    7: (ContainerError, "{engine} is too old for cibuildwheel, or does not work"),
-    8: (RepairFailed, "auditwheel ended well and left no wheel"),
-    10: (BuildFailed, "the build backend ended well and left no wheel"),
-}
-"""cibuildwheel's own exit statuses (``cibuildwheel.errors``), where they say more than the step does."""
-
-
-class CibuildwheelFailed(CommandFailed):
-    """cibuildwheel ended with another status than 0.
-
-    `fault` is the error that it means, by its step and its status; `inside` the command that opens a shell in the
-    image, with the build's tree.
-    """
-
-    def __init__(self, text: str, *, fault: type[WorkbenchError], engine: Engine, inside: str) -> None:
-        super().__init__(text)
-        self.fault = fault
-        self.engine = engine
-        self.inside = inside
-
-
-def failure(build: Build, engine: Engine, done: Completed, log: Path) -> CibuildwheelFailed:
-    """Return what a failed run of cibuildwheel means, by its exit status and the step that its log ends in."""
-    step = ""
-    for line in pieces_of(log):
-        if found := _STEP.search(line):
-            step = found[0]
-    at_step = f"cibuildwheel failed at '{step}'" if step else "cibuildwheel failed"
-    fault, why = _STATUSES.get(done.status, (_BLAME.get(step, BuildFailed), at_step))
-    why = why.replace("{engine}", engine.name)
-    mount = f"--volume={build.tree}:/project"
-    inside = shlex.join([engine.name, "run", "--rm", "-it", mount, build.image, "bash"])
-    return CibuildwheelFailed(f"{why}\n{done.tail}", fault=fault, engine=engine, inside=inside)

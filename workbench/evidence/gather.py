@@ -8,16 +8,17 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from packaging.utils import parse_wheel_filename
-
 from workbench import __version__
 from workbench.builders.container import WHEELHOUSE
 from workbench.builders.isolation import why_not
+from workbench.builders.reached import online
+from workbench.container.wheelhouse import LOCK
+from workbench.environment import locked
 from workbench.evidence.built_with import built_with
 from workbench.evidence.provenance import Isolation, Provenance, Used
 from workbench.files import sha256_of
 from workbench.flags import command_line
-from workbench.process import pieces_of, run
+from workbench.process import run
 from workbench.recipe.load import path_of
 from workbench.recipe.model import Git, LocalFolder, Sdist
 from workbench.source.epoch import source_epoch
@@ -25,7 +26,6 @@ from workbench.url import without_login
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from packaging.pylock import Package
 
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 
 FROM_URL = "from this URL"
 """Of a build requirement that is not the package index's."""
-
-_INSTALLED = re.compile(r"installed: ([a-z0-9]+(?:-[a-z0-9]+)*)==(\S+)")
-"""What ``containers/prepare.py`` says of each distribution."""
 
 
 def gather(place: Workplace, paths: Paths, settings: Settings, *, started: datetime) -> Provenance:
@@ -55,7 +52,7 @@ def gather(place: Workplace, paths: Paths, settings: Settings, *, started: datet
         workbench=__version__,
         started=_time(started),
         finished=_time(datetime.now(UTC)),
-        isolation=isolation_of(plan, settings),
+        isolation=isolation_of(plan),
         epoch=source_epoch(plan.source, place.tree),
         parameters=_parameters(plan),
         inputs=_inputs(plan),
@@ -137,19 +134,18 @@ def _source_options(source: Source) -> Iterator[tuple[str, str]]:
                 yield "submodules", "yes"
 
 
-def isolation_of(plan: Plan, settings: Settings) -> Isolation:
+def isolation_of(plan: Plan) -> Isolation:
     """Return how isolated a plan's build is on this machine."""
-    if plan.builder != "container":
-        if why := why_not():
-            return Isolation(how=f"on the machine itself, with its network and its files: {why}")
-        if plan.recipe.network:
-            return Isolation(
-                network=True, how="by bubblewrap, but with a network: the recipe says network=True"
-            )
-        return Isolation(isolated=True, how="by bubblewrap: no network, no files of anybody's")
-    if settings.container.network:
-        return Isolation(network=True, how="in a container, with a network")
-    return Isolation(isolated=True, how="in a container, without a network")
+    network, container = online(plan), plan.builder == "container"
+    if not container and (why := why_not()):
+        return Isolation(how=f"on the machine itself, with its network and its files: {why}")
+    if network:
+        where = "in a container" if container else "by bubblewrap"
+        return Isolation(network=True, how=f"{where}, but with a network: {network}")
+    if container:
+        apart = ": before_all had one, before the requirements were there" if plan.before_all else ""
+        return Isolation(isolated=True, how=f"in a container, without a network{apart}")
+    return Isolation(isolated=True, how="by bubblewrap: no network, no files of anybody's")
 
 
 def _source(plan: Plan, place: Workplace) -> Used:
@@ -191,24 +187,14 @@ def _recipe(plan: Plan, paths: Paths) -> Iterator[Used]:
 
 
 def _requirements(place: Workplace) -> Iterator[Used]:
-    """Yield what the build environment really had: of this machine by the files' hashes, of a container by versions."""
-    if place.plan.builder == "container":
-        handed = {_named(path): path for path in (place.root / WHEELHOUSE).glob("*.whl")}
-        for name, version in dict(_INSTALLED.findall("\n".join(pieces_of(place.log)))).items():
-            uri, about = f"pkg:pypi/{name}@{version}", "installed in the container"
-            file = handed.get((name, version))
-            digest = {"sha256": sha256_of(file)} if file else {}
-            yield Used(role="requirement", name=name, version=version, uri=uri, digest=digest, about=about)
-        return
+    """Yield what the build environment really had, by the files' hashes."""
     if place.plan.pins is not None:
         yield from map(_pinned, place.plan.pins)
         return
-    yield from map(_requirement, place.environment.locked())
-
-
-def _named(wheel: Path) -> tuple[str, str]:
-    name, version, *_ = parse_wheel_filename(wheel.name)
-    return name, str(version)
+    lock = place.environment.lock
+    if place.plan.builder == "container":
+        lock = place.root / WHEELHOUSE / LOCK
+    yield from map(_requirement, locked(lock))
 
 
 def _pinned(pin: Pin) -> Used:

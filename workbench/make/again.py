@@ -142,9 +142,7 @@ def rebuild_of(first: FirstBuild, paths: Paths, settings: Settings, *, any_tools
             settings,
             signing=SigningSettings(),
             store=replace(settings.store, folder=str(paths.root / folder)),
-            container=replace(
-                settings.container, network=made.isolation.network, create_args=plan.create_args
-            ),
+            container=replace(settings.container, create_args=plan.create_args),
         ),
         other_tools=other,
     )
@@ -171,7 +169,7 @@ def build_again(rebuild: Rebuild, paths: Paths, *, jobs: int | None = None) -> B
             statement=first.statement,
             finished=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             workbench=__version__,
-            isolation=isolation_of(plan, settings).kind,
+            isolation=isolation_of(plan).kind,
             other_tools=rebuild.other_tools,
             differences=found,
         )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -8,10 +9,8 @@ from typing import Any
 import pytest
 
 from workbench.container.cibw import CUDA_HOME, Build, build_wheel
-from workbench.container.configuration import hand_on
 from workbench.container.engine import Engine, find_engine
 from workbench.container.image import ImageRecipe, Kind, build_image
-from workbench.environment import read_pip_options
 from workbench.paths import Paths
 from workbench.toolchain.cuda import lay_out
 from workbench.toolchain.variables import cuda_environment
@@ -54,7 +53,6 @@ def build(
         gpu: dict[str, Any] = {}
         if cuda:
             gpu = {"toolkit": toolkit(arch), "environment": cuda_environment(CUDA_HOME, ("sm_121",))}
-        handed = changes.pop("handed", None) or hand_on(read_pip_options())
         values = {
             "title": f"{tree.name} {arch}",
             "python": "3.11",
@@ -62,13 +60,13 @@ def build(
             "image": image(arch),
             "tree": tree,
             "output": tmp_path / "wheels",
+            "wheelhouse": Path(tempfile.mkdtemp(dir=tmp_path)),
+            "requires": ("setuptools",),
             **gpu,
             **changes,
         }
         log = tmp_path / "build.log"
-        return build_wheel(
-            Build(**values), engine, handed=handed, log=log, on_line=on_line or (lambda _: None)
-        )
+        return build_wheel(Build(**values), engine, log=log, on_line=on_line or (lambda _: None))
 
     return run
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from workbench.container.cibw import CibuildwheelFailed
-from workbench.container.configuration import fetch_wheelhouse, hand_on
+from tests.wheels import files_of, pack
+from workbench.container.blame import CibuildwheelFailed
 from workbench.container.engine import require_image
 from workbench.container.trial import try_wheel
 from workbench.errors import BuildFailed, ContainerError, VerificationFailed
@@ -56,31 +55,38 @@ def test_a_step_that_fails_is_named(build: Builds, small: Path, tmp_path: Path) 
     assert (small / "small.c").exists()
 
 
-def test_a_build_without_a_network_uses_what_it_was_given(build: Builds, small: Path, tmp_path: Path) -> None:
-    handed = fetch_wheelhouse(["setuptools"], python="3.11", arch="x86_64", into=tmp_path / "house")
+ASKING = """\
+from setuptools import build_meta
+from setuptools.build_meta import *
+
+def get_requires_for_build_wheel(config_settings=None):
+    return ["only-here", *build_meta.get_requires_for_build_wheel(config_settings)]
+"""
+
+
+@pytest.mark.parametrize("frontend", ["build", "build[uv]"])
+def test_without_a_network_a_container_installs_what_was_fetched_and_what_the_backend_asks_for(
+    build: Builds, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, frontend: str
+) -> None:
+    links = tmp_path / "links"
+    links.mkdir()
+    pack(links / "only_here-1.0-py3-none-any.whl", files_of(name="only-here", payload={"only_here.py": b""}))
+    monkeypatch.setenv("UV_FIND_LINKS", str(links))
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-of-the-shell")
+    monkeypatch.setenv("https_proxy", "http://me:secret-of-the-proxy@127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "*")
+    (small / "backend.py").write_text(ASKING)
+    (small / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        '[project]\nname = "small"\nversion = "1.0"\n'
+    )
+    (small / "setup.py").write_text(
+        "import os\nif 'bdist_wheel' in __import__('sys').argv: import only_here\n"
+        "assert 'secret' not in str(os.environ), os.environ\n" + (small / "setup.py").read_text()
+    )
     # the container's only interface is its own loopback
     only_loopback = "[ \"$(tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' ')\" = lo ]"
-    assert build(small, network=False, handed=handed, cache=False, before_build=only_loopback).exists()
-
-
-def test_a_folder_that_pip_knows_is_known_in_the_container(
-    build: Builds, small: Path, tmp_path: Path
-) -> None:
-    folder = tmp_path / "links"
-    fetch_wheelhouse(["setuptools"], python="3.11", arch="x86_64", into=folder)
-    with zipfile.ZipFile(folder / "only_here-1.0-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("only_here.py", "")
-        wheel.writestr(
-            "only_here-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: only-here\nVersion: 1.0\n"
-        )
-        wheel.writestr(
-            "only_here-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        wheel.writestr("only_here-1.0.dist-info/RECORD", "only_here.py,,\n")
-    (small / "setup.py").write_text("import only_here\n" + (small / "setup.py").read_text())
-    handed = hand_on({"find-links": str(folder), "no-index": "true"}, {})
-    for frontend in ("build", "build[uv]"):
-        build(small, requires=("only-here",), handed=handed, frontend=frontend, cache=False)
+    assert build(small, before_build=only_loopback, frontend=frontend).exists()
 
 
 def test_an_interrupted_build_leaves_no_container(build: Builds, small: Path, engine: Engine) -> None:

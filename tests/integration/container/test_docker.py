@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from workbench.container.cibw import Build, build_wheel
-from workbench.container.configuration import hand_on
 from workbench.container.engine import cuda_in, find_engine, find_image
 from workbench.container.image import ImageRecipe, build_image
 from workbench.container.trial import try_wheel
-from workbench.environment import read_pip_options
 from workbench.paths import Paths
 from workbench.process import run
 
@@ -63,8 +61,9 @@ def test_a_wheel_is_built_by_docker_and_tried_in_it(docker: Engine, small: Path,
         image=image.name,
         tree=small,
         output=tmp_path / "wheels",
-        create_args=("--network=host",),
+        wheelhouse=tmp_path / "house",
+        requires=("setuptools",),
     )
-    wheel = build_wheel(build, docker, handed=hand_on(read_pip_options()), log=tmp_path / "build.log")
+    wheel = build_wheel(build, docker, log=tmp_path / "build.log")
     assert wheel.name.startswith("small-1.0-cp311-cp311-manylinux")
     try_wheel(wheel, engine=docker, image=image.name, python="3.11", arch="x86_64", code="import small")
