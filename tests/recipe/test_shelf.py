@@ -13,7 +13,7 @@ from packaging.specifiers import SpecifierSet
 from workbench.patches.apply import apply_series
 from workbench.patches.series import read_series
 from workbench.paths import CHECKOUT, Paths
-from workbench.recipe.load import load, names
+from workbench.recipe.load import load, load_versions, names
 from workbench.recipe.model import Sdist
 from workbench.source.sdist import fetch_sdist
 from workbench.source.unpacking import check_metadata, unpack
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 PATHS = Paths(CHECKOUT)
 SHELF = names(PATHS.recipes)
+RECIPES = [
+    pytest.param(each, id=f"{name}-{each.version}", marks=[pytest.mark.long] if older else [])
+    for name in SHELF
+    for older, each in enumerate(reversed(load_versions(PATHS.recipes, name)))
+]
 PYTHONS = [f"3.{minor}" for minor in range(8, 16)]
 
 
@@ -32,9 +37,9 @@ def test_there_are_enough_of_them() -> None:
     assert len(SHELF) >= 26
 
 
-@pytest.mark.parametrize("name", SHELF)
-def test_the_source_is_what_the_recipe_says(name: str, tmp_path: Path) -> None:
-    recipe, tree = load(PATHS.recipes, name), tmp_path / "tree"
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_source_is_what_the_recipe_says(recipe: Recipe, tmp_path: Path) -> None:
+    name, tree = recipe.name, tmp_path / "tree"
     assert isinstance(recipe.source, Sdist)
     archive = fetch_sdist(name, recipe.version, recipe.source.sha256, PATHS.cache)
     unpack(archive, tree)

@@ -69,14 +69,15 @@ def rehearse(plans: Sequence[Plan], paths: Paths, settings: Settings) -> None:
 
     Raises PatchError where the series does not apply, and what `foresee` raises.
     """
-    for patches in dict.fromkeys(plan.patches for plan in plans):
-        alike = [plan for plan in plans if plan.patches == patches]
+    for source, patches in dict.fromkeys((plan.source, plan.patches) for plan in plans):
+        alike = [plan for plan in plans if (plan.source, plan.patches) == (source, patches)]
         first = alike[0]
         if not is_here(first.source, paths.cache):
-            note(
-                f"· the source of {first.recipe.name} is not here yet: whether its series applies was not tried"
+            which = (
+                f"{first.recipe.name} {first.recipe.version}" if first.recipe.versions else first.recipe.name
             )
-            return
+            note(f"· the source of {which} is not here yet: whether its series applies was not tried")
+            continue
         with scratch(paths.state / "rehearsals", ".tree.") as folder, step(f"prepare {first.title}"):
             tree = folder / first.recipe.name
             fetch(

@@ -32,18 +32,19 @@ def build(name: str, host: Host) -> Pinned:
     from workbench.make.verification import not_passed, verify_wheels
     from workbench.paths import Paths
     from workbench.plan.axes import Axes
-    from workbench.recipe.load import load, names
+    from workbench.recipe.load import maker_of
     from workbench.settings import read_settings
 
     paths = Paths.here()
-    if name not in names(paths.recipes):
+    recipe = maker_of(paths.recipes, name)
+    if recipe is None:
         raise NothingFits(
             f"{name}: no source has a wheel that fits, and {paths.recipes} has no recipe for it: "
             f"workbench add-package {name} --source pypi:{name} writes one"
         )
     settings = read_settings(paths)
-    axes = Axes(**_axes(load(paths.recipes, name), host))
-    planned = plans(Request(name=name, axes=axes), paths, settings)
+    axes = Axes(**_axes(recipe, host), variant=_variant(recipe, name))
+    planned = plans(Request(name=recipe.name, axes=axes), paths, settings)
     made, failures = build_all(planned, paths, settings)
     if error := failure_of(failures, len(planned.plans)):
         raise error
@@ -51,6 +52,18 @@ def build(name: str, host: Host) -> Pinned:
     if failed := not_passed(verify_wheels([product.wheel], paths, reuse=True)):
         raise failed
     return _pinned(name, product.wheel)
+
+
+def _variant(recipe: Recipe, project: str) -> str:
+    """Return the variant that a project is of a recipe's; nothing for the usual build."""
+    if found := [each for each in recipe.variants if recipe.project(each) == project != recipe.name]:
+        return found[0]
+    if recipe.variants_only:
+        projects = ", ".join(map(recipe.project, recipe.variants))
+        raise NothingFits(
+            f"{project} is built as one of these: {projects}: name the one that fits this machine"
+        )
+    return ""
 
 
 def _axes(recipe: Recipe, host: Host) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields
 from pathlib import Path
 from typing import Any, cast
@@ -180,7 +180,7 @@ class Recipe:
 
     name: str
     version: str = ""
-    versions: dict[str, Sdist | Git | Edition] = field(default_factory=dict)
+    versions: Mapping[str, Sdist | Git | Edition] = field(default_factory=dict)
     description: str
     upstream: str | None = None
     license: str | None = None
@@ -329,7 +329,7 @@ _TYPES: dict[str, tuple[type | tuple[type, ...], type | tuple[type, ...], str]] 
         str,
         'a tuple of strings ("x",), or a dict of them {"x": "my-package-x"}',
     ),
-    "dict[str, Sdist | Git | Edition]": (
+    "Mapping[str, Sdist | Git | Edition]": (
         dict,
         (str, Sdist, Git, Edition),
         'a dict of sources: {"1.0": Sdist(...)}',

@@ -152,15 +152,14 @@ def source(
 @Verb
 def list_(*, json: Json = False) -> None:
     """List the packages: version, patches, what is published."""
-    from workbench.recipe.load import load, names
+    from workbench.recipe.load import maker_of, names
     from workbench.registry.file import load as load_registry
 
     paths = Paths.here()
     registry = load_registry(paths.registry)
-    with_recipe = names(paths.recipes)
     rows = [
-        _row(name, load(paths.recipes, name) if name in with_recipe else None, registry, paths)
-        for name in sorted({*with_recipe, *registry.packages})
+        _row(name, maker_of(paths.recipes, name), registry, paths)
+        for name in sorted({*names(paths.recipes), *registry.packages})
     ]
     if json:
         console.answer_json(rows)
@@ -194,15 +193,18 @@ def _package(name: str, paths: Paths) -> dict[str, Any]:
 
     from workbench.make.foresight import rewritten_line
     from workbench.patches.series import read_series
-    from workbench.recipe.load import load, names
-    from workbench.recipe.model import Git
+    from workbench.recipe.load import load, maker_of
+    from workbench.recipe.model import Git, source_of
     from workbench.registry.file import load as load_registry
     from workbench.verbs.summary import source_facts
 
     registry = load_registry(paths.registry)
     name = canonicalize_name(name)
     published = registry.packages.get(name)
-    recipe = load(paths.recipes, name) if name in names(paths.recipes) or not published else None
+    recipe = maker_of(paths.recipes, name)
+    if recipe is None and not published:
+        load(paths.recipes, name)  # its error names the nearest
+    variants = recipe.variants if recipe else ()
     return {
         **_row(name, recipe, registry, paths),
         "upstream": getattr(recipe or published, "upstream", None),
@@ -211,6 +213,12 @@ def _package(name: str, paths: Paths) -> dict[str, Any]:
         "force_pushed": rewritten_line(recipe.source, paths.cache)
         if recipe and isinstance(recipe.source, Git)
         else None,
+        "versions": {
+            version: source_facts(source)
+            for version, pinned in (recipe.versions.items() if recipe else ())
+            if (source := source_of(pinned))
+        },
+        "variants": {each: recipe.project(each) for each in variants} if recipe else {},
         **{key: getattr(recipe, key, unknown) for key, unknown in _MADE.items()},
         "patches": [
             {"name": patch.name, "sha256": patch.sha256, "description": patch.description}
@@ -257,6 +265,12 @@ def _summary(facts: dict[str, Any]) -> list[tuple[str, str]]:
     lines = [("upstream", facts["upstream"] or "–"), ("licence", facts["license"] or "–")]
     if facts["source"]:
         lines += [("source", source_line(facts["source"])), ("python", facts["python"])]
+    if facts["versions"]:
+        lines.append(("versions", ", ".join(facts["versions"])))
+    lines += [
+        ("variant", each if project == facts["name"] else f"{each}: {project}")
+        for each, project in facts["variants"].items()
+    ]
     if facts["force_pushed"]:
         lines.append(("note", facts["force_pushed"]))
     lines += [("patch", f"{patch['name']}: {patch['description']}") for patch in facts["patches"]]
