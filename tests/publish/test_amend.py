@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from tests.publish.sites import (
 from workbench.care.reconcile import reconcile
 from workbench.care.upkeep import prune
 from workbench.errors import RegistryError
+from workbench.evidence.root import ROOT
 from workbench.publish.amend import FilesMissing, amend
 from workbench.publish.history import rollback
 from workbench.publish.transaction import publish
@@ -88,6 +90,24 @@ def test_changes_go_on_after_a_registry_was_set_back(
     for number in range(times):
         paths.registry.write_bytes(first)
         publish(at(paths, store), [candidate(tmp_path, "another", f"1.{number}")])
+    go_on(paths, store, tmp_path)
+
+
+@pytest.mark.parametrize("back", [1, 2])
+def test_a_generation_that_was_signed_is_never_that_of_another_registry(
+    paths: Paths, store: Eventful, tmp_path: Path, back: int
+) -> None:
+    """Also where the registry was set back by hand, by one generation or by more."""
+    kept_at: dict[int, bytes] = {}
+    for version in ("3.0", "4.0"):
+        publish(at(paths, store), [candidate(tmp_path, "demo", version)])
+        kept_at[registry_of(store).generation] = paths.registry.read_bytes()
+    newest = max(kept_at)
+    (paths.root / "trust").mkdir()
+    (paths.root / ROOT).write_text(json.dumps({"signed": {"version": newest}}))
+    paths.registry.write_bytes(kept_at.get(newest - back) or kept(store)[history_key(newest - back)])
+    done = publish(at(paths, store), [candidate(tmp_path, "demo", "6.0")])
+    assert done.generation > newest
     go_on(paths, store, tmp_path)
 
 

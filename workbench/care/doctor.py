@@ -9,6 +9,7 @@ from workbench.build_group import why_not as no_group
 from workbench.builders.isolation import why_not
 from workbench.care.compare import compare
 from workbench.care.diagnosis import Diagnosis, bad, finding, untried
+from workbench.care.signed_root import examine_root
 from workbench.errors import IndexFault, RegistryError, StoreError
 from workbench.paths import PROGRAM
 from workbench.publish.drawing import differing_pages
@@ -52,6 +53,7 @@ def doctor(site: Site, *, deep: bool = False, installers: bool = True) -> Iterat
             "store", error, error.remedy if isinstance(error, Refused) else "see that this user may read it"
         )
         return
+    yield from examine_root(site)
     if settings.public_url is None:
         yield untried(
             "public URL",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,22 +20,16 @@ from packaging.utils import canonicalize_name
 from workbench.errors import ProofFailed, RegistryError, UsageError
 from workbench.events import step
 from workbench.evidence.keys import KEYS, Keyring, read_list, short
-from workbench.evidence.reproduction import check_verdict
 from workbench.evidence.root import ROOT, read_root
-from workbench.evidence.sbom import sbom_of
-from workbench.evidence.statements import check_statement, digest_of_statement
 from workbench.http import NoAnswer
-from workbench.make.again import FirstBuild
 from workbench.registry.file import loads
 from workbench.simple.client import project_files
 from workbench.simple.fetch import Fetcher, why
 from workbench.store.layout import INDEX, REGISTRY, digest_of, history_key, url
 from workbench.wheel.filename import label
-from workbench.wheel.stream import BadBinary
 
 if TYPE_CHECKING:
     from workbench.evidence.root import SignedRoot
-    from workbench.evidence.statements import WheelStatement
     from workbench.registry.model import Package, PublishedWheel, Registry
 
 STREAMS = 8
@@ -62,16 +55,6 @@ class ProvenIndex:
         if wheels := self.registry.wheels_of(project):
             return [(project, wheel) for wheel in wheels]
         raise UsageError(f"{named}: neither a filename nor a package of the signed registry of {self.base}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProvenWheel:
-    """A wheel of which all was found as its statement says: `steps` are what was looked at, in words."""
-
-    filename: str
-    sha256: str
-    stated: WheelStatement
-    steps: tuple[str, ...]
 
 
 def store_of(where: str) -> str:
@@ -206,111 +189,7 @@ def _astray(listed: dict[str, str], package: Package) -> Iterator[str]:
         yield f"{filename} is missing: the page is older, or somebody hides it"
 
 
-def prove_wheel(
-    index: ProvenIndex, project: str, wheel: PublishedWheel, fetcher: Fetcher, *, whole: bool = True
-) -> ProvenWheel:
-    """Prove a published wheel: its statement, and with `whole` its bytes, bill of materials, patches and verdict too.
-
-    Raises ProofFailed for what is missing or is not as the statement says.
-    """
-    stated, _ = _stated(index, wheel, fetcher)
-    signer = stated.signer
-    steps = [
-        f"the index's root is signed: generation {index.root.generation} of {project}'s index",
-        f"the statement is signed by the key {short(signer.id) if signer else ''}",
-    ]
-    if whole:
-        with tempfile.TemporaryDirectory(prefix="workbench-proof-") as folder:
-            steps += _prove_bytes(index, wheel, fetcher, Path(folder) / wheel.filename)
-        if _patches(index, wheel, stated, fetcher):
-            names = ", ".join(each.name for each in stated.build.made.of_role("patch"))
-            steps.append(f"its patches are those of the statement: {names}")
-        steps += _prove_verdict(index, wheel, fetcher)
-    return ProvenWheel(filename=wheel.filename, sha256=wheel.sha256, stated=stated, steps=tuple(steps))
-
-
-def proven_first_build(index: ProvenIndex, wheel: PublishedWheel, fetcher: Fetcher, into: Path) -> FirstBuild:
-    """Return a published wheel, all of it proved, as something to build again; its file is downloaded to `into`.
-
-    Raises ProofFailed as `prove_wheel` does.
-    """
-    stated, content = _stated(index, wheel, fetcher)
-    _prove_bytes(index, wheel, fetcher, into)
-    return FirstBuild(
-        path=into,
-        build=stated.build,
-        statement=digest_of_statement(content, where=wheel.filename),
-        where=f"the statement of {wheel.filename}",
-        patches=_patches(index, wheel, stated, fetcher),
-    )
-
-
-def _stated(index: ProvenIndex, wheel: PublishedWheel, fetcher: Fetcher) -> tuple[WheelStatement, bytes]:
-    """Return what the signed statement of a published wheel says, and the statement."""
-    key = wheel.build.statement if wheel.build else None
-    if key is None:
-        raise ProofFailed(f"{wheel.filename}: no statement of how it was made is published with it")
-    content, where = _text(fetcher, index, key), url(index.base, key)
-    stated = check_statement(
-        content, filename=wheel.filename, sha256=wheel.sha256, keys=index.keys, where=where
-    )
-    return stated, content
-
-
-def _patches(
-    index: ProvenIndex, wheel: PublishedWheel, stated: WheelStatement, fetcher: Fetcher
-) -> dict[str, bytes]:
-    """Return the published patches of a wheel by their sha256: those of its statement, all of them."""
-    named = {each.digest.get("sha256", ""): each.name for each in stated.build.made.of_role("patch")}
-    links = [each.url for each in wheel.build.patches if each.url] if wheel.build else []
-    texts = [_text(fetcher, index, key) for key in links]
-    found = {hashlib.sha256(text).hexdigest(): text for text in texts}
-    if lacking := sorted(named.keys() - found.keys()):
-        names = ", ".join(named[each] for each in lacking)
-        raise ProofFailed(f"{wheel.filename}: the published patches are not those of its statement: {names}")
-    return {digest: found[digest] for digest in named}
-
-
-def _prove_verdict(index: ProvenIndex, wheel: PublishedWheel, fetcher: Fetcher) -> list[str]:
-    """See that the published verdict on a wheel, if there is one, is signed, about it, and as the registry says."""
-    build = wheel.build
-    if build is None or build.verdict is None:
-        return []
-    content, where = _text(fetcher, index, build.verdict), url(index.base, build.verdict)
-    verdict = check_verdict(
-        content, filename=wheel.filename, sha256=wheel.sha256, keys=index.keys, where=where
-    )
-    if verdict.found.identical is not build.reproduced:
-        raise ProofFailed(f"{where}: the registry says of this verdict what it does not say")
-    signer = short(verdict.signer.id) if verdict.signer else ""
-    return [f"built again on {build.reproduced_on}: {verdict.found.outcome}, says the key {signer}"]
-
-
-def _prove_bytes(index: ProvenIndex, wheel: PublishedWheel, fetcher: Fetcher, path: Path) -> list[str]:
-    """Download a wheel; compare its sha256 with the registry's, and the published bill of materials with its own."""
-    place = wheel.url if re.match(r"https?:", wheel.url) else url(index.base, wheel.url)
-    try:
-        with path.open("xb") as file:
-            sha256, _ = fetcher.read_through(place, f"fetch {wheel.filename}", into=file)
-    except OSError as problem:
-        raise ProofFailed(f"{place}: {why(problem)}") from problem
-    if sha256 != wheel.sha256:
-        raise ProofFailed(
-            f"{place}: its sha256 is {sha256}, and the signed one {wheel.sha256}: the wheel was changed"
-        )
-    done = [f"the wheel has the signed sha256 ({wheel.sha256})"]
-    if wheel.build and wheel.build.sbom:
-        try:
-            own = sbom_of(path)
-        except BadBinary as error:
-            raise ProofFailed(f"{place}: {error}") from error
-        if _text(fetcher, index, wheel.build.sbom) != own:
-            raise ProofFailed(f"{wheel.build.sbom}: it is not the bill of materials that is in the wheel")
-        done.append("the published bill of materials is the wheel's own")
-    return done
-
-
-def _text(fetcher: Fetcher, index: ProvenIndex, key: str) -> bytes:
+def linked_text(fetcher: Fetcher, index: ProvenIndex, key: str) -> bytes:
     """Return a text that the signed registry links to, whose key has the beginning of its sha256."""
     place = url(index.base, key)
     content = _get(fetcher, place)

@@ -7,7 +7,7 @@ bytes. What the workbench says beyond that stands in `EXTENSION`.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from workbench.evidence.facts import BuildFacts
     from workbench.evidence.keys import Keyring, PublicKey
+    from workbench.evidence.provenance import StatedBuild
     from workbench.evidence.signer import Signer
 
 PREDICATE = "https://in-toto.io/attestation/test-result/v0.1"
@@ -30,6 +31,20 @@ EXTENSION = "wheel-workbench"
 TEST = "built again, it has the same bytes"
 MOST = 50
 """Differences that a verdict names: more tell nobody more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstBuild:
+    """A wheel to be built again: its file, what its statement says, and what is needed beside that.
+
+    `statement` is the sha256 of the statement's JSON, `where` says where that is from. `patches` are texts by sha256.
+    """
+
+    path: Path
+    build: StatedBuild
+    statement: str
+    where: str
+    patches: Mapping[str, bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

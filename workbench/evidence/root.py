@@ -7,6 +7,7 @@ well. ``tuf`` is imported where a root is signed or read.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -59,6 +60,14 @@ def write_root(root: SignedRoot, signer: Signer) -> bytes:
     key = SSlibKey(signer.key.id, "ed25519", "ed25519", {"public": signer.key.raw.hex()})
     metadata.sign(CryptoSigner(signer.private, key))
     return metadata.to_bytes()
+
+
+def unverified_generation(content: bytes) -> int:
+    """Return the generation that a root names, whoever signed it; 0 for what is not a root."""
+    try:
+        return int(json.loads(content)["signed"]["version"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return 0
 
 
 def read_root(content: bytes, keys: Keyring, *, now: datetime, where: str) -> SignedRoot:

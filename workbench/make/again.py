@@ -8,7 +8,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ from workbench.evidence import notes
 from workbench.evidence.built_with import ROLES_HERE, built_with
 from workbench.evidence.differences import differences
 from workbench.evidence.gather import isolation_of
-from workbench.evidence.reproduction import Reproduction
+from workbench.evidence.reproduction import FirstBuild, Reproduction
 from workbench.evidence.restored import others, restored
 from workbench.evidence.statements import check_statement, digest_of_statement, statement_to_publish
 from workbench.files import locked, remove_tree, sha256_of, write_whole
@@ -42,20 +42,6 @@ if TYPE_CHECKING:
 
 _LONGEST_REPORT = 200_000
 """Bytes of what diffoscope says."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FirstBuild:
-    """A wheel to be built again: its file, what its statement says, and what is needed beside that.
-
-    `statement` is the sha256 of the statement's JSON, `where` says where that is from. `patches` are texts by sha256.
-    """
-
-    path: Path
-    build: StatedBuild
-    statement: str
-    where: str
-    patches: Mapping[str, bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

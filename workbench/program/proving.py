@@ -8,7 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from workbench.care.proven import SeenIndex, open_index, prove_wheel
+from workbench.care.proven import SeenIndex, open_index
+from workbench.care.proven_wheel import prove_wheel
 from workbench.errors import ProofFailed
 from workbench.evidence.keys import read_keyring
 from workbench.files import content_of, locked, write_whole

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from workbench.errors import FilenameTaken, RegistryError, StoreError
+from workbench.evidence.root import ROOT, unverified_generation
 from workbench.files import content_of
 from workbench.paths import PROGRAM
 from workbench.publish.wheel_files import faults, is_ours, look
@@ -138,7 +139,8 @@ def _keep(store: Store, stored: Stored | None, before: Registry, newest: int) ->
     """Keep a registry in the history, whose `newest` is known (or 0); return the newest generation that there was.
 
     A registry that was set back (``git checkout`` of a folder store's) and then changed has the number of another. It
-    is kept under the next that is free.
+    is kept under the next that is free: not that of the one that was there before, which nobody has kept, and which
+    somebody may have signed.
     """
     if stored is None or not before.generation:
         if stored is not None:  # damaged
@@ -146,6 +148,8 @@ def _keep(store: Store, stored: Stored | None, before: Registry, newest: int) ->
             store.create(damaged_key(digest), stored.content, sha256=digest)
         # the one that is gone came after the newest that was kept
         return newest + 1 if newest or stored else 0
+    if _is_set_back(store, before.generation, newest):
+        newest += 1
     for number in (before.generation, *range(newest + 1, newest + ATTEMPTS)):
         same = number == before.generation
         document = stored.content if same else dumps(replace(before, generation=number)).encode()
@@ -153,6 +157,18 @@ def _keep(store: Store, stored: Stored | None, before: Registry, newest: int) ->
             store.create(history_key(number), document, sha256=hashlib.sha256(document).hexdigest())
             return int(max(number, newest))
     raise StoreError(f"{store.place}: others change the history again and again; run the same command again")
+
+
+def _is_set_back(store: Store, generation: int, newest: int) -> bool:
+    """Say whether a registry was put back by hand, by the `newest` generation in the history.
+
+    Its own may be there because another publisher is just now replacing it, or was stopped at that: only the signed
+    root tells then.
+    """
+    if newest != generation:
+        return newest > generation
+    root = store.read(ROOT)
+    return root is not None and unverified_generation(root.content) > generation
 
 
 def generations(store: Store, *, after: str = HISTORY) -> list[int]:

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from workbench.errors import ProofFailed, UsageError
-from workbench.evidence.reproduction import with_verdict
+from workbench.evidence.reproduction import FirstBuild, with_verdict
 from workbench.evidence.statements import check_statement, digest_of_statement
-from workbench.make.again import FirstBuild, patches_here
+from workbench.make.again import patches_here
 from workbench.publish.amend import amend, current, published
 from workbench.publish.drawing import draw_pages
 from workbench.publish.resigning import published_statement

@@ -9,6 +9,7 @@ from typing import Annotated
 from workbench import console
 from workbench.errors import IndexCheckFailed, UsageError
 from workbench.events import note, step
+from workbench.paths import PROGRAM
 from workbench.text import counted
 from workbench.url import without_login
 from workbench.verb import Verb
@@ -43,7 +44,8 @@ def index(*, dry_run: DryRun = False, json: Json = False) -> None:
 
 def _prove(where: str, signed_by: str, named: str, *, json: bool) -> None:
     """Prove an index that somebody trusted has signed: its root, its pages; or of one wheel everything."""
-    from workbench.care.proven import check_pages, open_index, prove_wheel
+    from workbench.care.proven import check_pages, open_index
+    from workbench.care.proven_wheel import prove_wheel
     from workbench.errors import ProofFailed
     from workbench.evidence.keys import read_keyring
     from workbench.evidence.provenance import used_rows
@@ -62,7 +64,8 @@ def _prove(where: str, signed_by: str, named: str, *, json: bool) -> None:
         return
     for each in proven:
         facts = [("proved", step) for step in each.steps]
-        console.answer_summary(each.filename, [*facts, *each.stated.build.facts])
+        again = f"{PROGRAM} evidence.reproduce {each.url} --signed-by {signed_by}"
+        console.answer_summary(each.filename, [*facts, *each.stated.build.facts, ("build it again", again)])
         console.answer("")
         console.answer_table(*used_rows(each.stated.build))
     root = index.root

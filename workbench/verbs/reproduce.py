@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import unquote
 
 from workbench import console
 from workbench.errors import NotReproduced, UsageError
@@ -15,7 +16,8 @@ from workbench.verbs.flags import DryRun, Json, MaxJobs, SignedBy, StoreFlags, r
 
 if TYPE_CHECKING:
     from workbench.evidence.keys import Keyring
-    from workbench.make.again import BuiltAgain, FirstBuild, Rebuild
+    from workbench.evidence.reproduction import FirstBuild
+    from workbench.make.again import BuiltAgain, Rebuild
     from workbench.store.opening import Site
 
 SHOWN = 20
@@ -76,7 +78,8 @@ def reproduce(
 def _first_build(named: str, site: Site, keys: Keyring | None, folder: Path) -> FirstBuild:
     """Return the wheel that a word means: a file, a URL, or what is published here."""
     if re.match(r"(https?|file):", named):
-        from workbench.care.proven import open_index, proven_first_build
+        from workbench.care.proven import open_index
+        from workbench.care.proven_wheel import proven_first_build
         from workbench.simple.fetch import Fetcher
 
         if keys is None:
@@ -88,7 +91,7 @@ def _first_build(named: str, site: Site, keys: Keyring | None, folder: Path) -> 
             )
         fetcher = Fetcher(8)
         index = open_index(f"{base}/index/simple/", keys, fetcher=fetcher)
-        ((_, wheel),) = index.wheels(filename.rpartition("/")[2].replace("%2B", "+"))
+        ((_, wheel),) = index.wheels(unquote(filename.rpartition("/")[2]))
         return proven_first_build(index, wheel, fetcher, folder / wheel.filename)
     if Path(named).is_file():
         from workbench.make.again import first_build_of

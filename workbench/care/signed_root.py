@@ -1,0 +1,78 @@
+"""What ``doctor`` finds of an index's signed root: that it is there, is of the registry, and has not nearly expired."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from workbench.care.diagnosis import Diagnosis, bad, finding
+from workbench.errors import ProofFailed
+from workbench.evidence.keys import KEYS, Keyring, read_list
+from workbench.evidence.root import NEVER, ROOT, read_root
+from workbench.files import content_of
+from workbench.paths import PROGRAM
+from workbench.store.layout import REGISTRY
+from workbench.text import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from workbench.evidence.root import SignedRoot
+    from workbench.store.opening import Site
+
+CHECK = "signed root"
+SIGN = f"{PROGRAM} evidence.sign-index, where the key is"
+
+_LEAST = 3
+"""The part of a root's term that should be left: a third. Who signs on a schedule has missed it more than once then."""
+_USUAL_TERM = timedelta(days=7)
+
+
+def examine_root(site: Site) -> Iterator[Diagnosis]:
+    """Yield what is found of the root of an index that somebody signs; nothing where nobody does."""
+    paths, settings, store = site
+    stored, listed = store.read(ROOT), content_of(paths.root / KEYS)
+    if stored is None and listed is None and settings.signing.key is None:
+        return
+    if stored is None:
+        yield bad(CHECK, f"{store.place}/{ROOT} is missing, so nobody can check this index", SIGN)
+        return
+    try:
+        keys = _keys(site, listed)
+        root = read_root(stored.content, keys, now=datetime.now(UTC), where=f"{store.place}/{ROOT}")
+    except ProofFailed as error:
+        yield bad(CHECK, error, SIGN)
+        return
+    problems = [*_problems(site, root, keys)]
+    until = "" if root.expires == NEVER else f", good until {root.expires:%Y-%m-%d %H:%M} UTC"
+    yield finding(CHECK, problems, good=f"generation {root.generation}{until}", remedy=SIGN)
+
+
+def _keys(site: Site, own: bytes | None) -> Keyring:
+    """Return the site's list of keys: its own, or where this checkout has none, the one in the store."""
+    if own is not None:
+        return read_list(own, where=str(site.paths.root / KEYS))
+    stored = site.store.read(KEYS)
+    if stored is None:
+        raise ProofFailed(
+            f"{site.store.place}/{KEYS} is missing: the keys that sign this index are not known"
+        )
+    return read_list(stored.content, where=f"{site.store.place}/{KEYS}")
+
+
+def _problems(site: Site, root: SignedRoot, keys: Keyring) -> Iterator[str]:
+    registry = site.store.read(REGISTRY)
+    content = registry.content if registry else b""
+    if hashlib.sha256(content).hexdigest() != root.sha256:
+        yield (
+            f"it is of generation {root.generation}, and not of the registry that is there: those who check this index "
+            "are stopped"
+        )
+    if keys.version > root.keys_version:
+        yield f"it names version {root.keys_version} of the list of keys, and yours is version {keys.version}"
+    days = site.settings.signing.expires
+    left = root.expires - datetime.now(UTC)
+    if left < (timedelta(days=days) if days else _USUAL_TERM) / _LEAST:
+        hours = counted(round(left / timedelta(hours=1)), "hour")
+        yield f"it expires in {hours}: has what signs it on a schedule stopped?"
