@@ -37,6 +37,7 @@ class Evaluator:
     """GitHub's parser and evaluator, in a process of Node; see ``github.mjs``."""
 
     def __init__(self) -> None:
+        assert _PARSER.is_dir(), "GitHub's parser is not on this machine: tests/ci/setup fetches it"
         node = shutil.which("node", path=f"{sys.prefix}/bin")
         program = [str(node), str(CHECKOUT / "tests" / "ci" / "github.mjs"), str(_PARSER)]
         self._process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -56,11 +57,6 @@ class Evaluator:
         answer: dict[str, Any] = json.loads(self._process.stdout.readline())
         assert "fault" not in answer, answer["fault"]
         return answer
-
-    @staticmethod
-    def is_here() -> bool:
-        """Say whether ``tests/ci/setup`` has fetched it."""
-        return _PARSER.is_dir()
 
 
 @dataclass
@@ -95,7 +91,8 @@ class Cell:
     contexts: dict[str, Any]
     workspace: Path
     variables: dict[str, str]
-    cwd_path: list[str] = field(default_factory=list)
+    job_env: dict[str, str] = field(default_factory=dict)
+    path: list[str] = field(default_factory=list)
     failed: bool = False
 
     def evaluate(self, value: Any) -> Any:
@@ -134,8 +131,12 @@ class Run:
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
     summary: str = ""
+    only: Callable[[dict[str, Any]], bool] = lambda _matrix: True
+    """Says which cells of a matrix are walked."""
     broken: Callable[[str, dict[str, Any]], bool] = lambda _job, _matrix: False
     """Says of a job and its cell whether it fails before its first step, as where its runner is lost."""
+    meanwhile: Callable[[str], None] = lambda _title: None
+    """Called before each step with its title: what others do while a job runs."""
 
     def walk(self) -> Run:
         """Run all jobs in an order that their needs allow."""
@@ -148,6 +149,7 @@ class Run:
         read = self.evaluator.ask(workflow=text)
         assert read["errors"] == []
         document = yaml.safe_load(text)
+        assert document["defaults"] == {"run": {"shell": "bash"}}
         left = {job["id"]: job for job in read["jobs"]}
         while left:
             job = next(each for each in left.values() if not set(each["needs"]) & left.keys())
@@ -175,6 +177,8 @@ class Run:
         cells = matrix["include"]
         ended = []
         for number, values in enumerate(cells):
+            if "strategy" in job and not self.only(values):
+                continue
             own = {"job-index": number, "job-total": len(cells), "fail-fast": strategy.get("fail-fast", True)}
             ended.append(self._cell(name, job, parsed, {**contexts, "matrix": values, "strategy": own}))
         self.results[name] = "failure" if "failure" in ended else "success"
@@ -185,7 +189,7 @@ class Run:
         number = contexts["strategy"]["job-index"]
         workspace = self.hosted.place / "work" / f"{next(_NUMBERS)}-{name}-{number}"
         workspace.mkdir(parents=True)
-        cell = Cell(self, name, {**contexts, "steps": {}}, workspace, {})
+        cell = Cell(self, name, {**contexts, "steps": {}}, workspace, {}, job_env=job.get("env", {}))
         cell.contexts["github"] = {**contexts["github"], "workspace": str(workspace)}
         assert cell.evaluate(job["runs-on"])
         title = cell.evaluate(job["name"])
@@ -193,17 +197,18 @@ class Run:
         if self.broken(name, contexts["matrix"]):
             return "failure"
         for step, facts in zip(job["steps"], parsed["steps"], strict=True):
-            self._step(cell, step, facts, document_shell(job))
+            self._step(cell, step, facts)
         self.outputs[name] |= cell.evaluate(job.get("outputs", {}))
         return "failure" if cell.failed else "success"
 
-    def _step(self, cell: Cell, step: dict[str, Any], facts: dict[str, Any], shell: list[str]) -> None:
+    def _step(self, cell: Cell, step: dict[str, Any], facts: dict[str, Any]) -> None:
         outcome, outputs = "skipped", {}
         if cell.holds(facts["condition"]):
             title = cell.evaluate(step.get("name") or step.get("uses") or step["run"])
             self.log.append(f"---- {title}")
+            self.meanwhile(title)
             try:
-                outputs = _use(cell, step) if "uses" in step else _bash(cell, step, shell)
+                outputs = _use(cell, step) if "uses" in step else _bash(cell, step)
                 outcome = "success"
             except (subprocess.CalledProcessError, FileNotFoundError) as error:
                 outcome, cell.failed = "failure", True
@@ -244,12 +249,11 @@ class Run:
 _NUMBERS = itertools.count()
 
 
-def document_shell(_job: dict[str, Any]) -> list[str]:
-    """Return how a runner starts bash where ``shell: bash`` is the default."""
-    return ["bash", "--noprofile", "--norc", "-eo", "pipefail"]
+BASH = ("bash", "--noprofile", "--norc", "-eo", "pipefail")
+"""How a runner starts bash where a workflow says ``shell: bash``, as all of ours do."""
 
 
-def _bash(cell: Cell, step: dict[str, Any], shell: list[str]) -> dict[str, str]:
+def _bash(cell: Cell, step: dict[str, Any]) -> dict[str, str]:
     """Run a step's script as a runner does, and return its outputs."""
     assert "${{" not in step["run"], "an expression in a script: whoever names it writes the script"
     folder = cell.workspace.parent / f"{cell.workspace.name}.files"
@@ -273,11 +277,12 @@ def _bash(cell: Cell, step: dict[str, Any], shell: list[str]) -> dict[str, str]:
         "GITHUB_WORKSPACE": str(cell.workspace),
         **{name: str(path) for name, path in files.items()},
     }
-    given = {name: str(_plain(value)) for name, value in cell.evaluate(step.get("env", {})).items()}
+    asked = {**cell.job_env, **step.get("env", {})}
+    given = {name: str(_plain(value)) for name, value in cell.evaluate(asked).items()}
     variables = environment({**cell.run.hosted.variables, **own, **cell.variables, **given})
-    variables["PATH"] = os.pathsep.join([*cell.cwd_path, variables["PATH"]])
+    variables["PATH"] = os.pathsep.join([*cell.path, variables["PATH"]])
     done = subprocess.run(
-        [*shell, str(script)],
+        [*BASH, str(script)],
         cwd=cell.workspace,
         env=variables,
         stdin=subprocess.DEVNULL,
@@ -289,7 +294,7 @@ def _bash(cell: Cell, step: dict[str, Any], shell: list[str]) -> dict[str, str]:
     cell.run.log.append(done.stdout)
     cell.run.summary += files["GITHUB_STEP_SUMMARY"].read_text()
     cell.variables |= _pairs(files["GITHUB_ENV"].read_text())
-    cell.cwd_path = [*files["GITHUB_PATH"].read_text().split(), *cell.cwd_path]
+    cell.path = [*files["GITHUB_PATH"].read_text().split(), *cell.path]
     done.check_returncode()
     return _pairs(files["GITHUB_OUTPUT"].read_text())
 

@@ -9,7 +9,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +24,6 @@ from tests.outlets.github_server import WritableGitHub
 from tests.verbs.conftest import git
 from workbench.container.engine import find_engine
 from workbench.container.image import ImageRecipe, build_image
-from workbench.index.serve import served
 from workbench.paths import CHECKOUT, Paths
 from workbench.plan.target import this_python
 from workbench.process import environment
@@ -31,7 +34,11 @@ if TYPE_CHECKING:
 TOKEN = "t0ken-of-a-run"  # noqa: S105 - a stand-in's
 REPOSITORY = "someone/wheels"
 
-X86_64 = f"annoy-1.17.3-cp{this_python().replace('.', '')}-cp{this_python().replace('.', '')}-manylinux_2_34_x86_64.whl"
+SITE = (
+    *("workbench", "containers", "inv", "tasks.py", "noxfile.py", "requirements.lock", ".gitignore"),
+    *("recipes/annoy.py", "patches/annoy", "packages.json", "wheels/README.md", "index/README.md"),
+)
+"""What of this repository the fork has: the workbench, and one real package."""
 
 SETTINGS = f"""\
 matrix:
@@ -40,21 +47,22 @@ matrix:
 ci:
   python: "{this_python()}"
   schedule: "17 3 * * *"
+container:
+  engine: podman
+  runtime_images: {{cpu: {{x86_64: "%s"}}}}
 """
 
-pytestmark = [
-    pytest.mark.needs("aarch64-linux-gnu-g++", "qemu-aarch64-static", "podman"),
-    pytest.mark.skipif(not Evaluator.is_here(), reason="tests/ci/setup fetches GitHub's parser"),
-]
+pytestmark = pytest.mark.needs("aarch64-linux-gnu-g++", "qemu-aarch64-static", "podman")
 
 
 @pytest.fixture(scope="module")
 def evaluator() -> Iterator[Evaluator]:
+    """Return GitHub's parser and evaluator; ``tests/ci/setup`` fetches it."""
     with Evaluator() as made:
         yield made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def hub() -> Iterator[WritableGitHub]:
     """Return GitHub's API for releases, with an empty repository."""
     with serving(WritableGitHub()) as server:
@@ -64,72 +72,71 @@ def hub() -> Iterator[WritableGitHub]:
 
 
 @pytest.fixture(scope="module")
-def fork(tmp_path_factory: pytest.TempPathFactory, hub: WritableGitHub) -> Hosted:
-    """Return a fork of the shipped site, of one real package, with the workflows that `ci.write` writes there."""
-    place = tmp_path_factory.mktemp("fork")
-    work = place / "checkout"
-    for name in (
-        "workbench",
-        "containers",
-        "inv",
-        "tasks.py",
-        "noxfile.py",
-        "requirements.lock",
-        ".gitignore",
-    ):
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a Git checkout of the example site, with the workflows that `ci.write` has written there."""
+    work = tmp_path_factory.mktemp("site")
+    for name in SITE:
         there, here = CHECKOUT / name, work / name
+        here.parent.mkdir(exist_ok=True)
         if there.is_dir():
             shutil.copytree(there, here, ignore=shutil.ignore_patterns("__pycache__"))
         else:
-            here.parent.mkdir(exist_ok=True)
             shutil.copy(there, here)
-    for name in ("recipes/annoy.py", "patches/annoy", "packages.json", "wheels/README.md", "index/README.md"):
-        (work / name).parent.mkdir(exist_ok=True)
-        copy = shutil.copytree if (CHECKOUT / name).is_dir() else shutil.copy
-        copy(CHECKOUT / name, work / name)
-    runtime = build_image(
-        ImageRecipe(arch="x86_64", kind="runtime"), find_engine("podman"), cache=Paths.here().cache
-    )
-    images = f"container: {{engine: podman, runtime_images: {{cpu: {{x86_64: '{runtime.name}'}}}}}}\n"
-    (work / "workbench.yaml").write_text(SETTINGS + images)
+    recipe = ImageRecipe(arch="x86_64", kind="runtime")
+    runtime = build_image(recipe, find_engine("podman"), cache=Paths.here().cache)
+    (work / "workbench.yaml").write_text(SETTINGS % runtime.name)
     (work / ".venv").symlink_to(sys.prefix)
-    done = subprocess.run(
-        ["./inv", "ci.write"], cwd=work, env=environment(), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert ".github/workflows/wheels.yml" in done.stdout
-    origin = place / "origin.git"
-    git(place, "init", "--quiet", "--bare", "--initial-branch=main", str(origin))
+    assert ".github/workflows/wheels.yml" in typed(["./inv", "ci.write"], cwd=work)
+    (work / ".venv").unlink()
     git(work, "init", "--quiet", "--initial-branch=main")
-    git(work, "add", ".", ":!.venv")
+    git(work, "add", ".")
     git(work, "commit", "--quiet", "--message", "A site of my own")
-    git(work, "push", "--quiet", str(origin), "main")
+    return work
+
+
+@pytest.fixture
+def fork(site: Path, hub: WritableGitHub, tmp_path: Path) -> Hosted:
+    """Return the site as a fork at GitHub."""
+    origin = tmp_path / "origin.git"
+    git(tmp_path, "clone", "--quiet", "--bare", str(site), str(origin))
     variables = {"GITHUB_API_URL": hub.api, "TOKEN": TOKEN, "WORKBENCH_SITE": None, "GITHUB_TOKEN": None}
-    return Hosted(origin=origin, place=place, variables=variables)
+    return Hosted(origin=origin, place=tmp_path / "hosted", variables=variables)
 
 
-def installed(index: str, into: Path, *installer: str) -> None:
-    """Install annoy from an index into a folder, and use it there."""
-    words = [
-        *installer,
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--target",
-        str(into),
-        "--index-url",
-        index,
-        "annoy",
-    ]
-    done = subprocess.run(words, env=environment(), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    used = [sys.executable, "-c", "import annoy; print(annoy.AnnoyIndex(3, 'angular').f)"]
-    assert (
-        subprocess.run(
-            used, env=environment({"PYTHONPATH": str(into)}), check=True, capture_output=True
-        ).stdout
-        == b"3\n"
+def typed(words: list[str], *, cwd: Path | None = None, **variables: str) -> str:
+    """Run a program, which must succeed, and return what it printed."""
+    done = subprocess.run(
+        words, cwd=cwd, env=environment(variables), capture_output=True, text=True, check=False
     )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def pushed(fork: Hosted, clone: Path, path: str, text: str) -> None:
+    """Push a change of one file, as somebody does."""
+    git(clone.parent, "clone", "--quiet", str(fork.origin), str(clone))
+    (clone / path).parent.mkdir(exist_ok=True)
+    with (clone / path).open("a") as file:
+        file.write(text)
+    git(clone, "add", path)
+    git(clone, "commit", "--quiet", "--message", f"Change {path}")
+    git(clone, "push", "--quiet", "origin", "main")
+
+
+@contextmanager
+def pages(folder: Path) -> Iterator[str]:
+    """Serve a folder below a project's name, as Pages does; yield the URL of its index."""
+    root = folder.parent / "served"
+    shutil.copytree(folder, root / "wheels")
+    handler = type("Quiet", (SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(root))) as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/wheels/index/simple/"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_a_fork_builds_publishes_goes_on_after_a_failure_and_ends_with_an_index(
@@ -137,62 +144,86 @@ def test_a_fork_builds_publishes_goes_on_after_a_failure_and_ends_with_an_index(
 ) -> None:
     lost = Run(fork, "wheels.yml", evaluator, inputs={"package": "annoy"})
     lost.broken = lambda job, cell: job == "build" and cell["arch"] == "aarch64"
-    assert lost.walk().results == {
-        "matrix": "success",
-        "build": "failure",
-        "verify": "success",
-        "publish": "success",
-        "pages": "success",
-    }, lost.said()
+    lost.meanwhile = lambda step: (
+        pushed(fork, tmp_path / "other", "docs/note.md", "Hello\n")
+        if step == "push what was committed"
+        else None
+    )
+    ended = dict.fromkeys(("matrix", "build", "verify", "publish", "pages"), "success")
+    assert lost.walk().results == ended | {"build": "failure"}, lost.said()
     assert lost.outputs["matrix"]["count"] == "2"
-    assert f"try {X86_64} in localhost/" in lost.said()
+    assert "x86_64.whl in localhost/" in lost.said()  # it was tried in the runtime image
+    assert TOKEN not in lost.said()
 
     # what is published is not built: only what was lost is, whoever starts it
     again = Run(fork, "wheels.yml", evaluator, event_name="schedule").walk()
-    assert set(again.results.values()) == {"success"}, again.said()
+    assert again.results == ended, again.said()
     assert again.outputs["matrix"]["count"] == "1"
-
     done = Run(fork, "wheels.yml", evaluator, event_name="schedule").walk()
-    assert done.outputs["matrix"]["count"] == "0"
-    assert {name for name, result in done.results.items() if result != "skipped"} == {"matrix"}
+    assert done.results == dict.fromkeys(ended, "skipped") | {"matrix": "success"}, done.said()
 
-    (tag,) = {release["tag_name"] for release in hub.repositories[REPOSITORY].releases}
-    wheels = [name for name in hub.names(REPOSITORY, tag) if name.endswith(".whl")]
-    assert sorted(
-        name.partition("-manylinux_")[2].partition("_")[2].partition("_")[2] for name in wheels
-    ) == ["aarch64.whl", "x86_64.whl"]
-    assert sorted(fork.attested) == sorted(wheels)
     (release,) = hub.repositories[REPOSITORY].releases
-    assert all(
-        f"#sha256={asset['digest'].removeprefix('sha256:')}" in release["body"]
-        for asset in release["assets"]
-        if asset["name"].endswith(".whl")
-    )
+    assert release["tag_name"] == "annoy-v1.17.3"
+    wheels = {each["name"]: each for each in release["assets"] if each["name"].endswith(".whl")}
+    assert sorted(name.rpartition("_34_")[2] for name in wheels) == ["aarch64.whl", "x86_64.whl"]
+    for name, asset in wheels.items():
+        assert f"{name}#sha256={asset['digest'].removeprefix('sha256:')}" in release["body"]
+    assert sorted(fork.attested) == sorted(wheels)
+    history = git(fork.origin, "log", "--format=%s", "main").splitlines()
+    published = [f"publish {name}" for name in wheels]
+    assert sorted(history) == sorted([*published, "Change docs/note.md", "A site of my own"])
 
-    site = tmp_path / "site"
-    shutil.copytree(fork.pages, site / "wheels")  # a project's pages lie below its name
-    with served(site / "wheels") as index:
-        installed(index, tmp_path / "by-pip", sys.executable, "-m", "pip")
-        installed(index, tmp_path / "by-uv", "uv", "pip")
+    with pages(fork.pages) as index:
+        for number, installer in enumerate(([sys.executable, "-m", "pip"], ["uv", "pip"])):
+            into = str(tmp_path / f"installed-{number}")
+            typed([*installer, "install", "--no-deps", "--target", into, "--index-url", index, "annoy"])
+            use = "import annoy; print(annoy.AnnoyIndex(3, 'angular').f)"
+            assert typed([sys.executable, "-c", use], PYTHONPATH=into) == "3\n"
 
 
 def test_a_pull_request_builds_what_it_changes_and_can_publish_nothing(
-    fork: Hosted, evaluator: Evaluator
+    fork: Hosted, hub: WritableGitHub, evaluator: Evaluator, tmp_path: Path
 ) -> None:
-    base = git(fork.origin, "rev-parse", "HEAD")
-    work = fork.place / "checkout"
-    git(work, "pull", "--quiet", str(fork.origin), "main")
-    (work / "docs").mkdir(exist_ok=True)
-    (work / "docs" / "note.md").write_text("beside every recipe\n")
-    git(work, "add", "docs")
-    git(work, "commit", "--quiet", "--message", "Nothing to build")
-    git(work, "push", "--quiet", str(fork.origin), "main")
-    event = {"pull_request": {"base": {"sha": base}}}
-    run = Run(fork, "check.yml", evaluator, event_name="pull_request", event=event).walk()
-    assert run.results == {
-        "workflows": "success",
-        "matrix": "success",
-        "build": "skipped",
-        "verify": "skipped",
-    }, run.said()
-    assert run.outputs["matrix"]["count"] == "0"
+    def checked(path: str, text: str, clone: str) -> Run:
+        base = git(fork.origin, "rev-parse", "HEAD")
+        pushed(fork, tmp_path / clone, path, text)
+        event = {"pull_request": {"base": {"sha": base}}}
+        run = Run(fork, "check.yml", evaluator, event_name="pull_request", event=event)
+        run.only = lambda cell: cell["arch"] == "x86_64"
+        return run.walk()
+
+    ended = dict.fromkeys(("workflows", "matrix", "build", "verify"), "success")
+    beside = checked("docs/note.md", "Hello\n", "beside")
+    assert beside.results == ended | {"build": "skipped", "verify": "skipped"}, beside.said()
+    assert beside.outputs["matrix"]["count"] == "0"
+    recipe = checked("recipes/annoy.py", "# changed\n", "recipe")
+    assert recipe.results == ended, recipe.said()
+    assert recipe.outputs["matrix"]["count"] == "2"
+    assert hub.repositories[REPOSITORY].releases == []
+
+    stale = checked("workbench.yaml", "index: {title: Mine}\n", "settings")
+    assert stale.results["workflows"] == "success", stale.said()  # the title is in no workflow
+    stale = checked(".github/workflows/check.yml", "# by hand\n", "by-hand")
+    assert stale.results["workflows"] == "failure", stale.said()
+
+
+GH = """\
+#!/bin/sh
+echo "$@" >>"{log}"
+"""
+
+
+def test_what_is_behind_upstream_is_told_in_an_issue(
+    fork: Hosted, evaluator: Evaluator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, program = tmp_path / "gh.log", tmp_path / "bin" / "gh"
+    program.parent.mkdir()
+    program.write_text(GH.format(log=log))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    run = Run(fork, "outdated.yml", evaluator, event_name="schedule").walk()
+    assert run.results == {"outdated": "success"}, run.said()
+    assert "annoy" in run.summary
+    asked = log.read_text()
+    assert asked.startswith("issue list --state open")
+    assert ("issue create" in asked) == ("\n0 of " not in run.summary)
