@@ -21,7 +21,7 @@ C = """\
 static PyObject *answer(PyObject *self, PyObject *unused) { return PyLong_FromLong(41); }
 static PyMethodDef methods[] = {{"answer", answer, METH_NOARGS, 0}, {0}};
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "demo", 0, -1, methods};
-PyMODINIT_FUNC PyInit_demo(void) { return getenv("NONE") ? NULL : PyModule_Create(&module); }
+PyMODINIT_FUNC PyInit_demo(void) { return getenv("HIP_VISIBLE_DEVICES") ? NULL : PyModule_Create(&module); }
 """
 
 SETUP = """\
@@ -42,7 +42,7 @@ Author: The tests
 +static PyObject *answer(PyObject *self, PyObject *unused) { return PyLong_FromLong(42); }
  static PyMethodDef methods[] = {{"answer", answer, METH_NOARGS, 0}, {0}};
  static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "demo", 0, -1, methods};
- PyMODINIT_FUNC PyInit_demo(void) { return getenv("NONE") ? NULL : PyModule_Create(&module); }
+ PyMODINIT_FUNC PyInit_demo(void) { return getenv("HIP_VISIBLE_DEVICES") ? NULL : PyModule_Create(&module); }
 """
 
 RECIPE = """\

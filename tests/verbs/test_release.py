@@ -3,8 +3,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import textwrap
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -412,8 +414,30 @@ def test_a_pin_that_is_not_there_stops_the_build(demo: Demo) -> None:
     assert "0" * 40 in failed.stderr
 
 
-def test_nox_verifies_what_is_published(released: Demo) -> None:
-    done = nox_verify(released)
+NOSY = """
+    import os, pathlib, socket, demo
+    try:
+        socket.create_connection(('127.0.0.1', {port}), timeout=5)
+    except OSError:
+        pass
+    else:
+        raise SystemExit('a network')
+    assert 'AWS_SECRET_ACCESS_KEY' not in os.environ
+    assert not pathlib.Path({site!r}).exists()
+"""
+
+
+@pytest.mark.needs("bwrap")
+def test_nox_verifies_what_is_published_and_its_code_sees_no_network_no_file_and_no_secret(
+    released: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        code = textwrap.dedent(NOSY.format(port=server.getsockname()[1], site=str(released.paths.root)))
+        right = released.recipe.read_text()
+        released.recipe.write_text(right.replace('"import demo; assert demo.answer() == 42"', repr(code)))
+        assert released.recipe.read_text() != right
+        done = nox_verify(released)
     assert done.returncode == 0, done.stderr
     assert "verify(demo-" in done.stderr
 
@@ -425,7 +449,7 @@ def test_nox_imports_what_is_published_without_a_recipe(
     done = nox_verify(released)
     assert done.returncode == 0, done.stderr
     assert "uv installs it: its modules import" in done.stderr
-    monkeypatch.setenv("NONE", "the module does not load")
+    monkeypatch.setenv("HIP_VISIBLE_DEVICES", "one that smoke tests get, and this module ends at")
     assert nox_verify(released).returncode != 0
 
 

@@ -26,6 +26,7 @@ from workbench.registry.file import load as load_registry
 from workbench.store.layout import SIMPLE
 from workbench.toolchain.emulated import EmulatedPython
 from workbench.verify.pythons import choose, own_cell
+from workbench.verify.smoke import alone
 from workbench.wheel import record
 from workbench.wheel.filename import parse_wheel
 from workbench.wheel.serves import Audience
@@ -78,8 +79,9 @@ def prove(proofs: Sequence[Proof], paths: Paths, settings: Settings, store: Stor
     """Install each wheel from the index in a fresh environment for each installer, and run its smoke test.
 
     The wheel is pinned to the hash in the registry and comes from our index alone: the public one, or without a
-    public URL the store's folder, served on loopback. What it requires comes from the package index. Where its package
-    has no recipe, its modules are imported. That a wheel was proved is kept, for `unproved`.
+    public URL the store's folder, served on loopback. What it requires comes from the package index. Where its
+    package has no recipe, its modules are imported. This code runs as that of verification does: isolated. That a
+    wheel was proved is kept, for `unproved`.
 
     Raises InstallFailed; ToolMissing without the Python.
     """
@@ -144,7 +146,7 @@ def _prove(proof: Proof, index_url: str, paths: Paths, installer: Installer) -> 
                 run([*_installing(installer, index_url, ["--python", environment.python]), *exactly])
                 environment.install([exact, *test_requires])
                 (packages,) = environment.path.glob("lib/python*/site-packages")
-                environment.run_code(_code(recipe, _installed(parsed.name, packages)), cwd=place)
+                alone(environment, place)(_code(recipe, _installed(parsed.name, packages)))
             else:
                 packages = place / "packages"
                 run([*_installing(installer, index_url, _described(installer, proof, packages)), *exactly])
@@ -155,7 +157,7 @@ def _prove(proof: Proof, index_url: str, paths: Paths, installer: Installer) -> 
                 assert isinstance(python, EmulatedPython)  # noqa: S101 - of another architecture
                 installed = _installed(parsed.name, packages)
                 python.install([*(installed.requires or []), *test_requires], packages)
-                python.run_code(_code(recipe, installed), packages=packages, cwd=place)
+                alone(python, place, packages=packages)(_code(recipe, installed))
             at.outcome = "the smoke test passes" if recipe else "its modules import"
         except CommandFailed as error:
             what = f"{proof.wheel.filename} is published, but does not install with {installer}"

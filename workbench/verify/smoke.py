@@ -38,11 +38,9 @@ def smoke_test(
     """
     with tempfile.TemporaryDirectory(prefix="smoke-") as name:
         folder = Path(name)
-        empty = folder / "empty"
-        empty.mkdir()
         at = "install"
         try:
-            run_code = _prepare(python, folder, [request.path.resolve(), *request.test_requires], cwd=empty)
+            run_code = _prepare(python, folder, [request.path.resolve(), *request.test_requires])
             for names in imports:
                 at = f"import {names}"
                 run_code(at)
@@ -58,22 +56,36 @@ def smoke_test(
 
 
 def _prepare(
-    python: Path | EmulatedPython, folder: Path, requirements: Sequence[str | Path], *, cwd: Path
+    python: Path | EmulatedPython, folder: Path, requirements: Sequence[str | Path]
 ) -> Callable[[str], Completed]:
     """Install requirements for a Python, apart from all others, and return what runs code there."""
     if isinstance(python, EmulatedPython):
         packages = folder / "packages"
         python.install(requirements, packages)
-        env, under = _apart(packages, [python.root], cwd, folder / "home")
-        return lambda code: python.run_code(code, packages=packages, cwd=cwd, env=env, under=under)
+        return alone(python, folder, packages=packages)
     environment = Environment.create(folder / "env", python=python)
     environment.install(requirements)
-    env, under = _apart(
-        environment.path, [*isolation.interpreter_of(environment.python)], cwd, folder / "home"
-    )
+    return alone(environment, folder)
+
+
+def alone(
+    python: Environment | EmulatedPython, folder: Path, *, packages: Path | None = None
+) -> Callable[[str], Completed]:
+    """Return what runs code where it sees its packages, an empty folder and an empty home, both below `folder`.
+
+    It has no network and none of the caller's variables. The packages are those of the environment, or lie in a folder
+    for an emulated Python. Where this machine can isolate nothing, the code only starts in the empty folder.
+    """
+    cwd, home = folder / "empty", folder / "home"
+    cwd.mkdir()
+    if isinstance(python, EmulatedPython):
+        assert packages is not None  # noqa: S101 - it has no packages of its own
+        env, under = _apart(packages, [python.root], cwd, home)
+        return lambda code: python.run_code(code, packages=packages, cwd=cwd, env=env, under=under)
+    env, under = _apart(python.path, [*isolation.interpreter_of(python.python)], cwd, home)
     # what Python compiles must not go into files that other environments have as well
-    options = ("-X", f"pycache_prefix={folder / 'home' / 'pycache'}") if under else ()
-    return lambda code: environment.run_code(code, cwd=cwd, env=env, under=under, options=options)
+    options = ("-X", f"pycache_prefix={home / 'pycache'}") if under else ()
+    return lambda code: python.run_code(code, cwd=cwd, env=env, under=under, options=options)
 
 
 _DEVICES = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
