@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 PATHS = Paths(CHECKOUT)
 SHELF = names(PATHS.recipes)
 RECIPES = [
-    pytest.param(each, id=f"{name}-{each.version}", marks=[pytest.mark.long] if older else [])
+    pytest.param(
+        each, id=f"{name}-{each.version}", marks=[pytest.mark.long("an older version")] if older else []
+    )
     for name in SHELF
     for older, each in enumerate(reversed(load_versions(PATHS.recipes, name)))
 ]

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from workbench.errors import UsageError
 from workbench.events import step
 from workbench.files import scratch, write_whole
-from workbench.maintain.literals import with_literals
+from workbench.maintain.literals import with_literals, with_version
 from workbench.maintain.newest import NEWEST, moved_to
 from workbench.maintain.patching import write_tree
+from workbench.maintain.recipe_text import pin_text
 from workbench.maintain.repository import Commit, MergeConflict, Repository
 from workbench.maintain.resuming import replayed, resolved
 from workbench.maintain.saving import series_of
@@ -51,12 +52,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bumped:
-    """A recipe's way from a version `before` to one `after`, and what becomes of its patches; `moved` if at all."""
+    """A recipe's way from a version `before` to one `after`, and what becomes of its patches; `moved` if at all.
+
+    `added`: it has both then. `patches` is the folder of the new version's series, where that is another one.
+    """
 
     name: str
     before: str
     after: str
     moved: bool
+    added: bool = False
+    patches: str = ""
     fates: tuple[Fate, ...] = ()
 
     @property
@@ -65,21 +71,22 @@ class Bumped:
         return any(fate.outcome == "conflict" for fate in self.fates)
 
 
-def bump(paths: Paths, recipe: Recipe, version: str = NEWEST) -> Bumped:
+def bump(paths: Paths, recipe: Recipe, version: str = NEWEST, *, replaces: bool = False) -> Bumped:
     """Move a recipe to a version, and its patches with it.
 
-    Raises PatchError at a patch that conflicts: it is in the work tree then, and nothing else has changed.
+    A recipe with several versions gets one more, unless it `replaces` the newest. Raises PatchError at a patch that
+    conflicts: it is in the work tree then, and nothing else has changed; UsageError for a version that it has.
     """
     with working(paths, recipe.name):
         moved = moved_to(recipe, version)
         if moved.source == recipe.source:
             return Bumped(name=recipe.name, before=recipe.version, after=recipe.version, moved=False)
+        _require_new(recipe, moved)
         tree = open_tree(paths, recipe)
         with scratch(paths.state / "patching", f".{recipe.name}-") as place:
             moved, base = _snapshot(moved, paths, tree.repository, tree.state.base, place / "source")
-        literals = _literals(recipe, moved)
-        path = path_of(paths.recipes, recipe.name)
-        with_literals(path.read_text(encoding="utf-8"), literals, path=path)
+        change = _change(recipe, moved, replaces=replaces)
+        _rewritten(paths, recipe, change)  # what cannot be written is told before the work, not after it
         commits = tree.commits(tree.state.full)
         taken = _taken(tree.repository, recipe, moved, commits, paths)
         ready = tree.at(
@@ -88,7 +95,7 @@ def bump(paths: Paths, recipe: Recipe, version: str = NEWEST) -> Bumped:
             start=base,
             pending=tuple(each.hash for each in commits if each.hash not in taken),
             fates=tuple(map(_taken_fate, filter(lambda each: each.hash in taken, commits))),
-            bump=Bump(version=moved.version, source=source_key(moved), literals=literals),
+            bump=change,
         )
         return _finished(paths, recipe, replayed(ready))
 
@@ -113,10 +120,11 @@ def abort_bump(paths: Paths, recipe: Recipe) -> str:
         return bump.version if bump else ""
 
 
-def try_bump(paths: Paths, recipe: Recipe, moved: Recipe) -> Bumped:
+def try_bump(paths: Paths, recipe: Recipe, moved: Recipe, *, replaces: bool = False) -> Bumped:
     """Say what would become of a series on another source, beside the work tree: each patch is tried."""
     if moved.source == recipe.source:
         return Bumped(name=recipe.name, before=recipe.version, after=recipe.version, moved=False)
+    _require_new(recipe, moved)
     series = read_series(paths.patches / recipe.patches)
     with scratch(paths.state / "patching", f".try-{recipe.name}-") as place:
         old = place / recipe.name
@@ -151,7 +159,36 @@ def try_bump(paths: Paths, recipe: Recipe, moved: Recipe) -> Bumped:
         before=recipe.version,
         after=moved.version,
         moved=True,
+        added=bool(recipe.versions) and not replaces,
         fates=tuple(fates[each.name] for each in series),
+    )
+
+
+def _require_new(recipe: Recipe, moved: Recipe) -> None:
+    if moved.version in recipe.versions:
+        raise UsageError(f"{recipe.name} has version {moved.version} already: its newest is {recipe.version}")
+
+
+def _change(recipe: Recipe, moved: Recipe, *, replaces: bool) -> Bump:
+    """Return what a bump does to a recipe's text."""
+    several = bool(recipe.versions)
+    return Bump(
+        version=moved.version,
+        source=source_key(moved),
+        literals={} if several else _literals(recipe, moved),
+        entry=pin_text(moved.source) if several else "",
+        instead_of=recipe.version if several and replaces else "",
+    )
+
+
+def _rewritten(paths: Paths, recipe: Recipe, bump: Bump, patches: str = "") -> tuple[Path, str]:
+    """Return a recipe's file, and its text once a bump is done. Raises RecipeError."""
+    path = path_of(paths.recipes, recipe.name)
+    text = path.read_text(encoding="utf-8")
+    if not bump.entry:
+        return path, with_literals(text, bump.literals, path=path)
+    return path, with_version(
+        text, bump.version, bump.entry, patches=patches, instead_of=bump.instead_of, path=path
     )
 
 
@@ -160,17 +197,41 @@ def _finished(paths: Paths, recipe: Recipe, tree: WorkTree) -> Bumped:
     bump, path = tree.state.bump, path_of(paths.recipes, recipe.name)
     if bump is None:
         raise UsageError(f"{recipe.name}: no bump is under way")
+    adds = bool(bump.entry and not bump.instead_of)
     dropped = {fate.name for fate in tree.state.fates if fate.outcome == "dropped"}
+    if adds:
+        return _added(paths, recipe, tree, bump)
     if named := sorted(dropped & {condition.value for condition in recipe.patches_when}):
         raise UsageError(
             f"{path}: patches_when names {named[0]}, which is dropped, for upstream has it: take it out of the recipe, "
             f"then '{tree.goes_on}'"
         )
-    text = with_literals(path.read_text(encoding="utf-8"), bump.literals, path=path)
+    _, text = _rewritten(paths, recipe, bump)
     saved = write_tree(
-        paths, recipe, tree, then=lambda: write_whole(path, text), bump=None, source=bump.source
+        paths, recipe, tree, then=lambda _: write_whole(path, text), bump=None, source=bump.source
     )
     return Bumped(name=recipe.name, before=recipe.version, after=bump.version, moved=True, fates=saved.fates)
+
+
+def _added(paths: Paths, recipe: Recipe, tree: WorkTree, bump: Bump) -> Bumped:
+    """Add the version to the recipe; a series that has changed on the way gets a folder of its own."""
+    apart = paths.patches / f"{recipe.name}-{bump.version}"
+    used: list[str] = []
+
+    def then(folder: Path) -> None:
+        used.extend([folder.name] if folder == apart else [])
+        write_whole(*_rewritten(paths, recipe, bump, "".join(used)))
+
+    saved = write_tree(paths, recipe, tree, then=then, apart=apart, bump=None, source=bump.source)
+    return Bumped(
+        name=recipe.name,
+        before=recipe.version,
+        after=bump.version,
+        moved=True,
+        added=True,
+        patches="".join(used),
+        fates=saved.fates,
+    )
 
 
 def _under_way(paths: Paths, recipe: Recipe) -> WorkTree:

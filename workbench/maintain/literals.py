@@ -1,10 +1,12 @@
-"""Edit a recipe's source text: some literals of it, and nothing else. Comments and layout stay byte for byte."""
+"""Edit a recipe's source text: some literals of it, or its versions. Comments and layout stay byte for byte."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+from packaging.version import Version
 
 from workbench.errors import RecipeError
 
@@ -16,18 +18,87 @@ def with_literals(text: str, changes: Mapping[str, str], *, path: Path) -> str:
     """
     data, edits = text.encode(), []
     module = ast.parse(data)
-    starts = [0]
-    for line in data.splitlines(keepends=True):
-        starts.append(starts[-1] + len(line))
     for key, value in changes.items():
         literal = _literal(module, key, path)
-        begin = starts[literal.lineno - 1] + literal.col_offset
-        end = starts[(literal.end_lineno or 0) - 1] + (literal.end_col_offset or 0)
+        begin, end = _span(data, literal)
         old = data[begin:end]
         quote = old[:1]
         if quote not in (b'"', b"'") or old != quote + str(literal.value).encode() + quote:
             raise _not_plain(path, key, literal.lineno)
         edits.append((begin, end, quote + value.encode() + quote))
+    return _edited(data, edits)
+
+
+def with_version(
+    text: str, version: str, source: str, *, patches: str = "", instead_of: str = "", path: Path
+) -> str:
+    """Return a recipe's text whose `versions` have one more, or one in place of another.
+
+    `source` is the text of its pin, ``Sdist(...)``; `patches` the folder of its series, where that is its own. A
+    version that is there already stays as it is. Raises RecipeError where the versions are not a dict in the file.
+    """
+    data = text.encode()
+    module = ast.parse(data)
+    table = _value(module, "versions")
+    keys = [key for key in table.keys if isinstance(key, ast.Constant)] if isinstance(table, ast.Dict) else []
+    if not isinstance(table, ast.Dict) or not keys or len(keys) < len(table.keys):
+        where = f"{path}:{getattr(table, 'lineno', 1)}"
+        raise RecipeError(f'{where}: versions is not a plain dict there ({{"1.0": ...}}), so edit it by hand')
+    known = [str(key.value) for key in keys]
+    if version in known:
+        return text
+    if instead_of:
+        at = known.index(instead_of)
+        edits = _replacing(data, keys[at], table.values[at], version, source)
+        return _edited(data, edits)
+    pinned = f'Edition(source={source}, patches="{patches}")' if patches else source
+    entry = f'"{version}": {pinned}'.encode()
+    start, end = _span(data, keys[-1])[0], _span(data, table.values[-1])[1]
+    indent = data[:start].rpartition(b"\n")[2]
+    stands_alone = indent.isspace()
+    line_end = data.index(b"\n", end) if stands_alone else end
+    rest = data[end:line_end].strip()
+    if Version(known[0]) > Version(known[-1]):  # the newest stands first
+        start = _span(data, keys[0])[0]
+        edits = [(start, start, entry + b"," + (b"\n" + indent if stands_alone else b" "))]
+    elif stands_alone and not rest.startswith(b"}"):  # below a comment that belongs to the last
+        edits = [(line_end, line_end, b"\n" + indent + entry + b",")]
+        edits += [] if rest.startswith(b",") else [(end, end, b",")]
+    else:
+        edits = [(end, end, b", " + entry)]
+    return _edited(data, [*edits, *(_importing(module, data, "Edition") if patches else [])])
+
+
+def _replacing(
+    data: bytes, key: ast.expr, value: ast.expr, version: str, source: str
+) -> list[tuple[int, int, bytes]]:
+    """Return the edits that put a version and its pin in place of others; what else an Edition has stays."""
+    if isinstance(value, ast.Call) and getattr(value.func, "id", "") == "Edition":
+        value = next((each.value for each in value.keywords if each.arg == "source"), value)
+    return [(*_span(data, key), f'"{version}"'.encode()), (*_span(data, value), source.encode())]
+
+
+def _importing(module: ast.Module, data: bytes, name: str) -> list[tuple[int, int, bytes]]:
+    """Return the edit that imports one more name from ``workbench.recipe``; none where it is."""
+    found = [
+        each for each in module.body if isinstance(each, ast.ImportFrom) and each.module == "workbench.recipe"
+    ]
+    if not found or any(each.name == name for each in found[0].names):
+        return []
+    begin = _span(data, found[0].names[0])[0]
+    return [(begin, begin, f"{name}, ".encode())]
+
+
+def _span(data: bytes, node: ast.expr | ast.alias) -> tuple[int, int]:
+    """Return where a node begins and ends."""
+    starts = [0]
+    for line in data.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    begin = starts[node.lineno - 1] + node.col_offset
+    return begin, starts[(node.end_lineno or 0) - 1] + (node.end_col_offset or 0)
+
+
+def _edited(data: bytes, edits: Iterable[tuple[int, int, bytes]]) -> str:
     for begin, end, new in sorted(edits, reverse=True):
         data = data[:begin] + new + data[end:]
     return data.decode()
@@ -35,6 +106,14 @@ def with_literals(text: str, changes: Mapping[str, str], *, path: Path) -> str:
 
 def _literal(module: ast.Module, key: str, path: Path) -> ast.Constant:
     """Return the string that a recipe's key is given."""
+    value = _value(module, key)
+    if not isinstance(value, ast.Constant) or not isinstance(value.value, str):
+        raise _not_plain(path, key, getattr(value, "lineno", 1))
+    return value
+
+
+def _value(module: ast.Module, key: str) -> ast.expr | None:
+    """Return what a recipe's key is given, there or by the name of a constant."""
     values = {
         target.id: node.value
         for node in module.body
@@ -48,8 +127,6 @@ def _literal(module: ast.Module, key: str, path: Path) -> ast.Constant:
         value = next((each.value for each in keywords if each.arg == part), None)
         if isinstance(value, ast.Name):
             value = values.get(value.id)
-    if not isinstance(value, ast.Constant) or not isinstance(value.value, str):
-        raise _not_plain(path, key, getattr(value, "lineno", 1))
     return value
 
 

@@ -31,13 +31,12 @@ def moved_to(recipe: Recipe, version: str = NEWEST) -> Recipe:
         case Sdist() as source:
             project = source.name or recipe.name
             wanted = newest_sdist(project) if version == NEWEST else str(_valid(version))
-            return replace(recipe, version=wanted, source=replace(source, sha256=pin_sdist(project, wanted)))
+            return _at(recipe, wanted, replace(source, sha256=pin_sdist(project, wanted)))
         case Git(tag=None) as source:
             if version != NEWEST:
                 raise UsageError(f"{recipe.name} follows the branch {source.branch}: leave the version out")
-            return replace(
-                recipe, source=replace(source, commit=resolve(source.url, branch=source.branch).commit)
-            )
+            tip = resolve(source.url, branch=source.branch).commit
+            return _at(recipe, recipe.version, replace(source, commit=tip))
         case Git() as source:
             return _tagged(recipe, source, version)
 
@@ -54,7 +53,12 @@ def _tagged(recipe: Recipe, source: Git, version: str) -> Recipe:
         there = ", ".join(map(str, sorted(versions, reverse=True)[:SHOWN_VERSIONS])) or "none"
         raise SourceError(f"{source.url}: no tag like {source.tag} of version {version}: it has {there}")
     tag = versions[wanted]
-    return replace(recipe, version=str(wanted), source=replace(source, tag=tag, commit=tags[tag]))
+    return _at(recipe, str(wanted), replace(source, tag=tag, commit=tags[tag]))
+
+
+def _at(recipe: Recipe, version: str, source: Sdist | Git) -> Recipe:
+    """Return a recipe at a version that it may not have yet, alone."""
+    return replace(recipe, version=version, source=source, versions={})
 
 
 def _versions(tags: Mapping[str, str], *, like: str) -> dict[Version, str]:

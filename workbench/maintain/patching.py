@@ -147,13 +147,15 @@ def write_tree(
     tree: WorkTree,
     texts: Mapping[str, PatchFile] | None = None,
     *,
-    then: Callable[[], None] = lambda: None,
+    then: Callable[[Path], None] = lambda _: None,
+    apart: Path | None = None,
     dry_run: bool = False,
     **state: object,
 ) -> Saved:
     """Write the series of a work tree in which nothing waits any more, do what is to be done `then`, and note both.
 
-    `texts` are patches as they came, by name; `state` is what else of the tree's state changes.
+    `texts` are patches as they came, by name; `state` is what else of the tree's state changes. A series that is
+    another one now is written to `apart`, if that is named, and what was there stays; `then` is told the folder.
     """
     folder = paths.patches / recipe.patches
     there = read_series(folder)
@@ -168,7 +170,10 @@ def write_tree(
             f"{folder} has changed since {tree.folder} was opened: copy your work out of the tree, and "
             f"'{tree.gives_up}' opens it anew"
         )
-    changed = fingerprint(there) != now if dry_run else write_series(folder, written)
+    changed = fingerprint(there) != now
+    into = apart if apart and changed else folder
+    if not dry_run:
+        changed = write_series(into, written)
     known = {fate.name: fate for fate in tree.state.fates}
     were = dict.fromkeys(patch.name for patch in there)
     fates = [known.get(each.patch.name) or _fate(each, were.keys()) for each in series]
@@ -179,7 +184,7 @@ def write_tree(
     ]
     if dry_run:
         return Saved(fates=(*fates, *dropped), changed=changed, folder=tree.folder)
-    then()
+    then(into)
     full = _last_patch(tree, commits)
     tree.keeping(**{"series": now, "full": full, "start": head, "fates": (), **state})
     return Saved(fates=(*fates, *dropped), changed=changed, folder=tree.folder)

@@ -63,6 +63,16 @@ recipe = Recipe(
 """
 
 
+def pin_text(source: Sdist | Git) -> str:
+    """Return a source as a recipe writes it, on one line: ``Sdist(sha256="...")``."""
+    arguments = (f"{key}={_value(held)}" for key, held in _given(source).items())
+    return f"{type(source).__name__}({', '.join(arguments)})"
+
+
+def _given(source: Sdist | Git) -> Mapping[str, object]:
+    return {key: held for key, held in asdict(source).items() if held not in (None, False)}
+
+
 def smoke_test(recipe: Recipe) -> str:
     """Return the least that shows that a wheel loads: its modules are imported, torch's libraries before them."""
     imports = [f"import {module}" for module in recipe.modules]
@@ -126,9 +136,7 @@ def _value(value: object) -> str:
 
 
 def _source(name: str, source: Git | Sdist) -> Iterator[str]:
-    given: Mapping[str, object] = {
-        key: held for key, held in asdict(source).items() if held not in (None, False)
-    }
+    given = _given(source)
     given = {key: held for key, held in given.items() if (key, held) != ("name", name)}
     kind = type(source).__name__
     line = f"{INDENT}source={kind}({', '.join(f'{key}={_value(held)}' for key, held in given.items())}),"

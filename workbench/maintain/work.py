@@ -47,11 +47,17 @@ class Fate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bump:
-    """A new version that the series is on its way to: its `version`, and the literals that the recipe gets."""
+    """A new version that the series is on its way to: its `version`, and the literals that the recipe gets.
+
+    A recipe with several versions gets an `entry` among them, the text of its pin, in place of the version `instead_of`
+    where that is one.
+    """
 
     version: str
     source: str
     literals: dict[str, str]
+    entry: str = ""
+    instead_of: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

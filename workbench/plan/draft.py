@@ -182,7 +182,9 @@ def patches_for(recipe: Recipe, patches: Sequence[PatchFile], target: Target) ->
     """Return the patches of a series that a target gets. Raises RecipeError for a condition on an unknown patch."""
     names = {patch.name for patch in patches}
     conditional = {condition.value for condition in recipe.patches_when}
-    if unknown := sorted(conditional - names):
+    # another version's series may have what this one's has not
+    asked = {condition.value for condition in recipe.patches_when if condition.version is None}
+    if unknown := sorted(asked - names):
         there = f"the series of {recipe.patches}{nearest(unknown[0], names)}"
         raise RecipeError(f"patches_when: {unknown[0]} is not in {there}")
     left_out = conditional - {*values_for(recipe.patches_when, target)}

@@ -21,10 +21,16 @@ def bump(
     to: Annotated[str, "the version again, as a flag: 1.2.3, newest"] = "",
     continue_: Annotated[bool, "go on after a conflict was resolved, or after an interruption"] = False,
     abort: Annotated[bool, "give up what is under way: recipe and patches stay as they are"] = False,
+    replace: Annotated[
+        bool, "of a recipe with several versions: move the newest, instead of adding one"
+    ] = False,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> int:
-    """Move a package to another version: a new pin, and its patches rebased onto the new source."""
+    """Move a package to another version: a new pin, and its patches rebased onto the new source.
+
+    A recipe with several versions gets one more.
+    """
     from workbench.errors import PatchError, UsageError
     from workbench.maintain.bump import abort_bump, continue_bump, try_bump
     from workbench.maintain.bump import bump as begin
@@ -44,9 +50,9 @@ def bump(
     if continue_:
         bumped = continue_bump(paths, recipe)
     elif dry_run:
-        bumped = try_bump(paths, recipe, moved_to(recipe, *asked))
+        bumped = try_bump(paths, recipe, moved_to(recipe, *asked), replaces=replace)
     else:
-        bumped = begin(paths, recipe, *(asked or [NEWEST]))
+        bumped = begin(paths, recipe, *(asked or [NEWEST]), replaces=replace)
     if json:
         console.answer_json({**_plain(bumped), "dry_run": dry_run})
     else:
@@ -60,6 +66,8 @@ def _plain(bumped: Bumped) -> dict[str, object]:
         "from": bumped.before,
         "to": bumped.after,
         "moved": bumped.moved,
+        "added": bumped.added,
+        "series": bumped.patches,
         "patches": bumped.fates,
     }
 
@@ -72,6 +80,13 @@ def _tell(bumped: Bumped, *, dry_run: bool) -> None:
     if bumped.fates:
         rows = [(each.name, each.outcome, each.why) for each in bumped.fates]
         console.answer_table(("patch", "outcome", "why"), rows)
+    if bumped.added:
+        done = "would add" if dry_run else "added"
+        apart = f", with a series of its own: patches/{bumped.patches}" if bumped.patches else ""
+        if bumped.conflicts:
+            done = "would stop at a conflict, adding"
+        console.answer(f"{done} {bumped.after} to the versions of {bumped.name}{apart}")
+        return
     done = "would move" if dry_run else "moved"
     if bumped.conflicts:
         done = "would stop at a conflict, moving"
