@@ -1,0 +1,81 @@
+"""A build that memory kills is tried once more with half the compilers, and the next build of it knows better."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.builders.test_host import plan_of
+from workbench.build_group import why_not
+from workbench.builders.raw_wheel import build_raw
+from workbench.builders.workplace import Workplace
+from workbench.errors import BuildFailed
+from workbench.memory import peaks
+from workbench.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.builders.raw_wheel import RawWheel
+    from workbench.paths import Paths
+    from workbench.plan.plan import Plan
+
+COUNT = 3
+
+COMPILER = "import sys, time; taken = b'x' * {size}; time.sleep(0.8); open(sys.argv[1], 'w')"
+
+NINJA = "rule take\n  command = python compiler.py $out\n" + "".join(
+    f"build {i}.o: take\n" for i in range(COUNT)
+)
+
+real = pytest.mark.skipif(bool(why_not()), reason=f"no control group can be made here: {why_not()}")
+
+
+def heavy(tmp_path: Path, size: int, tools: str = "'ninja', '-j', os.environ['MAX_JOBS']") -> Plan:
+    """Plan a package with three units, each of which takes so many bytes, though its recipe says a tenth."""
+    script = (
+        f"open('compiler.py', 'w').write({COMPILER.format(size=size)!r}), "
+        f"open('build.ninja', 'w').write({NINJA!r}), subprocess.run([{tools}], check=True)"
+    )
+    plan = plan_of(tmp_path, before=f"import subprocess; {script}", requires=("ninja>=1.13",))
+    return replace(plan, recipe=replace(plan.recipe, memory_per_job=size / 1e10))
+
+
+def build(plan: Plan, paths: Paths, jobs: int = COUNT) -> RawWheel:
+    place = Workplace.of(plan, paths)
+    with place.opened(paths):
+        return build_raw(place, paths, Settings(max_memory=1), jobs=jobs)
+
+
+@real
+def test_the_second_build_of_a_recipe_is_not_killed(
+    paths: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = heavy(tmp_path, 450_000_000)
+    first = build(plan, paths)
+    said = capsys.readouterr().err
+    assert "memory ran out: once more with 1 job instead of 3" in said
+    assert first.took.killed
+    assert (first.took.jobs, 450_000_000 < first.took.peak < 600_000_000) == (1, True)
+    recorded = peaks.recorded(plan, paths)
+    assert recorded == replace(first.took, killed=False)
+
+    second = build(plan, paths)
+    assert "once more" not in capsys.readouterr().err
+    assert not second.took.killed
+    assert second.took.peak < 1_000_000_000
+
+
+@real
+def test_one_that_is_killed_with_one_compiler_at_work_is_not_tried_again(
+    paths: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = heavy(tmp_path, 1_200_000_000)
+    with pytest.raises(BuildFailed, match="memory ran out with a single compiler at work"):
+        build(plan, paths, jobs=1)
+    assert "once more" not in capsys.readouterr().err
+    recorded = peaks.recorded(plan, paths)
+    assert recorded
+    assert recorded.killed
