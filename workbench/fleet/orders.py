@@ -6,11 +6,11 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+from workbench.plan.axes import Axes  # noqa: TC001 - the parser reads it from the annotation
 from workbench.strict import parse
 
 if TYPE_CHECKING:
     from workbench.errors import WorkbenchError
-    from workbench.plan.axes import Axes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
