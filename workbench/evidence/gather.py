@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from workbench.builders.reached import online
 from workbench.container.wheelhouse import LOCK
 from workbench.environment import locked
 from workbench.evidence.built_with import built_with
+from workbench.evidence.inputs import parameters, recipe_inputs
 from workbench.evidence.provenance import Isolation, Provenance, Used
 from workbench.files import sha256_of
 from workbench.flags import command_line
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from workbench.paths import Paths
     from workbench.plan.axes import Axes
     from workbench.plan.plan import Pin, Plan
-    from workbench.recipe.model import Source
     from workbench.settings import Settings
 
 FROM_URL = "from this URL"
@@ -54,8 +54,8 @@ def gather(place: Workplace, paths: Paths, settings: Settings, *, started: datet
         finished=_time(datetime.now(UTC)),
         isolation=isolation_of(plan),
         epoch=source_epoch(plan.source, place.tree),
-        parameters=_parameters(plan),
-        inputs=_inputs(plan),
+        parameters=parameters(plan),
+        inputs=recipe_inputs(plan),
         environment=plan.environment,
         used=(
             _source(plan, place),
@@ -94,44 +94,6 @@ class _Asked:
 
 def _time(when: datetime) -> str:
     return when.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _parameters(plan: Plan) -> dict[str, str]:
-    target = {key: value for key, value in asdict(plan.target).items() if value}
-    told = {key: value if isinstance(value, str) else ",".join(value) for key, value in target.items()}
-    return {"package": plan.project, "version": str(plan.version), **told}
-
-
-def _inputs(plan: Plan) -> dict[str, tuple[str, ...]]:
-    """Return what the recipe and the site say of a plan's target, as far as they say anything."""
-    inputs = {
-        "upstream_version": (plan.recipe.version,),
-        **{name: (value,) for name, value in _source_options(plan.source)},
-        "network": ("yes",) if plan.recipe.network else (),
-        "build_requires": plan.build_requires,
-        "before_all": plan.before_all if plan.builder == "container" else (),
-        "before_build": plan.before_build,
-        "cuda_libraries": plan.recipe.cuda_libraries,
-        "repair_exclude": plan.repair_exclude,
-        "requires": plan.requires,
-        "create_args": plan.create_args,
-        "glibc": (plan.glibc,) if plan.glibc else (),
-        "patch_options": tuple(
-            f"{each.name} {' '.join(each.options)}" for each in plan.patches if each.options
-        ),
-    }
-    return {key: value for key, value in inputs.items() if value}
-
-
-def _source_options(source: Source) -> Iterator[tuple[str, str]]:
-    """Yield what a recipe says of its source beside where it is and its pin."""
-    match source:
-        case Sdist(name=str(name)):
-            yield "source_name", name
-        case Git():
-            yield ("branch", source.branch) if source.branch else ("tag", source.tag or "")
-            if source.submodules:
-                yield "submodules", "yes"
 
 
 def isolation_of(plan: Plan) -> Isolation:

@@ -99,6 +99,12 @@ class Provenance:
     key: str | None = None
     took: str = ""
 
+    @property
+    def beyond_key(self) -> tuple[Used, ...]:
+        """What had a say in the wheel and is not in its build key: with another, the same key may give other bytes."""
+        image: tuple[Role, ...] = () if self.builder == "container" else ("python", "compiler")
+        return tuple(each for each in self.used if each.role in (*image, "tool", "requirement"))
+
     def of_role(self, role: Role) -> tuple[Used, ...]:
         """Return what was used in one role."""
         return tuple(each for each in self.used if each.role == role)
@@ -116,6 +122,7 @@ def statement(filename: str, sha256: str, made: Provenance) -> dict[str, Any]:
                 "externalParameters": {"command": made.command, **made.parameters},
                 "internalParameters": {
                     "buildKey": made.key,
+                    "notInBuildKey": sorted({each.role for each in made.beyond_key}),
                     "took": made.took,
                     "isolation": asdict(made.isolation),
                     "sourceDateEpoch": made.epoch,

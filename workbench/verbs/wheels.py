@@ -32,8 +32,10 @@ from workbench.verbs.flags import (
 
 if TYPE_CHECKING:
     from workbench.make.produce import Failure, Product
-    from workbench.make.request import Planned
+    from workbench.make.request import Planned, Request
     from workbench.pipeline.standing import Standing
+    from workbench.settings import Settings
+    from workbench.store.protocol import Store
 
 
 @Verb
@@ -47,6 +49,7 @@ def matrix(
     github_output: Annotated[
         bool, "add matrix=... and count=... to the file that $GITHUB_OUTPUT names"
     ] = False,
+    why: Annotated[bool, "say in which inputs each differs from what is published, built or cached"] = False,
     store: StoreFlags,
     json: Json = False,
 ) -> None:
@@ -62,6 +65,9 @@ def matrix(
     if changed_since:
         packages = changed_packages(packages, changed_since, paths)
     requests = [Request(name=name, axes=axes, builder=builder) for name in packages]
+    if why:
+        _answer_why(requests, paths, settings, opened, json=json)
+        return
     cells = standings(requests, paths, settings, opened)
     if json or output:
         told = _jobs([cell for cell in cells if all_ or cell.state != "published"], paths, at_most)
@@ -74,6 +80,37 @@ def matrix(
         console.answer_table(("package", "target", "state", ""), rows)
     else:
         console.answer_table(("target", "state", ""), [(cell.cell, cell.state, cell.what) for cell in cells])
+
+
+def _answer_why(
+    requests: Sequence[Request], paths: Paths, settings: Settings, store: Store, *, json: bool
+) -> None:
+    """Print in which inputs the cells of requests differ from the wheels that there are."""
+    from workbench.fleet.stored_wheels import wheel_cache
+    from workbench.make.request import possible
+    from workbench.pipeline.why import reasons
+    from workbench.publish.amend import current
+
+    registry, cache = current(store), wheel_cache(paths, settings)
+    found = {
+        request.name: reasons(possible(request, paths, settings), paths, registry, store, cache)
+        for request in requests
+    }
+    if json:
+        console.answer_json(found)
+        return
+    for name, whys in found.items():
+        for each in whys:
+            console.answer(f"{name} {each.cell}: {each.place}: {each.wheel}")
+            for line in (*map(str, each.changed), each.unknown):
+                if line:
+                    console.answer(f"  {line}")
+            if not each.changed and not each.unknown:
+                console.answer("  the same inputs")
+            if each.beyond_key:
+                console.answer(f"  not in its build key: {', '.join(each.beyond_key)}")
+        if not whys:
+            console.answer(f"{name}: no wheel of it is published, in {paths.wheels} or in a cache")
 
 
 def _jobs(cells: Sequence[Standing], paths: Paths, at_most: int) -> dict[str, list[dict[str, str]]]:
