@@ -25,7 +25,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 """With it every process of a session would compile what it imports anew: three quarters of its time."""
 
 nox.needs_version = ">=2026.10"
-nox.options.sessions = ["lint", "typing", "tests"]
+nox.options.sessions = ["lint", "typing", "workflows", "tests"]
 nox.options.error_on_missing_interpreters = True
 nox.options.default_venv_backend = "none"
 
@@ -41,6 +41,14 @@ def lint(session: nox.Session) -> None:
 def typing(session: nox.Session) -> None:
     """Mypy, strictly."""
     session.run("mypy", *session.posargs)
+
+
+@nox.session
+def workflows(session: nox.Session) -> None:
+    """Actionlint and zizmor on this repository's workflows, which must be as `ci.write` writes them."""
+    session.run("invoke", "ci.check")
+    session.run("actionlint")
+    session.run("zizmor", "--offline", "--persona", "pedantic", ".")
 
 
 @nox.session

@@ -129,6 +129,16 @@ def test_a_variable_stands_above_the_file(paths: Paths, monkeypatch: pytest.Monk
     assert (s3.bucket, s3.prefix) == ("other", "a")
 
 
+def test_a_folder_takes_the_place_of_the_files_bucket(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    (paths.root / "workbench.yaml").write_text("store: {s3: {bucket: mine}}")
+    monkeypatch.setenv("WORKBENCH_STORE_FOLDER", ".")
+    store = read_settings(paths).store
+    assert (store.folder, store.s3) == (".", None)
+    monkeypatch.setenv("WORKBENCH_S3_BUCKET", "other")
+    with pytest.raises(SettingsError, match=r"^WORKBENCH_STORE_FOLDER=\.: WORKBENCH_S3_BUCKET too"):
+        read_settings(paths)
+
+
 def test_a_variable_that_is_no_url_is_refused(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKBENCH_PUBLIC_URL", "http://[")
     with pytest.raises(SettingsError, match=r"^WORKBENCH_PUBLIC_URL=http://\[: 'http://\[' is not an http"):

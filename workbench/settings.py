@@ -205,7 +205,7 @@ class Settings:
 
 
 VARIABLES = {each.name: f"WORKBENCH_S3_{each.name.upper()}" for each in fields(S3Settings)}
-VARIABLES["public_url"] = "WORKBENCH_PUBLIC_URL"
+VARIABLES |= {"public_url": "WORKBENCH_PUBLIC_URL", "folder": "WORKBENCH_STORE_FOLDER"}
 """The variables that stand above ``workbench.yaml``."""
 
 FLAGS: ContextVar[Mapping[str, str]] = ContextVar("FLAGS", default=MappingProxyType({}))
@@ -358,14 +358,22 @@ def _require_known_ci(ci: CiSettings) -> None:
 
 
 def _overridden(settings: Settings, chosen: Mapping[str, tuple[str, str]]) -> Settings:
-    bucket: dict[str, Any] = {key: value for key, (_, value) in chosen.items() if key != "public_url"}
+    bucket: dict[str, Any] = {
+        key: value for key, (_, value) in chosen.items() if key not in ("public_url", "folder")
+    }
     if word := bucket.get("single_writer"):
         if word.lower() not in _WORDS:
             name = chosen["single_writer"][0]
             raise SettingsError(f"{name}={word}: write 1 where nobody else publishes there, else 0")
         bucket["single_writer"] = _WORDS[word.lower()]
     store = settings.store
-    if store.s3 is not None:
+    if folder := chosen.get("folder"):
+        if bucket:
+            raise SettingsError(
+                f"{folder[0]}={folder[1]}: {', '.join(chosen[key][0] for key in bucket)} too: give one"
+            )
+        store = StoreSettings(folder=folder[1])
+    elif store.s3 is not None:
         store = replace(store, s3=replace(store.s3, **bucket))
     elif "bucket" in bucket:
         store = StoreSettings(s3=S3Settings(**bucket))

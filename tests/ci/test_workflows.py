@@ -116,8 +116,15 @@ def test_the_settings_decide_what_a_workflow_does(paths: Paths) -> None:
     bare = wheels(SETTINGS["PyPI, and nothing besides"])
     assert "pages" not in bare
     assert bare["publish"]["permissions"] == {"contents": "write", "id-token": "write"}
-    assert "AWS_SECRET_ACCESS_KEY" in str(wheels("{}", bucket=True)["publish"])
-    assert "AWS_SECRET_ACCESS_KEY" not in str(wheels("{}", bucket=True)["build"])
+    jobs = wheels("{}", bucket=True)
+    assert [name for name, job in jobs.items() if "secrets." in str(job)] == ["publish"]
+    assert "pages" not in jobs  # the bucket has them
+
+
+def test_wheels_are_not_left_on_a_runner(paths: Paths) -> None:
+    site(paths, "\n  to: site")
+    with pytest.raises(SettingsError, match="a runner's folder is gone when its job ends"):
+        workflow_files(paths, read_settings(paths))
 
 
 def test_a_workflow_is_written_checked_and_kept_up_to_date(paths: Paths) -> None:

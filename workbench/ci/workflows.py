@@ -48,7 +48,12 @@ _USUAL_OUTLETS: dict[Host, str] = {
 }
 """Where wheels go if nothing else is said: what the host itself has, and the site's index, which links to that."""
 
-_SECRETS = {"pypi": "PYPI_API_TOKEN", "testpypi": "TESTPYPI_API_TOKEN"}
+_SECRETS = {
+    "pypi": ("PYPI_API_TOKEN",),
+    "site": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+    "testpypi": ("TESTPYPI_API_TOKEN",),
+}
+"""What a place may need, which the repository's owner gives its environment; empty where that has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,17 +87,27 @@ def workflow_files(paths: Paths, settings: Settings, *, host: Host | None = None
         )
     host = host or ci.host
     runners = ci.runners or _USUAL_RUNNERS[host]
-    to = ci.to or _USUAL_OUTLETS[host]
+    bucket = settings.store.s3 is not None
+    to = ci.to or ("site" if bucket else _USUAL_OUTLETS[host])
+    if "site" in to.split(",") and not bucket:
+        raise SettingsError(
+            f"{paths.root / 'workbench.yaml'}: ci.to: {to}: a runner's folder is gone when its job ends: name a bucket "
+            "(store.s3), or write github,index"
+        )
     facts: dict[str, object] = {
         "ci": ci,
         "program": "workbench" if ci.install else "./inv",
         "to": to,
         "runners": runners,
         "runs_on": _runs_on(runners),
-        "bucket": settings.store.s3 is not None,
+        "bucket": bucket,
+        # a bucket has its pages itself
+        "pages": ci.pages and not bucket,
         "runtime_images": bool(settings.container.runtime_images),
-        "identity": ci.attest or bool(_SECRETS.keys() & to.split(",")),
-        "secrets": sorted(name for outlet, name in _SECRETS.items() if outlet in to.split(",")),
+        "identity": ci.attest or bool({"pypi", "testpypi"} & {*to.split(",")}),
+        "secrets": sorted(
+            name for place, names in _SECRETS.items() if place in to.split(",") for name in names
+        ),
     }
     return tuple(_written(path, name, facts) for path, name in _templates(ci, host))
 

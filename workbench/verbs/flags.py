@@ -139,7 +139,7 @@ class StoreFlags:
         """Return this run's site, and its settings under what these flags say. Raises SettingsError."""
         from workbench.settings import FLAGS, VARIABLES
 
-        FLAGS.set({key: str(value) for key in VARIABLES if (value := getattr(self, key))})
+        FLAGS.set({key: str(value) for key in VARIABLES if (value := getattr(self, key, None))})
         return here()
 
     def opened(self) -> Site:
