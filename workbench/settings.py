@@ -54,12 +54,14 @@ class IndexSettings:
     """How the index is drawn.
 
     `urls` says whether pages link to files relatively or by `public_url`. `title` heads the pages for people,
-    which are drawn unless `people` is off.
+    which are drawn unless `people` is off. `committed` pages are served from the branch: ``--commit`` commits them too,
+    and they link by `public_url`.
     """
 
     urls: Literal["relative", "absolute"] = "relative"
     title: str = "Wheels"
     people: bool = True
+    committed: bool = False
 
 
 DEFAULT_IMAGE = "manylinux_2_28"
@@ -417,6 +419,15 @@ def _checked(settings: Settings, origin: Callable[[str], str]) -> Settings:
         )
     if s3 is not None and not _BUCKET.fullmatch(s3.bucket):
         raise SettingsError(f"{origin('store.s3.bucket')}: {s3.bucket!r} cannot be the name of a bucket")
-    if settings.index.urls == "absolute" and public_url is None:
-        raise SettingsError(f"{origin('index.urls')}: absolute needs public_url, the URL of the store's root")
-    return replace(settings, public_url=public_url.rstrip("/") if public_url else None)
+    index = _checked_index(settings.index, public_url, origin)
+    return replace(settings, index=index, public_url=public_url.rstrip("/") if public_url else None)
+
+
+def _checked_index(
+    index: IndexSettings, public_url: str | None, origin: Callable[[str], str]
+) -> IndexSettings:
+    """Return how the index is drawn: a committed one has absolute links. Raises SettingsError."""
+    if (index.urls == "absolute" or index.committed) and public_url is None:
+        key, what = ("committed", "true") if index.committed else ("urls", "absolute")
+        raise SettingsError(f"{origin(f'index.{key}')}: {what} needs public_url, the URL of the store's root")
+    return replace(index, urls="absolute") if index.committed else index

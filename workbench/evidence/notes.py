@@ -102,11 +102,16 @@ def recall(wheel: Path) -> Built | None:
     Raises WorkbenchError when the file beside the wheel is damaged, or speaks of other bytes.
     """
     built = read(wheel)
-    if built and built.record_sha256 != _record_sha256(wheel):
+    if built and not speaks_of(built, wheel):
         raise WorkbenchError(
             f"{_beside(wheel)} speaks of other bytes than {wheel.name} has; build the wheel again"
         )
     return built
+
+
+def speaks_of(built: Built, wheel: Path) -> bool:
+    """Say whether notes are those of a file. Raises WorkbenchError for one that is not a whole wheel."""
+    return built.record_sha256 == _record_sha256(wheel)
 
 
 def read(wheel: Path) -> Built | None:

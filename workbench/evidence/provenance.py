@@ -82,7 +82,8 @@ class Provenance:
 
     `command` asks for the same wheel again. `parameters` are what it was built for (``python``, ``compute``),
     `inputs` what the recipe says of that target, `environment` the recipe's variables for it. `key` is the build key,
-    None where nothing is pinned, or where it was not kept yet. `took` says what of earlier builds went into this one.
+    None where nothing is pinned, or where it was not kept yet. `took` says what of earlier builds went into this one,
+    `changed` what was changed in the wheel after its build.
     """
 
     command: str
@@ -98,6 +99,7 @@ class Provenance:
     used: tuple[Used, ...]
     key: str | None = None
     took: str = ""
+    changed: str = ""
 
     @property
     def beyond_key(self) -> tuple[Used, ...]:
@@ -124,6 +126,7 @@ def statement(filename: str, sha256: str, made: Provenance) -> dict[str, Any]:
                     "buildKey": made.key,
                     "notInBuildKey": sorted({each.role for each in made.beyond_key}),
                     "took": made.took,
+                    **({"changed": made.changed} if made.changed else {}),
                     "isolation": asdict(made.isolation),
                     "sourceDateEpoch": made.epoch,
                     "inputs": {key: list(values) for key, values in made.inputs.items()},
@@ -168,6 +171,7 @@ class StatedBuild:
             ("workbench", made.workbench),
             ("isolated", f"{'yes' if made.isolation.isolated else 'no'}: {made.isolation.how}"),
             *([("took", made.took)] if made.took else []),
+            *([("changed", made.changed)] if made.changed else []),
             ("built", f"{made.started} to {made.finished}"),
         )
 
@@ -206,6 +210,7 @@ def read_statement(data: Any, *, where: str) -> StatedBuild:  # noqa: ANN401 - a
             used=tuple(sorted(used, key=lambda each: order.index(each.role))),
             key=None if key is None else text_of(key),
             took=text_of(inner.get("took", "")),
+            changed=text_of(inner.get("changed", "")),
         )
         sha256 = text_of(subject["digest"]["sha256"])
         return StatedBuild(filename=text_of(subject["name"]), sha256=sha256, made=made)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -79,7 +80,7 @@ def preflight(outlets: Sequence[Outlet], parcels: Sequence[Parcel]) -> tuple[Shi
     """
     for outlet in outlets:
         for parcel in parcels:
-            outlet.refuse(parcel)
+            outlet.refuse(parcel.subject, parcel.filename, parcel.size)
     return tuple(_asked(outlet, parcels) for outlet in outlets)
 
 
@@ -117,17 +118,23 @@ def deliver(shipment: Shipment) -> Delivered:
     return Delivered(outlet=shipment.outlet.name, place=shipment.outlet.place, urls=urls, sent=sent)
 
 
-def in_order(steps: Mapping[str, Callable[[], None]]) -> None:
-    """Take steps, by the names of their places, one after the other; a failure stops the later ones, and says so."""
-    left = list(steps)
+def in_order(steps: Mapping[str, Callable[[], None]]) -> dict[str, float]:
+    """Take steps, by the names of their places, one after the other; return the seconds that each took.
+
+    A failure stops the later ones, and says so.
+    """
+    left, took = list(steps), dict[str, float]()
     for name, take in steps.items():
         left.remove(name)
+        start = time.monotonic()
         try:
             take()
         except BaseException:
             if left:
                 note(f"nothing was sent to {', '.join(left)}: the same command again goes on with {name}")
             raise
+        took[name] = time.monotonic() - start
+    return took
 
 
 def advise(parcels: Sequence[Parcel], *, strict: bool) -> None:

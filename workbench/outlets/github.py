@@ -67,6 +67,8 @@ def repository_of(root: Path) -> str:
 class GitHubReleases:
     """The releases of a repository, whose tags a template says."""
 
+    how = "a draft, every wheel with its statement, the digests checked, then published"
+
     def __init__(self, template: str, root: Path) -> None:
         self._template = expect_template(template or USUAL)
         self._root = root
@@ -102,17 +104,15 @@ class GitHubReleases:
         """Where its token comes from. Raises OutletError where there is none."""
         return self._login.origin
 
-    def refuse(self, parcel: Parcel) -> None:
-        """Raise UsageError for a wheel that GitHub takes under no name, or not at all."""
-        tag_of(self._template, parcel.subject)
-        if not _KEPT_NAME.fullmatch(parcel.filename):
+    def refuse(self, subject: Subject, filename: str = "", size: int = 0) -> None:
+        """Raise UsageError for a wheel that no tag is for, or that GitHub takes not at all, or under another name."""
+        tag_of(self._template, subject)
+        if filename and not _KEPT_NAME.fullmatch(filename):
             raise UsageError(
-                f"{parcel.filename}: GitHub writes such a name otherwise, so nobody would find the wheel"
+                f"{filename}: GitHub writes such a name otherwise, so nobody would find the wheel"
             )
-        if parcel.size >= LARGEST:
-            raise UsageError(
-                f"{parcel.filename} has {file_size(parcel.size)}: GitHub takes less than 2 GiB a file"
-            )
+        if size >= LARGEST:
+            raise UsageError(f"{filename} has {file_size(size)}: GitHub takes less than 2 GiB a file")
 
     def held(self, subject: Subject) -> Mapping[str, Held]:
         """Return the files that the tag's release has, and those of the tags after it. A draft has none yet."""

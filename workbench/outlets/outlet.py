@@ -94,12 +94,15 @@ class Outlet(Protocol):
     place: str
     """Where it is, in a person's words."""
 
+    how: str
+    """What sending to it is, in a person's words."""
+
     @property
     def access(self) -> str:
         """Where its credentials come from, in a few words. Raises OutletError where there are none."""
 
-    def refuse(self, parcel: Parcel) -> None:
-        """Raise UsageError for a wheel that it never takes, however often it is asked."""
+    def refuse(self, subject: Subject, filename: str = "", size: int = 0) -> None:
+        """Raise UsageError for a wheel that it never takes; before it is built, its name and size are not known."""
 
     def held(self, subject: Subject) -> Mapping[str, Held]:
         """Return the files that it has of a subject, by their names. Raises OutletError."""

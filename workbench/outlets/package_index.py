@@ -12,6 +12,8 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from packaging.version import Version
+
 from workbench.errors import FilenameTaken, IndexFault, OutletError, UsageError
 from workbench.events import note
 from workbench.http import CHUNK, NoAnswer, reason, trusted
@@ -46,6 +48,8 @@ class PackageIndex:
 
     A `public` one refuses what PyPI refuses.
     """
+
+    how = "uploaded by twine, then looked up by hash"
 
     def __init__(
         self, name: str, upload: str, simple: tuple[str, ...], root: Path, *, public: bool = False
@@ -82,19 +86,19 @@ class PackageIndex:
             "(mode 600)"
         )
 
-    def refuse(self, parcel: Parcel) -> None:
-        """Raise UsageError for what PyPI refuses: a local version, a wheel that no policy says where it runs."""
+    def refuse(self, subject: Subject, filename: str = "", size: int = 0) -> None:  # noqa: ARG002 - PyPI's limit differs
+        """Raise UsageError for what PyPI refuses: a local version, a wheel of which no policy says where it runs."""
         if not self._public:
             return
-        name = parse_wheel(parcel.filename)
-        if name.version.local is not None:
+        if local := Version(subject.version).local:
             raise UsageError(
-                f"{parcel.filename}: {self.name} takes no local version (+{name.version.local}): build it with "
+                f"{subject.project} {subject.version}: {self.name} takes no local version (+{local}): build it with "
                 'local_version="" in its recipe, and give each variant a name of its own; or send it to another outlet'
             )
-        if bare := sorted(tag.platform for tag in name.tags if tag.platform.startswith("linux_")):
+        tags = parse_wheel(filename).tags if filename else ()
+        if bare := sorted(tag.platform for tag in tags if tag.platform.startswith("linux_")):
             raise UsageError(
-                f"{parcel.filename}: {self.name} takes no {bare[0]}: 'invoke repair' gives it a manylinux tag"
+                f"{filename}: {self.name} takes no {bare[0]}: 'invoke repair' gives it a manylinux tag"
             )
 
     def held(self, subject: Subject) -> Mapping[str, Held]:

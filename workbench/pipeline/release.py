@@ -6,8 +6,9 @@ proofs.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
 from workbench.builders.interpreter import find_interpreter
@@ -21,8 +22,9 @@ from workbench.make.cells import find_built, serves, sharing
 from workbench.make.produce import Failure, Product, fault_in_image, produce, unverified, wheel_of
 from workbench.make.request import plans
 from workbench.make.verification import verify_wheels
-from workbench.outlets.places import INDEX, SITE
+from workbench.outlets.places import INDEX, SITE, open_outlets
 from workbench.paths import PROGRAM
+from workbench.pipeline.outlook import look_ahead
 from workbench.pipeline.proof import Proof, prove, unproved
 from workbench.pipeline.published_copy import published_copy
 from workbench.pipeline.sending import send
@@ -45,7 +47,9 @@ if TYPE_CHECKING:
     from workbench.make.request import Planned, Request
     from workbench.make.wheel_cache import WheelCache
     from workbench.outlets.delivery import Delivered
+    from workbench.outlets.outlet import Outlet
     from workbench.paths import Paths
+    from workbench.pipeline.outlook import Making, Prospect
     from workbench.plan.plan import Plan
     from workbench.plan.target import Target
     from workbench.registry.model import PublishedWheel, Registry
@@ -65,7 +69,8 @@ _ANEW = "published bytes never change: release it as a new version with --versio
 class Todo:
     """What a release has to do: the plans that need a wheel, and those whose cells a wheel serves already.
 
-    `unproved` are those of what is published that were never proved here, `places` where it all goes, in this order.
+    `unproved` are those of what is published that were never proved here, `places` where it all goes, in this order,
+    `outlets` those among them that are not the site's, and `prospects` what is to become of every plan.
     """
 
     planned: Planned
@@ -73,15 +78,21 @@ class Todo:
     published: tuple[tuple[Plan, PublishedWheel], ...]
     unproved: tuple[Proof, ...]
     places: tuple[str, ...] = (SITE,)
+    outlets: Mapping[str, Outlet]
+    prospects: tuple[Prospect, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
-    """What a release came to: what is published now, the plans that failed, and what each outlet has."""
+    """What a release came to: what is published now, the plans that failed, and what each outlet has.
+
+    `took` has the seconds that each phase and each place took.
+    """
 
     published: tuple[tuple[Plan, PublishedWheel], ...] = ()
     failures: tuple[Failure, ...] = ()
     delivered: tuple[Delivered, ...] = ()
+    took: Mapping[str, float] = field(default_factory=dict)
 
 
 def todo(
@@ -96,15 +107,22 @@ def todo(
 ) -> Todo:
     """Return what a release would do; with `skip_build` only what lies in ``wheels/`` is released.
 
+    Every outlet is asked for its credentials and for what it has. What all places have already is not built.
+
     Raises FilenameTaken where the wheel that serves a cell is, or was, published and built from other inputs: its
     bytes never change, so this build needs a version of its own; and, but for `mixed`, where another wheel of the
     version has other patches or another source. UsageError where `skip_build` finds no wheel. RecipeError, PatchError,
-    RegistryError, StoreError besides.
+    RegistryError, StoreError, OutletError besides.
     """
+    outlets = open_outlets(places, paths.root)
+    for outlet in outlets.values():
+        _ = outlet.access  # missed now, and not after the build
     planned = plans(request, paths, settings)
     registry = current(store)
     refuse_a_store_behind(Site(paths, settings, store), registry)
-    left, done = [], []
+    left: list[Plan] = []
+    done: list[tuple[Plan, PublishedWheel]] = []
+    standing: list[tuple[Plan, Making, str]] = []
     for plan in planned.plans:
         served = published(plan, planned, registry)
         if served is None:
@@ -115,22 +133,29 @@ def todo(
                     "one version would differ in more than their target. Release it as a new version with "
                     "--version-suffix .post1, or with --mixed all the same"
                 )
-            if skip_build and not find_built(plan, paths.wheels, planned.planner_of(plan)):
+            earlier = find_built(plan, paths.wheels, planned.planner_of(plan))
+            if skip_build and not earlier:
                 raise _not_built(plan, planned, paths)
+            standing.append((plan, "built" if earlier else "to build", earlier.name if earlier else ""))
             left.append(plan)
         elif served.changed:
             raise FilenameTaken(
                 f"{served.wheel.filename} is published, built {served.changed} than {plan.title} would be now; {_ANEW}"
             )
         else:
+            standing.append((plan, "published", served.wheel.filename))
             done.append((plan, served.wheel))
+    prospects = look_ahead(standing, places, outlets)
+    needless = [each.plan for each in prospects if each.needless]
     proofs = [_proof(plan, wheel) for plan, wheel in done] if {SITE, INDEX} & {*places} else []
     return Todo(
         planned=planned,
-        plans=tuple(left),
+        plans=tuple(plan for plan in left if plan not in needless),
         published=tuple(done),
         unproved=unproved(proofs, paths, settings, store),
         places=places,
+        outlets=outlets,
+        prospects=prospects,
     )
 
 
@@ -181,8 +206,11 @@ def release(
     def obtain(plan: Plan, others: Sequence[Plan]) -> Product | Failure:
         return _made(plan, others, work.planned, paths, settings, cache=cache, skip_build=skip_build)
 
+    began = time.monotonic()
     products, failures = produce(work.plans, obtain)
+    built = time.monotonic()
     products, unsound = _verified(products, work.planned, paths, settings, skip_build=skip_build)
+    took = {"build": built - began, "verify": time.monotonic() - built}
     failures = (*failures, *unsound)
     site, signer = Site(paths, settings, store), signer_of(paths, settings)
     made: list[tuple[Plan, PublishedWheel]] = []
@@ -202,8 +230,9 @@ def release(
         earlier = {wheel.filename: wheel for _, wheel in work.published}
         copies = [published_copy(wheel, paths, store) for wheel in earlier.values() if _sent_on(wheel, paths)]
         reports += verify_wheels(copies, paths, reuse=True) if copies else ()
-    sent = send(reports, work.places, paths.root, site=in_the_site, signer=signer, strict=strict)
-    return Released(published=tuple(made), failures=failures, delivered=sent.delivered)
+    sent = send(reports, work.places, work.outlets, site=in_the_site, signer=signer, strict=strict)
+    took |= sent.took
+    return Released(published=tuple(made), failures=failures, delivered=sent.delivered, took=took)
 
 
 def _sent_on(wheel: PublishedWheel, paths: Paths) -> bool:

@@ -8,23 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.outlets.delivery import advise, deliver, in_order, preflight
 from workbench.outlets.outlet import Parcel
-from workbench.outlets.places import INDEX, SITE, open_outlets
+from workbench.outlets.places import INDEX, SITE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from workbench.evidence.signer import Signer
     from workbench.outlets.delivery import Delivered, Shipment
+    from workbench.outlets.outlet import Outlet
     from workbench.verify.report import Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """What became of wheels: what was asked of each outlet, and what each has now; nothing after a dry run."""
+    """What became of wheels: what was asked of each outlet, and what each has now; nothing after a dry run.
+
+    `took` has the seconds for each place.
+    """
 
     shipments: tuple[Shipment, ...]
     delivered: tuple[Delivered, ...]
+    took: Mapping[str, float]
 
     def lines(self) -> tuple[str, ...]:
         """Return what was done at outlets, or would be, as a person reads it."""
@@ -44,20 +48,19 @@ class Sent:
 def send(
     reports: Sequence[Report],
     words: Sequence[str],
-    root: Path,
+    outlets: Mapping[str, Outlet],
     *,
     site: Callable[[Mapping[str, str]], None],
     signer: Signer | None = None,
     strict: bool = False,
     dry_run: bool = False,
 ) -> Sent:
-    """Send what passed verification to each place of `words`.
+    """Send what passed verification to each place of `words`, among which the `outlets` are.
 
     `site` publishes it in the site's own store, or, where it gets URLs by filename, in the site's index alone, which
     links to these. Every outlet is asked before anything is sent to any. A failure stops the later places, and the same
     call goes on from there. A dry run only asks. Raises what `preflight`, `deliver` and `site` raise.
     """
-    outlets = open_outlets(words, root)
     parcels = [Parcel.of(report, signer=signer) for report in reports] if outlets else []
     advise(parcels, strict=strict)
     shipments = dict(zip(outlets, preflight(tuple(outlets.values()), parcels), strict=True))
@@ -74,5 +77,5 @@ def send(
         elif not dry_run:
             delivered.append(deliver(shipments[word]))
 
-    in_order({word: partial(sent, word) for word in words})
-    return Sent(shipments=tuple(shipments.values()), delivered=tuple(delivered))
+    took = in_order({word: partial(sent, word) for word in words})
+    return Sent(shipments=tuple(shipments.values()), delivered=tuple(delivered), took=took)

@@ -9,14 +9,20 @@ from typing import TYPE_CHECKING
 from workbench.errors import RegistryError, UsageError, WorkbenchError
 from workbench.events import note
 from workbench.files import content_of, locked, write_whole
+from workbench.index.draw import STATE
+from workbench.index.tree import LOCK
 from workbench.process import run
 from workbench.publish.drawing import COPYING
 from workbench.registry.file import load, loads
 from workbench.registry.model import Registry
+from workbench.settings import read_settings
 from workbench.text import counted
 
 if TYPE_CHECKING:
     from workbench.paths import Paths
+
+_NOT_PAGES = (f":(exclude)index/{LOCK}", f":(exclude)index/{STATE}")
+"""What lies among the pages for the next drawing in this folder."""
 
 SUBJECT = 72
 """The columns of a commit's first line, by custom."""
@@ -50,14 +56,18 @@ def committing(paths: Paths, *, wanted: bool) -> Iterator[None]:
 def commit_registry(paths: Paths) -> bool:
     """Commit ``packages.json``, and nothing else, and say so; False where there is none, or it is committed already.
 
+    Where the site's settings say that its index is committed, the pages are committed with it, ignored or not.
+
     The message names what changed since it was committed last, by whomever. Raises CommandFailed where Git refuses.
     """
     if not paths.registry.exists():
         return False
     git = ("git", "-C", paths.root)
+    pages = read_settings(paths).index.committed and paths.index.is_dir()
+    what = [str(paths.registry), *([str(paths.index), *_NOT_PAGES] if pages else [])]
     with locked(paths.state / COPYING):
-        run([*git, "add", "--", paths.registry])
-        if not run([*git, "diff", "--cached", "--quiet", "--", paths.registry], check=False).status:
+        run([*git, "add", "--force", "--", *what])
+        if not run([*git, "diff", "--cached", "--quiet", "--", *what], check=False).status:
             return False
         committed = run([*git, "show", f"HEAD:./{paths.registry.name}"], check=False, stdout_only=True)
         before = Registry()
@@ -66,9 +76,9 @@ def commit_registry(paths: Paths) -> bool:
         # a thousand filenames are too many for a line of arguments
         text = paths.state / "commit-message"
         write_whole(text, message(before, load(paths.registry)))
-        run([*git, "commit", "--quiet", "--file", text, "--", paths.registry])
+        run([*git, "commit", "--quiet", "--file", text, "--", *what])
         text.unlink()
-    note("committed packages.json")
+    note(f"committed packages.json{' and index/' if pages else ''}")
     return True
 
 

@@ -87,7 +87,7 @@ def candidate(report: Report, paths: Paths, *, signer: Signer | None = None) -> 
         made = known.provenance
         facts = replace(known.facts, isolation=made.isolation.kind if made else None)
         facts, texts = _evidence(report, facts, series, statement=statement)
-    python, platform = _cell(report.tags[0])
+    python, platform = cell_of(report.tags[0])
     now = timestamp(datetime.now(UTC))
     wheel = PublishedWheel(
         filename=filename,
@@ -125,7 +125,7 @@ def _libraries(report: Report, facts: BuildFacts | None) -> LibraryFacts | None:
     return replace(found, compute=facts.compute) if facts and facts.compute != "cpu" else found
 
 
-def _cell(tag: str) -> tuple[str, str]:
+def cell_of(tag: str) -> tuple[str, str]:
     """Return the Python (``3.11``, ``3``) and the platform that a whole tag names."""
     interpreter, _, platform = tag.split("-")
     digits = re.fullmatch(r"[a-z]+(\d)(\d*)", interpreter)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from workbench.store.client import code_of, plainly
+from workbench.store.client import code_of, plainly, unless
 
 if TYPE_CHECKING:
     from workbench.store.s3 import S3Store
@@ -100,6 +100,25 @@ class _Part(NamedTuple):
     argument: str
     ours: Document
     rules: str = ""
+
+
+def create(store: S3Store) -> bool:
+    """Make a store's bucket; False where it is there already, and one's own. Raises StoreError.
+
+    It takes no ACLs and belongs to whoever makes it, as AWS has them by now.
+    """
+    region = store.client.meta.region_name
+    # AWS's first region is meant where none is named, and must not be; stores that are not AWS have their own names
+    elsewhere = region != "us-east-1" and store.settings.endpoint is None
+    where = {"CreateBucketConfiguration": {"LocationConstraint": region}} if elsewhere else {}
+    with plainly(store.place):
+        if unless(
+            {404, "NoSuchBucket"},
+            lambda: store.client.list_objects_v2(Bucket=store.settings.bucket, MaxKeys=1),
+        ):
+            return False
+        store.client.create_bucket(Bucket=store.settings.bucket, **where)
+    return True
 
 
 def setup(store: S3Store, *, apply: bool = False) -> tuple[Setting, ...]:

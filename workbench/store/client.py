@@ -34,7 +34,8 @@ AGAIN = "Nothing half-published is visible; run the same command again"
 NO_API = "is the endpoint that of the API, and not of a web page?"
 
 REMEDIES = {
-    "NoSuchBucket": f"there is no such bucket: create it, then run '{PROGRAM} store.setup --apply'",
+    "NoSuchBucket": f"there is no such bucket: '{PROGRAM} store.setup --create --apply' makes it",
+    "BucketAlreadyExists": "somebody else has a bucket of this name: choose another",
     "InvalidAccessKeyId": "the store does not know this access key: is it the right profile?",
     "SignatureDoesNotMatch": "the secret key is not that of the access key: is it the right profile?",
     "ExpiredToken": "the credentials have expired: log in again",

@@ -17,8 +17,21 @@ from workbench.verbs.flags import DryRun, Json, SignedBy, here
 
 
 @Verb
-def index(*, dry_run: DryRun = False, json: Json = False) -> None:
-    """Draw index/ again from packages.json."""
+def index(
+    *,
+    from_: Annotated[str, "a folder of wheels: its pages are drawn into its index/, without a registry"] = "",
+    base_url: Annotated[str, "with --from, where that folder is going to be served"] = "",
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Draw index/ again from packages.json, or for any folder of wheels."""
+    if bool(from_) != bool(base_url):
+        raise UsageError(
+            "--from FOLDER and --base-url URL go together: the pages link to files below that URL"
+        )
+    if from_:
+        _index_folder(Path(from_), base_url, dry_run=dry_run, json=json)
+        return
     from workbench.index.tree import outdated, write
     from workbench.store.layout import INDEX, REGISTRY
 
@@ -40,6 +53,19 @@ def index(*, dry_run: DryRun = False, json: Json = False) -> None:
         at.outcome = f"{drawn.written} written, {drawn.unchanged} unchanged, {drawn.removed} removed"
     if json:
         console.answer_json(asdict(drawn))
+
+
+def _index_folder(folder: Path, base_url: str, *, dry_run: bool, json: bool) -> None:
+    """Draw the pages of a folder of wheels, and say where pip and uv find them."""
+    from workbench.publish.folder_index import draw_folder
+    from workbench.store.layout import SIMPLE
+
+    drawn = draw_folder(folder, base_url, *here(), dry_run=dry_run)
+    simple = f"{base_url.rstrip('/')}/{SIMPLE}"
+    if json:
+        console.answer_json({"simple": simple, "dry_run": dry_run, **asdict(drawn)})
+        return
+    console.answer(f"{'would draw' if dry_run else 'drew'} {folder / 'index'}: for pip and uv: {simple}")
 
 
 def _prove(where: str, signed_by: str, named: str, *, json: bool) -> None:

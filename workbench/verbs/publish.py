@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from workbench import console
 from workbench.errors import UsageError
 from workbench.plan.axes import Axes
+from workbench.text import counted, duration
 from workbench.verb import Verb
 from workbench.verbs.flags import (
     After,
@@ -53,7 +54,7 @@ def upload(
     json: Json = False,
 ) -> None:
     """Verify wheels and publish them: here, or to GitHub and PyPI."""
-    from workbench.outlets.places import INDEX, SITE, places
+    from workbench.outlets.places import INDEX, SITE, open_outlets, places
     from workbench.pipeline.sending import send
     from workbench.publish.publication import linked_to
     from workbench.publish.transaction import publish
@@ -72,7 +73,8 @@ def upload(
             wanted = [linked_to(each, urls[each.path.name]) if urls else each for each in candidates]
             published.append(publish(site, wanted, dry_run=dry, may_shrink=allow_shrink, deep=deep))
 
-        sent = send(reports, words, site.paths.root, site=here, signer=signer, strict=strict, dry_run=dry)
+        outlets = open_outlets(words, site.paths.root)
+        sent = send(reports, words, outlets, site=here, signer=signer, strict=strict, dry_run=dry)
         if json:
             own = published[0].as_dict() if published else {}
             console.answer_json({**own, "outlets": sent.as_dicts(), "dry_run": dry} if to else own)
@@ -131,6 +133,8 @@ def release(
     kept = wheel_cache(paths, settings, cache)
     work = releasing.todo(request, paths, settings, store, places=chosen, skip_build=skip_build, mixed=mixed)
     released = releasing.Released()
+    if not json and (to or change.dry_run):
+        _answer_outlook(work)
     if change.dry_run:
         rehearse(work.plans, paths, settings)
     with committing(paths, wanted=change.commit and not change.dry_run):
@@ -151,11 +155,15 @@ def _answer_json(work: Todo, released: Released, *, dry_run: bool) -> None:
 
     console.answer_json(
         {
+            "preflight": [each.as_dict() for each in work.prospects],
+            "logins": {name: each.access for name, each in work.outlets.items()},
             "published": [asdict(wheel) for wheel in _once(released.published)],
             "published_already": [asdict(wheel) for wheel in _once(work.published)],
             "to_do": [describe(plan) for plan in work.plans] if dry_run else [],
             "failed": [plan.cell for each in released.failures for plan in each.plans],
             "failures": describe_failures(released.failures),
+            "outlets": [each.as_dict() for each in released.delivered],
+            "seconds": {name: round(seconds, 3) for name, seconds in released.took.items()},
             "left_out": [{"target": out.cell, "reason": out.reason} for out in work.planned.left_out],
         }
     )
@@ -171,9 +179,53 @@ def _answer(work: Todo, released: Released, settings: Settings, *, dry_run: bool
         console.answer(f"{plan.title} is published already: {wheel.filename}")
     for wheel in _once(released.published):
         console.answer_summary(f"published {wheel.filename}", published_facts(wheel, settings))
-    for plan in work.plans if dry_run else ():
-        console.answer(f"would build, repair, verify, publish and prove {plan.title} (key {plan.key})")
-    for proof in work.unproved if dry_run else ():
+    for each in released.delivered:
+        for line in each.lines():
+            console.answer(line)
+    if released.took:
+        times = ((name, seconds) for name, seconds in released.took.items() if seconds >= _WORTH_A_WORD)
+        console.answer(", ".join(f"{name} {duration(seconds)}" for name, seconds in times))
+    if dry_run:
+        _answer_steps(work)
+
+
+_WORTH_A_WORD = 0.05
+"""Seconds: a phase that took less did nothing."""
+
+
+def _answer_outlook(work: Todo) -> None:
+    """Print what was found before anything starts: builders, logins, and what is to become of each cell."""
+    builders = {plan.builder: plan.why for plan in work.plans}
+    rows = [
+        *((f"builder {name}", why) for name, why in builders.items()),
+        *((f"login for {name}", each.access) for name, each in work.outlets.items()),
+    ]
+    if rows:
+        console.answer_table(("needed", "found"), rows)
+        console.answer("")
+    console.answer_table(("target", "wheel", *work.places), [each.row() for each in work.prospects])
+
+
+def _answer_steps(work: Todo) -> None:
+    """Print every step of every phase that a release would take."""
+    for plan in work.plans:
+        patches = f"apply {counted(len(plan.patches), 'patch')}, " if plan.patches else ""
+        steps = f"fetch the source, {patches}compile by {plan.builder}, repair"
+        console.answer(f"would build {plan.title}: {steps} (key {plan.key})")
+    if work.plans:
+        console.answer(f"would verify {counted(len(work.plans), 'target')}, up to 8 wheels at once")
+    for place in work.places:
+        if place in work.outlets:
+            outlet = work.outlets[place]
+            console.answer(f"would send to {place}, {outlet.place}: {outlet.how}")
+        elif work.plans:
+            what = (
+                "registry and index, with links to where the wheels are"
+                if place == "index"
+                else "files, registry, index"
+            )
+            console.answer(f"would publish here: {what}; then install by pip and uv, and run the smoke test")
+    for proof in work.unproved:
         console.answer(f"would prove {proof.wheel.filename} on Python {proof.python}: it was not proved here")
 
 

@@ -104,6 +104,7 @@ def clean(
 def setup(
     *,
     apply: Annotated[bool, "do it; without this it is only shown"] = False,
+    create: Annotated[bool, "make the bucket first, where there is none"] = False,
     store: StoreFlags,
     json: Json = False,
 ) -> None:
@@ -111,10 +112,16 @@ def setup(
     bucket = store.here()[1].store.s3
     if bucket is None:
         raise UsageError("store.setup is for a bucket; the store is a folder, which needs none")
-    from workbench.store.bucket import setup as set_up
+    from workbench.store import bucket as buckets
     from workbench.store.s3 import S3Store
 
-    found = set_up(S3Store(bucket), apply=apply)
+    there = S3Store(bucket)
+    if create:
+        made = buckets.create(there)
+        note(
+            f"the bucket {bucket.bucket} is made" if made else f"the bucket {bucket.bucket} is there already"
+        )
+    found = buckets.setup(there, apply=apply)
     if json:
         console.answer_json(found)
     else:

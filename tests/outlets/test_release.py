@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.forked import invoke
+from tests.outlets.conftest import REPOSITORY
+from tests.outlets.github_server import Fault
+from workbench.registry.file import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.outlets.github_server import WritableGitHub
+    from tests.verbs.conftest import Demo
+
+TO = "site,github:v{version}"
+
+
+@pytest.fixture
+def demo(released: Demo) -> Demo:
+    """Return the small package, released in the site and nowhere else."""
+    return released
+
+
+def test_a_release_goes_on_where_it_stopped(demo: Demo, hub: WritableGitHub) -> None:
+    (wheel,) = demo.wheels()
+    dry = invoke("release", "demo", "--to", TO, "--dry-run")
+    assert dry.status == 0, dry.stderr
+    shown = " ".join(dry.stdout.split())
+    for expected in (
+        "login for github:v{version} the variable",
+        "published there send",
+        "would send to github:v{version}",
+    ):
+        assert expected in shown
+    assert not hub.repositories[REPOSITORY].releases
+
+    hub.faults += [Fault("PATCH", "/releases/", "502 before") for _ in range(3)]
+    failed = invoke("release", "demo", "--to", TO)
+    assert failed.status == 23, failed.stderr
+    assert "has all its files and could not be published" in failed.stderr
+    assert hub.names(REPOSITORY, "v1.0") == []
+
+    done = invoke("release", "demo", "--to", TO, "--json")
+    assert done.status == 0, done.stderr
+    (outlet,) = json.loads(done.stdout)["outlets"]
+    assert outlet["sent"] == [wheel.name]
+    assert hub.names(REPOSITORY, "v1.0") == [wheel.name, f"{wheel.name}.statement.json"]
+    (release,) = hub.repositories[REPOSITORY].releases
+    digests = {each["name"]: each["digest"] for each in release["assets"]}
+    ((_, registered),) = load(demo.paths.registry).wheels()
+    assert digests[wheel.name] == f"sha256:{registered.sha256}"
+
+    again = invoke("release", "demo", "--to", TO)
+    assert again.status == 0, again.stderr
+    assert "0 wheels sent, 1 there already" in again.stdout
+    assert "build" not in again.stderr
+
+
+def test_a_published_wheel_is_fetched_back_to_be_sent_on(demo: Demo, hub: WritableGitHub) -> None:
+    (wheel,) = demo.wheels()
+    content = wheel.read_bytes()
+    for each in list(demo.paths.wheels.iterdir()):
+        each.unlink()
+    done = invoke("release", "demo", "--to", "github:v{version}")
+    assert done.status == 0, done.stderr
+    assert hub.repositories[REPOSITORY].files[f"/{REPOSITORY}/releases/download/v1.0/{wheel.name}"] == content
+    assert f"{wheel.name}.statement.json" in hub.names(REPOSITORY, "v1.0")
+
+
+def test_what_every_place_has_is_not_built_again(
+    demo: Demo, hub: WritableGitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a fresh machine: neither wheels/ nor the registry knows of it, and the release has it."""
+    assert invoke("release", "demo", "--to", "github:v1").status == 0
+    fresh, dist = tmp_path / "fresh", tmp_path / "elsewhere"
+    for each in ("recipes", "patches"):
+        shutil.copytree(demo.paths.root / each, fresh / each)
+    monkeypatch.setenv("WORKBENCH_SITE", str(fresh))
+    done = invoke("release", "demo", "--to", "github:v1", "--dist-dir", dist)
+    assert done.status == 0, done.stderr
+    assert "skip the build" in done.stdout
+    assert not dist.exists()
+    assert hub.names(REPOSITORY, "v1")
+    without = invoke("release", "demo", "--to", "github:v1", "--skip-github", "--dry-run")
+    assert without.status == 2
+    assert "leaves nothing of --to" in without.stderr
