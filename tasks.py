@@ -12,6 +12,7 @@ from workbench.verbs import (
     ci,
     evidence,
     fleet,
+    importing,
     index,
     patch,
     publish,
@@ -29,6 +30,7 @@ namespace = gathered(
         title="Packages",
         commands=(
             recipes.add_package,
+            importing.import_packages,
             recipes.list_,
             recipes.show,
             recipes.source,

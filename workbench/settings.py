@@ -272,7 +272,7 @@ def _origin(path: Path, chosen: Mapping[str, tuple[str, str]], key: str) -> str:
 
 def _read(path: Path) -> Settings:
     try:
-        data = _yaml(path.read_text(encoding="utf-8"))
+        data = yaml_document(path.read_text(encoding="utf-8"))
         settings = parse(Settings, {} if data is None else data)
         _require_known(settings)
     except Mismatch as error:
@@ -285,7 +285,7 @@ def _read(path: Path) -> Settings:
     return settings
 
 
-def _yaml(text: str) -> object:
+def yaml_document(text: str) -> object:
     """Return a document in which no key stands twice. What looks like a date is text, for the key's own check to judge.
 
     Raises ValueError.

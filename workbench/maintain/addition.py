@@ -18,10 +18,11 @@ from workbench.events import note, step
 from workbench.files import scratch, write_whole
 from workbench.maintain.fork import Fork, read_fork
 from workbench.maintain.licences import licence_of
+from workbench.maintain.newest import moved_to
 from workbench.maintain.proposal import propose
 from workbench.maintain.recipe_text import render, smoke_test
 from workbench.recipe.load import path_of
-from workbench.recipe.model import PYPI, UNSET_VERSION, Git, Recipe, Sdist
+from workbench.recipe.model import PYPI, UNSET_VERSION, Edition, Git, Recipe, Sdist
 from workbench.source.git import fetch_git, resolve
 from workbench.source.git_history import ahead_of
 from workbench.source.reading import read_source
@@ -30,6 +31,7 @@ from workbench.source.tree import fetch
 from workbench.text import counted
 
 if TYPE_CHECKING:
+    from workbench.maintain.guess import Guess
     from workbench.maintain.proposal import Proposal
     from workbench.paths import Paths
     from workbench.source.reading import Reading
@@ -41,8 +43,9 @@ _TAG_VERSION = re.compile(r"v?(\d+(?:\.\d+)*(?:(?:a|b|rc|\.post|\.dev)\d+)?)")
 class NewPackage:
     """What a person says of a new package; `source` is a Git URL or ``pypi:NAME==VERSION``, by default of its name.
 
-    `as_patches` pins upstream instead, and makes a patch of each commit that the source, a fork, has beyond it, or
-    beyond upstream's tag `base`.
+    `versions` are several that the recipe is to have, of which the newest is read; `said` is what is known of the
+    package beside its source, and `undecided` what of that a recipe cannot say. `as_patches` pins upstream instead, and
+    makes a patch of each commit that the source, a fork, has beyond it, or beyond upstream's tag `base`.
     """
 
     name: str
@@ -53,6 +56,9 @@ class NewPackage:
     description: str | None = None
     as_patches: bool = False
     base: str | None = None
+    versions: tuple[str, ...] = ()
+    said: tuple[Guess, ...] = ()
+    undecided: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,14 +105,15 @@ def plan_addition(new: NewPackage, paths: Paths) -> Addition:
         else:
             fetch(source, name=name, version=version, cache=paths.cache, into=tree)
         reading = read_source(tree, source.name or name if isinstance(source, Sdist) else name)
-        proposal = propose(name, reading, licence_of(tree, reading.stated))
+        proposal = propose(name, reading, licence_of(tree, reading.stated)).with_said(new.said, new.undecided)
         has_submodules = (tree / ".gitmodules").exists()
     remaining: tuple[str, ...] = ()
     if isinstance(source, Git):
         source, version, remaining = _of_git(source, name, version, reading, has_submodules=has_submodules)
     values: dict[str, Any] = {"description": "", **proposal.values()}
     values |= {key: said for key in ("description", "upstream") if (said := getattr(new, key))}
-    recipe = Recipe(name=name, version=version, source=source, **values)
+    versions = _pins(new, name, version, source)
+    recipe = Recipe(name=name, version=version, source=source, versions=versions, **values)
     recipe = replace(recipe, smoke_test=smoke_test(recipe))
     proposal = replace(proposal, remaining=(*remaining, *proposal.remaining))
     text = render(recipe, proposal.guesses, remaining=proposal.remaining, about=about)
@@ -178,6 +185,17 @@ def _pin(new: NewPackage, name: str) -> tuple[str, Git | Sdist]:
     tagged = _TAG_VERSION.fullmatch(found.tag or "")
     version = str(Version(tagged[1])) if tagged else ""
     return version, Git(url=url, commit=found.commit, branch=found.branch, tag=found.tag)
+
+
+def _pins(new: NewPackage, name: str, version: str, source: Git | Sdist) -> dict[str, Git | Sdist | Edition]:
+    """Return the pins of a recipe's versions, the newest last; none for one that has only one. Raises SourceError."""
+    if len(new.versions) <= 1:
+        return {}
+    alone = Recipe(name=name, version=version, source=source, description="")
+    return {
+        each: source if each == version else moved_to(alone, each).source
+        for each in map(str, sorted(map(Version, new.versions)))
+    }
 
 
 def _pin_sdist(text: str) -> tuple[str, Sdist]:

@@ -176,7 +176,7 @@ def _change(recipe: Recipe, moved: Recipe, *, replaces: bool) -> Bump:
         version=moved.version,
         source=source_key(moved),
         literals={} if several else _literals(recipe, moved),
-        entry=pin_text(moved.source) if several else "",
+        entry=pin_text(moved.source, name=recipe.name) if several else "",
         instead_of=recipe.version if several and replaces else "",
     )
 

@@ -73,6 +73,15 @@ def _versions(tags: Mapping[str, str], *, like: str) -> dict[Version, str]:
     return versions
 
 
+def tagged_as(tags: Mapping[str, str], version: str, *, url: str) -> str:
+    """Return the tag, of a repository's at `url`, that names a version. Raises SourceError where none does."""
+    versions = _versions(tags, like="")
+    if tag := versions.get(Version(version)):
+        return tag
+    there = ", ".join(map(str, sorted(versions, reverse=True)[:SHOWN_VERSIONS])) or "none"
+    raise SourceError(f"{url}: no tag of version {version}: it has {there}")
+
+
 def _valid(version: str) -> Version:
     try:
         return Version(version)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -33,10 +33,30 @@ class Proposal:
         """Return the fields with their values, as a recipe takes them."""
         return {guess.field: guess.value for guess in self.guesses}
 
+    def with_said(self, said: Sequence[Guess], undecided: Sequence[str] = ()) -> Proposal:
+        """Return it with what somebody says of the package; build requirements and variables are added to its own."""
+        own = {guess.field: guess for guess in self.guesses}
+        for guess in said:
+            own[guess.field] = _added(own[guess.field], guess) if guess.field in own else guess
+        order = [field.name for field in fields(Recipe)]
+        guesses = tuple(sorted(own.values(), key=lambda each: order.index(each.field)))
+        return replace(self, guesses=guesses, remaining=(*undecided, *self.remaining))
+
     def as_dict(self) -> dict[str, object]:
         """Return it in plain form."""
         told = {each.field: {"value": each.plain(), "evidence": list(each.evidence)} for each in self.guesses}
         return {"fields": told, "remaining": list(self.remaining)}
+
+
+def _added(own: Guess, said: Guess) -> Guess:
+    """Return what a source tells of a field with what somebody says of it, which counts where only one can."""
+    if isinstance(own.value, dict) and isinstance(said.value, dict):
+        return Guess(own.field, {**own.value, **said.value}, (*own.evidence, *said.evidence))
+    if own.field == "build_requires" and isinstance(own.value, tuple) and isinstance(said.value, tuple):
+        return Guess(
+            own.field, tuple(dict.fromkeys((*own.value, *said.value))), (*own.evidence, *said.evidence)
+        )
+    return said
 
 
 def propose(name: str, reading: Reading, licence: Quote | None) -> Proposal:

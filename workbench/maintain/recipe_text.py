@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from workbench.recipe.model import Git, Recipe, Sdist, When
+from workbench.recipe.model import Git, Recipe, Sdist, When, source_of
 
 if TYPE_CHECKING:
     from workbench.maintain.guess import Guess
@@ -26,12 +26,12 @@ def render(
     stand as comments too.
     """
     evidence = {guess.field: guess.evidence for guess in guesses}
-    fields = {"name": recipe.name, "version": recipe.version, "description": recipe.description}
-    body: list[str] = []
-    for key, value in {**fields, "upstream": recipe.upstream, "license": recipe.license}.items():
-        body += _field(key, value, evidence.get(key, ()))
+    body = [*_field("name", recipe.name, ())]
+    body += _versions(recipe) if recipe.versions else _field("version", recipe.version, ())
+    for key in ("description", "upstream", "license"):
+        body += _field(key, getattr(recipe, key), evidence.get(key, ()))
     body += _comment(about)
-    body += _source(recipe.name, recipe.source)
+    body += [] if recipe.versions else _source(recipe.name, recipe.source)
     for key in (
         "python",
         "compute",
@@ -63,14 +63,23 @@ recipe = Recipe(
 """
 
 
-def pin_text(source: Sdist | Git) -> str:
-    """Return a source as a recipe writes it, on one line: ``Sdist(sha256="...")``."""
-    arguments = (f"{key}={_value(held)}" for key, held in _given(source).items())
+def _versions(recipe: Recipe) -> Iterator[str]:
+    yield f"{INDENT}versions={{"
+    for version, pinned in recipe.versions.items():
+        if source := source_of(pinned):
+            yield f"{INDENT * 2}{_value(version)}: {pin_text(source, name=recipe.name)},"
+    yield f"{INDENT}}},"
+
+
+def pin_text(source: Sdist | Git, *, name: str = "") -> str:
+    """Return a source as the recipe of a `name` writes it, on one line: ``Sdist(sha256="...")``."""
+    arguments = (f"{key}={_value(held)}" for key, held in _given(source, name).items())
     return f"{type(source).__name__}({', '.join(arguments)})"
 
 
-def _given(source: Sdist | Git) -> Mapping[str, object]:
-    return {key: held for key, held in asdict(source).items() if held not in (None, False)}
+def _given(source: Sdist | Git, name: str) -> Mapping[str, object]:
+    given = {key: held for key, held in asdict(source).items() if held not in (None, False)}
+    return {key: held for key, held in given.items() if (key, held) != ("name", name)}
 
 
 def smoke_test(recipe: Recipe) -> str:
@@ -136,8 +145,7 @@ def _value(value: object) -> str:
 
 
 def _source(name: str, source: Git | Sdist) -> Iterator[str]:
-    given = _given(source)
-    given = {key: held for key, held in given.items() if (key, held) != ("name", name)}
+    given = _given(source, name)
     kind = type(source).__name__
     line = f"{INDENT}source={kind}({', '.join(f'{key}={_value(held)}' for key, held in given.items())}),"
     if len(line) <= WIDTH:

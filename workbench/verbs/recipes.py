@@ -44,15 +44,18 @@ def add_package(
     from workbench.publish.projects import declare, package_facts
 
     paths, *_ = site = store.opened()
-    origin = {
-        "upstream": upstream or None,
-        "branch": branch or None,
-        "tag": tag or None,
-        "base": base or None,
-    }
     if base and not as_patches:
         raise UsageError("--base goes with --as-patches")
-    new = NewPackage(name=name, source=source, description=description, as_patches=as_patches, **origin)
+    new = NewPackage(
+        name=name,
+        source=source,
+        upstream=upstream or None,
+        branch=branch or None,
+        tag=tag or None,
+        description=description,
+        as_patches=as_patches,
+        base=base or None,
+    )
     addition = plan_addition(new, paths)
     if not dry_run:
         with written(addition):
