@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -128,7 +130,7 @@ def test_the_next_try_goes_on(
     assert before
     install(tmp_path)
     assert built(plan, paths).is_file()
-    assert "goes on from what the build that failed had compiled" in capsys.readouterr().err
+    assert "goes on from what the earlier build had compiled" in capsys.readouterr().err
     assert place.took == "the objects of an earlier build that failed"
     assert before.items() <= compiled(place).items()
 
@@ -172,18 +174,56 @@ def test_other_inputs_begin_anew(paths: Paths, tmp_path: Path, capsys: pytest.Ca
     assert "is not used: the build had other inputs" in capsys.readouterr().err
 
 
-def test_a_build_that_was_killed_begins_anew(
+def killed(plan: Plan, paths: Paths, folder: Path) -> None:
+    """Build until the unit that needs late.h is compiled, and end the build's process there with SIGKILL."""
+    late = folder / "machine" / "late.h"
+    os.mkfifo(late)
+    process = multiprocessing.get_context("fork").Process(target=built, args=(plan, paths))
+    process.start()
+    with late.open("w"):  # opened once the compiler reads it, which then waits for what is never written
+        process.kill()
+        process.join()
+    late.unlink()
+
+
+@pytest.mark.parametrize("system", ["scikit-build-core", "meson"])
+def test_what_ninja_had_finished_when_the_build_was_killed_is_kept(
+    system: str, paths: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = plan_of(failing(system, tmp_path))
+    killed(plan, paths, tmp_path)
+    before = compiled(Workplace.of(plan, paths))
+    assert before
+    install(tmp_path)
+    assert built(plan, paths).is_file()
+    assert "goes on from what the earlier build had compiled" in capsys.readouterr().err
+    assert before.items() <= compiled(Workplace.of(plan, paths)).items()
+
+
+def test_what_a_power_cut_took_half_of_is_not_gone_on_with(
+    paths: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = plan_of(failing("scikit-build-core", tmp_path))
+    killed(plan, paths, tmp_path)
+    (cut,) = Workplace.of(plan, paths).objects.rglob("good.c.o")
+    stat = cut.stat()
+    os.truncate(cut, stat.st_size // 2)
+    os.utime(cut, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    install(tmp_path)
+    assert built(plan, paths).is_file()
+    assert "good.c.o is not whole" in capsys.readouterr().err
+
+
+def test_a_build_of_setuptools_that_was_killed_begins_anew(
     paths: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Half an object may lie there, and Make and setuptools would take it for a whole one."""
     plan = plan_of(failing("setuptools", tmp_path))
-    place = Workplace.of(plan, paths)
-    with pytest.raises(BuildFailed):
-        built(plan, paths)
-    (place.root / "failed").unlink()
+    killed(plan, paths, tmp_path)
     install(tmp_path)
     assert built(plan, paths).is_file()
-    assert "is not used: the build was killed" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "is not used: the build was killed, and nothing tells which of its objects are whole" in told
 
 
 def test_what_was_not_found_is_looked_for_anew(paths: Paths, tmp_path: Path) -> None:

@@ -60,8 +60,8 @@ class Workplace:
     def opened(self, paths: Paths, *, keeps: bool = True) -> Iterator[None]:
         """Hold the folder for this process alone, with nothing in it but the plan's patched source.
 
-        And, where it `keeps` that, what a build of the same plan had compiled that failed (`continuing`). Raises
-        UsageError while another process builds the plan; SourceError and PatchError from the source.
+        And, where it `keeps` that, what a build of the same plan had compiled that did not end well (`continuing`).
+        Raises UsageError while another process builds the plan; SourceError and PatchError from the source.
         """
         here = (
             self.plan.key is not None and self.plan.builder != "container"
@@ -77,15 +77,19 @@ class Workplace:
             if left:
                 continuing.carry(left, self.tree)
                 self._kept.write_text(continuing.KEPT, encoding="utf-8")
-                note("· it goes on from what the build that failed had compiled")
+                note("· it goes on from what the earlier build had compiled")
             elif why:
                 note(f"· what an earlier build had compiled is not used: {why}")
+            key = self.plan.key if here else None
+            if key:
+                continuing.begin(self.root, key)
             try:
                 yield
             except BaseException:
-                if here and self.plan.key:
-                    continuing.mark(self.root, self.plan.key)
+                if key:
+                    continuing.mark(self.root, key)
                 raise
+            continuing.end(self.root)
 
     @property
     def _kept(self) -> Path:
