@@ -17,7 +17,7 @@ import os
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -33,7 +33,7 @@ from workbench.make.verification import verify_wheels
 from workbench.paths import CHECKOUT, Paths
 from workbench.plan.axes import Axes
 from workbench.recipe.load import load
-from workbench.settings import read_settings
+from workbench.settings import CacheSettings, Settings, read_settings
 from workbench.verify.report import findings_text
 
 if TYPE_CHECKING:
@@ -108,6 +108,11 @@ def resident(pid: int) -> int:
     return total
 
 
+def from_nothing(paths: Paths) -> Settings:
+    """Return a site's settings, but that nothing which was compiled before is taken."""
+    return replace(read_settings(paths), cache=CacheSettings(objects=False))
+
+
 def row(title: str, meter: Meter, repaired: Repaired, report: Report) -> str:
     """Return a row of the table in docs/built.md."""
     found = {str(each) for file in report.gpu_code for each in file.loadable}
@@ -170,7 +175,7 @@ def main() -> None:
     for plan in wanted:
         try:
             with Meter() as meter:
-                repaired = build_wheel(plan, paths, read_settings(paths), jobs=asked.jobs)
+                repaired = build_wheel(plan, paths, from_nothing(paths), jobs=asked.jobs)
         except WorkbenchError as error:
             print(f"{plan.title}: {error}", flush=True)
             failed = True

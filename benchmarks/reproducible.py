@@ -4,10 +4,10 @@
         [--table docs/trust.md]
 
 Each is built in a folder with one compiler at a time, and then in another folder with two: for CUDA where the recipe
-has that, else for the CPU. What differs is told, member by member, and is an error. Without names it is all that
-docs/built.md has rows for and the CUDA samples, what compiles quickly first. One at a time, and each row is written at
-once: a run that is ended goes on where it was, for what the table has as identical under the same build key is not
-built again, unless ``--again`` says so.
+has that, else for the CPU; neither takes objects of earlier builds. What differs is told, member by member, and is an
+error. Without names it is all that docs/built.md has rows for and the CUDA samples, what compiles quickly first. One
+at a time, and each row is written at once: a run that is ended goes on where it was, for what the table has as
+identical under the same build key is not built again, unless ``--again`` says so.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from heavy import COMPUTE, HEAVY, axes_of, recorded
+from heavy import COMPUTE, HEAVY, axes_of, from_nothing, recorded
 
 from workbench.builders.isolation import why_not
 from workbench.console import listening
@@ -114,7 +114,7 @@ def outcome_of(plan: Plan, keep: Path | None) -> str:
             site = Path(scratch) / folder
             site.mkdir()
             paths = lay_out(Paths(site))
-            wheel = build_wheel(plan, paths, read_settings(paths), jobs=jobs).path
+            wheel = build_wheel(plan, paths, from_nothing(paths), jobs=jobs).path
             wheels.append(wheel.rename(Path(scratch) / f"{folder}-{wheel.name}"))
             shutil.rmtree(site)
         found = differing(*wheels)

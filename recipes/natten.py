@@ -16,7 +16,7 @@ recipe = Recipe(
     torch=">=2.11",
     build_requires=("cmake", "ninja"),
     # what torch's own headers include, and curand for natten's fmha/kernel_forward.h
-    cuda_libraries=("cublas", "cusolver", "cusparse", "curand"),
+    cuda_libraries=("cublas", "curand", "cusolver", "cusparse"),
     memory_per_job=4,
     local_version="cu{cuda}torch{torch}",
     modules=("natten", "natten.libnatten"),

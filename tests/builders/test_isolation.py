@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import re
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,6 +101,18 @@ def test_what_a_build_tried_to_reach_is_told_though_it_went_on_without(
 """
     assert built(plan_of(tmp_path, before=before.strip()), paths).is_file()
     assert "its build tried to reach https://files.invalid/telemetry (backend.py:" in capsys.readouterr().err
+
+
+def test_a_program_of_the_home_is_not_there_and_the_build_says_that_it_is_hidden(
+    paths: Paths, tmp_path: Path, nosy_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = nosy_home / "bin" / "own-tool"
+    tool.parent.mkdir()
+    tool.write_text("#!/bin/sh\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tool.parent}{os.pathsep}{os.environ['PATH']}")
+    with pytest.raises(BuildFailed, match=re.escape(f"a program of yours ({tool})")):
+        built(plan_of(tmp_path, before='import subprocess; subprocess.run(["own-tool"])'), paths)
 
 
 def test_a_network_is_in_the_build_key() -> None:

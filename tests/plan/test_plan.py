@@ -100,6 +100,8 @@ def test_the_build_key_changes_with_what_decides_the_wheel_and_only_with_that() 
         replace(one(), toolkit="1").key,
     ]
     assert len({key, *others}) == 1 + len(others)
+    libraries = [("cublas", "curand"), ("curand", "cublas"), ("curand", "cublas", "curand")]
+    assert len({one(replace(RECIPE, cuda_libraries=each)).key for each in libraries}) == 1
 
 
 def test_a_local_folder_has_no_build_key() -> None:

@@ -59,6 +59,8 @@ def why_it_failed(
     elif plan.target.arch != this_arch():
         at.add("cross")
         known |= {"package": lambda words: debian_package(words["wanted"])}
+    if plan.builder != "container":
+        known |= {"hidden": lambda words: isolation.hidden(words.get("program", "cargo"))}
     if isinstance(error, CibuildwheelFailed):
         engine = error.engine
         known |= {"online": error.online or online(plan)}

@@ -114,6 +114,12 @@ def is_system(path: Path) -> bool:
     return any(path.is_relative_to(each) for each in _SYSTEM)
 
 
+def hidden(program: str) -> str:
+    """Return where a program is that the caller finds and no room shows; "" where there is none such, or no rooms."""
+    found = shutil.which(program)
+    return found if found and not is_system(Path(found)) and not why_not() else ""
+
+
 def _basis(network: bool) -> Iterator[str]:
     yield from ("--unshare-all", *(["--share-net"] if network else []), "--die-with-parent", "--new-session")
     yield from (

@@ -83,7 +83,7 @@ class Plan(Draft):
             "build_requires": self.build_requires,
             "before_all": self.before_all if self.builder == "container" else (),
             "before_build": self.before_build,
-            "cuda_libraries": self.recipe.cuda_libraries,
+            "cuda_libraries": sorted(set(self.recipe.cuda_libraries)),  # a toolkit has them in no order
             "environment": self.environment,
             "repair_exclude": self.repair_exclude,
             "requires": self.requires,
