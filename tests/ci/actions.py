@@ -138,23 +138,37 @@ class Run:
     meanwhile: Callable[[str], None] = lambda _title: None
     """Called before each step with its title: what others do while a job runs."""
 
+    def __post_init__(self) -> None:
+        self.sha = self._git("rev-parse", "HEAD").strip()
+        self._cells: dict[tuple[str, int], Result] = {}
+
     def walk(self) -> Run:
-        """Run all jobs in an order that their needs allow."""
-        text = subprocess.run(
-            ["git", "-C", str(self.hosted.origin), "show", f"HEAD:.github/workflows/{self.workflow}"],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
+        """Run all jobs in an order that their needs allow.
+
+        Called again it does what "Re-run failed jobs" does: those that failed, of a matrix the cells, and all that need
+        them, on the same commit and beside the artifacts that are there.
+        """
+        text = self._git("show", f"{self.sha}:.github/workflows/{self.workflow}")
         read = self.evaluator.ask(workflow=text)
         assert read["errors"] == []
         document = yaml.safe_load(text)
         assert document["defaults"] == {"run": {"shell": "bash"}}
         left = {job["id"]: job for job in read["jobs"]}
+        anew: set[str] = set()
         while left:
             job = next(each for each in left.values() if not set(each["needs"]) & left.keys())
-            self._job(left.pop(job["id"]), document)
+            name, because_of_others = job["id"], bool(anew.intersection(job["needs"]))
+            if because_of_others or self.results.get(name) not in ("success", "skipped"):
+                anew.add(name)
+                if because_of_others:
+                    self._cells = {key: result for key, result in self._cells.items() if key[0] != name}
+                self._job(job, document)
+            del left[name]
         return self
+
+    def _git(self, *words: str) -> str:
+        command = ["git", "-C", str(self.hosted.origin), *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
     def said(self) -> str:
         """Return all that was printed, and how it ended."""
@@ -175,12 +189,14 @@ class Run:
         strategy = job.get("strategy", {})
         matrix = before.evaluate(strategy.get("matrix")) or {"include": [{}]}
         cells = matrix["include"]
-        ended = []
         for number, values in enumerate(cells):
             if "strategy" in job and not self.only(values):
                 continue
             own = {"job-index": number, "job-total": len(cells), "fail-fast": strategy.get("fail-fast", True)}
-            ended.append(self._cell(name, job, parsed, {**contexts, "matrix": values, "strategy": own}))
+            if self._cells.get((name, number)) != "success":
+                own_contexts = {**contexts, "matrix": values, "strategy": own}
+                self._cells[name, number] = self._cell(name, job, parsed, own_contexts)
+        ended = {result for (each, _), result in self._cells.items() if each == name}
         self.results[name] = "failure" if "failure" in ended else "success"
 
     def _cell(
@@ -216,19 +232,13 @@ class Run:
         cell.contexts["steps"][facts["id"]] = {"outcome": outcome, "conclusion": outcome, "outputs": outputs}
 
     def _contexts(self, needs: dict[str, Any]) -> dict[str, Any]:
-        sha = subprocess.run(
-            ["git", "-C", str(self.hosted.origin), "rev-parse", "HEAD"],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout.strip()
         github = {
             "event": self.event,
             "event_name": self.event_name,
             "ref": "refs/heads/main",
             "ref_name": "main",
             "repository": "someone/wheels",
-            "sha": sha,
+            "sha": self.sha,
             "token": self.hosted.variables.get("TOKEN", "a-token"),
         }
         runner = {"environment": "github-hosted", "arch": "X64", "os": "Linux"}
