@@ -202,6 +202,9 @@ def test_causes_in_a_library(tmp_path: Path) -> None:
     assert two[".debug_str"].cause == "other options of the compiler: -O2 | -O0"
     assert two[".text"].cause.startswith("other machine code")
     assert two[".text"].place == "demo/x.so .text"
+    assert not {".symtab", ".eh_frame", ".shstrtab"} & two.keys(), "they follow from the code"
+    bare = [(each.section, each.cause) for each in differences(one, _wheel(tmp_path / "bare", "-O2"))]
+    assert (".debug_*", "debug information is only in the published wheel: other options (-g)") in bare
 
 
 def test_causes_elsewhere(tmp_path: Path) -> None:

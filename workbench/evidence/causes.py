@@ -23,6 +23,10 @@ _NAMED = (
             r"|\d\d:\d\d:\d\d|20\d\d-\d\d-\d\d)\b"
         ),
     ),
+    (
+        "another build key, which its serial number comes from",
+        re.compile(r'"serialNumber": "urn:uuid:(?P<it>[0-9a-f-]{36})"'),
+    ),
     ("a path", re.compile(r"(?:^|[\s=:\"'(])(?P<it>/[\w.+~@-]+(?:/[\w.+~@-]*)+)")),
 )
 """Causes that a text shows, the surest first."""
@@ -39,13 +43,17 @@ def cause_of(section: str, first: bytes, again: bytes) -> str:
         return (
             "the build id alone: the linker was given other files or options, though what it made is the same"
         )
-    told = _cause_of_lines(_texts(first), _texts(again))
-    if told:
-        return told
-    if section == ".nv_fatbin":
-        return "GPU code: nvcc's names of its own, or another toolkit"
+    if not first or not again:
+        return f"it is only in the {'wheel that was built again' if again else 'published wheel'}"
+    return _cause_of_lines(_texts(first), _texts(again)) or _cause_of_bytes(section, first, again)
+
+
+def _cause_of_bytes(section: str, first: bytes, again: bytes) -> str:
+    """Return what differs in a section whose texts tell nothing."""
     sizes = f"{len(first):,} and {len(again):,} bytes"
-    if section.startswith((".text", ".init", ".fini", ".plt")):
+    if section == ".nv_fatbin":
+        return f"GPU code ({sizes}): nvcc's names of its own, or another toolkit"
+    if section.startswith(".text"):
         if len(first) != len(again):
             return f"other machine code ({sizes}): other options, another compiler, or another processor's tuning"
         return f"other machine code ({_count(first, again)}): what moved elsewhere, or other options"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,8 +21,13 @@ if TYPE_CHECKING:
 MOST_BYTES = 1 << 30
 """Of a member that is looked into."""
 
-_FOLLOW = (".note.gnu.build-id", ".gnu_debuglink")
-"""Sections that are hashes of others: they tell nothing where those differ as well."""
+_FOLLOWS = re.compile(
+    r"\.(note\.gnu\.build-id|gnu_debuglink|dynsym|symtab|strtab|shstrtab|dynamic|hash|gnu\.hash|gnu\.version.*|rela?\..+"
+    r"|eh_frame.*|gcc_except_table|got.*|plt.*|(pre)?(init|fini)(_array)?)"
+)
+"""Sections that are made of others, hashes and addresses: they tell nothing where those differ as well."""
+
+_DEBUG = ".debug_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,14 +88,22 @@ def _of_libraries(name: str, first: bytes, again: bytes) -> Iterator[Difference]
     except BadBinary as error:
         yield Difference(member=name, cause=f"its sections cannot be read: {error}")
         return
-    found = {}
-    for key in dict.fromkeys((*one, *other)):
-        was, now = one.get(key, b""), other.get(key, b"")
-        if was != now:
-            found[key] = cause_of(key[0], was, now)
-    telling = {key: cause for key, cause in found.items() if key[0] not in _FOLLOW} or found
-    for (section, _), cause in telling.items():
-        yield Difference(member=name, section=section, cause=cause)
+    found = [key for key in dict.fromkeys((*one, *other)) if one.get(key) != other.get(key)]
+    telling = [key for key in found if not _FOLLOWS.fullmatch(key[0])] or found
+    for where, have, lack in (
+        ("the published wheel", one, other),
+        ("the wheel that was built again", other, one),
+    ):
+        if debug := [key for key in telling if key[0].startswith(_DEBUG) and key in have and key not in lack]:
+            telling = [key for key in telling if key not in debug]
+            yield Difference(
+                member=name,
+                section=f"{_DEBUG}*",
+                cause=f"debug information is only in {where}: other options (-g)",
+            )
+    for key in telling:
+        first_has, again_has = one.get(key, b""), other.get(key, b"")
+        yield Difference(member=name, section=key[0], cause=cause_of(key[0], first_has, again_has))
     if not found:
         yield Difference(member=name, cause="outside its sections: its headers, or what lies between them")
 

@@ -142,7 +142,7 @@ def _answer(done: BuiltAgain, verdict: Path, published: str | None, *, json: boo
         *([] if found.identical else [("built again", found.rebuilt)]),
         ("isolation", found.isolation),
         *(("other tools", each) for each in found.other_tools),
-        ("kept in", str(verdict)),
+        ("verdict file", str(verdict)),
         *([("published", published)] if published else []),
     ]
     console.answer_summary(found.filename, facts)
