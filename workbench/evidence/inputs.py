@@ -45,6 +45,7 @@ def parameters(plan: Plan) -> dict[str, str]:
 def recipe_inputs(plan: Plan) -> dict[str, tuple[str, ...]]:
     """Return what the recipe and the site say of a plan's target, as far as they say anything."""
     inputs = {
+        "upstream_name": (plan.recipe.name,) if plan.project != plan.recipe.name else (),
         "upstream_version": (plan.recipe.version,),
         **{name: (value,) for name, value in _source_options(plan.source)},
         "network": ("yes",) if plan.recipe.network else (),

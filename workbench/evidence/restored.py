@@ -37,15 +37,16 @@ def restored(made: Provenance, patches: Mapping[str, bytes], *, where: str) -> P
         )
     inputs = made.inputs
     try:
-        target, source = _target(made), _source(made)
+        target, source, project = _target(made), _source(made), made.parameters["package"]
         return Plan(
             recipe=Recipe(
-                name=made.parameters["package"],
+                name=inputs.get("upstream_name", (project,))[0],
                 version=inputs["upstream_version"][0],
                 description="",
                 source=source,
                 cuda_libraries=inputs.get("cuda_libraries", ()),
                 network="network" in inputs,
+                variants={target.variant: project} if target.variant and "upstream_name" in inputs else (),
             ),
             target=target,
             source=source,

@@ -59,7 +59,7 @@ class Prospect:
 
 def subject_of(plan: Plan) -> Subject:
     """Return what the wheel of a plan is asked for at outlets."""
-    return Subject(project=plan.recipe.name, version=str(plan.version), variant=plan.target.variant or "")
+    return Subject(project=plan.project, version=str(plan.version), variant=plan.target.variant or "")
 
 
 def look_ahead(
@@ -94,4 +94,4 @@ def look_ahead(
 
 def _fits(filename: str, plan: Plan) -> bool:
     name = wheel_name_or_none(filename)
-    return name is not None and name.name == plan.recipe.name and serves(plan, filename, None)
+    return name is not None and name.name == plan.project and serves(plan, filename, None)

@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import canonicalize_name, is_normalized_name
 from packaging.version import InvalidVersion, Version
 
-from workbench.errors import RecipeError, nearest
-from workbench.url import has_secret
+from workbench.errors import RecipeError
+from workbench.recipe.checking import (
+    Kinds,
+    check_types,
+    parse_with,
+    parts_of,
+    require_known,
+    require_normalised,
+)
 
 ARCHITECTURES = ("x86_64", "aarch64")
 
@@ -50,7 +56,7 @@ class Sdist:
     name: str | None = None
 
     def __post_init__(self) -> None:
-        _check(self)
+        check_types(self, _TYPES, "source.")
         if not SHA256.fullmatch(self.sha256):
             raise RecipeError(f"source.sha256: {self.sha256!r} is not 64 lower-case hexadecimal digits")
 
@@ -66,7 +72,7 @@ class Git:
     submodules: bool = False
 
     def __post_init__(self) -> None:
-        _check(self)
+        check_types(self, _TYPES, "source.")
         if not COMMIT.fullmatch(self.commit):
             raise RecipeError(
                 f"source.commit: {self.commit!r} is not a full commit hash (40 hexadecimal digits); "
@@ -96,7 +102,7 @@ class Edition:
     torch: str | None = None
 
     def __post_init__(self) -> None:
-        _check(self)
+        check_types(self, _TYPES, "versions: ")
         _parse_ranges("versions: ", self)
 
 
@@ -119,7 +125,7 @@ class When:
     version: str | None = None
 
     def __post_init__(self) -> None:
-        _check(self)
+        check_types(self, _TYPES, "when: ")
         if not self.depends_on_target and self.version is None:
             raise RecipeError(
                 f"when({self.value!r}): give a condition: python, arch, compute, torch, variant or version"
@@ -208,14 +214,14 @@ class Recipe:
 
     def __post_init__(self) -> None:
         self._take_newest()
-        _check(self)
-        _require_normalised("name", self.name)
-        _parse("version", Version, self.version, InvalidVersion)
+        check_types(self, _TYPES, "")
+        require_normalised("name", self.name)
+        parse_with("version", Version, self.version, InvalidVersion)
         _parse_ranges("", self)
         for key in ("build_requires", "test_requires"):
             for each in getattr(self, key):
                 requirement = each.value if isinstance(each, When) else each
-                _parse(key, Requirement, requirement, InvalidRequirement)
+                parse_with(key, Requirement, requirement, InvalidRequirement)
         self._require_variants()
         self._require_possible()
         object.__setattr__(self, "patches", self.patches or self.name)
@@ -236,9 +242,9 @@ class Recipe:
             if missing := [key for key in ("version", "source") if not getattr(self, key)]:
                 raise RecipeError(f"{missing[0]}: missing: a recipe has version and source, or versions")
             return
-        _check(self, "versions")
+        check_types(self, _TYPES, "", "versions")
         for each, pinned in self.versions.items():
-            _parse("versions", Version, each, InvalidVersion)
+            parse_with("versions", Version, each, InvalidVersion)
             if isinstance(pinned, str):
                 raise RecipeError(
                     f"versions: {each}: expected Sdist(...), Git(...) or Edition(...), got {pinned!r:.60}"
@@ -267,7 +273,7 @@ class Recipe:
             return
         projects = [*self.variants.values(), *([] if self.variants_only else [self.name])]
         for each in projects:
-            _require_normalised("variants", each)
+            require_normalised("variants", each)
             if projects.count(each) > 1:
                 raise RecipeError(f"variants: {each!r} is the project of two of them: each has its own")
 
@@ -278,19 +284,13 @@ class Recipe:
                 f"memory_per_job: {self.memory_per_job!r} is not a number of gigabytes: write one above 0"
             )
         for arch in self.arch:
-            _require_known("arch", arch, ARCHITECTURES)
+            require_known("arch", arch, ARCHITECTURES)
         for each in fields(self):
-            for part in _parts(getattr(self, each.name)):
+            for part in parts_of(getattr(self, each.name)):
                 if isinstance(part, When):
                     key = f"{each.name}: when({part.value!r})"
-                    _require_known(f"{key}: arch", part.arch, ARCHITECTURES)
-                    _require_known(f"{key}: variant", part.variant, tuple(self.variants))
-
-
-def _require_known(key: str, word: str | None, known: tuple[str, ...]) -> None:
-    if word is not None and word not in known:
-        there_are = f"there are {', '.join(known)}" if known else "the recipe has no variants"
-        raise RecipeError(f"{key}: unknown value {word!r}{nearest(word, known)}: {there_are}")
+                    require_known(f"{key}: arch", part.arch, ARCHITECTURES)
+                    require_known(f"{key}: variant", part.variant, tuple(self.variants))
 
 
 def source_of(pinned: Sdist | Git | Edition | None) -> Sdist | Git | None:
@@ -298,27 +298,15 @@ def source_of(pinned: Sdist | Git | Edition | None) -> Sdist | Git | None:
     return pinned.source if isinstance(pinned, Edition) else pinned
 
 
-def _require_normalised(key: str, name: str) -> None:
-    if not is_normalized_name(name):
-        raise RecipeError(f"{key}: {name!r} is not normalised: write {canonicalize_name(name)!r}")
-
-
 def _parse_ranges(prefix: str, value: Recipe | Edition | When) -> None:
     """Raise RecipeError where a value's Pythons, torches or versions are not specifiers (PEP 440)."""
     keys = ("python", "torch", "version") if isinstance(value, When) else ("python", "torch")
     for key in keys:
         if (specifiers := getattr(value, key)) is not None:
-            _parse(f"{prefix}{key}", SpecifierSet, specifiers, InvalidSpecifier)
+            parse_with(f"{prefix}{key}", SpecifierSet, specifiers, InvalidSpecifier)
 
 
-def _parse(key: str, kind: Callable[[str], object], text: str, invalid: type[ValueError]) -> None:
-    try:
-        kind(text)
-    except invalid as error:
-        raise RecipeError(f"{key}: {error}") from error
-
-
-_TYPES: dict[str, tuple[type | tuple[type, ...], type | tuple[type, ...], str]] = {
+_TYPES: dict[str, Kinds] = {
     "str": (str, (), "a string"),
     "str | None": ((str, type(None)), (), "a string"),
     "bool": (bool, (), "True or False"),
@@ -343,32 +331,4 @@ _TYPES: dict[str, tuple[type | tuple[type, ...], type | tuple[type, ...], str]] 
     ),
     "Sdist | Git": ((Sdist, Git), (), "Sdist(...) or Git(...)"),
 }
-"""For each annotation of this module: the type, the type of its parts, and what to tell a person."""
-
-
-def _parts(item: object) -> Iterator[object]:
-    """Yield what a tuple or a dict holds, and what tuples in a dict hold."""
-    if isinstance(item, tuple):
-        yield from item
-    elif isinstance(item, dict):
-        yield from item
-        for held in item.values():
-            yield from held if isinstance(held, tuple) else (held,)
-
-
-def _check(value: Any, only: str = "") -> None:  # noqa: ANN401 - any dataclass of this module
-    """Check the types of a value's fields: a recipe is written by hand, and is not run through mypy."""
-    prefix = {Recipe: "", When: "when: ", Edition: "versions: "}.get(type(value), "source.")
-    for each in fields(value):
-        if only and each.name != only:
-            continue
-        item = getattr(value, each.name)
-        kinds, part_kinds, expected = _TYPES[str(each.type)]
-        parts = tuple(_parts(item))
-        if not isinstance(item, kinds) or not all(isinstance(part, part_kinds) for part in parts):
-            raise RecipeError(f"{prefix}{each.name}: expected {expected}, got {item!r:.80}")
-        if any(isinstance(part, str) and has_secret(part) for part in (item, *parts)):
-            raise RecipeError(
-                f"{prefix}{each.name}: a login or a secret in a URL would be published with the recipe: leave it out, "
-                "and let git ask a credential helper"
-            )
+"""For each annotation of this module."""
