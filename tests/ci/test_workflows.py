@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -68,6 +68,8 @@ def test_neither_actionlint_nor_zizmor_finds_anything(paths: Paths, tmp_path: Pa
     for number, (title, ci) in enumerate(SETTINGS.items()):
         site(paths, ci, bucket=title == "a bucket", checkout="install" not in ci)
         for each in workflow_files(paths, read_settings(paths)):
+            if each.text is None:
+                continue
             path = tmp_path / f"site-{number}" / each.path
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(each.text)
@@ -90,7 +92,7 @@ def test_every_action_is_pinned_with_its_release_beside(paths: Paths) -> None:
     uses = [
         line.strip()
         for each in workflow_files(paths, read_settings(paths))
-        for line in each.text.splitlines()
+        for line in (each.text or "").splitlines()
         if "uses:" in line
     ]
     assert len(uses) > 10
@@ -101,14 +103,16 @@ def test_every_action_is_pinned_with_its_release_beside(paths: Paths) -> None:
 
 
 def test_the_settings_decide_what_a_workflow_does(paths: Paths) -> None:
-    def wheels(ci: str, **more: bool) -> dict[str, dict[str, object]]:
+    def wheels(ci: str, **more: bool) -> dict[str, dict[str, Any]]:
         site(paths, ci, **more)
         (found,) = (
             each for each in workflow_files(paths, read_settings(paths)) if each.path.endswith("wheels.yml")
         )
-        jobs: dict[str, dict[str, object]] = yaml.safe_load(found.text)["jobs"]
+        jobs: dict[str, dict[str, Any]] = yaml.safe_load(found.text or "")["jobs"]
         return jobs
 
+    (publishes,) = (step for step in wheels("{}")["publish"]["steps"] if "pattern" in step.get("with", {}))
+    assert publishes["with"]["pattern"] == "verified-*"  # what only was built is not published
     usual, spark = wheels("{}"), wheels(SETTINGS["a Spark of one's own, and a schedule"])
     assert list(usual) == ["matrix", "build", "verify", "publish", "pages"]
     assert '["self-hosted","linux","ARM64","dgx-spark"]' in str(spark["build"]["runs-on"])
@@ -145,6 +149,21 @@ def test_a_workflow_is_written_checked_and_kept_up_to_date(paths: Paths) -> None
     assert states[".github/workflows/wheels.yml"] == "differs"
     assert states[".github/workflows/outdated.yml"] == "same"
     assert "+          retention-days: 7" in answer["files"][0]["diff"]
+
+
+def test_a_workflow_that_is_no_longer_wanted_goes(paths: Paths) -> None:
+    outdated = paths.root / ".github" / "workflows" / "outdated.yml"
+    site(paths, "{}")
+    invoke("ci.write")
+    site(paths, "\n  outdated: ''")
+    assert invoke("ci.check").status == SettingsError.exit_code
+    assert "+++ /dev/null" in invoke("ci.write", "--dry-run").stdout
+    assert outdated.exists()
+    assert "removed .github/workflows/outdated.yml" in invoke("ci.write").stdout
+    assert not outdated.exists()
+    assert invoke("ci.check").status == 0
+    outdated.write_text("name: mine\n")
+    assert invoke("ci.check").status == 0
 
 
 def test_what_somebody_else_wrote_is_not_written_over(paths: Paths) -> None:
@@ -193,7 +212,7 @@ def test_the_file_for_gitlab_is_whole(title: str, paths: Paths) -> None:
     site(paths, SETTINGS[title], bucket=title == "a bucket", checkout="install" not in SETTINGS[title])
     (found,) = workflow_files(paths, read_settings(paths), host="gitlab")
     assert found.path == ".gitlab-ci.yml"
-    pipeline = yaml.safe_load(found.text)
+    pipeline = yaml.safe_load(found.text or "")
     jobs = {name: job for name, job in pipeline.items() if isinstance(job, dict) and "script" in job}
     assert {"build:x86_64", "verify:x86_64", "publish"} <= jobs.keys()
     for name, job in jobs.items():
@@ -202,3 +221,32 @@ def test_the_file_for_gitlab_is_whole(title: str, paths: Paths) -> None:
         script = "\n".join([*job["script"], *job.get("after_script", ())])
         parsed = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True, check=False)
         assert (parsed.returncode, parsed.stderr) == (0, ""), name
+
+
+INV = """\
+#!/bin/sh
+case "$1" in
+matrix) echo '{"include": %s}' ;;
+build) shift; printf '[%%s]' "$@" >>built; echo >>built; [ "$3" != one ] ;;
+esac
+"""
+
+
+def test_gitlabs_job_builds_each_cell_whatever_fails(paths: Paths) -> None:
+    site(paths, "{}")
+    (found,) = workflow_files(paths, read_settings(paths), host="gitlab")
+    job = yaml.safe_load(found.text or "")["build:aarch64"]
+    axes = dict.fromkeys(("version", "python", "arch", "compute", "torch", "gpu", "variant", "glibc"), "")
+    one = {"package": "one", **axes, "version": "1.0", "python": "3.10,3.11", "variant": "a b"}
+    two = {"package": "two", **axes, "arch": "aarch64"}
+    (paths.root / "inv").write_text(INV % json.dumps([one, two]))
+    (paths.root / "inv").chmod(0o755)
+    script = "\n".join(job["script"])
+    ran = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", script], cwd=paths.root, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 123, ran.stderr  # xargs: one of them failed
+    assert (paths.root / "built").read_text().splitlines() == [
+        "[--builder][auto][one][--version=1.0][--python=3.10,3.11][--variant=a b]",
+        "[--builder][auto][two][--arch=aarch64]",
+    ]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from workbench.ci.workflows import WorkflowFile
     from workbench.paths import Paths
 
-FileState = Literal["same", "missing", "differs", "somebody else's"]
+FileState = Literal["same", "missing", "differs", "no longer wanted", "somebody else's"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,14 +28,17 @@ class Compared:
 
 
 def compare(files: Iterable[WorkflowFile], paths: Paths) -> tuple[Compared, ...]:
-    """Return how each file stands in a site. Raises OSError."""
-    return tuple(_compared(each, content_of(paths.root / each.path)) for each in files)
+    """Return how each file stands in a site, but for those that are not to be there, and are not. Raises OSError."""
+    found = ((each, content_of(paths.root / each.path)) for each in files)
+    return tuple(
+        _compared(each, content) for each, content in found if each.text is not None or _is_ours(content)
+    )
 
 
 def write_workflows(compared: Iterable[Compared], paths: Paths, *, replace: bool = False) -> None:
-    """Write what is missing or differs. Raises UsageError, and writes nothing, where a file is somebody else's.
+    """Write what is missing or differs, and remove what is no longer wanted.
 
-    With `replace` such a file is written over as well.
+    Raises UsageError, and writes nothing, where a file is somebody else's; with `replace` it is written over as well.
     """
     changed = [each for each in compared if each.state != "same"]
     others = [each.wanted.path for each in changed if each.state == "somebody else's"]
@@ -45,20 +48,28 @@ def write_workflows(compared: Iterable[Compared], paths: Paths, *, replace: bool
             "--replace it (--dry-run shows the difference)"
         )
     for each in changed:
-        write_whole(paths.root / each.wanted.path, each.wanted.text)
+        place = paths.root / each.wanted.path
+        if each.wanted.text is None:
+            place.unlink(missing_ok=True)
+        else:
+            write_whole(place, each.wanted.text)
+
+
+def _is_ours(content: bytes | None) -> bool:
+    return content is not None and MARK.encode() in content.partition(b"\n")[0]
 
 
 def _compared(wanted: WorkflowFile, found: bytes | None) -> Compared:
-    if found == wanted.text.encode():
+    before, after = (found or b"").decode(errors="replace"), wanted.text or ""
+    if before == after:
         return Compared(wanted=wanted, state="same")
-    text = (found or b"").decode(errors="replace")
     diff = difflib.unified_diff(
-        text.splitlines(keepends=True),
-        wanted.text.splitlines(keepends=True),
+        before.splitlines(keepends=True),
+        after.splitlines(keepends=True),
         "/dev/null" if found is None else f"a/{wanted.path}",
-        f"b/{wanted.path}",
+        "/dev/null" if wanted.text is None else f"b/{wanted.path}",
     )
-    state: FileState = "missing" if found is None else "differs"
-    if found is not None and MARK not in text.partition("\n")[0]:
-        state = "somebody else's"
+    state: FileState = "missing" if found is None else "differs" if _is_ours(found) else "somebody else's"
+    if wanted.text is None:
+        state = "no longer wanted"
     return Compared(wanted=wanted, state=state, diff="".join(diff))

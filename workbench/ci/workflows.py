@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,7 +19,7 @@ from workbench.strict import parse
 
 if TYPE_CHECKING:
     from workbench.paths import Paths
-    from workbench.settings import CiSettings, Settings
+    from workbench.settings import Settings
 
 Host = Literal["github", "gitlab"]
 
@@ -28,12 +28,16 @@ MARK = "Written by 'ci.write' from workbench.yaml: change its settings (ci:), an
 
 _HERE = Path(__file__).parent
 
-_GITHUB = {
-    ".github/workflows/wheels.yml": "wheels.yml",
-    ".github/workflows/check.yml": "check.yml",
-    ".github/workflows/outdated.yml": "outdated.yml",
-    ".github/pull_request_template.md": "pull_request_template.md",
+_TEMPLATES: dict[Host, dict[str, str]] = {
+    "github": {
+        ".github/workflows/wheels.yml": "wheels.yml",
+        ".github/workflows/check.yml": "check.yml",
+        ".github/workflows/outdated.yml": "outdated.yml",
+        ".github/pull_request_template.md": "pull_request_template.md",
+    },
+    "gitlab": {".gitlab-ci.yml": "gitlab.yml"},
 }
+"""The files of each host, and the template that each comes from."""
 
 _BLANK = re.compile(r"\n\n+(?= {4})|\n(?=\n\n)")
 
@@ -66,10 +70,10 @@ class PinnedAction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowFile:
-    """A file that a CI service reads: its path below the site's root, and all that is in it."""
+    """A file that a CI service reads: its path below the site's root, and all that is in it; None: it is not to be."""
 
     path: str
-    text: str
+    text: str | None
 
 
 def workflow_files(paths: Paths, settings: Settings, *, host: Host | None = None) -> tuple[WorkflowFile, ...]:
@@ -104,29 +108,24 @@ def workflow_files(paths: Paths, settings: Settings, *, host: Host | None = None
         # a bucket has its pages itself
         "pages": ci.pages and not bucket,
         "runtime_images": bool(settings.container.runtime_images),
+        "github": any(place.partition(":")[0] == "github" for place in to.split(",")),
         "identity": ci.attest or bool({"pypi", "testpypi"} & {*to.split(",")}),
         "secrets": sorted(
             name for place, names in _SECRETS.items() if place in to.split(",") for name in names
         ),
     }
-    return tuple(_written(path, name, facts) for path, name in _templates(ci, host))
+    unwanted = () if ci.outdated else ("outdated.yml",)
+    return tuple(
+        WorkflowFile(path=path, text=None if name in unwanted else _drawn(path, name, facts))
+        for path, name in _TEMPLATES[host].items()
+    )
 
 
-def _templates(ci: CiSettings, host: Host) -> Iterator[tuple[str, str]]:
-    """Yield the path of each file of a host and the template that it comes from."""
-    if host == "gitlab":
-        yield ".gitlab-ci.yml", "gitlab.yml"
-        return
-    for path, name in _GITHUB.items():
-        if name != "outdated.yml" or ci.outdated:
-            yield path, name
-
-
-def _written(path: str, name: str, facts: dict[str, object]) -> WorkflowFile:
+def _drawn(path: str, name: str, facts: dict[str, object]) -> str:
     marked = f"<!-- {MARK} -->\n\n" if path.endswith(".md") else f"# {MARK}\n"
     drawn = _environment().get_template(name).render(facts).strip("\n")
     # a macro ends with a line of its own: only what stands at the left, as a job does, keeps a blank line before it
-    return WorkflowFile(path=path, text=f"{marked}{_BLANK.sub(chr(10), drawn)}\n")
+    return f"{marked}{_BLANK.sub(chr(10), drawn)}\n"
 
 
 def _runs_on(runners: Mapping[str, str]) -> str:

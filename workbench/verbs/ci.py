@@ -38,9 +38,10 @@ def write(
         console.answer_json({"files": _plain(found), "dry_run": dry_run})
         return
     for each in changed:
-        console.answer(each.diff if dry_run else f"wrote {each.wanted.path}")
+        done = "wrote" if each.wanted.text is not None else "removed"
+        console.answer(each.diff if dry_run else f"{done} {each.wanted.path}")
     same = counted(len(found) - len(changed), "file")
-    console.answer(f"{same} as they should be, {len(changed)} {'would be ' if dry_run else ''}written")
+    console.answer(f"{same} as they should be, {len(changed)} {'to be ' if dry_run else ''}changed")
     if changed and not dry_run:
         console.answer("Commit them. What the repository needs besides: docs/ci.md")
 
