@@ -162,6 +162,20 @@ def test_what_only_a_container_can_lack(line: str, name: str) -> None:
     assert told.name == name
 
 
+def test_a_requirement_without_a_wheel_is_named_where_nothing_else_is_installed() -> None:
+    said = [
+        "error: No solution found when resolving dependencies",
+        "  cause: Because annoy==1.17.3 has no usable wheels and you require annoy==1.17.3, we can conclude that your",
+    ]
+    here = diagnose(said, at={"build"}, known={"recipe": "x.py"})
+    inside = diagnose(said, at={"build", "container"}, known={"recipe": "x.py"})
+    assert here is not None
+    assert here.name == "requirement-impossible"
+    assert inside is not None
+    assert inside.name == "wheel-missing"
+    assert "annoy==1.17.3 has none" in inside.meaning
+
+
 def test_the_page_tells_what_the_catalogue_has() -> None:
     """``python docs/failures.py`` draws it."""
     script = CHECKOUT / "docs" / "failures.py"
