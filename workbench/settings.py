@@ -100,6 +100,7 @@ class ContainerSettings:
 class MatrixSettings:
     """``matrix:``: what is built where a verb's flags say nothing, each as that flag takes it."""
 
+    version: Literal["", "all"] = ""
     python: str = ""
     arch: str = ""
     compute: str = ""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.forked import invoke
+from workbench.paths import CHECKOUT
 from workbench.pipeline.jobs import MatrixJob, grouped
 from workbench.plan.target import this_arch
 from workbench.recipe.model import ARCHITECTURES
@@ -67,14 +69,25 @@ def test_the_jobs_of_all_packages_have_what_releases_flags_take() -> None:
     assert [plan["version"] for plan in planned] == ["3+cu130pt2.11"]
 
 
-@pytest.mark.usefixtures("shelf")
-def test_filters_are_the_axes() -> None:
+def test_filters_are_the_axes(shelf: Paths) -> None:
     both = told("plain", "--version", "all", "--python", "3.12")
     assert [(job["version"], job["python"]) for job in both] == [("1.0", "3.12"), ("2.0", "3.12")]
     assert [job["package"] for job in told("--version", "1.0", "--python", "3.12")] == ["plain"]
     nothing = invoke("matrix", "--version", "7", "--python", "3.12")
     assert (nothing.status, "no version 7" in nothing.stderr) == (2, True)
     assert told("--python", "3.14") == []
+    (shelf.root / "workbench.yaml").write_text("matrix: {version: all, python: '3.12'}\n")
+    assert [job["version"] for job in told("plain")] == ["1.0", "2.0"]
+    assert [job["version"] for job in told("plain", "--version", "1.0")] == ["1.0"]
+
+
+def test_the_guide_shows_a_job_as_it_is() -> None:
+    shown = re.search(
+        r"^```json\n(.*?)^```$", (CHECKOUT / "docs" / "targets.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert shown
+    (entry,) = json.loads(shown[1])["include"]
+    assert list(entry) == list(job("3.12", 1).as_dict())
 
 
 @pytest.mark.usefixtures("shelf")

@@ -159,7 +159,8 @@ def plans(request: Request, paths: Paths, settings: Settings, *, among_others: b
 
 def possible(request: Request, paths: Paths, settings: Settings, *, among_others: bool = False) -> Planned:
     """Return what `plans` does; no plan at all where nothing that was asked for can be built."""
-    recipes = asked_for(load_versions(paths.recipes, request.name), request.axes.version)
+    version = request.axes.version or settings.matrix.version
+    recipes = asked_for(load_versions(paths.recipes, request.name), version)
     if request.source_dir and len(recipes) > 1:
         raise UsageError(f"--source-dir {request.source_dir}: it is one version: name it with --version")
     planners = [Planner.of(recipe, request, paths, settings) for recipe in recipes]

@@ -43,7 +43,8 @@ def build(name: str, host: Host) -> Pinned:
             f"workbench add-package {name} --source pypi:{name} writes one"
         )
     settings = read_settings(paths)
-    axes = Axes(**_axes(recipe, host), variant=_variant(recipe, name))
+    version = recipe.version if recipe.versions else ""
+    axes = Axes(**_axes(recipe, host), version=version, variant=_variant(recipe, name))
     planned = plans(Request(name=recipe.name, axes=axes), paths, settings)
     made, failures = build_all(planned, paths, settings)
     if error := failure_of(failures, len(planned.plans)):

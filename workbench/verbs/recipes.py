@@ -172,7 +172,8 @@ def list_(*, json: Json = False) -> None:
         return
     cells = []
     for row in rows:
-        version, published = row["version"] or "no recipe", "\n".join(row["published"]) or "–"
+        version = "\n".join(row["versions"]) or row["version"] or "no recipe"
+        published = "\n".join(row["published"]) or "–"
         cells.append((row["name"], version, str(row["patches"]), published, row["description"]))
     console.answer_table(("package", "version", "patches", "published", "description"), cells)
 
@@ -251,6 +252,7 @@ def _row(name: str, recipe: Recipe | None, registry: Registry, paths: Paths) -> 
     return {
         "name": name,
         "version": recipe.version if recipe else None,
+        "versions": list(recipe.versions) if recipe else [],
         "description": described.description if described else "",
         "patches": len(read_series(paths.patches / recipe.patches)) if recipe else 0,
         "published": [
