@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from workbench.errors import ProofFailed, WorkbenchError
 from workbench.evidence.gather import FROM_URL
@@ -68,7 +68,7 @@ def restored(made: Provenance, patches: Mapping[str, bytes], *, where: str) -> P
         )
     except ProofFailed:
         raise
-    except (KeyError, IndexError, InvalidVersion, WorkbenchError) as error:
+    except (KeyError, IndexError, ValueError, WorkbenchError) as error:
         raise ProofFailed(f"{where}: what it says of the build makes no plan: {error}") from error
 
 
