@@ -24,7 +24,16 @@ if TYPE_CHECKING:
 
 COUNT = 3
 
-COMPILER = "import sys, time; taken = b'x' * {size}; time.sleep(0.8); open(sys.argv[1], 'w')"
+COMPILER = """
+import os, pathlib, sys, time
+out = pathlib.Path(sys.argv[1])
+out.touch()
+while len([*out.parent.glob("*.o")]) < min({count}, int(os.environ["MAX_JOBS"])):
+    time.sleep(0.01)
+taken = b"x" * {size}
+time.sleep(0.5)
+"""
+"""Takes its memory at the time when all others take theirs that may run at once."""
 
 NINJA = "rule take\n  command = python compiler.py $out\n" + "".join(
     f"build {i}.o: take\n" for i in range(COUNT)
@@ -40,13 +49,17 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 real = pytest.mark.skipif(bool(why_not()), reason=f"no control group can be made here: {why_not()}")
 
 
-def heavy(tmp_path: Path, size: int, tools: str = "'ninja', '-j', os.environ['MAX_JOBS']") -> Plan:
-    """Plan a package with three units, each of which takes so many bytes, though its recipe says a tenth."""
+def heavy(tmp_path: Path, size: int) -> Plan:
+    """Plan a package with three units, each of which takes so many bytes, though its recipe says a tenth.
+
+    It runs the very Ninja with a number of its own, so that no jobserver spares it.
+    """
     script = (
-        f"open('compiler.py', 'w').write({COMPILER.format(size=size)!r}), "
-        f"open('build.ninja', 'w').write({NINJA!r}), subprocess.run([{tools}], check=True)"
+        f"open('compiler.py', 'w').write({COMPILER.format(size=size, count=COUNT)!r}), "
+        f"open('build.ninja', 'w').write({NINJA!r}), "
+        "subprocess.run([sys.prefix + '/bin/ninja', '-j', os.environ['MAX_JOBS']], check=True)"
     )
-    plan = plan_of(tmp_path, before=f"import subprocess; {script}", requires=("ninja>=1.13",))
+    plan = plan_of(tmp_path, before=f"import subprocess, sys; {script}", requires=("ninja>=1.13",))
     return replace(plan, recipe=replace(plan.recipe, memory_per_job=size / 1e10))
 
 
