@@ -1,4 +1,4 @@
-"""The checks. ``nox`` runs all but what is long (`shelf`, `heavy`, `reproducible`) and `verify`, for what is published.
+"""The checks. ``nox`` runs all but what is long (`shelf`, `heavy`, `reproducible`, `fleet`) and `verify`, for what is published.
 
 The sessions that test the checkout run in its own environment (``./inv`` makes it); those that install what is
 published get fresh ones.
@@ -140,3 +140,9 @@ def reproducible(session: nox.Session) -> None:
 def real_wheels(session: nox.Session) -> None:
     """Download large wheels of the package index, one at a time, and read each as ``verify`` does; gigabytes."""
     session.run("python", "benchmarks/real_wheels.py", *session.posargs)
+
+
+@nox.session
+def fleet(session: nox.Session) -> None:
+    """Many builds for real: more memory than there is (root, control groups of version 1); minutes."""
+    session.run("python", "benchmarks/memory.py", *session.posargs)

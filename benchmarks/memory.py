@@ -4,8 +4,9 @@
 
 ``gigabyte`` builds one under a limit that holds one compiler and not two, as ``uv build`` does with ``MAX_JOBS`` for
 each processor, and twice as the workbench does, whose recipe is mistaken about what a compiler takes. ``two`` runs
-``build-all`` in two sites at once, with four jobs each, within one control group of 6 GB. Both need the right to make
-control groups of version 1 (root).
+``build-all`` in two sites at once within one control group of 6 GB: two packages each, four jobs each, in the place of
+the compiler a program that only takes its gigabyte for three seconds. Both need the right to make control groups of
+version 1 (root).
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -37,20 +38,29 @@ import subprocess
 for number in range({units}):
     numbers = ",".join(map(str, range({elements})))
     open(f"u{{number}}.cpp", "w").write(f"extern const int u{{number}}_{run}[] = {{{{{{numbers}}}}}};")
-rule = "rule cxx\\n  command = g++ -c $in -o $out\\n"
+rule = "rule cxx\\n  command = {command}\\n"
 edges = "".join(f"build u{{n}}.o: cxx u{{n}}.cpp\\n" for n in range({units}))
 open("build.ninja", "w").write(rule + edges)
 subprocess.run(["ninja", "-v", "-j", os.environ["MAX_JOBS"]], check=True)
 """
 """What the build backend does: as torch's, it runs Ninja with the number of jobs that MAX_JOBS says."""
 
+COMPILER = "g++ -c $in -o $out"
+
+TAKES = "python3 -c 'import time; taken = bytes(1) * 1_100_000_000; time.sleep(3)' && touch $out"
+
 
 @dataclass(kw_only=True)
 class Watched:
-    """What all that ran in a group took together: its greatest use in bytes, and how often memory ran out."""
+    """What all that ran in a group took together: its greatest use in bytes, and how many were killed, by group."""
 
     most: int = 0
-    kills: int = 0
+    killed: dict[Path, int] = field(default_factory=dict)
+
+    @property
+    def kills(self) -> int:
+        """How many programs were killed because memory ran out."""
+        return sum(self.killed.values())
 
 
 @contextmanager
@@ -65,9 +75,17 @@ def limited(limit: int) -> Iterator[tuple[Path, Watched]]:
         (group.folder / name).write_text(str(limit))
     watched, over = Watched(), threading.Event()
 
+    def look_for_kills() -> None:
+        for path in group.folder.rglob(
+            "memory.oom_control"
+        ):  # version 1 counts none that was in a group below
+            with suppress(OSError):
+                watched.killed[path] = ControlGroup(path.parent, 1).kills()
+
     def look() -> None:
         while not over.wait(0.1):
             watched.most = max(watched.most, group.used())
+            look_for_kills()
 
     thread = threading.Thread(target=look)
     thread.start()
@@ -76,7 +94,7 @@ def limited(limit: int) -> Iterator[tuple[Path, Watched]]:
     finally:
         over.set()
         thread.join()
-        watched.kills = group.kills()
+        look_for_kills()
         group.folder.rmdir()
 
 
@@ -92,8 +110,9 @@ def started(group: Path | None, words: Sequence[str], log: Path, **variables: st
 class Site:
     """A site of its own, with packages of heavy units."""
 
-    def __init__(self, root: Path, units: int, elements: int) -> None:
+    def __init__(self, root: Path, units: int, elements: int, command: str = COMPILER) -> None:
         self.paths, self.units, self.elements = Paths(root / "site"), units, elements
+        self.command = command
         for folder in (self.paths.recipes, self.paths.patches):
             folder.mkdir(parents=True)
         self.source = repository(root / "upstream")
@@ -101,7 +120,7 @@ class Site:
 
     def add(self, name: str, *, run: int = 1, memory: float = 0) -> None:
         """Write a recipe; `memory` is what it says that one compiler takes, in gigabytes."""
-        before = BUILD.format(units=self.units, elements=self.elements, run=run)
+        before = BUILD.format(units=self.units, elements=self.elements, run=run, command=self.command)
         package(self.paths, self.source, name, before=before, requires=("ninja>=1.13",))
         if memory:
             path = self.paths.recipes / f"{name}.py"
@@ -125,7 +144,7 @@ def gigabyte(root: Path, units: int, elements: int) -> bool:
     source, _ = site.source
     processors = os.cpu_count() or 1
     with limited(limit * GB) as (group, watched):
-        before = BUILD.format(units=units, elements=elements, run=0)
+        before = BUILD.format(units=units, elements=elements, run=0, command=COMPILER)
         variables = {"PACKAGE": "plain", "BEFORE": before, "MAX_JOBS": str(processors)}
         words = ["uv", "build", "--wheel", "--out-dir", str(root / "out"), str(source)]
         plain = started(group, words, root / "plain.log", **variables).wait()
@@ -146,14 +165,15 @@ def gigabyte(root: Path, units: int, elements: int) -> bool:
     return plain != 0 and results[1] == (0, 0)
 
 
-def two(root: Path, units: int, elements: int) -> bool:
+def two(root: Path, units: int, _elements: int) -> bool:
     """Run build-all in two sites at once within 6 GB; say whether all went as it should."""
+    units *= 2
     sites = []
     for name in ("one", "two"):
         (root / name).mkdir()
-        site = Site(root / name, units, elements)
-        for package_name in (f"{name}-a", f"{name}-b"):
-            site.add(package_name.replace("-", ""), memory=0.3)
+        site = Site(root / name, units, 1, TAKES)
+        for letter in "ab":
+            site.add(f"{name}{letter}")
         sites.append(site)
     with limited(6 * GB) as (group, watched):
         words = ("build-all", "--at-once", "2", "--max-jobs", "4")

@@ -174,7 +174,7 @@ def _tell_of_slots(
     """
     if counts := sorted(COUNTS & place.plan.environment.keys()):
         share.fixed = f"the recipe sets {counts[0]}"
-    elif slots := share.slots(place.root / SLOTS, variables["PATH"], inside):
+    if slots := share.slots(place.root / SLOTS, variables["PATH"], inside):
         variables.pop("CMAKE_BUILD_PARALLEL_LEVEL")
         variables.update(slots)
 

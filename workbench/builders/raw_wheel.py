@@ -19,6 +19,7 @@ from workbench.errors import CommandFailed
 from workbench.events import note, step
 from workbench.memory import peaks
 from workbench.memory.admission import Ledger
+from workbench.memory.peaks import Peak
 from workbench.memory.share import Share
 from workbench.text import counted
 from workbench.wheel.elf import MACHINES
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from workbench.builders.workplace import Workplace
     from workbench.errors import WorkbenchError
     from workbench.memory.admission import Grant
-    from workbench.memory.peaks import Peak
     from workbench.paths import Paths
     from workbench.plan.plan import Plan
     from workbench.settings import Settings
@@ -143,12 +143,15 @@ def _attempt(
             told = explained(error, why, place)
             if why is None or why.name not in OF_MEMORY:
                 raise told from error
-            # one process more of this size did not fit
-            took = replace(share.took, jobs=share.offered, peak=group.peak + group.largest, killed=True)
+            # one process more of this size did not fit, neither beside what was measured nor in what was claimed
+            largest = max(group.largest, expected.peak.largest)
+            peak = max(group.peak, grant.claimed) + largest
+            took = Peak(peak=peak, largest=largest, jobs=share.offered, killed=True)
             peaks.keep(plan, paths, took)
             raise _KilledForMemory(told, error, took) from error
         at.outcome = " with ".join(filter(None, (wheel.name, str(place.units))))
-    if not place.took:  # what was compiled earlier took no memory now
+    # what was compiled earlier took no memory now; and an engine's daemon may run a container outside the group
+    if not place.took and plan.builder != "container":
         peaks.keep(plan, paths, share.took)
     return RawWheel(path=wheel, took=share.took)
 

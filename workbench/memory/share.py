@@ -12,9 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.events import note
 from workbench.files import remove_tree
+from workbench.memory.free import available
 from workbench.memory.jobserver import Jobserver, why_not, write_wrappers
 from workbench.memory.peaks import Peak
+from workbench.text import counted
 
 if TYPE_CHECKING:
     from workbench.build_group import BuildGroup
@@ -54,8 +57,12 @@ class Share:
         Nothing where they know none. `folder` gets its pipe, and wrappers of these tools, which `inside` tells as the
         build sees them.
         """
-        self.fixed = why_not(path)
+        self.fixed = self.fixed or why_not(path)
         if self.fixed:
+            if self._expected.peak.at(self._most) > available():
+                note(
+                    f"· {counted(self.jobs, 'job')} from the beginning to the end, as memory is free now: {self.fixed}"
+                )
             return {}
         remove_tree(folder)
         folder.mkdir()

@@ -168,8 +168,8 @@ class Recipe:
     ``before_build``              shell commands in the source tree, once the build requirements are there
     ``environment``               variables for the build backend
     ``network``                   True: the build gets a network. Without it it has none, where builds are isolated
-    ``memory_per_job``            gigabytes that one compiler takes at its peak; jobs are capped by what is free.
-                                  Unless given it is 3.1 for CUDA; else there is one for each processor
+    ``memory_per_job``            gigabytes that one compiler takes at its peak, for the first build: what that took
+                                  decides the next. Unless given it is 3.1 for CUDA, else 1
     ``local_version``             template of the local version (``"cu{cuda}torch{torch}"``), "" for none; the site's
                                   own unless given; see docs/targets.md
     ``repair_exclude``            sonames that auditwheel must not graft (wildcards allowed)
