@@ -1,4 +1,4 @@
-"""The checks. ``nox`` runs all but what is long (`shelf`, `heavy`, `reproducible`, `fleet`) and `verify`, for what is published.
+"""The checks. ``nox`` runs all but `verify`, for what is published, and what is long (`shelf`, `heavy`, `fleet` ...).
 
 The sessions that test the checkout run in its own environment (``./inv`` makes it); those that install what is
 published get fresh ones.

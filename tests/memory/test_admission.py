@@ -23,7 +23,7 @@ GB = 1_000_000_000
 @pytest.fixture
 def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ledger:
     """Return the ledger of a machine that has 10 GB free, whatever is built."""
-    monkeypatch.setattr(free, "available", lambda: 10 * GB)
+    monkeypatch.setattr(free, "available", lambda: 10 * GB * 20 // 19 + 1)
     monkeypatch.setattr(admission, "AGAIN", 0.01)
     return Ledger(tmp_path / "running")
 
@@ -48,7 +48,7 @@ def test_as_many_jobs_as_fit_beside_the_others(ledger: Ledger) -> None:
 def test_what_a_build_claims_and_uses_counts_once(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     with ledger.admitted("one", size, wanted=4, cpus=5) as one:
         one.uses(6 * GB)
-        monkeypatch.setattr(free, "available", lambda: 4 * GB)  # it is in use now
+        monkeypatch.setattr(free, "available", lambda: 4 * GB * 20 // 19 + 1)  # it is in use now
         with ledger.admitted("two", size, wanted=4, cpus=5) as two:
             assert two.jobs == 1
             assert not one.resize(5, size(5))
@@ -109,7 +109,7 @@ def test_who_came_late_does_not_go_before_who_waits_for_long(
             with ledger.alone():
                 if len(ledger.claims()) > 1:
                     break
-        small = threading.Thread(target=build, args=("small", GB))
+        small = threading.Thread(target=build, args=("small", 2 * GB))
         small.start()
         small.join(0.2)
         assert order == []

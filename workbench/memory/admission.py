@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 AGAIN = 0.5
 """Seconds after which a build that waits looks again."""
 
+SHARES = 20
+"""One of so many parts of what is free is not claimed: what is beside the builds needs some too."""
+
 NOTABLE = 10_000_000
 """Bytes by which what a build uses must change to be told again."""
 
@@ -139,7 +142,7 @@ class Ledger:
     def left(self, claims: Sequence[Claim], used: int = 0) -> int:
         """Return how many bytes may be claimed beside some claims; `used` of them are in use for that already."""
         unused = sum(max(0, each.claimed - each.used) for each in claims)
-        here = free.available() + used - unused
+        here = free.available() * (SHARES - 1) // SHARES + used - unused
         if self.most is None:
             return max(0, here)
         return max(0, min(here, self.most - sum(max(each.claimed, each.used) for each in claims)))

@@ -20,7 +20,7 @@ GB = 1_000_000_000
 CUDA_JOB = 3_100_000_000
 """Bytes that one nvcc takes at its peak for a heavy unit of one architecture, where nothing else is known."""
 
-JOB = GB
+JOB = 1_500_000_000
 """Bytes that one compiler of C++ takes at its peak, where nothing else is known."""
 
 BASE = 100_000_000

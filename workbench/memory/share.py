@@ -16,7 +16,7 @@ from workbench.events import note
 from workbench.files import remove_tree
 from workbench.memory.free import available
 from workbench.memory.jobserver import Jobserver, why_not, write_wrappers
-from workbench.memory.peaks import Peak
+from workbench.memory.peaks import BASE, Peak
 from workbench.text import counted
 
 if TYPE_CHECKING:
@@ -115,10 +115,12 @@ class Share:
         return min(self._most, FIRST + self.group.finished) if self._expected.guess else self._most
 
     def _size(self, jobs: int) -> int:
-        """Return the bytes that it takes with a number of jobs: as expected, and as measured since.
+        """Return the bytes that it takes with a number of jobs: as expected, or as measured where that shows otherwise.
 
-        A guess counts until the first compilers have ended.
+        What has just begun to compile has not taken its memory yet: each job counts as the largest so far.
         """
-        measured = self.took.at(jobs) if self.group.largest else 0
-        guess = self._expected.guess and self.group.finished
-        return measured if guess else max(measured, self._expected.peak.at(jobs))
+        expected, largest = self._expected.peak, self.group.largest
+        measured = max(self.group.peak, BASE + jobs * largest)
+        if self._expected.guess and self.group.finished:
+            return measured
+        return max(expected.at(jobs), measured if largest > expected.largest else self.group.peak)

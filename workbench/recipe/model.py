@@ -169,7 +169,7 @@ class Recipe:
     ``environment``               variables for the build backend
     ``network``                   True: the build gets a network. Without it it has none, where builds are isolated
     ``memory_per_job``            gigabytes that one compiler takes at its peak, for the first build: what that took
-                                  decides the next. Unless given it is 3.1 for CUDA, else 1
+                                  decides the next. Unless given it is 3.1 for CUDA, else 1.5
     ``local_version``             template of the local version (``"cu{cuda}torch{torch}"``), "" for none; the site's
                                   own unless given; see docs/targets.md
     ``repair_exclude``            sonames that auditwheel must not graft (wildcards allowed)
