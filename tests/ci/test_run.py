@@ -170,7 +170,7 @@ def test_a_fork_builds_publishes_goes_on_after_a_failure_and_ends_with_an_index(
     assert sorted(name.rpartition("_34_")[2] for name in wheels) == ["aarch64.whl", "x86_64.whl"]
     for name, asset in wheels.items():
         assert f"{name}#sha256={asset['digest'].removeprefix('sha256:')}" in release["body"]
-    assert sorted(fork.attested) == sorted(wheels)
+    assert set(fork.attested) == set(wheels)
     history = git(fork.origin, "log", "--format=%s", "main").splitlines()
     published = [f"publish {name}" for name in wheels]
     assert sorted(history) == sorted([*published, "Change docs/note.md", "A site of my own"])
