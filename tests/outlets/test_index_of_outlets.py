@@ -61,6 +61,20 @@ def test_pip_and_uv_install_from_an_index_that_links_to_a_release(
     assert (again.status, load(known.registry).generation) == (0, 1), again.stderr
 
 
+def test_nothing_of_a_wheel_runs_where_that_is_asked(
+    known: Paths, hub: WritableGitHub, wheels: list[Path]
+) -> None:
+    recipe = known.recipes / "demo.py"
+    recipe.write_text(RECIPE.replace("source=", "smoke_test=\"raise SystemExit('ran')\", source="))
+    refused = invoke("upload", wheels[0], "--to", "github:v1")
+    assert (refused.status, hub.repositories[REPOSITORY].releases) == (11, []), refused.stderr
+    done = invoke("upload", wheels[0], "--to", "github:v1", "--static")
+    assert done.status == 0, done.stderr
+    assert wheels[0].name in hub.names(REPOSITORY, "v1")
+    # what was not tried does not count as tried
+    assert invoke("upload", wheels[0], "--to", "github:v1").status == 11
+
+
 @pytest.mark.usefixtures("known", "hub")
 @pytest.mark.parametrize("to", ["index", "index,github:v1", "site,index", "github:v1,index,site"])
 def test_an_index_of_nothing_is_refused(to: str, wheels: list[Path]) -> None:

@@ -42,16 +42,18 @@ if TYPE_CHECKING:
     from workbench.wheel.library_facts import LibraryFacts
 
 
-def verified(wheels: Sequence[Path], paths: Paths, *, recipes: bool = True) -> tuple[Report, ...]:
+def verified(
+    wheels: Sequence[Path], paths: Paths, *, recipes: bool = True, static: bool = False
+) -> tuple[Report, ...]:
     """Return the reports of wheels, which all pass; those verified before are not read again.
 
-    Raises VerificationFailed where one does not, its findings shown, UsageError first for one without a recipe, which a
-    site's pages need.
+    `static` runs nothing of them, as where they were tried on another machine. Raises VerificationFailed where one does
+    not pass, its findings shown, UsageError first for one without a recipe, which a site's pages need.
     """
     for wheel in wheels if recipes else ():
         with suppress(InvalidWheelFilename):  # which is a finding
             _expect_recipe(expect_file(wheel), paths)
-    reports = verify_wheels(wheels, paths, reuse=True)
+    reports = verify_wheels(wheels, paths, reuse=True, static=static)
     for each in reports:
         if not each.passed:
             note(findings_text(each))

@@ -49,6 +49,7 @@ To = Annotated[
     "where to, a list in order: site (the default), github, github:TAG, pypi, testpypi, an index's URL for uploads; "
     "behind one of these, index: this site's, which links there",
 ]
+Static = Annotated[bool, "run nothing of the wheels: no smoke test"]
 Strict = Annotated[bool, "what an index would show badly (twine check) is an error, not advice"]
 DistDir = Annotated[str, "the folder for built wheels (default: wheels/)"]
 CacheDir = Annotated[

@@ -23,6 +23,7 @@ from workbench.verbs.flags import (
     Package,
     Published,
     SignedBy,
+    Static,
     Strict,
     To,
     VersionSuffix,
@@ -47,6 +48,7 @@ def upload(
     *wheels: WheelFiles,
     to: To = "",
     strict: Strict = False,
+    static: Static = False,
     deep: Annotated[bool, "read every uploaded file back and compare its hash"] = False,
     allow_shrink: Annotated[bool, "go on where wheels would vanish from the index"] = False,
     signed_by: SignedBy = "",
@@ -63,7 +65,7 @@ def upload(
     words, dry = places(to), change.dry_run
     with changing(change) as site:
         registers = bool({SITE, INDEX} & {*words})
-        reports = verified([Path(wheel) for wheel in wheels], site.paths, recipes=registers)
+        reports = verified([Path(wheel) for wheel in wheels], site.paths, recipes=registers, static=static)
         prove_all(reports, signed_by)
         signer = None if dry else ready_to_sign(site.paths, site.settings)
         candidates = [candidate(report, site.paths, signer=signer) for report in reports if registers]

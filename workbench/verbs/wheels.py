@@ -23,6 +23,7 @@ from workbench.verbs.flags import (
     MaxJobs,
     Package,
     SignedBy,
+    Static,
     StoreFlags,
     VersionSuffix,
     WheelFiles,
@@ -255,7 +256,7 @@ def verify(
     *wheels: WheelFiles,
     gpu: Annotated[str, "GPU architectures that must be in them: sm_121, or a list"] = "",
     signed_by: SignedBy = "",
-    static: Annotated[bool, "run nothing of the wheels: no smoke test"] = False,
+    static: Static = False,
     in_runtime_image: Annotated[
         bool, "try them too in the image of workbench.yaml (container.runtime_images)"
     ] = False,
