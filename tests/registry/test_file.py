@@ -46,6 +46,7 @@ WHEEL = PublishedWheel(
         compute="cu130",
         torch="2.11.0",
         glibc="2.34",
+        seconds=90,
     ),
 )
 GONE = Removal(

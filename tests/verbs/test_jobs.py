@@ -10,9 +10,10 @@ import pytest
 
 from tests.forked import invoke
 from workbench.paths import CHECKOUT
-from workbench.pipeline.jobs import MatrixJob, grouped
+from workbench.pipeline.jobs import MatrixJob, grouped, recorded_costs
 from workbench.plan.target import this_arch
 from workbench.recipe.model import ARCHITECTURES
+from workbench.registry.file import load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,6 +134,8 @@ def test_what_is_published_is_left_out_and_the_output_of_a_step_is_written(
     done = invoke("matrix", "--github-output", env={"GITHUB_OUTPUT": str(output)})
     assert done.status == 0, done.stderr
     assert output.read_text() == 'earlier=1\nmatrix={"include": []}\ncount=0\n'
+    costs = recorded_costs(load(released.paths.registry), tmp_path)
+    assert costs.keys() == {("demo", "cpu")}
     (kept,) = told("demo", "--all")
     assert kept["state"] == "published"
     released.patch.write_text(released.patch.read_text().replace("right", "very right"))

@@ -31,10 +31,10 @@ class BuildFacts:
     `arch` are the cell that it was built for, of all that it serves, and `glibc_asked` the glibc that was asked for;
     None where it was built before that was kept. `compute` is the compute platform (``cpu``, ``cu130``), `torch` the
     version it was built against, `variant` that of the recipe's variants which it is, `glibc` the lowest glibc it runs
-    on. `isolation` says what the build could reach. `log`, `sbom`, `statement` and `verdict` say where the build's log,
-    the wheel's bill of materials (the very one that is in it, PEP 770), its statement and the verdict on it (both
-    in-toto's) can be read: below the store's root, or absolute. `reproduced` is what the verdict says: whether a second
-    build, on the day `reproduced_on`, had the same bytes.
+    on. The build took `seconds`. `isolation` says what the build could reach. `log`, `sbom`, `statement` and `verdict`
+    say where the build's log, the wheel's bill of materials (the very one that is in it, PEP 770), its statement and
+    the verdict on it (both in-toto's) can be read: below the store's root, or absolute. `reproduced` is what the
+    verdict says: whether a second build, on the day `reproduced_on`, had the same bytes.
     """
 
     source: str
@@ -49,6 +49,7 @@ class BuildFacts:
     torch: str | None = None
     variant: str | None = None
     glibc: str | None = None
+    seconds: int | None = None
     log: str | None = None
     sbom: str | None = None
     statement: str | None = None

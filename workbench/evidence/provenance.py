@@ -7,6 +7,7 @@ is asked for: what a build is known by (`Provenance`) lies in the wheel's ``.bui
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.errors import ProofFailed
@@ -99,6 +100,13 @@ class Provenance:
     used: tuple[Used, ...]
     key: str | None = None
     took: str = ""
+
+    @property
+    def seconds(self) -> int:
+        """How long the build took."""
+        began, ended = (datetime.fromisoformat(each) for each in (self.started, self.finished))
+        return round((ended - began).total_seconds())
+
     changed: str = ""
 
     @property

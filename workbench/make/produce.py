@@ -208,7 +208,7 @@ def _finish(raw: Path, place: Workplace, made: Provenance, paths: Paths, *, took
         wheel,
         build_key=plan.key,
         gpu=plan.target.gpu,
-        facts=facts(plan, repaired),
+        facts=facts(plan, repaired, seconds=made.seconds),
         provenance=made,
         memory=took,
         log=place.log.read_bytes(),
@@ -284,7 +284,7 @@ def unverified(plans: tuple[Plan, ...], wheel: Path, found: str, paths: Paths) -
     return Failure(plans=plans, error=error, found=found.replace(str(wheel), wheel.name))
 
 
-def facts(plan: Plan, repaired: Repaired) -> BuildFacts:
+def facts(plan: Plan, repaired: Repaired, *, seconds: int) -> BuildFacts:
     """Return what the registry keeps of how a wheel was made."""
     ref = None
     match plan.source:
@@ -311,4 +311,5 @@ def facts(plan: Plan, repaired: Repaired) -> BuildFacts:
         torch=plan.target.torch,
         variant=plan.target.variant,
         glibc=".".join(needs.groups()) if needs else None,
+        seconds=seconds,
     )

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
 from statistics import mean
 from typing import TYPE_CHECKING
 
 from workbench.errors import WorkbenchError
 from workbench.evidence import notes
 from workbench.recipe.model import USUAL
+from workbench.wheel.filename import wheel_name_or_none
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from workbench.evidence.facts import BuildFacts
     from workbench.pipeline.standing import Standing
     from workbench.plan.draft import Draft
+    from workbench.registry.model import Registry
 
 AT_MOST = 256
 """The jobs that GitHub takes from one matrix."""
@@ -77,20 +79,28 @@ def _job(draft: Draft, cell: Standing, costs: Mapping[tuple[str, str], float]) -
     )
 
 
-def recorded_costs(wheels: Path) -> dict[tuple[str, str], float]:
-    """Return the seconds that builds took whose wheels lie in a folder: the mean, by project and compute platform."""
+def recorded_costs(registry: Registry, wheels: Path) -> dict[tuple[str, str], float]:
+    """Return the seconds that builds took of what is published, or lies in a folder.
+
+    That is the mean, by project and compute platform.
+    """
     took: dict[tuple[str, str], list[float]] = {}
+
+    def add(filename: str, facts: BuildFacts) -> None:
+        name = wheel_name_or_none(filename)
+        if name and facts.seconds is not None:
+            took.setdefault((name.name, facts.compute), []).append(facts.seconds)
+
+    for _, published in registry.wheels():
+        if published.build:
+            add(published.filename, published.build)
     for wheel in sorted(wheels.glob("*.whl")):
         try:
             known = notes.read(wheel)
         except WorkbenchError:
             continue  # it is told where the wheel itself is used
-        if known and known.provenance:
-            began, ended = (
-                datetime.fromisoformat(each) for each in (known.provenance.started, known.provenance.finished)
-            )
-            project = wheel.name.partition("-")[0].replace("_", "-").lower()
-            took.setdefault((project, known.facts.compute), []).append((ended - began).total_seconds())
+        if known:
+            add(wheel.name, known.facts)
     return {each: mean(seconds) for each, seconds in took.items()}
 
 

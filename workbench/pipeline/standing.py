@@ -50,16 +50,21 @@ class Served:
     changed: str = ""
 
 
+def what_is_published(store: Store) -> Registry:
+    """Return a store's registry. Raises StoreError, and RegistryError where it is lost."""
+    registry = current(store)
+    refuse_a_lost_registry(store, registry)
+    return registry
+
+
 def standings(
-    requests: Sequence[Request], paths: Paths, settings: Settings, store: Store
+    requests: Sequence[Request], paths: Paths, settings: Settings, registry: Registry
 ) -> tuple[Standing, ...]:
     """Return how each cell of some requests, each for a package, stands.
 
     A package for which the request makes no sense, such as a version that it does not have, is left out while there are
     others. Raises what planning raises.
     """
-    registry = current(store)
-    refuse_a_lost_registry(store, registry)
     found: list[Standing] = []
     wrong: list[UsageError] = []
     for request in requests:

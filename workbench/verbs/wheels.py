@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from workbench.make.produce import Failure, Product
     from workbench.make.request import Planned, Request
     from workbench.pipeline.standing import Standing
+    from workbench.registry.model import Registry
     from workbench.settings import Settings
     from workbench.store.protocol import Store
 
@@ -57,7 +58,7 @@ def matrix(
     """Show the targets: published, to build and by whom, left out. As JSON: the jobs of a CI matrix."""
     from workbench.ci.changed import changed_packages
     from workbench.make.request import Request
-    from workbench.pipeline.standing import standings
+    from workbench.pipeline.standing import standings, what_is_published
     from workbench.recipe.load import names as all_names
 
     paths, settings, opened = store.opened()
@@ -69,9 +70,11 @@ def matrix(
     if why:
         _answer_why(requests, paths, settings, opened, json=json)
         return
-    cells = standings(requests, paths, settings, opened)
+    registry = what_is_published(opened)
+    cells = standings(requests, paths, settings, registry)
     if json or output:
-        told = _jobs([cell for cell in cells if all_ or cell.state != "published"], paths, at_most)
+        wanted = [cell for cell in cells if all_ or cell.state != "published"]
+        told = _jobs(wanted, registry, paths, at_most)
         if output:
             _append(output, told)
     if json:
@@ -114,13 +117,15 @@ def _answer_why(
             console.answer(f"{name}: no wheel of it is published, in {paths.wheels} or in a cache")
 
 
-def _jobs(cells: Sequence[Standing], paths: Paths, at_most: int) -> dict[str, list[dict[str, str]]]:
+def _jobs(
+    cells: Sequence[Standing], registry: Registry, paths: Paths, at_most: int
+) -> dict[str, list[dict[str, str]]]:
     """Return cells as what ``strategy.matrix`` takes; what is beyond the most jobs is told, for another run."""
     from workbench.pipeline.jobs import grouped, jobs, recorded_costs
 
     if at_most < 1:
         raise UsageError("--at-most 0: a matrix of no jobs is none: give 1 or more")
-    found = grouped(jobs(cells, costs=recorded_costs(paths.wheels)), at_most)
+    found = grouped(jobs(cells, costs=recorded_costs(registry, paths.wheels)), at_most)
     if len(found) > at_most:
         note(
             f"{len(found)} jobs are to be done, and {at_most} are listed: the next run lists those that are left then"
