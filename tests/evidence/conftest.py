@@ -10,6 +10,9 @@ import pytest
 
 from tests.forked import invoke
 from tests.verbs.conftest import made
+from workbench.evidence.reproduction import Reproduction, write_verdict
+from workbench.evidence.signer import read_signer
+from workbench.files import sha256_of
 from workbench.paths import Paths
 
 if TYPE_CHECKING:
@@ -43,6 +46,20 @@ class Signed:
         """Return the one published file whose name ends so, or has such a part before its own hash."""
         (found,) = (self.paths.root / "files" / "demo").glob(f"*{ending}")
         return found
+
+    def verdict(self, *, sha256: str = "", key: str = "site") -> tuple[Reproduction, bytes]:
+        """Return a good verdict on the wheel, or on one of another sha256, signed by a key."""
+        sha256 = sha256 or sha256_of(self.wheel)
+        found = Reproduction(
+            filename=self.wheel.name,
+            sha256=sha256,
+            rebuilt=sha256,
+            statement="0" * 64,
+            finished="2026-11-30T00:00:00Z",
+            workbench="0.1.0",
+            isolation="isolated",
+        )
+        return found, write_verdict(found, [read_signer(self.keys / f"{key}.key")])
 
     def proved(self, *words: str | Path) -> Ran:
         """Check the index and its wheel as somebody who has only its address and the public key."""

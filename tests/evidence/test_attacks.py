@@ -19,7 +19,6 @@ from workbench.evidence.keys import KEYS
 from workbench.evidence.reproduction import Reproduction, write_verdict
 from workbench.evidence.root import ROOT, SignedRoot, write_root
 from workbench.evidence.signer import read_signer
-from workbench.files import sha256_of
 from workbench.paths import CHECKOUT
 from workbench.publish.verdicts import publish_verdict
 from workbench.settings import read_settings
@@ -181,52 +180,37 @@ def _(site: Signed) -> None:
 
 @attack("one bit of the verdict", "it was changed")
 def _(site: Signed) -> None:
-    _judged(site, *_verdict(site))
+    _judged(site, *site.verdict())
     flip(site.published(".verdict.*.json"), 200)
 
 
 @attack("a verdict taken away", "it is missing")
 def _(site: Signed) -> None:
-    _judged(site, *_verdict(site))
+    _judged(site, *site.verdict())
     site.published(".verdict.*.json").unlink()
 
 
 @attack("a verdict of another wheel", "it is another wheel's, or the wheel was changed")
 def _(site: Signed) -> None:
-    _judged(site, _verdict(site)[0], _verdict(site, sha256="1" * 64)[1])
+    _judged(site, site.verdict()[0], site.verdict(sha256="1" * 64)[1])
 
 
 @attack("a verdict that nobody signed", "it is not signed")
 def _(site: Signed) -> None:
-    found, _ = _verdict(site)
+    found, _ = site.verdict()
     _judged(site, found, write_verdict(found))
 
 
 @attack("a verdict that another key signed", "not among those that you trust")
 def _(site: Signed) -> None:
     _other_key(site)
-    _judged(site, *_verdict(site, key="other"))
+    _judged(site, *site.verdict(key="other"))
 
 
 @attack("a bad verdict in place of a good one", "the registry says of this verdict what it does not say")
 def _(site: Signed) -> None:
-    found, content = _verdict(site)
+    found, content = site.verdict()
     _judged(site, replace(found, rebuilt="1" * 64), content)
-
-
-def _verdict(site: Signed, *, sha256: str = "", key: str = "site") -> tuple[Reproduction, bytes]:
-    """Return a verdict on the wheel that is published, or on one of another sha256, signed by a key."""
-    sha256 = sha256 or sha256_of(site.wheel)
-    found = Reproduction(
-        filename=site.wheel.name,
-        sha256=sha256,
-        rebuilt=sha256,
-        statement="0" * 64,
-        finished="2026-11-30T00:00:00Z",
-        workbench="0.1.0",
-        isolation="isolated",
-    )
-    return found, write_verdict(found, [read_signer(site.keys / f"{key}.key")])
 
 
 def _judged(site: Signed, found: Reproduction, content: bytes) -> None:
@@ -334,7 +318,7 @@ def _beside(site: Signed, content: bytes) -> None:
 
 @local("a verdict beside a wheel that was changed to a good one", PROOF_FAILED, "does not fit")
 def _(site: Signed) -> None:
-    found, _ = _verdict(site)
+    found, _ = site.verdict()
     signer = read_signer(site.keys / "site.key")
     envelope = json.loads(write_verdict(replace(found, rebuilt="1" * 64), [signer]))
     envelope["payload"] = base64.b64encode(write_verdict(found)).decode()
@@ -345,12 +329,12 @@ def _(site: Signed) -> None:
     "a verdict of another wheel beside one", PROOF_FAILED, "it is another wheel's, or the wheel was changed"
 )
 def _(site: Signed) -> None:
-    _beside(site, _verdict(site, sha256="1" * 64)[1])
+    _beside(site, site.verdict(sha256="1" * 64)[1])
 
 
 @local("a verdict beside a wheel that nobody signed", PROOF_FAILED, "it is not signed")
 def _(site: Signed) -> None:
-    _beside(site, write_verdict(_verdict(site)[0]))
+    _beside(site, write_verdict(site.verdict()[0]))
 
 
 @local("a sound wheel in place of the signed one", PROOF_FAILED, "the wheel was changed after it was made")

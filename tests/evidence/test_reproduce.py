@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.evidence.conftest import flip
 from tests.forked import invoke
 from tests.verbs.conftest import git
 from tests.wheels import files_of, pack
@@ -156,6 +158,35 @@ def test_only_what_is_published_gets_a_published_verdict(signed: Signed) -> None
     assert invoke("remove", signed.wheel.name).status == 0
     done = invoke("evidence.reproduce", signed.wheel, "--publish")
     assert (done.status, "not published here" in done.stderr) == (2, True), done.stderr
+
+
+@isolated
+def test_a_verdict_that_lies_beside_a_file_is_published_with_it(signed: Signed) -> None:
+    signed.paths.registry.unlink()
+    for name in ("trust", "index", "files", "records"):
+        shutil.rmtree(signed.paths.root / name)
+    beside = signed.wheel.with_name(f"{signed.wheel.name}.verdict.json")
+    beside.write_bytes(signed.verdict(sha256="1" * 64)[1])
+    refused = invoke("upload", signed.wheel)
+    assert (refused.status, "it is another wheel's" in refused.stderr) == (PROOF_FAILED, True)
+    beside.write_bytes(signed.verdict()[1])
+    done = invoke("upload", signed.wheel)
+    assert done.status == 0, done.stderr
+    (wheel,) = json.loads(signed.paths.registry.read_text())["packages"]["demo"]["wheels"]
+    build = wheel["build"]
+    assert (build["reproduced"], build["reproduced_on"], build["isolation"]) == (
+        True,
+        "2026-11-30",
+        "isolated",
+    )
+    assert (signed.paths.root / build["verdict"]).read_bytes() == beside.read_bytes()
+    assert signed.proved().status == 0
+
+
+def test_a_published_wheel_that_was_changed_is_not_taken_for_the_one_that_was_built(signed: Signed) -> None:
+    flip(signed.published(), 5000)
+    done = invoke("evidence.reproduce", signed.wheel.name, "--dry-run")
+    assert (done.status, "it was changed" in done.stderr) == (PROOF_FAILED, True), done.stderr
 
 
 def test_a_url_needs_a_key(signed: Signed) -> None:

@@ -22,7 +22,7 @@ from workbench.errors import CommandFailed, ProofFailed, ToolMissing
 from workbench.events import step
 from workbench.evidence import notes
 from workbench.evidence.built_with import ROLES_HERE, built_with
-from workbench.evidence.differences import differences
+from workbench.evidence.differences import Difference, differences
 from workbench.evidence.gather import isolation_of
 from workbench.evidence.reproduction import FirstBuild, Reproduction
 from workbench.evidence.restored import others, restored
@@ -33,6 +33,7 @@ from workbench.paths import Paths
 from workbench.process import find_program, run
 from workbench.settings import SigningSettings
 from workbench.text import counted
+from workbench.wheel.stream import BadBinary
 
 if TYPE_CHECKING:
     from workbench.evidence.keys import Keyring
@@ -146,7 +147,7 @@ def build_again(rebuild: Rebuild, paths: Paths, *, jobs: int | None = None) -> B
         with step(f"compare {again.name} with the first build") as at:
             rebuilt = sha256_of(again)
             same = rebuilt == first.build.sha256
-            found = () if same else differences(first.path, again)
+            found = () if same else _differences(first.path, again)
             at.outcome = "the same bytes" if same else counted(len(found), "difference")
         verdict = Reproduction(
             filename=first.build.filename,
@@ -163,6 +164,15 @@ def build_again(rebuild: Rebuild, paths: Paths, *, jobs: int | None = None) -> B
             remove_tree(site.root)
             return BuiltAgain(found=verdict)
         return BuiltAgain(found=verdict, kept=again, report=_diffoscope(first.path, again, site.root))
+
+
+def _differences(first: Path, again: Path) -> tuple[Difference, ...]:
+    renamed = Difference(member="", cause=f"its filename: {first.name} | {again.name}")
+    try:
+        found = differences(first, again)
+    except BadBinary as error:
+        found = (Difference(member="", cause=f"one of the two cannot be read: {error}"),)
+    return found if first.name == again.name else (renamed, *found)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import ProofFailed, UsageError
 from workbench.evidence.reproduction import FirstBuild, with_verdict
 from workbench.evidence.statements import check_statement, digest_of_statement
+from workbench.files import sha256_of
 from workbench.make.again import patches_here
 from workbench.publish.amend import amend, current, published
 from workbench.publish.drawing import draw_pages
@@ -40,6 +41,11 @@ def published_first_build(site: Site, named: str, folder: Path, *, keys: Keyring
     path = folder / wheel.filename
     with store.open(wheel.url) as file, path.open("wb") as copy:
         shutil.copyfileobj(file, copy)
+    if (sha256 := sha256_of(path)) != wheel.sha256:
+        raise ProofFailed(
+            f"{store.place}/{wheel.url}: its sha256 is {sha256}, and that of the wheel that was published "
+            f"{wheel.sha256}: it was changed"
+        )
     links = [each.url for each in wheel.build.patches if each.url] if wheel.build else []
     texts = [stored.content for link in links if (stored := store.read(link))]
     patches = {hashlib.sha256(text).hexdigest(): text for text in texts}
