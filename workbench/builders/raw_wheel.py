@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import InvalidWheelFilename
 from packaging.version import Version
 
-from workbench.build_group import build_group
+from workbench.build_group import build_group, why_not
 from workbench.builders.container import build_in_container
 from workbench.builders.failure import OF_MEMORY, explained, left_out, tried, why_it_failed
 from workbench.builders.host import build_here
@@ -135,6 +135,8 @@ def _attempt(
         build_group(settings.most_memory, told=grant.uses) as group,
         Share(grant, group, expected, jobs=jobs, most=most).opened() as share,
     ):
+        if settings.max_memory and not group.limited:
+            note(f"· nothing holds the build to max_memory: {why_not()}")
         try:
             wheel = builder(place, paths, settings, at, share=share, cache=cache)
         except CommandFailed as error:
