@@ -31,6 +31,9 @@ LOOK = 0.3
 POLL = 1.0
 """Seconds from one look to the next where there is no group: all processes of the machine are looked through."""
 
+FIND = 2.0
+"""Seconds after which the groups that others make are looked for again."""
+
 LARGE = 16_000_000
 """Bytes that a process takes at least which counts as one that compiles."""
 
@@ -46,7 +49,8 @@ class BuildGroup:
 
     `peak` is the most that they used at once, `largest` the most that one process did, in bytes; `finished` is how many
     that took some memory were seen and have ended; `killed` says whether one was killed because memory ran out. `told`
-    hears now and then what they use. This one makes no group: it looks at the processes, and cannot limit them.
+    hears now and then what they use. `apart` are the groups that others have made for the build. This one makes no
+    group: it looks at the processes, and cannot limit them.
     """
 
     limited = False
@@ -56,10 +60,17 @@ class BuildGroup:
         self.peak = self.largest = self.finished = 0
         self.killed = False
         self._seen: dict[int, int] = {}
+        self.apart: tuple[ControlGroup, ...] = ()
+        self._find: Callable[[], tuple[ControlGroup, ...]] = tuple
+        self._found = 0.0
         self._told = told
         self._programs: set[int] = set()
         self._over = threading.Event()
         self._watch = threading.Thread(target=self._measure, daemon=True)
+
+    def includes(self, find: Callable[[], tuple[ControlGroup, ...]]) -> None:
+        """Count groups that others make for the build too, as an engine does: looked for until there are some."""
+        self._find = find
 
     def words(self) -> tuple[str, ...]:
         """Return the words that stand before a program's, so that it runs in the group."""
@@ -87,12 +98,18 @@ class BuildGroup:
 
     def _sample(self) -> int:
         """Look at what is used now; no group and no process need still be there."""
-        try:
+        used = 0
+        with suppress(OSError):
             used = self._used()
-        except OSError:
-            return 0
+        for group in self.apart:
+            with suppress(OSError):
+                used += self._used_in(group)
         self.peak = max(self.peak, used)
         return used
+
+    def _used_in(self, group: ControlGroup) -> int:
+        self.killed = self.killed or group.kills() > 0
+        return group.used()
 
     def _measure(self) -> None:
         looked = 0.0
@@ -105,7 +122,10 @@ class BuildGroup:
 
     def _look(self) -> None:
         """Look at each process: how much it has taken, and which have ended since."""
-        now = {process: _high_water(process) for process in self._processes()}
+        if not self.apart and time.monotonic() - self._found > FIND:
+            self.apart, self._found = self._find(), time.monotonic()
+        processes = (*self._processes(), *(each for group in self.apart for each in group.processes()))
+        now = {process: _high_water(process) for process in processes}
         self.largest = max([self.largest, *now.values()])
         self.finished += sum(size >= LARGE for process, size in self._seen.items() if process not in now)
         self._seen = now
@@ -149,8 +169,7 @@ class _Folder(BuildGroup):
         return self._group.processes()
 
     def _used(self) -> int:
-        self.killed = self.killed or self._group.kills() > 0
-        return self._group.used()
+        return self._used_in(self._group)
 
     def _end(self) -> None:
         _end(self._group.folder)
@@ -180,11 +199,7 @@ class _Scope(BuildGroup):
         return tuple(process for group in self._groups() for process in group.processes())
 
     def _used(self) -> int:
-        used = 0
-        for group in self._groups():
-            self.killed = self.killed or group.kills() > 0
-            used += group.used()
-        return used
+        return sum(map(self._used_in, self._groups()))
 
 
 @contextmanager

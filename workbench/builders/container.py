@@ -107,12 +107,18 @@ def build_in_container(
     mounted = tuple(_mounted(cache, place, paths)) if cache else ()
     with prepared(build, engine, plan.before_all, log=place.log, on_line=at.detail) as image:
         return build_wheel(
-            replace(build, prepared=image, create_args=(*own.create_args, *mounted)),
+            replace(build, prepared=image, create_args=(*_limits(settings), *own.create_args, *mounted)),
             engine,
             log=place.log,
             on_line=at.detail,
             group=share.group,
         )
+
+
+def _limits(settings: Settings) -> tuple[str, ...]:
+    """Return what an engine is told of how much memory a build may take."""
+    most = settings.most_memory
+    return () if most is None else (f"--memory={most}", f"--memory-swap={most}")
 
 
 def _toolkit(plan: Plan, paths: Paths, settings: Settings, engine: Engine) -> Path | None:

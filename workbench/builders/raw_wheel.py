@@ -152,8 +152,8 @@ def _attempt(
             peaks.keep(plan, paths, took)
             raise _KilledForMemory(told, error, took) from error
         at.outcome = " with ".join(filter(None, (wheel.name, str(place.units))))
-    # what was compiled earlier took no memory now; and an engine's daemon may run a container outside the group
-    if not place.took and plan.builder != "container":
+    # what was compiled earlier took no memory now; and of a container that was not seen nothing is known
+    if not place.took and (group.apart or plan.builder != "container"):
         peaks.keep(plan, paths, share.took)
     return RawWheel(path=wheel, took=share.took)
 

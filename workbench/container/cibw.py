@@ -13,10 +13,13 @@ import re
 import shlex
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
+from workbench.cgroup import groups_of
 from workbench.container.blame import failure
 from workbench.container.configuration import PROXIES, hand_on
 from workbench.container.engine import machine_of, require_emulation, require_image
@@ -29,6 +32,7 @@ from workbench.process import run
 
 if TYPE_CHECKING:
     from workbench.build_group import BuildGroup
+    from workbench.cgroup import ControlGroup
     from workbench.container.configuration import Handed
     from workbench.container.engine import Engine, Image
 
@@ -236,6 +240,8 @@ def build_wheel(
         )
         for file, text in made.files.items():
             (Path(name) / file).write_text(text, encoding="utf-8")
+        if group:
+            group.includes(partial(groups_of_containers, engine, build.label))
         try:
             done = run(
                 made.argv, cwd=build.tree, env=made.env, log=log, on_line=heard, check=False, group=group
@@ -300,8 +306,23 @@ def image_for(engine: Engine, name: str, arch: str) -> Image:
     return require_image(engine, resolve_image(name, arch), arch)
 
 
+def groups_of_containers(engine: Engine, label: str) -> tuple[ControlGroup, ...]:
+    """Return the control groups that an engine on this machine has made for the running containers of a label."""
+    found = []
+    for container in _containers(engine, label):
+        asked = [engine.name, "inspect", "--format={{.State.Pid}}", container]
+        process = run(asked, check=False, stdout_only=True).output.strip()
+        with suppress(OSError):  # it has ended meanwhile, or the engine is another machine's
+            found += [group for group in groups_of(process) if container in str(group.folder)][:1]
+    return tuple(found)
+
+
+def _containers(engine: Engine, label: str, *options: str) -> list[str]:
+    listing = [engine.name, "ps", *options, "--quiet", f"--filter=label={label}"]
+    return run(listing, check=False, stdout_only=True).output.split()
+
+
 def remove(engine: Engine, label: str) -> None:
     """Remove the containers of a label, be they running."""
-    listing = [engine.name, "ps", "--all", "--quiet", f"--filter=label={label}"]
-    if containers := run(listing, check=False, stdout_only=True).output.split():
+    if containers := _containers(engine, label, "--all"):
         run([engine.name, "rm", "--force", "--volumes", *containers], check=False)
