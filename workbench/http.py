@@ -16,7 +16,7 @@ from functools import cache, partial
 from http import HTTPStatus
 from http.client import HTTPException, IncompleteRead
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 from urllib.parse import unquote, urljoin, urlsplit
 
 from workbench import __version__
@@ -156,10 +156,17 @@ class Answer:
         self._response.close()
 
 
-class Sending:
-    """A file that is sent as it is read; `moved` is told of its bytes as they go."""
+class Readable(Protocol):
+    """What bytes are read from."""
 
-    def __init__(self, file: IO[bytes], size: int, moved: Callable[[int], object]) -> None:
+    def read(self, count: int, /) -> bytes:
+        """Return up to `count` bytes more; none at the end."""
+
+
+class Sending:
+    """A file, or what can be read as one, that is sent as it is read; `moved` is told of its bytes as they go."""
+
+    def __init__(self, file: Readable, size: int, moved: Callable[[int], object]) -> None:
         self._file, self._size, self._moved = file, size, moved
 
     def __len__(self) -> int:

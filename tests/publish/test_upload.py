@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from workbench.errors import UsageError
-from workbench.publish.upload import verified
+from workbench.make.verification import verified
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -14,15 +15,17 @@ from workbench.errors import UsageError, VerificationFailed, WorkbenchError
 from workbench.events import note
 from workbench.evidence import notes as built
 from workbench.files import expect_file
+from workbench.paths import PROGRAM
 from workbench.plan.target import is_amd
 from workbench.recipe.load import maker_of
 from workbench.text import counted
-from workbench.verify.report import Expectation
-from workbench.verify.verifier import verify
+from workbench.verify import cache
+from workbench.verify.report import Expectation, findings_text
 from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
     from workbench.paths import Paths
+    from workbench.recipe.model import Recipe
     from workbench.verify.report import Cell, Report
 
 
@@ -49,7 +52,45 @@ def verify_wheels(
         _request(expect_file(wheel), paths, tuple(gpu), tuple(asked.get(wheel, ()))) for wheel in wheels
     ]
     wanted = [replace(each, smoke=each.smoke and not static) for each in requests]
+    if reuse:
+        kept = [report for each in wanted if (report := cache.recall(paths.state / "reports", each))]
+        if len(kept) == len(wanted):
+            return tuple(kept)
+    from workbench.verify.verifier import verify  # what it imports costs more than asking for what is known
+
     return verify(wanted, paths, reuse=reuse, jobs=jobs)
+
+
+def verified(
+    wheels: Sequence[Path], paths: Paths, *, recipes: bool = True, static: bool = False
+) -> tuple[Report, ...]:
+    """Return the reports of wheels, which all pass; those verified before are not read again.
+
+    `static` runs nothing of them, as where they were tried on another machine. Raises VerificationFailed where one does
+    not pass, its findings shown, UsageError first for one without a recipe, which a site's pages need.
+    """
+    for wheel in wheels if recipes else ():
+        with suppress(InvalidWheelFilename):  # which is a finding
+            expect_recipe(expect_file(wheel), paths)
+    reports = verify_wheels(wheels, paths, reuse=True, static=static)
+    for each in reports:
+        if not each.passed:
+            note(findings_text(each))
+    if error := not_passed(reports):
+        raise error
+    return reports
+
+
+def expect_recipe(wheel: Path, paths: Paths) -> Recipe:
+    """Return the recipe of a wheel's package. Raises UsageError for one without."""
+    parsed = parse_wheel(wheel.name)
+    recipe = maker_of(paths.recipes, parsed.name, parsed.version)
+    if recipe is None:
+        raise UsageError(
+            f"{wheel.name}: {parsed.name} has no recipe, which says where a package comes from: "
+            f"'{PROGRAM} add-package {parsed.name} --source ...' makes one"
+        )
+    return recipe
 
 
 def not_passed(reports: Sequence[Report]) -> VerificationFailed | None:

@@ -74,8 +74,14 @@ class GitHubReleases:
         self._root = root
         self._repository_name = repository_of(root)
         self._at = os.environ.get("GITHUB_API_URL") or API
+        self._held: dict[str, Mapping[str, Held]] = {}
         self.name = f"github:{self._template}"
         self.place = f"releases of {self._repository_name} on GitHub"
+
+    @cached_property
+    def _releases(self) -> tuple[Release, ...]:
+        """All releases as they were before anything was sent."""
+        return tuple(self._listed())
 
     @cached_property
     def _login(self) -> Login:
@@ -115,9 +121,18 @@ class GitHubReleases:
             raise UsageError(f"{filename} has {file_size(size)}: GitHub takes less than 2 GiB a file")
 
     def held(self, subject: Subject) -> Mapping[str, Held]:
-        """Return the files that the tag's release has, and those of the tags after it. A draft has none yet."""
+        """Return the files that the tag's release has, and those of the tags after it; asked once until one is sent.
+
+        A draft has none yet.
+        """
+        tag = tag_of(self._template, subject)
+        if tag not in self._held:
+            self._held[tag] = self._public_files(tag)
+        return self._held[tag]
+
+    def _public_files(self, tag: str) -> Mapping[str, Held]:
         found: dict[str, Held] = {}
-        for release in self._chain(tag_of(self._template, subject)):
+        for release in self._chain(tag):
             for asset in () if release["draft"] else self._assets(release):
                 if asset.get("state") == "uploaded":
                     found.setdefault(asset["name"], _held(asset, self._final_url(release, asset["name"])))
@@ -132,6 +147,7 @@ class GitHubReleases:
 
     def send(self, parcels: Sequence[Parcel], moved: Progress) -> Mapping[str, str]:
         """Send wheels to the releases of their tags, and publish each of these once it is whole."""
+        self._held.clear()
         by_tag: dict[str, list[Parcel]] = {}
         for parcel in parcels:
             by_tag.setdefault(tag_of(self._template, parcel.subject), []).append(parcel)
@@ -141,6 +157,7 @@ class GitHubReleases:
         return urls
 
     def _send(self, tag: str, parcels: Sequence[Parcel], moved: Progress) -> Mapping[str, str]:
+        vars(self).pop("_releases", None)
         release = self._room(tag, self._chain(tag), files=2 * len(parcels))
         for parcel in parcels:
             if parcel.statement is not None:
@@ -154,7 +171,7 @@ class GitHubReleases:
     def _chain(self, tag: str) -> list[Release]:
         """Return the releases of a tag and of those after it, as far as there are any, drafts last of their tag."""
         by_tag: dict[str, Release] = {}
-        for each in self._listed():
+        for each in self._releases:
             known = by_tag.get(each["tag_name"])
             if known is None or (known["draft"] and not each["draft"]):
                 by_tag[each["tag_name"]] = each

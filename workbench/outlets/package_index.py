@@ -16,7 +16,7 @@ from packaging.version import Version
 
 from workbench.errors import FilenameTaken, IndexFault, OutletError, UsageError
 from workbench.events import note
-from workbench.http import CHUNK, NoAnswer, reason, trusted
+from workbench.http import NoAnswer, Sending, reason, trusted
 from workbench.outlets.credentials import index_login, variables_for
 from workbench.outlets.outlet import Held, same
 from workbench.simple.client import project_files
@@ -60,6 +60,7 @@ class PackageIndex:
         self._root = root
         self._public = public
         self._fetcher = Fetcher(4)
+        self._held: dict[str, Mapping[str, Held]] = {}
 
     @cached_property
     def _login(self) -> Login | None:
@@ -102,12 +103,14 @@ class PackageIndex:
             )
 
     def held(self, subject: Subject) -> Mapping[str, Held]:
-        """Return the files that it lists for a project, of all versions."""
-        return {
-            link.filename: Held(filename=link.filename, url=link.url, hashes=link.hashes)
-            for link in self._files(subject.project)
-            if link.url is not None
-        }
+        """Return the files that it lists for a project, of all versions; asked once until something is sent."""
+        if subject.project not in self._held:
+            self._held[subject.project] = {
+                link.filename: Held(filename=link.filename, url=link.url, hashes=link.hashes)
+                for link in self._files(subject.project)
+                if link.url is not None
+            }
+        return self._held[subject.project]
 
     def _files(self, project: str) -> Sequence[Any]:
         """Return the links of a project; none where the index does not have it."""
@@ -161,9 +164,9 @@ class PackageIndex:
                 self._upload(repository, parcel, moved)
                 parcel.expect_unchanged()
         urls: dict[str, str] = {}
-        listed = {subject.project: self.held(subject) for subject in {each.subject for each in parcels}}
+        self._held.clear()
         for parcel in parcels:
-            found = listed[parcel.subject.project].get(parcel.filename)
+            found = self.held(parcel.subject).get(parcel.filename)
             if found is None:
                 note(f"· {self.place} took {parcel.filename} and does not list it yet")
             elif not same(self, found, parcel):
@@ -180,8 +183,11 @@ class PackageIndex:
         from twine.repository import Repository
 
         user, secret = (self._login.user, self._login.secret) if self._login else (None, None)
-        repository = Repository(self.place, user, secret, disable_progress_bar=True)
+        repository: Any = Repository(self.place, user, secret, disable_progress_bar=True)
         repository.set_certificate_authority(trusted())
+        for adapter in repository.session.adapters.values():
+            # what is read once cannot be sent again by it: twine itself begins anew where a server fails
+            adapter.max_retries = adapter.max_retries.new(total=0)
         try:
             with redirect_stdout(io.StringIO()):  # where it prints, answers stand
                 yield repository
@@ -207,6 +213,7 @@ class PackageIndex:
 
     def _expect_there(self, parcel: Parcel, said: str) -> None:
         """Raise for an upload that failed, unless the index has these bytes all the same."""
+        self._held.clear()
         found = self.held(parcel.subject).get(parcel.filename)
         if found is None:
             raise OutletError(f"{self.place} does not take {parcel.filename}: {said}")
@@ -222,15 +229,8 @@ def _watched(send: Callable[..., Any], session: Any, moved: Progress) -> Callabl
     """Return what sends a request as a session does, tells of the bytes as they go, and does not wait for ever."""
 
     def sent(request: Any, **options: Any) -> Any:  # noqa: ANN401 - likewise
-        told = 0
-
-        def tell(monitor: Any) -> None:  # noqa: ANN401 - requests_toolbelt's
-            nonlocal told
-            if monitor.bytes_read - told >= CHUNK:
-                moved(monitor.bytes_read - told)
-                told = monitor.bytes_read
-
-        request.body.callback = tell  # it is the monitor that twine puts there
+        # twine would have it read in pieces of 16 kB, and that is half of the work
+        request.body = Sending(request.body, request.body.len, moved)
         return send(session, request, **{**options, "timeout": _SECONDS})
 
     return sent

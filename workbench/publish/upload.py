@@ -5,14 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from packaging.utils import InvalidWheelFilename
 
 from workbench.errors import UsageError
 from workbench.events import note
@@ -20,57 +17,20 @@ from workbench.evidence import notes as built
 from workbench.evidence.reproduction import verdict_beside, with_verdict
 from workbench.evidence.sbom import sbom_of
 from workbench.evidence.statements import statement_to_publish
-from workbench.files import expect_file
-from workbench.make.verification import not_passed, verify_wheels
-from workbench.paths import PROGRAM
+from workbench.make.verification import expect_recipe
 from workbench.publish.amend import timestamp
 from workbench.publish.projects import package_facts
 from workbench.publish.publication import Candidate
-from workbench.recipe.load import maker_of
 from workbench.registry.model import PublishedWheel
 from workbench.store.layout import file_key, log_key, patch_key, sbom_key, statement_key, verdict_key
-from workbench.verify.report import findings_text
-from workbench.wheel.filename import parse_wheel
 from workbench.wheel.library_facts import library_facts
 
 if TYPE_CHECKING:
     from workbench.evidence.facts import BuildFacts
     from workbench.evidence.signer import Signer
     from workbench.paths import Paths
-    from workbench.recipe.model import Recipe
     from workbench.verify.report import Report
     from workbench.wheel.library_facts import LibraryFacts
-
-
-def verified(
-    wheels: Sequence[Path], paths: Paths, *, recipes: bool = True, static: bool = False
-) -> tuple[Report, ...]:
-    """Return the reports of wheels, which all pass; those verified before are not read again.
-
-    `static` runs nothing of them, as where they were tried on another machine. Raises VerificationFailed where one does
-    not pass, its findings shown, UsageError first for one without a recipe, which a site's pages need.
-    """
-    for wheel in wheels if recipes else ():
-        with suppress(InvalidWheelFilename):  # which is a finding
-            _expect_recipe(expect_file(wheel), paths)
-    reports = verify_wheels(wheels, paths, reuse=True, static=static)
-    for each in reports:
-        if not each.passed:
-            note(findings_text(each))
-    if error := not_passed(reports):
-        raise error
-    return reports
-
-
-def _expect_recipe(wheel: Path, paths: Paths) -> Recipe:
-    parsed = parse_wheel(wheel.name)
-    recipe = maker_of(paths.recipes, parsed.name, parsed.version)
-    if recipe is None:
-        raise UsageError(
-            f"{wheel.name}: {parsed.name} has no recipe, which says where a package comes from: "
-            f"'{PROGRAM} add-package {parsed.name} --source ...' makes one"
-        )
-    return recipe
 
 
 def candidate(report: Report, paths: Paths, *, signer: Signer | None = None) -> Candidate:
@@ -80,7 +40,7 @@ def candidate(report: Report, paths: Paths, *, signer: Signer | None = None) -> 
     recipe, or with a damaged file of attestations beside it, and ProofFailed for a statement of other bytes.
     """
     name, filename = report.name, report.path.name
-    recipe = _expect_recipe(report.path, paths)
+    recipe = expect_recipe(report.path, paths)
     known = built.recall(report.path)
     facts, texts = None, dict[str, bytes]()
     if known:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -78,6 +78,8 @@ def ready_to_sign(paths: Paths, settings: Settings) -> Signer | None:
 
     Called first, it tells what would stop the signing before anything is changed. Raises UsageError.
     """
+    if settings.signing.key is None:
+        return None  # without what signing imports
     from workbench.publish.signing import signer_of
 
     return signer_of(paths, settings)
@@ -166,13 +168,17 @@ class UpkeepFlags(StoreFlags):
     apply: bool = flag("do it; without this it is only shown", default=False)
 
 
+def _committing() -> AbstractContextManager[None]:
+    from workbench.publish.commit import committing
+
+    return committing(Paths.here(), wanted=True)
+
+
 @contextmanager
 def changing(how: ChangeFlags | UpkeepFlags) -> Iterator[Site]:
     """Yield this run's site for a change, and commit the registry after it where that is asked."""
-    from workbench.publish.commit import committing
-
     really = how.apply if isinstance(how, UpkeepFlags) else not how.dry_run
-    with committing(Paths.here(), wanted=how.commit and really):
+    with _committing() if how.commit and really else nullcontext():
         site = how.opened()
         if really:
             ready_to_sign(site.paths, site.settings)

@@ -36,11 +36,15 @@ from workbench.verbs.flags import (
 )
 
 if TYPE_CHECKING:
+    from workbench.evidence.signer import Signer
     from workbench.pipeline.release import Released, Todo
     from workbench.plan.plan import Plan
     from workbench.publish import transaction
+    from workbench.publish.publication import Candidate
     from workbench.registry.model import PublishedWheel
     from workbench.settings import Settings
+    from workbench.store.opening import Site
+    from workbench.verify.report import Report
 
 
 @Verb
@@ -56,11 +60,9 @@ def upload(
     json: Json = False,
 ) -> None:
     """Verify wheels and publish them: here, or to GitHub and PyPI."""
+    from workbench.make.verification import verified
     from workbench.outlets.places import INDEX, SITE, open_outlets, places
     from workbench.pipeline.sending import send
-    from workbench.publish.publication import linked_to
-    from workbench.publish.transaction import publish
-    from workbench.publish.upload import candidate, verified
 
     words, dry = places(to), change.dry_run
     with changing(change) as site:
@@ -68,10 +70,13 @@ def upload(
         reports = verified([Path(wheel) for wheel in wheels], site.paths, recipes=registers, static=static)
         prove_all(reports, signed_by)
         signer = None if dry else ready_to_sign(site.paths, site.settings)
-        candidates = [candidate(report, site.paths, signer=signer) for report in reports if registers]
+        candidates = _candidates(reports, site, signer) if registers else []
         published: list[transaction.Published] = []
 
         def here(urls: Mapping[str, str]) -> None:
+            from workbench.publish.publication import linked_to
+            from workbench.publish.transaction import publish
+
             wanted = [linked_to(each, urls[each.path.name]) if urls else each for each in candidates]
             published.append(publish(site, wanted, dry_run=dry, may_shrink=allow_shrink, deep=deep))
 
@@ -85,6 +90,12 @@ def upload(
             console.answer(line)
         for each in published:
             _answer_published(each, site.settings)
+
+
+def _candidates(reports: Sequence[Report], site: Site, signer: Signer | None) -> list[Candidate]:
+    from workbench.publish.upload import candidate
+
+    return [candidate(report, site.paths, signer=signer) for report in reports]
 
 
 def _answer_published(published: transaction.Published, settings: Settings) -> None:
