@@ -60,6 +60,17 @@ recipe = Recipe(
 """
 
 
+HOLD = """\
+import sys, time
+from pathlib import Path
+
+while Path("{held}").exists() and "fleet.attempt" in " ".join(sys.orig_argv):
+    time.sleep(0.05)
+
+"""
+"""The top of a recipe whose build waits for as long as a file is there."""
+
+
 def repository(folder: Path) -> tuple[Path, str]:
     """Make the repository that every small package is built from; return it and its commit."""
     folder.mkdir()

@@ -7,13 +7,14 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.fleet.dask import wait_for
+from tests.fleet.packages import HOLD
 from tests.forked import invoke
 from workbench.fleet.building import journal_of
 from workbench.paths import CHECKOUT
@@ -99,16 +100,6 @@ def test_the_next_run_goes_on(add: Adds, paths: Paths, tmp_path: Path, number: i
     assert failing["attempts"] == 1  # that run came to its end, so this one tries again
 
 
-HOLD = """\
-import sys, time
-from pathlib import Path
-
-while Path("{held}").exists() and "fleet.attempt" in " ".join(sys.orig_argv):
-    time.sleep(0.05)
-
-"""
-
-
 def ended(paths: Paths) -> set[str]:
     return {each.package for run in journal_of(paths).runs() for each in run.cells}
 
@@ -122,10 +113,3 @@ def left(mark: Path) -> list[int]:
             if b"fleet.attempt" in words and str(mark.parent).encode() in words and b"slow" in words:
                 found.append(int(each.parent.name))
     return found
-
-
-def wait_for(so: Any, seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not so():
-        assert time.monotonic() < until
-        time.sleep(0.05)

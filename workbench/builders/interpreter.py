@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import sys
 from contextlib import suppress
 from functools import cache
@@ -51,6 +53,26 @@ def find_interpreter(python: str) -> Path:
     )
 
 
+def pythons_here() -> tuple[str, ...]:
+    """Return the Pythons (``3.12``, ``3.13t``) that are on this machine by their names, none of them started."""
+    listed = run(
+        ["uv", "python", "list", "--only-installed", "--output-format=json", "--no-python-downloads"],
+        check=False,
+        stdout_only=True,
+    )
+    found = json.loads(listed.output) if listed.status == 0 else []
+    minors = {
+        (each["version_parts"]["major"], each["version_parts"]["minor"], each["variant"] == "freethreaded")
+        for each in found
+        if each["implementation"] == "cpython"
+    }
+    with suppress(PermissionError):  # as below
+        for path in _pyenv().glob("3.*/bin/python3.*"):
+            if name := re.fullmatch(r"python3\.(\d+)(t?)", path.name):
+                minors.add((3, int(name[1]), bool(name[2])))
+    return tuple(f"{major}.{minor}{'t' * threads}" for major, minor, threads in sorted(minors))
+
+
 def interpreter_here(python: str) -> Path | None:
     """Return an interpreter of a Python that is on this machine, with headers or without, or None."""
     return _on_this_machine(python)[0]
@@ -79,11 +101,14 @@ def _reason(fetched: Completed) -> str:
 
 def _candidates(python: str) -> list[Path]:
     name = f"python{python}"
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
     found = [Path(sys.base_prefix) / "bin" / name, _uv_find(python, managed=False)]
     with suppress(PermissionError):  # somebody else's, who shows it to nobody
-        found += sorted(pyenv.glob(f"{python.removesuffix('t')}.*/bin/{name}"))
+        found += sorted(_pyenv().glob(f"{python.removesuffix('t')}.*/bin/{name}"))
     return [path for path in found if path and os.access(path, os.X_OK)]
+
+
+def _pyenv() -> Path:
+    return Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
 
 
 def _uv_find(python: str, *, managed: bool) -> Path | None:

@@ -183,7 +183,8 @@ class Building:
             return replace(self._result(cell, "not tried"), message=message)
         failed = self._result(cell, "failed")
         try:
-            found = find_built(cell.plan, self._paths.wheels, cell.planned.planner_of(cell.plan))
+            planner = cell.planned.planner_of(cell.plan)
+            found = find_built(cell.plan, self._paths.wheels, planner) or self._crew.found(cell)
         except WorkbenchError as error:
             return replace(failed, status=error.exit_code, message=str(error))
         if found:

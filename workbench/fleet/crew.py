@@ -27,13 +27,14 @@ GRACE = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One attempt at a cell: wheels of the cells that it needs, and the seconds of work after which it hangs.
+    """One attempt at a cell: the cells that it needs and their wheels, and the seconds of work after which it hangs.
 
     `alone`: nothing else may run beside it, because whoever built it was lost before. `at` is told what it is at.
     """
 
     cell: BuildCell
     attempt: int
+    needs: tuple[BuildCell, ...]
     wheels: tuple[Path, ...]
     deadline: float
     alone: bool
@@ -57,6 +58,9 @@ class Crew(Protocol):
 
     def unfit(self, cell: BuildCell) -> str:
         """Return why nobody of the crew can build a cell; nothing where somebody can."""
+
+    def found(self, cell: BuildCell) -> Path | None:
+        """Return a cell's wheel that the crew has already, now in the site's ``wheels/``; None without one."""
 
     def start(self, job: Job) -> str:
         """Begin a job and return where; nothing, with nothing begun, where nobody is free for it now."""
@@ -87,6 +91,10 @@ class ThisMachine:
     def unfit(self, cell: BuildCell) -> str:  # noqa: ARG002 - the plan has this machine's own builder
         """Return nothing: a plan is made for this machine."""
         return ""
+
+    def found(self, cell: BuildCell) -> Path | None:  # noqa: ARG002 - what this machine has lies in the site
+        """Return None: what this machine has lies in the site."""
+        return None
 
     def start(self, job: Job) -> str:
         """Begin a job in a thread of its own, which waits for its process."""

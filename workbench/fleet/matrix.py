@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 
 from workbench.errors import RecipeError, UsageError, WorkbenchError
 from workbench.fleet.orders import Order
+from workbench.make.assign import assign
 from workbench.make.request import Planned, Request, plans
 from workbench.plan.axes import Axes
 from workbench.plan.spelling import spelled_out
@@ -22,6 +23,7 @@ from workbench.recipe.load import names as recipe_names
 from workbench.recipe.model import ALL
 
 if TYPE_CHECKING:
+    from workbench.make.request import Assigns
     from workbench.paths import Paths
     from workbench.plan.plan import Plan
     from workbench.plan.target import Target
@@ -100,10 +102,12 @@ def matrix_of(
     *,
     builder: str,
     published: frozenset[str] = frozenset(),
+    assigned: Assigns = assign,
 ) -> Matrix:
     """Return the cells of some packages, or of all that have a recipe where none is named.
 
-    A package that another one's build requires, and that has a recipe here and is not `published`, joins them. Raises
+    A package that another one's build requires, and that has a recipe here and is not `published`, joins them.
+    `assigned` says who builds. Raises
     UsageError where packages require each other in a circle; RecipeError for a name without a recipe.
     """
     there = recipe_names(paths.recipes)
@@ -119,7 +123,7 @@ def matrix_of(
             )  # its error names the nearest
         try:
             request = Request(name=name, axes=axes, builder=builder)
-            planned = plans(request, paths, settings, among_others=len(wanted) > 1)
+            planned = plans(request, paths, settings, among_others=len(wanted) > 1, assigned=assigned)
         except UsageError as error:  # the axes are sound, and it is for none of their targets
             reason = str(error).partition("\n")[0]
             left_out.append(Omitted(package=name, target="", reason=reason))
@@ -164,7 +168,9 @@ def _needs(
             axes = replace(cell.plan.axes, version="")
             request = Request(name=name, axes=axes, builder=cell.planned.request.builder)
             try:
-                planned = plans(request, paths, settings)
+                planned = plans(
+                    request, paths, settings, assigned=cell.planned.planner_of(cell.plan).assigned
+                )
             except UsageError:
                 continue  # it is not for this target: the package index has to have it
             here = [BuildCell(plan=each, planned=planned) for each in planned.plans]

@@ -68,7 +68,7 @@ def _choose(draft: Draft, wanted: str, settings: Settings) -> tuple[Builder, str
         return "container", f"{compute} is built in an image that has it"
     if wanted == AUTO:
         container, reason = _container(draft, settings)
-        able = {"container": container, "cross": _can_cross(arch), "emulated": is_emulated(arch)}
+        able = {"container": container, "cross": can_cross(arch), "emulated": is_emulated(arch)}
         return pick_builder(arch, this_arch(), reason=reason, **able)
     if wanted == "container" and not builds(draft.target.python):
         raise ContainerError(f"--builder container: cibuildwheel does not build for {draft.target.python}")
@@ -148,7 +148,8 @@ def _image(wanted: Literal["auto", "docker", "podman"], name: str) -> Image | No
     return None if isinstance(engine, str) else find_image(engine, name)
 
 
-def _can_cross(arch: str) -> bool:
+def can_cross(arch: str) -> bool:
+    """Say whether this machine has what builder ``cross`` needs for another architecture."""
     return (this_arch(), arch) == ("x86_64", "aarch64") and bool(
         shutil.which(f"{arch}-linux-gnu-g++", path=environment()["PATH"])
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from workbench.source.quote import Quote
 
 
+Assigns = Callable[["Draft", str, "Settings"], "Plan"]
+"""Makes a plan of a draft and of the builder that somebody wants, as `assign` does."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What a person asks to be built: a package, for which targets, from what, as which version."""
@@ -67,7 +71,10 @@ class Planned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planner:
-    """Plans one version of a request's package for any target: read once, the recipe, its series and the settings."""
+    """Plans one version of a request's package for any target: read once, the recipe, its series and the settings.
+
+    `assigned` says who builds a draft: this machine, unless others do.
+    """
 
     recipe: Recipe
     series: tuple[PatchFile, ...]
@@ -75,10 +82,13 @@ class Planner:
     suffix: str
     settings: Settings
     upstream_python: Quote | None = None
+    assigned: Assigns = assign
     _cells: dict[tuple[Target, str], Plan | None] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
-    def of(cls, recipe: Recipe, request: Request, paths: Paths, settings: Settings) -> Planner:
+    def of(
+        cls, recipe: Recipe, request: Request, paths: Paths, settings: Settings, assigned: Assigns = assign
+    ) -> Planner:
         """Return the planner of a request's package, at the version that `recipe` is of.
 
         Raises PatchError, UsageError.
@@ -95,6 +105,7 @@ class Planner:
             suffix=request.version_suffix,
             settings=settings,
             upstream_python=recall_pythons(source or recipe.source, series, paths.cache),
+            assigned=assigned,
         )
 
     def drafts(self, targets: Sequence[Target]) -> tuple[tuple[Draft, ...], tuple[LeftOut, ...]]:
@@ -127,7 +138,7 @@ class Planner:
             raise UsageError(
                 f"{origin} {draft.glibc}: the platform tags for {draft.target.arch} go from {oldest} to {newest}"
             )
-        return assign(draft, builder, self.settings)
+        return self.assigned(draft, builder, self.settings)
 
     def draft_of(self, target: Target) -> Draft | None:
         """Return the draft for one target, or None where the recipe does not support it now."""
@@ -145,26 +156,41 @@ class Planner:
         return self._cells[target, builder]
 
 
-def plans(request: Request, paths: Paths, settings: Settings, *, among_others: bool = False) -> Planned:
+def plans(
+    request: Request,
+    paths: Paths,
+    settings: Settings,
+    *,
+    among_others: bool = False,
+    assigned: Assigns = assign,
+) -> Planned:
     """Return the plans that a request means, and the targets left out: this machine may not be able to build for all.
 
-    Where it is one request among others, its torch is for those packages that build against one.
+    Where it is one request among others, its torch is for those packages that build against one. `assigned` says who
+    builds a draft, where others than this machine do.
 
     Raises RecipeError, SettingsError, PatchError and UsageError; ContainerError and ToolchainError where none is left.
     """
-    found = possible(request, paths, settings, among_others=among_others)
+    found = possible(request, paths, settings, among_others=among_others, assigned=assigned)
     require_some(found)
     return found
 
 
-def possible(request: Request, paths: Paths, settings: Settings, *, among_others: bool = False) -> Planned:
+def possible(
+    request: Request,
+    paths: Paths,
+    settings: Settings,
+    *,
+    among_others: bool = False,
+    assigned: Assigns = assign,
+) -> Planned:
     """Return what `plans` does; no plan at all where nothing that was asked for can be built."""
     version = request.axes.version or settings.matrix.version
     recipes = asked_for(load_versions(paths.recipes, request.name), version)
     if request.source_dir and len(recipes) > 1:
         raise UsageError(f"--source-dir {request.source_dir}: it is one version: name it with --version")
-    planners = [Planner.of(recipe, request, paths, settings) for recipe in recipes]
-    assigned: list[Plan] = []
+    planners = [Planner.of(recipe, request, paths, settings, assigned) for recipe in recipes]
+    made: list[Plan] = []
     left_out: list[LeftOut] = []
     unable: list[LeftOut] = []
     for planner in planners:
@@ -176,14 +202,14 @@ def possible(request: Request, paths: Paths, settings: Settings, *, among_others
         left_out += unsupported
         for each in wanted:
             try:
-                assigned.append(planner.plan(each, request.builder))
+                made.append(planner.plan(each, request.builder))
             except (ContainerError, ToolchainError) as error:
                 reason = " ".join(str(error).splitlines())
                 unable.append(LeftOut(recipe=each.recipe, target=each.target, reason=reason, error=error))
     return Planned(
         request=request,
         planners=tuple(planners),
-        plans=tuple(assigned),
+        plans=tuple(made),
         left_out=(*left_out, *unable),
     )
 

@@ -34,6 +34,10 @@ def build_all(
     *names: Annotated[str, "packages, as their recipes name them (default: all)"],
     axes: Axes,
     builder: Builder = "auto",
+    scheduler: Annotated[
+        str, "a scheduler of Dask's whose workers build: tls://HOST:PORT, tcp://HOST:PORT"
+    ] = "",
+    share: Annotated[str, "a folder that all machines see, for the wheels (default: the site's bucket)"] = "",
     at_once: Annotated[int, "builds that may run at once (default: one for each processor)"] = 0,
     max_jobs: MaxJobs = 0,
     again: Annotated[bool, "try once more what failed before the run was interrupted"] = False,
@@ -43,24 +47,27 @@ def build_all(
     """Build the wheels of many packages, whatever fails."""
     from workbench.builders.own_index import projects_here
     from workbench.fleet.building import Building, journal_of, unfinished
-    from workbench.fleet.crew import ThisMachine, usual_number
+    from workbench.fleet.joining import crew_of
     from workbench.fleet.journal import new_run
     from workbench.fleet.matrix import matrix_of
 
     paths, settings = here()
-    matrix = matrix_of(names, axes, paths, settings, builder=builder, published=projects_here(paths))
-    runs = journal_of(paths).runs()
-    if dry_run:
-        _rehearse(matrix, runs, json=json)
-        return
-    line = " ".join([command_line("build-all", _Asked(axes=axes, builder=builder)), *names])
-    before = None if again else unfinished(runs, line)
-    settled = {each.cell: each for each in before.cells if each.state == "failed"} if before else {}
-    crew = ThisMachine(
-        paths.root, paths.state / "fleet" / "logs", at_once=at_once or usual_number(), jobs=max_jobs or None
-    )
-    began = new_run(line, len(matrix.cells))
-    results = Building(matrix, crew, paths, began=began, runs=runs, settled=settled).run()
+    with crew_of(
+        paths, settings, scheduler=scheduler, share=share, at_once=at_once, jobs=max_jobs or None
+    ) as (crew, assigned):
+        published = projects_here(paths)
+        matrix = matrix_of(
+            names, axes, paths, settings, builder=builder, published=published, assigned=assigned
+        )
+        runs = journal_of(paths).runs()
+        if dry_run:
+            _rehearse(matrix, runs, json=json)
+            return
+        line = " ".join([command_line("build-all", _Asked(axes=axes, builder=builder)), *names])
+        before = None if again else unfinished(runs, line)
+        settled = {each.cell: each for each in before.cells if each.state == "failed"} if before else {}
+        began = new_run(line, len(matrix.cells))
+        results = Building(matrix, crew, paths, began=began, runs=runs, settled=settled).run()
     if json:
         _answer_json(began.run, matrix, results)
     else:

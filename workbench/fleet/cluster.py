@@ -1,0 +1,322 @@
+"""The crew that is a cluster of Dask's: it starts what a machine can start now; queue and counts stay with the run.
+
+Dask fails everything that is assigned to a worker that dies too often, and forgets what finished there. So each
+worker gets no more than it can start now, each task is for one worker and is never tried again by Dask, and a wheel
+counts once whoever submitted it has written so into the share.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import WorkbenchError
+from workbench.events import note, step
+from workbench.fleet import member
+from workbench.fleet.crew import Job, JobEnded
+from workbench.fleet.member import Answer, manifest_of
+from workbench.fleet.offers import Offer, fits_nowhere, offer, why_not
+from workbench.fleet.orders import Outcome, failed
+from workbench.fleet.share import SharedWheel, commit, fetch, find, put
+from workbench.memory import peaks
+from workbench.strict import parse
+
+if TYPE_CHECKING:
+    from distributed.security import Security
+
+    from workbench.fleet.matrix import BuildCell
+    from workbench.fleet.share import Share
+    from workbench.paths import Paths
+
+Client = Any
+Future = Any
+"""What Dask makes: it says nothing of types."""
+
+SILENT = 30.0
+"""Seconds without a word after which a worker is taken for lost."""
+
+FIRST = 120.0
+"""Seconds for the first worker to come."""
+
+LOOK = 1.0
+"""Seconds from one look at the cluster to the next."""
+
+
+class Cluster:
+    """Workers behind a scheduler, asked for what they offer as they come."""
+
+    def __init__(self, client: Client, share: Share, paths: Paths, *, jobs: int | None = None) -> None:
+        self._client = client
+        self._share = share
+        self._paths = paths
+        self._jobs = jobs
+        self._store = share.open(paths.state / "stores")
+        self._store.prepare()
+        self._offers: dict[str, Offer] = {}
+        self._asked: dict[str, Future] = {}
+        self._slots: dict[str, int] = {}
+        self._busy: dict[str, set[str]] = {}
+        self._seen: dict[str, tuple[float, float]] = {}
+        self._looked = float("-inf")
+        self._working: dict[str, tuple[Job, str, str, threading.Thread]] = {}
+        self._made: dict[str, SharedWheel] = {}
+        self._ended: queue.SimpleQueue[JobEnded] = queue.SimpleQueue()
+        self._closing = threading.Event()
+        client.subscribe_topic(member.TOPIC, self._heard)
+
+    @property
+    def offers(self) -> tuple[Offer, ...]:
+        """What the workers offer that have come so far, those that are gone among them."""
+        return tuple(self._offers.values())
+
+    @property
+    def size(self) -> int:
+        """How many cells it can build at once."""
+        return sum(self._slots.get(address, 0) for address in self._offers)
+
+    def gather(self) -> None:
+        """Wait for the first worker. Raises WorkbenchError where none comes."""
+        until = time.monotonic() + FIRST
+        with step("wait for workers") as at:
+            while not self._offers:
+                if time.monotonic() > until:
+                    raise WorkbenchError(
+                        f"no worker has come to {self._client.scheduler.address} within {FIRST:.0f} s: start some"
+                    )
+                self._look()
+                time.sleep(0.2)
+            at.outcome = ", ".join(
+                f"{each.host} ({each.arch}, {each.cpus} processors)" for each in self._offers.values()
+            )
+
+    def _look(self) -> None:
+        """See which workers there are and what they are at, and ask new ones for what they offer."""
+        if time.monotonic() - self._looked < LOOK:
+            return
+        self._looked = time.monotonic()
+        workers = self._client.scheduler_info(n_workers=-1)["workers"]
+        for address, told in workers.items():
+            # the scheduler's clock is not this machine's: what counts is when it moved
+            if self._seen.get(address, (0.0, 0.0))[0] != told["last_seen"]:
+                self._seen[address] = (told["last_seen"], self._looked)
+        silent = self._looked - SILENT
+        alive = {address: told for address, told in workers.items() if self._seen[address][1] > silent}
+        self._slots = {address: told["nthreads"] for address, told in alive.items()}
+        self._busy = {
+            address: {str(key) for key in keys if str(key).startswith(PREFIX)}
+            for address, keys in self._client.processing().items()
+            if address in alive
+        }
+        for address in alive.keys() - self._offers.keys() - self._asked.keys():
+            self._asked[address] = self._client.submit(
+                offer,
+                json.dumps(asdict(self._share)),
+                key=f"offer-{address}-{time.monotonic_ns()}",
+                workers=[address],
+                pure=False,
+                retries=0,
+            )
+        for address, future in [*self._asked.items()]:
+            if future.done() or address not in alive:
+                del self._asked[address]
+                if future.status == "finished":
+                    self._offers[address] = parse(Offer, json.loads(future.result()))
+                elif address in alive:
+                    note(
+                        f"· the worker {address} cannot say what it offers, and gets nothing: {_why(future)}"
+                    )
+                    self._offers[address] = _NOTHING
+
+    def unfit(self, cell: BuildCell) -> str:
+        """Return why no worker that has come can build a cell."""
+        if cell.plan.key is None:
+            return "it has no build key: a folder is built on this machine alone"
+        return fits_nowhere(cell.plan, self._takes(cell), self.offers, self._share)
+
+    def _takes(self, cell: BuildCell) -> int:
+        return peaks.expected(cell.plan, self._paths).at(1)
+
+    def found(self, cell: BuildCell) -> Path | None:
+        """Return a cell's wheel that lies in the share, copied into the site; None where none does."""
+        made = find(self._store, cell.plan.key) if cell.plan.key else None
+        if made is None:
+            return None
+        self._made[cell.name] = made
+        return fetch(self._store, made, self._paths.wheels)
+
+    def start(self, job: Job) -> str:
+        """Submit a job to the worker that has most room for it."""
+        self._look()
+        key = f"{PREFIX}{job.cell.plan.key}-{job.attempt}"
+        address = self._running(job) or self._place(job)
+        if not address:
+            return ""
+        context = threading.Thread(target=self._work, args=(job, address, key), daemon=True)
+        self._working[job.cell.name] = (job, address, key, context)
+        context.start()
+        return self._offers[address].host
+
+    def _running(self, job: Job) -> str:
+        """Return the worker at which somebody else's task for the same key runs."""
+        start = f"{PREFIX}{job.cell.plan.key}-"
+        return next(
+            (
+                address
+                for address, keys in self._busy.items()
+                if address in self._offers and any(key.startswith(start) for key in keys)
+            ),
+            "",
+        )
+
+    def _place(self, job: Job) -> str:
+        """Return the worker with most room that a job fits; nothing where none has room now."""
+        takes = self._takes(job.cell)
+        best, most = "", 0
+        for address, slots in self._slots.items():
+            there = self._offers.get(address)
+            if there is None or why_not(job.cell.plan, takes, there, self._share):
+                continue
+            own = [(other, key) for other, where, key, _ in self._working.values() if where == address]
+            keys = self._busy.get(address, set()) | {key for _, key in own}
+            if (job.alone and keys) or any(other.alone for other, _ in own):
+                continue
+            room = slots - len(keys)
+            free = there.memory - sum(self._takes(other.cell) for other, _ in own)
+            if room > 0 and free >= takes:
+                gpu = bool(there.gpus) == bool(job.cell.plan.target.cuda)
+                if (rank := 2 * room + gpu) > most:
+                    best, most = address, rank
+        return best
+
+    def _work(self, job: Job, address: str, key: str) -> None:
+        try:
+            outcome = self._outcome(job, address, key)
+        except WorkbenchError as error:
+            outcome = failed(error)
+        except Exception as error:  # noqa: BLE001 - whatever Dask raises is this one attempt's
+            outcome = Outcome(lost=True, message=f"the scheduler did not take it: {error}")
+        self._ended.put(JobEnded(job=job, outcome=replace(outcome, where=self._offers[address].host)))
+
+    def _outcome(self, job: Job, address: str, key: str) -> Outcome:
+        order = job.cell.order("", jobs=self._jobs, deadline=job.deadline)
+        needs = tuple(map(self._shared, job.needs, job.wheels))
+        manifest = manifest_of(order, job.cell.plan.recipe, self._paths, wheels=needs, share=self._share)
+        done = threading.Event()
+        future = self._client.submit(
+            member.build,
+            manifest.as_json(),
+            key=key,
+            workers=[address],
+            allow_other_workers=False,
+            pure=False,
+            retries=0,
+        )
+        future.add_done_callback(lambda _: done.set())
+        missing = 0
+        while not done.wait(LOOK):
+            if self._closing.is_set():
+                future.cancel()
+                return Outcome(lost=True, message="the run was interrupted")
+            there = any(key in keys for keys in self._busy.values())
+            missing = 0 if there else missing + 1
+            if missing > MISSING:
+                future.cancel()
+                return Outcome(lost=True, message=f"its worker {self._offers[address].host} is gone")
+        if future.status != "finished":
+            return Outcome(lost=True, message=f"its worker {self._offers[address].host} is gone")
+        answer = parse(Answer, json.loads(future.result()))
+        future.release()
+        if answer.digest != manifest.digest:
+            raise WorkbenchError(
+                f"{job.cell.plan.title}: somebody else builds this key from another manifest (recipe, patches, "
+                "settings, or wheels that it requires): bring both to the same, or wait for the other run to end"
+            )
+        if answer.made is None:
+            return answer.outcome
+        made = self._made[job.cell.name] = commit(self._store, answer.made)
+        wheel = fetch(self._store, made, self._paths.wheels)
+        return replace(answer.outcome, wheel=wheel.name)
+
+    def _shared(self, cell: BuildCell, wheel: Path) -> SharedWheel:
+        """Return a wheel of this site as it lies in the share, put there if it was not."""
+        if cell.name not in self._made:
+            made = put(self._store, wheel, key=str(cell.plan.key), order="")
+            self._made[cell.name] = commit(self._store, made)
+        return self._made[cell.name]
+
+    def _heard(self, event: Any) -> None:  # noqa: ANN401 - Dask's
+        """Show what a worker says of a job."""
+        told: Mapping[str, str] = event[1] if isinstance(event, tuple) else event
+        for job, _, key, _ in [*self._working.values()]:
+            if told.get("key") == key and "at" in told:
+                job.at(told["at"])
+            elif told.get("key") == key and "note" in told:
+                note(f"{job.cell.plan.title}: {told['note']}")
+
+    def wait(self, seconds: float) -> tuple[JobEnded, ...]:
+        """Return the jobs that have ended."""
+        self._look()
+        return tuple(self._gathered(seconds))
+
+    def _gathered(self, seconds: float) -> Iterator[JobEnded]:
+        with suppress(queue.Empty):
+            ended = self._ended.get(timeout=seconds)
+            while True:
+                self._working.pop(ended.job.cell.name)
+                yield ended
+                ended = self._ended.get_nowait()
+
+    def close(self) -> None:
+        """Give up what is at work, and leave the cluster to others."""
+        self._closing.set()
+        for _, _, _, thread in self._working.values():
+            thread.join()
+        self._client.close()
+
+
+PREFIX = "cell-"
+"""Before the build key in the key of a task."""
+
+MISSING = 5
+"""Looks at which no worker has a task, after which it is lost."""
+
+_NOTHING = Offer(host="?", version="", arch="", cpus=0, memory=0, sees=False)
+
+
+def _why(future: Future) -> str:
+    try:
+        return str(future.exception(timeout=5))
+    except Exception as error:  # noqa: BLE001 - whatever Dask raises
+        return str(error)
+
+
+def joined(
+    address: str, security: Security | None, share: Share, paths: Paths, *, jobs: int | None
+) -> Cluster:
+    """Return the crew behind a scheduler, once a first worker has come.
+
+    Raises WorkbenchError where nobody answers there, and where no worker comes.
+    """
+    from distributed import Client
+
+    client: Any = Client  # Dask says nothing of types
+    try:
+        client = client(address, security=security, timeout=20)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise WorkbenchError(
+            f"--scheduler {address}: no scheduler of Dask's answers there: {error}"
+        ) from error
+    cluster = Cluster(client, share, paths, jobs=jobs)
+    try:
+        cluster.gather()
+    except BaseException:
+        client.close()
+        raise
+    return cluster

@@ -1,0 +1,142 @@
+"""What runs on a machine of a fleet: an order arrives with the files that it needs, a wheel goes to the share."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.errors import WorkbenchError
+from workbench.files import locked, remove_tree, write_whole
+from workbench.fleet.attempt import attempt
+from workbench.fleet.orders import Order, Outcome, failed
+from workbench.fleet.share import Share, SharedWheel, fetch, put
+from workbench.paths import Paths
+from workbench.process import end_left
+from workbench.recipe.load import path_of
+from workbench.strict import parse
+
+if TYPE_CHECKING:
+    from workbench.recipe.model import Recipe
+
+WATCH = 1.0
+"""Seconds after which a build looks whether it is still wanted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """An order with all that another machine needs for it: the site's files, by their paths; wheels of the share.
+
+    What it says decides the wheel: two manifests under one build key are not one task.
+    """
+
+    order: Order
+    files: dict[str, str]
+    wheels: tuple[SharedWheel, ...]
+    share: Share
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of what it says."""
+        return hashlib.sha256(self.as_json().encode()).hexdigest()
+
+    def as_json(self) -> str:
+        """Return it as JSON, the same text for the same manifest."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a machine answers: the digest of the manifest that it built, what came of it, and where the wheel is."""
+
+    digest: str
+    outcome: Outcome
+    made: SharedWheel | None = None
+
+
+def manifest_of(
+    order: Order, recipe: Recipe, paths: Paths, *, wheels: tuple[SharedWheel, ...], share: Share
+) -> Manifest:
+    """Return an order with the recipe, the series and the settings of a site."""
+    series = paths.patches / recipe.patches
+    files = [path_of(paths.recipes, recipe.name), *(path for path in series.rglob("*") if path.is_file())]
+    files += [path for path in (paths.root / "workbench.yaml", paths.registry) if path.exists()]
+    texts = {str(path.relative_to(paths.root)): path.read_text(encoding="utf-8") for path in sorted(files)}
+    return Manifest(order=replace(order, site="", wheels=()), files=texts, wheels=wheels, share=share)
+
+
+def build(text: str) -> str:
+    """Build a manifest (JSON) on this machine, as a task of Dask's, and return the `Answer` (JSON)."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    key = worker.get_current_task()
+
+    def wanted() -> bool:
+        task = worker.state.tasks.get(key)
+        return task is not None and task.state not in ("cancelled", "released", "forgotten")
+
+    def tell(what: str, said: str) -> None:
+        worker.log_event(TOPIC, {"key": str(key), what: said})
+
+    return json.dumps(asdict(_build(parse(Manifest, json.loads(text)), tell, wanted)))
+
+
+TOPIC = "workbench"
+"""Where machines tell what they are at."""
+
+
+def _build(manifest: Manifest, tell: Callable[[str, str], None], wanted: Callable[[], bool]) -> Answer:
+    digest = manifest.digest
+    paths = Paths(Paths.here().cache / "fleet" / digest[:16])
+    store = manifest.share.open(paths.state / "stores")
+    try:
+        with locked(paths.root.with_suffix(".lock"), busy=f"a build of {manifest.order.name}"):
+            for name, content in manifest.files.items():
+                write_whole(_inside(paths.root, name), content)
+            wheels = [fetch(store, each, paths.state / "needs") for each in manifest.wheels]
+            order = replace(manifest.order, site=str(paths.root), wheels=tuple(map(str, wheels)))
+            log = paths.state / "attempt.log"
+            with _ended_when_unwanted(log, wanted):
+                outcome = attempt(
+                    order, log, at=lambda said: tell("at", said), note=lambda said: tell("note", said)
+                )
+            made = None
+            if outcome.wheel:
+                made = put(store, paths.wheels / outcome.wheel, key=str(order.key), order=digest)
+                remove_tree(paths.root)
+    except WorkbenchError as error:
+        return Answer(digest=digest, outcome=failed(error))
+    return Answer(digest=digest, outcome=outcome, made=made)
+
+
+def _inside(root: Path, name: str) -> Path:
+    path = (root / name).resolve()
+    if not path.is_relative_to(root.resolve()):
+        raise WorkbenchError(f"the manifest names a file outside its site: {name!r}")
+    return path
+
+
+@contextmanager
+def _ended_when_unwanted(log: Path, wanted: Callable[[], bool]) -> Iterator[None]:
+    """End the program that writes a log once nobody wants what it makes: Dask stops no task that runs."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(WATCH):
+            if not wanted():
+                end_left(log)
+                return
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
