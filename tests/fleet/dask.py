@@ -67,6 +67,7 @@ def fleet(root: Path, workers: int) -> Fleet:
     port = subprocess.check_output([sys.executable, "-c", PORTS], text=True).strip()
     made = Fleet(f"tcp://127.0.0.1:{port}", root, [])
     made.start("dask_scheduler", "--host=127.0.0.1", f"--port={port}", "--no-dashboard", name="s", cache="s")
+    wait_for(lambda: b"Scheduler at" in (root / "s.log").read_bytes())
     for number in range(workers):
         made.worker(f"w{number}")
     return made
@@ -82,7 +83,7 @@ def processes(root: Path) -> list[int]:
     return found
 
 
-def wait_for(so: Callable[[], Any], seconds: float = 120) -> None:
+def wait_for(so: Callable[[], Any], seconds: float = 400) -> None:
     until = time.monotonic() + seconds
     while not so():
         assert time.monotonic() < until, "waited in vain"

@@ -64,7 +64,7 @@ HOLD = """\
 import sys, time
 from pathlib import Path
 
-while Path("{held}").exists() and "fleet.attempt" in " ".join(sys.orig_argv):
+while Path("{held}").exists() and "fleet.attempt import main" in " ".join(sys.orig_argv):
     time.sleep(0.05)
 
 """

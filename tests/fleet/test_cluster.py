@@ -37,7 +37,7 @@ KILLS = """\
 import os, signal, sys
 from pathlib import Path
 
-if "fleet.attempt" in " ".join(sys.orig_argv):
+if "fleet.attempt import main" in " ".join(sys.orig_argv):
     worker = Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()[1]
     os.kill(int(worker), signal.SIGKILL)
 """
@@ -124,6 +124,7 @@ def test_two_share_a_build_and_another_manifest_under_its_key_is_refused(
 
     def ask(name: str, site: Path) -> None:
         done = invoke("build-all", *share, "--json", env={"WORKBENCH_SITE": str(site)})
+        assert done.stdout, done.stderr
         (cell,) = json.loads(done.stdout)["cells"]
         answers[name] = cell["state"] + cell["message"]
 

@@ -11,7 +11,7 @@ import json
 import queue
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -52,8 +52,11 @@ LOOK = 1.0
 class Cluster:
     """Workers behind a scheduler, asked for what they offer as they come."""
 
-    def __init__(self, client: Client, share: Share, paths: Paths, *, jobs: int | None = None) -> None:
+    def __init__(
+        self, client: Client, address: str, share: Share, paths: Paths, *, jobs: int | None = None
+    ) -> None:
         self._client = client
+        self._address = address
         self._share = share
         self._paths = paths
         self._jobs = jobs
@@ -88,7 +91,7 @@ class Cluster:
             while not self._offers:
                 if time.monotonic() > until:
                     raise WorkbenchError(
-                        f"no worker has come to {self._client.scheduler.address} within {FIRST:.0f} s: start some"
+                        f"no worker has come to {self._address} within {FIRST:.0f} s: start some"
                     )
                 self._look()
                 time.sleep(0.2)
@@ -101,7 +104,9 @@ class Cluster:
         if time.monotonic() - self._looked < LOOK:
             return
         self._looked = time.monotonic()
-        workers = self._client.scheduler_info(n_workers=-1)["workers"]
+        if (found := self._asked_scheduler()) is None:
+            return
+        workers, processing = found
         for address, told in workers.items():
             # the scheduler's clock is not this machine's: what counts is when it moved
             if self._seen.get(address, (0.0, 0.0))[0] != told["last_seen"]:
@@ -111,10 +116,30 @@ class Cluster:
         self._slots = {address: told["nthreads"] for address, told in alive.items()}
         self._busy = {
             address: {str(key) for key in keys if str(key).startswith(PREFIX)}
-            for address, keys in self._client.processing().items()
+            for address, keys in processing.items()
             if address in alive
         }
-        for address in alive.keys() - self._offers.keys() - self._asked.keys():
+        self._ask(alive)
+
+    def _asked_scheduler(self) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
+        """Return its workers, and the tasks that each is at; None while the connection is made again.
+
+        Raises WorkbenchError once the scheduler is gone.
+        """
+        try:
+            return self._client.scheduler_info(n_workers=-1)["workers"], self._client.processing()
+        except Exception as error:
+            if self._client.status == "running":
+                raise
+            if self._client.status != "closed":
+                return None
+            raise WorkbenchError(
+                f"the scheduler {self._address} is gone: start it, and run the same line again"
+            ) from error
+
+    def _ask(self, alive: Collection[str]) -> None:
+        """Ask the workers that are new for what they offer, and take what they answer."""
+        for address in {*alive} - self._offers.keys() - self._asked.keys():
             self._asked[address] = self._client.submit(
                 offer,
                 json.dumps(asdict(self._share)),
@@ -313,7 +338,7 @@ def joined(
         raise WorkbenchError(
             f"--scheduler {address}: no scheduler of Dask's answers there: {error}"
         ) from error
-    cluster = Cluster(client, share, paths, jobs=jobs)
+    cluster = Cluster(client, address, share, paths, jobs=jobs)
     try:
         cluster.gather()
     except BaseException:
