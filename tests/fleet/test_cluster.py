@@ -20,7 +20,6 @@ from workbench.fleet.building import Building, journal_of
 from workbench.fleet.joining import crew_of
 from workbench.fleet.journal import CellBegan, new_run
 from workbench.fleet.matrix import matrix_of
-from workbench.fleet.share import Share, find
 from workbench.paths import Paths
 from workbench.plan.axes import Axes
 from workbench.settings import Settings
@@ -51,8 +50,19 @@ def three(tmp_path: Path) -> Iterator[Fleet]:
     made.close()
 
 
+def share_in(folder: Path) -> Path:
+    """Return a folder that all machines see."""
+    (folder / "share").mkdir()
+    return folder / "share"
+
+
+def entries(share: Path) -> dict[str, bytes]:
+    """Return what the cache says of each build key."""
+    return {each.name: each.read_bytes() for each in share.glob("*/*.json")}
+
+
 def run(paths: Paths, address: str, share: Path) -> tuple[CellEnded, ...]:
-    with crew_of(paths, Settings(), scheduler=address, share=str(share), at_once=0, jobs=None) as found:
+    with crew_of(paths, Settings(), scheduler=address, cache=str(share), at_once=0, jobs=None) as found:
         crew, assigned = found
         matrix = matrix_of((), Axes(), paths, Settings(), builder="auto", assigned=assigned)
         began = new_run("build-all", len(matrix.cells))
@@ -70,7 +80,7 @@ def test_one_worker_is_killed_one_sleeps_and_one_cell_kills_each(
     for number in range(29):
         add(f"p{number:02}", before="import time; time.sleep(1)")
     add("poison", recipe=KILLS)
-    share = tmp_path / "share"
+    share = share_in(tmp_path)
     results: list[CellEnded] = []
     thread = threading.Thread(target=lambda: results.extend(run(paths, three.address, share)))
     thread.start()
@@ -82,8 +92,7 @@ def test_one_worker_is_killed_one_sleeps_and_one_cell_kills_each(
         os.kill(pids[0], signal.SIGKILL)
         os.kill(pids[1], signal.SIGSTOP)
         thread.join()
-        store = Share(folder=str(share)).open(tmp_path)
-        before = {each.key: each.modified for each in store.entries("cells/") if each.key.endswith(".json")}
+        before = entries(share)
         os.kill(pids[1], signal.SIGCONT)
         wait_for(lambda: not any(client.processing().values()))
 
@@ -92,16 +101,12 @@ def test_one_worker_is_killed_one_sleeps_and_one_cell_kills_each(
     (poison,) = (each for each in results if each.state == "failed")
     assert (poison.package, poison.attempts) == ("poison", 3)
     wait_for(lambda: not processes(tmp_path))
-    after = {each.key: each.modified for each in store.entries("cells/") if each.key.endswith(".json")}
-    records = {key: told for key, told in after.items() if key.count("/") == 1}
-    assert len(records) == 29
-    assert {key: before[key] for key in records} == records
+    assert entries(share) == before
+    assert len(before) == len({*share.glob("*/*.whl")}) == 29
     for each in results:
         if each.state == "built":
-            made = find(store, str(each.key))
-            assert made is not None
-            assert made.wheel == each.wheel
-            assert made.files[made.wheel] == sha256_of(paths.wheels / each.wheel)
+            entry = json.loads((share / each.package / f"{each.key}.json").read_text())
+            assert (entry["filename"], entry["sha256"]) == (each.wheel, sha256_of(paths.wheels / each.wheel))
     (only,) = journal.runs()
     assert {each.cell: each.wheel for each in only.cells} == {each.cell: each.wheel for each in results}
 
@@ -116,7 +121,7 @@ def test_two_share_a_build_and_another_manifest_under_its_key_is_refused(
     held = tmp_path / "held"
     held.touch()
     add("slow", recipe=HOLD.format(held=held))
-    share = ("--scheduler", three.address, "--share", str(tmp_path / "share"))
+    share = ("--scheduler", three.address, "--cache", str(share_in(tmp_path)))
     others = tmp_path / "others"
     (others / "patches").mkdir(parents=True)
     (others / "recipes").mkdir()
@@ -147,13 +152,12 @@ def test_two_share_a_build_and_another_manifest_under_its_key_is_refused(
     assert (answers["one"], answers["two"]) == ("built", "built")
     assert answers["other"].startswith("failed")
     assert "somebody else builds this key from another manifest" in answers["other"]
-    made = [*(tmp_path / "share" / "cells").glob("*/*/*.whl")]
-    assert len(made) == 1
+    assert len([*(tmp_path / "share").glob("*/*.whl")]) == 1
 
 
 def test_a_cell_that_fits_nowhere_is_told_at_once(add: Adds, three: Fleet, tmp_path: Path) -> None:
     add("here")
-    words = ("--python", "3.99", "--scheduler", three.address, "--share", str(tmp_path / "share"))
+    words = ("--python", "3.99", "--scheduler", three.address, "--cache", str(share_in(tmp_path)))
     done = invoke("build-all", *words)
     assert done.status == 1
     assert "it fits nowhere: " in done.stdout

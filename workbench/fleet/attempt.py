@@ -133,7 +133,7 @@ def _build(order: Order) -> Outcome:
     with scratch(paths.state / "fleet", ".index.") as folder:
         OF_THIS_RUN.set(draw_run_index([*map(Path, order.wheels)], folder))
         made, failures = build_all(
-            planned, paths, settings, jobs=order.jobs, cache=wheel_cache(paths, settings)
+            planned, paths, settings, jobs=order.jobs, cache=wheel_cache(paths, settings, order.cache)
         )
     for failure in failures:
         return failed(failure.error)

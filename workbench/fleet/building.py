@@ -97,6 +97,7 @@ class Building:
         self._settled = settled
         self._known = Experience.of(tuple(runs))
         self._agenda = Agenda(matrix.cells, expected=self._expected, single=self._single)
+        self._cells = {cell.name: cell for cell in matrix.cells}
         self._wheels: dict[str, Path] = {}
         self._shown: dict[str, Progress] = {}
         self._sampled = float("-inf")
@@ -149,6 +150,7 @@ class Building:
             job = Job(
                 cell=cell,
                 attempt=trial.attempts + 1,
+                needs=tuple(self._cells[need] for need in cell.needs),
                 wheels=tuple(self._wheels[need] for need in cell.needs),
                 deadline=deadline_of(longest),
                 alone=trial.lost > 0,

@@ -2,7 +2,7 @@
 
 Dask fails everything that is assigned to a worker that dies too often, and forgets what finished there. So each
 worker gets no more than it can start now, each task is for one worker and is never tried again by Dask, and a wheel
-counts once whoever submitted it has written so into the share.
+counts once whoever submitted it has entered it into the cache.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from workbench.errors import WorkbenchError
 from workbench.events import note, step
 from workbench.fleet import member
 from workbench.fleet.crew import Job, JobEnded
-from workbench.fleet.member import Answer, manifest_of
+from workbench.fleet.member import Answer, Needed, manifest_of
 from workbench.fleet.offers import Offer, fits_nowhere, offer, why_not
 from workbench.fleet.orders import Outcome, failed
-from workbench.fleet.share import SharedWheel, commit, fetch, find, put
+from workbench.make.wheel_cache import give, take
 from workbench.memory import peaks
 from workbench.strict import parse
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from distributed.security import Security
 
     from workbench.fleet.matrix import BuildCell
-    from workbench.fleet.share import Share
+    from workbench.fleet.stored_wheels import WheelPlace
     from workbench.paths import Paths
 
 Client = Any
@@ -53,15 +53,14 @@ class Cluster:
     """Workers behind a scheduler, asked for what they offer as they come."""
 
     def __init__(
-        self, client: Client, address: str, share: Share, paths: Paths, *, jobs: int | None = None
+        self, client: Client, address: str, place: WheelPlace, paths: Paths, *, jobs: int | None = None
     ) -> None:
         self._client = client
         self._address = address
-        self._share = share
+        self._place = place
         self._paths = paths
         self._jobs = jobs
-        self._store = share.open(paths.state / "stores")
-        self._store.prepare()
+        self._cache = place.open(paths)
         self._offers: dict[str, Offer] = {}
         self._asked: dict[str, Future] = {}
         self._slots: dict[str, int] = {}
@@ -69,7 +68,7 @@ class Cluster:
         self._seen: dict[str, tuple[float, float]] = {}
         self._looked = float("-inf")
         self._working: dict[str, tuple[Job, str, str, threading.Thread]] = {}
-        self._made: dict[str, SharedWheel] = {}
+        self._given: set[str] = set()
         self._ended: queue.SimpleQueue[JobEnded] = queue.SimpleQueue()
         self._closing = threading.Event()
         client.subscribe_topic(member.TOPIC, self._heard)
@@ -142,7 +141,7 @@ class Cluster:
         for address in {*alive} - self._offers.keys() - self._asked.keys():
             self._asked[address] = self._client.submit(
                 offer,
-                json.dumps(asdict(self._share)),
+                json.dumps(asdict(self._place)),
                 key=f"offer-{address}-{time.monotonic_ns()}",
                 workers=[address],
                 pure=False,
@@ -163,24 +162,23 @@ class Cluster:
         """Return why no worker that has come can build a cell."""
         if cell.plan.key is None:
             return "it has no build key: a folder is built on this machine alone"
-        return fits_nowhere(cell.plan, self._takes(cell), self.offers, self._share)
+        return fits_nowhere(cell.plan, self._takes(cell), self.offers, self._place)
 
     def _takes(self, cell: BuildCell) -> int:
-        return peaks.expected(cell.plan, self._paths).at(1)
+        return peaks.expected(cell.plan, self._paths).peak.at(1)
 
     def found(self, cell: BuildCell) -> Path | None:
-        """Return a cell's wheel that lies in the share, copied into the site; None where none does."""
-        made = find(self._store, cell.plan.key) if cell.plan.key else None
-        if made is None:
-            return None
-        self._made[cell.name] = made
-        return fetch(self._store, made, self._paths.wheels)
+        """Return a cell's wheel that lies in the cache, copied into the site; None where none does."""
+        wheel = take(cell.plan, self._cache, self._paths, cell.planned.planner_of(cell.plan))
+        if wheel:
+            self._given.add(cell.name)
+        return wheel
 
     def start(self, job: Job) -> str:
         """Submit a job to the worker that has most room for it."""
         self._look()
         key = f"{PREFIX}{job.cell.plan.key}-{job.attempt}"
-        address = self._running(job) or self._place(job)
+        address = self._running(job) or self._free(job)
         if not address:
             return ""
         context = threading.Thread(target=self._work, args=(job, address, key), daemon=True)
@@ -200,13 +198,13 @@ class Cluster:
             "",
         )
 
-    def _place(self, job: Job) -> str:
+    def _free(self, job: Job) -> str:
         """Return the worker with most room that a job fits; nothing where none has room now."""
         takes = self._takes(job.cell)
         best, most = "", 0
         for address, slots in self._slots.items():
             there = self._offers.get(address)
-            if there is None or why_not(job.cell.plan, takes, there, self._share):
+            if there is None or why_not(job.cell.plan, takes, there, self._place):
                 continue
             own = [(other, key) for other, where, key, _ in self._working.values() if where == address]
             keys = self._busy.get(address, set()) | {key for _, key in own}
@@ -231,8 +229,8 @@ class Cluster:
 
     def _outcome(self, job: Job, address: str, key: str) -> Outcome:
         order = job.cell.order("", jobs=self._jobs, deadline=job.deadline)
-        needs = tuple(map(self._shared, job.needs, job.wheels))
-        manifest = manifest_of(order, job.cell.plan.recipe, self._paths, wheels=needs, share=self._share)
+        needs = tuple(map(self._needed, job.needs, job.wheels))
+        manifest = manifest_of(order, job.cell.plan.recipe, self._paths, needs=needs, place=self._place)
         done = threading.Event()
         future = self._client.submit(
             member.build,
@@ -265,16 +263,21 @@ class Cluster:
             )
         if answer.made is None:
             return answer.outcome
-        made = self._made[job.cell.name] = commit(self._store, answer.made)
-        wheel = fetch(self._store, made, self._paths.wheels)
+        cell = job.cell
+        self._cache.enter(cell.package, str(cell.plan.key), answer.made)
+        wheel = self.found(cell)
+        if wheel is None:
+            raise WorkbenchError(
+                f"{cell.plan.title} was built, and its wheel is not what {self._cache.place} has"
+            )
         return replace(answer.outcome, wheel=wheel.name)
 
-    def _shared(self, cell: BuildCell, wheel: Path) -> SharedWheel:
-        """Return a wheel of this site as it lies in the share, put there if it was not."""
-        if cell.name not in self._made:
-            made = put(self._store, wheel, key=str(cell.plan.key), order="")
-            self._made[cell.name] = commit(self._store, made)
-        return self._made[cell.name]
+    def _needed(self, cell: BuildCell, wheel: Path) -> Needed:
+        """Return what names a wheel of this site in the cache, after it was put there if it was not."""
+        if cell.name not in self._given:
+            give(cell.plan, wheel, self._cache)
+            self._given.add(cell.name)
+        return Needed(package=cell.package, key=str(cell.plan.key))
 
     def _heard(self, event: Any) -> None:  # noqa: ANN401 - Dask's
         """Show what a worker says of a job."""
@@ -323,7 +326,7 @@ def _why(future: Future) -> str:
 
 
 def joined(
-    address: str, security: Security | None, share: Share, paths: Paths, *, jobs: int | None
+    address: str, security: Security | None, place: WheelPlace, paths: Paths, *, jobs: int | None
 ) -> Cluster:
     """Return the crew behind a scheduler, once a first worker has come.
 
@@ -338,7 +341,7 @@ def joined(
         raise WorkbenchError(
             f"--scheduler {address}: no scheduler of Dask's answers there: {error}"
         ) from error
-    cluster = Cluster(client, address, share, paths, jobs=jobs)
+    cluster = Cluster(client, address, place, paths, jobs=jobs)
     try:
         cluster.gather()
     except BaseException:

@@ -80,10 +80,13 @@ def usual_number() -> int:
 class ThisMachine:
     """Builds on this machine, some cells at once, each in a process of its own."""
 
-    def __init__(self, site: Path, logs: Path, *, at_once: int, jobs: int | None = None) -> None:
+    def __init__(
+        self, site: Path, logs: Path, *, at_once: int, jobs: int | None = None, cache: str = ""
+    ) -> None:
         self._site = site
         self._logs = logs
         self._jobs = jobs
+        self._cache = cache
         self.size = at_once
         self._ended: queue.SimpleQueue[JobEnded] = queue.SimpleQueue()
         self._working: dict[str, tuple[Job, threading.Thread]] = {}
@@ -113,7 +116,9 @@ class ThisMachine:
     def _work(self, job: Job) -> None:
         self._logs.mkdir(parents=True, exist_ok=True)
         wheels = tuple(map(str, job.wheels))
-        order = job.cell.order(str(self._site), wheels=wheels, jobs=self._jobs, deadline=job.deadline)
+        order = job.cell.order(
+            str(self._site), wheels=wheels, jobs=self._jobs, deadline=job.deadline, cache=self._cache
+        )
         outcome = attempt(
             order,
             self._log(job),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import ToolMissing, UsageError
 from workbench.fleet.crew import Crew, ThisMachine, usual_number
+from workbench.fleet.stored_wheels import OWN_STORE, place_of
 from workbench.make.assign import assign
 
 if TYPE_CHECKING:
@@ -18,39 +19,40 @@ if TYPE_CHECKING:
 
 @contextmanager
 def crew_of(
-    paths: Paths, settings: Settings, *, scheduler: str, share: str, at_once: int, jobs: int | None
+    paths: Paths, settings: Settings, *, scheduler: str, cache: str, at_once: int, jobs: int | None
 ) -> Iterator[tuple[Crew, Assigns]]:
     """Yield who builds, and what makes plans for them.
+
+    `cache` is the cache of wheels, as the flag names it.
 
     Raises UsageError for flags that do not go together; ToolMissing without Dask; WorkbenchError where no scheduler
     answers.
     """
+    place = place_of(paths, settings, cache)
     if not scheduler:
-        if share:
-            raise UsageError("--share is for the machines of a --scheduler: name one, or leave it out")
         logs = paths.state / "fleet" / "logs"
-        with closing(ThisMachine(paths.root, logs, at_once=at_once or usual_number(), jobs=jobs)) as here:
-            yield here, assign
+        cache = str(place.folder) if cache and place and place.folder and not place.prefix else cache
+        crew = ThisMachine(paths.root, logs, at_once=at_once or usual_number(), jobs=jobs, cache=cache)
+        with closing(crew):
+            yield crew, assign
         return
-    from workbench.fleet.share import share_of
-
     if at_once:
         raise UsageError(
             "--at-once is for this machine: each worker of a --scheduler says how many it builds"
         )
     if scheduler.partition("://")[0] not in ("tcp", "tls"):
         raise UsageError(f"--scheduler {scheduler}: write tcp://HOST:PORT, or tls://HOST:PORT")
-    chosen = share_of(share, settings)
-    if chosen is None:
+    place = place or (place_of(paths, settings, OWN_STORE) if settings.store.s3 else None)
+    if place is None:
         raise UsageError(
-            "--scheduler needs a place for the wheels that all machines see: a folder (--share), or a bucket in "
-            "workbench.yaml (store.s3)"
+            "--scheduler needs a place for the wheels that all machines see: a folder (--cache, or cache.wheels in "
+            "workbench.yaml), or a bucket (store.s3)"
         )
     require_dask()
     from workbench.fleet.cluster import joined
     from workbench.fleet.offers import assigned_to
 
-    with closing(joined(scheduler, None, chosen, paths, jobs=jobs)) as cluster:
+    with closing(joined(scheduler, None, place, paths, jobs=jobs)) as cluster:
         yield cluster, assigned_to(cluster.offers)
 
 

@@ -57,7 +57,13 @@ class BuildCell:
         return self.package, self.plan.recipe.version, replace(self.plan.target, python="")
 
     def order(
-        self, site: str, *, wheels: Sequence[str] = (), jobs: int | None = None, deadline: float
+        self,
+        site: str,
+        *,
+        wheels: Sequence[str] = (),
+        jobs: int | None = None,
+        deadline: float,
+        cache: str = "",
     ) -> Order:
         """Return the order to build it in a site, with these wheels of the cells that it needs."""
         return Order(
@@ -70,6 +76,7 @@ class BuildCell:
             wheels=tuple(wheels),
             jobs=jobs,
             deadline=round(deadline),
+            cache=cache,
         )
 
 

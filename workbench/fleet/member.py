@@ -1,4 +1,4 @@
-"""What runs on a machine of a fleet: an order arrives with the files that it needs, a wheel goes to the share."""
+"""What runs on a machine of a fleet: an order arrives with the files that it needs, a wheel goes into the cache."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.errors import WorkbenchError
+from workbench.errors import StoreError, WorkbenchError
 from workbench.files import locked, remove_tree, write_whole
 from workbench.fleet.attempt import attempt
 from workbench.fleet.orders import Order, Outcome, failed
-from workbench.fleet.share import Share, SharedWheel, fetch, put
+from workbench.fleet.stored_wheels import NONE, CacheEntry, WheelPlace
 from workbench.paths import Paths
 from workbench.process import end_left
 from workbench.recipe.load import path_of
 from workbench.strict import parse
 
 if TYPE_CHECKING:
+    from workbench.fleet.stored_wheels import StoredWheels
     from workbench.recipe.model import Recipe
 
 WATCH = 1.0
@@ -29,16 +30,25 @@ WATCH = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
-    """An order with all that another machine needs for it: the site's files, by their paths; wheels of the share.
+class Needed:
+    """A wheel in the cache."""
 
-    What it says decides the wheel: two manifests under one build key are not one task.
+    package: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """An order with all that another machine needs for it: the site's files, by their paths, and where wheels lie.
+
+    `needs` are those that the build requires: packages and build keys. What it says decides the wheel: two
+    manifests under one build key are not one task.
     """
 
     order: Order
     files: dict[str, str]
-    wheels: tuple[SharedWheel, ...]
-    share: Share
+    needs: tuple[Needed, ...]
+    place: WheelPlace
 
     @property
     def digest(self) -> str:
@@ -52,22 +62,27 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a machine answers: the digest of the manifest that it built, what came of it, and where the wheel is."""
+    """What a machine answers: the digest of the manifest that it built, what came of it.
+
+    `made` names the wheel, which lies in the cache and is nobody's yet.
+    """
 
     digest: str
     outcome: Outcome
-    made: SharedWheel | None = None
+    made: CacheEntry | None = None
 
 
 def manifest_of(
-    order: Order, recipe: Recipe, paths: Paths, *, wheels: tuple[SharedWheel, ...], share: Share
+    order: Order, recipe: Recipe, paths: Paths, *, needs: tuple[Needed, ...], place: WheelPlace
 ) -> Manifest:
     """Return an order with the recipe, the series and the settings of a site."""
     series = paths.patches / recipe.patches
     files = [path_of(paths.recipes, recipe.name), *(path for path in series.rglob("*") if path.is_file())]
     files += [path for path in (paths.root / "workbench.yaml", paths.registry) if path.exists()]
     texts = {str(path.relative_to(paths.root)): path.read_text(encoding="utf-8") for path in sorted(files)}
-    return Manifest(order=replace(order, site="", wheels=()), files=texts, wheels=wheels, share=share)
+    return Manifest(
+        order=replace(order, site="", wheels=(), cache=NONE), files=texts, needs=needs, place=place
+    )
 
 
 def build(text: str) -> str:
@@ -94,12 +109,12 @@ TOPIC = "workbench"
 def _build(manifest: Manifest, tell: Callable[[str, str], None], wanted: Callable[[], bool]) -> Answer:
     digest = manifest.digest
     paths = Paths(Paths.here().cache / "fleet" / digest[:16])
-    store = manifest.share.open(paths.state / "stores")
+    cache = manifest.place.open(paths)
     try:
         with locked(paths.root.with_suffix(".lock"), busy=f"a build of {manifest.order.name}"):
             for name, content in manifest.files.items():
                 write_whole(_inside(paths.root, name), content)
-            wheels = [fetch(store, each, paths.state / "needs") for each in manifest.wheels]
+            wheels = [_needed(each, cache, paths) for each in manifest.needs]
             order = replace(manifest.order, site=str(paths.root), wheels=tuple(map(str, wheels)))
             log = paths.state / "attempt.log"
             with _ended_when_unwanted(log, wanted):
@@ -108,11 +123,21 @@ def _build(manifest: Manifest, tell: Callable[[str, str], None], wanted: Callabl
                 )
             made = None
             if outcome.wheel:
-                made = put(store, paths.wheels / outcome.wheel, key=str(order.key), order=digest)
+                made = cache.upload(order.name, paths.wheels / outcome.wheel)
                 remove_tree(paths.root)
     except WorkbenchError as error:
         return Answer(digest=digest, outcome=failed(error))
     return Answer(digest=digest, outcome=outcome, made=made)
+
+
+def _needed(needed: Needed, cache: StoredWheels, paths: Paths) -> Path:
+    folder = paths.state / "needs"
+    folder.mkdir(parents=True, exist_ok=True)
+    if found := cache.fetch(needed.package, needed.key, folder):
+        return found
+    raise StoreError(
+        f"{cache.place} has no wheel of {needed.package} for the build key {needed.key} any more"
+    )
 
 
 def _inside(root: Path, name: str) -> Path:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, get_args
 
 from workbench import __version__
 from workbench.errors import ContainerError, UsageError, nearest
-from workbench.fleet.share import Share
+from workbench.fleet.stored_wheels import WheelPlace
 from workbench.make.assign import AUTO, can_cross, complete
 from workbench.plan.plan import Builder
 from workbench.plan.target import this_arch
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class Offer:
     """What a machine offers: its architecture, processors, free memory in bytes, GPUs, container engine and Pythons.
 
-    `version` is that of its workbench. `crosses`: it compiles for aarch64 on x86_64. `sees`: the share is there.
+    `version` is that of its workbench. `crosses`: it compiles for aarch64 on x86_64. `sees`: the cache is there.
     """
 
     host: str
@@ -46,8 +46,8 @@ class Offer:
     sees: bool = True
 
 
-def offer(share: str) -> str:
-    """Return what this machine offers to whoever has a share, both as JSON."""
+def offer(place: str) -> str:
+    """Return what this machine offers to whose wheels go to a place, both as JSON."""
     from workbench.builders.interpreter import pythons_here
     from workbench.container.engine import find_engine
     from workbench.memory.free import available
@@ -65,7 +65,7 @@ def offer(share: str) -> str:
         engine=engine,
         pythons=pythons_here(),
         crosses=can_cross("aarch64"),
-        sees=parse(Share, json.loads(share)).is_here,
+        sees=parse(WheelPlace, json.loads(place)).is_here,
     )
     return json.dumps(asdict(mine))
 
@@ -78,16 +78,16 @@ def _gpus() -> Iterable[str]:
                 yield value.strip()
 
 
-def why_not(plan: Plan, takes: int, there: Offer, share: Share) -> str:
+def why_not(plan: Plan, takes: int, there: Offer, place: WheelPlace) -> str:
     """Return why a plan, whose build takes some bytes of memory, cannot be built on a machine; nothing if it can."""
-    return _no_place(takes, there, share) or _no_means(plan, there)
+    return _no_place(takes, there, place) or _no_means(plan, there)
 
 
-def _no_place(takes: int, there: Offer, share: Share) -> str:
+def _no_place(takes: int, there: Offer, place: WheelPlace) -> str:
     if there.version != __version__:
         return f"{there.host} has version {there.version} of the workbench, not {__version__}"
     if not there.sees:
-        return f"{there.host} does not see {share.place}"
+        return f"{there.host} does not see {place}"
     if takes > there.memory:
         return f"{there.host} has {file_size(there.memory)} of memory free, and the build takes {file_size(takes)}"
     return ""
@@ -107,9 +107,9 @@ def _no_means(plan: Plan, there: Offer) -> str:
     return ""
 
 
-def fits_nowhere(plan: Plan, takes: int, offers: Sequence[Offer], share: Share) -> str:
+def fits_nowhere(plan: Plan, takes: int, offers: Sequence[Offer], place: WheelPlace) -> str:
     """Return why no machine can build a plan, each machine's reason; nothing if one can."""
-    reasons = [why_not(plan, takes, each, share) for each in offers]
+    reasons = [why_not(plan, takes, each, place) for each in offers]
     if not all(reasons):
         return ""
     return f"it fits nowhere: {'; '.join(dict.fromkeys(reasons))}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from workbench.plan.axes import Axes  # noqa: TC001 - the parser reads it from the annotation
@@ -19,7 +19,7 @@ class Order:
 
     `key` is the build key that the wheel must get. `wheels` are paths of wheels of the same run that it
     requires. `jobs` caps the compilers that run at once; None: as many as the machine has room for. A build hangs after
-    `deadline` seconds of work.
+    `deadline` seconds of work. `cache` is the cache of wheels, as the flag names it.
     """
 
     site: str
@@ -31,6 +31,7 @@ class Order:
     wheels: tuple[str, ...] = ()
     jobs: int | None = None
     deadline: int
+    cache: str = ""
 
     def as_json(self) -> str:
         """Return it as JSON, the same text for the same order."""
@@ -61,7 +62,6 @@ class Outcome:
     seconds: float = 0.0
     peak: int = 0
     where: str = ""
-    files: dict[str, str] = field(default_factory=dict)
 
 
 def failed(error: WorkbenchError) -> Outcome:

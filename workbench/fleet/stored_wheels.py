@@ -12,13 +12,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.errors import FilenameTaken, SettingsError, UsageError
+from workbench.errors import FilenameTaken, SettingsError, StoreError, UsageError
 from workbench.events import note, step
 from workbench.evidence import notes
 from workbench.evidence.notes import Built  # noqa: TC001 - the parser reads it from the annotation
 from workbench.files import sha256_of
+from workbench.settings import S3Settings  # noqa: TC001 - likewise
 from workbench.store.folder import FolderStore
-from workbench.store.opening import open_site
 from workbench.strict import Mismatch, parse
 from workbench.wheel.filename import wheel_name_or_none
 
@@ -72,9 +72,16 @@ class StoredWheels:
 
     def offer(self, package: str, key: str, wheel: Path) -> bool:
         """Write the wheel and its log, then the entry that names them, if there is none."""
-        where, built = self._entry(package, key), notes.recall(wheel)
-        if built is None or self._store.read(where):
+        if self._store.read(self._entry(package, key)) or notes.recall(wheel) is None:
             return False
+        made = self.upload(package, wheel)
+        return self.enter(package, key, made) == made
+
+    def upload(self, package: str, wheel: Path) -> CacheEntry:
+        """Write a wheel and its log, under their hashes; return the entry that would name them. Raises StoreError."""
+        built = notes.recall(wheel)
+        if built is None:
+            raise StoreError(f"{wheel}: nothing is known of how it was made; build it again")
         self._store.prepare()
         sha256, log = sha256_of(wheel), notes.log_of(wheel) or b""
         log_sha256 = hashlib.sha256(log).hexdigest() if log else ""
@@ -82,18 +89,22 @@ class StoredWheels:
             self._store.create(self._file(package, sha256, "whl"), wheel, sha256=sha256)
             if log:
                 self._store.create(self._file(package, log_sha256, "log"), log, sha256=log_sha256)
-            entry = CacheEntry(
-                filename=wheel.name,
-                sha256=sha256,
-                size=wheel.stat().st_size,
-                built=built,
-                log_sha256=log_sha256,
-            )
-            content = json.dumps(asdict(entry), indent=2).encode() + b"\n"
+        size = wheel.stat().st_size
+        return CacheEntry(filename=wheel.name, sha256=sha256, size=size, built=built, log_sha256=log_sha256)
+
+    def enter(self, package: str, key: str, made: CacheEntry) -> CacheEntry:
+        """Write the entry of a build key, unless it has one; return the one that it has then. Raises StoreError."""
+        where = self._entry(package, key)
+        content = json.dumps(asdict(made), indent=2).encode() + b"\n"
+        try:
+            self._store.create(where, content, sha256=hashlib.sha256(content).hexdigest())
+        except FilenameTaken:  # another machine was first
+            stored = self._store.read(where)
             try:
-                return self._store.create(where, content, sha256=hashlib.sha256(content).hexdigest())
-            except FilenameTaken:  # another machine was first
-                return False
+                return self._read(stored.content if stored else b"")
+            except Mismatch as error:
+                raise StoreError(f"{self.place}: {where} cannot be used: {error}. Remove it") from error
+        return made
 
     def kept(self, package: str) -> Iterator[Built]:
         """Read the entries of a package."""
@@ -148,8 +159,36 @@ class StoredWheels:
         return stored.content
 
 
-def wheel_cache(paths: Paths, settings: Settings, chosen: str = "") -> StoredWheels | None:
-    """Return the cache of wheels that a flag or else the settings name; None where neither names one.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelPlace:
+    """Where a cache of wheels lies, for any machine: a folder by its path, or a bucket, and the prefix in it.
+
+    A bucket's credentials each machine has itself.
+    """
+
+    folder: str | None = None
+    s3: S3Settings | None = None
+    prefix: str = ""
+
+    def __str__(self) -> str:
+        return f"the bucket {self.s3.bucket}" if self.s3 else str(self.folder)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this machine sees it: of a folder, whether it is there."""
+        return self.s3 is not None or Path(str(self.folder)).is_dir()
+
+    def open(self, paths: Paths) -> StoredWheels:
+        """Return the cache, as a machine sees it that has a site at `paths`."""
+        if self.s3 is None:
+            return StoredWheels(FolderStore(Path(str(self.folder))), self.prefix)
+        from workbench.store.s3 import S3Store
+
+        return StoredWheels(S3Store(self.s3, memory=paths.state / "stores"), self.prefix)
+
+
+def place_of(paths: Paths, settings: Settings, chosen: str = "") -> WheelPlace | None:
+    """Return where the cache of wheels lies that a flag or else the settings name; None where neither names one.
 
     Raises UsageError and SettingsError for a folder that is not there: it may lie on a disk that is not mounted.
     """
@@ -157,11 +196,18 @@ def wheel_cache(paths: Paths, settings: Settings, chosen: str = "") -> StoredWhe
     if wanted == NONE:
         return None
     if wanted == OWN_STORE:
-        return StoredWheels(open_site(paths, settings).store, "cache/")
-    folder = (Path() if chosen else paths.root) / Path(wanted).expanduser()
+        own = None if settings.store.s3 else str((paths.root / (settings.store.folder or ".")).resolve())
+        return WheelPlace(folder=own, s3=settings.store.s3, prefix="cache/")
+    folder = ((Path() if chosen else paths.root) / Path(wanted).expanduser()).resolve()
     if not folder.is_dir():
         why = f"{wanted}: no such folder: make it, or mount the disk that it lies on"
         raise (
             UsageError(f"--cache {why}") if chosen else SettingsError(f"workbench.yaml: cache.wheels: {why}")
         )
-    return StoredWheels(FolderStore(folder.resolve()))
+    return WheelPlace(folder=str(folder))
+
+
+def wheel_cache(paths: Paths, settings: Settings, chosen: str = "") -> StoredWheels | None:
+    """Return the cache of wheels that a flag or else the settings name, if one does. Raises what `place_of` raises."""
+    place = place_of(paths, settings, chosen)
+    return place.open(paths) if place else None

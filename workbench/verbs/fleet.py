@@ -13,7 +13,7 @@ from workbench.flags import command_line
 from workbench.plan.axes import Axes
 from workbench.text import counted, duration, file_size
 from workbench.verb import Verb
-from workbench.verbs.flags import Builder, DryRun, Json, MaxJobs, here
+from workbench.verbs.flags import Builder, CacheDir, DryRun, Json, MaxJobs, here
 
 if TYPE_CHECKING:
     from workbench.errors import WorkbenchError
@@ -37,7 +37,7 @@ def build_all(
     scheduler: Annotated[
         str, "a scheduler of Dask's whose workers build: tls://HOST:PORT, tcp://HOST:PORT"
     ] = "",
-    share: Annotated[str, "a folder that all machines see, for the wheels (default: the site's bucket)"] = "",
+    cache: CacheDir = "",
     at_once: Annotated[int, "builds that may run at once (default: one for each processor)"] = 0,
     max_jobs: MaxJobs = 0,
     again: Annotated[bool, "try once more what failed before the run was interrupted"] = False,
@@ -53,7 +53,7 @@ def build_all(
 
     paths, settings = here()
     with crew_of(
-        paths, settings, scheduler=scheduler, share=share, at_once=at_once, jobs=max_jobs or None
+        paths, settings, scheduler=scheduler, cache=cache, at_once=at_once, jobs=max_jobs or None
     ) as (crew, assigned):
         published = projects_here(paths)
         matrix = matrix_of(
