@@ -51,8 +51,9 @@ def crew_of(
     require_dask()
     from workbench.fleet.cluster import joined
     from workbench.fleet.offers import assigned_to
+    from workbench.fleet.ssh_hosts import security_for
 
-    with closing(joined(scheduler, None, place, paths, jobs=jobs)) as cluster:
+    with closing(joined(scheduler, security_for(scheduler, paths), place, paths, jobs=jobs)) as cluster:
         yield cluster, assigned_to(cluster.offers)
 
 

@@ -81,6 +81,12 @@ class CellEnded:
     trouble: str = ""
     passing: bool = False
 
+    @property
+    def reason(self) -> str:
+        """Why it has no wheel, in one line."""
+        first = self.message.partition("\n")[0]
+        return f"{self.trouble}: {first}" if self.trouble else first
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemorySeen:
