@@ -151,9 +151,17 @@ def test_one_module_starts_programs() -> None:
     assert starters == {"process.py"}
 
 
+def test_only_a_fleet_needs_dask() -> None:
+    importers = {
+        module.parts[0] for module in MODULES if imported_libraries(PACKAGE / module) & {"distributed"}
+    }
+    assert importers == {"fleet"}
+
+
 def test_every_library_that_is_imported_is_asked_for() -> None:
     with (PACKAGE.parent / "pyproject.toml").open("rb") as file:
-        asked = tomllib.load(file)["project"]["dependencies"]
+        project = tomllib.load(file)["project"]
+    asked = [*project["dependencies"], *project["optional-dependencies"]["fleet"]]
     distributions = packages_distributions()
     # six are parts of libraries that are asked for, and pip stands in every environment that venv makes
     declared = set(map(canonicalize_name, [Requirement(each).name for each in asked]))

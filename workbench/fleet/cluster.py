@@ -21,8 +21,8 @@ from workbench.errors import WorkbenchError
 from workbench.events import note, step
 from workbench.fleet import member
 from workbench.fleet.crew import Job, JobEnded
-from workbench.fleet.member import Answer, Needed, manifest_of
-from workbench.fleet.offers import Offer, fits_nowhere, offer, why_not
+from workbench.fleet.member import CellAnswer, Needed, manifest_of
+from workbench.fleet.offers import MachineOffer, fits_nowhere, offer, why_not
 from workbench.fleet.orders import Outcome, failed
 from workbench.make.wheel_cache import give, take
 from workbench.memory import peaks
@@ -61,7 +61,7 @@ class Cluster:
         self._paths = paths
         self._jobs = jobs
         self._cache = place.open(paths)
-        self._offers: dict[str, Offer] = {}
+        self._offers: dict[str, MachineOffer] = {}
         self._asked: dict[str, Future] = {}
         self._slots: dict[str, int] = {}
         self._busy: dict[str, set[str]] = {}
@@ -74,7 +74,7 @@ class Cluster:
         client.subscribe_topic(member.TOPIC, self._heard)
 
     @property
-    def offers(self) -> tuple[Offer, ...]:
+    def offers(self) -> tuple[MachineOffer, ...]:
         """What the workers offer that have come so far, those that are gone among them."""
         return tuple(self._offers.values())
 
@@ -151,7 +151,7 @@ class Cluster:
             if future.done() or address not in alive:
                 del self._asked[address]
                 if future.status == "finished":
-                    self._offers[address] = parse(Offer, json.loads(future.result()))
+                    self._offers[address] = parse(MachineOffer, json.loads(future.result()))
                 elif address in alive:
                     note(
                         f"· the worker {address} cannot say what it offers, and gets nothing: {_why(future)}"
@@ -254,7 +254,7 @@ class Cluster:
                 return Outcome(lost=True, message=f"its worker {self._offers[address].host} is gone")
         if future.status != "finished":
             return Outcome(lost=True, message=f"its worker {self._offers[address].host} is gone")
-        answer = parse(Answer, json.loads(future.result()))
+        answer = parse(CellAnswer, json.loads(future.result()))
         future.release()
         if answer.digest != manifest.digest:
             raise WorkbenchError(
@@ -315,7 +315,7 @@ PREFIX = "cell-"
 MISSING = 5
 """Looks at which no worker has a task, after which it is lost."""
 
-_NOTHING = Offer(host="?", version="", arch="", cpus=0, memory=0, sees=False)
+_NOTHING = MachineOffer(host="?", version="", arch="", cpus=0, memory=0, sees=False)
 
 
 def _why(future: Future) -> str:

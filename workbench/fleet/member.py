@@ -38,7 +38,7 @@ class Needed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class CellManifest:
     """An order with all that another machine needs for it: the site's files, by their paths, and where wheels lie.
 
     `needs` are those that the build requires: packages and build keys. What it says decides the wheel: two
@@ -61,7 +61,7 @@ class Manifest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class CellAnswer:
     """What a machine answers: the digest of the manifest that it built, what came of it.
 
     `made` names the wheel, which lies in the cache and is nobody's yet.
@@ -74,19 +74,19 @@ class Answer:
 
 def manifest_of(
     order: Order, recipe: Recipe, paths: Paths, *, needs: tuple[Needed, ...], place: WheelPlace
-) -> Manifest:
+) -> CellManifest:
     """Return an order with the recipe, the series and the settings of a site."""
     series = paths.patches / recipe.patches
     files = [path_of(paths.recipes, recipe.name), *(path for path in series.rglob("*") if path.is_file())]
     files += [path for path in (paths.root / "workbench.yaml", paths.registry) if path.exists()]
     texts = {str(path.relative_to(paths.root)): path.read_text(encoding="utf-8") for path in sorted(files)}
-    return Manifest(
+    return CellManifest(
         order=replace(order, site="", wheels=(), cache=NONE), files=texts, needs=needs, place=place
     )
 
 
 def build(text: str) -> str:
-    """Build a manifest (JSON) on this machine, as a task of Dask's, and return the `Answer` (JSON)."""
+    """Build a manifest (JSON) on this machine, as a task of Dask's, and return the `CellAnswer` (JSON)."""
     from distributed import get_worker
 
     worker = get_worker()
@@ -99,14 +99,16 @@ def build(text: str) -> str:
     def tell(what: str, said: str) -> None:
         worker.log_event(TOPIC, {"key": str(key), what: said})
 
-    return json.dumps(asdict(_build(parse(Manifest, json.loads(text)), tell, wanted)))
+    return json.dumps(asdict(_build(parse(CellManifest, json.loads(text)), tell, wanted)))
 
 
 TOPIC = "workbench"
 """Where machines tell what they are at."""
 
 
-def _build(manifest: Manifest, tell: Callable[[str, str], None], wanted: Callable[[], bool]) -> Answer:
+def _build(
+    manifest: CellManifest, tell: Callable[[str, str], None], wanted: Callable[[], bool]
+) -> CellAnswer:
     digest = manifest.digest
     paths = Paths(Paths.here().cache / "fleet" / digest[:16])
     cache = manifest.place.open(paths)
@@ -126,8 +128,8 @@ def _build(manifest: Manifest, tell: Callable[[str, str], None], wanted: Callabl
                 made = cache.upload(order.name, paths.wheels / outcome.wheel)
                 remove_tree(paths.root)
     except WorkbenchError as error:
-        return Answer(digest=digest, outcome=failed(error))
-    return Answer(digest=digest, outcome=outcome, made=made)
+        return CellAnswer(digest=digest, outcome=failed(error))
+    return CellAnswer(digest=digest, outcome=outcome, made=made)
 
 
 def _needed(needed: Needed, cache: StoredWheels, paths: Paths) -> Path:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class MachineOffer:
     """What a machine offers: its architecture, processors, free memory in bytes, GPUs, container engine and Pythons.
 
     `version` is that of its workbench. `crosses`: it compiles for aarch64 on x86_64. `sees`: the cache is there.
@@ -55,7 +55,7 @@ def offer(place: str) -> str:
     engine = ""
     with suppress(ContainerError):
         engine = str(find_engine("auto").name)
-    mine = Offer(
+    mine = MachineOffer(
         host=platform.node(),
         version=__version__,
         arch=this_arch(),
@@ -78,12 +78,12 @@ def _gpus() -> Iterable[str]:
                 yield value.strip()
 
 
-def why_not(plan: Plan, takes: int, there: Offer, place: WheelPlace) -> str:
+def why_not(plan: Plan, takes: int, there: MachineOffer, place: WheelPlace) -> str:
     """Return why a plan, whose build takes some bytes of memory, cannot be built on a machine; nothing if it can."""
     return _no_place(takes, there, place) or _no_means(plan, there)
 
 
-def _no_place(takes: int, there: Offer, place: WheelPlace) -> str:
+def _no_place(takes: int, there: MachineOffer, place: WheelPlace) -> str:
     if there.version != __version__:
         return f"{there.host} has version {there.version} of the workbench, not {__version__}"
     if not there.sees:
@@ -93,7 +93,7 @@ def _no_place(takes: int, there: Offer, place: WheelPlace) -> str:
     return ""
 
 
-def _no_means(plan: Plan, there: Offer) -> str:
+def _no_means(plan: Plan, there: MachineOffer) -> str:
     target = plan.target
     match plan.builder:
         case "container" if not (there.engine and there.arch == target.arch):
@@ -107,7 +107,7 @@ def _no_means(plan: Plan, there: Offer) -> str:
     return ""
 
 
-def fits_nowhere(plan: Plan, takes: int, offers: Sequence[Offer], place: WheelPlace) -> str:
+def fits_nowhere(plan: Plan, takes: int, offers: Sequence[MachineOffer], place: WheelPlace) -> str:
     """Return why no machine can build a plan, each machine's reason; nothing if one can."""
     reasons = [why_not(plan, takes, each, place) for each in offers]
     if not all(reasons):
@@ -115,7 +115,7 @@ def fits_nowhere(plan: Plan, takes: int, offers: Sequence[Offer], place: WheelPl
     return f"it fits nowhere: {'; '.join(dict.fromkeys(reasons))}"
 
 
-def assigned_to(offers: Sequence[Offer]) -> Assigns:
+def assigned_to(offers: Sequence[MachineOffer]) -> Assigns:
     """Return what says who of some machines builds a draft, as `assign` says it for this one."""
 
     def assign(draft: Draft, wanted: str, settings: Settings) -> Plan:
@@ -125,7 +125,7 @@ def assigned_to(offers: Sequence[Offer]) -> Assigns:
     return assign
 
 
-def _choose(draft: Draft, wanted: str, offers: Sequence[Offer]) -> tuple[Builder, str]:
+def _choose(draft: Draft, wanted: str, offers: Sequence[MachineOffer]) -> tuple[Builder, str]:
     builders: tuple[Builder, ...] = get_args(Builder)
     arch = draft.target.arch
     if wanted not in (AUTO, *builders):
