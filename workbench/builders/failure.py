@@ -154,19 +154,9 @@ def _shortened(place: Workplace) -> Iterator[str]:
         yield line
 
 
-def _of_build(place: Workplace) -> Iterator[str]:
-    """Yield what a build's own programs said, and not uv, which fetched what it requires."""
-    own = False
-    for line in _shortened(place):
-        if line.startswith("$ "):
-            own = not line.startswith("$ uv ")
-        elif own:
-            yield line
-
-
 def tried(place: Workplace) -> tuple[Attempt, ...]:
     """Return what a build tried to reach that had no network; what its log does not name is left out."""
-    return () if online(place.plan) else tuple(each for each in attempts(_of_build(place)) if each.what)
+    return () if online(place.plan) else tuple(each for each in attempts(_shortened(place)) if each.what)
 
 
 def left_out(plan: Plan, log: Path, tree: Path, code: Sequence[str], paths: Paths) -> Explanation | None:

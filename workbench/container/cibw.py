@@ -223,7 +223,7 @@ def build_wheel(
 
     def heard(line: str) -> None:
         asked = asked_in(line)
-        if asked and not (build.wheelhouse / MORE).exists():
+        if asked:
             _fetch(build, MORE, asked, log=log)
         on_line(line)
 

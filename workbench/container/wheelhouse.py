@@ -68,6 +68,8 @@ def fetch_wheels(
     all of them are. Raises CommandFailed with what uv or pip said, where there is no such wheel,
     and ContainerError for what is not a file.
     """
+    if (house / folder).is_dir():  # the same build, tried once more with fewer compilers
+        return
     house.mkdir(parents=True, exist_ok=True)
     free_threaded = python.endswith("t")
     # uv resolves for a free-threaded Python only where it has one
@@ -129,7 +131,7 @@ def _download(
         return
     listed = into.with_suffix(".txt")
     listed.write_text("".join(f"{each}\n" for each in pins), encoding="utf-8")
-    download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", f"--dest={into}"]
+    download = [sys.executable, "-m", "pip", "download", "-qq", "--no-deps", f"--dest={into}"]
     machine = ["--implementation=cp", f"--python-version={python.removesuffix('t')}"]
     # the free-threaded Pythons do not load what is built for the stable ABI
     abis = [f"cp{python.replace('.', '')}", "none", *(() if python.endswith("t") else ("abi3",))]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import tempfile
+import tomllib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -41,6 +42,13 @@ def toolkit() -> Callable[[str], Path]:
 Builds = Callable[..., Path]
 
 
+def requires_of(tree: Path) -> tuple[str, ...]:
+    """Return what a tree's ``[build-system]`` requires."""
+    project = tree / "pyproject.toml"
+    table = tomllib.loads(project.read_text()) if project.exists() else {}
+    return tuple(table.get("build-system", {}).get("requires", ["setuptools"]))
+
+
 @pytest.fixture
 def build(
     engine: Engine, image: Callable[..., str], toolkit: Callable[[str], Path], tmp_path: Path
@@ -61,7 +69,7 @@ def build(
             "tree": tree,
             "output": tmp_path / "wheels",
             "wheelhouse": Path(tempfile.mkdtemp(dir=tmp_path)),
-            "requires": ("setuptools",),
+            "requires": requires_of(tree),
             **gpu,
             **changes,
         }
