@@ -100,7 +100,22 @@ def test_what_a_build_tried_to_reach_is_told_though_it_went_on_without(
         traceback.print_exc()
 """
     assert built(plan_of(tmp_path, before=before.strip()), paths).is_file()
-    assert "its build tried to reach https://files.invalid/telemetry (backend.py:" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "its build has no network, and tried to reach https://files.invalid/telemetry (backend.py:" in told
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_what_no_log_names_is_counted_by_the_kernel_and_a_build_that_tries_nothing_is_not_told_of(
+    paths: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str], *, silent: bool
+) -> None:
+    trying = """
+    import contextlib, socket
+    with contextlib.suppress(OSError):
+        socket.create_connection(("1.2.3.4", 9))
+""".strip()
+    assert built(plan_of(tmp_path, before=trying if silent else "import socket"), paths).is_file()
+    told = "its build has no network, and tried to reach the network, 1 time, of which its log says nothing"
+    assert (told in capsys.readouterr().err) is silent
 
 
 def test_a_program_of_the_home_is_not_there_and_the_build_says_that_it_is_hidden(

@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.builders import isolation
-from workbench.builders.reached import attempts, online
+from workbench.builders.reached import attempts, online, refused
 from workbench.container.blame import PROJECT, CibuildwheelFailed
 from workbench.errors import BuildFailed, ContainerError, ToolchainError, WorkbenchError
+from workbench.files import content_of
 from workbench.plan.target import this_arch
 from workbench.process import pieces_of
 from workbench.recipe.load import path_of
+from workbench.text import counted
 from workbench.toolchain.cross import debian_package
 from workbench.toolchain.cuda_headers import TORCH_LIBRARIES, library_of
 from workbench.troubles import Explanation, catalogue, diagnose, distribution_of
 
 if TYPE_CHECKING:
-    from workbench.builders.reached import Attempt
     from workbench.builders.workplace import Workplace
     from workbench.errors import CommandFailed
     from workbench.paths import Paths
@@ -154,9 +155,17 @@ def _shortened(place: Workplace) -> Iterator[str]:
         yield line
 
 
-def tried(place: Workplace) -> tuple[Attempt, ...]:
-    """Return what a build tried to reach that had no network; what its log does not name is left out."""
-    return () if online(place.plan) else tuple(each for each in attempts(_shortened(place)) if each.what)
+def tried(place: Workplace) -> tuple[str, ...]:
+    """Return what a build tried to reach that had no network, in words.
+
+    Where its log names nothing, it is how often the kernel has refused it: of a build on this machine that is known.
+    """
+    if online(place.plan):
+        return ()
+    if named := [str(each) for each in attempts(_shortened(place)) if each.what]:
+        return tuple(named)
+    count = refused((content_of(place.temporary / isolation.COUNTERS) or b"").decode(errors="replace"))
+    return (f"the network, {counted(count, 'time')}, of which its log says nothing",) if count else ()
 
 
 def left_out(plan: Plan, log: Path, tree: Path, code: Sequence[str], paths: Paths) -> Explanation | None:

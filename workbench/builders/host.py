@@ -18,7 +18,7 @@ import pyproject_hooks
 
 from workbench.builders import isolation, objects
 from workbench.builders.interpreter import find_interpreter
-from workbench.builders.isolation import Room
+from workbench.builders.isolation import COUNTERS, Room
 from workbench.builders.own_index import joined_index, own_index
 from workbench.builders.tools import compiler_for, equip, toolkit_for
 from workbench.environment import Environment
@@ -203,8 +203,7 @@ def _room(
     asks Git of the source. Of the object cache it may write its own recipe's.
     """
     own = (place.tree, place.raw, place.objects, place.home, place.root / SLOTS)
-    temporary = place.root / "temp"
-    for folder in (*own, temporary):
+    for folder in (*own, place.temporary):
         folder.mkdir(exist_ok=True)
     kept = (environment.path, place.root / "cross", place.compilers, place.tree / ".git")
     hooks = Path(pyproject_hooks.__file__).parent / "_in_process"
@@ -212,7 +211,7 @@ def _room(
     room = Room(
         own={
             **{f"{isolation.ROOT}/{each.relative_to(place.root)}": each for each in own},
-            isolation.TEMPORARY: temporary,
+            isolation.TEMPORARY: place.temporary,
             **({f"{isolation.ROOT}/ccache": cache.folder} if cache else {}),
         },
         kept={f"{isolation.ROOT}/{each.relative_to(place.root)}": each for each in kept},
@@ -236,7 +235,7 @@ def _runner(
         folder = str(place.tree) if cwd is None else cwd
         env = {name: inside(value) for name, value in {**variables, **(extra_environ or {})}.items()}
         answer = [cmd[-1]] if extra_environ else []  # a hook's folder, where it reads its arguments
-        under = room.words(inside(folder), writes=answer) if room else ()
+        under = room.words(inside(folder), writes=answer, counts=COUNTERS) if room else ()
         words = [inside(word) for word in cmd]
         run(
             words,

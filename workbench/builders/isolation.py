@@ -20,6 +20,12 @@ ROOT = "/build"
 
 TEMPORARY = "/tmp"  # noqa: S108 - of the room's own, which nobody else sees
 
+COUNTERS = ".network-counters"
+"""Among a build's temporary files: what the kernel has counted of its network, after each of its programs."""
+
+_COUNTING = 'file=$1; shift; "$@"; status=$?; cat /proc/net/snmp >>"$file"; exit $status'
+"""Runs a program, and then writes down what its network has counted (proc(5))."""
+
 _BWRAP = "bwrap"
 
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix/store", "/gnu/store")
@@ -77,11 +83,15 @@ class Room:
             text = text.replace(str(here), there)
         return text
 
-    def words(self, cwd: str, *, writes: Sequence[str] = ()) -> tuple[str, ...]:
+    def words(self, cwd: str, *, writes: Sequence[str] = (), counts: str = "") -> tuple[str, ...]:
         """Return the words that stand before a program's, so that it runs in this room in the folder `cwd`.
 
-        `writes` are more folders that it may write, where they lie here.
+        `writes` are more folders that it may write, where they lie here. `counts` names a file among its temporary
+        ones for the counters of its network.
         """
+        counting = (
+            ("sh", "-c", _COUNTING, "sh", f"{TEMPORARY}/{counts}") if counts and not self.network else ()
+        )
         return (
             _BWRAP,
             *_basis(self.network),
@@ -91,6 +101,7 @@ class Room:
             "--chdir",
             cwd,
             "--",
+            *counting,
         )
 
     def _mounts(self, writes: Sequence[str]) -> Iterator[str]:

@@ -85,7 +85,7 @@ def build_raw(
                 raise again.error from again.cause
             raw = replace(raw, took=replace(raw.took, killed=True))
     for each in tried(place):
-        note(f"· {raw.path.name}: its build tried to reach {each}, and has no network")
+        note(f"· {raw.path.name}: its build has no network, and tried to reach {each}")
     code = _check(raw.path, place)
     if why := left_out(plan, place.log, place.tree, code, paths):
         note(f"· {raw.path.name}: {why.meaning}\n{why.text}")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 ENTRY = "network-refused"
 """The entry of the catalogue whose signs are looked for."""
 
+_IN_VAIN = ("Ip:OutNoRoutes", "Udp:NoPorts")
+
 _TRACEBACK = "Traceback (most recent call last):"
 _FRAME = re.compile(r'^\s*File "(?P<file>[^/<"][^"]*)", line (?P<line>\d+)')
 """A frame in a file of the source: its path is a relative one, where that of the build's folder is left out."""
@@ -49,6 +51,18 @@ class Attempt:
     def __str__(self) -> str:
         what = self.what or "the network"
         return f"{what} ({self.where})" if self.where else what
+
+
+def refused(counters: str) -> int:
+    """Return how often a build sent something to the network in vain, as ``/proc/net/snmp`` counts it.
+
+    To an address that no interface leads to, or to a name server that is not there: programs of a build that talk to
+    each other do neither.
+    """
+    lines = [line.split() for line in counters.splitlines()]
+    pairs = zip(lines[::2], lines[1::2], strict=False)
+    found = [(head[0] + name, value) for head, row in pairs for name, value in zip(head, row, strict=False)]
+    return sum(int(value) for name, value in found if name in _IN_VAIN and value.isdigit())
 
 
 def attempts(said: Iterable[str]) -> tuple[Attempt, ...]:

@@ -122,6 +122,11 @@ class Workplace:
         return units_of(self.home / STATS)
 
     @property
+    def temporary(self) -> Path:
+        """The folder for temporary files of an isolated build."""
+        return self.root / "temp"
+
+    @property
     def environment(self) -> Environment:
         """Where a build on this machine has its build requirements."""
         return Environment(self.root / "env")
