@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ from workbench.settings import read_settings
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.integration.s3.ceph import Server
     from workbench.paths import Paths
     from workbench.store.s3 import S3Store
 
@@ -103,3 +105,17 @@ def test_a_single_writer_uses_a_store_that_ignores_conditions_and_holds_no_folde
     shown = invoke("store.setup")
     assert shown.status == StoreError.exit_code
     assert "bucket policy: refused: another answer: this store has no such setting" in shown.stdout
+
+
+def test_setup_makes_the_bucket_where_there_is_none(server: Server, paths: Paths) -> None:
+    flags = ["--bucket", f"made-{uuid.uuid4().hex}", "--endpoint", server.url]
+    missing = invoke("store.setup", *flags)
+    assert missing.status == StoreError.exit_code
+    assert "store.setup --create --apply' makes it" in missing.stderr
+    made = invoke("store.setup", "--create", "--apply", *flags)
+    assert "is made" in made.stderr
+    again = invoke("store.setup", "--create", *flags)
+    assert again.status == 0, again.stderr
+    assert "is there already" in again.stderr
+    assert "bucket policy: there" in again.stdout
+    assert not paths.registry.exists()
