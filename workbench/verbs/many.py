@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from workbench import console
@@ -38,16 +39,19 @@ def build_all(
     cache: CacheDir = "",
     at_once: Annotated[int, "builds that may run at once (default: one for each processor)"] = 0,
     max_jobs: MaxJobs = 0,
+    report: Annotated[str, "an HTML file for a report of the run: it needs no network"] = "",
     again: Annotated[bool, "try once more what failed before the run was interrupted"] = False,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Build the wheels of many packages, whatever fails."""
     from workbench.builders.own_index import projects_here
+    from workbench.files import write_whole
     from workbench.fleet.building import Building, journal_of, unfinished
     from workbench.fleet.joining import crew_of
     from workbench.fleet.journal import new_run
     from workbench.fleet.matrix import matrix_of
+    from workbench.fleet.report import report_of
 
     paths, settings = here()
     with crew_of(
@@ -66,6 +70,9 @@ def build_all(
         settled = {each.cell: each for each in before.cells if each.state == "failed"} if before else {}
         began = new_run(line, len(matrix.cells))
         results = Building(matrix, crew, paths, began=began, runs=runs, settled=settled).run()
+        if report:
+            (run,) = (each for each in journal_of(paths).runs() if each.began.run == began.run)
+            write_whole(Path(report), report_of(run))
     if json:
         _answer_json(began.run, matrix, results)
     else:
