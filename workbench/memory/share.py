@@ -97,18 +97,21 @@ class Share:
         return Peak(peak=self.group.peak, largest=self.group.largest, jobs=self.used)
 
     def _feed(self) -> None:
-        server = self._server
-        while server and not self._over.wait(FEED):
-            idle, slots = server.unused, server.given + 1
-            self.used = max(self.used, slots - idle)
-            enough = self._grant.resize(slots, self._size(slots))
-            if (not enough or idle > SPARE) and server.take():
-                self._grant.resize(slots - 1, self._size(slots - 1))
-            elif enough and not idle and slots < self._goal() and self._more(slots + 1):
-                server.give()
-                self.offered = max(self.offered, slots + 1)
+        while self._server and not self._over.wait(FEED):
+            self.follow(self._server)
 
-    def _more(self, jobs: int) -> bool:
+    def follow(self, server: Jobserver) -> None:
+        """Give one more token, or take one back, as the memory and the jobs that run now have it."""
+        idle, slots = server.unused, server.given + 1
+        self.used = max(self.used, slots - idle)
+        enough = self._granted(slots)
+        if (not enough or idle > SPARE) and server.take():
+            self._granted(slots - 1)
+        elif enough and not idle and slots < self._goal() and self._granted(slots + 1):
+            server.give()
+            self.offered = max(self.offered, slots + 1)
+
+    def _granted(self, jobs: int) -> bool:
         return self._grant.resize(jobs, self._size(jobs))
 
     def _goal(self) -> int:
