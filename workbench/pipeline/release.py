@@ -8,30 +8,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from workbench.builders.interpreter import find_interpreter
 from workbench.builders.workplace import Workplace
-from workbench.errors import BuildFailed, FilenameTaken, RepairFailed, UsageError, VerificationFailed
+from workbench.errors import BuildFailed, FilenameTaken, RepairFailed, VerificationFailed
 from workbench.events import note
-from workbench.evidence import notes
 from workbench.files import sha256_of
-from workbench.flags import command_line
-from workbench.make.cells import find_built, serves, sharing
-from workbench.make.produce import Failure, Product, fault_in_image, produce, unverified, wheel_of
+from workbench.make.cells import find_built, serves
+from workbench.make.produce import Failure, Product, produce
 from workbench.make.request import plans
 from workbench.make.verification import verify_wheels
 from workbench.outlets.places import INDEX, SITE, open_outlets
 from workbench.paths import PROGRAM
+from workbench.pipeline.making import all_verified, made, not_built
 from workbench.pipeline.outlook import look_ahead
 from workbench.pipeline.proof import Proof, prove, unproved
 from workbench.pipeline.published_copy import published_copy
 from workbench.pipeline.sending import send
 from workbench.pipeline.standing import mixed_with, published
-from workbench.plan.axes import Axes
 from workbench.plan.local_version import minor
-from workbench.plan.target import this_arch
 from workbench.publish.amend import current, refuse_a_store_behind
 from workbench.publish.gaps import Gap, tell
 from workbench.publish.publication import linked_to
@@ -41,7 +37,6 @@ from workbench.publish.upload import candidate
 from workbench.publish.wheel_files import is_ours
 from workbench.registry.model import Unavailable
 from workbench.store.opening import Site
-from workbench.verify.report import findings_text
 
 if TYPE_CHECKING:
     from workbench.make.request import Planned, Request
@@ -55,12 +50,6 @@ if TYPE_CHECKING:
     from workbench.registry.model import PublishedWheel, Registry
     from workbench.settings import Settings
     from workbench.store.protocol import Store
-
-AT_ONCE = 8
-"""Wheels that are verified at the same time, at most."""
-
-DAMAGE = ("archive", "record")
-"""The checks that find a file damaged: the only fault that another build of the same inputs mends."""
 
 _ANEW = "published bytes never change: release it as a new version with --version-suffix .post1"
 
@@ -135,7 +124,7 @@ def todo(
                 )
             earlier = find_built(plan, paths.wheels, planned.planner_of(plan))
             if skip_build and not earlier:
-                raise _not_built(plan, planned, paths)
+                raise not_built(plan, planned, paths)
             standing.append((plan, "built" if earlier else "to build", earlier.name if earlier else ""))
             left.append(plan)
         elif served.changed:
@@ -204,26 +193,26 @@ def release(
     """
 
     def obtain(plan: Plan, others: Sequence[Plan]) -> Product | Failure:
-        return _made(plan, others, work.planned, paths, settings, cache=cache, skip_build=skip_build)
+        return made(plan, others, work.planned, paths, settings, cache=cache, skip_build=skip_build)
 
     began = time.monotonic()
     products, failures = produce(work.plans, obtain)
     built = time.monotonic()
-    products, unsound = _verified(products, work.planned, paths, settings, skip_build=skip_build)
+    products, unsound = all_verified(products, work.planned, paths, settings, skip_build=skip_build)
     took = {"build": built - began, "verify": time.monotonic() - built}
     failures = (*failures, *unsound)
     site, signer = Site(paths, settings, store), signer_of(paths, settings)
-    made: list[tuple[Plan, PublishedWheel]] = []
+    placed: list[tuple[Plan, PublishedWheel]] = []
 
     def in_the_site(urls: Mapping[str, str]) -> None:
         if products:
             candidates = [candidate(each.report, paths, signer=signer) for each in products if each.report]
             candidates = [linked_to(each, urls[each.path.name]) if urls else each for each in candidates]
             wheels = {each.wheel.filename: each.wheel for each in publish(site, candidates).plan.wheels}
-            made.extend((plan, wheels[each.wheel.name]) for each in products for plan in each.plans)
+            placed.extend((plan, wheels[each.wheel.name]) for each in products for plan in each.plans)
         if gaps := (*_left_out(work.planned), *_failed(failures, paths)):
             tell(site, work.planned.planners[-1].recipe.name, gaps)
-        prove((*(_proof(*each) for each in made), *work.unproved), paths, settings, store)
+        prove((*(_proof(*each) for each in placed), *work.unproved), paths, settings, store)
 
     reports = [each.report for each in products if each.report]
     if work.places != (SITE,):
@@ -232,7 +221,7 @@ def release(
         reports += verify_wheels(copies, paths, reuse=True) if copies else ()
     sent = send(reports, work.places, work.outlets, site=in_the_site, signer=signer, strict=strict)
     took |= sent.took
-    return Released(published=tuple(made), failures=failures, delivered=sent.delivered, took=took)
+    return Released(published=tuple(placed), failures=failures, delivered=sent.delivered, took=took)
 
 
 def _sent_on(wheel: PublishedWheel, paths: Paths) -> bool:
@@ -274,81 +263,3 @@ def _failed(failures: Sequence[Failure], paths: Paths) -> Iterator[Gap]:
 def _unavailable(target: Target, reason: str) -> Unavailable:
     axes = {"python": target.python, "arch": target.arch, "compute": target.compute}
     return Unavailable(reason=reason, torch=minor(target.torch) if target.torch else None, **axes)
-
-
-def _made(
-    plan: Plan,
-    others: Sequence[Plan],
-    planned: Planned,
-    paths: Paths,
-    settings: Settings,
-    *,
-    cache: WheelCache | None,
-    skip_build: bool,
-) -> Product:
-    """Return a plan's wheel, and those of the others whose cells it serves: made earlier, or built now."""
-    if plan.target.arch == this_arch():
-        find_interpreter(plan.target.python)  # to verify and to prove: missed now, and not after the build
-    earlier = find_built(plan, paths.wheels, planned.planner_of(plan))
-    if skip_build and not earlier:
-        raise _not_built(plan, planned, paths)
-    if earlier:
-        note(f"· {earlier.name} was built earlier from the same inputs")
-    jobs = planned.request.max_jobs
-    wheel = earlier or wheel_of(plan, planned.planner_of(plan), paths, settings, cache, jobs=jobs)[0]
-    return Product(plans=sharing(wheel, plan, others), wheel=wheel)
-
-
-def _verified(
-    products: Sequence[Product],
-    planned: Planned,
-    paths: Paths,
-    settings: Settings,
-    *,
-    skip_build: bool,
-    again: bool = True,
-) -> tuple[tuple[Product, ...], tuple[Failure, ...]]:
-    """Verify wheels, several at once, each for all cells that it serves of those asked for.
-
-    Return those that pass, and what is wrong with the others. A damaged one is built again, once.
-    """
-    if not products:
-        return (), ()
-    asked = {each.wheel: [(plan.target.python, plan.target.arch) for plan in each.plans] for each in products}
-    reports = verify_wheels(list(asked), paths, asked=asked, jobs=min(AT_ONCE, len(asked)))
-    sound: list[Product] = []
-    damaged: list[Product] = []
-    failures: list[Failure] = []
-    for product, report in zip(products, reports, strict=True):
-        plan = product.plans[0]
-        found = findings_text(report) or fault_in_image(product.wheel, plan, settings)
-        if not found:
-            Workplace.of(plan, paths).clear()
-            sound.append(replace(product, report=report))
-        elif again and not skip_build and any(finding.check in DAMAGE for finding in report.findings):
-            note(f"{found}\n{product.wheel.name} is damaged: it is removed and built again")
-            notes.discard(product.wheel)
-            damaged.append(product)
-        else:
-            failures.append(unverified(product.plans, product.wheel, found, paths))
-
-    def rebuilt(plan: Plan, others: Sequence[Plan]) -> Product:
-        return _made(plan, others, planned, paths, settings, cache=None, skip_build=False)
-
-    anew, unbuilt = produce([plan for each in damaged for plan in each.plans], rebuilt)
-    passed, unsound = _verified(anew, planned, paths, settings, skip_build=False, again=False)
-    return (*sound, *passed), (*failures, *unbuilt, *unsound)
-
-
-def _not_built(plan: Plan, planned: Planned, paths: Paths) -> UsageError:
-    """Return the error that names the line to build a plan: what was asked for, of each axis the plan's own."""
-    own = {
-        axis.name: getattr(plan.axes, axis.name)
-        for axis in fields(Axes)
-        if axis.name == "python" or getattr(planned.request.axes, axis.name)
-    }
-    asked = replace(planned.request, name=plan.recipe.name, axes=Axes(**own), max_jobs=None)
-    return UsageError(
-        f"--skip-build: no wheel in {paths.wheels} was made by this plan of {plan.title}; "
-        f"run '{command_line('build', asked)}' first"
-    )
