@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from workbench.builders.workplace import Workplace
 from workbench.errors import WorkbenchError
 from workbench.files import write_whole
-from workbench.make.produce import build_wheel
+from workbench.make.build import build_wheel
 from workbench.make.request import Request, plans
 from workbench.make.verification import verify_wheels
 from workbench.paths import CHECKOUT, Paths

@@ -31,7 +31,7 @@ from workbench.builders.isolation import why_not
 from workbench.console import listening
 from workbench.errors import WorkbenchError
 from workbench.files import sha256_of, write_whole
-from workbench.make.produce import build_wheel
+from workbench.make.build import build_wheel
 from workbench.make.request import Request, plans
 from workbench.paths import CHECKOUT, Paths
 from workbench.plan.axes import Axes

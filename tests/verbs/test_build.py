@@ -67,17 +67,17 @@ def test_a_wheel_is_tried_as_it_will_be_published(demo: Demo, monkeypatch: pytes
         raise VerificationFailed(f"{wheel.name} does not work in mine")
 
     engine = Engine(name="podman", version="4.3.1", storage=demo.paths.root)
-    monkeypatch.setattr("workbench.make.produce.find_engine", lambda _: engine)
+    monkeypatch.setattr("workbench.container.engine.find_engine", lambda _: engine)
     monkeypatch.setattr("workbench.builders.raw_wheel.build_in_container", build_here)
 
-    monkeypatch.setattr("workbench.make.produce.try_wheel", fail)
+    monkeypatch.setattr("workbench.container.trial.try_wheel", fail)
     wanted = replace(plans(Request(name="demo", builder="host"), paths, read_settings(paths)), plans=(plan,))
     _, (failure,) = build_all(wanted, paths, read_settings(paths))
     (wheel,) = demo.wheels()
     assert "does not work in mine" in failure.found
     assert f"The wheel is kept, not verified: {wheel}" in str(failure.error)
 
-    monkeypatch.setattr("workbench.make.produce.try_wheel", look)
+    monkeypatch.setattr("workbench.container.trial.try_wheel", look)
     monkeypatch.setattr("workbench.make.produce.find_built", lambda *_: wheel)
     (made,), _ = build_all(wanted, paths, read_settings(paths))
     assert made.wheel == wheel

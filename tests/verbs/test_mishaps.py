@@ -12,7 +12,7 @@ import pytest
 from tests.forked import invoke
 from workbench.builders.workplace import Workplace
 from workbench.evidence.notes import log_of
-from workbench.make.produce import build_wheel
+from workbench.make.build import build_wheel
 from workbench.make.request import Request, plans
 from workbench.paths import CHECKOUT
 from workbench.process import environment

@@ -18,7 +18,6 @@ from workbench.evidence import notes
 from workbench.evidence.notes import Built  # noqa: TC001 - the parser reads it from the annotation
 from workbench.files import sha256_of
 from workbench.settings import S3Settings  # noqa: TC001 - likewise
-from workbench.store.folder import FolderStore
 from workbench.strict import Mismatch, parse
 from workbench.wheel.filename import wheel_name_or_none
 
@@ -181,6 +180,8 @@ class WheelPlace:
     def open(self, paths: Paths) -> StoredWheels:
         """Return the cache, as a machine sees it that has a site at `paths`."""
         if self.s3 is None:
+            from workbench.store.folder import FolderStore
+
             return StoredWheels(FolderStore(Path(str(self.folder))), self.prefix)
         from workbench.store.s3 import S3Store
 

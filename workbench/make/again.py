@@ -28,7 +28,7 @@ from workbench.evidence.reproduction import FirstBuild, Reproduction
 from workbench.evidence.restored import others, restored
 from workbench.evidence.statements import check_statement, digest_of_statement, statement_to_publish
 from workbench.files import locked, remove_tree, sha256_of, write_whole
-from workbench.make.produce import build_wheel
+from workbench.make.build import build_wheel
 from workbench.paths import Paths
 from workbench.process import find_program, run
 from workbench.settings import SigningSettings

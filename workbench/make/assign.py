@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from workbench.builders.tools import expect_toolkit
 from workbench.container.cibw import builds, resolve_image
-from workbench.container.engine import Engine, Image, find_engine, find_image, is_emulated
+from workbench.container.engine import (
+    Engine,
+    Image,
+    engine_without,
+    find_engine,
+    find_image,
+    installed,
+    is_emulated,
+)
 from workbench.errors import ContainerError, UsageError, nearest
 from workbench.plan.draft import Draft
 from workbench.plan.plan import Builder, Plan
@@ -119,17 +127,23 @@ def _pin(image: str, arch: str, settings: Settings) -> str | None:
 def _container(draft: Draft, settings: Settings) -> tuple[bool, str]:
     """Say whether an engine here has an image that can build a draft, and which, or what it lacks."""
     target, wanted = draft.target, settings.container.engine
-    engine, name = _engine(wanted), settings.container.image(target.compute, target.arch)
+    name = settings.container.image(target.compute, target.arch)
+    lacking = _engine_without(wanted, resolve_image(name, target.arch)) if installed(wanted) else None
+    engine = None if lacking else _engine(wanted)
     if isinstance(engine, str):
         return False, engine
     if not builds(target.python):
         return False, f"cibuildwheel does not build for {target.python}"
-    image = _image(wanted, resolve_image(name, target.arch))
+    image = _image(wanted, resolve_image(name, target.arch)) if engine else None
     if image is None:
-        return False, f"{engine.name} has no image {name}"
+        return False, f"{engine.name if engine else lacking} has no image {name}"
     if image.pythons and target.python not in image.pythons:
         return False, f"{name} has Python {', '.join(image.pythons)} only"
-    return True, f"{engine.name} has {name}"
+    return True, f"{engine.name if engine else lacking} has {name}"
+
+
+_engine_without = cache(engine_without)
+"""Asked once: a matrix has many cells."""
 
 
 @cache

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.resources
 import json
 import re
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 _GLIBC = re.compile(r"manylinux_(\d+)_(\d+)")
@@ -63,7 +64,11 @@ def index_of(tag: str, policies: tuple[Policy, ...]) -> int:
 @cache
 def _read(libc: str) -> tuple[tuple[Policy, ...], ...]:
     """Return the policies of a C library, for each architecture."""
-    text = importlib.resources.files("auditwheel.policy").joinpath(f"{libc}-policy.json").read_text("utf-8")
+    # not as a resource: that imports the package, and with it all that reads ELF files
+    found = find_spec("auditwheel")
+    assert found is not None  # noqa: S101 - it is a dependency
+    assert found.origin is not None  # noqa: S101 - a package in a folder
+    text = (Path(found.origin).parent / "policy" / f"{libc}-policy.json").read_text("utf-8")
     ranked = sorted(json.loads(text), key=lambda policy: -policy["priority"])
     architectures = sorted({arch for policy in ranked for arch in policy["symbol_versions"]})
     return tuple(

@@ -129,7 +129,6 @@ def release(
 ) -> None:
     """Build, verify, publish, then install by pip and uv: the main job."""
     from workbench.fleet.stored_wheels import wheel_cache
-    from workbench.make.foresight import rehearse
     from workbench.make.produce import failure_of
     from workbench.make.request import Request
     from workbench.outlets.places import places
@@ -149,6 +148,8 @@ def release(
     if not json and (to or change.dry_run):
         _answer_outlook(work)
     if change.dry_run:
+        from workbench.make.foresight import rehearse
+
         rehearse(work.plans, paths, settings)
     with committing(paths, wanted=change.commit and not change.dry_run):
         if not change.dry_run:

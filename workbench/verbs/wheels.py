@@ -164,7 +164,6 @@ def build(
 ) -> None:
     """Fetch, patch, build and repair: wheels into wheels/."""
     from workbench.fleet.stored_wheels import wheel_cache
-    from workbench.make.foresight import rehearse
     from workbench.make.produce import build_all, failure_of
     from workbench.make.request import Request, plans
 
@@ -180,6 +179,8 @@ def build(
     kept = wheel_cache(paths, settings, cache)
     planned = plans(request, paths, settings)
     if dry_run:
+        from workbench.make.foresight import rehearse
+
         rehearse(planned.plans, paths, settings)
     made, failures = (
         ((), ()) if dry_run else build_all(planned, paths, settings, jobs=request.max_jobs, cache=kept)
