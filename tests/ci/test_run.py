@@ -116,8 +116,7 @@ def pushed(fork: Hosted, clone: Path, path: str, text: str) -> None:
     """Push a change of one file, as somebody does."""
     git(clone.parent, "clone", "--quiet", str(fork.origin), str(clone))
     (clone / path).parent.mkdir(exist_ok=True)
-    with (clone / path).open("a") as file:
-        file.write(text)
+    (clone / path).write_text(text)
     git(clone, "add", path)
     git(clone, "commit", "--quiet", "--message", f"Change {path}")
     git(clone, "push", "--quiet", "origin", "main")
@@ -164,6 +163,16 @@ def test_a_fork_builds_publishes_goes_on_after_a_failure_and_ends_with_an_index(
     done = Run(fork, "wheels.yml", evaluator, event_name="schedule").walk()
     assert done.results == dict.fromkeys(ended, "skipped") | {"matrix": "success"}, done.said()
 
+    # a version that is published stays as it is: nothing is built for it
+    before = git(fork.origin, "rev-parse", "HEAD")
+    recipe = (CHECKOUT / "recipes" / "annoy.py").read_text()
+    other = recipe.replace("    smoke_test=", '    environment={"CFLAGS": "-O1"},\n    smoke_test=')
+    pushed(fork, tmp_path / "changed", "recipes/annoy.py", other)
+    changed = Run(fork, "wheels.yml", evaluator, event_name="push", event={"before": before}).walk()
+    assert changed.results == ended | {"build": "failure", "pages": "skipped"}, changed.said()
+    assert changed.said().count("::error::annoy 1.17.3") == 2
+    assert "---- build" not in changed.said()
+
     (release,) = hub.repositories[REPOSITORY].releases
     assert release["tag_name"] == "annoy-v1.17.3"
     wheels = {each["name"]: each for each in release["assets"] if each["name"].endswith(".whl")}
@@ -173,7 +182,9 @@ def test_a_fork_builds_publishes_goes_on_after_a_failure_and_ends_with_an_index(
     assert set(fork.attested) == set(wheels)
     history = git(fork.origin, "log", "--format=%s", "main").splitlines()
     published = [f"publish {name}" for name in wheels]
-    assert sorted(history) == sorted([*published, "Change docs/note.md", "A site of my own"])
+    assert sorted(history) == sorted(
+        [*published, "Change docs/note.md", "Change recipes/annoy.py", "A site of my own"]
+    )
 
     with pages(fork.pages) as index:
         for number, installer in enumerate(([sys.executable, "-m", "pip"], ["uv", "pip"])):
@@ -198,14 +209,13 @@ def test_a_pull_request_builds_what_it_changes_and_can_publish_nothing(
     beside = checked("docs/note.md", "Hello\n", "beside")
     assert beside.results == ended | {"build": "skipped", "verify": "skipped"}, beside.said()
     assert beside.outputs["matrix"]["count"] == "0"
-    recipe = checked("recipes/annoy.py", "# changed\n", "recipe")
+    text = (CHECKOUT / "recipes" / "annoy.py").read_text()
+    recipe = checked("recipes/annoy.py", f"{text}# changed\n", "recipe")
     assert recipe.results == ended, recipe.said()
     assert recipe.outputs["matrix"]["count"] == "2"
     assert hub.repositories[REPOSITORY].releases == []
 
-    stale = checked("workbench.yaml", "index: {title: Mine}\n", "settings")
-    assert stale.results["workflows"] == "success", stale.said()  # the title is in no workflow
-    stale = checked(".github/workflows/check.yml", "# by hand\n", "by-hand")
+    stale = checked(".github/workflows/outdated.yml", "name: by hand\n", "by-hand")
     assert stale.results["workflows"] == "failure", stale.said()
 
 
