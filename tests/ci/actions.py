@@ -61,7 +61,7 @@ class Evaluator:
 
 @dataclass
 class Hosted:
-    """What GitHub keeps for a repository: its branches, the artifacts of a run, what is deployed, what was attested.
+    """What GitHub keeps for a repository: its branches, what is deployed, what was attested.
 
     `origin` is a bare repository, `place` a folder for all else. `variables` are what a runner has beside its own.
     """
@@ -76,10 +76,6 @@ class Hosted:
     def pages(self) -> Path:
         """The folder that is deployed to Pages."""
         return self.place / "pages"
-
-    def artifact(self, name: str) -> Path:
-        """Return the folder of an artifact of the run."""
-        return self.place / "artifacts" / name
 
 
 @dataclass
@@ -140,7 +136,9 @@ class Run:
 
     def __post_init__(self) -> None:
         self.sha = self._git("rev-parse", "HEAD").strip()
+        self.attempt = 0
         self._cells: dict[tuple[str, int], Result] = {}
+        self._artifacts = self.hosted.place / "artifacts" / str(next(_NUMBERS))
 
     def walk(self) -> Run:
         """Run all jobs in an order that their needs allow.
@@ -148,6 +146,7 @@ class Run:
         Called again it does what "Re-run failed jobs" does: those that failed, of a matrix the cells, and all that need
         them, on the same commit and beside the artifacts that are there.
         """
+        self.attempt += 1
         text = self._git("show", f"{self.sha}:.github/workflows/{self.workflow}")
         read = self.evaluator.ask(workflow=text)
         assert read["errors"] == []
@@ -169,6 +168,10 @@ class Run:
     def _git(self, *words: str) -> str:
         command = ["git", "-C", str(self.hosted.origin), *words]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    def artifact(self, name: str) -> Path:
+        """Return the folder of an artifact of this run."""
+        return self._artifacts / name
 
     def said(self) -> str:
         """Return all that was printed, and how it ended."""
@@ -238,6 +241,7 @@ class Run:
             "ref": "refs/heads/main",
             "ref_name": "main",
             "repository": "someone/wheels",
+            "run_attempt": str(self.attempt),
             "sha": self.sha,
             "token": self.hosted.variables.get("TOKEN", "a-token"),
         }
@@ -364,7 +368,7 @@ def _upload_artifact(cell: Cell, given: dict[str, str]) -> dict[str, str]:
         if given.get("if-no-files-found") == "error":
             raise FileNotFoundError(given["path"])
         return {}
-    place = cell.run.hosted.artifact(given["name"])
+    place = cell.run.artifact(given["name"])
     if place.exists():
         assert given.get("overwrite") == "true", f"an artifact of this name is there: {given['name']}"
         shutil.rmtree(place)
@@ -381,7 +385,7 @@ def _download_artifact(cell: Cell, given: dict[str, str]) -> dict[str, str]:
     assert given["merge-multiple"] == "true"
     into = cell.workspace / given["path"]
     into.mkdir(exist_ok=True)
-    for each in sorted(cell.run.hosted.artifact("").glob(given["pattern"])):
+    for each in sorted(cell.run.artifact("").glob(given["pattern"])):
         shutil.copytree(each, into, dirs_exist_ok=True)
     return {}
 
@@ -392,16 +396,15 @@ def _attest(cell: Cell, given: dict[str, str]) -> dict[str, str]:
 
 
 def _upload_pages(cell: Cell, given: dict[str, str]) -> dict[str, str]:
-    shutil.copytree(
-        cell.workspace / given["path"], cell.run.hosted.artifact("github-pages"), dirs_exist_ok=True
-    )
+    # of two of one name, those of two attempts, the deployment would know neither
+    shutil.copytree(cell.workspace / given["path"], cell.run.artifact(given["name"]))
     return {}
 
 
-def _deploy_pages(cell: Cell, _given: dict[str, str]) -> dict[str, str]:
+def _deploy_pages(cell: Cell, given: dict[str, str]) -> dict[str, str]:
     hosted = cell.run.hosted
     shutil.rmtree(hosted.pages, ignore_errors=True)
-    shutil.copytree(hosted.artifact("github-pages"), hosted.pages)
+    shutil.copytree(cell.run.artifact(given["artifact_name"]), hosted.pages)
     return {"page_url": "https://someone.github.io/wheels/"}
 
 
