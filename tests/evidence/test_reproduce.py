@@ -16,7 +16,7 @@ from tests.forked import invoke
 from tests.verbs.conftest import git
 from tests.wheels import files_of, pack
 from workbench.evidence.differences import differences
-from workbench.evidence.reproduction import PREDICATE
+from workbench.evidence.reproduction import PREDICATE, write_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,6 +144,8 @@ def _altered(signed: Signed, change: Callable[[dict[str, Any]], object]) -> None
         (lambda made: _role(made, "patch").update(digest={"sha256": "1" * 64}), "the patch answer.patch"),
         (lambda made: made["parameters"].update(python="3.11,3.12"), "not one target"),
         (lambda made: made.update(builder="magic"), "an unknown builder, 'magic'"),
+        (lambda made: _role(made, "requirement").update(name="x\n-i http://evil"), "requirement is not one"),
+        (lambda made: _role(made, "source").update(uri="git+--upload-pack=x"), "neither an sdist nor a Git"),
     ],
 )
 def test_a_statement_that_does_not_say_enough(
@@ -169,6 +171,9 @@ def test_a_verdict_that_lies_beside_a_file_is_published_with_it(signed: Signed) 
     beside.write_bytes(signed.verdict(sha256="1" * 64)[1])
     refused = invoke("upload", signed.wheel)
     assert (refused.status, "it is another wheel's" in refused.stderr) == (PROOF_FAILED, True)
+    beside.write_bytes(write_verdict(signed.verdict()[0]))
+    refused = invoke("upload", signed.wheel)
+    assert (refused.status, "it is not signed" in refused.stderr) == (PROOF_FAILED, True)
     beside.write_bytes(signed.verdict()[1])
     done = invoke("upload", signed.wheel)
     assert done.status == 0, done.stderr

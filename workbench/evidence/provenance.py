@@ -211,7 +211,7 @@ def read_statement(data: Any, *, where: str) -> StatedBuild:  # noqa: ANN401 - a
                 network=isolation.get("network") is True,
                 how=text_of(isolation["how"]),
             ),
-            epoch=int(inner["sourceDateEpoch"]),
+            epoch=_whole(inner["sourceDateEpoch"]),
             parameters={name: text_of(value) for name, value in asked.items() if name != "command"},
             inputs={name: tuple(map(text_of, values)) for name, values in inner["inputs"].items()},
             environment={name: text_of(value) for name, value in inner["environment"].items()},
@@ -226,6 +226,13 @@ def read_statement(data: Any, *, where: str) -> StatedBuild:  # noqa: ANN401 - a
         raise ProofFailed(
             f"{where}: it is not a statement as the workbench makes them: {type(error).__name__}: {error}"
         ) from error
+
+
+def _whole(value: object) -> int:
+    """Return a whole number of JSON. Raises TypeError for another value."""
+    if not isinstance(value, int):
+        raise TypeError(f"expected a whole number, got {value!r:.60}")
+    return value
 
 
 def _used(data: dict[str, Any]) -> Used:

@@ -28,7 +28,7 @@ def restored(made: Provenance, patches: Mapping[str, bytes], *, where: str) -> P
     """Return the plan that a wheel was made by. Its CUDA toolkit is left out: only who has it knows its place.
 
     `patches` are the texts of its patches, by their sha256. `where` names the statement. Raises ProofFailed for one
-    that does not say enough, and PatchError for a patch that cannot be read.
+    that does not say enough, and for a patch that is not here.
     """
     if lacking := [*_lacking(made)]:
         raise ProofFailed(
@@ -89,7 +89,7 @@ def _lacking(made: Provenance) -> Iterator[str]:
 
 def _builder(made: Provenance) -> Builder:
     if made.builder not in get_args(Builder):
-        raise ProofFailed(f"an unknown builder, {made.builder!r:.40}")
+        raise ValueError(f"an unknown builder, {made.builder!r:.40}")
     return cast("Builder", made.builder)
 
 
@@ -98,7 +98,7 @@ def _target(made: Provenance) -> Target:
     unknown = told.keys() - Axes.__dataclass_fields__
     found = () if unknown else cross(Axes(**told))
     if len(found) != 1:
-        raise ProofFailed(f"not one target: {', '.join(f'{name}={value}' for name, value in told.items())}")
+        raise ValueError(f"not one target: {', '.join(f'{name}={value}' for name, value in told.items())}")
     return found[0]
 
 
@@ -107,8 +107,11 @@ def _source(made: Provenance) -> Sdist | Git:
     option = {name: made.inputs[name][0] for name in ("branch", "tag", "source_name") if name in made.inputs}
     if _SDIST.fullmatch(source.uri):
         return Sdist(sha256=source.digest["sha256"], name=option.get("source_name"))
+    url = source.uri.removeprefix("git+")
+    if url == source.uri or re.search(r"\s|^-", url):
+        raise ValueError(f"its source is neither an sdist nor a Git repository: {source.uri!r:.60}")
     return Git(
-        url=source.uri.removeprefix("git+"),
+        url=url,
         commit=source.digest["gitCommit"],
         branch=option.get("branch"),
         tag=option.get("tag"),
@@ -131,6 +134,10 @@ def _patches(made: Provenance, texts: Mapping[str, bytes], where: str) -> Iterat
 
 
 def _pin(used: Used) -> Pin:
+    """Return a build requirement as it is asked for again: a line, in which nothing else must hide."""
+    told = (used.name, used.version, used.url, *used.digest.values())
+    if not used.name or any(re.search(r"\s|^-", each) for each in told):
+        raise ValueError(f"a build requirement is not one: {used.name!r:.40}")
     return Pin(
         name=used.name,
         version=used.version,

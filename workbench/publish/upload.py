@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import UsageError
 from workbench.events import note
 from workbench.evidence import notes as built
+from workbench.evidence.keys import KEYS, read_keyring
 from workbench.evidence.reproduction import verdict_beside, with_verdict
 from workbench.evidence.sbom import sbom_of
 from workbench.evidence.statements import statement_to_publish
@@ -27,6 +28,7 @@ from workbench.wheel.library_facts import library_facts
 
 if TYPE_CHECKING:
     from workbench.evidence.facts import BuildFacts
+    from workbench.evidence.keys import Keyring
     from workbench.evidence.signer import Signer
     from workbench.paths import Paths
     from workbench.verify.report import Report
@@ -48,7 +50,8 @@ def candidate(report: Report, paths: Paths, *, signer: Signer | None = None) -> 
         statement = statement_to_publish(report.path, report.sha256, known.provenance, signer)
         made = known.provenance
         facts = replace(known.facts, isolation=made.isolation.kind if made else None)
-        facts, texts = _evidence(report, facts, series, statement=statement)
+        keys = read_keyring(paths.root / KEYS) if signer else None
+        facts, texts = _evidence(report, facts, series, statement=statement, keys=keys)
     python, platform = cell_of(report.tags[0])
     now = timestamp(datetime.now(UTC))
     wheel = PublishedWheel(
@@ -113,9 +116,12 @@ def _attestations(wheel: Path) -> bytes | None:
 
 
 def _evidence(
-    report: Report, facts: BuildFacts, series: Path, *, statement: bytes | None
+    report: Report, facts: BuildFacts, series: Path, *, statement: bytes | None, keys: Keyring | None
 ) -> tuple[BuildFacts, dict[str, bytes]]:
-    """Return a build's facts with links to the texts of it and to its patches, and by key what they lead to."""
+    """Return a build's facts with links to the texts of it and to its patches, and by key what they lead to.
+
+    One of the `keys`, where a site has any, must have signed a verdict that lies beside the wheel.
+    """
     texts: dict[str, bytes] = {}
 
     def kept(text: bytes | None, key: Callable[[str, str, str], str]) -> str | None:
@@ -139,7 +145,7 @@ def _evidence(
             note(f"· {path} is not what {report.path.name} was built with: its page names it, without a link")
             patches.append(patch)
     facts = replace(facts, log=log, sbom=bill, statement=stated, patches=tuple(patches))
-    if verdict := verdict_beside(report.path, report.sha256):
+    if verdict := verdict_beside(report.path, report.sha256, keys=keys):
         content, found = verdict
         facts = with_verdict(facts, found, kept(content, verdict_key))
     return facts, texts
