@@ -26,6 +26,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from workbench.environment import index_environment
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 INVOKE = (sys.executable, "-m", "invoke", "--search-root", str(CHECKOUT))
 PAIRS = int(os.environ.get("PAIRS", "5"))
@@ -52,7 +56,12 @@ def took(*words: str | Path, env: dict[str, str] | None = None, cwd: Path | None
     """Run a program to its end."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(
-        words, env={**os.environ, **(env or {})}, cwd=cwd, capture_output=True, text=True, check=False
+        words,
+        env={**os.environ, **index_environment(), **(env or {})},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         sys.exit(f"{' '.join(map(str, words))}\n{done.stdout}\n{done.stderr}")
@@ -84,7 +93,7 @@ def other_folder(folder: Path) -> None:
     cache = folder / "cache"
     first, other = (site(folder / name, cache) for name in ("first", "other"))
     tree = folder / "tree"
-    took(*INVOKE, "source", UNITS, "--to", tree, env=first)
+    took(*INVOKE, "source", UNITS, "--plain", "--to", tree, env=first)  # the build patches it
     cold = took(*INVOKE, "build", UNITS, env=first)
     warm = took(*INVOKE, "build", UNITS, env=other)
     print(f"{UNITS} cold: {cold}; in another folder: {warm}")
