@@ -56,6 +56,8 @@ class ObjectCache:
             "CCACHE_CONFIGPATH": os.devnull,
             "CCACHE_MAXSIZE": f"{max(1, self.limit >> 20)}MiB",
             "CCACHE_NAMESPACE": self.namespace,
+            # uv links headers from its cache: whoever installs the same elsewhere meanwhile changes their ctime
+            "CCACHE_SLOPPINESS": "include_file_ctime",
             "CCACHE_STATSLOG": str(stats),
             "PATH": str(folder / "bin"),
         }
