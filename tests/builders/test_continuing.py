@@ -238,3 +238,16 @@ def test_what_was_not_found_is_looked_for_anew(paths: Paths, tmp_path: Path) -> 
         built(plan, paths)
     install(tmp_path)
     assert built(plan, paths).is_file()
+
+
+def test_what_a_killed_program_left_is_not_taken_for_finished_by_the_second_try(
+    paths: Paths, tmp_path: Path
+) -> None:
+    """As a half-linked library of setuptools would be: it is newer than what it is made of."""
+    place = Workplace.of(plan_of(failing("setuptools", tmp_path)), paths)
+    half = [place.tree / "build" / "half.so", place.objects / "half.o"]
+    for each in half:
+        each.parent.mkdir(parents=True)
+        each.write_bytes(b"\x7fELF")
+    place.doubt()
+    assert not any(each.exists() for each in half)

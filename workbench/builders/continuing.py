@@ -68,6 +68,13 @@ def mark(root: Path, key: str) -> None:
     end(root)
 
 
+def doubt(root: Path) -> None:
+    """Remove what a program that was killed may have written half of: all but what Ninja knows to be finished."""
+    remove_tree(root / "tree" / BUILD)
+    if _unfinished(root / OBJECTS):
+        remove_tree(root / OBJECTS)
+
+
 def take(root: Path, key: str | None) -> tuple[Path | None, str]:
     """Return where the tree of an earlier build now lies that a build of `key` can go on from, or why it cannot.
 

@@ -150,6 +150,7 @@ def _attempt(
             peak = max(group.peak, grant.claimed) + largest
             took = Peak(peak=peak, largest=largest, jobs=share.offered, killed=True)
             peaks.keep(plan, paths, took)
+            place.doubt()
             raise _KilledForMemory(told, error, took) from error
         at.outcome = " with ".join(filter(None, (wheel.name, str(place.units))))
     # what was compiled earlier took no memory now; and of a container that was not seen nothing is known

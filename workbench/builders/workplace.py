@@ -15,7 +15,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from workbench.builders import continuing
 from workbench.builders.objects import STATS, Units, units_of
 from workbench.environment import Environment
-from workbench.errors import BuildFailed, UsageError
+from workbench.errors import BuildFailed, UsageError, WorkbenchError
 from workbench.events import note
 from workbench.files import content_of, locked, remove_tree
 from workbench.process import end_left
@@ -85,7 +85,7 @@ class Workplace:
                 continuing.begin(self.root, key)
             try:
                 yield
-            except BaseException:
+            except WorkbenchError:  # whatever else ends it, Ctrl-C say, ends its programs where they stand
                 if key:
                     continuing.mark(self.root, key)
                 raise
@@ -135,6 +135,10 @@ class Workplace:
     def kept(self) -> str:
         """What of a failed build there is to look at, in words."""
         return f"The tree is kept: {self.tree}\nThe whole log: {self.log}"
+
+    def doubt(self) -> None:
+        """Remove what of the build's objects may be half-written, for one of its programs was killed."""
+        continuing.doubt(self.root)
 
     def clear(self) -> None:
         """Remove all but the log, unless another process builds the plan by now: then it is all its own."""
