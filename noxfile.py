@@ -144,6 +144,8 @@ def real_wheels(session: nox.Session) -> None:
 
 @nox.session
 def fleet(session: nox.Session) -> None:
-    """Many builds for real: more memory than there is (root, control groups of version 1), machines by SSH; minutes."""
+    """Many builds for real: too little memory (control groups of version 1), machines by SSH, Slurm; root, minutes."""
     session.run("python", "benchmarks/memory.py", *session.posargs)
-    session.run("pytest", "tests/fleet/test_ssh.py", env={"WORKBENCH_FLEET": "1"})
+    session.run(
+        "pytest", "tests/fleet/test_ssh.py", "tests/fleet/test_slurm.py", env={"WORKBENCH_FLEET": "1"}
+    )

@@ -67,6 +67,9 @@ def test_the_guide_knows_every_key_and_every_variable() -> None:
         ("public_url: 2024-99-99", "public_url: '2024-99-99' is not an http or https URL"),
         ("glibc: 2024-13-01", "glibc: '2024-13-01' is not a glibc version: write"),
         ("glibc: '2'", "glibc: '2' is not a glibc version: write"),
+        ("fleet: {slurm: {walltime: soon}}", "fleet.slurm.walltime: 'soon': write as Slurm does, in quotes"),
+        ("fleet: {slurm: {memory: lots}}", "fleet.slurm.memory: 'lots': write 100 GB"),
+        ("fleet: {slurm: {jobs: 0}}", "fleet.slurm.jobs: write a number above 0"),
         ("cuda: {cu13: /usr/local/cuda}", "cuda.cu13: write a compute platform: cpu, cu130, rocm6.4"),
         ("container: {images: {cu13: {}}}", "container.images.cu13: write a compute platform"),
         (

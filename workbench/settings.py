@@ -177,6 +177,37 @@ class CacheSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SlurmSettings:
+    """``fleet.slurm``: the jobs that ``build-all --scheduler slurm`` submits, every key of it optional.
+
+    =============  ===============================================================================
+    ``jobs``       how many there are
+    ``cores``      processors of each; it builds as many cells at once
+    ``memory``     memory of each: ``100 GB``
+    ``walltime``   how long each may run, as Slurm has it, in quotes: ``"12:00:00"``
+    ``partition``  the partition
+    ``account``    who is charged
+    =============  ===============================================================================
+
+    What is not said is as dask-jobqueue's own file has it.
+    """
+
+    jobs: int = 1
+    cores: int | None = None
+    memory: str | None = None
+    walltime: str | None = None
+    partition: str | None = None
+    account: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetSettings:
+    """``fleet:``: the machines that `build-all` is handed to."""
+
+    slurm: SlurmSettings = field(default_factory=SlurmSettings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """``workbench.yaml``, every key of it optional.
 
@@ -197,6 +228,7 @@ class Settings:
     container: ContainerSettings = field(default_factory=ContainerSettings)
     signing: SigningSettings = field(default_factory=SigningSettings)
     cache: CacheSettings = field(default_factory=CacheSettings)
+    fleet: FleetSettings = field(default_factory=FleetSettings)
     isolation: Literal["auto", "required"] = "auto"
     ci: CiSettings = field(default_factory=CiSettings)
     max_memory: int | None = None
@@ -233,6 +265,12 @@ _CI_FORMS = {
     ),
     "outdated": (_CRON, _AS_CRON),
     "environment": (re.compile(r"[A-Za-z0-9._-]*"), "write the name of an environment"),
+}
+_SLURM_FORMS = {
+    "memory": (_SIZE, "write 100 GB"),
+    "walltime": (re.compile(r"[0-9]+(-[0-9]+)?(:[0-9]+){0,2}"), 'write as Slurm does, in quotes: "12:00:00"'),
+    "partition": (re.compile(r"[A-Za-z0-9._,-]+"), "write the name of a partition, or a list"),
+    "account": (re.compile(r"[A-Za-z0-9._-]+"), "write the name of an account"),
 }
 _LABELS = re.compile(r"[A-Za-z0-9._-]+(?:,[A-Za-z0-9._-]+)*")
 
@@ -331,6 +369,7 @@ def _require_known(settings: Settings) -> None:
         raise Mismatch(
             f"cache.size: {settings.cache.size!r} is not an amount of storage: write 500 MB or 20 GB"
         )
+    _require_known_slurm(settings.fleet.slurm)
     container = settings.container
     tables: dict[str, dict[str, dict[str, str]]] = {
         "cuda": {compute: {} for compute in settings.cuda},
@@ -344,6 +383,17 @@ def _require_known(settings: Settings) -> None:
             for arch in by_arch:
                 if not _ARCH.fullmatch(arch):
                     raise Mismatch(f"{section}.{compute}.{arch}: write an architecture: x86_64 or aarch64")
+
+
+def _require_known_slurm(slurm: SlurmSettings) -> None:
+    """Raise Mismatch for what a job's script could not say: each of these words reaches one as it stands."""
+    for key, (form, remedy) in _SLURM_FORMS.items():
+        value = getattr(slurm, key)
+        if value is not None and not form.fullmatch(value):
+            raise Mismatch(f"fleet.slurm.{key}: {value!r:.60}: {remedy}")
+    for key in ("jobs", "cores"):
+        if (number := getattr(slurm, key)) is not None and number < 1:
+            raise Mismatch(f"fleet.slurm.{key}: write a number above 0")
 
 
 def _require_known_ci(ci: CiSettings) -> None:

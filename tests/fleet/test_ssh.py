@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.skipif("WORKBENCH_FLEET" not in os.environ, reason="it takes minutes: nox -s fleet runs it")
+@pytest.mark.skipif(os.geteuid() != 0, reason="the folder of sshd's separation of privileges is root's")
+@pytest.mark.needs("ssh", "scp", "ssh-keygen", "/usr/sbin/sshd")
 @pytest.mark.filterwarnings("default")  # Dask's
 def test_thirty_cells_over_ssh(
     add: Adds, paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

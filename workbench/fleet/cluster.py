@@ -11,7 +11,7 @@ import json
 import queue
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -53,13 +53,21 @@ class Cluster:
     """Workers behind a scheduler, asked for what they offer as they come."""
 
     def __init__(
-        self, client: Client, address: str, place: WheelPlace, paths: Paths, *, jobs: int | None = None
+        self,
+        client: Client,
+        address: str,
+        place: WheelPlace,
+        paths: Paths,
+        *,
+        jobs: int | None = None,
+        tend: Callable[[], str] | None = None,
     ) -> None:
         self._client = client
         self._address = address
         self._place = place
         self._paths = paths
         self._jobs = jobs
+        self._tend = tend
         self._cache = place.open(paths)
         self._offers: dict[str, MachineOffer] = {}
         self._asked: dict[str, Future] = {}
@@ -84,11 +92,16 @@ class Cluster:
         return sum(self._slots.get(address, 0) for address in self._offers)
 
     def gather(self) -> None:
-        """Wait for the first worker. Raises WorkbenchError where none comes."""
+        """Wait for the first worker. Raises WorkbenchError where none comes.
+
+        Workers that a queue of others holds back are waited for as long as `tend` sees them there.
+        """
         until = time.monotonic() + FIRST
         with step("wait for workers") as at:
             while not self._offers:
-                if time.monotonic() > until:
+                if self._tend:
+                    at.detail(self._tend())
+                elif time.monotonic() > until:
                     raise WorkbenchError(
                         f"no worker has come to {self._address} within {FIRST:.0f} s: start some"
                     )
@@ -103,6 +116,8 @@ class Cluster:
         if time.monotonic() - self._looked < LOOK:
             return
         self._looked = time.monotonic()
+        if self._tend:
+            self._tend()
         if (found := self._asked_scheduler()) is None:
             return
         workers, processing = found
@@ -326,10 +341,17 @@ def _why(future: Future) -> str:
 
 
 def joined(
-    address: str, security: Security | None, place: WheelPlace, paths: Paths, *, jobs: int | None
+    address: str,
+    security: Security | None,
+    place: WheelPlace,
+    paths: Paths,
+    *,
+    jobs: int | None,
+    tend: Callable[[], str] | None = None,
 ) -> Cluster:
     """Return the crew behind a scheduler, once a first worker has come.
 
+    `tend` is called now and then: it brings back workers that are lost, and says what is known of those to come.
     Raises WorkbenchError where nobody answers there, and where no worker comes.
     """
     from distributed import Client
@@ -341,7 +363,7 @@ def joined(
         raise WorkbenchError(
             f"--scheduler {address}: no scheduler of Dask's answers there: {error}"
         ) from error
-    cluster = Cluster(client, address, place, paths, jobs=jobs)
+    cluster = Cluster(client, address, place, paths, jobs=jobs, tend=tend)
     try:
         cluster.gather()
     except BaseException:

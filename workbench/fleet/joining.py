@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
 from workbench.errors import ToolMissing, UsageError
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from workbench.make.request import Assigns
     from workbench.paths import Paths
     from workbench.settings import Settings
+
+
+SLURM = "slurm"
+"""The scheduler that is Slurm's: the workers are jobs of this run."""
 
 
 @contextmanager
@@ -40,8 +44,8 @@ def crew_of(
         raise UsageError(
             "--at-once is for this machine: each worker of a --scheduler says how many it builds"
         )
-    if scheduler.partition("://")[0] not in ("tcp", "tls"):
-        raise UsageError(f"--scheduler {scheduler}: write tcp://HOST:PORT, or tls://HOST:PORT")
+    if scheduler != SLURM and scheduler.partition("://")[0] not in ("tcp", "tls"):
+        raise UsageError(f"--scheduler {scheduler}: write tcp://HOST:PORT, tls://HOST:PORT, or {SLURM}")
     place = place or (place_of(paths, settings, OWN_STORE) if settings.store.s3 else None)
     if place is None:
         raise UsageError(
@@ -53,7 +57,15 @@ def crew_of(
     from workbench.fleet.offers import assigned_to
     from workbench.fleet.ssh_hosts import security_for
 
-    with closing(joined(scheduler, security_for(scheduler, paths), place, paths, jobs=jobs)) as cluster:
+    with ExitStack() as stack:
+        if scheduler == SLURM:
+            from workbench.fleet.slurm_jobs import submitted
+
+            ours = stack.enter_context(submitted(settings.fleet.slurm, paths))
+            made = joined(ours.address, ours.security, place, paths, jobs=jobs, tend=ours.tend)
+        else:
+            made = joined(scheduler, security_for(scheduler, paths), place, paths, jobs=jobs)
+        cluster = stack.enter_context(closing(made))
         yield cluster, assigned_to(cluster.offers)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -60,7 +61,7 @@ def offer(place: str) -> str:
         version=__version__,
         arch=this_arch(),
         cpus=len(os.sched_getaffinity(0)),
-        memory=available(),
+        memory=min(available(), _granted()),
         gpus=tuple(_gpus()),
         engine=engine,
         pythons=pythons_here(),
@@ -68,6 +69,11 @@ def offer(place: str) -> str:
         sees=parse(WheelPlace, json.loads(place)).is_here,
     )
     return json.dumps(asdict(mine))
+
+
+def _granted() -> int:
+    """Return the bytes that Slurm has granted to this job; only where it sets a limit does `available` see them."""
+    return int(os.environ.get("SLURM_MEM_PER_NODE", "0")) << 20 or sys.maxsize
 
 
 def _gpus() -> Iterable[str]:

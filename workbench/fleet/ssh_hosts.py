@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import CommandFailed, UsageError, WorkbenchError
 from workbench.events import note, step
 from workbench.files import content_of, make_folder, remove_tree, write_whole
+from workbench.fleet.certificate import make_certificate, security_in
 from workbench.paths import CHECKOUT, PROGRAM, SHIPPED
 from workbench.process import run
 from workbench.strict import Mismatch, parse
@@ -80,17 +81,7 @@ def started(paths: Paths) -> StartedFleet | None:
 def security_for(address: str, paths: Paths) -> Security | None:
     """Return the certificates of the fleet that a site has started at an address; None for another one's."""
     there = started(paths)
-    return _security(_home(paths)) if there and there.address == address else None
-
-
-def _security(folder: Path) -> Security:
-    from distributed.security import Security
-
-    made: Any = Security  # Dask says nothing of types
-    cert, key = str(folder / "cert.pem"), str(folder / "key.pem")
-    return made(  # type: ignore[no-any-return]
-        tls_ca_file=cert, tls_client_cert=cert, tls_client_key=key, require_encryption=True
-    )
+    return security_in(_home(paths)) if there and there.address == address else None
 
 
 def up(
@@ -113,7 +104,7 @@ def up(
     home = _home(paths)
     remove_tree(home)
     make_folder(home, 0o700)
-    _make_certificate(home)
+    make_certificate(home)
     where = f"tls://{address}:{port}"
     words = [sys.executable, "-m", "distributed.cli.dask_scheduler", f"--host={address}", f"--port={port}"]
     words += ["--protocol=tls", "--no-dashboard", *_tls(str(home))]
@@ -138,16 +129,6 @@ def up(
 
 def _keep(fleet: StartedFleet, home: Path) -> None:
     write_whole(home / "cluster.json", json.dumps(asdict(fleet), indent=2) + "\n", private=True)
-
-
-def _make_certificate(home: Path) -> None:
-    """Write one certificate, its own authority, that all machines of the fleet show each other."""
-    from distributed.security import Security
-
-    made: Any = Security
-    fresh = made.temporary()
-    write_whole(home / "cert.pem", fresh.tls_ca_file, private=True)
-    write_whole(home / "key.pem", fresh.tls_client_key, private=True)
 
 
 def _tls(folder: str) -> list[str]:
@@ -212,7 +193,7 @@ def _await(fleet: StartedFleet, home: Path) -> None:
     wanted = {worker.host for worker in fleet.workers}
     with (
         step("wait for the workers to join", total=len(wanted), unit="workers") as at,
-        connected(fleet.address, security=_security(home), timeout=60) as client,
+        connected(fleet.address, security=security_in(home), timeout=60) as client,
     ):
         came: set[str] = set()
         while came != wanted:

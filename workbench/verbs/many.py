@@ -34,7 +34,8 @@ def build_all(
     axes: Axes,
     builder: Builder = "auto",
     scheduler: Annotated[
-        str, "a scheduler of Dask's whose workers build: tls://HOST:PORT, tcp://HOST:PORT"
+        str,
+        "whose workers build: a scheduler of Dask's, tls://HOST:PORT or tcp://HOST:PORT; slurm: jobs of Slurm's",
     ] = "",
     cache: CacheDir = "",
     at_once: Annotated[int, "builds that may run at once (default: one for each processor)"] = 0,
