@@ -41,7 +41,8 @@ class Fault:
 class WritableGitHub(GitHub):
     """See above. `immutable` makes what is published immutable; `most_a_page` is GitHub's 100, or a test's.
 
-    `meanwhile` is called before each request that writes: a test may end the program there.
+    `readers` are tokens that may not write. Of none it is told that it may push: of an installation's, as Actions gives
+    them, that is never told. `meanwhile` is called before each request that writes: a test may end the program there.
     """
 
     def __init__(self) -> None:
@@ -50,7 +51,7 @@ class WritableGitHub(GitHub):
         self.most_a_page = MOST_A_PAGE
         self.digests = True
         self.faults: list[Fault] = []
-        self.pushers: set[str] | None = None
+        self.readers: set[str] = set()
         self.meanwhile: Callable[[str, str], object] = lambda _method, _path: None
         self.numbers = 0
 
@@ -211,13 +212,15 @@ class _Writer(GitHubHandler):
         if self._token() not in self.server.tokens:
             self._say(401 if self._token() else 404, "Bad credentials" if self._token() else "Not Found")
             return False
+        if self._token() in self.server.readers:
+            self._say(403, "Resource not accessible by integration")
+            return False
         return True
 
     def _about(self, repository: Repository | None, token: str) -> None:
         if repository is None or (repository.private and not token):
             self._say(404, "Not Found")
             return
-        pushers = self.server.pushers
         self._answer(
             200,
             {},
@@ -226,7 +229,7 @@ class _Writer(GitHubHandler):
                     "private": repository.private,
                     "url": f"{self.server.api}/repos/{repository.name}",
                     "html_url": f"{self.server.api}/{repository.name}",
-                    "permissions": {"push": bool(token) and (pushers is None or token in pushers)},
+                    "permissions": {"push": False},
                 }
             ).encode(),
         )

@@ -14,6 +14,9 @@ from tests.outlets.github_server import Fault, Way, WritableGitHub
 from tests.outlets.parcels import parcel, sending, sent
 from workbench.errors import FilenameTaken, OutletError, UsageError
 from workbench.http import Web
+from workbench.outlets import github
+from workbench.outlets.places import open_outlets
+from workbench.outlets.release_notes import Attached, with_install_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -174,12 +177,63 @@ def test_what_a_person_wrote_in_the_notes_stays(
     assert len(lines) == len(wheels)
 
 
-def test_a_token_that_may_not_write_is_told_before_anything_is_sent(
+def test_a_draft_that_a_killed_run_left_comes_to_one_build(
+    hub: WritableGitHub, wheels: list[Path], paths: Paths, tmp_path: Path
+) -> None:
+    hub.faults += [Fault("PATCH", "/releases/", "502 before") for _ in range(3)]
+    with pytest.raises(OutletError, match="could not be published"):
+        sent([parcel(wheels[0])], "github:v1", paths.root)
+    other = wheel(tmp_path / "other", content=b"answer = 43\n")
+    sent([parcel(other, statement=b"{}")], "github:v1", paths.root)
+    whole(hub, "v1", [other])
+    statement = f"/{REPOSITORY}/releases/download/v1/{other.name}.statement.json"
+    assert hub.repositories[REPOSITORY].files[statement] == b"{}"
+    (outlet,) = open_outlets(
+        ["github:v1"], paths.root
+    ).values()  # one that was asked before somebody published
+    with pytest.raises(FilenameTaken, match="--version-suffix"):
+        outlet.send([parcel(wheels[0])], lambda _: None)
+
+
+def test_three_faults_in_a_row_are_gone_past(hub: WritableGitHub, wheels: list[Path], paths: Paths) -> None:
+    hub.faults += [Fault("POST", f"name={wheels[0].name}", "502 before") for _ in range(3)]
+    sent([parcel(wheels[0])], "github:v1", paths.root)
+    whole(hub, "v1", wheels[:1])
+
+
+def test_a_release_has_room_for_what_is_in_it(
     hub: WritableGitHub, wheels: list[Path], paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hub.pushers = set()
-    with pytest.raises(OutletError, match="may not write to ada/wheels"):
+    monkeypatch.setattr(github, "MOST_ASSETS", 4)
+    hub.faults += [Fault("PATCH", "/releases/", "502 before") for _ in range(3)]
+    with pytest.raises(OutletError, match="could not be published"):
+        sent([parcel(each) for each in wheels[:2]], "github:v1", paths.root)
+    sent([parcel(each) for each in wheels[:2]], "github:v1", paths.root)
+    whole(hub, "v1", wheels[:2])
+    with pytest.raises(UsageError, match="v2 would have 6 files, wheels and statements, and GitHub takes 4"):
+        sent([parcel(each) for each in wheels], "github:v2", paths.root)
+
+
+def test_notes_that_github_would_refuse_are_short() -> None:
+    many = [
+        Attached(filename=f"demo-{n}-py3-none-any.whl", url="https://example.com/", size=1, sha256="0" * 64)
+        for n in range(500)
+    ]
+    assert with_install_lines("Hello.", many[:400]).count("uv pip install") == 400
+    body = with_install_lines(with_install_lines("Hello.", many), many)
+    assert "uv pip install" not in body
+    assert (body.count("500 wheels"), len(body) < 1000) == (1, True)
+
+
+def test_a_token_that_may_not_write_is_told(
+    hub: WritableGitHub, wheels: list[Path], paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.readers = {TOKEN}
+    with pytest.raises(OutletError, match="the variable GITHUB_TOKEN needs the permission to write contents"):
         sent([parcel(wheels[0])], "github", paths.root)
+    hub.readers = set()
+    sent([parcel(wheels[0])], "github:v1", paths.root)  # though it is told that it may not push
+    whole(hub, "v1", wheels[:1])
     hub.tokens = {"another"}
     with pytest.raises(OutletError, match="401 Bad credentials"):
         sent([parcel(wheels[0])], "github", paths.root)

@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import FilenameTaken, VerificationFailed
+from workbench.errors import VerificationFailed
 from workbench.events import note, step
-from workbench.outlets.outlet import same
-from workbench.paths import PROGRAM
+from workbench.outlets.outlet import same, taken
 from workbench.text import counted, file_size
 from workbench.wheel.metadata import read_metadata
 
@@ -60,7 +59,7 @@ class Delivered:
 
     def lines(self) -> tuple[str, ...]:
         """Return what was done, as a person reads it."""
-        already = len(self.urls) - len(self.sent)
+        already = len(self.urls.keys() - {*self.sent})
         there = f", {already} there already" if already else ""
         return (
             f"{self.outlet}: {counted(len(self.sent), 'wheel')} sent{there}",
@@ -97,11 +96,7 @@ def _asked(outlet: Outlet, parcels: Sequence[Parcel]) -> Shipment:
             elif same(outlet, held, parcel):
                 there[parcel.filename] = held.url
             else:
-                raise FilenameTaken(
-                    f"{held.url} has other bytes than {parcel.path}, and nothing there is replaced. If they are the "
-                    "same build, keep the file that is there; else build this one as another version: "
-                    f"'{PROGRAM} build {parcel.subject.project} --version-suffix .post1'"
-                )
+                raise taken(held.url, parcel)
         at.outcome = f"{len(new)} to send, {len(there)} there"
         return Shipment(outlet=outlet, access=access, new=tuple(new), there=there)
 

@@ -1,10 +1,11 @@
 """Releases of a GitHub repository as an outlet: a draft, all files, their digests checked, then published.
 
-Nothing that is there is replaced. What a release that is immutable, or full, lacks goes into one of the next tag.
+Nothing that is published is replaced. What a release that is immutable, or full, lacks goes into one of the next tag.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from functools import cached_property
@@ -13,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from workbench.errors import FilenameTaken, OutletError, UsageError
+from workbench.errors import OutletError, UsageError
 from workbench.events import note
 from workbench.http import NoAnswer
 from workbench.outlets.credentials import github_login
 from workbench.outlets.github_api import GitHubApi
-from workbench.outlets.outlet import Held, Subject
+from workbench.outlets.outlet import Held, Subject, taken
 from workbench.outlets.release_notes import Attached, with_install_lines
 from workbench.outlets.tags import USUAL, expect_template, following, tag_of
 from workbench.process import run
@@ -26,7 +27,7 @@ from workbench.simple.github import API, digest_of, releases_url
 from workbench.text import file_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from workbench.outlets.credentials import Login
     from workbench.outlets.outlet import Parcel
@@ -98,11 +99,6 @@ class GitHubReleases:
         found: dict[str, Any] = self._called("GET", url)
         if found.get("archived"):
             raise OutletError(f"{self._repository_name} is archived: GitHub takes no release for it")
-        if found.get("permissions", {}).get("push") is False:
-            raise OutletError(
-                f"the token from {self._login.origin} may not write to {self._repository_name}: it needs the "
-                "permission to write contents"
-            )
         return found
 
     @property
@@ -158,12 +154,14 @@ class GitHubReleases:
 
     def _send(self, tag: str, parcels: Sequence[Parcel], moved: Progress) -> Mapping[str, str]:
         vars(self).pop("_releases", None)
-        release = self._room(tag, self._chain(tag), files=2 * len(parcels))
+        stated = [parcel for parcel in parcels if parcel.statement is not None]
+        names = {parcel.filename for parcel in parcels} | {_statement_name(parcel) for parcel in stated}
+        release = self._room(tag, self._chain(tag), names)
         for parcel in parcels:
             if parcel.statement is not None:
-                self._put(release, f"{parcel.filename}.statement.json", parcel.statement, moved)
+                self._put(release, parcel, parcel.statement, moved)
             parcel.expect_unchanged()
-            self._put(release, parcel.filename, parcel.path, moved, sha256=parcel.sha256)
+            self._put(release, parcel, parcel.path, moved)
             parcel.expect_unchanged()
         release = self._published(release, parcels)
         return {parcel.filename: self._final_url(release, parcel.filename) for parcel in parcels}
@@ -189,11 +187,20 @@ class GitHubReleases:
         """Return all files of a release, those among them whose upload broke off: only this list has them."""
         return list(self._each(f"{release['url']}/assets"))
 
-    def _room(self, tag: str, chain: Sequence[Release], *, files: int) -> Release:
-        """Return the first release of a chain that takes so many files more, or a new draft of the next tag."""
+    def _room(self, tag: str, chain: Sequence[Release], wanted: Collection[str]) -> Release:
+        """Return the first release of a chain that has, or takes, files of these names, or a new draft of the next tag.
+
+        Raises UsageError where no release takes so many.
+        """
+        if len(wanted) > MOST_ASSETS:
+            raise UsageError(
+                f"--to {self.name}: the release {tag} would have {len(wanted)} files, wheels and statements, and "
+                f"GitHub takes {MOST_ASSETS}: send fewer wheels at a time, or write a tag that divides them, as "
+                f"github:{USUAL}"
+            )
         for release in chain:
             if release["draft"] or not release.get("immutable"):
-                if len(self._assets(release)) + files <= MOST_ASSETS:
+                if len({each["name"] for each in self._assets(release)} | {*wanted}) <= MOST_ASSETS:
                     return release
                 note(f"· {release['html_url']} is full: {MOST_ASSETS} files are the most")
             else:
@@ -213,7 +220,9 @@ class GitHubReleases:
                 made: Release = self._api.call("POST", f"{self._repository['url']}/releases", document)
             except NoAnswer as error:
                 if not error.passing or attempt == TRIES - 1:
-                    raise OutletError(f"{self.place}: no draft for {tag} could be made: {error}") from error
+                    raise OutletError(
+                        f"{self.place}: no draft for {tag} could be made: {self._refused(error)}"
+                    ) from error
                 found = [each for each in self._listed() if each["tag_name"] == tag and each["draft"]]
                 if not found:
                     continue
@@ -221,37 +230,65 @@ class GitHubReleases:
             return made
         raise AssertionError
 
-    def _put(
-        self,
-        release: Release,
-        name: str,
-        content: Path | bytes,
-        moved: Progress,
-        *,
-        sha256: str | None = None,
-    ) -> None:
-        """See that a release has a file, whatever an upload's status says: the list of its files tells what is there.
+    def _put(self, release: Release, parcel: Parcel, content: Path | bytes, moved: Progress) -> None:
+        """See that a release has a wheel, or its statement, whatever an upload's status says.
 
-        With a `sha256` it must be these bytes; else a file of this name is left as it is.
+        The list of its files tells what is there.
         """
-        for attempt in range(TRIES + 1):
-            found = next((each for each in self._assets(release) if each["name"] == name), None)
-            if found is not None and found.get("state") == "uploaded":
-                if sha256 is not None and (digest_of(found) or self._api.sha256_of(found["url"])) != sha256:
-                    raise _taken(name, release)
+        name = parcel.filename if isinstance(content, Path) else _statement_name(parcel)
+        failed: NoAnswer | None = None
+        for _ in range(TRIES + 1):
+            if self._has(release, parcel, name):
                 return
-            if found is not None:
-                note(f"· {name}: an upload broke off in {release['html_url']}: it is sent again")
-                self._deleted(found["url"])
+            failed = None
             try:
                 self._api.upload(release["upload_url"], name, content, moved)
             except NoAnswer as error:
-                again = error.passing or error.status == HTTPStatus.UNPROCESSABLE_ENTITY
-                if not again or attempt == TRIES:
-                    raise OutletError(f"{name} was not taken by {release['html_url']}: {error}") from error
+                if not (error.passing or error.status == HTTPStatus.UNPROCESSABLE_ENTITY):
+                    raise OutletError(
+                        f"{name} was not taken by {release['html_url']}: {self._refused(error)}"
+                    ) from error
+                failed = error
+        if self._has(release, parcel, name):
+            return
+        if failed:
+            raise OutletError(f"{name} was not taken by {release['html_url']}: {failed}") from failed
         raise OutletError(
             f"{name} is not in {release['html_url']}, though GitHub said that it took it; run this again"
         )
+
+    def _has(self, release: Release, parcel: Parcel, name: str) -> bool:
+        """Say whether a release has a parcel's file; what else a draft has under its name is deleted.
+
+        Of what is public, a statement is left as it is. Raises FilenameTaken for a wheel with other bytes.
+        """
+        found = next((each for each in self._assets(release) if each["name"] == name), None)
+        if found is None:
+            return False
+        if found.get("state") == "uploaded":
+            wheel = name == parcel.filename
+            wanted = parcel.sha256 if wheel else hashlib.sha256(parcel.statement or b"").hexdigest()
+            if not (wheel or release["draft"]) or self._digest(found) == wanted:
+                return True
+            if not release["draft"]:
+                raise taken(self._final_url(release, name), parcel)
+            note(f"· {name}: the draft {release['html_url']} has other bytes: it is sent again")
+        else:
+            note(f"· {name}: an upload broke off in {release['html_url']}: it is sent again")
+        self._deleted(found["url"])
+        return False
+
+    def _digest(self, asset: Asset) -> str:
+        try:
+            return digest_of(asset) or self._api.sha256_of(asset["url"])
+        except NoAnswer as error:
+            raise OutletError(f"{asset['url']}: {error}") from error
+
+    def _refused(self, error: NoAnswer) -> str:
+        """Return what GitHub says of a refusal: whoever may read is told only then that they may not write."""
+        if error.status not in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
+            return str(error)
+        return f"{error}: the token from {self._login.origin} needs the permission to write contents"
 
     def _published(self, release: Release, parcels: Sequence[Parcel]) -> Release:
         """Publish a draft that is whole, with lines that install what is in it; one that is public gets the lines."""
@@ -314,5 +351,5 @@ def _held(asset: Asset, url: str) -> Held:
     )
 
 
-def _taken(name: str, release: Release) -> FilenameTaken:
-    return FilenameTaken(f"{release['html_url']} has {name} with other bytes, and nothing there is replaced")
+def _statement_name(parcel: Parcel) -> str:
+    return f"{parcel.filename}.statement.json"

@@ -6,10 +6,11 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from workbench.errors import StoreError
+from workbench.errors import FilenameTaken, StoreError
 from workbench.evidence import notes
 from workbench.evidence.statements import statement_to_publish
 from workbench.files import Identity
+from workbench.paths import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -113,6 +114,8 @@ class Outlet(Protocol):
     def send(self, parcels: Sequence[Parcel], moved: Progress) -> Mapping[str, str]:
         """Send wheels that it does not have; return the URL of each by its filename once all are there for everyone.
 
+        One that an index has taken and does not list yet has no URL.
+
         Whatever ended an earlier call, this one goes on from there; nothing that is there is replaced. Raises
         OutletError, FilenameTaken.
         """
@@ -127,6 +130,15 @@ def same(outlet: Outlet, held: Held, parcel: Parcel) -> bool:
         with parcel.path.open("rb") as file:
             return hashlib.file_digest(file, name).hexdigest() == told[name]
     return outlet.sha256_of(held) == parcel.sha256
+
+
+def taken(url: str, parcel: Parcel) -> FilenameTaken:
+    """Return the error for a wheel whose name has other bytes at an outlet, with what to do about it."""
+    return FilenameTaken(
+        f"{url} has other bytes than {parcel.path}, and nothing there is replaced. If they are the same build, keep "
+        f"the file that is there; else build this one as another version: '{PROGRAM} build {parcel.subject.project} "
+        "--version-suffix .post1'"
+    )
 
 
 def _strength(algorithm: str) -> tuple[bool, int]:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 BEGIN, END = "<!-- wheels: begin -->", "<!-- wheels: end -->"
 
+LONGEST = 120_000
+"""How many characters the notes may have here; GitHub refuses more than 125,000."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attached:
@@ -26,12 +29,20 @@ class Attached:
 
 
 def with_install_lines(body: str, wheels: Sequence[Attached]) -> str:
-    """Return the notes with the lines for these wheels, in place of older ones, or behind what is there. Pure."""
+    """Return the notes with the lines for these wheels, in place of older ones, or behind what is there.
+
+    Where GitHub would not take so long a text, one line stands for them. Pure.
+    """
     before, begin, rest = body.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
         before, after = (f"{body.rstrip()}\n\n" if body.strip() else ""), "\n"
-    return f"{before}{BEGIN}\n{_lines(sorted(wheels, key=lambda each: each.filename))}\n{END}{after}"
+    lines = _lines(sorted(wheels, key=lambda each: each.filename))
+    if len(before) + len(lines) + len(after) > LONGEST:
+        lines = (
+            f"{len(wheels)} wheels: too many to show how each is installed. Each is below, with its sha256."
+        )
+    return f"{before}{BEGIN}\n{lines}\n{END}{after}"
 
 
 def _lines(wheels: Sequence[Attached]) -> str:
