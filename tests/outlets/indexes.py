@@ -19,7 +19,7 @@ from tests.integration.s3.ceph import free_port
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-USER, PASSWORD = "ada", "s3cret-s3cret"
+USER, PASSWORD = "ada", "s3cret-sécr€t"
 BIN = Path(sys.executable).parent
 PATIENCE = 120
 

@@ -16,9 +16,12 @@ from tests.outlets.conftest import wheel
 from tests.outlets.indexes import PASSWORD, USER, asked, devpi, pypiserver
 from tests.outlets.parcels import parcel, sending, sent
 from workbench.errors import FilenameTaken, OutletError, SettingsError, UsageError, VerificationFailed
+from workbench.make.verification import verified
 from workbench.outlets.credentials import index_login, variables_for
 from workbench.outlets.delivery import advise
+from workbench.outlets.package_index import PackageIndex
 from workbench.outlets.places import open_outlets, places
+from workbench.pipeline.sending import send
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,9 +154,14 @@ def test_where_logins_come_from(paths: Paths, monkeypatch: pytest.MonkeyPatch, t
     assert login() == ("ada", "100%-mine", f"{pypirc} [pypi]")
     monkeypatch.setenv("PYPI_API_TOKEN", "pypi-of-variable")
     assert login() == ("__token__", "pypi-of-variable", "the variable PYPI_API_TOKEN")
-    dotenv.write_text("PYPI_API_TOKEN=a b\n")
     monkeypatch.delenv("PYPI_API_TOKEN")
     pypirc.unlink()
+    dotenv.write_text("PYPI_API_TOKEN=ada:a#b #c\n")
+    assert login()[:2] == ("ada", "a#b")
+    dotenv.write_text("PYPI_API_TOKEN=ada:\xe9", encoding="latin-1")
+    with pytest.raises(SettingsError, match="not UTF-8"):
+        login()
+    dotenv.write_text("PYPI_API_TOKEN=a b\n")
     with pytest.raises(SettingsError, match=r"\.env:1: write NAME=VALUE"):
         login()
 
@@ -172,6 +180,30 @@ def test_a_failure_stops_the_places_behind_it(
     before = listed(volatile, "order")
     assert invoke("upload", other, "--to", f"{volatile},{plain}").status == 23
     assert listed(volatile, "order") == before, "all are asked before anything is sent to any"
+
+
+def test_what_an_index_does_not_list_yet_is_not_registered(
+    servers: dict[str, str], paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = servers["pypiserver"]
+    monkeypatch.setenv(variables_for(url, url)[0], f"{USER}:{PASSWORD}")
+    made = wheel(paths.wheels, name="late")
+    monkeypatch.setattr(PackageIndex, "_upload", lambda *_: None)  # taken, and listed some time later
+    reports = verified([made], paths, recipes=False)
+    with pytest.raises(OutletError, match=f"does not list {made.name} yet: run the same command again"):
+        send(
+            reports, (url, "index"), open_outlets([url], paths.root), site=lambda _: pytest.fail("registered")
+        )
+    (delivered,) = send(
+        reports, (url,), open_outlets([url], paths.root), site=lambda _: pytest.fail("registered")
+    ).delivered
+    assert (delivered.urls, delivered.lines()[0]) == ({}, f"{url}: 1 wheel sent")
+
+
+@pytest.mark.parametrize("to", ["https://host:port/legacy/", "https://[::1/legacy/", "https:///legacy/"])
+def test_what_is_no_url_is_told(to: str) -> None:
+    with pytest.raises(UsageError, match="not a URL"):
+        places(to)
 
 
 def test_places_are_read_as_they_are_written() -> None:

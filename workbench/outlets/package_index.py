@@ -169,11 +169,12 @@ class PackageIndex:
             found = self.held(parcel.subject).get(parcel.filename)
             if found is None:
                 note(f"· {self.place} took {parcel.filename} and does not list it yet")
-            elif not same(self, found, parcel):
+                continue
+            if not same(self, found, parcel):
                 raise FilenameTaken(
                     f"{found.url} has other bytes than were sent: somebody else published this name"
                 )
-            urls[parcel.filename] = found.url if found else self.place
+            urls[parcel.filename] = found.url
         return urls
 
     @contextmanager
@@ -182,7 +183,10 @@ class PackageIndex:
         from twine.exceptions import TwineException
         from twine.repository import Repository
 
-        user, secret = (self._login.user, self._login.secret) if self._login else (None, None)
+        login = self._login
+        # as bytes: requests knows Latin-1 alone
+        user: Any = login and login.user.encode()
+        secret: Any = login and login.secret.encode()
         repository: Any = Repository(self.place, user, secret, disable_progress_bar=True)
         repository.set_certificate_authority(trusted())
         for adapter in repository.session.adapters.values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from workbench.errors import UsageError, nearest
 from workbench.outlets import package_index
@@ -36,6 +37,9 @@ def places(to: str, *, skip_github: bool = False) -> tuple[str, ...]:
         raise UsageError(
             "--skip-github leaves nothing of --to: name another place, or leave --skip-github out"
         )
+    for word in left:
+        if is_index_url(word):
+            _expect_url(word)
     for before, word in zip(("", *left), left, strict=False):
         if word == INDEX and (before in ("", SITE) or SITE in left):
             raise UsageError(
@@ -43,6 +47,11 @@ def places(to: str, *, skip_github: bool = False) -> tuple[str, ...]:
                 f"outlet, as github,{INDEX}, and without {SITE}, which has files of its own"
             )
     return left
+
+
+def is_index_url(word: str) -> bool:
+    """Say whether a place is the URL where an index takes uploads."""
+    return word.startswith(("https://", "http://"))
 
 
 def open_outlets(words: Sequence[str], root: Path) -> dict[str, Outlet]:
@@ -54,7 +63,7 @@ def open_outlets(words: Sequence[str], root: Path) -> dict[str, Outlet]:
 
 
 def _opened(word: str, root: Path) -> Outlet:
-    if word.startswith(("https://", "http://")):
+    if is_index_url(word):
         url = word if word.endswith("/") else f"{word}/"
         return PackageIndex(word, word, tuple(f"{url}{each}" for each in package_index.BELOW), root)
     kind, _, rest = word.partition(":")
@@ -64,6 +73,16 @@ def _opened(word: str, root: Path) -> Outlet:
             f"pypi, testpypi, {INDEX}, or the URL where an index takes uploads"
         )
     return KINDS[kind](rest, root)
+
+
+def _expect_url(word: str) -> None:
+    try:
+        parts = urlsplit(word)
+        _ = parts.port
+    except ValueError as error:
+        raise UsageError(f"--to {word}: not a URL: {error}") from None
+    if not parts.hostname:
+        raise UsageError(f"--to {word}: not a URL: it names no host")
 
 
 def _named(name: str, rest: str, root: Path, urls: tuple[str, str]) -> Outlet:

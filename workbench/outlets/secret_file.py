@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LINE = re.compile(
-    r"""\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s#"']*))\s*(?:\#.*)?"""
+    r"""\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*"""
+    r"""(?:"([^"]*)"|'([^']*)'|((?:[^\s#"']|(?<!\s)\#)*))\s*(?:(?<=[\s"'])\#.*)?"""
 )
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -21,8 +22,10 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 def read_private(path: Path) -> dict[str, str]:
     """Return the names and values of a file; nothing where there is none. A ``$`` in a value is a ``$``.
 
-    Raises SettingsError for a file that anybody but its owner, who is this user, can read or write; for a line that is
-    none of NAME=VALUE, which is not shown.
+    A comment begins with a ``#`` that stands behind a space, or behind a value in quotes.
+
+    Raises SettingsError for a file that anybody but its owner, who is this user, can read or write; for one that is
+    not UTF-8; for a line that is none of NAME=VALUE, which is not shown.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY)
@@ -35,7 +38,11 @@ def read_private(path: Path) -> dict[str, str]:
                 f"{path} is refused: it holds secrets, and others than its owner can read or write it "
                 f"(mode {stat.S_IMODE(found.st_mode):04o}): run 'chmod 600 {path}'"
             )
-        lines = file.read().splitlines()
+        try:
+            lines = file.read().splitlines()
+        except UnicodeDecodeError:
+            # the error would quote it
+            raise SettingsError(f"{path} is not UTF-8: save it as UTF-8") from None
     values = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):

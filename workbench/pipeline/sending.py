@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from workbench.errors import OutletError
 from workbench.outlets.delivery import advise, deliver, in_order, preflight
 from workbench.outlets.outlet import Parcel
 from workbench.outlets.places import INDEX, SITE
@@ -73,6 +74,12 @@ def send(
             shipment = shipments[words[words.index(INDEX) - 1]]
             # of a dry run nobody knows yet where they are going to be
             there = delivered[-1].urls if delivered else shipment.there
+            unlisted = [each.filename for each in parcels if each.filename not in there]
+            if unlisted and not dry_run:
+                raise OutletError(
+                    f"{shipment.outlet.place} does not list {', '.join(unlisted)} yet: run the same command again in "
+                    "a minute"
+                )
             site({each.filename: there.get(each.filename, shipment.outlet.place) for each in parcels})
         elif not dry_run:
             delivered.append(deliver(shipments[word]))
