@@ -9,6 +9,7 @@ import pytest
 from tests.forked import invoke
 from tests.outlets.conftest import REPOSITORY
 from tests.outlets.github_server import Fault
+from workbench.errors import VerificationFailed
 from workbench.registry.file import load
 
 if TYPE_CHECKING:
@@ -70,6 +71,18 @@ def test_a_published_wheel_is_fetched_back_to_be_sent_on(demo: Demo, hub: Writab
     assert done.status == 0, done.stderr
     assert hub.repositories[REPOSITORY].files[f"/{REPOSITORY}/releases/download/v1.0/{wheel.name}"] == content
     assert f"{wheel.name}.statement.json" in hub.names(REPOSITORY, "v1.0")
+    # killed before what is known of it was written too
+    for each in set(demo.paths.wheels.iterdir()) - {wheel}:
+        each.unlink()
+    assert invoke("release", "demo", "--to", "github:again").status == 0
+    assert f"{wheel.name}.statement.json" in hub.names(REPOSITORY, "again")
+
+
+def test_a_published_wheel_that_does_not_verify_is_not_sent_on(demo: Demo, hub: WritableGitHub) -> None:
+    demo.recipe.write_text(demo.recipe.read_text().replace("== 42", "== 43"))
+    done = invoke("release", "demo", "--to", "github")
+    assert done.status == VerificationFailed.exit_code, done.stderr
+    assert not hub.repositories[REPOSITORY].releases
 
 
 def test_what_every_place_has_is_not_built_again(

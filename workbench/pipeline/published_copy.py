@@ -26,17 +26,30 @@ def published_copy(wheel: PublishedWheel, paths: Paths, store: Store) -> Path:
     Raises FilenameTaken where other bytes lie there, StoreError, and UsageError for a wheel that lies elsewhere.
     """
     path = paths.wheels / wheel.filename
-    if path.exists():
-        if sha256_of(path) != wheel.sha256:
-            raise FilenameTaken(f"{path} is not the wheel that is published under this name: move it away")
+    if not path.exists():
+        _fetch(wheel, path, store)
+    elif sha256_of(path) != wheel.sha256:
+        raise FilenameTaken(f"{path} is not the wheel that is published under this name: move it away")
+    if wheel.build is None:
         return path
+    # what is missing is written, also where a kill has left the wheel without it
+    known = notes.read(path)
+    if known is None or not notes.speaks_of(known, path):
+        known = notes.keep(path, build_key=wheel.build_key, gpu=(), facts=wheel.build)
+    beside, key = notes.statement_path(path), wheel.build.statement
+    if known.provenance is None and key and not beside.exists() and (stated := store.read(key)):
+        write_whole(beside, stated.content)
+    return path
+
+
+def _fetch(wheel: PublishedWheel, path: Path, store: Store) -> None:
     if not is_ours(wheel):
         raise UsageError(
-            f"{wheel.filename} lies at {wheel.url}, not in {store.place}: download it into {paths.wheels}"
+            f"{wheel.filename} lies at {wheel.url}, not in {store.place}: download it into {path.parent}"
         )
     with (
         step(f"get {wheel.filename} from {store.place}", total=wheel.size) as moved,
-        scratch(paths.wheels, ".copy.") as folder,
+        scratch(path.parent, ".copy.") as folder,
     ):
         digest = hashlib.sha256()
         part = folder / wheel.filename
@@ -45,11 +58,6 @@ def published_copy(wheel: PublishedWheel, paths: Paths, store: Store) -> Path:
         if digest.hexdigest() != wheel.sha256:
             raise StoreError(f"{store.place}/{wheel.url} is damaged: its sha256 is not {wheel.sha256}")
         part.rename(path)
-    if wheel.build is not None:
-        notes.keep(path, build_key=wheel.build_key, gpu=(), facts=wheel.build)
-        if wheel.build.statement and (stated := store.read(wheel.build.statement)):
-            write_whole(notes.statement_path(path), stated.content)
-    return path
 
 
 class _Counted:

@@ -18,7 +18,7 @@ from workbench.files import sha256_of
 from workbench.make.cells import find_built, serves
 from workbench.make.produce import Failure, Product, produce
 from workbench.make.request import plans
-from workbench.make.verification import verify_wheels
+from workbench.make.verification import verified
 from workbench.outlets.places import INDEX, SITE, open_outlets
 from workbench.paths import PROGRAM
 from workbench.pipeline.making import all_verified, made, not_built
@@ -189,7 +189,8 @@ def release(
     A target that fails stops no other: where that is the package's fault and not this machine's, its page says so, as
     of what the recipe does not support.
 
-    Raises InstallFailed, what publishing raises, and what building raises that is not one target's.
+    Raises InstallFailed, VerificationFailed for a published wheel that is to be sent on and does not verify, what
+    publishing raises, and what building raises that is not one target's.
     """
 
     def obtain(plan: Plan, others: Sequence[Plan]) -> Product | Failure:
@@ -218,7 +219,7 @@ def release(
     if work.places != (SITE,):
         earlier = {wheel.filename: wheel for _, wheel in work.published}
         copies = [published_copy(wheel, paths, store) for wheel in earlier.values() if _sent_on(wheel, paths)]
-        reports += verify_wheels(copies, paths, reuse=True) if copies else ()
+        reports += verified(copies, paths, recipes=False) if copies else ()
     sent = send(reports, work.places, work.outlets, site=in_the_site, signer=signer, strict=strict)
     took |= sent.took
     return Released(published=tuple(placed), failures=failures, delivered=sent.delivered, took=took)
