@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -124,6 +125,13 @@ def test_jobs_are_balanced_by_what_builds_took() -> None:
     ]
     (one,) = grouped([job("3.10", 1), job("3.10", 8, "big")], 1)
     assert one.variant == "usual,big"
+    assert sorted(each.python for each in grouped([job("3.10", 0), job("3.11", 0), job("3.12", 0)], 2)) == [
+        "3.10,3.12",
+        "3.11",
+    ]
+    changed = replace(job("3.12", 1), state="changed")  # whose job fails, and takes no other along
+    made = grouped([job("3.10", 1), job("3.11", 1), changed], 1)
+    assert [(each.python, each.state) for each in made] == [("3.10,3.11", "to build"), ("3.12", "changed")]
 
 
 def test_what_is_published_is_left_out_and_the_output_of_a_step_is_written(

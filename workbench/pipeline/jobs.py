@@ -129,7 +129,9 @@ def _sharing(every: Sequence[MatrixJob], axis: str, at_most: int) -> tuple[Matri
     order = {each: i for i, each in enumerate(every)}
     rows: dict[MatrixJob, list[MatrixJob]] = {}
     for each in every:
-        rows.setdefault(replace(each, **{axis: "", "state": "", "what": ""}, seconds=0), []).append(each)
+        # a job whose state is "changed" builds nothing
+        state = each.state if each.state == "changed" else ""
+        rows.setdefault(replace(each, **{axis: "", "state": state, "what": ""}, seconds=0), []).append(each)
     divided = [[row] for row in rows.values()]
     for _ in range(at_most - len(divided)):
         longest = max((row for row in divided if len(row) < sum(map(len, row))), key=_longest, default=None)
@@ -147,7 +149,7 @@ def _bundles(row: Iterable[MatrixJob], count: int) -> list[list[MatrixJob]]:
     """Divide a row into bundles of about the same length: the longest first, each into the shortest bundle so far."""
     bundles: list[list[MatrixJob]] = [[] for _ in range(count)]
     for each in sorted(row, key=lambda job: -job.seconds):
-        min(bundles, key=lambda bundle: sum(job.seconds for job in bundle)).append(each)
+        min(bundles, key=lambda bundle: (sum(job.seconds for job in bundle), len(bundle))).append(each)
     return bundles
 
 
