@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from tests.forked import invoke
+from tests.verbs.conftest import git
 from workbench.ci.workflows import MARK, workflow_files
 from workbench.errors import SettingsError
 from workbench.settings import read_settings
@@ -31,7 +33,7 @@ SETTINGS = {
         runners: {x86_64: ubuntu-24.04}
     """,
     "PyPI, and nothing besides": """
-        to: testpypi,pypi
+        to: testpypi,pypi,https://wheels.example.com:8443/,index
         pages: false
         attest: false
         outdated: ""
@@ -120,9 +122,31 @@ def test_the_settings_decide_what_a_workflow_does(paths: Paths) -> None:
     bare = wheels(SETTINGS["PyPI, and nothing besides"])
     assert "pages" not in bare
     assert bare["publish"]["permissions"] == {"contents": "write", "id-token": "write"}
+    tokens = ("PYPI_API_TOKEN", "TESTPYPI_API_TOKEN", "WORKBENCH_TOKEN_WHEELS_EXAMPLE_COM_8443")
+    assert secrets(bare) == tokens
+    assert secrets(usual) == ()
+    assert secrets(wheels("\n  to: github,index", bucket=True)) == (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+    )
     jobs = wheels("{}", bucket=True)
     assert [name for name, job in jobs.items() if "secrets." in str(job)] == ["publish"]
     assert "pages" not in jobs  # the bucket has them
+
+
+def secrets(jobs: dict[str, dict[str, Any]]) -> tuple[str, ...]:
+    """Return the names of what `publish` gets of the environment's secrets."""
+    return tuple(re.findall(r"\bsecrets\.(\w+)", str(jobs["publish"])))
+
+
+@pytest.mark.parametrize(
+    ("to", "said"),
+    [("pypi", "write pypi,index"), ("https://[::1/,index", "not a URL"), ("index", "behind an outlet")],
+)
+def test_places_that_register_nothing_or_are_none_are_refused(to: str, said: str, paths: Paths) -> None:
+    site(paths, f"\n  to: {to}")
+    with pytest.raises(SettingsError, match=re.escape(said)):
+        workflow_files(paths, read_settings(paths))
 
 
 def test_wheels_are_not_left_on_a_runner(paths: Paths) -> None:
@@ -232,8 +256,68 @@ esac
 """
 
 
+UPLOAD = """\
+#!/bin/sh
+git -c user.name=T -c user.email=t@example.com commit --quiet --allow-empty --message published
+exit $FAILS
+"""
+
+
+def test_gitlabs_job_pushes_what_was_published_whatever_fails(paths: Paths, tmp_path: Path) -> None:
+    site(paths, "{}")
+    (found,) = workflow_files(paths, read_settings(paths), host="gitlab")
+    job = yaml.safe_load(found.text or "")["publish"]
+    assert job["dependencies"] == ["verify:x86_64"]
+    assert job["rules"][-1]["when"] == "always"
+    assert job["artifacts"] == {"when": "always", "paths": ["packages.json"], "expire_in": "14 days"}
+    upstream, work = tmp_path / "upstream.git", tmp_path / "work"
+    git(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", str(upstream))
+    git(tmp_path, "clone", "--quiet", str(upstream), str(work))
+    git(work, "commit", "--quiet", "--allow-empty", "--message", "one")
+    git(work, "push", "--quiet", "origin", "HEAD:main")
+    (work / "wheels").mkdir()
+    (work / "wheels" / "demo-1.0-py3-none-any.whl").touch()
+    (work / "inv").write_text(UPLOAD)
+    (work / "inv").chmod(0o755)
+
+    def published(url: Path, fails: str) -> int:
+        variables = {
+            "CI_COMMIT_BRANCH": "main",
+            "CI_PROJECT_URL": str(url),
+            "CI_SERVER_HOST": "h",
+            "FAILS": fails,
+        }
+        return subprocess.run(
+            ["bash", "-eo", "pipefail", "-c", "\n".join(job["script"])],
+            cwd=work,
+            env={**os.environ, **variables},
+            capture_output=True,
+            check=False,
+        ).returncode
+
+    assert published(upstream.with_suffix(""), "0") == 0
+    assert published(upstream.with_suffix(""), "23") == 23
+    assert git(upstream, "log", "--format=%s", "main").split() == ["published", "published", "one"]
+    assert published(tmp_path / "nowhere", "0") == 1
+
+
+def test_gitlab_builds_the_architectures_of_the_settings(paths: Paths) -> None:
+    site(paths, "  runners: {x86_64: big}")
+    with (paths.root / "workbench.yaml").open("a") as file:
+        file.write("matrix: {arch: all}\n")
+    (found,) = workflow_files(paths, read_settings(paths), host="gitlab")
+    pipeline = yaml.safe_load(found.text or "")
+    assert {name: job["tags"] for name, job in pipeline.items() if name.startswith("build:")} == {
+        "build:aarch64": ["big"],
+        "build:x86_64": ["big"],
+    }
+    assert "g++-aarch64-linux-gnu" in pipeline["default"]["before_script"][1]
+
+
 def test_gitlabs_job_builds_each_cell_whatever_fails(paths: Paths) -> None:
     site(paths, "{}")
+    with (paths.root / "workbench.yaml").open("a") as file:
+        file.write("matrix: {arch: arm64}\n")
     (found,) = workflow_files(paths, read_settings(paths), host="gitlab")
     job = yaml.safe_load(found.text or "")["build:aarch64"]
     axes = dict.fromkeys(("version", "python", "arch", "compute", "torch", "gpu", "variant", "glibc"), "")

@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING, Literal
 
 import jinja2
 
-from workbench.errors import SettingsError
+from workbench.errors import SettingsError, UsageError
+from workbench.outlets.credentials import variables_for
+from workbench.outlets.places import INDEX, SITE, is_index_url, places
+from workbench.plan.axes import PLATFORMS
+from workbench.plan.target import parse_arch
+from workbench.recipe.model import ARCHITECTURES
 from workbench.strict import parse
 
 if TYPE_CHECKING:
@@ -52,12 +57,7 @@ _USUAL_OUTLETS: dict[Host, str] = {
 }
 """Where wheels go if nothing else is said: what the host itself has, and the site's index, which links to that."""
 
-_SECRETS = {
-    "pypi": ("PYPI_API_TOKEN",),
-    "site": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
-    "testpypi": ("TESTPYPI_API_TOKEN",),
-}
-"""What a place may need, which the repository's owner gives its environment; empty where that has none."""
+_BUCKET_SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,32 +93,66 @@ def workflow_files(paths: Paths, settings: Settings, *, host: Host | None = None
     runners = ci.runners or _USUAL_RUNNERS[host]
     bucket = settings.store.s3 is not None
     to = ci.to or ("site" if bucket else _USUAL_OUTLETS[host])
-    if "site" in to.split(",") and not bucket:
+    words = _places(to, paths)
+    if SITE in words and not bucket:
         raise SettingsError(
             f"{paths.root / 'workbench.yaml'}: ci.to: {to}: a runner's folder is gone when its job ends: name a bucket "
             "(store.s3), or write github,index"
         )
+    arches = _arches(settings, runners)
     facts: dict[str, object] = {
         "ci": ci,
         "program": "workbench" if ci.install else "./inv",
         "to": to,
         "runners": runners,
+        "built_on": {arch: runners.get(arch) or next(iter(runners.values())) for arch in arches},
+        "verified": [f"verify:{arch}" for arch in sorted(arches)],
         "runs_on": _runs_on(runners),
         "bucket": bucket,
         # a bucket has its pages itself
         "pages": ci.pages and not bucket,
         "runtime_images": bool(settings.container.runtime_images),
-        "github": any(place.partition(":")[0] == "github" for place in to.split(",")),
-        "identity": ci.attest or bool({"pypi", "testpypi"} & {*to.split(",")}),
-        "secrets": sorted(
-            name for place, names in _SECRETS.items() if place in to.split(",") for name in names
-        ),
+        "github": any(place.partition(":")[0] == "github" for place in words),
+        "identity": ci.attest or bool({"pypi", "testpypi"} & {*words}),
+        "secrets": _secrets(words, bucket=bucket),
     }
     unwanted = () if ci.outdated else ("outdated.yml",)
     return tuple(
         WorkflowFile(path=path, text=None if name in unwanted else _drawn(path, name, facts))
         for path, name in _TEMPLATES[host].items()
     )
+
+
+def _places(to: str, paths: Paths) -> tuple[str, ...]:
+    """Return the places of ``ci.to``. Raises SettingsError for what ``--to`` refuses, or what registers nothing."""
+    where = f"{paths.root / 'workbench.yaml'}: ci.to"
+    try:
+        words = places(to)
+    except UsageError as error:
+        raise SettingsError(f"{where}: {error}") from None
+    if not {SITE, INDEX} & {*words}:
+        raise SettingsError(
+            f"{where}: {to}: nothing would be registered as published, so each run would build it again: write "
+            f"{to},{INDEX}, or {SITE} for a bucket"
+        )
+    return words
+
+
+def _arches(settings: Settings, runners: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the architectures that are built; where the settings name none, the one of the jobs without a cell."""
+    words = [PLATFORMS.get(word.strip(), word.strip()) for word in settings.matrix.arch.split(",")]
+    if words == [""]:
+        return (next(each for each in ARCHITECTURES if each in runners),)
+    return ARCHITECTURES if "all" in words else tuple(dict.fromkeys(parse_arch(word) for word in words))
+
+
+def _secrets(words: Sequence[str], *, bucket: bool) -> list[str]:
+    """Return what places may need, which the repository's owner gives its environment; empty where that has none."""
+    found = {*_BUCKET_SECRETS} if bucket else set[str]()
+    for word in words:
+        if word in ("pypi", "testpypi") or is_index_url(word):
+            found.add(variables_for(word, word)[0])
+    return sorted(found)
 
 
 def _drawn(path: str, name: str, facts: dict[str, object]) -> str:
