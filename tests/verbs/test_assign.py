@@ -139,7 +139,7 @@ def test_an_image_is_known_by_more_than_a_name_that_another_may_get(paths: Paths
         made(own.replace("localhost", "example.com"), "b"),
     )
     assert pulled.key == anew.key, "whether it was pulled, and by which engine, is not another build"
-    default = made("network: true")
+    default = made("frontend: build")
     assert default.image == "manylinux_2_28"
     assert "manylinux_2_28" in str(default.image_pin)
     assert "@sha256:" in str(default.image_pin)

@@ -70,7 +70,7 @@ def test_two_builds_of_one_plan_do_not_meet(demo: Demo, monkeypatch: pytest.Monk
         met.append(invoke("build", "demo"))
         return repair(wheel, into, **options)
 
-    monkeypatch.setattr("workbench.make.produce.repair", repair_while_another_begins)
+    monkeypatch.setattr("workbench.make.build.repair", repair_while_another_begins)
     (plan,) = plans(Request(name="demo"), demo.paths, read_settings(demo.paths)).plans
     made = build_wheel(plan, demo.paths, read_settings(demo.paths))
     (refused,) = met
