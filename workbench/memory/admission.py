@@ -44,7 +44,7 @@ PATIENCE = 60
 class Claim:
     """A build of this machine that runs or waits: what it claims and what it uses, in bytes.
 
-    `id` is its own alone. `jobs` are the compilers that it may run at once. `since` is when it asked, in milliseconds
+    `id` is its own alone. `jobs` are the compilers that it may run at once. `since` is when it asked, in nanoseconds
     of the machine's monotonic clock.
     """
 
@@ -180,7 +180,7 @@ class Ledger:
             title=title,
             state="waits",
             process=os.getpid(),
-            since=time.monotonic_ns() // 1_000_000,
+            since=time.monotonic_ns(),
         )
         own = self.folder / f"{claim.id}.json"
         held = stack.enter_context(own.open("xb"))
@@ -195,7 +195,7 @@ class Ledger:
         with self.alone():
             others = [each for each in self.claims() if each.id != claim.id]
             running = [each for each in others if each.state == "runs"]
-            impatient = claim.since - PATIENCE * 1000
+            impatient = claim.since - PATIENCE * 1_000_000_000
             before = [each for each in others if each.state == "waits" and each.since < impatient]
             left = self.left(running)
             idle = wanted if cpus is None else max(1, cpus - sum(each.jobs for each in running))
