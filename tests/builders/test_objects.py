@@ -10,9 +10,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.builders.test_host import HERE
+from tests.forked import invoke
 from tests.plans import planned
-from workbench.builders import isolation
-from workbench.builders.objects import Kept, ObjectCache, Units, kept_objects, object_cache, to_remove
+from workbench.builders import isolation, objects
+from workbench.builders.objects import (
+    Kept,
+    ObjectCache,
+    Units,
+    kept_objects,
+    object_cache,
+    to_remove,
+    trim,
+)
 from workbench.builders.raw_wheel import build_raw
 from workbench.builders.workplace import Workplace
 from workbench.paths import Paths
@@ -129,3 +138,32 @@ def test_what_was_not_used_for_the_longest_goes_first() -> None:
     assert [each.recipe for each in to_remove(kept, 150, but="mine")] == []
     assert [each.recipe for each in to_remove(kept, 100, but="mine")] == ["old", "middle"]
     assert [each.recipe for each in to_remove(kept, 10, but="mine")] == ["old", "middle", "new"]
+
+
+def test_what_cannot_be_removed_fails_no_build_and_counts_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another build may write there meanwhile."""
+    root = tmp_path / "objects"
+    for name in ("mine", "other"):
+        (root / name / "here").mkdir(parents=True)
+        (root / name / "here" / "object").write_bytes(bytes(5_000))
+
+    def busy(folder: Path) -> None:
+        raise OSError(f"{folder}: Directory not empty")
+
+    monkeypatch.setattr("workbench.builders.objects.shutil.rmtree", busy)
+    monkeypatch.setattr(
+        objects, "to_remove", lambda kept, _limit, *, but: [each for each in kept if each.recipe != but]
+    )
+    assert trim(root, 1, but="mine") == ()
+    assert [each.recipe for each in kept_objects(root)] == ["mine"]
+
+
+def test_a_recipe_that_is_named_twice_is_removed_once(tmp_path: Path, paths: Paths) -> None:
+    root = tmp_path / "cache" / "objects"
+    (root / "annoy" / "here").mkdir(parents=True)
+    done = invoke("fleet.cache", "--clean", "annoy,annoy")
+    assert (done.status, done.stdout) == (0, "removed the objects of annoy: 0 B\n"), done.stderr
+    assert [*root.iterdir()] == []
+    assert paths.root.is_dir()

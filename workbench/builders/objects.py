@@ -13,10 +13,12 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from workbench.builders.continuing import may_keep
 from workbench.builders.wrapping import wrap, wrap_one
@@ -36,6 +38,10 @@ _UNIT = re.compile(r"^(direct_cache_hit|preprocessed_cache_hit|cache_miss)$", re
 
 STATS = "objects.stats"
 """The file in a build's home in which ccache notes what it did."""
+
+
+_GONE = ".gone-"
+"""Begins the name of a folder that is being removed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +173,13 @@ class Kept:
 def kept_objects(root: Path) -> tuple[Kept, ...]:
     """Return what is kept of each recipe below `root`, by name."""
     return (
-        tuple(_kept(folder) for folder in sorted(root.iterdir()) if folder.is_dir()) if root.is_dir() else ()
+        tuple(
+            _kept(folder)
+            for folder in sorted(root.iterdir())
+            if folder.is_dir() and not folder.name.startswith(_GONE)
+        )
+        if root.is_dir()
+        else ()
     )
 
 
@@ -208,13 +220,18 @@ def to_remove(kept: Iterable[Kept], limit: int, *, but: str = "") -> tuple[Kept,
 
 
 def trim(root: Path, limit: int, *, but: str) -> tuple[Kept, ...]:
-    """Remove what `to_remove` names, and return it."""
-    gone = to_remove(kept_objects(root), limit, but=but)
-    remove_objects(root, [each.recipe for each in gone])
-    return gone
+    """Remove what `to_remove` names, and return what could be removed: other builds may trim at the same time."""
+    gone = []
+    for each in to_remove(kept_objects(root), limit, but=but):
+        with suppress(OSError):
+            remove_objects(root, [each.recipe])
+            gone.append(each)
+    return tuple(gone)
 
 
 def remove_objects(root: Path, recipes: Iterable[str]) -> None:
     """Remove what is kept of some recipes. A build that is under way compiles anew what it looks for."""
     for recipe in recipes:
-        shutil.rmtree(root / recipe)  # a container may have written it as another user
+        gone = root / f"{_GONE}{uuid4().hex}"  # under its name, a build would go on writing into it
+        (root / recipe).rename(gone)
+        shutil.rmtree(gone)  # a container may have written it as another user

@@ -74,7 +74,7 @@ def cache(
     root = objects_root(paths)
     found = kept_objects(root)
     names = [each.recipe for each in found]
-    chosen = names if clean == "all" else [name.strip() for name in clean.split(",") if name.strip()]
+    chosen = names if clean == "all" else [*dict.fromkeys(filter(None, map(str.strip, clean.split(","))))]
     for name in chosen:
         if name not in names:
             raise UsageError(f"--clean {name}: the object cache has nothing of it{nearest(name, names)}")
