@@ -90,16 +90,22 @@ def trust_variables() -> dict[str, str]:
 
 
 class NoAnswer(OSError):
-    """A request that failed, and why in a few words. `status` is what the server answered, if it did."""
+    """A request that failed, and why in a few words. `status` is what the server answered, if it did.
 
-    def __init__(self, why: str, status: int | None = None) -> None:
+    `lasting`: it fails each time, though no status says so: a certificate that is not trusted, a page too large.
+    """
+
+    def __init__(self, why: str, status: int | None = None, *, lasting: bool = False) -> None:
         super().__init__(mask(why))
         self.status = status
+        self._lasting = lasting
 
     @property
     def passing(self) -> bool:
         """Whether it may go well another time: the fault is the server's own (RFC 9110, 15.6), or the network's."""
-        return self.status is None or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        if self.status is None:
+            return not self._lasting
+        return self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 class Answer:
@@ -140,7 +146,7 @@ class Answer:
             pieces.append(piece)
             size += len(piece)
             if size > limit:
-                raise NoAnswer(f"more than {limit:,} bytes, the most that is read of it")
+                raise NoAnswer(f"more than {limit:,} bytes, the most that is read of it", lasting=True)
             if time.monotonic() > end:
                 raise NoAnswer(f"only {size} bytes came in {PAGE_SECONDS} s")
         return b"".join(pieces)
@@ -241,12 +247,12 @@ class Web:
                 response.close()
                 there = urljoin(response.url, response.headers["Location"])
                 if urlsplit(there).scheme not in ("http", "https"):
-                    raise NoAnswer("it redirects to what is not an http or https URL")
+                    raise NoAnswer("it redirects to what is not an http or https URL", lasting=True)
                 if _origin(there) != _origin(response.url):
                     login, sent = self._login(there), _without_secrets(sent)
                 url = there
             else:
-                raise NoAnswer(f"more than {REDIRECTS} redirects")
+                raise NoAnswer(f"more than {REDIRECTS} redirects", lasting=True)
         if not (response.ok or any_status):
             response.close()
             raise NoAnswer(f"{response.status_code} {response.reason}", response.status_code)
@@ -288,14 +294,13 @@ def _plainly() -> Iterator[None]:
         raise
     # ValueError is for a redirect to what is not a URL
     except (RequestException, HTTPError, ValueError, OSError) as error:
-        raise NoAnswer(reason(error)) from error
+        untrusted = any(isinstance(each, ssl.SSLCertVerificationError) for each in _chain(error))
+        raise NoAnswer(reason(error), lasting=untrusted) from error
 
 
 def reason(error: BaseException) -> str:
     """Return what the innermost of the errors says that HTTP libraries wrap into each other, in plain words."""
-    chain = [error]
-    while inner := _inner(chain[-1], chain):
-        chain.append(inner)
+    chain = _chain(error)
     for each in reversed(chain):
         if isinstance(each, ssl.SSLCertVerificationError):
             remedy = "name the file with your CA's certificates in SSL_CERT_FILE, which all clients here read"
@@ -309,6 +314,14 @@ def reason(error: BaseException) -> str:
         return innermost.strerror
     said = str(innermost).strip()
     return f"not sound HTTP: {said}" if isinstance(innermost, HTTPException) else said
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """Return an error and those that it wraps, the innermost last."""
+    chain = [error]
+    while inner := _inner(chain[-1], chain):
+        chain.append(inner)
+    return chain
 
 
 def _inner(error: BaseException, seen: list[BaseException]) -> BaseException | None:

@@ -162,6 +162,19 @@ def test_what_only_a_container_can_lack(line: str, name: str) -> None:
     assert told.name == name
 
 
+def test_a_certificate_that_is_not_trusted_stays_so() -> None:
+    said = [
+        "error: Failed to fetch: https://127.0.0.1:8443/simple/setuptools/",
+        "  cause: error sending request for url (https://127.0.0.1:8443/simple/setuptools/)",
+        "  cause: client error (Connect)",
+        "  cause: invalid peer certificate: UnknownIssuer",
+    ]
+    told = diagnose(said, at={"build"}, known={})
+    assert told is not None
+    assert (told.name, told.passing) == ("certificate", False)
+    assert "SSL_CERT_FILE" in told.remedy
+
+
 def test_a_requirement_without_a_wheel_is_named_where_nothing_else_is_installed() -> None:
     said = [
         "error: No solution found when resolving dependencies",

@@ -52,7 +52,7 @@ class Fetcher:
         if _is_local(url):
             path = _path(url)
             if path.stat().st_size > self._limit:
-                raise NoAnswer(f"more than {self._limit:,} bytes, the most that is read of it")
+                raise NoAnswer(f"more than {self._limit:,} bytes, the most that is read of it", lasting=True)
             return Fetched(url=url, body=path.read_bytes())
         with self._web.ask(url, headers=headers) as answer:
             return Fetched(
