@@ -122,7 +122,7 @@ def matrix_of(
     _require_sound(axes, wanted, paths, settings)
     cells: dict[str, BuildCell] = {}
     left_out: list[Omitted] = []
-    broken: list[tuple[str, WorkbenchError]] = []
+    broken: dict[str, WorkbenchError] = {}
     for name in wanted:
         if names and name not in there:
             plans(
@@ -136,18 +136,34 @@ def matrix_of(
             left_out.append(Omitted(package=name, target="", reason=reason))
             continue
         except WorkbenchError as error:
-            broken.append((name, error))
+            broken[name] = error
             continue
         left_out += [Omitted(package=name, target=out.cell, reason=out.reason) for out in planned.left_out]
         cells |= {each.slug: BuildCell(plan=each, planned=planned) for each in planned.plans}
     open_, known = [*cells.values()], frozenset(there)
+    without: dict[str, str] = {}
     while open_:
         cell = open_.pop()
-        needed, more = _needs(cell, cells, known - published, paths, settings)
+        try:
+            needed, more = _needs(cell, cells, known - published, paths, settings, broken=broken)
+        except _Broken as error:
+            without[cell.name] = error.name
+            continue
         cells[cell.name] = replace(cell, needs=tuple(each.name for each in needed))
         cells |= {each.name: each for each in more}
         open_ += more
-    return Matrix(cells=_ordered(cells), left_out=tuple(left_out), broken=tuple(broken))
+    sound = {}
+    for cell in _ordered(cells):
+        lost = (cells[need].package for need in cell.needs if need in without)
+        if why := without.get(cell.name) or next(lost, ""):
+            without[cell.name] = why
+            reason = (
+                f"it needs the wheel of {why}, which has none: it cannot be planned, or needs one that cannot"
+            )
+            left_out.append(Omitted(package=cell.package, target=cell.plan.cell, reason=reason))
+        else:
+            sound[cell.name] = cell
+    return Matrix(cells=tuple(sound.values()), left_out=tuple(left_out), broken=tuple(broken.items()))
 
 
 def _require_sound(axes: Axes, wanted: Sequence[str], paths: Paths, settings: Settings) -> None:
@@ -160,10 +176,27 @@ def _require_sound(axes: Axes, wanted: Sequence[str], paths: Paths, settings: Se
                 require_gpus_used(axes.gpu, targets)
 
 
+class _Broken(Exception):
+    """A package that another requires cannot be planned."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
 def _needs(
-    cell: BuildCell, cells: Mapping[str, BuildCell], known: frozenset[str], paths: Paths, settings: Settings
+    cell: BuildCell,
+    cells: Mapping[str, BuildCell],
+    known: frozenset[str],
+    paths: Paths,
+    settings: Settings,
+    *,
+    broken: dict[str, WorkbenchError],
 ) -> tuple[list[BuildCell], list[BuildCell]]:
-    """Return the cells that a cell's build requires, and those of them that were not in the run yet."""
+    """Return the cells that a cell's build requires, and those of them that were not in the run yet.
+
+    What cannot be planned is put into `broken`. Raises _Broken where the cell requires that.
+    """
     needed, more = [], []
     for text in cell.plan.build_requires:
         requirement = Requirement(text)
@@ -171,15 +204,19 @@ def _needs(
         here = [each for each in cells.values() if each.package == name]
         if name == cell.package or not (here or name in known):
             continue
+        if name in broken:
+            raise _Broken(name)
         if not here:
             axes = replace(cell.plan.axes, version="")
             request = Request(name=name, axes=axes, builder=cell.planned.request.builder)
             try:
-                planned = plans(
-                    request, paths, settings, assigned=cell.planned.planner_of(cell.plan).assigned
-                )
+                assigned = cell.planned.planner_of(cell.plan).assigned
+                planned = plans(request, paths, settings, among_others=True, assigned=assigned)
             except UsageError:
                 continue  # it is not for this target: the package index has to have it
+            except WorkbenchError as error:
+                broken[name] = error
+                raise _Broken(name) from error
             here = [BuildCell(plan=each, planned=planned) for each in planned.plans]
             more += here
         fitting = [
