@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from workbench.errors import SourceError
+from workbench.fleet import agenda as agendas
 from workbench.fleet.agenda import MOST_LOST, PAUSES, Agenda, seconds_left
-from workbench.fleet.journal import CellEnded, Journal, new_run
+from workbench.fleet.building import LONGEST, Building, deadline_of, journal_of
+from workbench.fleet.crew import Job, JobEnded, ThisMachine
+from workbench.fleet.journal import CellEnded, Experience, Journal, Run, State, new_run
 from workbench.fleet.matrix import BuildCell, matrix_of
-from workbench.fleet.orders import Outcome
+from workbench.fleet.member import manifest_of
+from workbench.fleet.orders import Outcome, failed
+from workbench.fleet.stored_wheels import WheelPlace
+from workbench.http import NoAnswer
 from workbench.plan.axes import Axes
 from workbench.settings import Settings
+from workbench.store.client import Refused
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
     from tests.fleet.conftest import Adds
     from workbench.paths import Paths
@@ -24,7 +35,15 @@ def cells_of(paths: Paths, python: str = "3.11") -> tuple[BuildCell, ...]:
 
 
 def built(cell: BuildCell) -> CellEnded:
-    return CellEnded(run="r", time=0.0, cell=cell.name, package="", target="", key=None, state="built")
+    return built_as(cell.name)
+
+
+def built_as(name: str) -> CellEnded:
+    return CellEnded(run="r", time=0.0, cell=name, package="", target="", key=None, state="built")
+
+
+def job_of(cell: BuildCell) -> Job:
+    return Job(cell=cell, attempt=1, needs=(), wheels=(), deadline=60.0, alone=False, at=lambda _: None)
 
 
 def ready(agenda: Agenda, now: float = 0.0) -> list[str]:
@@ -80,3 +99,150 @@ def test_a_line_that_a_kill_cut_short_is_no_record_and_the_next_is_one(tmp_path:
     assert [run.began.line for run in journal.runs()] == ["first", "second"]
     assert len(journal.path.read_text().splitlines()) == 3
     assert json.loads(journal.path.read_text().splitlines()[-1])["line"] == "second"
+
+
+def test_a_deadline_is_of_the_cells_own_builds_and_one_that_was_met_raises_it() -> None:
+    def ended(cell: str, seconds: float, *, trouble: str = "") -> CellEnded:
+        state: State = "failed" if trouble else "built"
+        return replace(
+            built_as(cell),
+            package="p",
+            state=state,
+            wheel="" if trouble else "w",
+            seconds=seconds,
+            trouble=trouble,
+        )
+
+    cells = (ended("long", 4000.0), ended("cached", 0.0), ended("late", 5000.0, trouble="deadline"))
+    runs = tuple(
+        Run(began=new_run("", 1), attempts=(), cells=each, memory=(), ended=None)
+        for each in (cells, (ended("long", 60.0),))
+    )
+    known = Experience.of(runs)
+    assert deadline_of(known.longest.get("long")) == 16000.0  # its last build found most objects in the cache
+    assert deadline_of(known.longest.get("late")) == 20000.0
+    assert deadline_of(known.longest.get("cached")) == LONGEST
+    assert deadline_of(known.longest.get("another target")) == LONGEST
+    assert (known.seconds, known.of_package) == ({"long": 60.0}, {"p": 4000.0})
+
+
+def test_only_what_may_change_is_tried_again() -> None:
+    """What the server said counts, however often it was wrapped."""
+
+    def wrapped(first: NoAnswer) -> Outcome:
+        try:
+            try:
+                raise NoAnswer(f"x.tar.gz: {first}") from first
+            except NoAnswer as error:
+                raise SourceError("x cannot be fetched") from error
+        except SourceError as error:
+            return failed(error)
+
+    assert wrapped(NoAnswer("503", 503)).passing
+    assert not wrapped(NoAnswer("404", 404)).passing
+    assert not wrapped(NoAnswer("more than 10 redirects", lasting=True)).passing
+
+
+def test_a_job_that_meets_an_error_of_the_system_ends(add: Adds, paths: Paths, tmp_path: Path) -> None:
+    add("a")
+    (cell,) = cells_of(paths)
+    logs = tmp_path / "logs"
+    logs.write_text("a file where the folder of the logs has to be")
+    crew = ThisMachine(paths.root, logs, at_once=1)
+    crew.start(job_of(cell))
+    (ended,) = crew.wait(30)
+    assert ended.outcome.status == 1
+    assert str(logs) in ended.outcome.message
+
+
+def test_one_broken_recipe_stops_only_what_requires_it(add: Adds, paths: Paths) -> None:
+    add("a", requires=("b",))
+    add("b", requires=("typo",))
+    add("c")
+    (paths.recipes / "typo.py").write_text("recipe = 1\n")
+    for names in ((), ("a", "b", "c")):
+        matrix = matrix_of(names, Axes(python="3.11"), paths, Settings(), builder="host")
+        assert [cell.package for cell in matrix.cells] == ["c"]
+        assert [name for name, _ in matrix.broken] == ["typo"]
+        assert [each.package for each in matrix.left_out] == ["b", "a"]
+        assert "it needs the wheel of typo" in matrix.left_out[0].reason
+
+
+def test_a_package_without_torch_is_built_for_one_that_has_it(add: Adds, paths: Paths) -> None:
+    add("a")
+    add("b", requires=("a",))
+    recipe = paths.recipes / "b.py"
+    recipe.write_text(recipe.read_text().replace("    environment=", '    torch=">=2.9",\n    environment='))
+    matrix = matrix_of(("b",), Axes(python="3.11", torch="2.9"), paths, Settings(), builder="host")
+    assert [cell.package for cell in matrix.cells] == ["a", "b"]
+
+
+def test_files_reach_another_machine_byte_by_byte_and_patience_changes_no_wheel(
+    add: Adds, paths: Paths
+) -> None:
+    add("a")
+    (cell,) = cells_of(paths)
+    series = paths.patches / "a"
+    series.mkdir()
+    content = b"--- a/x\r\n+++ b/x\r\n-\xe9\r\n"
+    (series / "0001-x.patch").write_bytes(content)
+    one, other = (
+        manifest_of(
+            cell.order("", deadline=deadline, jobs=jobs),
+            cell.plan.recipe,
+            paths,
+            needs=(),
+            place=WheelPlace(folder=str(paths.root)),
+        )
+        for deadline, jobs in ((900.0, None), (86400.0, 2))
+    )
+    assert one.files["patches/a/0001-x.patch"].encode("latin-1") == content
+    assert one.order != other.order
+    assert one.digest == other.digest
+
+
+class Slow:
+    """A crew that has nobody free at first, and a store that does not answer at first."""
+
+    size = 1
+
+    def __init__(self) -> None:
+        self.asked = self.started = self.waited = 0
+        self.ended: list[JobEnded] = []
+
+    def unfit(self, _: BuildCell) -> str:
+        return ""
+
+    def found(self, _: BuildCell) -> Path | None:
+        self.asked += 1
+        if self.asked == 1:
+            raise Refused("the share", "try again", passing=True)
+        return None
+
+    def start(self, job: Job) -> str:
+        self.started += 1
+        if self.started < 4:
+            return ""
+        self.ended.append(JobEnded(job=job, outcome=Outcome(wheel="a-1.0-py3-none-any.whl", seconds=1.0)))
+        return "there"
+
+    def wait(self, _: float) -> list[JobEnded]:
+        self.waited += 1
+        ended, self.ended = self.ended, []
+        return ended
+
+    def close(self) -> None:
+        pass
+
+
+def test_what_waits_is_looked_at_once_and_a_store_that_is_silent_again_later(
+    add: Adds, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agendas, "PAUSES", (0.0,))
+    add("a")
+    matrix = matrix_of((), Axes(python="3.11"), paths, Settings(), builder="host")
+    crew = Slow()
+    (cell,) = Building(matrix, crew, paths, began=new_run("", 1), runs=(), settled={}).run()
+    assert (cell.state, crew.asked, crew.started) == ("built", 2, 4)
+    assert crew.waited == 1 + 3 + 1  # after each look at which nothing began, and for the build
+    assert journal_of(paths).runs()[0].cells[0].attempts == 1

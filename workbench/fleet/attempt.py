@@ -77,17 +77,16 @@ def main(paper: str) -> None:
     with ended_by_signals():
         try:
             outcome = _build(order)
-        except WorkbenchError as error:
+        except (WorkbenchError, OSError) as error:
             outcome = failed(error)
-        except OSError as error:
-            outcome = failed(WorkbenchError(str(error)))
         except KeyboardInterrupt:
             if not clock.rung:
                 raise
             limit = duration(order.deadline)
-            why = f"it did not end within {limit}, which is far more than builds of its package took, and was ended"
+            why = f"it did not end within {limit}, which is far more than it took before, and was ended"
             outcome = Outcome(status=WorkbenchError.exit_code, message=why, trouble="deadline")
-        tell.say("outcome", asdict(replace(outcome, seconds=round(tell.worked(), 3))))
+        seconds = 0.0 if outcome.taken else round(tell.worked(), 3)
+        tell.say("outcome", asdict(replace(outcome, seconds=seconds)))
 
 
 class _Clock:
@@ -139,7 +138,8 @@ def _build(order: Order) -> Outcome:
         return failed(failure.error)
     wheel = made[0].wheel
     known = notes.read(wheel)
-    return Outcome(wheel=wheel.name, peak=known.memory.peak if known and known.memory else 0)
+    peak = known.memory.peak if known and known.memory else 0
+    return Outcome(wheel=wheel.name, peak=peak, taken=made[0].repaired is None)
 
 
 class _Teller:

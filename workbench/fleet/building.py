@@ -26,6 +26,7 @@ from workbench.fleet.journal import (
     RunEnded,
     State,
 )
+from workbench.fleet.orders import failed
 from workbench.make.cells import find_built
 from workbench.memory.free import available
 from workbench.text import duration
@@ -33,6 +34,7 @@ from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
     from workbench.fleet.matrix import BuildCell, Matrix
+    from workbench.fleet.orders import Outcome
     from workbench.paths import Paths
 
 TICK = 0.5
@@ -42,7 +44,7 @@ SAMPLE = 10.0
 """Seconds from one look at the memory to the next."""
 
 SLOW = 4
-"""A build hangs that takes so many times what the longest of its package took."""
+"""A build hangs that takes so many times what its cell's longest took."""
 
 PATIENCE = 15 * 60.0
 """Seconds that every build gets."""
@@ -67,7 +69,7 @@ def journal_of(paths: Paths) -> Journal:
 
 
 def deadline_of(longest: float | None) -> float:
-    """Return the seconds after which a build hangs, by the longest that its package has taken; None: not known."""
+    """Return the seconds after which a build hangs, by the longest that its cell has taken; None: not known."""
     return LONGEST if longest is None else max(PATIENCE, SLOW * longest)
 
 
@@ -100,6 +102,7 @@ class Building:
         self._cells = {cell.name: cell for cell in matrix.cells}
         self._wheels: dict[str, Path] = {}
         self._shown: dict[str, Progress] = {}
+        self._unbuilt: set[str] = set()
         self._sampled = float("-inf")
 
     def _expected(self, cell: BuildCell) -> float | None:
@@ -123,8 +126,10 @@ class Building:
         try:
             with step("build-all", total=len(cells), unit="cells") as at:
                 while agenda.open:
+                    waiting = len(agenda.waiting)
                     self._begin(at)
-                    for ended in self._crew.wait(TICK) if agenda.working else ():
+                    idle = len(agenda.waiting) == waiting
+                    for ended in self._crew.wait(TICK) if agenda.working or idle else ():
                         self._take(ended, at)
                     self._look(at)
                 at.outcome = self._counted()
@@ -146,13 +151,12 @@ class Building:
             trial = self._agenda.trial(cell)
             stack = ExitStack()
             shown = step(cell.plan.title, expected=self._expected(cell))
-            longest = self._known.of_package.get(cell.package)
             job = Job(
                 cell=cell,
                 attempt=trial.attempts + 1,
                 needs=tuple(self._cells[need] for need in cell.needs),
                 wheels=tuple(self._wheels[need] for need in cell.needs),
-                deadline=deadline_of(longest),
+                deadline=deadline_of(self._known.longest.get(cell.name)),
                 alone=trial.lost > 0,
                 at=partial(self._tell, cell.name),
             )
@@ -172,31 +176,59 @@ class Building:
             shown.step.detail(text)
 
     def _settle(self, cell: BuildCell, at: Step) -> bool:
-        """Settle a cell that needs no build, or can have none; say whether it is settled."""
-        result = self._unbuilt(cell)
-        if result is not None:
-            self._end(cell, result, at)
-        return result is not None
+        """Settle a cell that needs no build, or can have none; say whether it is settled, or looked at again later.
 
-    def _unbuilt(self, cell: BuildCell) -> CellEnded | None:
-        """Return what comes of a cell without a build; None where it has to be built."""
+        What has to be built is looked at once, and again where a wheel of its family turned up.
+        """
+        if cell.name in self._unbuilt:
+            return False
+        try:
+            result = self._without_build(cell)
+        except WorkbenchError as error:
+            outcome = failed(error)
+            if self._again(cell, outcome):
+                return True
+            result = replace(
+                self._result(cell, "failed"),
+                status=outcome.status,
+                message=outcome.message,
+                passing=outcome.passing,
+            )
+        if result is None:
+            self._unbuilt.add(cell.name)
+            return False
+        self._end(cell, result, at)
+        return True
+
+    def _again(self, cell: BuildCell, outcome: Outcome) -> bool:
+        """Say whether a cell is tried again after an outcome, and write that down."""
+        trial = self._agenda.trial(cell)
+        why = trial.again(outcome, time.monotonic())
+        if why:
+            self._journal.add(
+                CellLost(
+                    run=self._began.run, time=time.time(), cell=cell.name, attempt=trial.attempts, why=why
+                )
+            )
+            first = why.partition("\n")[0]
+            note(f"· {cell.plan.title} is tried again: {first}")
+            self._unbuilt.discard(cell.name)
+        return bool(why)
+
+    def _without_build(self, cell: BuildCell) -> CellEnded | None:
+        """Return what comes of a cell without a build; None where it has to be built. Raises WorkbenchError."""
         if unmet := self._agenda.unmet(cell):
             message = f"it needs the wheel of {unmet.package} {unmet.target}, which has none"
             return replace(self._result(cell, "not tried"), message=message)
-        failed = self._result(cell, "failed")
-        try:
-            planner = cell.planned.planner_of(cell.plan)
-            found = find_built(cell.plan, self._paths.wheels, planner) or self._crew.found(cell)
-        except WorkbenchError as error:
-            return replace(failed, status=error.exit_code, message=str(error))
-        if found:
+        planner = cell.planned.planner_of(cell.plan)
+        if found := find_built(cell.plan, self._paths.wheels, planner) or self._crew.found(cell):
             self._wheels[cell.name] = found
             return replace(self._result(cell, "there"), wheel=found.name)
         if (before := self._settled.get(cell.name)) and before.key == cell.plan.key:
             note(f"· {cell.plan.title} failed before this run was interrupted: it is not tried again")
             return replace(before, run=self._began.run)
         if why := self._crew.unfit(cell):
-            return replace(failed, status=WorkbenchError.exit_code, message=why)
+            raise WorkbenchError(why)
         return None
 
     def _take(self, ended: JobEnded, at: Step) -> None:
@@ -209,14 +241,7 @@ class Building:
         else:
             shown.step.fail(outcome.message.partition("\n")[0])
         shown.stack.close()
-        if not outcome.wheel and (why := self._agenda.trial(cell).again(outcome, time.monotonic())):
-            self._journal.add(
-                CellLost(
-                    run=self._began.run, time=time.time(), cell=cell.name, attempt=ended.job.attempt, why=why
-                )
-            )
-            first = why.partition("\n")[0]
-            note(f"· {cell.plan.title} is tried again: {first}")
+        if not outcome.wheel and self._again(cell, outcome):
             self._agenda.put_back(cell)
             return
         if outcome.wheel:
@@ -252,6 +277,8 @@ class Building:
     def _end(self, cell: BuildCell, result: CellEnded, at: Step) -> None:
         self._journal.add(result)
         self._agenda.end(cell, result)
+        if result.wheel:
+            self._unbuilt -= {name for name, each in self._cells.items() if each.family == cell.family}
         at(1)
 
     def _look(self, at: Step) -> None:

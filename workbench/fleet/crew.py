@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from workbench.errors import WorkbenchError
 from workbench.events import note
 from workbench.fleet.attempt import attempt
+from workbench.fleet.orders import failed
 from workbench.process import end_left
 
 if TYPE_CHECKING:
@@ -114,19 +116,26 @@ class ThisMachine:
         return self._logs / f"{job.cell.name}.log"
 
     def _work(self, job: Job) -> None:
+        try:
+            outcome = self._outcome(job)
+        except (WorkbenchError, OSError) as error:
+            outcome = failed(error)
+        except Exception as error:  # noqa: BLE001 - the run waits for each job, whatever it meets
+            outcome = failed(WorkbenchError(f"{type(error).__name__}: {error}"))
+        self._ended.put(JobEnded(job=job, outcome=replace(outcome, where=platform.node())))
+
+    def _outcome(self, job: Job) -> Outcome:
         self._logs.mkdir(parents=True, exist_ok=True)
         wheels = tuple(map(str, job.wheels))
         order = job.cell.order(
             str(self._site), wheels=wheels, jobs=self._jobs, deadline=job.deadline, cache=self._cache
         )
-        outcome = attempt(
+        return attempt(
             order,
             self._log(job),
             at=job.at,
             note=lambda text: note(f"{job.cell.plan.title}: {text}"),
         )
-        outcome = replace(outcome, where=platform.node())
-        self._ended.put(JobEnded(job=job, outcome=outcome))
 
     def wait(self, seconds: float) -> tuple[JobEnded, ...]:
         """Return the jobs that have ended."""

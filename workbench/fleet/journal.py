@@ -195,23 +195,34 @@ class Journal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experience:
-    """What earlier runs tell: the seconds and the wheel of each cell's last build, by cell and by package."""
+    """What earlier runs tell: the seconds and the wheel of each cell's last build, by cell and by package.
+
+    `longest` are the most seconds that a cell has worked: in a build, or until its deadline ended it. What came from a
+    cache has no seconds.
+    """
 
     seconds: dict[str, float]
+    longest: dict[str, float]
     of_package: dict[str, float]
     wheels: dict[str, str]
 
     @classmethod
     def of(cls, runs: tuple[Run, ...]) -> Experience:
         """Return what some runs tell, the newest last."""
-        built = [cell for run in runs for cell in run.cells if cell.state == "built"]
+        ended = [cell for run in runs for cell in run.cells]
+        made = [cell for cell in ended if cell.state == "built"]
+        built = [cell for cell in made if cell.seconds]
         longest: dict[str, float] = {}
+        of_package: dict[str, float] = {}
+        for cell in (*built, *(cell for cell in ended if cell.trouble == "deadline")):
+            longest[cell.cell] = max(cell.seconds, longest.get(cell.cell, 0))
         for cell in built:
-            longest[cell.package] = max(cell.seconds, longest.get(cell.package, 0))
+            of_package[cell.package] = max(cell.seconds, of_package.get(cell.package, 0))
         return cls(
             seconds={cell.cell: cell.seconds for cell in built},
-            of_package=longest,
-            wheels={cell.package: cell.wheel for cell in built},
+            longest=longest,
+            of_package=of_package,
+            wheels={cell.package: cell.wheel for cell in made},
         )
 
     def expected(self, cell: str, package: str) -> float | None:

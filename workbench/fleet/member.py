@@ -6,12 +6,12 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.errors import StoreError, WorkbenchError
+from workbench.errors import StoreError, UsageError, WorkbenchError
 from workbench.files import locked, remove_tree, write_whole
 from workbench.fleet.attempt import attempt
 from workbench.fleet.orders import Order, Outcome, failed
@@ -41,6 +41,7 @@ class Needed:
 class CellManifest:
     """An order with all that another machine needs for it: the site's files, by their paths, and where wheels lie.
 
+    Each character of a file stands for one byte of it (Latin-1): a patch arrives as it is, whatever its encoding.
     `needs` are those that the build requires: packages and build keys. What it says decides the wheel: two
     manifests under one build key are not one task.
     """
@@ -52,8 +53,9 @@ class CellManifest:
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of what it says."""
-        return hashlib.sha256(self.as_json().encode()).hexdigest()
+        """SHA-256 (hex) of what decides the wheel: who asks may be more patient than others, and have fewer jobs."""
+        alike = replace(self, order=replace(self.order, deadline=0, jobs=None))
+        return hashlib.sha256(alike.as_json().encode()).hexdigest()
 
     def as_json(self) -> str:
         """Return it as JSON, the same text for the same manifest."""
@@ -79,7 +81,7 @@ def manifest_of(
     series = paths.patches / recipe.patches
     files = [path_of(paths.recipes, recipe.name), *(path for path in series.rglob("*") if path.is_file())]
     files += [path for path in (paths.root / "workbench.yaml", paths.registry) if path.exists()]
-    texts = {str(path.relative_to(paths.root)): path.read_text(encoding="utf-8") for path in sorted(files)}
+    texts = {str(path.relative_to(paths.root)): path.read_bytes().decode("latin-1") for path in sorted(files)}
     return CellManifest(
         order=replace(order, site="", wheels=(), cache=NONE), files=texts, needs=needs, place=place
     )
@@ -113,9 +115,14 @@ def _build(
     paths = Paths(Paths.here().cache / "fleet" / digest[:16])
     cache = manifest.place.open(paths)
     try:
-        with locked(paths.root.with_suffix(".lock"), busy=f"a build of {manifest.order.name}"):
+        with ExitStack() as held:
+            try:
+                lock = paths.root.with_suffix(".lock")
+                held.enter_context(locked(lock, busy=f"a build of {manifest.order.name}"))
+            except UsageError as error:  # what was given up here has not ended yet
+                return CellAnswer(digest=digest, outcome=replace(failed(error), passing=True))
             for name, content in manifest.files.items():
-                write_whole(_inside(paths.root, name), content)
+                write_whole(_inside(paths.root, name), content.encode("latin-1"))
             wheels = [_needed(each, cache, paths) for each in manifest.needs]
             order = replace(manifest.order, site=str(paths.root), wheels=tuple(map(str, wheels)))
             log = paths.state / "attempt.log"
@@ -127,7 +134,7 @@ def _build(
             if outcome.wheel:
                 made = cache.upload(order.name, paths.wheels / outcome.wheel)
                 remove_tree(paths.root)
-    except WorkbenchError as error:
+    except (WorkbenchError, OSError) as error:
         return CellAnswer(digest=digest, outcome=failed(error))
     return CellAnswer(digest=digest, outcome=outcome, made=made)
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
 
+from workbench.errors import WorkbenchError
 from workbench.plan.axes import Axes  # noqa: TC001 - the parser reads it from the annotation
 from workbench.strict import parse
-
-if TYPE_CHECKING:
-    from workbench.errors import WorkbenchError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +47,8 @@ class Outcome:
     Built: `wheel` is a filename in the site's ``wheels/``. Failed: `status` is the error's exit status, `message` the
     error, `trouble` its name in the catalogue, and `passing` says that it may go well another time. `lost`: the process
     or the machine that built it is gone without a word. `seconds` are those of work, without what it waited for memory,
-    and `peak` is the most memory that it took, in bytes; 0: not known.
+    and `peak` is the most memory that it took, in bytes; 0: not known. `taken`: the wheel was there, or came from a
+    cache, so its seconds say nothing of a build, and are 0.
     """
 
     wheel: str = ""
@@ -62,13 +60,14 @@ class Outcome:
     seconds: float = 0.0
     peak: int = 0
     where: str = ""
+    taken: bool = False
 
 
-def failed(error: WorkbenchError) -> Outcome:
-    """Return the outcome of an error."""
-    why = error.explanation
+def failed(error: WorkbenchError | OSError) -> Outcome:
+    """Return the outcome of an error; one of the system's is a plain one."""
+    why = error.explanation if isinstance(error, WorkbenchError) else None
     return Outcome(
-        status=error.exit_code,
+        status=error.exit_code if isinstance(error, WorkbenchError) else WorkbenchError.exit_code,
         message=str(error),
         trouble=why.name if why else "",
         passing=(why.passing if why else False) or _passes(error),
@@ -78,10 +77,12 @@ def failed(error: WorkbenchError) -> Outcome:
 def _passes(error: BaseException) -> bool:
     """Say whether a server's fault, or the network's, lies behind an error."""
     from workbench.http import NoAnswer
+    from workbench.store.client import Refused
 
     cause: BaseException | None = error
+    passing = False
     while cause is not None:
-        if isinstance(cause, NoAnswer):
-            return cause.passing
+        if isinstance(cause, NoAnswer | Refused):
+            passing = cause.passing  # the innermost has the status
         cause = cause.__cause__
-    return False
+    return passing

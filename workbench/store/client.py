@@ -63,12 +63,16 @@ STATUS_REMEDIES = {
 
 
 class Refused(StoreError):
-    """The store refused, or could not be asked: `what` happened, and its `remedy`."""
+    """The store refused, or could not be asked: `what` happened, and its `remedy`.
 
-    def __init__(self, what: str, remedy: str) -> None:
+    `passing`: it may go well another time.
+    """
+
+    def __init__(self, what: str, remedy: str, *, passing: bool = False) -> None:
         super().__init__(f"{what}: {remedy}")
         self.what = what
         self.remedy = remedy
+        self.passing = passing
 
 
 def make_client(settings: S3Settings) -> Client:
@@ -130,7 +134,8 @@ def plainly(what: str) -> Iterator[None]:
             raise Refused(f"{what}: the answer is a web page, and not S3's", remedy) from error
         said = f"{status} {code}".removesuffix(f" {status}")
         remedy = REMEDIES.get(code) or STATUS_REMEDIES.get(status) or AGAIN
-        raise Refused(f"{what}: the store answers {said}", remedy) from error
+        passing = status in (429, 500, 502, 503, 504)
+        raise Refused(f"{what}: the store answers {said}", remedy, passing=passing) from error
     except (boto.NoCredentialsError, boto.PartialCredentialsError) as error:
         raise Refused(
             f"{what}: no credentials",
@@ -142,6 +147,7 @@ def plainly(what: str) -> Iterator[None]:
         raise Refused(
             f"{what}: the store cannot be reached, or stopped answering ({reason(error)})",
             f"is the endpoint right? {AGAIN}",
+            passing=True,
         ) from error
     except boto.BotoCoreError as error:
         raise Refused(f"{what}: {error}", AGAIN) from error
