@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import threading
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,8 +14,12 @@ from tests.fleet.dask import fleet, wait_for
 from tests.fleet.packages import HOLD
 from tests.fleet.scenario import share_in, thirty
 from tests.forked import invoke
+from workbench.errors import UsageError, WorkbenchError
+from workbench.fleet import cluster, ssh_hosts
 from workbench.fleet.building import journal_of
 from workbench.fleet.journal import CellBegan
+from workbench.fleet.offers import MachineOffer
+from workbench.fleet.stored_wheels import WheelPlace
 from workbench.paths import Paths
 
 if TYPE_CHECKING:
@@ -90,3 +96,78 @@ def test_a_cell_that_fits_nowhere_is_told_at_once(add: Adds, three: Fleet, tmp_p
     assert done.status == 1
     assert "it fits nowhere: " in done.stdout
     assert "has no Python 3.99: it has 3." in done.stdout
+
+
+class Answer:
+    """What a worker answers, at the second look."""
+
+    status = "finished"
+
+    def __init__(self, host: str, looks: int) -> None:
+        self._host, self._left = host, looks
+
+    def done(self) -> bool:
+        self._left -= 1
+        return self._left < 0
+
+    def result(self) -> str:
+        offer = MachineOffer(host=self._host, version="1", arch="aarch64", cpus=2, memory=10**10)
+        return json.dumps(asdict(offer))
+
+
+class Workers:
+    """A client of Dask's whose scheduler knows two workers: one is slow to answer."""
+
+    status = "running"
+
+    def __init__(self) -> None:
+        self.workers: dict[str, Any] = {name: {"last_seen": 1.0, "nthreads": 1} for name in ("quick", "slow")}
+
+    def subscribe_topic(self, *_: object) -> None:
+        pass
+
+    def scheduler_info(self, **_: object) -> dict[str, Any]:
+        return {"workers": self.workers}
+
+    def processing(self) -> dict[str, Any]:
+        return {}
+
+    def submit(self, *_: object, workers: list[str], **__: object) -> Answer:
+        return Answer(workers[0], 0 if workers == ["quick"] else 2)
+
+
+def test_a_cluster_is_what_all_its_workers_offer_and_none_once_they_are_gone(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "LOOK", 0.0)
+    client = Workers()
+    found = cluster.Cluster(client, "tcp://here:1", WheelPlace(folder=str(paths.root)), paths)
+    found.gather()
+    assert {each.host for each in found.offers} == {"quick", "slow"}
+    client.workers = {}
+    found.wait(0)
+    monkeypatch.setattr(cluster, "GONE", -1.0)
+    with pytest.raises(WorkbenchError, match="no worker has been at tcp://here:1 for"):
+        found.wait(0)
+
+
+def test_tls_without_certificates_is_told_before_anybody_is_asked(paths: Paths) -> None:
+    place = WheelPlace(folder=str(paths.root))
+    with pytest.raises(UsageError, match="no certificate is here for it"):
+        cluster.joined("tls://127.0.0.1:9", None, place, paths, jobs=None)
+
+
+def test_the_end_of_a_fleet_ends_no_process_that_has_its_number_by_now(paths: Paths) -> None:
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as other:
+        try:
+            fleet = ssh_hosts.StartedFleet(
+                address="tls://here:1", process=other.pid, ssh_config="", workers=()
+            )
+            home = paths.state / "fleet" / "cluster"
+            home.mkdir(parents=True)
+            (home / "cluster.json").write_text(json.dumps(asdict(fleet)))
+            assert ssh_hosts.down(paths) == fleet
+            assert other.poll() is None
+            assert not home.exists()
+        finally:
+            other.kill()

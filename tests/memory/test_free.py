@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from workbench.memory.free import available
+from workbench.memory.free import available, total
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,3 +83,17 @@ def test_no_linux(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="no MemAvailable"):
         available(tmp_path)
+
+
+def test_what_there_is_in_all_is_the_machines_or_a_groups(tmp_path: Path) -> None:
+    write(tmp_path, {"proc/self/cgroup": "0::/user\n"})
+    assert total(tmp_path) == 24 * GIB
+    write(
+        tmp_path,
+        {
+            "proc/self/cgroup": "0::/user\n",
+            f"{V2}/user/memory.max": f"{8 * GIB}\n",
+            f"{V2}/user/memory.current": f"{5 * GIB}\n",
+        },
+    )
+    assert total(tmp_path) == 8 * GIB

@@ -17,7 +17,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import WorkbenchError
+from workbench.errors import UsageError, WorkbenchError
 from workbench.events import note, step
 from workbench.fleet import member
 from workbench.fleet.crew import Job, JobEnded
@@ -26,6 +26,7 @@ from workbench.fleet.offers import MachineOffer, fits_nowhere, offer, why_not
 from workbench.fleet.orders import Outcome, failed
 from workbench.make.wheel_cache import give, take
 from workbench.memory import peaks
+from workbench.paths import PROGRAM
 from workbench.strict import parse
 
 if TYPE_CHECKING:
@@ -44,6 +45,12 @@ SILENT = 30.0
 
 FIRST = 120.0
 """Seconds for the first worker to come."""
+
+OTHERS = 10.0
+"""Seconds for the other workers that are there to say what they offer."""
+
+GONE = 300.0
+"""Seconds without any worker after which a run ends."""
 
 LOOK = 1.0
 """Seconds from one look at the cluster to the next."""
@@ -75,6 +82,8 @@ class Cluster:
         self._busy: dict[str, set[str]] = {}
         self._seen: dict[str, tuple[float, float]] = {}
         self._looked = float("-inf")
+        self._looks = 0
+        self._alone: float | None = None
         self._working: dict[str, tuple[Job, str, str, threading.Thread]] = {}
         self._given: set[str] = set()
         self._ended: queue.SimpleQueue[JobEnded] = queue.SimpleQueue()
@@ -92,20 +101,23 @@ class Cluster:
         return sum(self._slots.get(address, 0) for address in self._offers)
 
     def gather(self) -> None:
-        """Wait for the first worker. Raises WorkbenchError where none comes.
+        """Wait for the first worker, and a while for the others that are there. Raises WorkbenchError where none comes.
 
         Workers that a queue of others holds back are waited for as long as `tend` sees them there.
         """
         until = time.monotonic() + FIRST
         with step("wait for workers") as at:
-            while not self._offers:
+            while not self._offers or (self._asked and time.monotonic() < until):
                 if self._tend:
                     at.detail(self._tend())
-                elif time.monotonic() > until:
+                elif not self._offers and time.monotonic() > until:
                     raise WorkbenchError(
                         f"no worker has come to {self._address} within {FIRST:.0f} s: start some"
                     )
+                first = not self._offers
                 self._look()
+                if first and self._offers:
+                    until = time.monotonic() + OTHERS
                 time.sleep(0.2)
             at.outcome = ", ".join(
                 f"{each.host} ({each.arch}, {each.cpus} processors)" for each in self._offers.values()
@@ -133,7 +145,20 @@ class Cluster:
             for address, keys in processing.items()
             if address in alive
         }
+        self._looks += 1
+        self._require_some(alive)
         self._ask(alive)
+
+    def _require_some(self, alive: Collection[str]) -> None:
+        """Raise WorkbenchError once all workers have been gone for a while; their nannies start others until then."""
+        if alive or not self._offers or self._tend:
+            self._alone = None
+            return
+        self._alone = self._alone or self._looked
+        if self._looked - self._alone > GONE:
+            raise WorkbenchError(
+                f"no worker has been at {self._address} for {GONE:.0f} s: start some, and run the same line again"
+            )
 
     def _asked_scheduler(self) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
         """Return its workers, and the tasks that each is at; None while the connection is made again.
@@ -257,18 +282,22 @@ class Cluster:
             retries=0,
         )
         future.add_done_callback(lambda _: done.set())
-        missing = 0
+        missing, looks = 0, self._looks
         while not done.wait(LOOK):
             if self._closing.is_set():
                 future.cancel()
                 return Outcome(lost=True, message="the run was interrupted")
+            if looks == self._looks:
+                continue  # the run is busy, and nobody has looked
+            looks = self._looks
             there = any(key in keys for keys in self._busy.values())
             missing = 0 if there else missing + 1
             if missing > MISSING:
                 future.cancel()
                 return Outcome(lost=True, message=f"its worker {self._offers[address].host} is gone")
         if future.status != "finished":
-            return Outcome(lost=True, message=f"its worker {self._offers[address].host} is gone")
+            where = self._offers[address].host
+            return Outcome(lost=True, message=f"its worker {where} did not finish it: {_why(future)}")
         answer = parse(CellAnswer, json.loads(future.result()))
         future.release()
         if answer.digest != manifest.digest:
@@ -352,11 +381,20 @@ def joined(
     """Return the crew behind a scheduler, once a first worker has come.
 
     `tend` is called now and then: it brings back workers that are lost, and says what is known of those to come.
-    Raises WorkbenchError where nobody answers there, and where no worker comes.
+    Raises UsageError for TLS without certificates; WorkbenchError where nobody answers there, and where no worker
+    comes.
     """
     from distributed import Client
+    from distributed.security import Security as Configured
 
-    client: Any = Client  # Dask says nothing of types
+    own: Any = Configured  # Dask says nothing of types, and may have certificates in its configuration
+    if address.startswith("tls://") and not (security or own()).get_connection_args("client")["ssl_context"]:
+        raise UsageError(
+            f"--scheduler {address}: no certificate is here for it: it is not what this site's {PROGRAM} fleet.up has "
+            "started. Write the address as fleet.up gave it, or name the certificates in Dask's configuration "
+            "(distributed.comm.tls)"
+        )
+    client: Any = Client
     try:
         client = client(address, security=security, timeout=20)
     except (OSError, TimeoutError, ValueError) as error:

@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineOffer:
-    """What a machine offers: its architecture, processors, free memory in bytes, GPUs, container engine and Pythons.
+    """What a machine offers: its architecture, processors, memory in bytes, GPUs, container engine and Pythons.
 
-    `version` is that of its workbench. `crosses`: it compiles for aarch64 on x86_64. `sees`: the cache is there.
+    `memory` is all that it has: a build waits there until enough of it is free. `version` is that of its workbench.
+    `crosses`: it compiles for aarch64 on x86_64. `sees`: the cache is there.
     """
 
     host: str
@@ -51,7 +52,7 @@ def offer(place: str) -> str:
     """Return what this machine offers to whose wheels go to a place, both as JSON."""
     from workbench.builders.interpreter import pythons_here
     from workbench.container.engine import find_engine
-    from workbench.memory.free import available
+    from workbench.memory.free import total
 
     engine = ""
     with suppress(ContainerError):
@@ -61,7 +62,7 @@ def offer(place: str) -> str:
         version=__version__,
         arch=this_arch(),
         cpus=len(os.sched_getaffinity(0)),
-        memory=min(available(), _granted()),
+        memory=min(total(), _granted()),
         gpus=tuple(_gpus()),
         engine=engine,
         pythons=pythons_here(),
@@ -72,7 +73,7 @@ def offer(place: str) -> str:
 
 
 def _granted() -> int:
-    """Return the bytes that Slurm has granted to this job; only where it sets a limit does `available` see them."""
+    """Return the bytes that Slurm has granted to this job; only where it sets a limit does `total` see them."""
     return int(os.environ.get("SLURM_MEM_PER_NODE", "0")) << 20 or sys.maxsize
 
 
@@ -95,7 +96,7 @@ def _no_place(takes: int, there: MachineOffer, place: WheelPlace) -> str:
     if not there.sees:
         return f"{there.host} does not see {place}"
     if takes > there.memory:
-        return f"{there.host} has {file_size(there.memory)} of memory free, and the build takes {file_size(takes)}"
+        return f"{there.host} has {file_size(there.memory)} of memory, and the build takes {file_size(takes)}"
     return ""
 
 

@@ -106,7 +106,8 @@ def up(
     make_folder(home, 0o700)
     make_certificate(home)
     where = f"tls://{address}:{port}"
-    words = [sys.executable, "-m", "distributed.cli.dask_scheduler", f"--host={address}", f"--port={port}"]
+    # no --host: it would bind what this machine takes the address for, which may be 127.0.1.1, its own name on Debian
+    words = [sys.executable, "-m", "distributed.cli.dask_scheduler", f"--port={port}"]
     words += ["--protocol=tls", "--no-dashboard", *_tls(str(home))]
     script = _detached(words, f"{home}/scheduler.log", _SCHEDULER)
     process = int(run(["sh", "-c", script], stdout_only=True).output)
@@ -218,9 +219,10 @@ def down(paths: Paths) -> StartedFleet | None:
     for worker in fleet.workers:
         # its nanny ends the worker, which ends with all that it builds
         script = (
+            f"if grep -aqF {shlex.quote(fleet.address)} /proc/{worker.process}/cmdline 2>/dev/null; then "
             f"kill -TERM -- -{worker.process} 2>/dev/null; for i in 1 2 3 4 5 6 7 8 9 10; do "
             f"kill -0 -- -{worker.process} 2>/dev/null || break; sleep 0.5; done; "
-            f"kill -KILL -- -{worker.process} 2>/dev/null; rm -rf {worker.folder}"
+            f"kill -KILL -- -{worker.process} 2>/dev/null; fi; rm -rf {worker.folder}"
         )
         with step(f"end the worker on {worker.host}") as at:
             try:
@@ -230,7 +232,9 @@ def down(paths: Paths) -> StartedFleet | None:
                 note(f"· {worker.host}: its worker ends by itself within {ORPHANED} s after the scheduler")
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
-            os.killpg(fleet.process, number)
-            time.sleep(1)
+            # another process may have its number by now, after a restart of this machine
+            if os.fsencode(home) in (content_of(Path(f"/proc/{fleet.process}/cmdline")) or b""):
+                os.killpg(fleet.process, number)
+                time.sleep(1)
     remove_tree(home)
     return fleet

@@ -15,14 +15,20 @@ def available(root: Path = Path("/")) -> int:
     What only caches files counts as available. On a machine whose GPU has no memory of its own (GB10), what the GPU has
     taken is gone here too. `root` has ``proc`` and ``sys``; raises OSError or ValueError where they are not Linux's.
     """
-    return min([_of_machine(root), *_of_groups(root)])
+    return min([_of_machine(root, "MemAvailable"), *_of_groups(root)])
 
 
-def _of_machine(root: Path) -> int:
+def total(root: Path = Path("/")) -> int:
+    """Return how many bytes there are in all, for whoever waits until they are free; `root` is as for `available`."""
+    limits = (group.limit() for group in groups_of(root=root))
+    return min([_of_machine(root, "MemTotal"), *(limit for limit in limits if limit is not None)])
+
+
+def _of_machine(root: Path, name: str) -> int:
     meminfo = root / "proc/meminfo"
-    found = re.search(r"^MemAvailable: *(\d+) kB$", meminfo.read_text(encoding="ascii"), re.MULTILINE)
+    found = re.search(rf"^{name}: *(\d+) kB$", meminfo.read_text(encoding="ascii"), re.MULTILINE)
     if not found:
-        raise ValueError(f"{meminfo}: no MemAvailable")
+        raise ValueError(f"{meminfo}: no {name}")
     return int(found[1]) << 10
 
 
