@@ -355,6 +355,16 @@ def test_it_is_found_before_a_wheel_is_published(signed: Signed, name: str) -> N
     assert (done.status, said in done.stderr + done.stdout) == (status, True), done.stderr + done.stdout
 
 
+def test_a_program_that_reads_json_is_told_of_the_signer_too(signed: Signed) -> None:
+    assert invoke("evidence.sign", signed.wheel).status == 0
+    refused = invoke("verify", signed.wheel, "--signed-by", f"{_other_key(signed)}.pub", "--json")
+    assert (refused.status, refused.stdout) == (PROOF_FAILED, ""), refused.stderr
+    done = invoke("verify", signed.wheel, "--signed-by", signed.public, "--json")
+    assert [each["signer"] for each in json.loads(done.stdout)] == [
+        read_signer(signed.keys / "site.key").key.id
+    ]
+
+
 def test_a_signed_wheel_passes_and_an_unsigned_one_is_not_published(signed: Signed) -> None:
     registry = signed.paths.registry.read_bytes()
     refused = invoke("upload", signed.wheel, "--signed-by", signed.public)

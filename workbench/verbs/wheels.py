@@ -276,20 +276,23 @@ def verify(
     reports = verify_wheels(
         [Path(wheel) for wheel in wheels], Paths.here(), gpu=parse_gpu(gpu), static=static
     )
+    failed = not_passed(reports)
+    signers = {} if failed else prove_all(reports, signed_by)
     if json:
-        console.answer_json([each.as_dict() for each in reports])
+        signed = ({"signer": signers[each.path.name]} if signers else {} for each in reports)
+        console.answer_json([each.as_dict() | told for each, told in zip(reports, signed, strict=True)])
     else:
         console.answer_table(*checks_table(reports))
         for each in reports:
             if each.findings:
                 console.answer(f"\n{findings_text(each)}")
-    if error := not_passed(reports):
-        raise error
+    if failed:
+        raise failed
     if in_runtime_image:
         from workbench.make.runtime_image import expect_to_run
 
         expect_to_run([each.path for each in reports], *here())
-    for filename, signer in prove_all(reports, signed_by).items() if not json else ():
+    for filename, signer in signers.items() if not json else ():
         console.answer(f"{filename}: its statement is signed by the key {signer}")
 
 
