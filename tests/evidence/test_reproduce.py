@@ -15,8 +15,9 @@ from tests.evidence.conftest import flip
 from tests.forked import invoke
 from tests.verbs.conftest import git
 from tests.wheels import files_of, pack
+from workbench.errors import ProofFailed
 from workbench.evidence.differences import differences
-from workbench.evidence.reproduction import PREDICATE, write_verdict
+from workbench.evidence.reproduction import PREDICATE, check_verdict, write_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,6 +118,17 @@ def test_what_it_was_built_with_and_is_not_here_is_named_and_nothing_else_is_tak
     assert "(Debian 4.9)" in told["other_tools"]
 
 
+def test_a_statement_does_not_choose_how_the_engine_is_called_here(signed: Signed) -> None:
+    options = ["--privileged", "--volume=/:/host"]
+    _altered(signed, lambda made: made.update(builder="container"))
+    _altered(signed, lambda made: made["inputs"].update(create_args=options, before_all=["touch /x"]))
+    done = invoke("evidence.reproduce", signed.wheel)
+    assert done.status == TOOL_MISSING, done.stderr
+    assert "create_args: --privileged --volume=/:/host then, none here" in done.stderr
+    told = json.loads(invoke("evidence.reproduce", signed.wheel, "--any-tools", "--dry-run", "--json").stdout)
+    assert (told["create_args"], told["before_all"], told["environment"]) == ("none", "touch /x", "none")
+
+
 def _role(made: dict[str, Any], role: str) -> dict[str, Any]:
     found: dict[str, Any] = next(each for each in made["used"] if each["role"] == role)
     return found
@@ -143,6 +155,7 @@ def _altered(signed: Signed, change: Callable[[dict[str, Any]], object]) -> None
         (lambda made: made["environment"].update(CFLAGS="-O0"), "is not that of the build that it describes"),
         (lambda made: _role(made, "patch").update(digest={"sha256": "1" * 64}), "the patch answer.patch"),
         (lambda made: made["parameters"].update(python="3.11,3.12"), "not one target"),
+        (lambda made: made.update(changed="its description"), "so no build has its bytes"),
         (lambda made: made.update(builder="magic"), "an unknown builder, 'magic'"),
         (lambda made: _role(made, "requirement").update(name="x\n-i http://evil"), "requirement is not one"),
         (lambda made: _role(made, "source").update(uri="git+--upload-pack=x"), "neither an sdist nor a Git"),
@@ -154,6 +167,16 @@ def test_a_statement_that_does_not_say_enough(
     _altered(signed, change)
     done = invoke("evidence.reproduce", signed.wheel, "--dry-run")
     assert (done.status, said in done.stderr) == (PROOF_FAILED, True), done.stderr
+
+
+def test_a_verdict_without_a_result_is_refused(signed: Signed) -> None:
+    found, _ = signed.verdict()
+    verdict = json.loads(write_verdict(found))
+    del verdict["predicate"]["result"]
+    with pytest.raises(ProofFailed, match="its result is not what its hashes say"):
+        check_verdict(
+            json.dumps(verdict).encode(), filename=found.filename, sha256=found.sha256, keys=None, where="it"
+        )
 
 
 def test_only_what_is_published_gets_a_published_verdict(signed: Signed) -> None:

@@ -158,6 +158,6 @@ def _read(data: Any, *, where: str) -> Reproduction:  # noqa: ANN401 - any value
         raise ProofFailed(
             f"{where}: it is not a verdict as the workbench makes them: {type(error).__name__}: {error}"
         ) from error
-    if predicate["result"] != ("PASSED" if found.identical else "FAILED"):
+    if predicate.get("result") != ("PASSED" if found.identical else "FAILED"):
         raise ProofFailed(f"{where}: its result is not what its hashes say: it was changed")
     return found

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -99,6 +100,10 @@ def rebuild_of(first: FirstBuild, paths: Paths, settings: Settings, *, any_tools
     unless `any_tools` will do.
     """
     made = first.build.made
+    if made.changed:
+        raise ProofFailed(
+            f"{first.build.filename}: what was built was changed afterwards ({made.changed}), so no build has its bytes"
+        )
     plan = restored(made, first.patches, where=first.where)
     if toolkit := made.of_role("toolkit"):
         libraries = plan.recipe.cuda_libraries
@@ -109,6 +114,10 @@ def rebuild_of(first: FirstBuild, paths: Paths, settings: Settings, *, any_tools
     other = others(recorded, tuple(built_with(plan, paths, settings)))
     if made.isolation.isolated and plan.builder != "container" and (why := why_not()):
         other = (*other, f"isolation: {made.isolation.how} then; here {why}")
+    own = settings.container.create_args
+    if plan.builder == "container" and plan.create_args != own:
+        other = (*other, f"create_args: {_words(plan.create_args)} then, {_words(own)} here")
+        plan = replace(plan, create_args=own)  # a statement gives nobody the run of this machine
     if other and not any_tools:
         listed = "".join(f"\n  {each}" for each in other)
         raise ToolMissing(
@@ -116,10 +125,10 @@ def rebuild_of(first: FirstBuild, paths: Paths, settings: Settings, *, any_tools
             "Build it again where those are; or add --any-tools: what is here is used then, and the verdict says so"
         )
     if plan.key != made.key and not other:
-        own = " (the site's own CUDA toolkit may lie elsewhere here)" if toolkit else ""
+        elsewhere = " (the site's own CUDA toolkit may lie elsewhere here)" if toolkit else ""
         raise ProofFailed(
             f"{first.where}: the build key that it names, {made.key}, is not that of the build that it describes, "
-            f"{plan.key}: another version of the workbench made it{own}"
+            f"{plan.key}: another version of the workbench made it{elsewhere}"
         )
     folder = settings.store.folder or ""
     return Rebuild(
@@ -129,10 +138,13 @@ def rebuild_of(first: FirstBuild, paths: Paths, settings: Settings, *, any_tools
             settings,
             signing=SigningSettings(),
             store=replace(settings.store, folder=str(paths.root / folder)),
-            container=replace(settings.container, create_args=plan.create_args),
         ),
         other_tools=other,
     )
+
+
+def _words(arguments: Sequence[str]) -> str:
+    return shlex.join(arguments) or "none"
 
 
 def build_again(rebuild: Rebuild, paths: Paths, *, jobs: int | None = None) -> BuiltAgain:

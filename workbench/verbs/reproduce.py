@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -121,6 +122,10 @@ def _answer_plan(rebuild: Rebuild, *, publish: bool, json: bool) -> None:
         "source": " ".join(f"{each.uri} {' '.join(each.digest.values())}" for each in made.of_role("source")),
         "patches": ", ".join(each.name for each in plan.patches) or "none",
         "requirements": ", ".join(f"{each.name} {each.version}" for each in plan.pins or ()) or "none",
+        "before all": "; ".join(plan.before_all) or "none",
+        "before build": "; ".join(plan.before_build) or "none",
+        "environment": shlex.join(f"{name}={value}" for name, value in plan.environment.items()) or "none",
+        "create args": shlex.join(plan.create_args) or "none",
         "other tools": "; ".join(rebuild.other_tools) or "none",
         "verdict": "would be published beside the wheel" if publish else "would not be published",
     }
