@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from cibuildwheel.options import CommandLineArguments, Options, compute_options
 
+from workbench.builders.container import one_after_the_other
 from workbench.container.blame import failure
-from workbench.container.cibw import Build, Command, command, resolve_image
+from workbench.container.cibw import Build, Command, command, names_network, resolve_image
 from workbench.container.configuration import Handed
 from workbench.container.engine import Engine
 from workbench.errors import BuildFailed, ContainerError, RepairFailed, SettingsError
-from workbench.process import Completed
+from workbench.process import Completed, run
 
 ENGINE = Engine(name="podman", version="4.3.1", storage=Path("/nowhere"))
 
@@ -106,6 +107,30 @@ def test_a_container_has_no_network_and_no_proxy_unless_it_is_handed_one(tmp_pat
     open_ = create_args(build(), tmp_path, handed=Handed())
     assert not any(word.startswith(("--network", "--env")) for word in open_)
     assert "--env=QEMU_CPU=max,pauth=off" in create_args(build(), tmp_path, emulated=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("--network=host",), True),
+        (("--net", "host"), True),
+        (("--net=none",), False),
+        (("--network", "none"), False),
+        (("--network-alias=x",), False),
+        (("--memory=1g",), False),
+    ],
+)
+def test_only_a_network_counts_as_one(tmp_path: Path, arguments: tuple[str, ...], *, named: bool) -> None:
+    assert names_network(arguments) is named
+    assert "none" in " ".join(create_args(build(create_args=arguments), tmp_path))
+
+
+def test_a_recipes_command_may_end_with_a_comment(tmp_path: Path) -> None:
+    commands = one_after_the_other(("true  # it is", "exit 3"))
+    what = made(build(before_build=commands), tmp_path)
+    read = understood(what, tmp_path).build_options("cp311-manylinux_aarch64")
+    assert (read.before_build or "").endswith(commands)
+    assert run(["sh", "-c", commands], check=False).status == 3
 
 
 def test_a_toolkit_is_mounted_where_cuda_is_looked_for(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def build_in_container(
             epoch=source_epoch(plan.source, place.tree),
         ),
         config_settings=config_settings(system.backend, jobs=share.jobs, objects=BUILD_FOLDER),
-        before_build=_one_after_the_other((*([_WRAP] if cache else ()), *plan.before_build)),
+        before_build=one_after_the_other((*([_WRAP] if cache else ()), *plan.before_build)),
         files={"wrapping.py": Path(wrapping.__file__).read_text("utf-8")} if cache else {},
         exclude=(*plan.repair_exclude, *NEVER_GRAFTED),
         frontend=own.frontend,
@@ -163,6 +163,6 @@ def _mounted(cache: ObjectCache, place: Workplace, paths: Paths) -> Iterator[str
     yield f"--volume={ccache_for(place.plan.target.arch, paths.cache)}:{CCACHE}:ro"
 
 
-def _one_after_the_other(commands: Sequence[str]) -> str:
-    """Return shell commands as one, which fails where one of them does."""
-    return " && ".join(f"({command})" for command in commands)
+def one_after_the_other(commands: Sequence[str]) -> str:
+    """Return shell commands as one, which fails where one of them does. Each may end with a comment."""
+    return " && ".join(f"({command}\n)" for command in commands)

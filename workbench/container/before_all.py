@@ -45,7 +45,7 @@ def prepared(
     path = f"{shlex.quote(build.environment['PATH'])}:{PATH}" if "PATH" in build.environment else PATH
     lines = [
         *(f"mkdir -p {PROJECT}", f"cp -R {TREE}/. {PROJECT}", f"cd {PROJECT}", f"export PATH={path}"),
-        *(f"({each})" for each in commands),
+        *(f"({each}\n)" for each in commands),  # it may end with a comment
     ]
     script = "\n".join(lines).replace("{project}", PROJECT).replace("{package}", PROJECT)
     emulated = build.arch != this_arch()

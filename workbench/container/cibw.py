@@ -12,7 +12,7 @@ import os
 import re
 import shlex
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -181,7 +181,7 @@ def create_args(
     return [
         f"--label={label}",
         "--security-opt=label=disable",  # SELinux would hide the mounted folders
-        *([] if handed else ["--network=none"]),
+        *([] if handed or "none" in _networks(build.create_args) else ["--network=none"]),
         *(f"--volume={source}:{target}:ro" for target, source in seen.items()),
         # not CIBW_ENVIRONMENT: what reads it is not quite a shell, and quotes come out of it changed
         *(f"--env={key}={value}" for key, value in variables.items()),
@@ -190,9 +190,17 @@ def create_args(
     ]
 
 
-def names_network(arguments: Iterable[str]) -> bool:
+def names_network(arguments: Sequence[str]) -> bool:
     """Say whether a site's own arguments for a container choose its network."""
-    return any(re.match(r"--net(work)?\b", each) for each in arguments)
+    return any(network != "none" for network in _networks(arguments))
+
+
+def _networks(arguments: Sequence[str]) -> Iterator[str]:
+    """Yield the networks that arguments for a container name: ``--network=host``, ``--net host``."""
+    for argument, after in zip(arguments, (*arguments[1:], ""), strict=False):
+        option, is_one_word, value = argument.partition("=")
+        if option in ("--net", "--network"):
+            yield value if is_one_word else after
 
 
 def build_wheel(

@@ -85,8 +85,8 @@ def test_the_commands_of_a_recipe_are_run_where_they_belong(
     describe(
         paths,
         "small",
-        'before_all=("echo $(ls /sys/class/net | wc -l) interfaces >/from-before-all", "mkdir -p {project}/deps"),',
-        """before_build=("test -e setup.py", "sed -i 's/small.n/changed/' small.c"),""",
+        'before_all=("echo $(ls /sys/class/net | wc -l) interfaces >/from-before-all", "mkdir -p {project}/deps  #"),',
+        """before_build=("test -e setup.py  #", "sed -i 's/small.n/changed/' small.c"),""",
         """smoke_test="import small",""",
         cpu=image("x86_64"),
     )
