@@ -91,6 +91,15 @@ def test_the_newest_version_is_replaced(tagged: Demo) -> None:
     assert "  # the first" in tagged.recipe.read_text()
 
 
+def test_a_version_that_is_there_in_other_words_is_not_added(tagged: Demo) -> None:
+    tag(tagged, "1.1")
+    tagged.recipe.write_text(tagged.recipe.read_text().replace('"1.0":', '"1.1.0":'))
+    done = invoke("bump", "demo")
+    assert (done.status, "has version 1.1 already" in done.stderr) == (2, True), done.stderr
+    text = tagged.recipe.read_text()
+    assert with_version(text, "1.1", "Sdist()", path=tagged.recipe) == text
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [

@@ -111,6 +111,12 @@ def test_a_version_that_is_not_there_is_refused_with_those_that_are(text: str, m
         asked_for(each_version(SEVERAL), text)
 
 
+def test_a_wheel_of_a_candidate_is_not_the_final_ones() -> None:
+    recipes = each_version(Recipe(name="demo", versions={"1.0rc1": OLD, "1.0": NEW}, description="d"))
+    for version in ("1.0rc1", "1.0"):
+        assert newest_of(recipes, Version(version)).version == version
+
+
 @pytest.mark.parametrize(
     ("version", "made_of"),
     [("1.2", "1.2"), ("1.2.post1+cu130", "1.2"), ("1.10", "1.10"), ("1.9.1", "1.10"), ("3.0", "1.10")],

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from packaging.version import Version
+
 from workbench.errors import UsageError
 from workbench.events import step
 from workbench.files import scratch, write_whole
@@ -165,7 +167,7 @@ def try_bump(paths: Paths, recipe: Recipe, moved: Recipe, *, replaces: bool = Fa
 
 
 def _require_new(recipe: Recipe, moved: Recipe) -> None:
-    if moved.version in recipe.versions:
+    if any(Version(moved.version) == Version(each) for each in recipe.versions):
         raise UsageError(f"{recipe.name} has version {moved.version} already: its newest is {recipe.version}")
 
 

@@ -45,7 +45,7 @@ def with_version(
         where = f"{path}:{getattr(table, 'lineno', 1)}"
         raise RecipeError(f'{where}: versions is not a plain dict there ({{"1.0": ...}}), so edit it by hand')
     known = [str(key.value) for key in keys]
-    if version in known:
+    if Version(version) in map(Version, known):
         return text
     if instead_of:
         at = known.index(instead_of)

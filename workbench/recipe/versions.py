@@ -73,10 +73,10 @@ def newest_of(recipes: Sequence[Recipe], version: Version | None = None) -> Reci
     """
     if version is not None:
         public = version.public
-        for each in reversed(recipes):
-            own = str(Version(each.version))
-            if public.startswith(own) and not _NO_SUFFIX.match(public, len(own)):
-                return each
+        owns = {str(Version(each.version)): each for each in recipes}
+        begins = [own for own in owns if public.startswith(own) and not _NO_SUFFIX.match(public, len(own))]
+        if begins:
+            return owns[max(begins, key=len)]  # 1.0rc1 begins with 1.0 too
     return recipes[-1]
 
 
