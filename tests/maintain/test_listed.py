@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,9 +12,11 @@ import pytest
 from tests.forked import invoke
 from tests.verbs.conftest import git
 from workbench.errors import UsageError
+from workbench.maintain.guess import Guess
 from workbench.maintain.listed import read_packages
+from workbench.maintain.recipe_text import render
 from workbench.paths import CHECKOUT
-from workbench.recipe import Git
+from workbench.recipe import Git, Recipe, When
 from workbench.recipe.load import load, load_versions
 from workbench.registry.file import load as load_registry
 
@@ -88,6 +91,7 @@ def test_a_repository_has_its_versions_as_tags_and_what_fails_stops_no_other(
         ("a: {versions: [2.8]}", r"a\.versions\[0\]: expected a string, got 2\.8"),
         ("a: {versions: ['1.0', two]}", r"a\.versions\[1\]: 'two' is not a valid version"),
         ("a: {extra_deps: ['ninja', '=x']}", r"a\.extra_deps\[1\]: '=x' is not a requirement"),
+        ("a: {test_import: 'a, import b'}", r"a\.test_import: 'import b' is not the name of a module"),
         ('a: {build_args: "A=\'1"}', r"a\.build_args: No closing quotation"),
         ("[{versions: '1'}]", r"\[0\]: expected a mapping with a name"),
         ("{A_b: {}, a-b: {}}", "a-b: a-b is listed twice, first as A_b"),
@@ -106,10 +110,26 @@ def test_a_wrong_entry_is_named_by_its_path(tmp_path: Path, text: str, message: 
 
 def test_a_list_written_as_words_is_one(tmp_path: Path) -> None:
     file = tmp_path / "packages.yml"
-    file.write_text("a:\n  extra_deps: ninja packaging>=24 wheel\n  test_import: a, a.b\nb:\n")
+    file.write_text("a:\n  extra_deps: ninja packaging>=24 wheel\n  test_import: a, a.b,\nb:\n")
     listed, empty = read_packages(file)
     assert {guess.field: guess.value for guess in listed.said} == {
         "build_requires": ("ninja", "packaging>=24", "wheel"),
         "modules": ("a", "a.b"),
     }
     assert (empty.name, empty.said, empty.new().source) == ("b", (), "pypi:b")
+
+
+@pytest.mark.parametrize("text", ['ends\n""", version=print("here"), x="""', "one\n\\two", "plain\nlines\n"])
+def test_text_stays_text_in_the_recipe(tmp_path: Path, text: str) -> None:
+    variables: dict[str, str | When] = {"A": text}
+    recipe = Recipe(
+        name="a",
+        version="1",
+        description=text,
+        source=Git(url="https://x", commit="0" * 40, tag="v1"),
+        license=text,
+    )
+    file = tmp_path / "a.py"
+    file.write_text(render(replace(recipe, environment={"A": text}), [Guess("environment", variables, ())]))
+    made = load(tmp_path, "a")
+    assert (made.description, made.license, made.environment) == (" ".join(text.split()), text, variables)

@@ -141,7 +141,7 @@ def _translated(name: str, entry: ListedPackage, where: str, path: Path) -> List
     variables: dict[str, str | When]
     variables = {found[1]: found[2] for word in arguments if (found := _VARIABLE.fullmatch(word))}
     others = [word for word in arguments if not _VARIABLE.fullmatch(word)]
-    modules = tuple(word.strip() for text in entry.test_import for word in text.split(","))
+    modules = _modules(entry, where)
     told: dict[str, tuple[str, ...] | dict[str, str | When]]
     told = {"build_requires": _requirements(entry, where), "environment": variables, "modules": modules}
     evidence = (f"{path.name}: {where}",)
@@ -158,6 +158,14 @@ def _translated(name: str, entry: ListedPackage, where: str, path: Path) -> List
             f"build_args: {word} is not needed: {NEEDLESS[word]}" for word in others if word in NEEDLESS
         ),
     )
+
+
+def _modules(entry: ListedPackage, where: str) -> tuple[str, ...]:
+    words = [word.strip() for text in entry.test_import for word in text.split(",")]
+    for word in filter(None, words):
+        if not all(part.isidentifier() for part in word.split(".")):
+            raise Mismatch(f"{where}.test_import: {word!r} is not the name of a module, such as a.b")
+    return tuple(filter(None, words))
 
 
 def _requirements(entry: ListedPackage, where: str) -> tuple[str, ...]:

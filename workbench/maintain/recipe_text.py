@@ -28,7 +28,8 @@ def render(
     evidence = {guess.field: guess.evidence for guess in guesses}
     body = [*_field("name", recipe.name, ())]
     body += _versions(recipe) if recipe.versions else _field("version", recipe.version, ())
-    for key in ("description", "upstream", "license"):
+    body += _field("description", " ".join(recipe.description.split()), evidence.get("description", ()))
+    for key in ("upstream", "license"):
         body += _field(key, getattr(recipe, key), evidence.get(key, ()))
     body += _comment(about)
     body += [] if recipe.versions else _source(recipe.name, recipe.source)
@@ -111,7 +112,7 @@ def _comment(lines: Iterable[str]) -> Iterator[str]:
 def _argument(key: str, value: object, indent: str) -> Iterator[str]:
     written = _value(value)
     line = f"{indent}{key}={written},"
-    if isinstance(value, str) and "\n" in value:
+    if isinstance(value, str) and "\n" in value and "\\" not in value and '"""' not in value:
         yield f'{indent}{key}="""\\'
         yield from value.splitlines()
         yield '""",'
