@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.plans import planned
 from workbench.errors import UsageError
-from workbench.evidence.inputs import parameters, recipe_inputs
+from workbench.evidence.gather import command_of
+from workbench.evidence.inputs import changed_inputs, parameters, recipe_inputs
 from workbench.evidence.provenance import Isolation, Provenance, Used, read_statement, statement
 from workbench.evidence.restored import restored
 from workbench.make.request import Planner, Request
 from workbench.paths import CHECKOUT, Paths
 from workbench.plan.axes import Axes
-from workbench.plan.target import cross
+from workbench.plan.target import Target, cross
 from workbench.recipe.load import load, names
-from workbench.recipe.model import Git, Sdist
+from workbench.recipe.model import Git, Recipe, Sdist
 from workbench.settings import Settings
 
 if TYPE_CHECKING:
@@ -85,3 +87,23 @@ def test_every_recipe_of_the_shelf_can_be_read_back(name: str) -> None:
         assert again.patches == tuple(
             replace(mine, path=theirs.path) for mine, theirs in zip(plan.patches, again.patches, strict=True)
         )
+
+
+PLAN = planned(
+    Recipe(name="demo", version="1.0-1", description="", source=Sdist(sha256="0" * 64)),
+    Target(python="3.12", arch="x86_64"),
+    suffix=".dev2",
+)
+
+
+def test_the_line_that_asks_for_it_has_the_suffix_alone() -> None:
+    assert "--version-suffix .dev2" in command_of(PLAN)
+
+
+def test_the_order_of_cudas_libraries_is_no_change() -> None:
+    had, has = (
+        replace(PLAN, recipe=replace(PLAN.recipe, cuda_libraries=names))
+        for names in (("cublas", "cusparse"), ("cusparse", "cublas"))
+    )
+    assert had.key == has.key
+    assert not changed_inputs(stated(had), has)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from packaging.version import Version
+
 from workbench import __version__
 from workbench.builders.container import WHEELHOUSE
 from workbench.builders.isolation import why_not
@@ -75,7 +77,7 @@ def gather(place: Workplace, paths: Paths, settings: Settings, *, started: datet
 
 def command_of(plan: Plan) -> str:
     """Return the line that asks for a plan's wheel: of each axis its own, and its builder."""
-    suffix = plan.version.public.removeprefix(plan.recipe.version)
+    suffix = plan.version.public.removeprefix(str(Version(plan.recipe.version)))
     return command_line(
         "build",
         _Asked(name=plan.recipe.name, axes=plan.axes, builder=plan.builder, version_suffix=suffix),

@@ -146,6 +146,7 @@ def _flat(
         _ORDER: ", ".join(patches),
         **{f"environment {name}": value for name, value in environment.items()},
         **{name: ", ".join(values) for name, values in inputs.items()},
+        "cuda_libraries": ", ".join(sorted({*inputs.get("cuda_libraries", ())})),  # as in the key
     }
     return {name: value for name, value in found.items() if value}
 

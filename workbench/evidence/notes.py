@@ -146,11 +146,6 @@ def statement_beside(wheel: Path) -> bytes | None:
     return content_of(statement_path(wheel))
 
 
-def beside(wheel: Path) -> tuple[Path, ...]:
-    """Return the files that lie beside a wheel and tell of it."""
-    return tuple(path for path in (_log(wheel), _beside(wheel), statement_path(wheel)) if path.exists())
-
-
 def discard(wheel: Path) -> None:
     """Remove a wheel and what is known of it."""
     for path in (wheel, _log(wheel), _beside(wheel), statement_path(wheel), verdict_path(wheel)):
