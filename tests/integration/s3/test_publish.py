@@ -212,7 +212,7 @@ def test_doctor_says_what_to_do_about_a_store_that_it_cannot_ask(
         return found
 
     assert "404 NoSuchBucket" in told(bucket="no-such-bucket-here").what
-    assert told(bucket="no-such-bucket-here").remedy.startswith("there is no such bucket: create it")
+    assert "store.setup --create --apply' makes it" in told(bucket="no-such-bucket-here").remedy
     monkeypatch.setattr(client, "TRIES", 1)
     dead = told(endpoint="http://127.0.0.1:9")
     assert "cannot be reached" in dead.what
