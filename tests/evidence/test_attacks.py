@@ -10,15 +10,19 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from tests.evidence.conftest import Signed, flip
 from tests.forked import invoke
+from workbench.evidence import notes
 from workbench.evidence.keys import KEYS
 from workbench.evidence.reproduction import Reproduction, write_verdict
 from workbench.evidence.root import ROOT, SignedRoot, write_root
 from workbench.evidence.signer import read_signer
+from workbench.evidence.statements import signed_anew
+from workbench.files import sha256_of
 from workbench.paths import CHECKOUT
 from workbench.publish.verdicts import publish_verdict
 from workbench.settings import read_settings
@@ -363,6 +367,18 @@ def test_a_program_that_reads_json_is_told_of_the_signer_too(signed: Signed) -> 
     assert [each["signer"] for each in json.loads(done.stdout)] == [
         read_signer(signed.keys / "site.key").key.id
     ]
+
+
+def test_a_site_that_signs_publishes_no_statement_that_its_readers_refuse(signed: Signed) -> None:
+    beside, registry = notes.statement_path(signed.wheel), signed.paths.registry.read_bytes()
+    plain = invoke("evidence.show", signed.wheel, "--json").stdout.encode()
+    told = {"filename": signed.wheel.name, "sha256": sha256_of(signed.wheel), "where": "it"}
+    foreign = signed_anew(plain, read_signer(Path(_other_key(signed))), **told)
+    for content, said in ((plain, "it is not signed"), (foreign, "not among those that you trust")):
+        beside.write_bytes(content)
+        refused = invoke("upload", signed.wheel)
+        assert (refused.status, said in refused.stderr) == (PROOF_FAILED, True), refused.stderr
+    assert signed.paths.registry.read_bytes() == registry
 
 
 def test_a_signed_wheel_passes_and_an_unsigned_one_is_not_published(signed: Signed) -> None:

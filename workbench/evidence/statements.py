@@ -118,15 +118,16 @@ def prove(wheel: Path, sha256: str, keys: Keyring) -> WheelStatement:
 
 
 def statement_to_publish(
-    wheel: Path, sha256: str, made: Provenance | None, signer: Signer | None
+    wheel: Path, sha256: str, made: Provenance | None, signer: Signer | None, keys: Keyring | None = None
 ) -> bytes | None:
     """Return the statement to publish with a wheel: the one beside it, or one made now; None where neither can be.
 
-    Raises ProofFailed where the one beside it is of other bytes.
+    With `keys`, which its readers trust, one of them must have signed the one beside it. Raises ProofFailed where none
+    has, and where it is of other bytes.
     """
     beside = notes.statement_beside(wheel)
     if beside is not None:
         where = str(notes.statement_path(wheel))
-        check_statement(beside, filename=wheel.name, sha256=sha256, keys=None, where=where)
+        check_statement(beside, filename=wheel.name, sha256=sha256, keys=keys, where=where)
         return beside
     return write_statement(wheel.name, sha256, made, [signer] if signer else []) if made else None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from workbench.evidence.keys import Keyring
     from workbench.evidence.signer import Signer
     from workbench.store.protocol import Progress
     from workbench.verify.report import Report
@@ -47,8 +48,8 @@ class Parcel:
     statement: bytes | None = None
 
     @classmethod
-    def of(cls, report: Report, *, signer: Signer | None = None) -> Parcel:
-        """Return the parcel that a passed report speaks of. Raises ProofFailed for a statement of other bytes."""
+    def of(cls, report: Report, *, signer: Signer | None = None, keys: Keyring | None = None) -> Parcel:
+        """Return the parcel that a passed report speaks of. Raises ProofFailed as `statement_to_publish` does."""
         known = notes.recall(report.path)
         variant = (known.facts.variant if known else None) or ""
         made = known.provenance if known else None
@@ -59,7 +60,7 @@ class Parcel:
             size=report.size,
             identity=report.identity,
             metadata=report.metadata,
-            statement=statement_to_publish(report.path, report.sha256, made, signer),
+            statement=statement_to_publish(report.path, report.sha256, made, signer, keys),
         )
 
     @property

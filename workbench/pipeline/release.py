@@ -31,7 +31,7 @@ from workbench.plan.local_version import minor
 from workbench.publish.amend import current, refuse_a_store_behind
 from workbench.publish.gaps import Gap, tell
 from workbench.publish.publication import linked_to
-from workbench.publish.signing import signer_of
+from workbench.publish.signing import signer_of, trusted_keys
 from workbench.publish.transaction import publish
 from workbench.publish.upload import candidate
 from workbench.publish.wheel_files import is_ours
@@ -220,7 +220,8 @@ def release(
         earlier = {wheel.filename: wheel for _, wheel in work.published}
         copies = [published_copy(wheel, paths, store) for wheel in earlier.values() if _sent_on(wheel, paths)]
         reports += verified(copies, paths, recipes=False) if copies else ()
-    sent = send(reports, work.places, work.outlets, site=in_the_site, signer=signer, strict=strict)
+    keys = trusted_keys(paths, signer)
+    sent = send(reports, work.places, work.outlets, site=in_the_site, signer=signer, keys=keys, strict=strict)
     took |= sent.took
     return Released(published=tuple(placed), failures=failures, delivered=sent.delivered, took=took)
 

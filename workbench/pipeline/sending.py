@@ -14,6 +14,7 @@ from workbench.outlets.places import INDEX, SITE
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from workbench.evidence.keys import Keyring
     from workbench.evidence.signer import Signer
     from workbench.outlets.delivery import Delivered, Shipment
     from workbench.outlets.outlet import Outlet
@@ -53,6 +54,7 @@ def send(
     *,
     site: Callable[[Mapping[str, str]], None],
     signer: Signer | None = None,
+    keys: Keyring | None = None,
     strict: bool = False,
     dry_run: bool = False,
 ) -> Sent:
@@ -62,7 +64,7 @@ def send(
     links to these. Every outlet is asked before anything is sent to any. A failure stops the later places, and the same
     call goes on from there. A dry run only asks. Raises what `preflight`, `deliver` and `site` raise.
     """
-    parcels = [Parcel.of(report, signer=signer) for report in reports] if outlets else []
+    parcels = [Parcel.of(report, signer=signer, keys=keys) for report in reports] if outlets else []
     advise(parcels, strict=strict)
     shipments = dict(zip(outlets, preflight(tuple(outlets.values()), parcels), strict=True))
     delivered: list[Delivered] = []

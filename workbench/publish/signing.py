@@ -50,6 +50,11 @@ def signer_of(paths: Paths, settings: Settings) -> Signer | None:
     return signer
 
 
+def trusted_keys(paths: Paths, signer: Signer | None) -> Keyring | None:
+    """Return the keys that the readers of a site trust, where it signs; None where it does not."""
+    return _site_keys(paths, signer) if signer else None
+
+
 def _site_keys(paths: Paths, signer: Signer) -> Keyring:
     """Return the site's list of keys, made first where there is none: of the one that signs."""
     from workbench.evidence.signer import sign_list

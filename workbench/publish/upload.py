@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from workbench.errors import UsageError
 from workbench.events import note
 from workbench.evidence import notes as built
-from workbench.evidence.keys import KEYS, read_keyring
 from workbench.evidence.reproduction import verdict_beside, with_verdict
 from workbench.evidence.sbom import sbom_of
 from workbench.evidence.statements import statement_to_publish
@@ -22,6 +21,7 @@ from workbench.make.verification import expect_recipe
 from workbench.publish.amend import timestamp
 from workbench.publish.projects import package_facts
 from workbench.publish.publication import Candidate
+from workbench.publish.signing import trusted_keys
 from workbench.registry.model import PublishedWheel
 from workbench.store.layout import file_key, log_key, patch_key, sbom_key, statement_key, verdict_key
 from workbench.wheel.library_facts import library_facts
@@ -39,7 +39,8 @@ def candidate(report: Report, paths: Paths, *, signer: Signer | None = None) -> 
     """Return the candidate that a passed report speaks of. The wheel is not read or hashed again.
 
     `signer` signs its statement, unless somebody has where it was built. Raises UsageError for a wheel without a
-    recipe, or with a damaged file of attestations beside it, and ProofFailed for a statement of other bytes.
+    recipe, or with a damaged file of attestations beside it, and ProofFailed for a statement beside it that is of other
+    bytes, or that none of the site's keys signed where it signs.
     """
     name, filename = report.name, report.path.name
     recipe = expect_recipe(report.path, paths)
@@ -47,10 +48,10 @@ def candidate(report: Report, paths: Paths, *, signer: Signer | None = None) -> 
     facts, texts = None, dict[str, bytes]()
     if known:
         series = paths.patches / recipe.patches
-        statement = statement_to_publish(report.path, report.sha256, known.provenance, signer)
         made = known.provenance
+        keys = trusted_keys(paths, signer)
+        statement = statement_to_publish(report.path, report.sha256, made, signer, keys)
         facts = replace(known.facts, isolation=made.isolation.kind if made else None)
-        keys = read_keyring(paths.root / KEYS) if signer else None
         facts, texts = _evidence(report, facts, series, statement=statement, keys=keys)
     python, platform = cell_of(report.tags[0])
     now = timestamp(datetime.now(UTC))

@@ -63,6 +63,7 @@ def upload(
     from workbench.make.verification import verified
     from workbench.outlets.places import INDEX, SITE, open_outlets, places
     from workbench.pipeline.sending import send
+    from workbench.publish.signing import trusted_keys
 
     words, dry = places(to), change.dry_run
     with changing(change) as site:
@@ -81,7 +82,8 @@ def upload(
             published.append(publish(site, wanted, dry_run=dry, may_shrink=allow_shrink, deep=deep))
 
         outlets = open_outlets(words, site.paths.root)
-        sent = send(reports, words, outlets, site=here, signer=signer, strict=strict, dry_run=dry)
+        keys = trusted_keys(site.paths, signer)
+        sent = send(reports, words, outlets, site=here, signer=signer, keys=keys, strict=strict, dry_run=dry)
         if json:
             own = published[0].as_dict() if published else {}
             console.answer_json({**own, "outlets": sent.as_dicts(), "dry_run": dry} if to else own)
