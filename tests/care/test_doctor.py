@@ -9,11 +9,14 @@ import pytest
 from tests.publish.sites import ONE, TWO, Eventful, at, begin_deletion, overwrite, registry_of
 from workbench.builders import isolation
 from workbench.care.doctor import doctor
+from workbench.paths import Paths
 from workbench.publish.withdraw import remove
+from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from workbench.care.diagnosis import Diagnosis
-    from workbench.paths import Paths
 
 
 def found(paths: Paths, store: Eventful, *, deep: bool = False) -> dict[str, Diagnosis]:
@@ -27,6 +30,11 @@ def found(paths: Paths, store: Eventful, *, deep: bool = False) -> dict[str, Dia
 def test_a_store_in_order_is_that(paths: Paths, store: Eventful) -> None:
     remove(at(paths, store), [ONE])
     assert found(paths, store, deep=True) == {}
+
+
+def test_a_site_in_which_nothing_was_published_yet_is_in_order(tmp_path: Path) -> None:
+    said = doctor(at(Paths(tmp_path), FolderStore(tmp_path)))
+    assert [f.check for f in said if f.verdict == "bad"] == []
 
 
 def test_a_lost_registry_is_told_with_what_it_would_be_made_anew_from(paths: Paths, store: Eventful) -> None:

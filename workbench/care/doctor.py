@@ -121,7 +121,9 @@ def _agreement(settings: Settings, store: Store, found: Comparison, *, deep: boo
         good="each registered wheel has one",
         remedy=f"unless somebody publishes or removes at this moment: {RECONCILE}",
     )
-    if not lost:
+    if not registry.generation and not wheels:
+        yield finding("pages", [], good="none yet: nothing was published", remedy="")
+    elif not lost:
         try:
             differing = differing_pages(settings, store)
             yield finding(
