@@ -1,6 +1,8 @@
-"""Text for people: amounts in words, and others' text in which nothing commands a terminal."""
+"""Text for people: amounts in words, times, and others' text in which nothing commands a terminal."""
 
 from __future__ import annotations
+
+from datetime import UTC, datetime
 
 from workbench.url import mask
 
@@ -20,6 +22,11 @@ def shown(text: str, *, keep: str = "") -> str:
         each if each.isprintable() or each in keep else each.encode("unicode_escape").decode()
         for each in text
     )
+
+
+def timestamp(when: datetime) -> str:
+    """Write a time as registries and statements do: UTC, RFC 3339, whole seconds."""
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def duration(seconds: float) -> str:

@@ -15,13 +15,13 @@ from urllib.parse import unquote, urldefrag, urljoin
 
 from tests.wheels import files_of, pack
 from workbench.files import Identity
-from workbench.publish.amend import timestamp
 from workbench.publish.publication import Candidate
 from workbench.registry.file import dumps, loads
 from workbench.registry.model import Package, PublishedWheel
 from workbench.settings import read_settings
 from workbench.store.folder import FolderStore
 from workbench.store.opening import Site
+from workbench.text import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

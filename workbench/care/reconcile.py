@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from workbench.care.compare import Faulty, compare, put_back, read_record
 from workbench.errors import RegistryError
 from workbench.paths import PROGRAM
-from workbench.publish.amend import amend, current, refuse_a_lost_registry, refuse_to_forget, timestamp
+from workbench.publish.amend import amend, current, refuse_a_lost_registry, refuse_to_forget
 from workbench.publish.drawing import differing_pages, draw_pages
 from workbench.publish.publication import record_of
 from workbench.publish.wheel_files import faults, linked, texts_linked, unlinked, without_links
 from workbench.publish.withdraw import delete, remembering
 from workbench.registry.model import Removal
 from workbench.store.layout import record_key
+from workbench.text import timestamp
 
 if TYPE_CHECKING:
     from workbench.care.compare import Comparison

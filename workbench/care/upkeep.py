@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from workbench.care.compare import compare
 from workbench.errors import UsageError
 from workbench.index.channel import channel_of
-from workbench.publish.amend import published, timestamp
+from workbench.publish.amend import published
 from workbench.publish.drawing import draw_pages
 from workbench.publish.withdraw import KEPT_DAYS, Change, days, delete, due, take_off
 from workbench.registry.model import Removal
 from workbench.store.layout import WheelKey, file_key, wheel_of
+from workbench.text import timestamp
 from workbench.wheel.filename import label, parse_wheel
 
 if TYPE_CHECKING:

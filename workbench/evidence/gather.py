@@ -25,6 +25,7 @@ from workbench.process import run
 from workbench.recipe.load import path_of
 from workbench.recipe.model import Git, LocalFolder, Sdist
 from workbench.source.epoch import source_epoch
+from workbench.text import timestamp
 from workbench.url import without_login
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ def gather(place: Workplace, paths: Paths, settings: Settings, *, started: datet
         command=command_of(plan),
         builder=plan.builder,
         workbench=__version__,
-        started=_time(started),
-        finished=_time(datetime.now(UTC)),
+        started=timestamp(started),
+        finished=timestamp(datetime.now(UTC)),
         isolation=isolation_of(plan),
         epoch=source_epoch(plan.source, place.tree),
         parameters=parameters(plan),
@@ -92,10 +93,6 @@ class _Asked:
     axes: Axes
     builder: str = ""
     version_suffix: str = ""
-
-
-def _time(when: datetime) -> str:
-    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def isolation_of(plan: Plan) -> Isolation:

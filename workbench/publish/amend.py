@@ -21,6 +21,7 @@ from workbench.publish.wheel_files import faults, is_ours, look
 from workbench.registry.file import Damaged, OlderForm, dumps, encode, loads
 from workbench.registry.model import Registry
 from workbench.store.layout import HISTORY, REGISTRY, SIMPLE, damaged_key, generation_of, history_key
+from workbench.text import timestamp
 
 if TYPE_CHECKING:
     from workbench.store.opening import Site
@@ -231,11 +232,6 @@ def refuse_a_lost_registry(store: Store, registry: Registry) -> None:
             f"{store.place}: {REGISTRY} is gone, but wheels were published here: '{PROGRAM} store.reconcile' makes it "
             f"anew. '{PROGRAM} upload --allow-shrink' goes on without it, and takes them off the index"
         )
-
-
-def timestamp(when: datetime) -> str:
-    """Write a time as the registry does: UTC, RFC 3339, whole seconds."""
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _parsed(

@@ -12,11 +12,10 @@ from workbench.events import note
 from workbench.files import scratch, write_whole
 from workbench.index.tree import outdated, write
 from workbench.make.verification import verify_wheels
-from workbench.publish.amend import timestamp
 from workbench.publish.upload import cell_of
 from workbench.registry.file import dumps
 from workbench.registry.model import Package, PublishedWheel, Registry
-from workbench.text import counted
+from workbench.text import counted, timestamp
 from workbench.url import has_secret
 from workbench.verify.report import findings_text
 from workbench.wheel.metadata import read_metadata

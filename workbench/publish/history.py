@@ -17,7 +17,6 @@ from workbench.publish.amend import (
     generations,
     look_again,
     refuse_to_forget,
-    timestamp,
 )
 from workbench.publish.commit import changed_wheels
 from workbench.publish.drawing import draw_pages
@@ -26,6 +25,7 @@ from workbench.publish.withdraw import Change, without
 from workbench.registry.file import Damaged, loads
 from workbench.registry.model import Registry
 from workbench.store.layout import WheelKey, history_key
+from workbench.text import timestamp
 
 if TYPE_CHECKING:
     from workbench.store.opening import Site

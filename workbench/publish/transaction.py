@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import FilenameTaken, StoreError
 from workbench.events import step
 from workbench.files import Identity
-from workbench.publish.amend import FilesMissing, amend, current, refuse_a_store_behind, timestamp
+from workbench.publish.amend import FilesMissing, amend, current, refuse_a_store_behind
 from workbench.publish.drawing import draw_pages
 from workbench.publish.publication import Holdings, decide, merge
 from workbench.publish.wheel_files import is_ours, look
@@ -21,7 +21,7 @@ from workbench.publish.withdraw import delete
 from workbench.registry.file import loads
 from workbench.registry.model import Removal
 from workbench.store.layout import RECORDS, WheelKey, file_key, record_key, url, wheel_of
-from workbench.text import counted
+from workbench.text import counted, timestamp
 
 if TYPE_CHECKING:
     from workbench.index.tree import Drawn

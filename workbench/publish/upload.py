@@ -18,12 +18,12 @@ from workbench.evidence.reproduction import verdict_beside, with_verdict
 from workbench.evidence.sbom import sbom_of
 from workbench.evidence.statements import statement_to_publish
 from workbench.make.verification import expect_recipe
-from workbench.publish.amend import timestamp
 from workbench.publish.projects import package_facts
 from workbench.publish.publication import Candidate
 from workbench.publish.signing import trusted_keys
 from workbench.registry.model import PublishedWheel
 from workbench.store.layout import file_key, log_key, patch_key, sbom_key, statement_key, verdict_key
+from workbench.text import timestamp
 from workbench.wheel.library_facts import library_facts
 
 if TYPE_CHECKING:

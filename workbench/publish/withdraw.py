@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import StoreError, UsageError, nearest
 from workbench.paths import PROGRAM
-from workbench.publish.amend import amend, current, published, timestamp
+from workbench.publish.amend import amend, current, published
 from workbench.publish.drawing import draw_pages
 from workbench.publish.wheel_files import faults, look
 from workbench.registry.model import Removal
 from workbench.store.layout import WheelKey, file_key, wheel_of
+from workbench.text import timestamp
 
 if TYPE_CHECKING:
     from workbench.registry.model import PublishedWheel, Registry
