@@ -201,28 +201,21 @@ def _finished(paths: Paths, recipe: Recipe, tree: WorkTree) -> Bumped:
         raise UsageError(f"{recipe.name}: no bump is under way")
     adds = bool(bump.entry and not bump.instead_of)
     dropped = {fate.name for fate in tree.state.fates if fate.outcome == "dropped"}
-    if adds:
-        return _added(paths, recipe, tree, bump)
-    if named := sorted(dropped & {condition.value for condition in recipe.patches_when}):
+    if not adds and (named := sorted(dropped & {condition.value for condition in recipe.patches_when})):
         raise UsageError(
             f"{path}: patches_when names {named[0]}, which is dropped, for upstream has it: take it out of the recipe, "
             f"then '{tree.goes_on}'"
         )
-    _, text = _rewritten(paths, recipe, bump)
-    saved = write_tree(
-        paths, recipe, tree, then=lambda _: write_whole(path, text), bump=None, source=bump.source
-    )
-    return Bumped(name=recipe.name, before=recipe.version, after=bump.version, moved=True, fates=saved.fates)
+    _rewritten(paths, recipe, bump)  # what cannot be written is told before the series is
+    # a version that is added gets a series of its own where that has changed on the way
+    apart = paths.patches / f"{recipe.name}-{bump.version}" if adds else None
 
+    own = ""
 
-def _added(paths: Paths, recipe: Recipe, tree: WorkTree, bump: Bump) -> Bumped:
-    """Add the version to the recipe; a series that has changed on the way gets a folder of its own."""
-    apart = paths.patches / f"{recipe.name}-{bump.version}"
-    used: list[str] = []
-
-    def then(folder: Path) -> None:
-        used.extend([folder.name] if folder == apart else [])
-        write_whole(*_rewritten(paths, recipe, bump, "".join(used)))
+    def then(series: Path) -> None:
+        nonlocal own
+        own = series.name if series == apart else ""
+        write_whole(*_rewritten(paths, recipe, bump, own))
 
     saved = write_tree(paths, recipe, tree, then=then, apart=apart, bump=None, source=bump.source)
     return Bumped(
@@ -230,8 +223,8 @@ def _added(paths: Paths, recipe: Recipe, tree: WorkTree, bump: Bump) -> Bumped:
         before=recipe.version,
         after=bump.version,
         moved=True,
-        added=True,
-        patches="".join(used),
+        added=adds,
+        patches=own,
         fates=saved.fates,
     )
 

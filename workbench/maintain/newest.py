@@ -15,7 +15,7 @@ from workbench.source.git import resolve, tags_of
 from workbench.source.sdist import newest_sdist, pin_sdist
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 NEWEST = "newest"
 SHOWN_VERSIONS = 5
@@ -50,8 +50,9 @@ def _tagged(recipe: Recipe, source: Git, version: str) -> Recipe:
     else:
         wanted = _valid(version)
     if wanted is None or wanted not in versions:
-        there = ", ".join(map(str, sorted(versions, reverse=True)[:SHOWN_VERSIONS])) or "none"
-        raise SourceError(f"{source.url}: no tag like {source.tag} of version {version}: it has {there}")
+        raise SourceError(
+            f"{source.url}: no tag like {source.tag} of version {version}: it has {_shown(versions)}"
+        )
     tag = versions[wanted]
     return _at(recipe, str(wanted), replace(source, tag=tag, commit=tags[tag]))
 
@@ -78,8 +79,12 @@ def tagged_as(tags: Mapping[str, str], version: str, *, url: str) -> str:
     versions = _versions(tags, like="")
     if tag := versions.get(Version(version)):
         return tag
-    there = ", ".join(map(str, sorted(versions, reverse=True)[:SHOWN_VERSIONS])) or "none"
-    raise SourceError(f"{url}: no tag of version {version}: it has {there}")
+    raise SourceError(f"{url}: no tag of version {version}: it has {_shown(versions)}")
+
+
+def _shown(versions: Iterable[Version]) -> str:
+    """Name the newest of some versions."""
+    return ", ".join(map(str, sorted(versions, reverse=True)[:SHOWN_VERSIONS])) or "none"
 
 
 def _valid(version: str) -> Version:

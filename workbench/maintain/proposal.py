@@ -50,12 +50,11 @@ class Proposal:
 
 def _added(own: Guess, said: Guess) -> Guess:
     """Return what a source tells of a field with what somebody says of it, which counts where only one can."""
+    evidence = (*own.evidence, *said.evidence)
     if isinstance(own.value, dict) and isinstance(said.value, dict):
-        return Guess(own.field, {**own.value, **said.value}, (*own.evidence, *said.evidence))
+        return Guess(own.field, {**own.value, **said.value}, evidence)
     if own.field == "build_requires" and isinstance(own.value, tuple) and isinstance(said.value, tuple):
-        return Guess(
-            own.field, tuple(dict.fromkeys((*own.value, *said.value))), (*own.evidence, *said.evidence)
-        )
+        return Guess(own.field, tuple(dict.fromkeys((*own.value, *said.value))), evidence)
     return said
 
 

@@ -146,13 +146,11 @@ def _value(value: object) -> str:
 
 
 def _source(name: str, source: Git | Sdist) -> Iterator[str]:
-    given = _given(source, name)
-    kind = type(source).__name__
-    line = f"{INDENT}source={kind}({', '.join(f'{key}={_value(held)}' for key, held in given.items())}),"
+    line = f"{INDENT}source={pin_text(source, name=name)},"
     if len(line) <= WIDTH:
         yield line
         return
-    yield f"{INDENT}source={kind}("
-    for key, held in given.items():
+    yield f"{INDENT}source={type(source).__name__}("
+    for key, held in _given(source, name).items():
         yield from _argument(key, held, INDENT * 2)
     yield f"{INDENT}),"
