@@ -16,6 +16,7 @@ from workbench.container.engine import (
     require_image,
 )
 from workbench.errors import ContainerError
+from workbench.plan.axes import OCI_ARCH
 from workbench.plan.target import this_arch
 
 DOCKER_WITHOUT_DAEMON = """\
@@ -138,7 +139,7 @@ def test_of_an_interrupted_build_its_container_is_removed_and_no_other(
     programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", f"{programs}:{os.defpath}")
-    inspected = INSPECTED.replace("amd64", engines.OCI_ARCH[this_arch()])
+    inspected = INSPECTED.replace("amd64", OCI_ARCH[this_arch()])
     answers = (
         f"case $1 in image) {inspected};; ps) echo 0123456789ab;; rm) echo $* >>{tmp_path}/removed;; esac\n"
     )

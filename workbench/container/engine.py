@@ -14,13 +14,11 @@ from typing import Any, Literal
 from workbench.errors import CommandFailed, ContainerError
 from workbench.events import step
 from workbench.paths import PROGRAM
+from workbench.plan.axes import OCI_ARCH
 from workbench.process import environment, run
 from workbench.wheel import elf
 
 EngineName = Literal["docker", "podman"]
-
-OCI_ARCH = {"x86_64": "amd64", "aarch64": "arm64"}
-"""What an image calls the architecture that ``uname -m`` names."""
 
 NATIVE_LABEL = "wheel-workbench.runs"
 """Marks an image that also runs the programs of the architecture that it names."""

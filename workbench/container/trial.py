@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.container.cibw import QEMU_CPU, image_for
-from workbench.container.engine import OCI_ARCH
 from workbench.environment import install_into, python_platform
 from workbench.errors import CommandFailed, ContainerError, VerificationFailed
+from workbench.plan.axes import OCI_ARCH
 from workbench.process import run
 from workbench.troubles import with_meaning
 

@@ -55,8 +55,8 @@ class Draft:
 
     @property
     def cell(self) -> str:
-        """Name it among the cells of its recipe: its target, and of a recipe with several versions which."""
-        return f"{self.recipe.version} {self.target}" if self.recipe.versions else str(self.target)
+        """Name it among the cells of its recipe."""
+        return _cell(self.recipe, self.target)
 
     @property
     def axes(self) -> Axes:
@@ -90,8 +90,13 @@ class LeftOut:
 
     @property
     def cell(self) -> str:
-        """Name it as `Draft.cell` does."""
-        return f"{self.recipe.version} {self.target}" if self.recipe.versions else str(self.target)
+        """Name it among the cells of its recipe."""
+        return _cell(self.recipe, self.target)
+
+
+def _cell(recipe: Recipe, target: Target) -> str:
+    """Name a cell of a recipe: by its target, and of a recipe with several versions by which it is of."""
+    return f"{recipe.version} {target}" if recipe.versions else str(target)
 
 
 def drafts(

@@ -80,8 +80,7 @@ def _cudas(first: str, last: str) -> Sequence[str]:
 
 def _torches(first: str, last: str) -> Sequence[str]:
     """Return the torch releases, X.Y, from one to another."""
-    ends = [_TORCH.fullmatch(first), _TORCH.fullmatch(last)]
-    low, high = ends
+    low, high = _TORCH.fullmatch(first), _TORCH.fullmatch(last)
     if not low or not high or low[1] != high[1] or int(low[2]) > int(high[2]):
         raise UsageError(f"--torch {first}-{last} is not a range: write 2.9-2.11, the older one first")
     return [f"{low[1]}.{minor}" for minor in range(int(low[2]), int(high[2]) + 1)]
