@@ -155,9 +155,9 @@ def _altered(signed: Signed, change: Callable[[dict[str, Any]], object]) -> None
         (lambda made: made["environment"].update(CFLAGS="-O0"), "is not that of the build that it describes"),
         (lambda made: _role(made, "patch").update(digest={"sha256": "1" * 64}), "the patch answer.patch"),
         (lambda made: made["parameters"].update(python="3.11,3.12"), "not one target"),
-        (lambda made: made.update(changed="its description"), "so no build has its bytes"),
+        (lambda made: made.update(changed="its description"), "so no build gives its bytes"),
         (lambda made: made.update(builder="magic"), "an unknown builder, 'magic'"),
-        (lambda made: _role(made, "requirement").update(name="x\n-i http://evil"), "requirement is not one"),
+        (lambda made: _role(made, "requirement").update(name="x\n-i http://evil"), "not a build requirement"),
         (lambda made: _role(made, "source").update(uri="git+--upload-pack=x"), "neither an sdist nor a Git"),
     ],
 )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.evidence.causes import cause_of, cause_of_text
 from workbench.wheel.sections import ELF_64_LITTLE, parse_sections
-from workbench.wheel.stream import BadBinary
+from workbench.wheel.stream import BadBinary, Reader
 from workbench.wheel.wheel import open_wheel
 
 if TYPE_CHECKING:
@@ -110,17 +111,14 @@ def _of_libraries(name: str, first: bytes, again: bytes) -> Iterator[Difference]
 
 def _sections(data: bytes) -> dict[tuple[str, int], bytes]:
     """Return a library's sections by their name, and by their number among those of one name."""
-    parser = parse_sections(len(data))
-    try:
-        asked = next(parser)
-        while True:
-            asked = parser.send(tuple(data[at : at + size] for at, size in asked))
-    except StopIteration as done:
-        found: dict[tuple[str, int], bytes] = {}
-        for each in done.value:
-            number = sum(1 for name, _ in found if name == each.name)
-            found[each.name, number] = data[each.offset : each.end]
-        return found
+    reader = Reader(parse_sections(len(data)))
+    reader.feed(data)  # the whole file, so nothing has gone by
+    found: dict[tuple[str, int], bytes] = {}
+    numbers: Counter[str] = Counter()
+    for each in reader.finish():
+        found[each.name, numbers[each.name]] = data[each.offset : each.end]
+        numbers[each.name] += 1
+    return found
 
 
 def _order(one: Wheel, other: Wheel) -> Iterator[Difference]:

@@ -100,14 +100,13 @@ class Provenance:
     used: tuple[Used, ...]
     key: str | None = None
     took: str = ""
+    changed: str = ""
 
     @property
     def seconds(self) -> int:
         """How long the build took."""
         began, ended = (datetime.fromisoformat(each) for each in (self.started, self.finished))
         return round((ended - began).total_seconds())
-
-    changed: str = ""
 
     @property
     def beyond_key(self) -> tuple[Used, ...]:

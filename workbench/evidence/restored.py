@@ -69,7 +69,7 @@ def restored(made: Provenance, patches: Mapping[str, bytes], *, where: str) -> P
     except ProofFailed:
         raise
     except (KeyError, IndexError, ValueError, WorkbenchError) as error:
-        raise ProofFailed(f"{where}: what it says of the build makes no plan: {error}") from error
+        raise ProofFailed(f"{where}: it does not describe a build that can be planned: {error}") from error
 
 
 def _lacking(made: Provenance) -> Iterator[str]:
@@ -137,7 +137,7 @@ def _pin(used: Used) -> Pin:
     """Return a build requirement as it is asked for again: a line, in which nothing else must hide."""
     told = (used.name, used.version, used.url, *used.digest.values())
     if not used.name or any(re.search(r"\s|^-", each) for each in told):
-        raise ValueError(f"a build requirement is not one: {used.name!r:.40}")
+        raise ValueError(f"not a build requirement: {used.name!r:.40}")
     return Pin(
         name=used.name,
         version=used.version,

@@ -12,6 +12,7 @@ from workbench.evidence import notes
 from workbench.evidence.dsse import read_envelope, read_json
 from workbench.evidence.keys import verify
 from workbench.evidence.provenance import read_statement, statement
+from workbench.files import sha256_of
 from workbench.paths import PROGRAM
 
 if TYPE_CHECKING:
@@ -115,6 +116,18 @@ def prove(wheel: Path, sha256: str, keys: Keyring) -> WheelStatement:
         )
     where = str(notes.statement_path(wheel))
     return check_statement(content, filename=wheel.name, sha256=sha256, keys=keys, where=where)
+
+
+def statement_of_file(wheel: Path) -> tuple[bytes, str]:
+    """Return the statement of a wheel's file, the one beside it or one made of its notes, and the file's sha256.
+
+    Raises ProofFailed where neither is there and where it is of other bytes, and WorkbenchError for damaged notes.
+    """
+    sha256, known = sha256_of(wheel), notes.recall(wheel)
+    content = statement_to_publish(wheel, sha256, known.provenance if known else None, None)
+    if content is None:
+        raise ProofFailed(f"{wheel}: no file beside it says how it was made: it was built elsewhere")
+    return content, sha256
 
 
 def statement_to_publish(

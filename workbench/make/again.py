@@ -27,13 +27,13 @@ from workbench.evidence.differences import Difference, differences
 from workbench.evidence.gather import isolation_of
 from workbench.evidence.reproduction import FirstBuild, Reproduction
 from workbench.evidence.restored import others, restored
-from workbench.evidence.statements import check_statement, digest_of_statement, statement_to_publish
+from workbench.evidence.statements import check_statement, digest_of_statement, statement_of_file
 from workbench.files import locked, remove_tree, sha256_of, write_whole
 from workbench.make.build import build_wheel
 from workbench.paths import Paths
 from workbench.process import find_program, run
 from workbench.settings import SigningSettings
-from workbench.text import counted
+from workbench.text import counted, timestamp
 from workbench.wheel.stream import BadBinary
 
 if TYPE_CHECKING:
@@ -70,11 +70,7 @@ def first_build_of(path: Path, paths: Paths, *, keys: Keyring | None = None) -> 
 
     With `keys` one of them must have signed the statement. Raises ProofFailed, and WorkbenchError for damaged notes.
     """
-    sha256, known = sha256_of(path), notes.recall(path)
-    content = statement_to_publish(path, sha256, known.provenance if known else None, None)
-    where = str(notes.statement_path(path))
-    if content is None:
-        raise ProofFailed(f"{path}: nothing lies beside it that says how it was made: it was built elsewhere")
+    (content, sha256), where = statement_of_file(path), str(notes.statement_path(path))
     stated = check_statement(content, filename=path.name, sha256=sha256, keys=keys, where=where)
     return FirstBuild(
         path=path,
@@ -102,15 +98,14 @@ def rebuild_of(first: FirstBuild, paths: Paths, settings: Settings, *, any_tools
     made = first.build.made
     if made.changed:
         raise ProofFailed(
-            f"{first.build.filename}: what was built was changed afterwards ({made.changed}), so no build has its bytes"
+            f"{first.build.filename}: it was changed after its build ({made.changed}), so no build gives its bytes"
         )
     plan = restored(made, first.patches, where=first.where)
     if toolkit := made.of_role("toolkit"):
         libraries = plan.recipe.cuda_libraries
         expected = expect_toolkit(plan.target, libraries, settings, may_be_in_image=False)
         plan = replace(plan, toolkit=expected)
-    used = dict.fromkeys(ROLES_HERE)
-    recorded = tuple(each for each in made.used if each.role in used)
+    recorded = tuple(each for each in made.used if each.role in ROLES_HERE)
     other = others(recorded, tuple(built_with(plan, paths, settings)))
     if made.isolation.isolated and plan.builder != "container" and (why := why_not()):
         other = (*other, f"isolation: {made.isolation.how} then; here {why}")
@@ -121,8 +116,9 @@ def rebuild_of(first: FirstBuild, paths: Paths, settings: Settings, *, any_tools
     if other and not any_tools:
         listed = "".join(f"\n  {each}" for each in other)
         raise ToolMissing(
-            f"{first.build.filename} was built with other tools than are here, and they decide its bytes:{listed}\n"
-            "Build it again where those are; or add --any-tools: what is here is used then, and the verdict says so"
+            f"{first.build.filename} was built with tools that this machine lacks, and they decide its bytes:{listed}"
+            "\nBuild it again on a machine that has them, or add --any-tools: that takes what is here, and the "
+            "verdict says so"
         )
     if plan.key != made.key and not other:
         elsewhere = " (the site's own CUDA toolkit may lie elsewhere here)" if toolkit else ""
@@ -166,7 +162,7 @@ def build_again(rebuild: Rebuild, paths: Paths, *, jobs: int | None = None) -> B
             sha256=first.build.sha256,
             rebuilt=rebuilt,
             statement=first.statement,
-            finished=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            finished=timestamp(datetime.now(UTC)),
             workbench=__version__,
             isolation=isolation_of(plan).kind,
             other_tools=rebuild.other_tools,

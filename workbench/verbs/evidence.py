@@ -54,18 +54,11 @@ def answer_stated(stated: WheelStatement) -> None:
 
 def _statement_of(named: str, store: StoreFlags) -> tuple[bytes, str, str, str]:
     """Return a wheel's statement, its filename, its sha256, and where the statement is from."""
-    from workbench.evidence import notes
-    from workbench.evidence.statements import statement_to_publish
-    from workbench.files import sha256_of
+    from workbench.evidence.statements import statement_of_file
 
     path = Path(named)
     if path.is_file():
-        sha256, known = sha256_of(path), notes.recall(path)
-        made = known.provenance if known else None
-        if (content := statement_to_publish(path, sha256, made, None)) is None:
-            raise ProofFailed(
-                f"{path}: nothing lies beside it that says how it was made: it was built elsewhere"
-            )
+        content, sha256 = statement_of_file(path)
         return content, path.name, sha256, str(path)
     from workbench.publish.amend import current
     from workbench.publish.resigning import published_statement
@@ -103,7 +96,7 @@ def sign(
     for each in files:
         known = notes.recall(each)
         if known is None or known.provenance is None:
-            raise ProofFailed(f"{each}: nothing lies beside it that says how it was made: build it again")
+            raise ProofFailed(f"{each}: no file beside it says how it was made: build it again")
         content = write_statement(each.name, sha256_of(each), known.provenance, [signer])
         write_whole(notes.statement_path(each), content)
         made.append(notes.statement_path(each))
