@@ -67,23 +67,24 @@ def doctor(site: Site, *, deep: bool = False, installers: bool = True) -> Iterat
 
 
 def _isolation() -> Diagnosis:
-    """Return whether builds on this machine are isolated; where not, a publisher may still be sound."""
-    why = why_not()
-    if not why:
-        return finding("isolation", [], good="builds on this machine see no network and no home", remedy="")
-    what, _, remedy = why.partition(": ")
-    return untried("isolation", f"builds on this machine are not isolated: {what}", remedy=remedy)
+    """Return whether builds on this machine are isolated."""
+    good = "builds on this machine see no network and no home"
+    return _of_builds("isolation", why_not(), good=good, lack="builds on this machine are not isolated")
 
 
 def _memory() -> Diagnosis:
-    """Return whether what builds on this machine take is measured and can be limited."""
-    why = no_group()
+    """Return whether the memory that builds on this machine take is measured and can be limited."""
+    good = "each build has a control group, which measures and limits it"
+    lack = "the memory that builds take is measured less well, and is not limited"
+    return _of_builds("memory", no_group(), good=good, lack=lack)
+
+
+def _of_builds(check: str, why: str, *, good: str, lack: str) -> Diagnosis:
+    """Return whether this machine has what its builds should; where not, and why, a publisher may still be sound."""
     if not why:
-        return finding("memory", [], good="each build has a control group: measured, and limited", remedy="")
+        return finding(check, [], good=good, remedy="")
     what, _, remedy = why.partition(": ")
-    return untried(
-        "memory", f"what builds take is measured less well, and not limited: {what}", remedy=remedy
-    )
+    return untried(check, f"{lack}: {what}", remedy=remedy)
 
 
 def _agreement(settings: Settings, store: Store, found: Comparison, *, deep: bool) -> Iterator[Diagnosis]:
