@@ -211,7 +211,10 @@ def _(site: Signed) -> None:
     _judged(site, *site.verdict(key="other"))
 
 
-@attack("a bad verdict in place of a good one", "the registry says of this verdict what it does not say")
+@attack(
+    "a bad verdict in place of a good one",
+    "the registry and this verdict disagree on what the second build gave",
+)
 def _(site: Signed) -> None:
     found, content = site.verdict()
     _judged(site, replace(found, rebuilt="1" * 64), content)

@@ -135,7 +135,7 @@ def test_a_wheel_belongs_to_the_version_that_it_was_made_of(version: str, made_o
         ({"version": "1"}, "source: missing"),
         ({}, "version: missing: a recipe has version and source, or versions"),
         ({"versions": {"1": OLD}, "variants": ("all",)}, "neither 'all' nor 'usual'"),
-        ({"versions": {"1": OLD}, "variants": {"a": "demo"}}, "'demo' is the project of two"),
+        ({"versions": {"1": OLD}, "variants": {"a": "demo"}}, "two builds have the project 'demo'"),
         ({"versions": {"1": OLD}, "variants": {"a": "Demo_A"}}, "not normalised: write 'demo-a'"),
         ({"versions": {"1": OLD}, "variants_only": True}, "variants_only: the recipe has no variants"),
     ],

@@ -114,7 +114,7 @@ def _prove_verdict(index: ProvenIndex, wheel: PublishedWheel, fetcher: Fetcher) 
         content, filename=wheel.filename, sha256=wheel.sha256, keys=index.keys, where=where
     )
     if verdict.found.identical is not build.reproduced:
-        raise ProofFailed(f"{where}: the registry says of this verdict what it does not say")
+        raise ProofFailed(f"{where}: the registry and this verdict disagree on what the second build gave")
     signer = short(verdict.signer.id) if verdict.signer else ""
     return [f"built again on {build.reproduced_on}: {verdict.found.outcome}, says the key {signer}"]
 

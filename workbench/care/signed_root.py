@@ -66,8 +66,8 @@ def _problems(site: Site, root: SignedRoot, keys: Keyring) -> Iterator[str]:
     content = registry.content if registry else b""
     if hashlib.sha256(content).hexdigest() != root.sha256:
         yield (
-            f"it is of generation {root.generation}, and not of the registry that is there: those who check this index "
-            "are stopped"
+            f"it signs generation {root.generation}, and the registry in the store is another: whoever checks this "
+            "index is stopped"
         )
     if keys.version > root.keys_version:
         yield f"it names version {root.keys_version} of the list of keys, and yours is version {keys.version}"
@@ -75,4 +75,4 @@ def _problems(site: Site, root: SignedRoot, keys: Keyring) -> Iterator[str]:
     left = root.expires - datetime.now(UTC)
     if left < (timedelta(days=days) if days else _USUAL_TERM) / _LEAST:
         hours = counted(round(left / timedelta(hours=1)), "hour")
-        yield f"it expires in {hours}: has what signs it on a schedule stopped?"
+        yield f"it expires in {hours}: does the job that signs it on a schedule still run?"

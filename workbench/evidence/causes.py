@@ -56,7 +56,7 @@ def _cause_of_bytes(section: str, first: bytes, again: bytes) -> str:
     if section.startswith(".text"):
         if len(first) != len(again):
             return f"other machine code ({sizes}): other options, another compiler, or another processor's tuning"
-        return f"other machine code ({_count(first, again)}): what moved elsewhere, or other options"
+        return f"other machine code ({_count(first, again)}): addresses that moved, or other options"
     return f"{sizes} of data" if len(first) != len(again) else _count(first, again)
 
 

@@ -275,7 +275,7 @@ class Recipe:
         for each in projects:
             require_normalised("variants", each)
             if projects.count(each) > 1:
-                raise RecipeError(f"variants: {each!r} is the project of two of them: each has its own")
+                raise RecipeError(f"variants: two builds have the project {each!r}: name one for each")
 
     def _require_possible(self) -> None:
         """Raise RecipeError for an unknown architecture or variant, and for a memory that is not a size."""

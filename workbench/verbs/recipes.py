@@ -208,7 +208,6 @@ def _package(name: str, paths: Paths) -> dict[str, Any]:
     recipe = maker_of(paths.recipes, name)
     if recipe is None and not published:
         load(paths.recipes, name)  # its error names the nearest
-    variants = recipe.variants if recipe else ()
     return {
         **_row(name, recipe, registry, paths),
         "upstream": getattr(recipe or published, "upstream", None),
@@ -222,7 +221,7 @@ def _package(name: str, paths: Paths) -> dict[str, Any]:
             for version, pinned in (recipe.versions.items() if recipe else ())
             if (source := source_of(pinned))
         },
-        "variants": {each: recipe.project(each) for each in variants} if recipe else {},
+        "variants": {each: recipe.project(each) for each in recipe.variants} if recipe else {},
         **{key: getattr(recipe, key, unknown) for key, unknown in _MADE.items()},
         "patches": [
             {"name": patch.name, "sha256": patch.sha256, "description": patch.description}

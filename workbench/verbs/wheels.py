@@ -124,12 +124,10 @@ def _jobs(
     from workbench.pipeline.jobs import grouped, jobs, recorded_costs
 
     if at_most < 1:
-        raise UsageError("--at-most 0: a matrix of no jobs is none: give 1 or more")
+        raise UsageError(f"--at-most {at_most}: give 1 job or more")
     found = grouped(jobs(cells, costs=recorded_costs(registry, paths.wheels)), at_most)
     if len(found) > at_most:
-        note(
-            f"{len(found)} jobs are to be done, and {at_most} are listed: the next run lists those that are left then"
-        )
+        note(f"{len(found)} jobs are to be done, and {at_most} are listed: the next run lists the rest")
     return {"include": [job.as_dict() for job in found[:at_most]]}
 
 
