@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from workbench.errors import OutletError, SettingsError, ToolMissing
 from workbench.events import note
-from workbench.outlets.secret_file import read_private
+from workbench.outlets.secret_file import OTHERS, read_private
 from workbench.process import run
 from workbench.url import hide, is_private
 
@@ -29,8 +29,6 @@ TOKEN_USER = "__token__"  # noqa: S105 - a name
 
 IDENTITY = ("ACTIONS_ID_TOKEN_REQUEST_URL", "PYPI_ID_TOKEN", "TESTPYPI_ID_TOKEN")
 """What a CI sets that can prove who it is (OpenID Connect)."""
-
-_OTHERS = 0o077
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +43,16 @@ class Login:
         if not self.secret.isprintable():
             raise SettingsError(f"the login from {self.origin} has a line break or a control character in it")
         hide(self.secret)
-        hide(b64encode(f"{self.user}:{self.secret}".encode()).decode())
+        hide(self._both)
+
+    @property
+    def _both(self) -> str:
+        return b64encode(f"{self.user}:{self.secret}".encode()).decode()
 
     @property
     def basic(self) -> dict[str, str]:
         """The header that logs in by user and password."""
-        return {"Authorization": f"Basic {b64encode(f'{self.user}:{self.secret}'.encode()).decode()}"}
+        return {"Authorization": f"Basic {self._both}"}
 
     @property
     def bearer(self) -> dict[str, str]:
@@ -126,13 +128,8 @@ def _expect_private(url: str) -> None:
 def _of_variables(names: Iterable[str], values: Mapping[str, str], where: str) -> Login | None:
     for name in names:
         if value := values.get(name, "").strip():
-            user, colon, secret = value.partition(":")
-            origin = f"{where} {name}"
-            return (
-                Login(user=user, secret=secret, origin=origin)
-                if colon
-                else Login(secret=value, origin=origin)
-            )
+            user, secret = value.split(":", 1) if ":" in value else (TOKEN_USER, value)
+            return Login(user=user, secret=secret, origin=f"{where} {name}")
     return None
 
 
@@ -161,7 +158,7 @@ def _of_pypirc(name: str, url: str) -> Login | None:
         values = read[section]
         meant = section == name or values.get("repository", "").rstrip("/") == url.rstrip("/")
         if meant and (secret := values.get("password", "")):
-            if path.stat().st_mode & _OTHERS:
+            if path.stat().st_mode & OTHERS:
                 note(f"· {path} has a password, and others can read it: run 'chmod 600 {path}'")
             return Login(user=values.get("username", TOKEN_USER), secret=secret, origin=f"{path} [{section}]")
     return None

@@ -5,6 +5,7 @@ It waits for the end of a short rate limit. An answer that is not the one asked 
 
 from __future__ import annotations
 
+import hashlib
 import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -88,8 +89,6 @@ class GitHubApi:
 
     def sha256_of(self, url: str) -> str:
         """Read a file through, by its URL in the API, and return its sha256. Raises NoAnswer."""
-        import hashlib
-
         digest = hashlib.sha256()
         with self._asked("GET", url, headers=ASSET_HEADERS) as answer:
             for chunk in answer.chunks():

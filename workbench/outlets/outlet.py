@@ -68,6 +68,11 @@ class Parcel:
         """The wheel's filename."""
         return self.path.name
 
+    @property
+    def statement_name(self) -> str:
+        """The name that its statement has beside it, here and at outlets."""
+        return notes.statement_path(self.path).name
+
     def expect_unchanged(self) -> None:
         """Raise StoreError where the file is no longer the one that was verified."""
         if Identity.of(self.path) != self.identity:

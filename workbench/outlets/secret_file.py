@@ -16,7 +16,8 @@ _LINE = re.compile(
     r"""\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*"""
     r"""(?:"([^"]*)"|'([^']*)'|((?:[^\s#"']|(?<!\s)\#)*))\s*(?:(?<=[\s"'])\#.*)?"""
 )
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+"""What anybody but a file's owner may do with it."""
 
 
 def read_private(path: Path) -> dict[str, str]:
@@ -25,7 +26,7 @@ def read_private(path: Path) -> dict[str, str]:
     A comment begins with a ``#`` that stands behind a space, or behind a value in quotes.
 
     Raises SettingsError for a file that anybody but its owner, who is this user, can read or write; for one that is
-    not UTF-8; for a line that is none of NAME=VALUE, which is not shown.
+    not UTF-8; for a line that is not NAME=VALUE, without showing it.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY)
@@ -33,7 +34,7 @@ def read_private(path: Path) -> dict[str, str]:
         return {}
     with os.fdopen(descriptor, encoding="utf-8") as file:
         found = os.fstat(file.fileno())
-        if found.st_mode & _OTHERS or found.st_uid != os.geteuid():
+        if found.st_mode & OTHERS or found.st_uid != os.geteuid():
             raise SettingsError(
                 f"{path} is refused: it holds secrets, and others than its owner can read or write it "
                 f"(mode {stat.S_IMODE(found.st_mode):04o}): run 'chmod 600 {path}'"
