@@ -12,10 +12,10 @@ from workbench.events import note
 from workbench.files import scratch, write_whole
 from workbench.index.tree import outdated, write
 from workbench.make.verification import verify_wheels
-from workbench.publish.upload import cell_of
+from workbench.publish.upload import entry_of
 from workbench.registry.file import dumps
-from workbench.registry.model import Package, PublishedWheel, Registry
-from workbench.text import counted, timestamp
+from workbench.registry.model import Package, Registry
+from workbench.text import counted
 from workbench.url import has_secret
 from workbench.verify.report import findings_text
 from workbench.wheel.metadata import read_metadata
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from workbench.index.tree import Drawn, Outdated
     from workbench.paths import Paths
+    from workbench.registry.model import PublishedWheel
     from workbench.settings import Settings
     from workbench.verify.report import Report
 
@@ -56,9 +57,7 @@ def draw_folder(
                 return outdated(file, folder / PAGES, settings)
             return write(file, folder / PAGES, settings)
     finally:
-        with suppress(
-            OSError
-        ):  # what drawing works in, which is empty now; the folder is somebody's to serve
+        with suppress(OSError):  # what drawing works in is empty now, and the folder is for somebody to serve
             (folder / ".workbench").rmdir()
 
 
@@ -90,7 +89,7 @@ def _registry(reports: tuple[Report, ...], base: str) -> Registry:
     for each in reports:
         if each.name not in registry.packages:
             registry = registry.with_package(each.name, _package(each, base))
-        registry = registry.with_wheel(each.name, _row(each, base))
+        registry = registry.with_wheel(each.name, _entry(each, base))
     return registry
 
 
@@ -103,18 +102,6 @@ def _package(report: Report, base: str) -> Package:
     )
 
 
-def _row(report: Report, base: str) -> PublishedWheel:
-    python, platform = cell_of(report.tags[0])
-    when = timestamp(datetime.fromtimestamp(report.path.stat().st_mtime, UTC))
-    return PublishedWheel(
-        filename=report.path.name,
-        url=f"{base}{quote(report.path.name, safe='~')}",
-        python_version=python,
-        platform=platform,
-        upload_date=when[:10],
-        sha256=report.sha256,
-        size=report.size,
-        upload_time=when,
-        requires_python=report.requires_python,
-        gpu_architectures=report.gpu_architectures,
-    )
+def _entry(report: Report, base: str) -> PublishedWheel:
+    changed = datetime.fromtimestamp(report.path.stat().st_mtime, UTC)
+    return entry_of(report, f"{base}{quote(report.path.name, safe='~')}", changed)

@@ -53,19 +53,8 @@ def candidate(report: Report, paths: Paths, *, signer: Signer | None = None) -> 
         statement = statement_to_publish(report.path, report.sha256, made, signer, keys)
         facts = replace(known.facts, isolation=made.isolation.kind if made else None)
         facts, texts = _evidence(report, facts, series, statement=statement, keys=keys)
-    python, platform = cell_of(report.tags[0])
-    now = timestamp(datetime.now(UTC))
-    wheel = PublishedWheel(
-        filename=filename,
-        url=file_key(name, filename),
-        python_version=python,
-        platform=platform,
-        upload_date=now[:10],
-        sha256=report.sha256,
-        size=report.size,
-        upload_time=now,
-        requires_python=report.requires_python,
-        gpu_architectures=report.gpu_architectures,
+    wheel = replace(
+        entry_of(report, file_key(name, filename), datetime.now(UTC)),
         libraries=_libraries(report, facts),
         metadata_sha256=hashlib.sha256(report.metadata).hexdigest(),
         build_key=known.build_key if known else None,
@@ -91,7 +80,25 @@ def _libraries(report: Report, facts: BuildFacts | None) -> LibraryFacts | None:
     return replace(found, compute=facts.compute) if facts and facts.compute != "cpu" else found
 
 
-def cell_of(tag: str) -> tuple[str, str]:
+def entry_of(report: Report, url: str, uploaded: datetime) -> PublishedWheel:
+    """Return the registry's entry of a wheel that lies at a URL, as far as its report tells."""
+    python, platform = _cell(report.tags[0])
+    when = timestamp(uploaded)
+    return PublishedWheel(
+        filename=report.path.name,
+        url=url,
+        python_version=python,
+        platform=platform,
+        upload_date=when[:10],
+        sha256=report.sha256,
+        size=report.size,
+        upload_time=when,
+        requires_python=report.requires_python,
+        gpu_architectures=report.gpu_architectures,
+    )
+
+
+def _cell(tag: str) -> tuple[str, str]:
     """Return the Python (``3.11``, ``3``) and the platform that a whole tag names."""
     interpreter, _, platform = tag.split("-")
     digits = re.fullmatch(r"[a-z]+(\d)(\d*)", interpreter)
