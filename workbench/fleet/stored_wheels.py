@@ -18,6 +18,7 @@ from workbench.evidence import notes
 from workbench.evidence.notes import Built  # noqa: TC001 - the parser reads it from the annotation
 from workbench.files import sha256_of
 from workbench.settings import S3Settings  # noqa: TC001 - likewise
+from workbench.store.protocol import copy_out
 from workbench.strict import Mismatch, parse
 from workbench.wheel.filename import wheel_name_or_none
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 NONE, OWN_STORE = "none", "store"
 """What may stand for a folder: no cache, and the store that the site publishes in."""
-
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,19 +132,12 @@ class StoredWheels:
 
     def _copy(self, package: str, entry: CacheEntry, wheel: Path) -> None:
         """Copy an entry's wheel to a path. Raises Mismatch where it is not the one that was put in."""
-        key, digest = self._file(package, entry.sha256, "whl"), hashlib.sha256()
+        key = self._file(package, entry.sha256, "whl")
         if not any(each.key == key for each in self._store.entries(key)):
             raise Mismatch(f"{key} is not there")
-        with (
-            step(f"take {entry.filename} from {self.place}", total=entry.size) as at,
-            self._store.open(key) as source,
-            wheel.open("wb") as sink,
-        ):
-            while chunk := source.read(_CHUNK):
-                sink.write(chunk)
-                digest.update(chunk)
-                at(len(chunk))
-        if digest.hexdigest() != entry.sha256:
+        with step(f"take {entry.filename} from {self.place}", total=entry.size) as moved:
+            found = copy_out(self._store, key, wheel, moved)
+        if found != entry.sha256:
             raise Mismatch(f"{key} is not the one that was put in")
 
     def _log(self, package: str, sha256: str) -> bytes | None:

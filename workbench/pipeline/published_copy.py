@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench.errors import FilenameTaken, StoreError, UsageError
 from workbench.events import step
 from workbench.evidence import notes
 from workbench.files import scratch, sha256_of, write_whole
 from workbench.publish.wheel_files import is_ours
+from workbench.store.protocol import copy_out
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,24 +50,7 @@ def _fetch(wheel: PublishedWheel, path: Path, store: Store) -> None:
         step(f"get {wheel.filename} from {store.place}", total=wheel.size) as moved,
         scratch(path.parent, ".copy.") as folder,
     ):
-        digest = hashlib.sha256()
         part = folder / wheel.filename
-        with store.open(wheel.url) as source, part.open("wb") as target:
-            shutil.copyfileobj(source, _Counted(target, digest, moved), 1 << 20)
-        if digest.hexdigest() != wheel.sha256:
+        if copy_out(store, wheel.url, part, moved) != wheel.sha256:
             raise StoreError(f"{store.place}/{wheel.url} is damaged: its sha256 is not {wheel.sha256}")
         part.rename(path)
-
-
-class _Counted:
-    """A file that is written, hashed and told of at once."""
-
-    def __init__(self, *sinks: Any) -> None:  # noqa: ANN401 - a file, a hash, a listener
-        self._file, self._digest, self._moved = sinks
-
-    def write(self, data: bytes) -> int:
-        """Write a piece."""
-        self._digest.update(data)
-        self._moved(len(data))
-        written: int = self._file.write(data)
-        return written

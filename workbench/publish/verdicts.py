@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from workbench.errors import ProofFailed, UsageError
 from workbench.evidence.reproduction import FirstBuild, with_verdict
 from workbench.evidence.statements import check_statement, digest_of_statement
-from workbench.files import sha256_of
 from workbench.make.again import patches_here
 from workbench.publish.amend import amend, current, published
 from workbench.publish.drawing import draw_pages
 from workbench.publish.resigning import published_statement
 from workbench.publish.wheel_files import is_ours
 from workbench.store.layout import verdict_key
+from workbench.store.protocol import copy_out
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,9 +38,7 @@ def published_first_build(site: Site, named: str, folder: Path, *, keys: Keyring
     if not is_ours(wheel):
         raise ProofFailed(f"{wheel.filename} lies at {wheel.url}, and not in {store.place}: name its URL")
     path = folder / wheel.filename
-    with store.open(wheel.url) as file, path.open("wb") as copy:
-        shutil.copyfileobj(file, copy)
-    if (sha256 := sha256_of(path)) != wheel.sha256:
+    if (sha256 := copy_out(store, wheel.url, path)) != wheel.sha256:
         raise ProofFailed(
             f"{store.place}/{wheel.url}: its sha256 is {sha256}, and that of the wheel that was published "
             f"{wheel.sha256}: it was changed"
@@ -68,7 +65,7 @@ def expect_published(registry: Registry, filename: str, sha256: str) -> str:
         )
     project, wheel = found
     if wheel.build is None:
-        raise UsageError(f"--publish: nothing is published of how {filename} was made")
+        raise UsageError(f"--publish: the registry does not say how {filename} was made")
     return project
 
 

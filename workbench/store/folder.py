@@ -20,13 +20,12 @@ from typing import IO, TYPE_CHECKING
 
 from workbench.errors import FilenameTaken, StoreError
 from workbench.files import locked, make_folder, sha256_of
-from workbench.store.protocol import Content, Leftover, Listed, Progress, Stored, fault_of, nobody
+from workbench.store.protocol import CHUNK, Content, Leftover, Listed, Progress, Stored, fault_of, nobody
 
 if TYPE_CHECKING:
     from workbench.store.layout import Headers
 
 CORNER = ".workbench"
-CHUNK = 1 << 20
 NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 
 

@@ -6,6 +6,7 @@ Files are created once and never change; what changes (registry, pages) is repla
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from workbench.store.layout import Headers
+
+CHUNK = 1 << 20
+"""How many bytes of a file are read at a time."""
 
 Content = bytes | Path
 """What is written: bytes, or the file that holds them."""
@@ -132,3 +136,17 @@ class Store(Protocol):
 
     def check(self, key: str, *, sha256: str, size: int) -> str | None:
         """Read every byte of a created file; return what is wrong with it, or None for a good one."""
+
+
+def copy_out(store: Store, key: str, to: Path, moved: Progress = nobody) -> str:
+    """Copy a stored file to a path, and return its sha256 (hex); `moved` is told of bytes as they go.
+
+    Raises OSError and StoreError.
+    """
+    digest = hashlib.sha256()
+    with store.open(key) as source, to.open("wb") as sink:
+        while chunk := source.read(CHUNK):
+            sink.write(chunk)
+            digest.update(chunk)
+            moved(len(chunk))
+    return digest.hexdigest()

@@ -24,8 +24,8 @@ from workbench.store.client import NO_API, STREAMS, Client, Refused, code_of, ma
 from workbench.store.folder import taken
 from workbench.store.layout import REGISTRY, Headers, headers
 from workbench.store.probe import PROBES, Traits, remembered, try_out
-from workbench.store.protocol import Content, Leftover, Listed, Progress, Stored, fault_of, nobody
-from workbench.store.slices import CHUNK, Ranges, slice_of
+from workbench.store.protocol import CHUNK, Content, Leftover, Listed, Progress, Stored, fault_of, nobody
+from workbench.store.slices import Ranges, slice_of
 
 if TYPE_CHECKING:
     from workbench.settings import S3Settings

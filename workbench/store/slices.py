@@ -10,15 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.store.protocol import nobody
+from workbench.store.protocol import CHUNK, nobody
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
     from s3transfer.utils import ReadFileChunk
 
     from workbench.store.protocol import Progress
-
-CHUNK = 1 << 20
 
 
 class Ranges(io.RawIOBase):
