@@ -86,11 +86,10 @@ def preflight(outlets: Sequence[Outlet], parcels: Sequence[Parcel]) -> tuple[Shi
 def _asked(outlet: Outlet, parcels: Sequence[Parcel]) -> Shipment:
     with step(f"ask {outlet.name} what it has") as at:
         access = outlet.access
-        known = {subject: outlet.held(subject) for subject in dict.fromkeys(each.subject for each in parcels)}
         new: list[Parcel] = []
         there: dict[str, str] = {}
         for parcel in parcels:
-            held = known[parcel.subject].get(parcel.filename)
+            held = outlet.held(parcel.subject).get(parcel.filename)
             if held is None:
                 new.append(parcel)
             elif same(outlet, held, parcel):

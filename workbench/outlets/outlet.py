@@ -112,7 +112,7 @@ class Outlet(Protocol):
         """Raise UsageError for a wheel that it never takes; before it is built, its name and size are not known."""
 
     def held(self, subject: Subject) -> Mapping[str, Held]:
-        """Return the files that it has of a subject, by their names. Raises OutletError."""
+        """Return its files of a subject, by their names; it is asked once until one is sent. Raises OutletError."""
 
     def sha256_of(self, held: Held) -> str:
         """Read a file that it has through, and return its sha256. Raises OutletError."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from workbench.outlets.outlet import Outlet
 
 SITE = "site"
-"""The site's own store, registry and pages, which is no outlet."""
+"""The site's own store, registry and pages, which is not an outlet."""
 
 INDEX = "index"
 """The site's registry and pages alone, which link to where the outlet before it has the wheels."""
@@ -47,6 +47,11 @@ def places(to: str, *, skip_github: bool = False) -> tuple[str, ...]:
                 f"outlet, as github,{INDEX}, and without {SITE}, which has files of its own"
             )
     return left
+
+
+def has_pages(words: Iterable[str]) -> bool:
+    """Say whether the site's registry and pages are among some places."""
+    return not {SITE, INDEX}.isdisjoint(words)
 
 
 def is_index_url(word: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from workbench.make.cells import serves
@@ -35,6 +34,11 @@ class Prospect:
     def needless(self) -> bool:
         """Whether nothing is built or sent for it: every place has its wheel already."""
         return self.making == "to build" and all(self.there.values())
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a release has to make its wheel, or to take the one that was built earlier."""
+        return self.making != "published" and not self.needless
 
     def row(self) -> tuple[str, ...]:
         """Return what a person reads of it: the cell, its wheel, and what each place gets."""
@@ -73,16 +77,12 @@ def look_ahead(
         for outlet in outlets.values():
             outlet.refuse(subject_of(plan), filename)
 
-    @cache
-    def held(place: str, subject: Subject) -> tuple[str, ...]:
-        return tuple(outlets[place].held(subject))
-
     def found(plan: Plan, making: Making, filename: str) -> Iterator[tuple[str, str]]:
         for place in places:
             if place in outlets:
-                files = held(place, subject_of(plan))
-                fitting = [each for each in files if (each == filename if filename else _fits(each, plan))]
-                yield place, next(iter(fitting), "")
+                files = outlets[place].held(subject_of(plan))
+                fitting = (each for each in files if (each == filename if filename else _fits(each, plan)))
+                yield place, next(fitting, "")
             else:
                 yield place, filename if making == "published" else ""
 

@@ -19,7 +19,7 @@ from workbench.make.cells import find_built, serves
 from workbench.make.produce import Failure, Product, produce
 from workbench.make.request import plans
 from workbench.make.verification import verified
-from workbench.outlets.places import INDEX, SITE, open_outlets
+from workbench.outlets.places import SITE, has_pages, open_outlets
 from workbench.paths import PROGRAM
 from workbench.pipeline.making import all_verified, made, not_built
 from workbench.pipeline.outlook import look_ahead
@@ -109,7 +109,6 @@ def todo(
     planned = plans(request, paths, settings)
     registry = current(store)
     refuse_a_store_behind(Site(paths, settings, store), registry)
-    left: list[Plan] = []
     done: list[tuple[Plan, PublishedWheel]] = []
     standing: list[tuple[Plan, Making, str]] = []
     for plan in planned.plans:
@@ -126,7 +125,6 @@ def todo(
             if skip_build and not earlier:
                 raise not_built(plan, planned, paths)
             standing.append((plan, "built" if earlier else "to build", earlier.name if earlier else ""))
-            left.append(plan)
         elif served.changed:
             raise FilenameTaken(
                 f"{served.wheel.filename} is published, built {served.changed} than {plan.title} would be now; {_ANEW}"
@@ -135,11 +133,10 @@ def todo(
             standing.append((plan, "published", served.wheel.filename))
             done.append((plan, served.wheel))
     prospects = look_ahead(standing, places, outlets)
-    needless = [each.plan for each in prospects if each.needless]
-    proofs = [_proof(plan, wheel) for plan, wheel in done] if {SITE, INDEX} & {*places} else []
+    proofs = [_proof(plan, wheel) for plan, wheel in done] if has_pages(places) else []
     return Todo(
         planned=planned,
-        plans=tuple(plan for plan in left if plan not in needless),
+        plans=tuple(each.plan for each in prospects if each.is_due),
         published=tuple(done),
         unproved=unproved(proofs, paths, settings, store),
         places=places,
@@ -208,8 +205,8 @@ def release(
     def in_the_site(urls: Mapping[str, str]) -> None:
         if products:
             candidates = [candidate(each.report, paths, signer=signer) for each in products if each.report]
-            candidates = [linked_to(each, urls[each.path.name]) if urls else each for each in candidates]
-            wheels = {each.wheel.filename: each.wheel for each in publish(site, candidates).plan.wheels}
+            published_now = publish(site, linked_to(candidates, urls)).plan.wheels
+            wheels = {each.wheel.filename: each.wheel for each in published_now}
             placed.extend((plan, wheels[each.wheel.name]) for each in products for plan in each.plans)
         if gaps := (*_left_out(work.planned), *_failed(failures, paths)):
             tell(site, work.planned.planners[-1].recipe.name, gaps)

@@ -112,8 +112,15 @@ class Holdings:
     records: Mapping[str, Registry]
 
 
-def linked_to(candidate: Candidate, url: str) -> Candidate:
-    """Return a candidate for a wheel that stays at a URL elsewhere: the registry has the link, the store no file."""
+def linked_to(candidates: Sequence[Candidate], urls: Mapping[str, str]) -> Sequence[Candidate]:
+    """Return candidates for wheels that stay elsewhere, at URLs by filename; as they are where no URLs are given.
+
+    The registry has the link, the store no file.
+    """
+    return [_linked_to(each, urls[each.path.name]) for each in candidates] if urls else candidates
+
+
+def _linked_to(candidate: Candidate, url: str) -> Candidate:
     wheel = replace(candidate.wheel, url=url, metadata_sha256=None)
     wheel = unlinked(wheel, frozenset(linked(wheel)))
     return replace(candidate, wheel=wheel, provenance=None, texts={})

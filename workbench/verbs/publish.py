@@ -61,13 +61,13 @@ def upload(
 ) -> None:
     """Verify wheels and publish them: here, or to GitHub and PyPI."""
     from workbench.make.verification import verified
-    from workbench.outlets.places import INDEX, SITE, open_outlets, places
+    from workbench.outlets.places import has_pages, open_outlets, places
     from workbench.pipeline.sending import send
     from workbench.publish.signing import trusted_keys
 
     words, dry = places(to), change.dry_run
     with changing(change) as site:
-        registers = bool({SITE, INDEX} & {*words})
+        registers = has_pages(words)
         reports = verified([Path(wheel) for wheel in wheels], site.paths, recipes=registers, static=static)
         prove_all(reports, signed_by)
         signer = None if dry else ready_to_sign(site.paths, site.settings)
@@ -78,7 +78,7 @@ def upload(
             from workbench.publish.publication import linked_to
             from workbench.publish.transaction import publish
 
-            wanted = [linked_to(each, urls[each.path.name]) if urls else each for each in candidates]
+            wanted = linked_to(candidates, urls)
             published.append(publish(site, wanted, dry_run=dry, may_shrink=allow_shrink, deep=deep))
 
         outlets = open_outlets(words, site.paths.root)
@@ -224,12 +224,15 @@ def _answer_outlook(work: Todo) -> None:
 
 def _answer_steps(work: Todo) -> None:
     """Print every step of every phase that a release would take."""
+    from workbench.outlets.places import INDEX
+    from workbench.pipeline.making import AT_ONCE
+
     for plan in work.plans:
         patches = f"apply {counted(len(plan.patches), 'patch')}, " if plan.patches else ""
         steps = f"fetch the source, {patches}compile by {plan.builder}, repair"
         console.answer(f"would build {plan.title}: {steps} (key {plan.key})")
     if work.plans:
-        console.answer(f"would verify {counted(len(work.plans), 'target')}, up to 8 wheels at once")
+        console.answer(f"would verify {counted(len(work.plans), 'target')}, up to {AT_ONCE} wheels at once")
     for place in work.places:
         if place in work.outlets:
             outlet = work.outlets[place]
@@ -237,7 +240,7 @@ def _answer_steps(work: Todo) -> None:
         elif work.plans:
             what = (
                 "registry and index, with links to where the wheels are"
-                if place == "index"
+                if place == INDEX
                 else "files, registry, index"
             )
             console.answer(f"would publish here: {what}; then install by pip and uv, and run the smoke test")
