@@ -41,18 +41,22 @@ def update_readme(
     """Give wheels the text of a file as their long description. All are looked at before the first is changed.
 
     What is noted of a wheel's build goes with it and tells of the change; a statement beside it is of the older bytes,
-    and is made anew where `signer` signs. Raises UsageError for a file that is no description, or a wheel that is not
-    whole, and VerificationFailed for a description that an index would not show (``twine check``).
+    and is made anew where `signer` signs. Raises UsageError for a file that is not a description, or for a damaged
+    wheel, and VerificationFailed for a description that an index would not show (``twine check``).
     """
     text, content_type = _description(expect_file(file))
     if not wheels:
         raise UsageError("name the wheels: wheels/*.whl")
-    after = {wheel: described(_metadata(expect_file(wheel)), text, content_type) for wheel in wheels}
+    before = {wheel: _metadata(expect_file(wheel)) for wheel in wheels}
+    after = {wheel: described(metadata, text, content_type) for wheel, metadata in before.items()}
     found = [finding for each in check_descriptions(after).values() for finding in each or ()]
     if found:
         raise VerificationFailed(f"{file}: an index would not show it: {found[0].what}")
+    changed = [wheel for wheel in after if after[wheel] != before[wheel]]
+    for wheel in () if dry_run else changed:
+        _update(wheel, after[wheel], file, signer)
     return tuple(
-        _updated(wheel, metadata, file, signer, dry_run=dry_run) for wheel, metadata in after.items()
+        Redescribed(wheel=wheel, sha256=sha256_of(wheel), changed=wheel in changed) for wheel in after
     )
 
 
@@ -77,23 +81,19 @@ def _metadata(wheel: Path) -> bytes:
         raise UsageError(f"{wheel}: not a whole wheel: {error}") from error
 
 
-def _updated(
-    wheel: Path, metadata: bytes, file: Path, signer: Signer | None, *, dry_run: bool
-) -> Redescribed:
-    changed = _metadata(wheel) != metadata
-    if changed and not dry_run:
-        with scratch(wheel.parent, ".readme.") as folder:
-            part = folder / wheel.name
-            redescribe(wheel, part, metadata)
-            # first what is known of it: killed in between, the same command finds that the notes are of this file
-            if (known := _known(wheel, part)) is not None:
-                _note(part, known, file, signer)
-                notes.statement_path(wheel).unlink(missing_ok=True)
-                for each in sorted(folder.iterdir()):
-                    if each != part:
-                        each.replace(wheel.parent / each.name)
-            part.replace(wheel)
-    return Redescribed(wheel=wheel, sha256=sha256_of(wheel), changed=changed)
+def _update(wheel: Path, metadata: bytes, file: Path, signer: Signer | None) -> None:
+    """Put a wheel with this METADATA in the place of one, and what is known of it beside it."""
+    with scratch(wheel.parent, ".readme.") as folder:
+        part = folder / wheel.name
+        redescribe(wheel, part, metadata)
+        # first what is known of it: killed in between, the same command finds that the notes are of this file
+        if (known := _known(wheel, part)) is not None:
+            _note(part, known, file, signer)
+            notes.statement_path(wheel).unlink(missing_ok=True)
+            for each in sorted(folder.iterdir()):
+                if each != part:
+                    each.replace(wheel.parent / each.name)
+        part.replace(wheel)
 
 
 def _known(wheel: Path, part: Path) -> Built | None:
@@ -126,4 +126,4 @@ def lines(done: Sequence[Redescribed], *, dry_run: bool) -> list[str]:
         else f"{each.wheel.name} has this description already"
         for each in done
     ]
-    return [*told, f"{counted(sum(each.changed for each in done), 'wheel')} {verb.removeprefix('would ')}"]
+    return [*told, f"{verb} {counted(sum(each.changed for each in done), 'wheel')}"]
