@@ -254,16 +254,14 @@ _ARCH = re.compile(r"x86_64|aarch64")
 _PASTABLE = re.compile(r"[A-Za-z0-9._~:/%+,=\[\]-]+")
 """A URL that stands in a shell's command line as it is. (A query or a fragment ends the path of no page.)"""
 
+_CRON = (re.compile(r"(?:[\d*/,-]+(?: [\d*/,A-Z-]+){4})?"), 'write as cron does: "17 3 * * 1"')
 _CI_FORMS = {
     "branch": (re.compile(r"[A-Za-z0-9._/-]+"), "write the name of a branch"),
     "python": (re.compile(r"3\.\d+"), 'write a version in quotes: "3.12"'),
     "builder": (re.compile(r"[a-z]+"), "write what --builder takes: auto, host, cross, container"),
     "to": (re.compile(r"[^\s\"'$`\\]*"), "write what --to takes, without spaces and quotes: github,pypi"),
-    "schedule": (
-        _CRON := re.compile(r"(?:[\d*/,-]+(?: [\d*/,A-Z-]+){4})?"),
-        _AS_CRON := 'write as cron does: "17 3 * * 1"',
-    ),
-    "outdated": (_CRON, _AS_CRON),
+    "schedule": _CRON,
+    "outdated": _CRON,
     "environment": (re.compile(r"[A-Za-z0-9._-]*"), "write the name of an environment"),
 }
 _SLURM_FORMS = {
@@ -359,7 +357,7 @@ def yaml_document(text: str) -> object:
 
 
 def _require_known(settings: Settings) -> None:
-    """Raise Mismatch for what nothing would ever be looked up by, and for a term or an amount that is none."""
+    """Raise Mismatch for what nothing would ever be looked up by, and for a term or an amount that makes no sense."""
     if settings.max_memory is not None and settings.max_memory < 1:
         raise Mismatch("max_memory: write a number of gigabytes above 0")
     if settings.signing.expires is not None and not 1 <= settings.signing.expires <= LONGEST_TERM:

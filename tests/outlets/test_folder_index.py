@@ -87,7 +87,7 @@ def test_pip_and_uv_install_from_the_pages_of_a_folder(paths: Paths, tmp_path: P
     [
         (["--from", "."], "go together"),
         (["--from", "nowhere", "--base-url", "https://example.com/"], "no such folder"),
-        (["--from", ".", "--base-url", "https://example.com/"], "no wheel is in it"),
+        (["--from", ".", "--base-url", "https://example.com/"], "there are no wheels in it"),
         (["--from", ".", "--base-url", "example.com"], "give the http or https URL"),
     ],
 )

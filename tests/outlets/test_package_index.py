@@ -111,7 +111,7 @@ def test_killed_while_it_sends_the_same_command_comes_to_the_same_end(url: str, 
 
 def test_what_is_no_index_is_told_before_anything_is_sent(servers: dict[str, str], paths: Paths) -> None:
     parcels = [parcel(wheel(paths.wheels))]
-    with pytest.raises(OutletError, match="it is not known what is there, so nothing is sent"):
+    with pytest.raises(OutletError, match="nobody knows what is there, so nothing is sent"):
         sent(parcels, f"{servers['pypiserver']}nowhere/", paths.root)
 
 

@@ -88,7 +88,7 @@ class PackageIndex:
         )
 
     def refuse(self, subject: Subject, filename: str = "", size: int = 0) -> None:  # noqa: ARG002 - PyPI's limit differs
-        """Raise UsageError for what PyPI refuses: a local version, a wheel of which no policy says where it runs."""
+        """Raise UsageError for what PyPI refuses: a local version, or a platform tag that no policy defines."""
         if not self._public:
             return
         if local := Version(subject.version).local:
@@ -135,7 +135,7 @@ class PackageIndex:
             return ()
         tried = "\n  ".join(failed) or ", ".join(self._simple)
         raise OutletError(
-            f"{self.place}: it is not known what is there, so nothing is sent. Its simple API is not at\n  {tried}"
+            f"{self.place}: nobody knows what is there, so nothing is sent. Its simple API is not at\n  {tried}"
         )
 
     def _is_known(self) -> bool:

@@ -47,7 +47,9 @@ def draw_folder(
     base = _expect_base(base_url)
     wheels = sorted(folder.glob("*.whl"))
     if not wheels:
-        raise UsageError(f"--from {folder}: {'no wheel is in it' if folder.is_dir() else 'no such folder'}")
+        raise UsageError(
+            f"--from {folder}: {'there are no wheels in it' if folder.is_dir() else 'no such folder'}"
+        )
     registry = _registry(verify_wheels(wheels, paths, reuse=True, static=True), base)
     try:
         with scratch(folder, ".registry.") as beside:

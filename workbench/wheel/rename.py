@@ -31,8 +31,8 @@ def restamp(wheel: Path, version: Version, *, name: str = "", requires: Sequence
     old = info.removesuffix(".dist-info")
     own, _, *tags = wheel.name.split("-")
     other = bool(name) and canonicalize_name(own) != name
-    # name and version as a filename and a folder spell them: PEP 440's local part has no "-"
-    stem = f"{name.replace('-', '_') if other else old.rpartition('-')[0] or old}-{version}"
+    spelled = name.replace("-", "_")  # as a filename and a folder spell it; PEP 440's local part has no "-"
+    stem = f"{spelled if other else old.rpartition('-')[0] or old}-{version}"
 
     def renamed(path: str) -> str:
         top, slash, rest = path.partition("/")
@@ -44,8 +44,7 @@ def restamp(wheel: Path, version: Version, *, name: str = "", requires: Sequence
     if other:
         text = _NAME.sub(f"Name: {name}".encode(), text, count=1)
     changed = {f"{info}/METADATA": text}
-    distribution = name.replace("-", "_") if other else own
-    new = wheel.with_name("-".join([distribution, str(version), *tags]))
+    new = wheel.with_name("-".join([spelled if other else own, str(version), *tags]))
     part = wheel.with_name(f".{new.name}.part")
     assemble(part, base=wheel, made=wheel, changed=changed, renamed=renamed)
     wheel.unlink()
