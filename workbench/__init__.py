@@ -52,8 +52,9 @@ what it starts builds under), ``cgroup`` and ``build_group`` (control groups: re
 of a failure),
 ``environment`` (virtual environments), ``files`` (whole or not there), ``events`` (progress, told to a listener),
 ``console`` (what a person sees), ``endings`` (what a program says last), ``text`` (amounts in words, others' text
-without escapes), ``url`` (logins and secrets hidden), ``strict`` (data files into values), ``settings`` and ``paths``
-(of a site), ``flags`` (declared once) and ``verb`` (Invoke tasks as this project's verbs).
+without escapes), ``url`` (logins and secrets hidden), ``arch`` (what architectures are called), ``strict`` (data files
+into values), ``settings`` and ``paths`` (of a site), ``flags`` (declared once) and ``verb`` (Invoke tasks as this
+project's verbs).
 """
 
 from __future__ import annotations

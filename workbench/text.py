@@ -1,4 +1,4 @@
-"""Text for people: amounts in words, times, and others' text in which nothing commands a terminal."""
+"""Text for people: amounts in words, times, releases, and others' text in which nothing commands a terminal."""
 
 from __future__ import annotations
 
@@ -51,3 +51,8 @@ def counted(count: int, noun: str) -> str:
     """Write how many there are of something: ``1 wheel``, ``2 wheels``, ``2 patches``."""
     plural = f"{noun}es" if noun.endswith("ch") else f"{noun}s"
     return f"{count} {noun if count == 1 else plural}"
+
+
+def minor(release: str) -> str:
+    """Return X.Y of a release X.Y.Z, whatever it was built for: 2.11 of 2.11.0+cu130."""
+    return ".".join(release.partition("+")[0].split(".")[:2])

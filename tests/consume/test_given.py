@@ -48,6 +48,7 @@ SPARK = replace(
         ({"glibc": "2.28"}, {"glibc": "2.28"}),
         ({"python": "3.13t"}, {"python": "3.13t", "interpreter": None}),
         ({"arch": "arm64"}, {"arch": "aarch64"}),
+        ({"arch": "linux/arm64"}, {"arch": "aarch64"}),
         (
             {"arch": "x86_64", "glibc": "2.35"},
             {

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from workbench.arch import OCI_ARCH
 from workbench.container import engine as engines
 from workbench.container.cibw import Build, build_wheel
 from workbench.container.engine import (
@@ -16,7 +17,6 @@ from workbench.container.engine import (
     require_image,
 )
 from workbench.errors import ContainerError
-from workbench.plan.axes import OCI_ARCH
 from workbench.plan.target import this_arch
 
 DOCKER_WITHOUT_DAEMON = """\

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.wheels import files_of, pack
+from workbench.arch import OCI_ARCH
 from workbench.container.engine import Engine
 from workbench.container.trial import try_wheel
 from workbench.errors import ContainerError, VerificationFailed
-from workbench.plan.axes import OCI_ARCH
 from workbench.plan.target import this_arch, this_python
 
 PODMAN = Engine(name="podman", version="4.3.1", storage=Path("/nowhere"))

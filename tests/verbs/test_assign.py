@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from workbench.arch import OCI_ARCH
 from workbench.errors import ContainerError, UsageError
 from workbench.make import assign as engines
 from workbench.make.assign import assign
-from workbench.plan.axes import OCI_ARCH
 from workbench.plan.draft import drafts
 from workbench.plan.target import Target, this_arch, this_python
 from workbench.recipe import Recipe, Sdist

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.forked import invoke
+from workbench.arch import ARCHITECTURES
 from workbench.paths import CHECKOUT
 from workbench.pipeline.jobs import MatrixJob, grouped, recorded_costs
 from workbench.plan.target import this_arch
-from workbench.recipe.model import ARCHITECTURES
 from workbench.registry.file import load
 
 if TYPE_CHECKING:
@@ -164,5 +164,5 @@ def test_flags_take_the_words_of_other_tools() -> None:
     )
     (native,) = told("plain", "--builder", "native", "--python", "3.12")
     assert native["what"] == "by host: as asked"
-    twice = invoke("matrix", "plain", "--platform", "linux/arm64", "--arch", "x86_64")
+    twice = invoke("matrix", "plain", "--platform", "linux/arm64", "--arch", "x86-64")
     assert (twice.status, "--arch is given twice" in twice.stderr) == (2, True)

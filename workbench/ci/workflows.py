@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Literal
 
 import jinja2
 
+from workbench.arch import ARCHITECTURES, PLATFORMS
 from workbench.errors import SettingsError, UsageError
 from workbench.outlets.credentials import variables_for
 from workbench.outlets.places import INDEX, SITE, is_index_url, places
-from workbench.plan.axes import PLATFORMS
 from workbench.plan.target import parse_arch
-from workbench.recipe.model import ARCHITECTURES
 from workbench.strict import parse
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name
 from workbench.consume.cuda import cuda_major
 from workbench.consume.reading import read_through
 from workbench.errors import SourceError
+from workbench.text import minor
 from workbench.wheel.local_version import UNKNOWN, parse_local
 
 if TYPE_CHECKING:
@@ -105,10 +106,9 @@ def _bound(host: Host, versions: Mapping[str, str]) -> Iterable[Ailment]:
             continue
         wrong = []
         if host.torch and said.torch not in ("", UNKNOWN) and not said.or_newer:
-            ours = ".".join(host.torch.split(".")[:2])
             wrong += (
                 [f"torch {said.torch}, and torch {host.torch} is installed"]
-                if said.torch_minor != ours
+                if minor(said.torch) != minor(host.torch)
                 else []
             )
         majors = cuda_major(said.compute), cuda_major(host.compute)

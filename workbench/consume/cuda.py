@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from workbench.consume.torch import required
 from workbench.consume.verdict import FARTHEST, Reason
+from workbench.text import minor
 from workbench.wheel.local_version import UNKNOWN
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _flag_value(compute: str) -> str:
 
 def _same_rocm(one: str, other: str) -> bool:
     """Say whether two ROCms have the same minor release: 6.4 and 6.4.1."""
-    return one.startswith("rocm") and one.split(".")[:2] == other.split(".")[:2]
+    return one.startswith("rocm") and minor(one) == minor(other)
 
 
 def _without_torch(compute: str, host: Host) -> Reason:

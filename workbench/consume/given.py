@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from workbench.arch import ARCHITECTURES, PLATFORMS
 from workbench.consume.driver import cuda_of_driver
 from workbench.consume.host import NOT_INSTALLED, Gpu, Host
 from workbench.consume.interpreter import abi_of_torch
@@ -29,14 +30,6 @@ _GPU = re.compile(r"(?:sm_)?(?:([1-9]\d?)\.(\d)|([5-9]|1\d)(\d))", re.ASCII)
 _GLIBC = re.compile(r"2\.\d{1,2}", re.ASCII)
 _ARCH = re.compile(r"[a-z0-9_]{2,20}", re.ASCII)
 _CAPABILITY = re.compile(r"[1-9]\d?\.\d", re.ASCII)
-
-_ARCHES = {
-    "x86_64": "x86_64",
-    "amd64": "x86_64",
-    "x86-64": "x86_64",
-    "aarch64": "aarch64",
-    "arm64": "aarch64",
-}
 
 
 def given(
@@ -98,9 +91,10 @@ def _matching(form: re.Pattern[str], text: str, error: str) -> str:
 
 
 def _arch(text: str) -> str:
-    if text not in _ARCHES:
-        raise UsageError(f"--arch {text}: there are x86_64 and aarch64")
-    return _ARCHES[text]
+    arch = PLATFORMS.get(text, text)
+    if arch not in ARCHITECTURES:
+        raise UsageError(f"--arch {text}: there are {' and '.join(ARCHITECTURES)}")
+    return arch
 
 
 def _python(text: str) -> str:

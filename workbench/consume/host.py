@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from workbench.text import minor
+
 NOT_INSTALLED = ""
 """What `Host.torch` is where it is known that there is none; None is for a fact that is not known."""
 
@@ -58,4 +60,4 @@ class Host:
     @property
     def python_minor(self) -> str:
         """The minor release of its Python, ``3.12``, without the ``t`` of a free-threaded one; "" where not known."""
-        return ".".join((self.python or "").removesuffix("t").split(".")[:2])
+        return minor((self.python or "").removesuffix("t"))

@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 from workbench.consume.cuda import cuda_major
 from workbench.consume.offer import Hints
 from workbench.errors import UsageError
+from workbench.text import minor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -102,7 +103,7 @@ def places(source: WheelSource, project: str, host: Host, *, everywhere: bool = 
                 url = urljoin(f"{url.rstrip('/')}/", f"{name_of_files(source, project)}/")
             hints = Hints(
                 compute=cuda or source.hints.compute,
-                torch=".".join(torch.split(".")[:2]) or source.hints.torch,
+                torch=minor(torch) or source.hints.torch,
                 packing=source.hints.packing,
             )
             found.setdefault(url, Place(source=source, url=url, hints=hints))
@@ -156,7 +157,7 @@ def _filled(url: str, cuda: str, torch: str) -> str:
         "cuda_digits": digits,
         "cuda_major": digits[:-1],
         "torch": torch,
-        "torch_minor": ".".join(torch.split(".")[:2]),
+        "torch_minor": minor(torch),
         "torch_packed": torch.replace(".", ""),
     }
     return re.sub(r"{(\w+)}", lambda holder: values[holder[1]], url)

@@ -25,10 +25,10 @@ _WHOLE = 3
 """Numbers of a whole release: 2.11.0."""
 
 
-def required(name: str, requires_dist: Iterable[str], python: str | None = None) -> str | None:
+def required(name: str, requires_dist: Iterable[str], python: str = "") -> str | None:
     """Return the specifiers that METADATA has for a project, "" for any version, None where it does not require it.
 
-    What only an extra requires, or another Python, counts as not required.
+    What only an extra requires, or another Python than `python` (``3.12``), counts as not required.
     """
     from packaging.requirements import InvalidRequirement, Requirement
 
@@ -40,9 +40,7 @@ def required(name: str, requires_dist: Iterable[str], python: str | None = None)
             requirement = Requirement(line)
         except InvalidRequirement:
             continue
-        environment = {"extra": ""} | (
-            {"python_version": ".".join(python.rstrip("t").split(".")[:2])} if python else {}
-        )
+        environment = {"extra": ""} | ({"python_version": python} if python else {})
         if requirement.marker is None or requirement.marker.evaluate(environment):
             found = ",".join(filter(None, (found, str(requirement.specifier))))
     return found
@@ -50,7 +48,9 @@ def required(name: str, requires_dist: Iterable[str], python: str | None = None)
 
 def judge_torch(said: LocalVersion, facts: Learnt, host: Host) -> tuple[list[Reason], int]:
     """Judge the torch of a wheel: METADATA's, or its name's. The number is as for CUDA."""
-    pin = required("torch", facts.requires_dist, host.python) if facts.requires_dist is not None else None
+    pin = (
+        required("torch", facts.requires_dist, host.python_minor) if facts.requires_dist is not None else None
+    )
     if pin:
         asks = f"its METADATA requires torch {pin}"
     elif not said.torch:

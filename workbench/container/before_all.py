@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from workbench.arch import OCI_ARCH
 from workbench.container.blame import PROJECT, CibuildwheelFailed, shell_in
 from workbench.container.cibw import create_args, image_for, remove
 from workbench.container.configuration import hand_on
 from workbench.errors import BuildFailed, CommandFailed
-from workbench.plan.axes import OCI_ARCH
 from workbench.plan.target import this_arch
 from workbench.process import run
 

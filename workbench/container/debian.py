@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.arch import OCI_ARCH
 from workbench.errors import CommandFailed, ContainerError
 from workbench.files import locked
-from workbench.plan.axes import OCI_ARCH
 from workbench.process import run
 from workbench.url import has_secret
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from workbench.arch import OCI_ARCH
 from workbench.errors import CommandFailed, ContainerError
 from workbench.events import step
 from workbench.paths import PROGRAM
-from workbench.plan.axes import OCI_ARCH
 from workbench.process import environment, run
 from workbench.wheel import elf
 

@@ -21,13 +21,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from workbench.arch import OCI_ARCH
 from workbench.container.debian import SUITES, Suite, unpack
 from workbench.container.engine import NATIVE_LABEL, PYTHONS_LABEL, find_image
 from workbench.environment import install_into, python_platform
 from workbench.errors import CommandFailed, ContainerError
 from workbench.events import step
 from workbench.files import locked
-from workbench.plan.axes import OCI_ARCH
 from workbench.plan.target import this_arch
 from workbench.process import find_program, run
 from workbench.text import file_size

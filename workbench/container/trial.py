@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.arch import OCI_ARCH
 from workbench.container.cibw import QEMU_CPU, image_for
 from workbench.environment import install_into, python_platform
 from workbench.errors import CommandFailed, ContainerError, VerificationFailed
-from workbench.plan.axes import OCI_ARCH
 from workbench.process import run
 from workbench.troubles import with_meaning
 

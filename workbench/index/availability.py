@@ -7,7 +7,7 @@ from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 from workbench.index.page_target import ANY, CPU, PageTarget, bound, by_number
-from workbench.plan.local_version import minor
+from workbench.text import minor
 
 if TYPE_CHECKING:
     from workbench.registry.model import Unavailable

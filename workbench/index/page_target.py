@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from workbench.plan.local_version import minor
+from workbench.text import minor
 from workbench.wheel.filename import label
 from workbench.wheel.local_version import UNKNOWN, parse_local
 from workbench.wheel.serves import oldest_glibc

@@ -27,7 +27,6 @@ from workbench.pipeline.proof import Proof, prove, unproved
 from workbench.pipeline.published_copy import published_copy
 from workbench.pipeline.sending import send
 from workbench.pipeline.standing import mixed_with, published
-from workbench.plan.local_version import minor
 from workbench.publish.amend import current, refuse_a_store_behind
 from workbench.publish.gaps import Gap, tell
 from workbench.publish.publication import linked_to
@@ -37,6 +36,7 @@ from workbench.publish.upload import candidate
 from workbench.publish.wheel_files import is_ours
 from workbench.registry.model import Unavailable
 from workbench.store.opening import Site
+from workbench.text import minor
 
 if TYPE_CHECKING:
     from workbench.make.request import Planned, Request

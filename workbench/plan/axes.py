@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 
+from workbench.arch import PLATFORMS
 from workbench.flags import flag
-
-OCI_ARCH = {"x86_64": "amd64", "aarch64": "arm64"}
-"""What container engines and images call the architecture that ``uname -m`` names."""
-
-PLATFORMS = {word: arch for arch, name in OCI_ARCH.items() for word in (f"linux/{name}", name)}
-"""What people who know container engines type for an architecture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

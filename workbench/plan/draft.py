@@ -12,8 +12,9 @@ from packaging.version import InvalidVersion, Version
 
 from workbench.errors import RecipeError, SettingsError, UsageError, nearest
 from workbench.plan.axes import Axes
-from workbench.plan.local_version import Template, facts_of, minor
+from workbench.plan.local_version import Template, facts_of
 from workbench.recipe.model import UNSET_VERSION, When
+from workbench.text import minor
 
 if TYPE_CHECKING:
     from workbench.errors import WorkbenchError

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from packaging.version import InvalidVersion, Version
 
 from workbench.recipe.model import Git, Sdist
+from workbench.text import minor
 
 if TYPE_CHECKING:
     from workbench.plan.target import Target
@@ -72,8 +73,3 @@ def facts_of(target: Target, source: Source) -> dict[str, str]:
         "hash": (source.sha256 if isinstance(source, Sdist) else commit)[:_SHORT],
     }
     return {field: fact for field, fact in facts.items() if fact} | {"variant": target.variant or ""}
-
-
-def minor(release: str) -> str:
-    """Return X.Y of a release X.Y.Z, whatever it was built for: 2.11 of 2.11.0+cu130."""
-    return ".".join(release.partition("+")[0].split(".")[:2])

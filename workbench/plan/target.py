@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
+from workbench.arch import ARCHITECTURES
 from workbench.errors import UsageError
 from workbench.plan.gpu import can_be_asked_for
-from workbench.recipe.model import ARCHITECTURES, USUAL, VARIANT
+from workbench.recipe.model import USUAL, VARIANT
 
 if TYPE_CHECKING:
     from workbench.plan.axes import Axes

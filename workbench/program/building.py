@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from workbench.consume.lock import Pinned
 from workbench.consume.offer import OfferedWheel
 from workbench.errors import NothingFits, UsageError
+from workbench.text import minor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,7 +87,7 @@ def _axes(recipe: Recipe, host: Host) -> dict[str, str]:
             raise UsageError(
                 f"{recipe.name} is built against a torch: install one, or name it with --torch 2.11"
             )
-        axes["torch"] = ".".join(host.torch.split(".")[:2])
+        axes["torch"] = minor(host.torch)
     return axes
 
 

@@ -17,6 +17,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from workbench.arch import ARCHITECTURES
 from workbench.errors import RecipeError
 from workbench.recipe.checking import (
     Kinds,
@@ -26,8 +27,6 @@ from workbench.recipe.checking import (
     require_known,
     require_normalised,
 )
-
-ARCHITECTURES = ("x86_64", "aarch64")
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 VARIANT = re.compile(r"[a-z0-9]+")

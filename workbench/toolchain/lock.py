@@ -10,9 +10,9 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
+from workbench.arch import ARCHITECTURES
 from workbench.files import write_whole
 from workbench.plan.target import this_arch
-from workbench.recipe.model import ARCHITECTURES
 from workbench.toolchain.cuda import cuda_of, lay_out
 from workbench.toolchain.pins import LOCKS, compiled, entries
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from workbench import console
+from workbench.arch import PLATFORMS
 from workbench.flags import Meaning, flag
 from workbench.paths import Paths
-from workbench.plan.axes import PLATFORMS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,6 +10,8 @@ import re
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from workbench.text import minor
+
 UNKNOWN = "unknown"
 
 Packing = Literal["minor", "patch"]
@@ -59,7 +61,7 @@ class LocalVersion(NamedTuple):
     @property
     def torch_minor(self) -> str:
         """The torch without its patch release: 2.9 of 2.9.1."""
-        return ".".join(self.torch.split(".")[:2])
+        return minor(self.torch)
 
 
 @lru_cache(maxsize=4096)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from packaging.tags import compatible_tags, cpython_tags
 
+from workbench.arch import ARCHITECTURES
 from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
@@ -128,8 +129,6 @@ class Audience:
     @property
     def architectures(self) -> tuple[str, ...]:
         """The architectures that it has Linux platform tags for; both for a wheel that takes any platform."""
-        from workbench.recipe.model import ARCHITECTURES
-
         platforms = [tag.platform for tag in self.tags]
         return tuple(
             arch
