@@ -14,7 +14,7 @@ from workbench.patches.series import PatchFile
 from workbench.plan.target import Target
 from workbench.recipe import Edition, Git, Recipe, Sdist, when
 from workbench.recipe.load import load, load_versions, maker_of
-from workbench.recipe.versions import asked_for, each_version, newest_of
+from workbench.recipe.versions import asked_for, each_version, for_others, newest_of
 
 if TYPE_CHECKING:
     from workbench.paths import Paths
@@ -72,6 +72,21 @@ def test_a_patch_for_some_versions_is_in_no_other() -> None:
         "1.2": ["a.patch", "c.patch"],
         "1.9": ["a.patch", "b.patch", "c.patch"],
         "1.10": ["b.patch", "c.patch"],
+    }
+
+
+def test_a_patch_that_is_named_twice_is_for_each_version_that_either_has() -> None:
+    twice = (when("a.patch", version="<1.9"), when("a.patch", version=">=1.10"))
+    recipe = Recipe(name="demo", versions=SEVERAL.versions, description="d", patches_when=twice)
+    series = [
+        PatchFile(name="a.patch", path=Path("a.patch"), text=b"", sha256="", description="", changes=())
+    ]
+    got = {each.version: len(planned(each, TARGET, series).patches) for each in each_version(recipe)}
+    assert got == {"1.2": 1, "1.9": 0, "1.10": 1}
+    assert {each.version: set(for_others(each)) for each in each_version(recipe)} == {
+        "1.2": set(),
+        "1.9": {"a.patch"},
+        "1.10": set(),
     }
 
 

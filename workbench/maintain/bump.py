@@ -15,13 +15,13 @@ from packaging.version import Version
 from workbench.errors import UsageError
 from workbench.events import step
 from workbench.files import scratch, write_whole
-from workbench.maintain.literals import with_literals, with_version
-from workbench.maintain.newest import NEWEST, moved_to
-from workbench.maintain.patching import write_tree
+from workbench.maintain.literals import with_literals, with_series, with_version, with_versions
+from workbench.maintain.newest import NEWEST, moved_to, valid
 from workbench.maintain.recipe_text import pin_text
 from workbench.maintain.repository import Commit, MergeConflict, Repository
 from workbench.maintain.resuming import replayed, resolved
 from workbench.maintain.saving import series_of
+from workbench.maintain.sharing import sharing
 from workbench.maintain.work import (
     Bump,
     Fate,
@@ -29,17 +29,19 @@ from workbench.maintain.work import (
     fetch_plain,
     find_tree,
     open_tree,
+    own_patches,
     put_away,
+    recipe_at_work,
     source_key,
     with_patches,
     with_source,
     working,
 )
+from workbench.maintain.written import write_tree
 from workbench.patches.message import Message
-from workbench.patches.series import read_series
 from workbench.patches.writing import fingerprint
 from workbench.paths import PROGRAM
-from workbench.recipe.load import path_of
+from workbench.recipe.load import load, path_of
 from workbench.recipe.model import Git
 from workbench.source.git import SHA256_DIGITS, store_of
 from workbench.source.setup_script import read_scripts
@@ -73,21 +75,32 @@ class Bumped:
         return any(fate.outcome == "conflict" for fate in self.fates)
 
 
-def bump(paths: Paths, recipe: Recipe, version: str = NEWEST, *, replaces: bool = False) -> Bumped:
-    """Move a recipe to a version, and its patches with it.
+def base_of(recipes: Sequence[Recipe], version: str) -> Recipe:
+    """Return that of a package's recipes whose series goes to a version that is added: the next older one.
 
-    A recipe with several versions gets one more, unless it `replaces` the newest. Raises PatchError at a patch that
-    conflicts: it is in the work tree then, and nothing else has changed; UsageError for a version that it has.
+    It is the version itself where that is there. Raises UsageError for one that is not valid.
+    """
+    if version == NEWEST:
+        return recipes[-1]
+    wanted = valid(version)
+    return next((each for each in reversed(recipes) if Version(each.version) <= wanted), recipes[0])
+
+
+def bump(paths: Paths, recipe: Recipe, version: str = NEWEST, *, adds: bool = False) -> Bumped:
+    """Move a recipe to a version, and its patches with it; or have it `adds` the version to those that it has.
+
+    Raises PatchError at a patch that conflicts: it is in the work tree then, and nothing else has changed; UsageError
+    for a version that it has.
     """
     with working(paths, recipe.name):
         moved = moved_to(recipe, version)
         if moved.source == recipe.source:
             return Bumped(name=recipe.name, before=recipe.version, after=recipe.version, moved=False)
-        _require_new(recipe, moved)
         tree = open_tree(paths, recipe)
         with scratch(paths.state / "patching", f".{recipe.name}-") as place:
             moved, base = _snapshot(moved, paths, tree.repository, tree.state.base, place / "source")
-        change = _change(recipe, moved, replaces=replaces)
+        _require_new(recipe, moved, adds=adds)
+        change = _change(recipe, moved, adds=adds)
         _rewritten(paths, recipe, change)  # what cannot be written is told before the work, not after it
         commits = tree.commits(tree.state.full)
         taken = _taken(tree.repository, recipe, moved, commits, paths)
@@ -102,18 +115,20 @@ def bump(paths: Paths, recipe: Recipe, version: str = NEWEST, *, replaces: bool 
         return _finished(paths, recipe, replayed(ready))
 
 
-def continue_bump(paths: Paths, recipe: Recipe) -> Bumped:
+def continue_bump(paths: Paths, name: str) -> Bumped:
     """Go on with a bump where it stopped. Raises UsageError where none is under way; PatchError as `bump` does."""
-    with working(paths, recipe.name):
+    with working(paths, load(paths.recipes, name).name):
+        recipe = recipe_at_work(paths, name)
         return _finished(paths, recipe, replayed(resolved(_under_way(paths, recipe))))
 
 
-def abort_bump(paths: Paths, recipe: Recipe) -> str:
+def abort_bump(paths: Paths, name: str) -> str:
     """Give a bump up, and return the version that it was to; recipe and patches are as they were."""
-    with working(paths, recipe.name):
+    with working(paths, load(paths.recipes, name).name):
+        recipe = recipe_at_work(paths, name)
         tree = _under_way(paths, recipe)
         bump = tree.state.bump
-        if fingerprint(read_series(paths.patches / recipe.patches)) != tree.state.series:
+        if fingerprint(own_patches(paths, recipe)) != tree.state.series:
             raise UsageError(
                 f"{recipe.name}: the patches on the disk are not those of {recipe.version} any more: '{tree.goes_on}' "
                 "writes the recipe too; to go back, take both from your own repository"
@@ -122,18 +137,18 @@ def abort_bump(paths: Paths, recipe: Recipe) -> str:
         return bump.version if bump else ""
 
 
-def try_bump(paths: Paths, recipe: Recipe, moved: Recipe, *, replaces: bool = False) -> Bumped:
+def try_bump(paths: Paths, recipe: Recipe, moved: Recipe, *, adds: bool = False) -> Bumped:
     """Say what would become of a series on another source, beside the work tree: each patch is tried."""
     if moved.source == recipe.source:
         return Bumped(name=recipe.name, before=recipe.version, after=recipe.version, moved=False)
-    _require_new(recipe, moved)
-    series = read_series(paths.patches / recipe.patches)
+    series = own_patches(paths, recipe)
     with scratch(paths.state / "patching", f".try-{recipe.name}-") as place:
         old = place / recipe.name
         fetch_plain(recipe, paths, old)
         repository, base = with_source(old, f"{recipe.name} {recipe.version}")
         head = with_patches(repository, base, series, old)
         moved, onto = _snapshot(moved, paths, repository, base, place / "source")
+        _require_new(recipe, moved, adds=adds)
         commits, start = repository.between(base, head), onto
         taken = _taken(repository, recipe, moved, commits, paths)
         fates: dict[str, Fate] = {}
@@ -161,25 +176,28 @@ def try_bump(paths: Paths, recipe: Recipe, moved: Recipe, *, replaces: bool = Fa
         before=recipe.version,
         after=moved.version,
         moved=True,
-        added=bool(recipe.versions) and not replaces,
+        added=adds,
         fates=tuple(fates[each.name] for each in series),
     )
 
 
-def _require_new(recipe: Recipe, moved: Recipe) -> None:
-    if any(Version(moved.version) == Version(each) for each in recipe.versions):
-        raise UsageError(f"{recipe.name} has version {moved.version} already: its newest is {recipe.version}")
+def _require_new(recipe: Recipe, moved: Recipe, *, adds: bool) -> None:
+    """Raise UsageError for a version that a recipe has already, and that does not take the place of the same one."""
+    there = recipe.versions or {recipe.version: recipe.source}
+    others = [each for each in there if adds or each != recipe.version]
+    if any(Version(moved.version) == Version(each) for each in others):
+        raise UsageError(f"{recipe.name} has version {moved.version} already: it has {', '.join(there)}")
 
 
-def _change(recipe: Recipe, moved: Recipe, *, replaces: bool) -> Bump:
+def _change(recipe: Recipe, moved: Recipe, *, adds: bool) -> Bump:
     """Return what a bump does to a recipe's text."""
-    several = bool(recipe.versions)
+    several = adds or bool(recipe.versions)
     return Bump(
         version=moved.version,
         source=source_key(moved),
         literals={} if several else _literals(recipe, moved),
         entry=pin_text(moved.source, name=recipe.name) if several else "",
-        instead_of=recipe.version if several and replaces else "",
+        instead_of="" if adds or not several else recipe.version,
     )
 
 
@@ -189,9 +207,9 @@ def _rewritten(paths: Paths, recipe: Recipe, bump: Bump, patches: str = "") -> t
     text = path.read_text(encoding="utf-8")
     if not bump.entry:
         return path, with_literals(text, bump.literals, path=path)
-    return path, with_version(
-        text, bump.version, bump.entry, patches=patches, instead_of=bump.instead_of, path=path
-    )
+    several = with_versions(text, path=path)
+    text = with_version(several, bump.version, bump.entry, instead_of=bump.instead_of, path=path)
+    return path, with_series(text, bump.version, patches, path=path) if patches else text
 
 
 def _finished(paths: Paths, recipe: Recipe, tree: WorkTree) -> Bumped:
@@ -207,17 +225,18 @@ def _finished(paths: Paths, recipe: Recipe, tree: WorkTree) -> Bumped:
             f"then '{tree.goes_on}'"
         )
     _rewritten(paths, recipe, bump)  # what cannot be written is told before the series is
-    # a version that is added gets a series of its own where that has changed on the way
-    apart = paths.patches / f"{recipe.name}-{bump.version}" if adds else None
-
     own = ""
 
-    def then(series: Path) -> None:
+    def then(series: str) -> None:
         nonlocal own
-        own = series.name if series == apart else ""
+        own = series
         write_whole(*_rewritten(paths, recipe, bump, own))
 
-    saved = write_tree(paths, recipe, tree, then=then, apart=apart, bump=None, source=bump.source)
+    # where others have the series too, the new version gets one of its own if that has changed on the way
+    parted = adds or bool(sharing(paths, recipe))
+    saved = write_tree(
+        paths, recipe, tree, parted=parted, then=then, version=bump.version, bump=None, source=bump.source
+    )
     return Bumped(
         name=recipe.name,
         before=recipe.version,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -29,31 +30,22 @@ def with_literals(text: str, changes: Mapping[str, str], *, path: Path) -> str:
     return _edited(data, edits)
 
 
-def with_version(
-    text: str, version: str, source: str, *, patches: str = "", instead_of: str = "", path: Path
-) -> str:
+def with_version(text: str, version: str, source: str, *, instead_of: str = "", path: Path) -> str:
     """Return a recipe's text whose `versions` have one more, or one in place of another.
 
-    `source` is the text of its pin, ``Sdist(...)``; `patches` the folder of its series, where that is its own. A
-    version that is there already stays as it is. Raises RecipeError where the versions are not a dict in the file.
+    `source` is the text of its pin, ``Sdist(...)``. A version that is there already stays as it is. Raises RecipeError
+    where the versions are not a dict in the file.
     """
     data = text.encode()
-    module = ast.parse(data)
-    table = _value(module, "versions")
-    keys = [key for key in table.keys if isinstance(key, ast.Constant)] if isinstance(table, ast.Dict) else []
-    if not isinstance(table, ast.Dict) or not keys or len(keys) < len(table.keys):
-        where = f"{path}:{getattr(table, 'lineno', 1)}"
-        raise RecipeError(f'{where}: versions is not a plain dict there ({{"1.0": ...}}), so edit it by hand')
+    keys, values = _versions(data, path)
     known = [str(key.value) for key in keys]
+    if instead_of in known:
+        at = known.index(instead_of)
+        return _edited(data, _replacing(data, keys[at], values[at], version, source))
     if Version(version) in map(Version, known):
         return text
-    if instead_of:
-        at = known.index(instead_of)
-        edits = _replacing(data, keys[at], table.values[at], version, source)
-        return _edited(data, edits)
-    pinned = f'Edition(source={source}, patches="{patches}")' if patches else source
-    entry = f'"{version}": {pinned}'.encode()
-    start, end = _span(data, keys[-1])[0], _span(data, table.values[-1])[1]
+    entry = f'"{version}": {source}'.encode()
+    start, end = _span(data, keys[-1])[0], _span(data, values[-1])[1]
     indent = data[:start].rpartition(b"\n")[2]
     stands_alone = indent.isspace()
     line_end = data.index(b"\n", end) if stands_alone else end
@@ -66,7 +58,77 @@ def with_version(
         edits += [] if rest.startswith(b",") else [(end, end, b",")]
     else:
         edits = [(end, end, b", " + entry)]
-    return _edited(data, [*edits, *(_importing(module, data, "Edition") if patches else [])])
+    return _edited(data, edits)
+
+
+def with_series(text: str, version: str, patches: str, *, path: Path) -> str:
+    """Return a recipe's text in which one of its `versions` has its patches in a folder of that name.
+
+    Raises RecipeError where the versions are not a dict in the file, or that one is not a source or an Edition there.
+    """
+    data = text.encode()
+    module = ast.parse(data)
+    keys, values = _versions(data, path)
+    value = values[[str(key.value) for key in keys].index(version)]
+    if not isinstance(value, ast.Call):
+        raise _not_plain(path, f"versions: {version}", value.lineno, "a source or an Edition")
+    begin, end = _span(data, value)
+    if getattr(value.func, "id", "") != "Edition":
+        edits = [(begin, begin, b"Edition(source="), (end, end, f', patches="{patches}")'.encode())]
+        return _edited(data, [*edits, *_importing(module, data, "Edition")])
+    given = {each.arg: each.value for each in value.keywords}
+    if "patches" in given:
+        return _edited(data, [(*_span(data, given["patches"]), f'"{patches}"'.encode())])
+    end = _span(data, given["source"])[1]
+    return _edited(data, [(end, end, f', patches="{patches}"'.encode())])
+
+
+def with_versions(text: str, *, path: Path) -> str:
+    """Return the text of a recipe with a version and a source as that of one with `versions`, of which it has that one.
+
+    They stand where the source stood. One that has versions stays as it is. Raises RecipeError where version and source
+    are not plain in the call of Recipe.
+    """
+    data = text.encode()
+    module = ast.parse(data)
+    if _value(module, "versions") is not None:
+        return text
+    recipe = _value(module, "")
+    keywords = recipe.keywords if isinstance(recipe, ast.Call) else []
+    given = {each.arg: each for each in keywords}
+    version, source = given.get("version"), given.get("source")
+    if version is None or not isinstance(version.value, ast.Constant):
+        raise _not_plain(path, "version", getattr(version, "lineno", 1))
+    if source is None or not isinstance(source.value, ast.Call):
+        raise _not_plain(path, "source", getattr(source, "lineno", 1), "Sdist(...) or Git(...)")
+    begin, end = _span(data, source)
+    indent = data[:begin].rpartition(b"\n")[2]
+    indent = indent if not indent.strip() else b"    "
+    pin = data[slice(*_span(data, source.value))].replace(b"\n", b"\n    ")
+    key = data[slice(*_span(data, version.value))]
+    entry = b"versions={\n%b    %b: %b,\n%b}" % (indent, key, pin, indent)
+    return _edited(data, [(begin, end, entry), (*_with_its_comma(data, version), b"")])
+
+
+def _with_its_comma(data: bytes, node: ast.keyword) -> tuple[int, int]:
+    """Return where an argument begins and ends with the comma behind it; with its line where nothing else is there."""
+    begin, end = _span(data, node)
+    if found := re.compile(rb"\s*,[ \t]*").match(data, end):
+        end = found.end()
+    line = data.rfind(b"\n", 0, begin) + 1
+    if data[end : end + 1] == b"\n" and not data[line:begin].strip():
+        return line, end + 1
+    return begin, end
+
+
+def _versions(data: bytes, path: Path) -> tuple[list[ast.Constant], list[ast.expr]]:
+    """Return the versions that a recipe's dict has, and what stands for each. Raises RecipeError."""
+    table = _value(ast.parse(data), "versions")
+    keys = [key for key in table.keys if isinstance(key, ast.Constant)] if isinstance(table, ast.Dict) else []
+    if not isinstance(table, ast.Dict) or not keys or len(keys) < len(table.keys):
+        where = f"{path}:{getattr(table, 'lineno', 1)}"
+        raise RecipeError(f'{where}: versions is not a plain dict there ({{"1.0": ...}}), so edit it by hand')
+    return keys, table.values
 
 
 def _replacing(
@@ -89,7 +151,7 @@ def _importing(module: ast.Module, data: bytes, name: str) -> list[tuple[int, in
     return [(begin, begin, f"{name}, ".encode())]
 
 
-def _span(data: bytes, node: ast.expr | ast.alias) -> tuple[int, int]:
+def _span(data: bytes, node: ast.expr | ast.alias | ast.keyword) -> tuple[int, int]:
     """Return where a node begins and ends."""
     starts = [0]
     for line in data.splitlines(keepends=True):
@@ -122,7 +184,7 @@ def _value(module: ast.Module, key: str) -> ast.expr | None:
         if isinstance(target, ast.Name)
     }
     value: ast.expr | None = values.get("recipe")
-    for part in key.split("."):
+    for part in filter(None, key.split(".")):
         keywords = value.keywords if isinstance(value, ast.Call) else ()
         value = next((each.value for each in keywords if each.arg == part), None)
         if isinstance(value, ast.Name):
@@ -130,5 +192,5 @@ def _value(module: ast.Module, key: str) -> ast.expr | None:
     return value
 
 
-def _not_plain(path: Path, key: str, line: int) -> RecipeError:
-    return RecipeError(f'{path}:{line}: {key} is not a plain string there ("..."), so edit it by hand')
+def _not_plain(path: Path, key: str, line: int, kind: str = "a plain string") -> RecipeError:
+    return RecipeError(f"{path}:{line}: {key} is not {kind} there, so edit it by hand")

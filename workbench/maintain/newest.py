@@ -30,7 +30,7 @@ def moved_to(recipe: Recipe, version: str = NEWEST) -> Recipe:
     match recipe.source:
         case Sdist() as source:
             project = source.name or recipe.name
-            wanted = newest_sdist(project) if version == NEWEST else str(_valid(version))
+            wanted = newest_sdist(project) if version == NEWEST else str(valid(version))
             return _at(recipe, wanted, replace(source, sha256=pin_sdist(project, wanted)))
         case Git(tag=None) as source:
             if version != NEWEST:
@@ -48,7 +48,7 @@ def _tagged(recipe: Recipe, source: Git, version: str) -> Recipe:
         final = [each for each in versions if not each.is_prerelease]
         wanted = max(final or versions, default=None)
     else:
-        wanted = _valid(version)
+        wanted = valid(version)
     if wanted is None or wanted not in versions:
         raise SourceError(
             f"{source.url}: no tag like {source.tag} of version {version}: it has {_shown(versions)}"
@@ -87,7 +87,8 @@ def _shown(versions: Iterable[Version]) -> str:
     return ", ".join(map(str, sorted(versions, reverse=True)[:SHOWN_VERSIONS])) or "none"
 
 
-def _valid(version: str) -> Version:
+def valid(version: str) -> Version:
+    """Return a version that a person wrote. Raises UsageError."""
     try:
         return Version(version)
     except InvalidVersion as error:

@@ -19,8 +19,7 @@ from workbench.events import note, step
 from workbench.files import content_of, write_whole
 from workbench.maintain.bump import Bumped, try_bump
 from workbench.maintain.newest import moved_to
-from workbench.maintain.work import source_key
-from workbench.patches.series import read_series
+from workbench.maintain.work import own_patches, source_key
 from workbench.patches.writing import fingerprint
 from workbench.recipe.load import load
 from workbench.recipe.model import Git
@@ -129,7 +128,7 @@ def _behind(paths: Paths, recipe: Recipe, releases: NewestReleases) -> Behind:
 
 def _tried(paths: Paths, recipe: Recipe, moved: Recipe) -> Bumped:
     """Return what a bump would do: as it was found earlier, for the same two sources and the same series."""
-    series = fingerprint(read_series(paths.patches / recipe.patches))
+    series = fingerprint(own_patches(paths, recipe))
     key = hashlib.sha256(f"{source_key(recipe)} {source_key(moved)} {series}".encode()).hexdigest()
     kept = paths.state / "outdated" / f"{key}.json"
     if (found := content_of(kept)) is not None:
@@ -137,6 +136,6 @@ def _tried(paths: Paths, recipe: Recipe, moved: Recipe) -> Bumped:
             return parse(Bumped, json.loads(found))
         except (Mismatch, ValueError):
             pass  # of another version of this program
-    tried = try_bump(paths, recipe, moved)
+    tried = try_bump(paths, recipe, moved, adds=bool(recipe.versions))
     write_whole(kept, json.dumps(asdict(tried)))
     return tried

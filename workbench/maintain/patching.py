@@ -1,46 +1,37 @@
-"""A series is worked on: new, edit, save, drop, move, import. Each is whole on the disk, or not there."""
+"""A series is worked on: new, edit, save, drop, move. Each is whole on the disk, or not there."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.errors import PatchError, UsageError, nearest
 from workbench.maintain.resuming import replayed, resolved
-from workbench.maintain.saving import series_of
 from workbench.maintain.work import (
-    Fate,
     WorkTree,
     find_tree,
     open_tree,
+    own_patches,
+    recipe_at_work,
+    source_key,
     working,
 )
+from workbench.maintain.written import Saved, write_tree
 from workbench.patches.message import Message, file_name
-from workbench.patches.series import PatchFile, read_series
-from workbench.patches.writing import fingerprint, write_series
+from workbench.patches.series import read_series
 from workbench.paths import PROGRAM
 from workbench.process import run
+from workbench.recipe.load import load, load_versions
+from workbench.recipe.versions import for_others
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.maintain.repository import Commit
-    from workbench.maintain.saving import SavedPatch
     from workbench.paths import Paths
     from workbench.recipe.model import Recipe
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Saved:
-    """What became of a series: its patches and their fates, whether the disk has changed, and the work tree."""
-
-    fates: tuple[Fate, ...]
-    changed: bool
-    folder: Path
 
 
 def begin_patch(paths: Paths, recipe: Recipe, title: str, *, discard: bool = False) -> tuple[str, Path]:
@@ -75,37 +66,67 @@ def edit_patch(paths: Paths, recipe: Recipe, name: str, *, discard: bool = False
         ).folder
 
 
-def save_patches(paths: Paths, recipe: Recipe) -> Saved:
-    """Write the series as it is in the work tree. Raises UsageError without one; PatchError at a conflict."""
-    with working(paths, recipe.name):
+def save_patches(paths: Paths, name: str, version: str = "", *, apart: bool = False) -> Saved:
+    """Write the series as it is in the work tree, of the version that this is open at.
+
+    `apart` is as in `drop_patch`. Raises UsageError without a work tree, and where another version is named; PatchError
+    at a conflict.
+    """
+    with _at_work(paths, name, version) as recipe:
         tree = find_tree(paths, recipe.name)
         if tree is None:
             raise UsageError(f"{recipe.name}: nothing is open: {PROGRAM} patch.new, or patch.edit, opens it")
         if tree.state.bump:
             raise UsageError(f"{recipe.name}: a bump is under way: '{tree.goes_on}', or '{tree.gives_up}'")
-        return write_tree(paths, recipe, replayed(resolved(tree)))
+        if tree.state.source != source_key(recipe):
+            raise UsageError(
+                f"{tree.folder} is not open at {recipe.name} {recipe.version}: its source is {tree.state.source}. Save "
+                f"it without --version; or where the recipe has moved on, '{tree.gives_up}' opens it anew"
+            )
+        return write_tree(paths, recipe, replayed(resolved(tree)), parted=apart)
 
 
-def discard_work(paths: Paths, recipe: Recipe) -> Path:
+def discard_work(paths: Paths, name: str, version: str = "") -> Path:
     """Put the work tree back to the series as it is on the disk, and return its folder."""
-    with working(paths, recipe.name):
+    with _at_work(paths, name, version) as recipe:
         return open_tree(paths, recipe, discard=True).folder
 
 
-def drop_patch(paths: Paths, recipe: Recipe, name: str, *, dry_run: bool = False) -> Saved:
-    """Take a patch out of the series. Raises PatchError where one after it needs it: the work tree is at it then."""
-    if name in {condition.value for condition in recipe.patches_when}:
+@contextmanager
+def _at_work(paths: Paths, name: str, version: str) -> Iterator[Recipe]:
+    """Keep others away from a package's patches; yield its recipe at a version, that of the work tree unless named."""
+    with working(paths, load(paths.recipes, name).name):
+        yield load(paths.recipes, name, version) if version else recipe_at_work(paths, name)
+
+
+def drop_patch(
+    paths: Paths, recipe: Recipe, name: str, *, apart: bool = False, dry_run: bool = False
+) -> Saved:
+    """Take a patch out of the series; with `apart` the version has one of its own then, and others keep theirs.
+
+    Raises PatchError where a patch after it needs it: the work tree is at it then; and where the series is another
+    version's too, and does not apply there any more.
+    """
+    editions = load_versions(paths.recipes, recipe.name)
+    if name in {condition.value for each in editions for condition in each.patches_when}:
         raise UsageError(f"{recipe.name}: patches_when names {name}: take it out of the recipe first")
     with working(paths, recipe.name), tried_only(paths, recipe, dry_run=dry_run):
         tree, commits, at = _opened_at(paths, recipe, name)
         ready = _rearranged(tree, commits, [*commits[:at], *commits[at + 1 :]])
-        return write_tree(paths, recipe, replayed(ready), dry_run=dry_run)
+        return write_tree(paths, recipe, replayed(ready), parted=apart, dry_run=dry_run)
 
 
 def move_patch(
-    paths: Paths, recipe: Recipe, name: str, *, before: str = "", after: str = "", dry_run: bool = False
+    paths: Paths,
+    recipe: Recipe,
+    name: str,
+    *,
+    before: str = "",
+    after: str = "",
+    apart: bool = False,
+    dry_run: bool = False,
 ) -> Saved:
-    """Move a patch before or after another. Raises UsageError, PatchError where it conflicts there."""
+    """Move a patch before or after another. Raises UsageError, and PatchError as `drop_patch` does."""
     if bool(before) == bool(after):
         raise UsageError("say where it goes: --before PATCH or --after PATCH")
     with working(paths, recipe.name), tried_only(paths, recipe, dry_run=dry_run):
@@ -114,7 +135,7 @@ def move_patch(
         beside = _position(others, before or after, recipe)
         beside += bool(after)
         ready = _rearranged(tree, commits, [*others[:beside], commits[at], *others[beside:]])
-        return write_tree(paths, recipe, replayed(ready), dry_run=dry_run)
+        return write_tree(paths, recipe, replayed(ready), parted=apart, dry_run=dry_run)
 
 
 @contextmanager
@@ -141,74 +162,10 @@ def _rearranged(tree: WorkTree, before: Sequence[Commit], wanted: Sequence[Commi
     return tree.at(head, start=head, pending=tuple(each.hash for each in wanted[same:]))
 
 
-def write_tree(
-    paths: Paths,
-    recipe: Recipe,
-    tree: WorkTree,
-    texts: Mapping[str, PatchFile] | None = None,
-    *,
-    then: Callable[[Path], None] = lambda _: None,
-    apart: Path | None = None,
-    dry_run: bool = False,
-    **state: object,
-) -> Saved:
-    """Write the series of a work tree in which nothing waits any more, do what is to be done `then`, and note both.
-
-    `texts` are patches as they came, by name; `state` is what else of the tree's state changes. A series that is
-    another one now is written to `apart`, if that is named, and what was there stays; `then` is told the folder.
-    """
-    folder = paths.patches / recipe.patches
-    there = read_series(folder)
-    head = tree.head
-    commits = tree.commits(head)
-    before = {**{patch.name: patch for patch in there}, **(texts or {})}
-    series = series_of(tree.repository, tree.state.base, commits, before)
-    written = [each.patch for each in series]
-    now = fingerprint(written)
-    if fingerprint(there) not in (tree.state.series, now):
-        raise UsageError(
-            f"{folder} has changed since {tree.folder} was opened: copy your work out of the tree, and "
-            f"'{tree.gives_up}' opens it anew"
-        )
-    changed = fingerprint(there) != now
-    into = apart if apart and changed else folder
-    if not dry_run:
-        changed = write_series(into, written)
-    known = {fate.name: fate for fate in tree.state.fates}
-    were = dict.fromkeys(patch.name for patch in there)
-    fates = [known.get(each.patch.name) or _fate(each, were.keys()) for each in series]
-    left = {each.name for each in written} | known.keys()
-    dropped = [
-        *(fate for fate in tree.state.fates if fate.outcome == "dropped"),
-        *(Fate(name=name, outcome="dropped", why="taken out") for name in were if name not in left),
-    ]
-    if dry_run:
-        return Saved(fates=(*fates, *dropped), changed=changed, folder=tree.folder)
-    then(into)
-    full = _last_patch(tree, commits)
-    tree.keeping(**{"series": now, "full": full, "start": head, "fates": (), **state})
-    return Saved(fates=(*fates, *dropped), changed=changed, folder=tree.folder)
-
-
-def _last_patch(tree: WorkTree, commits: Sequence[Commit]) -> str:
-    """Return the last commit that changes anything: a new patch in which nothing is done yet stands above it."""
-    last, reached = tree.state.base, tree.repository.tree(tree.state.base)
-    for each in commits:
-        if each.tree != reached:
-            last, reached = each.hash, each.tree
-    return last
-
-
-def _fate(saved: SavedPatch, were: AbstractSet[str]) -> Fate:
-    name = saved.patch.name
-    return Fate(name=name, outcome="new" if name not in were else "clean" if saved.kept else "refreshed")
-
-
 def _opened_at(
     paths: Paths, recipe: Recipe, name: str, *, discard: bool = False
 ) -> tuple[WorkTree, tuple[Commit, ...], int]:
-    names = [patch.name for patch in read_series(paths.patches / recipe.patches)]
-    require_patch(name, names, recipe)
+    require_patch(name, [patch.name for patch in own_patches(paths, recipe)], recipe)
     tree = open_tree(paths, recipe, discard=discard)
     commits = tree.commits(tree.state.full)
     return tree, commits, _position(commits, name, recipe)
@@ -222,6 +179,8 @@ def _position(commits: Sequence[Commit], name: str, recipe: Recipe) -> int:
 
 def require_patch(name: str, names: Sequence[str], recipe: Recipe) -> None:
     """Raise UsageError where a recipe has no patch of a name."""
+    if name in for_others(recipe):
+        raise UsageError(f"{recipe.name}: patches_when has {name} for other versions than {recipe.version}")
     if name not in names:
         there = ", ".join(names) or "no patches"
         raise UsageError(f"{recipe.name} has no patch {name}{nearest(name, names)}: there are {there}")

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from workbench.errors import CommandFailed, PatchError, SourceError, UsageError
 from workbench.http import NoAnswer
 from workbench.maintain.foreign import files_of, header_of, local_commit
-from workbench.maintain.patching import Saved, tried_only, write_tree
+from workbench.maintain.patching import tried_only
 from workbench.maintain.resuming import replayed
 from workbench.maintain.work import WorkTree, message_and_person, open_tree, working
+from workbench.maintain.written import Saved, write_tree
 from workbench.patches.apply import apply_series
 from workbench.patches.series import REVERSED, SUFFIXES, PatchFile, read_series
 from workbench.recipe.model import Git
@@ -25,22 +26,29 @@ if TYPE_CHECKING:
 
 
 def import_patches(
-    paths: Paths, recipe: Recipe, what: str, *, name: str = "", url: str = "", dry_run: bool = False
+    paths: Paths,
+    recipe: Recipe,
+    what: str,
+    *,
+    name: str = "",
+    url: str = "",
+    apart: bool = False,
+    dry_run: bool = False,
 ) -> Saved:
     """Put patches behind a series, and save it.
 
     `what` is a file, an http(s) URL, a folder with a ``series``, or else a commit or a range (``A..B``) of the
     repository at `url`: the recipe's source or upstream unless given. Raises UsageError for a name that is taken,
-    SourceError, PatchError for what does not apply.
+    SourceError, PatchError for what does not apply, also at another version that has the series; with `apart` this one
+    has one of its own then.
     """
     with working(paths, recipe.name), tried_only(paths, recipe, dry_run=dry_run):
         series = read_series(paths.patches / recipe.patches)
         there = {patch.name for patch in series}
         patches = _patches(what, name)
         if patches is None:
-            return write_tree(
-                paths, recipe, _with_commits(paths, recipe, what, name=name, url=url), dry_run=dry_run
-            )
+            tree = _with_commits(paths, recipe, what, name=name, url=url)
+            return write_tree(paths, recipe, tree, parted=apart, dry_run=dry_run)
         if taken := [patch.name for patch in patches if patch.name in there]:
             raise UsageError(
                 f"{recipe.name} has a patch {taken[0]} already: --as gives this one another name"
@@ -52,7 +60,7 @@ def import_patches(
             written = applied(tree.repository, head, patch)
             head = tree.repository.commit(written, head, message, author=author, date=date)
         texts = {patch.name: patch for patch in patches}
-        return write_tree(paths, recipe, tree.at(head), texts, dry_run=dry_run)
+        return write_tree(paths, recipe, tree.at(head), texts, parted=apart, dry_run=dry_run)
 
 
 def applied(repository: Repository, head: str, patch: PatchFile) -> str:

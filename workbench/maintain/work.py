@@ -23,6 +23,8 @@ from workbench.patches.message import Message, message_of
 from workbench.patches.series import PatchFile, read_series
 from workbench.patches.writing import fingerprint
 from workbench.paths import PROGRAM
+from workbench.recipe.load import load_versions
+from workbench.recipe.versions import for_others
 from workbench.source.tree import fetch
 from workbench.strict import Mismatch, parse
 from workbench.text import counted
@@ -178,6 +180,26 @@ def working(paths: Paths, package: str) -> Iterator[None]:
         yield
 
 
+def own_patches(paths: Paths, recipe: Recipe) -> tuple[PatchFile, ...]:
+    """Return the patches of a recipe's series, without those that `patches_when` has for other versions alone."""
+    left_out = for_others(recipe)
+    return tuple(each for each in read_series(paths.patches / recipe.patches) if each.name not in left_out)
+
+
+def recipe_at_work(paths: Paths, name: str) -> Recipe:
+    """Return a package's recipe at the version that its work tree is open at; at its newest where there is none.
+
+    That is the version that a bump has come from, or else, where it was cut off, the one that it has written already.
+    """
+    recipes = load_versions(paths.recipes, name)
+    tree = find_tree(paths, recipes[-1].name)
+    if tree is None:
+        return recipes[-1]
+    by_source = {source_key(each): each for each in recipes}
+    sources = (tree.state.source, tree.state.bump.source if tree.state.bump else "")
+    return next((by_source[each] for each in sources if each in by_source), recipes[-1])
+
+
 def open_tree(paths: Paths, recipe: Recipe, *, discard: bool = False) -> WorkTree:
     """Return a package's work tree with all of its patches applied: the one that is there, or a new one.
 
@@ -185,7 +207,7 @@ def open_tree(paths: Paths, recipe: Recipe, *, discard: bool = False) -> WorkTre
     PatchError where the series does not apply to the source.
     """
     folder = paths.state / "patching" / recipe.name
-    series = read_series(paths.patches / recipe.patches)
+    series = own_patches(paths, recipe)
     if (there := find_tree(paths, recipe.name)) and not discard:
         if there.state.bump:
             raise UsageError(

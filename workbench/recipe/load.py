@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from workbench.errors import RecipeError, nearest
+from workbench.errors import RecipeError, UsageError, nearest
 from workbench.paths import PROGRAM
 from workbench.recipe.model import Edition, Git, Recipe, Sdist, When
 from workbench.recipe.versions import asked_for, each_version, newest_of
@@ -43,9 +43,14 @@ def names(recipes: Path) -> tuple[str, ...]:
 def load(recipes: Path, name: str, version: str = "") -> Recipe:
     """Return the recipe of a package, at a version that it has: the newest unless one is named.
 
-    Raises UsageError for a version that it does not have, and what `load_versions` raises.
+    Raises UsageError for a version that it does not have and for several at once, and what `load_versions` raises.
     """
-    return asked_for(load_versions(recipes, name), version)[-1]
+    found = asked_for(load_versions(recipes, name), version)
+    if len(found) > 1:
+        raise UsageError(
+            f"--version {version}: {', '.join(each.version for each in found)}: name one of them"
+        )
+    return found[0]
 
 
 def maker_of(recipes: Path, project: str, version: Version | None = None) -> Recipe | None:

@@ -35,10 +35,13 @@ def _at(recipe: Recipe, version: str, edition: Edition) -> Recipe:
     own = {key: said for key in ("patches", "python", "torch") if (said := getattr(edition, key)) is not None}
     decided = {each.name: _decided(getattr(recipe, each.name), version) for each in fields(recipe)}
     # what is not named there every target gets; so a patch that is for another version stays, under its condition
+    held = {
+        each.value for each in recipe.patches_when if _may_hold(each, version) and not each.depends_on_target
+    }
     decided["patches_when"] = tuple(
         each if not _may_hold(each, version) else replace(each, version=None)
         for each in recipe.patches_when
-        if each.depends_on_target or not _may_hold(each, version)
+        if each.value not in held
     )
     return replace(recipe, **{**decided, **own, "version": version, "source": edition.source})
 
@@ -64,6 +67,12 @@ def _settled(part: Any) -> Any:  # noqa: ANN401 - a part of any field
     if not isinstance(part, When) or part.version is None:
         return part
     return replace(part, version=None) if part.depends_on_target else part.value
+
+
+def for_others(recipe: Recipe) -> frozenset[str]:
+    """Return the patches that `patches_when` has for other versions alone, at a recipe of one version."""
+    own = {each.value for each in recipe.patches_when if each.version is None}
+    return frozenset(each.value for each in recipe.patches_when) - own
 
 
 def newest_of(recipes: Sequence[Recipe], version: Version | None = None) -> Recipe:
@@ -112,5 +121,5 @@ def _part(recipes: Sequence[Recipe], part: str, text: str) -> set[str]:
     known = [each.version for each in recipes]
     there = f"the recipe has {', '.join(known)}"
     if len(known) == 1:
-        there += "; 'bump' moves it to another version, and versions={...} gives it several (docs/recipes.md)"
+        there += "; 'bump' moves it to another version, and 'bump --add' adds one"
     raise UsageError(f"{recipes[0].name}: --version {text}: no version {part}{nearest(part, known)}: {there}")

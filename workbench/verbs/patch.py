@@ -10,31 +10,37 @@ from workbench.verb import Verb
 from workbench.verbs.flags import DryRun, Json, Package
 
 if TYPE_CHECKING:
-    from workbench.maintain.patching import Saved
+    from workbench.maintain.written import Saved
     from workbench.patches.series import PatchFile
     from workbench.recipe.model import Recipe
 
 Patch = Annotated[str, "the patch, as series names it"]
+Version = Annotated[str, "which of the recipe's versions (default: the newest)"]
+Apart = Annotated[bool, "give the version a series of its own, where others have the same: they keep theirs"]
 Discard = Annotated[bool, "throw away what nobody has saved in the work tree"]
 
 
 @Verb
 def new(
-    name: Package, title: Annotated[str, "what the patch does, in a few words"], *, discard: Discard = False
+    name: Package,
+    title: Annotated[str, "what the patch does, in a few words"],
+    *,
+    version: Version = "",
+    discard: Discard = False,
 ) -> None:
     """Open a work tree of the package's source at a new patch, the last of its series."""
     from workbench.maintain.patching import begin_patch
 
-    patch, folder = begin_patch(*_site_of(name), title, discard=discard)
+    patch, folder = begin_patch(*_site_of(name, version), title, discard=discard)
     _tell_where(name, patch, str(folder))
 
 
 @Verb
-def edit(name: Package, patch: Patch, *, discard: Discard = False) -> None:
+def edit(name: Package, patch: Patch, *, version: Version = "", discard: Discard = False) -> None:
     """Open a work tree of the package's source at a patch of its series."""
     from workbench.maintain.patching import edit_patch
 
-    _tell_where(name, patch, str(edit_patch(*_site_of(name), patch, discard=discard)))
+    _tell_where(name, patch, str(edit_patch(*_site_of(name, version), patch, discard=discard)))
 
 
 def _tell_where(name: str, patch: str, folder: str) -> None:
@@ -49,21 +55,22 @@ def _tell_where(name: str, patch: str, folder: str) -> None:
 def save(
     name: Package,
     *,
+    version: Annotated[str, "the version that the work tree is open at, to be sure of it"] = "",
+    apart: Apart = False,
     discard: Annotated[bool, "go back to the series as it is on the disk instead"] = False,
     json: Json = False,
 ) -> None:
     """Write the series as it is in the work tree, after a conflict too; without a change nothing is written."""
     from workbench.maintain.patching import discard_work, save_patches
 
-    site = _site_of(name)
     if discard:
-        console.answer(f"{discard_work(*site)} is as the series is on the disk")
+        console.answer(f"{discard_work(Paths.here(), name, version)} is as the series is on the disk")
         return
-    _answer(save_patches(*site), dry_run=False, json=json)
+    _answer(save_patches(Paths.here(), name, version, apart=apart), dry_run=False, json=json)
 
 
 @Verb
-def list_(name: Package, *, json: Json = False) -> None:
+def list_(name: Package, *, version: Version = "", json: Json = False) -> None:
     """List a package's patches in their order, and the files that each changes."""
     rows = [
         {
@@ -73,7 +80,7 @@ def list_(name: Package, *, json: Json = False) -> None:
             "options": list(patch.options),
             "sha256": patch.sha256,
         }
-        for patch in _series(*_site_of(name))
+        for patch in _series(*_site_of(name, version))
     ]
     if json:
         console.answer_json(rows)
@@ -85,22 +92,31 @@ def list_(name: Package, *, json: Json = False) -> None:
 
 
 @Verb
-def show(name: Package, patch: Patch) -> None:
+def show(name: Package, patch: Patch, *, version: Version = "") -> None:
     """Print a patch."""
     from workbench.maintain.patching import require_patch
 
-    paths, recipe = _site_of(name)
+    paths, recipe = _site_of(name, version)
     series = {each.name: each for each in _series(paths, recipe)}
     require_patch(patch, tuple(series), recipe)
     console.answer(series[patch].text.decode(errors="backslashreplace").rstrip("\n"))
 
 
 @Verb
-def drop(name: Package, patch: Patch, *, dry_run: DryRun = False, json: Json = False) -> None:
+def drop(
+    name: Package,
+    patch: Patch,
+    *,
+    version: Version = "",
+    apart: Apart = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
     """Take a patch out of the series; those after it are applied again."""
     from workbench.maintain.patching import drop_patch
 
-    _answer(drop_patch(*_site_of(name), patch, dry_run=dry_run), dry_run=dry_run, json=json)
+    saved = drop_patch(*_site_of(name, version), patch, apart=apart, dry_run=dry_run)
+    _answer(saved, dry_run=dry_run, json=json)
 
 
 @Verb
@@ -110,13 +126,16 @@ def move(
     *,
     before: Annotated[str, "the patch that it goes before"] = "",
     after: Annotated[str, "the patch that it goes after"] = "",
+    version: Version = "",
+    apart: Apart = False,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Move a patch to another place in the series."""
     from workbench.maintain.patching import move_patch
 
-    saved = move_patch(*_site_of(name), patch, before=before, after=after, dry_run=dry_run)
+    site = _site_of(name, version)
+    saved = move_patch(*site, patch, before=before, after=after, apart=apart, dry_run=dry_run)
     _answer(saved, dry_run=dry_run, json=json)
 
 
@@ -127,13 +146,16 @@ def import_(
     *,
     as_: Annotated[str, "the name that the patch gets in the series"] = "",
     repository: Annotated[str, "the Git URL of the commits (default: the recipe's source or upstream)"] = "",
+    version: Version = "",
+    apart: Apart = False,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Put patches from elsewhere behind the series."""
     from workbench.maintain.taking import import_patches
 
-    saved = import_patches(*_site_of(name), what, name=as_, url=repository, dry_run=dry_run)
+    site = _site_of(name, version)
+    saved = import_patches(*site, what, name=as_, url=repository, apart=apart, dry_run=dry_run)
     _answer(saved, dry_run=dry_run, json=json)
 
 
@@ -145,20 +167,22 @@ def _answer(saved: Saved, *, dry_run: bool, json: bool) -> None:
     if saved.fates:
         rows = [(each.name, each.outcome, each.why) for each in saved.fates]
         console.answer_table(("patch", "outcome", "why"), rows)
-    if dry_run:
-        console.answer("would write the series" if saved.changed else "would change nothing")
-    else:
-        console.answer("wrote the series" if saved.changed else "nothing has changed: nothing was written")
+    if not saved.changed:
+        console.answer("would change nothing" if dry_run else "nothing has changed: nothing was written")
+        return
+    done = "would write" if dry_run else "wrote"
+    of = f", that of {' and '.join(saved.versions)}" if len(saved.versions) > 1 else ""
+    console.answer(f"{done} the series{of or f' patches/{saved.series}'}")
 
 
-def _site_of(name: str) -> tuple[Paths, Recipe]:
+def _site_of(name: str, version: str) -> tuple[Paths, Recipe]:
     from workbench.recipe.load import load
 
     paths = Paths.here()
-    return paths, load(paths.recipes, name)
+    return paths, load(paths.recipes, name, version)
 
 
 def _series(paths: Paths, recipe: Recipe) -> tuple[PatchFile, ...]:
-    from workbench.patches.series import read_series
+    from workbench.maintain.work import own_patches
 
-    return read_series(paths.patches / recipe.patches)
+    return own_patches(paths, recipe)

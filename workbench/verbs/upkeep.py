@@ -21,6 +21,7 @@ def bump(
     to: Annotated[str, "the version again, as a flag: 1.2.3, newest"] = "",
     continue_: Annotated[bool, "go on after a conflict was resolved, or after an interruption"] = False,
     abort: Annotated[bool, "give up what is under way: recipe and patches stay as they are"] = False,
+    add: Annotated[bool, "keep the version that the recipe has: it gets several"] = False,
     replace: Annotated[
         bool, "of a recipe with several versions: move the newest, instead of adding one"
     ] = False,
@@ -29,30 +30,35 @@ def bump(
 ) -> int:
     """Move a package to another version: a new pin, and its patches rebased onto the new source.
 
-    A recipe with several versions gets one more.
+    A recipe with several versions gets one more, made from the one before it.
     """
     from workbench.errors import PatchError, UsageError
-    from workbench.maintain.bump import abort_bump, continue_bump, try_bump
+    from workbench.maintain.bump import abort_bump, base_of, continue_bump, try_bump
     from workbench.maintain.bump import bump as begin
     from workbench.maintain.newest import NEWEST, moved_to
-    from workbench.recipe.load import load
+    from workbench.recipe.load import load_versions
 
     asked = [*version, *([to] if to else [])]
     if len(asked) > 1 or ((continue_ or abort) and (asked or dry_run)) or (continue_ and abort):
         raise UsageError("bump takes one version, or --continue or --abort")
-    paths = Paths.here()
-    recipe = load(paths.recipes, name)
-    if abort:
-        console.answer(
-            f"gave up the bump of {recipe.name} to {abort_bump(paths, recipe)}: nothing has changed"
+    if add and replace:
+        raise UsageError(
+            "--add keeps the versions that are there, and --replace moves the newest: give one of them"
         )
+    paths = Paths.here()
+    if abort:
+        console.answer(f"gave up the bump of {name} to {abort_bump(paths, name)}: nothing has changed")
         return 0
+    wanted = asked[0] if asked else NEWEST
+    recipes = load_versions(paths.recipes, name)
+    adds = add or (bool(recipes[-1].versions) and not replace)
+    recipe = base_of(recipes, wanted) if adds else recipes[-1]
     if continue_:
-        bumped = continue_bump(paths, recipe)
+        bumped = continue_bump(paths, name)
     elif dry_run:
-        bumped = try_bump(paths, recipe, moved_to(recipe, *asked), replaces=replace)
+        bumped = try_bump(paths, recipe, moved_to(recipe, wanted), adds=adds)
     else:
-        bumped = begin(paths, recipe, *(asked or [NEWEST]), replaces=replace)
+        bumped = begin(paths, recipe, wanted, adds=adds)
     if json:
         console.answer_json({**_plain(bumped), "dry_run": dry_run})
     else:
@@ -75,7 +81,7 @@ def _plain(bumped: Bumped) -> dict[str, object]:
 def _tell(bumped: Bumped, *, dry_run: bool) -> None:
     """Print where a package has moved, or would, and what became of its patches."""
     if not bumped.moved:
-        console.answer(f"{bumped.name} is at {bumped.after} already: nothing to do")
+        console.answer(f"{bumped.name} has version {bumped.after} already: nothing to do")
         return
     if bumped.fates:
         rows = [(each.name, each.outcome, each.why) for each in bumped.fates]
