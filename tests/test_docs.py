@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
@@ -68,7 +69,7 @@ def told(page: Path) -> list[str]:
 def test_every_command_is_one_that_there_is(page: Path, line: str) -> None:
     program, *words = shlex.split(line)
     if program == "python":
-        assert (CHECKOUT / words[0]).is_file()
+        assert find_spec(words[1]) if words[0] == "-m" else (CHECKOUT / words[0]).is_file()
     elif program == "gw":
         named = set(words) <= GW_COMMANDS.keys() and not words[1:] and line not in commands(page)
         if not named and words[-1:] != ["--help"]:

@@ -124,6 +124,20 @@ def test_the_settings_decide_what_a_workflow_does(paths: Paths) -> None:
     assert bare["publish"]["permissions"] == {"contents": "write", "id-token": "write"}
     tokens = ("PYPI_API_TOKEN", "TESTPYPI_API_TOKEN", "WORKBENCH_TOKEN_WHEELS_EXAMPLE_COM_8443")
     assert secrets(bare) == tokens
+    assert "pypi_attestations" not in str((usual, bare)), (
+        "GitHub keeps those of its releases, and bare has none"
+    )
+    for ci, more, python in (
+        ("\n  to: pypi,index", {}, ".venv/bin/python"),
+        ("{}", {"bucket": True}, ".venv/bin/python"),
+        ("\n  to: pypi,index\n  install: wheel-workbench", {"checkout": False}, "python"),
+    ):
+        steps = wheels(ci, **more)["publish"]["steps"]
+        signed, published = (
+            next(number for number, step in enumerate(steps) if words in step.get("run", ""))
+            for words in (f"{python} -m pypi_attestations sign wheels/*.whl", "upload wheels/*.whl")
+        )
+        assert signed < published
     assert secrets(usual) == ()
     assert secrets(wheels("\n  to: github,index", bucket=True)) == (
         "AWS_ACCESS_KEY_ID",

@@ -236,7 +236,7 @@ from workbench.publish.transaction import publish
 from workbench.store.folder import FolderStore
 root = pathlib.Path(sys.argv[1])
 publish(at(Paths(root), FolderStore(root)), [candidate(root / "wheels")])
-signing = {"cryptography", "tuf", "securesystemslib", "cyclonedx", "keyring"}
+signing = {"cryptography", "tuf", "securesystemslib", "cyclonedx", "keyring", "pypi_attestations", "sigstore"}
 print(sorted(signing & {name.partition(".")[0] for name in sys.modules}))
 """
     (tmp_path / "site").mkdir()

@@ -222,21 +222,6 @@ def test_where_a_site_has_a_public_url_the_lines_are_for_it(wheels: Path) -> Non
     assert "published already: " in again.stdout
 
 
-def test_attestations_that_lie_beside_a_wheel_are_published_with_it(paths: Paths, wheels: Path) -> None:
-    path = wheel(wheels)
-    beside = wheels / f"{WHEEL}.provenance"
-    beside.write_text('{"version": 1')
-    refused = invoke("upload", path, "--public-url", "https://example.com")
-    assert refused.status == 2
-    assert f"{beside} is not a provenance object (PEP 740)" in refused.stderr
-    assert not paths.registry.exists()
-    beside.write_text('{"version": 1, "attestation_bundles": []}')
-    assert invoke("upload", path, "--public-url", "https://example.com").status == 0
-    ((_, published),) = load(paths.registry).wheels()
-    assert published.provenance == f"https://example.com/files/demo/{WHEEL}.provenance"
-    assert (paths.root / f"files/demo/{WHEEL}.provenance").read_bytes() == beside.read_bytes()
-
-
 @pytest.mark.parametrize("before", [True, False])
 def test_invokes_own_dry_run_publishes_nothing(paths: Paths, wheels: Path, before: bool) -> None:
     path = wheel(wheels)

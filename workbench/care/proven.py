@@ -191,12 +191,17 @@ def _astray(listed: dict[str, str], package: Package) -> Iterator[str]:
 
 def linked_text(fetcher: Fetcher, index: ProvenIndex, key: str) -> bytes:
     """Return a text that the signed registry links to, whose key has the beginning of its sha256."""
-    place = url(index.base, key)
-    content = _get(fetcher, place)
-    if content is None:
-        raise ProofFailed(f"{place}: it is missing, and the signed registry links to it")
+    content = stored(fetcher, index, key)
     if not hashlib.sha256(content).hexdigest().startswith(digest_of(key)):
-        raise ProofFailed(f"{place}: it was changed: it does not have the sha256 of its name")
+        raise ProofFailed(f"{url(index.base, key)}: it was changed: it does not have the sha256 of its name")
+    return content
+
+
+def stored(fetcher: Fetcher, index: ProvenIndex, key: str) -> bytes:
+    """Return what lies at a key that the signed registry names. Raises ProofFailed where nothing does."""
+    place = url(index.base, key)
+    if (content := _get(fetcher, place)) is None:
+        raise ProofFailed(f"{place}: it is missing, and the signed registry links to it")
     return content
 
 

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.care.proven import linked_text
+from workbench.care.proven import linked_text, stored
 from workbench.errors import ProofFailed
+from workbench.evidence.attestations import publisher_of
 from workbench.evidence.keys import short
 from workbench.evidence.reproduction import FirstBuild, check_verdict
 from workbench.evidence.sbom import sbom_of
 from workbench.evidence.statements import check_statement, digest_of_statement
+from workbench.publish.wheel_files import own_provenance
 from workbench.simple.fetch import Fetcher, why
 from workbench.store.layout import url
 from workbench.wheel.stream import BadBinary
@@ -39,7 +41,7 @@ class ProvenWheel:
 def prove_wheel(
     index: ProvenIndex, project: str, wheel: PublishedWheel, fetcher: Fetcher, *, whole: bool = True
 ) -> ProvenWheel:
-    """Prove a published wheel: its statement, and with `whole` its bytes, bill of materials, patches and verdict too.
+    """Prove a published wheel: its statement, and with `whole` its bytes and all that is published with it.
 
     Raises ProofFailed for what is missing or is not as the statement says.
     """
@@ -56,6 +58,7 @@ def prove_wheel(
             names = ", ".join(each.name for each in stated.build.made.of_role("patch"))
             steps.append(f"its patches are those of the statement: {names}")
         steps += _prove_verdict(index, wheel, fetcher)
+        steps += _prove_attestation(index, project, wheel, fetcher)
     place = _place(index, wheel)
     return ProvenWheel(
         filename=wheel.filename, url=place, sha256=wheel.sha256, stated=stated, steps=tuple(steps)
@@ -117,6 +120,17 @@ def _prove_verdict(index: ProvenIndex, wheel: PublishedWheel, fetcher: Fetcher) 
         raise ProofFailed(f"{where}: the registry and this verdict disagree on what the second build gave")
     signer = short(verdict.signer.id) if verdict.signer else ""
     return [f"built again on {build.reproduced_on}: {verdict.found.outcome}, says the key {signer}"]
+
+
+def _prove_attestation(
+    index: ProvenIndex, project: str, wheel: PublishedWheel, fetcher: Fetcher
+) -> list[str]:
+    """See that the published attestation of a wheel, if there is one, is Sigstore's and about it."""
+    if (key := own_provenance(project, wheel)) is None:
+        return []
+    content, where = stored(fetcher, index, key), url(index.base, key)
+    publisher = publisher_of(content, filename=wheel.filename, sha256=wheel.sha256, where=where)
+    return [f"Sigstore knows who published it: {publisher}"]
 
 
 def _place(index: ProvenIndex, wheel: PublishedWheel) -> str:

@@ -102,6 +102,7 @@ def workflow_files(paths: Paths, settings: Settings, *, host: Host | None = None
     facts: dict[str, object] = {
         "ci": ci,
         "program": "workbench" if ci.install else "./inv",
+        "python": "python" if ci.install else ".venv/bin/python",
         "to": to,
         "runners": runners,
         "built_on": {arch: runners.get(arch) or next(iter(runners.values())) for arch in arches},
@@ -112,6 +113,8 @@ def workflow_files(paths: Paths, settings: Settings, *, host: Host | None = None
         "pages": ci.pages and not bucket,
         "runtime_images": bool(settings.container.runtime_images),
         "github": any(place.partition(":")[0] == "github" for place in words),
+        # GitHub keeps those of its own releases itself
+        "attestations": ci.attest and bool({SITE, "pypi", "testpypi"} & {*words}),
         "identity": ci.attest or bool({"pypi", "testpypi"} & {*words}),
         "secrets": _secrets(words, bucket=bucket),
     }

@@ -63,8 +63,7 @@ def keep(
 
 def put(wheel: Path, built: Built, log: bytes | None = None) -> None:
     """Write beside a wheel what is known of it, in place of what was said of the wheel that lay there before."""
-    for path in (statement_path(wheel), verdict_path(wheel)):
-        path.unlink(missing_ok=True)
+    unsay(wheel)
     if log is not None:
         write_whole(_log(wheel), log)
     write_whole(_beside(wheel), json.dumps(asdict(built), indent=2) + "\n")
@@ -136,6 +135,11 @@ def verdict_path(wheel: Path) -> Path:
     return wheel.with_name(f"{wheel.name}.verdict.json")
 
 
+def attestation_path(wheel: Path) -> Path:
+    """Return where a wheel's attestation lies, where Sigstore has one (PEP 740)."""
+    return wheel.with_name(f"{wheel.name}.publish.attestation")
+
+
 def verdict_of(wheel: Path) -> bytes | None:
     """Return the verdict that lies beside a wheel; None where none does."""
     return content_of(verdict_path(wheel))
@@ -148,7 +152,14 @@ def statement_beside(wheel: Path) -> bytes | None:
 
 def discard(wheel: Path) -> None:
     """Remove a wheel and what is known of it."""
-    for path in (wheel, _log(wheel), _beside(wheel), statement_path(wheel), verdict_path(wheel)):
+    unsay(wheel)
+    for path in (wheel, _log(wheel), _beside(wheel)):
+        path.unlink(missing_ok=True)
+
+
+def unsay(wheel: Path) -> None:
+    """Remove what was said of a wheel's very bytes: its statement, the verdict on it, its attestation."""
+    for path in (statement_path(wheel), verdict_path(wheel), attestation_path(wheel)):
         path.unlink(missing_ok=True)
 
 

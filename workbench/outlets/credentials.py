@@ -33,11 +33,15 @@ IDENTITY = ("ACTIONS_ID_TOKEN_REQUEST_URL", "PYPI_ID_TOKEN", "TESTPYPI_ID_TOKEN"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """A user and a secret, which `repr` does not show, and where they were found."""
+    """A user and a secret, which `repr` does not show, and where they were found.
+
+    `is_ci`: an index gave it to a CI whose identity it trusts.
+    """
 
     user: str = TOKEN_USER
     secret: str = field(repr=False)
     origin: str
+    is_ci: bool = False
 
     def __post_init__(self) -> None:
         if not self.secret.isprintable():
@@ -175,4 +179,5 @@ def _of_identity(url: str) -> Login | None:
         token = Private({"repository": url}, CredentialInput()).make_trusted_publishing_token()
     except (TwineException, OSError, KeyError, ValueError) as error:
         raise OutletError(f"{url} gives this CI no token (trusted publishing): {error}") from error
-    return Login(secret=token, origin="this CI's identity (trusted publishing)") if token else None
+    origin = "this CI's identity (trusted publishing)"
+    return Login(secret=token, origin=origin, is_ci=True) if token else None

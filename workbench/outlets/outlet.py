@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from workbench.errors import FilenameTaken, StoreError
 from workbench.evidence import notes
+from workbench.evidence.attestations import attested
 from workbench.evidence.statements import statement_to_publish
 from workbench.files import Identity
 from workbench.paths import PROGRAM
@@ -36,7 +37,8 @@ class Parcel:
     """A verified wheel on its way to outlets: nothing of it is read or hashed again to know what it is.
 
     `sha256` is hex, `size` in bytes, `identity` what the file was when it was verified, `metadata` its ``METADATA``.
-    `statement` says how it was made, signed where the site signs; None where that is not known.
+    `statement` says how it was made, signed where the site signs; None where that is not known. `attestation` is
+    Sigstore's (PEP 740), where one lies beside it.
     """
 
     subject: Subject
@@ -46,13 +48,18 @@ class Parcel:
     identity: Identity
     metadata: bytes
     statement: bytes | None = None
+    attestation: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, report: Report, *, signer: Signer | None = None, keys: Keyring | None = None) -> Parcel:
-        """Return the parcel that a passed report speaks of. Raises ProofFailed as `statement_to_publish` does."""
+        """Return the parcel that a passed report speaks of.
+
+        Raises ProofFailed as `statement_to_publish` and `attested` do.
+        """
         known = notes.recall(report.path)
         variant = (known.facts.variant if known else None) or ""
         made = known.provenance if known else None
+        said = attested(report.path, report.sha256)
         return cls(
             subject=Subject(project=report.name, version=report.version, variant=variant),
             path=report.path,
@@ -61,6 +68,7 @@ class Parcel:
             identity=report.identity,
             metadata=report.metadata,
             statement=statement_to_publish(report.path, report.sha256, made, signer, keys),
+            attestation=said.attestation if said else None,
         )
 
     @property

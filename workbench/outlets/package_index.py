@@ -80,6 +80,10 @@ class PackageIndex:
         return "no login"
 
     @property
+    def _takes_attestations(self) -> bool:
+        return self._public and self._login is not None and self._login.is_ci
+
+    @property
     def _remedy(self) -> str:
         variables = " or ".join(variables_for(self.name, self.place))
         return (
@@ -204,6 +208,13 @@ class PackageIndex:
         from twine.package import PackageFile
 
         package = PackageFile.from_filename(str(parcel.path), None)
+        if parcel.attestation is not None:
+            if self._takes_attestations:
+                package.attestations = [dict(parcel.attestation)]
+            else:
+                note(
+                    f"· {parcel.filename} goes without its attestation: PyPI takes one by trusted publishing"
+                )
         repository.session.send = _watched(type(repository.session).send, repository.session, moved)
         try:
             response = repository.upload(package)

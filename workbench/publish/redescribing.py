@@ -89,7 +89,7 @@ def _update(wheel: Path, metadata: bytes, file: Path, signer: Signer | None) -> 
         # first what is known of it: killed in between, the same command finds that the notes are of this file
         if (known := _known(wheel, part)) is not None:
             _note(part, known, file, signer)
-            notes.statement_path(wheel).unlink(missing_ok=True)
+            notes.unsay(wheel)
             for each in sorted(folder.iterdir()):
                 if each != part:
                     each.replace(wheel.parent / each.name)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import FilenameTaken, StoreError
-from workbench.events import step
+from workbench.events import note, step
 from workbench.files import Identity
 from workbench.publish.amend import FilesMissing, amend, current, refuse_a_store_behind
 from workbench.publish.drawing import draw_pages
@@ -92,6 +92,8 @@ def publish(
     """
     store, public_url = site.store, site.settings.public_url
     plan, registry = _plan(site, candidates)
+    if any(each.provenance for each in candidates) and not (public_url or "").startswith("https://"):
+        note("· no page links to attestations: public_url is not https, as PEP 740 wants it")
     generation = plan.generation
     drawn = None
     if not plan.is_done and not may_shrink:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.errors import UsageError
 from workbench.events import note
 from workbench.evidence import notes as built
+from workbench.evidence.attestations import attested
 from workbench.evidence.reproduction import verdict_beside, with_verdict
 from workbench.evidence.sbom import sbom_of
 from workbench.evidence.statements import statement_to_publish
@@ -39,13 +38,14 @@ def candidate(report: Report, paths: Paths, *, signer: Signer | None = None) -> 
     """Return the candidate that a passed report speaks of. The wheel is not read or hashed again.
 
     `signer` signs its statement, unless somebody has where it was built. Raises UsageError for a wheel without a
-    recipe, or with a damaged file of attestations beside it, and ProofFailed for a statement beside it that is of other
-    bytes, or that none of the site's keys signed where it signs.
+    recipe, and ProofFailed for an attestation or a statement beside it that is of other bytes or is not sound, and for
+    a statement that none of the site's keys signed where it signs.
     """
     name, filename = report.name, report.path.name
     recipe = expect_recipe(report.path, paths)
     known = built.recall(report.path)
     facts, texts = None, dict[str, bytes]()
+    said = attested(report.path, report.sha256)
     if known:
         series = paths.patches / recipe.patches
         made = known.provenance
@@ -67,7 +67,7 @@ def candidate(report: Report, paths: Paths, *, signer: Signer | None = None) -> 
         path=report.path,
         identity=report.identity,
         metadata=report.metadata,
-        provenance=_attestations(report.path),
+        provenance=said.provenance if said else None,
         texts=texts,
     )
 
@@ -103,24 +103,6 @@ def _cell(tag: str) -> tuple[str, str]:
     interpreter, _, platform = tag.split("-")
     digits = re.fullmatch(r"[a-z]+(\d)(\d*)", interpreter)
     return (".".join(filter(None, digits.groups())) if digits else interpreter), platform
-
-
-def _attestations(wheel: Path) -> bytes | None:
-    """Return the provenance object (PEP 740) that lies beside a wheel, if there is one. Raises UsageError."""
-    path = wheel.with_name(f"{wheel.name}.provenance")
-    try:
-        content = path.read_bytes()
-        bundles = json.loads(content)["attestation_bundles"]
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError):
-        bundles = None
-    if not isinstance(bundles, list):
-        raise UsageError(
-            f"{path} is not a provenance object (PEP 740), which has a list of attestation_bundles: make it again, or "
-            "move it away to publish the wheel without one"
-        )
-    return content
 
 
 def _evidence(

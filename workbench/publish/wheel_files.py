@@ -26,6 +26,12 @@ def is_ours(wheel: PublishedWheel) -> bool:
     return wheel.url.startswith(FILES)
 
 
+def own_provenance(project: str, wheel: PublishedWheel) -> str | None:
+    """Return the key of a wheel's provenance object (PEP 740); None where it has none in the store."""
+    key = provenance_key(project, wheel.filename)
+    return key if unquote(wheel.provenance or "").endswith(key) else None
+
+
 def linked(wheel: PublishedWheel) -> tuple[str, ...]:
     """Return the keys of the texts that a wheel's entry links to: log, statement, verdict, patches and the like."""
     if wheel.build is None:
@@ -90,10 +96,10 @@ def faults(project: str, wheel: PublishedWheel, files: Mapping[str, Listed]) -> 
     listed = entry.size if entry else None
     if fault := fault_of(listed, lambda: wheel.sha256, size=wheel.size, sha256=wheel.sha256):
         yield Fault(wheel.url, fault)
-    metadata, provenance = metadata_key(project, wheel.filename), provenance_key(project, wheel.filename)
+    metadata, provenance = metadata_key(project, wheel.filename), own_provenance(project, wheel)
     if wheel.metadata_sha256 and metadata not in files:
         yield Fault(metadata, MISSING)
-    if unquote(wheel.provenance or "").endswith(provenance) and provenance not in files:
+    if provenance and provenance not in files:
         yield Fault(provenance, MISSING)
 
 

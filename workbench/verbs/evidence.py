@@ -31,41 +31,52 @@ def show(
     from workbench.evidence.dsse import read_envelope, read_json
     from workbench.evidence.statements import check_statement
 
-    content, filename, sha256, where = _statement_of(wheel, store)
+    content, filename, sha256, where, attested = _statement_of(wheel, store)
     stated = check_statement(content, filename=filename, sha256=sha256, keys=None, where=where)
     if json:
         envelope = read_envelope(content, where=where)
         console.answer_json(read_json(envelope.payload if envelope else content, where=where))
         return
-    answer_stated(stated)
+    _answer(stated, attested)
 
 
-def answer_stated(stated: WheelStatement) -> None:
-    """Print what a statement says, for people."""
+def _answer(stated: WheelStatement, attested: str) -> None:
+    """Print what a statement says, for people, and who attested to the wheel."""
     from workbench.evidence.keys import short
     from workbench.evidence.provenance import used_rows
 
     signed = ", ".join(map(short, stated.keyids)) or "by nobody"
     facts = [("sha256", stated.build.sha256), *stated.build.facts, ("signed", signed)]
+    facts += [("attested", f"by {attested}")] if attested else []
     console.answer_summary(stated.build.filename, facts)
     console.answer("")
     console.answer_table(*used_rows(stated.build))
 
 
-def _statement_of(named: str, store: StoreFlags) -> tuple[bytes, str, str, str]:
-    """Return a wheel's statement, its filename, its sha256, and where the statement is from."""
+def _statement_of(named: str, store: StoreFlags) -> tuple[bytes, str, str, str, str]:
+    """Return a wheel's statement, its filename, its sha256, where the statement is from, and who attested to the wheel.
+
+    Raises ProofFailed where it has no statement, or an attestation that is not sound.
+    """
+    from workbench.evidence.attestations import attested, publisher_of
     from workbench.evidence.statements import statement_of_file
 
     path = Path(named)
     if path.is_file():
         content, sha256 = statement_of_file(path)
-        return content, path.name, sha256, str(path)
+        said = attested(path, sha256)
+        return content, path.name, sha256, str(path), said.publisher if said else ""
     from workbench.publish.amend import current
     from workbench.publish.resigning import published_statement
+    from workbench.publish.wheel_files import own_provenance
 
     opened = store.opened().store
-    _, wheel, content, where = published_statement(opened, current(opened), named)
-    return content, wheel.filename, wheel.sha256, where
+    project, wheel, content, where = published_statement(opened, current(opened), named)
+    by = ""
+    if (key := own_provenance(project, wheel)) and (stored := opened.read(key)):
+        place = f"{opened.place}/{key}"
+        by = publisher_of(stored.content, filename=wheel.filename, sha256=wheel.sha256, where=place)
+    return content, wheel.filename, wheel.sha256, where, by
 
 
 def _signer_of(paths: Paths, settings: Settings) -> Signer:
