@@ -58,10 +58,10 @@ def running(argv: Sequence[str | Path], url: str, log: Path) -> Iterator[None]:
 
 
 @contextmanager
-def pypiserver(folder: Path) -> Iterator[str]:
+def pypiserver(folder: Path, password: str = PASSWORD) -> Iterator[str]:
     """Serve a folder by pypiserver, and yield the URL that takes uploads."""
     folder.mkdir()
-    secret = base64.b64encode(hashlib.sha1(PASSWORD.encode()).digest()).decode()  # noqa: S324 - htpasswd's own form
+    secret = base64.b64encode(hashlib.sha1(password.encode()).digest()).decode()  # noqa: S324 - htpasswd's own form
     users = folder.with_suffix(".htpasswd")
     users.write_text(f"{USER}:{{SHA}}{secret}\n")
     port = free_port()

@@ -25,15 +25,16 @@ if TYPE_CHECKING:
 
 
 def whole(hub: WritableGitHub, tag: str, wheels: list[Path]) -> None:
-    """See that a release is published, has these wheels and their statements, and nothing else."""
+    """See that a release is published, has these wheels, their METADATA and statements, and nothing else."""
     (release,) = (each for each in hub.repositories[REPOSITORY].releases if each["tag_name"] == tag)
     assert not release["draft"]
-    names = [name for each in wheels for name in (each.name, f"{each.name}.statement.json")]
+    names = [f"{each.name}{end}" for each in wheels for end in ("", ".metadata", ".statement.json")]
     assert hub.names(REPOSITORY, tag) == sorted(names)
     files = hub.repositories[REPOSITORY].files
     for each in wheels:
         assert files[f"/{REPOSITORY}/releases/download/{tag}/{each.name}"] == each.read_bytes()
-        assert each.name in release["body"]
+        (row,) = (line for line in release["body"].splitlines() if line.startswith(f"| [{each.name}]"))
+        assert f"/releases/download/{tag}/{each.name}.statement.json)" in row
 
 
 def test_upload_publishes_a_release_that_is_whole_and_a_second_finds_it_done(
@@ -62,6 +63,7 @@ def test_upload_publishes_a_release_that_is_whole_and_a_second_finds_it_done(
 WAYS: dict[tuple[str, str], tuple[Way, ...]] = {
     ("POST", "/releases"): ("502 before", "502 after", "limit"),
     ("POST", "name=demo-1.0-py3-none-any.whl"): ("502 before", "502 after", "half", "cut", "limit"),
+    ("POST", "whl.metadata"): ("502 after", "half"),
     ("POST", "statement.json"): ("502 before", "502 after", "half", "cut"),
     ("PATCH", "/releases/"): ("502 before", "502 after", "limit"),
     ("GET", "/assets"): ("502 before", "limit"),
@@ -107,7 +109,7 @@ def test_killed_at_any_request_the_same_command_comes_to_the_same_end(
         sent(parcels, "github:v1", paths.root)
         whole(hub, "v1", wheels[:2])
         kills += 1
-    assert kills >= 6, "a draft, four files, and its publishing"
+    assert kills >= 8, "a draft, six files, and its publishing"
     whole(hub, "v1", wheels[:2])
 
 
@@ -204,13 +206,15 @@ def test_three_faults_in_a_row_are_gone_past(hub: WritableGitHub, wheels: list[P
 def test_a_release_has_room_for_what_is_in_it(
     hub: WritableGitHub, wheels: list[Path], paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(github, "MOST_ASSETS", 4)
+    monkeypatch.setattr(github, "MOST_ASSETS", 6)
     hub.faults += [Fault("PATCH", "/releases/", "502 before") for _ in range(3)]
     with pytest.raises(OutletError, match="could not be published"):
         sent([parcel(each) for each in wheels[:2]], "github:v1", paths.root)
     sent([parcel(each) for each in wheels[:2]], "github:v1", paths.root)
     whole(hub, "v1", wheels[:2])
-    with pytest.raises(UsageError, match="v2 would have 6 files, wheels and statements, and GitHub takes 4"):
+    with pytest.raises(
+        UsageError, match="v2 would have 9 files, wheels and what lies beside them, and GitHub takes 6"
+    ):
         sent([parcel(each) for each in wheels], "github:v2", paths.root)
 
 

@@ -59,7 +59,7 @@ def test_every_command_does_what_the_page_says(
             assert done.status == 0, f"{line}\n{done.stderr}"
             assert (f"send {wheels[0].name}" in done.stdout) == (URL in line), line
     assert len(lines) >= 6
-    names = [name for each in wheels for name in [each.name]]
+    names = [name for each in wheels for name in (each.name, f"{each.name}.metadata")]
     assert (
         hub.names(REPOSITORY, "v1.0")
         == hub.names(REPOSITORY, "demo-v1.0") + hub.names(REPOSITORY, "demo-v1.1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from tests.outlets.conftest import REPOSITORY
 from workbench.index.serve import served
 from workbench.process import environment
 from workbench.registry.file import load
+from workbench.wheel.wheel import open_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +29,12 @@ from workbench.recipe import Recipe, Sdist
 
 recipe = Recipe(name="demo", version="1.0", description="Wheels of others", source=Sdist(sha256="0" * 64))
 """
+
+
+def metadata_sha256(wheel: Path) -> str:
+    """Return the sha256 of a wheel's METADATA."""
+    with open_wheel(wheel) as opened:
+        return hashlib.sha256(opened.text("METADATA")).hexdigest()
 
 
 @pytest.fixture
@@ -49,6 +57,7 @@ def test_pip_and_uv_install_from_an_index_that_links_to_a_release(
     assert [wheel.url for wheel in found] == [
         f"{hub.api}/{REPOSITORY}/releases/download/v1/{each.name}" for each in wheels
     ]
+    assert [wheel.metadata_sha256 for wheel in found] == [metadata_sha256(each) for each in wheels]
     assert not (known.root / "files").exists()
     with served(known.root) as index:
         for number, installer in enumerate(([sys.executable, "-m", "pip"], ["uv", "pip"])):
@@ -57,8 +66,23 @@ def test_pip_and_uv_install_from_an_index_that_links_to_a_release(
             ran = subprocess.run(words, env=environment(), capture_output=True, text=True, check=False)
             assert ran.returncode == 0, ran.stderr
             assert (into / "demo-1.2.dist-info").is_dir()
+    names = {each.path.rpartition("/")[2] for each in hub.asked}
+    assert f"{wheels[2].name}.metadata" in names, "installers read what lies beside the wheel"
     again = invoke("upload", *wheels, "--to", "github:v1,index")
     assert (again.status, load(known.registry).generation) == (0, 1), again.stderr
+
+
+def test_a_release_of_before_promises_no_metadata(
+    known: Paths, hub: WritableGitHub, wheels: list[Path]
+) -> None:
+    """A release that has the wheel alone, as other programs fill it."""
+    assert invoke("upload", wheels[0], "--to", "github:v1").status == 0
+    (release,) = hub.repositories[REPOSITORY].releases
+    release["assets"] = [each for each in release["assets"] if each["name"] == wheels[0].name]
+    done = invoke("upload", wheels[0], "--to", "github:v1,index")
+    assert done.status == 0, done.stderr
+    ((_, row),) = load(known.registry).wheels()
+    assert row.metadata_sha256 is None
 
 
 def test_nothing_of_a_wheel_runs_where_that_is_asked(

@@ -19,6 +19,7 @@ from workbench.errors import FilenameTaken, OutletError, SettingsError, UsageErr
 from workbench.make.verification import verified
 from workbench.outlets.credentials import index_login, variables_for
 from workbench.outlets.delivery import advise
+from workbench.outlets.outlet import Held
 from workbench.outlets.package_index import PackageIndex
 from workbench.outlets.places import open_outlets, places
 from workbench.pipeline.sending import send
@@ -115,6 +116,42 @@ def test_what_is_no_index_is_told_before_anything_is_sent(servers: dict[str, str
         sent(parcels, f"{servers['pypiserver']}nowhere/", paths.root)
 
 
+def test_a_simple_api_elsewhere_is_named_behind_the_url(
+    servers: dict[str, str], paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = servers["pypiserver"]
+    monkeypatch.setenv(variables_for(plain, plain)[0], f"{USER}:{PASSWORD}")
+    made = parcel(wheel(paths.wheels, name="apart"))
+    for simple in ("simple/", f"{plain}simple/"):
+        done = sent([made], f"{plain}#simple={simple}", paths.root)
+        assert (done.place, list(done.urls)) == (plain, [made.filename])
+    other = parcel(wheel(paths.wheels, "1.1", name="apart"))
+    with pytest.raises(OutletError, match="nobody knows what is there"):
+        sent([other], f"{plain}#simple=../nowhere/", paths.root)
+    with pytest.raises(OutletError, match="no login is sent over plain http"):
+        sent([other], f"{plain}#simple=http://example.com/simple/", paths.root)
+    assert other.filename not in listed(plain, "apart")
+
+
+def test_a_login_goes_to_the_index_alone(
+    servers: dict[str, str], paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not to whatever host it names for a file, of which it tells no hash."""
+    plain = servers["pypiserver"]
+    monkeypatch.setenv(variables_for(plain, plain)[0], f"{USER}:{PASSWORD}")
+    (outlet,) = open_outlets([plain], paths.root).values()
+    told: list[dict[str, str]] = []
+
+    def read_through(*_: object, headers: dict[str, str]) -> tuple[str, int]:
+        told.append(headers)
+        return "0" * 64, 1
+
+    monkeypatch.setattr("workbench.outlets.package_index.Fetcher.read_through", read_through)
+    for url in (f"{plain}packages/demo.whl", "http://files.example.com/demo.whl"):
+        outlet.sha256_of(Held(filename="demo.whl", url=url))
+    assert [list(each) for each in told] == [["Authorization"], []]
+
+
 def test_no_login_goes_over_plain_http(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     url = "http://wheels.example.com/"
     monkeypatch.setenv("WORKBENCH_TOKEN_WHEELS_EXAMPLE_COM", "ada:secret-secret")
@@ -200,10 +237,32 @@ def test_what_an_index_does_not_list_yet_is_not_registered(
     assert (delivered.urls, delivered.lines()[0]) == ({}, f"{url}: 1 wheel sent")
 
 
-@pytest.mark.parametrize("to", ["https://host:port/legacy/", "https://[::1/legacy/", "https:///legacy/"])
+@pytest.mark.parametrize(
+    "to",
+    [
+        "https://host:port/legacy/",
+        "https://[::1/legacy/",
+        "https:///legacy/",
+        "https://host/#simple=https://host:port/",
+    ],
+)
 def test_what_is_no_url_is_told(to: str) -> None:
     with pytest.raises(UsageError, match="not a URL"):
         places(to)
+
+
+@pytest.mark.parametrize(
+    ("to", "told"),
+    [
+        ("ftp://x/", "unknown place: write site, github"),
+        ("pypii", "did you mean 'pypi'"),
+        ("https://x/#what", "behind the URL for uploads stands nothing"),
+        ("https://x/#simple=", "behind the URL for uploads stands nothing"),
+    ],
+)
+def test_an_unknown_place_is_told_before_a_wheel_is_looked_at(to: str, told: str, paths: Paths) -> None:
+    refused = invoke("upload", paths.wheels / "not-there.whl", "--to", to)
+    assert (refused.status, told in refused.stderr) == (2, True), refused.stderr
 
 
 def test_places_are_read_as_they_are_written() -> None:

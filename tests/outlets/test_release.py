@@ -50,7 +50,9 @@ def test_a_release_goes_on_where_it_stopped(demo: Demo, hub: WritableGitHub) -> 
     assert done.status == 0, done.stderr
     (outlet,) = json.loads(done.stdout)["outlets"]
     assert outlet["sent"] == [wheel.name]
-    assert hub.names(REPOSITORY, "v1.0") == [wheel.name, f"{wheel.name}.statement.json"]
+    assert hub.names(REPOSITORY, "v1.0") == [
+        f"{wheel.name}{end}" for end in ("", ".metadata", ".statement.json")
+    ]
     (release,) = hub.repositories[REPOSITORY].releases
     digests = {each["name"]: each["digest"] for each in release["assets"]}
     ((_, registered),) = load(demo.paths.registry).wheels()
@@ -60,6 +62,28 @@ def test_a_release_goes_on_where_it_stopped(demo: Demo, hub: WritableGitHub) -> 
     assert again.status == 0, again.stderr
     assert "0 wheels sent, 1 there already" in again.stdout
     assert "build" not in again.stderr
+
+
+@pytest.mark.usefixtures("hub")
+def test_an_index_links_to_the_statement_at_the_release(
+    demo: Demo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = tmp_path / "fresh"
+    for each in ("recipes", "patches", "wheels"):
+        shutil.copytree(demo.paths.root / each, fresh / each)
+    monkeypatch.setenv("WORKBENCH_SITE", str(fresh))
+    (wheel,) = demo.wheels()
+    done = invoke("upload", fresh / "wheels" / wheel.name, "--to", "github:v1,index")
+    assert done.status == 0, done.stderr
+    ((_, row),) = load(fresh / "packages.json").wheels()
+    assert row.build is not None
+    assert row.build.statement == f"{row.url}.statement.json"
+    assert row.build.log is None, "which lies nowhere"
+    assert f'href="{row.build.statement}"' in "".join(
+        each.read_text() for each in (fresh / "index").rglob("*.html")
+    )
+    shown = invoke("evidence.show", wheel.name)
+    assert (shown.status, "demo" in shown.stdout) == (0, True), shown.stderr
 
 
 def test_a_published_wheel_is_fetched_back_to_be_sent_on(demo: Demo, hub: WritableGitHub) -> None:

@@ -25,7 +25,7 @@ from workbench.http import NoAnswer
 from workbench.registry.file import loads
 from workbench.simple.client import project_files
 from workbench.simple.fetch import Fetcher, why
-from workbench.store.layout import INDEX, REGISTRY, digest_of, history_key, url
+from workbench.store.layout import FILES, INDEX, REGISTRY, digest_of, history_key, url
 from workbench.wheel.filename import label
 
 if TYPE_CHECKING:
@@ -190,19 +190,27 @@ def _astray(listed: dict[str, str], package: Package) -> Iterator[str]:
 
 
 def linked_text(fetcher: Fetcher, index: ProvenIndex, key: str) -> bytes:
-    """Return a text that the signed registry links to, whose key has the beginning of its sha256."""
+    """Return a text that the signed registry links to, whose key has the beginning of its sha256.
+
+    One that lies elsewhere has no such key: what is signed in it must prove it.
+    """
     content = stored(fetcher, index, key)
-    if not hashlib.sha256(content).hexdigest().startswith(digest_of(key)):
-        raise ProofFailed(f"{url(index.base, key)}: it was changed: it does not have the sha256 of its name")
+    if key.startswith(FILES) and not hashlib.sha256(content).hexdigest().startswith(digest_of(key)):
+        raise ProofFailed(f"{place_of(index, key)}: it was changed: it does not have the sha256 of its name")
     return content
 
 
 def stored(fetcher: Fetcher, index: ProvenIndex, key: str) -> bytes:
-    """Return what lies at a key that the signed registry names. Raises ProofFailed where nothing does."""
-    place = url(index.base, key)
+    """Return what lies at a link that the signed registry names. Raises ProofFailed where nothing does."""
+    place = place_of(index, key)
     if (content := _get(fetcher, place)) is None:
         raise ProofFailed(f"{place}: it is missing, and the signed registry links to it")
     return content
+
+
+def place_of(index: ProvenIndex, link: str) -> str:
+    """Return the URL of what the registry links to: a key of the store, or a URL elsewhere."""
+    return url(index.base, link) if link.startswith(FILES) else link
 
 
 def _get(fetcher: Fetcher, place: str) -> bytes | None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.care.proven import linked_text, stored
+from workbench.care.proven import linked_text, place_of, stored
 from workbench.errors import ProofFailed
 from workbench.evidence.attestations import publisher_of
 from workbench.evidence.keys import short
@@ -18,7 +17,6 @@ from workbench.evidence.sbom import sbom_of
 from workbench.evidence.statements import check_statement, digest_of_statement
 from workbench.publish.wheel_files import own_provenance
 from workbench.simple.fetch import Fetcher, why
-from workbench.store.layout import url
 from workbench.wheel.stream import BadBinary
 
 if TYPE_CHECKING:
@@ -59,7 +57,7 @@ def prove_wheel(
             steps.append(f"its patches are those of the statement: {names}")
         steps += _prove_verdict(index, wheel, fetcher)
         steps += _prove_attestation(index, project, wheel, fetcher)
-    place = _place(index, wheel)
+    place = place_of(index, wheel.url)
     return ProvenWheel(
         filename=wheel.filename, url=place, sha256=wheel.sha256, stated=stated, steps=tuple(steps)
     )
@@ -86,7 +84,7 @@ def _stated(index: ProvenIndex, wheel: PublishedWheel, fetcher: Fetcher) -> tupl
     key = wheel.build.statement if wheel.build else None
     if key is None:
         raise ProofFailed(f"{wheel.filename}: no statement of how it was made is published with it")
-    content, where = linked_text(fetcher, index, key), url(index.base, key)
+    content, where = linked_text(fetcher, index, key), place_of(index, key)
     stated = check_statement(
         content, filename=wheel.filename, sha256=wheel.sha256, keys=index.keys, where=where
     )
@@ -112,7 +110,7 @@ def _prove_verdict(index: ProvenIndex, wheel: PublishedWheel, fetcher: Fetcher) 
     build = wheel.build
     if build is None or build.verdict is None:
         return []
-    content, where = linked_text(fetcher, index, build.verdict), url(index.base, build.verdict)
+    content, where = linked_text(fetcher, index, build.verdict), place_of(index, build.verdict)
     verdict = check_verdict(
         content, filename=wheel.filename, sha256=wheel.sha256, keys=index.keys, where=where
     )
@@ -128,19 +126,14 @@ def _prove_attestation(
     """See that the published attestation of a wheel, if there is one, is Sigstore's and about it."""
     if (key := own_provenance(project, wheel)) is None:
         return []
-    content, where = stored(fetcher, index, key), url(index.base, key)
+    content, where = stored(fetcher, index, key), place_of(index, key)
     publisher = publisher_of(content, filename=wheel.filename, sha256=wheel.sha256, where=where)
     return [f"Sigstore knows who published it: {publisher}"]
 
 
-def _place(index: ProvenIndex, wheel: PublishedWheel) -> str:
-    """Return the URL of a wheel's file."""
-    return wheel.url if re.match(r"https?:", wheel.url) else url(index.base, wheel.url)
-
-
 def _prove_bytes(index: ProvenIndex, wheel: PublishedWheel, fetcher: Fetcher, path: Path) -> list[str]:
     """Download a wheel; compare its sha256 with the registry's, and the published bill of materials with its own."""
-    place = _place(index, wheel)
+    place = place_of(index, wheel.url)
     try:
         with path.open("xb") as file:
             sha256, _ = fetcher.read_through(place, f"fetch {wheel.filename}", into=file)

@@ -18,8 +18,6 @@ from workbench.evidence.provenance import Provenance  # noqa: TC001 - likewise
 from workbench.files import content_of, write_whole
 from workbench.memory.peaks import Peak  # noqa: TC001 - likewise
 from workbench.strict import Mismatch, parse
-from workbench.wheel.stream import BadBinary
-from workbench.wheel.wheel import open_wheel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +170,11 @@ def _log(wheel: Path) -> Path:
 
 
 def _record_sha256(wheel: Path) -> str:
+    from workbench.wheel.stream import (
+        BadBinary,
+    )  # every wheel is asked for notes, and those of others have none
+    from workbench.wheel.wheel import open_wheel
+
     try:
         with open_wheel(wheel) as opened:
             return hashlib.sha256(opened.text("RECORD")).hexdigest()

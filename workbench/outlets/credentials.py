@@ -70,7 +70,7 @@ def github_login(root: Path, api: str) -> Login:
     Raises OutletError where there is none, and for an API that anybody on the way could listen to.
     """
     names = ("GITHUB_TOKEN", "GH_TOKEN")
-    _expect_private(api)
+    expect_private(api)
     found = _of_variables(names, os.environ, "the variable") or _of_keyring(api)
     found = found or _of_variables(names, read_private(root / ".env"), f"{root / '.env'}:")
     if found is None:
@@ -106,7 +106,7 @@ def index_login(root: Path, name: str, url: str) -> Login | None:
         or (_of_identity(url) if name in ("pypi", "testpypi") else None)
     )
     if found is not None:
-        _expect_private(url)
+        expect_private(url)
     return found
 
 
@@ -121,7 +121,8 @@ def variables_for(name: str, url: str) -> tuple[str, ...]:
     )
 
 
-def _expect_private(url: str) -> None:
+def expect_private(url: str) -> None:
+    """Raise OutletError for a URL to which no login goes: anybody on the way could read it."""
     parts = urlsplit(url)
     if not is_private(parts.scheme, parts.hostname or ""):
         raise OutletError(

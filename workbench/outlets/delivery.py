@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +11,14 @@ from workbench.errors import VerificationFailed
 from workbench.events import note, step
 from workbench.outlets.outlet import same, taken
 from workbench.text import counted, file_size
-from workbench.wheel.metadata import read_metadata
 
 if TYPE_CHECKING:
-    from workbench.outlets.outlet import Outlet, Parcel
+    from workbench.outlets.outlet import Held, Outlet, Parcel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shipment:
-    """What one outlet is to get: the wheels that it has not, and the URLs of those that it has, by filename.
+    """What one outlet is to get: the wheels that it has not, and, by filename, those that it has.
 
     `access` says where its credentials come from.
     """
@@ -27,7 +26,7 @@ class Shipment:
     outlet: Outlet
     access: str
     new: tuple[Parcel, ...]
-    there: Mapping[str, str]
+    there: Mapping[str, Held]
 
     def lines(self) -> tuple[str, ...]:
         """Return what would be done, as a person reads it."""
@@ -43,19 +42,24 @@ class Shipment:
             "outlet": self.outlet.name,
             "place": self.outlet.place,
             "login": self.access,
-            "there": dict(self.there),
+            "there": {name: held.url for name, held in self.there.items()},
             "to_send": [each.filename for each in self.new],
         }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivered:
-    """What an outlet has now: the URL of each wheel by its filename, and which of them it got just now."""
+    """What an outlet has now: each wheel by its filename, and which of them it got just now."""
 
     outlet: str
     place: str
-    urls: Mapping[str, str]
+    held: Mapping[str, Held]
     sent: tuple[str, ...]
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """The URL of each wheel, by its filename."""
+        return {name: held.url for name, held in self.held.items()}
 
     def lines(self) -> tuple[str, ...]:
         """Return what was done, as a person reads it."""
@@ -68,7 +72,7 @@ class Delivered:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plain form, for JSON."""
-        return {"outlet": self.outlet, "place": self.place, "urls": dict(self.urls), "sent": list(self.sent)}
+        return {"outlet": self.outlet, "place": self.place, "urls": self.urls, "sent": list(self.sent)}
 
 
 def preflight(outlets: Sequence[Outlet], parcels: Sequence[Parcel]) -> tuple[Shipment, ...]:
@@ -87,13 +91,13 @@ def _asked(outlet: Outlet, parcels: Sequence[Parcel]) -> Shipment:
     with step(f"ask {outlet.name} what it has") as at:
         access = outlet.access
         new: list[Parcel] = []
-        there: dict[str, str] = {}
+        there: dict[str, Held] = {}
         for parcel in parcels:
             held = outlet.held(parcel.subject).get(parcel.filename)
             if held is None:
                 new.append(parcel)
             elif same(outlet, held, parcel):
-                there[parcel.filename] = held.url
+                there[parcel.filename] = held
             else:
                 raise taken(held.url, parcel)
         at.outcome = f"{len(new)} to send, {len(there)} there"
@@ -102,14 +106,14 @@ def _asked(outlet: Outlet, parcels: Sequence[Parcel]) -> Shipment:
 
 def deliver(shipment: Shipment) -> Delivered:
     """Send what an outlet has not. Called again after any failure, it goes on from there. Raises as `Outlet.send`."""
-    urls = dict(shipment.there)
+    held = dict(shipment.there)
     if shipment.new:
         names = shipment.new[0].filename if len(shipment.new) == 1 else f"{len(shipment.new)} wheels"
         total = sum(each.size for each in shipment.new)
         with step(f"send {names} to {shipment.outlet.name}", total=total) as moved:
-            urls |= shipment.outlet.send(shipment.new, moved)
+            held |= shipment.outlet.send(shipment.new, moved)
     sent = tuple(each.filename for each in shipment.new)
-    return Delivered(outlet=shipment.outlet.name, place=shipment.outlet.place, urls=urls, sent=sent)
+    return Delivered(outlet=shipment.outlet.name, place=shipment.outlet.place, held=held, sent=sent)
 
 
 def in_order(steps: Mapping[str, Callable[[], None]]) -> dict[str, float]:
@@ -131,7 +135,7 @@ def in_order(steps: Mapping[str, Callable[[], None]]) -> dict[str, float]:
     return took
 
 
-def advise(parcels: Sequence[Parcel], *, strict: bool) -> None:
+def advise(parcels: Iterable[Parcel], *, strict: bool) -> None:
     """Say of which wheels an index shows no description, or guesses its form, as ``twine check`` does.
 
     Raises VerificationFailed where that is `strict`.
@@ -144,6 +148,8 @@ def advise(parcels: Sequence[Parcel], *, strict: bool) -> None:
 
 
 def _advice(metadata: bytes) -> list[str]:
+    from workbench.wheel.metadata import read_metadata  # of what is sent, and often nothing is
+
     raw, _ = read_metadata(metadata)
     if not raw.get("description", "").strip() or raw.get("description") == "UNKNOWN":
         return ["it has no description: 'update-readme' gives it one"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import UsageError
 from workbench.events import note
 from workbench.outlets.github_repository import GitHubRepository
-from workbench.outlets.outlet import Held
+from workbench.outlets.outlet import Held, metadata_name, statement_name
 from workbench.outlets.tags import USUAL, expect_template, following, tag_of
 from workbench.simple.github import digest_of
 from workbench.text import file_size
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
-    from workbench.outlets.github_repository import Asset, Release
+    from workbench.outlets.github_repository import Release
     from workbench.outlets.outlet import Parcel, Subject
     from workbench.store.protocol import Progress
 
@@ -35,7 +35,7 @@ _KEPT_NAME = re.compile(r"[A-Za-z0-9._+-]+")
 class GitHubReleases:
     """The releases of a repository, whose tags a template says."""
 
-    how = "a draft, every wheel with its statement, the digests checked, then published"
+    how = "a draft, every wheel with its METADATA and its statement, the digests checked, then published"
 
     def __init__(self, template: str, root: Path) -> None:
         self._template = expect_template(template or USUAL)
@@ -75,40 +75,57 @@ class GitHubReleases:
     def _public_files(self, tag: str) -> Mapping[str, Held]:
         found: dict[str, Held] = {}
         for release in self._chain(tag):
-            for asset in () if release["draft"] else self._repository.assets(release):
-                if asset.get("state") == "uploaded":
-                    url = self._repository.final_url(release, asset["name"])
-                    found.setdefault(asset["name"], _held(asset, url))
+            if not release["draft"]:
+                found = {**self._files(release), **found}
         return found
+
+    def _files(self, release: Release) -> dict[str, Held]:
+        """Return what a release has, each wheel with what lies beside it there, which this program sent with it."""
+        assets = {
+            each["name"]: each for each in self._repository.assets(release) if each.get("state") == "uploaded"
+        }
+        urls = {name: self._repository.final_url(release, name) for name in assets}
+        digests = {name: digest_of(asset) for name, asset in assets.items()}
+        return {
+            name: Held(
+                filename=name,
+                url=urls[name],
+                api_url=asset["url"],
+                hashes={"sha256": digest} if (digest := digests[name]) else {},
+                metadata_sha256=digests.get(metadata_name(name)) or None,
+                statement=urls.get(statement_name(name)),
+            )
+            for name, asset in assets.items()
+        }
 
     def sha256_of(self, held: Held) -> str:
         """Read a file through that is older than GitHub's digests."""
         return self._repository.sha256_of(held.api_url, held.url)
 
-    def send(self, parcels: Sequence[Parcel], moved: Progress) -> Mapping[str, str]:
+    def send(self, parcels: Sequence[Parcel], moved: Progress) -> Mapping[str, Held]:
         """Send wheels to the releases of their tags, and publish each of these once it is whole."""
         self._held.clear()
         by_tag: dict[str, list[Parcel]] = {}
         for parcel in parcels:
             by_tag.setdefault(tag_of(self._template, parcel.subject), []).append(parcel)
-        urls: dict[str, str] = {}
+        there: dict[str, Held] = {}
         for tag, wanted in by_tag.items():
-            urls |= self._send(tag, wanted, moved)
-        return urls
+            there |= self._send(tag, wanted, moved)
+        return there
 
-    def _send(self, tag: str, parcels: Sequence[Parcel], moved: Progress) -> Mapping[str, str]:
+    def _send(self, tag: str, parcels: Sequence[Parcel], moved: Progress) -> Mapping[str, Held]:
         vars(self).pop("_releases", None)
-        stated = [parcel for parcel in parcels if parcel.statement is not None]
-        names = {parcel.filename for parcel in parcels} | {parcel.statement_name for parcel in stated}
+        names = {name for parcel in parcels for name in (parcel.filename, *parcel.beside)}
         release = self._room(tag, self._chain(tag), names)
         for parcel in parcels:
-            if parcel.statement is not None:
-                self._repository.put(release, parcel, parcel.statement, moved)
+            for name, content in parcel.beside.items():
+                self._repository.put(release, parcel, name, content, moved)
             parcel.expect_unchanged()
-            self._repository.put(release, parcel, parcel.path, moved)
+            self._repository.put(release, parcel, parcel.filename, parcel.path, moved)
             parcel.expect_unchanged()
         release = self._repository.publish(release, parcels)
-        return {parcel.filename: self._repository.final_url(release, parcel.filename) for parcel in parcels}
+        files = self._files(release)
+        return {parcel.filename: files[parcel.filename] for parcel in parcels}
 
     def _chain(self, tag: str) -> list[Release]:
         """Return the releases of a tag and of those after it, as far as there are any, drafts last of their tag."""
@@ -131,9 +148,9 @@ class GitHubReleases:
         """
         if len(wanted) > MOST_ASSETS:
             raise UsageError(
-                f"--to {self.name}: the release {tag} would have {len(wanted)} files, wheels and statements, and "
-                f"GitHub takes {MOST_ASSETS}: send fewer wheels at a time, or write a tag that divides them, as "
-                f"github:{USUAL}"
+                f"--to {self.name}: the release {tag} would have {len(wanted)} files, wheels and what lies beside "
+                f"them, and GitHub takes {MOST_ASSETS}: send fewer wheels at a time, or write a tag that divides them, "
+                f"as github:{USUAL}"
             )
         for release in chain:
             if release.get("immutable") and not release["draft"]:
@@ -147,10 +164,3 @@ class GitHubReleases:
             note(f"· {release['html_url']} is full: {MOST_ASSETS} files are the most")
         tags = {each["tag_name"] for each in chain}
         return self._repository.draft(next(each for each in following(tag) if each not in tags))
-
-
-def _held(asset: Asset, url: str) -> Held:
-    digest = digest_of(asset)
-    return Held(
-        filename=asset["name"], url=url, api_url=asset["url"], hashes={"sha256": digest} if digest else {}
-    )

@@ -8,7 +8,6 @@ import re
 from contextlib import contextmanager
 from functools import cached_property
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -17,13 +16,14 @@ from workbench.events import note
 from workbench.http import NoAnswer
 from workbench.outlets.credentials import github_login
 from workbench.outlets.github_api import GitHubApi
-from workbench.outlets.outlet import taken
+from workbench.outlets.outlet import statement_name, taken
 from workbench.outlets.release_notes import Attached, with_install_lines
 from workbench.process import run
 from workbench.simple.github import API, digest_of, releases_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from workbench.outlets.credentials import Login
     from workbench.outlets.outlet import Parcel
@@ -122,12 +122,13 @@ class GitHubRepository:
             lambda error: f"{self.place}: a draft for {tag} could not be made: {self._refused(error)}",
         )
 
-    def put(self, release: Release, parcel: Parcel, content: Path | bytes, moved: Progress) -> None:
-        """See that a release has a wheel, or its statement, whatever an upload's status says.
+    def put(
+        self, release: Release, parcel: Parcel, name: str, content: Path | bytes, moved: Progress
+    ) -> None:
+        """See that a release has a wheel, or what lies beside it, under a name, whatever an upload's status says.
 
         The list of its files tells what is there. Raises OutletError, and FilenameTaken for a wheel with other bytes.
         """
-        name = parcel.filename if isinstance(content, Path) else parcel.statement_name
         failed: NoAnswer | None = None
         for _ in range(TRIES + 1):
             if self._has(release, parcel, name):
@@ -152,14 +153,14 @@ class GitHubRepository:
     def _has(self, release: Release, parcel: Parcel, name: str) -> bool:
         """Say whether a release has a parcel's file; what else a draft has under its name is deleted.
 
-        Of what is public, a statement is left as it is. Raises FilenameTaken for a wheel with other bytes.
+        Of what is public, what lies beside a wheel is left as it is. Raises FilenameTaken for a wheel with other bytes.
         """
         found = next((each for each in self.assets(release) if each["name"] == name), None)
         if found is None:
             return False
         if found.get("state") == "uploaded":
             wheel = name == parcel.filename
-            wanted = parcel.sha256 if wheel else hashlib.sha256(parcel.statement or b"").hexdigest()
+            wanted = parcel.sha256 if wheel else hashlib.sha256(parcel.beside[name]).hexdigest()
             if not (wheel or release["draft"]) or self._sha256(found) == wanted:
                 return True
             if not release["draft"]:
@@ -185,15 +186,20 @@ class GitHubRepository:
 
         Raises OutletError.
         """
+        assets = {each["name"]: each for each in self.assets(release)}
+        known = {each.filename: each.sha256 for each in parcels}
         wheels = [
             Attached(
-                filename=each["name"],
-                url=self.final_url(release, each["name"]),
-                size=each["size"],
-                sha256=digest_of(each) or next((p.sha256 for p in parcels if p.filename == each["name"]), ""),
+                filename=name,
+                url=self.final_url(release, name),
+                size=asset["size"],
+                sha256=digest_of(asset) or known.get(name, ""),
+                statement=self.final_url(release, stated)
+                if (stated := statement_name(name)) in assets
+                else "",
             )
-            for each in self.assets(release)
-            if each["name"].endswith(".whl")
+            for name, asset in assets.items()
+            if name.endswith(".whl")
         ]
         body = with_install_lines(release.get("body") or "", wheels)
         if not release["draft"] and body == release.get("body"):

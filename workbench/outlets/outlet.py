@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from workbench.errors import FilenameTaken, StoreError
@@ -15,7 +16,6 @@ from workbench.paths import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from workbench.evidence.keys import Keyring
     from workbench.evidence.signer import Signer
@@ -77,9 +77,10 @@ class Parcel:
         return self.path.name
 
     @property
-    def statement_name(self) -> str:
-        """The name that its statement has beside it, here and at outlets."""
-        return notes.statement_path(self.path).name
+    def beside(self) -> Mapping[str, bytes]:
+        """What an outlet that takes any file has beside the wheel, by name: its METADATA (PEP 658), its statement."""
+        found = {metadata_name(self.filename): self.metadata}
+        return found if self.statement is None else {**found, statement_name(self.filename): self.statement}
 
     def expect_unchanged(self) -> None:
         """Raise StoreError where the file is no longer the one that was verified."""
@@ -91,13 +92,26 @@ class Parcel:
 class Held:
     """A file that an outlet has: its URL, and the hashes that are told of it (algorithm to hex), which may be none.
 
-    `api_url` is where programs get it, where that is elsewhere.
+    `api_url` is where programs get it, where that is elsewhere. `metadata_sha256` is that of the METADATA that lies at
+    the URL and ``.metadata`` (PEP 658), None where none is told of; `statement` is the URL of its statement, if any.
     """
 
     filename: str
     url: str
     hashes: Mapping[str, str] = field(default_factory=dict)
     api_url: str = ""
+    metadata_sha256: str | None = None
+    statement: str | None = None
+
+
+def metadata_name(filename: str) -> str:
+    """Return the name of the file beside a wheel that has its METADATA."""
+    return f"{filename}.metadata"
+
+
+def statement_name(filename: str) -> str:
+    """Return the name of the file beside a wheel that has its statement."""
+    return notes.statement_path(Path(filename)).name
 
 
 class Outlet(Protocol):
@@ -125,10 +139,10 @@ class Outlet(Protocol):
     def sha256_of(self, held: Held) -> str:
         """Read a file that it has through, and return its sha256. Raises OutletError."""
 
-    def send(self, parcels: Sequence[Parcel], moved: Progress) -> Mapping[str, str]:
-        """Send wheels that it does not have; return the URL of each by its filename once all are there for everyone.
+    def send(self, parcels: Sequence[Parcel], moved: Progress) -> Mapping[str, Held]:
+        """Send wheels that it does not have; return each by its filename, as it has it.
 
-        One that an index has taken and does not list yet has no URL.
+        They are there for everyone by then. One that an index has taken and does not list yet is left out.
 
         Whatever ended an earlier call, this one goes on from there; nothing that is there is replaced. Raises
         OutletError, FilenameTaken.

@@ -11,14 +11,16 @@ from contextlib import contextmanager, redirect_stdout
 from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from packaging.version import Version
 
 from workbench.errors import FilenameTaken, IndexFault, OutletError, UsageError
 from workbench.events import note
 from workbench.http import NoAnswer, Sending, reason, trusted
-from workbench.outlets.credentials import index_login, variables_for
+from workbench.outlets.credentials import expect_private, index_login, variables_for
 from workbench.outlets.outlet import Held, same
+from workbench.outlets.places import SIMPLE
 from workbench.simple.client import project_files
 from workbench.simple.fetch import Fetcher, why
 from workbench.wheel.filename import parse_wheel
@@ -58,7 +60,7 @@ class PackageIndex:
         self.place = upload
         self._simple = simple
         self._root = root
-        self._public = public
+        self._public = self._known = public
         self._fetcher = Fetcher(4)
         self._held: dict[str, Mapping[str, Held]] = {}
 
@@ -66,9 +68,13 @@ class PackageIndex:
     def _login(self) -> Login | None:
         return index_login(self._root, self.name, self.place)
 
-    @property
-    def _headers(self) -> dict[str, str]:
-        return self._login.basic if self._login and not self._public else {}
+    def _headers(self, url: str) -> dict[str, str]:
+        """Return what logs in at a URL of the index; nothing for one that lies elsewhere. Raises OutletError."""
+        known = {urlsplit(each)[:2] for each in (self.place, *self._simple)}
+        if self._public or self._login is None or urlsplit(url)[:2] not in known:
+            return {}
+        expect_private(url)
+        return self._login.basic
 
     @property
     def access(self) -> str:
@@ -110,7 +116,12 @@ class PackageIndex:
         """Return the files that it lists for a project, of all versions; asked once until something is sent."""
         if subject.project not in self._held:
             self._held[subject.project] = {
-                link.filename: Held(filename=link.filename, url=link.url, hashes=link.hashes)
+                link.filename: Held(
+                    filename=link.filename,
+                    url=link.url,
+                    hashes=link.hashes,
+                    metadata_sha256=(link.metadata or {}).get("sha256"),
+                )
                 for link in self._files(subject.project)
                 if link.url is not None
             }
@@ -121,7 +132,7 @@ class PackageIndex:
         failed: list[str] = []
         for root in self._simple:
             try:
-                found = project_files(self._fetcher, root, project, headers=self._headers)
+                found = project_files(self._fetcher, root, project, headers=self._headers(root))
             except IndexFault as error:
                 failed.append(str(error))
             except OSError as error:
@@ -133,41 +144,44 @@ class PackageIndex:
                 failed.append(f"{root}: {why(error)}")
             else:
                 if found is not None:
-                    self._simple = (root,)
+                    self._simple, self._known = (root,), True
                     return found
-        if not failed and (len(self._simple) == 1 or self._is_known()):
+        if not failed and (self._known or self._is_known()):
             return ()
         tried = "\n  ".join(failed) or ", ".join(self._simple)
         raise OutletError(
-            f"{self.place}: nobody knows what is there, so nothing is sent. Its simple API is not at\n  {tried}"
+            f"{self.place}: nobody knows what is there, so nothing is sent. Its simple API is not at\n  {tried}\n"
+            f"Where it lies elsewhere, write --to {self.place}{SIMPLE}URL"
         )
 
     def _is_known(self) -> bool:
         """Find which of the URLs is an index at all, and keep to it."""
         for root in self._simple:
             try:
-                self._fetcher.size(root, headers=self._headers)
+                self._fetcher.size(root, headers=self._headers(root))
             except OSError:
                 continue
-            self._simple = (root,)
+            self._simple, self._known = (root,), True
             return True
         return False
 
     def sha256_of(self, held: Held) -> str:
         """Read a file through of which the index tells no hash."""
         try:
-            return self._fetcher.read_through(held.url, f"read {held.url}", headers=self._headers)[0]
+            return self._fetcher.read_through(held.url, f"read {held.url}", headers=self._headers(held.url))[
+                0
+            ]
         except OSError as error:
             raise OutletError(f"{held.url}: {why(error)}") from error
 
-    def send(self, parcels: Sequence[Parcel], moved: Progress) -> Mapping[str, str]:
+    def send(self, parcels: Sequence[Parcel], moved: Progress) -> Mapping[str, Held]:
         """Upload wheels, each once, and look whether the index has these very bytes."""
         with self._repository() as repository:
             for parcel in parcels:
                 parcel.expect_unchanged()
                 self._upload(repository, parcel, moved)
                 parcel.expect_unchanged()
-        urls: dict[str, str] = {}
+        there: dict[str, Held] = {}
         self._held.clear()
         for parcel in parcels:
             found = self.held(parcel.subject).get(parcel.filename)
@@ -178,8 +192,8 @@ class PackageIndex:
                 raise FilenameTaken(
                     f"{found.url} has other bytes than were sent: somebody else published this name"
                 )
-            urls[parcel.filename] = found.url
-        return urls
+            there[parcel.filename] = found
+        return there
 
     @contextmanager
     def _repository(self) -> Iterator[Any]:

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urldefrag, urljoin, urlsplit
 
 from workbench.errors import UsageError, nearest
-from workbench.outlets import package_index
-from workbench.outlets.github import GitHubReleases
-from workbench.outlets.package_index import PackageIndex
 
 if TYPE_CHECKING:
     from workbench.outlets.outlet import Outlet
@@ -21,10 +18,32 @@ SITE = "site"
 INDEX = "index"
 """The site's registry and pages alone, which link to where the outlet before it has the wheels."""
 
+SIMPLE = "#simple="
+"""What stands between the URL where an index takes uploads and that of its simple API, where this lies elsewhere."""
+
+
+def _github(rest: str, root: Path) -> Outlet:
+    from workbench.outlets.github import GitHubReleases
+
+    return GitHubReleases(rest, root)
+
+
+def _pypi(rest: str, root: Path) -> Outlet:
+    from workbench.outlets.package_index import PYPI
+
+    return _named("pypi", rest, root, PYPI)
+
+
+def _testpypi(rest: str, root: Path) -> Outlet:
+    from workbench.outlets.package_index import TESTPYPI
+
+    return _named("testpypi", rest, root, TESTPYPI)
+
+
 KINDS: Mapping[str, Callable[[str, Path], Outlet]] = {
-    "github": GitHubReleases,
-    "pypi": lambda rest, root: _named("pypi", rest, root, package_index.PYPI),
-    "testpypi": lambda rest, root: _named("testpypi", rest, root, package_index.TESTPYPI),
+    "github": _github,
+    "pypi": _pypi,
+    "testpypi": _testpypi,
 }
 """What makes an outlet, by the word before the colon: it gets what stands behind it, and the site's folder."""
 
@@ -39,7 +58,12 @@ def places(to: str, *, skip_github: bool = False) -> tuple[str, ...]:
         )
     for word in left:
         if is_index_url(word):
-            _expect_url(word)
+            _expect_index(word)
+        elif (kind := word.partition(":")[0]) not in (*KINDS, SITE, INDEX):
+            raise UsageError(
+                f"--to {word}: unknown place{nearest(kind, [SITE, INDEX, *KINDS])}: write {SITE}, github, github:TAG, "
+                f"pypi, testpypi, {INDEX}, or the URL where an index takes uploads"
+            )
     for before, word in zip(("", *left), left, strict=False):
         if word == INDEX and (before in ("", SITE) or SITE in left):
             raise UsageError(
@@ -60,38 +84,46 @@ def is_index_url(word: str) -> bool:
 
 
 def open_outlets(words: Sequence[str], root: Path) -> dict[str, Outlet]:
-    """Return the outlets among some places, each by its word; nothing is asked of them yet.
+    """Return the outlets among some `places`, each by its word; nothing is asked of them yet.
 
-    Raises UsageError for an unknown one.
+    Raises UsageError for what a kind of outlet does not take.
     """
     return {word: _opened(word, root) for word in words if word not in (SITE, INDEX)}
 
 
 def _opened(word: str, root: Path) -> Outlet:
     if is_index_url(word):
-        url = word if word.endswith("/") else f"{word}/"
-        return PackageIndex(word, word, tuple(f"{url}{each}" for each in package_index.BELOW), root)
-    kind, _, rest = word.partition(":")
-    if kind not in KINDS:
-        raise UsageError(
-            f"--to {word}: unknown place{nearest(kind, [SITE, INDEX, *KINDS])}: write {SITE}, github, github:TAG, "
-            f"pypi, testpypi, {INDEX}, or the URL where an index takes uploads"
+        from workbench.outlets.package_index import BELOW, PackageIndex
+
+        upload, _, simple = word.partition(SIMPLE)
+        url = upload if upload.endswith("/") else f"{upload}/"
+        return PackageIndex(
+            word, upload, tuple(urljoin(url, each) for each in ([simple] if simple else BELOW)), root
         )
+    kind, _, rest = word.partition(":")
     return KINDS[kind](rest, root)
 
 
-def _expect_url(word: str) -> None:
-    try:
-        parts = urlsplit(word)
-        _ = parts.port
-    except ValueError as error:
-        raise UsageError(f"--to {word}: not a URL: {error}") from None
-    if not parts.hostname:
-        raise UsageError(f"--to {word}: not a URL: it names no host")
+def _expect_index(word: str) -> None:
+    upload, fragment = urldefrag(word)
+    if fragment and not (word.startswith(f"{upload}{SIMPLE}") and word != f"{upload}{SIMPLE}"):
+        raise UsageError(
+            f"--to {word}: behind the URL for uploads stands nothing, or where its simple API is: {upload}{SIMPLE}URL"
+        )
+    for url in (upload, urljoin(upload, fragment.removeprefix("simple="))):
+        try:
+            parts = urlsplit(url)
+            _ = parts.port
+        except ValueError as error:
+            raise UsageError(f"--to {word}: not a URL: {error}") from None
+        if not parts.hostname:
+            raise UsageError(f"--to {word}: not a URL: it names no host")
 
 
 def _named(name: str, rest: str, root: Path, urls: tuple[str, str]) -> Outlet:
     if rest:
         raise UsageError(f"--to {name}:{rest}: {name} takes nothing behind a colon")
+    from workbench.outlets.package_index import PackageIndex
+
     upload, simple = urls
     return PackageIndex(name, upload, (simple,), root, public=True)

@@ -20,12 +20,16 @@ LONGEST = 120_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attached:
-    """A wheel that is attached to a release: its name, its URL, its size in bytes and its sha256 (hex)."""
+    """A wheel that is attached to a release: its name, its URL, its size in bytes and its sha256 (hex).
+
+    `statement` is the URL of the statement of how it was made, "" where there is none.
+    """
 
     filename: str
     url: str
     size: int
     sha256: str
+    statement: str = ""
 
 
 def with_install_lines(body: str, wheels: Sequence[Attached]) -> str:
@@ -46,12 +50,15 @@ def with_install_lines(body: str, wheels: Sequence[Attached]) -> str:
 
 
 def _lines(wheels: Sequence[Attached]) -> str:
-    installs, rows = [], ["| wheel | size | sha256 |", "|---|---|---|"]
+    installs, rows = [], ["| wheel | size | sha256 | how it was made |", "|---|---|---|---|"]
     for each in wheels:
         name = wheel_name_or_none(each.filename)
         what = f"{each.url}#sha256={each.sha256}" if each.sha256 else each.url
         installs.append(f"uv pip install {quote(f'{name.name} @ {what}' if name else what)}")
-        rows.append(f"| [{each.filename}]({each.url}) | {file_size(each.size)} | `{each.sha256}` |")
+        stated = f"[statement]({each.statement})" if each.statement else ""
+        rows.append(
+            f"| [{each.filename}]({each.url}) | {file_size(each.size)} | `{each.sha256}` | {stated} |"
+        )
     fence = "```"
     return "\n".join(
         [

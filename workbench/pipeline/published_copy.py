@@ -9,6 +9,7 @@ from workbench.events import step
 from workbench.evidence import notes
 from workbench.files import scratch, sha256_of, write_whole
 from workbench.publish.wheel_files import is_ours
+from workbench.store.layout import FILES
 from workbench.store.protocol import copy_out
 
 if TYPE_CHECKING:
@@ -35,8 +36,9 @@ def published_copy(wheel: PublishedWheel, paths: Paths, store: Store) -> Path:
     known = notes.read(path)
     if known is None or not notes.speaks_of(known, path):
         known = notes.keep(path, build_key=wheel.build_key, gpu=(), facts=wheel.build)
-    beside, key = notes.statement_path(path), wheel.build.statement
-    if known.provenance is None and key and not beside.exists() and (stated := store.read(key)):
+    beside, key = notes.statement_path(path), wheel.build.statement or ""
+    is_missing = known.provenance is None and not beside.exists()
+    if is_missing and key.startswith(FILES) and (stated := store.read(key)):
         write_whole(beside, stated.content)
     return path
 

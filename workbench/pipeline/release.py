@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from workbench.pipeline.outlook import Making, Prospect
     from workbench.plan.plan import Plan
     from workbench.plan.target import Target
+    from workbench.publish.publication import Elsewhere
     from workbench.registry.model import PublishedWheel, Registry
     from workbench.settings import Settings
     from workbench.store.protocol import Store
@@ -202,10 +203,10 @@ def release(
     site, signer = Site(paths, settings, store), signer_of(paths, settings)
     placed: list[tuple[Plan, PublishedWheel]] = []
 
-    def in_the_site(urls: Mapping[str, str]) -> None:
+    def in_the_site(elsewhere: Mapping[str, Elsewhere]) -> None:
         if products:
             candidates = [candidate(each.report, paths, signer=signer) for each in products if each.report]
-            published_now = publish(site, linked_to(candidates, urls)).plan.wheels
+            published_now = publish(site, linked_to(candidates, elsewhere)).plan.wheels
             wheels = {each.wheel.filename: each.wheel for each in published_now}
             placed.extend((plan, wheels[each.wheel.name]) for each in products for plan in each.plans)
         if gaps := (*_left_out(work.planned), *_failed(failures, paths)):

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from workbench.evidence.keys import Keyring
     from workbench.evidence.signer import Signer
     from workbench.outlets.delivery import Delivered, Shipment
-    from workbench.outlets.outlet import Outlet
+    from workbench.outlets.outlet import Held, Outlet
+    from workbench.publish.publication import Elsewhere
     from workbench.verify.report import Report
 
 
@@ -52,7 +53,7 @@ def send(
     words: Sequence[str],
     outlets: Mapping[str, Outlet],
     *,
-    site: Callable[[Mapping[str, str]], None],
+    site: Callable[[Mapping[str, Elsewhere]], None],
     signer: Signer | None = None,
     keys: Keyring | None = None,
     strict: bool = False,
@@ -60,13 +61,16 @@ def send(
 ) -> Sent:
     """Send what passed verification to each place of `words`, among which the `outlets` are.
 
-    `site` publishes it in the site's own store, or, where it gets URLs by filename, in the site's index alone, which
+    `site` publishes it in the site's own store, or, where it gets places by filename, in the site's index alone, which
     links to these. Every outlet is asked before anything is sent to any. A failure stops the later places, and the same
     call goes on from there. A dry run only asks. Raises what `preflight`, `deliver` and `site` raise.
     """
     parcels = [Parcel.of(report, signer=signer, keys=keys) for report in reports] if outlets else []
-    advise(parcels, strict=strict)
     shipments = dict(zip(outlets, preflight(tuple(outlets.values()), parcels), strict=True))
+    advise(
+        {each.filename: each for shipment in shipments.values() for each in shipment.new}.values(),
+        strict=strict,
+    )
     delivered: list[Delivered] = []
 
     def sent(word: str) -> None:
@@ -75,16 +79,25 @@ def send(
         elif word == INDEX:
             shipment = shipments[words[words.index(INDEX) - 1]]
             # of a dry run nobody knows yet where they are going to be
-            there = delivered[-1].urls if delivered else shipment.there
+            there = delivered[-1].held if delivered else shipment.there
             unlisted = [each.filename for each in parcels if each.filename not in there]
             if unlisted and not dry_run:
                 raise OutletError(
                     f"{shipment.outlet.place} does not list {', '.join(unlisted)} yet: run the same command again in "
                     "a minute"
                 )
-            site({each.filename: there.get(each.filename, shipment.outlet.place) for each in parcels})
+            site({each.filename: _place(there.get(each.filename), shipment.outlet) for each in parcels})
         elif not dry_run:
             delivered.append(deliver(shipments[word]))
 
     took = in_order({word: partial(sent, word) for word in words})
     return Sent(shipments=tuple(shipments.values()), delivered=tuple(delivered), took=took)
+
+
+def _place(held: Held | None, outlet: Outlet) -> Elsewhere:
+    """Return where a wheel lies; of one that is not there yet, only the outlet's name is known."""
+    from workbench.publish.publication import Elsewhere  # it costs more than asking an outlet
+
+    if held is None:
+        return Elsewhere(url=outlet.place)
+    return Elsewhere(url=held.url, metadata_sha256=held.metadata_sha256, statement=held.statement)

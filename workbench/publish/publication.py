@@ -112,17 +112,34 @@ class Holdings:
     records: Mapping[str, Registry]
 
 
-def linked_to(candidates: Sequence[Candidate], urls: Mapping[str, str]) -> Sequence[Candidate]:
-    """Return candidates for wheels that stay elsewhere, at URLs by filename; as they are where no URLs are given.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """Where a wheel lies that is not in the store: its URL, and the URL of its statement, if there is one.
 
-    The registry has the link, the store no file.
+    `metadata_sha256` is that of the METADATA beside it (PEP 658), None where none lies there.
     """
-    return [_linked_to(each, urls[each.path.name]) for each in candidates] if urls else candidates
+
+    url: str
+    metadata_sha256: str | None = None
+    statement: str | None = None
 
 
-def _linked_to(candidate: Candidate, url: str) -> Candidate:
-    wheel = replace(candidate.wheel, url=url, metadata_sha256=None)
+def linked_to(candidates: Sequence[Candidate], places: Mapping[str, Elsewhere]) -> Sequence[Candidate]:
+    """Return candidates for wheels that stay elsewhere, by filename; as they are where no places are given.
+
+    The registry has the links, the store no file.
+    """
+    return [_linked_to(each, places[each.path.name]) for each in candidates] if places else candidates
+
+
+def _linked_to(candidate: Candidate, there: Elsewhere) -> Candidate:
+    known = candidate.wheel.metadata_sha256
+    wheel = replace(
+        candidate.wheel, url=there.url, metadata_sha256=known if there.metadata_sha256 == known else None
+    )
     wheel = unlinked(wheel, frozenset(linked(wheel)))
+    if wheel.build is not None:
+        wheel = replace(wheel, build=replace(wheel.build, statement=there.statement))
     return replace(candidate, wheel=wheel, provenance=None, texts={})
 
 

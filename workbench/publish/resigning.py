@@ -12,7 +12,8 @@ from workbench.errors import ProofFailed, UsageError
 from workbench.evidence.statements import signed_anew
 from workbench.publish.amend import amend, published
 from workbench.publish.drawing import draw_pages
-from workbench.store.layout import statement_key
+from workbench.simple.fetch import Fetcher, why
+from workbench.store.layout import FILES, statement_key
 
 if TYPE_CHECKING:
     from workbench.evidence.signer import Signer
@@ -26,17 +27,23 @@ def published_statement(
 ) -> tuple[str, PublishedWheel, bytes, str]:
     """Return the project of a published wheel, by its filename, the wheel, its statement, and where that lies.
 
-    Raises UsageError for what is not published, ProofFailed for a wheel without a statement.
+    Raises UsageError for what is not published, ProofFailed for a wheel without a statement, or where the place that
+    has it does not answer.
     """
     found = registry.find(Path(named).name)
     if found is None:
         raise UsageError(f"{named}: neither a file nor the filename of a published wheel")
     project, wheel = found
-    key = wheel.build.statement if wheel.build else None
-    stored = store.read(key) if key else None
+    link = wheel.build.statement if wheel.build else None
+    if link and not link.startswith(FILES):
+        try:
+            return project, wheel, Fetcher().get(link).body, link
+        except OSError as error:
+            raise ProofFailed(f"{link}: {why(error)}") from error
+    stored = store.read(link) if link else None
     if stored is None:
         raise ProofFailed(f"{wheel.filename}: no statement of how it was made is published with it")
-    return project, wheel, stored.content, f"{store.place}/{key}"
+    return project, wheel, stored.content, f"{store.place}/{link}"
 
 
 def sign_published(site: Site, filenames: Sequence[str], signer: Signer) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from workbench.pipeline.release import Released, Todo
     from workbench.plan.plan import Plan
     from workbench.publish import transaction
-    from workbench.publish.publication import Candidate
+    from workbench.publish.publication import Candidate, Elsewhere
     from workbench.registry.model import PublishedWheel
     from workbench.settings import Settings
     from workbench.store.opening import Site
@@ -63,10 +63,10 @@ def upload(
     from workbench.make.verification import verified
     from workbench.outlets.places import has_pages, open_outlets, places
     from workbench.pipeline.sending import send
-    from workbench.publish.signing import trusted_keys
 
     words, dry = places(to), change.dry_run
     with changing(change) as site:
+        outlets = open_outlets(words, site.paths.root)
         registers = has_pages(words)
         reports = verified([Path(wheel) for wheel in wheels], site.paths, recipes=registers, static=static)
         prove_all(reports, signed_by)
@@ -74,15 +74,18 @@ def upload(
         candidates = _candidates(reports, site, signer) if registers else []
         published: list[transaction.Published] = []
 
-        def here(urls: Mapping[str, str]) -> None:
+        def here(elsewhere: Mapping[str, Elsewhere]) -> None:
             from workbench.publish.publication import linked_to
             from workbench.publish.transaction import publish
 
-            wanted = linked_to(candidates, urls)
+            wanted = linked_to(candidates, elsewhere)
             published.append(publish(site, wanted, dry_run=dry, may_shrink=allow_shrink, deep=deep))
 
-        outlets = open_outlets(words, site.paths.root)
-        keys = trusted_keys(site.paths, signer)
+        keys = None
+        if signer:  # else it imports what nobody uses
+            from workbench.publish.signing import trusted_keys
+
+            keys = trusted_keys(site.paths, signer)
         sent = send(reports, words, outlets, site=here, signer=signer, keys=keys, strict=strict, dry_run=dry)
         if json:
             own = published[0].as_dict() if published else {}
