@@ -1,15 +1,18 @@
 """What the caches save, in CPU seconds of this process's children: each figure is a ratio of two runs side by side.
 
-    .venv/bin/python benchmarks/cache.py [nothing] [folder] [cells] [fromager] [cuda]
+    .venv/bin/python benchmarks/cache.py [nothing] [folder] [line] [cells] [fromager] [cuda]
 
 ``nothing``    the same command again, beside ``invoke --list``: at most 3 times as much
-``folder``     a package of many compile units: cold, in another folder, and with one line changed
-``cells``      six cells cold, beside ``python -m build`` and ``auditwheel repair`` by hand, in alternated pairs
+``folder``     packages cold, and in another folder
+``line``       a package of many compile units: clean, and with one line changed
+``cells``      ``build-all`` of six cells cold, beside ``python -m build`` and ``auditwheel repair`` in a loop, in
+               alternated pairs
 ``fromager``   one package whose wheel is there, beside fromager's warm bootstrap
 ``cuda``       a CUDA extension for torch: cold, and in another folder
 
 Without words it is all but ``cuda``, which takes an hour of a small machine. CPU time counts what is waited for: of a
-build on this machine all of it. Build requirements come from uv's cache.
+build on this machine all of it. Build requirements come from uv's cache. Wall time says little on a machine that is
+busy with something else: then more programs at once get more of it.
 """
 
 from __future__ import annotations
@@ -28,11 +31,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from workbench.builders.interpreter import find_interpreter
 from workbench.environment import index_environment
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 INVOKE = (sys.executable, "-m", "invoke", "--search-root", str(CHECKOUT))
+UVX, AUDITWHEEL = (Path(sys.executable).with_name(name) for name in ("uvx", "auditwheel"))
 PAIRS = int(os.environ.get("PAIRS", "5"))
+FOLDER = ("fasttext", "hnswlib", "pycocotools", "sentencepiece")
 UNITS = "fasttext"
 """A package of many compile units, and the file in which a line is changed."""
 CHANGED = "src/args.cc"
@@ -89,50 +95,58 @@ def nothing(folder: Path) -> None:
 
 
 def other_folder(folder: Path) -> None:
-    """Build a package cold, in another folder, and with one line changed."""
-    cache = folder / "cache"
-    first, other = (site(folder / name, cache) for name in ("first", "other"))
-    tree = folder / "tree"
-    took(*INVOKE, "source", UNITS, "--plain", "--to", tree, env=first)  # the build patches it
-    cold = took(*INVOKE, "build", UNITS, env=first)
-    warm = took(*INVOKE, "build", UNITS, env=other)
-    print(f"{UNITS} cold: {cold}; in another folder: {warm}")
-    tell("another folder: cold beside warm", [cold.cpu / warm.cpu], least=8)
+    """Build packages cold, and in another folder."""
+    first, other = (site(folder / name, folder / "cache") for name in ("first", "other"))
+    for name in FOLDER:
+        cold, warm = (took(*INVOKE, "build", name, env=own) for own in (first, other))
+        print(f"{name} cold: {cold}; in another folder: {warm}")
+        tell(f"{name} in another folder: cold beside warm", [cold.cpu / warm.cpu], least=8)
+
+
+def line(folder: Path) -> None:
+    """Build a package clean, and with one line changed."""
+    own, tree = site(folder / "site", folder / "cache"), folder / "tree"
+    took(*INVOKE, "source", UNITS, "--plain", "--to", tree, env=own)  # the build patches it
+    clean = took(*INVOKE, "build", UNITS, "--source-dir", tree, env=own)
     path = tree / CHANGED
     path.write_text(f"{path.read_text()}\nint one_line_more() {{ return {os.getpid()}; }}\n")
-    line = took(*INVOKE, "build", UNITS, "--source-dir", tree, env=other)
-    print(f"one line of {CHANGED} changed: {line}")
-    tell("one line changed: clean beside that", [cold.cpu / line.cpu], least=5)
+    changed = took(*INVOKE, "build", UNITS, "--source-dir", tree, env=own)
+    print(f"{UNITS} clean: {clean}; one line of {CHANGED} changed: {changed}")
+    tell("one line changed: clean beside that", [clean.cpu / changed.cpu], least=5)
 
 
 def cells(folder: Path) -> None:
     """Build three packages for two Pythons from nothing, beside doing that by hand."""
-    ratios = []
-    sources = {}
-    for name in CELLS:
-        sources[name] = folder / "sources" / name
-        own = site(folder / f"fetch-{name}", folder / "sources-cache")
-        took(*INVOKE, "source", name, "--to", sources[name], env=own)
+    sources = {name: folder / "sources" / name for name in CELLS}
+    own = site(folder / "fetch", folder / "sources-cache")
+    for name, source in sources.items():
+        took(*INVOKE, "source", name, "--to", source, env=own)
+    interpreters = [find_interpreter(python) for python in PYTHONS]
+    cpu, wall = [], []
     for number in range(PAIRS):
         own = site(folder / f"site-{number}", folder / f"cache-{number}")
-        ours = [took(*INVOKE, "build", name, "--python", ",".join(PYTHONS), env=own) for name in CELLS]
-        peer = [
-            by_hand(sources[name], python, folder / f"hand-{number}") for name in CELLS for python in PYTHONS
+        ours = took(*INVOKE, "build-all", *CELLS, "--python", ",".join(PYTHONS), env=own)
+        by_hand = [
+            step
+            for source in sources.values()
+            for python in interpreters
+            for step in by_hand_of(source, python, folder / f"hand-{number}")
         ]
-        cpu, other = sum(each.cpu for each in ours), sum(each.cpu for each in peer)
-        print(f"six cells: {cpu:.1f} s of CPU; by hand {other:.1f}")
-        ratios.append(cpu / other)
-    tell("six cells cold, beside build and auditwheel", ratios, most=1.15)
+        peer = Took(sum(each.cpu for each in by_hand), sum(each.wall for each in by_hand))
+        print(f"six cells: {ours}; by hand: {peer}", flush=True)
+        cpu.append(ours.cpu / peer.cpu)
+        wall.append(peer.wall / ours.wall)
+    tell("six cells cold, CPU beside build and auditwheel", cpu, most=1.15)
+    tell("six cells cold, wall time of build and auditwheel beside ours", wall, least=1.5)
 
 
-def by_hand(source: Path, python: str, folder: Path) -> Took:
+def by_hand_of(source: Path, python: Path, folder: Path) -> tuple[Took, Took]:
     """Build a source as its documentation says it, and repair the wheel."""
-    tree = folder / python / source.name
+    tree = folder / python.parent.parent.name / source.name
     shutil.copytree(source, tree)
-    build = took("uvx", "--python", python, "--from", "build", "pyproject-build", "--wheel", tree)
+    build = took(UVX, "--python", python, "--from", "build", "pyproject-build", "--wheel", tree)
     (wheel,) = (tree / "dist").glob("*.whl")
-    repair = took("auditwheel", "repair", "-w", tree / "repaired", wheel)
-    return Took(build.cpu + repair.cpu, build.wall + repair.wall)
+    return build, took(AUDITWHEEL, "repair", "-w", tree / "repaired", wheel)
 
 
 def fromager(folder: Path) -> None:
@@ -142,7 +156,7 @@ def fromager(folder: Path) -> None:
     work = folder / "fromager"
     work.mkdir()
     (work / "constraints.txt").write_text("")
-    bootstrap = ("uvx", "fromager", "--no-cleanup", "bootstrap", "annoy==1.17.3")
+    bootstrap = (UVX, "fromager", "--no-cleanup", "bootstrap", "annoy==1.17.3")
     took(*bootstrap, cwd=work)
     pairs = [(took(*INVOKE, "build", "annoy", env=own), took(*bootstrap, cwd=work)) for _ in range(3)]
     print(f"annoy again: {pairs[0][0]}; fromager: {pairs[0][1]}")
@@ -170,6 +184,7 @@ def tell(
 MEASURES: dict[str, Callable[[Path], None]] = {
     "nothing": nothing,
     "folder": other_folder,
+    "line": line,
     "cells": cells,
     "fromager": fromager,
     "cuda": cuda,
