@@ -69,6 +69,18 @@ def test_the_first_of_a_family_goes_ahead_and_what_takes_longest_begins_first(
     assert ready(agenda)[0] == "b 3.12"
 
 
+def test_where_nothing_is_known_each_package_begins_before_a_second_python_of_any(
+    add: Adds, paths: Paths
+) -> None:
+    for name in ("a", "b"):
+        add(name)
+    agenda = Agenda(cells_of(paths, "3.11,3.12"))
+    first = next(iter(agenda.ready(0.0)))
+    agenda.begin(first)
+    agenda.end(first, built(first))
+    assert ready(agenda) == ["b 3.11", "b 3.12", "a 3.12"]
+
+
 def test_what_kills_its_builder_fails_alone_after_a_few_times(add: Adds, paths: Paths) -> None:
     add("a")
     (cell,) = cells_of(paths)

@@ -45,7 +45,8 @@ class Agenda:
 
     A cell waits for the cells that it needs, and for the first of its family: a wheel without compiled code, or of the
     stable ABI, serves the family's other Pythons as well, so that they need no build. `single` says of a package that
-    its wheels are known to serve one Python each. What takes longest, by `expected` seconds, begins first.
+    its wheels are known to serve one Python each. What takes longest, by `expected` seconds, begins first; and of cells
+    that may take as long, the first of a family, so that at the end not one family's cells are left to wait for it.
     """
 
     def __init__(
@@ -79,7 +80,9 @@ class Agenda:
 
     def ready(self, now: float) -> Iterator[BuildCell]:
         """Yield the cells that may begin at a time of the monotonic clock, those first that should."""
-        for name in sorted(self.waiting, key=self._rank.__getitem__):
+        for name in sorted(
+            self.waiting, key=lambda name: (*self._rank[name], self._decided(self.waiting[name]))
+        ):
             cell = self.waiting.get(name)
             if cell is None or self.trial(cell).not_before > now:
                 continue
@@ -89,9 +92,13 @@ class Agenda:
 
     def _held(self, cell: BuildCell) -> bool:
         """Say whether another cell of a family is at work, which may make the wheel of this one too."""
-        if cell.family in self._known:
+        if self._decided(cell):
             return False
         return any(other.family == cell.family for other in self.working.values())
+
+    def _decided(self, cell: BuildCell) -> bool:
+        """Say whether it is known by now which Pythons a wheel of a cell's family serves."""
+        return cell.family in self._known
 
     def unmet(self, cell: BuildCell) -> CellEnded | None:
         """Return what came of a cell that this one needs and that has no wheel; None where all have one."""
