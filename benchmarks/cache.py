@@ -36,7 +36,8 @@ from workbench.environment import index_environment
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 INVOKE = (sys.executable, "-m", "invoke", "--search-root", str(CHECKOUT))
-UVX, AUDITWHEEL = (Path(sys.executable).with_name(name) for name in ("uvx", "auditwheel"))
+PROGRAMS = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
+"""The search path with the programs beside this Python, as in an activated environment."""
 PAIRS = int(os.environ.get("PAIRS", "5"))
 FOLDER = ("fasttext", "hnswlib", "pycocotools", "sentencepiece")
 UNITS = "fasttext"
@@ -63,7 +64,7 @@ def took(*words: str | Path, env: dict[str, str] | None = None, cwd: Path | None
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(
         words,
-        env={**os.environ, **index_environment(), **(env or {})},
+        env={**os.environ, "PATH": PROGRAMS, **index_environment(), **(env or {})},
         cwd=cwd,
         capture_output=True,
         text=True,
@@ -144,9 +145,9 @@ def by_hand_of(source: Path, python: Path, folder: Path) -> tuple[Took, Took]:
     """Build a source as its documentation says it, and repair the wheel."""
     tree = folder / python.parent.parent.name / source.name
     shutil.copytree(source, tree)
-    build = took(UVX, "--python", python, "--from", "build", "pyproject-build", "--wheel", tree)
+    build = took("uvx", "--python", python, "--from", "build", "pyproject-build", "--wheel", tree)
     (wheel,) = (tree / "dist").glob("*.whl")
-    return build, took(AUDITWHEEL, "repair", "-w", tree / "repaired", wheel)
+    return build, took("auditwheel", "repair", "-w", tree / "repaired", wheel)
 
 
 def fromager(folder: Path) -> None:
@@ -156,7 +157,7 @@ def fromager(folder: Path) -> None:
     work = folder / "fromager"
     work.mkdir()
     (work / "constraints.txt").write_text("")
-    bootstrap = (UVX, "fromager", "--no-cleanup", "bootstrap", "annoy==1.17.3")
+    bootstrap = ("uvx", "fromager", "--no-cleanup", "bootstrap", "annoy==1.17.3")
     took(*bootstrap, cwd=work)
     pairs = [(took(*INVOKE, "build", "annoy", env=own), took(*bootstrap, cwd=work)) for _ in range(3)]
     print(f"annoy again: {pairs[0][0]}; fromager: {pairs[0][1]}")
