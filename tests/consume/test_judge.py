@@ -388,6 +388,8 @@ def test_local_versions_are_not_compared_as_text() -> None:
             replace(HOPPER, driver="550.54.14", driver_cuda="12.4"),
             ["driver 580 instead of 550.54.14"],
         ),
+        (("cu130torch2.11",), NO_GPU, ["CUDA 13.0 instead of cpu"]),
+        (("cu130torch2.11",), replace(NO_GPU, compute=None), ["CUDA 13.0 instead of none"]),
         (("cu13x",), HOPPER, []),
     ],
 )

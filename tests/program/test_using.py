@@ -113,13 +113,16 @@ def test_where_nothing_fits_the_nearest_is_named_and_nothing_is_written(
         ("demo-gpu==1.4", "demo-gpu: no source has ==1.4; there is 1.5"),
         ("nothing-here", "nothing-here: no source has it\n"),
         ("instal", "instal: no source has it (did you mean 'install'?)"),
+        ("flashattn", "flashattn: no source has it (did you mean 'flash-attn'?)"),
     ],
 )
 def test_what_is_not_there_at_all_is_told_apart(
     project: Project, capsys: pytest.CaptureFixture[str], package: str, said: str
 ) -> None:
     project.offer("one", "1.5+cu130torch2.11")
-    assert run([package, *FACTS]) == NothingFits.exit_code
+    registry = project.folder / "wheels.toml"
+    registry.write_text('[[sources]]\nname = "w"\nkind = "folder"\nurl = "."\npackages = ["flash-attn"]\n')
+    assert run([package, f"--registry={registry}", *FACTS]) == NothingFits.exit_code
     assert said in capsys.readouterr().out
 
 
@@ -145,6 +148,35 @@ def test_a_wheel_that_cannot_be_looked_into_is_not_told_as_nothing_fits(
         run(["lock", "demo-gpu", *FACTS])
     project.offer("two", "1.5+cu126torch2.11")
     assert run(["demo-gpu==1.5+cu126torch2.11", "--refresh", *FACTS]) == NothingFits.exit_code
+
+
+def test_what_a_source_lists_and_is_passed_over_is_not_told_as_a_source_that_failed(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.offer("one", "1.5+cu130torch2.10")
+    project.github.repositories["ada/wheels"].release("broken", ["demo_gpu-1.6.whl"], state="starter")
+    for command in ("resolve", "why", "available"):
+        status = run([command, "demo-gpu", "--json", *FACTS])
+        assert status == (0 if command == "available" else NothingFits.exit_code)
+        said = answer(capsys)
+        found = said["demo-gpu"] if command == "available" else said["packages"][0]
+        assert [each["kind"] for each in found["troubles"]] == ["left out"]
+    with pytest.raises(NothingFits):
+        run(["lock", "demo-gpu", "--offline", *FACTS])
+
+
+def test_a_source_whose_folder_is_not_known_lacks_a_fact_and_did_not_fail(
+    project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = tmp_path / "by-torch.toml"
+    registry.write_text(
+        f'[[sources]]\nname = "by-torch"\nkind = "links"\nurl = "{project.files.url}/{{torch}}.html"\n'
+    )
+    line = ["demo-gpu", f"--registry={registry}", "--driver=580.95.05", "--gpu=12.1"]
+    assert run(line) == NothingFits.exit_code
+    said = capsys.readouterr()
+    assert "no source that answered has it" in said.out
+    assert "name one with --torch" in said.err
 
 
 def test_the_version_that_is_printed_can_be_asked_for(
@@ -284,14 +316,20 @@ def test_why_names_every_candidate_with_its_reason(
     }
     assert (kinds[arm], kinds[cu12]) == (["platform"], ["cuda"])
     assert run(["why", "demo-gpu", *FACTS]) == 0
-    assert "aarch64" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.index(cu12) < said.index(arm), "another CUDA is installed sooner than another machine"
 
 
-def test_available_is_a_table_whatever_this_machine_is(
+def test_available_is_a_table_whatever_this_machine_is_and_names_the_nearest_where_none_fits(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
     project.offer("a", "1.5+cu130torch2.11", wheel="cp310-cp310-manylinux_2_34_aarch64")
-    assert run(["available", "demo-gpu", "--json"]) == 0
+    facts = ["--arch=aarch64", "--python=3.10", "--glibc=2.39", "--driver=580", "--torch=2.12+cu130"]
+    assert run(["available", "demo-gpu", *facts]) == 0
+    assert "none of them fits here\n  nearest: torch 2.11 instead of 2.12" in capsys.readouterr().out
+    assert run(["available", "demo-gpu", "--json", *facts[:4], "--torch=2.11+cu130"]) == 0
+    assert answer(capsys)["demo-gpu"]["nearest"] == []
+    assert run(["available", "demo-gpu", "--json", *facts]) == 0
     (cell,) = answer(capsys)["demo-gpu"]["cells"]
     assert (cell["compute"], cell["torch"], cell["python"], cell["arch"]) == (
         "cu130",
@@ -427,6 +465,7 @@ def test_a_private_release_is_fetched_by_the_api_with_its_token_and_nobody_else_
     kept = [path for path in tmp_path.rglob("*") if path.is_file() and ".venv" not in path.parts]
     assert not [path for path in kept if b"ghp_secret" in path.read_bytes()]
     assert "ghp_secret" not in said.out + said.err
+    assert "fetch demo_gpu-1.5+cu130torch2.11" in said.err, "not by the asset's number"
     monkeypatch.delenv("GITHUB_TOKEN")
     assert run(["doctor", *FACTS]) == 1
     assert "needs a token in GITHUB_TOKEN" in capsys.readouterr().out

@@ -87,11 +87,11 @@ class _Asker:
         """
         filed = name_of_files(place.source, self._project)
         rows: list[KeptFile] = []
-        problems: list[str] = []
+        left_out: list[str] = []
         age, url, seen, failed = 0.0, place.url, set[str](), ""
         while url and url not in seen:
             if len(seen) == MOST_PAGES:
-                problems.append(f"more than {MOST_PAGES} pages: the rest was not read")
+                failed = failed or f"more than {MOST_PAGES} pages: the rest was not read"
                 break
             seen.add(url)
             kept = self._cache.page(url, filed)
@@ -107,23 +107,20 @@ class _Asker:
             if page is not None and page.reduced is not None:
                 self._keep(url, page, page.reduced)
                 rows += page.reduced.projects.get(filed, ())
-                problems += page.reduced.left_out
+                left_out += page.reduced.left_out
                 url = page.next
             elif kept is not None:
                 if page is not None:
                     self._cache.renew(url)
                 rows += kept.rows
-                problems += kept.left_out
+                left_out += kept.left_out
                 age = max(age, 0.0 if page is not None else kept.age)
                 url = kept.next
             else:
                 url = ""
-        if failed:
-            problems.insert(0, f"{failed}; used is what it said {duration(age)} ago" if age else failed)
-        answered = not failed or bool(age)
-        return Told(
-            place=place, rows=tuple(rows), age=age, problems=tuple(problems), answered=answered
-        ), limit
+        if failed and age:
+            failed += f"; used is what it said {duration(age)} ago"
+        return Told(place=place, rows=tuple(rows), age=age, failed=failed, left_out=tuple(left_out)), limit
 
     def _page(self, place: Place, url: str, kept: KeptPage | None) -> _Page:
         """Ask for a page, or for a newer one than was kept. Raises OSError and WorkbenchError."""

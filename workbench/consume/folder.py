@@ -37,5 +37,5 @@ def wheels_in(place: Place, project: str) -> Told:
             )
     except OSError as error:
         what = f"the folder could not be read: {error.strerror or error}"
-        return Told(place=place, problems=(what,), answered=False)
-    return Told(place=place, rows=tuple(reduced.projects.get(project, ())), problems=reduced.left_out)
+        return Told(place=place, failed=what)
+    return Told(place=place, rows=tuple(reduced.projects.get(project, ())), left_out=reduced.left_out)

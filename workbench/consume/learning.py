@@ -180,7 +180,7 @@ def _opened(offer: OfferedWheel, logins: Logins) -> Iterator[Wheel]:
     from workbench.wheel.wheel import Wheel
 
     try:
-        with open_anywhere(offer.url, logins.headers(offer.url)) as file:
+        with open_anywhere(offer.url, logins.headers(offer.url), filename=offer.filename) as file:
             yield Wheel(file)
     except BadBinary as error:
         raise LyingWheel(f"{offer.url}: not a whole wheel: {error}") from error

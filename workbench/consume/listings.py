@@ -6,7 +6,7 @@ A source that fails hides no other: what went wrong is returned beside what the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from workbench.consume.offer import OfferedWheel
 from workbench.consume.sources import name_of_files, places, sources_for
@@ -30,11 +30,16 @@ STREAMS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceTrouble:
-    """Something that went wrong at a source, as a sentence; `url` is the address, without a login."""
+    """Something that went wrong at a source, as a sentence; `url` is the address, without a login.
+
+    `kind` is ``failed`` where something could not be asked or read, so that nobody knows what it has; ``fact`` where it
+    was not asked for lack of a fact; ``left out`` where something that it lists was passed over.
+    """
 
     source: str
     url: str
     what: str
+    kind: Literal["failed", "fact", "left out"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +68,16 @@ class Offers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What one place said of a package, the oldest of it `age` seconds ago; `problems` are sentences."""
+    """What one place said of a package, the oldest of it `age` seconds ago.
+
+    `failed` says why it did not answer, or not to its end, and `left_out` what of its answer was not taken: sentences.
+    """
 
     place: Place
     rows: tuple[KeptFile, ...] = ()
     age: float = 0.0
-    problems: tuple[str, ...] = ()
-    answered: bool = True
+    failed: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 def offers(
@@ -94,7 +102,7 @@ def offers(
         try:
             found += places(source, project, host, everywhere=everywhere)
         except UsageError as error:
-            troubles.append(SourceTrouble(source=source.name, url=source.url, what=str(error)))
+            troubles.append(SourceTrouble(source=source.name, url=source.url, what=str(error), kind="fact"))
     told: list[Told | None] = [
         _without_asking(place, project, cache, offline=offline, refresh=refresh) for place in found
     ]
@@ -116,31 +124,34 @@ def _without_asking(place: Place, project: str, cache: Cache, *, offline: bool, 
         return None
     rows: list[KeptFile] = []
     age, url, seen = 0.0, place.url, set[str]()
-    problems: list[str] = []
+    failed = ""
+    left_out: list[str] = []
     while url and url not in seen and (offline or not place.url.startswith("file:")):
         seen.add(url)
         page = cache.page(url, name_of_files(place.source, project))
         if page is None or not (offline or 0 <= page.age < FRESH):
             if not offline:
                 return None
-            problems.append("nothing of it is in the cache, and --offline asks nobody")
+            failed = "nothing of it is in the cache, and --offline asks nobody"
             break
         rows += page.rows
-        problems += page.left_out
+        left_out += page.left_out
         age, url = max(age, page.age), page.next
     if not seen:
         return None
-    return Told(
-        place=place, rows=tuple(rows), age=age, problems=tuple(problems), answered=bool(rows or not problems)
-    )
+    return Told(place=place, rows=tuple(rows), age=age, failed=failed, left_out=tuple(left_out))
 
 
 def _together(told: Sequence[Told], troubles: list[SourceTrouble]) -> Offers:
     wheels: dict[tuple[object, ...], OfferedWheel] = {}
     repeated: list[OfferedWheel] = []
     for each in told:
-        source = each.place.source.name
-        troubles += [SourceTrouble(source=source, url=each.place.url, what=what) for what in each.problems]
+        source, url = each.place.source.name, each.place.url
+        if each.failed:
+            troubles.append(SourceTrouble(source=source, url=url, what=each.failed, kind="failed"))
+        troubles += [
+            SourceTrouble(source=source, url=url, what=what, kind="left out") for what in each.left_out
+        ]
         for row in each.rows:
             wheel = OfferedWheel(
                 source=source,
@@ -169,7 +180,7 @@ def _together(told: Sequence[Told], troubles: list[SourceTrouble]) -> Offers:
         answered=tuple(
             Answered(source=each.place.source.name, url=each.place.url, files=len(each.rows), age=each.age)
             for each in told
-            if each.answered
+            if not each.failed or each.rows
         ),
         troubles=tuple(troubles),
         repeated=tuple(repeated),

@@ -18,6 +18,7 @@ _LOWEST = "0.dev0"
 
 _COST = {"torch": 1, "cuda": 2, "abi": 2, "python": 4, "glibc": 8, "gpu": 16, "platform": 32}
 """How hard it is to change what speaks against a wheel: another torch is soon installed, another machine is not."""
+_NEVER = 64
 
 
 def best(judged: Iterable[Judged]) -> tuple[Judged, ...]:
@@ -33,6 +34,11 @@ def best(judged: Iterable[Judged]) -> tuple[Judged, ...]:
     ordered.sort(key=_version, reverse=True)
     ordered.sort(key=lambda each: each.outcome != "fits")
     return tuple(ordered)
+
+
+def cost(reasons: Iterable[Reason]) -> int:
+    """Return how hard it is to change all that speaks against a wheel; a name or a version cannot be changed."""
+    return sum(_COST.get(reason.kind, _NEVER) for reason in reasons)
 
 
 def _version(judged: Judged) -> Version:
@@ -70,12 +76,12 @@ def nearest(judged: Iterable[Judged], host: Host) -> tuple[Near, ...]:
         if not all(reason.needs and reason.kind in _COST for reason in reasons):
             continue
         near = Near(each, reasons, ", ".join(_change(reason, host) for reason in reasons))
-        cost = len(reasons), sum(_COST[reason.kind] for reason in reasons), _distance(reasons, host)
+        effort = len(reasons), cost(reasons), _distance(reasons, host)
         known = found.get(near.change)
         if known is None or (
             known[1].judged.version == each.version and each.preference < known[1].judged.preference
         ):
-            found[near.change] = cost, near
+            found[near.change] = effort, near
     return tuple(near for _, near in sorted(found.values(), key=lambda pair: pair[0]))
 
 
@@ -90,8 +96,11 @@ def _change(reason: Reason, host: Host) -> str:
         "--driver": ("driver", host.driver),
     }
     what, now = has[reason.flag]
-    if reason.flag == "--cuda" and now and now.isdecimal():
-        now = f"{now[:2]}.{now[2:]}".rstrip(".")
+    if reason.flag == "--cuda":
+        if not now and host.driver == "":
+            now = "none"
+        elif now and now.isdecimal():
+            now = f"{now[:2]}.{now[2:]}".rstrip(".")
     return f"{what} {reason.needs}{f' instead of {now}' if now else ''}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from workbench.consume.judge import judge, judge_all, matching
 from workbench.consume.learning import LyingWheel, facts_of, known_facts
@@ -14,6 +14,8 @@ from workbench.consume.verdict import Reason
 from workbench.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from packaging.requirements import Requirement
 
     from workbench.consume.build import Learnt
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from workbench.consume.host import Host
     from workbench.consume.listings import Offers
     from workbench.consume.logins import Logins
+    from workbench.consume.offer import OfferedWheel
     from workbench.consume.rank import Near
     from workbench.consume.sources import WheelSource
     from workbench.consume.verdict import Judged
@@ -126,11 +129,11 @@ def resolve(
         try:
             learnt = facts_of(offer, places.cache, places.logins, deep=deep, offline=places.offline)
         except LyingWheel as error:  # the next one may be honest
-            troubles.append(SourceTrouble(source=offer.source, url=offer.url, what=str(error)))
+            troubles.append(_trouble(offer, error, "left out"))
             judged = tuple(_refused(each, str(error)) if each.offer == offer else each for each in judged)
             continue
         except (SourceError, UsageError) as error:
-            troubles.append(SourceTrouble(source=offer.source, url=offer.url, what=str(error)))
+            troubles.append(_trouble(offer, error, "failed"))
             break
         facts[offer.key] = learnt
         judged = _judged_again(judged, host, requirement, {offer.key: learnt})
@@ -142,6 +145,10 @@ def resolve(
         troubles=tuple(troubles),
         facts=facts,
     )
+
+
+def _trouble(offer: OfferedWheel, error: Exception, kind: Literal["failed", "left out"]) -> SourceTrouble:
+    return SourceTrouble(source=offer.source, url=offer.url, what=str(error), kind=kind)
 
 
 def _refused(judged: Judged, why: str) -> Judged:
@@ -168,9 +175,11 @@ def _is_worth_asking(first: Judged, facts: dict[tuple[str, str], Learnt], *, dee
     )
 
 
-def near_misses(found: Resolution, host: Host) -> tuple[tuple[Near, ...], tuple[Judged, ...]]:
+def near_misses(
+    offered: Offers, requirement: Requirement, host: Host, facts: Mapping[tuple[str, str], Learnt]
+) -> tuple[tuple[Near, ...], tuple[Judged, ...]]:
     """Return what comes nearest where nothing fits, and the wheels that are refused for their build alone."""
-    judged = judge_all(group(found.offered.wheels), host, found.requirement, found.facts)
+    judged = judge_all(group(offered.wheels), host, requirement, facts)
     built = {"cuda", "torch", "abi", "gpu"}
     refused = [
         each for each in judged if each.outcome == "no" and {reason.kind for reason in each.of("no")} <= built

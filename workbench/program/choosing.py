@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from workbench import console
+from workbench.consume.rank import cost
 from workbench.consume.resolving import near_misses, requirement_of, version_of
 from workbench.consume.resolving import resolve as resolved
 from workbench.errors import NothingFits, SourceError, nearest
@@ -64,13 +65,15 @@ def why(asked: Namespace) -> int:
 def available(asked: Namespace) -> int:
     """Print what the sources have of packages, for every CUDA, torch, Python and architecture."""
     from workbench.consume.available import available as cells_of
+    from workbench.consume.judge import matching
     from workbench.consume.listings import offers
+    from workbench.consume.names import group
 
     host, places = host_of(asked), places_of(asked)
     plain: dict[str, Any] = {}
-    missing = False
-    for text in asked.packages:
-        name = requirement_of(text).name
+    status = 0
+    for requirement in [requirement_of(text) for text in asked.packages]:
+        name = requirement.name
         offered = offers(
             name,
             places.sources,
@@ -81,8 +84,16 @@ def available(asked: Namespace) -> int:
             everywhere=True,
         )
         cells = cells_of(offered.wheels)
-        missing = missing or not cells
-        plain[name] = {"cells": [each._asdict() for each in cells], "troubles": offered.troubles}
+        if not cells:
+            failed = any(trouble.kind == "failed" for trouble in offered.troubles)
+            status = SourceError.exit_code if failed else status or NothingFits.exit_code
+        fits = matching(group(offered.wheels), host, requirement)
+        near = () if fits else near_misses(offered, requirement, host, {})[0]
+        plain[name] = {
+            "cells": [each._asdict() for each in cells],
+            "nearest": _plain_near(near),
+            "troubles": offered.troubles,
+        }
         if not asked.json:
             console.answer(f"{name}: {'nothing' if not cells else ''}".rstrip())
             rows = [
@@ -91,10 +102,13 @@ def available(asked: Namespace) -> int:
             ]
             if rows:
                 console.answer_table(("CUDA", "torch", "Python", "architecture", "versions"), rows)
+            if cells and not fits:
+                console.answer(f"{name}: none of them fits here")
+            _show_near(near)
             show_troubles(offered.troubles)
     if asked.json:
         console.answer_json(plain)
-    return NothingFits.exit_code if missing else 0
+    return status
 
 
 def find_all(
@@ -116,8 +130,8 @@ def status_of(found: Sequence[Resolution]) -> int:
 def _could_not_ask(each: Resolution) -> bool:
     """Say whether it was not a fact or a wheel that was lacking, but a server: for all wheels, or for the best."""
     best = next(iter(each.ranked), None)
-    failed = {trouble.url for trouble in each.troubles}
-    return bool(failed) and (not each.judged or (best is not None and best.offer.url in failed))
+    failed = {trouble.url for trouble in each.troubles if trouble.kind == "failed"}
+    return bool(failed) and (best is None or best.offer.url in failed)
 
 
 def check_all_fit(found: Sequence[Resolution], host: Host, places: Places, *, json: bool) -> None:
@@ -149,7 +163,7 @@ def show_choice(each: Resolution, host: Host, places: Places) -> None:
             more = f"give it with {reason.flag}" if reason.flag else "'gw why' lists the reasons"
             console.answer(f"  {first.offer.filename}: {reason.text}; {more}")
     else:
-        _show_none(each, host)
+        _show_none(each, host, places)
     if places.offline and each.offered.answered:
         console.answer(f"  nobody was asked: the oldest answer that was used is {_ages(each)} old")
     show_troubles(each.troubles)
@@ -170,19 +184,23 @@ def _show_fit(each: Resolution, one: Judged) -> None:
             console.answer(f"  {reason.text}")
 
 
-def _show_none(each: Resolution, host: Host) -> None:
-    near, refused = near_misses(each, host)
+def _show_none(each: Resolution, host: Host, places: Places) -> None:
+    near, refused = near_misses(each.offered, each.requirement, host, each.facts)
     found = near or refused
-    console.answer(f"✗ {each.name}: {'no wheel fits' if found else _none_could(each)}")
-    for change in near[:MOST_SHOWN]:
-        console.answer(f"  nearest: {change.change} ({change.judged.offer.filename})")
+    console.answer(f"✗ {each.name}: {'no wheel fits' if found else _none_could(each, places)}")
+    _show_near(near)
     for one in () if near else refused[:MOST_SHOWN]:
         console.answer(f"  {one.offer.filename}: {one.of('no')[0].text}")
     console.answer(f"  compile it for this GPU: gw add --build-missing {each.name}")
     console.answer(f"  ask its maintainer for it: gw request {each.name}")
 
 
-def _none_could(each: Resolution) -> str:
+def _show_near(near: Sequence[Near]) -> None:
+    for change in near[:MOST_SHOWN]:
+        console.answer(f"  nearest: {change.change} ({change.judged.offer.filename})")
+
+
+def _none_could(each: Resolution, places: Places) -> str:
     """Say why nothing comes near: no source has the package or the version, or its wheels are for other systems."""
     from packaging.version import Version
 
@@ -193,11 +211,10 @@ def _none_could(each: Resolution) -> str:
         name.version for one in each.offered.wheels if (name := wheel_name_or_none(one.filename)) is not None
     }
     if not versions:
-        return (
-            "no source that answered has it"
-            if each.troubles
-            else f"no source has it{nearest(each.name, COMMANDS)}"
-        )
+        if any(trouble.kind != "left out" for trouble in each.troubles):
+            return "no source that answered has it"
+        known = (package for source in places.sources for package in source.packages)
+        return f"no source has it{nearest(each.name, [*COMMANDS, *known])}"
     if not any(each.requirement.specifier.contains(version, prereleases=True) for version in versions):
         public = sorted({Version(version.public) for version in versions}, reverse=True)
         return (
@@ -222,7 +239,7 @@ def _show_candidates(each: Resolution, *, all_of_them: bool) -> None:
     refused = _refused(each.judged)
     most = len(refused) if all_of_them else MOST_REFUSED
     listed = each.ranked if all_of_them else each.ranked[:MOST_LISTED]
-    shown = [*listed, *(one for one, _ in heapq.nsmallest(most, refused, key=lambda pair: len(pair[1])))]
+    shown = [*listed, *(one for one, _ in heapq.nsmallest(most, refused, key=lambda pair: cost(pair[1])))]
     if shown:
         rows = [(one.outcome, one.offer.filename, one.offer.source, _why(one)) for one in shown]
         console.answer("")
@@ -250,7 +267,7 @@ def _plain(each: Resolution, host: Host, *, every: bool = False) -> dict[str, An
     """Return the form in JSON (docs/consumer.md, "JSON")."""
     chosen = each.chosen
     outcome = "fits" if chosen else "undecided" if each.ranked else "no"
-    near: tuple[Near, ...] = () if each.ranked else near_misses(each, host)[0]
+    near = () if each.ranked else near_misses(each.offered, each.requirement, host, each.facts)[0]
     candidates = [*each.ranked, *(one for one, _ in _refused(each.judged))]
     return {
         "name": each.name,
@@ -259,9 +276,13 @@ def _plain(each: Resolution, host: Host, *, every: bool = False) -> dict[str, An
         "chosen": _plain_wheel(chosen) if chosen else None,
         "undecided": [] if chosen else [_plain_wheel(one) for one in each.ranked],
         "candidates": [_plain_wheel(one) for one in candidates] if every else None,
-        "nearest": [{"change": one.change, "wheel": one.judged.offer.filename} for one in near],
+        "nearest": _plain_near(near),
         "troubles": each.troubles,
     }
+
+
+def _plain_near(near: Sequence[Near]) -> list[dict[str, str]]:
+    return [{"change": one.change, "wheel": one.judged.offer.filename} for one in near]
 
 
 def _plain_wheel(one: Judged) -> dict[str, Any]:

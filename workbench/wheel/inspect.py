@@ -184,13 +184,16 @@ def _is_url(where: str) -> bool:
     return where.startswith(("http://", "https://"))
 
 
-def open_anywhere(where: str, headers: Mapping[str, str] | None = None) -> AbstractContextManager[IO[bytes]]:
+def open_anywhere(
+    where: str, headers: Mapping[str, str] | None = None, *, filename: str = ""
+) -> AbstractContextManager[IO[bytes]]:
     """Open the wheel at a path, a file URL, or an http(s) URL, to whose server `headers` go.
 
+    `filename` is what people are told is fetched, where the URL ends otherwise.
     Raises UsageError for a path without a file, and SourceError for what the network does.
     """
     if _is_url(where):
-        return open_url(where, headers)
+        return open_url(where, headers, filename=filename)
     path = unquote(urlsplit(where).path) if where.startswith("file:") else where
     return expect_file(Path(path)).open("rb")
 

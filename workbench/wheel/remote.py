@@ -34,10 +34,13 @@ _ZIP64 = 0xFFFFFFFF
 
 
 @contextmanager
-def open_url(url: str, headers: Mapping[str, str] | None = None) -> Iterator[IO[bytes]]:
+def open_url(
+    url: str, headers: Mapping[str, str] | None = None, *, filename: str = ""
+) -> Iterator[IO[bytes]]:
     """Open the file at an http(s) URL; `headers`, a login among them, go to its server with every request.
 
-    From a server without byte ranges it is downloaded as a whole, with a progress bar. Raises SourceError, also
+    From a server without byte ranges it is downloaded as a whole, with a progress bar that names `filename`, which is
+    the end of the URL where it is not given. Raises SourceError, also
     while it is read.
     """
     web, sent = Web(), {**AS_IT_LIES, **(headers or {})}
@@ -48,7 +51,7 @@ def open_url(url: str, headers: Mapping[str, str] | None = None) -> Iterator[IO[
                     with io.BufferedReader(RemoteFile(web, url, answer, sent), _BUFFER) as file:
                         yield file
                 else:
-                    _download(answer, whole, url)
+                    _download(answer, whole, filename or unquote(urlsplit(url).path).rpartition("/")[2])
                     yield whole
         except NoAnswer as error:
             says = "the server says " if error.status else ""
@@ -187,8 +190,8 @@ def _content_range(url: str, answer: Answer) -> tuple[int, int, int]:
     return int(match[1]), int(match[2]), int(match[3])
 
 
-def _download(answer: Answer, into: IO[bytes], url: str) -> None:
-    with step(f"fetch {unquote(urlsplit(url).path).rpartition('/')[2]}", total=answer.length or 0) as advance:
+def _download(answer: Answer, into: IO[bytes], filename: str) -> None:
+    with step(f"fetch {filename}", total=answer.length or 0) as advance:
         for chunk in answer.chunks():
             into.write(chunk)
             advance(len(chunk))
