@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ from workbench.builders.objects import (
 from workbench.builders.raw_wheel import build_raw
 from workbench.builders.workplace import Workplace
 from workbench.paths import Paths
+from workbench.process import find_program, run
 from workbench.recipe.model import LocalFolder, Recipe, Sdist
 from workbench.settings import CacheSettings, Settings, SigningSettings
 
@@ -140,17 +142,26 @@ def test_what_was_not_used_for_the_longest_goes_first() -> None:
     assert [each.recipe for each in to_remove(kept, 10, but="mine")] == ["old", "middle", "new"]
 
 
+def keep(root: Path, recipe: str) -> None:
+    """Let ccache keep an object of a recipe."""
+    source = root.parent / "unit.c"
+    source.parent.mkdir(exist_ok=True)
+    source.write_text("int unit(void) { return 0; }\n")
+    words = [find_program("ccache"), "cc", "-c", "unit.c", "-o", "unit.o"]
+    run(words, cwd=source.parent, env={"CCACHE_DIR": str(root / recipe / "here")})
+
+
 def test_what_cannot_be_removed_fails_no_build_and_counts_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another build may write there meanwhile."""
     root = tmp_path / "objects"
     for name in ("mine", "other"):
-        (root / name / "here").mkdir(parents=True)
-        (root / name / "here" / "object").write_bytes(bytes(5_000))
+        keep(root, name)
 
-    def busy(folder: Path) -> None:
-        raise OSError(f"{folder}: Directory not empty")
+    def busy(folder: Path, *, ignore_errors: bool = False) -> None:
+        if not ignore_errors:
+            raise OSError(f"{folder}: Directory not empty")
 
     monkeypatch.setattr("workbench.builders.objects.shutil.rmtree", busy)
     monkeypatch.setattr(
@@ -160,10 +171,30 @@ def test_what_cannot_be_removed_fails_no_build_and_counts_no_more(
     assert [each.recipe for each in kept_objects(root)] == ["mine"]
 
 
-def test_a_recipe_that_is_named_twice_is_removed_once(tmp_path: Path, paths: Paths) -> None:
+def test_what_was_being_removed_when_a_process_was_killed_goes_with_the_next_build(tmp_path: Path) -> None:
+    root = tmp_path / "objects"
+    for name in ("mine", "other"):
+        keep(root, name)
+    (root / "other").rename(root / ".gone-0")
+    assert trim(root, 10**9, but="mine") == ()
+    assert [each.name for each in root.iterdir()] == ["mine"]
+
+
+def test_a_recipe_that_is_named_twice_is_removed_once_and_one_without_objects_is_not_shown(
+    tmp_path: Path, paths: Paths
+) -> None:
     root = tmp_path / "cache" / "objects"
-    (root / "annoy" / "here").mkdir(parents=True)
+    keep(root, "annoy")
+    (root / "pure" / "here").mkdir(parents=True)  # as a build leaves it that compiles nothing
+    assert [each["recipe"] for each in json.loads(invoke("fleet.cache", "--json").stdout)["recipes"]] == [
+        "annoy"
+    ]
     done = invoke("fleet.cache", "--clean", "annoy,annoy")
-    assert (done.status, done.stdout) == (0, "removed the objects of annoy: 0 B\n"), done.stderr
-    assert [*root.iterdir()] == []
+    assert (done.status, done.stdout[:28]) == (0, "removed the objects of annoy"), done.stderr
+    assert [each.name for each in root.iterdir()] == ["pure"]
+    again = invoke("fleet.cache", "--clean", "annoy")
+    assert (again.status, "--clean annoy: no recipe of this name has objects here" in again.stderr) == (
+        2,
+        True,
+    )
     assert paths.root.is_dir()

@@ -41,7 +41,7 @@ STATS = "objects.stats"
 
 
 _GONE = ".gone-"
-"""Begins the name of a folder that is being removed."""
+"""Begins the name of a folder that is being removed, or was when a process was killed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,16 +171,10 @@ class Kept:
 
 
 def kept_objects(root: Path) -> tuple[Kept, ...]:
-    """Return what is kept of each recipe below `root`, by name."""
-    return (
-        tuple(
-            _kept(folder)
-            for folder in sorted(root.iterdir())
-            if folder.is_dir() and not folder.name.startswith(_GONE)
-        )
-        if root.is_dir()
-        else ()
-    )
+    """Return what is kept of each recipe below `root`, by name: a recipe without any file is left out."""
+    folders = sorted(root.iterdir()) if root.is_dir() else ()
+    found = (_kept(each) for each in folders if each.is_dir() and not each.name.startswith(_GONE))
+    return tuple(each for each in found if each.files)
 
 
 def _kept(folder: Path) -> Kept:
@@ -221,6 +215,7 @@ def to_remove(kept: Iterable[Kept], limit: int, *, but: str = "") -> tuple[Kept,
 
 def trim(root: Path, limit: int, *, but: str) -> tuple[Kept, ...]:
     """Remove what `to_remove` names, and return what could be removed: other builds may trim at the same time."""
+    remove_objects(root, [])  # what a killed process was removing
     gone = []
     for each in to_remove(kept_objects(root), limit, but=but):
         with suppress(OSError):
@@ -230,8 +225,14 @@ def trim(root: Path, limit: int, *, but: str) -> tuple[Kept, ...]:
 
 
 def remove_objects(root: Path, recipes: Iterable[str]) -> None:
-    """Remove what is kept of some recipes. A build that is under way compiles anew what it looks for."""
+    """Remove what is kept of some recipes, and what was being removed when a process was killed.
+
+    A build that is under way compiles anew what it looks for. Raises OSError.
+    """
+    for left in root.glob(f"{_GONE}*"):
+        shutil.rmtree(left, ignore_errors=True)  # another process may be at it
     for recipe in recipes:
         gone = root / f"{_GONE}{uuid4().hex}"  # under its name, a build would go on writing into it
         (root / recipe).rename(gone)
-        shutil.rmtree(gone)  # a container may have written it as another user
+        with suppress(FileNotFoundError):  # another process has begun to remove it too, and goes on
+            shutil.rmtree(gone)  # a container may have written it as another user

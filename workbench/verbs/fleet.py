@@ -77,7 +77,7 @@ def cache(
     chosen = names if clean == "all" else [*dict.fromkeys(filter(None, map(str.strip, clean.split(","))))]
     for name in chosen:
         if name not in names:
-            raise UsageError(f"--clean {name}: the object cache has nothing of it{nearest(name, names)}")
+            raise UsageError(f"--clean {name}: no recipe of this name has objects here{nearest(name, names)}")
     freed = sum(each.size for each in found if each.recipe in chosen)
     if not dry_run:
         remove_objects(root, chosen)
