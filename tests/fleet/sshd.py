@@ -21,6 +21,7 @@ PasswordAuthentication no
 PermitRootLogin prohibit-password
 UsePAM no
 Subsystem sftp internal-sftp
+SetEnv WORKBENCH_CACHE={root}/cache
 """
 
 CLIENT = """\
