@@ -180,6 +180,17 @@ def test_a_long_step_says_that_it_is_alive_and_what_it_said_last(monkeypatch: py
         assert f": {told}\n" in lines.getvalue()
 
 
+def test_what_a_step_takes_stands_beside_how_long_it_takes() -> None:
+    screen = Terminal(
+        f"{IMPORTS}with listening(), step('build demo', expected=60) as at:\n"
+        "    at.detail('c++ -c')\n"
+        "    at.takes(1_500_000_000)\n"
+        "    input()\n"
+    )
+    screen.wait_for("memory")
+    assert re.search(r"build demo  \S+ s of about 1 min 00 s, 1\.50 GB of memory  c\+\+ -c", screen.end())
+
+
 def test_events_are_lines_of_json_for_programs(tmp_path: Path) -> None:
     path = tmp_path / "events"
     with listening(path):

@@ -177,6 +177,7 @@ class Shown:
         self.last = ""
         self._began = began
         self._done = 0
+        self._memory = 0
         amount = began.total
         self.title = shown(began.title, keep=LAYOUT)
         if amount is not None:
@@ -185,14 +186,15 @@ class Shown:
 
     @property
     def took(self) -> str:
-        """How long it has taken, and how long it took before, where that is known."""
+        """How long it has taken, how long it took before, and what memory it takes now, as far as that is known."""
         before = self._began.expected
         took = duration(time.monotonic() - self.start)
-        return took if before is None else f"{took} of about {duration(before)}"
+        told = took if before is None else f"{took} of about {duration(before)}"
+        return f"{told}, {file_size(self._memory)} of memory" if self._memory else told
 
     def move(self, event: StepMoved) -> None:
         """Keep what the step is at."""
-        self._done = event.done
+        self._done, self._memory = event.done, event.memory
         self.last = shown(" ".join(event.detail.split())) or self.last
 
     def closing(self, ended: StepEnded) -> str:

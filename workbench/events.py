@@ -37,11 +37,15 @@ class StepBegan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepMoved:
-    """What a step is at now: the last line it said, and how many of its units are done."""
+    """What a step is at now: the last line it said, and how many of its units are done.
+
+    `memory` is how many bytes it takes now; 0 where that is not known.
+    """
 
     step: int
     detail: str = ""
     done: int = 0
+    memory: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +82,25 @@ class Step:
     def __init__(self, number: int, tell: Callable[[Event], None]) -> None:
         self._number = number
         self._tell = tell
-        self._done = 0
+        self._detail = ""
+        self._done = self._memory = 0
         self._lock = threading.Lock()
         self.outcome = ""
         self.failed = False
 
     def detail(self, text: str) -> None:
         """Say what the step is at: a line of a compiler's, a file."""
-        self._tell(StepMoved(step=self._number, detail=text, done=self._done))
+        self._detail = text
+        self._moved()
+
+    def takes(self, memory: int) -> None:
+        """Say how many bytes of memory it takes now."""
+        self._memory = memory
+        self._moved()
+
+    def note(self, text: str) -> None:
+        """Say something that a person should know to whoever hears of this step, from any thread."""
+        self._tell(Noted(text=text))
 
     def fail(self, outcome: str) -> None:
         """Say that what the step did went wrong, though the work goes on."""
@@ -96,7 +111,11 @@ class Step:
         """Advance by a count."""
         with self._lock:
             self._done += count
-        self._tell(StepMoved(step=self._number, done=self._done))
+        self._moved()
+
+    def _moved(self) -> None:
+        moved = StepMoved(step=self._number, detail=self._detail, done=self._done, memory=self._memory)
+        self._tell(moved)
 
 
 @contextmanager

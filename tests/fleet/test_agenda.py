@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from workbench.fleet.crew import Job, JobEnded, ThisMachine
 from workbench.fleet.journal import CellEnded, Experience, Journal, Run, State, new_run
 from workbench.fleet.matrix import BuildCell, matrix_of
 from workbench.fleet.member import manifest_of
-from workbench.fleet.orders import Outcome, failed
+from workbench.fleet.orders import Heard, Outcome, failed
 from workbench.fleet.stored_wheels import WheelPlace
 from workbench.http import NoAnswer
 from workbench.plan.axes import Axes
@@ -43,7 +44,7 @@ def built_as(name: str) -> CellEnded:
 
 
 def job_of(cell: BuildCell) -> Job:
-    return Job(cell=cell, attempt=1, needs=(), wheels=(), deadline=60.0, alone=False, at=lambda _: None)
+    return Job(cell=cell, attempt=1, needs=(), wheels=(), deadline=60.0, alone=False, hear=lambda _: None)
 
 
 def ready(agenda: Agenda, now: float = 0.0) -> list[str]:
@@ -245,6 +246,27 @@ class Slow:
 
     def close(self) -> None:
         pass
+
+
+def test_what_a_machine_says_from_a_thread_of_its_own_is_shown(
+    add: Adds, paths: Paths, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Dask's threads know nothing of who listens."""
+
+    class Telling(Slow):
+        def wait(self, seconds: float) -> list[JobEnded]:
+            for each in self.ended:
+                thread = threading.Thread(target=each.job.hear, args=(Heard(note="the cache is slow"),))
+                thread.start()
+                thread.join()
+            return super().wait(seconds)
+
+    add("a")
+    matrix = matrix_of((), Axes(python="3.11"), paths, Settings(), builder="host")
+    crew = Telling()
+    crew.started, crew.asked = 3, 1
+    Building(matrix, crew, paths, began=new_run("", 1), runs=(), settled={}).run()
+    assert "a 1.0 cp311 x86_64 cpu: the cache is slow" in capsys.readouterr().err
 
 
 def test_what_waits_is_looked_at_once_and_a_store_that_is_silent_again_later(

@@ -73,6 +73,18 @@ def test_a_wheel_that_serves_other_pythons_is_built_once(add: Adds) -> None:
     assert cells == [("built", "pure-1.0-py3-none-any.whl"), ("there", "pure-1.0-py3-none-any.whl")]
 
 
+def test_one_sees_what_each_build_takes_while_it_runs(add: Adds, tmp_path: Path) -> None:
+    """In 2.5 seconds it is looked at twice at least."""
+    add("large", before="taken = b'x' * 300_000_000; import time; time.sleep(2.5)")
+    done = invoke("build-all", "--events", tmp_path / "events")
+    assert done.status == 0, done.stderr
+    lines = [json.loads(line) for line in (tmp_path / "events").read_text().splitlines()]
+    (cell,) = (each["step"] for each in lines if each.get("title", "").startswith("large 1.0"))
+    seen = [each["memory"] for each in lines if each["event"] == "moved" and each["step"] == cell]
+    assert 300_000_000 < max(seen) < 600_000_000
+    assert seen[-1] == 0  # what comes after the build is not measured
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
 def test_the_next_run_goes_on(add: Adds, paths: Paths, tmp_path: Path, number: int) -> None:
     """No process is left; what was built is not built again, nor is what had failed."""

@@ -130,9 +130,14 @@ def _attempt(
     plan = place.plan
     expected = peaks.expected(plan, paths)
     builder = build_in_container if plan.builder == "container" else build_here
+
+    def told(used: int) -> None:
+        grant.uses(used)
+        at.takes(used)
+
     with (
         step(f"build {plan.title} ({plan.builder})") as at,
-        build_group(settings.most_memory, told=grant.uses) as group,
+        build_group(settings.most_memory, told=told) as group,
         Share(grant, group, expected, jobs=jobs, most=most).opened() as share,
     ):
         if settings.max_memory and not group.limited:
@@ -142,16 +147,16 @@ def _attempt(
         except CommandFailed as error:
             why = why_it_failed(error, place, paths, jobs=jobs, killed=group.killed)
             at.outcome = why.meaning if why else ""
-            told = explained(error, why, place)
+            explanation = explained(error, why, place)
             if why is None or why.name not in OF_MEMORY:
-                raise told from error
+                raise explanation from error
             # one process more of this size did not fit, neither beside what was measured nor in what was claimed
             largest = max(group.largest, expected.peak.largest)
             peak = max(group.peak, grant.claimed) + largest
             took = Peak(peak=peak, largest=largest, jobs=share.offered, killed=True)
             peaks.keep(plan, paths, took)
             place.doubt()
-            raise _KilledForMemory(told, error, took) from error
+            raise _KilledForMemory(explanation, error, took) from error
         at.outcome = " with ".join(filter(None, (wheel.name, str(place.units))))
     # what was compiled earlier took no memory now; and of a container that was not seen nothing is known
     if not place.took and (group.apart or plan.builder != "container"):

@@ -1,7 +1,7 @@
 """One attempt at one cell: a program of its own, so that whatever becomes of a build happens to it alone.
 
-``python attempt.py ORDER`` reads an order and writes lines of JSON on stdout: ``{"at": …}``, what it is at;
-``{"note": …}``, what a person should know; at the end ``{"outcome": …}``. Without that line it was killed.
+``python attempt.py ORDER`` reads an order and writes lines of JSON on stdout: ``{"heard": …}``, a `Heard`; at the end
+``{"outcome": …}``, the `Outcome`. Without that line it was killed.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 from workbench.errors import UsageError, WorkbenchError
 from workbench.events import LISTENER, Noted, StepBegan, StepEnded, StepMoved
 from workbench.files import scratch, write_whole
-from workbench.fleet.orders import Order, Outcome, failed
+from workbench.fleet.orders import Heard, Order, Outcome, failed
 from workbench.process import ended_by_signals, run
 from workbench.strict import Mismatch, parse
-from workbench.text import LAYOUT, duration, shown
+from workbench.text import duration
 
 if TYPE_CHECKING:
     from workbench.events import Event
@@ -34,20 +34,18 @@ _START = (
 """Names the folder that this package lies in: a checkout is not installed."""
 
 
-def attempt(order: Order, log: Path, *, at: Callable[[str], None], note: Callable[[str], None]) -> Outcome:
+def attempt(order: Order, log: Path, hear: Callable[[Heard], None]) -> Outcome:
     """Build an order in a process of its own, which says in `log` what it does; return what came of it.
 
-    `at` is told what it is at, `note` what a person should know.
+    `hear` is told what it says meanwhile.
     """
     said: list[Outcome] = []
 
     def read(line: str) -> None:
         try:
             told = json.loads(line)
-            if "at" in told:
-                at(str(told["at"]))
-            elif "note" in told:
-                note(str(told["note"]))
+            if "heard" in told:
+                hear(parse(Heard, told["heard"]))
             elif "outcome" in told:
                 said.append(parse(Outcome, told["outcome"]))
         except (ValueError, TypeError, Mismatch):
@@ -86,7 +84,7 @@ def main(paper: str) -> None:
             why = f"it did not end within {limit}, which is far more than it took before, and was ended"
             outcome = Outcome(status=WorkbenchError.exit_code, message=why, trouble="deadline")
         seconds = 0.0 if outcome.taken else round(tell.worked(), 3)
-        tell.say("outcome", asdict(replace(outcome, seconds=seconds)))
+        tell.say("outcome", replace(outcome, seconds=seconds))
 
 
 class _Clock:
@@ -143,11 +141,12 @@ def _build(order: Order) -> Outcome:
 
 
 class _Teller:
-    """Writes what happens as lines of JSON, what a step is at no more than once a second."""
+    """Writes what happens as lines of JSON, what a step is at, and takes, no more than once a second."""
 
     def __init__(self) -> None:
         self._titles: dict[int, str] = {}
         self._last = 0.0
+        self._memory = 0
         self._began = time.monotonic()
         self._waiting: dict[int, float] = {}
         self._waited = 0.0
@@ -163,19 +162,23 @@ class _Teller:
                 self._titles[event.step] = event.title
                 if event.waits:
                     self._waiting[event.step] = time.monotonic()
-                self.say("at", event.title)
-            case StepMoved() if event.detail and time.monotonic() - self._last >= 1:
-                self._last = time.monotonic()
-                self.say("at", f"{self._titles.get(event.step, '')}: {event.detail}")
+                self.say("heard", Heard(at=event.title))
+            case StepMoved() if time.monotonic() - self._last >= 1:
+                self._last, self._memory = time.monotonic(), event.memory
+                title = self._titles.get(event.step, "")
+                at = ": ".join(filter(None, (title, event.detail)))
+                self.say("heard", Heard(at=at, memory=event.memory))
             case StepEnded():
                 self._titles.pop(event.step, None)
+                if self._memory:
+                    self._memory = 0
+                    self.say("heard", Heard(memory=0))
                 if since := self._waiting.pop(event.step, None):
                     self._waited += time.monotonic() - since
             case Noted():
-                self.say("note", event.text)
+                self.say("heard", Heard(note=event.text))
 
-    def say(self, what: str, value: object) -> None:
+    def say(self, what: str, value: Heard | Outcome) -> None:
         """Write one line."""
-        text = shown(value, keep=LAYOUT) if isinstance(value, str) else value
-        sys.stdout.write(json.dumps({what: text}) + "\n")
+        sys.stdout.write(json.dumps({what: asdict(value)}) + "\n")
         sys.stdout.flush()

@@ -34,7 +34,7 @@ from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
     from workbench.fleet.matrix import BuildCell, Matrix
-    from workbench.fleet.orders import Outcome
+    from workbench.fleet.orders import Heard, Outcome
     from workbench.paths import Paths
 
 TICK = 0.5
@@ -158,7 +158,7 @@ class Building:
                 wheels=tuple(self._wheels[need] for need in cell.needs),
                 deadline=deadline_of(self._known.longest.get(cell.name)),
                 alone=trial.lost > 0,
-                at=partial(self._tell, cell.name),
+                hear=partial(self._hear, cell),
             )
             where = self._crew.start(job)
             if not where:
@@ -171,9 +171,16 @@ class Building:
                 cell=cell, step=stack.enter_context(shown), stack=stack, began=time.monotonic()
             )
 
-    def _tell(self, name: str, text: str) -> None:
-        if shown := self._shown.get(name):
-            shown.step.detail(text)
+    def _hear(self, cell: BuildCell, heard: Heard) -> None:
+        """Show what a cell's build says."""
+        if not (shown := self._shown.get(cell.name)):
+            return
+        if heard.at is not None:
+            shown.step.detail(heard.at)
+        if heard.memory is not None:
+            shown.step.takes(heard.memory)
+        if heard.note is not None:
+            shown.step.note(f"{cell.plan.title}: {heard.note}")
 
     def _settle(self, cell: BuildCell, at: Step) -> bool:
         """Settle a cell that needs no build, or can have none; say whether it is settled, or looked at again later.

@@ -7,6 +7,7 @@ counts once whoever submitted it has entered it into the cache.
 
 from __future__ import annotations
 
+import contextvars
 import json
 import queue
 import threading
@@ -23,7 +24,7 @@ from workbench.fleet import member
 from workbench.fleet.crew import Job, JobEnded
 from workbench.fleet.member import CellAnswer, Needed, manifest_of
 from workbench.fleet.offers import MachineOffer, fits_nowhere, offer, why_not
-from workbench.fleet.orders import Outcome, failed
+from workbench.fleet.orders import Heard, Outcome, failed
 from workbench.make.wheel_cache import give, take
 from workbench.memory import peaks
 from workbench.paths import PROGRAM
@@ -221,9 +222,10 @@ class Cluster:
         address = self._running(job) or self._free(job)
         if not address:
             return ""
-        context = threading.Thread(target=self._work, args=(job, address, key), daemon=True)
-        self._working[job.cell.name] = (job, address, key, context)
-        context.start()
+        context = contextvars.copy_context()
+        thread = threading.Thread(target=context.run, args=(self._work, job, address, key), daemon=True)
+        self._working[job.cell.name] = (job, address, key, thread)
+        thread.start()
         return self._offers[address].host
 
     def _running(self, job: Job) -> str:
@@ -324,13 +326,11 @@ class Cluster:
         return Needed(package=cell.package, key=str(cell.plan.key))
 
     def _heard(self, event: Any) -> None:  # noqa: ANN401 - Dask's
-        """Show what a worker says of a job."""
-        told: Mapping[str, str] = event[1] if isinstance(event, tuple) else event
+        """Hand on what a worker says of a job."""
+        told: Mapping[str, Any] = event[1] if isinstance(event, tuple) else event
         for job, _, key, _ in [*self._working.values()]:
-            if told.get("key") == key and "at" in told:
-                job.at(told["at"])
-            elif told.get("key") == key and "note" in told:
-                note(f"{job.cell.plan.title}: {told['note']}")
+            if told.get("key") == key:
+                job.hear(parse(Heard, told["heard"]))
 
     def wait(self, seconds: float) -> tuple[JobEnded, ...]:
         """Return the jobs that have ended."""

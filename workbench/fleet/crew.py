@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from workbench.errors import WorkbenchError
-from workbench.events import note
 from workbench.fleet.attempt import attempt
 from workbench.fleet.orders import failed
 from workbench.process import end_left
 
 if TYPE_CHECKING:
     from workbench.fleet.matrix import BuildCell
-    from workbench.fleet.orders import Outcome
+    from workbench.fleet.orders import Heard, Outcome
 
 GRACE = 5.0
 """Seconds that builds get to end after a signal, before they are killed."""
@@ -31,7 +30,8 @@ GRACE = 5.0
 class Job:
     """One attempt at a cell: the cells that it needs and their wheels, and the seconds of work after which it hangs.
 
-    `alone`: nothing else may run beside it, because whoever built it was lost before. `at` is told what it is at.
+    `alone`: nothing else may run beside it, because whoever built it was lost before. `hear` is told what it says
+    while it runs, from any thread.
     """
 
     cell: BuildCell
@@ -40,7 +40,7 @@ class Job:
     wheels: tuple[Path, ...]
     deadline: float
     alone: bool
-    at: Callable[[str], None]
+    hear: Callable[[Heard], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,12 +130,7 @@ class ThisMachine:
         order = job.cell.order(
             str(self._site), wheels=wheels, jobs=self._jobs, deadline=job.deadline, cache=self._cache
         )
-        return attempt(
-            order,
-            self._log(job),
-            at=job.at,
-            note=lambda text: note(f"{job.cell.plan.title}: {text}"),
-        )
+        return attempt(order, self._log(job), job.hear)
 
     def wait(self, seconds: float) -> tuple[JobEnded, ...]:
         """Return the jobs that have ended."""

@@ -22,6 +22,7 @@ from workbench.recipe.load import path_of
 from workbench.strict import parse
 
 if TYPE_CHECKING:
+    from workbench.fleet.orders import Heard
     from workbench.fleet.stored_wheels import StoredWheels
     from workbench.recipe.model import Recipe
 
@@ -98,8 +99,8 @@ def build(text: str) -> str:
         task = worker.state.tasks.get(key)
         return task is not None and task.state not in ("cancelled", "released", "forgotten")
 
-    def tell(what: str, said: str) -> None:
-        worker.log_event(TOPIC, {"key": str(key), what: said})
+    def tell(heard: Heard) -> None:
+        worker.log_event(TOPIC, {"key": str(key), "heard": asdict(heard)})
 
     return json.dumps(asdict(_build(parse(CellManifest, json.loads(text)), tell, wanted)))
 
@@ -108,9 +109,7 @@ TOPIC = "workbench"
 """Where machines tell what they are at."""
 
 
-def _build(
-    manifest: CellManifest, tell: Callable[[str, str], None], wanted: Callable[[], bool]
-) -> CellAnswer:
+def _build(manifest: CellManifest, tell: Callable[[Heard], None], wanted: Callable[[], bool]) -> CellAnswer:
     digest = manifest.digest
     paths = Paths(Paths.here().cache / "fleet" / digest[:16])
     cache = manifest.place.open(paths)
@@ -127,9 +126,7 @@ def _build(
             order = replace(manifest.order, site=str(paths.root), wheels=tuple(map(str, wheels)))
             log = paths.state / "attempt.log"
             with _ended_when_unwanted(log, wanted):
-                outcome = attempt(
-                    order, log, at=lambda said: tell("at", said), note=lambda said: tell("note", said)
-                )
+                outcome = attempt(order, log, tell)
             made = None
             if outcome.wheel:
                 made = cache.upload(order.name, paths.wheels / outcome.wheel)

@@ -41,6 +41,18 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What a build says while it runs; None is what it says nothing of.
+
+    `at` is what it is at, `note` what a person should know, `memory` how many bytes it takes now, 0 once that is over.
+    """
+
+    at: str | None = None
+    note: str | None = None
+    memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What came of an order.
 
