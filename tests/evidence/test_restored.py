@@ -16,6 +16,7 @@ from workbench.evidence.restored import restored
 from workbench.make.request import Planner, Request
 from workbench.paths import CHECKOUT, Paths
 from workbench.plan.axes import Axes
+from workbench.plan.plan import Needed
 from workbench.plan.target import Target, cross
 from workbench.recipe.load import load, names
 from workbench.recipe.model import Git, Recipe, Sdist
@@ -94,6 +95,14 @@ PLAN = planned(
     Target(python="3.12", arch="x86_64"),
     suffix=".dev2",
 )
+
+
+def test_what_a_build_needs_of_the_sites_own_is_read_back_and_in_its_key() -> None:
+    needs = tuple(Needed(package=name, key="1" * 64) for name in ("one", "two"))
+    plan = replace(PLAN, needs=needs)
+    again = restored(stated(plan), {}, where="it")
+    assert (again.needs, again.key) == (needs, plan.key)
+    assert plan.key != PLAN.key
 
 
 def test_the_line_that_asks_for_it_has_the_suffix_alone() -> None:

@@ -19,6 +19,7 @@ from workbench.fleet.orders import Heard, Outcome, failed
 from workbench.fleet.stored_wheels import WheelPlace
 from workbench.http import NoAnswer
 from workbench.plan.axes import Axes
+from workbench.plan.target import this_arch
 from workbench.settings import Settings
 from workbench.store.client import Refused
 
@@ -177,8 +178,35 @@ def test_one_broken_recipe_stops_only_what_requires_it(add: Adds, paths: Paths) 
         matrix = matrix_of(names, Axes(python="3.11"), paths, Settings(), builder="host")
         assert [cell.package for cell in matrix.cells] == ["c"]
         assert [name for name, _ in matrix.broken] == ["typo"]
-        assert [each.package for each in matrix.left_out] == ["b", "a"]
+        assert [each.package for each in matrix.left_out] == ["a", "b"]
         assert "it needs the wheel of typo" in matrix.left_out[0].reason
+
+
+def test_what_is_in_a_circle_fails_alone_and_names_it(add: Adds, paths: Paths) -> None:
+    add("a", requires=("b",))
+    add("b", requires=("a",))
+    add("c")
+    matrix = matrix_of((), Axes(python="3.11"), paths, Settings(), builder="host")
+    assert [cell.package for cell in matrix.cells] == ["c"]
+    told = {str(error) for _, error in matrix.broken}
+    assert "build_requires: a requires b requires a: none of them can be built first" in " ".join(told)
+
+
+def test_of_several_pythons_each_needs_the_wheel_of_its_own(add: Adds, paths: Paths) -> None:
+    add("a")
+    add("b", requires=("a",))
+    matrix = matrix_of(("b",), Axes(python="3.11,3.12"), paths, Settings(), builder="host")
+    assert [cell.name for cell in matrix.cells if cell.package == "b"] == [
+        f"b-1.0-cp{python}-{this_arch()}-cpu" for python in (311, 312)
+    ]
+    assert {cell.name: cell.needs for cell in matrix.cells if cell.needs} == {
+        f"b-1.0-cp{python}-{this_arch()}-cpu": (f"a-1.0-cp{python}-{this_arch()}-cpu",)
+        for python in (311, 312)
+    }
+    one, other = (cell.plan for cell in matrix.cells if cell.package == "b")
+    planner = matrix.cells[-1].planned.planner_of(one)
+    assert planner.of_cell(one.target, "host") == replace(one, why="as it was built")
+    assert one.needs != other.needs
 
 
 def test_a_package_without_torch_is_built_for_one_that_has_it(add: Adds, paths: Paths) -> None:

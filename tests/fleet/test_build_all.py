@@ -66,6 +66,35 @@ def test_what_fails_stops_only_what_needs_it(add: Adds, paths: Paths) -> None:
     assert len(journal_of(paths).runs()) == 2
 
 
+def test_what_a_build_requires_of_the_sites_own_recipes_is_in_its_key(add: Adds, paths: Paths) -> None:
+    """Once such a recipe is another, what requires it is built anew, with that wheel, whichever command builds it."""
+    add("first")
+    add("second", before="import first; assert first.name == 'first'", requires=("first",))
+    (paths.root / "share").mkdir()
+    shared = ("--cache", paths.root / "share")
+    alone = invoke("build", "second")
+    assert (alone.status, "second 1.0 cp311 x86_64 cpu requires first, which has a" in alone.stderr) == (
+        2,
+        True,
+    )
+    assert "build-all second' builds both" in alone.stderr
+    assert states(invoke("build-all", "second", "--json", *shared).stdout) == {
+        "first": "built",
+        "second": "built",
+    }
+    assert "was built earlier" in invoke("build", "second").stdout
+
+    add("first", before="print('otherwise')")
+    why = json.loads(invoke("matrix", "second", "--why", "--json").stdout)["second"]
+    assert [[changed["name"] for changed in each["changed"]] for each in why] == [["needs"]]
+    assert invoke("build", "second").status == 2
+    assert invoke("build", "first").status == 0
+    done = invoke("build", "second")
+    assert (done.status, "build second 1.0" in done.stderr) == (0, True), done.stderr
+    again = invoke("build-all", "second", "--json", *shared)
+    assert states(again.stdout) == {"first": "there", "second": "there"}
+
+
 def test_a_wheel_that_serves_other_pythons_is_built_once(add: Adds) -> None:
     add("pure")
     done = invoke("build-all", "pure", "--python", "3.11,3.12", "--json")

@@ -11,8 +11,9 @@ import pytest
 from tests.builders.raw import built
 from tests.builders.test_host import plan_of
 from workbench.builders.workplace import Workplace
-from workbench.memory import jobserver
+from workbench.memory import free, jobserver
 from workbench.memory.jobserver import Jobserver, why_not, write_wrappers
+from workbench.memory.peaks import GB
 from workbench.process import run
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def test_a_ninja_that_knows_no_jobserver_is_told_a_number(
     monkeypatch.setattr(jobserver, "NINJA", (99,))
     assert shutil.which("ninja") is None or "knows no jobserver" in why_not(os.environ["PATH"])
     assert why_not(str(tmp_path)) == "neither ninja nor make is there"
+    monkeypatch.setattr(free, "available", lambda: 100 * GB)  # whatever else this machine does
     names = ("MAX_JOBS", "MAKEFLAGS", "CMAKE_BUILD_PARALLEL_LEVEL")
     before = f"print({{name: os.environ.get(name) for name in {names}}})"
     plan = plan_of(tmp_path, before=before, requires=("ninja>=1.13",))

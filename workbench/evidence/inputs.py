@@ -50,6 +50,7 @@ def recipe_inputs(plan: Plan) -> dict[str, tuple[str, ...]]:
         **{name: (value,) for name, value in _source_options(plan.source)},
         "network": ("yes",) if plan.recipe.network else (),
         "build_requires": plan.build_requires,
+        "needs": tuple(f"{each.package} {each.key}" for each in plan.needs),
         "before_all": plan.before_all if plan.builder == "container" else (),
         "before_build": plan.before_build,
         "cuda_libraries": plan.recipe.cuda_libraries,

@@ -14,7 +14,7 @@ from workbench.errors import ProofFailed, WorkbenchError
 from workbench.evidence.gather import FROM_URL
 from workbench.patches.series import PatchFile
 from workbench.plan.axes import Axes
-from workbench.plan.plan import Builder, Pin, Plan
+from workbench.plan.plan import Builder, Needed, Pin, Plan
 from workbench.plan.target import Target, cross
 from workbench.recipe.model import Git, Recipe, Sdist
 
@@ -53,6 +53,7 @@ def restored(made: Provenance, patches: Mapping[str, bytes], *, where: str) -> P
             patches=tuple(_patches(made, patches, where)),
             version=Version(made.parameters["version"]),
             build_requires=inputs.get("build_requires", ()),
+            needs=tuple(map(_needed, inputs.get("needs", ()))),
             before_all=inputs.get("before_all", ()),
             before_build=inputs.get("before_build", ()),
             environment=made.environment,
@@ -131,6 +132,11 @@ def _patches(made: Provenance, texts: Mapping[str, bytes], where: str) -> Iterat
         yield PatchFile.parse(
             text, name=each.name, path=Path(each.name), options=tuple(options.get(each.name, ()))
         )
+
+
+def _needed(told: str) -> Needed:
+    package, key = told.split(" ")
+    return Needed(package=package, key=key)
 
 
 def _pin(used: Used) -> Pin:

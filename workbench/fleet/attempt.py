@@ -121,7 +121,7 @@ def _build(order: Order) -> Outcome:
         max_jobs=order.jobs,
     )
     planned = plans(request, paths, settings)
-    (plan,) = planned.plans
+    (plan,) = (replace(each, needs=order.needs) for each in planned.plans)
     if plan.key != order.key:
         raise UsageError(
             f"{plan.title} has another build key here ({plan.key}) than where it was planned ({order.key}): the recipe "
@@ -130,7 +130,11 @@ def _build(order: Order) -> Outcome:
     with scratch(paths.state / "fleet", ".index.") as folder:
         OF_THIS_RUN.set(draw_run_index([*map(Path, order.wheels)], folder))
         made, failures = build_all(
-            planned, paths, settings, jobs=order.jobs, cache=wheel_cache(paths, settings, order.cache)
+            replace(planned, plans=(plan,)),
+            paths,
+            settings,
+            jobs=order.jobs,
+            cache=wheel_cache(paths, settings, order.cache),
         )
     for failure in failures:
         return failed(failure.error)

@@ -22,12 +22,13 @@ from workbench.errors import UsageError, WorkbenchError
 from workbench.events import note, step
 from workbench.fleet import member
 from workbench.fleet.crew import Job, JobEnded
-from workbench.fleet.member import CellAnswer, Needed, manifest_of
+from workbench.fleet.member import CellAnswer, manifest_of
 from workbench.fleet.offers import MachineOffer, fits_nowhere, offer, why_not
 from workbench.fleet.orders import Heard, Outcome, failed
 from workbench.make.wheel_cache import give, take
 from workbench.memory import peaks
 from workbench.paths import PROGRAM
+from workbench.plan.plan import Needed
 from workbench.strict import parse
 
 if TYPE_CHECKING:

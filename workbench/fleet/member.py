@@ -17,6 +17,7 @@ from workbench.fleet.attempt import attempt
 from workbench.fleet.orders import Order, Outcome, failed
 from workbench.fleet.stored_wheels import NONE, CacheEntry, WheelPlace
 from workbench.paths import Paths
+from workbench.plan.plan import Needed  # noqa: TC001 - the parser reads it from the annotation
 from workbench.process import end_left
 from workbench.recipe.load import path_of
 from workbench.strict import parse
@@ -28,14 +29,6 @@ if TYPE_CHECKING:
 
 WATCH = 1.0
 """Seconds after which a build looks whether it is still wanted."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Needed:
-    """A wheel in the cache."""
-
-    package: str
-    key: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

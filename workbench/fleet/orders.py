@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 from workbench.errors import WorkbenchError
 from workbench.plan.axes import Axes  # noqa: TC001 - the parser reads it from the annotation
+from workbench.plan.plan import Needed  # noqa: TC001 - likewise
 from workbench.strict import parse
 
 
@@ -14,9 +15,10 @@ from workbench.strict import parse
 class Order:
     """One cell to be built in the site at `site`: a package for exactly one target, by this builder.
 
-    `key` is the build key that the wheel must get. `wheels` are paths of wheels of the same run that it
-    requires. `jobs` caps the compilers that run at once; None: as many as the machine has room for. A build hangs after
-    `deadline` seconds of work. `cache` is the cache of wheels, as the flag names it.
+    `key` is the build key that the wheel must get; `needs` are in it, and the site may lack their recipes. `wheels` are
+    paths of wheels of the same run that it requires. `jobs` caps the compilers that run at once; None: as many as the
+    machine has room for. A build hangs after `deadline` seconds of work. `cache` is the cache of wheels, as the flag
+    names it.
     """
 
     site: str
@@ -25,6 +27,7 @@ class Order:
     builder: str
     version_suffix: str = ""
     key: str | None
+    needs: tuple[Needed, ...] = ()
     wheels: tuple[str, ...] = ()
     jobs: int | None = None
     deadline: int

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.builders.own_index import OF_THIS_RUN, draw_run_index, projects_here
 from workbench.builders.workplace import Workplace
 from workbench.errors import (
     BuildFailed,
@@ -14,13 +16,17 @@ from workbench.errors import (
     RepairFailed,
     ToolchainError,
     ToolMissing,
+    UsageError,
     VerificationFailed,
     WorkbenchError,
 )
 from workbench.events import note, step
+from workbench.files import scratch
 from workbench.make.cells import find_built, sharing
 from workbench.make.wheel_cache import give, take
+from workbench.paths import PROGRAM
 from workbench.recipe.load import path_of
+from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
     from workbench.make.request import Planned, Planner
@@ -131,16 +137,44 @@ def wheel_of(
 ) -> tuple[Path, Repaired | None]:
     """Return the wheel of a plan that is not in ``wheels/`` yet, there: out of the `cache`, or built and put into it.
 
-    What repair did is None for one that was built elsewhere. Raises StoreError, and what `build_wheel` raises.
+    What repair did is None for one that was built elsewhere. Raises StoreError, and what `build_wheel` raises;
+    UsageError without what it requires of the site's own recipes.
     """
     if cache and (found := take(plan, cache, paths, planner)):
         return found, None
     from workbench.make.build import build_wheel
 
-    repaired = build_wheel(plan, paths, settings, jobs=jobs)
+    with _own_wheels(plan, planner, paths):
+        repaired = build_wheel(plan, paths, settings, jobs=jobs)
     if cache:
         give(plan, repaired.path, cache)
     return repaired.path, repaired
+
+
+@contextmanager
+def _own_wheels(plan: Plan, planner: Planner, paths: Paths) -> Iterator[None]:
+    """Let a build have what it requires of the site's own recipes: the wheels that this run has made, or ``wheels/``.
+
+    What is in neither comes from the site's index. Raises UsageError where it is not published either: the package
+    index may have another one of that name.
+    """
+    if not plan.needs or OF_THIS_RUN.get():
+        yield
+        return
+    needed = ((each.plan, each.planned.planner_of(each.plan)) for each in planner.needed(plan))
+    found = [wheel for need, own in needed if (wheel := find_built(need, paths.wheels, own))]
+    there = {parse_wheel(wheel.name).name for wheel in found} | projects_here(paths)
+    if missing := [each.package for each in plan.needs if each.package not in there]:
+        raise UsageError(
+            f"{plan.title} requires {missing[0]}, which has a recipe here and no wheel: it is not published, and what "
+            f"lies in {paths.wheels} is not as the recipe is now. '{PROGRAM} build-all {plan.recipe.name}' builds both"
+        )
+    with scratch(paths.state, ".index.") as folder:
+        before = OF_THIS_RUN.set(draw_run_index(found, folder))
+        try:
+            yield
+        finally:
+            OF_THIS_RUN.reset(before)
 
 
 def fault_in_image(wheel: Path, plan: Plan, settings: Settings) -> str:

@@ -12,10 +12,11 @@ from packaging.version import Version
 
 from workbench.errors import ContainerError, SettingsError, ToolchainError, UsageError
 from workbench.make.assign import AUTO, assign, complete
+from workbench.make.needs import needs_of
 from workbench.patches.series import read_series
 from workbench.plan.axes import Axes
 from workbench.plan.draft import LeftOut, built_for_none, drafts
-from workbench.plan.plan import Builder
+from workbench.plan.plan import Builder, Needed
 from workbench.plan.spelling import spelled_out
 from workbench.plan.target import cross, require_gpus_used
 from workbench.recipe.load import load_versions
@@ -26,6 +27,7 @@ from workbench.source.requires_python import excludes, recall_pythons
 
 if TYPE_CHECKING:
     from workbench.errors import WorkbenchError
+    from workbench.make.needs import NeededPlan
     from workbench.patches.series import PatchFile
     from workbench.paths import Paths
     from workbench.plan.draft import Draft
@@ -73,9 +75,11 @@ class Planned:
 class Planner:
     """Plans one version of a request's package for any target: read once, the recipe, its series and the settings.
 
-    `assigned` says who builds a draft: this machine, unless others do.
+    `assigned` says who builds a draft: this machine, unless others do. `asked_by` are the packages whose builds require
+    this one, the outermost first.
     """
 
+    paths: Paths
     recipe: Recipe
     series: tuple[PatchFile, ...]
     source: Source | None
@@ -83,11 +87,22 @@ class Planner:
     settings: Settings
     upstream_python: Quote | None = None
     assigned: Assigns = assign
+    asked_by: tuple[str, ...] = ()
+    _needed: dict[tuple[Target, tuple[Needed, ...]], tuple[NeededPlan, ...]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
     _cells: dict[tuple[Target, str], Plan | None] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(
-        cls, recipe: Recipe, request: Request, paths: Paths, settings: Settings, assigned: Assigns = assign
+        cls,
+        recipe: Recipe,
+        request: Request,
+        paths: Paths,
+        settings: Settings,
+        *,
+        assigned: Assigns = assign,
+        asked_by: tuple[str, ...] = (),
     ) -> Planner:
         """Return the planner of a request's package, at the version that `recipe` is of.
 
@@ -99,6 +114,7 @@ class Planner:
         series = tuple(read_series(paths.patches / recipe.patches))
         source = LocalFolder(path=folder.resolve()) if folder else None
         return cls(
+            paths=paths,
             recipe=recipe,
             series=series,
             source=source,
@@ -106,6 +122,7 @@ class Planner:
             settings=settings,
             upstream_python=recall_pythons(source or recipe.source, series, paths.cache),
             assigned=assigned,
+            asked_by=asked_by,
         )
 
     def drafts(self, targets: Sequence[Target]) -> tuple[tuple[Draft, ...], tuple[LeftOut, ...]]:
@@ -130,7 +147,8 @@ class Planner:
     def plan(self, draft: Draft, builder: str) -> Plan:
         """Return the plan of a draft, built by `builder`.
 
-        Raises what `assign` raises; UsageError where no platform tag (PEP 600) says that a wheel runs with its glibc.
+        Raises what `assign` raises; UsageError where no platform tag (PEP 600) says that a wheel runs with its glibc;
+        NeedBroken and RecipeError for what it requires of the site's own.
         """
         oldest, newest = glibc_range(draft.target.arch)
         if draft.glibc and not Version(oldest) <= Version(draft.glibc) <= Version(newest):
@@ -138,7 +156,24 @@ class Planner:
             raise UsageError(
                 f"{origin} {draft.glibc}: the platform tags for {draft.target.arch} go from {oldest} to {newest}"
             )
-        return self.assigned(draft, builder, self.settings)
+        return self._with_needs(self.assigned(draft, builder, self.settings), builder, self.assigned)
+
+    def needed(self, plan: Plan) -> tuple[NeededPlan, ...]:
+        """Return what a plan that this planner has made requires of the site's own recipes."""
+        return self._needed.get((plan.target, plan.needs), ())
+
+    def _with_needs(self, plan: Plan, builder: str, assigned: Assigns) -> Plan:
+        def planned_of(name: str) -> Planned:
+            request = Request(name=name, axes=replace(plan.axes, version=""), builder=builder)
+            asking = (*self.asked_by, self.recipe.name)
+            return plans(
+                request, self.paths, self.settings, among_others=True, assigned=assigned, asked_by=asking
+            )
+
+        found = tuple(needs_of(plan, self.paths.recipes, planned_of, asked_by=self.asked_by))
+        needs = tuple(Needed(package=each.plan.recipe.name, key=str(each.plan.key)) for each in found)
+        self._needed[plan.target, needs] = found
+        return replace(plan, needs=needs)
 
     def draft_of(self, target: Target) -> Draft | None:
         """Return the draft for one target, or None where the recipe does not support it now."""
@@ -151,9 +186,14 @@ class Planner:
             draft, found = self.draft_of(target), None
             if draft and builder in get_args(Builder):
                 with suppress(ToolchainError):
-                    found = complete(draft, cast("Builder", builder), "as it was built", self.settings)
+                    found = self._with_needs(_as_built(draft, builder, self.settings), builder, _as_built)
             self._cells[target, builder] = found
         return self._cells[target, builder]
+
+
+def _as_built(draft: Draft, builder: str, settings: Settings) -> Plan:
+    """Make the plan of a draft as that builder makes it, on whichever machine (`Assigns`)."""
+    return complete(draft, cast("Builder", builder), "as it was built", settings)
 
 
 def plans(
@@ -163,15 +203,18 @@ def plans(
     *,
     among_others: bool = False,
     assigned: Assigns = assign,
+    asked_by: tuple[str, ...] = (),
 ) -> Planned:
     """Return the plans that a request means, and the targets left out: this machine may not be able to build for all.
 
     Where it is one request among others, its torch is for those packages that build against one. `assigned` says who
-    builds a draft, where others than this machine do.
+    builds a draft, where others than this machine do; `asked_by` names the packages whose builds require this one.
 
     Raises RecipeError, SettingsError, PatchError and UsageError; ContainerError and ToolchainError where none is left.
     """
-    found = possible(request, paths, settings, among_others=among_others, assigned=assigned)
+    found = possible(
+        request, paths, settings, among_others=among_others, assigned=assigned, asked_by=asked_by
+    )
     require_some(found)
     return found
 
@@ -183,13 +226,17 @@ def possible(
     *,
     among_others: bool = False,
     assigned: Assigns = assign,
+    asked_by: tuple[str, ...] = (),
 ) -> Planned:
     """Return what `plans` does; no plan at all where nothing that was asked for can be built."""
     version = request.axes.version or settings.matrix.version
     recipes = asked_for(load_versions(paths.recipes, request.name), version)
     if request.source_dir and len(recipes) > 1:
         raise UsageError(f"--source-dir {request.source_dir}: it is one version: name it with --version")
-    planners = [Planner.of(recipe, request, paths, settings, assigned) for recipe in recipes]
+    planners = [
+        Planner.of(recipe, request, paths, settings, assigned=assigned, asked_by=asked_by)
+        for recipe in recipes
+    ]
     made: list[Plan] = []
     left_out: list[LeftOut] = []
     unable: list[LeftOut] = []

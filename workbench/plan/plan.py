@@ -43,12 +43,21 @@ class Pin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Needed:
+    """A wheel that a build requires and that has a recipe of the site: of which package, and its build key."""
+
+    package: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan(Draft):
     """A draft that `builder` makes into a wheel, in `image` where that is a container; `why` says why it was chosen.
 
     A name may stand for something else tomorrow, so these say what it stands for now: `image_pin` which image,
     `toolkit` which CUDA toolkit (None without, or where the image brings one). `create_args` are the site's. `pins` are
-    the build requirements as they were resolved for another build; None where they are resolved for this one.
+    the build requirements as they were resolved for another build; None where they are resolved for this one. `needs`
+    are the wheels of the site's own recipes that it requires, as these recipes are now.
     """
 
     builder: Builder
@@ -58,6 +67,7 @@ class Plan(Draft):
     create_args: tuple[str, ...] = ()
     toolkit: str | None = None
     pins: tuple[Pin, ...] | None = None
+    needs: tuple[Needed, ...] = ()
 
     @property
     def key(self) -> str | None:
@@ -88,5 +98,6 @@ class Plan(Draft):
             "repair_exclude": self.repair_exclude,
             "requires": self.requires,
             **({"network": True} if self.recipe.network else {}),
+            **({"needs": [[each.package, each.key] for each in self.needs]} if self.needs else {}),
         }
         return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
