@@ -111,7 +111,6 @@ def test_one_sees_what_each_build_takes_while_it_runs(add: Adds, tmp_path: Path)
     (cell,) = (each["step"] for each in lines if each.get("title", "").startswith("large 1.0"))
     seen = [each["memory"] for each in lines if each["event"] == "moved" and each["step"] == cell]
     assert 300_000_000 < max(seen) < 600_000_000
-    assert seen[-1] == 0  # what comes after the build is not measured
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])

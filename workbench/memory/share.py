@@ -1,7 +1,7 @@
 """What a build may take while it runs: its jobs follow the memory that it, and the others, really take.
 
 What is known to take so much may run as many jobs as fit. Of what nobody has built here before only a guess is known:
-it begins with few jobs, and each compiler that has ended, and shown what it took, lets one more begin.
+it begins with few jobs, and each compiler that has ended lets one more begin.
 """
 
 from __future__ import annotations
@@ -120,10 +120,9 @@ class Share:
     def _size(self, jobs: int) -> int:
         """Return the bytes that it takes with a number of jobs: as expected, or as measured where that shows otherwise.
 
-        What has just begun to compile has not taken its memory yet: each job counts as the largest so far.
+        What has just begun to compile has not taken its memory yet: each job counts as the largest so far. A guess
+        stands where what has ended took less: that may have been a backend's check of the compiler.
         """
         expected, largest = self._expected.peak, self.group.largest
         measured = max(self.group.peak, BASE + jobs * largest)
-        if self._expected.guess and self.group.finished:
-            return measured
         return max(expected.at(jobs), measured if largest > expected.largest else self.group.peak)
