@@ -149,6 +149,58 @@ urls = { Repository = "https://example.org/loom.git" }
     assert any("CMake may download fmt (CMakeLists.txt:7)" in line for line in proposal.remaining)
 
 
+BY_CMAKE = '[build-system]\nrequires = ["scikit-build-core"]\nbuild-backend = "scikit_build_core.build"\n'
+
+
+@pytest.mark.parametrize(("code", "compute"), [("gemm.hpp", None), ("gemm.cu", ("cpu", "cu13*"))])
+def test_a_library_that_is_bundled_is_for_cuda_where_it_has_code_for_it(
+    code: str, compute: tuple[str, ...] | None, tmp_path: Path
+) -> None:
+    asks = "option(FLOW_CUDA OFF)\nif(FLOW_CUDA)\nenable_language(CUDA)\nendif()\n"
+    files = {
+        "pyproject.toml": BY_CMAKE,
+        "CMakeLists.txt": "project(loom)",
+        "extern/flow/CMakeLists.txt": asks,
+        f"extern/flow/{code}": "#include <cublas_v2.h>",
+        "extern/flow/sandbox/try.cu": "",
+    }
+    values = proposed(tmp_path, files).values()
+    assert values.get("compute") == compute
+    assert ("environment" in values, "cuda_libraries" in values) == (compute is not None,) * 2
+
+
+@pytest.mark.parametrize(
+    ("files", "modules"),
+    [
+        (
+            {"src/weave/__init__.py": "", "src/weave2/__init__.pyi": "", "benchmarks/__init__.py": ""},
+            ("weave", "weave2"),
+        ),
+        ({"weave/__init__.py": "", "tests/__init__.py": ""}, ("weave",)),
+        ({"py/weave/__init__.py": "", "pyproject.toml": '[tool.maturin]\npython-source = "py"'}, ("weave",)),
+        ({"src/loom/__init__.pyi": "", "src/weave/__init__.py": ""}, None),
+        ({"loom.pyx": "", "weave/__init__.py": ""}, None),
+        ({"CMakeLists.txt": "pybind11_add_module(loom MODULE loom.cpp)", "pyproject.toml": BY_CMAKE}, None),
+        ({"setup.py": "from setuptools import *\nsetup(ext_modules=[Extension('loom', ['a.c'])])"}, None),
+    ],
+)
+def test_import_names_are_told_by_where_packages_lie(
+    files: dict[str, str], modules: tuple[str, ...] | None, tmp_path: Path
+) -> None:
+    proposal = proposed(tmp_path, files)
+    assert proposal.values().get("modules") == modules
+    assert not any(line.startswith("modules") for line in proposal.remaining)
+
+
+def test_an_import_name_that_nothing_tells_is_to_be_looked_at(tmp_path: Path) -> None:
+    proposal = proposed(tmp_path, {"a/__init__.py": "", "b/__init__.py": ""})
+    assert "modules" not in proposal.values()
+    assert any(
+        line == "modules: the source does not tell what is imported; loom is only the project's name"
+        for line in proposal.remaining
+    )
+
+
 def test_gpu_code_that_the_build_does_not_compile_is_told(tmp_path: Path) -> None:
     setup = "from setuptools import find_packages, setup\nsetup(name='loom', packages=find_packages())\n"
     proposal = proposed(tmp_path, {"setup.py": setup, "loom/kernels/a.cu": "", "loom/__init__.py": ""})

@@ -63,7 +63,7 @@ def propose(name: str, reading: Reading, licence: Quote | None) -> Proposal:
     guesses, remaining = guess_extension(name, reading)
     guesses = [*_described(reading, licence), *guesses]
     order = [field.name for field in fields(Recipe)]
-    missing = [*_missing(reading, licence), *remaining]
+    missing = [*_missing(reading, licence), *_unnamed(name, reading), *remaining]
     return Proposal(
         guesses=tuple(sorted(guesses, key=lambda each: order.index(each.field))),
         remaining=(
@@ -106,6 +106,14 @@ def _missing(reading: Reading, licence: Quote | None) -> Iterator[str]:
     if not licence:
         said = next((f": {told.where} says {told.text!r}" for told in stated.all("License")), "")
         yield f"license: an SPDX expression{said}"
+
+
+def _unnamed(name: str, reading: Reading) -> Iterator[str]:
+    """Yield that the import name is only taken from the project's, where nothing in the source has that name."""
+    module = name.replace("-", "_")
+    named = {each.text for each in (*reading.imports, *reading.scripts.modules, *reading.native.modules)}
+    if not reading.imports and module not in named:
+        yield f"modules: the source does not tell what is imported; {module} is only the project's name"
 
 
 def python_range(text: str) -> str | None:

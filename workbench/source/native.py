@@ -13,7 +13,7 @@ from workbench.source.quote import MOST_BYTES, Quote, text_of
 CODE = {".cu", ".cuh", ".h", ".hh", ".hpp", ".hxx", ".c", ".cc", ".cpp", ".cxx", ".inl"}
 _LEFT_OUT = re.compile(
     r"(?i)\..*|(unit|c|python)?_?tests?|testing|.*_tests?|benchmarks?|bench|perf|docs?|documentation|examples?|samples?|"
-    r"tutorials?|demos?|conda|docker|hip|rocm|.*_hip|musa|sycl|composable_kernel|amd|.*\.egg-info"
+    r"tutorials?|demos?|sandbox|conda|docker|hip|rocm|.*_hip|musa|sycl|composable_kernel|amd|.*\.egg-info"
 )
 """Folders whose code is not a CUDA wheel's: tests, documents, and the code of other makers' GPUs."""
 _OTHERS = re.compile(
@@ -36,7 +36,8 @@ _HERE = re.compile(
 )
 
 _CMAKE = re.compile(
-    r"^[ \t]*(?P<command>enable_language|find_package|project|option|FetchContent_Declare|ExternalProject_Add)"
+    r"^[ \t]*(?P<command>enable_language|find_package|project|option|FetchContent_Declare|ExternalProject_Add|"
+    r"(pybind11|nanobind|python3?)_add_(module|library|extension))"
     r"[ \t]*\([ \t\n]*(?P<words>[^)]*)",
     re.MULTILINE | re.IGNORECASE,
 )
@@ -56,7 +57,7 @@ class Native:
     """The native code of a source.
 
     `cuda_files` are the ``.cu`` files. Of CMake: `languages` where CUDA is asked for, `switches` the options with CUDA
-    in their names (``USE_CUDA OFF``), `downloads` what fetches something.
+    in their names (``USE_CUDA OFF``), `downloads` what fetches something, `modules` the extension modules.
     """
 
     cuda_files: tuple[str, ...]
@@ -64,6 +65,7 @@ class Native:
     languages: tuple[Quote, ...]
     switches: tuple[Quote, ...]
     downloads: tuple[Quote, ...]
+    modules: tuple[Quote, ...] = ()
 
 
 def read_native(tree: Path) -> Native:
@@ -74,13 +76,21 @@ def read_native(tree: Path) -> Native:
             code.append(path)
         elif path.name == "CMakeLists.txt" or path.suffix == ".cmake":
             cmake.append(path)
-    asked = [each for path in sorted(cmake, key=_depth) for each in _cmake(path, tree)]
+    cuda_files = tuple(path.relative_to(tree).as_posix() for path in code if path.suffix == ".cu")
+    asked = [
+        each
+        for path in sorted(cmake, key=_depth)
+        # a library that is bundled for its headers asks for CUDA too, and has no code for it here
+        if cuda_files or _is_own(path.relative_to(tree))
+        for each in _cmake(path, tree)
+    ]
     return Native(
-        cuda_files=tuple(path.relative_to(tree).as_posix() for path in code if path.suffix == ".cu"),
+        cuda_files=cuda_files,
         includes=tuple(each for path in code for each in _includes(path, tree)),
         languages=tuple(told for kind, told in asked if kind == "language"),
         switches=tuple(told for kind, told in asked if kind == "switch"),
         downloads=tuple(told for kind, told in asked if kind == "download"),
+        modules=tuple(told for kind, told in asked if kind == "module"),
     )
 
 
@@ -99,6 +109,11 @@ def _files(tree: Path) -> Iterator[Path]:
                 yield here / name
 
 
+def _is_own(place: Path) -> bool:
+    """Say whether a file, by its path in the source, is not in a folder with code of others."""
+    return not any(_OTHERS.fullmatch(part) for part in place.parts[:-1])
+
+
 def _depth(path: Path) -> tuple[int, Path]:
     return len(path.parts), path
 
@@ -111,7 +126,7 @@ def _includes(path: Path, tree: Path) -> Iterator[Include]:
     except OSError:
         return
     place = path.relative_to(tree)
-    own = not any(_OTHERS.fullmatch(part) for part in place.parts[:-1])
+    own = _is_own(place)
     for header, line, holds in conditional_includes(text):
         if holds is not False:
             yield Include(header=header, where=f"{place.as_posix()}:{line}", certain=own and holds is True)
@@ -184,7 +199,6 @@ def _cmake(path: Path, tree: Path) -> Iterator[tuple[str, Quote]]:
     """Yield what a CMake file asks for, and what kind of asking that is."""
     place = path.relative_to(tree)
     text = re.sub(r"#[^\n]*", "", text_of(path))
-    of_others = any(_OTHERS.fullmatch(part) for part in place.parts[:-1])
     for found in _CMAKE.finditer(text):
         command, words = found["command"].lower(), found["words"].split()
         where = f"{place.as_posix()}:{text.count(chr(10), 0, found.start()) + 1}"
@@ -194,5 +208,7 @@ def _cmake(path: Path, tree: Path) -> Iterator[tuple[str, Quote]]:
             yield "language", Quote(f"find_package({words[0]})", where)
         elif command == "option" and words and re.fullmatch(r"(\w+_)?CUDA", words[0]):
             yield "switch", Quote(f"{words[0]} {words[-1]}", where)
-        elif command in ("fetchcontent_declare", "externalproject_add") and words and not of_others:
+        elif "_add_" in command and command.startswith(("pybind11", "nanobind", "python")) and words:
+            yield "module", Quote(words[0], where)
+        elif command in ("fetchcontent_declare", "externalproject_add") and words and _is_own(place):
             yield "download", Quote(words[0], where)

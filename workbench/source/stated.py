@@ -5,7 +5,7 @@ from __future__ import annotations
 import configparser
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,7 +111,8 @@ def read_build_system(tree: Path) -> BuildTable:
 def import_names(tree: Path, name: str, stated: Stated, scripts: Scripts) -> tuple[Quote, ...]:
     """Return the packages and modules that a source says it provides, or that lie where backends look for them.
 
-    `name` is the project's; where nothing is said, a folder of its name is looked for. Empty where nothing tells.
+    `name` is the project's; where nothing is said, a folder or a file of its name is looked for, or else the
+    packages below ``src``, or the only one that is there. Empty where nothing tells.
     """
     if told := stated.all("Import-Name"):
         return told
@@ -127,11 +128,31 @@ def import_names(tree: Path, name: str, stated: Stated, scripts: Scripts) -> tup
         # a folder that is no package of the project's may lie beside it: where one has its name, that is the one
         named = [each for each in own if canonicalize_name(each.text) == canonicalize_name(name)]
         return tuple(named or own)
-    for folder in (tree, tree / "src", tree / "python", tree / "lib"):
-        for path in sorted(folder.glob("*/__init__.py")):
-            if canonicalize_name(path.parent.name) == canonicalize_name(name):
-                return (Quote(path.parent.name, str(path.relative_to(tree))),)
-    return ()
+    found = [*_importable(tree)]
+    named = [each for each in found if canonicalize_name(each.text) == canonicalize_name(name)]
+    packages = {
+        each.text: each
+        for each in reversed(found)
+        if "/__init__." in each.where and not _NOT_THE_PACKAGE.match(each.text)
+    }
+    # all below src/ are the project's; what stands beside setup.py may be anything
+    below = [each for each in packages.values() if each.where.count("/") > 1]
+    only = [*packages.values()] if len(packages) == 1 else []
+    return tuple(named[:1] or sorted(below, key=lambda each: each.text) or only)
+
+
+def _importable(tree: Path) -> Iterator[Quote]:
+    """Yield the packages and modules where backends look for them: of packages those with stubs alone too."""
+    maturin: Any = read_toml(tree / "pyproject.toml")
+    for key in ("tool", "maturin", "python-source"):
+        maturin = maturin.get(key) if isinstance(maturin, dict) else None
+    folders = (".", "src", "python", "lib", *([maturin] if isinstance(maturin, str) else []))
+    for pattern in ("*/__init__.py*", "*.py*"):
+        for folder in folders:
+            for path in sorted((tree / folder).glob(pattern)):
+                if path.suffix in (".py", ".pyx", ".pyi"):
+                    module = path.parent.name if "/" in pattern else path.stem
+                    yield Quote(module, path.relative_to(tree).as_posix())
 
 
 def _wheel_packages(tree: Path) -> list[Quote]:
