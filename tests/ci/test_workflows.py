@@ -277,6 +277,36 @@ exit $FAILS
 """
 
 
+VERIFY = """\
+#!/bin/sh
+echo "$2" >>asked
+[ "$2" != wheels/bad-1.0-py3-none-any.whl ] || exit 11
+"""
+
+
+def test_gitlabs_job_hands_on_what_was_verified_whatever_is_rejected(paths: Paths, tmp_path: Path) -> None:
+    site(paths, "{}")
+    (found,) = workflow_files(paths, read_settings(paths), host="gitlab")
+    job = yaml.safe_load(found.text or "")["verify:x86_64"]
+    assert (job["artifacts"]["when"], job["artifacts"]["paths"]) == ("always", ["verified/*.whl*"])
+    (tmp_path / "inv").write_text(VERIFY)
+    (tmp_path / "inv").chmod(0o755)
+
+    def ran() -> int:
+        script = ["bash", "-eo", "pipefail", "-c", "\n".join(job["script"])]
+        return subprocess.run(script, cwd=tmp_path, capture_output=True, check=False).returncode
+
+    assert ran() == 0, "nothing was built"
+    (tmp_path / "wheels").mkdir()
+    for name in ("a", "bad", "c"):
+        (tmp_path / "wheels" / f"{name}-1.0-py3-none-any.whl").touch()
+        (tmp_path / "wheels" / f"{name}-1.0-py3-none-any.whl.build.json").touch()
+    assert ran() == 11
+    handed = {each.name.partition("-")[0] for each in (tmp_path / "verified").iterdir()}
+    assert handed == {"a", "c"}
+    assert len(list((tmp_path / "verified").iterdir())) == 4
+
+
 def test_gitlabs_job_pushes_what_was_published_whatever_fails(paths: Paths, tmp_path: Path) -> None:
     site(paths, "{}")
     (found,) = workflow_files(paths, read_settings(paths), host="gitlab")
@@ -289,8 +319,8 @@ def test_gitlabs_job_pushes_what_was_published_whatever_fails(paths: Paths, tmp_
     git(tmp_path, "clone", "--quiet", str(upstream), str(work))
     git(work, "commit", "--quiet", "--allow-empty", "--message", "one")
     git(work, "push", "--quiet", "origin", "HEAD:main")
-    (work / "wheels").mkdir()
-    (work / "wheels" / "demo-1.0-py3-none-any.whl").touch()
+    (work / "verified").mkdir()
+    (work / "verified" / "demo-1.0-py3-none-any.whl").touch()
     (work / "inv").write_text(UPLOAD)
     (work / "inv").chmod(0o755)
 

@@ -9,7 +9,7 @@ import pytest
 from tests.forked import invoke
 from tests.outlets.conftest import REPOSITORY
 from tests.outlets.github_server import Fault
-from workbench.errors import VerificationFailed
+from workbench.errors import OutletError, VerificationFailed
 from workbench.registry.file import load
 
 if TYPE_CHECKING:
@@ -62,6 +62,29 @@ def test_a_release_goes_on_where_it_stopped(demo: Demo, hub: WritableGitHub) -> 
     assert again.status == 0, again.stderr
     assert "0 wheels sent, 1 there already" in again.stdout
     assert "build" not in again.stderr
+
+
+def test_a_dry_run_without_a_login_shows_what_it_would_do_and_what_is_missing(
+    demo: Demo, hub: WritableGitHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("GITHUB_TOKEN", "TESTPYPI_API_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    to = ["--to", "site,github:v1,testpypi"]
+    dry = invoke("release", "demo", *to, "--dry-run")
+    assert dry.status == OutletError.exit_code
+    shown = " ".join(dry.stdout.split())
+    for expected in ("login for github:v1 missing", "published there send send", "would send to testpypi"):
+        assert expected in shown
+    assert "no token for GitHub: set GITHUB_TOKEN" in dry.stderr
+    assert "set TESTPYPI_API_TOKEN" in dry.stderr
+    told = invoke("release", "demo", *to, "--dry-run", "--json")
+    assert json.loads(told.stdout)["logins"] == {"github:v1": None, "testpypi": None}
+    for each in demo.paths.wheels.iterdir():
+        each.unlink()
+    done = invoke("release", "demo", *to)
+    assert (done.status, hub.asked) == (OutletError.exit_code, []), "nothing is fetched or built for it"
+    assert not list(demo.paths.wheels.iterdir())
 
 
 @pytest.mark.usefixtures("hub")

@@ -92,7 +92,7 @@ def workflow_files(paths: Paths, settings: Settings, *, host: Host | None = None
     runners = ci.runners or _USUAL_RUNNERS[host]
     bucket = settings.store.s3 is not None
     to = ci.to or ("site" if bucket else _USUAL_OUTLETS[host])
-    words = _places(to, paths)
+    words = _places(to, paths) if ci.to else tuple(to.split(","))  # of the usual one GitLab knows the URL
     if SITE in words and not bucket:
         raise SettingsError(
             f"{paths.root / 'workbench.yaml'}: ci.to: {to}: a runner's folder is gone when its job ends: name a bucket "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -67,11 +67,16 @@ def subject_of(plan: Plan) -> Subject:
 
 
 def look_ahead(
-    plans: Sequence[tuple[Plan, Making, str]], places: Sequence[str], outlets: Mapping[str, Outlet]
+    plans: Sequence[tuple[Plan, Making, str]],
+    places: Sequence[str],
+    outlets: Mapping[str, Outlet],
+    *,
+    unasked: Container[str] = (),
 ) -> tuple[Prospect, ...]:
     """Return what is to become of plans, each with how its wheel stands and the filename, if there is one.
 
-    Every outlet is asked. Raises UsageError for what one never takes, and OutletError.
+    Every outlet is asked what it has, but for those that are `unasked`, whose login is missing. Raises
+    UsageError for what one never takes, and OutletError.
     """
     for plan, _, filename in plans:
         for outlet in outlets.values():
@@ -79,7 +84,9 @@ def look_ahead(
 
     def found(plan: Plan, making: Making, filename: str) -> Iterator[tuple[str, str]]:
         for place in places:
-            if place in outlets:
+            if place in unasked:
+                yield place, ""
+            elif place in outlets:
                 files = outlets[place].held(subject_of(plan))
                 fitting = (each for each in files if (each == filename if filename else _fits(each, plan)))
                 yield place, next(fitting, "")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from workbench.builders.workplace import Workplace
-from workbench.errors import BuildFailed, FilenameTaken, RepairFailed, VerificationFailed
+from workbench.errors import BuildFailed, FilenameTaken, OutletError, RepairFailed, VerificationFailed
 from workbench.events import note
 from workbench.files import sha256_of
 from workbench.make.cells import find_built, serves
@@ -60,7 +60,8 @@ class Todo:
     """What a release has to do: the plans that need a wheel, and those whose cells a wheel serves already.
 
     `unproved` are those of what is published that were never proved here, `places` where it all goes, in this order,
-    `outlets` those among them that are not the site's, and `prospects` what is to become of every plan.
+    `outlets` those among them that are not the site's, and `prospects` what is to become of every plan. `logins` says
+    where the login for each outlet comes from; `missing` are those for which there is none, each with what to do.
     """
 
     planned: Planned
@@ -69,6 +70,8 @@ class Todo:
     unproved: tuple[Proof, ...]
     places: tuple[str, ...] = (SITE,)
     outlets: Mapping[str, Outlet]
+    logins: Mapping[str, str]
+    missing: Mapping[str, str]
     prospects: tuple[Prospect, ...]
 
 
@@ -97,7 +100,8 @@ def todo(
 ) -> Todo:
     """Return what a release would do; with `skip_build` only what lies in ``wheels/`` is released.
 
-    Every outlet is asked for its credentials and for what it has. What all places have already is not built.
+    Every outlet is asked for its credentials, and each that has some for what it has. What all places have already is
+    not built.
 
     Raises FilenameTaken where the wheel that serves a cell is, or was, published and built from other inputs: its
     bytes never change, so this build needs a version of its own; and, but for `mixed`, where another wheel of the
@@ -105,8 +109,12 @@ def todo(
     RegistryError, StoreError, OutletError besides.
     """
     outlets = open_outlets(places, paths.root)
-    for outlet in outlets.values():
-        _ = outlet.access  # missed now, and not after the build
+    logins, missing = dict[str, str](), dict[str, str]()
+    for name, outlet in outlets.items():
+        try:
+            logins[name] = outlet.access
+        except OutletError as error:
+            missing[name] = str(error)
     planned = plans(request, paths, settings)
     registry = current(store)
     refuse_a_store_behind(Site(paths, settings, store), registry)
@@ -133,7 +141,7 @@ def todo(
         else:
             standing.append((plan, "published", served.wheel.filename))
             done.append((plan, served.wheel))
-    prospects = look_ahead(standing, places, outlets)
+    prospects = look_ahead(standing, places, outlets, unasked=missing)
     proofs = [_proof(plan, wheel) for plan, wheel in done] if has_pages(places) else []
     return Todo(
         planned=planned,
@@ -142,8 +150,16 @@ def todo(
         unproved=unproved(proofs, paths, settings, store),
         places=places,
         outlets=outlets,
+        logins=logins,
+        missing=missing,
         prospects=prospects,
     )
+
+
+def expect_logins(work: Todo) -> None:
+    """Raise OutletError where the login for an outlet is missing, for all of them."""
+    if work.missing:
+        raise OutletError("\n".join(work.missing.values()))
 
 
 def _proof(plan: Plan, wheel: PublishedWheel) -> Proof:
@@ -187,13 +203,15 @@ def release(
     A target that fails stops no other: where that is the package's fault and not this machine's, its page says so, as
     of what the recipe does not support.
 
-    Raises InstallFailed, VerificationFailed for a published wheel that is to be sent on and does not verify, what
-    publishing raises, and what building raises that is not one target's.
+    Raises OutletError before anything is built where a login is missing, InstallFailed, VerificationFailed for a
+    published wheel that is to be sent on and does not verify, what publishing raises, and what building raises that is
+    not one target's.
     """
 
     def obtain(plan: Plan, others: Sequence[Plan]) -> Product | Failure:
         return made(plan, others, work.planned, paths, settings, cache=cache, skip_build=skip_build)
 
+    expect_logins(work)
     began = time.monotonic()
     products, failures = produce(work.plans, obtain)
     built = time.monotonic()

@@ -165,6 +165,7 @@ def release(
         _answer_json(work, released, dry_run=change.dry_run)
     else:
         _answer(work, released, settings, dry_run=change.dry_run)
+    releasing.expect_logins(work)
     if error := failure_of(released.failures, len(work.plans)):
         raise error
 
@@ -175,7 +176,7 @@ def _answer_json(work: Todo, released: Released, *, dry_run: bool) -> None:
     console.answer_json(
         {
             "preflight": [each.as_dict() for each in work.prospects],
-            "logins": {name: each.access for name, each in work.outlets.items()},
+            "logins": {name: work.logins.get(name) for name in work.outlets},
             "published": [asdict(wheel) for wheel in _once(released.published)],
             "published_already": [asdict(wheel) for wheel in _once(work.published)],
             "to_do": [describe(plan) for plan in work.plans] if dry_run else [],
@@ -217,7 +218,7 @@ def _answer_outlook(work: Todo) -> None:
     builders = {plan.builder: plan.why for plan in work.plans}
     rows = [
         *((f"builder {name}", why) for name, why in builders.items()),
-        *((f"login for {name}", each.access) for name, each in work.outlets.items()),
+        *((f"login for {name}", work.logins.get(name, "missing")) for name in work.outlets),
     ]
     if rows:
         console.answer_table(("needed", "found"), rows)
