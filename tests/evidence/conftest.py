@@ -12,7 +12,7 @@ from tests.forked import invoke
 from tests.verbs.conftest import made
 from workbench.evidence.reproduction import Reproduction, write_verdict
 from workbench.evidence.signer import read_signer
-from workbench.files import sha256_of
+from workbench.evidence.statements import check_statement, statement_of_file
 from workbench.paths import Paths
 
 if TYPE_CHECKING:
@@ -47,14 +47,18 @@ class Signed:
         (found,) = (self.paths.root / "files" / "demo").glob(f"*{ending}")
         return found
 
-    def verdict(self, *, sha256: str = "", key: str = "site") -> tuple[Reproduction, bytes]:
-        """Return a good verdict on the wheel, or on one of another sha256, signed by a key."""
-        sha256 = sha256 or sha256_of(self.wheel)
+    def verdict(
+        self, *, sha256: str = "", statement: str = "", key: str = "site"
+    ) -> tuple[Reproduction, bytes]:
+        """Return a good verdict on the wheel, or on one of another sha256 or another statement, signed by a key."""
+        content, own = statement_of_file(self.wheel)
+        stated = check_statement(content, filename=self.wheel.name, sha256=own, keys=None, where="it")
+        sha256 = sha256 or own
         found = Reproduction(
             filename=self.wheel.name,
             sha256=sha256,
             rebuilt=sha256,
-            statement="0" * 64,
+            statement=statement or stated.digest,
             finished="2026-11-30T00:00:00Z",
             workbench="0.1.0",
             isolation="isolated",

@@ -199,6 +199,11 @@ def _(site: Signed) -> None:
     _judged(site, site.verdict()[0], site.verdict(sha256="1" * 64)[1])
 
 
+@attack("a verdict on another statement", "it was built again from another statement")
+def _(site: Signed) -> None:
+    _judged(site, site.verdict()[0], site.verdict(statement="1" * 64)[1])
+
+
 @attack("a verdict that nobody signed", "it is not signed")
 def _(site: Signed) -> None:
     found, _ = site.verdict()
@@ -339,6 +344,13 @@ def _(site: Signed) -> None:
     _beside(site, site.verdict(sha256="1" * 64)[1])
 
 
+@local(
+    "a verdict on another statement beside a wheel", PROOF_FAILED, "it was built again from another statement"
+)
+def _(site: Signed) -> None:
+    _beside(site, site.verdict(statement="1" * 64)[1])
+
+
 @local("a verdict beside a wheel that nobody signed", PROOF_FAILED, "it is not signed")
 def _(site: Signed) -> None:
     _beside(site, write_verdict(site.verdict()[0]))
@@ -377,11 +389,52 @@ def test_a_site_that_signs_publishes_no_statement_that_its_readers_refuse(signed
     plain = invoke("evidence.show", signed.wheel, "--json").stdout.encode()
     told = {"filename": signed.wheel.name, "sha256": sha256_of(signed.wheel), "where": "it"}
     foreign = signed_anew(plain, read_signer(Path(_other_key(signed))), **told)
+    github = {
+        "GITHUB_TOKEN": "t0ken",
+        "GITHUB_REPOSITORY": "someone/wheels",
+        "GITHUB_API_URL": "http://127.0.0.1:1",
+    }
     for content, said in ((plain, "it is not signed"), (foreign, "not among those that you trust")):
         beside.write_bytes(content)
-        refused = invoke("upload", signed.wheel)
-        assert (refused.status, said in refused.stderr) == (PROOF_FAILED, True), refused.stderr
+        for words in (
+            ("upload", signed.wheel),
+            ("upload", signed.wheel, "--dry-run"),
+            ("release", "demo", "--to", "github"),
+            ("release", "demo", "--to", "github", "--dry-run"),
+        ):
+            refused = invoke(*words, env=github)
+            assert (refused.status, said in refused.stderr) == (PROOF_FAILED, True), (words, refused.stderr)
+            assert f"evidence.sign {signed.wheel}' signs it" in refused.stderr
     assert signed.paths.registry.read_bytes() == registry
+    # what it says to do, also of a wheel of which nothing is known but this statement
+    signed.wheel.with_name(f"{signed.wheel.name}.build.json").unlink()
+    assert invoke("evidence.sign", signed.wheel).status == 0
+    assert invoke("verify", signed.wheel, "--signed-by", signed.public).status == 0
+    # where nothing lies beside it, that of the store goes along
+    beside.unlink()
+    signed.published(".statement.*.json").write_bytes(plain)
+    refused = invoke("release", "demo", "--to", "github", "--dry-run", env=github)
+    assert (refused.status, f"evidence.sign {signed.wheel.name}' signs it" in refused.stderr) == (22, True)
+
+
+def test_a_release_that_would_be_refused_ends_before_it_builds(signed: Signed) -> None:
+    for each in ("files", "records", "index", "trust"):
+        shutil.rmtree(signed.paths.root / each)
+    signed.paths.registry.unlink()
+    plain = invoke("evidence.show", signed.wheel, "--json").stdout.encode()
+    notes.statement_path(signed.wheel).write_bytes(plain)
+    for words in ((), ("--dry-run",)):
+        refused = invoke("release", "demo", *words)
+        assert (refused.status, "it is not signed" in refused.stderr) == (PROOF_FAILED, True), refused.stderr
+        assert "evidence.sign" in refused.stderr
+    assert not signed.paths.registry.exists()
+    if (signed.paths.root / KEYS).exists():
+        (signed.paths.root / KEYS).unlink()
+    # a key that has no list yet counts by its public half
+    assert invoke("upload", signed.wheel, "--dry-run").status == PROOF_FAILED
+    notes.statement_path(signed.wheel).unlink()
+    assert invoke("upload", signed.wheel, "--dry-run").status == 0
+    assert not (signed.paths.root / KEYS).exists()
 
 
 def test_a_signed_wheel_passes_and_an_unsigned_one_is_not_published(signed: Signed) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.forked import invoke
 from tests.verbs.conftest import git
 from tests.wheels import files_of, pack
 from workbench.errors import ProofFailed
+from workbench.evidence import notes
 from workbench.evidence.differences import differences
 from workbench.evidence.reproduction import PREDICATE, check_verdict, write_verdict
 
@@ -121,12 +123,14 @@ def test_what_it_was_built_with_and_is_not_here_is_named_and_nothing_else_is_tak
 def test_a_statement_does_not_choose_how_the_engine_is_called_here(signed: Signed) -> None:
     options = ["--privileged", "--volume=/:/host"]
     _altered(signed, lambda made: made.update(builder="container"))
-    _altered(signed, lambda made: made["inputs"].update(create_args=options, before_all=["touch /x"]))
+    more = {"create_args": options, "before_all": ["touch /x"], "network": ["yes"]}
+    _altered(signed, lambda made: made["inputs"].update(more))
     done = invoke("evidence.reproduce", signed.wheel)
     assert done.status == TOOL_MISSING, done.stderr
     assert "create_args: --privileged --volume=/:/host then, none here" in done.stderr
     told = json.loads(invoke("evidence.reproduce", signed.wheel, "--any-tools", "--dry-run", "--json").stdout)
     assert (told["create_args"], told["before_all"], told["environment"]) == ("none", "touch /x", "none")
+    assert told["network"] == "the recipe says network=True"
 
 
 def _role(made: dict[str, Any], role: str) -> dict[str, Any]:
@@ -175,11 +179,24 @@ def test_a_verdict_without_a_result_is_refused(signed: Signed) -> None:
     del verdict["predicate"]["result"]
     with pytest.raises(ProofFailed, match="its result is not what its hashes say"):
         check_verdict(
-            json.dumps(verdict).encode(), filename=found.filename, sha256=found.sha256, keys=None, where="it"
+            json.dumps(verdict).encode(),
+            filename=found.filename,
+            sha256=found.sha256,
+            statement=None,
+            keys=None,
+            where="it",
         )
 
 
 def test_only_what_is_published_gets_a_published_verdict(signed: Signed) -> None:
+    # its notes say something else than the statement that is published
+    known = notes.recall(signed.wheel)
+    assert known is not None
+    assert known.provenance is not None
+    altered = replace(known, provenance=replace(known.provenance, command="invoke build other"))
+    notes.put(signed.wheel, altered)
+    done = invoke("evidence.reproduce", signed.wheel, "--publish")
+    assert (done.status, "published with another statement than this one" in done.stderr) == (2, True)
     assert invoke("remove", signed.wheel.name).status == 0
     done = invoke("evidence.reproduce", signed.wheel, "--publish")
     assert (done.status, "not published here" in done.stderr) == (2, True), done.stderr
@@ -197,6 +214,9 @@ def test_a_verdict_that_lies_beside_a_file_is_published_with_it(signed: Signed) 
     beside.write_bytes(write_verdict(signed.verdict()[0]))
     refused = invoke("upload", signed.wheel)
     assert (refused.status, "it is not signed" in refused.stderr) == (PROOF_FAILED, True)
+    beside.write_bytes(signed.verdict(statement="1" * 64)[1])
+    refused = invoke("upload", signed.wheel)
+    assert (refused.status, "from another statement" in refused.stderr) == (PROOF_FAILED, True)
     beside.write_bytes(signed.verdict()[1])
     done = invoke("upload", signed.wheel)
     assert done.status == 0, done.stderr

@@ -14,7 +14,7 @@ from workbench.evidence.attestations import publisher_of
 from workbench.evidence.keys import short
 from workbench.evidence.reproduction import FirstBuild, check_verdict
 from workbench.evidence.sbom import sbom_of
-from workbench.evidence.statements import check_statement, digest_of_statement
+from workbench.evidence.statements import check_statement
 from workbench.publish.wheel_files import own_provenance
 from workbench.simple.fetch import Fetcher, why
 from workbench.wheel.stream import BadBinary
@@ -43,7 +43,7 @@ def prove_wheel(
 
     Raises ProofFailed for what is missing or is not as the statement says.
     """
-    stated, _ = _stated(index, wheel, fetcher)
+    stated = _stated(index, wheel, fetcher)
     signer = stated.signer
     steps = [
         f"the index's root is signed: generation {index.root.generation} of {project}'s index",
@@ -55,7 +55,7 @@ def prove_wheel(
         if _patches(index, wheel, stated, fetcher):
             names = ", ".join(each.name for each in stated.build.made.of_role("patch"))
             steps.append(f"its patches are those of the statement: {names}")
-        steps += _prove_verdict(index, wheel, fetcher)
+        steps += _prove_verdict(index, wheel, stated, fetcher)
         steps += _prove_attestation(index, project, wheel, fetcher)
     place = place_of(index, wheel.url)
     return ProvenWheel(
@@ -68,27 +68,26 @@ def proven_first_build(index: ProvenIndex, wheel: PublishedWheel, fetcher: Fetch
 
     Raises ProofFailed as `prove_wheel` does.
     """
-    stated, content = _stated(index, wheel, fetcher)
+    stated = _stated(index, wheel, fetcher)
     _prove_bytes(index, wheel, fetcher, into)
     return FirstBuild(
         path=into,
         build=stated.build,
-        statement=digest_of_statement(content, where=wheel.filename),
+        statement=stated.digest,
         where=f"the statement of {wheel.filename}",
         patches=_patches(index, wheel, stated, fetcher),
     )
 
 
-def _stated(index: ProvenIndex, wheel: PublishedWheel, fetcher: Fetcher) -> tuple[WheelStatement, bytes]:
-    """Return what the signed statement of a published wheel says, and the statement."""
+def _stated(index: ProvenIndex, wheel: PublishedWheel, fetcher: Fetcher) -> WheelStatement:
+    """Return what the signed statement of a published wheel says."""
     key = wheel.build.statement if wheel.build else None
     if key is None:
         raise ProofFailed(f"{wheel.filename}: no statement of how it was made is published with it")
     content, where = linked_text(fetcher, index, key), place_of(index, key)
-    stated = check_statement(
+    return check_statement(
         content, filename=wheel.filename, sha256=wheel.sha256, keys=index.keys, where=where
     )
-    return stated, content
 
 
 def _patches(
@@ -105,14 +104,21 @@ def _patches(
     return {digest: found[digest] for digest in named}
 
 
-def _prove_verdict(index: ProvenIndex, wheel: PublishedWheel, fetcher: Fetcher) -> list[str]:
+def _prove_verdict(
+    index: ProvenIndex, wheel: PublishedWheel, stated: WheelStatement, fetcher: Fetcher
+) -> list[str]:
     """See that the published verdict on a wheel, if there is one, is signed, about it, and as the registry says."""
     build = wheel.build
     if build is None or build.verdict is None:
         return []
     content, where = linked_text(fetcher, index, build.verdict), place_of(index, build.verdict)
     verdict = check_verdict(
-        content, filename=wheel.filename, sha256=wheel.sha256, keys=index.keys, where=where
+        content,
+        filename=wheel.filename,
+        sha256=wheel.sha256,
+        statement=stated.digest,
+        keys=index.keys,
+        where=where,
     )
     if verdict.found.identical is not build.reproduced:
         raise ProofFailed(f"{where}: the registry and this verdict disagree on what the second build gave")

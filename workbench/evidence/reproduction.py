@@ -17,6 +17,7 @@ from workbench.evidence.differences import Difference
 from workbench.evidence.dsse import read_json, text_of
 from workbench.evidence.provenance import STATEMENT
 from workbench.evidence.statements import opened, signed
+from workbench.paths import PROGRAM
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,11 +107,12 @@ def write_verdict(found: Reproduction, signers: Sequence[Signer] = ()) -> bytes:
 
 
 def check_verdict(
-    content: bytes, *, filename: str, sha256: str, keys: Keyring | None, where: str
+    content: bytes, *, filename: str, sha256: str, statement: str | None, keys: Keyring | None, where: str
 ) -> SignedVerdict:
-    """Return what a verdict says of a wheel, by its filename and its sha256.
+    """Return what a verdict says of a wheel, by its filename, its sha256, and the sha256 of its statement's JSON.
 
-    With `keys` one of them must have signed it. Raises ProofFailed for one that is changed or is of another wheel.
+    With `keys` one of them must have signed it. Raises ProofFailed for one that is changed, is of another wheel, or of
+    another statement than the wheel's, where it has one.
     """
     document, signer, _ = opened(content, keys=keys, where=where)
     found = _read(read_json(document, where=where), where=where)
@@ -119,17 +121,25 @@ def check_verdict(
             f"{where}: this verdict is about {found.filename} of sha256 {found.sha256}, and not about {filename} of "
             f"{sha256}: it is another wheel's, or the wheel was changed"
         )
+    if statement is not None and found.statement != statement:
+        raise ProofFailed(
+            f"{where}: it was built again from another statement (sha256 {found.statement[:12]}…) than the one of "
+            f"{filename} ({statement[:12]}…): '{PROGRAM} evidence.reproduce' makes a verdict on this one"
+        )
     return SignedVerdict(found=found, signer=signer)
 
 
 def verdict_beside(
-    wheel: Path, sha256: str, *, keys: Keyring | None = None
+    wheel: Path, sha256: str, *, statement: str | None, keys: Keyring | None
 ) -> tuple[bytes, Reproduction] | None:
     """Return the verdict that lies beside a wheel, and what it says, checked as `check_verdict` does; or None."""
     content, where = notes.verdict_of(wheel), str(notes.verdict_path(wheel))
     if content is None:
         return None
-    return content, check_verdict(content, filename=wheel.name, sha256=sha256, keys=keys, where=where).found
+    said = check_verdict(
+        content, filename=wheel.name, sha256=sha256, statement=statement, keys=keys, where=where
+    )
+    return content, said.found
 
 
 def with_verdict(facts: BuildFacts, found: Reproduction, link: str | None) -> BuildFacts:

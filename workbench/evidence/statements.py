@@ -28,9 +28,13 @@ TYPE = "application/vnd.in-toto+json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WheelStatement:
-    """What a statement says, which trusted key signed it (None where that was not asked), the keys it names."""
+    """What a statement says, which trusted key signed it (None where that was not asked), the keys it names.
+
+    `digest` is the sha256 of its own JSON: the same, whoever signs it.
+    """
 
     build: StatedBuild
+    digest: str
     signer: PublicKey | None
     keyids: tuple[str, ...]
 
@@ -40,13 +44,18 @@ def write_statement(filename: str, sha256: str, made: Provenance, signers: Seque
 
     Raises ProofFailed where a wheel is to be signed into which the objects of other builds went.
     """
-    if signers and made.took:
+    if signers:
+        _expect_whole(filename, made)
+    document = json.dumps(statement(filename, sha256, made), indent=2).encode() + b"\n"
+    return signed(document, signers) if signers else document
+
+
+def _expect_whole(filename: str, made: Provenance) -> None:
+    if made.took:
         raise ProofFailed(
             f"{filename}: it was made with {made.took}, and what is signed is built whole: build it again, with "
             "signing.key in workbench.yaml"
         )
-    document = json.dumps(statement(filename, sha256, made), indent=2).encode() + b"\n"
-    return signed(document, signers) if signers else document
 
 
 def signed(document: bytes, signers: Sequence[Signer]) -> bytes:
@@ -81,12 +90,6 @@ def opened(
     return envelope.payload, signer, tuple(each.keyid for each in envelope.signatures)
 
 
-def digest_of_statement(content: bytes, *, where: str) -> str:
-    """Return the sha256 of a statement's own JSON: the same, whoever signs it. Raises ProofFailed."""
-    envelope = read_envelope(content, where=where)
-    return hashlib.sha256(content if envelope is None else envelope.payload).hexdigest()
-
-
 def check_statement(
     content: bytes, *, filename: str, sha256: str, keys: Keyring | None, where: str
 ) -> WheelStatement:
@@ -103,7 +106,22 @@ def check_statement(
             f"{filename}: its sha256 is {sha256}, and its statement ({where}) speaks of {told.sha256}: the wheel "
             "was changed after it was made, or the statement is of another build"
         )
-    return WheelStatement(build=told, signer=signer, keyids=keyids)
+    digest = hashlib.sha256(document).hexdigest()
+    return WheelStatement(build=told, digest=digest, signer=signer, keyids=keyids)
+
+
+def expect_signed(content: bytes, keys: Keyring, *, where: str, wheel: str | Path) -> None:
+    """Raise ProofFailed for a wheel's statement that none of these keys signed, which says what to do.
+
+    `wheel` is what the wheel is called by a command.
+    """
+    try:
+        opened(content, keys=keys, where=where)
+    except ProofFailed as error:
+        raise ProofFailed(
+            f"{error}. '{PROGRAM} evidence.show {wheel}' prints what it says; where you stand by that, '{PROGRAM} "
+            f"evidence.sign {wheel}' signs it"
+        ) from error
 
 
 def prove(wheel: Path, sha256: str, keys: Keyring) -> WheelStatement:
@@ -135,12 +153,16 @@ def statement_to_publish(
 ) -> bytes | None:
     """Return the statement to publish with a wheel: the one beside it, or one made now; None where neither can be.
 
-    With `keys`, which its readers trust, one of them must have signed the one beside it. Raises ProofFailed where none
-    has, and where it is of other bytes.
+    With `keys`, which its readers trust, one of them must have signed the one beside it, and one that is made now could
+    be signed. Raises ProofFailed where that is not so, and where it is of other bytes.
     """
     beside = notes.statement_beside(wheel)
     if beside is not None:
         where = str(notes.statement_path(wheel))
-        check_statement(beside, filename=wheel.name, sha256=sha256, keys=keys, where=where)
+        if keys is not None:
+            expect_signed(beside, keys, where=where, wheel=wheel)
+        check_statement(beside, filename=wheel.name, sha256=sha256, keys=None, where=where)
         return beside
+    if keys is not None and made is not None:
+        _expect_whole(wheel.name, made)
     return write_statement(wheel.name, sha256, made, [signer] if signer else []) if made else None

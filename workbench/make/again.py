@@ -27,7 +27,7 @@ from workbench.evidence.differences import Difference, differences
 from workbench.evidence.gather import isolation_of
 from workbench.evidence.reproduction import FirstBuild, Reproduction
 from workbench.evidence.restored import others, restored
-from workbench.evidence.statements import check_statement, digest_of_statement, statement_of_file
+from workbench.evidence.statements import check_statement, statement_of_file
 from workbench.files import locked, remove_tree, sha256_of, write_whole
 from workbench.make.build import build_wheel
 from workbench.paths import Paths
@@ -75,7 +75,7 @@ def first_build_of(path: Path, paths: Paths, *, keys: Keyring | None = None) -> 
     return FirstBuild(
         path=path,
         build=stated.build,
-        statement=digest_of_statement(content, where=where),
+        statement=stated.digest,
         where=where,
         patches=patches_here(stated.build, paths),
     )

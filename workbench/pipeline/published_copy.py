@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from workbench.errors import FilenameTaken, StoreError, UsageError
 from workbench.events import step
@@ -41,6 +41,26 @@ def published_copy(wheel: PublishedWheel, paths: Paths, store: Store) -> Path:
     if is_missing and key.startswith(FILES) and (stated := store.read(key)):
         write_whole(beside, stated.content)
     return path
+
+
+class StatementOfCopy(NamedTuple):
+    """The statement that a published wheel's copy has, where that is from, and what commands call the wheel."""
+
+    content: bytes
+    where: str
+    wheel: str
+
+
+def statement_of_copy(wheel: PublishedWheel, paths: Paths, store: Store) -> StatementOfCopy | None:
+    """Return the statement that a published wheel would be sent with; None where it has none, or one is made then."""
+    path = paths.wheels / wheel.filename
+    if path.exists() and (beside := notes.statement_beside(path)) is not None:
+        return StatementOfCopy(beside, str(notes.statement_path(path)), str(path))
+    known = notes.read(path) if path.exists() else None
+    key = (wheel.build.statement if wheel.build else None) or ""
+    if (known and known.provenance) or not key.startswith(FILES) or (stored := store.read(key)) is None:
+        return None
+    return StatementOfCopy(stored.content, f"{store.place}/{key}", wheel.filename)
 
 
 def _fetch(wheel: PublishedWheel, path: Path, store: Store) -> None:

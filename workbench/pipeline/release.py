@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from workbench.builders.workplace import Workplace
 from workbench.errors import BuildFailed, FilenameTaken, OutletError, RepairFailed, VerificationFailed
 from workbench.events import note
+from workbench.evidence.notes import statement_beside, statement_path
+from workbench.evidence.statements import expect_signed
 from workbench.files import sha256_of
 from workbench.make.cells import find_built, serves
 from workbench.make.produce import Failure, Product, produce
@@ -24,7 +26,7 @@ from workbench.paths import PROGRAM
 from workbench.pipeline.making import all_verified, made, not_built
 from workbench.pipeline.outlook import look_ahead
 from workbench.pipeline.proof import Proof, prove, unproved
-from workbench.pipeline.published_copy import published_copy
+from workbench.pipeline.published_copy import published_copy, statement_of_copy
 from workbench.pipeline.sending import send
 from workbench.pipeline.standing import mixed_with, published
 from workbench.publish.amend import current, refuse_a_store_behind
@@ -39,6 +41,7 @@ from workbench.store.opening import Site
 from workbench.text import minor
 
 if TYPE_CHECKING:
+    from workbench.evidence.keys import Keyring
     from workbench.make.request import Planned, Request
     from workbench.make.wheel_cache import WheelCache
     from workbench.outlets.delivery import Delivered
@@ -141,6 +144,8 @@ def todo(
         else:
             standing.append((plan, "published", served.wheel.filename))
             done.append((plan, served.wheel))
+    if keys := trusted_keys(paths, settings):
+        _expect_signed(standing, done if outlets else (), paths, store, keys)
     prospects = look_ahead(standing, places, outlets, unasked=missing)
     proofs = [_proof(plan, wheel) for plan, wheel in done] if has_pages(places) else []
     return Todo(
@@ -160,6 +165,23 @@ def expect_logins(work: Todo) -> None:
     """Raise OutletError where the login for an outlet is missing, for all of them."""
     if work.missing:
         raise OutletError("\n".join(work.missing.values()))
+
+
+def _expect_signed(
+    standing: Sequence[tuple[Plan, Making, str]],
+    sent_on: Sequence[tuple[Plan, PublishedWheel]],
+    paths: Paths,
+    store: Store,
+    keys: Keyring,
+) -> None:
+    """Raise ProofFailed, before anything is built, for a statement that would not be sent: nobody trusted signed it."""
+    for _, making, filename in standing:
+        path = paths.wheels / filename
+        if making == "built" and (beside := statement_beside(path)) is not None:
+            expect_signed(beside, keys, where=str(statement_path(path)), wheel=path)
+    for _, wheel in sent_on:
+        if found := statement_of_copy(wheel, paths, store):
+            expect_signed(found.content, keys, where=found.where, wheel=found.wheel)
 
 
 def _proof(plan: Plan, wheel: PublishedWheel) -> Proof:
@@ -219,11 +241,14 @@ def release(
     took = {"build": built - began, "verify": time.monotonic() - built}
     failures = (*failures, *unsound)
     site, signer = Site(paths, settings, store), signer_of(paths, settings)
+    keys = trusted_keys(paths, settings)
     placed: list[tuple[Plan, PublishedWheel]] = []
 
     def in_the_site(elsewhere: Mapping[str, Elsewhere]) -> None:
         if products:
-            candidates = [candidate(each.report, paths, signer=signer) for each in products if each.report]
+            candidates = [
+                candidate(each.report, paths, signer=signer, keys=keys) for each in products if each.report
+            ]
             published_now = publish(site, linked_to(candidates, elsewhere)).plan.wheels
             wheels = {each.wheel.filename: each.wheel for each in published_now}
             placed.extend((plan, wheels[each.wheel.name]) for each in products for plan in each.plans)
@@ -236,7 +261,6 @@ def release(
         earlier = {wheel.filename: wheel for _, wheel in work.published}
         copies = [published_copy(wheel, paths, store) for wheel in earlier.values() if _sent_on(wheel, paths)]
         reports += verified(copies, paths, recipes=False) if copies else ()
-    keys = trusted_keys(paths, signer)
     sent = send(reports, work.places, work.outlets, site=in_the_site, signer=signer, keys=keys, strict=strict)
     took |= sent.took
     return Released(published=tuple(placed), failures=failures, delivered=sent.delivered, took=took)

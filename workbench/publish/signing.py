@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import ProofFailed, StoreError, UsageError
 from workbench.events import note
-from workbench.evidence.keys import KEYS, Keyring, read_list, short
+from workbench.evidence.keys import KEYS, Keyring, read_keyring, read_list, short
 from workbench.evidence.root import NEVER, ROOT, SignedRoot, read_root, write_root
 from workbench.files import content_of, write_whole
 from workbench.paths import PROGRAM
@@ -34,7 +34,7 @@ def signer_of(paths: Paths, settings: Settings) -> Signer | None:
         return None
     from workbench.evidence.signer import read_signer
 
-    path = (paths.root / Path(settings.signing.key).expanduser()).resolve()
+    path = _key_file(paths, settings.signing.key)
     if any(path.is_relative_to((paths.root / each).resolve()) for each in (TRUST, INDEX, FILES)):
         raise UsageError(
             f"workbench.yaml: signing.key: {path} lies where everything is published: move it away"
@@ -50,9 +50,21 @@ def signer_of(paths: Paths, settings: Settings) -> Signer | None:
     return signer
 
 
-def trusted_keys(paths: Paths, signer: Signer | None) -> Keyring | None:
-    """Return the keys that the readers of a site trust, where it signs; None where it does not."""
-    return _site_keys(paths, signer) if signer else None
+def _key_file(paths: Paths, named: str) -> Path:
+    return (paths.root / Path(named).expanduser()).resolve()
+
+
+def trusted_keys(paths: Paths, settings: Settings) -> Keyring | None:
+    """Return the keys that the readers of a site trust, where it signs; None where it does not.
+
+    Nothing is written, and no passphrase is asked for: a dry run knows as well what readers would refuse. Before the
+    site has a list, its key counts, by the public half beside it; without that, nothing is known. Raises ProofFailed.
+    """
+    if settings.signing.key is None:
+        return None
+    listed, public = paths.root / KEYS, Path(f"{_key_file(paths, settings.signing.key)}.pub")
+    there = next((each for each in (listed, public) if each.is_file()), None)
+    return read_keyring(there) if there else None
 
 
 def _site_keys(paths: Paths, signer: Signer) -> Keyring:

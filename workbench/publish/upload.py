@@ -15,11 +15,10 @@ from workbench.evidence import notes as built
 from workbench.evidence.attestations import attested
 from workbench.evidence.reproduction import verdict_beside, with_verdict
 from workbench.evidence.sbom import sbom_of
-from workbench.evidence.statements import statement_to_publish
+from workbench.evidence.statements import check_statement, statement_to_publish
 from workbench.make.verification import expect_recipe
 from workbench.publish.projects import package_facts
 from workbench.publish.publication import Candidate
-from workbench.publish.signing import trusted_keys
 from workbench.registry.model import PublishedWheel
 from workbench.store.layout import file_key, log_key, patch_key, sbom_key, statement_key, verdict_key
 from workbench.text import timestamp
@@ -34,12 +33,14 @@ if TYPE_CHECKING:
     from workbench.wheel.library_facts import LibraryFacts
 
 
-def candidate(report: Report, paths: Paths, *, signer: Signer | None = None) -> Candidate:
+def candidate(
+    report: Report, paths: Paths, *, signer: Signer | None = None, keys: Keyring | None = None
+) -> Candidate:
     """Return the candidate that a passed report speaks of. The wheel is not read or hashed again.
 
-    `signer` signs its statement, unless somebody has where it was built. Raises UsageError for a wheel without a
-    recipe, and ProofFailed for an attestation or a statement beside it that is of other bytes or is not sound, and for
-    a statement that none of the site's keys signed where it signs.
+    `signer` signs its statement, unless somebody has where it was built; `keys` are those that readers trust, where the
+    site signs. Raises UsageError for a wheel without a recipe, and ProofFailed for an attestation or a statement beside
+    it that is of other bytes or is not sound, and for a statement that none of the keys signed.
     """
     name, filename = report.name, report.path.name
     recipe = expect_recipe(report.path, paths)
@@ -49,7 +50,6 @@ def candidate(report: Report, paths: Paths, *, signer: Signer | None = None) -> 
     if known:
         series = paths.patches / recipe.patches
         made = known.provenance
-        keys = trusted_keys(paths, signer)
         statement = statement_to_publish(report.path, report.sha256, made, signer, keys)
         facts = replace(known.facts, isolation=made.isolation.kind if made else None)
         facts, texts = _evidence(report, facts, series, statement=statement, keys=keys)
@@ -135,7 +135,9 @@ def _evidence(
             note(f"· {path} is not what {report.path.name} was built with: its page names it, without a link")
             patches.append(patch)
     facts = replace(facts, log=log, sbom=bill, statement=stated, patches=tuple(patches))
-    if verdict := verdict_beside(report.path, report.sha256, keys=keys):
+    told = {"filename": report.path.name, "sha256": report.sha256, "where": str(report.path)}
+    digest = check_statement(statement, keys=None, **told).digest if statement else None
+    if verdict := verdict_beside(report.path, report.sha256, statement=digest, keys=keys):
         content, found = verdict
         facts = with_verdict(facts, found, kept(content, verdict_key))
     return facts, texts

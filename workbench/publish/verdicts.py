@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import ProofFailed, UsageError
 from workbench.evidence.reproduction import FirstBuild, with_verdict
-from workbench.evidence.statements import check_statement, digest_of_statement
+from workbench.evidence.statements import check_statement
 from workbench.make.again import patches_here
 from workbench.publish.amend import amend, current, published
 from workbench.publish.drawing import draw_pages
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from workbench.evidence.reproduction import Reproduction
     from workbench.registry.model import Registry
     from workbench.store.opening import Site
+    from workbench.store.protocol import Store
 
 
 def published_first_build(site: Site, named: str, folder: Path, *, keys: Keyring | None = None) -> FirstBuild:
@@ -49,14 +50,17 @@ def published_first_build(site: Site, named: str, folder: Path, *, keys: Keyring
     return FirstBuild(
         path=path,
         build=stated.build,
-        statement=digest_of_statement(content, where=where),
+        statement=stated.digest,
         where=f"the statement of {wheel.filename} ({project})",
         patches=patches_here(stated.build, site.paths) | patches,
     )
 
 
-def expect_published(registry: Registry, filename: str, sha256: str) -> str:
-    """Return the project of a wheel that is published with these bytes. Raises UsageError for another."""
+def expect_published(store: Store, registry: Registry, filename: str, sha256: str, statement: str) -> str:
+    """Return the project of a wheel that is published with these bytes, and with this statement if with any.
+
+    `statement` is the sha256 of the statement's JSON. Raises UsageError for another.
+    """
     found = registry.find(filename)
     if found is None or found[1].sha256 != sha256:
         raise UsageError(
@@ -66,6 +70,14 @@ def expect_published(registry: Registry, filename: str, sha256: str) -> str:
     project, wheel = found
     if wheel.build is None:
         raise UsageError(f"--publish: the registry does not say how {filename} was made")
+    if wheel.build.statement is not None:
+        _, _, content, where = published_statement(store, registry, filename)
+        stated = check_statement(content, filename=filename, sha256=sha256, keys=None, where=where)
+        if stated.digest != statement:
+            raise UsageError(
+                f"--publish: {filename} is published with another statement than this one ({where}): name it by its "
+                "filename, and it is built from that"
+            )
     return project
 
 
@@ -75,7 +87,7 @@ def publish_verdict(site: Site, found: Reproduction, content: bytes) -> str:
     Raises UsageError for a wheel that is not published, RegistryError, StoreError.
     """
     registry = published(site)
-    project = expect_published(registry, found.filename, found.sha256)
+    project = expect_published(site.store, registry, found.filename, found.sha256, found.statement)
     digest = hashlib.sha256(content).hexdigest()
     link = verdict_key(project, found.filename, digest)
     site.store.create(link, content, sha256=digest)

@@ -96,7 +96,7 @@ def sign(
 ) -> None:
     """Sign the statements of wheels: beside them, or of published ones anew."""
     from workbench.evidence import notes
-    from workbench.evidence.statements import write_statement
+    from workbench.evidence.statements import signed_anew, write_statement
     from workbench.files import sha256_of, write_whole
 
     if not wheels:
@@ -106,10 +106,14 @@ def sign(
     files = [Path(each) for each in wheels if Path(each).is_file()]
     for each in files:
         known = notes.recall(each)
-        if known is None or known.provenance is None:
+        told, beside = {"filename": each.name, "sha256": sha256_of(each)}, notes.statement_path(each)
+        if known is not None and known.provenance is not None:
+            content = write_statement(made=known.provenance, signers=[signer], **told)
+        elif (stated := notes.statement_beside(each)) is not None:
+            content = signed_anew(stated, signer, where=str(beside), **told)
+        else:
             raise ProofFailed(f"{each}: no file beside it says how it was made: build it again")
-        content = write_statement(each.name, sha256_of(each), known.provenance, [signer])
-        write_whole(notes.statement_path(each), content)
+        write_whole(beside, content)
         made.append(notes.statement_path(each))
     if others := [Path(each).name for each in wheels if Path(each) not in files]:
         from workbench.publish.resigning import sign_published

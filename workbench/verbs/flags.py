@@ -102,9 +102,9 @@ def prove_all(reports: Sequence[Report], signed_by: str) -> dict[str, str]:
     keys, reasons = read_keyring(Path(signed_by)), []
     for each in reports:
         try:
-            signer = prove(each.path, each.sha256, keys).signer
-            verdict_beside(each.path, each.sha256, keys=keys)
-            signers[each.path.name] = signer.id if signer else ""
+            stated = prove(each.path, each.sha256, keys)
+            verdict_beside(each.path, each.sha256, statement=stated.digest, keys=keys)
+            signers[each.path.name] = stated.signer.id if stated.signer else ""
         except ProofFailed as error:
             reasons.append(str(error))
     if reasons:

@@ -36,6 +36,7 @@ from workbench.verbs.flags import (
 )
 
 if TYPE_CHECKING:
+    from workbench.evidence.keys import Keyring
     from workbench.evidence.signer import Signer
     from workbench.pipeline.release import Released, Todo
     from workbench.plan.plan import Plan
@@ -71,7 +72,12 @@ def upload(
         reports = verified([Path(wheel) for wheel in wheels], site.paths, recipes=registers, static=static)
         prove_all(reports, signed_by)
         signer = None if dry else ready_to_sign(site.paths, site.settings)
-        candidates = _candidates(reports, site, signer) if registers else []
+        keys = None
+        if site.settings.signing.key is not None:  # else it imports what nobody uses
+            from workbench.publish.signing import trusted_keys
+
+            keys = trusted_keys(site.paths, site.settings)
+        candidates = _candidates(reports, site, signer, keys) if registers else []
         published: list[transaction.Published] = []
 
         def here(elsewhere: Mapping[str, Elsewhere]) -> None:
@@ -81,11 +87,6 @@ def upload(
             wanted = linked_to(candidates, elsewhere)
             published.append(publish(site, wanted, dry_run=dry, may_shrink=allow_shrink, deep=deep))
 
-        keys = None
-        if signer:  # else it imports what nobody uses
-            from workbench.publish.signing import trusted_keys
-
-            keys = trusted_keys(site.paths, signer)
         sent = send(reports, words, outlets, site=here, signer=signer, keys=keys, strict=strict, dry_run=dry)
         if json:
             own = published[0].as_dict() if published else {}
@@ -97,10 +98,12 @@ def upload(
             _answer_published(each, site.settings)
 
 
-def _candidates(reports: Sequence[Report], site: Site, signer: Signer | None) -> list[Candidate]:
+def _candidates(
+    reports: Sequence[Report], site: Site, signer: Signer | None, keys: Keyring | None
+) -> list[Candidate]:
     from workbench.publish.upload import candidate
 
-    return [candidate(report, site.paths, signer=signer) for report in reports]
+    return [candidate(report, site.paths, signer=signer, keys=keys) for report in reports]
 
 
 def _answer_published(published: transaction.Published, settings: Settings) -> None:

@@ -54,7 +54,7 @@ def reproduce(
         first = _first_build(wheel, site, keys, Path(folder))
         build = first.build
         if publish:
-            expect_published(current(site.store), build.filename, build.sha256)
+            expect_published(site.store, current(site.store), build.filename, build.sha256, first.statement)
         rebuild = rebuild_of(first, site.paths, site.settings, any_tools=any_tools)
         if dry_run:
             _answer_plan(rebuild, publish=publish, json=json)
@@ -115,6 +115,8 @@ def _verdict_place(named: str, site: Site, filename: str) -> Path:
 
 
 def _answer_plan(rebuild: Rebuild, *, publish: bool, json: bool) -> None:
+    from workbench.builders.reached import online
+
     plan, made = rebuild.plan, rebuild.first.build.made
     told = {
         "wheel": rebuild.first.build.filename,
@@ -125,6 +127,7 @@ def _answer_plan(rebuild: Rebuild, *, publish: bool, json: bool) -> None:
         "before all": "; ".join(plan.before_all) or "none",
         "before build": "; ".join(plan.before_build) or "none",
         "environment": shlex.join(f"{name}={value}" for name, value in plan.environment.items()) or "none",
+        "network": online(plan) or "none",
         "create args": shlex.join(plan.create_args) or "none",
         "other tools": "; ".join(rebuild.other_tools) or "none",
         "verdict": "would be published beside the wheel" if publish else "would not be published",
