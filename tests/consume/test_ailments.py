@@ -7,7 +7,8 @@ import pytest
 from packaging.pylock import Pylock
 
 from tests.consume import hosts
-from workbench.consume.ailments import ailments, file_ailments, installed
+from tests.libraries import ELF, PTX, container, entry, library
+from workbench.consume.ailments import ailments, code_ailments, file_ailments, installed
 from workbench.consume.exports import exports, wish
 from workbench.consume.logins import Logins
 from workbench.errors import UsageError
@@ -90,6 +91,40 @@ def test_code_that_does_not_run_on_this_gpu() -> None:
     assert told(SPARK, code=("sm_90", "sm_120a")) == [
         "error: torch 2.11.0 has no code for NVIDIA GB10 (compute capability 12.1): it has sm_90, sm_120a"
     ]
+
+
+@pytest.mark.parametrize(
+    ("version", "code", "said"),
+    [
+        ("1.0+cu130torch2.11", entry(ELF, 120), None),
+        ("1.0+cu130torch2.11", entry(PTX, 90), None),
+        (
+            "1.0+cu132torch2.11",
+            entry(PTX, 90),
+            "error: demo-gpu 1.0+cu132torch2.11: for NVIDIA GB10 (12.1) it has only",
+        ),
+        (
+            "1.0",
+            entry(ELF, 80),
+            "error: demo-gpu 1.0: nothing in it runs on NVIDIA GB10 (12.1): it has sm_80",
+        ),
+    ],
+)
+def test_installed_code_that_does_not_run_on_this_gpu(
+    tmp_path: Path, version: str, code: bytes, said: str | None
+) -> None:
+    info = tmp_path / f"demo_gpu-{version}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: demo-gpu\nVersion: {version}\n")
+    (info / "RECORD").write_text("demo_gpu/_c.so,,\ndemo_gpu/__init__.py,,\n")
+    assert [each.what for each in code_ailments(SPARK, [tmp_path], ["demo-gpu"])] == [
+        "demo-gpu: demo_gpu/_c.so: No such file or directory"
+    ]
+    (tmp_path / "demo_gpu").mkdir()
+    library(tmp_path / "demo_gpu" / "_c.so", {".nv_fatbin": container(code)})
+    found = [f"{each.severity}: {each.what}" for each in code_ailments(SPARK, [tmp_path], ["demo-gpu", "x"])]
+    assert len(found) == (said is not None)
+    assert all(each.startswith(str(said)) for each in found)
 
 
 def test_what_is_installed_is_read_from_its_folders(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from tests.libraries import PTX, container, entry, library
+from tests.libraries import ELF, PTX, container, entry, library
 from tests.program.conftest import CP, HERE
 from tests.wheels import files_of, packed
 from workbench.errors import InstallFailed, LockFault, NothingFits, SourceError, UsageError
@@ -521,3 +521,18 @@ def test_deep_reads_the_gpu_code_and_holds_ptx_against_the_driver(
     (found,) = answer(capsys)["packages"]
     (reason,) = [each for each in found["candidates"][0]["reasons"] if each["outcome"] == "no"]
     assert (reason["kind"], "CUDA 13.2" in reason["text"]) == ("gpu", True)
+
+
+def test_doctor_reads_the_gpu_code_of_what_is_installed(
+    project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = library(tmp_path / "lib.so", {".nv_fatbin": container(entry(ELF, 80))}).read_bytes()
+    name = f"demo_gpu-1.5+cu130torch2.11-{HERE}.whl"
+    payload = {"demo_gpu/__init__.py": b"", "demo_gpu/_c.so": made}
+    content = packed(files_of(name="demo-gpu", version="1.5+cu130torch2.11", tag=HERE, payload=payload))
+    project.offer_file("one", name, content)
+    assert run(["add", "demo-gpu", *FACTS]) == 0
+    capsys.readouterr()
+    assert run(["doctor", "demo-gpu", *FACTS]) == 1
+    assert "nothing in it runs on a GPU (12.1): it has sm_80" in capsys.readouterr().out
+    assert run(["doctor", "demo-gpu", *FACTS[:2], "--gpu=8.6"]) == 0

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from packaging.utils import canonicalize_name
 
-from workbench.consume.cuda import cuda_major
+from workbench.consume.cuda import cuda_major, cuda_release
 from workbench.consume.reading import read_through
 from workbench.errors import SourceError
 from workbench.text import minor
@@ -16,7 +17,6 @@ from workbench.wheel.local_version import UNKNOWN, parse_local
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from packaging.pylock import Pylock
 
@@ -141,6 +141,45 @@ def _majors(versions: Mapping[str, str]) -> Ailment | None:
         what=f"libraries of CUDA {' and '.join(map(str, sorted(found)))} are installed: {', '.join(found.values())}",
         remedy=f"find what still needs CUDA {old} with 'uv pip tree --invert --package {found[old]}', and remove it",
     )
+
+
+def code_ailments(host: Host, folders: Sequence[Path], packages: Iterable[str]) -> Iterable[Ailment]:
+    """Read the libraries of installed packages, and yield what of their GPU code does not run on a host's GPUs.
+
+    `folders` are the interpreter's. Nothing is imported.
+    """
+    from importlib import metadata
+
+    from workbench.consume.gpu_code import judge_gpu_code
+    from workbench.wheel.fatbin import gpu_code_of
+    from workbench.wheel.library_facts import library_facts
+    from workbench.wheel.stream import BadBinary
+
+    for package in packages if host.gpus else ():
+        found = next(iter(metadata.distributions(name=package, path=list(map(str, folders)))), None)
+        files = [file for file in (found and found.files) or () if ".so" in file.suffixes]
+        codes = []
+        for file in files:
+            try:
+                codes.append(gpu_code_of(Path(str(file.locate()))))
+            except (OSError, BadBinary) as error:
+                why = error.strerror if isinstance(error, OSError) else error
+                yield Ailment(
+                    severity="error",
+                    what=f"{package}: {file}: {why}",
+                    remedy=f"uv pip install --reinstall {package}",
+                )
+        facts = library_facts((), filter(None, codes))
+        if found is None or not facts.gpu_code:
+            continue
+        compute = parse_local(found.version.partition("+")[2]).compute
+        for reason in judge_gpu_code(facts.gpu_code, facts.toolkit or cuda_release(compute), host):
+            if reason.outcome != "fits":
+                yield Ailment(
+                    severity="error" if reason.outcome == "no" else "warning",
+                    what=f"{package} {found.version}: {reason.text}",
+                    remedy=f"gw add --deep {package} looks for a wheel with code for this GPU",
+                )
 
 
 def _code(host: Host, code: Sequence[str]) -> Ailment | None:

@@ -33,8 +33,10 @@ FAILED = 1
 
 def overview(asked: Namespace) -> int:
     """Say in ten lines what this machine is and what is wrong with it."""
+    from workbench.consume.ailments import installed
+
     host = host_of(asked, anew=True)
-    found = _ailments(host, _installed(host), ask_torch=False)
+    found = _ailments(host, installed(_folders(host)), ask_torch=False)
     if asked.json:
         console.answer_json({"host": host, "ailments": found})
     else:
@@ -61,20 +63,22 @@ def detect(asked: Namespace) -> int:
 
 def doctor(asked: Namespace) -> int:
     """Print what is wrong with the machine, the project's environment and its lock."""
-    from workbench.consume.ailments import file_ailments
+    from workbench.consume.ailments import code_ailments, file_ailments, installed
     from workbench.consume.lock import check_lock, read_lock
     from workbench.program.places import places_of
 
     host = host_of(asked, anew=True)
     if asked.packages:
         interpreter_of(host)  # what is installed on a machine that is only described is not known
-    versions = _installed(host)
+    folders = _folders(host)
+    versions = installed(folders)
     found = _ailments(host, versions, ask_torch=True)
     if asked.packages:
         named = tuple(
             each for each in found if any(each.what.startswith(f"{name} ") for name in asked.packages)
         )
-        found = (*(named or found), *_missing(versions, asked.packages))
+        lacking = code_ailments(host, folders, asked.packages)
+        found = (*(named or found), *_missing(versions, asked.packages), *lacking)
     lock = Path(asked.lock)
     if lock.is_file():
         read = read_lock(lock)
@@ -139,12 +143,11 @@ def request(asked: Namespace) -> int:
     return 0
 
 
-def _installed(host: Host) -> dict[str, str]:
-    """Return what is installed for the project's interpreter; nothing where that is not of this machine."""
-    from workbench.consume.ailments import installed
+def _folders(host: Host) -> tuple[Path, ...]:
+    """Return where the project's interpreter looks for packages; nothing where that is not of this machine."""
     from workbench.consume.interpreter import ask_interpreter
 
-    return installed(ask_interpreter(Path(host.interpreter), "").path) if host.interpreter else {}
+    return ask_interpreter(Path(host.interpreter), "").path if host.interpreter else ()
 
 
 def _ailments(host: Host, versions: Mapping[str, str], *, ask_torch: bool) -> tuple[Ailment, ...]:

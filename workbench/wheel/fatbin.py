@@ -24,6 +24,8 @@ from workbench.wheel.sections import ELF_64_LITTLE, parse_sections
 from workbench.wheel.stream import BadBinary, Effort, Reader
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from workbench.wheel.sections import Section
 
 Place = Literal["linked", "relocatable", "embedded"]
@@ -32,6 +34,7 @@ Place = Literal["linked", "relocatable", "embedded"]
 _PLACES: dict[str, Place] = {".nv_fatbin": "linked", "__nv_relfatbin": "relocatable"}
 
 _MAGIC = re.compile(b"\x50\xed\x55\xba")
+_READ = 1 << 20
 _STEP = 8
 _CONTAINER = struct.Struct("<IHHQ")
 """Magic, version, size of this header, size of the entries."""
@@ -101,6 +104,20 @@ class GpuCode:
         counts = {place: {str(c.architecture): c.count for c in self.at(place)} for place in get_args(Place)}
         plain: dict[str, Any] = {"path": self.path, "bytes": sum(code.size for code in self.codes), **counts}
         return {**plain, "unknown_kinds": list(self.unknown_kinds)} if self.unknown_kinds else plain
+
+
+def gpu_code_of(path: Path) -> GpuCode | None:
+    """Return the GPU code of a library on disk; None for one without. Raises OSError and BadBinary."""
+    with path.open("rb") as file:
+        reader = FatbinReader(path.name, path.stat().st_size)
+        while chunk := file.read(_READ):
+            reader.feed(chunk)
+        while reader.again:
+            reader.rewind()
+            file.seek(0)
+            while chunk := file.read(_READ):
+                reader.feed(chunk)
+        return reader.finish()
 
 
 class FatbinReader:
