@@ -131,6 +131,21 @@ def test_version_2_is_a_scope_of_systemd(tmp_path: Path, monkeypatch: pytest.Mon
     assert (group.peak, group.killed) == (3_500_000, True)
 
 
+def test_a_scope_that_counts_no_memory_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it measured would be nothing, and so would be what the next build claims."""
+    root, programs = tmp_path / "root", tmp_path / "programs"
+    (root / "proc/self").mkdir(parents=True)
+    (root / "proc/self/cgroup").write_text("0::/\n")
+    programs.mkdir()
+    script = SCOPE.format(root=root, group=root / "sys/fs/cgroup/build.scope")
+    (programs / "systemd-run").write_text(script.replace("memory.current", "pids.current"))
+    (programs / "systemd-run").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    assert why_not(root).startswith("a scope of systemd's counts no memory: let it delegate")
+    with build_group.build_group(7 * MB, root=root) as group:
+        assert not group.limited
+
+
 def test_where_no_group_can_be_made_the_reason_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

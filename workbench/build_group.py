@@ -238,16 +238,26 @@ def why_not(root: Path = Path("/")) -> str:
         return ""
     if shutil.which("systemd-run") is None:
         return f"there is no systemd-run: {_REMEDY_2}"
-    tried = run([*scope_words(None), "true"], check=False)
+    tried = run([*scope_words(None), "sh", "-c", _COUNTED, root], check=False)
     if tried.status == 0:
-        return ""
+        return (
+            "" if tried.output.strip() == "counted" else f"a scope of systemd's counts no memory: {_REMEDY_3}"
+        )
     said = (tried.output.strip().splitlines() or [f"it ended with {tried.status}"])[-1].replace(": ", ", ")
     return f"systemd-run makes no scope here ({said}): {_REMEDY_2}"
 
 
+_COUNTED = 'if [ -f "$0/sys/fs/cgroup$(sed -n s/^0:://p "$0/proc/$$/cgroup")/memory.current" ]; then echo counted; fi'
+"""Says in a shell whether the memory of its own group is counted; below the root that is its first word."""
+
 _REMEDY_1 = "run as a user who may make groups there, or give the container its own"
 _REMEDY_2 = (
     "log in by a session of systemd's (ssh, a desktop, 'loginctl enable-linger'), or run as root there"
+)
+
+
+_REMEDY_3 = (
+    "let it delegate the memory controller (Delegate=memory for user@.service, systemd.resource-control(5))"
 )
 
 
