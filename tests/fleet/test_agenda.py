@@ -229,13 +229,13 @@ def test_files_reach_another_machine_byte_by_byte_and_patience_changes_no_wheel(
     (series / "0001-x.patch").write_bytes(content)
     one, other = (
         manifest_of(
-            cell.order("", deadline=deadline, jobs=jobs),
+            replace(cell.order("", deadline=deadline, jobs=jobs), why=why),
             cell.plan.recipe,
             paths,
             needs=(),
             place=WheelPlace(folder=str(paths.root)),
         )
-        for deadline, jobs in ((900.0, None), (86400.0, 2))
+        for deadline, jobs, why in ((900.0, None, "as asked"), (86400.0, 2, "it fits"))
     )
     assert one.files["patches/a/0001-x.patch"].encode("latin-1") == content
     assert one.order != other.order

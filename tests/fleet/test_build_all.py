@@ -48,6 +48,7 @@ def test_what_fails_stops_only_what_needs_it(add: Adds, paths: Paths) -> None:
     (broken,) = (each for each in told["cells"] if each["package"] == "broken")
     assert (broken["status"], broken["attempts"]) == (9, 1)
     assert "broken 1.0" in broken["message"]
+    assert broken["brief"] == "fatal error: first.h: No such file"
     (typo,) = told["broken"]
     assert typo["package"] == "typo"
     assert "3 of 5 cells have no wheel" in done.stderr

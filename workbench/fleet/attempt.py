@@ -121,7 +121,7 @@ def _build(order: Order) -> Outcome:
         max_jobs=order.jobs,
     )
     planned = plans(request, paths, settings)
-    (plan,) = (replace(each, needs=order.needs) for each in planned.plans)
+    (plan,) = (replace(each, why=order.why, needs=order.needs) for each in planned.plans)
     if plan.key != order.key:
         raise UsageError(
             f"{plan.title} has another build key here ({plan.key}) than where it was planned ({order.key}): the recipe "

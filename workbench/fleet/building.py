@@ -199,6 +199,7 @@ class Building:
                 self._result(cell, "failed"),
                 status=outcome.status,
                 message=outcome.message,
+                brief=outcome.brief,
                 passing=outcome.passing,
             )
         if result is None:
@@ -246,7 +247,7 @@ class Building:
         if outcome.wheel:
             shown.step.outcome = outcome.wheel
         else:
-            shown.step.fail(outcome.message.partition("\n")[0])
+            shown.step.fail(outcome.brief or outcome.message.partition("\n")[0])
         shown.stack.close()
         if not outcome.wheel and self._again(cell, outcome):
             self._agenda.put_back(cell)
@@ -264,6 +265,7 @@ class Building:
             peak=outcome.peak,
             status=0 if outcome.wheel else outcome.status or WorkbenchError.exit_code,
             message=message,
+            brief=outcome.brief,
             trouble=outcome.trouble,
             passing=outcome.passing,
         )

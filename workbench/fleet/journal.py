@@ -60,8 +60,8 @@ class CellLost:
 class CellEnded:
     """What came of a cell.
 
-    `seconds` are those of its last attempt, `peak` the bytes of memory that it took; `status`, `message` and `trouble`
-    tell of an error.
+    `seconds` are those of its last attempt, `peak` the bytes of memory that it took; `status`, `message`, `brief` and
+    `trouble` tell of an error.
     """
 
     run: str
@@ -78,14 +78,15 @@ class CellEnded:
     peak: int = 0
     status: int = 0
     message: str = ""
+    brief: str = ""
     trouble: str = ""
     passing: bool = False
 
     @property
     def reason(self) -> str:
         """Why it has no wheel, in one line."""
-        first = self.message.partition("\n")[0]
-        return f"{self.trouble}: {first}" if self.trouble else first
+        told = self.brief or self.message.partition("\n")[0]
+        return f"{self.trouble}: {told}" if self.trouble else told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

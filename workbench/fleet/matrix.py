@@ -71,6 +71,7 @@ class BuildCell:
             name=self.package,
             axes=self.plan.axes,
             builder=self.plan.builder,
+            why=self.plan.why,
             version_suffix=self.planned.request.version_suffix,
             needs=self.plan.needs,
             key=self.plan.key,

@@ -48,7 +48,7 @@ class CellManifest:
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of what decides the wheel: who asks may be more patient than others, and have fewer jobs."""
-        alike = replace(self, order=replace(self.order, deadline=0, jobs=None))
+        alike = replace(self, order=replace(self.order, why="", deadline=0, jobs=None))
         return hashlib.sha256(alike.as_json().encode()).hexdigest()
 
     def as_json(self) -> str:

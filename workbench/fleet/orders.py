@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
-from workbench.errors import WorkbenchError
+from workbench.errors import CommandFailed, WorkbenchError
 from workbench.plan.axes import Axes  # noqa: TC001 - the parser reads it from the annotation
 from workbench.plan.plan import Needed  # noqa: TC001 - likewise
 from workbench.strict import parse
 
+if TYPE_CHECKING:
+    from workbench.troubles import Explanation
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One cell to be built in the site at `site`: a package for exactly one target, by this builder.
+    """One cell to be built in the site at `site`: a package for exactly one target, by this builder, chosen for `why`.
 
     `key` is the build key that the wheel must get; `needs` are in it, and the site may lack their recipes. `wheels` are
     paths of wheels of the same run that it requires. `jobs` caps the compilers that run at once; None: as many as the
@@ -25,6 +29,7 @@ class Order:
     name: str
     axes: Axes
     builder: str
+    why: str
     version_suffix: str = ""
     key: str | None
     needs: tuple[Needed, ...] = ()
@@ -60,15 +65,16 @@ class Outcome:
     """What came of an order.
 
     Built: `wheel` is a filename in the site's ``wheels/``. Failed: `status` is the error's exit status, `message` the
-    error, `trouble` its name in the catalogue, and `passing` says that it may go well another time. `lost`: the process
-    or the machine that built it is gone without a word. `seconds` are those of work, without what it waited for memory,
-    and `peak` is the most memory that it took, in bytes; 0: not known. `taken`: the wheel was there, or came from a
-    cache, so its seconds say nothing of a build, and are 0.
+    error and `brief` what of it tells most in one line, `trouble` its name in the catalogue; `passing` says that it may
+    go well another time. `lost`: the process or the machine that built it is gone without a word. `seconds` are those
+    of work, without what it waited for memory, and `peak` is the most memory that it took, in bytes; 0: not known.
+    `taken`: the wheel was there, or came from a cache, so its seconds say nothing of a build, and are 0.
     """
 
     wheel: str = ""
     status: int = 0
     message: str = ""
+    brief: str = ""
     trouble: str = ""
     passing: bool = False
     lost: bool = False
@@ -84,9 +90,19 @@ def failed(error: WorkbenchError | OSError) -> Outcome:
     return Outcome(
         status=error.exit_code if isinstance(error, WorkbenchError) else WorkbenchError.exit_code,
         message=str(error),
+        brief=_brief(error, why),
         trouble=why.name if why else "",
         passing=(why.passing if why else False) or _passes(error),
     )
+
+
+def _brief(error: WorkbenchError | OSError, why: Explanation | None) -> str:
+    """Return the line of an error that tells most: the cause, where it is known, or else what a build said last."""
+    if why:
+        return why.meaning if why.name else why.text.strip().partition("\n")[0]
+    if isinstance(error.__cause__, CommandFailed):
+        return str(error.__cause__).strip().rpartition("\n")[2]
+    return str(error).partition("\n")[0]
 
 
 def _passes(error: BaseException) -> bool:
