@@ -43,7 +43,7 @@ def children(*each: list[str]) -> list[str]:
 @real
 def test_what_all_its_programs_take_together_is_measured(tmp_path: Path) -> None:
     told: list[int] = []
-    with build_group.build_group(told=told.append) as group:
+    with build_group.build_group(told=lambda used, _: told.append(used)) as group:
         run(children(taking(100 * MB), taking(100 * MB)), log=tmp_path / "log", group=group)
         run(taking(MB), log=tmp_path / "log", group=group)
     assert 200 * MB < group.peak < 300 * MB
@@ -83,7 +83,7 @@ def test_the_group_of_a_process_that_was_killed_is_removed_by_the_next() -> None
 
 
 def test_without_a_group_the_processes_are_measured(tmp_path: Path) -> None:
-    group = BuildGroup(None, lambda _: None)
+    group = BuildGroup(None, lambda _used, _groups: None)
     with group.opened():
         run(children(taking(100 * MB), taking(100 * MB)), log=tmp_path / "log", group=group)
     assert 200 * MB < group.peak < 400 * MB

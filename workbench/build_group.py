@@ -37,6 +37,8 @@ FIND = 2.0
 LARGE = 16_000_000
 """Bytes that a process takes at least which counts as one that compiles."""
 
+Told = Callable[[int, tuple[ControlGroup, ...]], None]
+
 _NAME = "workbench"
 _BUS = ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")
 """What systemd-run needs to find the user's systemd, and a build must not see."""
@@ -49,13 +51,13 @@ class BuildGroup:
 
     `peak` is the most that they used at once, `largest` the most that one process did, in bytes; `finished` is how many
     that took some memory were seen and have ended; `killed` says whether one was killed because memory ran out. `told`
-    hears now and then what they use. `apart` are the groups that others have made for the build. This one makes no
-    group: it looks at the processes, and cannot limit them.
+    hears now and then what they use, and in which control groups that is counted. `apart` are the groups that others
+    have made for the build. This one makes no group: it looks at the processes, and cannot limit them.
     """
 
     limited = False
 
-    def __init__(self, limit: int | None, told: Callable[[int], None]) -> None:
+    def __init__(self, limit: int | None, told: Told) -> None:
         self.limit = limit
         self.peak = self.largest = self.finished = 0
         self.killed = False
@@ -67,6 +69,11 @@ class BuildGroup:
         self._programs: set[int] = set()
         self._over = threading.Event()
         self._watch = threading.Thread(target=self._measure, daemon=True)
+
+    @property
+    def groups(self) -> tuple[ControlGroup, ...]:
+        """The control groups in which all that it uses is counted; none where there are none."""
+        return ()
 
     def includes(self, find: Callable[[], tuple[ControlGroup, ...]]) -> None:
         """Count groups that others make for the build too, as an engine does: looked for until there are some."""
@@ -118,7 +125,7 @@ class BuildGroup:
             if time.monotonic() - looked >= LOOK:
                 looked = time.monotonic()
                 self._look()
-                self._told(used)
+                self._told(used, self.groups)
 
     def _look(self) -> None:
         """Look at each process: how much it has taken, and which have ended since."""
@@ -151,7 +158,7 @@ class _Folder(BuildGroup):
 
     limited = True
 
-    def __init__(self, limit: int | None, told: Callable[[int], None], parent: Path) -> None:
+    def __init__(self, limit: int | None, told: Told, parent: Path) -> None:
         super().__init__(limit, told)
         _sweep(parent)
         self._group = ControlGroup(parent / f"{_NAME}-{os.getpid()}-{next(_numbers)}", 1)
@@ -160,6 +167,10 @@ class _Folder(BuildGroup):
             for name in ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes"):
                 with suppress(FileNotFoundError, PermissionError):  # without swap there is no second one
                     (self._group.folder / name).write_text(str(limit), encoding="ascii")
+
+    @property
+    def groups(self) -> tuple[ControlGroup, ...]:
+        return self._group, *self.apart
 
     @property
     def joins(self) -> str:
@@ -180,10 +191,14 @@ class _Scope(BuildGroup):
 
     limited = True
 
-    def __init__(self, limit: int | None, told: Callable[[int], None], root: Path) -> None:
+    def __init__(self, limit: int | None, told: Told, root: Path) -> None:
         super().__init__(limit, told)
         self._root = root
         self._own = next(groups_of(root=root), None)
+
+    @property
+    def groups(self) -> tuple[ControlGroup, ...]:
+        return *self._groups(), *self.apart
 
     def words(self) -> tuple[str, ...]:
         return scope_words(self.limit)
@@ -204,7 +219,7 @@ class _Scope(BuildGroup):
 
 @contextmanager
 def build_group(
-    limit: int | None = None, *, told: Callable[[int], None] = lambda _: None, root: Path = Path("/")
+    limit: int | None = None, *, told: Told = lambda _used, _groups: None, root: Path = Path("/")
 ) -> Iterator[BuildGroup]:
     """Yield a group for the programs of one build, which may use `limit` bytes together.
 

@@ -46,6 +46,11 @@ class ControlGroup:
         return (self.folder / name).read_text(encoding="ascii")
 
 
+def group_at(folder: Path) -> ControlGroup:
+    """Return the group that a folder is."""
+    return ControlGroup(folder, 2 if (folder / "memory.current").exists() else 1)
+
+
 def groups_of(process: int | str = "self", root: Path = Path("/")) -> Iterator[ControlGroup]:
     """Yield the groups that a process's memory is counted in, from its own outwards.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from workbench.cgroup import ControlGroup
 from workbench.events import LISTENER, StepMoved
 from workbench.memory import admission, free
 from workbench.memory.admission import Ledger
@@ -54,6 +55,18 @@ def test_what_a_build_claims_and_uses_counts_once(ledger: Ledger, monkeypatch: p
             assert one.resize(2, size(2))
             assert two.resize(2, size(2))
             assert not two.resize(3, size(3))  # what one uses is not free yet
+
+
+def test_what_a_compiler_gave_back_since_a_build_told_of_it_counts_once(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    (tmp_path / "memory.current").write_text(str(6 * GB))
+    (tmp_path / "memory.stat").write_text("active_file 0\ninactive_file 0\n")
+    with ledger.admitted("one", size, wanted=4, cpus=5) as one:
+        one.uses(6 * GB, [ControlGroup(tmp_path, 2)])
+        (tmp_path / "memory.current").write_text("0")  # and so there are ten free, of which eight are claimed
+        with ledger.admitted("two", size, wanted=4, cpus=8) as two:
+            assert (two.jobs, two.claimed) == (1, 2 * GB)
 
 
 def test_a_build_waits_and_says_for_whom(ledger: Ledger) -> None:

@@ -36,7 +36,7 @@ def grant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Grant]:
 
 def begun(grant: Grant, expected: Expected, tmp_path: Path) -> tuple[Share, BuildGroup, Jobserver]:
     """Return the share of a build that has begun, and what it is made of."""
-    group = BuildGroup(None, lambda _: None)
+    group = BuildGroup(None, lambda _used, _groups: None)
     begins = Share(grant, group, expected, jobs=6, most=8)
     (tmp_path / "programs").mkdir()
     make = tmp_path / "programs" / "make"

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from workbench.builders.objects import ObjectCache
     from workbench.builders.workplace import Workplace
+    from workbench.cgroup import ControlGroup
     from workbench.errors import WorkbenchError
     from workbench.memory.admission import Grant
     from workbench.paths import Paths
@@ -131,8 +132,8 @@ def _attempt(
     expected = peaks.expected(plan, paths)
     builder = build_in_container if plan.builder == "container" else build_here
 
-    def told(used: int) -> None:
-        grant.uses(used)
+    def told(used: int, groups: tuple[ControlGroup, ...]) -> None:
+        grant.uses(used, groups)
         at.takes(used)
 
     with (

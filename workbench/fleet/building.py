@@ -25,6 +25,7 @@ from workbench.fleet.journal import (
     RunBegan,
     RunEnded,
     State,
+    counted_states,
 )
 from workbench.fleet.orders import failed
 from workbench.make.cells import find_built
@@ -55,7 +56,7 @@ LONGEST = 24 * 60 * 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Where a run stands: the results so far, by cell, and what is known of earlier runs."""
+    """A cell that is at work: what is shown of it, and since when, by the monotonic clock."""
 
     cell: BuildCell
     step: Step
@@ -308,5 +309,4 @@ class Building:
         at.detail(", ".join(told))
 
     def _counted(self) -> str:
-        states = [each.state for each in self._agenda.ended.values()]
-        return ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states)) or "none ended"
+        return counted_states(self._agenda.ended.values()) or "none ended"

@@ -10,7 +10,8 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -87,6 +88,11 @@ class CellEnded:
         """Why it has no wheel, in one line."""
         told = self.brief or self.message.partition("\n")[0]
         return f"{self.trouble}: {told}" if self.trouble else told
+
+
+def counted_states(cells: Iterable[CellEnded]) -> str:
+    """Return in words how many cells are in which state: ``2 built, 1 failed``; nothing for none."""
+    return ", ".join(f"{count} {state}" for state, count in Counter(each.state for each in cells).items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.fleet.journal import counted_states
 from workbench.text import duration, file_size, shown
 
 if TYPE_CHECKING:
@@ -57,8 +58,6 @@ def report_of(run: Run) -> str:
         for each in run.memory
         if most
     ]
-    states = [each.state for each in run.cells]
-    counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     took = duration(span) if run.ended else f"{duration(span)}, and did not come to its end"
     began = datetime.fromtimestamp(start, UTC)
     return _template().render(
@@ -66,7 +65,7 @@ def report_of(run: Run) -> str:
         host=shown(run.began.host),
         began=f"{began:%Y-%m-%d %H:%M} UTC",
         took=took,
-        counts=counts or "nothing ended",
+        counts=counted_states(run.cells) or "nothing ended",
         bars=_bars(run, start, span),
         rows=[_row(each) for each in run.cells],
         width=WIDTH,

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from uuid import uuid4
 
+from workbench.cgroup import group_at
 from workbench.events import note, step
 from workbench.files import locked
 from workbench.memory import free
@@ -25,6 +26,7 @@ from workbench.strict import Mismatch, parse
 from workbench.text import counted, file_size
 
 if TYPE_CHECKING:
+    from workbench.cgroup import ControlGroup
     from workbench.paths import Paths
 
 AGAIN = 0.5
@@ -44,7 +46,8 @@ PATIENCE = 60
 class Claim:
     """A build of this machine that runs or waits: what it claims and what it uses, in bytes.
 
-    `id` is its own alone. `jobs` are the compilers that it may run at once. `since` is when it asked, in nanoseconds
+    `id` is its own alone. `groups` are the folders of the control groups that what it uses is counted in, if there are
+    any. `jobs` are the compilers that it may run at once. `since` is when it asked, in nanoseconds
     of the machine's monotonic clock.
     """
 
@@ -53,9 +56,23 @@ class Claim:
     state: Literal["waits", "runs"]
     claimed: int = 0
     used: int = 0
+    groups: tuple[str, ...] = ()
     jobs: int = 0
     process: int
     since: int
+
+    def uses_now(self) -> int:
+        """Return the bytes that it uses: those of now where they are counted, else those that it told last.
+
+        What it told may be of before a compiler ended, whose memory is free by now: that would be counted twice.
+        """
+        if not self.groups:
+            return self.used
+        used = 0
+        for folder in self.groups:
+            with suppress(OSError):  # it has ended
+                used += group_at(Path(folder)).used()
+        return used
 
 
 class Grant:
@@ -74,12 +91,16 @@ class Grant:
         """How many bytes the build claims."""
         return self._claim.claimed
 
-    def uses(self, used: int) -> None:
-        """Tell what the build uses now: what it claims and does not use yet is what others must leave free."""
-        if abs(used - self._claim.used) < NOTABLE:
+    def uses(self, used: int, groups: Sequence[ControlGroup] = ()) -> None:
+        """Tell what the build uses now, and where that is counted.
+
+        What it claims and does not use yet is what others must leave free.
+        """
+        folders = tuple(str(each.folder) for each in groups)
+        if abs(used - self._claim.used) < NOTABLE and folders == self._claim.groups:
             return
         with self._ledger.alone():
-            self._write(replace(self._claim, used=used))
+            self._write(replace(self._claim, used=used, groups=folders))
 
     def resize(self, jobs: int, claimed: int) -> bool:
         """Ask for another number of jobs and of bytes; say whether that is granted. Less always is."""
@@ -87,7 +108,7 @@ class Grant:
             return True
         with self._ledger.alone():
             others = [each for each in self._ledger.claims() if each.id != self._claim.id]
-            fits = claimed <= self._claim.claimed or self._ledger.left(others, self._claim.used) >= claimed
+            fits = claimed <= self._claim.claimed or self._ledger.left(others, self._claim) >= claimed
             more = jobs > self._claim.jobs and self._cpus is not None
             idle = not more or sum(each.jobs for each in others) + jobs <= (self._cpus or 0)
             if fits and idle:
@@ -139,13 +160,15 @@ class Ledger:
                 else:
                     path.unlink()
 
-    def left(self, claims: Sequence[Claim], used: int = 0) -> int:
-        """Return how many bytes may be claimed beside some claims; `used` of them are in use for that already."""
-        unused = sum(max(0, each.claimed - each.used) for each in claims)
-        here = free.available() * (SHARES - 1) // SHARES + used - unused
+    def left(self, claims: Sequence[Claim], own: Claim | None = None) -> int:
+        """Return how many bytes may be claimed beside some claims: what the `own` one uses is among them."""
+        used = [each.uses_now() for each in claims]
+        unused = sum(max(0, each.claimed - now) for each, now in zip(claims, used, strict=True))
+        here = free.available() * (SHARES - 1) // SHARES + (own.uses_now() if own else 0) - unused
         if self.most is None:
             return max(0, here)
-        return max(0, min(here, self.most - sum(max(each.claimed, each.used) for each in claims)))
+        taken = sum(max(each.claimed, now) for each, now in zip(claims, used, strict=True))
+        return max(0, min(here, self.most - taken))
 
     @contextmanager
     def admitted(

@@ -39,13 +39,14 @@ def builds(
                 each.package,
                 each.target,
                 each.state,
-                duration(each.seconds),
+                duration(each.seconds) if each.seconds else "",
+                file_size(each.peak) if each.peak else "",
                 each.where,
                 each.wheel or each.reason,
             )
             for each in only.cells
         ]
-        console.answer_table(("package", "target", "", "took", "where", ""), rows)
+        console.answer_table(("package", "target", "", "took", "memory", "where", ""), rows)
     elif runs:
         console.answer_table(("run", "began", "took", "cells", "", "asked"), [_row(each) for each in runs])
     else:
@@ -53,11 +54,11 @@ def builds(
 
 
 def _row(run: Run) -> tuple[str, ...]:
-    states = [each.state for each in run.cells]
-    told = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    from workbench.fleet.journal import counted_states
+
     took = duration(run.ended - run.began.time) if run.ended else "not ended"
     began = datetime.fromtimestamp(run.began.time, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return run.began.run, began, took, str(run.began.cells), told, run.began.line
+    return run.began.run, began, took, str(run.began.cells), counted_states(run.cells), run.began.line
 
 
 @Verb
