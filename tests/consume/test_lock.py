@@ -9,6 +9,7 @@ from packaging.markers import default_environment
 from packaging.tags import sys_tags
 
 from tests.consume.served import HOST
+from workbench.builders.interpreter import interpreter_here
 from workbench.consume.install import install
 from workbench.consume.lock import (
     asked_of,
@@ -65,6 +66,38 @@ def test_a_public_package_of_the_same_name_never_comes_instead(files: Files) -> 
     files.add("demo", "9.0")
     lock = resolve_lock([files.pinned("demo", LOCAL)], [], HOST, asked=["demo"])
     assert [(each.name, str(each.version)) for each in lock.packages] == [("demo", LOCAL)]
+
+
+def free_threaded(folder: Path) -> str:
+    """Make what says of itself that it is a free-threaded Python, of one that is here."""
+    here = filter(None, map(interpreter_here, ("3.13", "3.14", "3.15")))
+    if (real := next(here, None)) is None:
+        pytest.skip("no Python is here of which there is a free-threaded build")
+    made = folder / "python"
+    made.write_text(
+        f"#!{sys.executable}\nimport os, sys\nwords = [{str(real)!r}, *sys.argv[1:]]\n"
+        "at = words.index('-c') + 1\n"
+        "words[at] = 'import sysconfig; sysconfig.get_config_vars()[\"Py_GIL_DISABLED\"] = 1\\n' + words[at]\n"
+        "os.execv(words[0], words)\n"
+    )
+    made.chmod(0o755)
+    return run([real, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]).output.strip()
+
+
+def test_a_lock_for_a_free_threaded_python_has_its_wheels(files: Files, tmp_path: Path) -> None:
+    python = free_threaded(tmp_path)
+    cp = f"cp{python.replace('.', '')}"
+    for abi in (cp, f"{cp}t"):
+        files.add("needed", "2.0", tag=f"{cp}-{abi}-manylinux_2_28_x86_64")
+    pin = files.pinned("demo", LOCAL, requires=["needed"], tag=f"{cp}-{cp}t-linux_x86_64")
+    host = replace(HOST, python=f"{python}t", interpreter=str(tmp_path / "python"))
+    lock = resolve_lock([pin], [], host, asked=["demo"])
+    assert [wheel.filename for package in lock.packages for wheel in package.wheels or ()] == [
+        pin.offer.filename,
+        f"needed-2.0-{cp}-{cp}t-manylinux_2_28_x86_64.whl",
+    ]
+    with pytest.raises(UsageError, match=r"'uv python install 3.99t' puts it here"):
+        resolve_lock([pin], [], replace(HOST, python="3.99t"), asked=["demo"])
 
 
 def test_the_torch_that_is_installed_stays(files: Files) -> None:

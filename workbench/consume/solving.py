@@ -136,10 +136,7 @@ def _compile(folder: Path, host: Host, indexes: Sequence[str]) -> Pylock:
         f"--output-file={to}",
     ]
     argv += ["--only-binary=:all:", "--no-header", "--no-annotate", f"--constraints={folder / 'held.in'}"]
-    argv += [
-        f"--python-version={_minor(host)}",
-        f"--python-platform={python_platform(host.arch, host.glibc)}",
-    ]
+    argv += [*_for_python(host), f"--python-platform={python_platform(host.arch, host.glibc)}"]
     argv += [f"--find-links={folder / 'links'}", *(f"--index={url}" for url in indexes)]
     try:
         run([*argv, folder / "asked.in"], cwd=folder, env=index_environment())
@@ -147,6 +144,20 @@ def _compile(folder: Path, host: Host, indexes: Sequence[str]) -> Pylock:
         said = str(error).split("\n", 2)[-1].replace(folder.as_uri() + "/", "").replace(f"{folder}/", "")
         raise LockFault(f"there is no set of wheels for this machine that goes together:\n{said}") from error
     return parse_lock(to.read_bytes(), to)
+
+
+def _for_python(host: Host) -> list[str]:
+    """Return what tells uv for which Python: it resolves for no free-threaded one but one that is here."""
+    from workbench.process import run
+
+    if not (host.python or "").endswith("t"):
+        return [f"--python-version={_minor(host)}"]
+    named = host.interpreter or f"{_minor(host)}t"
+    if run(["uv", "python", "find", "--no-python-downloads", named], check=False).status:
+        raise UsageError(
+            f"uv locks for a free-threaded Python only where there is one: 'uv python install {named}' puts it here"
+        )
+    return [f"--python={named}", "--no-python-downloads"]
 
 
 def _torch_that_is_there(host: Host) -> str:
