@@ -107,6 +107,12 @@ def test_what_a_shell_tells_compilers_decides_no_wheel(
     assert "leak" not in told.values()
 
 
+def test_a_set_has_one_order_in_every_build(paths: Paths, tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, before='os.environ["ORDER"] = " ".join({str(number) for number in range(50)})')
+    first, second = (environment(built(plan, paths))["ORDER"] for _ in range(2))
+    assert first == second
+
+
 def test_versions_are_compared_and_not_how_they_are_written(
     paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

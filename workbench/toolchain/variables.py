@@ -35,7 +35,13 @@ def build_variables(
 
     And the source's time, `epoch`, in seconds since 1970, which compilers and build backends take for today's.
     """
-    own = {"MAX_JOBS": str(jobs), "CMAKE_BUILD_PARALLEL_LEVEL": str(jobs), "SOURCE_DATE_EPOCH": str(epoch)}
+    own = {
+        "MAX_JOBS": str(jobs),
+        "CMAKE_BUILD_PARALLEL_LEVEL": str(jobs),
+        "SOURCE_DATE_EPOCH": str(epoch),
+        # a setup.py that makes a list of a set has another order in each process otherwise (deepspeed's extras)
+        "PYTHONHASHSEED": "0",
+    }
     return joined(own, tools, recipe)
 
 
