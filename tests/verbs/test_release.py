@@ -19,6 +19,7 @@ from tests.plans import planned
 from tests.publish.sites import at
 from tests.verbs.conftest import Demo, git
 from workbench.errors import BuildFailed, ContainerError, ToolchainError, ToolMissing, WorkbenchError
+from workbench.maintain.literals import with_series, with_version, with_versions
 from workbench.make.produce import Product, failure_of, produce
 from workbench.paths import CHECKOUT
 from workbench.plan.target import Target, this_arch, this_python
@@ -506,3 +507,11 @@ def test_show_tells_the_patches_of_each_published_wheel(released: Demo) -> None:
     assert "  with answer.patch\n" in invoke("show", "demo").stdout
     released.patch.write_text(released.patch.read_text().replace("Author: The tests", "Author: Others"))
     assert "  with answer.patch (another than now)\n" in invoke("show", "demo").stdout
+
+
+def test_show_compares_a_wheels_patches_with_those_of_its_own_version(released: Demo) -> None:
+    commit, text = git(released.repository, "rev-parse", "HEAD"), released.recipe.read_text()
+    text = with_versions(text, path=released.recipe)
+    text = with_version(text, "2.0", f'Git(url="u", commit="{commit}", tag="v2.0")', path=released.recipe)
+    released.recipe.write_text(with_series(text, "2.0", "demo-2.0", path=released.recipe))
+    assert "  with answer.patch\n" in invoke("show", "demo").stdout

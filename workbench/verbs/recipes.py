@@ -14,7 +14,7 @@ from workbench.verbs.flags import DryRun, Json, Package, StoreFlags, here
 if TYPE_CHECKING:
     from workbench.maintain.addition import Addition
     from workbench.recipe.model import Recipe
-    from workbench.registry.model import Registry
+    from workbench.registry.model import PublishedWheel, Registry
     from workbench.store.opening import Site
 
 
@@ -234,10 +234,23 @@ def _package(name: str, paths: Paths) -> dict[str, Any]:
                 "sha256": wheel.sha256,
                 "yanked": wheel.yanked,
                 "patches": wheel.build.patches if wheel.build else None,
+                "patches_changed": _changed_since(name, wheel, paths),
             }
             for wheel in registry.wheels_of(name)
         ],
     }
+
+
+def _changed_since(name: str, wheel: PublishedWheel, paths: Paths) -> list[str]:
+    """Return the patches of a published wheel that are others now, or gone, at the version that it was made of."""
+    from workbench.patches.series import read_series
+    from workbench.recipe.load import maker_of
+    from workbench.wheel.filename import parse_wheel
+
+    patches = wheel.build.patches if wheel.build else ()
+    recipe = maker_of(paths.recipes, name, parse_wheel(wheel.filename).version) if patches else None
+    now = {each.sha256 for each in read_series(paths.patches / recipe.patches)} if recipe else set()
+    return [each.name for each in patches if each.sha256 not in now]
 
 
 _MADE = {"python": None, "arch": (), "compute": (), "torch": None, "modules": ()}
@@ -283,9 +296,10 @@ def _summary(facts: dict[str, Any]) -> list[tuple[str, str]]:
         yanked = f" (yanked{why})" if wheel["yanked"] is not None else ""
         lines.append(("wheel", f"{wheel['filename']}{yanked}"))
         if wheel["patches"]:
-            now = {patch["sha256"] for patch in facts["patches"]}
+            changed = wheel["patches_changed"]
             listed = [
-                each.name + ("" if each.sha256 in now else " (another than now)") for each in wheel["patches"]
+                each.name + (" (another than now)" if each.name in changed else "")
+                for each in wheel["patches"]
             ]
             lines.append(("", f"  with {', '.join(listed)}"))
     return lines if facts["wheels"] else [*lines, ("wheel", "none published yet")]
