@@ -166,10 +166,8 @@ def fromager(folder: Path) -> None:
 
 def cuda(folder: Path) -> None:
     """Build a CUDA extension for torch cold, and in another folder."""
-    cache = Path(os.environ.get("WORKBENCH_CACHE") or folder / "cache")
-    cold, warm = (
-        took(*INVOKE, "build", *CUDA, env=site(folder / name, cache)) for name in ("first", "other")
-    )
+    first, other = (site(folder / name, folder / "cache") for name in ("first", "other"))
+    cold, warm = (took(*INVOKE, "build", *CUDA, env=own) for own in (first, other))
     print(f"{CUDA[0]} cold: {cold}; in another folder: {warm}")
     tell("a CUDA extension in another folder: cold beside warm", [cold.cpu / warm.cpu], least=10)
 

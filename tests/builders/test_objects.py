@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.builders.test_host import HERE
+from tests.builders.test_host import CUDA, HERE
 from tests.forked import invoke
 from tests.plans import planned
 from workbench.builders import isolation, objects
@@ -32,6 +32,7 @@ from workbench.settings import CacheSettings, Settings, SigningSettings
 
 if TYPE_CHECKING:
     from workbench.plan.plan import Plan
+    from workbench.plan.target import Target
 
 SETUP = """\
 from setuptools import Extension, setup
@@ -43,7 +44,9 @@ MODULE = """\
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "units", 0, -1, 0};
 PyMODINIT_FUNC PyInit_units(void) { return PyModule_Create(&module); }
 """
-RECIPE = Recipe(name="units", version="1.0", description="d", source=Sdist(sha256="0" * 64))
+RECIPE = Recipe(
+    name="units", version="1.0", description="d", source=Sdist(sha256="0" * 64), compute=("cpu", "cu13*")
+)
 
 
 @pytest.fixture(autouse=True)
@@ -69,13 +72,20 @@ def site(tmp_path: Path, name: str) -> Paths:
     return Paths(root)
 
 
-def build(source: Path, paths: Paths, *, cached: bool = True) -> tuple[str, Units, str]:
+def build(
+    source: Path,
+    paths: Paths,
+    target: Target = HERE,
+    settings: Settings = Settings(),  # noqa: B008 - a frozen value
+    *,
+    cached: bool = True,
+) -> tuple[str, Units, str]:
     """Build a folder in a site; return the wheel's sha256, its units, and what its build said."""
-    plan = planned(RECIPE, HERE, source=LocalFolder(path=source))
+    plan = planned(RECIPE, target, source=LocalFolder(path=source))
     place = Workplace.of(plan, paths)
     with place.opened(paths):
-        cache = object_cache(plan, paths, Settings()) if cached else None
-        wheel = build_raw(place, paths, Settings(), cache=cache).path
+        cache = object_cache(plan, paths, settings) if cached else None
+        wheel = build_raw(place, paths, settings, cache=cache).path
         return hashlib.sha256(wheel.read_bytes()).hexdigest(), place.units, place.log.read_text()
 
 
@@ -105,6 +115,35 @@ def test_where_nothing_is_isolated_another_folder_finds_the_objects_too(
     monkeypatch.setattr(isolation, "why_not", lambda: "of this test")
     assert build(units, site(tmp_path, "one"))[1] == Units(compiled=4)
     assert build(units, site(tmp_path, "another-name"))[1] == Units(kept=4)
+
+
+NVCC = """\
+#!/bin/sh
+case $1 in
+    --version) echo release 13.0 ;;
+    --list-gpu-code) echo sm_121 ;;
+    *) exec g++ -x c++ "$@" ;;
+esac
+"""
+WITH_NVCC = """\
+import os, shlex, subprocess
+subprocess.run([*shlex.split(os.environ["{variable}"]), "-c", "kernel.cu", "-o", "kernel.o"], check=True)
+"""
+
+
+@pytest.mark.parametrize("variable", ["NVCC", "PYTORCH_NVCC"])
+def test_what_calls_the_nvcc_that_it_is_told_of_compiles_nothing_again(
+    variable: str, units: Path, tmp_path: Path
+) -> None:
+    nvcc = tmp_path / "cuda" / "bin" / "nvcc"
+    nvcc.parent.mkdir(parents=True)
+    nvcc.write_text(NVCC)
+    nvcc.chmod(0o755)
+    settings = Settings(cuda={"cu130": str(nvcc.parent.parent)})
+    (units / "kernel.cu").write_text("int kernel;\n")
+    (units / "setup.py").write_text(WITH_NVCC.format(variable=variable) + SETUP)
+    assert build(units, site(tmp_path, "one"), CUDA, settings)[1].kept == 1  # the backend asks setup.py twice
+    assert build(units, site(tmp_path, "other"), CUDA, settings)[1] == Units(kept=6)
 
 
 @pytest.mark.needs("bwrap")

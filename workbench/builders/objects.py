@@ -136,12 +136,14 @@ def wrapped(compiler: CrossGcc, folder: Path, *, seen_at: Path) -> CrossGcc:
 
 
 def cuda_variables(folder: Path, nvcc: Path) -> dict[str, str]:
-    """Return what torch and CMake must be told to call nvcc through a folder that `wrap_here` has filled.
+    """Return what build systems must be told to call nvcc through a folder that `wrap_here` has filled.
 
-    A build that calls ``$CUDA_HOME/bin/nvcc`` itself, as torch's does without Ninja, compiles all of it.
+    ``NVCC`` is what CuPy, Meson and makefiles ask. A build that calls ``$CUDA_HOME/bin/nvcc`` itself, as torch's does
+    without Ninja, compiles all of it.
     """
     through = str(folder / "nvcc")
     return {
+        "NVCC": f"{through} {nvcc}",
         "PYTORCH_NVCC": f"{through} {nvcc}",
         "CMAKE_CUDA_COMPILER_LAUNCHER": through,
         "TORCH_NO_COMPILER_WRAPPER": "1",  # torch 2.14 looks for a ccache of its own
