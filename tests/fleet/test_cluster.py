@@ -89,6 +89,17 @@ def test_two_share_a_build_and_another_manifest_under_its_key_is_refused(
     assert len([*(tmp_path / "share").glob("*/*.whl")]) == 1
 
 
+def test_what_a_build_requires_reaches_its_machine_though_the_recipe_does_not(
+    add: Adds, three: Fleet, tmp_path: Path
+) -> None:
+    add("first")
+    add("second", before="import first; assert first.name == 'first'", requires=("first",))
+    words = ("--scheduler", three.address, "--cache", str(share_in(tmp_path)), "--json")
+    done = invoke("build-all", *words)
+    cells = {each["package"]: each["state"] for each in json.loads(done.stdout)["cells"]}
+    assert cells == {"first": "built", "second": "built"}, done.stderr
+
+
 def test_a_cell_that_fits_nowhere_is_told_at_once(add: Adds, three: Fleet, tmp_path: Path) -> None:
     add("here")
     words = ("--python", "3.99", "--scheduler", three.address, "--cache", str(share_in(tmp_path)))

@@ -10,13 +10,12 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from workbench import __version__
-from workbench.errors import ContainerError, UsageError, nearest
+from workbench.errors import ContainerError
 from workbench.fleet.stored_wheels import WheelPlace
-from workbench.make.assign import AUTO, can_cross, complete
-from workbench.plan.plan import Builder
+from workbench.make.assign import builder_named, can_cross, complete
 from workbench.plan.target import this_arch
 from workbench.strict import parse
 from workbench.text import file_size
@@ -24,7 +23,7 @@ from workbench.text import file_size
 if TYPE_CHECKING:
     from workbench.make.request import Assigns
     from workbench.plan.draft import Draft
-    from workbench.plan.plan import Plan
+    from workbench.plan.plan import Builder, Plan
     from workbench.settings import Settings
 
 
@@ -133,14 +132,9 @@ def assigned_to(offers: Sequence[MachineOffer]) -> Assigns:
 
 
 def _choose(draft: Draft, wanted: str, offers: Sequence[MachineOffer]) -> tuple[Builder, str]:
-    builders: tuple[Builder, ...] = get_args(Builder)
     arch = draft.target.arch
-    if wanted not in (AUTO, *builders):
-        raise UsageError(
-            f"--builder {wanted}: there are {AUTO}, {', '.join(builders)}{nearest(wanted, builders)}"
-        )
-    if wanted != AUTO:
-        return next(each for each in builders if each == wanted), "as asked"
+    if named := builder_named(wanted):
+        return named, "as asked"
     own = [each.host for each in offers if each.arch == arch]
     if draft.target.compute.startswith("rocm"):
         return "container", f"{draft.target.compute} is built in an image that has it"

@@ -179,9 +179,8 @@ def _start(host: str, fleet: StartedFleet, home: Path, *, python: str, at_once: 
         raise WorkbenchError(f"{host}: the certificates cannot be copied there by scp: {why}") from error
     words = [python, "-m", "distributed.cli.dask_worker", fleet.address, "--memory-limit=0", "--no-dashboard"]
     words += [f"--death-timeout={ORPHANED}", "--local-directory=dask", *_tls("."), f"--name={host}"]
-    script = _detached([*words, "--nthreads=__"], "worker.log", {})
-    script = script.replace("--nthreads=__", f"--nthreads={at_once}" if at_once else '--nthreads="$(nproc)"')
-    printed = _ssh(host, f"cd {folder} || exit 1; {script}", fleet.ssh_config)
+    words += [f"--nthreads={at_once}"] if at_once else []  # else as many as the host has processors
+    printed = _ssh(host, f"cd {folder} || exit 1; {_detached(words, 'worker.log', {})}", fleet.ssh_config)
     return RemoteWorker(host=host, process=int(printed), folder=folder)
 
 

@@ -39,6 +39,15 @@ def assign(draft: Draft, wanted: str, settings: Settings) -> Plan:
     return complete(draft, *_choose(draft, wanted, settings), settings)
 
 
+def builder_named(wanted: str) -> Builder | None:
+    """Return the builder that somebody names, None for ``auto``. Raises UsageError for an unknown one."""
+    builders: tuple[Builder, ...] = get_args(Builder)
+    if wanted != AUTO and wanted not in builders:
+        there = f"{AUTO}, {', '.join(builders)}{nearest(wanted, builders)}"
+        raise UsageError(f"--builder {wanted}: there are {there}")
+    return next((each for each in builders if each == wanted), None)
+
+
 def complete(draft: Draft, builder: Builder, why: str, settings: Settings) -> Plan:
     """Return the plan of a draft and its builder, with what that builds with. Raises ToolchainError, SettingsError."""
     target, own = draft.target, settings.container
@@ -58,13 +67,10 @@ def complete(draft: Draft, builder: Builder, why: str, settings: Settings) -> Pl
 
 def _choose(draft: Draft, wanted: str, settings: Settings) -> tuple[Builder, str]:
     """Return the builder, and why it is that one."""
-    builders: tuple[Builder, ...] = get_args(Builder)
+    named = builder_named(wanted)
     arch, compute = draft.target.arch, draft.target.compute
-    if wanted not in (AUTO, *builders):
-        there = f"{AUTO}, {', '.join(builders)}{nearest(wanted, builders)}"
-        raise UsageError(f"--builder {wanted}: there are {there}")
     if compute.startswith("rocm"):  # its toolchain comes only in images
-        if wanted in ("host", "cross"):
+        if named in ("host", "cross"):
             raise UsageError(
                 f"--builder {wanted}: {compute} is built in a container, with an image that has ROCm"
             )
@@ -74,19 +80,19 @@ def _choose(draft: Draft, wanted: str, settings: Settings) -> tuple[Builder, str
                 f"(container.images.{compute}.{arch})"
             )
         return "container", f"{compute} is built in an image that has it"
-    if wanted == AUTO:
+    if named is None:
         container, reason = _container(draft, settings)
         able = {"container": container, "cross": can_cross(arch), "emulated": is_emulated(arch)}
         return pick_builder(arch, this_arch(), reason=reason, **able)
-    if wanted == "container" and not builds(draft.target.python):
+    if named == "container" and not builds(draft.target.python):
         raise ContainerError(f"--builder container: cibuildwheel does not build for {draft.target.python}")
-    if wanted == "host" and arch != this_arch():
+    if named == "host" and arch != this_arch():
         raise UsageError(
             f"--builder host: {arch} is not this machine's own architecture: cross and container build for another"
         )
-    if wanted == "cross" and arch == this_arch():
+    if named == "cross" and arch == this_arch():
         raise UsageError(f"--builder cross: {arch} is this machine's own architecture: host builds for it")
-    return next(each for each in builders if each == wanted), "as asked"
+    return named, "as asked"
 
 
 def pick_builder(
