@@ -151,6 +151,12 @@ def test_what_does_not_go_together_is_one_message_of_what_uv_found(files: Files)
     assert "/tmp" not in str(caught.value)  # noqa: S108 - where it worked is nobody's business
 
 
+@pytest.mark.parametrize(("glibc", "has"), [("2.5", "glibc 2.5"), ("", "another C library")])
+def test_a_machine_that_uv_does_not_lock_for_is_named(files: Files, glibc: str, has: str) -> None:
+    with pytest.raises(UsageError, match=f"glibc 2.17 and newer alone, and the machine has {has}"):
+        resolve_lock([files.pinned("demo", LOCAL)], [], replace(HOST, glibc=glibc), asked=["demo"])
+
+
 def test_a_wheel_whose_hash_is_not_known_is_not_locked(files: Files) -> None:
     pin = files.pinned("demo", LOCAL)
     with pytest.raises(UsageError, match=r"demo-1\.0.*no sha256"):

@@ -150,7 +150,7 @@ def test_a_requirements_file_keeps_its_other_lines_and_both_installers_take_it(
     pin = replace(PIN, offer=files.add("demo", "1.0+cu130"))
     written = "# mine\n--no-index\nDemo[gpu]>=0.5 ; python_version > '3'\n"
     made = edit_requirements(written, [pin])
-    line = f"demo @ {pin.offer.url} --hash=sha256:{pin.offer.sha256}"
+    line = f"demo[gpu] @ {pin.offer.url} --hash=sha256:{pin.offer.sha256}"
     assert made.splitlines() == ["# mine", "--no-index", line]
     assert edit_requirements(made, [pin]) == made
     path = tmp_path / "requirements.txt"

@@ -274,6 +274,22 @@ def test_a_lock_that_could_not_be_installed_is_as_it_was_before(project: Project
     assert (project.folder / "pylock.toml").read_bytes() == before
 
 
+def test_an_extra_that_is_asked_for_is_locked_and_written_too(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.files.add("needed", "2.0")
+    project.offer("one", "1.5+cu130torch2.11", requires=("needed; extra == 'fast'",))
+    for line in ("demo-gpu[fast]", "demo-gpu[fast] -o requirements.txt", "demo-gpu[fast] -o pyproject.toml"):
+        assert run(["lock", *line.split(), "--json", *FACTS]) == 0
+        assert answer(capsys)["packages"] == {"demo-gpu": "1.5+cu130torch2.11", "needed": "2.0"}
+    assert run(["update", "--json", *FACTS]) == 0
+    assert answer(capsys)["packages"]["needed"] == "2.0"
+    for name in ("requirements.txt", "pyproject.toml"):
+        assert "demo-gpu[fast]" in (project.folder / name).read_text()
+    assert run(["lock", "demo-gpu", "--json", *FACTS]) == 0
+    assert "needed" not in answer(capsys)["packages"]
+
+
 def test_one_package_of_two_that_is_missing_is_not_success(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:

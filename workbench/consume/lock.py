@@ -32,12 +32,21 @@ TOOL = "gpuwheels"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pinned:
-    """A wheel that was chosen: normalised name, version with its local part, and its METADATA as it stands there."""
+    """A wheel that was chosen: normalised name, version with its local part, and its METADATA as it stands there.
+
+    `extras` are those of its extras that are wanted.
+    """
 
     name: str
     version: str
     offer: OfferedWheel
     metadata: bytes
+    extras: frozenset[str] = frozenset()
+
+    @property
+    def wanted(self) -> str:
+        """Its name as a requirement has it: ``demo[fast]``."""
+        return f"{self.name}[{','.join(sorted(self.extras))}]" if self.extras else self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -81,19 +81,20 @@ def edit_requirements(text: str, pins: Sequence[Pinned]) -> str:
     """
     lines = text.splitlines()
     for pin in pins:
-        line = f"{pin.name} @ {pin.offer.url} --hash=sha256:{pin.offer.sha256}"
-        own = (at for at, each in enumerate(lines) if _named(each) == pin.name)
-        if (at := next(own, None)) is None:
-            lines.append(line)
-        else:
-            lines[at] = line
+        own = (at for at, each in enumerate(lines) if _named(each)[0] == pin.name)
+        at = next(own, len(lines))
+        wanted = replace(pin, extras=pin.extras | _named("".join(lines[at : at + 1]))[1]).wanted
+        lines[at : at + 1] = [f"{wanted} @ {pin.offer.url} --hash=sha256:{pin.offer.sha256}"]
     return "\n".join([*lines, ""])
 
 
-def _named(line: str) -> str:
-    """Return the normalised name of the requirement on a line; "" of a comment or an option."""
-    match = re.match(r"[A-Za-z0-9][\w.-]*", line)
-    return canonicalize_name(match[0].rstrip(".-_")) if match else ""
+def _named(line: str) -> tuple[str, frozenset[str]]:
+    """Return the normalised name and the extras of the requirement on a line; "" of a comment or an option."""
+    match = re.match(r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?:\[(?P<extras>[\w.,\s-]*)\])?", line)
+    if match is None:
+        return "", frozenset()
+    extras = (each.strip() for each in (match["extras"] or "").split(","))
+    return canonicalize_name(match["name"].rstrip(".-_")), frozenset(filter(None, extras))
 
 
 def _new(name: str, host: Host) -> str:
@@ -124,9 +125,10 @@ def _depend(listed: Any, pin: Pinned, marker: str, where: str) -> None:  # noqa:
             raise LockFault(f"{where}: dependencies[{at}]: {error}") from error
         if canonicalize_name(said.name) == pin.name and _overlap(said.marker, marker):
             said.specifier, said.url = SpecifierSet(f"=={pin.version}"), None
+            said.extras |= pin.extras
             listed[at] = str(said)
             return
-    added = Requirement(f"{pin.name}=={pin.version}")
+    added = Requirement(f"{pin.wanted}=={pin.version}")
     added.marker = Marker(marker)
     if lines := re.search(r"\n([ \t]*)[\"']", listed.as_string()):
         listed.add_line(str(added), indent=lines[1])

@@ -52,7 +52,7 @@ def resolve_lock(
         (folder / "links").mkdir()
         for pin in at_hand:
             _stand_in(folder / "links", pin)
-        wanted = [f"{pin.name} @ {_stand_in(folder, pin).as_uri()}" for pin in pins]
+        wanted = [f"{pin.wanted} @ {_stand_in(folder, pin).as_uri()}" for pin in pins]
         (folder / "asked.in").write_text("\n".join([*wanted, *others]) + "\n", encoding="utf-8")
         (folder / "held.in").write_text("\n".join(_held(host, pins)) + "\n", encoding="utf-8")
         kept = ""
@@ -122,10 +122,15 @@ def _compile(folder: Path, host: Host, indexes: Sequence[str]) -> Pylock:
     from workbench.errors import CommandFailed
     from workbench.process import run
 
-    if not host.arch or not host.glibc:
+    if not host.arch or host.glibc is None:
         raise UsageError(
             "the machine to lock for is not known: describe it with --arch aarch64 and --glibc 2.39"
         )
+    try:
+        platform = python_platform(host.arch, host.glibc)
+    except ValueError as error:
+        has = f"glibc {host.glibc}" if host.glibc else "another C library"
+        raise UsageError(f"uv locks for glibc 2.17 and newer alone, and the machine has {has}") from error
     to = folder / "pylock.toml"
     argv: list[str | Path] = [
         "uv",
@@ -136,7 +141,7 @@ def _compile(folder: Path, host: Host, indexes: Sequence[str]) -> Pylock:
         f"--output-file={to}",
     ]
     argv += ["--only-binary=:all:", "--no-header", "--no-annotate", f"--constraints={folder / 'held.in'}"]
-    argv += [*_for_python(host), f"--python-platform={python_platform(host.arch, host.glibc)}"]
+    argv += [*_for_python(host), f"--python-platform={platform}"]
     argv += [f"--find-links={folder / 'links'}", *(f"--index={url}" for url in indexes)]
     try:
         run([*argv, folder / "asked.in"], cwd=folder, env=index_environment())

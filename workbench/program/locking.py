@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -179,7 +180,8 @@ def _built(found: Sequence[Resolution], host: Host) -> list[Pinned]:
     """Return wheels of what no source has, made here. One that may fit is not made: the missing fact is asked for."""
     from workbench.program.building import build
 
-    return [build(each.name, host) for each in found if not each.ranked]
+    missing = [each for each in found if not each.ranked]
+    return [replace(build(each.name, host), extras=frozenset(each.requirement.extras)) for each in missing]
 
 
 def pins_of(found: Sequence[Resolution], places: Places) -> list[Pinned]:
@@ -194,7 +196,15 @@ def pins_of(found: Sequence[Resolution], places: Places) -> list[Pinned]:
         offer = with_sha256(each.chosen.offer, places.logins)
         metadata = metadata_of(offer, places.cache, places.logins, offline=places.offline)
         check_wheel(offer, metadata, places.cache, places.logins, offline=places.offline)
-        pins.append(Pinned(name=each.name, version=version_of(each.chosen), offer=offer, metadata=metadata))
+        pins.append(
+            Pinned(
+                name=each.name,
+                version=version_of(each.chosen),
+                offer=offer,
+                metadata=metadata,
+                extras=frozenset(each.requirement.extras),
+            )
+        )
     return pins
 
 
