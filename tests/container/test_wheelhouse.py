@@ -58,6 +58,20 @@ def test_they_are_for_the_containers_machine_and_what_is_asked_for_later_comes_o
     assert recorded == {each.name.partition("-")[0]: sha256_of(each) for each in (demo, later, needed)}
 
 
+def test_a_free_threaded_python_gets_its_own_though_it_is_not_on_this_machine(
+    index: Path, tmp_path: Path
+) -> None:
+    for abi in ("cp314", "cp314t"):
+        put(index, "demo", f"cp314-{abi}-manylinux_2_28_aarch64")
+    for python, abi in (("3.14t", "cp314t"), ("3.14", "cp314")):
+        house = tmp_path / "my site" / python
+        fetch_wheels(["demo"], house, folder=FIRST, python=python, arch="aarch64")
+        assert names(house / FIRST) == [f"demo-1.0-cp314-{abi}-manylinux_2_28_aarch64.whl"]
+    put(index, "other", "cp314-abi3-manylinux_2_28_aarch64")
+    with pytest.raises(CommandFailed, match="other"):
+        fetch_wheels(["other"], tmp_path / "not-for-it", folder=FIRST, python="3.14t", arch="aarch64")
+
+
 def test_what_has_no_wheel_for_it_is_told_and_nothing_half_is_left(index: Path, tmp_path: Path) -> None:
     put(index, "demo", "cp311-cp311-manylinux_2_28_x86_64")
     with pytest.raises(CommandFailed, match="demo"):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from workbench.builders import isolation
 from workbench.builders.reached import attempts, online, refused
 from workbench.container.blame import PROJECT, CibuildwheelFailed
+from workbench.container.cibw import COUNTERS
 from workbench.errors import BuildFailed, ContainerError, ToolchainError, WorkbenchError
 from workbench.files import content_of
 from workbench.plan.target import this_arch
@@ -158,13 +159,18 @@ def _shortened(place: Workplace) -> Iterator[str]:
 def tried(place: Workplace) -> tuple[str, ...]:
     """Return what a build tried to reach that had no network, in words.
 
-    Where its log names nothing, it is how often the kernel has refused it: of a build on this machine that is known.
+    Where its log names nothing, it is how often the kernel has refused it: of a build in a container, once it has made
+    a wheel.
     """
     if online(place.plan):
         return ()
     if named := [str(each) for each in attempts(_shortened(place)) if each.what]:
         return tuple(named)
-    count = refused((content_of(place.temporary / isolation.COUNTERS) or b"").decode(errors="replace"))
+    if place.plan.builder == "container":
+        counters = "".join(filter(COUNTERS.match, pieces_of(place.log)))
+    else:
+        counters = (content_of(place.temporary / isolation.COUNTERS) or b"").decode(errors="replace")
+    count = refused(counters)
     return (f"the network, {counted(count, 'time')}, of which its log says nothing",) if count else ()
 
 

@@ -105,6 +105,22 @@ def test_the_commands_of_a_recipe_are_run_where_they_belong(
     assert not run(["podman", "images", "--quiet", "localhost/wheel-workbench/before-all"]).output
 
 
+@pytest.mark.parametrize("silent", [True, False])
+def test_what_is_asked_of_no_network_in_silence_is_counted(
+    paths: Paths, image: Callable[..., str], small: Path, *, silent: bool
+) -> None:
+    describe(paths, "small", cpu=image("x86_64"))
+    trying = """\
+import contextlib, socket
+with contextlib.suppress(OSError):
+    socket.create_connection(("1.2.3.4", 9))
+"""
+    (small / "setup.py").write_text((trying if silent else "") + (small / "setup.py").read_text())
+    built = invoke("build", "small", "--source-dir", small, "--python", "3.11", "--builder", "container")
+    assert built.status == 0, built.stderr
+    assert ("of which its log says nothing" in built.stderr) is silent, built.stderr
+
+
 @pytest.mark.parametrize("network", [True, False], ids=["with-a-network", "without"])
 def test_the_provenance_has_the_image_and_what_was_installed_in_it(
     paths: Paths, image: Callable[..., str], engine: Engine, small: Path, *, network: bool
