@@ -167,6 +167,8 @@ def test_jobs_are_as_many_as_memory_allows() -> None:
         "FORCE_CUDA": "1",
         "MAX_JOBS": "",
         "NVCC_THREADS": "2",
+        "UV_NO_BINARY_PACKAGE": "torch-scatter",
+        "UV_NO_BUILD_ISOLATION": "1",
     }
     jobs = {
         (name, memory): dict(exports(name, replace(SPARK, memory=memory << 30)))["MAX_JOBS"]

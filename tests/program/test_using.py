@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+import tarfile
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -14,6 +15,7 @@ import pytest
 from tests.libraries import ELF, PTX, container, entry, library
 from tests.program.conftest import CP, HERE
 from tests.wheels import files_of, packed
+from workbench.environment import package_index
 from workbench.errors import InstallFailed, LockFault, NothingFits, SourceError, UsageError
 from workbench.paths import CHECKOUT
 from workbench.process import run as run_program
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from tests.program.conftest import Project
     from tests.verbs.conftest import Demo
 
+PUBLIC = package_index()
 FACTS = ["--torch=2.11.0+cu130", "--driver=580.95.05", "--gpu=12.1"]
 
 
@@ -537,6 +540,36 @@ def test_deep_reads_the_gpu_code_and_holds_ptx_against_the_driver(
     (found,) = answer(capsys)["packages"]
     (reason,) = [each for each in found["candidates"][0]["reasons"] if each["outcome"] == "no"]
     assert (reason["kind"], "CUDA 13.2" in reason["text"]) == ("gpu", True)
+
+
+def test_uv_compiles_for_this_gpu_with_what_env_prints(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.environment.install(["setuptools"], options=["--default-index", PUBLIC])
+    (folder,) = project.environment.path.glob("lib/python*/site-packages")
+    (folder / "torch.py").touch()
+    (project.folder / "pyproject.toml").write_text(
+        f'[project]\nname = "mine"\nversion = "1"\nrequires-python = ">=3.{sys.version_info[1]}"\n'
+        "dependencies = []\n"
+    )
+    seen = tmp_path / "seen"
+    written = {
+        "PKG-INFO": "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n",
+        "setup.py": "import os, torch\nfrom setuptools import setup\n"
+        f"open({str(seen)!r}, 'w').write(os.environ['TORCH_CUDA_ARCH_LIST'])\nsetup(name='demo', version='1.0')\n",
+    }
+    project.files.add("demo", "1.0")
+    with tarfile.open(project.files.folder / "files" / "demo-1.0.tar.gz", "w:gz") as sdist:
+        for name, text in written.items():
+            (tmp_path / name).write_text(text)
+            sdist.add(tmp_path / name, f"demo-1.0/{name}")
+    with (project.files.folder / "simple" / "demo" / "index.html").open("a") as page:
+        page.write(f'<a href="{project.files.url}/files/demo-1.0.tar.gz">demo-1.0.tar.gz</a>')
+    assert run(["env", "Demo==1.0", "--json", *FACTS]) == 0
+    for name, value in {**answer(capsys), "UV_CACHE_DIR": str(tmp_path / "uv")}.items():
+        monkeypatch.setenv(name, value)
+    run_program(["uv", "add", "--quiet", "demo"], cwd=project.folder)
+    assert seen.read_text() == "12.1"
 
 
 def test_doctor_reads_the_gpu_code_of_what_is_installed(

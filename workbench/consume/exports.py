@@ -33,7 +33,8 @@ _FORCED = {
 def exports(package: str, host: Host) -> tuple[tuple[str, str], ...]:
     """Return the variables for a package's build on this host, in the order in which they are printed.
 
-    Raises UsageError where the GPU is not known.
+    With them uv compiles the package, also where it has a wheel, and in the project's environment: an isolated build
+    has no torch, or another one than the project. Raises UsageError where the GPU is not known.
     """
     if not host.gpus:
         raise UsageError("no GPU is known to compile for: name its compute capability with --gpu 12.1")
@@ -48,6 +49,8 @@ def exports(package: str, host: Host) -> tuple[tuple[str, str], ...]:
         "FORCE_CUDA": "1",
         "MAX_JOBS": str(_most_jobs(host, per_job)),
         "NVCC_THREADS": "2",
+        "UV_NO_BINARY_PACKAGE": package,
+        "UV_NO_BUILD_ISOLATION": "1",
     }
     if package.startswith("flash-attn"):
         found["FLASH_ATTN_CUDA_ARCHS"] = ";".join(digits)

@@ -121,7 +121,7 @@ def env(asked: Namespace) -> int:
     """Print the variables for a package's build, for a shell."""
     from workbench.consume.exports import exports
 
-    variables = exports(asked.packages[0], host_of(asked))
+    variables = exports(_name_of(asked), host_of(asked))
     if asked.json:
         console.answer_json(dict(variables))
     else:
@@ -133,7 +133,7 @@ def request(asked: Namespace) -> int:
     """Print an issue for a wheel's maintainer, and the line that makes the wheel oneself."""
     from workbench.consume.exports import wish
 
-    host, package = host_of(asked), asked.packages[0]
+    host, package = host_of(asked), _name_of(asked)
     title, body = wish(package, host)
     own = f"workbench add-package {package} --source pypi:{package}"
     if asked.json:
@@ -141,6 +141,15 @@ def request(asked: Namespace) -> int:
     else:
         console.answer(f"{title}\n\n{body}\n\nOr build it yourself: {own}")
     return 0
+
+
+def _name_of(asked: Namespace) -> str:
+    """Return the normalised name of the one package of a line. Raises UsageError."""
+    from packaging.utils import canonicalize_name
+
+    from workbench.consume.resolving import requirement_of
+
+    return canonicalize_name(requirement_of(asked.packages[0]).name)
 
 
 def _folders(host: Host) -> tuple[Path, ...]:
