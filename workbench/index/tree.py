@@ -130,7 +130,7 @@ class _Folder:
 
     def __init__(self, root: str, new: str) -> None:
         self._root, self._new = root, new
-        self._made: set[str] = set()
+        self._made = {new}
         self.fresh = os.listdir(root) == [LOCK]  # noqa: PTH208 - see the class
         self.written: set[str] = set()
         self.unchanged: set[str] = set()
@@ -148,8 +148,7 @@ class _Folder:
         place = f"{self._new}/{path}"
         folder = place.rpartition("/")[0]
         if folder not in self._made:
-            make_folder(Path(folder))
-            self._made.add(folder)
+            self._make(folder)
         descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         try:
             os.fchmod(descriptor, 0o644)  # whatever the user's umask is
@@ -157,6 +156,15 @@ class _Folder:
                 content = content[os.write(descriptor, content) :]
         finally:
             os.close(descriptor)
+
+    def _make(self, folder: str) -> None:
+        """Make a folder below `new`, where nobody else makes any, whatever the user's umask is."""
+        parent = folder.rpartition("/")[0]
+        if parent not in self._made:
+            self._make(parent)
+        os.mkdir(folder)  # noqa: PTH102 - see the class
+        os.chmod(folder, 0o755)  # noqa: PTH101, S103 - likewise; everybody reads it
+        self._made.add(folder)
 
     def finish(self, gone: Iterable[str], state: bytes) -> None:
         """Rename the new files in, remove what is gone, and write the state.
