@@ -9,6 +9,7 @@ from dataclasses import replace
 from email.parser import BytesParser
 from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -34,12 +35,14 @@ class PyPI(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.forms: list[dict[str, bytes]] = []
         self.names: dict[str, str] = {}
+        self.logins: list[str] = []
 
 
 class Handler(BaseHTTPRequestHandler):
     server: PyPI
 
     def do_POST(self) -> None:
+        self.server.logins.append(self.headers["Authorization"])
         head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
         form = BytesParser(policy=HTTP).parsebytes(
             head + self.rfile.read(int(self.headers["Content-Length"]))
@@ -99,6 +102,20 @@ def test_a_cis_identity_sends_it_along(pypi: PyPI, paths: Paths, monkeypatch: py
     (form,) = pypi.forms
     assert json.loads(form["attestations"]) == [ATTESTATION]
     assert form["sha256_digest"].decode() == made.sha256
+
+
+def test_a_cis_token_is_asked_for_anew_before_it_expires(
+    pypi: PyPI, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYPI_ID_TOKEN", "an identity")
+    tokens = (f"t0ken-{number}" for number in count())
+    monkeypatch.setattr(Private, "make_trusted_publishing_token", lambda _: next(tokens))
+    parcels = [parcel(wheel(paths.wheels, version)) for version in ("1.0", "1.1")]
+    sent(parcels, "pypi", paths.root)
+    assert len(set(pypi.logins)) == 1
+    monkeypatch.setattr(package_index, "CI_TOKEN_SECONDS", -1)  # as if each answer took that long
+    sent([parcel(wheel(paths.wheels, version)) for version in ("1.2", "1.3")], "pypi", paths.root)
+    assert len(set(pypi.logins)) == 3
 
 
 def test_a_token_cannot_and_that_is_said(

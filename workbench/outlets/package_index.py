@@ -7,8 +7,8 @@ different ways, some replace a file silently, and a status alone proves nothing.
 from __future__ import annotations
 
 import io
+import time
 from contextlib import contextmanager, redirect_stdout
-from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -39,6 +39,9 @@ TESTPYPI = ("https://test.pypi.org/legacy/", "https://test.pypi.org/simple/")
 BELOW = ("simple/", "+simple/")
 """Where indexes have their simple API below the URL that takes uploads: most of them, and devpi."""
 
+CI_TOKEN_SECONDS = 600
+"""How long a CI's token is used; PyPI's are good for 15 minutes."""
+
 _SECONDS = (30, 600)
 """How long an index may take to answer a connection, and a whole file."""
 
@@ -63,10 +66,17 @@ class PackageIndex:
         self._public = self._known = public
         self._fetcher = Fetcher(4)
         self._held: dict[str, Mapping[str, Held]] = {}
+        self._found: tuple[Login | None, float] | None = None
 
-    @cached_property
+    @property
     def _login(self) -> Login | None:
-        return index_login(self._root, self.name, self.place)
+        """What logs in, looked up once; a CI's token is asked for anew before it expires: a build may take hours."""
+        found, since = self._found or (None, 0.0)
+        is_old = found is not None and found.is_ci and time.monotonic() - since > CI_TOKEN_SECONDS
+        if self._found is None or is_old:
+            found = index_login(self._root, self.name, self.place)
+            self._found = found, time.monotonic()
+        return found
 
     def _headers(self, url: str) -> dict[str, str]:
         """Return what logs in at a URL of the index; nothing for one that lies elsewhere. Raises OutletError."""
@@ -201,11 +211,7 @@ class PackageIndex:
         from twine.exceptions import TwineException
         from twine.repository import Repository
 
-        login = self._login
-        # as bytes: requests knows Latin-1 alone
-        user: Any = login and login.user.encode()
-        secret: Any = login and login.secret.encode()
-        repository: Any = Repository(self.place, user, secret, disable_progress_bar=True)
+        repository: Any = Repository(self.place, None, None, disable_progress_bar=True)
         repository.set_certificate_authority(trusted())
         for adapter in repository.session.adapters.values():
             # what is read once cannot be sent again by it: twine itself begins anew where a server fails
@@ -229,6 +235,8 @@ class PackageIndex:
                 note(
                     f"· {parcel.filename} goes without its attestation: PyPI takes one by trusted publishing"
                 )
+        if login := self._login:  # as bytes: requests knows Latin-1 alone
+            repository.session.auth = login.user.encode(), login.secret.encode()
         repository.session.send = _watched(type(repository.session).send, repository.session, moved)
         try:
             response = repository.upload(package)

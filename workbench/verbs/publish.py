@@ -68,6 +68,8 @@ def upload(
     words, dry = places(to), change.dry_run
     with changing(change) as site:
         outlets = open_outlets(words, site.paths.root)
+        for outlet in outlets.values():
+            _ = outlet.access  # missed now, and not after the wheels were verified
         registers = has_pages(words)
         reports = verified([Path(wheel) for wheel in wheels], site.paths, recipes=registers, static=static)
         prove_all(reports, signed_by)
