@@ -16,7 +16,6 @@ from workbench.errors import (
     RepairFailed,
     ToolchainError,
     ToolMissing,
-    UsageError,
     VerificationFailed,
     WorkbenchError,
 )
@@ -24,9 +23,7 @@ from workbench.events import note, step
 from workbench.files import scratch
 from workbench.make.cells import find_built, sharing
 from workbench.make.wheel_cache import give, take
-from workbench.paths import PROGRAM
 from workbench.recipe.load import path_of
-from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
     from workbench.make.request import Planned, Planner
@@ -137,14 +134,13 @@ def wheel_of(
 ) -> tuple[Path, Repaired | None]:
     """Return the wheel of a plan that is not in ``wheels/`` yet, there: out of the `cache`, or built and put into it.
 
-    What repair did is None for one that was built elsewhere. Raises StoreError, and what `build_wheel` raises;
-    UsageError without what it requires of the site's own recipes.
+    What repair did is None for one that was built elsewhere. Raises StoreError, and what `build_wheel` raises.
     """
     if cache and (found := take(plan, cache, paths, planner)):
         return found, None
     from workbench.make.build import build_wheel
 
-    with _own_wheels(plan, planner, paths):
+    with _own_wheels(plan, planner, paths, settings, cache, jobs=jobs):
         repaired = build_wheel(plan, paths, settings, jobs=jobs)
     if cache:
         give(plan, repaired.path, cache)
@@ -152,23 +148,32 @@ def wheel_of(
 
 
 @contextmanager
-def _own_wheels(plan: Plan, planner: Planner, paths: Paths) -> Iterator[None]:
-    """Let a build have what it requires of the site's own recipes: the wheels that this run has made, or ``wheels/``.
+def _own_wheels(
+    plan: Plan,
+    planner: Planner,
+    paths: Paths,
+    settings: Settings,
+    cache: WheelCache | None,
+    *,
+    jobs: int | None,
+) -> Iterator[None]:
+    """Let a build have what it requires of the site's own recipes: what this run has made, or what lies in ``wheels/``.
 
-    What is in neither comes from the site's index. Raises UsageError where it is not published either: the package
-    index may have another one of that name.
+    What is in neither comes from the site's index where it is published, and is made now where it is not: the package
+    index may have another one of that name. Raises what `wheel_of` raises.
     """
     if not plan.needs or OF_THIS_RUN.get():
         yield
         return
-    needed = ((each.plan, each.planned.planner_of(each.plan)) for each in planner.needed(plan))
-    found = [wheel for need, own in needed if (wheel := find_built(need, paths.wheels, own))]
-    there = {parse_wheel(wheel.name).name for wheel in found} | projects_here(paths)
-    if missing := [each.package for each in plan.needs if each.package not in there]:
-        raise UsageError(
-            f"{plan.title} requires {missing[0]}, which has a recipe here and no wheel: it is not published, and what "
-            f"lies in {paths.wheels} is not as the recipe is now. '{PROGRAM} build-all {plan.recipe.name}' builds both"
-        )
+    found, published = [], projects_here(paths)
+    for each in planner.needed(plan):
+        own = each.planned.planner_of(each.plan)
+        wheel = find_built(each.plan, paths.wheels, own)
+        if wheel is None and each.plan.project not in published:
+            note(f"· {plan.title} requires {each.plan.title}: that is built first")
+            wheel, _ = wheel_of(each.plan, own, paths, settings, cache, jobs=jobs)
+            Workplace.of(each.plan, paths).clear()
+        found += [wheel] if wheel else []
     with scratch(paths.state, ".index.") as folder:
         before = OF_THIS_RUN.set(draw_run_index(found, folder))
         try:

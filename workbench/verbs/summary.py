@@ -78,6 +78,7 @@ def describe(plan: Plan) -> dict[str, Any]:
         "why": plan.why,
         "source": source_facts(plan.source),
         "patches": [patch.name for patch in plan.patches],
+        "needs": [each.package for each in plan.needs],
         "build_key": plan.key,
     }
 

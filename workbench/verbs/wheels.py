@@ -228,9 +228,10 @@ def _answer(planned: Planned, made: Sequence[Product], *, dry_run: bool) -> None
         told = describe(each) | {
             "source": source_line(source_facts(each.source)),
             "patches": ", ".join(patch.name for patch in each.patches) or "none",
+            "needs": ", ".join(need.package for need in each.needs),
             "build_key": each.key or "none: built from a folder",
         }
-        facts = [(key.replace("_", " "), value) for key, value in told.items()]
+        facts = [(key.replace("_", " "), value) for key, value in told.items() if value]
         console.answer_summary(f"would build {each.title}", facts)
 
 
