@@ -144,15 +144,37 @@ def test_uv_locks_and_installs_the_project(files: Files, tmp_path: Path, written
     assert "demo==1.0+cu130" in freeze.output
 
 
+OURS = f"demo @ {OFFER.url} --hash=sha256:{OFFER.sha256}"
+
+
+@pytest.mark.parametrize(
+    ("written", "made"),
+    [
+        ("", f"{OURS}\n"),
+        ("a==1\n", f"a==1\n{OURS}\n"),
+        ("demo==1 \\\n    --hash=sha256:11 \\\n    --hash=sha256:22\nb==1\n", f"{OURS}\nb==1\n"),
+        ("Demo>=1  # fast\r\nb==1 \\\r\n  --hash=x\r\n", f"{OURS}  # fast\r\nb==1 \\\r\n  --hash=x\r\n"),
+        (
+            "demo==1; platform_machine == 'aarch64'\n",
+            f"demo==1; platform_machine == 'aarch64'\n{OURS}\n",
+        ),
+        ("# demo\n./demo\n-r demo.txt\ndemo2\n", f"# demo\n./demo\n-r demo.txt\ndemo2\n{OURS}\n"),
+        (f"{OURS.replace('0' * 64, '1' * 64)}\n", f"{OURS}\n"),
+    ],
+)
+def test_a_requirement_is_replaced_and_no_other(written: str, made: str) -> None:
+    assert edit_requirements(written, [PIN], HOST) == made
+
+
 def test_a_requirements_file_keeps_its_other_lines_and_both_installers_take_it(
     files: Files, tmp_path: Path
 ) -> None:
     pin = replace(PIN, offer=files.add("demo", "1.0+cu130"))
     written = "# mine\n--no-index\nDemo[gpu]>=0.5 ; python_version > '3'\n"
-    made = edit_requirements(written, [pin])
-    line = f"demo[gpu] @ {pin.offer.url} --hash=sha256:{pin.offer.sha256}"
+    made = edit_requirements(written, [pin], HOST)
+    line = f'demo[gpu] @ {pin.offer.url} ; python_version > "3" --hash=sha256:{pin.offer.sha256}'
     assert made.splitlines() == ["# mine", "--no-index", line]
-    assert edit_requirements(made, [pin]) == made
+    assert edit_requirements(made, [pin], HOST) == made
     path = tmp_path / "requirements.txt"
     path.write_text(made)
     environment = Environment.create(tmp_path / "venv", python=sys.executable)

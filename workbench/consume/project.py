@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from workbench.consume.lock import Pinned
     from workbench.consume.offer import OfferedWheel
 
+_COMMENT = re.compile(r"(?:^|[ \t]+)#.*")
+_OPTIONS = re.compile(r"\s--")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditedProject:
@@ -51,7 +54,7 @@ def edit_project(
     line_end = "\r\n" if "\r\n" in text else "\n"
     try:
         document = tomlkit.parse(text.replace("\r\n", "\n") or _new(name, host))
-        marker = f"sys_platform == 'linux' and platform_machine == '{host.arch}'"
+        marker = _marker(host)
         for pin in pins:
             _depend(_dependencies(document, where), pin, marker, where)
             _point(document, pin, indexes.get(pin.offer.source, ""), marker)
@@ -74,27 +77,56 @@ def _same(text: str, document: TOMLDocument) -> bool:
         return False
 
 
-def edit_requirements(text: str, pins: Sequence[Pinned]) -> str:
+def edit_requirements(text: str, pins: Sequence[Pinned], host: Host) -> str:
     """Return a requirements file with chosen wheels, each by its URL and its hash, in place of their own lines.
 
+    What a person wrote there of extras, of a marker and beside a ``#`` stays, and so does what is for another machine.
     pip and uv check the hash of each; pip asks for one of every other line too, once a file has one.
     """
-    lines = text.splitlines()
+    line_end = "\r\n" if "\r\n" in text else "\n"
+    lines = _requirement_lines(text)
     for pin in pins:
-        own = (at for at, each in enumerate(lines) if _named(each)[0] == pin.name)
-        at = next(own, len(lines))
-        wanted = replace(pin, extras=pin.extras | _named("".join(lines[at : at + 1]))[1]).wanted
-        lines[at : at + 1] = [f"{wanted} @ {pin.offer.url} --hash=sha256:{pin.offer.sha256}"]
-    return "\n".join([*lines, ""])
+        at, said = next(
+            (
+                (at, said)
+                for at, line in enumerate(lines)
+                if (said := _requirement(line))
+                and canonicalize_name(said.name) == pin.name
+                and _overlap(said.marker, _marker(host))
+            ),
+            (len(lines), Requirement(pin.name)),
+        )
+        wanted = replace(pin, extras=pin.extras | said.extras).wanted
+        marker = f" ; {said.marker}" if said.marker else ""
+        comment = _COMMENT.search("".join(lines[at : at + 1]))
+        lines[at : at + 1] = [
+            f"{wanted} @ {pin.offer.url}{marker} --hash=sha256:{pin.offer.sha256}{comment[0] if comment else ''}"
+        ]
+    return "\n".join([*lines, ""]).replace("\n", line_end)
 
 
-def _named(line: str) -> tuple[str, frozenset[str]]:
-    """Return the normalised name and the extras of the requirement on a line; "" of a comment or an option."""
-    match = re.match(r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?:\[(?P<extras>[\w.,\s-]*)\])?", line)
-    if match is None:
-        return "", frozenset()
-    extras = (each.strip() for each in (match["extras"] or "").split(","))
-    return canonicalize_name(match["name"].rstrip(".-_")), frozenset(filter(None, extras))
+def _requirement_lines(text: str) -> list[str]:
+    """Return a requirements file's lines, those that go on behind a backslash as one of several."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        if lines and lines[-1].endswith("\\"):
+            lines[-1] += f"\n{line}"
+        else:
+            lines.append(line)
+    return lines
+
+
+def _requirement(line: str) -> Requirement | None:
+    """Return the requirement on a line; None for a comment, an option or a path."""
+    try:
+        return Requirement(_COMMENT.sub("", _OPTIONS.split(line.replace("\\\n", " "))[0]))
+    except InvalidRequirement:
+        return None
+
+
+def _marker(host: Host) -> str:
+    """Return what is true on the machines that a chosen wheel is for."""
+    return f"sys_platform == 'linux' and platform_machine == '{host.arch}'"
 
 
 def _new(name: str, host: Host) -> str:

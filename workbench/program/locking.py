@@ -222,7 +222,7 @@ def write_project(pins: Sequence[Pinned], host: Host, places: Places, asked: Nam
     text = path.read_bytes().decode() if path.exists() else ""
     downloads: Sequence[OfferedWheel] = ()
     if path.suffix in (".txt", ".in"):
-        made = edit_requirements(text, pins)
+        made = edit_requirements(text, pins, host)
     elif path.suffix != ".toml":
         raise UsageError(f"-o {path}: name a pyproject.toml, or a file of requirements (.txt, .in)")
     else:
