@@ -282,7 +282,15 @@ def test_the_series_of_an_older_version_is_worked_on(several: Demo) -> None:
     other = invoke("patch.new", "demo", "Another")
     assert (other.status, "has edits of demo.c that nobody has saved" in other.stderr) == (2, True)
     wrong = invoke("patch.save", "demo", "--version", "1.1")
-    assert (wrong.status, "is not open at demo 1.1: its source is demo 1.0" in wrong.stderr) == (2, True)
+    assert (wrong.status, "is open at demo 1.0, not at 1.1" in wrong.stderr) == (2, True)
+    recipe = several.recipe.read_text()
+    several.recipe.write_text(recipe.replace('"1.0": ', '"1.0.1": '))
+    gone = invoke("patch.save", "demo")
+    assert (gone.status, "was opened at demo 1.0, whose source the recipe does not have" in gone.stderr) == (
+        2,
+        True,
+    )
+    several.recipe.write_text(recipe)
     assert "wrote the series patches/demo\n" in done("patch.save", "demo"), "the version that is open"
     assert patches_of(several, "demo") == ["answer.patch", "fewer-words.patch"]
     assert patches_of(several, "demo-1.1") == ["answer.patch"]

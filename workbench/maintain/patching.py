@@ -80,8 +80,10 @@ def save_patches(paths: Paths, name: str, version: str = "", *, apart: bool = Fa
             raise UsageError(f"{recipe.name}: a bump is under way: '{tree.goes_on}', or '{tree.gives_up}'")
         if tree.state.source != source_key(recipe):
             raise UsageError(
-                f"{tree.folder} is not open at {recipe.name} {recipe.version}: its source is {tree.state.source}. Save "
-                f"it without --version; or where the recipe has moved on, '{tree.gives_up}' opens it anew"
+                f"{tree.folder} is open at {tree.opened_at}, not at {recipe.version}: leave --version out to save it"
+                if version
+                else f"{tree.folder} was opened at {tree.opened_at}, whose source the recipe does not have any "
+                f"more: copy your work out of the tree, and '{tree.gives_up}' opens it anew"
             )
         return write_tree(paths, recipe, replayed(resolved(tree)), parted=apart)
 

@@ -101,6 +101,11 @@ class WorkTree:
         return self.folder.name
 
     @property
+    def opened_at(self) -> str:
+        """The package and its version whose source the tree is of."""
+        return " ".join(self.state.source.split()[:2])
+
+    @property
     def head(self) -> str:
         """The commit that is checked out. Raises UsageError where the source is not below it."""
         head = self.repository.git("rev-parse", "--verify", "HEAD")
