@@ -107,6 +107,37 @@ def test_a_torch_extension_with_all_that_its_source_tells(tmp_path: Path) -> Non
     assert "license: an SPDX expression" in remaining
 
 
+@pytest.mark.parametrize(
+    ("imported", "called"),
+    [
+        ("from torch.utils import cpp_extension", "cpp_extension."),
+        ("import torch.utils.cpp_extension as ext", "ext."),
+        ("from torch.utils.cpp_extension import CUDAExtension", ""),
+    ],
+)
+def test_torchs_builder_is_known_however_it_is_imported(imported: str, called: str, tmp_path: Path) -> None:
+    made = f"{called}CUDAExtension('loom_cuda', ['a.cu'])"
+    setup = f"from setuptools import setup\n{imported}\nsetup(ext_modules=[{made}])"
+    values = proposed(tmp_path, {"setup.py": setup, "a.cu": "", "loom/__init__.py": ""}).values()
+    assert (values["torch"], values["local_version"]) == (">=2.11", "cu{cuda}torch{torch}")
+    assert values["cuda_libraries"] == ("cublas", "cusolver", "cusparse")
+
+
+@pytest.mark.parametrize(
+    ("words", "compute"), [("", None), ("NVCC = '/usr/local/cuda/bin/nvcc'", ("cu13*",))]
+)
+def test_gpu_code_in_a_package_counts_where_its_script_compiles_it(
+    words: str, compute: tuple[str, ...] | None, tmp_path: Path
+) -> None:
+    setup = (
+        f"from setuptools import Extension, setup\n{words}\nsetup(ext_modules=[Extension('loom.x', ['x.c'])])"
+    )
+    values = proposed(
+        tmp_path, {"setup.py": setup, "loom/__init__.py": "", "loom/a.cu": "", "x.c": ""}
+    ).values()
+    assert values.get("compute") == compute
+
+
 def test_a_script_that_asks_for_a_gpu_and_reads_no_variable_for_want_of_one(tmp_path: Path) -> None:
     setup = TORCH_SETUP.replace(
         "setup(\n", "if not torch.cuda.is_available():\n    raise Exception\nsetup(\n"

@@ -86,7 +86,10 @@ def kind_of(reading: Reading) -> Kind:
     if not torch and system.has("torch"):
         torch = Quote("torch", system.where or "")
     called = [each for each in scripts.extensions if each.text == "CUDAExtension"][:1]
-    files = [Quote(f"{len(native.cuda_files)} .cu files", native.cuda_files[0])] if native.cuda_files else []
+    # distutils knows no CUDA: a script that has it compiled names nvcc, or the files
+    compiled = torch or by_cmake or any(each.endswith((".cu", "nvcc")) for each in scripts.words)
+    counted = native.cuda_files if compiled else ()
+    files = [Quote(f"{len(counted)} .cu files", counted[0])] if counted else []
     headers = [each for each in native.includes if each.certain and each.header in _RUNTIME][:1]
     included = [Quote(f"#include <{each.header}>", each.where) for each in headers]
     asked = list(native.languages[:1]) if by_cmake else []

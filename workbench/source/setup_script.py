@@ -169,7 +169,9 @@ class _Reader(ast.NodeVisitor):
             self._imports(each.name, node)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        if node.module and not node.level:
+        if node.module == "torch.utils" and any(each.name == "cpp_extension" for each in node.names):
+            self._imports("torch.utils.cpp_extension", node)
+        elif node.module and not node.level:
             self._imports(node.module, node)
 
     def visit_Call(self, node: ast.Call) -> None:
