@@ -43,7 +43,7 @@ def lock(files: Files, tmp_path: Path) -> Path:
     files.add("deeper", "3.0")
     path = tmp_path / "pylock.toml"
     pin = files.pinned("demo", LOCAL, requires=["needed>=1"])
-    write_lock(resolve_lock([pin], [], HOST, asked=["demo"]), path)
+    write_lock(resolve_lock([pin], HOST, asked=["demo"]), path)
     return path
 
 
@@ -64,7 +64,7 @@ def test_a_lock_has_all_that_is_needed_by_hash_and_nothing_was_downloaded_for_it
 
 def test_a_public_package_of_the_same_name_never_comes_instead(files: Files) -> None:
     files.add("demo", "9.0")
-    lock = resolve_lock([files.pinned("demo", LOCAL)], [], HOST, asked=["demo"])
+    lock = resolve_lock([files.pinned("demo", LOCAL)], HOST, asked=["demo"])
     assert [(each.name, str(each.version)) for each in lock.packages] == [("demo", LOCAL)]
 
 
@@ -91,21 +91,21 @@ def test_a_lock_for_a_free_threaded_python_has_its_wheels(files: Files, tmp_path
         files.add("needed", "2.0", tag=f"{cp}-{abi}-manylinux_2_28_x86_64")
     pin = files.pinned("demo", LOCAL, requires=["needed"], tag=f"{cp}-{cp}t-linux_x86_64")
     host = replace(HOST, python=f"{python}t", interpreter=str(tmp_path / "python"))
-    lock = resolve_lock([pin], [], host, asked=["demo"])
+    lock = resolve_lock([pin], host, asked=["demo"])
     assert [wheel.filename for package in lock.packages for wheel in package.wheels or ()] == [
         pin.offer.filename,
         f"needed-2.0-{cp}-{cp}t-manylinux_2_28_x86_64.whl",
     ]
     with pytest.raises(UsageError, match=r"'uv python install 3.99t' puts it here"):
-        resolve_lock([pin], [], replace(HOST, python="3.99t"), asked=["demo"])
+        resolve_lock([pin], replace(HOST, python="3.99t"), asked=["demo"])
 
 
 def test_the_torch_that_is_installed_stays(files: Files) -> None:
     for version in ("2.11.0", "2.12.0"):
         files.add("torch", version)
     pin = files.pinned("demo", LOCAL, requires=["torch"])
-    held = resolve_lock([pin], [], replace(HOST, torch="2.11.0"), asked=["demo"])
-    free = resolve_lock([pin], [], HOST, asked=["demo"])
+    held = resolve_lock([pin], replace(HOST, torch="2.11.0"), asked=["demo"])
+    free = resolve_lock([pin], HOST, asked=["demo"])
     assert [str(lock.packages[-1].version) for lock in (held, free)] == ["2.11.0", "2.12.0"]
 
 
@@ -115,14 +115,14 @@ def test_another_build_of_the_torch_that_is_installed_never_takes_its_place(
     files.add("torch", "2.11.0")
     pin = files.pinned("demo", LOCAL, requires=["torch"])
     host = replace(HOST, torch="2.11.0", torch_local="cu130")
-    without = resolve_lock([pin], [], host, asked=["demo"])
+    without = resolve_lock([pin], host, asked=["demo"])
     assert ([each.name for each in without.packages], kept_of(without)) == (["demo"], "torch==2.11.0+cu130")
     write_lock(without, tmp_path / "pylock.toml")
     with pytest.raises(UsageError, match="--sync would remove torch"):
         install(tmp_path / "pylock.toml", tmp_path, sync=True)
     torch = files.pinned("torch", "2.11.0+cu130", requires=["needed"])
     files.add("needed", "2.0")
-    lock = resolve_lock([pin], [], host, asked=["demo"], at_hand=[torch])
+    lock = resolve_lock([pin], host, asked=["demo"], at_hand=[torch])
     assert [(each.name, str(each.version)) for each in lock.packages] == [
         ("demo", LOCAL),
         ("needed", "2.0"),
@@ -130,7 +130,7 @@ def test_another_build_of_the_torch_that_is_installed_never_takes_its_place(
     ]
     assert [wheel.url for wheel in lock.packages[-1].wheels or ()] == [torch.offer.url]
     assert kept_of(lock) == ""
-    free = resolve_lock([files.pinned("demo", LOCAL)], [], host, asked=["demo"], at_hand=[torch])
+    free = resolve_lock([files.pinned("demo", LOCAL)], host, asked=["demo"], at_hand=[torch])
     assert [each.name for each in free.packages] == ["demo"]
 
 
@@ -138,7 +138,7 @@ def test_a_torch_that_is_given_by_its_minor_release_may_be_any_of_it(files: File
     for version in ("2.11.1", "2.12.0"):
         files.add("torch", version)
     pin = files.pinned("demo", LOCAL, requires=["torch"])
-    lock = resolve_lock([pin], [], replace(HOST, torch="2.11"), asked=["demo"])
+    lock = resolve_lock([pin], replace(HOST, torch="2.11"), asked=["demo"])
     assert str(lock.packages[-1].version) == "2.11.1"
 
 
@@ -147,20 +147,20 @@ def test_what_does_not_go_together_is_one_message_of_what_uv_found(files: Files)
     with pytest.raises(
         LockFault, match=r"no set of wheels for this machine(?s:.*)nowhere-to-be-found"
     ) as caught:
-        resolve_lock([pin], [], HOST, asked=["demo"])
+        resolve_lock([pin], HOST, asked=["demo"])
     assert "/tmp" not in str(caught.value)  # noqa: S108 - where it worked is nobody's business
 
 
 @pytest.mark.parametrize(("glibc", "has"), [("2.5", "glibc 2.5"), ("", "another C library")])
 def test_a_machine_that_uv_does_not_lock_for_is_named(files: Files, glibc: str, has: str) -> None:
     with pytest.raises(UsageError, match=f"glibc 2.17 and newer alone, and the machine has {has}"):
-        resolve_lock([files.pinned("demo", LOCAL)], [], replace(HOST, glibc=glibc), asked=["demo"])
+        resolve_lock([files.pinned("demo", LOCAL)], replace(HOST, glibc=glibc), asked=["demo"])
 
 
 def test_a_wheel_whose_hash_is_not_known_is_not_locked(files: Files) -> None:
     pin = files.pinned("demo", LOCAL)
     with pytest.raises(UsageError, match=r"demo-1\.0.*no sha256"):
-        resolve_lock([replace(pin, offer=replace(pin.offer, sha256=None))], [], HOST, asked=["demo"])
+        resolve_lock([replace(pin, offer=replace(pin.offer, sha256=None))], HOST, asked=["demo"])
 
 
 @pytest.mark.parametrize("installer", ["uv", "pip"])
@@ -235,9 +235,9 @@ def test_a_name_that_no_installer_reads_is_refused(lock: Path, tmp_path: Path) -
 
 def test_what_changed_is_told_by_package(files: Files) -> None:
     one, other = files.pinned("demo", LOCAL), files.pinned("other", "1.0")
-    before = resolve_lock([one, other], [], HOST, asked=["demo"])
+    before = resolve_lock([one, other], HOST, asked=["demo"])
     rebuilt = replace(one, offer=replace(one.offer, sha256="0" * 64))
-    after = resolve_lock([rebuilt, files.pinned("fresh", "2.0")], [], HOST, asked=["demo"])
+    after = resolve_lock([rebuilt, files.pinned("fresh", "2.0")], HOST, asked=["demo"])
     assert [str(each) for each in changes(before, after)] == [
         f"demo {LOCAL}: the same version, other bytes",
         "fresh 2.0: new",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
+from tests.consume.served import serving
 from tests.libraries import ELF, PTX, container, entry, library
 from tests.program.conftest import CP, HERE
 from tests.wheels import files_of, packed
@@ -383,6 +384,20 @@ def test_a_cache_that_cannot_be_written_keeps_nobody_from_an_answer(
     monkeypatch.setenv("GPUWHEELS_CACHE", str(tmp_path / "file" / "cache"))
     assert run(["demo-gpu", *FACTS]) == 0
     assert "going on without the cache" in capsys.readouterr().err
+
+
+def test_an_index_that_was_named_once_is_asked_for_the_lock_ever_after(
+    project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.files.add("needed", "9.0")  # somebody's, of the same name
+    (tmp_path / "ours").mkdir()
+    project.offer("one", "1.5+cu130torch2.11", requires=("needed",))
+    with serving(tmp_path / "ours") as ours:
+        ours.add("needed", "2.0")
+        for line in ("lock demo-gpu", "update", "add demo-gpu"):
+            index = [f"--index={ours.index}"] if line.startswith("lock") else []
+            assert run([*line.split(), "--json", *index, *FACTS]) == 0
+            assert answer(capsys)["packages"]["needed"] == "2.0", line
 
 
 def test_an_index_with_a_login_is_refused(project: Project) -> None:

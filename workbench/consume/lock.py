@@ -150,8 +150,17 @@ def selected(lock: Pylock, path: Path, environment: Environment, tags: Iterable[
 
 def asked_of(lock: Pylock) -> tuple[str, ...]:
     """Return what a person asked for when the lock was made; nothing where gpuwheels did not make it."""
+    return _words_of(lock, "asked")
+
+
+def indexes_of(lock: Pylock) -> tuple[str, ...]:
+    """Return the indexes that were asked besides the usual one when the lock was made."""
+    return _words_of(lock, "indexes")
+
+
+def _words_of(lock: Pylock, key: str) -> tuple[str, ...]:
     table = (lock.tool or {}).get(TOOL, {})
-    words = table.get("asked", []) if isinstance(table, dict) else []
+    words = table.get(key, []) if isinstance(table, dict) else []
     return tuple(word for word in words if isinstance(word, str)) if isinstance(words, list) else ()
 
 

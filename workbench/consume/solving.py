@@ -30,14 +30,13 @@ if TYPE_CHECKING:
 
 def resolve_lock(
     pins: Sequence[Pinned],
-    others: Sequence[str],
     host: Host,
     *,
     asked: Sequence[str],
     at_hand: Sequence[Pinned] = (),
     indexes: Sequence[str] = (),
 ) -> Pylock:
-    """Return the lock of chosen wheels, of `others` (requirements that any index has), and of all that they need.
+    """Return the lock of chosen wheels and of all that they need, which `indexes` have, or the usual index.
 
     Wheels that are `at_hand` are taken where something needs them, as if an index had them. The torch that is installed
     stays the very build that it is: one that nobody has is left out, and `kept_of` names it.
@@ -53,7 +52,7 @@ def resolve_lock(
         for pin in at_hand:
             _stand_in(folder / "links", pin)
         wanted = [f"{pin.wanted} @ {_stand_in(folder, pin).as_uri()}" for pin in pins]
-        (folder / "asked.in").write_text("\n".join([*wanted, *others]) + "\n", encoding="utf-8")
+        (folder / "asked.in").write_text("\n".join(wanted) + "\n", encoding="utf-8")
         (folder / "held.in").write_text("\n".join(_held(host, pins)) + "\n", encoding="utf-8")
         kept = ""
         try:
@@ -82,6 +81,7 @@ def resolve_lock(
                 "torch": host.torch or "",
                 "compute": host.compute or "",
                 **({"kept": kept} if kept else {}),
+                **({"indexes": list(indexes)} if indexes else {}),
             }
         },
     )

@@ -13,6 +13,7 @@ from workbench.consume.lock import (
     asked_of,
     changes,
     check_name,
+    indexes_of,
     kept_of,
     read_lock,
     write_lock,
@@ -42,7 +43,7 @@ def lock(asked: Namespace) -> int:
     """Write a lock of packages and of all that they need."""
     check_name(Path(asked.lock))
     host = host_of(asked)
-    made = _locked(asked, host, asked.packages)
+    made = _locked(asked, host, asked.packages, ())
     _write(made, asked)
     _tell(asked, host, made, ())
     return 0
@@ -58,7 +59,7 @@ def add(asked: Namespace) -> int:
         raise LockFault(f"{path}: gpuwheels did not make it: name another file, with --lock pylock.gw.toml")
     host = host_of(asked)
     interpreter = None if asked.dry_run else environment_of(host)
-    made = _locked(asked, host, _merged(known, asked.packages))
+    made = _locked(asked, host, _merged(known, asked.packages), indexes_of(before) if before else ())
     old = content_of(path)
     _write(made, asked)
     if interpreter:
@@ -110,7 +111,7 @@ def update(asked: Namespace) -> int:
             f"{path}: gpuwheels did not make it, so what it was made for is not known: gw lock PACKAGE..."
         )
     host = host_of(asked)
-    made = _locked(asked, host, known)
+    made = _locked(asked, host, known, indexes_of(before))
     changed = changes(before, made)
     if changed:
         _write(made, asked)
@@ -128,8 +129,13 @@ def _merged(known: Sequence[str], packages: Sequence[str]) -> list[str]:
     return [*(text for text in known if requirement_of(text).name not in names), *packages]
 
 
-def _locked(asked: Namespace, host: Host, packages: Sequence[str]) -> Pylock:
-    if any(map(has_secret, asked.index)):
+def _locked(asked: Namespace, host: Host, packages: Sequence[str], known: Sequence[str]) -> Pylock:
+    """Return the lock of packages; `known` are the indexes of the lock that was there before.
+
+    Without these a public package could come in place of a private one.
+    """
+    indexes = tuple(dict.fromkeys((*known, *asked.index)))
+    if any(map(has_secret, indexes)):
         raise UsageError("--index: leave the login out, which everybody here could see: uv reads ~/.netrc")
     places = places_of(asked)
     found = find_all(packages, asked, host, places)
@@ -150,9 +156,7 @@ def _locked(asked: Namespace, host: Host, packages: Sequence[str]) -> Pylock:
         )
     pins = [*chosen, *built]
     with step("resolve what they need") as at:
-        made = resolve_lock(
-            pins, (), host, asked=packages, at_hand=_torch_at_hand(host, places), indexes=asked.index
-        )
+        made = resolve_lock(pins, host, asked=packages, at_hand=_torch_at_hand(host, places), indexes=indexes)
         at.outcome = counted(len(made.packages), "package")
     if kept := kept_of(made):
         note(f"{kept} is not in the lock: no source has this build, so it stays as it is installed")
