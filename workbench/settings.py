@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -255,28 +256,41 @@ _PASTABLE = re.compile(r"[A-Za-z0-9._~:/%+,=\[\]-]+")
 """A URL that stands in a shell's command line as it is. (A query or a fragment ends the path of no page.)"""
 
 _CRON = (re.compile(r"(?:[\d*/,-]+(?: [\d*/,A-Z-]+){4})?"), 'write as cron does: "17 3 * * 1"')
-_CI_FORMS = {
-    "branch": (re.compile(r"[A-Za-z0-9._/-]+"), "write the name of a branch"),
-    "python": (re.compile(r"3\.\d+"), 'write a version in quotes: "3.12"'),
-    "builder": (re.compile(r"[a-z]+"), "write what --builder takes: auto, host, cross, container"),
-    "to": (re.compile(r"[^\s\"'$`\\]*"), "write what --to takes, without spaces and quotes: github,pypi"),
-    "schedule": _CRON,
-    "outdated": _CRON,
-    "environment": (re.compile(r"[A-Za-z0-9._-]*"), "write the name of an environment"),
+_FORMS = {
+    "cache.size": (_SIZE, "write an amount of storage: 500 MB or 20 GB"),
+    "ci.branch": (re.compile(r"[A-Za-z0-9._/-]+"), "write the name of a branch"),
+    "ci.python": (re.compile(r"3\.\d+"), 'write a version in quotes: "3.12"'),
+    "ci.builder": (re.compile(r"[a-z]+"), "write what --builder takes: auto, host, cross, container"),
+    "ci.to": (
+        re.compile(r"[^\s\"'$`\\]*"),
+        "write what --to takes, without spaces and quotes: github,pypi",
+    ),
+    "ci.schedule": _CRON,
+    "ci.outdated": _CRON,
+    "ci.environment": (re.compile(r"[A-Za-z0-9._-]*"), "write the name of an environment"),
+    "fleet.slurm.memory": (_SIZE, "write 100 GB"),
+    "fleet.slurm.walltime": (
+        re.compile(r"[0-9]+(-[0-9]+)?(:[0-9]+){0,2}"),
+        'write as Slurm does, in quotes: "12:00:00"',
+    ),
+    "fleet.slurm.partition": (
+        re.compile(r"[A-Za-z0-9._,-]+"),
+        "write the name of a partition, or a list",
+    ),
+    "fleet.slurm.account": (re.compile(r"[A-Za-z0-9._-]+"), "write the name of an account"),
 }
-_SLURM_FORMS = {
-    "memory": (_SIZE, "write 100 GB"),
-    "walltime": (re.compile(r"[0-9]+(-[0-9]+)?(:[0-9]+){0,2}"), 'write as Slurm does, in quotes: "12:00:00"'),
-    "partition": (re.compile(r"[A-Za-z0-9._,-]+"), "write the name of a partition, or a list"),
-    "account": (re.compile(r"[A-Za-z0-9._-]+"), "write the name of an account"),
+"""What a text must look like: those of ``ci`` and ``fleet`` reach a workflow, or a job's script, as they stand."""
+
+_NUMBERS = {
+    "max_memory": (None, "a number of gigabytes"),
+    "signing.expires": (3650, "a number of days"),
+    "ci.keep": (400, "a number of days"),  # GitHub keeps artifacts of a public repository for 90
+    "fleet.slurm.jobs": (None, "a number"),
+    "fleet.slurm.cores": (None, "a number"),
 }
+"""The most that a number may be, if there is a most, and what it counts; the least is 1."""
+
 _LABELS = re.compile(r"[A-Za-z0-9._-]+(?:,[A-Za-z0-9._-]+)*")
-
-LONGEST_KEPT = 400
-"""Days for which artifacts may stay; GitHub keeps those of a public repository for 90."""
-
-LONGEST_TERM = 3650
-"""Days for which a signed root may be good."""
 
 _GONE = {
     "container.network": "a container has no network unless the recipe says network=True",
@@ -357,17 +371,20 @@ def yaml_document(text: str) -> object:
 
 
 def _require_known(settings: Settings) -> None:
-    """Raise Mismatch for what nothing would ever be looked up by, and for a term or an amount that makes no sense."""
-    if settings.max_memory is not None and settings.max_memory < 1:
-        raise Mismatch("max_memory: write a number of gigabytes above 0")
-    if settings.signing.expires is not None and not 1 <= settings.signing.expires <= LONGEST_TERM:
-        raise Mismatch(f"signing.expires: write a number of days from 1 to {LONGEST_TERM}")
-    _require_known_ci(settings.ci)
-    if not _SIZE.fullmatch(settings.cache.size):
-        raise Mismatch(
-            f"cache.size: {settings.cache.size!r} is not an amount of storage: write 500 MB or 20 GB"
-        )
-    _require_known_slurm(settings.fleet.slurm)
+    """Raise Mismatch for a text or a number that makes no sense, and for keys that nothing would be looked up by."""
+    for key, (form, remedy) in _FORMS.items():
+        text = attrgetter(key)(settings)
+        if text is not None and not form.fullmatch(text):
+            raise Mismatch(f"{key}: {text!r:.60}: {remedy}")
+    for key, (most, what) in _NUMBERS.items():
+        number = attrgetter(key)(settings)
+        if number is not None and not 1 <= number <= (most or number):
+            raise Mismatch(f"{key}: write {what} {f'from 1 to {most}' if most else 'above 0'}")
+    _require_known_keys(settings)
+
+
+def _require_known_keys(settings: Settings) -> None:
+    """Raise Mismatch for a compute platform or an architecture that nothing would ever be looked up by."""
     container = settings.container
     tables: dict[str, dict[str, dict[str, str]]] = {
         "cuda": {compute: {} for compute in settings.cuda},
@@ -375,35 +392,17 @@ def _require_known(settings: Settings) -> None:
         "container.runtime_images": container.runtime_images,
     }
     for section, table in tables.items():
-        for compute, by_arch in table.items():
+        for compute in table:
             if not _COMPUTE.fullmatch(compute):
                 raise Mismatch(f"{section}.{compute}: write a compute platform: cpu, cu130, rocm6.4")
-            for arch in by_arch:
-                if not _ARCH.fullmatch(arch):
-                    raise Mismatch(f"{section}.{compute}.{arch}: write an architecture: x86_64 or aarch64")
-
-
-def _require_known_slurm(slurm: SlurmSettings) -> None:
-    """Raise Mismatch for what a job's script could not say: each of these words reaches one as it stands."""
-    for key, (form, remedy) in _SLURM_FORMS.items():
-        value = getattr(slurm, key)
-        if value is not None and not form.fullmatch(value):
-            raise Mismatch(f"fleet.slurm.{key}: {value!r:.60}: {remedy}")
-    for key in ("jobs", "cores"):
-        if (number := getattr(slurm, key)) is not None and number < 1:
-            raise Mismatch(f"fleet.slurm.{key}: write a number above 0")
-
-
-def _require_known_ci(ci: CiSettings) -> None:
-    """Raise Mismatch for what a workflow could not say: each of these words reaches one as it stands."""
-    for key, (form, remedy) in _CI_FORMS.items():
-        if not form.fullmatch(value := getattr(ci, key)):
-            raise Mismatch(f"ci.{key}: {value!r:.60}: {remedy}")
-    if not 1 <= ci.keep <= LONGEST_KEPT:
-        raise Mismatch(f"ci.keep: write a number of days from 1 to {LONGEST_KEPT}")
-    for arch, labels in ci.runners.items():
-        if not _ARCH.fullmatch(arch):
-            raise Mismatch(f"ci.runners.{arch}: write an architecture: x86_64 or aarch64")
+    by_arch = {
+        f"{section}.{compute}": found for section, table in tables.items() for compute, found in table.items()
+    }
+    for section, found in {**by_arch, "ci.runners": settings.ci.runners}.items():
+        for arch in found:
+            if not _ARCH.fullmatch(arch):
+                raise Mismatch(f"{section}.{arch}: write an architecture: x86_64 or aarch64")
+    for arch, labels in settings.ci.runners.items():
         if not _LABELS.fullmatch(labels):
             raise Mismatch(f"ci.runners.{arch}: {labels!r:.60}: write labels: self-hosted,linux,dgx-spark")
 

@@ -242,6 +242,7 @@ def test_a_site_without_the_workbench_must_say_where_it_comes_from(paths: Paths)
     refused = invoke("ci.write")
     assert refused.status == SettingsError.exit_code
     assert "ci.install" in refused.stderr
+    assert "git+https://github.com/OWNER/REPOSITORY@COMMIT" in refused.stderr, "as it can be pasted"
 
 
 @pytest.mark.parametrize("title", SETTINGS)

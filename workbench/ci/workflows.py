@@ -86,7 +86,7 @@ def workflow_files(paths: Paths, settings: Settings, *, host: Host | None = None
     if not checkout and not ci.install:
         raise SettingsError(
             f"{paths.root / 'workbench.yaml'}: ci.install: {paths.root} is not a checkout of the workbench: name what "
-            "pip installs to have it, as 'wheel-workbench @ git+https://…@COMMIT'"
+            "pip installs to have it, as 'wheel-workbench @ git+https://github.com/OWNER/REPOSITORY@COMMIT'"
         )
     host = host or ci.host
     runners = ci.runners or _USUAL_RUNNERS[host]
