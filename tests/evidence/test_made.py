@@ -59,7 +59,10 @@ def test_a_toolkit_is_named_by_its_distributions_and_their_hashes() -> None:
     target = Target(python="3.12", arch="aarch64", compute="cu130", gpu=("sm_121",))
     toolkit = expect_toolkit(target, ("cublas",), Settings(), may_be_in_image=False)
     plan: Any = SimpleNamespace(
-        toolkit=toolkit, target=target, recipe=SimpleNamespace(cuda_libraries=("cublas",))
+        toolkit=toolkit,
+        toolkit_pins=None,
+        target=target,
+        recipe=SimpleNamespace(cuda_libraries=("cublas",)),
     )
     whole, *parts = toolkit_of(plan)
     assert toolkit is not None

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.plans import planned
 from workbench.errors import UsageError
+from workbench.evidence.built_with import toolkit_of
 from workbench.evidence.gather import command_of
 from workbench.evidence.inputs import changed_inputs, parameters, recipe_inputs
-from workbench.evidence.provenance import Isolation, Provenance, Used, read_statement, statement
-from workbench.evidence.restored import restored
+from workbench.evidence.provenance import Isolation, Provenance, StatedBuild, Used, read_statement, statement
+from workbench.evidence.reproduction import FirstBuild
+from workbench.evidence.restored import restored, toolkit_pins
+from workbench.make.again import rebuild_of
 from workbench.make.request import Planner, Request
 from workbench.paths import CHECKOUT, Paths
 from workbench.plan.axes import Axes
-from workbench.plan.plan import Needed
+from workbench.plan.plan import Needed, ToolkitPins
 from workbench.plan.target import Target, cross
 from workbench.recipe.load import load, names
 from workbench.recipe.model import Git, Recipe, Sdist
 from workbench.settings import Settings
+from workbench.toolchain.pins import digest, pins_for, releases
 
 if TYPE_CHECKING:
     from workbench.plan.plan import Plan
@@ -103,6 +109,56 @@ def test_what_a_build_needs_of_the_sites_own_is_read_back_and_in_its_key() -> No
     again = restored(stated(plan), {}, where="it")
     assert (again.needs, again.key) == (needs, plan.key)
     assert plan.key != PLAN.key
+
+
+CUDA = replace(
+    PLAN, target=Target(python="3.12", arch="x86_64", compute="cu130", gpu=("sm_90",)), toolkit="then"
+)
+
+
+@pytest.mark.parametrize("compute", [release.compute for release in releases()])
+@pytest.mark.parametrize("libraries", [(), ("cusolver", "cufft")])
+def test_what_a_toolkit_was_laid_out_from_is_read_back(compute: str, libraries: tuple[str, ...]) -> None:
+    recipe, target = replace(PLAN.recipe, cuda_libraries=libraries), replace(CUDA.target, compute=compute)
+    used = tuple(toolkit_of(replace(CUDA, recipe=recipe, target=target)))
+    assert toolkit_pins(used) == pins_for(compute, libraries)
+
+
+def older(compute: str) -> ToolkitPins:
+    """Return pins as an older lock had them."""
+    now = pins_for(compute, ())
+    then = re.sub(r"nvidia-cuda-cccl==\S+", "nvidia-cuda-cccl==13.0.50", now.requirements)
+    assert then != now.requirements
+    return ToolkitPins(version="13.0.0", requirements=then)
+
+
+def test_a_wheel_is_built_again_with_the_toolkit_of_an_older_lock(paths: Paths) -> None:
+    then = older("cu130")
+    plan = replace(CUDA, toolkit=digest(then.requirements), toolkit_pins=then)
+    made = stated(plan)
+    made = replace(made, used=(*made.used, *toolkit_of(plan)))
+    build = StatedBuild(filename="x.whl", sha256="0" * 64, made=made)
+    first = FirstBuild(path=Path("x.whl"), build=build, statement="0" * 64, where="it", patches={})
+    again = rebuild_of(first, paths, Settings(), any_tools=True)
+    assert (again.plan.toolkit, again.plan.toolkit_pins, again.plan.key) == (plan.toolkit, then, plan.key)
+    assert not [each for each in again.other_tools if "nvidia" in each or "cu130" in each]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "evil"},
+        {"version": "1 --index-url=https://example.com"},
+        {"about": "one of 00"},
+        {"version": "1.0"},
+        {"about": ""},
+    ],
+)
+def test_a_toolkit_that_is_not_told_whole_is_not_asked_of_an_index(change: dict[str, str]) -> None:
+    whole, one, *rest = toolkit_of(CUDA)
+    altered: Any = change
+    assert toolkit_pins((whole, replace(one, **altered), *rest)) is None
+    assert toolkit_pins((whole,)) is None
 
 
 def test_the_line_that_asks_for_it_has_the_suffix_alone() -> None:

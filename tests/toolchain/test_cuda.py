@@ -10,9 +10,10 @@ import pytest
 
 from workbench.errors import ToolchainError, ToolMissing
 from workbench.paths import CHECKOUT
+from workbench.plan.plan import ToolkitPins
 from workbench.process import run
 from workbench.toolchain.cuda import check, cuda_of, lay_out
-from workbench.toolchain.pins import release_of
+from workbench.toolchain.pins import compiled, entries, pins_for, release_of
 
 KERNEL = "__global__ void twice(float *x) { x[threadIdx.x] *= 2; }\nint main() { twice<<<1, 32>>>(0); }\n"
 
@@ -92,6 +93,19 @@ def test_each_set_of_libraries_has_a_place_of_its_own(toolkit: Path, cache: Path
     assert other != toolkit
     assert (other / "lib/libnvfatbin.so").exists()
     assert not (toolkit / "lib/libnvfatbin.so").exists()
+
+
+def test_pins_of_an_older_lock_are_laid_out_as_they_are(toolkit: Path, cache: Path) -> None:
+    now = pins_for("cu130", ())
+    entry = entries(now.requirements)["nvidia-cuda-cccl"]
+    asked = {"python": "3.12", "platform": "x86_64-manylinux_2_28"}
+    older = compiled("nvidia-cuda-cccl==13.0.50\n", "--only-binary=:all:", **asked)
+    then = ToolkitPins(version="13.0.0", requirements=now.requirements.replace(entry, older))
+    other = lay_out("cu130", "x86_64", cache=cache, pins=then)
+    assert other != toolkit
+    assert (other / "version.json").read_text() != (toolkit / "version.json").read_text()
+    for name, same in ((".metadata/provenance.txt", False), ("include/cuda.h", True)):
+        assert ((other / name).read_bytes() == (toolkit / name).read_bytes()) is same, name
 
 
 def test_every_kind_of_damage_is_found(copy: Path) -> None:

@@ -99,13 +99,20 @@ def _of_site(target: Target, settings: Settings) -> Path | None:
 def toolkit_for(plan: Plan, paths: Paths, settings: Settings) -> Path | None:
     """Return the CUDA toolkit for a plan: the one that the site names, or one laid out; None without CUDA.
 
+    Where the plan says what another build's was laid out from, it is that one.
+
     Raises ToolchainError where there is none, or where it does not know the target's GPUs.
     """
     target = plan.target
     if not target.cuda:
         return None
-    toolkit = _of_site(target, settings) or cuda.lay_out(
-        target.compute, target.arch, cache=paths.cache, components=plan.recipe.cuda_libraries
+    of_site = None if plan.toolkit_pins else _of_site(target, settings)
+    toolkit = of_site or cuda.lay_out(
+        target.compute,
+        target.arch,
+        cache=paths.cache,
+        components=plan.recipe.cuda_libraries,
+        pins=plan.toolkit_pins,
     )
     found = cuda.cuda_of(toolkit)
     if found.version != target.cuda:

@@ -22,7 +22,7 @@ from workbench.errors import ToolMissing
 from workbench.evidence.provenance import ONE_OF, Role, Used
 from workbench.process import find_program, run
 from workbench.toolchain.compilers import glibc_of
-from workbench.toolchain.pins import entries, release_of
+from workbench.toolchain.pins import entries, pins_for
 
 if TYPE_CHECKING:
     from workbench.paths import Paths
@@ -73,12 +73,11 @@ def toolkit_of(plan: Plan) -> Iterator[Used]:
             role="toolkit", name=plan.target.compute, about="the site's own, without a list of its parts"
         )
         return
-    release = release_of(plan.target.compute)
-    requirements = release.requirements(plan.recipe.cuda_libraries)
-    whole = {"sha256": hashlib.sha256(requirements.encode()).hexdigest()}
+    pins = plan.toolkit_pins or pins_for(plan.target.compute, plan.recipe.cuda_libraries)
+    whole = {"sha256": hashlib.sha256(pins.requirements.encode()).hexdigest()}
     about = "the hash of its list of distributions"
-    yield Used(role="toolkit", name=plan.target.compute, version=release.version, digest=whole, about=about)
-    for part, entry in entries(requirements).items():
+    yield Used(role="toolkit", name=plan.target.compute, version=pins.version, digest=whole, about=about)
+    for part, entry in entries(pins.requirements).items():
         version = re.match(r"\S+==(\S+)", entry)
         hashes = " ".join(re.findall(r"sha256:([0-9a-f]{64})", entry))
         number = version[1] if version else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
@@ -12,9 +12,10 @@ from packaging.version import Version
 
 from workbench.errors import ProofFailed, WorkbenchError
 from workbench.evidence.gather import FROM_URL
+from workbench.evidence.provenance import ONE_OF
 from workbench.patches.series import PatchFile
 from workbench.plan.axes import Axes
-from workbench.plan.plan import Builder, Needed, Pin, Plan
+from workbench.plan.plan import Builder, Needed, Pin, Plan, ToolkitPins
 from workbench.plan.target import Target, cross
 from workbench.recipe.model import Git, Recipe, Sdist
 
@@ -86,6 +87,25 @@ def _lacking(made: Provenance) -> Iterator[str]:
         yield "which Python it was built with"
     if unpinned := [each.name for each in made.of_role("requirement") if not each.digest]:
         yield f"which files its build requirements were ({', '.join(unpinned)})"
+
+
+def toolkit_pins(used: Sequence[Used]) -> ToolkitPins | None:
+    """Return what a CUDA toolkit that a statement names was laid out from; None where it does not say all of that.
+
+    What is not as NVIDIA's distributions are called is not asked of an index.
+    """
+    whole, *parts = used
+    lines = []
+    for each in parts:
+        hashes = each.about.removeprefix(ONE_OF).split()
+        told = re.fullmatch(r"nvidia-[a-z0-9-]+ [0-9][\w.]*", f"{each.name} {each.version}")
+        if not told or not all(re.fullmatch("[0-9a-f]{64}", digest) for digest in hashes):
+            return None
+        pinned = [f"{each.name}=={each.version}", *(f"    --hash=sha256:{digest}" for digest in hashes)]
+        lines.append(" \\\n".join(pinned) + "\n")
+    requirements = "".join(lines)
+    is_all = hashlib.sha256(requirements.encode()).hexdigest() == whole.digest.get("sha256")
+    return ToolkitPins(version=whole.version, requirements=requirements) if lines and is_all else None
 
 
 def _builder(made: Provenance) -> Builder:

@@ -26,7 +26,7 @@ from workbench.evidence.built_with import ROLES_HERE, built_with
 from workbench.evidence.differences import Difference, differences
 from workbench.evidence.gather import isolation_of
 from workbench.evidence.reproduction import FirstBuild, Reproduction
-from workbench.evidence.restored import others, restored
+from workbench.evidence.restored import others, restored, toolkit_pins
 from workbench.evidence.statements import check_statement, statement_of_file
 from workbench.files import locked, remove_tree, sha256_of, write_whole
 from workbench.make.build import build_wheel
@@ -34,6 +34,7 @@ from workbench.paths import Paths
 from workbench.process import find_program, run
 from workbench.settings import SigningSettings
 from workbench.text import counted, timestamp
+from workbench.toolchain.pins import digest
 from workbench.wheel.stream import BadBinary
 
 if TYPE_CHECKING:
@@ -102,9 +103,13 @@ def rebuild_of(first: FirstBuild, paths: Paths, settings: Settings, *, any_tools
         )
     plan = restored(made, first.patches, where=first.where)
     if toolkit := made.of_role("toolkit"):
-        libraries = plan.recipe.cuda_libraries
-        expected = expect_toolkit(plan.target, libraries, settings, may_be_in_image=False)
-        plan = replace(plan, toolkit=expected)
+        libraries, pins = plan.recipe.cuda_libraries, toolkit_pins(toolkit)
+        expected = (
+            digest(pins.requirements)
+            if pins
+            else expect_toolkit(plan.target, libraries, settings, may_be_in_image=False)
+        )
+        plan = replace(plan, toolkit=expected, toolkit_pins=pins)
     recorded = tuple(each for each in made.used if each.role in ROLES_HERE)
     other = others(recorded, tuple(built_with(plan, paths, settings)))
     if made.isolation.isolated and plan.builder != "container" and (why := why_not()):

@@ -51,13 +51,22 @@ class Needed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolkitPins:
+    """What a CUDA toolkit is laid out from: NVIDIA's `version` (``13.0.3``), and lines of ``requirements.txt``."""
+
+    version: str
+    requirements: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan(Draft):
     """A draft that `builder` makes into a wheel, in `image` where that is a container; `why` says why it was chosen.
 
     A name may stand for something else tomorrow, so these say what it stands for now: `image_pin` which image,
     `toolkit` which CUDA toolkit (None without, or where the image brings one). `create_args` are the site's. `pins` are
-    the build requirements as they were resolved for another build; None where they are resolved for this one. `needs`
-    are the wheels of the site's own recipes that it requires, as these recipes are now.
+    the build requirements as they were resolved for another build, and `toolkit_pins` what its toolkit was laid out
+    from; None where today's are taken. `needs` are the wheels of the site's own recipes that it requires, as these
+    recipes are now.
     """
 
     builder: Builder
@@ -67,6 +76,7 @@ class Plan(Draft):
     create_args: tuple[str, ...] = ()
     toolkit: str | None = None
     pins: tuple[Pin, ...] | None = None
+    toolkit_pins: ToolkitPins | None = None
     needs: tuple[Needed, ...] = ()
 
     @property

@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workbench.container.engine import Cuda
 from workbench.environment import install_into, python_platform
@@ -27,7 +28,10 @@ from workbench.plan.target import this_arch, this_python
 from workbench.process import run
 from workbench.strict import Mismatch, parse
 from workbench.toolchain.compilers import cross_gcc
-from workbench.toolchain.pins import PROGRAMS, Release, digest, entries, release_of
+from workbench.toolchain.pins import PROGRAMS, digest, entries, pins_for
+
+if TYPE_CHECKING:
+    from workbench.plan.plan import ToolkitPins
 
 LAYOUT_FORMAT = "2"
 """Raised when the same wheels are laid out in another way."""
@@ -65,22 +69,25 @@ class Manifest:
     links: dict[str, str]
 
 
-def lay_out(compute: str, arch: str, *, cache: Path, components: Sequence[str] = ()) -> Path:
+def lay_out(
+    compute: str, arch: str, *, cache: Path, components: Sequence[str] = (), pins: ToolkitPins | None = None
+) -> Path:
     """Return the CUDA_HOME of a compute platform (``cu130``) for an architecture, laid out below `cache`.
 
     Headers and libraries are `arch`'s. Programs run on this machine: where that is of another architecture, the layout
-    is one for cross compiling. `components` are CUDA's libraries beside the runtime (``cublas``). Safe for several
-    processes at once: one lays out, others wait. A layout that was there is compared with its manifest by the sizes of
+    is one for cross compiling. `components` are CUDA's libraries beside the runtime (``cublas``). With `pins`, what
+    another one was laid out from, today's lock decides nothing. Safe for several processes at once: one lays out,
+    others wait. A layout that was there is compared with its manifest by the sizes of
     its files, which takes milliseconds; see `check` for all of it.
 
     Raises ToolchainError for an unknown release or library, for a layout that is damaged, and when the index does not
     have the wheels that are pinned; ToolMissing without a C compiler for `arch`.
     """
-    release = release_of(compute)
-    wanted = release.requirements(components)
-    home = cache / "toolchains" / f"{compute}-{arch}-{digest(LAYOUT_FORMAT, this_arch(), arch, wanted)}"
-    title = f"lay out CUDA {release.version} for {arch}"
-    made_once(home, title, lambda scratch: _lay_out(release, wanted, arch, scratch))
+    wanted = pins or pins_for(compute, components)
+    name = digest(LAYOUT_FORMAT, this_arch(), arch, wanted.requirements)
+    home = cache / "toolchains" / f"{compute}-{arch}-{name}"
+    title = f"lay out CUDA {wanted.version} for {arch}"
+    made_once(home, title, lambda scratch: _lay_out(wanted, arch, scratch))
     check(home, sizes_only=True)
     return home
 
@@ -125,8 +132,8 @@ def cuda_of(toolkit: Path) -> Cuda:
     return found
 
 
-def _lay_out(release: Release, wanted: str, arch: str, scratch: Path) -> Path:
-    pins, here = entries(wanted), this_arch()
+def _lay_out(wanted: ToolkitPins, arch: str, scratch: Path) -> Path:
+    pins, here = entries(wanted.requirements), this_arch()
     own = {name: pin for name, pin in pins.items() if arch == here or name not in PROGRAMS}
     tree, files = _unpack(own, arch, scratch / arch)
     if arch != here:
@@ -139,12 +146,12 @@ def _lay_out(release: Release, wanted: str, arch: str, scratch: Path) -> Path:
             f"NVIDIA's wheels are not what they say: {'; '.join(wrong[:5])}. Empty uv's cache"
         )
     _link(tree, arch)
-    facts = {"cuda": {"name": "CUDA SDK", "version": release.version}}
+    facts = {"cuda": {"name": "CUDA SDK", "version": wanted.version}}
     (tree / "version.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
     for made in (_driver_stub(tree, arch), tree / "version.json"):
         files[str(made.relative_to(tree))] = Content(size=made.stat().st_size, sha256=sha256_of(made))
     _, links = _contents(tree)
-    manifest = Manifest(version=release.version, arch=arch, files=dict(sorted(files.items())), links=links)
+    manifest = Manifest(version=wanted.version, arch=arch, files=dict(sorted(files.items())), links=links)
     (tree / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1), encoding="utf-8")
     return tree
 

@@ -19,6 +19,7 @@ from packaging.version import Version
 from workbench.environment import index_environment
 from workbench.errors import ToolchainError, nearest
 from workbench.plan.gpu import Architecture
+from workbench.plan.plan import ToolkitPins
 from workbench.process import run
 
 LOCKS = Path(__file__).parent / "locks"
@@ -81,6 +82,12 @@ class Release:
                 raise ToolchainError(f"CUDA has no library {component!r}{there_are}")
             names.update(_LINKED_WITH[component])
         return "".join(self.pins[name] for name in sorted(names))
+
+
+def pins_for(compute: str, libraries: Sequence[str]) -> ToolkitPins:
+    """Return what a toolkit of a compute platform with some libraries is laid out from. Raises ToolchainError."""
+    release = release_of(compute)
+    return ToolkitPins(version=release.version, requirements=release.requirements(libraries))
 
 
 def together(libraries: Sequence[str]) -> set[str]:
