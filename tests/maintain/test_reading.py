@@ -139,13 +139,26 @@ def test_gpu_code_in_a_package_counts_where_its_script_compiles_it(
 
 
 def test_a_script_that_asks_for_a_gpu_and_reads_no_variable_for_want_of_one(tmp_path: Path) -> None:
-    setup = TORCH_SETUP.replace(
-        "setup(\n", "if not torch.cuda.is_available():\n    raise Exception\nsetup(\n"
-    )
+    setup = TORCH_SETUP.replace("setup(\n", "if not torch.cuda.is_available():\n    CUDA = False\nsetup(\n")
     asks = "setup.py:7 asks whether there is a GPU (torch.cuda.is_available)"
     assert asks in "\n".join(proposed(tmp_path, {"setup.py": setup}).remaining)
     switched = setup.replace("LOOM_FORCE_BUILD", "FORCE_CUDA")
     assert "a GPU" not in "\n".join(proposed(tmp_path, {"setup.py": switched}).remaining)
+
+
+@pytest.mark.parametrize(
+    ("then", "ends"),
+    [("raise Exception('no')", True), ("print('for the CPU')", False), ("if x: raise", False)],
+)
+def test_a_script_that_ends_without_a_gpu_is_told_from_one_that_asks(
+    then: str, ends: bool, tmp_path: Path
+) -> None:
+    setup = TORCH_SETUP.replace(
+        "setup(\n", f"import torch\nif not torch.cuda.is_available():\n    {then}\nsetup(\n"
+    )
+    told = [line for line in proposed(tmp_path, {"setup.py": setup}).remaining if "is_available" in line]
+    assert len(told) == 1
+    assert ("setup.py:8 ends the build where there is no GPU" in told[0]) == ends
 
 
 def test_cuda_that_cmake_switches_on(tmp_path: Path) -> None:

@@ -222,7 +222,10 @@ def _to_look_at(kind: Kind, reading: Reading, decided: set[str]) -> Iterator[str
         named = ", ".join(f"sm_{number}" for number in sorted(numbers))
         where = scripts.gpu_lists[0].where
         yield f"{where} names GPUs itself ({named}): where yours is not among them, the list needs a patch"
-    if scripts.gpus_asked and kind.cuda and not any("CUDA" in name for name in decided):
+    if scripts.gpu_needed and kind.cuda:
+        needed = scripts.gpu_needed
+        yield f"{needed.where} ends the build where there is no GPU ({needed.text}): take that out with a patch"
+    elif scripts.gpus_asked and kind.cuda and not any("CUDA" in name for name in decided):
         first = scripts.gpus_asked[0]
         yield (
             f"{first.where} asks whether there is a GPU ({first.text}): where the machine that builds has none, "

@@ -46,9 +46,9 @@ class Scripts:
     `keywords` are the strings that ``setup()`` is given, `packages` those of its list of packages. `extensions` are the
     calls of a class for extension modules, by the name of the class; `modules` the names that those of ``setup.py``
     give. `torch` is where torch's own builder is imported. `gpu_lists` are strings that name GPU architectures,
-    `gpus_asked` questions whether this machine has a GPU, `downloads` calls that fetch something. `words` stand in the
-    strings of ``setup.py``, paths in their parts. `unread` are scripts that are not Python of today. `compiles`: there
-    is an extension module at all.
+    `gpus_asked` questions whether this machine has a GPU, `gpu_needed` is one that ends the build where it has none,
+    `downloads` are calls that fetch something. `words` stand in the strings of ``setup.py``, paths in their parts.
+    `unread` are scripts that are not Python of today. `compiles`: there is an extension module at all.
     """
 
     keywords: dict[str, Quote]
@@ -60,6 +60,7 @@ class Scripts:
     torch: Quote | None = None
     gpu_lists: tuple[Quote, ...] = ()
     gpus_asked: tuple[Quote, ...] = ()
+    gpu_needed: Quote | None = None
     downloads: tuple[Quote, ...] = ()
     words: frozenset[str] = frozenset()
     unread: tuple[str, ...] = ()
@@ -100,6 +101,7 @@ def read_scripts(tree: Path) -> Scripts:
         torch=found.torch,
         gpu_lists=tuple(found.gpu_lists),
         gpus_asked=tuple(found.gpus_asked),
+        gpu_needed=found.gpu_needed,
         downloads=tuple(found.downloads),
         words=frozenset(found.words),
         unread=tuple(found.unread),
@@ -130,6 +132,7 @@ class _Found:
         self.torch: Quote | None = None
         self.gpu_lists: list[Quote] = []
         self.gpus_asked: list[Quote] = []
+        self.gpu_needed: Quote | None = None
         self.downloads: list[Quote] = []
         self.words: set[str] = set()
         self.unread: list[str] = []
@@ -183,6 +186,9 @@ class _Reader(ast.NodeVisitor):
             self._extension(name, node)
         elif called.endswith("cuda.is_available"):
             self.found.gpus_asked.append(Quote(called, self._where(node)))
+            conditions = [each for each in self.around if isinstance(each, _GUARDS)]
+            if self.top and len(conditions) == 1 and _raises_without(node, conditions[0]):
+                self.found.gpu_needed = self.found.gpus_asked[-1]
         elif called in _DOWNLOADS or name in _DOWNLOADS:
             self.found.downloads.append(Quote(name, self._where(node)))
         elif node.args and (read := self._read_variable(called, node)):
@@ -269,6 +275,17 @@ class _Reader(ast.NodeVisitor):
 
     def _where(self, node: ast.AST) -> str:
         return f"{self.path}:{getattr(node, 'lineno', 1)}"
+
+
+def _raises_without(asked: ast.Call, around: ast.AST) -> bool:
+    """Say whether a statement is ``if not asked: raise``."""
+    return (
+        isinstance(around, ast.If)
+        and isinstance(around.test, ast.UnaryOp)
+        and isinstance(around.test.op, ast.Not)
+        and around.test.operand is asked
+        and isinstance(around.body[-1], ast.Raise)
+    )
 
 
 def unique(told: Iterable[Quote]) -> Iterator[Quote]:
