@@ -12,7 +12,7 @@ import pytest
 
 from tests.evidence.conftest import flip, signed, signed_once
 from tests.forked import invoke
-from workbench.errors import ProofFailed, WorkbenchError
+from workbench.errors import LockFault, ProofFailed, WorkbenchError
 from workbench.index.serve import Server
 from workbench.program.gpuwheels import run
 
@@ -92,12 +92,16 @@ def test_what_is_not_signed_is_not_locked(served: list[str], signed: Signed, tmp
     assert run(served[:-1]) == 0  # who does not ask for it gets the wheel, as ever
 
 
+@pytest.mark.parametrize("name", ["demo", "DEMO"])
 def test_a_lock_that_was_made_without_is_refused_as_well(
-    served: list[str], signed: Signed, tmp_path: Path
+    served: list[str], signed: Signed, tmp_path: Path, name: str
 ) -> None:
-    assert run(served[:-1]) == 0
+    assert run(["lock", name, *served[2:-1]]) == 0
     lock = tmp_path / "project" / "pylock.toml"
     text = lock.read_text()
     sha256 = json.loads(signed.paths.registry.read_text())["packages"]["demo"]["wheels"][0]["sha256"]
     lock.write_text(text.replace(sha256, "0" * 64))
     assert "another sha256" in refused(["install", f"--signed-by={signed.public}"])
+    lock.write_text(text.replace('asked = ["', 'asked = ["other", "'))
+    with pytest.raises(LockFault, match="made for other, which is not in it"):
+        run(["install", f"--signed-by={signed.public}"])

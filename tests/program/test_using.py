@@ -16,6 +16,7 @@ from tests.consume.served import serving
 from tests.libraries import ELF, PTX, container, entry, library
 from tests.program.conftest import CP, HERE
 from tests.wheels import files_of, packed
+from workbench.consume.lock import read_lock
 from workbench.environment import package_index
 from workbench.errors import InstallFailed, LockFault, NothingFits, SourceError, UsageError
 from workbench.paths import CHECKOUT
@@ -398,6 +399,31 @@ def test_an_index_that_was_named_once_is_asked_for_the_lock_ever_after(
             index = [f"--index={ours.index}"] if line.startswith("lock") else []
             assert run([*line.split(), "--json", *index, *FACTS]) == 0
             assert answer(capsys)["packages"]["needed"] == "2.0", line
+
+
+def test_a_source_that_is_not_named_any_more_is_not_replaced_by_another(
+    project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.offer("one", "1.9+cu130torch2.11")  # somebody's, of the same name
+    (tmp_path / "ours").mkdir()
+    with serving(tmp_path / "ours") as ours:
+        ours.add("demo-gpu", "1.5+cu130torch2.11", tag=HERE)
+        registry = tmp_path / "ours.toml"
+        registry.write_text(
+            f'shipped = false\n[[sources]]\nname = "ours"\nkind = "index"\nurl = "{ours.index}"\n'
+        )
+        assert run(["lock", "demo-gpu==1.5+cu130torch2.11", f"--registry={registry}", *FACTS]) == 0
+        capsys.readouterr()
+        for line in ("update", "add Demo_GPU"):
+            with pytest.raises(
+                UsageError, match="demo-gpu was locked from ours, a source that no registry names now"
+            ):
+                run([*line.split(), *FACTS])
+        assert run(["add", "Demo_GPU", "--json", f"--registry={registry}", *FACTS]) == 0
+    assert answer(capsys)["packages"] == {"demo-gpu": "1.9+cu130torch2.11"}
+    assert read_lock(project.folder / "pylock.toml").tool == {
+        "gpuwheels": {"asked": ["Demo_GPU"], "torch": "2.11.0", "compute": "cu130"}
+    }
 
 
 def test_an_index_with_a_login_is_refused(project: Project) -> None:

@@ -158,6 +158,13 @@ def indexes_of(lock: Pylock) -> tuple[str, ...]:
     return _words_of(lock, "indexes")
 
 
+def sources_of(lock: Pylock) -> dict[str, str]:
+    """Return by a package's name the source that it was chosen from; nothing of what the package index has."""
+    tables = {str(package.name): (package.tool or {}).get(TOOL, {}) for package in lock.packages}
+    found = {name: table.get("source") for name, table in tables.items() if isinstance(table, dict)}
+    return {name: source for name, source in found.items() if isinstance(source, str)}
+
+
 def _words_of(lock: Pylock, key: str) -> tuple[str, ...]:
     table = (lock.tool or {}).get(TOOL, {})
     words = table.get(key, []) if isinstance(table, dict) else []

@@ -100,6 +100,13 @@ def requirement_of(text: str, *, pre: bool = False) -> Requirement:
     return found
 
 
+def name_of(text: str) -> str:
+    """Return the normalised name in what a person asks for. Raises UsageError."""
+    from packaging.utils import canonicalize_name
+
+    return canonicalize_name(requirement_of(text).name)
+
+
 def resolve(
     requirement: Requirement, host: Host, places: Places, *, every: bool = False, deep: bool = False
 ) -> Resolution:

@@ -16,6 +16,7 @@ from workbench.consume.lock import (
     indexes_of,
     kept_of,
     read_lock,
+    sources_of,
     write_lock,
 )
 from workbench.consume.solving import resolve_lock
@@ -43,7 +44,7 @@ def lock(asked: Namespace) -> int:
     """Write a lock of packages and of all that they need."""
     check_name(Path(asked.lock))
     host = host_of(asked)
-    made = _locked(asked, host, asked.packages, ())
+    made = _locked(asked, host, asked.packages, None)
     _write(made, asked)
     _tell(asked, host, made, ())
     return 0
@@ -59,7 +60,7 @@ def add(asked: Namespace) -> int:
         raise LockFault(f"{path}: gpuwheels did not make it: name another file, with --lock pylock.gw.toml")
     host = host_of(asked)
     interpreter = None if asked.dry_run else environment_of(host)
-    made = _locked(asked, host, _merged(known, asked.packages), indexes_of(before) if before else ())
+    made = _locked(asked, host, _merged(known, asked.packages), before)
     old = content_of(path)
     _write(made, asked)
     if interpreter:
@@ -87,14 +88,18 @@ def install(asked: Namespace) -> int:
 
 def _prove_lock(made: Pylock, asked: Namespace) -> None:
     """See that what a lock was made for is signed; what that needs comes from the package index, by its sha256."""
-    from workbench.consume.resolving import requirement_of
+    from workbench.consume.resolving import name_of
     from workbench.program.proving import Wanted, prove
 
     if not (known := asked_of(made)):
         raise LockFault(
             f"{asked.lock}: gpuwheels did not make it: which of its wheels must be signed is not known"
         )
-    names = {requirement_of(text).name for text in known}
+    names = set(map(name_of, known))
+    if absent := names - {package.name for package in made.packages}:
+        raise LockFault(
+            f"{asked.lock}: it was made for {', '.join(sorted(absent))}, which is not in it: gw update makes it anew"
+        )
     wheels = [wheel for package in made.packages if package.name in names for wheel in package.wheels or ()]
     prove(
         (Wanted(each.filename, each.url or "", each.hashes.get("sha256", "")) for each in wheels),
@@ -111,7 +116,7 @@ def update(asked: Namespace) -> int:
             f"{path}: gpuwheels did not make it, so what it was made for is not known: gw lock PACKAGE..."
         )
     host = host_of(asked)
-    made = _locked(asked, host, known, indexes_of(before))
+    made = _locked(asked, host, known, before)
     changed = changes(before, made)
     if changed:
         _write(made, asked)
@@ -123,21 +128,23 @@ def update(asked: Namespace) -> int:
 
 def _merged(known: Sequence[str], packages: Sequence[str]) -> list[str]:
     """Return what a lock was made for, with what is asked for now in place of the same packages."""
-    from workbench.consume.resolving import requirement_of
+    from workbench.consume.resolving import name_of
 
-    names = {requirement_of(text).name for text in packages}
-    return [*(text for text in known if requirement_of(text).name not in names), *packages]
+    names = set(map(name_of, packages))
+    return [*(text for text in known if name_of(text) not in names), *packages]
 
 
-def _locked(asked: Namespace, host: Host, packages: Sequence[str], known: Sequence[str]) -> Pylock:
-    """Return the lock of packages; `known` are the indexes of the lock that was there before.
+def _locked(asked: Namespace, host: Host, packages: Sequence[str], before: Pylock | None) -> Pylock:
+    """Return the lock of packages; `before` is the one that it takes the place of.
 
-    Without these a public package could come in place of a private one.
+    Without that one's indexes and sources a public package could come in place of a private one.
     """
-    indexes = tuple(dict.fromkeys((*known, *asked.index)))
+    indexes = tuple(dict.fromkeys((*(indexes_of(before) if before else ()), *asked.index)))
     if any(map(has_secret, indexes)):
         raise UsageError("--index: leave the login out, which everybody here could see: uv reads ~/.netrc")
     places = places_of(asked)
+    if before:
+        _check_sources(packages, before, places)
     found = find_all(packages, asked, host, places)
     built = _built(found, host) if getattr(asked, "build_missing", False) and not asked.dry_run else []
     left = {pin.name for pin in built}
@@ -163,6 +170,20 @@ def _locked(asked: Namespace, host: Host, packages: Sequence[str], known: Sequen
     if getattr(asked, "output", ""):
         write_project(pins, host, places, asked)
     return made
+
+
+def _check_sources(packages: Sequence[str], before: Pylock, places: Places) -> None:
+    """Raise UsageError for a package whose source is not named any more: another's would come in its place."""
+    from workbench.consume.resolving import name_of
+    from workbench.program.building import HERE
+
+    sources, known = sources_of(before), {HERE, *(each.name for each in places.sources)}
+    for name in map(name_of, packages):
+        if (source := sources.get(name, HERE)) not in known:
+            raise UsageError(
+                f"{name} was locked from {source}, a source that no registry names now: name its file with --registry, "
+                "or remove the lock to choose anew"
+            )
 
 
 def _torch_at_hand(host: Host, places: Places) -> list[Pinned]:

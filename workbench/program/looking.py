@@ -120,8 +120,9 @@ def test(asked: Namespace) -> int:
 def env(asked: Namespace) -> int:
     """Print the variables for a package's build, for a shell."""
     from workbench.consume.exports import exports
+    from workbench.consume.resolving import name_of
 
-    variables = exports(_name_of(asked), host_of(asked))
+    variables = exports(name_of(asked.packages[0]), host_of(asked))
     if asked.json:
         console.answer_json(dict(variables))
     else:
@@ -132,8 +133,9 @@ def env(asked: Namespace) -> int:
 def request(asked: Namespace) -> int:
     """Print an issue for a wheel's maintainer, and the line that makes the wheel oneself."""
     from workbench.consume.exports import wish
+    from workbench.consume.resolving import name_of
 
-    host, package = host_of(asked), _name_of(asked)
+    host, package = host_of(asked), name_of(asked.packages[0])
     title, body = wish(package, host)
     own = f"workbench add-package {package} --source pypi:{package}"
     if asked.json:
@@ -141,15 +143,6 @@ def request(asked: Namespace) -> int:
     else:
         console.answer(f"{title}\n\n{body}\n\nOr build it yourself: {own}")
     return 0
-
-
-def _name_of(asked: Namespace) -> str:
-    """Return the normalised name of the one package of a line. Raises UsageError."""
-    from packaging.utils import canonicalize_name
-
-    from workbench.consume.resolving import requirement_of
-
-    return canonicalize_name(requirement_of(asked.packages[0]).name)
 
 
 def _folders(host: Host) -> tuple[Path, ...]:
