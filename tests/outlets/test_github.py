@@ -133,6 +133,19 @@ def test_what_an_immutable_release_lacks_goes_into_the_next_tag(
         assert f"/download/{tag}/" in done.urls[each.name]
 
 
+def test_what_a_release_has_is_asked_as_often_for_many_wheels_as_for_one(
+    hub: WritableGitHub, wheels: list[Path], paths: Paths
+) -> None:
+    """GitHub lets Actions ask a thousand times an hour."""
+
+    def listings(count: int, to: str) -> int:
+        hub.asked.clear()
+        sent([parcel(each) for each in wheels[:count]], to, paths.root)
+        return sum("/assets?" in each.path for each in hub.asked if "name=" not in each.path)
+
+    assert listings(3, "github:v3") == listings(1, "github:v1") > 0
+
+
 def test_every_page_is_read(hub: WritableGitHub, wheels: list[Path], paths: Paths) -> None:
     hub.most_a_page = 1
     for number in range(3):

@@ -64,6 +64,7 @@ class GitHubRepository:
         self._name = name
         self._root = root
         self._at = api
+        self._known: dict[str, dict[str, Asset]] = {}
         self.place = f"releases of {name} on GitHub"
 
     @classmethod
@@ -127,7 +128,8 @@ class GitHubRepository:
     ) -> None:
         """See that a release has a wheel, or what lies beside it, under a name, whatever an upload's status says.
 
-        The list of its files tells what is there. Raises OutletError, and FilenameTaken for a wheel with other bytes.
+        The list of its files tells what is there: it is asked once, and again after each failure, for GitHub counts
+        requests. Raises OutletError, and FilenameTaken for a wheel with other bytes.
         """
         failed: NoAnswer | None = None
         for _ in range(TRIES + 1):
@@ -135,8 +137,10 @@ class GitHubRepository:
                 return
             failed = None
             try:
-                self._api.upload(release["upload_url"], name, content, moved)
+                taken_in: Asset = self._api.upload(release["upload_url"], name, content, moved)
+                self._known[release["url"]][taken_in["name"]] = taken_in
             except NoAnswer as error:
+                del self._known[release["url"]]
                 if not (error.passing or error.status == HTTPStatus.UNPROCESSABLE_ENTITY):
                     raise OutletError(
                         f"{name} was not taken by {release['html_url']}: {self._refused(error)}"
@@ -155,8 +159,10 @@ class GitHubRepository:
 
         Of what is public, what lies beside a wheel is left as it is. Raises FilenameTaken for a wheel with other bytes.
         """
-        found = next((each for each in self.assets(release) if each["name"] == name), None)
-        if found is None:
+        if release["url"] not in self._known:
+            self._known[release["url"]] = {each["name"]: each for each in self.assets(release)}
+        files = self._known[release["url"]]
+        if (found := files.get(name)) is None:
             return False
         if found.get("state") == "uploaded":
             wheel = name == parcel.filename
@@ -170,6 +176,7 @@ class GitHubRepository:
             note(f"· {name}: an upload broke off in {release['html_url']}: it is sent again")
         with _plainly(self.place):
             self._api.delete(found["url"])
+        del files[name]
         return False
 
     def _sha256(self, asset: Asset) -> str:
@@ -184,9 +191,15 @@ class GitHubRepository:
     def publish(self, release: Release, parcels: Sequence[Parcel]) -> Release:
         """Publish a draft that is whole, with lines that install what is in it; one that is public gets the lines.
 
-        Raises OutletError.
+        Raises OutletError, also for one that is not whole.
         """
-        assets = {each["name"]: each for each in self.assets(release)}
+        assets = {each["name"]: each for each in self.assets(release) if each.get("state") == "uploaded"}
+        for name in (
+            name for each in parcels for name in (each.filename, *each.beside) if name not in assets
+        ):
+            raise OutletError(
+                f"{name} is not in {release['html_url']}, though GitHub said that it took it; run this again"
+            )
         known = {each.filename: each.sha256 for each in parcels}
         wheels = [
             Attached(
