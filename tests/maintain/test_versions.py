@@ -328,7 +328,7 @@ def shared(tagged: Demo) -> Demo:
 def test_a_series_that_versions_share_is_changed_for_all_of_them(shared: Demo) -> None:
     done("patch.new", "demo", "Fewer words")
     edited(shared, "demo.c", "METH_NOARGS, 0", "METH_NOARGS, NULL")
-    assert "wrote the series, that of 1.0 and 1.1\n" in done("patch.save", "demo")
+    assert "wrote the series patches/demo, which 1.0, 1.1 have\n" in done("patch.save", "demo")
     assert "fewer-words.patch" in done("patch.list", "demo", "--version", "1.0")
 
 
@@ -360,7 +360,7 @@ def test_patches_of_other_versions_stay_where_they_are_in_the_series(shared: Dem
     shared.recipe.write_text(recipe.replace("description", condition))
     done("patch.new", "demo", "Another name", "--version", "1.0")
     edited(shared, "setup.py", 'version="1.0"', 'version="1.0", url="u"')
-    assert "wrote the series, that of 1.0 and 1.1\n" in done("patch.save", "demo")
+    assert "wrote the series patches/demo, which 1.0, 1.1 have\n" in done("patch.save", "demo")
     before = {"answer.patch", "another-name.patch"}
     assert set(patches_of(shared, "demo")) == before
 

@@ -171,8 +171,8 @@ def _answer(saved: Saved, *, dry_run: bool, json: bool) -> None:
         console.answer("would change nothing" if dry_run else "nothing has changed: nothing was written")
         return
     done = "would write" if dry_run else "wrote"
-    of = f", that of {' and '.join(saved.versions)}" if len(saved.versions) > 1 else ""
-    console.answer(f"{done} the series{of or f' patches/{saved.series}'}")
+    shared = f", which {', '.join(saved.versions)} have" if len(saved.versions) > 1 else ""
+    console.answer(f"{done} the series patches/{saved.series}{shared}")
 
 
 def _site_of(name: str, version: str) -> tuple[Paths, Recipe]:
