@@ -623,6 +623,6 @@ def test_doctor_reads_the_gpu_code_of_what_is_installed(
     project.offer_file("one", name, content)
     assert run(["add", "demo-gpu", *FACTS]) == 0
     capsys.readouterr()
-    assert run(["doctor", "demo-gpu", *FACTS]) == 1
+    assert run(["doctor", "Demo_GPU>=1", *FACTS]) == 1
     assert "nothing in it runs on a GPU (12.1): it has sm_80" in capsys.readouterr().out
     assert run(["doctor", "demo-gpu", *FACTS[:2], "--gpu=8.6"]) == 0

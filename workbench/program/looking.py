@@ -68,17 +68,16 @@ def doctor(asked: Namespace) -> int:
     from workbench.program.places import places_of
 
     host = host_of(asked, anew=True)
-    if asked.packages:
+    packages = _names_of(asked)
+    if packages:
         interpreter_of(host)  # what is installed on a machine that is only described is not known
     folders = _folders(host)
     versions = installed(folders)
     found = _ailments(host, versions, ask_torch=True)
-    if asked.packages:
-        named = tuple(
-            each for each in found if any(each.what.startswith(f"{name} ") for name in asked.packages)
-        )
-        lacking = code_ailments(host, folders, asked.packages)
-        found = (*(named or found), *_missing(versions, asked.packages), *lacking)
+    if packages:
+        named = tuple(each for each in found if any(each.what.startswith(f"{name} ") for name in packages))
+        lacking = code_ailments(host, folders, packages)
+        found = (*(named or found), *_missing(versions, packages), *lacking)
     lock = Path(asked.lock)
     if lock.is_file():
         read = read_lock(lock)
@@ -97,10 +96,10 @@ def test(asked: Namespace) -> int:
     from workbench.consume.tryout import try_out
     from workbench.events import step
 
-    host = host_of(asked, anew=True)
+    host, packages = host_of(asked, anew=True), _names_of(asked)
     tried = []
-    with step("try " + ", ".join(asked.packages)) as at:
-        for each in try_out(interpreter_of(host), asked.packages, gpu=bool(host.gpus)):
+    with step("try " + ", ".join(packages)) as at:
+        for each in try_out(interpreter_of(host), packages, gpu=bool(host.gpus)):
             at.detail(each.what)
             tried.append(each)
         failed = [each for each in tried if each.outcome != "works"]
@@ -120,9 +119,9 @@ def test(asked: Namespace) -> int:
 def env(asked: Namespace) -> int:
     """Print the variables for a package's build, for a shell."""
     from workbench.consume.exports import exports
-    from workbench.consume.resolving import name_of
 
-    variables = exports(name_of(asked.packages[0]), host_of(asked))
+    (package,) = _names_of(asked)
+    variables = exports(package, host_of(asked))
     if asked.json:
         console.answer_json(dict(variables))
     else:
@@ -133,9 +132,8 @@ def env(asked: Namespace) -> int:
 def request(asked: Namespace) -> int:
     """Print an issue for a wheel's maintainer, and the line that makes the wheel oneself."""
     from workbench.consume.exports import wish
-    from workbench.consume.resolving import name_of
 
-    host, package = host_of(asked), name_of(asked.packages[0])
+    host, (package,) = host_of(asked), _names_of(asked)
     title, body = wish(package, host)
     own = f"workbench add-package {package} --source pypi:{package}"
     if asked.json:
@@ -143,6 +141,15 @@ def request(asked: Namespace) -> int:
     else:
         console.answer(f"{title}\n\n{body}\n\nOr build it yourself: {own}")
     return 0
+
+
+def _names_of(asked: Namespace) -> tuple[str, ...]:
+    """Return the normalised names of a line's packages. Raises UsageError."""
+    if not asked.packages:
+        return ()
+    from workbench.consume.resolving import name_of
+
+    return tuple(map(name_of, asked.packages))
 
 
 def _folders(host: Host) -> tuple[Path, ...]:
@@ -162,14 +169,12 @@ def _ailments(host: Host, versions: Mapping[str, str], *, ask_torch: bool) -> tu
 
 def _missing(versions: Mapping[str, str], packages: Sequence[str]) -> tuple[Ailment, ...]:
     """Return which of the packages are not installed at all."""
-    from packaging.utils import canonicalize_name
-
     from workbench.consume.ailments import Ailment
 
     return tuple(
         Ailment(severity="error", what=f"{name} is not installed", remedy=f"gw add {name}")
         for name in packages
-        if canonicalize_name(name) not in versions
+        if name not in versions
     )
 
 
