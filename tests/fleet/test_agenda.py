@@ -209,6 +209,18 @@ def test_of_several_pythons_each_needs_the_wheel_of_its_own(add: Adds, paths: Pa
     assert one.needs != other.needs
 
 
+def test_a_package_without_cuda_is_built_for_one_that_has_it(add: Adds, paths: Paths) -> None:
+    add("a")
+    add("b", requires=("a",))
+    recipe = paths.recipes / "b.py"
+    recipe.write_text(
+        recipe.read_text().replace("    environment=", '    compute=("cu130",),\n    environment=')
+    )
+    matrix = matrix_of(("b",), Axes(python="3.11", compute="cu130"), paths, Settings(), builder="host")
+    assert [str(cell.plan.target).split()[2:] for cell in matrix.cells] == [["cpu"], ["cu130"]]
+    assert matrix.cells[1].needs == (matrix.cells[0].name,)
+
+
 def test_a_package_without_torch_is_built_for_one_that_has_it(add: Adds, paths: Paths) -> None:
     add("a")
     add("b", requires=("a",))

@@ -36,6 +36,7 @@ def test_a_cross_build_for_an_old_glibc_brings_the_libraries_of_its_own_compiler
     demo: Demo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("WORKBENCH_CACHE")  # the compiler is unpacked once, not for each test
+    (demo.paths.root / "workbench.yaml").write_text("cache: {objects: false}\n")  # which is the user's own
     source = demo.repository / "demo.c"
     source.write_text(source.read_text() + OPENMP)
     setup = demo.repository / "setup.py"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from workbench.recipe.load import names as recipe_names
 
 if TYPE_CHECKING:
     from workbench.make.request import Planned
+    from workbench.plan.axes import Axes
     from workbench.plan.plan import Plan
 
 
@@ -35,12 +37,13 @@ class NeededPlan:
 
 
 def needs_of(
-    plan: Plan, recipes: Path, planned_of: Callable[[str], Planned], *, asked_by: Sequence[str]
+    plan: Plan, recipes: Path, planned_of: Callable[[str, Axes], Planned], *, asked_by: Sequence[str]
 ) -> Iterator[NeededPlan]:
     """Yield what a plan's `build_requires` name that has a recipe, is for its target and of a version that fits.
 
-    What is for other targets the package index has to have. `planned_of` plans a package; `asked_by` are the packages
-    whose builds require the plan's. Raises RecipeError where packages require each other in a circle; NeedBroken.
+    A build for a GPU may require what has none of its code; what is for other targets the package index has to have.
+    `planned_of` plans a package; `asked_by` are the packages whose builds require the plan's. Raises RecipeError where
+    packages require each other in a circle; NeedBroken.
     """
     own = plan.recipe.name
     known = frozenset(recipe_names(recipes)) if plan.build_requires else frozenset()
@@ -54,20 +57,26 @@ def needs_of(
                 f"build_requires: {circle}: none of them can be built first: take one requirement away"
             )
         try:
-            planned = planned_of(name)
-        except UsageError:
-            continue
+            planned = _first(name, _axes_for(plan), planned_of)
         except NeedBroken as error:
             raise NeedBroken(plan, error.package, error.why) from error
         except WorkbenchError as error:
             raise NeedBroken(plan, name, error) from error
-        for each in planned.plans:
-            if _serves(each, plan) and requirement.specifier.contains(each.version, prereleases=True):
-                yield NeededPlan(plan=each, planned=planned)
+        if planned:
+            fits = requirement.specifier.contains
+            plans = (each for each in planned.plans if fits(each.version, prereleases=True))
+            yield from (NeededPlan(plan=each, planned=planned) for each in plans)
 
 
-def _serves(provider: Plan, user: Plan) -> bool:
-    """Say whether a wheel of one plan can be installed where another is built."""
-    one, other = provider.target, user.target
-    same = (one.python, one.arch) == (other.python, other.arch)
-    return same and one.compute in ("cpu", other.compute) and one.torch in (None, other.torch)
+def _axes_for(plan: Plan) -> tuple[Axes, ...]:
+    """Return for what the packages are planned that a plan's build requires: the first that one has is for it."""
+    own = replace(plan.axes, version="", variant="")
+    return (own,) if own.compute == "cpu" else (own, replace(own, compute="cpu", gpu=""))
+
+
+def _first(name: str, tried: Sequence[Axes], planned_of: Callable[[str, Axes], Planned]) -> Planned | None:
+    """Return what a package's plans are for the first axes for which it has some; None where it has none."""
+    for axes in tried:
+        with suppress(UsageError):
+            return planned_of(name, axes)
+    return None

@@ -163,8 +163,8 @@ class Planner:
         return self._needed.get((plan.target, plan.needs), ())
 
     def _with_needs(self, plan: Plan, builder: str, assigned: Assigns) -> Plan:
-        def planned_of(name: str) -> Planned:
-            request = Request(name=name, axes=replace(plan.axes, version=""), builder=builder)
+        def planned_of(name: str, axes: Axes) -> Planned:
+            request = Request(name=name, axes=axes, builder=builder)
             asking = (*self.asked_by, self.recipe.name)
             return plans(
                 request, self.paths, self.settings, among_others=True, assigned=assigned, asked_by=asking
