@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,8 @@ from tests.verbs.conftest import git
 from workbench.errors import RecipeError
 from workbench.maintain.literals import with_series, with_version, with_versions
 from workbench.patches.series import read_series
+from workbench.paths import CHECKOUT
+from workbench.process import run
 from workbench.recipe.load import load, load_versions
 
 if TYPE_CHECKING:
@@ -228,6 +232,37 @@ def test_a_recipe_with_one_version_gets_a_second(demo: Demo) -> None:
     old, new = load_versions(demo.paths.recipes, "demo")
     assert (old.version, old.source, old.patches) == ("1.0", alone.source, "demo")
     assert (new.version, new.patches, new.smoke_test) == ("1.1", "demo", alone.smoke_test)
+
+
+KILLED = """
+import os, signal
+from workbench.maintain import bump
+from workbench.paths import Paths
+from workbench.recipe.load import load
+
+write = bump.write_whole
+
+def write_and_die(*what):
+    write(*what)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+bump.write_whole = write_and_die
+bump.bump(Paths.here(), load(Paths.here().recipes, "demo"), adds=True)
+"""
+
+
+def test_a_version_that_was_added_by_a_killed_process_is_not_given_up(tagged: Demo) -> None:
+    tag(tagged, "1.1", "#include <Python.h>", "#include <Python.h>\n#include <stdlib.h>")
+    killed = run([sys.executable, "-c", KILLED], cwd=CHECKOUT, check=False)
+    assert killed.status == -signal.SIGKILL, killed.output
+    text = tagged.recipe.read_text()
+    assert '"1.1": Edition(' in text
+    refused = invoke("bump", "demo", "--abort")
+    assert (refused.status, "'invoke bump demo --continue' finishes it" in refused.stderr) == (2, True)
+    assert "added 1.1 to the versions of demo" in done("bump", "demo", "--continue")
+    assert tagged.recipe.read_text() == text
+    assert [each.patches for each in load_versions(tagged.paths.recipes, "demo")] == ["demo", "demo-1.1"]
+    assert "nothing was written" in done("patch.save", "demo")
 
 
 def test_an_older_version_gets_the_series_of_the_next_older_one(several: Demo) -> None:

@@ -41,7 +41,7 @@ from workbench.maintain.written import write_tree
 from workbench.patches.message import Message
 from workbench.patches.writing import fingerprint
 from workbench.paths import PROGRAM
-from workbench.recipe.load import load, path_of
+from workbench.recipe.load import load, load_versions, path_of
 from workbench.recipe.model import Git
 from workbench.source.git import SHA256_DIGITS, store_of
 from workbench.source.setup_script import read_scripts
@@ -128,10 +128,12 @@ def abort_bump(paths: Paths, name: str) -> str:
         recipe = recipe_at_work(paths, name)
         tree = _under_way(paths, recipe)
         bump = tree.state.bump
-        if fingerprint(own_patches(paths, recipe)) != tree.state.series:
+        there = {source_key(each) for each in load_versions(paths.recipes, name)}
+        written = bump is not None and bump.source in there
+        if written or fingerprint(own_patches(paths, recipe)) != tree.state.series:
             raise UsageError(
-                f"{recipe.name}: the patches on the disk are not those of {recipe.version} any more: '{tree.goes_on}' "
-                "writes the recipe too; to go back, take both from your own repository"
+                f"{recipe.name}: the recipe or the patches on the disk are those of the new version by now: "
+                f"'{tree.goes_on}' finishes it; to go back, take both from your own repository"
             )
         put_away(tree.folder)
         return bump.version if bump else ""
