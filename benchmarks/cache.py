@@ -6,7 +6,7 @@
 ``folder``     packages cold, and in another folder
 ``line``       a package of many compile units: clean, and with one line changed
 ``cells``      ``build-all`` of six cells cold, beside ``python -m build`` and ``auditwheel repair`` in a loop, in
-               alternated pairs
+               alternated pairs; and the same again
 ``fromager``   one package whose wheel is there, beside fromager's warm bootstrap
 ``cuda``       a CUDA extension for torch: cold, and in another folder
 
@@ -123,10 +123,11 @@ def cells(folder: Path) -> None:
     for name, source in sources.items():
         took(*INVOKE, "source", name, "--to", source, env=own)
     interpreters = [find_interpreter(python) for python in PYTHONS]
-    cpu, wall = [], []
+    all_of_them = (*INVOKE, "build-all", *CELLS, "--python", ",".join(PYTHONS))
+    cpu, wall, again = [], [], []
     for number in range(PAIRS):
         own = site(folder / f"site-{number}", folder / f"cache-{number}")
-        ours = took(*INVOKE, "build-all", *CELLS, "--python", ",".join(PYTHONS), env=own)
+        ours, same = took(*all_of_them, env=own), took(*all_of_them, env=own)
         by_hand = [
             step
             for source in sources.values()
@@ -134,11 +135,13 @@ def cells(folder: Path) -> None:
             for step in by_hand_of(source, python, folder / f"hand-{number}")
         ]
         peer = Took(sum(each.cpu for each in by_hand), sum(each.wall for each in by_hand))
-        print(f"six cells: {ours}; by hand: {peer}", flush=True)
+        print(f"six cells: {ours}; by hand: {peer}; again: {same}", flush=True)
         cpu.append(ours.cpu / peer.cpu)
         wall.append(peer.wall / ours.wall)
+        again.append(ours.wall / same.wall)
     tell("six cells cold, CPU beside build and auditwheel", cpu, most=1.15)
     tell("six cells cold, wall time of build and auditwheel beside ours", wall, least=1.5)
+    tell("six cells again, wall time of the first run beside that", again, least=50)
 
 
 def by_hand_of(source: Path, python: Path, folder: Path) -> tuple[Took, Took]:
