@@ -138,8 +138,8 @@ def wrapped(compiler: CrossGcc, folder: Path, *, seen_at: Path) -> CrossGcc:
 def cuda_variables(folder: Path, nvcc: Path) -> dict[str, str]:
     """Return what build systems must be told to call nvcc through a folder that `wrap_here` has filled.
 
-    ``NVCC`` is what CuPy, Meson and makefiles ask. A build that calls ``$CUDA_HOME/bin/nvcc`` itself, as torch's does
-    without Ninja, compiles all of it.
+    ``NVCC`` is what CuPy and makefiles read. A build that looks for nvcc itself compiles all of it: Meson does on the
+    search path, torch without Ninja below ``$CUDA_HOME``.
     """
     through = str(folder / "nvcc")
     return {
