@@ -109,6 +109,7 @@ def test_code_that_does_not_run_on_this_gpu() -> None:
             "error: demo-gpu 1.0: nothing in it runs on NVIDIA GB10 (12.1): it has sm_80",
         ),
     ],
+    ids=["machine code", "PTX", "newer PTX", "other machine code"],
 )
 def test_installed_code_that_does_not_run_on_this_gpu(
     tmp_path: Path, version: str, code: bytes, said: str | None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 from packaging.utils import canonicalize_name
@@ -157,11 +158,15 @@ def code_ailments(host: Host, folders: Sequence[Path], packages: Iterable[str]) 
 
     for package in packages if host.gpus else ():
         found = next(iter(metadata.distributions(name=package, path=list(map(str, folders)))), None)
-        files = [file for file in (found and found.files) or () if ".so" in file.suffixes]
+        if found is None:
+            continue
+        # `found.files` leaves out what is missing, from Python 3.12 on
+        rows = csv.reader((found.read_text("RECORD") or "").splitlines())
+        files = [row[0] for row in rows if row and ".so" in PurePosixPath(row[0]).suffixes]
         codes = []
         for file in files:
             try:
-                codes.append(gpu_code_of(Path(str(file.locate()))))
+                codes.append(gpu_code_of(Path(str(found.locate_file(file)))))
             except (OSError, BadBinary) as error:
                 why = error.strerror if isinstance(error, OSError) else error
                 yield Ailment(
@@ -170,7 +175,7 @@ def code_ailments(host: Host, folders: Sequence[Path], packages: Iterable[str]) 
                     remedy=f"uv pip install --reinstall {package}",
                 )
         facts = library_facts((), filter(None, codes))
-        if found is None or not facts.gpu_code:
+        if not facts.gpu_code:
             continue
         compute = parse_local(found.version.partition("+")[2]).compute
         for reason in judge_gpu_code(facts.gpu_code, facts.toolkit or cuda_release(compute), host):
