@@ -78,6 +78,17 @@ def test_the_main_job(demo: Demo) -> None:
     assert demo.paths.registry.read_bytes() == before
 
 
+def test_a_release_that_was_killed_before_its_pages_were_drawn_goes_on_there(released: Demo) -> None:
+    shutil.rmtree(released.paths.index)
+    shutil.rmtree(released.paths.state / "proved")
+    again = invoke("release", "demo")
+    assert again.status == 0, again.stderr
+    assert "pip installs it" in again.stderr
+    assert "build" not in again.stderr
+    (wheel,) = released.wheels()
+    assert wheel.name in (released.paths.index / "simple" / "demo" / "index.html").read_text()
+
+
 def test_other_inputs_need_another_version(demo: Demo) -> None:
     """Published bytes never change: what would make other bytes is refused before it is built."""
     assert invoke("release", "demo").status == 0

@@ -30,6 +30,7 @@ from workbench.pipeline.published_copy import published_copy, statement_of_copy
 from workbench.pipeline.sending import send
 from workbench.pipeline.standing import mixed_with, published
 from workbench.publish.amend import current, refuse_a_store_behind
+from workbench.publish.drawing import draw_pages
 from workbench.publish.gaps import Gap, tell
 from workbench.publish.publication import linked_to
 from workbench.publish.signing import signer_of, trusted_keys
@@ -252,6 +253,8 @@ def release(
             published_now = publish(site, linked_to(candidates, elsewhere)).plan.wheels
             wheels = {each.wheel.filename: each.wheel for each in published_now}
             placed.extend((plan, wheels[each.wheel.name]) for each in products for plan in each.plans)
+        elif work.unproved:
+            draw_pages(site)  # who published them may have been killed before that
         if gaps := (*_left_out(work.planned), *_failed(failures, paths)):
             tell(site, work.planned.planners[-1].recipe.name, gaps)
         prove((*(_proof(*each) for each in placed), *work.unproved), paths, settings, store)
