@@ -11,6 +11,7 @@ import pytest
 from tests.builders.raw import built
 from tests.plans import planned
 from workbench.errors import BuildFailed, ToolchainError, WorkbenchError
+from workbench.memory import peaks
 from workbench.plan.target import Target, this_arch, this_python
 from workbench.recipe.model import LocalFolder, Recipe, Sdist
 from workbench.toolchain.cuda import lay_out
@@ -197,7 +198,10 @@ def test_a_daemon_of_the_build_ends_with_it(paths: Paths, tmp_path: Path) -> Non
     assert built(plan_of(tmp_path, before=daemon), paths).is_file()
 
 
-def test_a_compiler_that_was_killed_wants_fewer_of_its_kind(paths: Paths, tmp_path: Path) -> None:
+def test_a_compiler_that_was_killed_wants_fewer_of_its_kind(
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peaks, "JOB", 1_000_000)  # four fit on this machine, whatever else it does
     said = "g++: fatal error: Killed signal terminated program cc1plus"
     plan = plan_of(tmp_path, before=f'print("{said}"), print("\\n" * 99), sys.exit(1)')
     error = failure(plan, paths, jobs=4)
