@@ -83,12 +83,27 @@ def test_a_machine_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         run(["detect", f"--machine={tmp_path / 'spark.json'}"])
 
 
+RECIPE = """\
+from workbench.recipe import Recipe, Sdist
+recipe = Recipe(
+    name={name!r}, version={version!r}, description="d", source=Sdist(sha256="{0:064}"), {said}
+)
+"""
+
+
 def test_packages_are_tried_with_the_projects_own_python(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     environment = Environment.create(tmp_path / ".venv", python=sys.executable)
     site = environment.path / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
-    for name, code in {"sound": "x = 1", "broken": "raise ImportError('undefined symbol: _ZN3c10')"}.items():
+    modules = {
+        "sound": "x = 1",
+        "broken": "raise ImportError('undefined symbol: _ZN3c10')",
+        "wrong": "def add(a, b): return a - b",
+        "needy": "",
+        "older": "",
+    }
+    for name, code in modules.items():
         (site / f"{name}-1.0.dist-info").mkdir()
         (site / f"{name}-1.0.dist-info" / "METADATA").write_text(
             f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
@@ -100,11 +115,27 @@ def test_packages_are_tried_with_the_projects_own_python(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("VIRTUAL_ENV", raising=False)
     (tmp_path / "sound.py").write_text("raise SystemExit('not the project folder')")
-    assert run(["test", "sound", "broken", "missing", "--json"]) == 1
+    monkeypatch.setattr("workbench.paths.SHIPPED", tmp_path)
+    (tmp_path / "recipes").mkdir()
+    for name, version, said in (
+        ("sound", "1.0", "smoke_test='import sound; assert sound.x == 1'"),
+        ("wrong", "1.0", "smoke_test='import wrong; assert wrong.add(1, 1) == 2, wrong.add(1, 1)'"),
+        ("needy", "1.0", "smoke_test='import needy', test_requires=('numpy>=2', 'needy')"),
+        ("older", "2.0", "smoke_test='raise SystemExit(1)'"),
+    ):
+        (tmp_path / "recipes" / f"{name}.py").write_text(
+            RECIPE.format(0, name=name, version=version, said=said)
+        )
+    assert run(["test", *modules, "missing", "--json"]) == 1
     tried = {each["what"]: (each["outcome"], each["said"]) for each in json.loads(capsys.readouterr().out)}
     assert tried["sound"] == ("works", "1.0 sound")
     assert tried["broken"] == ("fails", "ImportError: undefined symbol: _ZN3c10")
     assert tried["missing"] == ("not installed", "not installed")
+    assert tried["sound: smoke test"] == ("works", "")
+    assert tried["wrong: smoke test"] == ("fails", "AssertionError: 0")
+    assert tried["needy: smoke test"] == ("not run", "it needs numpy")
+    assert "older: smoke test" not in tried, "that is another version's"
+    assert run(["test", "needy"]) == 0
 
 
 def test_the_installed_program_looks_at_this_machine(installed: Installed) -> None:

@@ -1,11 +1,18 @@
-"""Whether installed packages work here: each is imported in a process of its own, and torch multiplies on the GPU."""
+"""Whether installed packages work here: each is imported in a process of its own, and torch multiplies on the GPU.
+
+Where a recipe makes the version that is installed, its smoke test is run too: it calls the package's own kernels.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from packaging.requirements import Requirement
+from packaging.version import Version
+
 from workbench.process import run
+from workbench.recipe.load import maker_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,6 +57,20 @@ assert float((one @ one).sum()) == 256 ** 3
 print(torch.__version__, torch.cuda.get_device_name(0), *torch.cuda.get_arch_list())
 """
 
+_SMOKE = """
+import importlib.metadata as metadata, sys
+def lacks(name):
+    try:
+        metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return True
+lacking = [name for name in sys.argv[2:] if lacks(name)]
+if lacking:
+    print("it needs", ", ".join(lacking))
+    raise SystemExit(4)
+exec(compile(sys.argv[1], "smoke_test", "exec"), {"__name__": "__main__"})
+"""
+_LACKS = 4
 
 _CODE = "import torch; print(*torch.cuda.get_arch_list())"
 
@@ -59,14 +80,25 @@ class Tried:
     """What came of one trial: `what` was tried, and `said` is its version and modules, or why it failed."""
 
     what: str
-    outcome: Literal["works", "fails", "not installed"]
+    outcome: Literal["works", "fails", "not installed", "not run"]
     said: str
 
 
-def try_out(interpreter: Path, packages: Sequence[str], *, gpu: bool) -> Iterator[Tried]:
-    """Try installed packages with a project's interpreter, and torch's GPU where there is one; yield each in turn."""
+def try_out(interpreter: Path, packages: Sequence[str], recipes: Path, *, gpu: bool) -> Iterator[Tried]:
+    """Try installed packages with a project's interpreter, and torch's GPU where there is one; yield each in turn.
+
+    A smoke test of `recipes` that needs what is not installed is not run. Raises RecipeError for a recipe that does
+    not load.
+    """
     for package in packages:
-        yield _tried(package, interpreter, _IMPORT, package)
+        imported = _tried(package, interpreter, _IMPORT, package)
+        yield imported
+        if imported.outcome == "works":
+            version = Version(imported.said.split()[0])
+            recipe = maker_of(recipes, package, version)
+            if recipe and recipe.smoke_test and Version(recipe.version).public == version.public:
+                needs = [Requirement(each).name for each in recipe.test_requires]
+                yield _tried(f"{package}: smoke test", interpreter, _SMOKE, recipe.smoke_test, *needs)
     if gpu:
         yield _tried(GPU, interpreter, _MULTIPLY)
 
@@ -84,6 +116,8 @@ def _tried(what: str, interpreter: Path, code: str, *words: str) -> Tried:
         return Tried(what=what, outcome="works", said=last)
     if done.status < 0:
         return Tried(what=what, outcome="fails", said=f"killed by signal {-done.status}; {last}".rstrip("; "))
+    if done.status == _LACKS:
+        return Tried(what=what, outcome="not run", said=last)
     return Tried(what=what, outcome="not installed" if last == "not installed" else "fails", said=last)
 
 

@@ -95,14 +95,15 @@ def test(asked: Namespace) -> int:
     """Try installed packages with the project's interpreter."""
     from workbench.consume.tryout import try_out
     from workbench.events import step
+    from workbench.paths import SHIPPED
 
-    host, packages = host_of(asked, anew=True), _names_of(asked)
+    host, packages, recipes = host_of(asked, anew=True), _names_of(asked), SHIPPED / "recipes"
     tried = []
     with step("try " + ", ".join(packages)) as at:
-        for each in try_out(interpreter_of(host), packages, gpu=bool(host.gpus)):
+        for each in try_out(interpreter_of(host), packages, recipes, gpu=bool(host.gpus)):
             at.detail(each.what)
             tried.append(each)
-        failed = [each for each in tried if each.outcome != "works"]
+        failed = [each for each in tried if each.outcome in ("fails", "not installed")]
         if failed:
             at.fail(f"{len(failed)} of {len(tried)} do not work")
     if asked.json:
