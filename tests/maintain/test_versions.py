@@ -350,6 +350,40 @@ def test_the_series_of_an_older_version_is_worked_on(several: Demo) -> None:
     assert (patches_of(several, "demo"), patches_of(several, "demo-1.1")) == (["answer.patch"],) * 2
 
 
+def test_a_patch_that_upstream_has_taken_is_for_older_versions_alone(tagged: Demo) -> None:
+    text = tagged.recipe.read_text().replace("Git, Recipe", "Git, Recipe, when")
+    condition = 'patches_when=(when("answer.patch", python="==3.12"),), description'
+    tagged.recipe.write_text(text.replace("description", condition))
+    tag(tagged, "1.1", "PyLong_FromLong(41)", "PyLong_FromLong(42)")
+    stopped = invoke("bump", "demo")
+    assert (stopped.status, 'is for, as in version="==1.0", then' in stopped.stderr) == (2, True), (
+        stopped.stderr
+    )
+    tagged.recipe.write_text(tagged.recipe.read_text().replace("python=", 'version="==1.0", python='))
+    assert "with a series of its own: patches/demo-1.1" in done("bump", "demo", "--continue")
+    done("build", "demo", "--version", "all", "--dry-run")
+
+
+def test_the_newest_of_several_versions_follows_a_branch(tagged: Demo) -> None:
+    setup = tagged.repository / "setup.py"
+    setup.write_text(setup.read_text().replace('"1.0"', '"2.0"'))
+    git(tagged.repository, "commit", "--quiet", "--all", "--message", "2.0")
+    pin = f'Git(url="{tagged.repository}", commit="{git(tagged.repository, "rev-parse", "HEAD")}", branch="main")'
+    text = tagged.recipe.read_text()
+    tagged.recipe.write_text(text.replace("# the first\n", f'# the first\n    "2.0": {pin},\n'))
+    tag(tagged, "2.0")
+    (found,) = json.loads(done("outdated", "demo", "--json"))
+    assert (found["outdated"], found["branch"], found["newest"], found["problem"]) == (
+        True,
+        "main",
+        "2.0",
+        None,
+    )
+    same = invoke("bump", "demo")
+    assert (same.status, "--replace moves it to the tip of main" in same.stderr) == (2, True)
+    assert "moved demo from 2.0 to 2.0" in done("bump", "demo", "--replace")
+
+
 @pytest.fixture
 def shared(tagged: Demo) -> Demo:
     """Return the small package at two versions with one series; only their setup.py differs."""

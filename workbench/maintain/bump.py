@@ -41,8 +41,9 @@ from workbench.maintain.written import write_tree
 from workbench.patches.message import Message
 from workbench.patches.writing import fingerprint
 from workbench.paths import PROGRAM
-from workbench.recipe.load import load, load_versions, path_of
-from workbench.recipe.model import Git
+from workbench.recipe.load import load, load_versions, load_written, path_of
+from workbench.recipe.model import Edition, Git
+from workbench.recipe.versions import at_version
 from workbench.source.git import SHA256_DIGITS, store_of
 from workbench.source.setup_script import read_scripts
 from workbench.source.stated import read_stated
@@ -188,7 +189,11 @@ def _require_new(recipe: Recipe, moved: Recipe, *, adds: bool) -> None:
     there = recipe.versions or {recipe.version: recipe.source}
     others = [each for each in there if adds or each != recipe.version]
     if any(Version(moved.version) == Version(each) for each in others):
-        raise UsageError(f"{recipe.name} has version {moved.version} already: it has {', '.join(there)}")
+        follows = isinstance(moved.source, Git) and moved.source.branch
+        remedy = f"; --replace moves it to the tip of {follows}" if adds and follows else ""
+        raise UsageError(
+            f"{recipe.name} has version {moved.version} already: it has {', '.join(there)}{remedy}"
+        )
 
 
 def _change(recipe: Recipe, moved: Recipe, *, adds: bool) -> Bump:
@@ -221,10 +226,18 @@ def _finished(paths: Paths, recipe: Recipe, tree: WorkTree) -> Bumped:
         raise UsageError(f"{recipe.name}: no bump is under way")
     adds = bool(bump.entry and not bump.instead_of)
     dropped = {fate.name for fate in tree.state.fates if fate.outcome == "dropped"}
-    if not adds and (named := sorted(dropped & {condition.value for condition in recipe.patches_when})):
+    written = replace(load_written(paths.recipes, recipe.name), versions={})
+    new = at_version(written, bump.version, Edition(source=recipe.source))
+    asked = {condition.value for condition in new.patches_when if condition.version is None}
+    if named := sorted(dropped & asked):
+        remedy = (
+            f'say in the recipe which versions it is for, as in version="=={recipe.version}"'
+            if adds
+            else "take it out of the recipe"
+        )
         raise UsageError(
-            f"{path}: patches_when names {named[0]}, which is dropped, for upstream has it: take it out of the recipe, "
-            f"then '{tree.goes_on}'"
+            f"{path}: patches_when names {named[0]}, which is dropped at {bump.version}, for upstream has it: "
+            f"{remedy}, then '{tree.goes_on}'"
         )
     _rewritten(paths, recipe, bump)  # what cannot be written is told before the series is
     own = ""

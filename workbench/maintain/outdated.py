@@ -136,6 +136,7 @@ def _tried(paths: Paths, recipe: Recipe, moved: Recipe) -> Bumped:
             return parse(Bumped, json.loads(found))
         except (Mismatch, ValueError):
             pass  # of another version of this program
-    tried = try_bump(paths, recipe, moved, adds=bool(recipe.versions))
+    follows = isinstance(moved.source, Git) and moved.source.branch
+    tried = try_bump(paths, recipe, moved, adds=bool(recipe.versions) and not follows)
     write_whole(kept, json.dumps(asdict(tried)))
     return tried

@@ -72,7 +72,12 @@ def maker_of(recipes: Path, project: str, version: Version | None = None) -> Rec
 
 
 def load_versions(recipes: Path, name: str) -> tuple[Recipe, ...]:
-    """Return a package's recipe at each of its versions, the oldest first.
+    """Return a package's recipe at each of its versions, the oldest first. Raises RecipeError as `load_written`."""
+    return each_version(load_written(recipes, name))
+
+
+def load_written(recipes: Path, name: str) -> Recipe:
+    """Return a package's recipe as it is written, with its conditions on the version.
 
     Raises RecipeError when there is none (naming the nearest), when its file has another name than it should, or
     when it does not load.
@@ -93,7 +98,7 @@ def load_versions(recipes: Path, name: str) -> tuple[Recipe, ...]:
             f"{path}{_line_of(path, 'name')}: name: {recipe.name!r} does not belong in {path.name}; "
             f"its file is {path_of(recipes, recipe.name).name}"
         )
-    return each_version(recipe)
+    return recipe
 
 
 class _Uncompiled(importlib.machinery.SourceFileLoader):

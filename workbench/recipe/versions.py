@@ -23,15 +23,16 @@ def each_version(recipe: Recipe) -> tuple[Recipe, ...]:
     Its conditions are about targets alone: those on the version are decided. `versions` still says which there are.
     """
     if not recipe.versions:
-        return (_at(recipe, recipe.version, Edition(source=recipe.source)),)
+        return (at_version(recipe, recipe.version, Edition(source=recipe.source)),)
     editions = {
         version: pinned if isinstance(pinned, Edition) else Edition(source=pinned)
         for version, pinned in recipe.versions.items()
     }
-    return tuple(_at(recipe, version, editions[version]) for version in sorted(editions, key=Version))
+    return tuple(at_version(recipe, version, editions[version]) for version in sorted(editions, key=Version))
 
 
-def _at(recipe: Recipe, version: str, edition: Edition) -> Recipe:
+def at_version(recipe: Recipe, version: str, edition: Edition) -> Recipe:
+    """Return a written recipe as it is at a version."""
     own = {key: said for key in ("patches", "python", "torch") if (said := getattr(edition, key)) is not None}
     decided = {each.name: _decided(getattr(recipe, each.name), version) for each in fields(recipe)}
     # what is not named there every target gets; so a patch that is for another version stays, under its condition
