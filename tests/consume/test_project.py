@@ -147,6 +147,15 @@ def test_uv_locks_and_installs_the_project(files: Files, tmp_path: Path, written
 OURS = f"demo @ {OFFER.url} --hash=sha256:{OFFER.sha256}"
 
 
+HERE = "sys_platform == 'linux' and platform_machine == 'x86_64'"
+PYTHON = f"{HERE} and python_version == '3.13'"
+OTHERS = "demo==1; python_version < '3.13'\ndemo==2; python_version >= '3.14'\n"
+
+
+def ours(marker: str) -> str:
+    return OURS.replace(" --hash", f" ; {marker} --hash")
+
+
 @pytest.mark.parametrize(
     ("written", "made"),
     [
@@ -156,14 +165,28 @@ OURS = f"demo @ {OFFER.url} --hash=sha256:{OFFER.sha256}"
         ("Demo>=1  # fast\r\nb==1 \\\r\n  --hash=x\r\n", f"{OURS}  # fast\r\nb==1 \\\r\n  --hash=x\r\n"),
         (
             "demo==1; platform_machine == 'aarch64'\n",
-            f"demo==1; platform_machine == 'aarch64'\n{OURS}\n",
+            f"demo==1; platform_machine == 'aarch64'\n{ours(HERE)}\n",
         ),
+        (OTHERS, f"{OTHERS}{ours(PYTHON)}\n"),
+        ("# a comment \\\ndemo==1  # another \\\nb==1\n", f"# a comment \\\n{OURS}  # another \\\nb==1\n"),
+        ("b==1 \\", f"b==1\n{OURS}\n"),
+        ("\ufeffdemo==1\n", f"{OURS}\n"),
         ("# demo\n./demo\n-r demo.txt\ndemo2\n", f"# demo\n./demo\n-r demo.txt\ndemo2\n{OURS}\n"),
         (f"{OURS.replace('0' * 64, '1' * 64)}\n", f"{OURS}\n"),
     ],
 )
 def test_a_requirement_is_replaced_and_no_other(written: str, made: str) -> None:
-    assert edit_requirements(written, [PIN], HOST) == made
+    assert edit_requirements(written, [PIN], replace(HOST, python="3.13")) == made
+
+
+def test_a_dependency_of_another_python_stays_beside_the_new_one() -> None:
+    others = OTHERS.splitlines()
+    text = f"[project]\nname = 'x'\ndependencies = {others}\n"
+    host = replace(HOST, python="3.13.1t")
+    made = tomllib.loads(edit_project(text, [PIN], {}, host, name="", where="").text)
+    marker = PYTHON.replace("'", '"')
+    assert made["project"]["dependencies"] == [*others, f"demo==1.0+cu130; {marker}"]
+    assert made["tool"]["uv"]["sources"]["demo"]["marker"] == PYTHON
 
 
 def test_a_requirements_file_keeps_its_other_lines_and_both_installers_take_it(

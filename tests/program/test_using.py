@@ -478,6 +478,10 @@ def test_what_is_neither_a_project_nor_requirements_is_not_written(project: Proj
     with pytest.raises(UsageError, match=r"-o environment.yaml: name a pyproject.toml, or a file of req"):
         run(["demo-gpu", "--output=environment.yaml", *FACTS])
     assert not (project.folder / "environment.yaml").exists()
+    latin = project.folder / "requirements.txt"
+    latin.write_bytes("# Grüße\n".encode("latin-1"))
+    with pytest.raises(UsageError, match=r"-o requirements.txt: it is not UTF-8"):
+        run(["demo-gpu", "--output=requirements.txt", *FACTS])
 
 
 @pytest.mark.usefixtures("project")

@@ -22,7 +22,7 @@ from tomlkit.exceptions import ParseError, TOMLKitError
 from workbench.errors import LockFault
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tomlkit import TOMLDocument
 
@@ -54,9 +54,8 @@ def edit_project(
     line_end = "\r\n" if "\r\n" in text else "\n"
     try:
         document = tomlkit.parse(text.replace("\r\n", "\n") or _new(name, host))
-        marker = _marker(host)
         for pin in pins:
-            _depend(_dependencies(document, where), pin, marker, where)
+            marker = _depend(_dependencies(document, where), pin, host, where)
             _point(document, pin, indexes.get(pin.offer.source, ""), marker)
     except (TOMLKitError, ParseError, TypeError, AttributeError) as error:
         raise LockFault(f"{where}: not a project's file: {error}") from error
@@ -86,47 +85,68 @@ def edit_requirements(text: str, pins: Sequence[Pinned], host: Host) -> str:
     line_end = "\r\n" if "\r\n" in text else "\n"
     lines = _requirement_lines(text)
     for pin in pins:
-        at, said = next(
-            (
-                (at, said)
-                for at, line in enumerate(lines)
-                if (said := _requirement(line))
-                and canonicalize_name(said.name) == pin.name
-                and _overlap(said.marker, _marker(host))
-            ),
-            (len(lines), Requirement(pin.name)),
-        )
-        wanted = replace(pin, extras=pin.extras | said.extras).wanted
-        marker = f" ; {said.marker}" if said.marker else ""
-        comment = _COMMENT.search("".join(lines[at : at + 1]))
-        lines[at : at + 1] = [
-            f"{wanted} @ {pin.offer.url}{marker} --hash=sha256:{pin.offer.sha256}{comment[0] if comment else ''}"
-        ]
+        named = _named(map(_requirement, lines), pin)
+        at, marker = _place(named, host)
+        if at is None:
+            lines.append(_line(pin, marker if named else ""))
+        else:
+            comment = _COMMENT.search(lines[at])
+            wanted = replace(pin, extras=pin.extras | named[at].extras)
+            lines[at] = _line(wanted, str(named[at].marker or "")) + (comment[0] if comment else "")
     return "\n".join([*lines, ""]).replace("\n", line_end)
 
 
+def _line(pin: Pinned, marker: str) -> str:
+    where = f" ; {marker}" if marker else ""
+    return f"{pin.wanted} @ {pin.offer.url}{where} --hash=sha256:{pin.offer.sha256}"
+
+
 def _requirement_lines(text: str) -> list[str]:
-    """Return a requirements file's lines, those that go on behind a backslash as one of several."""
+    """Return a requirements file's lines, those that go on behind a backslash as one of several.
+
+    No comment goes on, and nothing does behind the last line.
+    """
     lines: list[str] = []
+    goes_on = False
     for line in text.splitlines():
-        if lines and lines[-1].endswith("\\"):
+        if goes_on:
             lines[-1] += f"\n{line}"
         else:
             lines.append(line)
+        goes_on = line.endswith("\\") and not _COMMENT.search(line)
+    if goes_on:
+        lines[-1] = lines[-1].removesuffix("\\").rstrip()
     return lines
 
 
 def _requirement(line: str) -> Requirement | None:
     """Return the requirement on a line; None for a comment, an option or a path."""
+    said = _COMMENT.sub("", _OPTIONS.split(line.removeprefix("\ufeff").replace("\\\n", " "))[0])
     try:
-        return Requirement(_COMMENT.sub("", _OPTIONS.split(line.replace("\\\n", " "))[0]))
+        return Requirement(said)
     except InvalidRequirement:
         return None
 
 
-def _marker(host: Host) -> str:
-    """Return what is true on the machines that a chosen wheel is for."""
-    return f"sys_platform == 'linux' and platform_machine == '{host.arch}'"
+def _named(written: Iterable[Requirement | None], pin: Pinned) -> dict[int, Requirement]:
+    """Return which of some requirements, by their places, are of a chosen wheel's package."""
+    return {at: each for at, each in enumerate(written) if each and canonicalize_name(each.name) == pin.name}
+
+
+def _place(named: Mapping[int, Requirement], host: Host) -> tuple[int | None, str]:
+    """Return which of a package's requirements a chosen wheel takes the place of, and the marker of where it is for.
+
+    That names the machine, and the Python too where another of them does.
+    """
+    there = {"sys_platform": "linux", "platform_machine": host.arch or ""}
+    if host.python_minor:
+        python = (host.python or "").removesuffix("t")
+        there |= {"python_version": host.python_minor, "python_full_version": python}
+    found = next((at for at, each in named.items() if not each.marker or each.marker.evaluate(there)), None)
+    marker = f"sys_platform == 'linux' and platform_machine == '{host.arch}'"
+    if host.python_minor and any("python_" in str(each.marker) for at, each in named.items() if at != found):
+        marker += f" and python_version == '{host.python_minor}'"
+    return found, marker
 
 
 def _new(name: str, host: Host) -> str:
@@ -148,30 +168,32 @@ def _dependencies(document: TOMLDocument, where: str) -> Any:  # noqa: ANN401 - 
     return project["dependencies"]
 
 
-def _depend(listed: Any, pin: Pinned, marker: str, where: str) -> None:  # noqa: ANN401 - tomlkit's array
-    """Pin a dependency: what was written of it keeps its place, its extras and its marker."""
-    for at, word in enumerate(listed):
+def _depend(listed: Any, pin: Pinned, host: Host, where: str) -> str:  # noqa: ANN401 - tomlkit's array
+    """Pin a dependency: what was written of it keeps its place, its extras and its marker.
+
+    Returns the marker of the machines that the pin is for.
+    """
+    written = []
+    for number, word in enumerate(listed):
         try:
-            said = Requirement(word)
+            written.append(Requirement(word))
         except InvalidRequirement as error:
-            raise LockFault(f"{where}: dependencies[{at}]: {error}") from error
-        if canonicalize_name(said.name) == pin.name and _overlap(said.marker, marker):
-            said.specifier, said.url = SpecifierSet(f"=={pin.version}"), None
-            said.extras |= pin.extras
-            listed[at] = str(said)
-            return
+            raise LockFault(f"{where}: dependencies[{number}]: {error}") from error
+    named = _named(written, pin)
+    at, marker = _place(named, host)
+    if at is not None:
+        said = named[at]
+        said.specifier, said.url = SpecifierSet(f"=={pin.version}"), None
+        said.extras |= pin.extras
+        listed[at] = str(said)
+        return marker
     added = Requirement(f"{pin.wanted}=={pin.version}")
     added.marker = Marker(marker)
     if lines := re.search(r"\n([ \t]*)[\"']", listed.as_string()):
         listed.add_line(str(added), indent=lines[1])
     else:
         listed.append(str(added))
-
-
-def _overlap(said: Marker | None, marker: str) -> bool:
-    """Say whether a dependency as it is written is for this architecture: one without a marker is for all."""
-    arch = marker.rpartition("== '")[2].rstrip("'")
-    return said is None or said.evaluate({"platform_machine": arch, "sys_platform": "linux"})
+    return marker
 
 
 def _point(document: TOMLDocument, pin: Pinned, index: str, marker: str) -> None:

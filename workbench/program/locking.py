@@ -244,7 +244,10 @@ def write_project(pins: Sequence[Pinned], host: Host, places: Places, asked: Nam
             f"{private} is in a private repository, where only gw gets it: leave out -o, and use gw lock and gw install"
         )
     path = Path(asked.output)
-    text = path.read_bytes().decode() if path.exists() else ""
+    try:
+        text = path.read_bytes().decode() if path.exists() else ""
+    except UnicodeDecodeError as error:
+        raise UsageError(f"-o {path}: it is not UTF-8: {error}") from error
     downloads: Sequence[OfferedWheel] = ()
     if path.suffix in (".txt", ".in"):
         made = edit_requirements(text, pins, host)
