@@ -138,7 +138,7 @@ def test_a_wheel_is_built_again_with_the_toolkit_of_an_older_lock(paths: Paths) 
     made = stated(plan)
     made = replace(made, used=(*made.used, *toolkit_of(plan)))
     build = StatedBuild(filename="x.whl", sha256="0" * 64, made=made)
-    first = FirstBuild(path=Path("x.whl"), build=build, statement="0" * 64, where="it", patches={})
+    first = FirstBuild(path=Path("x.whl"), build=build, statement="0" * 64, where="it")
     again = rebuild_of(first, paths, Settings(), any_tools=True)
     assert (again.plan.toolkit, again.plan.toolkit_pins, again.plan.key) == (plan.toolkit, then, plan.key)
     assert not [each for each in again.other_tools if "nvidia" in each or "cu130" in each]

@@ -52,8 +52,8 @@ def prove_wheel(
     if whole:
         with tempfile.TemporaryDirectory(prefix="workbench-proof-") as folder:
             steps += _prove_bytes(index, wheel, fetcher, Path(folder) / wheel.filename)
-        if _patches(index, wheel, stated, fetcher):
-            names = ", ".join(each.name for each in stated.build.made.of_role("patch"))
+        _patches(index, wheel, stated, fetcher)
+        if names := ", ".join(each.name for each in stated.build.made.of_role("patch")):
             steps.append(f"its patches are those of the statement: {names}")
         steps += _prove_verdict(index, wheel, stated, fetcher)
         steps += _prove_attestation(index, project, wheel, fetcher)
@@ -93,15 +93,21 @@ def _stated(index: ProvenIndex, wheel: PublishedWheel, fetcher: Fetcher) -> Whee
 def _patches(
     index: ProvenIndex, wheel: PublishedWheel, stated: WheelStatement, fetcher: Fetcher
 ) -> dict[str, bytes]:
-    """Return the published patches of a wheel by their sha256: those of its statement, all of them."""
-    named = {each.digest.get("sha256", ""): each.name for each in stated.build.made.of_role("patch")}
-    links = [each.url for each in wheel.build.patches if each.url] if wheel.build else []
-    texts = [linked_text(fetcher, index, key) for key in links]
-    found = {hashlib.sha256(text).hexdigest(): text for text in texts}
-    if lacking := sorted(named.keys() - found.keys()):
-        names = ", ".join(named[each] for each in lacking)
+    """Return the texts of a wheel's patches by their sha256, those that are published.
+
+    There is none where the wheel lies elsewhere, nor of a patch that was changed since. Raises ProofFailed where the
+    registry names other patches than the statement, or links to another text.
+    """
+    stated_ones = {each.digest.get("sha256", ""): each.name for each in stated.build.made.of_role("patch")}
+    listed = {each.sha256: each for each in wheel.build.patches} if wheel.build else {}
+    others = [name for digest, name in stated_ones.items() if digest not in listed]
+    others += [each.name for digest, each in listed.items() if digest not in stated_ones]
+    texts = {sha256: linked_text(fetcher, index, each.url) for sha256, each in listed.items() if each.url}
+    others += [listed[each].name for each, text in texts.items() if hashlib.sha256(text).hexdigest() != each]
+    if others:
+        names = ", ".join(dict.fromkeys(others))
         raise ProofFailed(f"{wheel.filename}: the published patches are not those of its statement: {names}")
-    return {digest: found[digest] for digest in named}
+    return texts
 
 
 def _prove_verdict(

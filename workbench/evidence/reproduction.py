@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import ProofFailed
@@ -38,14 +38,15 @@ MOST = 50
 class FirstBuild:
     """A wheel to be built again: its file, what its statement says, and what is needed beside that.
 
-    `statement` is the sha256 of the statement's JSON, `where` says where that is from. `patches` are texts by sha256.
+    `statement` is the sha256 of the statement's JSON, `where` says where that is from. `patches` are the texts that are
+    published with it, by sha256: those in ``patches/`` do as well.
     """
 
     path: Path
     build: StatedBuild
     statement: str
     where: str
-    patches: Mapping[str, bytes]
+    patches: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,23 +66,17 @@ class BuiltAgain:
     report: str = ""
 
 
-def first_build_of(path: Path, paths: Paths, *, keys: Keyring | None = None) -> FirstBuild:
-    """Return a wheel's file as something to build again: its statement lies beside it, its patches in ``patches/``.
+def first_build_of(path: Path, *, keys: Keyring | None = None) -> FirstBuild:
+    """Return a wheel's file as something to build again: its statement lies beside it.
 
     With `keys` one of them must have signed the statement. Raises ProofFailed, and WorkbenchError for damaged notes.
     """
     (content, sha256), where = statement_of_file(path), str(notes.statement_path(path))
     stated = check_statement(content, filename=path.name, sha256=sha256, keys=keys, where=where)
-    return FirstBuild(
-        path=path,
-        build=stated.build,
-        statement=stated.digest,
-        where=where,
-        patches=patches_here(stated.build, paths),
-    )
+    return FirstBuild(path=path, build=stated.build, statement=stated.digest, where=where)
 
 
-def patches_here(build: StatedBuild, paths: Paths) -> dict[str, bytes]:
+def _patches_here(build: StatedBuild, paths: Paths) -> dict[str, bytes]:
     """Return the texts in ``patches/`` that have the names of a build's patches, by their sha256."""
     names = {each.name.rpartition("/")[2] for each in build.made.of_role("patch")}
     found = (path for name in names for path in paths.patches.rglob(glob.escape(name)) if path.is_file())
@@ -101,7 +95,7 @@ def rebuild_of(first: FirstBuild, paths: Paths, settings: Settings, *, any_tools
         raise ProofFailed(
             f"{first.build.filename}: it was changed after its build ({made.changed}), so no build gives its bytes"
         )
-    plan = restored(made, first.patches, where=first.where)
+    plan = restored(made, {**_patches_here(first.build, paths), **first.patches}, where=first.where)
     if toolkit := made.of_role("toolkit"):
         libraries, pins = plan.recipe.cuda_libraries, toolkit_pins(toolkit)
         expected = (

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from workbench.errors import ProofFailed, UsageError
 from workbench.evidence.reproduction import FirstBuild, with_verdict
 from workbench.evidence.statements import check_statement
-from workbench.make.again import patches_here
 from workbench.publish.amend import amend, current, published
 from workbench.publish.drawing import draw_pages
 from workbench.publish.resigning import published_statement
 from workbench.publish.wheel_files import is_ours
+from workbench.simple.fetch import Fetcher, why
 from workbench.store.layout import verdict_key
 from workbench.store.protocol import copy_out
 
@@ -36,13 +36,12 @@ def published_first_build(site: Site, named: str, folder: Path, *, keys: Keyring
     store = site.store
     project, wheel, content, where = published_statement(store, current(store), named)
     stated = check_statement(content, filename=wheel.filename, sha256=wheel.sha256, keys=keys, where=where)
-    if not is_ours(wheel):
-        raise ProofFailed(f"{wheel.filename} lies at {wheel.url}, and not in {store.place}: name its URL")
     path = folder / wheel.filename
-    if (sha256 := copy_out(store, wheel.url, path)) != wheel.sha256:
+    ours = is_ours(wheel)
+    if (sha256 := copy_out(store, wheel.url, path) if ours else _fetched(wheel.url, path)) != wheel.sha256:
         raise ProofFailed(
-            f"{store.place}/{wheel.url}: its sha256 is {sha256}, and that of the wheel that was published "
-            f"{wheel.sha256}: it was changed"
+            f"{f'{store.place}/' if ours else ''}{wheel.url}: its sha256 is {sha256}, and that of the wheel that was "
+            f"published {wheel.sha256}: it was changed"
         )
     links = [each.url for each in wheel.build.patches if each.url] if wheel.build else []
     texts = [stored.content for link in links if (stored := store.read(link))]
@@ -52,8 +51,17 @@ def published_first_build(site: Site, named: str, folder: Path, *, keys: Keyring
         build=stated.build,
         statement=stated.digest,
         where=f"the statement of {wheel.filename} ({project})",
-        patches=patches_here(stated.build, site.paths) | patches,
+        patches=patches,
     )
+
+
+def _fetched(url: str, path: Path) -> str:
+    """Download a wheel that lies elsewhere; return its sha256. Raises ProofFailed where nobody gives it."""
+    try:
+        with path.open("xb") as file:
+            return Fetcher().read_through(url, f"fetch {path.name}", into=file)[0]
+    except OSError as error:
+        raise ProofFailed(f"{url}: {why(error)}") from error
 
 
 def expect_published(store: Store, registry: Registry, filename: str, sha256: str, statement: str) -> str:

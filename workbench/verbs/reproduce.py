@@ -97,7 +97,7 @@ def _first_build(named: str, site: Site, keys: Keyring | None, folder: Path) -> 
     if Path(named).is_file():
         from workbench.make.again import first_build_of
 
-        return first_build_of(Path(named), site.paths, keys=keys)
+        return first_build_of(Path(named), keys=keys)
     from workbench.publish.verdicts import published_first_build
 
     return published_first_build(site, named, folder, keys=keys)
