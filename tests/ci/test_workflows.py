@@ -155,7 +155,12 @@ def secrets(jobs: dict[str, dict[str, Any]]) -> tuple[str, ...]:
 
 @pytest.mark.parametrize(
     ("to", "said"),
-    [("pypi", "write pypi,index"), ("https://[::1/,index", "not a URL"), ("index", "behind an outlet")],
+    [
+        ("pypi", "write pypi,index"),
+        ("https://[::1/,index", "not a URL"),
+        ("https://ada:secret@wheels.example.com/,index", "no login or secret in a URL"),
+        ("index", "behind an outlet"),
+    ],
 )
 def test_places_that_register_nothing_or_are_none_are_refused(to: str, said: str, paths: Paths) -> None:
     site(paths, f"\n  to: {to}")

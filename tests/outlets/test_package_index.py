@@ -244,6 +244,7 @@ def test_what_an_index_does_not_list_yet_is_not_registered(
         "https://[::1/legacy/",
         "https:///legacy/",
         "https://host/#simple=https://host:port/",
+        "https://host/#simple=ftp://host/",
     ],
 )
 def test_what_is_no_url_is_told(to: str) -> None:
@@ -256,6 +257,8 @@ def test_what_is_no_url_is_told(to: str) -> None:
     [
         ("ftp://x/", "unknown place: write site, github"),
         ("pypii", "did you mean 'pypi'"),
+        ("site:v1", "did you mean 'site'"),
+        ("pypi,index:v1", "did you mean 'index'"),
         ("https://x/#what", "behind the URL for uploads stands nothing"),
         ("https://x/#simple=", "behind the URL for uploads stands nothing"),
     ],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 from workbench.errors import UsageError, nearest
+from workbench.url import has_secret
 
 if TYPE_CHECKING:
     from workbench.outlets.outlet import Outlet
@@ -59,7 +60,7 @@ def places(to: str, *, skip_github: bool = False) -> tuple[str, ...]:
     for word in left:
         if is_index_url(word):
             _expect_index(word)
-        elif (kind := word.partition(":")[0]) not in (*KINDS, SITE, INDEX):
+        elif (kind := word.partition(":")[0]) not in KINDS and word not in (SITE, INDEX):
             raise UsageError(
                 f"--to {word}: unknown place{nearest(kind, [SITE, INDEX, *KINDS])}: write {SITE}, github, github:TAG, "
                 f"pypi, testpypi, {INDEX}, or the URL where an index takes uploads"
@@ -105,6 +106,11 @@ def _opened(word: str, root: Path) -> Outlet:
 
 
 def _expect_index(word: str) -> None:
+    if has_secret(word):
+        raise UsageError(
+            f"--to {word}: no login or secret in a URL: it would reach logs and workflows. A variable has it, as "
+            "WORKBENCH_TOKEN_WHEELS_EXAMPLE_COM for wheels.example.com"
+        )
     upload, fragment = urldefrag(word)
     if fragment and not (word.startswith(f"{upload}{SIMPLE}") and word != f"{upload}{SIMPLE}"):
         raise UsageError(
@@ -116,8 +122,8 @@ def _expect_index(word: str) -> None:
             _ = parts.port
         except ValueError as error:
             raise UsageError(f"--to {word}: not a URL: {error}") from None
-        if not parts.hostname:
-            raise UsageError(f"--to {word}: not a URL: it names no host")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UsageError(f"--to {word}: not a URL of the web: {url}")
 
 
 def _named(name: str, rest: str, root: Path, urls: tuple[str, str]) -> Outlet:
