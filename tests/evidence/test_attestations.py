@@ -78,6 +78,17 @@ def test_without_an_https_address_it_is_said_that_no_page_links_to_it(
     assert ".provenance" not in (fresh.index / "demo" / "index.html").read_text()
 
 
+def test_what_is_published_without_one_stays_so_and_that_is_said(fresh: Signed, sigstore: Sigstore) -> None:
+    assert invoke("upload", fresh.wheel).status == 0
+    sigstore.attest(fresh.wheel)
+    for words in (["--dry-run"], []):
+        done = invoke("upload", fresh.wheel, *words)
+        said = f"published before it was attested, and stays without that: {fresh.wheel.name}"
+        assert (done.status, said in done.stderr) == (0, True), done.stderr
+        assert ".provenance" not in done.stdout
+    assert not [*(fresh.paths.root / "files").rglob("*.provenance")], "nothing links to it"
+
+
 Spoil = Callable[[dict[str, Any]], None]
 
 SPOILT: dict[str, tuple[Spoil, str]] = {

@@ -209,6 +209,8 @@ def _planned(candidate: Candidate, found: Holdings, place: str, public_url: str 
     if published is not None or record is not None:
         # recorded, so it is known whose bytes lie there; else the store compares them as it is asked to create them
         there = {*found.entries, record_key(project, filename)}
+        if wheel.provenance is None:  # an entry stays as it is, and nothing would link to the file
+            there.add(provenance_key(project, filename))
         writes = tuple(write for write in writes if write.key not in there)
     writes = tuple(replace(write, listed=write.key in found.entries) for write in writes)
     return PlannedWheel(candidate=candidate, wheel=wheel, writes=writes, registered=published is not None)

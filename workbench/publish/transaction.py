@@ -92,8 +92,11 @@ def publish(
     """
     store, public_url = site.store, site.settings.public_url
     plan, registry = _plan(site, candidates)
-    if any(each.provenance for each in candidates) and not (public_url or "").startswith("https://"):
+    attested = [each for each in plan.wheels if each.candidate.provenance]
+    if attested and not (public_url or "").startswith("https://"):
         note("· no page links to attestations: public_url is not https, as PEP 740 wants it")
+    elif late := [each.wheel.filename for each in attested if each.wheel.provenance is None]:
+        note(f"· published before it was attested, and stays without that: {', '.join(late)}")
     generation = plan.generation
     drawn = None
     if not plan.is_done and not may_shrink:
