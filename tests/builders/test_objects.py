@@ -131,19 +131,35 @@ subprocess.run([*shlex.split(os.environ["{variable}"]), "-c", "kernel.cu", "-o",
 """
 
 
-@pytest.mark.parametrize("variable", ["NVCC", "PYTORCH_NVCC"])
-def test_what_calls_the_nvcc_that_it_is_told_of_compiles_nothing_again(
-    variable: str, units: Path, tmp_path: Path
-) -> None:
+@pytest.fixture
+def cuda(tmp_path: Path) -> Settings:
+    """Return the settings of a site that has a CUDA toolkit of its own."""
     nvcc = tmp_path / "cuda" / "bin" / "nvcc"
     nvcc.parent.mkdir(parents=True)
     nvcc.write_text(NVCC)
     nvcc.chmod(0o755)
-    settings = Settings(cuda={"cu130": str(nvcc.parent.parent)})
+    return Settings(cuda={"cu130": str(nvcc.parent.parent)})
+
+
+@pytest.mark.parametrize("variable", ["NVCC", "PYTORCH_NVCC"])
+def test_what_calls_the_nvcc_that_it_is_told_of_compiles_nothing_again(
+    variable: str, units: Path, tmp_path: Path, cuda: Settings
+) -> None:
     (units / "kernel.cu").write_text("int kernel;\n")
     (units / "setup.py").write_text(WITH_NVCC.format(variable=variable) + SETUP)
-    assert build(units, site(tmp_path, "one"), CUDA, settings)[1].kept == 1  # the backend asks setup.py twice
-    assert build(units, site(tmp_path, "other"), CUDA, settings)[1] == Units(kept=6)
+    assert build(units, site(tmp_path, "one"), CUDA, cuda)[1].kept == 1  # the backend asks setup.py twice
+    assert build(units, site(tmp_path, "other"), CUDA, cuda)[1] == Units(kept=6)
+
+
+def test_the_compilers_that_a_recipe_names_go_before_the_object_cache(
+    units: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cuda: Settings
+) -> None:
+    own = {"NVCC": "/opt/own/nvcc -ccbin g++-12", "PATH": "/opt/own"}
+    monkeypatch.setattr(f"{__name__}.RECIPE", replace(RECIPE, environment=own))
+    told = 'import os\nprint("TOLD", os.environ["NVCC"], os.environ["PATH"].split(":").index("/opt/own"))\n'
+    (units / "setup.py").write_text(told + SETUP)
+    # the programs of its requirements are in front, as they are without the cache
+    assert "TOLD /opt/own/nvcc -ccbin g++-12 1" in build(units, site(tmp_path, "one"), CUDA, cuda)[2]
 
 
 @pytest.mark.needs("bwrap")

@@ -89,9 +89,11 @@ def build_here(
     variables = joined(
         usual,
         build_variables(
-            tools, plan.environment, jobs=share.jobs, epoch=source_epoch(plan.source, place.tree)
+            joined(tools, through),
+            plan.environment,
+            jobs=share.jobs,
+            epoch=source_epoch(plan.source, place.tree),
         ),
-        through,
         {
             "VIRTUAL_ENV": str(environment.path),
             "PATH": str(environment.path / "bin"),
