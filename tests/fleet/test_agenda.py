@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import pytest
 
 from workbench.errors import SourceError
 from workbench.fleet import agenda as agendas
@@ -24,16 +27,15 @@ from workbench.settings import Settings
 from workbench.store.client import Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
-
-    import pytest
 
     from tests.fleet.conftest import Adds
     from workbench.paths import Paths
 
 
-def cells_of(paths: Paths, python: str = "3.11") -> tuple[BuildCell, ...]:
-    return matrix_of((), Axes(python=python), paths, Settings(), builder="host").cells
+def cells_of(paths: Paths, python: str = "3.11", names: Sequence[str] = ()) -> tuple[BuildCell, ...]:
+    return matrix_of(names, Axes(python=python), paths, Settings(), builder="host").cells
 
 
 def built(cell: BuildCell) -> CellEnded:
@@ -219,6 +221,46 @@ def test_a_package_without_cuda_is_built_for_one_that_has_it(add: Adds, paths: P
     matrix = matrix_of(("b",), Axes(python="3.11", compute="cu130"), paths, Settings(), builder="host")
     assert [str(cell.plan.target).split()[2:] for cell in matrix.cells] == [["cpu"], ["cu130"]]
     assert matrix.cells[1].needs == (matrix.cells[0].name,)
+
+
+@pytest.mark.parametrize("requirement", ['a; python_version < "3"', "a @ https://example.com/a-1.0.tar.gz"])
+def test_what_a_build_requires_of_others_needs_no_recipe(add: Adds, paths: Paths, requirement: str) -> None:
+    add("a")
+    add("b", requires=(requirement,))
+    assert [cell.package for cell in cells_of(paths, names=("b",))] == ["b"]
+
+
+def test_of_several_versions_a_build_gets_the_newest_that_fits_all_that_it_says(
+    add: Adds, paths: Paths
+) -> None:
+    add("a")
+    add("b", requires=("a<2", "a>1"))
+    recipe = paths.recipes / "a.py"
+    source = re.search(r"source=(Git.*),\n", recipe.read_text())
+    assert source
+    versions = dict.fromkeys(("1.0", "1.1", "1.10", "2.0"), source[1])
+    told = ", ".join(f'"{version}": {pinned}' for version, pinned in versions.items())
+    written = recipe.read_text().replace(source[0], "").replace('version="1.0"', f"versions={{{told}}}")
+    recipe.write_text(written)
+    assert [cell.plan.title for cell in cells_of(paths, names=("b",))] == [
+        f"{each} cp311 {this_arch()} cpu" for each in ("a 1.10", "b 1.0")
+    ]
+
+
+def test_what_cannot_be_built_for_one_target_stops_no_other(add: Adds, paths: Paths) -> None:
+    add("a")
+    add("b", requires=("a",))
+    each = 'compute=("cpu", "cu130"), local_version="{compute}", environment='
+    for name, told in (("a", f'cuda_libraries=("cuwhat",), {each}'), ("b", each)):
+        recipe = paths.recipes / f"{name}.py"
+        recipe.write_text(recipe.read_text().replace("environment=", told))
+    axes = Axes(python="3.11", compute="cpu,cu130")
+    matrix = matrix_of(("b",), axes, paths, Settings(), builder="host")
+    assert [cell.package for cell in matrix.cells] == ["a", "b"]
+    (left,) = matrix.left_out
+    assert left.target.endswith("cu130")
+    assert "requires a: " in left.reason
+    assert "cuwhat" in left.reason
 
 
 def test_a_package_without_torch_is_built_for_one_that_has_it(add: Adds, paths: Paths) -> None:
