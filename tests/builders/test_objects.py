@@ -154,8 +154,8 @@ def test_what_calls_the_nvcc_that_it_is_told_of_compiles_nothing_again(
 def test_the_compilers_that_a_recipe_names_go_before_the_object_cache(
     units: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cuda: Settings
 ) -> None:
-    own = {"NVCC": "/opt/own/nvcc -ccbin g++-12", "PATH": "/opt/own"}
-    monkeypatch.setattr(f"{__name__}.RECIPE", replace(RECIPE, environment=own))
+    recipe = replace(RECIPE, environment={"NVCC": "/opt/own/nvcc -ccbin g++-12", "PATH": "/opt/own"})
+    monkeypatch.setattr(f"{__name__}.RECIPE", recipe)
     told = 'import os\nprint("TOLD", os.environ["NVCC"], os.environ["PATH"].split(":").index("/opt/own"))\n'
     (units / "setup.py").write_text(told + SETUP)
     # the programs of its requirements are in front, as they are without the cache

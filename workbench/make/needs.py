@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 from workbench.errors import ContainerError, RecipeError, ToolchainError, UsageError, WorkbenchError
@@ -53,7 +53,7 @@ def needs_of(
     """
     own = plan.recipe.name
     known = frozenset(recipe_names(recipes)) if plan.build_requires else frozenset()
-    wanted: dict[str, SpecifierSet] = {}
+    wanted: dict[NormalizedName, SpecifierSet] = {}
     for requirement in map(Requirement, plan.build_requires):
         name = canonicalize_name(requirement.name)
         if name in known and name != own and requirement.url is None and _holds(requirement, plan):
