@@ -16,6 +16,7 @@ import pytest
 from tests.fleet.dask import wait_for
 from tests.fleet.packages import HOLD
 from tests.forked import invoke
+from workbench.errors import ToolMissing
 from workbench.fleet.building import journal_of
 from workbench.paths import CHECKOUT
 from workbench.process import environment
@@ -87,6 +88,23 @@ def test_what_a_build_requires_of_the_sites_own_recipes_is_in_its_key(add: Adds,
     done = invoke("build-all", "second", "--json", *shared)
     assert states(done.stdout) == {"first": "built", "second": "built"}
     assert "was built earlier" in invoke("build", "second").stdout
+
+
+def test_what_was_built_with_a_wheel_of_the_site_is_built_again_with_that_very_wheel(
+    add: Adds, paths: Paths
+) -> None:
+    """The package index may have another one of its name, which is not asked for."""
+    add("first")
+    add("second", before="import first", requires=("first",))
+    assert invoke("build", "second").status == 0
+    needed, wheel = (paths.wheels / f"{name}-1.0-py3-none-any.whl" for name in ("first", "second"))
+    again = invoke("evidence.reproduce", wheel, "--json")
+    assert again.status == 0, again.stderr
+    assert json.loads(again.stdout)["identical"]
+    needed.unlink()
+    again = invoke("evidence.reproduce", wheel, "--any-tools")
+    assert again.status == ToolMissing.exit_code, again.stderr
+    assert f"and it is not here: put it into {paths.wheels}" in again.stderr
 
 
 def test_a_wheel_that_serves_other_pythons_is_built_once(add: Adds) -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from workbench.errors import SettingsError
-from workbench.files import content_of, write_whole
+from workbench.files import content_of, scratch, write_whole
 from workbench.paths import SIMPLE
 from workbench.wheel.filename import parse_wheel
 
@@ -54,6 +55,17 @@ def draw_run_index(wheels: Sequence[Path], folder: Path) -> RunIndex | None:
         links = (f'<a href="{quote(str(each), safe="/")}">{html.escape(each.name)}</a><br>' for each in files)
         write_whole(folder / project / "index.html", "<!DOCTYPE html>\n" + "\n".join(links) + "\n")
     return RunIndex(url=folder.absolute().as_uri() + "/", projects=frozenset(pages)) if pages else None
+
+
+@contextmanager
+def given(wheels: Sequence[Path], state: Path) -> Iterator[None]:
+    """Let the builds of a block have some wheels as what this run has made; the index of them lies below `state`."""
+    with scratch(state, ".index.") as folder:
+        before = OF_THIS_RUN.set(draw_run_index(wheels, folder))
+        try:
+            yield
+        finally:
+            OF_THIS_RUN.reset(before)
 
 
 def own_index(requirements: Iterable[str], paths: Paths, settings: Settings) -> str | None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import UsageError, WorkbenchError
 from workbench.events import LISTENER, Noted, StepBegan, StepEnded, StepMoved
-from workbench.files import scratch, write_whole
+from workbench.files import write_whole
 from workbench.fleet.orders import Heard, Order, Outcome, failed
 from workbench.process import ended_by_signals, run
 from workbench.strict import Mismatch, parse
@@ -103,7 +103,7 @@ class _Clock:
 
 
 def _build(order: Order) -> Outcome:
-    from workbench.builders.own_index import OF_THIS_RUN, draw_run_index
+    from workbench.builders.own_index import given
     from workbench.evidence import notes
     from workbench.fleet.stored_wheels import wheel_cache
     from workbench.make.produce import build_all
@@ -127,8 +127,7 @@ def _build(order: Order) -> Outcome:
             f"{plan.title} has another build key here ({plan.key}) than where it was planned ({order.key}): the recipe "
             "was changed meanwhile, or this machine has another toolkit, image or version of the workbench"
         )
-    with scratch(paths.state / "fleet", ".index.") as folder:
-        OF_THIS_RUN.set(draw_run_index([*map(Path, order.wheels)], folder))
+    with given([*map(Path, order.wheels)], paths.state):
         made, failures = build_all(
             replace(planned, plans=(plan,)),
             paths,

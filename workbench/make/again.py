@@ -16,8 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packaging.utils import canonicalize_name
+
 from workbench import __version__
 from workbench.builders.isolation import why_not
+from workbench.builders.own_index import given, projects_here
 from workbench.builders.tools import expect_toolkit
 from workbench.errors import CommandFailed, ProofFailed, ToolMissing
 from workbench.events import step
@@ -35,6 +38,7 @@ from workbench.process import find_program, run
 from workbench.settings import SigningSettings
 from workbench.text import counted, timestamp
 from workbench.toolchain.pins import digest
+from workbench.wheel.filename import parse_wheel, wheel_name_or_none
 from workbench.wheel.stream import BadBinary
 
 if TYPE_CHECKING:
@@ -49,12 +53,16 @@ _LONGEST_REPORT = 200_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rebuild:
-    """How a wheel would be built again here: its plan, settings for that, and with what else than then."""
+    """How a wheel would be built again here: its plan, settings for that, and with what else than then.
+
+    `wheels` are those in ``wheels/`` that it was built with.
+    """
 
     first: FirstBuild
     plan: Plan
     settings: Settings
     other_tools: tuple[str, ...]
+    wheels: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +96,7 @@ def rebuild_of(first: FirstBuild, paths: Paths, settings: Settings, *, any_tools
     """Return how a wheel would be built again here.
 
     Raises ProofFailed where its statement does not say enough; ToolMissing where what it was built with is not here,
-    unless `any_tools` will do.
+    unless `any_tools` will do: of tools, not of wheels.
     """
     made = first.build.made
     if made.changed:
@@ -125,6 +133,8 @@ def rebuild_of(first: FirstBuild, paths: Paths, settings: Settings, *, any_tools
             f"{first.where}: the build key that it names, {made.key}, is not that of the build that it describes, "
             f"{plan.key}: another version of the workbench made it{elsewhere}"
         )
+    wheels = tuple(_wheels_here(plan, paths))
+    _require_needs(plan, wheels, paths)
     folder = settings.store.folder or ""
     return Rebuild(
         first=first,
@@ -135,7 +145,31 @@ def rebuild_of(first: FirstBuild, paths: Paths, settings: Settings, *, any_tools
             store=replace(settings.store, folder=str(paths.root / folder)),
         ),
         other_tools=other,
+        wheels=wheels,
     )
+
+
+def _wheels_here(plan: Plan, paths: Paths) -> Iterator[Path]:
+    """Yield the wheels in ``wheels/`` that are among the build requirements of a plan."""
+    pinned = {(canonicalize_name(each.name), each.sha256) for each in plan.pins or ()}
+    names = {name for name, _ in pinned}
+    for path in sorted(paths.wheels.glob("*.whl")):
+        filename = wheel_name_or_none(path.name)
+        if filename and filename.name in names and (filename.name, sha256_of(path)) in pinned:
+            yield path
+
+
+def _require_needs(plan: Plan, wheels: Sequence[Path], paths: Paths) -> None:
+    """Raise ToolMissing where a wheel of the site's own that a build required is nowhere: no other index is asked."""
+    needed = {each.package for each in plan.needs}
+    there = {parse_wheel(each.name).name for each in wheels} | projects_here(paths)
+    for pin in plan.pins or ():
+        name = canonicalize_name(pin.name)
+        if name in needed and name not in there and not pin.url:
+            raise ToolMissing(
+                f"{plan.title} was built with a wheel of {name} {pin.version} that its own site had made (sha256 "
+                f"{pin.sha256}), and it is not here: put it into {paths.wheels}"
+            )
 
 
 def _words(arguments: Sequence[str]) -> str:
@@ -150,7 +184,8 @@ def build_again(rebuild: Rebuild, paths: Paths, *, jobs: int | None = None) -> B
     """
     first, plan, settings = rebuild.first, rebuild.plan, rebuild.settings
     with _fresh(plan, paths) as site:
-        again = build_wheel(plan, site, settings, jobs=jobs).path
+        with given(rebuild.wheels, site.state):
+            again = build_wheel(plan, site, settings, jobs=jobs).path
         with step(f"compare {again.name} with the first build") as at:
             rebuilt = sha256_of(again)
             same = rebuilt == first.build.sha256

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.builders.own_index import OF_THIS_RUN, draw_run_index, projects_here
+from workbench.builders.own_index import OF_THIS_RUN, given, projects_here
 from workbench.builders.workplace import Workplace
 from workbench.errors import (
     BuildFailed,
@@ -20,7 +20,6 @@ from workbench.errors import (
     WorkbenchError,
 )
 from workbench.events import note, step
-from workbench.files import scratch
 from workbench.make.cells import find_built, sharing
 from workbench.make.wheel_cache import give, take
 from workbench.recipe.load import path_of
@@ -174,12 +173,8 @@ def _own_wheels(
             wheel, _ = wheel_of(each.plan, own, paths, settings, cache, jobs=jobs)
             Workplace.of(each.plan, paths).clear()
         found += [wheel] if wheel else []
-    with scratch(paths.state, ".index.") as folder:
-        before = OF_THIS_RUN.set(draw_run_index(found, folder))
-        try:
-            yield
-        finally:
-            OF_THIS_RUN.reset(before)
+    with given(found, paths.state):
+        yield
 
 
 def fault_in_image(wheel: Path, plan: Plan, settings: Settings) -> str:
