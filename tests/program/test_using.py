@@ -426,6 +426,28 @@ def test_a_source_that_is_not_named_any_more_is_not_replaced_by_another(
     }
 
 
+def test_a_source_that_does_not_answer_is_not_replaced_by_another(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.offer("one", "1.9+cu130torch2.11")  # somebody's, of the same name
+    (tmp_path / "ours").mkdir()
+    registry = tmp_path / "ours.toml"
+    with serving(tmp_path / "ours") as ours:
+        ours.add("demo-gpu", "1.5+cu130torch2.11", tag=HERE)
+        registry.write_text(
+            f'shipped = false\n[[sources]]\nname = "ours"\nkind = "index"\nurl = "{ours.index}"\n'
+        )
+        assert run(["lock", "demo-gpu==1.5+cu130torch2.11", f"--registry={registry}", *FACTS]) == 0
+    lock = project.folder / "pylock.toml"
+    written = lock.read_bytes()
+    monkeypatch.setenv("GPUWHEELS_CACHE", str(tmp_path / "empty"))
+    for line in ("update", "add demo-gpu"):
+        with pytest.raises(SourceError, match="demo-gpu was locked from ours, which did not answer"):
+            run([*line.split(), f"--registry={registry}", *FACTS])
+    assert lock.read_bytes() == written
+    assert run(["lock", "demo-gpu", f"--registry={registry}", *FACTS]) == 0
+
+
 def test_an_index_with_a_login_is_refused(project: Project) -> None:
     project.offer("a", "1.5+cu130torch2.11")
     with pytest.raises(UsageError, match=r"--index: leave the login out") as refused:

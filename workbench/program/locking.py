@@ -20,7 +20,7 @@ from workbench.consume.lock import (
     write_lock,
 )
 from workbench.consume.solving import resolve_lock
-from workbench.errors import LockFault, UsageError
+from workbench.errors import LockFault, SourceError, UsageError
 from workbench.events import note, step
 from workbench.files import content_of, write_whole
 from workbench.program.choosing import check_all_fit, find_all, show_choice
@@ -146,6 +146,8 @@ def _locked(asked: Namespace, host: Host, packages: Sequence[str], before: Pyloc
     if before:
         _check_sources(packages, before, places)
     found = find_all(packages, asked, host, places)
+    if before:
+        _check_answers(found, before)
     built = _built(found, host) if getattr(asked, "build_missing", False) and not asked.dry_run else []
     left = {pin.name for pin in built}
     check_all_fit([each for each in found if each.name not in left], host, places, json=asked.json)
@@ -183,6 +185,19 @@ def _check_sources(packages: Sequence[str], before: Pylock, places: Places) -> N
             raise UsageError(
                 f"{name} was locked from {source}, a source that no registry names now: name its file with --registry, "
                 "or remove the lock to choose anew"
+            )
+
+
+def _check_answers(found: Sequence[Resolution], before: Pylock) -> None:
+    """Raise SourceError for a package whose source did not answer, and of which nothing is kept either."""
+    sources = sources_of(before)
+    for each in found:
+        source = sources.get(each.name)
+        failed = [one.what for one in each.offered.troubles if one.kind == "failed" and one.source == source]
+        if failed and source not in {one.source for one in each.offered.answered}:
+            raise SourceError(
+                f"{each.name} was locked from {source}, which did not answer, and another source's wheel does not take "
+                f"its place: {failed[0]}; try again later, or remove the lock to choose anew"
             )
 
 
