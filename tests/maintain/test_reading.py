@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sysconfig
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
 
     from workbench.maintain.proposal import Proposal
 
+STDLIB = sysconfig.get_path("stdlib")
+
 TORCH_SETUP = """\
-import os
+import sysconfig
 from setuptools import setup
 from torch.utils.cpp_extension import BuildExtension, CUDAExtension
 
@@ -222,6 +225,8 @@ def test_a_library_that_is_bundled_is_for_cuda_where_it_has_code_for_it(
         ),
         ({"weave/__init__.py": "", "tests/__init__.py": ""}, ("weave",)),
         ({"py/weave/__init__.py": "", "pyproject.toml": '[tool.maturin]\npython-source = "py"'}, ("weave",)),
+        ({"loom/__init__.py": "", "pyproject.toml": f'[tool.maturin]\npython-source = "{STDLIB}"'}, None),
+        ({"src/lo-om/__init__.py": "", "src/weave/__init__.py": ""}, ("weave",)),
         ({"src/loom/__init__.pyi": "", "src/weave/__init__.py": ""}, None),
         ({"loom.pyx": "", "weave/__init__.py": ""}, None),
         ({"CMakeLists.txt": "pybind11_add_module(loom MODULE loom.cpp)", "pyproject.toml": BY_CMAKE}, None),

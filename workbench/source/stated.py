@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
@@ -146,12 +146,14 @@ def _importable(tree: Path) -> Iterator[Quote]:
     maturin: Any = read_toml(tree / "pyproject.toml")
     for key in ("tool", "maturin", "python-source"):
         maturin = maturin.get(key) if isinstance(maturin, dict) else None
-    folders = (".", "src", "python", "lib", *([maturin] if isinstance(maturin, str) else []))
+    folders = [".", "src", "python", "lib"]
+    if isinstance(maturin, str) and not {"..", "/"} & {*PurePosixPath(maturin).parts}:
+        folders.append(maturin)
     for pattern in ("*/__init__.py*", "*.py*"):
         for folder in folders:
             for path in sorted((tree / folder).glob(pattern)):
-                if path.suffix in (".py", ".pyx", ".pyi"):
-                    module = path.parent.name if "/" in pattern else path.stem
+                module = path.parent.name if "/" in pattern else path.stem
+                if path.suffix in (".py", ".pyx", ".pyi") and module.isidentifier():
                     yield Quote(module, path.relative_to(tree).as_posix())
 
 
