@@ -520,6 +520,10 @@ def test_what_no_source_has_is_built_here_once(
     monkeypatch.delenv("UV_DEFAULT_INDEX")  # the build's requirements come from the package index
     with pytest.raises(NothingFits, match="no recipe for it: workbench add-package other-gpu"):
         run(["add", "other-gpu", "--build-missing", *FACTS])
+    with pytest.raises(
+        NothingFits, match=r"demo>=2: no source has a wheel that fits, and the recipe has 1.0: "
+    ):
+        run(["add", "demo>=2", "--build-missing", *FACTS])
     capsys.readouterr()
     for builds in (1, 0):
         assert run(["add", "demo", "--build-missing", *FACTS]) == 0

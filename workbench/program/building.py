@@ -5,8 +5,11 @@ What was built once from the same inputs is found by its build key and never com
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
 
 from workbench.consume.lock import Pinned
 from workbench.consume.offer import OfferedWheel
@@ -16,6 +19,8 @@ from workbench.text import minor
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from packaging.requirements import Requirement
+
     from workbench.consume.host import Host
     from workbench.recipe.model import Recipe
 
@@ -23,19 +28,21 @@ HERE = "built here"
 """The source of a wheel that was made on this machine."""
 
 
-def build(name: str, host: Host) -> Pinned:
-    """Return a wheel of a package that was built and verified here, or is there from the last time.
+def build(requirement: Requirement, host: Host) -> Pinned:
+    """Return a wheel of what is required that was built and verified here, or is there from the last time.
 
-    Raises NothingFits where no recipe of this site can make it, and whatever a build raises.
+    It is of the newest of the recipe's versions that is asked for. Raises NothingFits where no recipe of this site can
+    make it, and whatever a build raises.
     """
     from workbench.make.produce import build_all, failure_of
     from workbench.make.request import Request, plans
     from workbench.make.verification import not_passed, verify_wheels
     from workbench.paths import Paths
     from workbench.plan.axes import Axes
-    from workbench.recipe.load import maker_of
+    from workbench.recipe.load import load_versions, maker_of
     from workbench.settings import read_settings
 
+    name = canonicalize_name(requirement.name)
     paths = Paths.here()
     recipe = maker_of(paths.recipes, name)
     if recipe is None:
@@ -44,16 +51,26 @@ def build(name: str, host: Host) -> Pinned:
             f"workbench add-package {name} --source pypi:{name} writes one"
         )
     settings = read_settings(paths)
-    version = recipe.version if recipe.versions else ""
-    axes = Axes(**_axes(recipe, host), version=version, variant=_variant(recipe, name))
-    planned = plans(Request(name=recipe.name, axes=axes), paths, settings)
+    there = load_versions(paths.recipes, recipe.name)
+    for each in reversed(there):
+        version = each.version if each.versions else ""
+        axes = Axes(**_axes(each, host), version=version, variant=_variant(each, name))
+        planned = plans(Request(name=each.name, axes=axes), paths, settings)
+        if requirement.specifier.contains(planned.plans[0].version, prereleases=True):
+            break
+    else:
+        versions = ", ".join(one.version for one in there)
+        raise NothingFits(
+            f"{requirement}: no source has a wheel that fits, and the recipe has {versions}: "
+            f"workbench bump {recipe.name} --add VERSION adds one"
+        )
     made, failures = build_all(planned, paths, settings)
     if error := failure_of(failures, len(planned.plans)):
         raise error
     (product,) = made
     if failed := not_passed(verify_wheels([product.wheel], paths, reuse=True)):
         raise failed
-    return _pinned(name, product.wheel)
+    return replace(_pinned(name, product.wheel), extras=frozenset(requirement.extras))
 
 
 def _variant(recipe: Recipe, project: str) -> str:

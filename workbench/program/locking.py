@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -220,8 +219,7 @@ def _built(found: Sequence[Resolution], host: Host) -> list[Pinned]:
     """Return wheels of what no source has, made here. One that may fit is not made: the missing fact is asked for."""
     from workbench.program.building import build
 
-    missing = [each for each in found if not each.ranked]
-    return [replace(build(each.name, host), extras=frozenset(each.requirement.extras)) for each in missing]
+    return [build(each.requirement, host) for each in found if not each.ranked]
 
 
 def pins_of(found: Sequence[Resolution], places: Places) -> list[Pinned]:
