@@ -129,6 +129,9 @@ def test_version_2_is_a_scope_of_systemd(tmp_path: Path, monkeypatch: pytest.Mon
     assert "--property=MemoryMax=7000000 --property=MemorySwapMax=0" in called
     assert called.endswith("/run/user/1\n")
     assert (group.peak, group.killed) == (3_500_000, True)
+    warns = SCOPE.format(root=root, group=group_folder).replace("exec", "echo 'Warning: a unit' >&2\nexec")
+    (programs / "systemd-run").write_text(warns)
+    assert not why_not(root / ".." / "root")  # it is asked of each root once
 
 
 def test_a_scope_that_counts_no_memory_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -255,9 +255,8 @@ def why_not(root: Path = Path("/")) -> str:
         return f"there is no systemd-run: {_REMEDY_2}"
     tried = run([*scope_words(None), "sh", "-c", _COUNTED, root], check=False)
     if tried.status == 0:
-        return (
-            "" if tried.output.strip() == "counted" else f"a scope of systemd's counts no memory: {_REMEDY_3}"
-        )
+        counted = "counted" in tried.output.splitlines()  # systemd-run may warn of something beside it
+        return "" if counted else f"a scope of systemd's counts no memory: {_REMEDY_3}"
     said = (tried.output.strip().splitlines() or [f"it ended with {tried.status}"])[-1].replace(": ", ", ")
     return f"systemd-run makes no scope here ({said}): {_REMEDY_2}"
 
