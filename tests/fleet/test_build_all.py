@@ -65,6 +65,8 @@ def test_what_fails_stops_only_what_needs_it(add: Adds, paths: Paths) -> None:
     assert runs[-1].endswith("invoke build-all second")
     dry = invoke("build-all", "third", "--dry-run")
     assert re.search(r"third +1.0 +cp311 x86_64 cpu +build \(host\) +broken 1.0", dry.stdout)
+    dry = invoke("build-all", "--dry-run")
+    assert f"\ncannot be planned: typo: {paths.recipes / 'typo.py'}" in dry.stdout
     assert len(journal_of(paths).runs()) == 2
 
 

@@ -154,6 +154,8 @@ def _answer(matrix: Matrix, results: Sequence[CellEnded]) -> None:
 def _answer_omitted(matrix: Matrix) -> None:
     for each in matrix.left_out:
         console.answer(f"left out: {' '.join(filter(None, [each.package, each.target]))}: {each.reason}")
+    for name, error in matrix.broken:
+        console.answer(f"cannot be planned: {name}: {error}")
 
 
 def _answer_json(run: str, matrix: Matrix, results: Sequence[CellEnded]) -> None:
