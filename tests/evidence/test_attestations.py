@@ -66,6 +66,7 @@ def test_it_is_served_as_provenance_and_shown_to_whoever_asks(fresh: Signed, sig
     fresh.published(".provenance").write_text(json.dumps(served))
     for found in (fresh.proved(), invoke("evidence.show", name)):
         assert (found.status, "does not match distribution digest" in found.stderr) == (22, True)
+        assert "move it away" not in found.stderr, "it is the publisher's"
 
 
 def test_without_an_https_address_it_is_said_that_no_page_links_to_it(

@@ -66,15 +66,21 @@ def attested(wheel: Path, sha256: str) -> Attested | None:
     path = attestation_path(wheel)
     if (content := content_of(path)) is None:
         return None
-    with _refusing(str(path), wheel.name):
-        from pypi_attestations import Attestation
+    try:
+        with _refusing(str(path), wheel.name):
+            from pypi_attestations import Attestation
 
-        made = json.loads(content)
-        publisher = _publisher(Attestation.model_validate(made))
-    # what the model does not know of stays in it
-    served = {"version": 1, "attestation_bundles": [{"publisher": publisher, "attestations": [made]}]}
-    provenance = json.dumps(served, separators=(",", ":")).encode()
-    said = publisher_of(provenance, filename=wheel.name, sha256=sha256, where=str(path))
+            made = json.loads(content)
+            publisher = _publisher(Attestation.model_validate(made))
+        # what the model does not know of stays in it
+        served = {"version": 1, "attestation_bundles": [{"publisher": publisher, "attestations": [made]}]}
+        provenance = json.dumps(served, separators=(",", ":")).encode()
+        said = publisher_of(provenance, filename=wheel.name, sha256=sha256, where=str(path))
+    except ProofFailed as error:
+        raise ProofFailed(
+            f"{error}. Make it again where the CI's identity is ('python -m pypi_attestations sign'), or move it away "
+            "to go on without it"
+        ) from error
     return Attested(attestation=made, publisher=said, provenance=provenance)
 
 
@@ -119,10 +125,7 @@ def _refusing(where: str, filename: str) -> Iterator[None]:
     except OSError:  # this machine's, not the attestation's
         raise
     except Exception as error:
-        raise ProofFailed(
-            f"{where}: not Sigstore's word on {filename}: {_why(error)}. Make it again where the CI's identity is "
-            "('python -m pypi_attestations sign'), or move it away to go on without it"
-        ) from error
+        raise ProofFailed(f"{where}: not Sigstore's word on {filename}: {_why(error)}") from error
 
 
 def _why(error: Exception) -> str:
