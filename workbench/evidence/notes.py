@@ -170,9 +170,8 @@ def _log(wheel: Path) -> Path:
 
 
 def _record_sha256(wheel: Path) -> str:
-    from workbench.wheel.stream import (
-        BadBinary,
-    )  # every wheel is asked for notes, and those of others have none
+    # every wheel is asked for notes, and those of others have none
+    from workbench.wheel.stream import BadBinary
     from workbench.wheel.wheel import open_wheel
 
     try:

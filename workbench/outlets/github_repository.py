@@ -194,11 +194,10 @@ class GitHubRepository:
         Raises OutletError, also for one that is not whole.
         """
         assets = {each["name"]: each for each in self.assets(release) if each.get("state") == "uploaded"}
-        for name in (
-            name for each in parcels for name in (each.filename, *each.beside) if name not in assets
-        ):
+        sent = (name for each in parcels for name in (each.filename, *each.beside))
+        if lost := next((name for name in sent if name not in assets), None):
             raise OutletError(
-                f"{name} is not in {release['html_url']}, though GitHub said that it took it; run this again"
+                f"{lost} is not in {release['html_url']}, though GitHub said that it took it; run this again"
             )
         known = {each.filename: each.sha256 for each in parcels}
         wheels = [

@@ -178,11 +178,12 @@ class PackageIndex:
     def sha256_of(self, held: Held) -> str:
         """Read a file through of which the index tells no hash."""
         try:
-            return self._fetcher.read_through(held.url, f"read {held.url}", headers=self._headers(held.url))[
-                0
-            ]
+            sha256, _ = self._fetcher.read_through(
+                held.url, f"read {held.url}", headers=self._headers(held.url)
+            )
         except OSError as error:
             raise OutletError(f"{held.url}: {why(error)}") from error
+        return sha256
 
     def send(self, parcels: Sequence[Parcel], moved: Progress) -> Mapping[str, Held]:
         """Upload wheels, each once, and look whether the index has these very bytes."""
