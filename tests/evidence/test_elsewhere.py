@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,8 @@ import pytest
 
 from tests.evidence.test_attestations import fresh  # noqa: F401 - fixtures for these tests too
 from tests.forked import invoke
-from tests.outlets.conftest import hub  # noqa: F401 - likewise
+from tests.outlets.conftest import REPOSITORY, hub  # noqa: F401 - likewise
+from workbench.evidence.notes import statement_path
 from workbench.evidence.root import ROOT
 from workbench.registry.file import load
 
@@ -61,3 +63,30 @@ def test_it_is_fetched_to_be_built_again_and_its_patches_come_from_here(linked: 
         each.unlink()
     done = invoke("evidence.reproduce", name, "--dry-run")
     assert (done.status, "neither in patches/ nor published" in done.stderr) == (22, True), done.stderr
+
+
+def test_a_statement_that_lies_there_and_nobody_signed_is_not_linked_to(
+    fresh: Signed,  # noqa: F811
+    hub: WritableGitHub,  # noqa: F811
+) -> None:
+    settings = fresh.paths.root / "workbench.yaml"
+    signing = settings.read_text()
+    settings.write_text("{}\n")
+    assert invoke("upload", fresh.wheel, "--to", "github:v1").status == 0
+    settings.write_text(signing)
+    for words in (["--dry-run"], []):
+        done = invoke("upload", fresh.wheel, "--to", "github:v1,index", *words)
+        told = "it is not signed" in done.stderr and "evidence.sign" in done.stderr
+        assert (done.status, told, fresh.paths.registry.exists()) == (22, True, False), done.stderr
+    assert invoke("evidence.sign", fresh.wheel).status == 0
+    (release,) = hub.repositories[REPOSITORY].releases
+    (asset,) = [each for each in release["assets"] if each["name"].endswith(".statement.json")]
+    signed = statement_path(fresh.wheel).read_bytes()
+    asset["digest"] = f"sha256:{hashlib.sha256(signed).hexdigest()}"
+    repository = hub.repositories[REPOSITORY]
+    repository.assets[asset["id"]] = signed
+    (path,) = [each for each in repository.files if each.endswith(asset["name"])]
+    repository.files[path] = signed
+    done = invoke("upload", fresh.wheel, "--to", "github:v1,index")
+    assert done.status == 0, done.stderr
+    assert fresh.proved().status == 0

@@ -94,6 +94,7 @@ class GitHubReleases:
                 hashes={"sha256": digest} if (digest := digests[name]) else {},
                 metadata_sha256=digests.get(metadata_name(name)) or None,
                 statement=urls.get(statement_name(name)),
+                statement_sha256=digests.get(statement_name(name)) or None,
             )
             for name, asset in assets.items()
         }

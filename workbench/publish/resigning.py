@@ -36,14 +36,19 @@ def published_statement(
     project, wheel = found
     link = wheel.build.statement if wheel.build else None
     if link and not link.startswith(FILES):
-        try:
-            return project, wheel, Fetcher().get(link).body, link
-        except OSError as error:
-            raise ProofFailed(f"{link}: {why(error)}") from error
+        return project, wheel, statement_at(link), link
     stored = store.read(link) if link else None
     if stored is None:
         raise ProofFailed(f"{wheel.filename}: no statement of how it was made is published with it")
     return project, wheel, stored.content, f"{store.place}/{link}"
+
+
+def statement_at(url: str) -> bytes:
+    """Return a statement that lies elsewhere. Raises ProofFailed where nobody gives it."""
+    try:
+        return Fetcher().get(url).body
+    except OSError as error:
+        raise ProofFailed(f"{url}: {why(error)}") from error
 
 
 def sign_published(site: Site, filenames: Sequence[str], signer: Signer) -> tuple[str, ...]:
