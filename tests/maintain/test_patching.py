@@ -274,6 +274,22 @@ def test_a_dry_run_changes_neither_the_series_nor_the_work_tree(annoy: Paths, tm
     assert "nothing was written" in done("patch.save", "annoy").stdout
 
 
+@pytest.mark.parametrize("committed", [False, True])
+def test_a_dry_run_leaves_work_that_nobody_has_saved(annoy: Paths, tmp_path: Path, committed: bool) -> None:
+    new_patch(annoy, "No nose", "      setup_requires=['nose>=1.0'],\n", "")
+    done("patch.new", "annoy", "No numpy")
+    edit(annoy, "setup.py", "['numpy', 'h5py']", "['h5py']")
+    if committed:
+        git(tree(annoy), "commit", "--quiet", "--all", "--amend", "--no-edit")
+    made = tmp_path / "made.patch"
+    made.write_text("--- /dev/null\n+++ b/made\n@@ -0,0 +1 @@\n+made\n")
+    for line in (("drop", "no-nose.patch"), ("move", "no-nose.patch", "--after=x"), ("import", str(made))):
+        refused = invoke(f"patch.{line[0]}", "annoy", *line[1:], "--dry-run")
+        assert (refused.status, "nobody has saved" in refused.stderr) == (2, True)
+    done("patch.save", "annoy")
+    assert "['h5py']" in (annoy.patches / "annoy" / "no-numpy.patch").read_text()
+
+
 def test_what_a_patch_cannot_hold_is_named(annoy: Paths) -> None:
     before = everything(annoy)
     for number in (0, 1):

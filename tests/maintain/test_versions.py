@@ -72,6 +72,8 @@ def test_a_series_that_changes_on_the_way_is_the_new_versions_own(tagged: Demo) 
     tag(tagged, "1.1", "PyLong_FromLong(41)", "PyLong_FromLong(40 + 1)")
     stopped = invoke("bump", "demo")
     assert stopped.status == 5
+    tried = invoke("patch.drop", "demo", "answer.patch", "--dry-run")
+    assert (tried.status, "a bump" in tried.stderr) == (2, True), "and it is still at its conflict"
     tree = tagged.paths.state / "patching" / "demo" / "demo.c"
     lines = tree.read_text().splitlines(keepends=True)
     kept = [line for line in lines if not line.startswith(("<<<<<<<", "|||||||", "=======", ">>>>>>>"))]
@@ -421,6 +423,13 @@ def test_a_change_that_fits_one_version_alone_needs_a_series_of_its_own(shared: 
     assert "nothing was written" in done("patch.save", "demo", "--version", "1.0")
     alone = invoke("patch.drop", "demo", "another-name.patch", "--version", "1.0", "--apart")
     assert (alone.status, "no other version has the series demo-1.0" in alone.stderr) == (2, True)
+
+
+def test_a_version_without_patches_beside_one_that_has_some(shared: Demo) -> None:
+    assert "wrote the series patches/demo-1.1\n" in done("patch.drop", "demo", "answer.patch", "--apart")
+    assert patches_of(shared, "demo") == ["answer.patch"]
+    assert "has no patches" in done("patch.list", "demo")
+    assert "answer.patch" in done("patch.list", "demo", "--version", "1.0")
 
 
 def test_patches_of_other_versions_stay_where_they_are_in_the_series(shared: Demo) -> None:

@@ -142,7 +142,12 @@ def move_patch(
 
 @contextmanager
 def tried_only(paths: Paths, recipe: Recipe, *, dry_run: bool) -> Iterator[None]:
-    """Put the work tree back to the series after a dry run, whatever came of it."""
+    """Put the work tree back to the series after a dry run, whatever came of it.
+
+    Raises UsageError, and leaves it as it is, where it has work that nobody has saved, or a bump is under way.
+    """
+    if dry_run:
+        open_tree(paths, recipe)
     try:
         yield
     except PatchError as error:

@@ -89,7 +89,7 @@ def write_tree(
     if changed and into == folder:
         require_fit(paths, recipe, written, others)
     if not dry_run:
-        changed = write_series(into, written)
+        changed = write_series(into, written) or into != folder  # without a patch there is no folder
     known = {fate.name: fate for fate in tree.state.fates}
     were = dict.fromkeys(patch.name for patch in own)
     fates = [known.get(each.patch.name) or _fate(each, were.keys()) for each in series]
