@@ -459,6 +459,18 @@ def test_patches_of_other_versions_stay_where_they_are_in_the_series(shared: Dem
     assert "added 1.2 to the versions of demo\n" in done("bump", "demo")
     assert patches_of(shared, "demo") == ["answer.patch", "another-name.patch", "fewer-words.patch"]
 
+    done("patch.edit", "demo", "fewer-words.patch")
+    edited(shared, "demo.c", "METH_NOARGS, NULL", "METH_NOARGS, (0)")
+    tree = shared.paths.state / "patching" / "demo"
+    git(tree, "commit", "--quiet", "--all", "--message", "Another name")
+    done("patch.save", "demo")
+    assert patches_of(shared, "demo") == [
+        "answer.patch",
+        "another-name.patch",
+        "fewer-words.patch",
+        "another-name-2.patch",
+    ]
+
 
 def test_a_version_that_takes_anothers_place_leaves_the_shared_series_alone(shared: Demo) -> None:
     before = shared.patch.read_bytes()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,15 +28,20 @@ class SavedPatch:
 
 
 def series_of(
-    repository: Repository, base: str, commits: Sequence[Commit], before: Mapping[str, PatchFile]
+    repository: Repository,
+    base: str,
+    commits: Sequence[Commit],
+    before: Mapping[str, PatchFile],
+    others: Iterable[str] = (),
 ) -> tuple[SavedPatch, ...]:
-    """Return the series that some commits on `base` are. `before` has the patches as they are, by name.
+    """Return the series that some commits on `base` are.
 
-    A commit without a change is left out. Raises PatchError for what a patch cannot hold (binary files, symbolic
-    links, a file that is left empty), naming the patch.
+    `before` has the patches as they are, by name; `others` are names that no new patch may have. A commit without a
+    change is left out. Raises PatchError for what a patch cannot hold (binary files, symbolic links, a file that is
+    left empty), naming the patch.
     """
     saved: list[SavedPatch] = []
-    taken = {name for each in commits if (name := Message.parse(each.message).name)}
+    taken = {*others, *(name for each in commits if (name := Message.parse(each.message).name))}
     with TemporaryDirectory(prefix="workbench-series-") as place, repository.index() as index:
         tree = Path(place, "source")
         repository.export(base, tree)

@@ -68,7 +68,8 @@ def write_tree(
     head = tree.head
     commits = tree.commits(head)
     before = {**{patch.name: patch for patch in own}, **(texts or {})}
-    series = series_of(tree.repository, tree.state.base, commits, before)
+    left_out = for_others(recipe)
+    series = series_of(tree.repository, tree.state.base, commits, before, left_out)
     written = [each.patch for each in series]
     now = fingerprint(written)
     if fingerprint(own) not in (tree.state.series, now):
@@ -85,7 +86,7 @@ def write_tree(
         into = _own_folder(paths, recipe, version or recipe.version, written)
         then = then or _pointing(paths, recipe, into)
     else:
-        written = [*woven(written, there, for_others(recipe))]
+        written = [*woven(written, there, left_out)]
     if changed and into == folder:
         require_fit(paths, recipe, written, others)
     if not dry_run:
