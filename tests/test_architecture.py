@@ -163,7 +163,7 @@ def test_every_library_that_is_imported_is_asked_for() -> None:
         project = tomllib.load(file)["project"]
     asked = [*project["dependencies"], *project["optional-dependencies"]["fleet"]]
     distributions = packages_distributions()
-    # seven are parts of libraries that are asked for, and pip stands in every environment that venv makes
+    # eight are parts of libraries that are asked for, and pip stands in every environment that venv makes
     declared = set(map(canonicalize_name, [Requirement(each).name for each in asked]))
     declared |= set(
         map(
@@ -176,6 +176,7 @@ def test_every_library_that_is_imported_is_asked_for() -> None:
                 "pydantic",
                 "s3transfer",
                 "securesystemslib",
+                "sigstore",
                 "urllib3",
             ),
         )

@@ -153,6 +153,17 @@ def test_it_must_be_about_this_wheel(
         attested(wheel, sha256_of(wheel))
 
 
+@pytest.mark.usefixtures("sigstore")
+def test_keys_that_were_half_written_are_not_the_attestations_fault(tmp_path: Path) -> None:
+    wheel = tmp_path / "demo-1.0-py3-none-any.whl"
+    attestation_path(wheel).write_text("{}")
+    (keys,) = (tmp_path / "user-cache").rglob("trusted_root.json")
+    keys.write_bytes(keys.read_bytes()[:100])
+    with pytest.raises(ProofFailed, match="Sigstore's keys on this machine cannot be read") as caught:
+        attested(wheel, "0" * 64)
+    assert "Make it again" not in str(caught.value)
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{", '"a"', "null", "[" * 100_000, "\0"])
 def test_junk_is_one_message(tmp_path: Path, content: str) -> None:
     wheel = tmp_path / "demo-1.0-py3-none-any.whl"

@@ -66,6 +66,7 @@ def attested(wheel: Path, sha256: str) -> Attested | None:
     path = attestation_path(wheel)
     if (content := content_of(path)) is None:
         return None
+    _expect_keys()
     try:
         with _refusing(str(path), wheel.name):
             from pypi_attestations import Attestation
@@ -86,10 +87,10 @@ def attested(wheel: Path, sha256: str) -> Attested | None:
 
 def publisher_of(provenance: bytes, *, filename: str, sha256: str, where: str) -> str:
     """Return who attested to a wheel, in words, by its provenance object. Raises ProofFailed where nobody did."""
+    _expect_keys()
     with _refusing(where, filename):
         from pypi_attestations import Distribution, Provenance
 
-        logging.getLogger("sigstore").setLevel(logging.ERROR)  # it warns that it asks nobody
         wheel = Distribution(name=filename, digest=sha256)
         said = []
         for bundle in Provenance.model_validate_json(provenance).attestation_bundles:
@@ -115,6 +116,25 @@ def _publisher(attestation: Attestation) -> dict[str, str]:
     if named is None:
         raise ValueError(f"its certificate does not name what {kind} ran: {claims.get(claim, '')!r}")
     return {"kind": kind, **named.groupdict()}
+
+
+def _expect_keys() -> None:
+    """Raise ProofFailed where Sigstore's keys on this machine cannot be read: that is no attestation's fault.
+
+    The library lays them out in the user's cache, and a kill, or another process, may leave half a file.
+    """
+    from sigstore.verify import Verifier
+
+    logging.getLogger("sigstore").setLevel(logging.ERROR)  # it warns that it asks nobody
+    try:
+        Verifier.production(offline=True)
+    except OSError:
+        raise
+    except Exception as error:
+        raise ProofFailed(
+            f"Sigstore's keys on this machine cannot be read: {_why(error)}. Remove the folder 'sigstore-python' from "
+            "your cache (~/.cache), and run this again: they are laid out anew"
+        ) from error
 
 
 @contextmanager
