@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 import tarfile
 from typing import TYPE_CHECKING, Any
@@ -399,6 +400,28 @@ def test_an_index_that_was_named_once_is_asked_for_the_lock_ever_after(
             index = [f"--index={ours.index}"] if line.startswith("lock") else []
             assert run([*line.split(), "--json", *index, *FACTS]) == 0
             assert answer(capsys)["packages"]["needed"] == "2.0", line
+
+
+def test_an_index_that_is_a_folder_is_found_from_anywhere_and_missed(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.files.add("needed", "9.0")  # somebody's, of the same name
+    project.offer("one", "1.5+cu130torch2.11", requires=("needed",))
+    with pytest.raises(UsageError, match=r"--index file:.*/simple: there is no such folder"):
+        run(["lock", "demo-gpu", "--index=simple", *FACTS])
+    with pytest.raises(UsageError, match=r"--index : there is no such folder"):
+        run(["lock", "demo-gpu", "--index=", *FACTS])
+    needed = project.folder / "simple" / "needed"
+    needed.mkdir(parents=True)
+    wheel = needed / "needed-2.0-py3-none-any.whl"
+    wheel.write_bytes(packed(files_of(name="needed", version="2.0")))
+    (needed / "index.html").write_text(f'<!DOCTYPE html><a href="{wheel.name}">{wheel.name}</a>')
+    for line in ("lock demo-gpu --index=simple", "update"):
+        assert run([*line.split(), "--json", *FACTS]) == 0
+        assert answer(capsys)["packages"]["needed"] == "2.0", line
+    shutil.rmtree(project.folder / "simple")
+    with pytest.raises(UsageError, match=r"there is no such folder"):
+        run(["update", *FACTS])
 
 
 def test_a_source_that_is_not_named_any_more_is_not_replaced_by_another(

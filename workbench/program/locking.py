@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from workbench import console
 from workbench.consume.lock import (
@@ -138,7 +139,8 @@ def _locked(asked: Namespace, host: Host, packages: Sequence[str], before: Pyloc
 
     Without that one's indexes and sources a public package could come in place of a private one.
     """
-    indexes = tuple(dict.fromkeys((*(indexes_of(before) if before else ()), *asked.index)))
+    known = indexes_of(before) if before else ()
+    indexes = tuple(dict.fromkeys((*map(_index, known), *map(_index, asked.index))))
     if any(map(has_secret, indexes)):
         raise UsageError("--index: leave the login out, which everybody here could see: uv reads ~/.netrc")
     places = places_of(asked)
@@ -171,6 +173,19 @@ def _locked(asked: Namespace, host: Host, packages: Sequence[str], before: Pyloc
     if getattr(asked, "output", ""):
         write_project(pins, host, places, asked)
     return made
+
+
+def _index(text: str) -> str:
+    """Return the URL of an index, or of a folder that is one. Raises UsageError for what is not there.
+
+    uv passes over a folder that is missing, so another index's package would come in place of that one's.
+    """
+    if text and "://" not in text:
+        text = Path(text).absolute().as_uri()
+    parts = urlsplit(text)
+    if not text or (parts.scheme == "file" and not Path(unquote(parts.path)).is_dir()):
+        raise UsageError(f"--index {text}: there is no such folder: name one, or a URL")
+    return text
 
 
 def _check_sources(packages: Sequence[str], before: Pylock, places: Places) -> None:
