@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from workbench.builders.own_index import published_here
 from workbench.errors import SourceError
 from workbench.fleet import agenda as agendas
 from workbench.fleet.agenda import MOST_LOST, PAUSES, Agenda, seconds_left
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 
 
 def cells_of(paths: Paths, python: str = "3.11", names: Sequence[str] = ()) -> tuple[BuildCell, ...]:
-    return matrix_of(names, Axes(python=python), paths, Settings(), builder="host").cells
+    axes, published = Axes(python=python), published_here(paths)
+    return matrix_of(names, axes, paths, Settings(), builder="host", published=published).cells
 
 
 def built(cell: BuildCell) -> CellEnded:
@@ -261,6 +263,21 @@ def test_what_cannot_be_built_for_one_target_stops_no_other(add: Adds, paths: Pa
     assert left.target.endswith("cu130")
     assert "requires a: " in left.reason
     assert "cuwhat" in left.reason
+
+
+def test_what_is_published_is_not_built_until_it_would_be_another(add: Adds, paths: Paths) -> None:
+    """A wheel that was made of another recipe is not the one that the key of what requires it names."""
+    add("a")
+    add("b", requires=("a",))
+    of_another_python, own = cells_of(paths, "3.10,3.11", names=("a",))
+    build = {"source": "a", "pin": "", "python": "3.10", "arch": this_arch()}
+    for key, facts in ((own.plan.key, None), (of_another_python.plan.key, build)):
+        wheel = {"filename": "a-1.0-py3-none-any.whl", "build_key": key, "build": facts}
+        paths.registry.write_text(json.dumps({"packages": {"a": {"wheels": [wheel]}}}))
+        add("a")
+        assert [each.package for each in cells_of(paths, names=("b",))] == ["b"]
+        add("a", before="print('otherwise')")
+        assert [each.package for each in cells_of(paths, names=("b",))] == ["a", "b"]
 
 
 def test_a_package_without_torch_is_built_for_one_that_has_it(add: Adds, paths: Paths) -> None:

@@ -74,6 +74,11 @@ def test_what_a_build_requires_of_the_sites_own_recipes_is_in_its_key(add: Adds,
     """Once such a recipe is another, what requires it is built anew, with that wheel, whichever command builds it."""
     add("first")
     add("second", before="import first; assert first.name == 'first'", requires=("first",))
+    # what is published was made of another recipe than the one that the key names
+    wheel = {"filename": "first-1.0-py3-none-any.whl", "build_key": "0" * 64}
+    paths.registry.write_text(
+        json.dumps({"packages": {"first": {"wheels": [wheel]}}})
+    )  # as far as a build reads it
     (paths.root / "share").mkdir()
     shared = ("--cache", paths.root / "share")
     dry = invoke("build", "second", "--dry-run")
@@ -84,6 +89,7 @@ def test_what_a_build_requires_of_the_sites_own_recipes_is_in_its_key(add: Adds,
     done = invoke("build-all", "second", "--json", *shared)
     assert states(done.stdout) == {"first": "there", "second": "there"}
 
+    paths.registry.unlink()
     add("first", before="print('otherwise')")
     why = json.loads(invoke("matrix", "second", "--why", "--json").stdout)["second"]
     assert [[changed["name"] for changed in each["changed"]] for each in why] == [["needs"]]

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from packaging.requirements import Requirement
@@ -95,9 +95,22 @@ def joined_index(index: str | None) -> list[str]:
     return [*joined, "--index-strategy=first-index"] if joined else []
 
 
-def projects_here(paths: Paths) -> frozenset[str]:
-    """Return the projects of the site's registry. One that cannot be read is told by those who change it."""
+PublishedHere = Mapping[str, Mapping[str, Mapping[str, Any]]]
+"""What the site's registry says of each wheel, by project and filename, as its JSON has it."""
+
+
+def published_here(paths: Paths) -> PublishedHere:
+    """Return what the site publishes. A registry that cannot be read is told of by those who change it."""
     try:
-        return frozenset(json.loads(content_of(paths.registry) or b"{}").get("packages", ()))
-    except (ValueError, RecursionError, AttributeError):
-        return frozenset()
+        packages = json.loads(content_of(paths.registry) or b"{}").get("packages", {}).items()
+        return {
+            name: {wheel["filename"]: wheel for wheel in package.get("wheels", ())}
+            for name, package in packages
+        }
+    except (ValueError, RecursionError, AttributeError, TypeError, KeyError):
+        return {}
+
+
+def projects_here(paths: Paths) -> frozenset[str]:
+    """Return the projects of the site's registry."""
+    return frozenset(published_here(paths))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from graphlib import TopologicalSorter
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
@@ -13,6 +14,7 @@ from packaging.utils import canonicalize_name
 from workbench.errors import RecipeError, UsageError, WorkbenchError
 from workbench.fleet.orders import Order
 from workbench.make.assign import assign
+from workbench.make.cells import is_published
 from workbench.make.needs import NeedBroken
 from workbench.make.request import Planned, Request, plans
 from workbench.plan.axes import Axes
@@ -23,6 +25,7 @@ from workbench.recipe.load import names as recipe_names
 from workbench.recipe.model import ALL
 
 if TYPE_CHECKING:
+    from workbench.builders.own_index import PublishedHere
     from workbench.make.request import Assigns
     from workbench.paths import Paths
     from workbench.plan.plan import Plan
@@ -110,13 +113,13 @@ def matrix_of(
     settings: Settings,
     *,
     builder: str,
-    published: frozenset[str] = frozenset(),
+    published: PublishedHere = MappingProxyType({}),
     assigned: Assigns = assign,
 ) -> Matrix:
     """Return the cells of some packages, or of all that have a recipe where none is named.
 
-    A package that another one's build requires, and that has a recipe here and is not `published`, joins them.
-    `assigned` says who builds. Raises RecipeError for a name without a recipe.
+    A package that another one's build requires, and that has a recipe here and is not published as it would be made
+    now, joins them. `assigned` says who builds. Raises RecipeError for a name without a recipe.
     """
     there = recipe_names(paths.recipes)
     wanted: tuple[str, ...] = tuple(dict.fromkeys(map(canonicalize_name, names))) or there
@@ -152,7 +155,7 @@ def matrix_of(
         needed = [
             BuildCell(plan=each.plan, planned=each.planned)
             for each in cell.planned.planner_of(cell.plan).needed(cell.plan)
-            if each.plan.slug in cells or each.plan.recipe.name not in published
+            if each.plan.slug in cells or not is_published(each.plan, each.planned, published)
         ]
         cells[cell.name] = replace(cell, needs=tuple(each.name for each in needed))
         more = {each.name: each for each in needed if each.name not in cells}

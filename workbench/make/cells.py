@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING
 from workbench.errors import RecipeError, WorkbenchError
 from workbench.events import note
 from workbench.evidence import notes
+from workbench.evidence.facts import BuildFacts
+from workbench.make.assign import AUTO
 from workbench.recipe.model import Git, Sdist
 from workbench.repair.policies import glibc_range
+from workbench.strict import Mismatch, parse
 from workbench.verify.archive import metadata
 from workbench.wheel.filename import parse_wheel, wheel_name_or_none
 from workbench.wheel.serves import Audience, Machine
 
 if TYPE_CHECKING:
-    from workbench.evidence.facts import BuildFacts
-    from workbench.make.request import Planner
+    from workbench.builders.own_index import PublishedHere
+    from workbench.make.request import Planned, Planner
     from workbench.plan.draft import Draft
     from workbench.plan.plan import Plan
     from workbench.recipe.model import Source
@@ -88,6 +91,23 @@ def find_built(plan: Plan, wheels: Path, planner: Planner) -> Path | None:
                 f"· {wheel.name} is built again: it was made with {known.provenance.took}, and is to be signed"
             )
     return None
+
+
+def is_published(plan: Plan, planned: Planned, published: PublishedHere) -> bool:
+    """Say whether a wheel that serves a plan's cell and was made from the inputs of now is published.
+
+    Where nobody names a builder, it may have been built by another one. Raises RecipeError as `is_current` does.
+    """
+    by_any = planned.request.builder == AUTO
+    for filename, told in published.get(plan.project, {}).items():
+        if told.get("yanked") is None and serves(plan, filename, told.get("requires_python")):
+            try:
+                facts = parse(BuildFacts, told["build"]) if told.get("build") else None
+            except Mismatch:
+                continue
+            if is_current(plan, told.get("build_key"), facts, planned.planner_of(plan), by_any=by_any):
+                return True
+    return False
 
 
 def sharing(wheel: Path, plan: Plan, others: Sequence[Plan]) -> tuple[Plan, ...]:

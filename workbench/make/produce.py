@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.builders.own_index import OF_THIS_RUN, given, projects_here
+from workbench.builders.own_index import OF_THIS_RUN, given, published_here
 from workbench.builders.workplace import Workplace
 from workbench.errors import (
     BuildFailed,
@@ -20,7 +20,7 @@ from workbench.errors import (
     WorkbenchError,
 )
 from workbench.events import note, step
-from workbench.make.cells import find_built, sharing
+from workbench.make.cells import find_built, is_published, sharing
 from workbench.make.wheel_cache import give, take
 from workbench.recipe.load import path_of
 
@@ -158,17 +158,17 @@ def _own_wheels(
 ) -> Iterator[None]:
     """Let a build have what it requires of the site's own recipes: what this run has made, or what lies in ``wheels/``.
 
-    What is in neither comes from the site's index where it is published, and is made now where it is not: the package
-    index may have another one of that name. Raises what `wheel_of` raises.
+    What is in neither comes from the site's index where it is published as it would be made now, and is made now where
+    it is not: the package index may have another one of that name. Raises what `wheel_of` raises.
     """
     if not plan.needs or OF_THIS_RUN.get():
         yield
         return
-    found, published = [], projects_here(paths)
+    found, published = [], published_here(paths)
     for each in planner.needed(plan):
         own = each.planned.planner_of(each.plan)
         wheel = find_built(each.plan, paths.wheels, own)
-        if wheel is None and each.plan.project not in published:
+        if wheel is None and not is_published(each.plan, each.planned, published):
             note(f"· {plan.title} requires {each.plan.title}: that is built first")
             wheel, _ = wheel_of(each.plan, own, paths, settings, cache, jobs=jobs)
             Workplace.of(each.plan, paths).clear()

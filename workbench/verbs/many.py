@@ -46,7 +46,7 @@ def build_all(
     json: Json = False,
 ) -> None:
     """Build the wheels of many packages, whatever fails."""
-    from workbench.builders.own_index import projects_here
+    from workbench.builders.own_index import published_here
     from workbench.files import write_whole
     from workbench.fleet.building import Building, journal_of, unfinished
     from workbench.fleet.joining import crew_of
@@ -58,7 +58,7 @@ def build_all(
     with crew_of(
         paths, settings, scheduler=scheduler, cache=cache, at_once=at_once, jobs=max_jobs or None
     ) as (crew, assigned):
-        published = projects_here(paths)
+        published = published_here(paths)
         matrix = matrix_of(
             names, axes, paths, settings, builder=builder, published=published, assigned=assigned
         )
