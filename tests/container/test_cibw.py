@@ -57,6 +57,12 @@ def test_variables_arrive_literally(tmp_path: Path, value: str) -> None:
     assert f"--env=FLAGS={value}" in create_args(build(environment={"FLAGS": value}), tmp_path)
 
 
+def test_a_kernel_that_counts_nothing_fails_no_build(tmp_path: Path) -> None:
+    words = made(build(), tmp_path).env["CIBW_REPAIR_WHEEL_COMMAND"]
+    words = words.replace("/proc/net/snmp", str(tmp_path / "not-there")).replace("auditwheel", "echo")
+    assert "repair -z 0" in run(["sh", "-c", words]).output
+
+
 def test_path_goes_before_the_containers_own(tmp_path: Path) -> None:
     options = understood(made(build(environment={"PATH": "/usr/local/cuda/bin"}), tmp_path), tmp_path)
     environment = options.build_options("cp311-manylinux_aarch64").environment
@@ -82,7 +88,7 @@ def test_cibuildwheel_takes_every_option_as_it_was_meant(tmp_path: Path) -> None
     assert read.manylinux_images["aarch64"] == "localhost/image:aarch64"
     assert (read.build_frontend.name, "--no-isolation" in read.build_frontend.args) == ("build", True)
     assert read.repair_command == (
-        "grep -E '^(Ip|Udp): ' /proc/net/snmp && "
+        "grep -E '^(Ip|Udp): ' /proc/net/snmp; "
         "auditwheel repair -z 0 --exclude libcuda.so.1 --exclude 'libc10*.so' -w {dest_dir} {wheel}"
     )
     assert read.config_settings == "compile-args=-j3"

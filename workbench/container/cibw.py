@@ -55,7 +55,10 @@ COUNTERS = re.compile(r"(?:Ip|Udp): ")
 """Begins the lines of a log that have the kernel's counters of a container's network (`refused` reads them)."""
 
 _COUNT = "grep -E '^(Ip|Udp): ' /proc/net/snmp"
-"""Says them once the wheel is built: what was asked of no network in silence is in nothing else."""
+"""Says them once the wheel is built: what was asked of no network in silence is in nothing else.
+
+A kernel that does not count fails no build.
+"""
 
 _FIRST_FREE_THREADED = 14
 """The minor version of the first free-threaded Python that cibuildwheel builds for."""
@@ -156,7 +159,7 @@ def command(
         "CIBW_BEFORE_BUILD": f"{prepare} && {build.before_build}" if build.before_build else prepare,
         "CIBW_BUILD_FRONTEND": f"{build.frontend}; args: --no-isolation --skip-dependency-check",
         "CIBW_BUILD_VERBOSITY": "1",
-        "CIBW_REPAIR_WHEEL_COMMAND": repair if build.network else f"{_COUNT} && {repair}",
+        "CIBW_REPAIR_WHEEL_COMMAND": repair if build.network else f"{_COUNT}; {repair}",
         "CIBW_AUDIT_COMMAND": "",  # the workbench's own checks look at the wheel
         "CIBW_DEPENDENCY_VERSIONS": "latest",
     }
