@@ -563,9 +563,14 @@ def test_a_private_release_is_fetched_by_the_api_with_its_token_and_nobody_else_
     project.github.repository("ada/wheels", private=True)
     project.github.tokens.add("ghp_secret")
     project.offer("one", "1.5+cu130torch2.11")
+    for number in range(100):  # a page more
+        project.github.repositories["ada/wheels"].release(f"old{number}", [])
     assert run(["demo-gpu", *FACTS]) != 0
     monkeypatch.setenv("GITHUB_TOKEN", "ghp_secret")
     assert run(["add", "demo-gpu", "--refresh", *FACTS]) == 0
+    whose = [each for each in project.github.asked if each.path == "/repos/ada/wheels" and each.status == 200]
+    asked = [each for each in project.github.asked if "/releases?" in each.path and each.status == 200]
+    assert len(asked) == 2 * len(whose) > 0, "once for two pages"
     freeze = run_program(["uv", "pip", "freeze", f"--python={project.environment.python}"]).output
     assert freeze.startswith("demo-gpu")
     signed = [each for each in project.github.asked if each.path.startswith("/signed/")]

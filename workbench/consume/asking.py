@@ -79,6 +79,7 @@ class _Asker:
         self._refresh = refresh
         self._fetcher = Fetcher(STREAMS, limit=PAGE_BYTES)
         self._web = Web(STREAMS)
+        self._private: dict[str, bool] = {}
 
     def ask(self, place: Place, limit: RateLimited | None) -> tuple[Told, RateLimited | None]:
         """Return what a place says, page by page, and GitHub's rate limit if it is reached.
@@ -129,8 +130,11 @@ class _Asker:
             page = releases_page(self._web, url, etag=kept.etag if kept else "", headers=login)
             if page.unchanged and kept:
                 return _Page(None, page.etag, next=page.next)
-            private = bool(login) and is_private(self._web, place.url, login)
-            return _Page(reduce_releases(page, private=private), page.etag, next=page.next)
+            if (
+                place.url not in self._private
+            ):  # once for all pages: each question counts towards GitHub's limit
+                self._private[place.url] = bool(login) and is_private(self._web, place.url, login)
+            return _Page(reduce_releases(page, private=self._private[place.url]), page.etag, next=page.next)
         return self._listing(place, url, kept)
 
     def _listing(self, place: Place, url: str, kept: KeptPage | None) -> _Page:
