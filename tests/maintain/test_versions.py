@@ -116,6 +116,7 @@ def test_a_version_that_is_there_in_other_words_is_not_added(tagged: Demo) -> No
             '{\n    "1.0": A,\n    "1.1": B,  # b\n    "2.0": Sdist(),\n}',
         ),
         ('{\n    "1.0": A}', '{\n    "1.0": A, "2.0": Sdist()}'),
+        ('{\n    "1.0": A, }', '{\n    "1.0": A, "2.0": Sdist(), }'),
         ('{\n    "1.0": A  # a\n}', '{\n    "1.0": A,  # a\n    "2.0": Sdist(),\n}'),
         ('{\n  "1.1": B,\n  "1.0": A,\n}', '{\n  "2.0": Sdist(),\n  "1.1": B,\n  "1.0": A,\n}'),
     ],
