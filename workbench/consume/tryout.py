@@ -23,6 +23,9 @@ SECONDS = 300
 
 GPU = "torch on the GPU"
 
+_WORKS = "works: "
+"""How the line begins that a trial prints once it has succeeded: libraries print more at its end."""
+
 _IMPORT = """
 import importlib, importlib.metadata as metadata, sys
 try:
@@ -44,7 +47,7 @@ if not named:
     print("it has nothing to import")
 for name in named:
     importlib.import_module(name)
-print(dist.version, *named)
+print("works:", dist.version, *named)
 """
 
 _MULTIPLY = """
@@ -54,7 +57,7 @@ if not torch.cuda.is_available():
     raise SystemExit(3)
 one = torch.ones(256, 256, device="cuda")
 assert float((one @ one).sum()) == 256 ** 3
-print(torch.__version__, torch.cuda.get_device_name(0), *torch.cuda.get_arch_list())
+print("works:", torch.__version__, torch.cuda.get_device_name(0), *torch.cuda.get_arch_list())
 """
 
 _SMOKE = """
@@ -113,7 +116,8 @@ def _tried(what: str, interpreter: Path, code: str, *words: str) -> Tried:
     lines = [line for line in done.output.splitlines() if line.strip()]
     last = lines[-1].strip() if lines else ""
     if done.status == 0:
-        return Tried(what=what, outcome="works", said=last)
+        said = (line.removeprefix(_WORKS).strip() for line in reversed(lines) if line.startswith(_WORKS))
+        return Tried(what=what, outcome="works", said=next(said, ""))
     if done.status < 0:
         return Tried(what=what, outcome="fails", said=f"killed by signal {-done.status}; {last}".rstrip("; "))
     if done.status == _LACKS:

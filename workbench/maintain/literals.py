@@ -50,12 +50,11 @@ def with_version(text: str, version: str, source: str, *, instead_of: str = "", 
     stands_alone = indent.isspace()
     line_end = data.index(b"\n", end) if stands_alone else end
     rest = data[end:line_end].strip()
+    closes = rest.lstrip(b", \t").startswith(b"}")
     if Version(known[0]) > Version(known[-1]):  # the newest stands first
         start = _span(data, keys[0])[0]
         edits = [(start, start, entry + b"," + (b"\n" + indent if stands_alone else b" "))]
-    elif stands_alone and not rest.lstrip(b", \t").startswith(
-        b"}"
-    ):  # below a comment that belongs to the last
+    elif stands_alone and not closes:  # below a comment that belongs to the last
         edits = [(line_end, line_end, b"\n" + indent + entry + b",")]
         edits += [] if rest.startswith(b",") else [(end, end, b",")]
     else:
