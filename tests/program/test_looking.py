@@ -97,7 +97,7 @@ def test_packages_are_tried_with_the_projects_own_python(
     environment = Environment.create(tmp_path / ".venv", python=sys.executable)
     site = environment.path / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
     modules = {
-        "sound": "import atexit\natexit.register(print, 'what a library prints at its end')",
+        "sound": "import atexit\nx = 1\natexit.register(print, 'what a library prints at its end')",
         "broken": "raise ImportError('undefined symbol: _ZN3c10')",
         "wrong": "def add(a, b): return a - b",
         "needy": "",
