@@ -252,6 +252,23 @@ def test_what_was_made_with_old_objects_is_not_signed(signed: Signed) -> None:
     assert invoke("evidence.sign", signed.wheel).status == 0
 
 
+def test_what_is_signed_is_what_was_shown(signed: Signed) -> None:
+    """The statement beside a wheel, whatever the notes of its build say by now."""
+    shown = invoke("evidence.show", signed.wheel, "--json").stdout
+    beside = notes.statement_path(signed.wheel)
+    beside.write_text(shown)
+    _altered(signed, lambda made: made["environment"].update(CFLAGS="-O0"))
+    assert invoke("evidence.sign", signed.wheel).status == 0
+    assert invoke("verify", signed.wheel, "--signed-by", signed.public).status == 0
+    assert invoke("evidence.show", signed.wheel, "--json").stdout == shown
+    # and a published one that was made with old objects is not signed either
+    told = json.loads(shown)
+    told["predicate"]["buildDefinition"]["internalParameters"]["took"] = "the objects of an earlier build"
+    signed.published(".statement.*.json").write_text(json.dumps(told))
+    refused = invoke("evidence.sign", signed.wheel.name)
+    assert (refused.status, "the objects of an earlier build" in refused.stderr) == (PROOF_FAILED, True)
+
+
 C = """\
 #include <stdio.h>
 const char *where(void) { return __FILE__; }

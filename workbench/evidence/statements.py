@@ -66,8 +66,12 @@ def signed(document: bytes, signers: Sequence[Signer]) -> bytes:
 
 
 def signed_anew(content: bytes, signer: Signer, *, filename: str, sha256: str, where: str) -> bytes:
-    """Return a statement of a wheel with the signature of one key alone. Raises ProofFailed as `check_statement`."""
-    check_statement(content, filename=filename, sha256=sha256, keys=None, where=where)
+    """Return a statement of a wheel with the signature of one key alone.
+
+    Raises ProofFailed as `check_statement`, and as `write_statement` for a wheel that is not signed.
+    """
+    stated = check_statement(content, filename=filename, sha256=sha256, keys=None, where=where)
+    _expect_whole(filename, stated.build.made)
     envelope = read_envelope(content, where=where)
     return signed(content if envelope is None else envelope.payload, [signer])
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from workbench import console
-from workbench.errors import ProofFailed, UsageError
+from workbench.errors import UsageError
 from workbench.paths import PROGRAM
 from workbench.verb import Verb
 from workbench.verbs.flags import Json, StoreFlags, here, ready_to_sign
@@ -96,8 +96,8 @@ def sign(
 ) -> None:
     """Sign the statements of wheels: beside them, or of published ones anew."""
     from workbench.evidence import notes
-    from workbench.evidence.statements import signed_anew, write_statement
-    from workbench.files import sha256_of, write_whole
+    from workbench.evidence.statements import signed_anew, statement_of_file
+    from workbench.files import write_whole
 
     if not wheels:
         raise UsageError("name the wheels: wheels/*.whl, or filenames as they are published")
@@ -105,16 +105,13 @@ def sign(
     made: list[Path | str] = []
     files = [Path(each) for each in wheels if Path(each).is_file()]
     for each in files:
-        known = notes.recall(each)
-        told, beside = {"filename": each.name, "sha256": sha256_of(each)}, notes.statement_path(each)
-        if known is not None and known.provenance is not None:
-            content = write_statement(made=known.provenance, signers=[signer], **told)
-        elif (stated := notes.statement_beside(each)) is not None:
-            content = signed_anew(stated, signer, where=str(beside), **told)
-        else:
-            raise ProofFailed(f"{each}: no file beside it says how it was made: build it again")
+        (stated, sha256), beside = (
+            statement_of_file(each),
+            notes.statement_path(each),
+        )  # what evidence.show prints
+        content = signed_anew(stated, signer, filename=each.name, sha256=sha256, where=str(beside))
         write_whole(beside, content)
-        made.append(notes.statement_path(each))
+        made.append(beside)
     if others := [Path(each).name for each in wheels if Path(each) not in files]:
         from workbench.publish.resigning import sign_published
 
