@@ -223,6 +223,17 @@ def test_who_is_no_ci_is_refused(
     assert said in str(caught.value)
 
 
+def test_another_description_takes_away_what_was_said_of_a_wheel_of_others(
+    fresh: Signed, sigstore: Sigstore
+) -> None:
+    fresh.wheel.with_name(f"{fresh.wheel.name}.build.json").unlink()
+    beside = sigstore.attest(fresh.wheel)
+    readme = fresh.paths.root / "README.md"
+    readme.write_text("# Demo\n")
+    assert invoke("update-readme", fresh.wheel, "--file", readme).status == 0
+    assert not beside.exists(), "it speaks of the bytes before"
+
+
 def test_nothing_is_published_with_one_of_other_bytes(fresh: Signed, sigstore: Sigstore) -> None:
     sigstore.attest(fresh.wheel)
     readme = fresh.paths.root / "README.md"

@@ -93,6 +93,8 @@ def _update(wheel: Path, metadata: bytes, file: Path, signer: Signer | None) -> 
             for each in sorted(folder.iterdir()):
                 if each != part:
                     each.replace(wheel.parent / each.name)
+        elif notes.read(wheel) is None:  # others may have said something of it
+            notes.unsay(wheel)
         part.replace(wheel)
 
 
