@@ -128,7 +128,7 @@ def test_a_version_stands_where_the_newest_do(before: str, after: str) -> None:
 
 
 def test_an_edition_is_imported_once_and_keeps_its_own_when_it_is_replaced() -> None:
-    text = 'from workbench.recipe import Recipe\nrecipe = Recipe(versions={"1.0": A})\n'
+    text = 'from workbench.recipe import Recipe\nrecipe: Recipe = Recipe(versions={"1.0": A})\n'
     made = with_version(text.replace("A}", "Sdist()}"), "2.0", "Sdist()", path=DEMO)
     made = with_series(made, "2.0", "demo-2.0", path=DEMO)
     assert made.startswith("from workbench.recipe import Edition, Recipe\n")

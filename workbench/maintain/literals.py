@@ -180,8 +180,8 @@ def _value(module: ast.Module, key: str) -> ast.expr | None:
     values = {
         target.id: node.value
         for node in module.body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
         if isinstance(target, ast.Name)
     }
     value: ast.expr | None = values.get("recipe")
