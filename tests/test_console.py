@@ -153,6 +153,26 @@ def test_several_steps_at_once_leave_each_other_alone() -> None:
     assert any("━━━━━───────────────  1.0 kB" in line for line in lines)
 
 
+def test_a_word_that_comes_after_the_end_of_its_step_stops_nobody(capfd: pytest.CaptureFixture[str]) -> None:
+    program = (
+        f"{IMPORTS}with listening(), step('around'):\n"
+        "    with step('first') as at:\n"
+        "        pass\n"
+        "    at.detail('late')\n"
+        "    note('went on')\n"
+        "    input()\n"
+    )
+    screen = Terminal(program)
+    screen.wait_for("went on")
+    assert "around" in screen.end()
+    with listening():
+        with step("first") as at:
+            pass
+        at.detail("late")
+        note("went on")
+    assert "went on" in capfd.readouterr().err
+
+
 class Lines(io.StringIO):
     """What is written, and an event that is set once a text is among it."""
 

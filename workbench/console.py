@@ -15,7 +15,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import cached_property
@@ -72,7 +72,7 @@ class PlainLines:
                 _say(f"… {at.title}")
                 threading.Thread(target=self._alive, args=(at,), daemon=True).start()
             case StepMoved():
-                self._open[event.step].move(event)
+                _move(self._open, event)
             case StepEnded():
                 at = self._open.pop(event.step)
                 at.ended.set()
@@ -122,7 +122,7 @@ class Terminal:
                         )
                         self._live.start()
                 case StepMoved():
-                    self._open[event.step].move(event)
+                    _move(self._open, event)
                 case StepEnded():
                     at = self._open.pop(event.step)
                     if self._live is not None and not self._open:
@@ -215,6 +215,11 @@ class Shown:
             else:
                 parts.append(f"{self._done} of {total}")
         return "  ".join([*parts, self.last])
+
+
+def _move(steps: Mapping[int, Shown], event: StepMoved) -> None:
+    if at := steps.get(event.step):  # another thread's word may come when the step has just ended
+        at.move(event)
 
 
 BAR = 20
