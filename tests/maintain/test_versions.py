@@ -125,6 +125,8 @@ def test_a_version_stands_where_the_newest_do(before: str, after: str) -> None:
     text = "from workbench.recipe import Recipe\nrecipe = Recipe(versions={})\n"
     made = with_version(text.replace("{}", before), "2.0", "Sdist()", path=DEMO)
     assert made == text.replace("{}", after)
+    windows = text.replace("{}", before).replace("\n", "\r\n")
+    assert with_version(windows, "2.0", "Sdist()", path=DEMO) == made.replace("\n", "\r\n")
 
 
 def test_an_edition_is_imported_once_and_keeps_its_own_when_it_is_replaced() -> None:
@@ -209,6 +211,7 @@ def test_one_version_becomes_the_first_of_several(before: str, after: str) -> No
     made = with_versions(text, path=DEMO)
     assert made == f"recipe = Recipe(\n{after})\n"
     assert with_versions(made, path=DEMO) == made
+    assert with_versions(text.replace("\n", "\r\n"), path=DEMO) == made.replace("\n", "\r\n")
 
 
 @pytest.mark.parametrize(
@@ -221,6 +224,22 @@ def test_one_version_becomes_the_first_of_several(before: str, after: str) -> No
 def test_what_cannot_become_several_versions_is_said(fields: str, message: str) -> None:
     with pytest.raises(RecipeError, match=rf"demo\.py:1: {message}, so edit it by hand"):
         with_versions(f"recipe = Recipe({fields})", path=DEMO)
+
+
+def test_a_recipe_keeps_its_line_ends_whatever_is_written_into_it(demo: Demo) -> None:
+    git(demo.repository, "tag", "v1.0")
+    text = demo.recipe.read_text().replace('branch="main"', 'tag="v1.0"')
+    demo.recipe.write_bytes(text.replace("\n", "\r\n").encode())
+    tag(demo, "1.1")
+    assert "1.1" in done("bump", "demo")
+    tag(demo, "1.2")
+    assert "added 1.2 to the versions of demo\n" in done("bump", "demo", "--add")
+    done("patch.new", "demo", "Another name", "--version", "1.1")
+    edited(demo, "setup.py", 'version="1.0"', 'version="1.0", url="u"')
+    assert "wrote the series patches/demo-1.1\n" in done("patch.save", "demo", "--apart")
+    written = demo.recipe.read_bytes()
+    assert b'"1.1": Edition(' in written
+    assert written.count(b"\n") == written.count(b"\r\n") == len(written.splitlines())
 
 
 def test_a_recipe_with_one_version_gets_a_second(demo: Demo) -> None:

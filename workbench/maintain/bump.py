@@ -15,7 +15,13 @@ from packaging.version import Version
 from workbench.errors import UsageError
 from workbench.events import step
 from workbench.files import scratch, write_whole
-from workbench.maintain.literals import with_literals, with_series, with_version, with_versions
+from workbench.maintain.literals import (
+    text_of_recipe,
+    with_literals,
+    with_series,
+    with_version,
+    with_versions,
+)
 from workbench.maintain.newest import NEWEST, moved_to, valid
 from workbench.maintain.recipe_text import pin_text
 from workbench.maintain.repository import Commit, MergeConflict, Repository
@@ -211,7 +217,7 @@ def _change(recipe: Recipe, moved: Recipe, *, adds: bool) -> Bump:
 def _rewritten(paths: Paths, recipe: Recipe, bump: Bump, patches: str = "") -> tuple[Path, str]:
     """Return a recipe's file, and its text once a bump is done. Raises RecipeError."""
     path = path_of(paths.recipes, recipe.name)
-    text = path.read_text(encoding="utf-8")
+    text = text_of_recipe(path)
     if not bump.entry:
         return path, with_literals(text, bump.literals, path=path)
     several = with_versions(text, path=path)

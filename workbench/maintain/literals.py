@@ -1,4 +1,7 @@
-"""Edit a recipe's source text: some literals of it, or its versions. Comments and layout stay byte for byte."""
+"""Edit a recipe's source text: some literals of it, or its versions. Comments, layout and line ends stay as they are.
+
+Texts are as they lie on the disk, their line ends too: `text_of_recipe` reads one.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,11 @@ from pathlib import Path
 from packaging.version import Version
 
 from workbench.errors import RecipeError
+
+
+def text_of_recipe(path: Path) -> str:
+    """Return a recipe's text with the line ends that it has (``open()`` would make each a line feed)."""
+    return path.read_bytes().decode()
 
 
 def with_literals(text: str, changes: Mapping[str, str], *, path: Path) -> str:
@@ -48,8 +56,8 @@ def with_version(text: str, version: str, source: str, *, instead_of: str = "", 
     start, end = _span(data, keys[-1])[0], _span(data, values[-1])[1]
     indent = data[:start].rpartition(b"\n")[2]
     stands_alone = indent.isspace()
-    line_end = data.index(b"\n", end) if stands_alone else end
-    rest = data[end:line_end].strip()
+    rest = data[end:].partition(b"\n")[0].rstrip(b"\r") if stands_alone else b""
+    line_end, rest = end + len(rest), rest.strip()
     closes = rest.lstrip(b", \t").startswith(b"}")
     if Version(known[0]) > Version(known[-1]):  # the newest stands first
         start = _span(data, keys[0])[0]
@@ -117,8 +125,8 @@ def _with_its_comma(data: bytes, node: ast.keyword) -> tuple[int, int]:
     if found := re.compile(rb"\s*,[ \t]*").match(data, end):
         end = found.end()
     line = data.rfind(b"\n", 0, begin) + 1
-    if data[end : end + 1] == b"\n" and not data[line:begin].strip():
-        return line, end + 1
+    if (ends := re.compile(rb"\r?\n").match(data, end)) and not data[line:begin].strip():
+        return line, ends.end()
     return begin, end
 
 
@@ -162,8 +170,10 @@ def _span(data: bytes, node: ast.expr | ast.alias | ast.keyword) -> tuple[int, i
 
 
 def _edited(data: bytes, edits: Iterable[tuple[int, int, bytes]]) -> str:
+    """Return the text with other bytes in some places; what is new has the text's own line ends."""
+    line_end = b"\r\n" if b"\r\n" in data else b"\n"
     for begin, end, new in sorted(edits, reverse=True):
-        data = data[:begin] + new + data[end:]
+        data = data[:begin] + new.replace(b"\r\n", b"\n").replace(b"\n", line_end) + data[end:]
     return data.decode()
 
 

@@ -11,7 +11,7 @@ from packaging.version import Version
 
 from workbench.errors import UsageError
 from workbench.files import write_whole
-from workbench.maintain.literals import with_series
+from workbench.maintain.literals import text_of_recipe, with_series
 from workbench.maintain.saving import series_of
 from workbench.maintain.sharing import require_fit, sharing, woven
 from workbench.maintain.work import Fate, WorkTree, own_patches
@@ -130,7 +130,7 @@ def _pointing(paths: Paths, recipe: Recipe, into: Path) -> Callable[[str], None]
     Raises RecipeError where the file cannot be edited: before anything is written.
     """
     path = path_of(paths.recipes, recipe.name)
-    text = with_series(path.read_text(encoding="utf-8"), recipe.version, into.name, path=path)
+    text = with_series(text_of_recipe(path), recipe.version, into.name, path=path)
     return lambda _: write_whole(path, text)
 
 
