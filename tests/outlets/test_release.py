@@ -74,12 +74,17 @@ def test_a_dry_run_without_a_login_shows_what_it_would_do_and_what_is_missing(
     dry = invoke("release", "demo", *to, "--dry-run")
     assert dry.status == OutletError.exit_code
     shown = " ".join(dry.stdout.split())
-    for expected in ("login for github:v1 missing", "published there send send", "would send to testpypi"):
+    for expected in (
+        "login for github:v1 missing",
+        "published there not asked not asked",
+        "would send to testpypi",
+    ):
         assert expected in shown
     assert "no token for GitHub: set GITHUB_TOKEN" in dry.stderr
     assert "set TESTPYPI_API_TOKEN" in dry.stderr
     told = invoke("release", "demo", *to, "--dry-run", "--json")
     assert json.loads(told.stdout)["logins"] == {"github:v1": None, "testpypi": None}
+    assert json.loads(told.stdout)["preflight"][0]["not_asked"] == ["github:v1", "testpypi"]
     for each in demo.paths.wheels.iterdir():
         each.unlink()
     done = invoke("release", "demo", *to)

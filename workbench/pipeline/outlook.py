@@ -22,13 +22,13 @@ Making = Literal["published", "built", "to build"]
 class Prospect:
     """What is to become of one plan: its wheel, whose filename is "" until it is built, and what each place has of it.
 
-    `there` has the filename by place, "" where the place has none yet.
+    `there` has the filename by place, "" where the place has none yet, None where it was not asked.
     """
 
     plan: Plan
     making: Making
     filename: str
-    there: Mapping[str, str]
+    there: Mapping[str, str | None]
 
     @property
     def needless(self) -> bool:
@@ -48,7 +48,10 @@ class Prospect:
         return (
             self.plan.title,
             wheel,
-            *("there" if has else moves.get(place, "send") for place, has in self.there.items()),
+            *(
+                "not asked" if has is None else "there" if has else moves.get(place, "send")
+                for place, has in self.there.items()
+            ),
         )
 
     def as_dict(self) -> dict[str, object]:
@@ -58,6 +61,7 @@ class Prospect:
             "state": self.making,
             "filename": self.filename or None,
             "there": {place: has or None for place, has in self.there.items()},
+            "not_asked": [place for place, has in self.there.items() if has is None],
         }
 
 
@@ -82,10 +86,10 @@ def look_ahead(
         for outlet in outlets.values():
             outlet.refuse(subject_of(plan), filename)
 
-    def found(plan: Plan, making: Making, filename: str) -> Iterator[tuple[str, str]]:
+    def found(plan: Plan, making: Making, filename: str) -> Iterator[tuple[str, str | None]]:
         for place in places:
             if place in unasked:
-                yield place, ""
+                yield place, None
             elif place in outlets:
                 files = outlets[place].held(subject_of(plan))
                 fitting = (each for each in files if (each == filename if filename else _fits(each, plan)))
