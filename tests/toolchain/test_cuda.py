@@ -11,6 +11,7 @@ import pytest
 from workbench.errors import ToolchainError, ToolMissing
 from workbench.paths import CHECKOUT
 from workbench.plan.plan import ToolkitPins
+from workbench.plan.target import this_arch
 from workbench.process import run
 from workbench.toolchain.cuda import check, cuda_of, lay_out
 from workbench.toolchain.pins import compiled, entries, pins_for, release_of
@@ -173,6 +174,15 @@ def test_for_another_architecture_programs_are_ours_and_libraries_its(cache: Pat
         assert machine(toolkit / name) == "Advanced Micro Devices X86-64", name
     for name in ("lib/libcudart.so", "lib64/libnvrtc.so", "targets/sbsa-linux/lib/stubs/libcuda.so"):
         assert machine(toolkit / name) == "AArch64", name
+
+
+def test_another_architecture_from_pins_without_programs_says_where_to_build(tmp_path: Path) -> None:
+    now = pins_for("cu130", ())
+    left = now.requirements.replace(entries(now.requirements)["nvidia-nvvm"], "")
+    other = "aarch64" if this_arch() == "x86_64" else "x86_64"
+    with pytest.raises(ToolchainError, match=f"lacks nvidia-nvvm: .* Build on {other}"):
+        lay_out("cu130", other, cache=tmp_path, pins=ToolkitPins(version=now.version, requirements=left))
+    assert not list(tmp_path.iterdir())
 
 
 def test_another_architecture_without_a_compiler_for_it_says_how_to_get_one(
