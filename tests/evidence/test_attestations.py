@@ -164,6 +164,17 @@ def test_keys_that_were_half_written_are_not_the_attestations_fault(tmp_path: Pa
     assert "Make it again" not in str(caught.value)
 
 
+def test_a_cache_that_cannot_be_written_to_is_told_with_what_to_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel, cache = tmp_path / "demo-1.0-py3-none-any.whl", tmp_path / "user-cache"
+    attestation_path(wheel).write_text("{}")
+    cache.touch()  # no folder can be made below a file, by root neither
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    with pytest.raises(ProofFailed, match=f"in your cache: {cache}/.*: Not a directory.* Set XDG_CACHE_HOME"):
+        attested(wheel, "0" * 64)
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{", '"a"', "null", "[" * 100_000, "\0"])
 def test_junk_is_one_message(tmp_path: Path, content: str) -> None:
     wheel = tmp_path / "demo-1.0-py3-none-any.whl"

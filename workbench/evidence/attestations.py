@@ -121,15 +121,19 @@ def _publisher(attestation: Attestation) -> dict[str, str]:
 def _expect_keys() -> None:
     """Raise ProofFailed where Sigstore's keys on this machine cannot be read: that is no attestation's fault.
 
-    The library lays them out in the user's cache, and a kill, or another process, may leave half a file.
+    The library lays them out in the user's cache, which may be read-only; and a kill, or another process, may leave
+    half a file.
     """
     from sigstore.verify import Verifier
 
     logging.getLogger("sigstore").setLevel(logging.ERROR)  # it warns that it asks nobody
     try:
         Verifier.production(offline=True)
-    except OSError:
-        raise
+    except OSError as error:
+        raise ProofFailed(
+            f"Sigstore's keys cannot be laid out in your cache: {error.filename}: {error.strerror}. Set XDG_CACHE_HOME "
+            "to a folder that you can write to, and run this again"
+        ) from error
     except Exception as error:
         raise ProofFailed(
             f"Sigstore's keys on this machine cannot be read: {_why(error)}. Remove the folder 'sigstore-python' from "
