@@ -169,10 +169,11 @@ def make_folder(folder: Path, mode: int = 0o755) -> bool:
 
 
 @contextlib.contextmanager
-def locked(lock: Path, *, busy: str = "") -> Iterator[None]:
+def locked(lock: Path, *, busy: str = "", waiting: str = "") -> Iterator[None]:
     """Hold a lock file, after waiting for its holder; the kernel lets go of it however a process ends.
 
     With `busy`, what the holder is at (``a build of …``), nobody waits: raises UsageError where it is held.
+    With `waiting`, that is the title of a step for as long as this process waits.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
@@ -181,9 +182,12 @@ def locked(lock: Path, *, busy: str = "") -> Iterator[None]:
         os.close(descriptor)
     with contextlib.ExitStack() as held:
         try:
-            held.enter_context(_held(lock, wait=not busy))
+            held.enter_context(_held(lock, wait=not (busy or waiting)))
         except BlockingIOError as error:
-            raise UsageError(f"{busy} is under way in another process; wait for it to end") from error
+            if busy:
+                raise UsageError(f"{busy} is under way in another process; wait for it to end") from error
+            with step(waiting, waits=True):
+                held.enter_context(_held(lock))
         yield
 
 

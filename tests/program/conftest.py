@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -106,6 +107,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: Files) -> It
         )
         monkeypatch.setenv("GPUWHEELS_REGISTRY", str(registry))
         monkeypatch.setenv("GPUWHEELS_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setenv("TMPDIR", str(tmp_path))
+        monkeypatch.setattr(tempfile, "tempdir", None)  # the variable is read again
         monkeypatch.delenv("VIRTUAL_ENV", raising=False)
         monkeypatch.chdir(folder)
         yield Project(folder, environment, server, files)

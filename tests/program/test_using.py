@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tarfile
 from typing import TYPE_CHECKING, Any
@@ -17,15 +18,18 @@ from tests.consume.served import serving
 from tests.libraries import ELF, PTX, container, entry, library
 from tests.program.conftest import CP, HERE
 from tests.wheels import files_of, packed
-from workbench.consume.lock import read_lock
+from workbench.consume.lock import read_lock, write_lock
 from workbench.environment import package_index
 from workbench.errors import InstallFailed, LockFault, NothingFits, SourceError, UsageError
 from workbench.paths import CHECKOUT
 from workbench.process import run as run_program
+from workbench.program import locking
 from workbench.program.gpuwheels import run
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from packaging.pylock import Pylock
 
     from tests.program.conftest import Project
     from tests.verbs.conftest import Demo
@@ -278,6 +282,36 @@ def test_a_lock_that_could_not_be_installed_is_as_it_was_before(project: Project
     with pytest.raises(InstallFailed):
         run(["add", "demo-gpu", *FACTS])
     assert (project.folder / "pylock.toml").read_bytes() == before
+
+
+def test_two_that_add_at_once_keep_what_each_has_added(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.offer("one", "1.5+cu130torch2.11")
+    other = packed(files_of(name="other-gpu", version="2.0+cu130torch2.11", tag=HERE))
+    project.offer_file("other", f"other_gpu-2.0+cu130torch2.11-{HERE}.whl", other)
+    gw = [sys.executable, "-m", "workbench.program.gpuwheels", "add", "other-gpu", *FACTS]
+    second: list[subprocess.Popen[str]] = []
+    said = []
+
+    def writing(made: Pylock, path: Path) -> None:
+        second.append(subprocess.Popen(gw, stderr=subprocess.PIPE, text=True))
+        assert second[0].stderr
+        while line := second[0].stderr.readline():
+            said.append(line)
+            if "wait for another gw, which is at work on pylock.toml" in line:
+                break
+        write_lock(made, path)
+
+    monkeypatch.setattr(locking, "write_lock", writing)
+    monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
+    assert run(["add", "demo-gpu", *FACTS]) == 0
+    _, rest = second[0].communicate()
+    assert second[0].returncode == 0, (said, rest)
+    assert {each.name for each in read_lock(project.folder / "pylock.toml").packages} == {
+        "demo-gpu",
+        "other-gpu",
+    }
 
 
 def test_an_extra_that_is_asked_for_is_locked_and_written_too(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import tempfile
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -22,7 +26,7 @@ from workbench.consume.lock import (
 from workbench.consume.solving import resolve_lock
 from workbench.errors import LockFault, SourceError, UsageError
 from workbench.events import note, step
-from workbench.files import content_of, write_whole
+from workbench.files import content_of, locked, write_whole
 from workbench.program.choosing import check_all_fit, find_all, show_choice
 from workbench.program.hosts import environment_of, host_of
 from workbench.program.places import places_of
@@ -31,7 +35,7 @@ from workbench.url import has_secret
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from packaging.pylock import Pylock
 
@@ -40,6 +44,26 @@ if TYPE_CHECKING:
     from workbench.consume.resolving import Places, Resolution
 
 
+def _one_at_a_time(command: Callable[[Namespace], int]) -> Callable[[Namespace], int]:
+    """Return a command that lets one gw at a time change a lock, from what it reads of it to what it installs.
+
+    What is held lies on this machine's own disk: on that of a project, which may be a network's, nothing can be held
+    everywhere.
+    """
+
+    @wraps(command)
+    def alone(asked: Namespace) -> int:
+        if asked.dry_run:
+            return command(asked)
+        name = hashlib.sha256(os.fsencode(Path(asked.lock).resolve())).hexdigest()[:16]
+        held = Path(tempfile.gettempdir(), f"gpuwheels-{name}.lock")
+        with locked(held, waiting=f"wait for another gw, which is at work on {asked.lock}"):
+            return command(asked)
+
+    return alone
+
+
+@_one_at_a_time
 def lock(asked: Namespace) -> int:
     """Write a lock of packages and of all that they need."""
     check_name(Path(asked.lock))
@@ -50,6 +74,7 @@ def lock(asked: Namespace) -> int:
     return 0
 
 
+@_one_at_a_time
 def add(asked: Namespace) -> int:
     """Resolve packages, lock them beside what the lock has already, and install."""
     path = Path(asked.lock)
@@ -107,6 +132,7 @@ def _prove_lock(made: Pylock, asked: Namespace) -> None:
     )
 
 
+@_one_at_a_time
 def update(asked: Namespace) -> int:
     """Make a lock anew for what it was made for, and say what changed. Nothing is installed."""
     path = Path(asked.lock)
