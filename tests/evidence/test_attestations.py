@@ -16,7 +16,10 @@ from workbench.errors import ProofFailed
 from workbench.evidence.attestations import attested
 from workbench.evidence.notes import attestation_path
 from workbench.files import sha256_of
+from workbench.pipeline.published_copy import published_copy
 from workbench.registry.file import load
+from workbench.settings import read_settings
+from workbench.store.opening import open_site
 
 if TYPE_CHECKING:
     from tests.evidence.conftest import Signed
@@ -151,6 +154,26 @@ def test_it_must_be_about_this_wheel(
     attestation_path(wheel).write_text(json.dumps(it))
     with pytest.raises(ProofFailed, match=said):
         attested(wheel, sha256_of(wheel))
+
+
+def test_it_comes_back_with_a_published_wheel_that_is_sent_on(fresh: Signed, sigstore: Sigstore) -> None:
+    sigstore.attest(fresh.wheel)
+    before = attested(fresh.wheel, sha256_of(fresh.wheel))
+    assert before is not None
+    done = invoke("upload", fresh.wheel)
+    assert done.status == 0, done.stderr
+    ((_, published),) = load(fresh.paths.registry).wheels()
+    place = fresh.paths.wheels / published.filename
+    store = open_site(fresh.paths, read_settings(fresh.paths)).store
+    # fetched, and killed before what is known of it was written too
+    for left in (place, attestation_path(place)):
+        left.unlink()
+        assert published_copy(published, fresh.paths, store) == place
+        assert attested(place, published.sha256) == before
+    attestation_path(place).unlink()
+    fresh.published(".provenance").write_text("{}")
+    with pytest.raises(ProofFailed, match=r"\.provenance: it is not the provenance of one attestation"):
+        published_copy(published, fresh.paths, store)
 
 
 @pytest.mark.usefixtures("sigstore")

@@ -85,6 +85,21 @@ def attested(wheel: Path, sha256: str) -> Attested | None:
     return Attested(attestation=made, publisher=said, provenance=provenance)
 
 
+def attestation_in(provenance: bytes, *, where: str) -> bytes:
+    """Return the one attestation of a provenance object that was made here, unchecked, as it lies beside a wheel.
+
+    Raises ProofFailed where there is not one.
+    """
+    try:
+        (bundle,) = json.loads(provenance)["attestation_bundles"]
+        (made,) = bundle["attestations"]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ProofFailed(
+            f"{where}: it is not the provenance of one attestation, as this was published"
+        ) from error
+    return json.dumps(made).encode()
+
+
 def publisher_of(provenance: bytes, *, filename: str, sha256: str, where: str) -> str:
     """Return who attested to a wheel, in words, by its provenance object. Raises ProofFailed where nobody did."""
     _expect_keys()

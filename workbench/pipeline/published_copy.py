@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from workbench.errors import FilenameTaken, StoreError, UsageError
 from workbench.events import step
 from workbench.evidence import notes
+from workbench.evidence.attestations import attestation_in
 from workbench.files import scratch, sha256_of, write_whole
-from workbench.publish.wheel_files import is_ours
-from workbench.store.layout import FILES
+from workbench.publish.wheel_files import is_ours, own_provenance
+from workbench.store.layout import FILES, wheel_of
 from workbench.store.protocol import copy_out
 
 if TYPE_CHECKING:
@@ -23,23 +24,28 @@ if TYPE_CHECKING:
 def published_copy(wheel: PublishedWheel, paths: Paths, store: Store) -> Path:
     """Return the file of a published wheel: the one in ``wheels/``, or a copy from the store, whose hash is checked.
 
-    Raises FilenameTaken where other bytes lie there, StoreError, and UsageError for a wheel that lies elsewhere.
+    Its statement and its attestation are beside it, where it was published with them. Raises FilenameTaken where other
+    bytes lie there, StoreError, UsageError for a wheel that lies elsewhere, and ProofFailed where the store has
+    something else in the attestation's place.
     """
     path = paths.wheels / wheel.filename
     if not path.exists():
         _fetch(wheel, path, store)
     elif sha256_of(path) != wheel.sha256:
         raise FilenameTaken(f"{path} is not the wheel that is published under this name: move it away")
-    if wheel.build is None:
-        return path
     # what is missing is written, also where a kill has left the wheel without it
-    known = notes.read(path)
-    if known is None or not notes.speaks_of(known, path):
-        known = notes.keep(path, build_key=wheel.build_key, gpu=(), facts=wheel.build)
-    beside, key = notes.statement_path(path), wheel.build.statement or ""
-    is_missing = known.provenance is None and not beside.exists()
-    if is_missing and key.startswith(FILES) and (stated := store.read(key)):
-        write_whole(beside, stated.content)
+    if wheel.build is not None:
+        known = notes.read(path)
+        if known is None or not notes.speaks_of(known, path):
+            known = notes.keep(path, build_key=wheel.build_key, gpu=(), facts=wheel.build)
+        beside, key = notes.statement_path(path), wheel.build.statement or ""
+        is_missing = known.provenance is None and not beside.exists()
+        if is_missing and key.startswith(FILES) and (stated := store.read(key)):
+            write_whole(beside, stated.content)
+    beside, ours = notes.attestation_path(path), wheel_of(wheel.url)
+    served = own_provenance(ours.project, wheel) if ours and not beside.exists() else None
+    if served and (stored := store.read(served)):
+        write_whole(beside, attestation_in(stored.content, where=f"{store.place}/{served}"))
     return path
 
 
