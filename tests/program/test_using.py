@@ -269,7 +269,9 @@ def test_a_wheel_that_is_not_what_its_name_says_is_neither_locked_nor_installed(
     assert answer(capsys)["packages"][0]["chosen"]["version"] == "1.5+cu130torch2.11"
 
 
-def test_a_lock_that_could_not_be_installed_is_as_it_was_before(project: Project) -> None:
+def test_what_was_written_for_a_lock_that_could_not_be_installed_is_as_it_was_before(
+    project: Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     project.offer("one", "1.5+cu130torch2.11")
     assert run(["add", "demo-gpu", *FACTS]) == 0
     before = (project.folder / "pylock.toml").read_bytes()
@@ -279,9 +281,15 @@ def test_a_lock_that_could_not_be_installed_is_as_it_was_before(project: Project
     good = files[path]
     assert run(["demo-gpu", "--refresh", *FACTS]) == 0
     files[path] = good[:-2]  # it is replaced after it was listed
-    with pytest.raises(InstallFailed):
-        run(["add", "demo-gpu", *FACTS])
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    there, new = project.folder / "requirements.txt", project.folder / "new.txt"
+    there.write_bytes(b"# mine\r\n")
+    for output in (there, new):
+        with pytest.raises(InstallFailed):
+            run(["add", "demo-gpu", f"--output={output.name}", *FACTS])
+        assert f"{output.name} is again as it was before" in capsys.readouterr().err
     assert (project.folder / "pylock.toml").read_bytes() == before
+    assert (there.read_bytes(), new.exists()) == (b"# mine\r\n", False)
 
 
 def test_two_that_add_at_once_keep_what_each_has_added(

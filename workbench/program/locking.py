@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +36,7 @@ from workbench.url import has_secret
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from packaging.pylock import Pylock
 
@@ -85,20 +86,31 @@ def add(asked: Namespace) -> int:
         raise LockFault(f"{path}: gpuwheels did not make it: name another file, with --lock pylock.gw.toml")
     host = host_of(asked)
     interpreter = None if asked.dry_run else environment_of(host)
-    made = _locked(asked, host, _merged(known, asked.packages), before)
-    old = content_of(path)
-    _write(made, asked)
-    if interpreter:
-        try:
+    with _put_back(path, *map(Path, filter(None, [asked.output]))):
+        made = _locked(asked, host, _merged(known, asked.packages), before)
+        _write(made, asked)
+        if interpreter:
             _install(asked, interpreter)
-        except BaseException:  # what could not be installed is not asked for either
-            if old is None:
-                path.unlink(missing_ok=True)
-            else:
-                write_whole(path, old)
-            raise
     _tell(asked, host, made, changes(before, made) if before else ())
     return 0
+
+
+@contextmanager
+def _put_back(*files: Path) -> Iterator[None]:
+    """Let files be as they were where something fails: what could not be installed is not asked for either."""
+    before = {file: content_of(file) for file in files}
+    try:
+        yield
+    except BaseException:
+        for file, old in before.items():
+            if content_of(file) == old:
+                continue
+            if old is None:
+                file.unlink()
+            else:
+                write_whole(file, old)
+            note(f"{file} is again as it was before")
+        raise
 
 
 def install(asked: Namespace) -> int:
