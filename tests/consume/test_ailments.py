@@ -128,15 +128,29 @@ def test_installed_code_that_does_not_run_on_this_gpu(
     assert all(each.startswith(str(said)) for each in found)
 
 
+def test_code_that_cannot_be_found_for_want_of_a_record_is_told(tmp_path: Path) -> None:
+    for info, said in {"demo_gpu-1.0.dist-info": "METADATA", "old-1.0.egg-info": "PKG-INFO"}.items():
+        (tmp_path / info).mkdir()
+        name = info.partition("-")[0]
+        (tmp_path / info / said).write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    found = [*code_ailments(SPARK, [tmp_path], ["demo-gpu", "old"])]
+    assert [each.what.partition(": it has no RECORD")[:2] for each in found] == [
+        (f"{name} 1.0: whether its GPU code runs here is not known", ": it has no RECORD")
+        for name in ("demo-gpu", "old")
+    ]
+    assert {each.severity for each in found} == {"warning"}
+
+
 def test_what_is_installed_is_read_from_its_folders(tmp_path: Path) -> None:
     for folder, names in {
         "one": ["Flash_Attn-2.8.3+cu130.dist-info"],
-        "two": ["flash_attn-1.0.dist-info", "x.py"],
+        "two": ["flash_attn-1.0.dist-info", "x.py", "own.egg-info"],
+        "debian": ["numpy-1.24.2.egg-info", "Old_One-1.0+ds-py3.11.egg-info"],
     }.items():
         for name in names:
             (tmp_path / folder / name).mkdir(parents=True)
-    found = installed([tmp_path / "one", tmp_path / "missing", tmp_path / "two"])
-    assert found == {"flash-attn": "2.8.3+cu130"}
+    found = installed([tmp_path / each for each in ("one", "missing", "two", "debian")])
+    assert found == {"flash-attn": "2.8.3+cu130", "numpy": "1.24.2", "old-one": "1.0+ds"}
 
 
 def test_files_of_a_lock_that_are_gone_or_replaced_are_told(files: Files) -> None:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 NEWEST_FLOOR = 34
 """The minor version of glibc 2 that most wheels with GPU code need at the most: that of Ubuntu 22.04 and RHEL 9."""
 
+_INFO = re.compile(r"(?P<name>[^-]+)-(?P<version>[^-]+)(\.dist-info|(-py[\d.]+)?\.egg-info)")
+"""What says of a package that it is installed; distributions of Linux have the second kind still."""
+
 _LIBRARIES = re.compile(r"nvidia-(?P<name>[a-z-]+?)(?:-cu(?P<major>\d\d))?")
 _UNSUFFIXED = 13
 """From this CUDA on, NVIDIA's wheels of its libraries have no ``-cuNN`` in their names."""
@@ -45,10 +48,9 @@ def installed(folders: Iterable[Path]) -> dict[str, str]:
     """Return what is installed in an interpreter's folders: version by normalised name, the first that it finds."""
     found: dict[str, str] = {}
     for folder in folders:
-        for path in sorted(folder.glob("*.dist-info")) if folder.is_dir() else ():
-            name, dash, version = path.name.removesuffix(".dist-info").partition("-")
-            if dash:
-                found.setdefault(canonicalize_name(name), version)
+        for path in sorted(folder.glob("*.*-info")) if folder.is_dir() else ():
+            if match := _INFO.fullmatch(path.name):
+                found.setdefault(canonicalize_name(match["name"]), match["version"])
     return found
 
 
@@ -160,8 +162,16 @@ def code_ailments(host: Host, folders: Sequence[Path], packages: Iterable[str]) 
         found = next(iter(metadata.distributions(name=package, path=list(map(str, folders)))), None)
         if found is None:
             continue
+        if not (record := found.read_text("RECORD")):
+            yield Ailment(
+                severity="warning",
+                what=f"{package} {found.version}: whether its GPU code runs here is not known: it has no RECORD, "
+                "the list of its files (packages of Debian and conda may have none)",
+                remedy=f"gw test {package} tries it; gw add {package} installs a wheel, which has one",
+            )
+            continue
         # `found.files` leaves out what is missing, from Python 3.12 on
-        rows = csv.reader((found.read_text("RECORD") or "").splitlines())
+        rows = csv.reader(record.splitlines())
         files = [row[0] for row in rows if row and ".so" in PurePosixPath(row[0]).suffixes]
         codes = []
         for file in files:
