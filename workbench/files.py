@@ -15,6 +15,10 @@ from workbench.errors import UsageError
 from workbench.events import step
 
 
+class UnderWay(UsageError):
+    """Another process is at what only one may be at."""
+
+
 def expect_file(path: Path) -> Path:
     """Return a path that a person named, a file's. Raises UsageError where there is none."""
     if path.is_dir():
@@ -172,7 +176,7 @@ def make_folder(folder: Path, mode: int = 0o755) -> bool:
 def locked(lock: Path, *, busy: str = "", waiting: str = "") -> Iterator[None]:
     """Hold a lock file, after waiting for its holder; the kernel lets go of it however a process ends.
 
-    With `busy`, what the holder is at (``a build of …``), nobody waits: raises UsageError where it is held.
+    With `busy`, what the holder is at (``a build of …``), nobody waits: raises UnderWay where it is held.
     With `waiting`, that is the title of a step for as long as this process waits.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
@@ -185,7 +189,7 @@ def locked(lock: Path, *, busy: str = "", waiting: str = "") -> Iterator[None]:
             held.enter_context(_held(lock, wait=not (busy or waiting)))
         except BlockingIOError as error:
             if busy:
-                raise UsageError(f"{busy} is under way in another process; wait for it to end") from error
+                raise UnderWay(f"{busy} is under way in another process; wait for it to end") from error
             with step(waiting, waits=True):
                 held.enter_context(_held(lock))
         yield

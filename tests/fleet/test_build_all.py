@@ -9,7 +9,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,8 +18,12 @@ from tests.fleet.packages import HOLD
 from tests.forked import invoke
 from workbench.errors import ToolMissing
 from workbench.fleet.building import journal_of
+from workbench.make.build import build_wheel
+from workbench.make.request import Request, plans
 from workbench.paths import CHECKOUT
 from workbench.process import environment
+from workbench.repair.repair import Repaired, repair
+from workbench.settings import read_settings
 
 if TYPE_CHECKING:
     from tests.fleet.conftest import Adds
@@ -131,6 +135,33 @@ def test_one_sees_what_each_build_takes_while_it_runs(add: Adds, tmp_path: Path)
     (cell,) = (each["step"] for each in lines if each.get("title", "").startswith("large 1.0"))
     seen = [each["memory"] for each in lines if each["event"] == "moved" and each["step"] == cell]
     assert 300_000_000 < max(seen) < 600_000_000
+
+
+def test_what_a_build_requires_and_another_process_builds_is_waited_for(
+    add: Adds, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add("first")
+    add("second", before="import first; assert first.name == 'first'", requires=("first",))
+    started: list[subprocess.Popen[str]] = []
+
+    def repair_while_another_waits(wheel: Path, into: Path, **options: Any) -> Repaired:
+        line = [sys.executable, "-m", "invoke", "--search-root", str(CHECKOUT), "build", "second"]
+        other = subprocess.Popen(
+            line, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        started.append(other)
+        for said in other.stderr or ():
+            if said.startswith("… wait for the build of first 1.0"):
+                break
+        return repair(wheel, into, **options)
+
+    monkeypatch.setattr("workbench.make.build.repair", repair_while_another_waits)
+    (plan,) = plans(Request(name="first"), paths, read_settings(paths)).plans
+    build_wheel(plan, paths, read_settings(paths))
+    _, said = started[0].communicate()
+    assert started[0].returncode == 0, said
+    assert "✓ wait for the build of first 1.0" in said
+    assert "build first" not in said
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])

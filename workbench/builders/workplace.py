@@ -16,7 +16,7 @@ from workbench.builders import continuing
 from workbench.builders.objects import STATS, Units, units_of
 from workbench.environment import Environment
 from workbench.errors import BuildFailed, UsageError, WorkbenchError
-from workbench.events import note
+from workbench.events import note, step
 from workbench.files import content_of, locked, remove_tree
 from workbench.process import end_left
 from workbench.source.tree import prepare
@@ -61,7 +61,7 @@ class Workplace:
         """Hold the folder for this process alone, with nothing in it but the plan's patched source.
 
         And, where it `keeps` that, what a build of the same plan had compiled that did not end well (`continuing`).
-        Raises UsageError while another process builds the plan; SourceError and PatchError from the source.
+        Raises UnderWay while another process builds the plan; SourceError and PatchError from the source.
         """
         here = (
             self.plan.key is not None and self.plan.builder != "container"
@@ -145,8 +145,18 @@ class Workplace:
         with suppress(UsageError), self._alone():
             self._empty()
 
+    def wait(self) -> None:
+        """Wait for the end of the plan's build in another process."""
+        title = f"wait for the build of {self.plan.title} in another process"
+        with step(title, waits=True), locked(self._lock):
+            pass
+
     def _alone(self) -> AbstractContextManager[None]:
-        return locked(self.root.with_name(f"{self.root.name}.lock"), busy=f"a build of {self.plan.title}")
+        return locked(self._lock, busy=f"a build of {self.plan.title}")
+
+    @property
+    def _lock(self) -> Path:
+        return self.root.with_name(f"{self.root.name}.lock")
 
     def _empty(self, *, but: Collection[Path] = ()) -> None:
         end_left(self.log)

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 def build_wheel(plan: Plan, paths: Paths, settings: Settings, *, jobs: int | None = None) -> Repaired:
     """Build and repair one plan into ``wheels/``, and keep there how it was made.
 
-    The tree stays, for whoever finds fault with the wheel. Raises UsageError while another process builds the plan, and
+    The tree stays, for whoever finds fault with the wheel. Raises UnderWay while another process builds the plan, and
     what each step does.
     """
     place, started = Workplace.of(plan, paths), datetime.now(UTC)

@@ -20,6 +20,7 @@ from workbench.errors import (
     WorkbenchError,
 )
 from workbench.events import note, step
+from workbench.files import UnderWay
 from workbench.make.cells import find_built, is_published, sharing
 from workbench.make.wheel_cache import give, take
 from workbench.recipe.load import path_of
@@ -159,7 +160,8 @@ def _own_wheels(
     """Let a build have what it requires of the site's own recipes: what this run has made, or what lies in ``wheels/``.
 
     What is in neither comes from the site's index where it is published as it would be made now, and is made now where
-    it is not: the package index may have another one of that name. Raises what `wheel_of` raises.
+    it is not: the package index may have another one of that name. Where another process makes it, that is waited for.
+    Raises what `wheel_of` raises.
     """
     if not plan.needs or OF_THIS_RUN.get():
         yield
@@ -170,8 +172,14 @@ def _own_wheels(
         wheel = find_built(each.plan, paths.wheels, own)
         if wheel is None and not is_published(each.plan, each.planned, published):
             note(f"· {plan.title} requires {each.plan.title}: that is built first")
-            wheel, _ = wheel_of(each.plan, own, paths, settings, cache, jobs=jobs)
-            Workplace.of(each.plan, paths).clear()
+            place = Workplace.of(each.plan, paths)
+            while wheel is None:
+                try:
+                    wheel, _ = wheel_of(each.plan, own, paths, settings, cache, jobs=jobs)
+                    place.clear()
+                except UnderWay:
+                    place.wait()
+                    wheel = find_built(each.plan, paths.wheels, own)
         found += [wheel] if wheel else []
     with given(found, paths.state):
         yield
