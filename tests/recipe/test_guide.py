@@ -25,6 +25,16 @@ def test_an_example_loads(paths: Paths, example: str) -> None:
     assert load(paths.recipes, found[1]).name == found[1]
 
 
+@pytest.mark.parametrize("example", EXAMPLES[:2], ids=["first", "sdist"])  # the third's server is nobody's
+def test_an_example_builds_as_it_is_printed(paths: Paths, example: str) -> None:
+    found = re.search(r'name="(.*?)"', example)
+    assert found
+    (paths.recipes / f"{found[1]}.py").write_text(example)
+    done = invoke("build", found[1])
+    assert done.status == 0, done.stderr
+    assert len(list(paths.wheels.glob(f"{found[1]}-*.whl"))) == 1
+
+
 def test_every_field_is_in_the_table() -> None:
     table = "\n".join(line.split("|")[1] for line in GUIDE.splitlines() if line.startswith("| `"))
     assert re.findall(r"`(\w+)`", table) == [field.name for field in fields(Recipe)]
