@@ -102,6 +102,7 @@ def test_packages_are_tried_with_the_projects_own_python(
         "wrong": "def add(a, b): return a - b",
         "needy": "",
         "older": "",
+        "nightly": "",
     }
     for name, code in modules.items():
         (site / f"{name}-1.0.dist-info").mkdir()
@@ -112,6 +113,8 @@ def test_packages_are_tried_with_the_projects_own_python(
             f"{name}.py,,\n{name}-1.0.dist-info/METADATA,,\n"
         )
         (site / f"{name}.py").write_text(code)
+    stamped = site / "nightly-1.0.dist-info" / "METADATA"
+    stamped.write_text(stamped.read_text().replace("1.0", "of today"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("VIRTUAL_ENV", raising=False)
     (tmp_path / "sound.py").write_text("raise SystemExit('not the project folder')")
@@ -131,6 +134,9 @@ def test_packages_are_tried_with_the_projects_own_python(
     assert tried["sound"] == ("works", "1.0 sound")
     assert tried["broken"] == ("fails", "ImportError: undefined symbol: _ZN3c10")
     assert tried["missing"] == ("not installed", "not installed")
+    assert tried["nightly"] == ("works", "of today nightly"), (
+        "that is no version of the standard, and no fault"
+    )
     assert tried["sound: smoke test"] == ("works", "")
     assert tried["wrong: smoke test"] == ("fails", "AssertionError: 0")
     assert tried["needy: smoke test"] == ("not run", "it needs numpy")

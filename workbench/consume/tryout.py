@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from packaging.requirements import Requirement
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from workbench.process import run
 from workbench.recipe.load import maker_of
@@ -17,6 +17,8 @@ from workbench.recipe.load import maker_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from workbench.recipe.model import Recipe
 
 SECONDS = 300
 """After which an import that does not end is given up: the driver may be compiling PTX."""
@@ -96,14 +98,22 @@ def try_out(interpreter: Path, packages: Sequence[str], recipes: Path, *, gpu: b
     for package in packages:
         imported = _tried(package, interpreter, _IMPORT, package)
         yield imported
-        if imported.outcome == "works":
-            version = Version(imported.said.split()[0])
-            recipe = maker_of(recipes, package, version)
-            if recipe and recipe.smoke_test and Version(recipe.version).public == version.public:
-                needs = [Requirement(each).name for each in recipe.test_requires]
-                yield _tried(f"{package}: smoke test", interpreter, _SMOKE, recipe.smoke_test, *needs)
+        version = imported.said.partition(" ")[0] if imported.outcome == "works" else ""
+        if (recipe := _maker(recipes, package, version)) and recipe.smoke_test:
+            needs = [Requirement(each).name for each in recipe.test_requires]
+            yield _tried(f"{package}: smoke test", interpreter, _SMOKE, recipe.smoke_test, *needs)
     if gpu:
         yield _tried(GPU, interpreter, _MULTIPLY)
+
+
+def _maker(recipes: Path, package: str, installed: str) -> Recipe | None:
+    """Return the recipe that makes an installed version, if there is one."""
+    try:
+        version = Version(installed)
+    except InvalidVersion:  # no recipe makes such a one
+        return None
+    recipe = maker_of(recipes, package, version)
+    return recipe if recipe and Version(recipe.version).public == version.public else None
 
 
 def _tried(what: str, interpreter: Path, code: str, *words: str) -> Tried:
