@@ -217,7 +217,7 @@ def to_remove(kept: Iterable[Kept], limit: int, *, but: str = "") -> tuple[Kept,
 
 def trim(root: Path, limit: int, *, but: str) -> tuple[Kept, ...]:
     """Remove what `to_remove` names, and return what could be removed: other builds may trim at the same time."""
-    remove_objects(root, [])  # what a killed process was removing
+    _sweep(root)
     gone = []
     for each in to_remove(kept_objects(root), limit, but=but):
         with suppress(OSError):
@@ -226,13 +226,18 @@ def trim(root: Path, limit: int, *, but: str) -> tuple[Kept, ...]:
     return tuple(gone)
 
 
+def _sweep(root: Path) -> None:
+    """Remove what a process was removing when it was killed."""
+    for left in root.glob(f"{_GONE}*"):
+        shutil.rmtree(left, ignore_errors=True)  # another process may be at it
+
+
 def remove_objects(root: Path, recipes: Iterable[str]) -> None:
     """Remove what is kept of some recipes, and what was being removed when a process was killed.
 
     A build that is under way compiles anew what it looks for. Raises OSError.
     """
-    for left in root.glob(f"{_GONE}*"):
-        shutil.rmtree(left, ignore_errors=True)  # another process may be at it
+    _sweep(root)
     for recipe in recipes:
         gone = root / f"{_GONE}{uuid4().hex}"  # under its name, a build would go on writing into it
         (root / recipe).rename(gone)

@@ -130,9 +130,7 @@ class _Asker:
             page = releases_page(self._web, url, etag=kept.etag if kept else "", headers=login)
             if page.unchanged and kept:
                 return _Page(None, page.etag, next=page.next)
-            if (
-                place.url not in self._private
-            ):  # once for all pages: each question counts towards GitHub's limit
+            if place.url not in self._private:  # asked once for all pages: GitHub counts questions
                 self._private[place.url] = bool(login) and is_private(self._web, place.url, login)
             return _Page(reduce_releases(page, private=self._private[place.url]), page.etag, next=page.next)
         return self._listing(place, url, kept)

@@ -45,8 +45,8 @@ class Agenda:
 
     A cell waits for the cells that it needs, and for the first of its family: a wheel without compiled code, or of the
     stable ABI, serves the family's other Pythons as well, so that they need no build. `single` says of a package that
-    its wheels are known to serve one Python each. What takes longest, by `expected` seconds, begins first; and of cells
-    that may take as long, the first of a family, so that at the end not one family's cells are left to wait for it.
+    its wheels are known to serve one Python each. What takes longest, by `expected` seconds, begins first. Of cells
+    that are expected to take as long, those go first whose family has nothing decided yet: the others of it wait.
     """
 
     def __init__(

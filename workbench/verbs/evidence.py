@@ -105,10 +105,8 @@ def sign(
     made: list[Path | str] = []
     files = [Path(each) for each in wheels if Path(each).is_file()]
     for each in files:
-        (stated, sha256), beside = (
-            statement_of_file(each),
-            notes.statement_path(each),
-        )  # what evidence.show prints
+        beside = notes.statement_path(each)
+        stated, sha256 = statement_of_file(each)  # what evidence.show prints
         content = signed_anew(stated, signer, filename=each.name, sha256=sha256, where=str(beside))
         write_whole(beside, content)
         made.append(beside)
