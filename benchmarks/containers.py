@@ -55,7 +55,7 @@ def in_container(scratch: Path, cache: Path, *, emulated: bool) -> float:
         output=folder,
         wheelhouse=folder / "house",
         requires=("setuptools",),
-        environment=cuda_environment(CUDA_HOME, ("sm_121",)),
+        environment=cuda_environment(CUDA_HOME, ("sm_121",), release="13.0"),
         toolkit=toolkit,
     )
     start = time.monotonic()

@@ -18,6 +18,7 @@ from tests.verbs.conftest import git
 from tests.wheels import files_of, pack
 from workbench.errors import ProofFailed
 from workbench.evidence import notes
+from workbench.evidence.causes import cause_of
 from workbench.evidence.differences import differences
 from workbench.evidence.reproduction import PREDICATE, check_verdict, write_verdict
 
@@ -301,6 +302,12 @@ def test_causes_in_a_library(tmp_path: Path) -> None:
     assert not {".symtab", ".eh_frame", ".shstrtab"} & two.keys(), "they follow from the code"
     bare = [(each.section, each.cause) for each in differences(one, _wheel(tmp_path / "bare", "-O2"))]
     assert (".debug_*", "debug information is only in the published wheel: other options (-g)") in bare
+
+
+def test_names_that_nvcc_made_of_its_process_are_told() -> None:
+    first, again = (f"_ZN21_GLOBAL__N__9e80aa56_4_k_cu_a75bd70d_{number}3runE" for number in (197, 189))
+    told = cause_of(".dynstr", first.encode(), again.encode())
+    assert told == "the number of nvcc's process, in a name: 4_k_cu_a75bd70d_1973 | 4_k_cu_a75bd70d_1893"
 
 
 def test_causes_elsewhere(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from workbench.plan.target import this_arch
 from workbench.process import run
 from workbench.toolchain.cuda import check, cuda_of, lay_out
 from workbench.toolchain.pins import compiled, entries, pins_for, release_of
+from workbench.toolchain.variables import cuda_environment, joined
 
 KERNEL = "__global__ void twice(float *x) { x[threadIdx.x] *= 2; }\nint main() { twice<<<1, 32>>>(0); }\n"
 
@@ -46,6 +47,19 @@ def test_it_compiles_a_kernel_to_machine_code(toolkit: Path, tmp_path: Path) -> 
     (tmp_path / "k.cu").write_text(KERNEL)
     run([toolkit / "bin/nvcc", "-arch=sm_121", "k.cu", "-o", "k"], cwd=tmp_path)
     assert b"sm_121" in (tmp_path / "k").read_bytes()
+
+
+def test_a_file_without_a_function_for_others_compiles_to_the_same_bytes_in_any_process(
+    toolkit: Path, tmp_path: Path
+) -> None:
+    """nvcc names all that is such a file's own after its process, where it is not told otherwise."""
+    (tmp_path / "k.cu").write_text(
+        "namespace { __global__ void k(int *x) { *x = 1; }\nstruct Run { Run() { k<<<1, 1>>>(0); } } run; }\n"
+    )
+    told = joined({"PATH": os.environ["PATH"]}, cuda_environment(toolkit, ("sm_121",), release="13.0"))
+    for name in ("one.ptx", "other.ptx"):
+        run([toolkit / "bin/nvcc", "-ptx", "k.cu", "-o", name], cwd=tmp_path, env=told)
+    assert (tmp_path / "one.ptx").read_bytes() == (tmp_path / "other.ptx").read_bytes()
 
 
 def test_it_has_what_build_systems_look_for(toolkit: Path) -> None:

@@ -6,7 +6,7 @@ from workbench.toolchain.variables import config_settings, cuda_environment, joi
 
 
 def test_a_build_is_pointed_at_the_toolkit_and_the_gpus() -> None:
-    variables = cuda_environment(Path("/cuda"), ["sm_121", "compute_120"])
+    variables = cuda_environment(Path("/cuda"), ["sm_121", "compute_120"], release="13.0")
     assert variables["CUDA_HOME"] == "/cuda"
     assert variables["CUDACXX"] == "/cuda/bin/nvcc"
     assert variables["TORCH_CUDA_ARCH_LIST"] == "12.1;12.0+PTX"

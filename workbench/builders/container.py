@@ -141,7 +141,7 @@ def _toolkit(plan: Plan, paths: Paths, settings: Settings, engine: Engine) -> Pa
 
 def _gpu_environment(target: Target) -> dict[str, str]:
     if target.cuda:
-        return cuda_environment(CUDA_HOME, target.gpu)
+        return cuda_environment(CUDA_HOME, target.gpu, release=target.cuda)
     return rocm_environment(target.gpu) if target.gpu else {}
 
 

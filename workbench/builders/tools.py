@@ -42,7 +42,7 @@ def equip(
     if toolkit:
         for package in environment.path.glob("lib/python*/site-packages/torch"):
             torch.check_cuda(package, compute=target.compute, arch=this_arch())
-        with_cuda = cuda_environment(toolkit, target.gpu)
+        with_cuda = cuda_environment(toolkit, target.gpu, release=str(target.cuda))
     if not compiler:
         return with_cuda, None
     of_target = None

@@ -17,6 +17,10 @@ _COMPILER = re.compile(r"^(GCC: \(|GNU (C|C\+\+|Fortran)[\d ]|clang version|rust
 _NAMED = (
     ("nvcc's name of a temporary file", re.compile(r"(?P<it>tmpxft_[0-9a-f]+)")),
     (
+        "the number of nvcc's process, in a name",
+        re.compile(r"_GLOBAL__N__[0-9a-f]{8}_(?P<it>\w+?_cu_[0-9a-f]{8}_\d+)"),
+    ),
+    (
         "a time",
         re.compile(
             r"\b(?P<it>(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d \d{4}"

@@ -16,8 +16,8 @@ from workbench.recipe.model import LocalFolder
 Builder = Literal["host", "cross", "container"]
 """This machine for its own architecture, this machine for another one, or cibuildwheel in a container."""
 
-KEY_FORMAT = 3
-"""Raised when the way of building changes so that the same inputs give another wheel."""
+KEY_FORMAT, CUDA_KEY_FORMAT = 3, 4
+"""Raised when the way of building changes so that the same inputs give another wheel; the second is for CUDA."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ class Plan(Draft):
         if isinstance(self.source, LocalFolder):
             return None
         inputs = {
-            "format": KEY_FORMAT,
+            "format": CUDA_KEY_FORMAT if self.target.cuda else KEY_FORMAT,
             "name": self.project,
             "version": str(self.version),
             "source": {"kind": type(self.source).__name__, **asdict(self.source)},

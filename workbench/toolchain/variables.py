@@ -6,10 +6,18 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from packaging.version import Version
+
 from workbench.plan.gpu import PTX, Architecture
 
 FLAGS = ("CFLAGS", "CXXFLAGS", "LDFLAGS", "CMAKE_ARGS", "NVCC_PREPEND_FLAGS", "NVCC_APPEND_FLAGS")
 SEARCH_PATHS = ("PATH", "PYTHONPATH")
+SEED = "-frandom-seed=0"
+"""What nvcc is to write for the number of its process.
+
+That is in the names of all that is a file's own, where the file defines no function for others. The names still
+tell files apart: a hash of the file's path is in them too.
+"""
 
 
 def config_settings(
@@ -65,13 +73,16 @@ def torch_architectures(gpu: Iterable[str]) -> str:
     return ";".join(f"{key}{'+PTX' if ptx else ''}" for key, ptx in with_ptx.items())
 
 
-def cuda_environment(toolkit: Path, gpu: Sequence[str]) -> dict[str, str]:
+def cuda_environment(toolkit: Path, gpu: Sequence[str], *, release: str) -> dict[str, str]:
     """Return the variables for a build with a toolkit, compiled for `gpu` (``sm_121``, ``compute_120``).
 
+    `release` is the toolkit's, as in ``13.0``.
     ``PATH`` and ``CMAKE_ARGS`` are what to add to those that there are: see `joined`. Raises ToolchainError for
     an unknown GPU architecture.
     """
     architectures = cmake_architectures(gpu)
+    # nvcc 13 has the option, an older one may not, and would end
+    seed = {"NVCC_PREPEND_FLAGS": SEED} if Version(release) >= Version("13") else {}
     return {
         "CUDA_HOME": str(toolkit),
         "CUDA_PATH": str(toolkit),
@@ -84,6 +95,7 @@ def cuda_environment(toolkit: Path, gpu: Sequence[str]) -> dict[str, str]:
         "CMAKE_ARGS": f"-DCMAKE_CUDA_ARCHITECTURES={architectures}",
         # nvcc names symbols after temporary files that are called after its process: nobody needs these in a wheel
         "LDFLAGS": "-s",
+        **seed,
     }
 
 

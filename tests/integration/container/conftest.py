@@ -60,7 +60,10 @@ def build(
     ) -> Path:
         gpu: dict[str, Any] = {}
         if cuda:
-            gpu = {"toolkit": toolkit(arch), "environment": cuda_environment(CUDA_HOME, ("sm_121",))}
+            gpu = {
+                "toolkit": toolkit(arch),
+                "environment": cuda_environment(CUDA_HOME, ("sm_121",), release="13.0"),
+            }
         values = {
             "title": f"{tree.name} {arch}",
             "python": "3.11",
