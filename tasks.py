@@ -7,6 +7,10 @@ import sys
 sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
 """Invoke forbids Python to keep what it compiles: each command would compile the whole program anew."""
 
+from workbench.garbage import spare_the_collector
+
+spare_the_collector()
+
 from workbench.verb import Group, gathered
 from workbench.verbs import (
     ci,

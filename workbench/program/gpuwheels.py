@@ -5,7 +5,6 @@ A line is ``gw [COMMAND] [PACKAGE...] [flags]``. A first word that is not a comm
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from workbench import __version__, console
 from workbench.errors import UsageError
+from workbench.garbage import spare_the_collector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -133,7 +133,7 @@ class _Parser(ArgumentParser):
 
 def main() -> None:
     """Run a command line, and exit with its status."""
-    gc.disable()  # it ends soon, and looks at ten thousand names until then
+    spare_the_collector()
     with console.listening():
         try:
             status = run(sys.argv[1:])
