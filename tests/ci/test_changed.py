@@ -58,6 +58,22 @@ def test_a_recipe_a_patch_and_what_is_neither(paths: Paths, start: str) -> None:
 
 
 @pytest.mark.usefixtures("start")
+def test_what_a_build_requires_counts_as_its_own(paths: Paths) -> None:
+    (paths.recipes / "one.py").write_text(
+        RECIPE.format(name="one").replace("source=", 'build_requires=("numpy", "Two.More>=1"), source=')
+    )
+    required = commit(paths)
+    assert changed_packages(BOTH, required, paths) == ()
+    (paths.patches / "two-more" / "series").write_text("# none")
+    assert changed_packages(BOTH, required, paths) == BOTH
+    assert changed_packages(("one",), required, paths) == ("one",)
+    (paths.recipes / "two_more.py").write_text(
+        RECIPE.format(name="two-more").replace("source=", 'build_requires=("one",), source=')
+    )
+    assert changed_packages(BOTH, commit(paths), paths) == (), "a circle is an error of who builds"
+
+
+@pytest.mark.usefixtures("start")
 @pytest.mark.parametrize("commit", ["0" * 40, "1" * 40, "no-such-branch", "--output=x"])
 def test_a_commit_that_is_not_here_means_all_of_them(commit: str, paths: Paths) -> None:
     assert changed_packages(BOTH, commit, paths) == BOTH

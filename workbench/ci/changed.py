@@ -1,20 +1,29 @@
-"""Which packages a push or a pull request changes: those whose recipe or patches are others than at a commit."""
+"""Which packages a push or a pull request changes: those whose recipe or patches are others than at a commit.
+
+And those whose build requires such a package, for its build key is in theirs.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from workbench.errors import UsageError
 from workbench.events import note
 from workbench.process import run
 from workbench.recipe.load import load_versions, path_of
+from workbench.recipe.load import names as recipe_names
+from workbench.recipe.model import When
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from workbench.paths import Paths
+    from workbench.recipe.model import Recipe
 
 _NONE = re.compile("0{40}|0{64}")
 """What GitHub calls the commit before a branch's first."""
@@ -43,12 +52,24 @@ def changed_packages(names: Sequence[str], since: str, paths: Paths) -> tuple[st
     top = run([*git, "rev-parse", "--show-cdup"], stdout_only=True).output.strip()
     root = (paths.root / top).resolve()
     changed = {root / each for each in told.output.split("\0") if each}
-    return tuple(name for name in names if _is_changed(name, paths, changed))
+    return tuple(name for name in names if changed and _is_changed(name, paths, changed, seen=set()))
 
 
-def _is_changed(name: str, paths: Paths, changed: set[Path]) -> bool:
-    recipe = path_of(paths.recipes, name)
-    if recipe.resolve() in changed:
+def _is_changed(name: str, paths: Paths, changed: set[Path], *, seen: set[str]) -> bool:
+    """Say whether a package's files changed, or those of what its build requires; of those `seen` they did not."""
+    seen.add(name)
+    if path_of(paths.recipes, name).resolve() in changed:
         return True
-    series = {(paths.patches / each.patches).resolve() for each in load_versions(paths.recipes, name)}
-    return any(series.intersection(each.parents) for each in changed)
+    versions = load_versions(paths.recipes, name)
+    series = {(paths.patches / each.patches).resolve() for each in versions}
+    if any(series.intersection(each.parents) for each in changed):
+        return True
+    required = set(_required(versions)).difference(seen).intersection(recipe_names(paths.recipes))
+    return any(_is_changed(each, paths, changed, seen=seen) for each in sorted(required))
+
+
+def _required(versions: Sequence[Recipe]) -> Iterator[str]:
+    """Yield the names that builds require, on whatever condition."""
+    for recipe in versions:
+        for each in recipe.build_requires:
+            yield canonicalize_name(Requirement(each.value if isinstance(each, When) else each).name)

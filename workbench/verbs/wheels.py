@@ -46,7 +46,9 @@ def matrix(
     axes: Axes,
     builder: Builder = "auto",
     all_: Annotated[bool, "in JSON: also what is published"] = False,
-    changed_since: Annotated[str, "only packages whose recipe or patches changed after this commit"] = "",
+    changed_since: Annotated[
+        str, "only packages whose recipe, patches or required recipes changed after this commit"
+    ] = "",
     at_most: Annotated[int, "in JSON: the most jobs, of which some get several targets (default: 256)"] = 256,
     github_output: Annotated[
         bool, "add matrix=... and count=... to the file that $GITHUB_OUTPUT names"
