@@ -190,12 +190,15 @@ def test_for_another_architecture_programs_are_ours_and_libraries_its(cache: Pat
         assert machine(toolkit / name) == "AArch64", name
 
 
-def test_another_architecture_from_pins_without_programs_says_where_to_build(tmp_path: Path) -> None:
+def test_pins_without_programs_are_no_toolkit_here(tmp_path: Path) -> None:
     now = pins_for("cu130", ())
     left = now.requirements.replace(entries(now.requirements)["nvidia-nvvm"], "")
-    other = "aarch64" if this_arch() == "x86_64" else "x86_64"
-    with pytest.raises(ToolchainError, match=f"lacks nvidia-nvvm: .* Build on {other}"):
-        lay_out("cu130", other, cache=tmp_path, pins=ToolkitPins(version=now.version, requirements=left))
+    here, other = this_arch(), "aarch64" if this_arch() == "x86_64" else "x86_64"
+    for arch, way in ((other, f"[.] Build on {other}$"), (here, "$")):
+        with pytest.raises(
+            ToolchainError, match=f"lacks nvidia-nvvm: it has no programs that run on {here}{way}"
+        ):
+            lay_out("cu130", arch, cache=tmp_path, pins=ToolkitPins(version=now.version, requirements=left))
     assert not list(tmp_path.iterdir())
 
 

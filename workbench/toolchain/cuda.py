@@ -80,16 +80,16 @@ def lay_out(
     others wait. A layout that was there is compared with its manifest by the sizes of
     its files, which takes milliseconds; see `check` for all of it.
 
-    Raises ToolchainError for an unknown release or library, for a layout that is damaged, for one for cross compiling
-    whose `pins` name no programs, and when the index does not have the wheels that are pinned; ToolMissing without a C
+    Raises ToolchainError for an unknown release or library, for a layout that is damaged, for `pins`
+    that name no programs, and when the index does not have the wheels that are pinned; ToolMissing without a C
     compiler for `arch`.
     """
     wanted = pins or pins_for(compute, components)
     lacking = set(PROGRAMS) - entries(wanted.requirements).keys()
-    if lacking and arch != this_arch():
+    if lacking:
         raise ToolchainError(
             f"what CUDA {wanted.version} for {arch} was laid out from lacks {', '.join(sorted(lacking))}: it has no "
-            f"programs that run on {this_arch()}. Build on {arch}"
+            f"programs that run on {this_arch()}{'' if arch == this_arch() else f'. Build on {arch}'}"
         )
     name = digest(LAYOUT_FORMAT, this_arch(), arch, wanted.requirements)
     home = cache / "toolchains" / f"{compute}-{arch}-{name}"
