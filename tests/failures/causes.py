@@ -119,6 +119,15 @@ CAUSES = (
         files=commands("g++ -wrapper sh,-c,'kill -9 $$' -c x.cpp", x_cpp="int x;"),
         recipe={"memory_per_job": 0.001},
     ),
+    Cause(
+        entry="cuda-file-twice",
+        files=commands(
+            *(f"nvcc -arch=sm_121 -Xcompiler -fPIC -DX={x} -c x.cu -o {x}.o" for x in (1, 2)),
+            "g++ -shared 1.o 2.o -o x.so",
+            x_cu="namespace { __global__ void k(int *p) { *p = X; }\nstruct R { R() { k<<<1, 1>>>(0); } } r; }\n",
+        ),
+        target=CUDA,
+    ),
     Cause(entry="cuda-header", files=commands(NVCC, x_cu="#include <cusparse.h>\n"), target=CUDA),
     Cause(
         entry="cuda-header-torch",
