@@ -58,8 +58,10 @@ def running(argv: Sequence[str | Path], url: str, log: Path) -> Iterator[None]:
 
 
 @contextmanager
-def pypiserver(folder: Path, password: str = PASSWORD) -> Iterator[str]:
-    """Serve a folder by pypiserver, and yield the URL that takes uploads."""
+def pypiserver(
+    folder: Path, password: str = PASSWORD, *, asks: str = "update,list,download"
+) -> Iterator[str]:
+    """Serve a folder by pypiserver, which wants a login for what it `asks`; yield the URL that takes uploads."""
     folder.mkdir()
     secret = base64.b64encode(hashlib.sha1(password.encode()).digest()).decode()  # noqa: S324 - htpasswd's own form
     users = folder.with_suffix(".htpasswd")
@@ -75,7 +77,7 @@ def pypiserver(folder: Path, password: str = PASSWORD) -> Iterator[str]:
         "-P",
         users,
         "-a",
-        "update,list,download",
+        asks,
         "--disable-fallback",
     ]
     with running([BIN / "pypi-server", *map(str, words), folder], url, folder.with_suffix(".log")):

@@ -92,9 +92,8 @@ def test_a_dry_run_without_a_login_shows_what_it_would_do_and_what_is_missing(
     assert not list(demo.paths.wheels.iterdir())
 
 
-@pytest.mark.usefixtures("hub")
-def test_an_index_links_to_the_statement_at_the_release(
-    demo: Demo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_index_links_to_the_statement_in_the_sites_store(
+    demo: Demo, hub: WritableGitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fresh = tmp_path / "fresh"
     for each in ("recipes", "patches", "wheels"):
@@ -105,9 +104,12 @@ def test_an_index_links_to_the_statement_at_the_release(
     assert done.status == 0, done.stderr
     ((_, row),) = load(fresh / "packages.json").wheels()
     assert row.build is not None
-    assert row.build.statement == f"{row.url}.statement.json"
+    assert row.build.statement
+    stated = (fresh / row.build.statement).read_bytes()
+    at_the_release = f"/{REPOSITORY}/releases/download/v1/{wheel.name}.statement.json"
+    assert hub.repositories[REPOSITORY].files[at_the_release] == stated
     assert row.build.log is None, "which lies nowhere"
-    assert f'href="{row.build.statement}"' in "".join(
+    assert f'{row.build.statement}"' in "".join(
         each.read_text() for each in (fresh / "index").rglob("*.html")
     )
     shown = invoke("evidence.show", wheel.name)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import UsageError
 from workbench.events import note
 from workbench.outlets.github_repository import GitHubRepository
-from workbench.outlets.outlet import Held, metadata_name, statement_name
+from workbench.outlets.outlet import Held, metadata_name
 from workbench.outlets.tags import USUAL, expect_template, following, tag_of
 from workbench.simple.github import digest_of
 from workbench.text import file_size
@@ -80,21 +80,18 @@ class GitHubReleases:
         return found
 
     def _files(self, release: Release) -> dict[str, Held]:
-        """Return what a release has, each wheel with what lies beside it there, which this program sent with it."""
+        """Return what a release has, each wheel with the METADATA that this program sent with it."""
         assets = {
             each["name"]: each for each in self._repository.assets(release) if each.get("state") == "uploaded"
         }
-        urls = {name: self._repository.final_url(release, name) for name in assets}
         digests = {name: digest_of(asset) for name, asset in assets.items()}
         return {
             name: Held(
                 filename=name,
-                url=urls[name],
+                url=self._repository.final_url(release, name),
                 api_url=asset["url"],
                 hashes={"sha256": digest} if (digest := digests[name]) else {},
                 metadata_sha256=digests.get(metadata_name(name)) or None,
-                statement=urls.get(statement_name(name)),
-                statement_sha256=digests.get(statement_name(name)) or None,
             )
             for name, asset in assets.items()
         }

@@ -93,8 +93,7 @@ class Held:
     """A file that an outlet has: its URL, and the hashes that are told of it (algorithm to hex), which may be none.
 
     `api_url` is where programs get it, where that is elsewhere. `metadata_sha256` is that of the METADATA that lies at
-    the URL and ``.metadata`` (PEP 658), None where none is told of; `statement` is the URL of its statement, if any,
-    and `statement_sha256` what is told of that.
+    the URL and ``.metadata`` (PEP 658), None where none is told of.
     """
 
     filename: str
@@ -102,8 +101,6 @@ class Held:
     hashes: Mapping[str, str] = field(default_factory=dict)
     api_url: str = ""
     metadata_sha256: str | None = None
-    statement: str | None = None
-    statement_sha256: str | None = None
 
 
 def metadata_name(filename: str) -> str:

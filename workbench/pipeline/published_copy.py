@@ -10,8 +10,9 @@ from workbench.evidence import notes
 from workbench.evidence.attestations import attestation_in
 from workbench.files import scratch, sha256_of, write_whole
 from workbench.publish.wheel_files import is_ours, own_provenance
-from workbench.store.layout import FILES, wheel_of
+from workbench.store.layout import FILES
 from workbench.store.protocol import copy_out
+from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,8 +43,8 @@ def published_copy(wheel: PublishedWheel, paths: Paths, store: Store) -> Path:
         is_missing = known.provenance is None and not beside.exists()
         if is_missing and key.startswith(FILES) and (stated := store.read(key)):
             write_whole(beside, stated.content)
-    beside, ours = notes.attestation_path(path), wheel_of(wheel.url)
-    served = own_provenance(ours.project, wheel) if ours and not beside.exists() else None
+    beside, project = notes.attestation_path(path), parse_wheel(wheel.filename, labelled=True).name
+    served = own_provenance(project, wheel) if not beside.exists() else None
     if served and (stored := store.read(served)):
         write_whole(beside, attestation_in(stored.content, where=f"{store.place}/{served}"))
     return path

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import OutletError, ProofFailed
+from workbench.errors import OutletError
 from workbench.outlets.delivery import advise, deliver, in_order, preflight
-from workbench.outlets.outlet import Parcel, statement_name
+from workbench.outlets.outlet import Parcel
 from workbench.outlets.places import INDEX, SITE
-from workbench.paths import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -63,9 +61,9 @@ def send(
 ) -> Sent:
     """Send what passed verification to each place of `words`, among which the `outlets` are.
 
-    `site` publishes it in the site's own store, or, where it gets places by filename, in the site's index alone, which
-    links to these. Every outlet is asked before anything is sent to any. A failure stops the later places, and the same
-    call goes on from there. A dry run only asks. Raises what `preflight`, `deliver` and `site` raise.
+    `site` publishes it in the site's own store, or, where it gets places by filename, what proves it alone: the index
+    links to these places then. Every outlet is asked before anything is sent to any. A failure stops the later places,
+    and the same call goes on from there. A dry run only asks. Raises what `preflight`, `deliver` and `site` raise.
     """
     parcels = [Parcel.of(report, signer=signer, keys=keys) for report in reports] if outlets else []
     shipments = dict(zip(outlets, preflight(tuple(outlets.values()), parcels), strict=True))
@@ -88,9 +86,6 @@ def send(
                     f"{shipment.outlet.place} does not list {', '.join(unlisted)} yet: run the same command again in "
                     "a minute"
                 )
-            for parcel in parcels:
-                if keys is not None and (held := there.get(parcel.filename)) and held.statement:
-                    _expect_signed(held, parcel, held.statement, keys)
             site({each.filename: _place(there.get(each.filename), shipment.outlet) for each in parcels})
         elif not dry_run:
             delivered.append(deliver(shipments[word]))
@@ -105,23 +100,4 @@ def _place(held: Held | None, outlet: Outlet) -> Elsewhere:
 
     if held is None:
         return Elsewhere(url=outlet.place)
-    return Elsewhere(url=held.url, metadata_sha256=held.metadata_sha256, statement=held.statement)
-
-
-def _expect_signed(held: Held, parcel: Parcel, url: str, keys: Keyring) -> None:
-    """Raise ProofFailed where the index would link to a statement, at an outlet, that none of these keys signed.
-
-    It may be of an earlier command: nothing that is there for everyone is replaced.
-    """
-    from workbench.evidence.statements import check_statement
-    from workbench.publish.resigning import statement_at
-
-    own, told = parcel.statement or b"", {"filename": parcel.filename, "sha256": parcel.sha256, "where": url}
-    is_own = held.statement_sha256 == hashlib.sha256(own).hexdigest()
-    try:
-        check_statement(own if is_own else statement_at(url), keys=keys, **told)
-    except ProofFailed as error:
-        raise ProofFailed(
-            f"{error}. The index would link to it: '{PROGRAM} evidence.sign {parcel.path}' writes "
-            f"{statement_name(parcel.filename)}; put that in its place there, and run this again"
-        ) from error
+    return Elsewhere(url=held.url, metadata_sha256=held.metadata_sha256)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import StoreError, UsageError
 from workbench.paths import PROGRAM
 from workbench.publish.amend import refuse_while_deleting
-from workbench.publish.wheel_files import TEXTS, is_ours, linked, unlinked
+from workbench.publish.wheel_files import TEXTS, is_ours, linked, own_provenance, unlinked
 from workbench.registry.file import dumps
 from workbench.registry.model import Registry
 from workbench.store.folder import taken
@@ -114,20 +114,19 @@ class Holdings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Elsewhere:
-    """Where a wheel lies that is not in the store: its URL, and the URL of its statement, if there is one.
+    """Where a wheel lies that is not in the store: its URL.
 
     `metadata_sha256` is that of the METADATA beside it (PEP 658), None where none lies there.
     """
 
     url: str
     metadata_sha256: str | None = None
-    statement: str | None = None
 
 
 def linked_to(candidates: Sequence[Candidate], places: Mapping[str, Elsewhere]) -> Sequence[Candidate]:
     """Return candidates for wheels that stay elsewhere, by filename; as they are where no places are given.
 
-    The registry has the links, the store no file.
+    The store has no file of them, and all that proves them: no place elsewhere takes every kind of it.
     """
     return [_linked_to(each, places[each.path.name]) for each in candidates] if places else candidates
 
@@ -137,10 +136,9 @@ def _linked_to(candidate: Candidate, there: Elsewhere) -> Candidate:
     wheel = replace(
         candidate.wheel, url=there.url, metadata_sha256=known if there.metadata_sha256 == known else None
     )
-    wheel = unlinked(wheel, frozenset(linked(wheel)))
-    if wheel.build is not None:
-        wheel = replace(wheel, build=replace(wheel.build, statement=there.statement))
-    return replace(candidate, wheel=wheel, provenance=None, texts={})
+    # the build's log proves nothing, and may be long
+    log = {wheel.build.log} if wheel.build and wheel.build.log else set[str]()
+    return replace(candidate, wheel=unlinked(wheel, log))
 
 
 def decide(
@@ -204,12 +202,11 @@ def _planned(candidate: Candidate, found: Holdings, place: str, public_url: str 
             f"{place}/{entry.key} is {entry.size} bytes long, not {wheel.size}: somebody wrote over it. Put this "
             f"wheel into wheels/, and '{PROGRAM} store.reconcile' puts it back"
         )
-    # the registry may name a copy that lies elsewhere, taken in from another registry
-    writes = _writes(candidate, wheel) if is_ours(wheel) else ()
+    writes = _writes(candidate, wheel)
     if published is not None or record is not None:
         # recorded, so it is known whose bytes lie there; else the store compares them as it is asked to create them
         there = {*found.entries, record_key(project, filename)}
-        if wheel.provenance is None:  # an entry stays as it is, and nothing would link to the file
+        if own_provenance(project, wheel) is None:  # an entry stays as it is: nothing would link to the file
             there.add(provenance_key(project, filename))
         writes = tuple(write for write in writes if write.key not in there)
     writes = tuple(replace(write, listed=write.key in found.entries) for write in writes)
@@ -229,12 +226,14 @@ def _recorded(record: Registry, candidate: Candidate, found: Holdings) -> Publis
 
 def _writes(candidate: Candidate, wheel: PublishedWheel) -> tuple[Write, ...]:
     project, filename = candidate.project, wheel.filename
-    contents: list[tuple[str, bytes]] = [(metadata_key(project, filename), candidate.metadata)]
+    ours = is_ours(wheel)  # else its file and its METADATA lie elsewhere, and it has no record
+    contents = [(metadata_key(project, filename), candidate.metadata)] if ours else []
     if candidate.provenance is not None:
         contents.append((provenance_key(project, filename), candidate.provenance))
     # what was recorded before may have come from another build, with another log
     contents += [(key, text) for key, text in candidate.texts.items() if key in linked(wheel)]
-    contents.append((record_key(project, filename), record_of(project, candidate.package, wheel)))
+    if ours:
+        contents.append((record_key(project, filename), record_of(project, candidate.package, wheel)))
     file = Write(
         key=file_key(project, filename),
         content=candidate.path,
@@ -246,7 +245,7 @@ def _writes(candidate: Candidate, wheel: PublishedWheel) -> tuple[Write, ...]:
         Write(key=key, content=content, sha256=hashlib.sha256(content).hexdigest(), size=len(content))
         for key, content in contents
     )
-    return (file, *beside)
+    return (*([file] if ours else ()), *beside)
 
 
 def _refuse_other_bytes(registry: Registry, wheel: PublishedWheel, place: str) -> None:
