@@ -6,6 +6,7 @@ is built by the cross compiler. What cannot be tried here is who attests and who
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -185,6 +186,12 @@ def test_a_fork_builds_publishes_goes_on_after_a_failure_and_ends_with_an_index(
     assert sorted(history) == sorted(
         [*published, "Change docs/note.md", "Change recipes/annoy.py", "A site of my own"]
     )
+
+    registry = json.loads((fork.pages / "packages.json").read_text())
+    for wheel in registry["packages"]["annoy"]["wheels"]:
+        build = wheel["build"]
+        proofs = [build["statement"], build["sbom"], *(each["url"] for each in build["patches"])]
+        assert [each for each in proofs if not (fork.pages / each).is_file()] == []
 
     with pages(fork.pages) as index:
         for number, installer in enumerate(([sys.executable, "-m", "pip"], ["uv", "pip"])):

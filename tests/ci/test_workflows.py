@@ -138,6 +138,8 @@ def test_the_settings_decide_what_a_workflow_does(paths: Paths) -> None:
             for words in (f"{python} -m pypi_attestations sign wheels/*.whl", "upload wheels/*.whl")
         )
         assert signed < published
+    pages = wheels("\n  to: github,index\npublic_url: https://ada.github.io/wheels")
+    assert "pypi_attestations" in str(pages["publish"]), "the index links to one by its address"
     assert secrets(usual) == ()
     assert secrets(wheels("\n  to: github,index", bucket=True)) == (
         "AWS_ACCESS_KEY_ID",

@@ -137,6 +137,17 @@ def test_what_a_failing_verb_has_published_is_committed_and_its_error_stays(
     assert "packages.json is not committed" in capsys.readouterr().err
 
 
+def test_a_root_that_is_signed_anew_is_committed_and_told_as_such(checkout: Paths, tmp_path: Path) -> None:
+    publish(at(checkout, FolderStore(checkout.root)), [candidate(tmp_path)])
+    assert commit_registry(checkout)
+    (checkout.root / "trust").mkdir()
+    assert not commit_registry(checkout), "there is nothing in it yet"
+    (checkout.root / "trust" / "timestamp.json").write_text("{}")
+    assert commit_registry(checkout)
+    told = shown(checkout).splitlines()
+    assert [told[0], told[-1]] == ["draw or sign the index of generation 1 anew", "trust/timestamp.json"]
+
+
 LONG = "cp311-cp311-manylinux_2_27_x86_64.manylinux_2_28_x86_64.manylinux_2_34_x86_64"
 
 

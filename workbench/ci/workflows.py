@@ -113,8 +113,12 @@ def workflow_files(paths: Paths, settings: Settings, *, host: Host | None = None
         "pages": ci.pages and not bucket,
         "runtime_images": bool(settings.container.runtime_images),
         "github": any(place.partition(":")[0] == "github" for place in words),
-        # GitHub keeps those of its own releases itself
-        "attestations": ci.attest and bool({SITE, "pypi", "testpypi"} & {*words}),
+        "attestations": ci.attest
+        and (
+            bool({SITE, "pypi", "testpypi"} & {*words})
+            # no page links to one from any other address
+            or (INDEX in words and (settings.public_url or "").startswith("https://"))
+        ),
         "identity": ci.attest or bool({"pypi", "testpypi"} & {*words}),
         "secrets": _secrets(words, bucket=bucket),
     }

@@ -1,4 +1,4 @@
-"""The checkout's copy of the registry, committed with a message that names the wheels."""
+"""The checkout's copy of the registry, committed with a message that names the wheels, and with what proves it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from workbench.index.draw import STATE
 from workbench.index.tree import LOCK
 from workbench.process import run
 from workbench.publish.drawing import COPYING
+from workbench.publish.wheel_files import is_ours, linked, own_provenance
 from workbench.registry.file import load, loads
 from workbench.registry.model import Registry
 from workbench.settings import read_settings
+from workbench.store.layout import FILES, INDEX, TRUST
 from workbench.text import counted
 
 if TYPE_CHECKING:
@@ -54,9 +56,11 @@ def committing(paths: Paths, *, wanted: bool) -> Iterator[None]:
 
 
 def commit_registry(paths: Paths) -> bool:
-    """Commit ``packages.json``, and nothing else, and say so; False where there is none, or it is committed already.
+    """Commit ``packages.json`` and what proves it, and say so; False where there is none, or all is committed already.
 
-    Where the site's settings say that its index is committed, the pages are committed with it, ignored or not.
+    That is ``trust/``, and, ignored or not, the statements and other texts of wheels that lie elsewhere: who serves the
+    checkout's pages has these from nowhere else. Where the site's settings say that its index is committed, the pages
+    are committed too.
 
     The message names what changed since it was committed last, by whomever. Raises CommandFailed where Git refuses.
     """
@@ -64,9 +68,14 @@ def commit_registry(paths: Paths) -> bool:
         return False
     git = ("git", "-C", paths.root)
     pages = read_settings(paths).index.committed and paths.index.is_dir()
-    what = [str(paths.registry), *([str(paths.index), *_NOT_PAGES] if pages else [])]
+    told = [paths.registry.name, *([INDEX] if pages else [])]
+    what = [*told, *(_NOT_PAGES if pages else ())]
     with locked(paths.state / COPYING):
-        run([*git, "add", "--force", "--", *what])
+        run([*git, "add", "--force", "--", *what, *([TRUST] if (paths.root / TRUST).is_dir() else [])])
+        _add_texts(paths, load(paths.registry))
+        # of a folder, a commit takes what was added once
+        added = [each for each in (TRUST, FILES) if run([*git, "ls-files", "--", each]).output]
+        what += added
         if not run([*git, "diff", "--cached", "--quiet", "--", *what], check=False).status:
             return False
         committed = run([*git, "show", f"HEAD:./{paths.registry.name}"], check=False, stdout_only=True)
@@ -78,13 +87,33 @@ def commit_registry(paths: Paths) -> bool:
         write_whole(text, message(before, load(paths.registry)))
         run([*git, "commit", "--quiet", "--file", text, "--", *what])
         text.unlink()
-    note(f"committed packages.json{' and index/' if pages else ''}")
+    note(f"committed {', '.join(told + added)}")
     return True
+
+
+def _add_texts(paths: Paths, registry: Registry) -> None:
+    """Add to Git what the registry links to of wheels that lie elsewhere, as far as it is here."""
+    keys = [
+        key
+        for name, wheel in registry.wheels()
+        if not is_ours(wheel)
+        for key in (*linked(wheel), own_provenance(name, wheel))
+        if key is not None and (paths.root / key).is_file()
+    ]
+    if not keys:
+        return
+    listed = paths.state / "commit-texts"  # a thousand wheels have too many for a line of arguments
+    write_whole(listed, "\0".join(keys))
+    git = ("git", "--literal-pathspecs", "-C", paths.root)
+    run([*git, "add", "--force", f"--pathspec-from-file={listed}", "--pathspec-file-nul"])
+    listed.unlink()
 
 
 def message(before: Registry, after: Registry) -> str:
     """Return a commit's message: the last change, or counts where that is too long, and the wheels it does not name."""
     changed = list(changed_wheels(before, after))
+    if before == after:
+        return f"draw or sign the index of generation {after.generation} anew"
     subject = after.change
     if len(subject) > SUBJECT and changed:
         verbs = dict.fromkeys(verb for verb, _ in changed)

@@ -11,7 +11,7 @@ from workbench import console
 from workbench.errors import UsageError
 from workbench.paths import PROGRAM
 from workbench.verb import Verb
-from workbench.verbs.flags import Json, StoreFlags, here, ready_to_sign
+from workbench.verbs.flags import CommitFlags, Json, StoreFlags, changing, here, ready_to_sign
 
 if TYPE_CHECKING:
     from workbench.evidence.signer import Signer
@@ -91,7 +91,7 @@ def _signer_of(paths: Paths, settings: Settings) -> Signer:
 @Verb
 def sign(
     *wheels: Annotated[str, "wheel files, or the filenames of published ones"],
-    store: StoreFlags,
+    change: CommitFlags,
     json: Json = False,
 ) -> None:
     """Sign the statements of wheels: beside them, or of published ones anew."""
@@ -101,19 +101,20 @@ def sign(
 
     if not wheels:
         raise UsageError("name the wheels: wheels/*.whl, or filenames as they are published")
-    signer = _signer_of(*store.here())
     made: list[Path | str] = []
     files = [Path(each) for each in wheels if Path(each).is_file()]
-    for each in files:
-        beside = notes.statement_path(each)
-        stated, sha256 = statement_of_file(each)  # what evidence.show prints
-        content = signed_anew(stated, signer, filename=each.name, sha256=sha256, where=str(beside))
-        write_whole(beside, content)
-        made.append(beside)
-    if others := [Path(each).name for each in wheels if Path(each) not in files]:
-        from workbench.publish.resigning import sign_published
+    with changing(change) as site:
+        signer = _signer_of(site.paths, site.settings)
+        for each in files:
+            beside = notes.statement_path(each)
+            stated, sha256 = statement_of_file(each)  # what evidence.show prints
+            content = signed_anew(stated, signer, filename=each.name, sha256=sha256, where=str(beside))
+            write_whole(beside, content)
+            made.append(beside)
+        if others := [Path(each).name for each in wheels if Path(each) not in files]:
+            from workbench.publish.resigning import sign_published
 
-        made += sign_published(store.opened(), others, signer)
+            made += sign_published(site, others, signer)
     if json:
         console.answer_json({"key": signer.key.id, "statements": list(map(str, made))})
         return
@@ -122,13 +123,13 @@ def sign(
 
 
 @Verb
-def sign_index(*, store: StoreFlags, json: Json = False) -> None:
+def sign_index(*, change: CommitFlags, json: Json = False) -> None:
     """Sign the index's root anew, as on a schedule."""
     from workbench.publish.signing import sign_root
 
-    site = store.opened()
-    _signer_of(site.paths, site.settings)
-    signed = sign_root(site)
+    with changing(change) as site:
+        _signer_of(site.paths, site.settings)
+        signed = sign_root(site)
     if json:
         console.answer_json({"store": site.store.place, "signed": signed})
         return

@@ -153,18 +153,25 @@ class StoreFlags:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeFlags(StoreFlags):
+class CommitFlags(StoreFlags):
+    """How a change is made that is made in any case."""
+
+    commit: bool = flag(
+        "commit packages.json and what proves it, with a message that names the wheels", default=False
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeFlags(CommitFlags):
     """How a change is made."""
 
-    commit: bool = flag("commit packages.json, with a message that names the wheels", default=False)
     dry_run: bool = flag("say what would be done, and do none of it", default=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UpkeepFlags(StoreFlags):
+class UpkeepFlags(CommitFlags):
     """How a change is made that is only shown unless it is asked for."""
 
-    commit: bool = flag("commit packages.json, with a message that names the wheels", default=False)
     apply: bool = flag("do it; without this it is only shown", default=False)
 
 
@@ -175,9 +182,9 @@ def _committing() -> AbstractContextManager[None]:
 
 
 @contextmanager
-def changing(how: ChangeFlags | UpkeepFlags) -> Iterator[Site]:
+def changing(how: CommitFlags) -> Iterator[Site]:
     """Yield this run's site for a change, and commit the registry after it where that is asked."""
-    really = how.apply if isinstance(how, UpkeepFlags) else not how.dry_run
+    really = how.apply if isinstance(how, UpkeepFlags) else not (isinstance(how, ChangeFlags) and how.dry_run)
     with _committing() if how.commit and really else nullcontext():
         site = how.opened()
         if really:

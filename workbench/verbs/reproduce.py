@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from workbench import console
 from workbench.errors import NotReproduced, UsageError
 from workbench.verb import Verb
-from workbench.verbs.flags import DryRun, Json, MaxJobs, SignedBy, StoreFlags, ready_to_sign
+from workbench.verbs.flags import ChangeFlags, Json, MaxJobs, SignedBy, changing, ready_to_sign
 
 if TYPE_CHECKING:
     from workbench.evidence.keys import Keyring
@@ -35,8 +35,7 @@ def reproduce(
     any_tools: Annotated[bool, "build with what is here, though it was built with something else"] = False,
     max_jobs: MaxJobs = 0,
     publish: Annotated[bool, "publish the verdict beside the wheel"] = False,
-    dry_run: DryRun = False,
-    store: StoreFlags,
+    change: ChangeFlags,
     json: Json = False,
 ) -> None:
     """Build a wheel again from its statement, and compare the bytes."""
@@ -47,33 +46,35 @@ def reproduce(
     from workbench.publish.amend import current
     from workbench.publish.verdicts import expect_published, publish_verdict
 
-    site = store.opened()
-    signer = ready_to_sign(site.paths, site.settings)
-    keys = read_keyring(Path(signed_by)) if signed_by else None
-    with TemporaryDirectory(prefix="workbench-again-") as folder:
-        first = _first_build(wheel, site, keys, Path(folder))
-        build = first.build
-        if publish:
-            expect_published(site.store, current(site.store), build.filename, build.sha256, first.statement)
-        rebuild = rebuild_of(first, site.paths, site.settings, any_tools=any_tools)
-        if dry_run:
-            _answer_plan(rebuild, publish=publish, json=json)
-            return
-        done = build_again(rebuild, site.paths, jobs=max_jobs or None)
-    verdict = _verdict_place(wheel, site, build.filename)
-    content = write_verdict(done.found, [signer] if signer else [])
-    write_whole(verdict, content)
-    telling = done.found.identical or not done.found.other_tools
-    published = publish_verdict(site, done.found, content) if publish and telling else None
-    _answer(done, verdict, published, json=json)
-    if not done.found.identical:
-        unpublished = (
-            "" if published or not publish else ". It is not published: other tools make other bytes"
-        )
-        raise NotReproduced(
-            f"{build.filename}: built again, it has other bytes; the findings stand above, and the wheel that was "
-            f"built is {done.kept}{unpublished}"
-        )
+    with changing(change) as site:
+        signer = ready_to_sign(site.paths, site.settings)
+        keys = read_keyring(Path(signed_by)) if signed_by else None
+        with TemporaryDirectory(prefix="workbench-again-") as folder:
+            first = _first_build(wheel, site, keys, Path(folder))
+            build = first.build
+            if publish:
+                expect_published(
+                    site.store, current(site.store), build.filename, build.sha256, first.statement
+                )
+            rebuild = rebuild_of(first, site.paths, site.settings, any_tools=any_tools)
+            if change.dry_run:
+                _answer_plan(rebuild, publish=publish, json=json)
+                return
+            done = build_again(rebuild, site.paths, jobs=max_jobs or None)
+        verdict = _verdict_place(wheel, site, build.filename)
+        content = write_verdict(done.found, [signer] if signer else [])
+        write_whole(verdict, content)
+        telling = done.found.identical or not done.found.other_tools
+        published = publish_verdict(site, done.found, content) if publish and telling else None
+        _answer(done, verdict, published, json=json)
+        if not done.found.identical:
+            unpublished = (
+                "" if published or not publish else ". It is not published: other tools make other bytes"
+            )
+            raise NotReproduced(
+                f"{build.filename}: built again, it has other bytes; the findings stand above, and the wheel that was "
+                f"built is {done.kept}{unpublished}"
+            )
 
 
 def _first_build(named: str, site: Site, keys: Keyring | None, folder: Path) -> FirstBuild:
