@@ -137,11 +137,26 @@ def _prove_lock(made: Pylock, asked: Namespace) -> None:
         raise LockFault(
             f"{asked.lock}: it was made for {', '.join(sorted(absent))}, which is not in it: gw update makes it anew"
         )
-    wheels = [wheel for package in made.packages if package.name in names for wheel in package.wheels or ()]
+    sources, listed = sources_of(made), _index_addresses(places_of(asked))
     prove(
-        (Wanted(each.filename, each.url or "", each.hashes.get("sha256", "")) for each in wheels),
+        (
+            Wanted(
+                each.filename,
+                each.url or "",
+                each.hashes.get("sha256", ""),
+                listed.get(sources.get(package.name, ""), ""),
+            )
+            for package in made.packages
+            if package.name in names
+            for each in package.wheels or ()
+        ),
         asked.signed_by,
     )
+
+
+def _index_addresses(places: Places) -> dict[str, str]:
+    """Return the address of each source that is an index, by the source's name."""
+    return {each.name: each.url for each in places.sources if each.kind == "index"}
 
 
 @_one_at_a_time
@@ -198,8 +213,12 @@ def _locked(asked: Namespace, host: Host, packages: Sequence[str], before: Pyloc
     if asked.signed_by:
         from workbench.program.proving import Wanted, prove
 
+        listed = _index_addresses(places)
         prove(
-            (Wanted(each.offer.filename, each.offer.url, each.offer.sha256 or "") for each in chosen),
+            (
+                Wanted(offer.filename, offer.url, offer.sha256 or "", listed.get(offer.source, ""))
+                for offer in (each.offer for each in chosen)
+            ),
             asked.signed_by,
         )
     pins = [*chosen, *built]

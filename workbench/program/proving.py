@@ -7,27 +7,51 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
 
-from workbench.care.proven import SeenIndex, open_index
+from workbench.care.proven import SeenIndex, open_index, store_of
 from workbench.care.proven_wheel import prove_wheel
 from workbench.errors import ProofFailed
 from workbench.evidence.keys import read_keyring
 from workbench.files import content_of, locked, write_whole
 from workbench.simple.fetch import Fetcher
-from workbench.store.layout import FILES, SIMPLE
+from workbench.store.layout import FILES, INDEX, SIMPLE, file_key
 from workbench.strict import Mismatch, parse
 from workbench.url import without_login
+from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
 class Wanted(NamedTuple):
-    """A wheel that is to be installed: its filename, the URL where it lies, its sha256 in hex."""
+    """A wheel that is to be installed: its filename, the URL where it lies, its sha256 in hex.
+
+    `listed_in` is the address of the index that lists it, "" where it comes from no index.
+    """
 
     filename: str
     url: str
     sha256: str
+    listed_in: str = ""
+
+    @property
+    def store(self) -> str:
+        """The URL of the store whose registry proves it: the one that it lies in, or that its index belongs to.
+
+        Raises ProofFailed where there is none.
+        """
+        place = without_login(self.url)
+        project = parse_wheel(self.filename, labelled=True).name
+        if unquote(place).endswith(f"/{file_key(project, self.filename)}"):
+            return place.rpartition(f"/{FILES}")[0]
+        if f"/{INDEX}" in self.listed_in:
+            return store_of(self.listed_in)
+        raise ProofFailed(
+            f"{self.filename}: it does not lie in a store of the workbench ({place}), and no index of one lists it, so "
+            "nobody signed how it was made: name its source's file with --registry, leave out --signed-by, or name a "
+            "package that has a signed wheel"
+        )
 
 
 def prove(wheels: Iterable[Wanted], signed_by: str) -> None:
@@ -38,13 +62,7 @@ def prove(wheels: Iterable[Wanted], signed_by: str) -> None:
     trusted, fetcher = read_keyring(Path(signed_by).expanduser()), Fetcher(2)
     by_store: dict[str, list[Wanted]] = {}
     for wheel in wheels:
-        base, found, _ = without_login(wheel.url).rpartition(f"/{FILES}")
-        if not found:
-            raise ProofFailed(
-                f"{wheel.filename}: it does not lie in a store of the workbench ({without_login(wheel.url)}), so "
-                "nobody signed how it was made: leave out --signed-by, or name a package that has a signed wheel"
-            )
-        by_store.setdefault(base, []).append(wheel)
+        by_store.setdefault(wheel.store, []).append(wheel)
     for base, wanted in by_store.items():
         index = open_index(f"{base}/{SIMPLE}", trusted, fetcher=fetcher, seen=seen_of(base))
         for each in wanted:
