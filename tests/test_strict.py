@@ -32,6 +32,7 @@ def test_nested_data_becomes_values() -> None:
     ("data", "message"),
     [
         ({"nmae": "oak"}, "nmae: unknown key (did you mean 'name'?)"),
+        ({"colour": "red"}, "colour: unknown key; known: name, leaves, named"),
         ({}, "name: missing"),
         ({"name": 3}, "name: expected a string, got 3"),
         ({"name": "oak", "leaves": {}}, "leaves: expected a list, got {}"),

@@ -327,8 +327,9 @@ def _read(path: Path) -> Settings:
         settings = parse(Settings, {} if data is None else data)
         _require_known(settings)
     except Mismatch as error:
-        gone = _GONE.get(str(error).partition(":")[0])
-        raise SettingsError(f"{path}: {error}{f': {gone}; remove the key' if gone else ''}") from error
+        key = str(error).partition(":")[0]
+        why = f"{key}: unknown key: {_GONE[key]}; remove the key" if key in _GONE else error
+        raise SettingsError(f"{path}: {why}") from error
     except RecursionError:
         raise SettingsError(f"{path}: nested too deep") from None
     except ValueError as error:

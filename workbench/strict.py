@@ -1,9 +1,9 @@
 """Data files into values: strictly, with errors that carry the path to the key.
 
-A mapping becomes a frozen dataclass. An unknown key is an error that names the nearest known one; so is a
-missing key and a value of another type. The types that a field may have are those that JSON and YAML can say:
-``str``, ``int``, ``float``, ``bool``, ``X | None``, ``tuple[X, ...]``, ``dict[str, X]``, ``Literal`` and other
-dataclasses.
+A mapping becomes a frozen dataclass. An unknown key is an error that names the nearest known one, or all where
+none is near; so is a missing key and a value of another type. The types that a field may have are those that JSON and
+YAML can say: ``str``, ``int``, ``float``, ``bool``, ``X | None``, ``tuple[X, ...]``, ``dict[str, X]``, ``Literal`` and
+other dataclasses.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ def _dataclass_reader(cls: type) -> Callable[[object, str], object]:
                 values[key] = item
                 continue
             if key not in readers:
-                raise Mismatch(f"{_join(path, str(key))}: unknown key{nearest(str(key), readers)}")
+                known = nearest(str(key), readers) or (f"; known: {', '.join(readers)}" if readers else "")
+                raise Mismatch(f"{_join(path, str(key))}: unknown key{known}")
             values[key] = readers[key](item, f"{path}.{key}" if path else key)
         for key in required:
             if key not in values:

@@ -88,6 +88,7 @@ def test_a_repository_has_its_versions_as_tags_and_what_fails_stops_no_other(
     ("text", "message"),
     [
         ("packages: {a: {version: '1'}}", r"packages\.a\.version: unknown key \(did you mean 'versions'"),
+        ("a: {wheels: yes}", r"a\.wheels: unknown key; known: versions, .*, source"),
         ("a: {versions: [2.8]}", r"a\.versions\[0\]: expected a string, got 2\.8"),
         ("a: {versions: ['1.0', two]}", r"a\.versions\[1\]: 'two' is not a valid version"),
         ("a: {extra_deps: ['ninja', '=x']}", r"a\.extra_deps\[1\]: '=x' is not a requirement"),
