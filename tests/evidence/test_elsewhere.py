@@ -15,6 +15,7 @@ from tests.evidence.test_attestations import fresh, sigstore  # noqa: F401 - fix
 from tests.forked import invoke
 from tests.outlets.conftest import hub  # noqa: F401 - likewise
 from tests.outlets.indexes import PASSWORD, USER, pypiserver
+from workbench.care.public import examine_public
 from workbench.errors import ProofFailed
 from workbench.evidence.root import ROOT
 from workbench.index.serve import served
@@ -104,6 +105,22 @@ def test_the_store_has_what_proves_it_and_not_the_wheel(linked: Signed, outlet: 
     (root / texts(linked)[0]).unlink()
     uploaded(linked, outlet)
     assert files(root) == texts(linked), "what is lost is put back"
+
+
+def test_doctor_tells_of_what_nobody_serves(linked: Signed) -> None:
+    """As where pages are pushed without what proves the wheels."""
+    with served(linked.paths.root) as index:
+        base = index.removesuffix("/index/simple/")
+
+        def found() -> str:
+            seen = examine_public(base, load(linked.paths.registry), deep=False, installers=False)
+            (said,) = (each.what for each in seen if each.check == "published URLs")
+            return said
+
+        gone = next(each for each in texts(linked) if ".statement." in each)
+        assert gone not in found()
+        (linked.paths.root / gone).unlink()
+        assert f"{base}/{gone}: 404" in found()
 
 
 def test_a_dry_run_tells_what_the_store_gets(fresh: Signed, outlet: str) -> None:  # noqa: F811

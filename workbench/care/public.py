@@ -16,7 +16,7 @@ from workbench.errors import CommandFailed
 from workbench.http import AS_IT_LIES, NoAnswer, Web, trust_variables
 from workbench.paths import PROGRAM
 from workbench.process import run
-from workbench.publish.wheel_files import is_ours
+from workbench.publish.wheel_files import is_ours, linked
 from workbench.simple import JSON
 from workbench.store.layout import INDEX, SIMPLE, headers, url
 from workbench.wheel.filename import parse_wheel
@@ -88,8 +88,15 @@ def _cors(web: Web, address: str) -> Iterator[str]:
 
 def _wheels(web: Web, public_url: str, registry: Registry, *, deep: bool) -> Diagnosis:
     def look(wheel: PublishedWheel) -> list[str]:
-        address = url(public_url, wheel.url) if is_ours(wheel) else wheel.url
-        return _told(address, _wheel(web, address, wheel, deep=deep))
+        if is_ours(wheel):
+            address = url(public_url, wheel.url)
+            return _told(address, _wheel(web, address, wheel, deep=deep))
+        # who serves the wheel does not serve what proves it
+        proofs = (url(public_url, key) for key in linked(wheel))
+        return [
+            *_told(wheel.url, _wheel(web, wheel.url, wheel, deep=deep)),
+            *chain.from_iterable(_told(each, _proof(web, each)) for each in proofs),
+        ]
 
     wheels = [wheel for _, wheel in registry.wheels()]
     with ThreadPoolExecutor(CONNECTIONS) as pool:
@@ -99,8 +106,14 @@ def _wheels(web: Web, public_url: str, registry: Registry, *, deep: bool) -> Dia
         problems,
         good=f"{len(wheels)} wheels answer" + (", with the right bytes" if deep else ""),
         remedy=f"where the files themselves are in order, what serves them is not: {PROGRAM} store.setup, or the CDN's "
-        "own settings",
+        "own settings; where a branch is served, push what --commit commits",
     )
+
+
+def _proof(web: Web, address: str) -> Iterator[str]:
+    """Find nothing wrong with a text that is there: `Web.ask` tells of one that is not."""
+    with web.ask(address, method="HEAD", headers=AS_IT_LIES):
+        yield from ()
 
 
 def _wheel(web: Web, address: str, wheel: PublishedWheel, *, deep: bool) -> Iterator[str]:
