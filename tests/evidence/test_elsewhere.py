@@ -89,6 +89,7 @@ def test_it_is_proved_down_to_the_source(linked: Signed) -> None:
         "the statement is signed by the key",
         "the published bill of materials is the wheel's own",
         "its patches are those of the statement: answer.patch",
+        f"evidence.reproduce {linked.paths.root.as_uri()}/files/demo/{linked.wheel.name} --signed-by",
     ):
         assert expected in done.stdout
 

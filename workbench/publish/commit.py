@@ -72,7 +72,8 @@ def commit_registry(paths: Paths) -> bool:
     what = [*told, *(_NOT_PAGES if pages else ())]
     with locked(paths.state / COPYING):
         run([*git, "add", "--force", "--", *what, *([TRUST] if (paths.root / TRUST).is_dir() else [])])
-        _add_texts(paths, load(paths.registry))
+        registry = load(paths.registry)
+        _add_texts(paths, registry)
         # of a folder, a commit takes what was added once
         added = [each for each in (TRUST, FILES) if run([*git, "ls-files", "--", each]).output]
         what += added
@@ -84,7 +85,7 @@ def commit_registry(paths: Paths) -> bool:
             before = loads(committed.output if committed.status == 0 else "", where="HEAD")
         # a thousand filenames are too many for a line of arguments
         text = paths.state / "commit-message"
-        write_whole(text, message(before, load(paths.registry)))
+        write_whole(text, message(before, registry))
         run([*git, "commit", "--quiet", "--file", text, "--", *what])
         text.unlink()
     note(f"committed {', '.join(told + added)}")

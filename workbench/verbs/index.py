@@ -77,6 +77,7 @@ def _prove(where: str, signed_by: str, named: str, *, json: bool) -> None:
     from workbench.evidence.provenance import used_rows
     from workbench.evidence.root import NEVER
     from workbench.simple.fetch import Fetcher
+    from workbench.store.layout import file_key, url
 
     fetcher = Fetcher(8)
     index = open_index(where, read_keyring(Path(signed_by)), fetcher=fetcher)
@@ -88,9 +89,11 @@ def _prove(where: str, signed_by: str, named: str, *, json: bool) -> None:
     if json:
         console.answer_json({"store": index.base, "root": index.root, "wheels": proven})
         return
-    for each in proven:
+    for (project, _), each in zip(wheels, proven, strict=True):
         facts = [("proved", step) for step in each.steps]
-        again = f"{PROGRAM} evidence.reproduce {each.url} --signed-by {signed_by}"
+        # of the store, by which the index is found, also where the wheel lies elsewhere
+        named_so = url(index.base, file_key(project, each.filename))
+        again = f"{PROGRAM} evidence.reproduce {named_so} --signed-by {signed_by}"
         console.answer_summary(each.filename, [*facts, *each.stated.build.facts, ("build it again", again)])
         console.answer("")
         console.answer_table(*used_rows(each.stated.build))
