@@ -58,13 +58,12 @@ class Comparison:
 
         def look(wheel: tuple[str, PublishedWheel]) -> Faulty:
             found = tuple(faults(*wheel, self.files))
-            if deep and not found:
+            if deep and not found and is_ours(wheel[1]):
                 found = tuple(damage(store, *wheel, self.files))
             return Faulty(*wheel, found)
 
-        ours = (wheel for wheel in self.registry.wheels() if is_ours(wheel[1]))
         with ThreadPoolExecutor(store.streams) as pool:
-            return tuple(each for each in pool.map(look, ours) if each.faults)
+            return tuple(each for each in pool.map(look, self.registry.wheels()) if each.faults)
 
     def unregistered(self) -> tuple[WheelKey, ...]:
         """Return the wheels that were recorded, and that the registry has never heard of."""

@@ -95,8 +95,8 @@ def _patches(
 ) -> dict[str, bytes]:
     """Return the texts of a wheel's patches by their sha256, those that are published.
 
-    There is none where the wheel lies elsewhere, nor of a patch that was changed since. Raises ProofFailed where the
-    registry names other patches than the statement, or links to another text.
+    There is none of a patch that was changed since, nor where an older version registered a wheel that lies elsewhere.
+    Raises ProofFailed where the registry names other patches than the statement, or links to another text.
     """
     stated_ones = {each.digest.get("sha256", ""): each.name for each in stated.build.made.of_role("patch")}
     listed = {each.sha256: each for each in wheel.build.patches} if wheel.build else {}

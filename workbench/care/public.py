@@ -16,7 +16,7 @@ from workbench.errors import CommandFailed
 from workbench.http import AS_IT_LIES, NoAnswer, Web, trust_variables
 from workbench.paths import PROGRAM
 from workbench.process import run
-from workbench.publish.wheel_files import is_ours, linked
+from workbench.publish.wheel_files import is_ours, proofs
 from workbench.simple import JSON
 from workbench.store.layout import INDEX, SIMPLE, headers, url
 from workbench.wheel.filename import parse_wheel
@@ -87,18 +87,19 @@ def _cors(web: Web, address: str) -> Iterator[str]:
 
 
 def _wheels(web: Web, public_url: str, registry: Registry, *, deep: bool) -> Diagnosis:
-    def look(wheel: PublishedWheel) -> list[str]:
+    def look(named: tuple[str, PublishedWheel]) -> list[str]:
+        project, wheel = named
         if is_ours(wheel):
             address = url(public_url, wheel.url)
             return _told(address, _wheel(web, address, wheel, deep=deep))
         # who serves the wheel does not serve what proves it
-        proofs = (url(public_url, key) for key in linked(wheel))
+        texts = (url(public_url, key) for key in proofs(project, wheel))
         return [
             *_told(wheel.url, _wheel(web, wheel.url, wheel, deep=deep)),
-            *chain.from_iterable(_told(each, _proof(web, each)) for each in proofs),
+            *chain.from_iterable(_told(each, _proof(web, each)) for each in texts),
         ]
 
-    wheels = [wheel for _, wheel in registry.wheels()]
+    wheels = list(registry.wheels())
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         problems = list(chain.from_iterable(pool.map(look, wheels)))
     return finding(

@@ -13,7 +13,7 @@ from workbench.paths import PROGRAM
 from workbench.publish.amend import amend, current, refuse_a_lost_registry, refuse_to_forget
 from workbench.publish.drawing import differing_pages, draw_pages
 from workbench.publish.publication import record_of
-from workbench.publish.wheel_files import faults, linked, texts_linked, unlinked, without_links
+from workbench.publish.wheel_files import faults, is_ours, linked, texts_linked, unlinked, without_links
 from workbench.publish.withdraw import delete, remembering
 from workbench.registry.model import Removal
 from workbench.store.layout import record_key
@@ -170,7 +170,7 @@ class _Healing:
         return remembering(registry, gone)
 
     def _is_gone(self, wheel: PublishedWheel) -> bool:
-        return wheel.url not in self.found.files
+        return is_ours(wheel) and wheel.url not in self.found.files
 
     def _deleted(self, name: str, wheel: PublishedWheel) -> Removal:
         """Return what is remembered of a wheel whose file is gone: it comes back only with the bytes that it had."""

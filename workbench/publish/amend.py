@@ -17,10 +17,11 @@ from workbench.errors import FilenameTaken, RegistryError, StoreError
 from workbench.evidence.root import ROOT, unverified_generation
 from workbench.files import content_of
 from workbench.paths import PROGRAM
-from workbench.publish.wheel_files import faults, is_ours, look
+from workbench.publish.wheel_files import faults, is_ours, linked, look, proofs
 from workbench.registry.file import Damaged, OlderForm, dumps, encode, loads
 from workbench.registry.model import Registry
 from workbench.store.layout import HISTORY, REGISTRY, SIMPLE, damaged_key, generation_of, history_key
+from workbench.store.protocol import MISSING
 from workbench.text import timestamp
 
 if TYPE_CHECKING:
@@ -116,12 +117,25 @@ def wait(attempt: int) -> None:
 
 
 def look_again(store: Store, before: Registry, start: Registry, after: Registry) -> None:
-    """See that the wheels that a change adds are whole. Raises FilesMissing, StoreError for one being deleted."""
+    """See that the wheels that a change adds are whole. Raises FilesMissing, StoreError for one being deleted.
+
+    Of a wheel that lies elsewhere, what proves it must be there: no missing file tells that it was deleted meanwhile.
+    """
     known = before.filenames
-    added = [each for each in after.wheels() if each[1].filename not in known and is_ours(each[1])]
+    added = [each for each in after.wheels() if each[1].filename not in known]
     refuse_while_deleting(start, (wheel.filename for _, wheel in added), store.place)
-    files = look(store, (wheel.url for _, wheel in added))
+    files = look(
+        store,
+        (key for name, wheel in added for key in ([wheel.url] if is_ours(wheel) else proofs(name, wheel))),
+    )
     missing = [str(fault) for name, wheel in added for fault in faults(name, wheel, files)]
+    missing += [
+        f"{key} {MISSING}"
+        for _, wheel in added
+        if not is_ours(wheel)
+        for key in linked(wheel)
+        if key not in files
+    ]
     if missing:
         raise FilesMissing(store.place, missing)
 

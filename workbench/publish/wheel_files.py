@@ -40,6 +40,12 @@ def linked(wheel: PublishedWheel) -> tuple[str, ...]:
     return tuple(link for link in links if link is not None and link.startswith(FILES))
 
 
+def proofs(project: str, wheel: PublishedWheel) -> tuple[str, ...]:
+    """Return the keys of all that proves a wheel: the texts that its entry links to, and its provenance object."""
+    provenance = own_provenance(project, wheel)
+    return (*linked(wheel), *([provenance] if provenance else ()))
+
+
 def unlinked(wheel: PublishedWheel, gone: Container[str]) -> PublishedWheel:
     """Return a wheel's entry without its links to texts that are gone."""
     build = wheel.build
@@ -91,14 +97,19 @@ class Fault(NamedTuple):
 
 
 def faults(project: str, wheel: PublishedWheel, files: Mapping[str, Listed]) -> Iterator[Fault]:
-    """Yield what is wrong with a wheel of ours by a listing of files: those that are missing, or not whole."""
-    entry = files.get(wheel.url)
-    listed = entry.size if entry else None
-    if fault := fault_of(listed, lambda: wheel.sha256, size=wheel.size, sha256=wheel.sha256):
-        yield Fault(wheel.url, fault)
-    metadata, provenance = metadata_key(project, wheel.filename), own_provenance(project, wheel)
-    if wheel.metadata_sha256 and metadata not in files:
-        yield Fault(metadata, MISSING)
+    """Yield what is wrong with a wheel's files by a listing: those that are missing, or not whole.
+
+    Of a wheel that lies elsewhere only its provenance object lies here.
+    """
+    if is_ours(wheel):
+        entry = files.get(wheel.url)
+        listed = entry.size if entry else None
+        if fault := fault_of(listed, lambda: wheel.sha256, size=wheel.size, sha256=wheel.sha256):
+            yield Fault(wheel.url, fault)
+        metadata = metadata_key(project, wheel.filename)
+        if wheel.metadata_sha256 and metadata not in files:
+            yield Fault(metadata, MISSING)
+    provenance = own_provenance(project, wheel)
     if provenance and provenance not in files:
         yield Fault(provenance, MISSING)
 
