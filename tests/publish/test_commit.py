@@ -142,10 +142,16 @@ def test_a_root_that_is_signed_anew_is_committed_and_told_as_such(checkout: Path
     assert commit_registry(checkout)
     (checkout.root / "trust").mkdir()
     assert not commit_registry(checkout), "there is nothing in it yet"
-    (checkout.root / "trust" / "timestamp.json").write_text("{}")
+    (checkout.root / ".gitignore").write_text("/trust/\n")
+    for name in ("keys.json", "timestamp.json", "second.key", ".keys.json.h4lf"):
+        (checkout.root / "trust" / name).write_text("{}")
     assert commit_registry(checkout)
     told = shown(checkout).splitlines()
-    assert [told[0], told[-1]] == ["draw or sign the index of generation 1 anew", "trust/timestamp.json"]
+    assert told[0] == "draw or sign the index of generation 1 anew"
+    assert told[-2:] == ["trust/keys.json", "trust/timestamp.json"]
+    assert len(told) == len(["its subject", "", "", *told[-2:]]), (
+        "nobody's private key, and nothing half-written"
+    )
 
 
 LONG = "cp311-cp311-manylinux_2_27_x86_64.manylinux_2_28_x86_64.manylinux_2_34_x86_64"

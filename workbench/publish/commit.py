@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import RegistryError, UsageError, WorkbenchError
 from workbench.events import note
+from workbench.evidence.keys import KEYS
+from workbench.evidence.root import ROOT
 from workbench.files import content_of, locked, write_whole
 from workbench.index.draw import STATE
 from workbench.index.tree import LOCK
 from workbench.process import run
 from workbench.publish.drawing import COPYING
-from workbench.publish.wheel_files import is_ours, linked, own_provenance
+from workbench.publish.wheel_files import is_ours, proofs
 from workbench.registry.file import load, loads
 from workbench.registry.model import Registry
 from workbench.settings import read_settings
-from workbench.store.layout import FILES, INDEX, TRUST
+from workbench.store.layout import FILES, INDEX
 from workbench.text import counted
 
 if TYPE_CHECKING:
@@ -58,9 +60,10 @@ def committing(paths: Paths, *, wanted: bool) -> Iterator[None]:
 def commit_registry(paths: Paths) -> bool:
     """Commit ``packages.json`` and what proves it, and say so; False where there is none, or all is committed already.
 
-    That is ``trust/``, and, ignored or not, the statements and other texts of wheels that lie elsewhere: who serves the
-    checkout's pages has these from nowhere else. Where the site's settings say that its index is committed, the pages
-    are committed too.
+    That is, ignored or not, the signed root, the list of keys, and the statements and other texts of wheels that lie
+    elsewhere: who serves the checkout's pages has these from nowhere else. Nothing else of ``trust/`` is committed,
+    where somebody may keep a private key. Where the site's settings say that its index is committed, the pages are
+    committed too.
 
     The message names what changed since it was committed last, by whomever. Raises CommandFailed where Git refuses.
     """
@@ -71,11 +74,12 @@ def commit_registry(paths: Paths) -> bool:
     told = [paths.registry.name, *([INDEX] if pages else [])]
     what = [*told, *(_NOT_PAGES if pages else ())]
     with locked(paths.state / COPYING):
-        run([*git, "add", "--force", "--", *what, *([TRUST] if (paths.root / TRUST).is_dir() else [])])
+        signed = [each for each in (ROOT, KEYS) if (paths.root / each).is_file()]
+        run([*git, "add", "--force", "--", *what, *signed])
         registry = load(paths.registry)
         _add_texts(paths, registry)
         # of a folder, a commit takes what was added once
-        added = [each for each in (TRUST, FILES) if run([*git, "ls-files", "--", each]).output]
+        added = [each for each in (ROOT, KEYS, FILES) if run([*git, "ls-files", "--", each]).output]
         what += added
         if not run([*git, "diff", "--cached", "--quiet", "--", *what], check=False).status:
             return False
@@ -98,8 +102,8 @@ def _add_texts(paths: Paths, registry: Registry) -> None:
         key
         for name, wheel in registry.wheels()
         if not is_ours(wheel)
-        for key in (*linked(wheel), own_provenance(name, wheel))
-        if key is not None and (paths.root / key).is_file()
+        for key in proofs(name, wheel)
+        if (paths.root / key).is_file()
     ]
     if not keys:
         return
