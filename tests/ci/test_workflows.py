@@ -321,7 +321,11 @@ def test_gitlabs_job_pushes_what_was_published_whatever_fails(paths: Paths, tmp_
     job = yaml.safe_load(found.text or "")["publish"]
     assert job["dependencies"] == ["verify:x86_64"]
     assert job["rules"][-1]["when"] == "always"
-    assert job["artifacts"] == {"when": "always", "paths": ["packages.json"], "expire_in": "14 days"}
+    assert job["artifacts"] == {
+        "when": "always",
+        "paths": ["packages.json", "files", "trust"],
+        "expire_in": "14 days",
+    }
     upstream, work = tmp_path / "upstream.git", tmp_path / "work"
     git(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", str(upstream))
     git(tmp_path, "clone", "--quiet", str(upstream), str(work))
@@ -351,6 +355,39 @@ def test_gitlabs_job_pushes_what_was_published_whatever_fails(paths: Paths, tmp_
     assert published(upstream.with_suffix(""), "23") == 23
     assert git(upstream, "log", "--format=%s", "main").split() == ["published", "published", "one"]
     assert published(tmp_path / "nowhere", "0") == 1
+
+
+def test_gitlabs_job_draws_pages_from_what_was_published(paths: Paths, tmp_path: Path) -> None:
+    site(paths, "{}")
+    (found,) = workflow_files(paths, read_settings(paths), host="gitlab")
+    job = yaml.safe_load(found.text or "")["pages"]
+    upstream, work = tmp_path / "upstream", tmp_path / "work"
+    upstream.mkdir()
+    git(upstream, "init", "--quiet", "--initial-branch=main")
+    (upstream / "packages.json").write_text("before")
+    (upstream / "inv").write_text("#!/bin/sh\nmkdir -p index; cp packages.json index/\n")
+    (upstream / "inv").chmod(0o755)
+    git(upstream, "add", ".")
+    git(upstream, "commit", "--quiet", "--message", "one")
+    git(tmp_path, "clone", "--quiet", str(upstream), str(work))
+    for place in (upstream, work):  # the second as the artifact of the job before, which this one needs
+        (place / "files" / "demo").mkdir(parents=True)
+        (place / "files" / "demo" / "a.patch").write_text("a")
+        (place / "packages.json").write_text("now")
+    git(upstream, "add", ".")
+    git(upstream, "commit", "--quiet", "--message", "publish")
+    ran = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", "\n".join(job["script"])],
+        cwd=work,
+        env={**os.environ, "CI_COMMIT_BRANCH": "main"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    drawn = sorted(each.relative_to(work / "public").as_posix() for each in (work / "public").rglob("*.*"))
+    assert drawn == ["files/demo/a.patch", "index/packages.json", "packages.json"]
+    assert (work / "public" / "index" / "packages.json").read_text() == "now"
 
 
 def test_gitlab_builds_the_architectures_of_the_settings(paths: Paths) -> None:
