@@ -243,6 +243,13 @@ def test_a_url_needs_a_key(signed: Signed) -> None:
     assert (done.status, "--signed-by" in done.stderr) == (2, True), done.stderr
 
 
+@pytest.mark.parametrize("where", ["releases/download/v1/{}", "files/{}", "files/demo/{}.metadata"])
+def test_a_url_that_is_not_of_a_store_says_how_to_find_the_one_that_is(signed: Signed, where: str) -> None:
+    url = f"https://example.com/{where.format(signed.wheel.name)}"
+    done = invoke("evidence.reproduce", url, "--signed-by", signed.public)
+    assert (done.status, "check-index INDEX --signed-by" in done.stderr) == (2, True), done.stderr
+
+
 @isolated
 def test_what_was_made_with_old_objects_is_not_signed(signed: Signed) -> None:
     _altered(signed, lambda made: made.update(took="the objects of an earlier build that failed"))

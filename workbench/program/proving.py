@@ -15,7 +15,7 @@ from workbench.errors import ProofFailed
 from workbench.evidence.keys import read_keyring
 from workbench.files import content_of, locked, write_whole
 from workbench.simple.fetch import Fetcher
-from workbench.store.layout import FILES, INDEX, SIMPLE, file_key
+from workbench.store.layout import INDEX, SIMPLE, file_key
 from workbench.strict import Mismatch, parse
 from workbench.url import without_login
 from workbench.wheel.filename import parse_wheel
@@ -44,7 +44,7 @@ class Wanted(NamedTuple):
         place = without_login(self.url)
         project = parse_wheel(self.filename, labelled=True).name
         if unquote(place).endswith(f"/{file_key(project, self.filename)}"):
-            return place.rpartition(f"/{FILES}")[0]
+            return place.rsplit("/", 3)[0]
         if f"/{INDEX}" in self.listed_in:
             return store_of(self.listed_in)
         raise ProofFailed(

@@ -248,7 +248,7 @@ def _answer_steps(work: Todo) -> None:
             console.answer(f"would send to {place}, {outlet.place}: {outlet.how}")
         elif work.plans:
             what = (
-                "what proves the wheels, registry, index, which links to where the wheels are"
+                "what proves the wheels, registry, index, with links to where the wheels are"
                 if place == INDEX
                 else "files, registry, index"
             )

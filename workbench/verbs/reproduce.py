@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from workbench import console
 from workbench.errors import NotReproduced, UsageError
+from workbench.paths import PROGRAM
 from workbench.verb import Verb
 from workbench.verbs.flags import ChangeFlags, Json, MaxJobs, SignedBy, changing, ready_to_sign
 
@@ -83,17 +84,20 @@ def _first_build(named: str, site: Site, keys: Keyring | None, folder: Path) -> 
         from workbench.care.proven import open_index
         from workbench.care.proven_wheel import proven_first_build
         from workbench.simple.fetch import Fetcher
+        from workbench.store.layout import wheel_of
 
         if keys is None:
             raise UsageError(f"{named}: name the key that must have signed it as well: --signed-by FILE.pub")
-        base, found, filename = named.partition("#")[0].partition("/files/")
-        if not found or not filename.endswith(".whl"):
+        base, *key = named.partition("#")[0].rsplit("/", 3)
+        found = wheel_of(unquote("/".join(key)))
+        if found is None or not key[-1].endswith(".whl"):
             raise UsageError(
-                f"{named}: not the URL of a wheel in an index of the workbench (…/files/…/….whl)"
+                f"{named}: not the URL of a wheel in an index of the workbench (…/files/<project>/<filename>); for one "
+                f"that lies elsewhere, '{PROGRAM} check-index INDEX --signed-by FILE.pub --wheel FILENAME' prints it"
             )
         fetcher = Fetcher(8)
         index = open_index(f"{base}/index/simple/", keys, fetcher=fetcher)
-        ((_, wheel),) = index.wheels(unquote(filename.rpartition("/")[2]))
+        ((_, wheel),) = index.wheels(found.filename)
         return proven_first_build(index, wheel, fetcher, folder / wheel.filename)
     if Path(named).is_file():
         from workbench.make.again import first_build_of
