@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.publish.sites import at, candidate, registry_of
+from tests.publish.sites import NOW, at, candidate, registry_of
 from workbench.care.compare import compare
 from workbench.care.public import examine_public
 from workbench.care.reconcile import reconcile
@@ -56,7 +56,7 @@ def proofs(store: FolderStore) -> list[str]:
 
 
 def test_what_is_deleted_before_the_registry_names_it_is_written_again(
-    store: FolderStore, tmp_path: Path, paths: Paths
+    store: FolderStore, tmp_path: Path, paths: Paths, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As by the end of a removal: of a wheel of the store's own, the wheel's file tells."""
 
@@ -72,6 +72,7 @@ def test_what_is_deleted_before_the_registry_names_it_is_written_again(
         deleted = Deleted(paths.root)
         publish(at(paths, deleted), elsewhere(tmp_path))
         assert not gone
+        assert "upload what proves demo-1.0-py3-none-any.whl" in capsys.readouterr().err
         assert proofs(store) == [PROVENANCE, STATEMENT]
         remove(at(paths, store), [NAME], after_days=0)
         assert proofs(store) == []
@@ -89,6 +90,18 @@ def test_an_attestation_that_is_gone_is_told_of_and_put_back(
     assert told == f"{PROVENANCE} is not there: 'invoke upload' of the same wheel puts it back"
     publish(at(paths, store), elsewhere(tmp_path))
     assert reconcile(at(paths, store)).problems == ()
+
+
+def test_a_removal_tells_that_the_wheel_stays_where_it_lies(
+    store: FolderStore, tmp_path: Path, paths: Paths
+) -> None:
+    publish(at(paths, store), elsewhere(tmp_path))
+    dry = remove(at(paths, store), [NAME], now=NOW, dry_run=True)
+    assert remove(at(paths, store), [NAME], now=NOW).done == dry.done
+    assert dry.done == (
+        f"take {NAME} off the index",
+        f"delete what proves {NAME} after 2026-11-28; the wheel itself stays at https://example.com/releases/{NAME}",
+    )
 
 
 def test_no_rollback_to_an_attestation_that_was_deleted(

@@ -172,8 +172,12 @@ def _write_files(store: Store, plan: Publication, *, deep: bool) -> Publication:
     for write in files:
         _refuse_changed(write)
     count = len(plan.wheels)
-    title = f"upload {count} wheels" if count > 1 else f"upload {plan.wheels[0].wheel.filename}"
-    with step(title, total=plan.size) as moved, ThreadPoolExecutor(store.streams) as pool:
+    named = f"{count} wheels" if count > 1 else plan.wheels[0].wheel.filename
+    ours = any(is_ours(planned.wheel) for planned in plan.wheels)
+    with (
+        step(f"upload {'' if ours else 'what proves '}{named}", total=plan.size) as moved,
+        ThreadPoolExecutor(store.streams) as pool,
+    ):
         try:
             list(pool.map(lambda write: _write_file(store, write, moved, deep=deep), files))
             recorded = pool.map(lambda planned: _record(store, planned, moved), plan.wheels)

@@ -15,7 +15,7 @@ from workbench.errors import StoreError, UsageError, nearest
 from workbench.paths import PROGRAM
 from workbench.publish.amend import amend, current, published
 from workbench.publish.drawing import draw_pages
-from workbench.publish.wheel_files import faults, look
+from workbench.publish.wheel_files import faults, is_ours, look
 from workbench.registry.model import Removal
 from workbench.store.layout import WheelKey, file_key, wheel_of
 from workbench.text import timestamp
@@ -132,7 +132,7 @@ def take_off(
         later = f" after {deleted[:10]}" if after_days else ""
         return (
             *(f"take {wheel.filename} off the index" for wheel in chosen if registry.find(wheel.filename)),
-            *(f"delete {file_key(*wheel)}{later}" for wheel in chosen),
+            *(_deletion(registry, wheel, later) for wheel in chosen),
         )
 
     registry = published(site)
@@ -149,6 +149,14 @@ def take_off(
         generation = delete(store, lambda registry: due(registry, now=now))[1]
         draw_pages(site)  # what another drew meanwhile, of a registry that had the wheel
     return Change(done=done, generation=generation)
+
+
+def _deletion(registry: Registry, wheel: WheelKey, later: str) -> str:
+    """Return what is deleted of a wheel, and when: one that lies elsewhere stays there."""
+    found = registry.find(wheel.filename)
+    if found is None or is_ours(found[1]):
+        return f"delete {file_key(*wheel)}{later}"
+    return f"delete what proves {wheel.filename}{later}; the wheel itself stays at {found[1].url}"
 
 
 def _marked(
