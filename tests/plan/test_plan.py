@@ -9,6 +9,7 @@ import pytest
 
 from tests.plans import given_to, planned
 from workbench.errors import RecipeError, SettingsError, UsageError
+from workbench.plan import plan
 from workbench.plan.axes import Axes
 from workbench.plan.draft import built_for_none, drafts
 from workbench.plan.target import Target, cross, parse_pythons
@@ -102,6 +103,17 @@ def test_the_build_key_changes_with_what_decides_the_wheel_and_only_with_that() 
     assert len({key, *others}) == 1 + len(others)
     libraries = [("cublas", "curand"), ("curand", "cublas"), ("curand", "cublas", "curand")]
     assert len({one(replace(RECIPE, cuda_libraries=each)).key for each in libraries}) == 1
+
+
+def test_another_way_of_building_for_cuda_changes_the_keys_of_that_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def keys() -> tuple[str | None, ...]:
+        return tuple(one(TORCH_RECIPE, target=replace(CUDA, compute=each)).key for each in ("cu130", "cpu"))
+
+    before = keys()
+    monkeypatch.setattr(plan, "CUDA_KEY_FORMAT", plan.CUDA_KEY_FORMAT + 1)
+    assert [old == new for old, new in zip(before, keys(), strict=True)] == [False, True]
 
 
 def test_a_local_folder_has_no_build_key() -> None:

@@ -15,7 +15,7 @@ from workbench.publish.history import rollback
 from workbench.publish.transaction import publish
 from workbench.publish.withdraw import remove, yank
 from workbench.registry.file import dumps
-from workbench.registry.model import Package, Registry
+from workbench.registry.model import Package, Registry, Unavailable
 from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
@@ -152,6 +152,31 @@ def test_a_root_that_is_signed_anew_is_committed_and_told_as_such(checkout: Path
     assert len(told) == len(["its subject", "", "", *told[-2:]]), (
         "nobody's private key, and nothing half-written"
     )
+
+
+def test_the_log_of_a_failed_build_goes_with_the_pages_of_wheels_that_lie_elsewhere(
+    checkout: Paths, tmp_path: Path
+) -> None:
+    one = candidate(tmp_path).wheel
+    logs = {name: f"files/{name}/{name}.{'0' * 12}.log" for name in ("demo", "other", "gone")}
+    packages = {
+        name: Package(
+            source_repo="https://example.com",
+            wheels=(replace(one, filename=f"{name}-1.0-py3-none-any.whl", url=url),),
+            unavailable=(Unavailable(reason="does not build", log=logs[name]),),
+        )
+        for name, url in (
+            ("demo", "https://example.com/demo-1.0-py3-none-any.whl"),
+            ("gone", "https://example.com/gone-1.0-py3-none-any.whl"),
+            ("other", "files/other/other-1.0-py3-none-any.whl"),
+        )
+    }
+    checkout.registry.write_text(dumps(Registry(generation=1, packages=packages)))
+    for name in ("demo", "other"):
+        (checkout.root / logs[name]).parent.mkdir(parents=True)
+        (checkout.root / logs[name]).write_text("error")
+    assert commit_registry(checkout)
+    assert shown(checkout).split()[-2:] == [logs["demo"], "packages.json"]
 
 
 LONG = "cp311-cp311-manylinux_2_27_x86_64.manylinux_2_28_x86_64.manylinux_2_34_x86_64"

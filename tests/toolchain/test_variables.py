@@ -13,6 +13,13 @@ def test_a_build_is_pointed_at_the_toolkit_and_the_gpus() -> None:
     assert variables["CMAKE_ARGS"] == "-DCMAKE_CUDA_ARCHITECTURES=121-real;120-virtual"
 
 
+def test_nvcc_gets_a_seed_from_the_release_on_that_knows_it_and_a_recipes_own_flags_behind_it() -> None:
+    new, old = (cuda_environment(Path("/cuda"), ["sm_90"], release=each) for each in ("13.0", "12.8"))
+    assert "NVCC_PREPEND_FLAGS" not in old
+    both = joined(new, {"NVCC_PREPEND_FLAGS": "-ccbin g++-13"})
+    assert both["NVCC_PREPEND_FLAGS"] == "-frandom-seed=0 -ccbin g++-13"
+
+
 def test_of_two_environments_the_later_holds() -> None:
     both = joined(
         {"PATH": "/usr/bin", "CFLAGS": "-O2", "CC": "gcc", "CMAKE_ARGS": "-DA=1"},

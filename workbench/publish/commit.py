@@ -97,18 +97,20 @@ def commit_registry(paths: Paths) -> bool:
 
 
 def _add_texts(paths: Paths, registry: Registry) -> None:
-    """Add to Git what the registry links to of wheels that lie elsewhere, as far as it is here."""
-    keys = [
-        key
-        for name, wheel in registry.wheels()
-        if not is_ours(wheel)
-        for key in proofs(name, wheel)
-        if (paths.root / key).is_file()
-    ]
-    if not keys:
+    """Add to Git what the registry links to of wheels that lie elsewhere, as far as it is here.
+
+    The logs of builds that failed are among it, where a package has such a wheel: its page links to them too.
+    """
+    keys = list[str]()
+    for name, package in registry.packages.items():
+        elsewhere = [wheel for wheel in package.wheels if not is_ours(wheel)]
+        keys += [key for wheel in elsewhere for key in proofs(name, wheel)]
+        keys += [why.log for why in package.unavailable if elsewhere and why.log]
+    there = [key for key in keys if (paths.root / key).is_file()]
+    if not there:
         return
     listed = paths.state / "commit-texts"  # a thousand wheels have too many for a line of arguments
-    write_whole(listed, "\0".join(keys))
+    write_whole(listed, "\0".join(there))
     git = ("git", "--literal-pathspecs", "-C", paths.root)
     run([*git, "add", "--force", f"--pathspec-from-file={listed}", "--pathspec-file-nul"])
     listed.unlink()

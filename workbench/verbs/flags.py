@@ -154,7 +154,7 @@ class StoreFlags:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommitFlags(StoreFlags):
-    """How a change is made that is made in any case."""
+    """How a change is made that has no dry run."""
 
     commit: bool = flag(
         "commit packages.json and what proves it, with a message that names the wheels", default=False
