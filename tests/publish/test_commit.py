@@ -9,6 +9,7 @@ import pytest
 from tests.publish.sites import NOW, at, candidate
 from workbench.care.upkeep import clean
 from workbench.errors import InstallFailed, UsageError
+from workbench.evidence.facts import BuildFacts
 from workbench.process import run
 from workbench.publish.commit import commit_registry, committing
 from workbench.publish.history import rollback
@@ -177,6 +178,21 @@ def test_the_log_of_a_failed_build_goes_with_the_pages_of_wheels_that_lie_elsewh
         (checkout.root / logs[name]).write_text("error")
     assert commit_registry(checkout)
     assert shown(checkout).split()[-2:] == [logs["demo"], "packages.json"]
+
+
+def test_a_link_that_leads_out_of_the_files_is_not_followed(checkout: Paths, tmp_path: Path) -> None:
+    one = candidate(tmp_path).wheel
+    (checkout.root / ".env").write_text("GITHUB_TOKEN=secret")
+    (checkout.root / "files").mkdir()
+    build = BuildFacts(
+        source="demo==1.0", pin="a" * 64, statement="files/../.env", sbom="files/demo/../../.env"
+    )
+    elsewhere = replace(one, url="https://example.com/demo-1.0-py3-none-any.whl", build=build)
+    package = Package(source_repo="https://example.com", wheels=(elsewhere,))
+    checkout.registry.write_text(dumps(Registry(generation=1, packages={"demo": package})))
+    assert commit_registry(checkout)
+    assert shown(checkout).split()[-1] == "packages.json"
+    assert ".env" not in run(["git", "-C", checkout.root, "ls-files"]).output.split()
 
 
 LONG = "cp311-cp311-manylinux_2_27_x86_64.manylinux_2_28_x86_64.manylinux_2_34_x86_64"

@@ -19,7 +19,7 @@ from workbench.publish.wheel_files import is_ours, proofs
 from workbench.registry.file import load, loads
 from workbench.registry.model import Registry
 from workbench.settings import read_settings
-from workbench.store.layout import FILES, INDEX
+from workbench.store.layout import FILES, INDEX, is_text, wheel_of
 from workbench.text import counted
 
 if TYPE_CHECKING:
@@ -99,14 +99,15 @@ def commit_registry(paths: Paths) -> bool:
 def _add_texts(paths: Paths, registry: Registry) -> None:
     """Add to Git what the registry links to of wheels that lie elsewhere, as far as it is here.
 
-    The logs of builds that failed are among it, where a package has such a wheel: its page links to them too.
+    The logs of builds that failed are among it, where a package has such a wheel: its page links to them too. A link
+    that is not a key of such a text is passed over: the registry may be somebody else's, and lead to a secret.
     """
     keys = list[str]()
     for name, package in registry.packages.items():
         elsewhere = [wheel for wheel in package.wheels if not is_ours(wheel)]
         keys += [key for wheel in elsewhere for key in proofs(name, wheel)]
         keys += [why.log for why in package.unavailable if elsewhere and why.log]
-    there = [key for key in keys if (paths.root / key).is_file()]
+    there = [key for key in keys if (is_text(key) or wheel_of(key)) and (paths.root / key).is_file()]
     if not there:
         return
     listed = paths.state / "commit-texts"  # a thousand wheels have too many for a line of arguments
