@@ -157,7 +157,7 @@ def _altered(signed: Signed, change: Callable[[dict[str, Any]], object]) -> None
             "files its build requirements were (setu",
         ),
         (lambda made: _role(made, "source").update(digest={}), "which source it was (a folder has no pin)"),
-        (lambda made: made["environment"].update(CFLAGS="-O0"), "is not that of the build that it describes"),
+        (lambda made: made["environment"].update(CFLAGS="-O0"), "that one: the statement calls it "),
         (lambda made: _role(made, "patch").update(digest={"sha256": "1" * 64}), "the patch answer.patch"),
         (lambda made: made["parameters"].update(python="3.11,3.12"), "not one target"),
         (lambda made: made.update(changed="its description"), "so no build gives its bytes"),

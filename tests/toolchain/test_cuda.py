@@ -194,7 +194,7 @@ def test_pins_without_programs_are_no_toolkit_here(tmp_path: Path) -> None:
     now = pins_for("cu130", ())
     left = now.requirements.replace(entries(now.requirements)["nvidia-nvvm"], "")
     here, other = this_arch(), "aarch64" if this_arch() == "x86_64" else "x86_64"
-    for arch, way in ((other, f"[.] Build on {other}$"), (here, "$")):
+    for arch, way in ((other, f"[.] Build on {other}$"), (here, "[.] Pin them too$")):
         with pytest.raises(
             ToolchainError, match=f"lacks nvidia-nvvm: it has no programs that run on {here}{way}"
         ):

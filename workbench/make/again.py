@@ -131,7 +131,8 @@ def rebuild_of(first: FirstBuild, paths: Paths, settings: Settings, *, any_tools
         elsewhere = " (the site's own CUDA toolkit may lie elsewhere here)" if toolkit else ""
         raise ProofFailed(
             f"{first.where}: the build key that it names, {made.key}, is not that of the build that it describes, "
-            f"{plan.key}: another version of the workbench made it{elsewhere}"
+            f"{plan.key}: another version of the workbench made it{elsewhere}. Build it again with that one: the "
+            f"statement calls it {made.workbench}"
         )
     wheels = tuple(_wheels_here(plan, paths))
     _require_needs(plan, wheels, paths)

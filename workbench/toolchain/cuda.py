@@ -89,7 +89,7 @@ def lay_out(
     if lacking:
         raise ToolchainError(
             f"what CUDA {wanted.version} for {arch} was laid out from lacks {', '.join(sorted(lacking))}: it has no "
-            f"programs that run on {this_arch()}{'' if arch == this_arch() else f'. Build on {arch}'}"
+            f"programs that run on {this_arch()}. {'Pin them too' if arch == this_arch() else f'Build on {arch}'}"
         )
     name = digest(LAYOUT_FORMAT, this_arch(), arch, wanted.requirements)
     home = cache / "toolchains" / f"{compute}-{arch}-{name}"
