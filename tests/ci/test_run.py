@@ -21,6 +21,7 @@ import pytest
 
 from tests.ci.actions import Evaluator, Hosted, Run
 from tests.consume.github_server import serving
+from tests.installing import with_each
 from tests.outlets.github_server import WritableGitHub
 from tests.verbs.conftest import git
 from workbench.container.engine import find_engine
@@ -194,11 +195,9 @@ def test_a_fork_builds_publishes_goes_on_after_a_failure_and_ends_with_an_index(
         assert [each for each in proofs if not (fork.pages / each).is_file()] == []
 
     with pages(fork.pages) as index:
-        for number, installer in enumerate(([sys.executable, "-m", "pip"], ["uv", "pip"])):
-            into = str(tmp_path / f"installed-{number}")
-            typed([*installer, "install", "--no-deps", "--target", into, "--index-url", index, "annoy"])
+        for folder in with_each(index, "annoy", tmp_path / "installed", "--no-deps"):
             use = "import annoy; print(annoy.AnnoyIndex(3, 'angular').f)"
-            assert typed([sys.executable, "-c", use], PYTHONPATH=into) == "3\n"
+            assert typed([sys.executable, "-c", use], PYTHONPATH=str(folder)) == "3\n"
 
 
 def test_a_pull_request_builds_what_it_changes_and_can_publish_nothing(

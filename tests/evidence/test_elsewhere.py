@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.evidence.test_attestations import fresh, sigstore  # noqa: F401 - fixtures for these tests too
 from tests.forked import invoke
+from tests.installing import gw_project, with_each
 from tests.outlets.conftest import hub  # noqa: F401 - likewise
 from tests.outlets.indexes import PASSWORD, USER, pypiserver
 from workbench.care.public import examine_public
@@ -21,7 +20,7 @@ from workbench.evidence.root import ROOT
 from workbench.index.serve import served
 from workbench.outlets.credentials import variables_for
 from workbench.pipeline.published_copy import published_copy
-from workbench.process import environment, run
+from workbench.process import run
 from workbench.program.gpuwheels import run as gw
 from workbench.registry.file import load
 from workbench.settings import read_settings
@@ -137,30 +136,15 @@ def test_pip_uv_and_gw_take_it_from_the_index(
     linked: Signed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with served(linked.paths.root) as index:
-        for number, installer in enumerate(([sys.executable, "-m", "pip"], ["uv", "pip"])):
-            into = tmp_path / str(number)
-            words = [*installer, "install", "--quiet", "--target", str(into), "--index-url", index, "demo"]
-            ran = subprocess.run(words, env=environment(), capture_output=True, text=True, check=False)
-            assert ran.returncode == 0, ran.stderr
-            assert (into / "demo-1.0.dist-info").is_dir()
+        for folder in with_each(index, "demo", tmp_path):
+            assert (folder / "demo-1.0.dist-info").is_dir()
         project = tmp_path / "project"
-        project.mkdir()
-        monkeypatch.chdir(project)
-        for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME"):
-            monkeypatch.setenv(name, str(tmp_path / name))
-        monkeypatch.delenv("GPUWHEELS_CACHE", raising=False)
-        sources = project / "sources.toml"
-        sources.write_text(
-            "shipped = false\n[[sources]]\nname = 'site'\nkind = 'index'\n"
-            f"url = '{index}'\npackages = ['demo']\n"
-        )
-        machine = ["--python=3.11", "--arch=x86_64", "--glibc=2.36", "--torch=none", "--cuda=cpu"]
-        line = ["lock", "demo", f"--registry={sources}", "--refresh", "--driver=none", *machine]
-        assert gw([*line, f"--signed-by={linked.public}"]) == 0
+        lock = gw_project(project, index, "demo", monkeypatch)
+        assert gw([*lock, f"--signed-by={linked.public}"]) == 0
         assert row(linked).url in (project / "pylock.toml").read_text()
         run(["uv", "venv", "--quiet", project / ".venv"])
         monkeypatch.setenv("VIRTUAL_ENV", str(project / ".venv"))
-        again = ["install", f"--registry={sources}", f"--signed-by={linked.public}"]
+        again = ["install", f"--registry={project / 'sources.toml'}", f"--signed-by={linked.public}"]
         assert gw(again) == 0
         assert [*(project / ".venv").rglob("demo-1.0.dist-info")]
         with pytest.raises(ProofFailed, match="no index of one lists it"):

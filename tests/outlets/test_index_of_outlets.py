@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.forked import invoke
+from tests.installing import with_each
 from tests.outlets.conftest import REPOSITORY
 from workbench.index.serve import served
-from workbench.process import environment
 from workbench.registry.file import load
 from workbench.wheel.wheel import open_wheel
 
@@ -60,12 +58,8 @@ def test_pip_and_uv_install_from_an_index_that_links_to_a_release(
     assert [wheel.metadata_sha256 for wheel in found] == [metadata_sha256(each) for each in wheels]
     assert not (known.root / "files").exists()
     with served(known.root) as index:
-        for number, installer in enumerate(([sys.executable, "-m", "pip"], ["uv", "pip"])):
-            into = tmp_path / str(number)
-            words = [*installer, "install", "--quiet", "--target", str(into), "--index-url", index, "demo"]
-            ran = subprocess.run(words, env=environment(), capture_output=True, text=True, check=False)
-            assert ran.returncode == 0, ran.stderr
-            assert (into / "demo-1.2.dist-info").is_dir()
+        for folder in with_each(index, "demo", tmp_path):
+            assert (folder / "demo-1.2.dist-info").is_dir()
     names = {each.path.rpartition("/")[2] for each in hub.asked}
     assert f"{wheels[2].name}.metadata" in names, "installers read what lies beside the wheel"
     again = invoke("upload", *wheels, "--to", "github:v1,index")

@@ -12,6 +12,7 @@ import pytest
 
 from tests.evidence.conftest import flip, signed, signed_once
 from tests.forked import invoke
+from tests.installing import gw_project
 from workbench.errors import LockFault, ProofFailed, WorkbenchError
 from workbench.index.serve import Server
 from workbench.program.gpuwheels import run
@@ -27,28 +28,10 @@ __all__ = ["signed", "signed_once"]
 @pytest.fixture
 def served(signed: Signed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Serve the signed index; yield the line that locks its package with the key of its publisher."""
-    project = tmp_path / "project"
-    project.mkdir()
-    monkeypatch.chdir(project)
-    for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME"):
-        monkeypatch.setenv(name, str(tmp_path / name))
-    monkeypatch.delenv("GPUWHEELS_CACHE", raising=False)
     with Server(signed.paths.root, quiet=True) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        registry = project / "sources.toml"
-        registry.write_text(
-            "shipped = false\n[[sources]]\nname = 'site'\nkind = 'index'\n"
-            f"url = '{server.url}index/simple/'\npackages = ['demo']\n"
-        )
-        facts = [
-            "--python=3.11",
-            "--arch=x86_64",
-            "--glibc=2.36",
-            "--torch=none",
-            "--driver=none",
-            "--cuda=cpu",
-        ]
-        yield ["lock", "demo", f"--registry={registry}", "--refresh", *facts, f"--signed-by={signed.public}"]
+        lock = gw_project(tmp_path / "project", f"{server.url}index/simple/", "demo", monkeypatch)
+        yield [*lock, f"--signed-by={signed.public}"]
         server.shutdown()
 
 
