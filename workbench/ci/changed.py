@@ -16,7 +16,7 @@ from workbench.events import note
 from workbench.process import run
 from workbench.recipe.load import load_versions, path_of
 from workbench.recipe.load import names as recipe_names
-from workbench.recipe.model import When
+from workbench.recipe.model import value_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -72,4 +72,4 @@ def _required(versions: Sequence[Recipe]) -> Iterator[str]:
     """Yield the names that builds require, on whatever condition."""
     for recipe in versions:
         for each in recipe.build_requires:
-            yield canonicalize_name(Requirement(each.value if isinstance(each, When) else each).name)
+            yield canonicalize_name(Requirement(value_of(each)).name)

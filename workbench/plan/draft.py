@@ -13,7 +13,7 @@ from packaging.version import InvalidVersion, Version
 from workbench.errors import RecipeError, SettingsError, UsageError, nearest
 from workbench.plan.axes import Axes
 from workbench.plan.local_version import Template, facts_of
-from workbench.recipe.model import UNSET_VERSION, When
+from workbench.recipe.model import UNSET_VERSION, When, value_of
 from workbench.text import minor
 
 if TYPE_CHECKING:
@@ -268,8 +268,7 @@ def _holds(condition: When, target: Target) -> bool:
 
 def values_for(values: Iterable[str | When], target: Target) -> tuple[str, ...]:
     """Return the values that hold for a target, in their order."""
-    held = (value for value in values if not isinstance(value, When) or _holds(value, target))
-    return tuple(value.value if isinstance(value, When) else value for value in held)
+    return tuple(value_of(value) for value in values if not isinstance(value, When) or _holds(value, target))
 
 
 def _variables_for(

@@ -7,7 +7,6 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import unquote
 
 from workbench.care.proven import SeenIndex, open_index, store_of
 from workbench.care.proven_wheel import prove_wheel
@@ -15,7 +14,7 @@ from workbench.errors import ProofFailed
 from workbench.evidence.keys import read_keyring
 from workbench.files import content_of, locked, write_whole
 from workbench.simple.fetch import Fetcher
-from workbench.store.layout import INDEX, SIMPLE, file_key
+from workbench.store.layout import INDEX, SIMPLE, WheelKey, wheel_at
 from workbench.strict import Mismatch, parse
 from workbench.url import without_login
 from workbench.wheel.filename import parse_wheel
@@ -43,8 +42,8 @@ class Wanted(NamedTuple):
         """
         place = without_login(self.url)
         project = parse_wheel(self.filename, labelled=True).name
-        if unquote(place).endswith(f"/{file_key(project, self.filename)}"):
-            return place.rsplit("/", 3)[0]
+        if (found := wheel_at(place)) and found[1] == WheelKey(project, self.filename):
+            return found[0]
         if f"/{INDEX}" in self.listed_in:
             return store_of(self.listed_in)
         raise ProofFailed(

@@ -17,7 +17,7 @@ from workbench.errors import FilenameTaken, RegistryError, StoreError
 from workbench.evidence.root import ROOT, unverified_generation
 from workbench.files import content_of
 from workbench.paths import PROGRAM
-from workbench.publish.wheel_files import faults, is_ours, linked, look, proofs
+from workbench.publish.wheel_files import Fault, faults, is_ours, linked, look, proofs
 from workbench.registry.file import Damaged, OlderForm, dumps, encode, loads
 from workbench.registry.model import Registry
 from workbench.store.layout import HISTORY, REGISTRY, SIMPLE, damaged_key, generation_of, history_key
@@ -130,7 +130,7 @@ def look_again(store: Store, before: Registry, start: Registry, after: Registry)
     )
     missing = [str(fault) for name, wheel in added for fault in faults(name, wheel, files)]
     missing += [
-        f"{key} {MISSING}"
+        str(Fault(key, MISSING))
         for _, wheel in added
         if not is_ours(wheel)
         for key in linked(wheel)

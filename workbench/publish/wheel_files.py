@@ -99,7 +99,7 @@ class Fault(NamedTuple):
 def faults(project: str, wheel: PublishedWheel, files: Mapping[str, Listed]) -> Iterator[Fault]:
     """Yield what is wrong with a wheel's files by a listing: those that are missing, or not whole.
 
-    Of a wheel that lies elsewhere only its provenance object lies here.
+    The file and the METADATA of a wheel that lies elsewhere are not here. Texts are not asked for: see `texts_linked`.
     """
     if is_ours(wheel):
         entry = files.get(wheel.url)

@@ -140,6 +140,11 @@ class When:
 when = When
 
 
+def value_of(value: str | When) -> str:
+    """Return a value without the conditions that it may have."""
+    return value.value if isinstance(value, When) else value
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """How one package is made.
@@ -219,8 +224,7 @@ class Recipe:
         _parse_ranges("", self)
         for key in ("build_requires", "test_requires"):
             for each in getattr(self, key):
-                requirement = each.value if isinstance(each, When) else each
-                parse_with(key, Requirement, requirement, InvalidRequirement)
+                parse_with(key, Requirement, value_of(each), InvalidRequirement)
         self._require_variants()
         self._require_possible()
         object.__setattr__(self, "patches", self.patches or self.name)

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from workbench.paths import SIMPLE as SIMPLE  # noqa: PLC0414 - one of the keys
 
@@ -115,6 +115,14 @@ def wheel_of(key: str) -> WheelKey | None:
     """Return the wheel that a key's file or record belongs to; None for a key that is not ours."""
     match = _FILE.fullmatch(key) or _RECORD.fullmatch(key)
     return WheelKey(match["project"], match["filename"]) if match else None
+
+
+def wheel_at(address: str) -> tuple[str, WheelKey] | None:
+    """Return the store's URL, without a slash, and the wheel whose file a URL names in it; None for any other URL."""
+    base, *parts = address.rsplit("/", 3)
+    key = unquote("/".join(parts))
+    found = wheel_of(key)
+    return (base, found) if found and key == file_key(*found) else None
 
 
 def is_text(key: str) -> bool:

@@ -80,9 +80,8 @@ def lay_out(
     others wait. A layout that was there is compared with its manifest by the sizes of
     its files, which takes milliseconds; see `check` for all of it.
 
-    Raises ToolchainError for an unknown release or library, for a layout that is damaged, for `pins`
-    that name no programs, and when the index does not have the wheels that are pinned; ToolMissing without a C
-    compiler for `arch`.
+    Raises ToolchainError for an unknown release or library, for a layout that is damaged, for `pins` that name no
+    programs, and when the index does not have the wheels that are pinned; ToolMissing without a C compiler for `arch`.
     """
     wanted = pins or pins_for(compute, components)
     lacking = set(PROGRAMS) - entries(wanted.requirements).keys()

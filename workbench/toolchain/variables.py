@@ -13,7 +13,7 @@ from workbench.plan.gpu import PTX, Architecture
 FLAGS = ("CFLAGS", "CXXFLAGS", "LDFLAGS", "CMAKE_ARGS", "NVCC_PREPEND_FLAGS", "NVCC_APPEND_FLAGS")
 SEARCH_PATHS = ("PATH", "PYTHONPATH")
 SEED = "-frandom-seed=0"
-"""What nvcc is to write for the number of its process.
+"""What nvcc writes in place of its process's number.
 
 That is in the names of all that is a file's own, where the file defines no function for others. The names still
 tell files apart: a hash of the file's path is in them too.
@@ -76,12 +76,11 @@ def torch_architectures(gpu: Iterable[str]) -> str:
 def cuda_environment(toolkit: Path, gpu: Sequence[str], *, release: str) -> dict[str, str]:
     """Return the variables for a build with a toolkit, compiled for `gpu` (``sm_121``, ``compute_120``).
 
-    `release` is the toolkit's, as in ``13.0``.
-    ``PATH`` and ``CMAKE_ARGS`` are what to add to those that there are: see `joined`. Raises ToolchainError for
-    an unknown GPU architecture.
+    `release` is the toolkit's, as in ``13.0``. ``PATH`` and ``CMAKE_ARGS`` are what to add to those that there are: see
+    `joined`. Raises ToolchainError for an unknown GPU architecture.
     """
     architectures = cmake_architectures(gpu)
-    # nvcc 13 has the option, an older one may not, and would end
+    # nvcc 13 has the option; an older one may not, and then compiles nothing
     seed = {"NVCC_PREPEND_FLAGS": SEED} if Version(release) >= Version("13") else {}
     return {
         "CUDA_HOME": str(toolkit),

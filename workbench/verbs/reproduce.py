@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import unquote
 
 from workbench import console
 from workbench.errors import NotReproduced, UsageError
@@ -84,20 +83,20 @@ def _first_build(named: str, site: Site, keys: Keyring | None, folder: Path) -> 
         from workbench.care.proven import open_index
         from workbench.care.proven_wheel import proven_first_build
         from workbench.simple.fetch import Fetcher
-        from workbench.store.layout import wheel_of
+        from workbench.store.layout import wheel_at
 
         if keys is None:
             raise UsageError(f"{named}: name the key that must have signed it as well: --signed-by FILE.pub")
-        base, *key = named.partition("#")[0].rsplit("/", 3)
-        found = wheel_of(unquote("/".join(key)))
-        if found is None or not key[-1].endswith(".whl"):
+        found = wheel_at(named.partition("#")[0])
+        if found is None:
             raise UsageError(
                 f"{named}: not the URL of a wheel in an index of the workbench (…/files/<project>/<filename>); for one "
                 f"that lies elsewhere, '{PROGRAM} check-index INDEX --signed-by FILE.pub --wheel FILENAME' prints it"
             )
+        base, key = found
         fetcher = Fetcher(8)
         index = open_index(f"{base}/index/simple/", keys, fetcher=fetcher)
-        ((_, wheel),) = index.wheels(found.filename)
+        ((_, wheel),) = index.wheels(key.filename)
         return proven_first_build(index, wheel, fetcher, folder / wheel.filename)
     if Path(named).is_file():
         from workbench.make.again import first_build_of
