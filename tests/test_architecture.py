@@ -12,6 +12,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import workbench
+from workbench.ci.committed import compare
+from workbench.ci.workflows import workflow_files
+from workbench.paths import CHECKOUT, Paths
+from workbench.settings import read_settings
 
 PACKAGE = Path(workbench.__file__).parent
 
@@ -188,3 +192,10 @@ def test_every_library_that_is_imported_is_asked_for() -> None:
         if not declared & set(map(canonicalize_name, distributions.get(name, ())))
     }
     assert missing == set()
+
+
+def test_workflows_of_this_repository_are_as_they_are_written() -> None:
+    """A template was changed, or workbench.yaml: ``invoke ci.write``."""
+    here = Paths(CHECKOUT)
+    found = compare(workflow_files(here, read_settings(here)), here)
+    assert "".join(each.diff for each in found if each.state != "same") == ""
