@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import select
 import socket
+import socketserver
 import ssl
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from tests.index.hosts import Host, hosted, http
 from workbench import http as door
+from workbench.certificates import default_bundle, trust_variables, trusted
 from workbench.errors import SettingsError
-from workbench.http import NoAnswer, Web, trust_variables, trusted
+from workbench.http import NoAnswer, Web
 from workbench.process import run
 
 if TYPE_CHECKING:
@@ -113,6 +116,43 @@ def test_a_fault_of_the_server_is_tried_again(host: Host) -> None:
     assert len(host.asked) == 3
 
 
+# ---------------------------------------------------------------- what the environment says of the way
+
+
+def test_a_proxy_is_asked_and_gets_its_login_alone(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", host.root.replace("://", "://ada:s3cret@").replace("simple/", ""))
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    host.answers["http://wheels.example/x"] = http("by proxy")
+    assert body("http://wheels.example/x") == b"by proxy"
+    (sent,) = host.sent
+    assert sent["proxy-authorization"] == "Basic YWRhOnMzY3JldA=="
+    assert "authorization" not in sent
+
+
+def test_hosts_that_need_no_proxy_are_asked_themselves(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "example.com,127.0.0.0/8")
+    assert b"demo" in body(host.root)
+
+
+def test_a_login_of_netrc_goes_to_its_host_unless_another_is_given(
+    host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login ada password s3cret\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("NETRC", raising=False)
+    body(host.root)
+    body(host.root.replace("://", "://bob:other@"))
+    with Web().ask(host.root, headers={"authorization": "Bearer t0ken"}):
+        pass
+    assert [sent["authorization"] for sent in host.sent] == [
+        "Basic YWRhOnMzY3JldA==",
+        "Basic Ym9iOm90aGVy",
+        "Bearer t0ken",
+    ]
+
+
 # ---------------------------------------------------------------- certificates
 
 
@@ -168,7 +208,7 @@ def test_any_of_the_variables_sets_the_trust_of_all_clients(
 ) -> None:
     """Two that differ are both trusted."""
     if also:
-        bare.setenv(also, DEFAULT_CA_BUNDLE_PATH)
+        bare.setenv(also, str(default_bundle()))
     bare.setenv(variable, f"{certificate}.crt")
     with over_tls(certificate) as url:
         assert b"demo" in body(url)
@@ -187,3 +227,45 @@ def test_a_file_of_certificates_that_is_missing_is_a_fault_of_the_settings(bare:
     bare.setenv("AWS_CA_BUNDLE", "/nowhere.pem")
     with pytest.raises(SettingsError, match=r"AWS_CA_BUNDLE=/nowhere\.pem: there is no such file"):
         body("http://127.0.0.1:1/")
+
+
+@contextmanager
+def tunnel(asked: list[str]) -> Iterator[str]:
+    """Serve as a proxy that tunnels (CONNECT, RFC 9110, 9.3.6)."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            asked.append(there := self.rfile.readline().split()[1].decode())
+            while self.rfile.readline().strip():
+                pass
+            name, _, port = there.partition(":")
+            with socket.create_connection((name, int(port))) as server:
+                self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+                ways = {self.connection: server, server: self.connection}
+                while ready := select.select([*ways], [], [])[0]:
+                    for each in ready:
+                        if not (piece := each.recv(1 << 16)):
+                            return
+                        ways[each].sendall(piece)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_certificate_is_judged_through_a_proxy_too(bare: pytest.MonkeyPatch, certificate: Path) -> None:
+    asked: list[str] = []
+    with over_tls(certificate) as url, tunnel(asked) as proxy:
+        bare.setenv("https_proxy", proxy.removeprefix("http://"))
+        bare.setenv("no_proxy", "")
+        with pytest.raises(NoAnswer, match="not trusted"):
+            body(url)
+        bare.setenv("SSL_CERT_FILE", f"{certificate}.crt")
+        assert b"demo" in body(url)
+    assert set(asked) == {url.split("/")[2]}

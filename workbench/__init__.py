@@ -48,11 +48,11 @@ words
 
 Beside the flow, and used by all of it: ``errors``, ``process`` (the one place that starts programs; ``supervise`` is
 what it starts builds under), ``cgroup`` and ``build_group`` (control groups: read, and one made for each build),
-``http`` (the one door to the network), ``troubles`` and ``first_error`` (what a log tells of a failure),
-``environment`` (virtual environments), ``files`` (whole or not there), ``events`` (progress, told to a listener),
-``console`` (what a person sees), ``endings`` (what a program says last), ``garbage`` (when it is not collected),
-``text`` (amounts in words, others' text without escapes), ``url`` (logins and secrets hidden), ``arch`` (what
-architectures are called), ``strict`` (data files into values), ``settings`` and ``paths`` (of a site), ``flags``
+``http`` (the one door to the network), ``certificates`` (whose are trusted), ``troubles`` and ``first_error`` (what a
+log tells of a failure), ``environment`` (virtual environments), ``files`` (whole or not there), ``events`` (progress,
+told to a listener), ``console`` (what a person sees), ``endings`` (what a program says last), ``garbage`` (when it is
+not collected), ``text`` (amounts in words, others' text without escapes), ``url`` (logins and secrets hidden), ``arch``
+(what architectures are called), ``strict`` (data files into values), ``settings`` and ``paths`` (of a site), ``flags``
 (declared once) and ``verb`` (Invoke tasks as this project's verbs).
 """
 

@@ -1,6 +1,6 @@
 """The one door to the network: one trust setting, one patience, and one way to fail.
 
-Redirects are followed here, and take no login and no cookie to another host. What goes wrong, a server that talks
+Redirects are followed here, and take no login to another host; no cookie is kept. What goes wrong, a server that talks
 nonsense included, is a `NoAnswer` that says why in a few words.
 """
 
@@ -12,19 +12,21 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from email.message import Message
 from functools import cache, partial
 from http import HTTPStatus
 from http.client import HTTPException, IncompleteRead
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 from urllib.parse import unquote, urljoin, urlsplit
+from urllib.request import getproxies
 
 from workbench import __version__
-from workbench.errors import SettingsError
+from workbench.certificates import default_bundle, trusted
 from workbench.url import mask, without_login
 
 if TYPE_CHECKING:
-    from requests import PreparedRequest, Response
+    from urllib3 import BaseHTTPResponse, PoolManager, Retry
 
 SECONDS = 10
 """Without a byte for so long, a server is given up."""
@@ -38,55 +40,14 @@ PAGE_BYTES = 128 << 20
 CHUNK = 1 << 20
 REDIRECTS = 10
 TRIES = 3
+_NETRC = (".netrc", "_netrc")
+USUAL_HEADERS = {
+    "User-Agent": f"wheel-workbench/{__version__}",
+    "Accept": "*/*",
+    "Accept-Encoding": "gzip, deflate",
+}
 AS_IT_LIES = {"Accept-Encoding": "identity"}
 """Asks for the file's own bytes, so that its length and its ranges mean what they say."""
-
-CERTIFICATE_VARIABLES = (
-    "SSL_CERT_FILE",
-    "PIP_CERT",
-    "REQUESTS_CA_BUNDLE",
-    "CURL_CA_BUNDLE",
-    "GIT_SSL_CAINFO",
-)
-"""What tells uv, pip, git and curl of certificates."""
-_REPLACING = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-_ADDING = "AWS_CA_BUNDLE"
-
-
-def trusted() -> str | None:
-    """Return the file of the certificates that every client of ours trusts; None where each has its own default.
-
-    It has those of all files that the variables name. ``AWS_CA_BUNDLE`` alone adds to the default; the others replace
-    it. Raises SettingsError for a file that does not exist.
-    """
-    named = {name: Path(chosen) for name in (*_REPLACING, _ADDING) if (chosen := os.environ.get(name))}
-    for name, path in named.items():
-        if not path.exists():
-            raise SettingsError(f"{name}={path}: there is no such file: no server could be trusted")
-    paths = list(dict.fromkeys(path.resolve() for path in named.values()))
-    if list(named) == [_ADDING]:
-        from requests.utils import DEFAULT_CA_BUNDLE_PATH
-
-        paths.append(Path(DEFAULT_CA_BUNDLE_PATH))
-    if len(paths) > 1:
-        return _together(tuple(paths))
-    return str(paths[0]) if paths else None
-
-
-@cache
-def _together(paths: tuple[Path, ...]) -> str:
-    """Put certificates into one file in memory: nothing is left behind, and programs that we start can read it."""
-    descriptor = os.memfd_create("certificates")
-    with os.fdopen(os.dup(descriptor), "wb") as file:
-        for path in paths:
-            for each in sorted(path.iterdir()) if path.is_dir() else [path]:
-                file.write(each.read_bytes() + b"\n")
-    return f"/proc/{os.getpid()}/fd/{descriptor}"
-
-
-def trust_variables() -> dict[str, str]:
-    """Return the variables that make uv, pip, git and curl trust the same. Raises SettingsError."""
-    return dict.fromkeys(CERTIFICATE_VARIABLES, found) if (found := trusted()) else {}
 
 
 class NoAnswer(OSError):
@@ -111,10 +72,10 @@ class NoAnswer(OSError):
 class Answer:
     """What a server answers: `url` is where it came from in the end, without a login. The body is read once."""
 
-    def __init__(self, response: Response) -> None:
+    def __init__(self, response: BaseHTTPResponse, url: str) -> None:
         self._response = response
-        self.url = without_login(response.url or "")
-        self.status = response.status_code
+        self.url = url
+        self.status = response.status
         self.headers: Mapping[str, str] = response.headers
 
     @property
@@ -127,8 +88,9 @@ class Answer:
     @property
     def charset(self) -> str | None:
         """What the type says of the encoding."""
-        said = "charset" in self.headers.get("Content-Type", "").lower()
-        return self._response.encoding if said else None
+        type_of = Message()
+        type_of["Content-Type"] = self.headers.get("Content-Type", "")
+        return type_of.get_content_charset()
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the body as it arrives. Raises NoAnswer."""
@@ -137,7 +99,7 @@ class Answer:
     def read(self, count: int) -> bytes:
         """Return up to `count` bytes more, as soon as there are any; none at the end. Raises NoAnswer."""
         with _plainly():
-            return self._response.raw.read1(count, decode_content=True) or b""
+            return self._response.read1(count, decode_content=True)
 
     def body(self, limit: int = PAGE_BYTES) -> bytes:
         """Return the whole body of a page. Raises NoAnswer for one that is too large or too slow."""
@@ -160,6 +122,7 @@ class Answer:
     def close(self) -> None:
         """Leave the rest of the body unread."""
         self._response.close()
+        self._response.release_conn()
 
 
 class Readable(Protocol):
@@ -189,27 +152,10 @@ class Web:
     """A client that keeps up to `streams` connections, with the environment's proxies and ``~/.netrc``."""
 
     def __init__(self, streams: int = 1, *, headers: Mapping[str, str] | None = None) -> None:
-        import requests  # it costs several times what Python's start does
-        from requests.adapters import HTTPAdapter
-        from urllib3 import exceptions
-        from urllib3.util import Retry
-
-        class Patient(Retry):
-            """Tries again, but not after a silence: that has cost long enough."""
-
-            def increment(self, *args: Any, **more: Any) -> Self:  # noqa: ANN401 - urllib3's arguments
-                if isinstance(more.get("error"), exceptions.TimeoutError):
-                    raise more["error"]
-                return super().increment(*args, **more)
-
-        again = (500, 502, 503, 504)
-        patient = Patient(total=TRIES - 1, backoff_factor=0.2, status_forcelist=again, raise_on_status=False)
-        patient.respect_retry_after_header = False  # a server must not decide how long anybody waits
+        self._streams = streams
+        self._headers = {**USUAL_HEADERS, **(headers or {})}
         self._logins: dict[object, tuple[str, str]] = {}
-        self._session = requests.Session()
-        self._session.headers.update({"User-Agent": f"wheel-workbench/{__version__}", **(headers or {})})
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(pool_maxsize=streams, max_retries=patient))
+        self._pools: dict[tuple[str | None, Path], PoolManager] = {}
 
     def ask(
         self,
@@ -227,36 +173,73 @@ class Web:
         this URL and to no other: no redirect is followed with it. A server may be silent for so many `seconds`.
         Raises NoAnswer, also for a status that is not a success unless `any_status`.
         """
+        from urllib3 import Timeout  # it costs twice what Python's start does
+
         sent = dict(headers or {})
         with _plainly():
             login = self._login(url)
             for _ in range(REDIRECTS + 1):
-                response = self._session.request(
+                url = without_login(url)
+                response = self._pool(url).urlopen(
                     method,
-                    without_login(url),
-                    headers=sent,
-                    auth=login or _own_login(sent),
-                    data=body,
-                    timeout=(SECONDS, seconds),
-                    stream=True,
-                    allow_redirects=False,
-                    verify=trusted() or True,
+                    url,
+                    redirect=False,
+                    headers=self._all_headers(sent, login or _login_of_netrc(url, sent), body),
+                    body=body,
+                    timeout=Timeout(connect=SECONDS, read=seconds),
+                    retries=_patience(),
+                    preload_content=False,
+                    decode_content=False,
                 )
-                if body is not None or not response.is_redirect:
+                location = response.get_redirect_location()
+                if body is not None or not location:
                     break
                 response.close()
-                there = urljoin(response.url, response.headers["Location"])
+                there = urljoin(url, location)
                 if urlsplit(there).scheme not in ("http", "https"):
                     raise NoAnswer("it redirects to what is not an http or https URL", lasting=True)
-                if _origin(there) != _origin(response.url):
+                if _origin(there) != _origin(url):
                     login, sent = self._login(there), _without_secrets(sent)
                 url = there
             else:
                 raise NoAnswer(f"more than {REDIRECTS} redirects", lasting=True)
-        if not (response.ok or any_status):
+        if response.status >= HTTPStatus.BAD_REQUEST and not any_status:
             response.close()
-            raise NoAnswer(f"{response.status_code} {response.reason}", response.status_code)
-        return Answer(response)
+            raise NoAnswer(f"{response.status} {response.reason}", response.status)
+        return Answer(response, url)
+
+    def _all_headers(
+        self, headers: Mapping[str, str], login: tuple[str, str] | None, body: bytes | Sending | None
+    ) -> Mapping[str, str]:
+        from urllib3 import HTTPHeaderDict, make_headers
+
+        found = HTTPHeaderDict(self._headers)
+        found.update(headers)
+        if login:
+            found.update(make_headers(basic_auth=":".join(login)))
+        if isinstance(body, Sending):
+            found["Content-Length"] = str(len(body))
+        return found
+
+    def _pool(self, url: str) -> PoolManager:
+        """Return the connections for a URL: straight, or through a proxy."""
+        proxy, bundle = _proxy_for(url), Path(trusted() or default_bundle())
+        if (proxy, bundle) not in self._pools:
+            trust: dict[str, Any] = {
+                "cert_reqs": "CERT_REQUIRED",
+                "ca_cert_dir" if bundle.is_dir() else "ca_certs": str(bundle),
+            }
+            if proxy is None:
+                from urllib3 import PoolManager
+
+                self._pools[proxy, bundle] = PoolManager(maxsize=self._streams, **trust)
+            else:
+                from requests.adapters import HTTPAdapter  # it knows SOCKS, and a proxy's login
+
+                self._pools[proxy, bundle] = HTTPAdapter(pool_maxsize=self._streams).proxy_manager_for(
+                    proxy, **trust
+                )
+        return self._pools[proxy, bundle]
 
     def _login(self, url: str) -> tuple[str, str] | None:
         """Return the login for a URL: its own, or the one that an earlier URL of the same server had."""
@@ -271,9 +254,47 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
-def _own_login(headers: Mapping[str, str]) -> Callable[[PreparedRequest], PreparedRequest] | None:
-    """Return what keeps requests from putting netrc's login over the one that is in the headers."""
-    return (lambda request: request) if "authorization" in map(str.lower, headers) else None
+@cache
+def _patience() -> Retry:
+    """Return how often a fault of the server or the network is tried again."""
+    from urllib3 import Retry, exceptions
+
+    class Patient(Retry):
+        """Tries again, but not after a silence: that has cost long enough."""
+
+        def increment(self, *args: Any, **more: Any) -> Self:  # noqa: ANN401 - urllib3's arguments
+            if isinstance(more.get("error"), exceptions.TimeoutError):
+                raise more["error"]
+            return super().increment(*args, **more)
+
+    return Patient(
+        total=TRIES - 1,
+        backoff_factor=0.2,
+        status_forcelist=(500, 502, 503, 504),
+        raise_on_status=False,
+        respect_retry_after_header=False,  # a server must not decide how long anybody waits
+    )
+
+
+def _proxy_for(url: str) -> str | None:
+    """Return the proxy that the environment names for a URL, as requests and pip read it."""
+    if not getproxies():
+        return None
+    from requests import utils  # it costs more than Python's start does, so only where there is a proxy
+
+    found = utils.select_proxy(url, utils.get_environ_proxies(url))
+    return found and utils.prepend_scheme_if_needed(found, "http")
+
+
+def _login_of_netrc(url: str, headers: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return the login that ``~/.netrc`` has for a URL's host, where the headers have none."""
+    if "authorization" in map(str.lower, headers):
+        return None
+    if "NETRC" not in os.environ and not any(Path.home().joinpath(name).exists() for name in _NETRC):
+        return None
+    from requests.utils import get_netrc_auth  # as in `_proxy_for`
+
+    return get_netrc_auth(url)
 
 
 def _without_secrets(headers: Mapping[str, str]) -> dict[str, str]:
@@ -284,8 +305,7 @@ def _without_secrets(headers: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def _plainly() -> Iterator[None]:
-    """Turn whatever requests, urllib3 and Python's parsers raise into NoAnswer."""
-    from requests import RequestException
+    """Turn whatever urllib3 and Python's parsers raise into NoAnswer."""
     from urllib3.exceptions import HTTPError
 
     try:
@@ -293,7 +313,7 @@ def _plainly() -> Iterator[None]:
     except NoAnswer:
         raise
     # ValueError is for a redirect to what is not a URL
-    except (RequestException, HTTPError, ValueError, OSError) as error:
+    except (HTTPError, ValueError, OSError) as error:
         untrusted = any(isinstance(each, ssl.SSLCertVerificationError) for each in _chain(error))
         raise NoAnswer(reason(error), lasting=untrusted) from error
 

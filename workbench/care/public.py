@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.care.diagnosis import Diagnosis, bad, finding, untried
+from workbench.certificates import trust_variables
 from workbench.errors import CommandFailed
-from workbench.http import AS_IT_LIES, NoAnswer, Web, trust_variables
+from workbench.http import AS_IT_LIES, NoAnswer, Web
 from workbench.paths import PROGRAM
 from workbench.process import run
 from workbench.publish.wheel_files import is_ours, proofs

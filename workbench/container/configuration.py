@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 
+from workbench.certificates import CERTIFICATE_VARIABLES
 from workbench.environment import read_pip_options
-from workbench.http import CERTIFICATE_VARIABLES
 
 CERTIFICATES = PurePosixPath("/workbench-certificates.pem")
 """Where a container sees this site's certificates: those that the first variable names, which all name there."""

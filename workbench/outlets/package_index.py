@@ -15,9 +15,10 @@ from urllib.parse import urlsplit
 
 from packaging.version import Version
 
+from workbench.certificates import trusted
 from workbench.errors import FilenameTaken, IndexFault, OutletError, UsageError
 from workbench.events import note
-from workbench.http import NoAnswer, Sending, reason, trusted
+from workbench.http import NoAnswer, Sending, reason
 from workbench.outlets.credentials import expect_private, index_login, variables_for
 from workbench.outlets.outlet import Held, same
 from workbench.outlets.places import SIMPLE

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from workbench.certificates import trusted
 from workbench.errors import SettingsError, StoreError
-from workbench.http import reason, trusted
+from workbench.http import reason
 from workbench.paths import PROGRAM
 
 if TYPE_CHECKING:
