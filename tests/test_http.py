@@ -116,7 +116,58 @@ def test_a_fault_of_the_server_is_tried_again(host: Host) -> None:
     assert len(host.asked) == 3
 
 
+def test_a_url_is_told_as_it_is_sent(host: Host) -> None:
+    host.answers["/a%20b/"] = http("", status="302 Found", Location="/b%C3%BCcher")
+    host.answers["/b%C3%BCcher"] = http("here")
+    with Web().ask(host.root.replace("http://", " HTTP://").replace("simple/", "a b/")) as answer:
+        assert answer.url == host.root.replace("simple/", "b%C3%BCcher")
+
+
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:{port}/simple/", "//127.0.0.1:{port}/simple/", "file:///etc/passwd"]
+)
+def test_what_is_not_a_url_of_http_is_not_asked(host: Host, url: str) -> None:
+    with pytest.raises(NoAnswer, match="is not an http or https URL") as raised:
+        body(url.format(port=host.server_address[1]))
+    assert not raised.value.passing
+    assert not host.asked
+
+
+@pytest.mark.parametrize(
+    ("kind", "charset"),
+    [
+        ("text/html; charset=utf-8", "utf-8"),
+        ("text/html;Charset='latin-1'; x=y", "latin-1"),
+        ("text/html; charset=utf-8, text/html; charset=utf-8", "utf-8"),
+        ("text/html; charset=", None),
+        ("text/html", None),
+    ],
+)
+def test_the_encoding_is_read_however_a_server_writes_it(host: Host, kind: str, charset: str | None) -> None:
+    host.answers["/simple/"] = http("", kind)
+    with Web().ask(host.root) as answer:
+        assert answer.charset == charset
+
+
 # ---------------------------------------------------------------- what the environment says of the way
+
+
+@pytest.mark.parametrize("proxy", [":1", "ada:s3cret@127.0.0.1:1"])
+def test_a_proxy_without_a_host_is_told_without_its_login(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(NoAnswer, match="names a proxy without a host: write http://HOST:PORT") as raised:
+        body("http://wheels.example/")
+    assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("home", ["~", "/nowhere/" + "x" * 300])
+def test_without_a_home_there_is_no_netrc(host: Host, monkeypatch: pytest.MonkeyPatch, home: str) -> None:
+    monkeypatch.delenv("NETRC", raising=False)
+    monkeypatch.setenv("HOME", home)
+    assert b"demo" in body(host.root)
 
 
 def test_a_proxy_is_asked_and_gets_its_login_alone(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,17 +9,16 @@ from __future__ import annotations
 import os
 import re
 import ssl
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from email.message import Message
 from functools import cache, partial
 from http import HTTPStatus
 from http.client import HTTPException, IncompleteRead
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 from urllib.parse import unquote, urljoin, urlsplit
-from urllib.request import getproxies
 
 from workbench import __version__
 from workbench.certificates import default_bundle, trusted
@@ -40,7 +39,8 @@ PAGE_BYTES = 128 << 20
 CHUNK = 1 << 20
 REDIRECTS = 10
 TRIES = 3
-_NETRC = (".netrc", "_netrc")
+_NETRC = ("~/.netrc", "~/_netrc")
+_CHARSET = re.compile(r"[;,\s]charset\s*=\s*[\"']?([^\s\"';,]+)", re.IGNORECASE)
 USUAL_HEADERS = {
     "User-Agent": f"wheel-workbench/{__version__}",
     "Accept": "*/*",
@@ -88,9 +88,8 @@ class Answer:
     @property
     def charset(self) -> str | None:
         """What the type says of the encoding."""
-        type_of = Message()
-        type_of["Content-Type"] = self.headers.get("Content-Type", "")
-        return type_of.get_content_charset()
+        found = _CHARSET.search(self.headers.get("Content-Type", ""))
+        return found[1] if found else None
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the body as it arrives. Raises NoAnswer."""
@@ -153,7 +152,7 @@ class Web:
 
     def __init__(self, streams: int = 1, *, headers: Mapping[str, str] | None = None) -> None:
         self._streams = streams
-        self._headers = {**USUAL_HEADERS, **(headers or {})}
+        self._headers = dict(headers or {})
         self._logins: dict[object, tuple[str, str]] = {}
         self._pools: dict[tuple[str | None, Path], PoolManager] = {}
 
@@ -179,7 +178,7 @@ class Web:
         with _plainly():
             login = self._login(url)
             for _ in range(REDIRECTS + 1):
-                url = without_login(url)
+                url = _as_asked(url)
                 response = self._pool(url).urlopen(
                     method,
                     url,
@@ -192,8 +191,9 @@ class Web:
                     decode_content=False,
                 )
                 location = response.get_redirect_location()
-                if body is not None or not location:
+                if body is not None or not isinstance(location, str):
                     break
+                response.drain_conn()  # which the next request can go by, then
                 response.close()
                 there = urljoin(url, location)
                 if urlsplit(there).scheme not in ("http", "https"):
@@ -213,7 +213,8 @@ class Web:
     ) -> Mapping[str, str]:
         from urllib3 import HTTPHeaderDict, make_headers
 
-        found = HTTPHeaderDict(self._headers)
+        found = HTTPHeaderDict(USUAL_HEADERS)
+        found.update(self._headers)
         found.update(headers)
         if login:
             found.update(make_headers(basic_auth=":".join(login)))
@@ -232,13 +233,12 @@ class Web:
             if proxy is None:
                 from urllib3 import PoolManager
 
-                self._pools[proxy, bundle] = PoolManager(maxsize=self._streams, **trust)
+                pool = PoolManager(maxsize=self._streams, **trust)
             else:
                 from requests.adapters import HTTPAdapter  # it knows SOCKS, and a proxy's login
 
-                self._pools[proxy, bundle] = HTTPAdapter(pool_maxsize=self._streams).proxy_manager_for(
-                    proxy, **trust
-                )
+                pool = HTTPAdapter(pool_maxsize=self._streams).proxy_manager_for(proxy, **trust)
+            self._pools.setdefault((proxy, bundle), pool)  # another thread may have been first
         return self._pools[proxy, bundle]
 
     def _login(self, url: str) -> tuple[str, str] | None:
@@ -252,6 +252,16 @@ class Web:
 def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _as_asked(url: str) -> str:
+    """Return a URL in the spelling in which it is sent, without a login. Raises NoAnswer for what is none of HTTP's."""
+    from urllib3.util import parse_url
+
+    parts = parse_url(without_login(url.lstrip()))
+    if parts.scheme not in ("http", "https") or not parts.host:
+        raise NoAnswer(f"{url!r} is not an http or https URL", lasting=True)
+    return parts._replace(path=parts.path or "/").url
 
 
 @cache
@@ -278,19 +288,25 @@ def _patience() -> Retry:
 
 def _proxy_for(url: str) -> str | None:
     """Return the proxy that the environment names for a URL, as requests and pip read it."""
-    if not getproxies():
+    named = any(name.lower().endswith("_proxy") for name in os.environ)
+    if not named and sys.platform == "linux":  # elsewhere the system's own settings may name one
         return None
-    from requests import utils  # it costs more than Python's start does, so only where there is a proxy
+    from requests import utils  # it costs more than Python's start does
 
-    found = utils.select_proxy(url, utils.get_environ_proxies(url))
-    return found and utils.prepend_scheme_if_needed(found, "http")
+    proxy = utils.select_proxy(url, utils.get_environ_proxies(url))
+    if proxy and not urlsplit(proxy := utils.prepend_scheme_if_needed(proxy, "http")).hostname:
+        # it is not shown: a login may be anywhere in it
+        raise NoAnswer("the environment names a proxy without a host: write http://HOST:PORT", lasting=True)
+    return proxy
 
 
 def _login_of_netrc(url: str, headers: Mapping[str, str]) -> tuple[str, str] | None:
     """Return the login that ``~/.netrc`` has for a URL's host, where the headers have none."""
     if "authorization" in map(str.lower, headers):
         return None
-    if "NETRC" not in os.environ and not any(Path.home().joinpath(name).exists() for name in _NETRC):
+    # a home that is not known or not readable is no fault here, as it is to Path
+    known = any(os.path.exists(os.path.expanduser(each)) for each in _NETRC)  # noqa: PTH110, PTH111
+    if "NETRC" not in os.environ and not known:
         return None
     from requests.utils import get_netrc_auth  # as in `_proxy_for`
 
