@@ -66,7 +66,7 @@ def main() -> None:
         base = median(each.cpu for each in costs[TWINE])
         for program, found in costs.items():
             cpu, wall = (median(getattr(each, key) for each in found) for key in ("cpu", "wall"))
-            print(f"{program:28}{cpu:8.2f} s CPU  ×{cpu / base:.2f}{wall:10.2f} s")
+            print(f"{program:28}{cpu:8.3f} s CPU  ×{cpu / base:.3f}{wall:10.2f} s")
 
 
 if __name__ == "__main__":

@@ -8,11 +8,13 @@ import sysconfig
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench.wheel.fatbin import FatbinReader, GpuCode
+from workbench.wheel.fatbin import FatbinReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from workbench.wheel.gpu_code import GpuCode
 
 A, F, ZSTD = 0x100000, 0x200000, 0x8000
 PTX, ELF, LTO = 1, 2, 8

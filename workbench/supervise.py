@@ -8,7 +8,6 @@ group that names its processes: this one joins it first; or it is empty.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
 import signal
@@ -21,8 +20,6 @@ GRACE = 2
 """Seconds that the program gets to end by itself once it is told to."""
 
 WATCHED = {signal.SIGALRM, signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGTERM}
-
-_prctl = ctypes.CDLL(None).prctl
 
 
 def main(parent: int, group: str, words: list[str]) -> int:
@@ -49,6 +46,12 @@ def main(parent: int, group: str, words: list[str]) -> int:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     os.kill(os.getpid(), number)
     return 128 + number
+
+
+def _prctl(option: int, value: int) -> None:
+    import ctypes  # who starts this program imports the module too, and needs none of it
+
+    ctypes.CDLL(None).prctl(option, value)
 
 
 def _start(words: list[str]) -> int:

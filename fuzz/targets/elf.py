@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.wheel.abi import AbiReader
-from workbench.wheel.elf import ElfReader
+from workbench.wheel.elf_reader import ElfReader
 from workbench.wheel.sections import parse_sections
 from workbench.wheel.stream import BadBinary, Reader
 

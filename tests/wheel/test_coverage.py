@@ -5,7 +5,7 @@ import pytest
 from workbench.errors import UsageError
 from workbench.plan.gpu import Architecture
 from workbench.wheel.coverage import lacking, serves
-from workbench.wheel.fatbin import Code, GpuCode, Place
+from workbench.wheel.gpu_code import Code, GpuCode, Place
 
 SPARK = Architecture.parse("sm_121")
 

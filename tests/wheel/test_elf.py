@@ -9,11 +9,13 @@ import pytest
 
 from tests.wheels import good
 from workbench.verify import archive
-from workbench.wheel.elf import Elf, ElfReader, _version_names
+from workbench.wheel.elf_reader import ElfReader, _version_names
 from workbench.wheel.stream import WINDOW, BadBinary
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from workbench.wheel.elf import Elf
 
 pytestmark = pytest.mark.needs("gcc", "patchelf")
 

@@ -9,31 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from workbench.errors import WorkbenchError
-from workbench.evidence.facts import BuildFacts  # noqa: TC001 - the parser reads it from the annotation
-from workbench.evidence.provenance import Provenance  # noqa: TC001 - likewise
 from workbench.files import content_of, write_whole
-from workbench.memory.peaks import Peak  # noqa: TC001 - likewise
 from workbench.strict import Mismatch, parse
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Built:
-    """How one wheel was made.
-
-    `build_key` is None for a build from a local folder. `gpu` are the architectures that were asked for. `provenance`
-    and `memory`, what the build took, are None for a wheel that was built before they were kept.
-    """
-
-    record_sha256: str
-    build_key: str | None
-    gpu: tuple[str, ...] = ()
-    facts: BuildFacts
-    provenance: Provenance | None = None
-    memory: Peak | None = None
+    from workbench.evidence.built import Built
+    from workbench.evidence.facts import BuildFacts
+    from workbench.evidence.provenance import Provenance
+    from workbench.memory.peaks import Peak
 
 
 def keep(
@@ -47,6 +36,8 @@ def keep(
     log: bytes | None = None,
 ) -> Built:
     """Write what is known of a fresh wheel beside it, and what its build said."""
+    from workbench.evidence.built import Built
+
     built = Built(
         record_sha256=_record_sha256(wheel),
         build_key=build_key,
@@ -117,8 +108,14 @@ def read(wheel: Path) -> Built | None:
     The wheel itself is not read. Raises WorkbenchError when the file beside it is damaged.
     """
     path = _beside(wheel)
+    if (content := content_of(path)) is None:
+        return None
+    from workbench.evidence.built import (
+        Built,  # many classes, and for most wheels of others there is nothing to read
+    )
+
     try:
-        return parse(Built, json.loads(notes)) if (notes := content_of(path)) is not None else None
+        return parse(Built, json.loads(content))
     except (ValueError, Mismatch) as error:
         raise WorkbenchError(f"{path}: {error}; build the wheel again, or remove this file") from error
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import FilenameTaken, SettingsError, StoreError, UsageError
 from workbench.events import note, step
 from workbench.evidence import notes
-from workbench.evidence.notes import Built  # noqa: TC001 - the parser reads it from the annotation
+from workbench.evidence.built import Built  # noqa: TC001 - the parser reads it from the annotation
 from workbench.files import sha256_of
 from workbench.settings import S3Settings  # noqa: TC001 - likewise
 from workbench.store.protocol import copy_out

@@ -23,7 +23,7 @@ from workbench.wheel.filename import parse_wheel
 from workbench.wheel.serves import Audience
 
 if TYPE_CHECKING:
-    from workbench.evidence.notes import Built
+    from workbench.evidence.built import Built
     from workbench.paths import Paths
     from workbench.settings import Settings
 

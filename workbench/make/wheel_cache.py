@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from workbench.evidence.notes import Built
+    from workbench.evidence.built import Built
     from workbench.make.request import Planner
     from workbench.paths import Paths
     from workbench.plan.plan import Plan

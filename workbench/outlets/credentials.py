@@ -5,7 +5,6 @@ A login is asked for when something is sent, stays in memory, and is hidden in w
 
 from __future__ import annotations
 
-import configparser
 import os
 import re
 from base64 import b64encode
@@ -151,6 +150,8 @@ def _of_keyring(url: str) -> Login | None:
 
 def _of_pypirc(name: str, url: str) -> Login | None:
     """Return what ``~/.pypirc`` has for an index: in the section of its name, or that names its URL."""
+    import configparser
+
     path = Path.home() / ".pypirc"
     # a password may have a % in it
     read = configparser.ConfigParser(interpolation=None)

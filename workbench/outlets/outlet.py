@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from workbench.errors import FilenameTaken, StoreError
 from workbench.evidence import notes
 from workbench.evidence.attestations import attested
-from workbench.evidence.statements import statement_to_publish
 from workbench.files import Identity
 from workbench.paths import PROGRAM
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from workbench.evidence.keys import Keyring
+    from workbench.evidence.provenance import Provenance
     from workbench.evidence.signer import Signer
     from workbench.store.protocol import Progress
     from workbench.verify.report import Report
@@ -67,7 +67,7 @@ class Parcel:
             size=report.size,
             identity=report.identity,
             metadata=report.metadata,
-            statement=statement_to_publish(report.path, report.sha256, made, signer, keys),
+            statement=_statement(report, made, signer, keys),
             attestation=said.attestation if said else None,
         )
 
@@ -101,6 +101,16 @@ class Held:
     hashes: Mapping[str, str] = field(default_factory=dict)
     api_url: str = ""
     metadata_sha256: str | None = None
+
+
+def _statement(
+    report: Report, made: Provenance | None, signer: Signer | None, keys: Keyring | None
+) -> bytes | None:
+    if made is None and notes.statement_beside(report.path) is None:
+        return None  # others made it: what writes, reads and signs statements is not imported for it
+    from workbench.evidence.statements import statement_to_publish
+
+    return statement_to_publish(report.path, report.sha256, made, signer, keys)
 
 
 def metadata_name(filename: str) -> str:

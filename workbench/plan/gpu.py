@@ -1,4 +1,4 @@
-"""The names of GPU architectures, as nvcc spells them: ``sm_121``, ``sm_120f``, ``compute_120``."""
+"""The names of GPU architectures, as nvcc and ROCm spell them: ``sm_121``, ``compute_120``, ``gfx1151``."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ from workbench.errors import UsageError
 SASS, PTX, LTO = "sm", "compute", "lto"
 _KINDS = (SASS, PTX, LTO)
 _NAME = re.compile(r"(sm|compute|lto)_(\d{2,3})([af]?)")
+_AMD = re.compile(r"gfx[0-9a-f]{3,4}")
 
 
 def can_be_asked_for(name: str) -> bool:
     """Say whether a name is of machine code or PTX; ``lto`` code is only met in binaries."""
     return bool(_NAME.fullmatch(name)) and not name.startswith(LTO)
+
+
+def is_amd(name: str) -> bool:
+    """Say whether a name is of a GPU of AMD's, as ROCm spells it: ``gfx1151``."""
+    return bool(_AMD.fullmatch(name))
 
 
 @total_ordering

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from workbench.arch import ARCHITECTURES
 from workbench.errors import UsageError
-from workbench.plan.gpu import can_be_asked_for
+from workbench.plan.gpu import can_be_asked_for, is_amd
 from workbench.recipe.model import USUAL, VARIANT
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _PYTHON = re.compile(r"3\.(\d{1,2})(t?)")
 _TORCH = re.compile(r"\d+\.\d+(\.\d+)?")
 _COMPUTE = re.compile(r"cpu|cu\d{3}|rocm\d+\.\d+")
-_AMD_GPU = re.compile(r"gfx[0-9a-f]{3,4}")
 _GLIBC = re.compile(r"2\.\d{1,2}")
 
 DEFAULT_GPU = ("sm_121",)
@@ -155,11 +154,6 @@ def parse_gpu(text: str) -> tuple[str, ...]:
     """Read ``sm_121`` or ``sm_121,compute_120`` into GPU architectures; nothing into none. Raises UsageError."""
     expected = "sm_121 (machine code), compute_120 (PTX), or AMD's gfx1151"
     return _parse("--gpu", text, lambda one: can_be_asked_for(one) or is_amd(one), expected)
-
-
-def is_amd(gpu: str) -> bool:
-    """Say whether a GPU architecture is one of AMD's."""
-    return bool(_AMD_GPU.fullmatch(gpu))
 
 
 def _parse(option: str, text: str, fits: Callable[[str], object], expected: str) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from workbench.evidence.notes import Built
+    from workbench.evidence.built import Built
     from workbench.evidence.signer import Signer
 
 TYPES = {".md": "text/markdown", ".rst": "text/x-rst", ".txt": "text/plain"}

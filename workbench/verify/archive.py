@@ -19,8 +19,10 @@ from workbench.files import Identity
 from workbench.verify.report import Finding
 from workbench.wheel import record
 from workbench.wheel.content import content, expect_readable, inflated, show, show_again
-from workbench.wheel.elf import Elf, ElfReader
-from workbench.wheel.fatbin import FatbinReader, GpuCode
+from workbench.wheel.elf import Elf
+from workbench.wheel.elf_reader import ElfReader
+from workbench.wheel.fatbin import FatbinReader
+from workbench.wheel.gpu_code import GpuCode
 from workbench.wheel.stream import BadBinary, Effort, Reader
 from workbench.wheel.wheel import MAX_TEXT, open_wheel
 from workbench.wheel.zipformat import (

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from workbench.wheel.elf import Elf  # noqa: TC001 - a kept report is parsed by its annotations
-from workbench.wheel.fatbin import GpuCode  # noqa: TC001 - likewise
+from workbench.wheel.gpu_code import GpuCode  # noqa: TC001 - likewise
 
 if TYPE_CHECKING:
     from workbench.files import Identity

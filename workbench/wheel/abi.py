@@ -10,7 +10,7 @@ import re
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Literal
 
-from workbench.wheel.elf import parse_dynamic
+from workbench.wheel.elf_reader import parse_dynamic
 from workbench.wheel.stream import Effort, Reader
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from workbench.plan.gpu import LTO, PTX, SASS, Architecture
 
 if TYPE_CHECKING:
-    from workbench.wheel.fatbin import GpuCode
+    from workbench.wheel.gpu_code import GpuCode
 
 
 def lacking(asked: Iterable[Architecture], files: Sequence[GpuCode]) -> Iterator[tuple[str, str]]:

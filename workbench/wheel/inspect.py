@@ -25,7 +25,7 @@ from workbench.wheel.wheel import Library, Wheel
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from workbench.wheel.fatbin import GpuCode, Place
+    from workbench.wheel.gpu_code import GpuCode, Place
 
 _TORCH = re.compile(r"lib(?:torch|c10)\w*\.so")
 _TORCH_REQUIREMENT = re.compile(r"torch\b(?!-)", re.IGNORECASE)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from workbench.wheel.elf import Elf
-    from workbench.wheel.fatbin import GpuCode
+    from workbench.wheel.gpu_code import GpuCode
 
 _CUDART = re.compile(r"lib(?:cudart|cublas|cublasLt|nvrtc)\.so\.(\d\d)")
 """Libraries whose number is CUDA's major version."""

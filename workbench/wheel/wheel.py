@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from workbench.wheel.abi import AbiReader, CxxAbi
 from workbench.wheel.content import WrongSize, content, show, show_again
-from workbench.wheel.elf import HEAD, Elf, ElfReader, machine_of
-from workbench.wheel.fatbin import FatbinReader, GpuCode
+from workbench.wheel.elf import HEAD, Elf, machine_of
+from workbench.wheel.elf_reader import ElfReader
+from workbench.wheel.fatbin import FatbinReader
 from workbench.wheel.stream import BadBinary, Effort
 from workbench.wheel.zipformat import LOCAL_HEADER, BadZip, read_directory
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import IO
 
+    from workbench.wheel.gpu_code import GpuCode
     from workbench.wheel.stream import Observer
     from workbench.wheel.zipformat import Entry
 
