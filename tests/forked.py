@@ -29,7 +29,7 @@ FORKSERVER.set_forkserver_preload(
     [
         "tests.asked_once",
         # pytest: each process looks at the program that started the server, and imports what that imports
-        *("pytest", "boto3", "invoke.main", "jinja2", "packaging.metadata", "requests", "rich.console"),
+        *("pytest", "boto3", "invoke.main", "jinja2", "packaging.metadata", "rich.console", "urllib3"),
         *("tests.publish.workers", "tests.integration.s3.workers"),
         *(each.name for each in pkgutil.walk_packages(workbench.__path__, "workbench.")),
     ]

@@ -177,6 +177,28 @@ def test_its_attestation_is_served_from_the_store(
     assert json.loads(beside.read_text()) == made
 
 
+def test_a_proof_that_the_store_lost_is_told_when_its_wheel_is_sent_on(
+    fresh: Signed,  # noqa: F811
+    sigstore: Sigstore,  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sigstore.attest(fresh.wheel)
+    done = invoke("upload", fresh.wheel)
+    assert done.status == 0, done.stderr
+    build = row(fresh).build
+    assert build is not None
+    lost = (str(build.statement), f"files/demo/{fresh.wheel.name}.provenance")
+    for key in lost:
+        (fresh.paths.root / key).unlink()
+    for beside in (fresh.wheel, *fresh.wheel.parent.glob(f"{fresh.wheel.name}.*")):
+        beside.unlink(missing_ok=True)
+    store = open_site(fresh.paths, read_settings(fresh.paths)).store
+    published_copy(row(fresh), fresh.paths, store)
+    said = capsys.readouterr().err
+    for key, what in zip(lost, ("statement", "attestation"), strict=True):
+        assert f"/{key} is gone, so {fresh.wheel.name} goes without its {what}" in said
+
+
 def test_the_registry_names_the_patches_of_the_statement(linked: Signed) -> None:
     """Whoever has the key of the root, and not of the statement, cannot tell of other patches."""
     known = json.loads(linked.paths.registry.read_text())

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from workbench.errors import FilenameTaken, StoreError, UsageError
-from workbench.events import step
+from workbench.events import note, step
 from workbench.evidence import notes
 from workbench.evidence.attestations import attestation_in
 from workbench.files import scratch, sha256_of, write_whole
+from workbench.paths import PROGRAM
 from workbench.publish.wheel_files import is_ours, own_provenance
 from workbench.store.layout import FILES
 from workbench.store.protocol import copy_out
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 def published_copy(wheel: PublishedWheel, paths: Paths, store: Store) -> Path:
     """Return the file of a published wheel: the one in ``wheels/``, or a copy from the store, whose hash is checked.
 
-    Its statement and its attestation are beside it, where it was published with them. Raises FilenameTaken where other
+    Its statement and its attestation are beside it, where it was published with them; one that the store lost is told.
+    Raises FilenameTaken where other
     bytes lie there, StoreError, UsageError for a wheel that lies elsewhere, and ProofFailed where the store has
     something else in the attestation's place.
     """
@@ -41,12 +43,12 @@ def published_copy(wheel: PublishedWheel, paths: Paths, store: Store) -> Path:
             known = notes.keep(path, build_key=wheel.build_key, gpu=(), facts=wheel.build)
         beside, key = notes.statement_path(path), wheel.build.statement or ""
         is_missing = known.provenance is None and not beside.exists()
-        if is_missing and key.startswith(FILES) and (stated := store.read(key)):
-            write_whole(beside, stated.content)
+        if is_missing and key.startswith(FILES) and (stated := _proof(key, "statement", wheel, store)):
+            write_whole(beside, stated)
     beside, project = notes.attestation_path(path), parse_wheel(wheel.filename, labelled=True).name
     served = own_provenance(project, wheel) if not beside.exists() else None
-    if served and (stored := store.read(served)):
-        write_whole(beside, attestation_in(stored.content, where=f"{store.place}/{served}"))
+    if served and (provenance := _proof(served, "attestation", wheel, store)):
+        write_whole(beside, attestation_in(provenance, where=f"{store.place}/{served}"))
     return path
 
 
@@ -68,6 +70,16 @@ def statement_of_copy(wheel: PublishedWheel, paths: Paths, store: Store) -> Stat
     if (known and known.provenance) or not key.startswith(FILES) or (stored := store.read(key)) is None:
         return None
     return StatementOfCopy(stored.content, f"{store.place}/{key}", wheel.filename)
+
+
+def _proof(key: str, what: str, wheel: PublishedWheel, store: Store) -> bytes | None:
+    """Return what proves a wheel, from the store; None, which is told, where it is lost."""
+    if (stored := store.read(key)) is None:
+        note(
+            f"· {store.place}/{key} is gone, so {wheel.filename} goes without its {what}: see '{PROGRAM} doctor'"
+        )
+        return None
+    return stored.content
 
 
 def _fetch(wheel: PublishedWheel, path: Path, store: Store) -> None:
