@@ -10,6 +10,8 @@ import socketserver
 import ssl
 import threading
 from contextlib import contextmanager
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,6 +70,41 @@ def test_a_redirect_to_a_file_of_this_machine_is_not_followed(host: Host) -> Non
     host.answers["/a"] = http("", status="302 Found", Location="file:///etc/passwd")
     with pytest.raises(NoAnswer, match="it redirects to what is not an http or https URL"):
         body(host.root.replace("simple/", "a"))
+
+
+def test_a_redirect_is_followed_whatever_its_body_is(host: Host) -> None:
+    whole = http("only this", status="302 Found", Location="/simple/")
+    host.answers["/a"] = whole.replace(b"Content-Length: 9", b"Content-Length: 1000000000000")
+    assert b"demo" in body(host.root.replace("simple/", "a"))
+
+
+def test_redirects_go_by_one_connection() -> None:
+    connections = []
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            connections.append(self.client_address)
+            self.send_response(HTTPStatus.FOUND if self.path == "/a" else HTTPStatus.OK)
+            self.send_header("Location", "/b")
+            self.send_header("Content-Length", "4")
+            self.end_headers()
+            self.wfile.write(b"body")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            assert body(f"http://127.0.0.1:{server.server_address[1]}/a") == b"body"
+        finally:
+            server.shutdown()
+            thread.join()
+    assert len(connections) == 2
+    assert len(set(connections)) == 1
 
 
 def test_a_server_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

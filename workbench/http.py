@@ -12,7 +12,7 @@ import ssl
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from http import HTTPStatus
 from http.client import HTTPException, IncompleteRead
@@ -193,8 +193,10 @@ class Web:
                 location = response.get_redirect_location()
                 if body is not None or not isinstance(location, str):
                     break
-                response.drain_conn()  # which the next request can go by, then
-                response.close()
+                with Answer(response, url) as passed, suppress(NoAnswer):
+                    passed.body(
+                        CHUNK
+                    )  # one that is read to its end leaves its connection to the next request
                 there = urljoin(url, location)
                 if urlsplit(there).scheme not in ("http", "https"):
                     raise NoAnswer("it redirects to what is not an http or https URL", lasting=True)
