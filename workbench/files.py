@@ -82,6 +82,24 @@ def write_whole(path: Path, data: bytes | str, *, private: bool = False) -> None
         raise
 
 
+def write_new(path: Path, data: bytes, *, mode: int) -> None:
+    """Write a file that is not there yet, flushed to the disk; on an error none is left.
+
+    Raises FileExistsError for one that is there, also if it came this moment, and OSError.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:  # a full disk names none
+            error.filename = str(path)
+        path.unlink()
+        raise
+
+
 def exchange(first: Path, second: Path) -> None:
     """Let two files or folders of one file system change their places, in one step. Raises OSError."""
     import ctypes

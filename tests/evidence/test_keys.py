@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
+import shutil
 import stat
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from workbench.evidence.dsse import pae, read_envelope
 from workbench.evidence.keys import KEYS, Keyring, read_keyring, read_list, verify
 from workbench.evidence.root import NEVER, SignedRoot, read_root, write_root
 from workbench.evidence.signer import ASK, VARIABLE, make_key, read_signer, sealed, sign_list
+from workbench.settings import read_settings
 
 if TYPE_CHECKING:
     from tests.evidence.conftest import Signed
@@ -167,6 +170,152 @@ def test_a_list_counts_if_a_trusted_key_signed_it_also_one_that_it_revokes(
     assert read_list(both, where="it", signed_by=first) == second
     with pytest.raises(ProofFailed, match="not among those that you trust"):
         read_list(sign_list(second, [other]), where="it", signed_by=first)
+
+
+def test_a_key_that_a_trusted_list_revokes_signs_no_other_list(
+    tmp_path: Path, signer: Signer, other: Signer
+) -> None:
+    """Who stole it, and can write to the store, would put a key of their own on the next list."""
+    make_key(tmp_path / "thief.key")
+    thief = read_signer(tmp_path / "thief.key")
+    trusted = Keyring(keys=(signer.key, other.key), version=2).with_key(replace(signer.key, revoked="stolen"))
+    taken_over = sign_list(trusted.with_key(thief.key), [signer])
+    with pytest.raises(ProofFailed, match="is revoked: stolen"):
+        read_list(taken_over, where="it", signed_by=trusted)
+    # a site may have signed the list itself with nothing else: whoever has that list trusts it already
+    assert read_list(sign_list(trusted, [signer]), where="it", signed_by=trusted) == trusted
+
+
+def test_what_follows_a_list_has_its_keys_and_revokes_what_it_revokes(signer: Signer, other: Signer) -> None:
+    first = Keyring(keys=(signer.key, other.key), version=1)
+    revoked = first.with_key(replace(other.key, revoked="lost"))
+    twice = first.with_key(replace(signer.key, revoked="lost")).with_key(
+        replace(signer.key, revoked="stolen")
+    )
+    assert revoked.follows(first)
+    assert not first.follows(revoked)
+    assert not revoked.follows(revoked)
+    assert not twice.follows(revoked)  # it is later, and trusts what the other revokes
+    assert not Keyring(keys=(signer.key,), version=9).follows(first)
+
+
+def test_a_list_that_another_checkout_changed_is_not_written_over(signed: Signed, tmp_path: Path) -> None:
+    """Its store is elsewhere: two checkouts change the list of keys, and neither knows of the other."""
+    store = {"WORKBENCH_STORE_FOLDER": str(tmp_path / "store")}
+    here, there = signed.paths.root / KEYS, tmp_path / "store" / KEYS
+    shutil.copytree(signed.paths.root / "files", tmp_path / "store" / "files")
+    shutil.copytree(signed.paths.root / "trust", tmp_path / "store" / "trust")
+    shutil.copy(signed.paths.registry, tmp_path / "store")
+    first = here.read_bytes()
+    assert invoke("evidence.new-key", "--to", signed.keys / "new.key", "--no-passphrase").status == 0
+    assert invoke("evidence.keys", "--add", signed.keys / "new.key.pub").status == 0
+    site = read_keyring(signed.public).keys[0].id
+    (signed.paths.root / "workbench.yaml").write_text("signing: {key: ../keys/new.key}\n")
+    assert invoke("evidence.keys", "--revoke", site, "--reason", "stolen").status == 0
+    assert invoke("evidence.sign-index", env=store).status == 0
+    revoking = there.read_bytes()
+    # the other checkout knows nothing of that, and changes its list as often
+    here.write_bytes(first)
+    (signed.paths.root / "workbench.yaml").write_text("signing: {key: ../keys/site.key}\n")
+    for name in ("a", "b", "c"):
+        assert invoke("evidence.new-key", "--to", signed.keys / f"{name}.key", "--no-passphrase").status == 0
+        assert invoke("evidence.keys", "--add", signed.keys / f"{name}.key.pub").status == 0
+    stopped = invoke("evidence.sign-index", env=store)
+    assert (stopped.status, there.read_bytes()) == (12, revoking), stopped.stderr
+    assert "If another checkout changed the site's keys, bring its trust/keys.json here" in stopped.stderr
+    # as it is where the two know of the same keys
+    (signed.paths.root / "workbench.yaml").write_text("signing: {key: ../keys/new.key}\n")
+    assert invoke("evidence.keys", "--add", signed.keys / "new.key.pub").status == 0
+    known = invoke("evidence.sign-index", env=store)
+    assert (known.status, "another checkout changed" in known.stderr) == (12, True), known.stderr
+    # what the message says works
+    here.write_bytes(revoking)
+    (signed.paths.root / "workbench.yaml").write_text("signing: {key: ../keys/new.key}\n")
+    assert invoke("evidence.keys", "--add", signed.keys / "a.key.pub").status == 0
+    assert invoke("evidence.sign-index", env=store).status == 0
+    # and so it does for a list that nobody of the site made
+    there.write_text(there.read_text().replace("A", "B"))
+    changed = invoke("evidence.sign-index", env=store)
+    assert (changed.status, "if not, somebody changed" in changed.stderr) == (12, True), changed.stderr
+    there.unlink()
+    assert invoke("evidence.sign-index", env=store).status == 0
+    assert there.read_bytes() == here.read_bytes()
+
+
+def test_a_list_may_be_changed_before_anything_is_published(signed: Signed) -> None:
+    (signed.paths.root / KEYS).unlink()
+    new = signed.keys / "new.key"
+    assert invoke("evidence.new-key", "--to", new, "--no-passphrase").status == 0
+    assert invoke("evidence.keys", "--add", f"{new}.pub").status == 0
+    assert len(read_keyring(signed.paths.root / KEYS).keys) == 2
+    assert invoke("evidence.sign-index").status == 0
+
+
+def test_a_revoked_key_does_not_come_back(signed: Signed) -> None:
+    new = signed.keys / "new.key"
+    assert invoke("evidence.new-key", "--to", new, "--no-passphrase").status == 0
+    assert invoke("evidence.keys", "--add", f"{new}.pub").status == 0
+    site = read_keyring(signed.public).keys[0].id
+    assert invoke("evidence.keys", "--revoke", site, "--reason", "stolen").status == 0
+    before = (signed.paths.root / KEYS).read_bytes()
+    done = invoke("evidence.keys", "--add", signed.public)
+    assert (done.status, "is revoked (stolen), and stays so" in done.stderr) == (2, True), done.stderr
+    assert (signed.paths.root / KEYS).read_bytes() == before
+    # what signed.key is told works: another key, and the old one to tell those who trust it
+    stopped = invoke("evidence.sign-index")
+    assert (stopped.status, "--also OLD" in stopped.stderr) == (2, True), stopped.stderr
+    third = signed.keys / "third.key"
+    assert invoke("evidence.new-key", "--to", third, "--no-passphrase").status == 0
+    (signed.paths.root / "workbench.yaml").write_text(f"signing: {{key: {third}}}\n")
+    alone = invoke("evidence.keys", "--add", f"{third}.pub")
+    assert (alone.status, "no key that was trusted before signs this list" in alone.stderr) == (0, True)
+    assert invoke("evidence.sign-index").status == 0
+    known = ["check-index", signed.index, "--signed-by", f"{new}.pub"]
+    assert invoke(*known).status == 22
+    assert invoke("evidence.keys", "--also", new).status == 0
+    assert invoke("evidence.sign-index").status == 0
+    assert invoke(*known).status == 0
+
+
+def test_flags_that_do_nothing_are_refused(signed: Signed) -> None:
+    assert invoke("evidence.keys", "--reason", "lost").status == 2
+    assert invoke("evidence.keys", "--revoke", "0" * 8).status == 2
+    path = signed.keys / "new.key"
+    assert invoke("evidence.new-key", "--to", path, "--keyring", "--no-passphrase").status == 2
+    assert not path.exists()
+
+
+def test_a_key_that_could_not_be_written_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So the same command does it once there is room again."""
+    path = tmp_path / "site.key"
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("workbench.files.os.fsync", full)
+    with pytest.raises(OSError, match="No space left") as error:
+        make_key(path)
+    assert error.value.filename == f"{path}.pub"
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.undo()
+    make_key(path)
+
+
+@pytest.mark.parametrize("words", ["pa\udcffss", "x" * 1024])
+def test_a_passphrase_that_no_key_can_have_is_refused(tmp_path: Path, words: str) -> None:
+    with pytest.raises(UsageError, match="the passphrase"):
+        make_key(tmp_path / "site.key", passphrase=words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_line_for_the_settings_can_be_pasted(signed: Signed) -> None:
+    path = signed.keys / "kéy #1, of {ours}: 'x'.key"
+    done = invoke("evidence.new-key", "--to", path, "--no-passphrase")
+    (line,) = [line for line in done.stdout.splitlines() if "workbench.yaml" in line]
+    (signed.paths.root / "workbench.yaml").write_text(line.partition("workbench.yaml")[2].strip() + "\n")
+    assert read_settings(signed.paths).signing.key == str(path)
 
 
 def test_a_root_that_never_expires_does_not(signer: Signer) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import ProofFailed, UsageError
 from workbench.evidence.dsse import read_envelope, read_json
 from workbench.files import content_of
+from workbench.paths import PROGRAM
 from workbench.strict import Mismatch, parse
 
 if TYPE_CHECKING:
@@ -69,6 +70,13 @@ class Keyring:
         """Return the key of an id, revoked or not."""
         return next((key for key in self.keys if key.id == keyid), None)
 
+    def named(self, beginning: str) -> PublicKey:
+        """Return the one key whose id begins so. Raises UsageError for none, and for several."""
+        found = [key for key in self.keys if key.id.startswith(beginning)]
+        if len(found) != 1:
+            raise UsageError(f"{beginning}: {len(found)} keys of the list have an id that begins so")
+        return found[0]
+
     @property
     def trusted(self) -> tuple[PublicKey, ...]:
         """The keys that are not revoked."""
@@ -78,6 +86,23 @@ class Keyring:
         """Return the list with a key on it, in place of what it says of that key."""
         others = tuple(each for each in self.keys if each.public != key.public)
         return replace(self, keys=(*others, key), version=self.version + 1)
+
+    def added(self, key: PublicKey) -> Keyring:
+        """Return the list with a key on it, itself where it has the key. Raises UsageError for one that it revokes."""
+        there = self.find(key.id)
+        if there is not None and there.revoked is not None and key.revoked is None:
+            raise UsageError(
+                f"the key {short(key.id)} is revoked ({there.revoked}), and stays so: what it signed would be trusted "
+                f"again. '{PROGRAM} evidence.new-key' makes another"
+            )
+        return self if there == key else self.with_key(key)
+
+    def follows(self, other: Keyring) -> bool:
+        """Say whether the list is a later one than `other`, and has all of its keys, and all that it revokes."""
+        return self.version > other.version and all(
+            (ours := self.find(each.id)) is not None and (each.revoked is None or ours.revoked is not None)
+            for each in other.keys
+        )
 
     def as_json(self) -> bytes:
         """Return the list as it is signed."""
@@ -132,14 +157,17 @@ class _List:
 def read_list(content: bytes, *, where: str, signed_by: Keyring | None = None) -> Keyring:
     """Return a site's list of keys, signed by one of `signed_by`, or where that is None by one of its own.
 
-    A list may be signed by a key that it revokes: so a site that still has that key tells those who trust it.
-    Raises ProofFailed.
+    A list may be signed by a key that it revokes: so a site that still has that key tells those who trust it. One that
+    `signed_by` revokes signs none: who stole it could put a key of their own on the next list. The very list that is
+    trusted counts whoever signed it. Raises ProofFailed.
     """
     envelope = read_envelope(content, where=where)
     if envelope is None or envelope.type != KEYS_TYPE:
         raise ProofFailed(f"{where}: it is neither public keys in PEM nor a site's list of keys")
-    if signed_by is not None:  # nothing is read of what nobody signed
-        verify(envelope.signed, envelope.signatures, _unrevoked(signed_by), where=where)
+    if (
+        signed_by is not None and envelope.payload != signed_by.as_json()
+    ):  # nothing is read of what nobody signed
+        verify(envelope.signed, envelope.signatures, signed_by, where=where)
     try:
         listed = parse(_List, read_json(envelope.payload, where=where))
         keys = tuple(PublicKey(public=each.public, revoked=each.revoked) for each in listed.keys)
@@ -149,12 +177,9 @@ def read_list(content: bytes, *, where: str, signed_by: Keyring | None = None) -
         raise ProofFailed(f"{where}: it is not a list of keys: {error}") from error
     made = Keyring(keys=keys, version=listed.version)
     if signed_by is None:
-        verify(envelope.signed, envelope.signatures, _unrevoked(made), where=where)
+        own = Keyring(keys=tuple(replace(key, revoked=None) for key in keys))
+        verify(envelope.signed, envelope.signatures, own, where=where)
     return made
-
-
-def _unrevoked(keys: Keyring) -> Keyring:
-    return replace(keys, keys=tuple(replace(key, revoked=None) for key in keys.keys))
 
 
 def verify(data: bytes, signatures: Sequence[Signature], keys: Keyring, *, where: str) -> PublicKey:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import UsageError
 from workbench.evidence.dsse import Envelope, Signature
 from workbench.evidence.keys import KEYS_TYPE, Keyring, PublicKey, read_keyring
-from workbench.files import content_of
+from workbench.files import content_of, write_new
 from workbench.paths import PROGRAM
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 VARIABLE = "WORKBENCH_KEY_PASSPHRASE"
 SERVICE = "wheel-workbench"
 """What a keyring files passphrases under, each with its key's id."""
+_LONGEST = 1023
+"""How many bytes a passphrase may have, by OpenSSL."""
 
 
 def _nobody(path: Path) -> str:
@@ -68,16 +70,27 @@ def make_key(path: Path, *, passphrase: str = "") -> PublicKey:
     private = Ed25519PrivateKey.generate()
     locked: written.KeySerializationEncryption = written.NoEncryption()
     if passphrase:
-        locked = written.BestAvailableEncryption(passphrase.encode())
+        locked = written.BestAvailableEncryption(_as_bytes(passphrase))
     content = private.private_bytes(written.Encoding.PEM, written.PrivateFormat.PKCS8, locked)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # never readable by others, not for a moment; and not in place of a file that came meanwhile
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        os.fsync(file.fileno())
     key = _public(private)
-    public_path.write_text(key.pem(), encoding="utf-8")
+    write_new(public_path, key.pem().encode(), mode=0o644)
+    try:
+        write_new(path, content, mode=0o600)  # never readable by others, not for a moment
+    except BaseException:
+        public_path.unlink()
+        raise
     return key
+
+
+def _as_bytes(passphrase: str) -> bytes:
+    try:
+        content = passphrase.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError("the passphrase is not text in UTF-8: take another") from error
+    if len(content) > _LONGEST:
+        raise UsageError(f"the passphrase has {len(content):,} bytes, and may have {_LONGEST:,}")
+    return content
 
 
 def _public(private: Ed25519PrivateKey) -> PublicKey:
@@ -151,7 +164,8 @@ def keep_passphrase(key: PublicKey, passphrase: str) -> None:
         keyring.set_password(SERVICE, key.id, passphrase)
     except KeyringError as error:
         raise UsageError(
-            f"this machine has no keyring that keeps a passphrase ({error}): set {VARIABLE} when you sign"
+            "the key was made, but this machine has no keyring that keeps a passphrase "
+            f"({error}): set {VARIABLE} when you sign"
         ) from error
 
 

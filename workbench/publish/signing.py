@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from workbench.errors import ProofFailed, StoreError, UsageError
 from workbench.events import note
 from workbench.evidence.keys import KEYS, Keyring, read_keyring, read_list, short
 from workbench.evidence.root import NEVER, ROOT, SignedRoot, read_root, write_root
-from workbench.files import content_of, write_whole
+from workbench.files import content_of, locked, write_whole
 from workbench.paths import PROGRAM
 from workbench.publish.amend import ATTEMPTS, loaded, wait
 from workbench.store.layout import FILES, INDEX, REGISTRY, TRUST
@@ -44,8 +45,9 @@ def signer_of(paths: Paths, settings: Settings) -> Signer | None:
     if listed is None or listed.revoked is not None:
         why = "is not on the list of the site's keys" if listed is None else f"is revoked: {listed.revoked}"
         raise UsageError(
-            f"workbench.yaml: signing.key: the key {short(signer.key.id)} {why} ({paths.root / KEYS}): "
-            f"'{PROGRAM} evidence.keys --add FILE.pub' puts one on it"
+            f"workbench.yaml: signing.key: the key {short(signer.key.id)} {why} ({paths.root / KEYS}): name one that "
+            f"is on it, or a new one: '{PROGRAM} evidence.keys --add NEW.pub --also OLD' puts that on it, OLD being "
+            "the private half of one that is on it"
         )
     return signer
 
@@ -77,6 +79,40 @@ def _site_keys(paths: Paths, signer: Signer) -> Keyring:
         write_whole(path, sign_list(first, [signer]))
         return first
     return read_list(content, where=str(path))
+
+
+def change_list(
+    paths: Paths, settings: Settings, *, add: str, revoke: str, reason: str, also: str
+) -> Keyring:
+    """Put the keys of the file `add` on the site's list, revoke the one whose id begins with `revoke`; return the list.
+
+    The site's key signs it, and the private key in the file `also` as well, if one is named. Raises UsageError.
+    """
+    from workbench.evidence.signer import read_signer, sign_list
+
+    if settings.signing.key is None:
+        raise UsageError("workbench.yaml names no signing.key, which signs the list")
+    if bool(revoke) != bool(reason):
+        raise UsageError("--revoke and --reason go together: all who meet a revoked key are shown the reason")
+    files = [_key_file(paths, settings.signing.key), *([Path(also).expanduser()] if also else [])]
+    signers = [read_signer(each) for each in files]
+    path = paths.root / KEYS
+    with locked(paths.state / "keys.lock"):
+        before = read_keyring(path) if path.exists() else Keyring(keys=())
+        # the first list is signed by a key that is on it
+        listed = before if before.keys else before.with_key(signers[0].key)
+        for key in read_keyring(Path(add)).keys if add else ():
+            listed = listed.added(key)
+        if revoke:
+            listed = listed.with_key(replace(listed.named(revoke), revoked=reason))
+        if listed != before or also:
+            write_whole(path, sign_list(listed, signers))
+    if before.trusted and not any(each.key in before.trusted for each in signers):
+        note(
+            "! no key that was trusted before signs this list: who trusts one is stopped until they get yours. "
+            f"Where you still have one, '{PROGRAM} evidence.keys --also FILE' signs the list with it as well"
+        )
+    return listed
 
 
 def sign_root(site: Site) -> bool:
@@ -136,24 +172,39 @@ def _is_behind(content: bytes, root: SignedRoot, signer: Signer) -> bool:
 
 
 def _publish_keys(paths: Paths, store: Store) -> Keyring:
-    """Bring a store's list of keys up to the site's; return it. Raises StoreError for a newer one there."""
+    """Bring a store's list of keys up to the site's; return it.
+
+    Raises StoreError for one there that the site's does not follow: what it revokes would be trusted again.
+    """
     ours = (paths.root / KEYS).read_bytes()
     listed = read_list(ours, where=str(paths.root / KEYS))
     for attempt in range(ATTEMPTS):
         there = store.read(KEYS)
         if there is not None and there.content == ours:
             return listed
-        if (
-            there is not None
-            and read_list(there.content, where=f"{store.place}/{KEYS}").version > listed.version
-        ):
-            raise StoreError(
-                f"{store.place}/{KEYS} is newer than {paths.root / KEYS}: another checkout changed the site's keys; "
-                "bring its file here"
-            )
+        if there is not None:
+            _expect_followed(there.content, listed, where=f"{store.place}/{KEYS}", ours=paths.root / KEYS)
         if store.replace(KEYS, ours, expected=there.version if there else None):
             return listed
         wait(attempt)
     raise StoreError(
         f"{store.place}: others changed {KEYS} {ATTEMPTS} times in a row; run the same command again"
+    )
+
+
+def _expect_followed(there: bytes, listed: Keyring, *, where: str, ours: Path) -> None:
+    """Raise StoreError for a store's list of keys that this site's does not follow."""
+    try:
+        before = read_list(there, where=where)
+        if listed == before or listed.follows(before):
+            return
+        read_list(there, where=where, signed_by=listed)
+    except ProofFailed as error:
+        raise StoreError(
+            f"{error}. If another checkout changed the site's keys, bring its {KEYS} here; if not, somebody changed "
+            f"the store's: remove that, and '{PROGRAM} evidence.sign-index' puts yours there"
+        ) from error
+    raise StoreError(
+        f"{where} has what {ours} does not: another checkout changed the site's keys. Bring its {KEYS} here, and "
+        f"make your own change to that ('{PROGRAM} evidence.keys')"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json as jsons
-from dataclasses import replace
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -155,6 +155,10 @@ def new_key(
     from workbench.evidence.signer import VARIABLE, keep_passphrase, make_key
 
     configured = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config") / "wheel-workbench"
+    if keyring and no_passphrase:
+        raise UsageError(
+            "--keyring keeps a passphrase, and --no-passphrase makes a key without one: leave one out"
+        )
     path = (Path(to) if to else configured / "signing.key").expanduser().absolute()
     passphrase = ""
     if not no_passphrase:
@@ -162,16 +166,21 @@ def new_key(
         if not passphrase:
             raise UsageError(f"no passphrase was given: set {VARIABLE}, or leave it out with --no-passphrase")
     key = make_key(path, passphrase=passphrase)
-    if keyring and passphrase:
+    if keyring:
         keep_passphrase(key, passphrase)
     told = {"key": str(path), "public_key": f"{path}.pub", "id": key.id}
     if json:
         console.answer_json(told)
         return
-    setting = f"signing: {{key: {path}}}"
+    setting = f"signing: {{key: {_in_yaml(str(path))}}}"
     console.answer_summary(
         f"made {path}", [("public", f"{path}.pub"), ("id", key.id), ("workbench.yaml", setting)]
     )
+
+
+def _in_yaml(value: str) -> str:
+    """Return a string as it stands in a mapping of YAML, in quotes where it would be read as something else."""
+    return value if re.fullmatch(r"[\w/.~-]+", value) else jsons.dumps(value, ensure_ascii=False)
 
 
 @Verb
@@ -185,27 +194,16 @@ def keys(
 ) -> None:
     """Show the site's list of keys; put one on it, or revoke one."""
     from workbench.evidence.keys import KEYS, Keyring, read_keyring, short
-    from workbench.evidence.signer import read_signer, sign_list
-    from workbench.files import write_whole
+    from workbench.publish.signing import change_list
 
     paths, settings = here()
     path = paths.root / KEYS
-    listed = read_keyring(path) if path.exists() else Keyring(keys=())
-    if add or revoke:
-        if settings.signing.key is None:
-            raise UsageError("workbench.yaml names no signing.key, which signs the list")
-        signers = [read_signer(paths.root / Path(settings.signing.key).expanduser())]
-        signers += [read_signer(Path(also).expanduser())] if also else []
-        for key in read_keyring(Path(add)).keys if add else ():
-            listed = listed.with_key(key)
-        if revoke:
-            named = [key for key in listed.keys if key.id.startswith(revoke)]
-            if len(named) != 1:
-                raise UsageError(f"--revoke {revoke}: {len(named)} keys of {path} have an id that begins so")
-            if not reason:
-                raise UsageError("--revoke needs a --reason, which all who meet the key are shown")
-            listed = listed.with_key(replace(named[0], revoked=reason))
-        write_whole(path, sign_list(listed, signers))
+    if add or revoke or also:
+        listed = change_list(paths, settings, add=add, revoke=revoke, reason=reason, also=also)
+    elif reason:
+        raise UsageError("--reason says why a key is revoked: name it with --revoke")
+    else:
+        listed = read_keyring(path) if path.exists() else Keyring(keys=())
     rows: list[dict[str, Any]] = jsons.loads(listed.as_json())["keys"]
     if json:
         console.answer_json({"file": str(path), "version": listed.version, "keys": rows})
@@ -213,5 +211,5 @@ def keys(
     states = ["trusted" if row["revoked"] is None else f"revoked: {row['revoked']}" for row in rows]
     told = list(zip((short(row["id"]) for row in rows), states, strict=True))
     console.answer_table(("key", "state"), told)
-    if add or revoke:
+    if add or revoke or also:
         console.answer(f"\n{path}: version {listed.version}. '{PROGRAM} evidence.sign-index' publishes it.")
