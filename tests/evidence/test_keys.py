@@ -270,7 +270,7 @@ def test_a_revoked_key_does_not_come_back(signed: Signed) -> None:
     alone = invoke("evidence.keys", "--add", f"{third}.pub")
     assert (alone.status, "no key that was trusted before signs this list" in alone.stderr) == (0, True)
     assert invoke("evidence.sign-index").status == 0
-    known = ["check-index", signed.index, "--signed-by", f"{new}.pub"]
+    known: list[str | Path] = ["check-index", signed.index, "--signed-by", f"{new}.pub"]
     assert invoke(*known).status == 22
     assert invoke("evidence.keys", "--also", new).status == 0
     assert invoke("evidence.sign-index").status == 0

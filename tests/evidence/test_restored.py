@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from tests.plans import planned
 from workbench.errors import UsageError
 from workbench.evidence.built_with import toolkit_of
-from workbench.evidence.gather import command_of
+from workbench.evidence.gather import command_of, submodules
 from workbench.evidence.inputs import changed_inputs, parameters, recipe_inputs
 from workbench.evidence.provenance import Isolation, Provenance, StatedBuild, Used, read_statement, statement
 from workbench.evidence.reproduction import FirstBuild
@@ -23,6 +24,7 @@ from workbench.paths import CHECKOUT, Paths
 from workbench.plan.axes import Axes
 from workbench.plan.plan import Needed, ToolkitPins
 from workbench.plan.target import Target, cross
+from workbench.process import run
 from workbench.recipe.load import load, names
 from workbench.recipe.model import Git, Recipe, Sdist
 from workbench.settings import Settings
@@ -109,6 +111,27 @@ def test_what_a_build_needs_of_the_sites_own_is_read_back_and_in_its_key() -> No
     again = restored(stated(plan), {}, where="it")
     assert (again.needs, again.key) == (needs, plan.key)
     assert plan.key != PLAN.key
+
+
+def test_a_repository_may_lie_in_a_folder_with_a_space() -> None:
+    source = Git(url="/home/zoë/my work/demo", commit="1" * 40, branch="main")
+    plan = planned(replace(PLAN.recipe, source=source), PLAN.target)
+    again = restored(stated(plan), {}, where="it")
+    assert (again.source, again.key) == (source, plan.key)
+
+
+def test_a_submodule_may_lie_in_a_folder_with_a_space(tmp_path: Path) -> None:
+    for name in ("part", "whole"):
+        run(["git", "init", "--quiet", tmp_path / name])
+    whole: list[str | Path] = ["git", "-C", tmp_path / "whole", "-c", "protocol.file.allow=always"]
+    commit = ["-c", "user.name=x", "-c", "user.email=x@example.com", "commit", "--quiet", "--allow-empty"]
+    run(["git", "-C", tmp_path / "part", *commit, "--message", "one"])
+    run([*whole, "submodule", "--quiet", "add", tmp_path / "part", "third party/part"])
+    plan: Any = SimpleNamespace(source=Git(url="x", commit="1" * 40, branch="main", submodules=True))
+    place: Any = SimpleNamespace(tree=tmp_path / "whole")
+    (found,) = submodules(plan, place)
+    head = run(["git", "-C", tmp_path / "part", "rev-parse", "HEAD"]).output.strip()
+    assert (found.name, found.digest) == ("third party/part", {"gitCommit": head})
 
 
 CUDA = replace(

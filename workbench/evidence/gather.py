@@ -62,7 +62,7 @@ def gather(place: Workplace, paths: Paths, settings: Settings, *, started: datet
         environment=plan.environment,
         used=(
             _source(plan, place),
-            *_submodules(plan, place),
+            *submodules(plan, place),
             *(
                 Used(role="patch", name=each.name, digest={"sha256": each.sha256}, about=each.description)
                 for each in plan.patches
@@ -126,14 +126,15 @@ def _source(plan: Plan, place: Workplace) -> Used:
             )
 
 
-def _submodules(plan: Plan, place: Workplace) -> Iterator[Used]:
+def submodules(plan: Plan, place: Workplace) -> Iterator[Used]:
+    """Yield the submodules that a plan's source has, each with its commit. Raises CommandFailed."""
     if not isinstance(plan.source, Git) or not plan.source.submodules:
         return
     listed = run(
         ["git", "-c", "core.fsmonitor=false", "-C", place.tree, "submodule", "status", "--recursive"],
         stdout_only=True,
     ).output
-    for commit, path in re.findall(r"^[ +-]?([0-9a-f]{40,64}) (\S+)", listed, re.MULTILINE):
+    for commit, path in re.findall(r"^[ +-]?([0-9a-f]{40,64}) (.+?)(?: \(.*\))?$", listed, re.MULTILINE):
         asked = ["git", "-C", place.tree / path, "remote", "get-url", "origin"]
         url = run(asked, check=False, stdout_only=True).output.strip()
         uri = f"git+{without_login(url)}" if "://" in url else ""

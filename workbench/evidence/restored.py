@@ -129,7 +129,7 @@ def _source(made: Provenance) -> Sdist | Git:
     if _SDIST.fullmatch(source.uri):
         return Sdist(sha256=source.digest["sha256"], name=option.get("source_name"))
     url = source.uri.removeprefix("git+")
-    if url == source.uri or re.search(r"\s|^-", url):
+    if url == source.uri or re.search(r"[\x00-\x1f\x7f]|^-", url):
         raise ValueError(f"its source is neither an sdist nor a Git repository: {source.uri!r:.60}")
     return Git(
         url=url,
