@@ -89,6 +89,16 @@ def test_a_release_that_was_killed_before_its_pages_were_drawn_goes_on_there(rel
     assert wheel.name in (released.paths.index / "simple" / "demo" / "index.html").read_text()
 
 
+@pytest.mark.parametrize("without", [None, "*", "example.com"])
+def test_a_proxy_does_not_stand_between_an_installer_and_the_folder_that_is_served_here(
+    released: Demo, without: str | None
+) -> None:
+    shutil.rmtree(released.paths.state / "proved")
+    nobody = {"http_proxy": "http://127.0.0.1:9", **({"no_proxy": without} if without else {})}
+    done = invoke("release", "demo", env=nobody)
+    assert done.status == 0, done.stderr
+
+
 def test_other_inputs_need_another_version(demo: Demo) -> None:
     """Published bytes never change: what would make other bytes is refused before it is built."""
     assert invoke("release", "demo").status == 0

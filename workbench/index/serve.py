@@ -31,6 +31,7 @@ from workbench.store.layout import headers as headers_of
 PUBLISHED = (*(each.rstrip("/") for each in (INDEX, FILES, HISTORY, TRUST)), REGISTRY)
 """What of the folder is served: pages, files, registry, and what shows that these are the publisher's."""
 
+LOOPBACK = "127.0.0.1"
 _PROJECT = re.compile(r"/index/simple/([a-z0-9-]+)/?")
 INDEX_DOCUMENTS = ("index.html", "index.json")
 PAGES = {".html": HTML, ".atom": ATOM, ".css": CSS, ".js": SCRIPT}
@@ -48,7 +49,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, root: Path, *, port: int = 0, quiet: bool = False, elsewhere: str = "") -> None:
         self.root, self.quiet, self.elsewhere = root, quiet, elsewhere
         self._tell = LISTENER.get()  # requests are answered in threads, whose context has none
-        super().__init__(("127.0.0.1", port), _Handler)
+        super().__init__((LOOPBACK, port), _Handler)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say in a line what went wrong; that a client went away is nothing wrong."""
@@ -64,7 +65,7 @@ class Server(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         """Where the folder is served, with a slash at the end."""
-        return f"http://127.0.0.1:{self.server_port}/"
+        return f"http://{LOOPBACK}:{self.server_port}/"
 
 
 class _Handler(BaseHTTPRequestHandler):

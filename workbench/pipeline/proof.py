@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from workbench.errors import CommandFailed, InstallFailed, SettingsError, ToolMi
 from workbench.events import step
 from workbench.files import content_of, write_whole
 from workbench.index.install import pinned
-from workbench.index.serve import served
+from workbench.index.serve import LOOPBACK, served
 from workbench.plan.target import this_arch
 from workbench.process import run
 from workbench.recipe.load import maker_of
@@ -140,16 +141,20 @@ def _prove(proof: Proof, index_url: str, paths: Paths, installer: Installer) -> 
         pin = place / "requirements.txt"
         pin.write_text(f"{exact} --hash=sha256:{proof.wheel.sha256}\n")
         exactly: list[str | Path] = ["--no-deps", "--require-hashes", "-r", pin]
+
+        def install(where: Sequence[str | Path]) -> None:
+            run([*_installing(installer, index_url, where), *exactly], env=_past_proxies())
+
         try:
             if proof.arch == this_arch() and chosen.pythons:
                 environment = Environment.create(place / "env", python=find_interpreter(proof.python))
-                run([*_installing(installer, index_url, ["--python", environment.python]), *exactly])
+                install(["--python", environment.python])
                 environment.install([exact, *test_requires])
                 (packages,) = environment.path.glob("lib/python*/site-packages")
                 alone(environment, place)(_code(recipe, _installed(parsed.name, packages)))
             else:
                 packages = place / "packages"
-                run([*_installing(installer, index_url, _described(installer, proof, packages)), *exactly])
+                install(_described(installer, proof, packages))
                 if not chosen.pythons:
                     at.outcome = f"not run: {' '.join(chosen.untried)}"
                     return
@@ -175,6 +180,16 @@ def _code(recipe: Recipe | None, installed: Distribution) -> str:
         modules = record.modules(map(str, installed.files or ()))
         return f"import {', '.join(modules)}" if modules else ""
     return recipe.smoke_code
+
+
+def _past_proxies() -> dict[str, str]:
+    """Return variables with which programs reach a server on this machine, whatever proxy the user has.
+
+    No proxy leads there: one elsewhere would look on its own machine.
+    """
+    told = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    hosts = ",".join(filter(None, [told, LOOPBACK]))
+    return {"no_proxy": hosts, "NO_PROXY": hosts}
 
 
 def _installing(installer: Installer, index_url: str, where: Sequence[str | Path]) -> list[str | Path]:
