@@ -65,6 +65,25 @@ def test_a_machine_that_cannot_isolate_builds_is_told_what_to_do(
     assert (told.check, told.verdict, told.remedy) == ("isolation", "untried", "'apt install bubblewrap'")
 
 
+def test_a_machine_that_allows_no_user_namespaces_is_told_what_allows_them(
+    paths: Paths, store: Eventful, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Ubuntu, whose AppArmor wants a profile."""
+    refused, restricted = tmp_path / "bwrap", tmp_path / "restricted"
+    refused.write_text("#!/bin/sh\necho 'bwrap: setting up uid map: Permission denied' >&2\nexit 1\n")
+    refused.chmod(0o755)
+    restricted.write_text("1\n")
+    monkeypatch.setattr(isolation, "_BWRAP", str(refused))
+    monkeypatch.setattr(isolation, "_RESTRICTED", restricted)
+    isolation.why_not.cache_clear()
+    told, *_ = doctor(at(paths, store))
+    isolation.why_not.cache_clear()
+    assert told.what.endswith("bubblewrap cannot start here (setting up uid map, Permission denied)")
+    assert told.remedy.startswith(
+        "Ubuntu lets a program make user namespaces by an AppArmor profile: install"
+    )
+
+
 def test_a_machine_that_cannot_limit_builds_is_told_why(
     paths: Paths, store: Eventful, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from workbench.process import run
+from workbench.process import MARK, run
 
 ROOT = "/build"
 """Where a build's own folder lies, for the build."""
@@ -98,6 +98,7 @@ class Room:
             *self._mounts(writes),
             "--remount-ro",
             "/",
+            *("--unsetenv", MARK),  # a path of this machine, for those who end what is left from outside
             "--chdir",
             cwd,
             "--",
@@ -164,11 +165,15 @@ def why_not() -> str:
     if tried.status == 0:
         return ""
     said = (tried.output.strip().splitlines() or [f"it ended with {tried.status}"])[-1]
+    said = said.removeprefix("bwrap: ").replace(
+        ": ", ", "
+    )  # what stands behind a colon is what to do about it
     remedy = "user namespaces must be allowed to this user"
     if _RESTRICTED.exists() and _RESTRICTED.read_text(encoding="ascii").strip() == "1":
         remedy = (
             "Ubuntu lets a program make user namespaces by an AppArmor profile: install apparmor-profiles, and link "
-            "/usr/share/apparmor/extra-profiles/bwrap-userns-restrict into /etc/apparmor.d"
+            "/usr/share/apparmor/extra-profiles/bwrap-userns-restrict into /etc/apparmor.d; 'systemctl reload apparmor' "
+            "loads it"
         )
     return f"bubblewrap cannot start here ({said}): {remedy}"
 
