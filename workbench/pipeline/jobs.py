@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from workbench.plan.draft import Draft
     from workbench.registry.model import Registry
 
-AT_MOST = 256
-"""The jobs that GitHub takes from one matrix."""
-
 SHARED = ("python", "torch", "variant", "version")
 """The axes of which a job may have several, the first to be shared first. (An architecture has machines of its own.)"""
 

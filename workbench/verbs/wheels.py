@@ -49,7 +49,10 @@ def matrix(
     changed_since: Annotated[
         str, "only packages whose recipe, patches or required recipes changed after this commit"
     ] = "",
-    at_most: Annotated[int, "in JSON: the most jobs, of which some get several targets (default: 256)"] = 256,
+    at_most: Annotated[
+        int,
+        "in JSON: the most jobs, of which some get several targets (default: 256, as many as GitHub takes)",
+    ] = 256,
     github_output: Annotated[
         bool, "add matrix=... and count=... to the file that $GITHUB_OUTPUT names"
     ] = False,
