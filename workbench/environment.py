@@ -73,9 +73,7 @@ class Environment:
         # of the lock itself, uv 0.13 installs no file from its cache: each build would unpack torch anew
         self.install_files([*map(self._pin, found)], options=options, log=log)
 
-    def install_files(
-        self, pins: Sequence[str], *, options: Sequence[str] = (), log: Path | None = None
-    ) -> None:
+    def install_files(self, pins: Sequence[str], *, options: Sequence[str], log: Path | None) -> None:
         """Install files by lines of ``requirements.txt``, each with its hash; what they require must be among them.
 
         Raises CommandFailed with what uv said.

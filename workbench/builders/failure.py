@@ -45,7 +45,7 @@ LAST = 8
 
 
 def why_it_failed(
-    error: CommandFailed, place: Workplace, paths: Paths, *, jobs: int, killed: bool = False
+    error: CommandFailed, place: Workplace, paths: Paths, *, jobs: int, killed: bool
 ) -> Explanation | None:
     """Return why a build failed, as far as its log tells; `jobs` compilers ran at once.
 

@@ -201,7 +201,7 @@ def _kept(folder: Path) -> Kept:
     )
 
 
-def to_remove(kept: Iterable[Kept], limit: int, *, but: str = "") -> tuple[Kept, ...]:
+def to_remove(kept: Iterable[Kept], limit: int, *, but: str) -> tuple[Kept, ...]:
     """Return the recipes whose objects must go so that all take no more than `limit` bytes: those unused the longest.
 
     The recipe `but` stays: ccache itself keeps each below the limit.

@@ -35,7 +35,7 @@ def compare(files: Iterable[WorkflowFile], paths: Paths) -> tuple[Compared, ...]
     )
 
 
-def write_workflows(compared: Iterable[Compared], paths: Paths, *, replace: bool = False) -> None:
+def write_workflows(compared: Iterable[Compared], paths: Paths, *, replace: bool) -> None:
     """Write what is missing or differs, and remove what is no longer wanted.
 
     Raises UsageError, and writes nothing, where a file is somebody else's; with `replace` it is written over as well.

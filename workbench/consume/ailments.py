@@ -54,7 +54,7 @@ def installed(folders: Iterable[Path]) -> dict[str, str]:
     return found
 
 
-def ailments(host: Host, versions: Mapping[str, str], code: Sequence[str] = ()) -> tuple[Ailment, ...]:
+def ailments(host: Host, versions: Mapping[str, str], code: Sequence[str]) -> tuple[Ailment, ...]:
     """Return what is wrong with a host and what is installed there, by `installed`.
 
     `code` are the architectures that the installed torch has code for (``sm_120``, ``compute_120``), if it was asked.

@@ -46,9 +46,7 @@ def with_hints(said: LocalVersion, hints: Hints) -> LocalVersion:
     return said._replace(compute=said.compute or hints.compute, torch=said.torch or hints.torch)
 
 
-def judge_build(
-    said: LocalVersion, host: Host, facts: Learnt = NO_FACTS, *, pure: bool = False, every: bool = True
-) -> BuildVerdict:
+def judge_build(said: LocalVersion, host: Host, facts: Learnt, *, pure: bool, every: bool) -> BuildVerdict:
     """Judge what a wheel was built for. `pure` is for one that takes any platform.
 
     Where not `every` reason is asked for, a torch that does not fit is enough.

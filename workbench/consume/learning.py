@@ -34,7 +34,7 @@ class LyingWheel(SourceError):
     """A wheel that is not what its name says, or not a whole one: no installer should get it, and no lock name it."""
 
 
-def metadata_of(offer: OfferedWheel, cache: Cache, logins: Logins, *, offline: bool = False) -> bytes:
+def metadata_of(offer: OfferedWheel, cache: Cache, logins: Logins, *, offline: bool) -> bytes:
     """Return the METADATA of a wheel as it stands there: kept, from beside it (PEP 658), or from within it by ranges.
 
     Raises SourceError, also for what has another hash than the source's listing says, and LyingWheel.

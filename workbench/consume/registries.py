@@ -75,13 +75,13 @@ class _GpkgEntry:
     scan_tags: int = 0
 
 
-def named_registries(given: Sequence[str] = (), environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+def named_registries(given: Sequence[str], environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     """Return the files and URLs that are named: by ``GPUWHEELS_REGISTRY``, with spaces between them, then as flags."""
     return (*environ.get(VARIABLE, "").split(), *given)
 
 
 def read_registries(
-    named: Iterable[str] = (), *, fetch: Callable[[str], bytes] | None = None
+    named: Iterable[str], *, fetch: Callable[[str], bytes] | None = None
 ) -> tuple[WheelSource, ...]:
     """Return the sources that come with gpuwheels and those of the named files and URLs, in this order.
 

@@ -148,10 +148,10 @@ def _detached(words: Sequence[str], log: str, variables: Mapping[str, str]) -> s
     return f"{line} > {shlex.quote(log)} 2>&1 < /dev/null & echo $!"
 
 
-def _ssh(host: str, command: str, ssh_config: str, *, timeout: float = CONNECT) -> str:
+def _ssh(host: str, command: str, ssh_config: str) -> str:
     """Run a shell's command on a host and return what it printed. Raises WorkbenchError."""
     try:
-        done = run(["ssh", *_options(ssh_config), host, command], stdout_only=True, timeout=timeout)
+        done = run(["ssh", *_options(ssh_config), host, command], stdout_only=True, timeout=CONNECT)
     except CommandFailed as error:
         why = str(error).strip().rpartition("\n")[2]
         raise WorkbenchError(f"{host} cannot be used over SSH: {why}") from error

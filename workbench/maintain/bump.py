@@ -146,7 +146,7 @@ def abort_bump(paths: Paths, name: str) -> str:
         return bump.version if bump else ""
 
 
-def try_bump(paths: Paths, recipe: Recipe, moved: Recipe, *, adds: bool = False) -> Bumped:
+def try_bump(paths: Paths, recipe: Recipe, moved: Recipe, *, adds: bool) -> Bumped:
     """Say what would become of a series on another source, beside the work tree: each patch is tried."""
     if moved.source == recipe.source:
         return Bumped(name=recipe.name, before=recipe.version, after=recipe.version, moved=False)

@@ -66,7 +66,7 @@ def edit_patch(paths: Paths, recipe: Recipe, name: str, *, discard: bool = False
         ).folder
 
 
-def save_patches(paths: Paths, name: str, version: str = "", *, apart: bool = False) -> Saved:
+def save_patches(paths: Paths, name: str, version: str = "", *, apart: bool) -> Saved:
     """Write the series as it is in the work tree, of the version that this is open at.
 
     `apart` is as in `drop_patch`. Raises UsageError without a work tree, and where another version is named; PatchError

@@ -33,7 +33,7 @@ class Proposal:
         """Return the fields with their values, as a recipe takes them."""
         return {guess.field: guess.value for guess in self.guesses}
 
-    def with_said(self, said: Sequence[Guess], undecided: Sequence[str] = ()) -> Proposal:
+    def with_said(self, said: Sequence[Guess], undecided: Sequence[str]) -> Proposal:
         """Return it with what somebody says of the package; build requirements and variables are added to its own."""
         own = {guess.field: guess for guess in self.guesses}
         for guess in said:

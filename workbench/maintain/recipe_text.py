@@ -72,7 +72,7 @@ def _versions(recipe: Recipe) -> Iterator[str]:
     yield f"{INDENT}}},"
 
 
-def pin_text(source: Sdist | Git, *, name: str = "") -> str:
+def pin_text(source: Sdist | Git, *, name: str) -> str:
     """Return a source as the recipe of a `name` writes it, on one line: ``Sdist(sha256="...")``."""
     arguments = (f"{key}={_value(held)}" for key, held in _given(source, name).items())
     return f"{type(source).__name__}({', '.join(arguments)})"

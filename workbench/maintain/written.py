@@ -49,7 +49,7 @@ def write_tree(
     tree: WorkTree,
     texts: Mapping[str, PatchFile] | None = None,
     *,
-    parted: bool = False,
+    parted: bool,
     then: Callable[[str], None] | None = None,
     version: str = "",
     dry_run: bool = False,

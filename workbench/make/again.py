@@ -74,7 +74,7 @@ class BuiltAgain:
     report: str = ""
 
 
-def first_build_of(path: Path, *, keys: Keyring | None = None) -> FirstBuild:
+def first_build_of(path: Path, *, keys: Keyring | None) -> FirstBuild:
     """Return a wheel's file as something to build again: its statement lies beside it.
 
     With `keys` one of them must have signed the statement. Raises ProofFailed, and WorkbenchError for damaged notes.
@@ -92,7 +92,7 @@ def _patches_here(build: StatedBuild, paths: Paths) -> dict[str, bytes]:
     return {hashlib.sha256(text).hexdigest(): text for text in texts}
 
 
-def rebuild_of(first: FirstBuild, paths: Paths, settings: Settings, *, any_tools: bool = False) -> Rebuild:
+def rebuild_of(first: FirstBuild, paths: Paths, settings: Settings, *, any_tools: bool) -> Rebuild:
     """Return how a wheel would be built again here.
 
     Raises ProofFailed where its statement does not say enough; ToolMissing where what it was built with is not here,
@@ -177,7 +177,7 @@ def _words(arguments: Sequence[str]) -> str:
     return shlex.join(arguments) or "none"
 
 
-def build_again(rebuild: Rebuild, paths: Paths, *, jobs: int | None = None) -> BuiltAgain:
+def build_again(rebuild: Rebuild, paths: Paths, *, jobs: int | None) -> BuiltAgain:
     """Build a wheel again in a fresh place below the site's working files, and compare the two.
 
     What was built is removed where its bytes are the same. Raises what building raises; UsageError while another

@@ -75,7 +75,7 @@ def look_ahead(
     places: Sequence[str],
     outlets: Mapping[str, Outlet],
     *,
-    unasked: Container[str] = (),
+    unasked: Container[str],
 ) -> tuple[Prospect, ...]:
     """Return what is to become of plans, each with how its wheel stands and the filename, if there is one.
 

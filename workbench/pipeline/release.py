@@ -72,7 +72,7 @@ class Todo:
     plans: tuple[Plan, ...]
     published: tuple[tuple[Plan, PublishedWheel], ...]
     unproved: tuple[Proof, ...]
-    places: tuple[str, ...] = (SITE,)
+    places: tuple[str, ...]
     outlets: Mapping[str, Outlet]
     logins: Mapping[str, str]
     missing: Mapping[str, str]
@@ -98,9 +98,9 @@ def todo(
     settings: Settings,
     store: Store,
     *,
-    places: tuple[str, ...] = (SITE,),
-    skip_build: bool = False,
-    mixed: bool = False,
+    places: tuple[str, ...],
+    skip_build: bool,
+    mixed: bool,
 ) -> Todo:
     """Return what a release would do; with `skip_build` only what lies in ``wheels/`` is released.
 

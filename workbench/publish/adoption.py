@@ -36,7 +36,7 @@ class Import:
     dry_run: bool
 
 
-def import_registry(file: Path, site: Site, *, dry_run: bool = False) -> Import:
+def import_registry(file: Path, site: Site, *, dry_run: bool) -> Import:
     """Take what a registry of the older form holds into ours. With `dry_run`, only say what that would do.
 
     The file may be the site's own ``packages.json``: its old content is put aside then, and it is replaced.

@@ -249,7 +249,7 @@ def refuse_a_lost_registry(store: Store, registry: Registry) -> None:
 
 
 def _parsed(
-    store: Store, stored: Stored | None, *, may_be_damaged: bool = False, older: bytes | None = None
+    store: Store, stored: Stored | None, *, may_be_damaged: bool = False, older: bytes | None
 ) -> Registry:
     if stored is None or stored.content == older:
         return Registry()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from workbench.store.protocol import Store
 
 
-def published_first_build(site: Site, named: str, folder: Path, *, keys: Keyring | None = None) -> FirstBuild:
+def published_first_build(site: Site, named: str, folder: Path, *, keys: Keyring | None) -> FirstBuild:
     """Return a published wheel of a site, by its filename, as something to build again; its file goes into `folder`.
 
     With `keys` one of them must have signed its statement. Raises UsageError for what is not published, ProofFailed for

@@ -101,8 +101,8 @@ def take_off(
     choose: Callable[[Registry], Sequence[WheelKey]],
     *,
     after_days: int,
-    dry_run: bool = False,
-    now: datetime | None = None,
+    dry_run: bool,
+    now: datetime | None,
 ) -> Change:
     """Remove the wheels that `choose` finds in a registry; see `remove`.
 

@@ -249,9 +249,7 @@ def check_modules(contents: Contents, filename: WheelName | None, modules: Seque
         yield contents.path.name, what
 
 
-def check_gpu(
-    contents: Contents, asked: Sequence[str], *, some: bool = False, unknown: str = ""
-) -> Iterator[Fault]:
+def check_gpu(contents: Contents, asked: Sequence[str], *, some: bool, unknown: str) -> Iterator[Fault]:
     """Find architectures that were asked for and are not in the binaries, and say what would serve instead."""
     name = contents.path.name
     if unknown:
