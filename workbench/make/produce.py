@@ -140,7 +140,10 @@ def wheel_of(
         return found, None
     from workbench.make.build import build_wheel
 
-    with _own_wheels(plan, planner, paths, settings, cache, jobs=jobs):
+    def make(needed: Plan, own: Planner) -> Path:
+        return wheel_of(needed, own, paths, settings, cache, jobs=jobs)[0]
+
+    with _own_wheels(plan, planner, paths, make):
         repaired = build_wheel(plan, paths, settings, jobs=jobs)
     if cache:
         give(plan, repaired.path, cache)
@@ -149,19 +152,13 @@ def wheel_of(
 
 @contextmanager
 def _own_wheels(
-    plan: Plan,
-    planner: Planner,
-    paths: Paths,
-    settings: Settings,
-    cache: WheelCache | None,
-    *,
-    jobs: int | None,
+    plan: Plan, planner: Planner, paths: Paths, make: Callable[[Plan, Planner], Path]
 ) -> Iterator[None]:
     """Let a build have what it requires of the site's own recipes: what this run has made, or what lies in ``wheels/``.
 
     What is in neither comes from the site's index where it is published as it would be made now, and is made now where
     it is not: the package index may have another one of that name. Where another process makes it, that is waited for.
-    Raises what `wheel_of` raises.
+    Raises what `make` raises.
     """
     if not plan.needs or OF_THIS_RUN.get():
         yield
@@ -175,7 +172,7 @@ def _own_wheels(
             place = Workplace.of(each.plan, paths)
             while wheel is None:
                 try:
-                    wheel, _ = wheel_of(each.plan, own, paths, settings, cache, jobs=jobs)
+                    wheel = make(each.plan, own)
                     place.clear()
                 except UnderWay:
                     place.wait()
