@@ -128,12 +128,10 @@ def matrix_of(
     left_out: list[Omitted] = []
     broken: dict[str, WorkbenchError] = {}
     for name in wanted:
+        request = Request(name=name, axes=axes, builder=builder)
         if names and name not in there:
-            plans(
-                Request(name=name, axes=axes, builder=builder), paths, settings
-            )  # its error names the nearest
+            plans(request, paths, settings)  # its error names the nearest
         try:
-            request = Request(name=name, axes=axes, builder=builder)
             planned = plans(request, paths, settings, among_others=len(wanted) > 1, assigned=assigned)
         except UsageError as error:  # the axes are sound, and it is for none of their targets
             reason = str(error).partition("\n")[0]
@@ -149,6 +147,23 @@ def matrix_of(
             continue
         left_out += [Omitted(package=name, target=out.cell, reason=out.reason) for out in planned.left_out]
         cells |= {each.slug: BuildCell(plan=each, planned=planned) for each in planned.plans}
+    found = _ordered(_with_needs(cells, published))
+    return Matrix(cells=found, left_out=tuple(left_out), broken=tuple(broken.items()))
+
+
+def _require_sound(axes: Axes, wanted: Sequence[str], paths: Paths, settings: Settings) -> None:
+    """Raise UsageError for axes that make no sense for any package; what is wrong with a recipe is told later."""
+    with suppress(RecipeError):
+        recipe = load_versions(paths.recipes, wanted[0])[-1] if wanted else None
+        if recipe:
+            targets = cross(spelled_out(axes.over(Axes(**asdict(settings.matrix))), recipe))
+            if ALL not in axes.compute:
+                require_gpus_used(axes.gpu, targets)
+
+
+def _with_needs(asked: Mapping[str, BuildCell], published: PublishedHere) -> Mapping[str, BuildCell]:
+    """Return cells with the names of those that each needs, and these cells too, but for what is published."""
+    cells = dict(asked)
     open_ = [*cells.values()]
     while open_:
         cell = open_.pop()
@@ -161,17 +176,7 @@ def matrix_of(
         more = {each.name: each for each in needed if each.name not in cells}
         cells |= more
         open_ += more.values()
-    return Matrix(cells=_ordered(cells), left_out=tuple(left_out), broken=tuple(broken.items()))
-
-
-def _require_sound(axes: Axes, wanted: Sequence[str], paths: Paths, settings: Settings) -> None:
-    """Raise UsageError for axes that make no sense for any package; what is wrong with a recipe is told later."""
-    with suppress(RecipeError):
-        recipe = load_versions(paths.recipes, wanted[0])[-1] if wanted else None
-        if recipe:
-            targets = cross(spelled_out(axes.over(Axes(**asdict(settings.matrix))), recipe))
-            if ALL not in axes.compute:
-                require_gpus_used(axes.gpu, targets)
+    return cells
 
 
 def _ordered(cells: Mapping[str, BuildCell]) -> tuple[BuildCell, ...]:
