@@ -70,12 +70,7 @@ def build_here(
     environment = Environment.create(place.environment.path, python=python, relocatable=True, log=place.log)
     system = place.build_system()
     requires = [*system.requires, *plan.build_requires]
-    index = own_index(requires, paths, settings)
-    if plan.pins is None:
-        environment.install_pinned(requires, options=joined_index(index), log=place.log)
-    else:
-        pins = [each.line for each in plan.pins]
-        environment.install_files(pins, options=joined_index(index), log=place.log)
+    _install(requires, environment, place, paths, settings)
     network, isolated = plan.recipe.network, _can_isolate(settings)
     usual = isolation.usual_variables(isolated=isolated, network=network)
     seen = [toolkit, compiler.root if compiler else None, paths.cache]
@@ -118,8 +113,7 @@ def build_here(
             asked = f"get_requires_for_build_wheel of the build backend {system.backend}"
             more = place.requirements(hooks.get_requires_for_build_wheel(options), asked)
             if more and plan.pins is None:
-                index = own_index([*requires, *more], paths, settings)
-                environment.install_pinned([*requires, *more], options=joined_index(index), log=place.log)
+                _install([*requires, *more], environment, place, paths, settings)
             _tell_of_slots(share, place, variables, inside)
             for command in plan.before_build:
                 runner(["sh", "-ec", command], str(place.tree))
@@ -138,6 +132,17 @@ def build_here(
         made = f"made no file of the name that it returned: {name!r}"
         raise place.failed(f"the build backend {system.backend} {made}")
     return wheel
+
+
+def _install(
+    requires: Sequence[str], environment: Environment, place: Workplace, paths: Paths, settings: Settings
+) -> None:
+    """Install build requirements, those of the site's own from its index; of a plan with pins these very files."""
+    options = joined_index(own_index(requires, paths, settings))
+    if place.plan.pins is None:
+        environment.install_pinned(requires, options=options, log=place.log)
+    else:
+        environment.install_files([each.line for each in place.plan.pins], options=options, log=place.log)
 
 
 def _wrapped(
