@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -91,16 +90,8 @@ def write_tree(
         require_fit(paths, recipe, written, others)
     if not dry_run:
         changed = write_series(into, written) or into != folder  # without a patch there is no folder
-    known = {fate.name: fate for fate in tree.state.fates}
-    were = dict.fromkeys(patch.name for patch in own)
-    fates = [known.get(each.patch.name) or _fate(each, were.keys()) for each in series]
-    left = {each.patch.name for each in series} | known.keys()
-    dropped = [
-        *(fate for fate in tree.state.fates if fate.outcome == "dropped"),
-        *(Fate(name=name, outcome="dropped", why="taken out") for name in were if name not in left),
-    ]
     saved = Saved(
-        fates=(*fates, *dropped),
+        fates=_fates(series, own, tree.state.fates),
         changed=changed,
         folder=tree.folder,
         series=into.name,
@@ -143,6 +134,21 @@ def _last_patch(tree: WorkTree, commits: Sequence[Commit]) -> str:
     return last
 
 
-def _fate(saved: SavedPatch, were: AbstractSet[str]) -> Fate:
-    name = saved.patch.name
-    return Fate(name=name, outcome="new" if name not in were else "clean" if saved.kept else "refreshed")
+def _fates(series: Sequence[SavedPatch], own: Sequence[PatchFile], noted: Sequence[Fate]) -> tuple[Fate, ...]:
+    """Return what became of each patch: of those that there are now, in their order, and then of those that are gone.
+
+    `own` are the patches that there were, `noted` are the fates that the work tree knows already.
+    """
+    known = {fate.name: fate for fate in noted}
+    were = dict.fromkeys(patch.name for patch in own)
+
+    def fate(saved: SavedPatch) -> Fate:
+        name = saved.patch.name
+        return Fate(name=name, outcome="new" if name not in were else "clean" if saved.kept else "refreshed")
+
+    left = {each.patch.name for each in series} | known.keys()
+    return (
+        *(known.get(each.patch.name) or fate(each) for each in series),
+        *(fate for fate in noted if fate.outcome == "dropped"),
+        *(Fate(name=name, outcome="dropped", why="taken out") for name in were if name not in left),
+    )
