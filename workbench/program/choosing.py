@@ -37,7 +37,7 @@ def resolve(asked: Namespace) -> int:
     host, places = host_of(asked), places_of(asked)
     found = find_all(asked.packages, asked, host, places)
     if asked.output:
-        from workbench.program.locking import pins_of, write_project
+        from workbench.program.pinning import pins_of, write_project
 
         check_all_fit(found, host, places, json=asked.json)
         write_project(pins_of(found, places), host, places, asked)
