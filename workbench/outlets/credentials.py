@@ -149,7 +149,7 @@ def _of_keyring(url: str) -> Login | None:
 
 
 def _of_pypirc(name: str, url: str) -> Login | None:
-    """Return what ``~/.pypirc`` has for an index: in the section of its name, or that names its URL."""
+    """Return what ``~/.pypirc`` has for an index: in a section with its URL, or with its name and no URL."""
     import configparser
 
     path = Path.home() / ".pypirc"
@@ -162,7 +162,9 @@ def _of_pypirc(name: str, url: str) -> Login | None:
         raise SettingsError(f"{path} is not an INI file") from None  # the error would quote its lines
     for section in read.sections():
         values = read[section]
-        meant = section == name or values.get("repository", "").rstrip("/") == url.rstrip("/")
+        # a section [pypi] with a repository of its own is for that one alone
+        at = values.get("repository", "")
+        meant = at.rstrip("/") == url.rstrip("/") if at else section == name
         if meant and (secret := values.get("password", "")):
             if path.stat().st_mode & OTHERS:
                 note(f"· {path} has a password, and others can read it: run 'chmod 600 {path}'")

@@ -25,15 +25,18 @@ def read_private(path: Path) -> dict[str, str]:
 
     A comment begins with a ``#`` that stands behind a space, or behind a value in quotes.
 
-    Raises SettingsError for a file that anybody but its owner, who is this user, can read or write; for one that is
-    not UTF-8; for a line that is not NAME=VALUE, without showing it.
+    Raises SettingsError for a file that anybody but its owner, who is this user, can read or write; for a folder; for
+    one that is not UTF-8; for a line that is not NAME=VALUE, without showing it.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         return {}
-    with os.fdopen(descriptor, encoding="utf-8") as file:
-        found = os.fstat(file.fileno())
+    found = os.fstat(descriptor)
+    if stat.S_ISDIR(found.st_mode):
+        os.close(descriptor)
+        raise SettingsError(f"{path} is a folder: write a file of NAME=VALUE there, or move it away")
+    with os.fdopen(descriptor, encoding="utf-8-sig") as file:
         if found.st_mode & OTHERS or found.st_uid != os.geteuid():
             raise SettingsError(
                 f"{path} is refused: it holds secrets, and others than its owner can read or write it "
