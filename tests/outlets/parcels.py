@@ -11,7 +11,7 @@ from tests.forked import FORKSERVER
 from workbench.files import Identity
 from workbench.outlets.delivery import deliver, preflight
 from workbench.outlets.outlet import Parcel, Subject
-from workbench.outlets.places import open_outlets
+from workbench.outlets.places import open_outlets, places
 from workbench.wheel.filename import parse_wheel
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def parcel(path: Path, *, variant: str = "", statement: bytes | None = STATEMENT
 
 def sent(parcels: Sequence[Parcel], to: str, root: Path) -> Delivered:
     """Send wheels to one outlet, as a command does."""
-    ((_, outlet),) = open_outlets([to], root).items()
+    ((_, outlet),) = open_outlets(places(to), root).items()
     (shipment,) = preflight([outlet], parcels)
     return deliver(shipment)
 

@@ -13,7 +13,7 @@ from workbench.errors import UsageError
 from workbench.events import note
 from workbench.outlets.github_repository import GitHubRepository
 from workbench.outlets.outlet import Held, metadata_name
-from workbench.outlets.tags import USUAL, expect_template, following, tag_of
+from workbench.outlets.tags import USUAL, following, tag_of
 from workbench.simple.github import digest_of
 from workbench.text import file_size
 
@@ -38,7 +38,7 @@ class GitHubReleases:
     how = "a draft, every wheel with its METADATA and its statement, the digests checked, then published"
 
     def __init__(self, template: str, root: Path) -> None:
-        self._template = expect_template(template or USUAL)
+        self._template = template or USUAL
         self._repository = GitHubRepository.of(root)
         self._held: dict[str, Mapping[str, Held]] = {}
         self.name = f"github:{self._template}"

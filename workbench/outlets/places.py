@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 from workbench.errors import UsageError, nearest
+from workbench.outlets.tags import USUAL, expect_template
 from workbench.url import has_secret
 
 if TYPE_CHECKING:
@@ -29,16 +30,16 @@ def _github(rest: str, root: Path) -> Outlet:
     return GitHubReleases(rest, root)
 
 
-def _pypi(rest: str, root: Path) -> Outlet:
+def _pypi(_rest: str, root: Path) -> Outlet:
     from workbench.outlets.package_index import PYPI
 
-    return _named("pypi", rest, root, PYPI)
+    return _named("pypi", root, PYPI)
 
 
-def _testpypi(rest: str, root: Path) -> Outlet:
+def _testpypi(_rest: str, root: Path) -> Outlet:
     from workbench.outlets.package_index import TESTPYPI
 
-    return _named("testpypi", rest, root, TESTPYPI)
+    return _named("testpypi", root, TESTPYPI)
 
 
 KINDS: Mapping[str, Callable[[str, Path], Outlet]] = {
@@ -58,9 +59,14 @@ def places(to: str, *, skip_github: bool = False) -> tuple[str, ...]:
             "--skip-github leaves nothing of --to: name another place, or leave --skip-github out"
         )
     for word in left:
+        kind, _, rest = word.partition(":")
         if is_index_url(word):
             _expect_index(word)
-        elif (kind := word.partition(":")[0]) not in KINDS and word not in (SITE, INDEX):
+        elif kind == "github":
+            expect_template(rest or USUAL)
+        elif kind in KINDS and rest:
+            raise UsageError(f"--to {word}: {kind} takes nothing behind a colon")
+        elif kind not in KINDS and word not in (SITE, INDEX):
             raise UsageError(
                 f"--to {word}: unknown place{nearest(kind, [SITE, INDEX, *KINDS])}: write {SITE}, github, github:TAG, "
                 f"pypi, testpypi, {INDEX}, or the URL where an index takes uploads"
@@ -87,7 +93,7 @@ def is_index_url(word: str) -> bool:
 def open_outlets(words: Sequence[str], root: Path) -> dict[str, Outlet]:
     """Return the outlets among some `places`, each by its word; nothing is asked of them yet.
 
-    Raises UsageError for what a kind of outlet does not take.
+    Raises UsageError where GitHub is among them and nothing says which repository.
     """
     return {word: _opened(word, root) for word in words if word not in (SITE, INDEX)}
 
@@ -126,9 +132,7 @@ def _expect_index(word: str) -> None:
             raise UsageError(f"--to {word}: not a URL of the web: {url}")
 
 
-def _named(name: str, rest: str, root: Path, urls: tuple[str, str]) -> Outlet:
-    if rest:
-        raise UsageError(f"--to {name}:{rest}: {name} takes nothing behind a colon")
+def _named(name: str, root: Path, urls: tuple[str, str]) -> Outlet:
     from workbench.outlets.package_index import PackageIndex
 
     upload, simple = urls

@@ -24,22 +24,21 @@ _BAD = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[./-]|[./]$|\.lock$|/\
 """What git refuses in the name of a tag (git-check-ref-format)."""
 
 
-def expect_template(template: str) -> str:
-    """Return a template that can become a tag. Raises UsageError, which says what is wrong with it."""
+def expect_template(template: str) -> None:
+    """Raise UsageError for a template that cannot become a tag, with what is wrong with it."""
     try:
         named = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
         for name in named:
             if name not in FIELDS:
                 there_are = ", ".join(f"{{{each}}}" for each in FIELDS)
                 raise UsageError(
-                    f"{template}: unknown field {{{name}}}{nearest(name, FIELDS)}: there are {there_are}"
+                    f"--to github:{template}: unknown field {{{name}}}{nearest(name, FIELDS)}: there are {there_are}"
                 )
         tried = template.format(**dict.fromkeys(FIELDS, "1"))
     except (ValueError, IndexError, AttributeError, KeyError) as error:
-        raise UsageError(f"{template} is not a template of a tag: {error}") from error
+        raise UsageError(f"--to github:{template}: not a template of a tag: {error}") from error
     if not tried or _BAD.search(tried):
-        raise UsageError(f"{template!r} cannot be a tag: git refuses such a name")
-    return template
+        raise UsageError(f"--to github:{template}: it cannot be a tag: git refuses such a name")
 
 
 def tag_of(template: str, subject: Subject) -> str:
