@@ -84,8 +84,10 @@ class GitHubRepository:
     @cached_property
     def _described(self) -> dict[str, Any]:
         """The repository as the API tells of it, by the name that it has now. Raises OutletError."""
-        with _plainly(self.place):
+        try:
             found: dict[str, Any] = self._api.call("GET", f"{self._api.url}/repos/{self._name}")
+        except NoAnswer as error:
+            raise OutletError(f"{self.place}: {self._refused(error)}") from error
         if found.get("archived"):
             raise OutletError(f"{self._name} is archived: GitHub takes no release for it")
         return found
@@ -184,6 +186,8 @@ class GitHubRepository:
 
     def _refused(self, error: NoAnswer) -> str:
         """Return what GitHub says of a refusal: whoever may read is told only then that they may not write."""
+        if error.status == HTTPStatus.UNAUTHORIZED:
+            return f"401: GitHub does not know the token from {self.login.origin}, or no longer: is it still valid?"
         if error.status not in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
             return str(error)
         return f"{error}: the token from {self.login.origin} needs the permission to write contents"

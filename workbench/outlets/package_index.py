@@ -11,7 +11,7 @@ import time
 from contextlib import contextmanager, redirect_stdout
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from packaging.version import Version
 
@@ -276,6 +276,9 @@ def _watched(send: Callable[..., Any], session: Any, moved: Progress) -> Callabl
 
 
 def _said(response: Any) -> str:  # noqa: ANN401 - requests' own
-    """Return what a server says of a refusal, on one line."""
+    """Return what a server says of a refusal, on one line; of a redirect, which no file follows, where it leads."""
+    if response.is_redirect:
+        there = urljoin(response.url, response.headers["Location"])
+        return f"{response.status_code}, it redirects to {there}: write that URL if it is the index that you mean"
     text = "" if "html" in response.headers.get("Content-Type", "") else " ".join(response.text.split())[:300]
     return f"{response.status_code} {text or response.reason}"
