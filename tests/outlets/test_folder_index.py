@@ -89,6 +89,7 @@ def test_pip_and_uv_install_from_the_pages_of_a_folder(paths: Paths, tmp_path: P
         (["--from", "nowhere", "--base-url", "https://example.com/"], "no such folder"),
         (["--from", ".", "--base-url", "https://example.com/"], "there are no wheels in it"),
         (["--from", ".", "--base-url", "example.com"], "give the http or https URL"),
+        (["--from", ".", "--base-url", "https://example.com/my wheels/"], "percent-encoded (%20"),
     ],
 )
 def test_what_is_no_folder_of_wheels_is_told(paths: Paths, words: list[str], said: str) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import threading
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
@@ -133,6 +135,36 @@ def test_a_simple_api_elsewhere_is_named_behind_the_url(
     assert other.filename not in listed(plain, "apart")
 
 
+class _Moved(BaseHTTPRequestHandler):
+    """An index that has nothing, and takes uploads elsewhere."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(307)
+        self.send_header("Location", "/legacy/")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_an_index_that_moved_is_told_with_the_url(paths: Paths) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Moved)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_address[1]}/"
+    try:
+        with pytest.raises(OutletError, match=f"307, it redirects to {url}legacy/: write that URL"):
+            sent([parcel(wheel(paths.wheels))], url, paths.root)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 def test_a_login_goes_to_the_index_alone(
     servers: dict[str, str], paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,6 +221,10 @@ def test_where_logins_come_from(paths: Paths, monkeypatch: pytest.MonkeyPatch, t
     assert login() == ("__token__", "pypi-of-$dotenv", f"{dotenv}: PYPI_API_TOKEN")
     pypirc.write_text("[pypi]\nusername = ada\npassword = 100%-mine\n")
     assert login() == ("ada", "100%-mine", f"{pypirc} [pypi]")
+    pypirc.write_text("[pypi]\nrepository = https://pypi.example.com/\npassword = for-example-com\n")
+    assert login()[1] == "pypi-of-$dotenv", "what is for another index goes to that alone"
+    pypirc.write_text("[mine]\nrepository = https://upload.pypi.org/legacy\npassword = mine-mine\n")
+    assert login() == ("__token__", "mine-mine", f"{pypirc} [mine]")
     monkeypatch.setenv("PYPI_API_TOKEN", "pypi-of-variable")
     assert login() == ("__token__", "pypi-of-variable", "the variable PYPI_API_TOKEN")
     monkeypatch.delenv("PYPI_API_TOKEN")
@@ -200,6 +236,14 @@ def test_where_logins_come_from(paths: Paths, monkeypatch: pytest.MonkeyPatch, t
         login()
     dotenv.write_text("PYPI_API_TOKEN=a b\n")
     with pytest.raises(SettingsError, match=r"\.env:1: write NAME=VALUE"):
+        login()
+    dotenv.write_text(
+        "PYPI_API_TOKEN=behind-a-mark\n", encoding="utf-8-sig"
+    )  # as editors of Windows write it
+    assert login()[1] == "behind-a-mark"
+    dotenv.unlink()
+    dotenv.mkdir()
+    with pytest.raises(SettingsError, match=r"\.env is a folder"):
         login()
 
 
@@ -259,6 +303,9 @@ def test_what_is_no_url_is_told(to: str) -> None:
         ("pypii", "did you mean 'pypi'"),
         ("site:v1", "did you mean 'site'"),
         ("pypi,index:v1", "did you mean 'index'"),
+        ("github:{foo}", "--to github:{foo}: unknown field {foo}"),
+        ("github:a..b", "--to github:a..b: it cannot be a tag"),
+        ("pypi:x", "pypi takes nothing behind a colon"),
         ("https://x/#what", "behind the URL for uploads stands nothing"),
         ("https://x/#simple=", "behind the URL for uploads stands nothing"),
     ],

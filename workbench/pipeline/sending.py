@@ -38,7 +38,9 @@ class Sent:
         if self.delivered or not self.shipments:
             return tuple(line for each in self.delivered for line in each.lines())
         return tuple(
-            f"would {line}" if line[0] == " " else line for each in self.shipments for line in each.lines()
+            line.replace("  ", "  would ", 1) if line[0] == " " else line
+            for each in self.shipments
+            for line in each.lines()
         )
 
     def as_dicts(self) -> list[dict[str, Any]]:

@@ -243,6 +243,8 @@ def _answer_steps(work: Todo) -> None:
     if work.plans:
         console.answer(f"would verify {counted(len(work.plans), 'target')}, up to {AT_ONCE} wheels at once")
     for place in work.places:
+        if all(each.there[place] for each in work.prospects):
+            continue
         if place in work.outlets:
             outlet = work.outlets[place]
             console.answer(f"would send to {place}, {outlet.place}: {outlet.how}")
