@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
+from workbench.arch import PLATFORMS
 from workbench.errors import SettingsError
 from workbench.strict import Mismatch, parse
 from workbench.url import has_secret
@@ -252,15 +253,34 @@ _SIZE = re.compile(r"([1-9]\d{0,8}) ?(MB|GB|TB)")
 _BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}|arn:[^\s]+")
 _COMPUTE = re.compile(r"cpu|cu\d{3}|rocm\d+\.\d+")
 _ARCH = re.compile(r"x86_64|aarch64")
-_PASTABLE = re.compile(r"[A-Za-z0-9._~:/%+,=\[\]-]+")
+PASTABLE = re.compile(r"[A-Za-z0-9._~:/%+,=\[\]-]+")
 """A URL that stands in a shell's command line as it is. (A query or a fragment ends the path of no page.)"""
 
-_CRON = (re.compile(r"(?:[\d*/,-]+(?: [\d*/,A-Z-]+){4})?"), 'write as cron does: "17 3 * * 1"')
+
+def _cron(*fields: str) -> re.Pattern[str]:
+    """Return the form of times as cron writes them, each of whose fields has such values; or of nothing."""
+    parts = (rf"(?:\*|(?:{each})(?:-(?:{each}))?)(?:/[1-9]\d?)?" for each in fields)
+    return re.compile(f"(?:{' '.join(f'{part}(?:,{part})*' for part in parts)})?")
+
+
+_CRON = (
+    _cron(
+        r"[0-5]?\d",
+        r"[01]?\d|2[0-3]",
+        r"0?[1-9]|[12]\d|3[01]",
+        r"0?[1-9]|1[0-2]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC",
+        r"[0-6]|SUN|MON|TUE|WED|THU|FRI|SAT",
+    ),
+    'write minute, hour, day, month and weekday as cron does: "17 3 * * 1"',
+)
 _FORMS = {
     "cache.size": (_SIZE, "write an amount of storage: 500 MB or 20 GB"),
     "ci.branch": (re.compile(r"[A-Za-z0-9._/-]+"), "write the name of a branch"),
-    "ci.python": (re.compile(r"3\.\d+"), 'write a version in quotes: "3.12"'),
-    "ci.builder": (re.compile(r"[a-z]+"), "write what --builder takes: auto, host, cross, container"),
+    "ci.python": (re.compile(r"3\.(1[1-9]|[2-9]\d)"), 'write a version in quotes, 3.11 or later: "3.12"'),
+    "ci.builder": (
+        re.compile("auto|host|native|cross|container|docker"),
+        "write what --builder takes: auto, host, cross, container",
+    ),
     "ci.to": (
         re.compile(r"[^\s\"'$`\\]*"),
         "write what --to takes, without spaces and quotes: github,pypi",
@@ -461,7 +481,7 @@ def _checked(settings: Settings, origin: Callable[[str], str]) -> Settings:
             raise SettingsError(f"{blamed}: no login or secret in a URL: it would reach logs and pages")
         if not _is_web(url):
             raise SettingsError(f"{origin(key)}: {url!r} is not an http or https URL")
-    if public_url is not None and not _PASTABLE.fullmatch(public_url):
+    if public_url is not None and not PASTABLE.fullmatch(public_url):
         raise SettingsError(
             f"{origin('public_url')}: {public_url!r} cannot be pasted into a command line: write other characters "
             "percent-encoded (%20 is a space), a host name as DNS has it (xn--...), no query and no fragment"
@@ -469,7 +489,13 @@ def _checked(settings: Settings, origin: Callable[[str], str]) -> Settings:
     if s3 is not None and not _BUCKET.fullmatch(s3.bucket):
         raise SettingsError(f"{origin('store.s3.bucket')}: {s3.bucket!r} cannot be the name of a bucket")
     index = _checked_index(settings.index, public_url, origin)
-    return replace(settings, index=index, public_url=public_url.rstrip("/") if public_url else None)
+    arch = ",".join(PLATFORMS.get(each.strip(), each) for each in settings.matrix.arch.split(","))
+    return replace(
+        settings,
+        index=index,
+        public_url=public_url.rstrip("/") if public_url else None,
+        matrix=replace(settings.matrix, arch=arch),
+    )
 
 
 def _checked_index(

@@ -160,6 +160,7 @@ def secrets(jobs: dict[str, dict[str, Any]]) -> tuple[str, ...]:
     [
         ("pypi", "write pypi,index"),
         ("https://[::1/,index", "not a URL"),
+        ('"github:{foo},index"', "unknown field {foo}"),
         ("https://ada:secret@wheels.example.com/,index", "no login or secret in a URL"),
         ("index", "behind an outlet"),
     ],
@@ -230,7 +231,11 @@ def test_what_somebody_else_wrote_is_not_written_over(paths: Paths) -> None:
     [
         ("{python: 3}", "ci.python: expected a string, got 3"),
         ("{python: '3.x'}", "ci.python: '3.x': write a version in quotes"),
-        ("{schedule: daily}", "ci.schedule: 'daily': write as cron does"),
+        ("{python: '3.9'}", "ci.python: '3.9': write a version in quotes, 3.11 or later"),
+        ("{builder: hosts}", "ci.builder: 'hosts': write what --builder takes"),
+        ("{schedule: daily}", "ci.schedule: 'daily': write minute, hour"),
+        ("{schedule: '61 3 * * *'}", "ci.schedule: '61 3 * * *': write minute, hour"),
+        ("{outdated: '1 3 * * 7'}", "ci.outdated: '1 3 * * 7': write minute, hour"),
         ("{runners: {arm64: x}}", "ci.runners.arm64: write an architecture"),
         ("""{runners: {x86_64: "a b'"}}""", 'ci.runners.x86_64: "a b\'": write labels'),
         ("{to: 'github $(x)'}", "ci.to: 'github $(x)': write what --to takes"),
@@ -242,6 +247,30 @@ def test_a_setting_that_no_workflow_could_say_is_refused(ci: str, said: str, pat
     (paths.root / "workbench.yaml").write_text(f"ci: {ci}\n")
     with pytest.raises(SettingsError, match=re.escape(said)):
         read_settings(paths)
+
+
+@pytest.mark.parametrize("cron", ["0 0 1 1 *", "*/15 0-6/2,22 1,31 JAN-MAR,12 MON-FRI", "5 09 * * 0"])
+def test_times_are_written_as_cron_does(cron: str, paths: Paths) -> None:
+    site(paths, f"\n  schedule: '{cron}'")
+    assert read_settings(paths).ci.schedule == cron
+
+
+def test_every_cell_has_a_runner_that_can_build_it(paths: Paths) -> None:
+    """A cross compiler is here for aarch64 alone, so what is for x86-64 never comes to a Spark."""
+
+    def wheels(arch: str) -> str:
+        site(paths, "\n  runners: {aarch64: spark}")
+        with (paths.root / "workbench.yaml").open("a") as settings:
+            settings.write(f"matrix: {{arch: '{arch}'}}\n")
+        return next(each.text or "" for each in workflow_files(paths, read_settings(paths)))
+
+    assert " --arch aarch64\n" in wheels("")
+    assert 'runs-on: ["spark"]' in wheels("linux/arm64")
+    both = wheels("all")
+    assert "--arch aarch64" not in both
+    assert """matrix.arch == 'aarch64' && '["spark"]' || '["ubuntu-24.04"]'""" in both
+    with pytest.raises(SettingsError, match=r"workbench\.yaml: matrix\.arch: arm: there are x86_64"):
+        wheels("arm")
 
 
 def test_a_site_without_the_workbench_must_say_where_it_comes_from(paths: Paths) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import jinja2
 
-from workbench.arch import ARCHITECTURES, PLATFORMS
+from workbench.arch import ARCHITECTURES
 from workbench.errors import SettingsError, UsageError
 from workbench.outlets.credentials import variables_for
 from workbench.outlets.places import INDEX, SITE, is_index_url, places
@@ -99,12 +99,16 @@ def workflow_files(paths: Paths, settings: Settings, *, host: Host | None = None
             "(store.s3), or write github,index"
         )
     arches = _arches(settings, runners)
+    if "x86_64" in arches and "x86_64" not in runners:  # no cross compiler here compiles for it
+        runners = {**runners, "x86_64": _USUAL_RUNNERS[host]["x86_64"]}
     facts: dict[str, object] = {
         "ci": ci,
         "program": "workbench" if ci.install else "./inv",
         "python": "python" if ci.install else ".venv/bin/python",
         "to": to,
         "runners": runners,
+        # the job that asks for the cells runs on x86-64
+        "arch": "" if settings.matrix.arch or "x86_64" in runners else arches[0],
         "built_on": {arch: runners.get(arch) or next(iter(runners.values())) for arch in arches},
         "verified": [f"verify:{arch}" for arch in sorted(arches)],
         "runs_on": _runs_on(runners),
@@ -146,10 +150,13 @@ def _places(to: str, paths: Paths) -> tuple[str, ...]:
 
 def _arches(settings: Settings, runners: Mapping[str, str]) -> tuple[str, ...]:
     """Return the architectures that are built; where the settings name none, the one of the jobs without a cell."""
-    words = [PLATFORMS.get(word.strip(), word.strip()) for word in settings.matrix.arch.split(",")]
+    words = [word.strip() for word in settings.matrix.arch.split(",")]
     if words == [""]:
         return (next(each for each in ARCHITECTURES if each in runners),)
-    return ARCHITECTURES if "all" in words else tuple(dict.fromkeys(parse_arch(word) for word in words))
+    try:
+        return ARCHITECTURES if "all" in words else tuple(dict.fromkeys(map(parse_arch, words)))
+    except UsageError as error:
+        raise SettingsError(f"workbench.yaml: matrix.arch: {str(error).removeprefix('--arch ')}") from None
 
 
 def _secrets(words: Sequence[str], *, bucket: bool) -> list[str]:
