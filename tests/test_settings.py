@@ -54,6 +54,8 @@ def test_the_guide_knows_every_key_and_every_variable() -> None:
             "index: {urls: relativ}",
             "index.urls: 'relativ' is none of relative, absolute (did you mean 'relative'?)",
         ),
+        ("matrix: {version: '1.0'}", "matrix.version: '1.0' is not all"),
+        ("matrix: {python: 3.10}", "matrix.python: expected a string, got 3.1: write it in quotes"),
         ("index: {people: 1}", "index.people: expected true or false, got 1"),
         ("container: {network: true}", "container.network: unknown key: a container has no network"),
         (

@@ -34,7 +34,7 @@ def test_nested_data_becomes_values() -> None:
         ({"nmae": "oak"}, "nmae: unknown key (did you mean 'name'?)"),
         ({"colour": "red"}, "colour: unknown key; known: name, leaves, named"),
         ({}, "name: missing"),
-        ({"name": 3}, "name: expected a string, got 3"),
+        ({"name": 3}, "name: expected a string, got 3: write it in quotes"),
         ({"name": "oak", "leaves": {}}, "leaves: expected a list, got {}"),
         (
             {"name": "oak", "leaves": [{"size": 1}, {"size": True}]},

@@ -96,14 +96,18 @@ def _expect(kind: type[T], value: object, path: str) -> T:
     if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
         return value
     nested = isinstance(value, (dict, list)) and value  # as deep as it may be
-    got = "..." if nested else f"{value!r:.60}"
-    raise Mismatch(f"{path or 'the document'}: expected {_NAMES[kind]}, got {got}")
+    got = _NAMES[type(value)] if nested else f"{value!r:.60}"
+    # what people mean by 3.10, and YAML reads as a number
+    remedy = ": write it in quotes" if kind is str and isinstance(value, (bool, int, float)) else ""
+    raise Mismatch(f"{path or 'the document'}: expected {_NAMES[kind]}, got {got}{remedy}")
 
 
 def _one_of(choices: tuple[str, ...], value: object, path: str) -> object:
     if value in choices:
         return value
-    raise Mismatch(f"{path}: {value!r:.60} is none of {', '.join(choices)}{nearest(str(value), choices)}")
+    told = [each for each in choices if each]  # an empty one is for a key that is left out
+    there = f"none of {', '.join(told)}" if len(told) > 1 else f"not {told[0]}"
+    raise Mismatch(f"{path}: {value!r:.60} is {there}{nearest(str(value), told)}")
 
 
 def _join(path: str, key: str) -> str:

@@ -89,7 +89,9 @@ def test_a_repository_has_its_versions_as_tags_and_what_fails_stops_no_other(
     [
         ("packages: {a: {version: '1'}}", r"packages\.a\.version: unknown key \(did you mean 'versions'"),
         ("a: {wheels: yes}", r"a\.wheels: unknown key; known: versions, .*, source"),
-        ("a: {versions: [2.8]}", r"a\.versions\[0\]: expected a string, got 2\.8"),
+        ("a: {versions: [2.8]}", r"a\.versions\[0\]: expected a string, got 2\.8: write it in quotes"),
+        ("a: {build_args: {A: 1}}", r"a\.build_args: expected a list, got a mapping"),
+        ("no: {versions: '1'}", "the document: expected a name, got False: write it in quotes"),
         ("a: {versions: ['1.0', two]}", r"a\.versions\[1\]: 'two' is not a valid version"),
         ("a: {extra_deps: ['ninja', '=x']}", r"a\.extra_deps\[1\]: '=x' is not a requirement"),
         ("a: {test_import: 'a, import b'}", r"a\.test_import: 'import b' is not the name of a module"),
@@ -118,6 +120,17 @@ def test_a_list_written_as_words_is_one(tmp_path: Path) -> None:
         "modules": ("a", "a.b"),
     }
     assert (empty.name, empty.said, empty.new().source) == ("b", (), "pypi:b")
+
+
+def test_what_stands_behind_an_argument_for_pip_is_not_a_variable(tmp_path: Path) -> None:
+    file = tmp_path / "packages.yml"
+    file.write_text("a: {build_args: '-C CC=gcc --config-settings=D=1 B=2 --global-option --fast'}\n")
+    (listed,) = read_packages(file)
+    assert {guess.field: guess.value for guess in listed.said} == {"environment": {"B": "2"}}
+    told = [each.partition(" has no field")[0] for each in listed.untranslated]
+    assert told == [
+        f"build_args: {each}" for each in ("-C CC=gcc", "--config-settings=D=1", "--global-option --fast")
+    ]
 
 
 @pytest.mark.parametrize("text", ['ends\n""", version=print("here"), x="""', "one\n\\two", "plain\nlines\n"])

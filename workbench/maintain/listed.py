@@ -25,6 +25,9 @@ from workbench.strict import Mismatch, parse
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 _LISTS = ("versions", "build_args", "extra_deps", "test_import")
 
+_WITH_VALUE = ("-C", "--config-setting", "--config-settings", "--global-option", "--build-option")
+"""Arguments for pip behind which a ``key=value`` stands that is not a variable."""
+
 NEEDLESS = {
     "--no-build-isolation": "what the build needs stands in build_requires",
     "--no-deps": "nothing is installed for a build but what it requires",
@@ -115,7 +118,9 @@ def _entries(document: object) -> Iterator[tuple[str, ListedPackage, str]]:
         raise Mismatch(f"{top or 'the document'}: expected a mapping of packages, or a list of them")
     seen: dict[str, str] = {}
     for name, where, entry in named:
-        normal = canonicalize_name(str(name))
+        if not isinstance(name, str):
+            raise Mismatch(f"{top or 'the document'}: expected a name, got {name!r:.60}: write it in quotes")
+        normal = canonicalize_name(name)
         if normal in seen:
             raise Mismatch(f"{where}: {normal} is listed twice, first as {seen[normal]}")
         seen[normal] = where
@@ -181,9 +186,16 @@ def _requirements(entry: ListedPackage, where: str) -> tuple[str, ...]:
 
 def _arguments(entry: ListedPackage, where: str) -> list[str]:
     try:
-        return [word for text in entry.build_args for word in shlex.split(text)]
+        words = [word for text in entry.build_args for word in shlex.split(text)]
     except ValueError as error:
         raise Mismatch(f"{where}.build_args: {error}") from error
+    whole: list[str] = []
+    for word in words:
+        if whole and whole[-1] in _WITH_VALUE:
+            whole[-1] += f" {word}"
+        else:
+            whole.append(word)
+    return whole
 
 
 def _is_list_of_names(text: str) -> bool:

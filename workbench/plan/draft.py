@@ -163,7 +163,7 @@ def built_for_none(left_out: Sequence[LeftOut]) -> UsageError:
     reasons = "; ".join(f"{out.cell}: {out.reason}" for out in left_out)
     return UsageError(
         f"{left_out[0].recipe.name} is built for none of these targets: {reasons}\n"
-        "Name others, with --python, --arch, --compute or --torch"
+        "Name others, with --python, --arch, --compute, --torch or --variant"
     )
 
 

@@ -15,6 +15,7 @@ from workbench.make.verification import verify_wheels
 from workbench.publish.upload import entry_of
 from workbench.registry.file import dumps
 from workbench.registry.model import Package, Registry
+from workbench.settings import PASTABLE
 from workbench.text import counted
 from workbench.url import has_secret
 from workbench.verify.report import findings_text
@@ -72,6 +73,11 @@ def _expect_base(url: str) -> str:
     if not sound or has_secret(url):
         raise UsageError(
             f"--base-url {url}: give the http or https URL where the folder is going to be served"
+        )
+    if not PASTABLE.fullmatch(url):  # pages show lines with it
+        raise UsageError(
+            f"--base-url {url}: cannot be pasted into a command line: write such characters percent-encoded (%20 is a "
+            "space)"
         )
     return url if url.endswith("/") else f"{url}/"
 
