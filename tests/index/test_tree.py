@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 from dataclasses import replace
@@ -54,6 +55,22 @@ def test_everyone_can_read_the_pages_whatever_the_umask(store: Store) -> None:
     finally:
         os.umask(before)
     assert all(path.stat().st_mode & 0o044 for path in (store.root / "index").rglob("*"))
+
+
+def test_a_full_disk_names_the_page_and_the_next_drawing_is_whole(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    store.registry = registry_of(demo=(listed("demo-1.0-py3-none-any.whl"),))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", no_room)
+        with pytest.raises(OSError, match="No space left") as error:
+            store.draw()
+    assert error.value.filename.startswith(str(store.root / "index"))
+    store.draw()
+    assert tree(store.root / "index") == full(store, tmp_path / "full")
 
 
 def test_nothing_changed_writes_nothing(drawn: Store) -> None:

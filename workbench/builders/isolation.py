@@ -165,15 +165,14 @@ def why_not() -> str:
     if tried.status == 0:
         return ""
     said = (tried.output.strip().splitlines() or [f"it ended with {tried.status}"])[-1]
-    said = said.removeprefix("bwrap: ").replace(
-        ": ", ", "
-    )  # what stands behind a colon is what to do about it
+    # behind a colon stands what to do about it
+    said = said.removeprefix("bwrap: ").replace(": ", ", ")
     remedy = "user namespaces must be allowed to this user"
     if _RESTRICTED.exists() and _RESTRICTED.read_text(encoding="ascii").strip() == "1":
         remedy = (
             "Ubuntu lets a program make user namespaces by an AppArmor profile: install apparmor-profiles, and link "
-            "/usr/share/apparmor/extra-profiles/bwrap-userns-restrict into /etc/apparmor.d; 'systemctl reload apparmor' "
-            "loads it"
+            "/usr/share/apparmor/extra-profiles/bwrap-userns-restrict into /etc/apparmor.d; "
+            "'systemctl reload apparmor' loads it"
         )
     return f"bubblewrap cannot start here ({said}): {remedy}"
 

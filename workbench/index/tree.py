@@ -154,6 +154,9 @@ class _Folder:
             os.fchmod(descriptor, 0o644)  # whatever the user's umask is
             while content:
                 content = content[os.write(descriptor, content) :]
+        except OSError as error:  # a full disk names no file
+            error.filename = f"{self._root}/{path}"
+            raise
         finally:
             os.close(descriptor)
 
