@@ -27,6 +27,7 @@ from workbench.publish.history import rollback
 from workbench.publish.transaction import publish
 from workbench.publish.withdraw import remove, yank
 from workbench.registry.file import dumps, loads
+from workbench.registry.model import Registry
 from workbench.store.folder import FolderStore
 from workbench.store.layout import history_key
 
@@ -78,6 +79,13 @@ def test_changes_go_on_after_a_registry_was_lost_and_rolled_back(
     assert filenames(store) == [ONE]
     assert [gone.filename for gone in registry_of(store).removed] == [TWO]
     go_on(paths, store, tmp_path)
+
+
+def test_the_first_change_of_a_fresh_checkout_makes_generation_1(paths: Paths, tmp_path: Path) -> None:
+    paths.registry.write_text(dumps(Registry()))
+    store = FolderStore(paths.root)
+    assert publish(at(paths, store), [candidate(tmp_path)]).generation == 1
+    assert kept(store) == {}
 
 
 @pytest.mark.parametrize("times", [1, 2])

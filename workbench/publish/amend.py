@@ -87,8 +87,9 @@ def amend(
             if not may_shrink:
                 _refuse_to_shrink(store, before, changed)
             looking.result()
-            is_older = stored is not None and stored.content == older
-            newest = _keep(store, None if is_older else stored, before, max(numbering.result(), default=0))
+            worth_keeping = stored is not None and stored.content != older and not _is_unused(store, stored)
+            kept = stored if worth_keeping else None
+            newest = _keep(store, kept, before, max(numbering.result(), default=0))
         now = timestamp(datetime.now(UTC))
         after = replace(changed, generation=max(newest, changed.generation) + 1, updated=now, change=what)
         document = encode(after, before=before, where=f"{store.place}/{REGISTRY}")
@@ -172,6 +173,13 @@ def _keep(store: Store, stored: Stored | None, before: Registry, newest: int) ->
             store.create(history_key(number), document, sha256=hashlib.sha256(document).hexdigest())
             return int(max(number, newest))
     raise StoreError(f"{store.place}: others change the history again and again; run the same command again")
+
+
+def _is_unused(store: Store, stored: Stored) -> bool:
+    """Say whether a registry is one that nothing was published in yet, as a fresh checkout has it."""
+    with suppress(Damaged):
+        return loaded(stored.content, f"{store.place}/{REGISTRY}") == Registry()
+    return False
 
 
 def _is_set_back(store: Store, generation: int, newest: int) -> bool:
