@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import signal
 import socket
 import struct
@@ -101,6 +102,11 @@ def test_an_etag_is_answered_until_the_page_changes(store: Store, server: http.c
     assert response.headers["ETag"] != etag
 
 
+def test_the_address_alone_leads_to_the_pages_for_people(server: http.client.HTTPConnection) -> None:
+    response, _ = ask(server, "/")
+    assert (response.status, response.headers["Location"]) == (302, "/index/")
+
+
 def test_a_folder_without_its_slash_is_sent_to_it(server: http.client.HTTPConnection) -> None:
     response, _ = ask(server, "/index/simple/demo?x=1")
     assert (response.status, response.headers["Location"]) == (301, "/index/simple/demo/")
@@ -109,7 +115,6 @@ def test_a_folder_without_its_slash_is_sent_to_it(server: http.client.HTTPConnec
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
         "/nothing",
         "/files/",
         *(f"/{name}" for name in SECRETS),
@@ -202,6 +207,7 @@ def test_nobody_is_told_the_login_of_the_package_index(paths: Paths) -> None:
     out, err = serving.communicate()
     assert (response.status, response.headers["Location"]) == (302, "https://mirror.example/simple/numpy/")
     assert "s3cret" not in out + err
+    assert re.search(r'^\S+ \S+ "GET /index/simple/numpy/ HTTP/1.1" 302 -$', err, re.MULTILINE)
     assert err.count("https://mirror.example/simple/") == err.count("~/.netrc") == 1
 
 

@@ -83,6 +83,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, *, body: bool) -> None:
         asked = unquote(urlsplit(self.path).path)
+        if asked == "/":  # where a person looks first
+            self._head(HTTPStatus.FOUND, {"Location": f"/{INDEX}", "Content-Length": "0"})
+            return
         try:
             path = self._find(asked)
         except OSError:  # no file has a name so long
@@ -137,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """Tell of each request in a line."""
         if not self.server.quiet:
-            self.server.note(f'{self.log_date_time_string()} "{format % args}"')
+            self.server.note(f"{self.log_date_time_string()} {format % args}")
 
 
 @contextmanager
