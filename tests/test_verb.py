@@ -71,8 +71,16 @@ def new(name: Annotated[str, "whose"], *, voice: Voice):
     print("new", name, voice.pitch)
     return 3
 
+@Verb
+def hum(*tunes: Annotated[str, "which (default: all)"], times: Annotated[int, "how often"] = 3,
+        key: Annotated[str, "which key"] = "C", loud: Annotated[bool, "a flag"] = False):
+    """Hum tunes.
+
+    Nobody listens.
+    """
+
 namespace = gathered(
-    Group(title="Words", commands=(say, two_words)),
+    Group(title="Words", commands=(say, two_words, hum)),
     Group(title="More", commands=(tidy, fail)),
     Group(title="Songs", under="song", commands=(sing, new), default=sing),
     renamed={"chant": "song.sing"},
@@ -200,6 +208,18 @@ def test_help_shows_the_words_and_the_flags(run: Run, line: list[str]) -> None:
     assert "--words" not in done.stdout
 
 
+def test_help_names_what_may_be_left_out_and_every_default(run: Run) -> None:
+    said = [" ".join(line.split()) for line in run("hum", "--help").stdout.splitlines()]
+    assert said[0] == "Usage: invoke hum [TUNE...] [--options]"
+    assert "--times=INT how often (default: 3)" in said
+    assert "--key=STRING which key (default: C)" in said
+    assert "--loud a flag" in said
+
+
+def test_help_is_indented_to_its_last_line(run: Run) -> None:
+    assert "\n\n  Hum tunes.\n\n  Nobody listens.\n\n" in run("hum", "--help").stdout
+
+
 def test_words_that_are_taken_one_by_one_are_named_in_the_usage(run: Run) -> None:
     assert run("two-words", "--help").stdout.startswith("Usage: invoke two-words ONE TWO [--options]\n")
     assert run("two-words", "a", "--dry-run", "b").stdout == "a b True\n"
@@ -259,7 +279,7 @@ def test_a_shell_completes_commands_and_the_flags_that_each_takes(run: Run) -> N
         assert set(run("--complete", "--", f"invoke {line}").stdout.split()) == {*flags, "--events"}, line
 
 
-@pytest.mark.parametrize("line", [["--list"], []], ids=str)
+@pytest.mark.parametrize("line", [["--list"], [], ["--echo"]], ids=str)
 def test_the_list_is_in_groups_a_line_each(run: Run, line: list[str]) -> None:
     done = run(*line)
     assert (done.status, done.stderr) == (0, "")

@@ -44,8 +44,9 @@ class Flag(NamedTuple):
 
     @property
     def explained(self) -> str:
-        """What it is for."""
-        return self.meaning.explained
+        """What it is for, and its default where that is a value."""
+        valued = self.kind is not bool and self.default
+        return f"{self.meaning.explained} (default: {self.default})" if valued else self.meaning.explained
 
     @property
     def typed(self) -> str:

@@ -15,6 +15,7 @@ import inspect
 import os
 import shlex
 import sys
+import textwrap
 import traceback
 import typing
 from collections import Counter
@@ -57,9 +58,11 @@ class Word:
 
     @property
     def shown(self) -> str:
-        """The word as usage lines write it: ``NAME``, or ``WHEEL...`` for one that takes many."""
+        """The word as usage lines write it: ``NAME``, ``WHEEL...`` for many, ``[NAME...]`` where none does as well."""
         name = self.name.upper()
-        return f"{name.removesuffix('S')}..." if self.many else name
+        if self.many and name.endswith("S"):
+            name = f"{name.removesuffix('S')}..."
+        return f"[{name}]" if self.many and "(default" in self.explained else name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +216,7 @@ class Verb(Task[Any]):
         columns = main.program.print_columns
         shown = [each.shown for each in self.words]
         console.answer(" ".join([f"Usage: {PROGRAM} {self.names[-1]}", *shown, "[--options]"]))
-        console.answer(f"\n  {inspect.getdoc(self.body)}\n")
+        console.answer(f"\n{textwrap.indent(inspect.getdoc(self.body) or '', '  ')}\n")
         if shown:
             columns([(word.shown, word.explained) for word in self.words])
         if self.flags:
@@ -339,10 +342,8 @@ def _hint(flag: str, known: Iterable[str]) -> str:
 
 
 def asked() -> Line:
-    """Return what a line asks. ``invoke --help upload`` calls upload for its help, ``invoke`` alone the list."""
+    """Return what a line asks. ``invoke --help upload`` calls upload for its help; without a command it is the list."""
     argv = main.program.argv[1:]
-    if not argv:
-        return Line(lists=True)
     own, (command, *words) = main.program.args, (main.program.core.unparsed or [""])
     literal = tuple(argv[argv.index("--") + 1 :]) if "--" in argv else ()
     if own["complete"].value:
@@ -351,9 +352,8 @@ def asked() -> Line:
     if isinstance(own["help"].value, str):
         return Line(command=own["help"].value, words=HELP[:1])
     ours = own["list-format"].value == "flat" and not own["list-depth"].value
-    return Line(
-        command=command, words=tuple(words), literal=literal, lists=own["list"].value if ours else None
-    )
+    lists = own["list"].value or not command
+    return Line(command=command, words=tuple(words), literal=literal, lists=lists if ours else None)
 
 
 def _asked_dry() -> bool:

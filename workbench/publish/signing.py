@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from workbench.store.opening import Site
     from workbench.store.protocol import Store
 
+NO_KEY = f"workbench.yaml names no signing.key: '{PROGRAM} evidence.new-key --to FILE' makes one"
+
 
 def signer_of(paths: Paths, settings: Settings) -> Signer | None:
     """Return the private key that a site signs with; None where its settings name none.
@@ -91,7 +93,7 @@ def change_list(
     from workbench.evidence.signer import read_signer, sign_list
 
     if settings.signing.key is None:
-        raise UsageError("workbench.yaml names no signing.key, which signs the list")
+        raise UsageError(NO_KEY)
     if bool(revoke) != bool(reason):
         raise UsageError("--revoke and --reason go together: all who meet a revoked key are shown the reason")
     files = [_key_file(paths, settings.signing.key), *([Path(also).expanduser()] if also else [])]

@@ -82,9 +82,9 @@ def _statement_of(named: str, store: StoreFlags) -> tuple[bytes, str, str, str, 
 def _signer_of(paths: Paths, settings: Settings) -> Signer:
     """Return the private key that a site signs with. Raises UsageError where its settings name none."""
     if (signer := ready_to_sign(paths, settings)) is None:
-        raise UsageError(
-            f"workbench.yaml names no signing.key: '{PROGRAM} evidence.new-key --to FILE' makes one"
-        )
+        from workbench.publish.signing import NO_KEY
+
+        raise UsageError(NO_KEY)
     return signer
 
 
@@ -187,9 +187,9 @@ def _in_yaml(value: str) -> str:
 def keys(
     *,
     add: Annotated[str, "a public key to put on the list: FILE.pub"] = "",
-    revoke: Annotated[str, "the id of a key that is not to be trusted any more, or its beginning"] = "",
+    revoke: Annotated[str, "the id, or its beginning, of a key that is no longer trusted"] = "",
     reason: Annotated[str, "why it is revoked: shown to all who meet it"] = "",
-    also: Annotated[str, "one more private key that signs the list: the one that is replaced"] = "",
+    also: Annotated[str, "one more private key to sign the list with: the one that is replaced"] = "",
     json: Json = False,
 ) -> None:
     """Show the site's list of keys; put one on it, or revoke one."""

@@ -29,7 +29,7 @@ Published = Annotated[str, "filenames as they are published"]
 Builder = Annotated[
     str,
     Meaning(
-        "host (or native), cross, or container (or docker) (default: auto, which says what it picks and why)",
+        "host (or native), cross, container (or docker), or auto, which says what it picks and why",
         words={"native": "host", "docker": "container"},
     ),
 ]
@@ -40,20 +40,22 @@ Arch = Annotated[
     Meaning("the architecture: x86_64, aarch64 (default: this machine's)", also="platform", words=PLATFORMS),
 ]
 Libraries = Annotated[str, "CUDA's libraries beside the runtime: cublas, or a list"]
-After = Annotated[int, "days for which the files stay, for readers of older pages (0: delete them at once)"]
+After = Annotated[int, "days that the files stay, for readers of older pages; 0 deletes them at once"]
 SignedBy = Annotated[
     str, "public keys, of which one must have signed: a PEM file, or a site's trust/keys.json"
 ]
 To = Annotated[
     str,
-    "where to, a list in order: site (the default), github, github:TAG, pypi, testpypi, an index's URL for uploads; "
-    "behind one of these, index: this site's, which links there",
+    "where to, a list in order: site, github, github:TAG, pypi, testpypi, or an index's URL for uploads; after one of "
+    "these, index: this site's index, with links to the wheels there (default: site)",
 ]
 Static = Annotated[bool, "run nothing of the wheels: no smoke test"]
-Strict = Annotated[bool, "what an index would show badly (twine check) is an error, not advice"]
+Strict = Annotated[bool, "end with an error, not a note, where twine check finds a bad description"]
 DistDir = Annotated[str, "the folder for built wheels (default: wheels/)"]
 CacheDir = Annotated[
-    str, "a folder of wheels by build key, shared by machines; store: the site's own; none (see cache.wheels)"
+    str,
+    "where finished wheels are shared: a folder, store (the site's own), or none "
+    "(default: cache.wheels of workbench.yaml)",
 ]
 DryRun = Annotated[bool, "say what would be done, and do none of it"]
 Json = Annotated[bool, "answer in JSON on stdout"]
@@ -129,13 +131,14 @@ class StoreFlags:
     """Which store, for this run: they stand above ``workbench.yaml``."""
 
     bucket: str = flag("the S3 bucket to publish in")
-    prefix: str = flag("the prefix in it below which everything lies")
+    prefix: str = flag("the prefix of all keys in the bucket")
     endpoint: str = flag("the URL of an S3 store that is not AWS")
     region: str = flag("the bucket's region")
     profile: str = flag("the profile of the AWS configuration that has the credentials")
-    public_url: str = flag("where the world finds the store's root")
+    public_url: str = flag("the URL at which everyone finds the store's root")
     single_writer: bool = flag(
-        "nobody else publishes there: use a store that ignores conditional writes", default=False
+        "use a store that ignores conditional writes: only safe while nobody else publishes there",
+        default=False,
     )
 
     def here(self) -> tuple[Paths, Settings]:
@@ -157,7 +160,8 @@ class CommitFlags(StoreFlags):
     """How a change is made that has no dry run."""
 
     commit: bool = flag(
-        "commit packages.json and what proves it, with a message that names the wheels", default=False
+        "commit packages.json and the files that prove it, with a message that names the wheels",
+        default=False,
     )
 
 

@@ -151,7 +151,7 @@ def import_(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Put patches from elsewhere behind the series."""
+    """Add patches from elsewhere at the end of the series."""
     from workbench.maintain.taking import import_patches
 
     site = _site_of(name, version)

@@ -125,10 +125,14 @@ def release(
     *,
     axes: Axes,
     builder: Builder = "auto",
-    skip_build: Annotated[bool, "publish what these very inputs made earlier, and lies in wheels/"] = False,
+    skip_build: Annotated[
+        bool, "publish the wheels in wheels/ that an earlier build made from the same inputs"
+    ] = False,
     max_jobs: MaxJobs = 0,
     version_suffix: VersionSuffix = "",
-    mixed: Annotated[bool, "publish beside wheels of the same version with other patches"] = False,
+    mixed: Annotated[
+        bool, "publish even if wheels of the same version with another source or other patches are published"
+    ] = False,
     to: To = "",
     skip_github: Annotated[bool, "leave github out of --to"] = False,
     strict: Strict = False,

@@ -31,9 +31,11 @@ def add_package(
     tag: Annotated[str, "the tag to pin"] = "",
     description: Annotated[str, "one line that says what it is"] = "",
     as_patches: Annotated[
-        bool, "pin upstream, and make a patch of each commit of the source, a fork"
+        bool, "the source is a fork: pin upstream, and make a patch of each of the fork's commits"
     ] = False,
-    base: Annotated[str, "upstream's tag that the fork is taken from (default: where the two part)"] = "",
+    base: Annotated[
+        str, "with --as-patches: the tag of upstream to start from (default: where the fork left upstream)"
+    ] = "",
     store: StoreFlags,
     dry_run: DryRun = False,
     json: Json = False,

@@ -89,7 +89,9 @@ def reconcile(
 @Verb
 def clean(
     *,
-    older: Annotated[int, "days: what is younger may belong to a publisher at work"] = 7,
+    older: Annotated[
+        int, "days: unfinished uploads that are younger stay, for a publisher may be at work"
+    ] = 7,
     how: UpkeepFlags,
     json: Json = False,
 ) -> None:
@@ -192,7 +194,7 @@ def doctor(
 
 
 @Verb
-def test(*sessions: Annotated[str, "nox sessions (default: lint, typing, tests)"]) -> int:
+def test(*sessions: Annotated[str, "nox sessions (default: lint, typing, workflows, tests)"]) -> int:
     """Run the checks: nox."""
     if SHIPPED != CHECKOUT:
         raise UsageError("test needs a checkout of the workbench: its tests are not installed")

@@ -44,9 +44,9 @@ def get(
 def image(
     *,
     arch: Arch = "",
-    suite: Annotated[str, "the Debian release that it is made of"] = "bookworm",
+    suite: Annotated[str, "the Debian release to make it of: bullseye, bookworm, trixie"] = "bookworm",
     runtime: Annotated[bool, "without compilers: to try wheels in"] = False,
-    compute: Annotated[str, "put a CUDA toolkit into it: cu130 (default: builds mount one)"] = "",
+    compute: Annotated[str, "put a CUDA toolkit into it: cu130 (default: none; builds mount one)"] = "",
     libraries: Libraries = "",
     mirror: Annotated[str, "the URL of a Debian mirror (default: the one that this machine's apt uses)"] = "",
     refresh: Annotated[bool, "make it anew from today's packages"] = False,

@@ -50,8 +50,7 @@ def matrix(
         str, "only packages whose recipe, patches or required recipes changed after this commit"
     ] = "",
     at_most: Annotated[
-        int,
-        "in JSON: the most jobs, of which some get several targets (default: 256, as many as GitHub takes)",
+        int, "in JSON: the most jobs, as many as GitHub takes; where there are more targets, some share one"
     ] = 256,
     github_output: Annotated[
         bool, "add matrix=... and count=... to the file that $GITHUB_OUTPUT names"
