@@ -32,6 +32,12 @@ def test_a_store_in_order_is_that(paths: Paths, store: Eventful) -> None:
     assert found(paths, store, deep=True) == {}
 
 
+def test_one_wheel_is_not_wheels(paths: Paths, store: Eventful) -> None:
+    remove(at(paths, store), [ONE])
+    said = {f.check: f.what for f in doctor(at(paths, store))}
+    assert said["files"] == "1 wheel there, with the right sizes"
+
+
 def test_a_site_in_which_nothing_was_published_yet_is_in_order(tmp_path: Path) -> None:
     said = doctor(at(Paths(tmp_path), FolderStore(tmp_path)))
     assert [f.check for f in said if f.verdict == "bad"] == []

@@ -18,12 +18,15 @@ from tests.consume.served import serving
 from tests.libraries import ELF, PTX, container, entry, library
 from tests.program.conftest import CP, HERE
 from tests.wheels import files_of, packed
+from workbench.console import listening
+from workbench.consume.listings import SourceTrouble
 from workbench.consume.lock import read_lock, write_lock
 from workbench.environment import package_index
 from workbench.errors import InstallFailed, LockFault, NothingFits, SourceError, UsageError
 from workbench.paths import CHECKOUT
 from workbench.process import run as run_program
 from workbench.program import locking
+from workbench.program.choosing import show_troubles
 from workbench.program.gpuwheels import run
 
 if TYPE_CHECKING:
@@ -416,8 +419,18 @@ def test_the_second_answer_asks_nobody_and_offline_neither(
     assert "nobody was asked: the oldest answer that was used is" in capsys.readouterr().out
     assert len(project.github.asked) == asked
     assert run(["cache", "clean"]) == 0
-    capsys.readouterr()
+    assert re.search(r"^Removed (1 file|\d+ files), ", capsys.readouterr().out)
+    assert run(["cache"]) == 0
+    assert "oldest" not in capsys.readouterr().out
     assert run(["demo-gpu", "--offline", *FACTS]) == SourceError.exit_code
+
+
+def test_what_is_wrong_in_several_folders_of_a_source_is_told_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with listening():
+        show_troubles([SourceTrouble(source="lab", url=url, what="no answer", kind="failed") for url in "ab"])
+    assert capsys.readouterr().err == "lab: no answer\n"
 
 
 def test_a_cache_that_cannot_be_written_keeps_nobody_from_an_answer(

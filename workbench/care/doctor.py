@@ -15,6 +15,7 @@ from workbench.paths import PROGRAM
 from workbench.publish.drawing import differing_pages
 from workbench.registry.file import OlderForm
 from workbench.store.client import Refused
+from workbench.text import counted
 
 if TYPE_CHECKING:
     from workbench.care.compare import Comparison
@@ -109,7 +110,7 @@ def _agreement(settings: Settings, store: Store, found: Comparison, *, deep: boo
                 for key in (found.damaged_texts(store) if deep else ())
             ),
         ],
-        good=f"{wheels} wheels {read}",
+        good=f"{counted(wheels, 'wheel')} {read}",
         remedy=f"{RECONCILE}{' --deep' if deep else ''} puts back what it can, and says what to do about the rest",
     )
     yield finding(

@@ -20,6 +20,7 @@ from workbench.process import run
 from workbench.publish.wheel_files import is_ours, proofs
 from workbench.simple import JSON
 from workbench.store.layout import INDEX, SIMPLE, headers, url
+from workbench.text import counted
 from workbench.wheel.filename import parse_wheel
 from workbench.wheel.serves import Audience, Machine
 
@@ -106,7 +107,7 @@ def _wheels(web: Web, public_url: str, registry: Registry, *, deep: bool) -> Dia
     return finding(
         "published URLs",
         problems,
-        good=f"{len(wheels)} wheels answer" + (", with the right bytes" if deep else ""),
+        good=f"{counted(len(wheels), 'wheel')} can be fetched" + (", with the right bytes" if deep else ""),
         remedy=f"where the files themselves are in order, what serves them is not: {PROGRAM} store.setup, or the CDN's "
         "own settings; where a branch is served, push what --commit commits",
     )

@@ -26,6 +26,7 @@ from workbench.errors import ContainerError
 from workbench.events import step
 from workbench.files import content_of
 from workbench.process import run
+from workbench.text import counted
 from workbench.wheel.serves import platform_tags
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def fetch_wheels(
             had = (content_of(house / f"{FIRST}.txt") or b"").decode().splitlines()
             new = [each for each in lines if each not in had]
             _download(new, arriving, python=python, arch=arch, glibc=glibc, log=log)
-        at.outcome = f"{len(list(arriving.iterdir()))} wheels"
+        at.outcome = counted(len(list(arriving.iterdir())), "wheel")
     arriving.rename(house / folder)
 
 

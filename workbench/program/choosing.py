@@ -230,8 +230,8 @@ def _ages(each: Resolution) -> str:
 
 def show_troubles(troubles: Sequence[SourceTrouble]) -> None:
     """Tell of sources that did not answer, beside the answer."""
-    for trouble in troubles:
-        note(f"{trouble.source}: {trouble.what}")
+    for line in dict.fromkeys(f"{each.source}: {each.what}" for each in troubles):  # many folders, one reason
+        note(line)
 
 
 def _show_candidates(each: Resolution, *, all_of_them: bool) -> None:

@@ -35,7 +35,7 @@ class GwCommand:
 COMMANDS = {
     "resolve": GwCommand("choosing", "print the wheel that fits, for each package (the default)", "+"),
     "add": GwCommand("locking", "resolve, lock and install, in one word", "+"),
-    "lock": GwCommand("locking", "write pylock.toml (PEP 751): the wheels and all that they need", "+"),
+    "lock": GwCommand("locking", "write pylock.toml (PEP 751): the wheels and all that they require", "+"),
     "install": GwCommand("locking", "install what pylock.toml names, and remove nothing"),
     "update": GwCommand("locking", "resolve again what pylock.toml was made for, and say what changed"),
     "why": GwCommand("choosing", "every candidate, and why it fits or does not", "+"),
@@ -44,20 +44,20 @@ COMMANDS = {
     "doctor": GwCommand("looking", "what is wrong here, and what to do about it", "*"),
     "test": GwCommand("looking", "import installed packages, and multiply on the GPU", "+"),
     "sources": GwCommand("places", "the sources of wheels that are asked"),
-    "env": GwCommand("looking", "the exports that make a package's build compile for this GPU alone", "1"),
+    "env": GwCommand("looking", "variables to export, so that a package is compiled for this GPU only", "1"),
     "request": GwCommand("looking", "an issue for a wheel's maintainer, ready to be posted", "1"),
-    "cache": GwCommand("places", "what is kept of sources (info), and how to be rid of it (clean)"),
+    "cache": GwCommand("places", "show what is kept of sources (info), or remove it (clean)"),
 }
 ALIASES = {"explain": "why"}
 
 FACTS = {
     "python": "the project's interpreter, or a version: 3.12, 3.13t",
-    "torch": "2.11, 2.11.0+cu130, or none",
-    "cuda": "13.0, cu130, or cpu",
-    "driver": "580.95.05, or none",
-    "gpu": "compute capabilities: 12.1, or sm_121,sm_90",
-    "glibc": "2.39",
-    "arch": "aarch64 or x86_64",
+    "torch": "torch's version: 2.11, 2.11.0+cu130, or none",
+    "cuda": "CUDA's release: 13.0, cu130, or cpu",
+    "driver": "the NVIDIA driver's version: 580.95.05, or none",
+    "gpu": "compute capabilities: 12.1, a list sm_121,sm_90, or none",
+    "glibc": "glibc's version: 2.39",
+    "arch": "the processor: aarch64 or x86_64",
 }
 """The facts that a line may give in place of those that are found."""
 
@@ -75,24 +75,32 @@ FLAGS: tuple[tuple[tuple[str, ...], tuple[str, ...], dict[str, Any]], ...] = (
     (
         (*_ASKING, "install", "doctor"),
         ("--registry",),
-        {**_LIST, "metavar": "FILE", "help": "a TOML file, or its URL, that names sources"},
+        {**_LIST, "metavar": "FILE", "help": "one more registry of sources: a TOML file, or its URL"},
     ),
     (_ASKING, ("--refresh",), {**_TRUE, "help": "ask every source again"}),
     (
         (*_ASKING, "install"),
         ("--offline",),
-        {**_TRUE, "help": "ask nobody: use what is kept of sources, and uv's cache"},
+        {**_TRUE, "help": "use no network: only the answers kept from before, and uv's cache"},
     ),
-    (_RESOLVING, ("--deep",), {**_TRUE, "help": "read the GPU code too, which costs most of a wheel"}),
+    (
+        _RESOLVING,
+        ("--deep",),
+        {**_TRUE, "help": "read the wheels' GPU code too, which downloads most of each"},
+    ),
     (("doctor",), ("--deep",), {**_TRUE, "help": "read every file of the lock, and compare its sha256"}),
     (_RESOLVING, ("--pre",), {**_TRUE, "help": "take pre-releases as well"}),
     (
         (*_LOCKING, "install", "doctor"),
         ("--lock",),
-        {"default": "pylock.toml", "metavar": "FILE", "help": "the lock"},
+        {"default": "pylock.toml", "metavar": "FILE", "help": "the lock file (default: pylock.toml)"},
     ),
-    (_LOCKING, ("--index",), {**_LIST, "metavar": "URL", "help": "one more index, for what the wheels need"}),
-    (("why",), ("--all",), {**_TRUE, "help": "list every wheel, not the most telling alone"}),
+    (
+        _LOCKING,
+        ("--index",),
+        {**_LIST, "metavar": "URL", "help": "one more index, for what the wheels require"},
+    ),
+    (("why",), ("--all",), {**_TRUE, "help": "list every wheel, not only the most telling"}),
     (
         (*_LOCKING, "install"),
         ("--signed-by",),
@@ -106,19 +114,28 @@ FLAGS: tuple[tuple[tuple[str, ...], tuple[str, ...], dict[str, Any]], ...] = (
     (
         _WRITING,
         ("-o", "--output"),
-        {"default": "", "metavar": "FILE", "help": "write them into this pyproject.toml or requirements.txt"},
+        {
+            "default": "",
+            "metavar": "FILE",
+            "help": "write the chosen wheels into this pyproject.toml or requirements.txt",
+        },
     ),
     (
         _INSTALLING,
         ("--with",),
-        {"dest": "installer", "choices": ("uv", "pip"), "default": "uv", "help": "who installs"},
+        {
+            "dest": "installer",
+            "choices": ("uv", "pip"),
+            "default": "uv",
+            "help": "the installer (default: uv)",
+        },
     ),
     (_INSTALLING, ("--sync",), {**_TRUE, "help": "remove what is not in the lock"}),
-    (("add",), ("--build-missing",), {**_TRUE, "help": "compile what no source has, for this GPU alone"}),
+    (("add",), ("--build-missing",), {**_TRUE, "help": "compile what no source has, for this GPU only"}),
     (
         ("cache",),
         ("--older-than",),
-        {"default": "", "metavar": "TIME", "help": "only what is older: 30m, 1h, 2d"},
+        {"default": "", "metavar": "TIME", "help": "with clean: remove only what is older: 30m, 1h, 2d"},
     ),
 )
 """The flags of each command: the commands that have it, its spellings, and the rest as argparse takes it."""
@@ -206,7 +223,7 @@ def _add_flags(command: str, parser: ArgumentParser) -> None:
         parser.add_argument(
             "packages", nargs=count, metavar="PACKAGE", help="a name, or name==version (PEP 508)"
         )
-    parser.add_argument("--json", action="store_true", help="the answer for programs, on stdout")
+    parser.add_argument("--json", action="store_true", help="answer in JSON on stdout")
     if command == "cache":
         parser.add_argument(
             "what", choices=("info", "clean"), nargs="?", default="info", help="default: info"
@@ -215,11 +232,14 @@ def _add_flags(command: str, parser: ArgumentParser) -> None:
         if command in commands:
             parser.add_argument(*names, **settings)
     if command not in ("sources", "cache"):
-        facts = parser.add_argument_group("facts that are given, and not looked for")
+        facts = parser.add_argument_group("facts, in place of those that are found here")
         for fact, about in FACTS.items():
             facts.add_argument(f"--{fact}", default="", help=about)
         facts.add_argument(
-            "--machine", default="", metavar="FILE", help="another machine: its gw detect --json"
+            "--machine",
+            default="",
+            metavar="FILE",
+            help="plan for another machine: what 'gw detect --json' wrote there",
         )
 
 

@@ -9,7 +9,7 @@ from workbench import console
 from workbench.consume.cache import Cache
 from workbench.consume.resolving import Places
 from workbench.errors import UsageError
-from workbench.text import duration, file_size
+from workbench.text import counted, duration, file_size
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -69,7 +69,7 @@ def cache(asked: Namespace) -> int:
         if asked.json:
             console.answer_json({"files": count, "bytes": freed})
         else:
-            console.answer(f"Removed {count} files, {file_size(freed)}.")
+            console.answer(f"Removed {counted(count, 'file')}, {file_size(freed)}.")
         return 0
     if asked.older_than:
         raise UsageError("--older-than goes with 'gw cache clean'")
@@ -84,7 +84,7 @@ def cache(asked: Namespace) -> int:
                 ("registries", str(info.registries)),
                 ("facts", str(info.facts)),
                 ("size", file_size(info.size)),
-                ("oldest", duration(info.oldest)),
+                *([("oldest", duration(info.oldest))] if info.oldest else []),
             ],
         )
     return 0
