@@ -79,6 +79,12 @@ def test_the_history_of_a_lost_registry_says_so(store: FolderStore) -> None:
     assert "(current)" not in ran.stdout
 
 
+@pytest.mark.usefixtures("paths")
+def test_where_there_is_nothing_to_show_that_is_said() -> None:
+    assert invoke("store.history").stdout == "nothing was published here yet\n"
+    assert invoke("evidence.keys").stdout.startswith("no keys are listed yet: ")
+
+
 @pytest.mark.usefixtures("store")
 def test_the_index_is_drawn_with_an_answer_for_programs(paths: Paths) -> None:
     (paths.root / "index/simple/demo/index.html").write_text("<html>")
@@ -92,6 +98,7 @@ def test_the_index_is_drawn_with_an_answer_for_programs(paths: Paths) -> None:
         "would remove simple/gone/index.html",
     ]
     drawn = json.loads(invoke("index", "--json").stdout)
+    assert invoke("index", "--dry-run").stdout == "nothing to do\n"
     assert drawn["written"] == 1
     assert drawn["removed"] == 1
 

@@ -210,6 +210,9 @@ def keys(
         return
     states = ["trusted" if row["revoked"] is None else f"revoked: {row['revoked']}" for row in rows]
     told = list(zip((short(row["id"]) for row in rows), states, strict=True))
+    if not told:
+        console.answer(f"no keys are listed yet: '{PROGRAM} evidence.new-key' makes one (docs/trust.md)")
+        return
     console.answer_table(("key", "state"), told)
     if add or revoke or also:
         console.answer(f"\n{path}: version {listed.version}. '{PROGRAM} evidence.sign-index' publishes it.")

@@ -47,6 +47,8 @@ def index(
         told = [*(f"draw {path}" for path in found.written), *(f"remove {path}" for path in found.removed)]
         for line in told:
             console.answer(f"would {line}")
+        if not told:
+            console.answer("nothing to do")
         return
     with step("draw index/") as at:
         drawn = write(registry, pages, settings)

@@ -24,12 +24,15 @@ def history(*, limit: Annotated[int, "how many to show"] = 20, store: StoreFlags
     if json:
         console.answer_json(found)
         return
+    if not found:
+        console.answer("nothing was published here yet")
+        return
     rows = []
     for each in found:
         number = f"{each.generation} (current)" if each.current else str(each.generation)
         rows.append((number, each.updated or "", str(each.wheels), each.change))
     console.answer_table(("generation", "made", "wheels", "by"), rows)
-    if found and not any(each.current for each in found):
+    if not any(each.current for each in found):
         note(f"the registry itself is gone, or damaged: '{PROGRAM} store.reconcile' makes it anew")
 
 

@@ -142,7 +142,7 @@ def _newest(each: Behind) -> str:
         return f"unknown: {each.problem}"
     if each.branch and each.tried:
         return f"{each.newest} (branch {each.branch} has moved)"
-    return str(each.newest) if each.tried else "–"
+    return str(each.newest) if each.tried else "up to date"
 
 
 def _fates(each: Behind) -> str:
