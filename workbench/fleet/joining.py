@@ -75,5 +75,6 @@ def require_dask() -> None:
 
     if find_spec("distributed") is None:
         raise ToolMissing(
-            "Dask is not installed: it comes with the extra 'fleet': pip install 'wheel-workbench[fleet]'"
+            "Dask is not installed: it comes with the extra 'fleet': uv tool install '.[fleet]' in a checkout of the "
+            "workbench"
         )
