@@ -13,6 +13,7 @@ from tests.consume.github_server import serving
 from tests.forked import invoke
 from tests.outlets.github_server import WritableGitHub
 from tests.test_docs import spans
+from tests.verbs.conftest import git
 from workbench.paths import CHECKOUT
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def desk(released: Demo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     shutil.copytree(CHECKOUT / "patches" / "vllm", released.paths.patches / "vllm")
     (tmp_path / "packages.yml").write_text(PACKAGES)
     (tmp_path / "README.md").write_text("# Demo\n")
-    (tmp_path / "fix.patch").write_text("")
+    shutil.copytree(released.repository, tmp_path / "upstream")
+    git(tmp_path / "upstream", "tag", "v1.0")
     monkeypatch.chdir(tmp_path)
     with serving(WritableGitHub()) as hub:
         hub.repository("ada/wheels")
@@ -57,14 +59,14 @@ def desk(released: Demo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_a_command_of_the_page_does_what_it_says(line: str, desk: Demo) -> None:
+def test_a_command_of_the_page_does_what_it_says(line: str, desk: Demo, tmp_path: Path) -> None:
     (wheel,) = desk.wheels()
     here = {
         "NAME": "demo",
         "WHEEL": str(wheel),
         "wheels/*.whl": str(wheel),
-        "URL": str(desk.repository),
-        "TAG": "main",
+        "URL": str(tmp_path / "upstream"),
+        "TAG": "v1.0",
     }
     if "--compute" in line:
         recipe = desk.recipe.read_text()
