@@ -189,13 +189,22 @@ def test_the_encoding_is_read_however_a_server_writes_it(host: Host, kind: str, 
 # ---------------------------------------------------------------- what the environment says of the way
 
 
-@pytest.mark.parametrize("proxy", [":1", "ada:s3cret@127.0.0.1:1"])
-def test_a_proxy_without_a_host_is_told_without_its_login(
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        ":1",
+        "ada:s3cret@127.0.0.1:1",
+        "http://ada:s3cret@",
+        "http://ada:s3cret/@host:1",
+        "http://ada:s3cret@[::1",
+    ],
+)
+def test_a_proxy_that_is_no_url_is_told_without_its_login(
     monkeypatch: pytest.MonkeyPatch, proxy: str
 ) -> None:
     monkeypatch.setenv("http_proxy", proxy)
     monkeypatch.setenv("no_proxy", "")
-    with pytest.raises(NoAnswer, match="names a proxy without a host: write http://HOST:PORT") as raised:
+    with pytest.raises(NoAnswer, match="names a proxy that is not a URL: write http://HOST:PORT") as raised:
         body("http://wheels.example/")
     assert "s3cret" not in str(raised.value)
 

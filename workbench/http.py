@@ -294,11 +294,22 @@ def _proxy_for(url: str) -> str | None:
     if not named and sys.platform == "linux":  # elsewhere the system's own settings may name one
         return None
     from requests import utils  # it costs more than Python's start does
+    from urllib3.util import parse_url
 
     proxy = utils.select_proxy(url, utils.get_environ_proxies(url))
-    if proxy and not urlsplit(proxy := utils.prepend_scheme_if_needed(proxy, "http")).hostname:
-        # it is not shown: a login may be anywhere in it
-        raise NoAnswer("the environment names a proxy without a host: write http://HOST:PORT", lasting=True)
+    if not proxy:
+        return None
+    try:
+        proxy = utils.prepend_scheme_if_needed(proxy, "http")
+        host = urlsplit(proxy).hostname and parse_url(proxy).host
+    except (ValueError, TypeError):  # what requests raises for a login without a host
+        host = None
+    if not host:
+        # it is not shown, nor what parsers say: a login may be anywhere in it
+        raise NoAnswer(
+            "the environment names a proxy that is not a URL: write http://HOST:PORT, and in a login %2F for a slash",
+            lasting=True,
+        )
     return proxy
 
 
