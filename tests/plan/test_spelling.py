@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.plans import planned
@@ -104,4 +106,9 @@ def test_a_local_version_may_have_the_sources_hash_and_torchs_patch_release() ->
     )
     assert version(of_git, "2.11.0+cu130") == "1.0+abcdef0pt2.11.0cu130"
     _, (out,) = drafts(of_git, (), [Target(python="3.11", arch="x86_64", compute="cu130", torch="2.11")])
-    assert out.reason.endswith("asks for {torch_full}: name torch's patch release too, as in --torch 2.11.0")
+    exact = "name torch's patch release too, as in --torch 2.11.0"
+    assert out.reason.endswith(f"asks for {{torch_full}}: {exact}")
+    of_sdist = replace(RECIPE, local_version="{commit}pt{torch_full}")
+    _, (out,) = drafts(of_sdist, (), [Target(python="3.11", arch="x86_64", compute="cu130", torch="2.11")])
+    pinned = "its source is not pinned by a commit: {hash} is there for any pin"
+    assert out.reason.endswith(f"asks for {{torch_full}}, {{commit}}: {exact}; {pinned}")

@@ -75,6 +75,8 @@ def test_filters_are_the_axes(shelf: Paths) -> None:
     both = told("plain", "--version", "all", "--python", "3.12")
     assert [(job["version"], job["python"]) for job in both] == [("1.0", "3.12"), ("2.0", "3.12")]
     assert [job["package"] for job in told("--version", "1.0", "--python", "3.12")] == ["plain"]
+    senseless = invoke("matrix", "--version", "1.0", "--python", "3.12", "--json").stderr
+    assert "left out: kernels: without --json, each is told with its reason" in senseless
     nothing = invoke("matrix", "--version", "7", "--python", "3.12")
     assert (nothing.status, "no version 7" in nothing.stderr) == (2, True)
     assert told("--python", "3.14") == []

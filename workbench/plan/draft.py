@@ -221,13 +221,16 @@ def _unnamed(recipe: Recipe, target: Target, template: Template, facts: dict[str
     if recipe.local_version is None or not _is_bound(recipe, target):
         return None
     lacking = template.lacks(facts)
+    if not lacking:
+        return None
+    remedies = []
+    if "torch_full" in lacking and target.torch:
+        remedies.append(f"name torch's patch release too, as in --torch {target.torch}.0")
+    if "commit" in lacking:
+        remedies.append("its source is not pinned by a commit: {hash} is there for any pin")
     lacks = ", ".join(f"{{{field}}}" for field in lacking)
-    if lacking == ("torch_full",) and target.torch:
-        exact = f"name torch's patch release too, as in --torch {target.torch}.0"
-        return f"local_version {template.text!r} asks for {lacks}: {exact}"
-    return (
-        f"local_version {template.text!r} asks for {lacks}, which the target does not have" if lacks else None
-    )
+    why = f": {'; '.join(remedies)}" if remedies else ", which the target does not have"
+    return f"local_version {template.text!r} asks for {lacks}{why}"
 
 
 def _template(recipe: Recipe, default: str) -> Template:

@@ -82,6 +82,8 @@ def matrix(
         if output:
             _append(output, told)
     if json:
+        if senseless := [cell.package for cell in cells if not cell.cell]:
+            note(f"left out: {', '.join(senseless)}: without --json, each is told with its reason")
         console.answer_json(told)
     elif len(requests) > 1:
         rows = [(cell.package, cell.cell, cell.state, cell.what) for cell in cells]
