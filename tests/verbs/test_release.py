@@ -325,6 +325,8 @@ def test_skip_build_says_how_to_build_what_it_lacks() -> None:
     asked += ["--builder", "host", "--version-suffix", ".post1"]
     refused = invoke("release", "demo", "--skip-build", *asked)
     assert refused.status == 2
+    elsewhere = invoke("release", "demo", "--skip-build", "--dist-dir", "dist", *asked)
+    assert elsewhere.stderr.rstrip().endswith("leave --skip-build out"), "build has no --dist-dir"
     said = refused.stderr.split("run '")[1].split("'")[0]
     assert said == (
         f"invoke build demo --python {this_python()} --arch {this_arch()} --builder host --version-suffix .post1"

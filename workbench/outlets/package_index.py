@@ -115,7 +115,8 @@ class PackageIndex:
         if local := Version(subject.version).local:
             raise UsageError(
                 f"{subject.project} {subject.version}: {self.name} takes no local version (+{local}): build it with "
-                'local_version="" in its recipe, and give each variant a name of its own; or send it to another outlet'
+                'local_version="" in its recipe and none in --version-suffix, and give each variant a name of its own; '
+                "or send it to another outlet"
             )
         tags = parse_wheel(filename).tags if filename else ()
         if bare := sorted(tag.platform for tag in tags if tag.platform.startswith("linux_")):

@@ -98,14 +98,15 @@ def all_verified(
 
 
 def not_built(plan: Plan, planned: Planned, paths: Paths) -> UsageError:
-    """Return the error that names the line to build a plan: what was asked for, of each axis the plan's own."""
+    """Return the error that says how to build a plan: by the line that asks for it, of each axis the plan's own."""
     own = {
         axis.name: getattr(plan.axes, axis.name)
         for axis in fields(Axes)
         if axis.name == "python" or getattr(planned.request.axes, axis.name)
     }
     asked = replace(planned.request, name=plan.recipe.name, axes=Axes(**own), max_jobs=None)
+    # 'build' has the one folder
+    remedy = "leave --skip-build out" if paths.dist else f"run '{command_line('build', asked)}' first"
     return UsageError(
-        f"--skip-build: no wheel in {paths.wheels} was made by this plan of {plan.title}; "
-        f"run '{command_line('build', asked)}' first"
+        f"--skip-build: no wheel in {paths.wheels} was made by this plan of {plan.title}; {remedy}"
     )
