@@ -201,7 +201,7 @@ class _Scope(BuildGroup):
         return *self._groups(), *self.apart
 
     def words(self) -> tuple[str, ...]:
-        return scope_words(self.limit)
+        return _scope_words(self.limit)
 
     def _groups(self) -> Iterator[ControlGroup]:
         for process in tuple(self._programs):
@@ -253,7 +253,7 @@ def why_not(root: Path = Path("/")) -> str:
         return ""
     if shutil.which("systemd-run") is None:
         return f"there is no systemd-run: {_REMEDY_2}"
-    tried = run([*scope_words(None), "sh", "-c", _COUNTED, root], check=False)
+    tried = run([*_scope_words(None), "sh", "-c", _COUNTED, root], check=False)
     if tried.status == 0:
         counted = "counted" in tried.output.splitlines()  # systemd-run may warn of something beside it
         return "" if counted else f"a scope of systemd's counts no memory: {_REMEDY_3}"
@@ -275,7 +275,7 @@ _REMEDY_3 = (
 )
 
 
-def scope_words(limit: int | None) -> tuple[str, ...]:
+def _scope_words(limit: int | None) -> tuple[str, ...]:
     """Return the words before a program's with which systemd runs it in a scope of its own (systemd-run(1)).
 
     Its variables are those that the words are started with, but for the two that systemd-run itself needs.

@@ -200,14 +200,14 @@ def index_url() -> str | None:
 
 def package_index() -> str:
     """Return the URL of the package index that uv and pip ask: the user's own, or else the public one."""
-    if chosen := uv_default_index(os.environ) or index_url():
+    if chosen := _uv_default_index(os.environ) or index_url():
         return chosen
     from pip._internal.models.index import PyPI  # pip's own default
 
     return f"{PyPI.simple_url}/"
 
 
-def uv_default_index(variables: Mapping[str, str]) -> str | None:
+def _uv_default_index(variables: Mapping[str, str]) -> str | None:
     """Return the URL of the index that uv's own variables name instead of the public one, or None."""
     chosen = variables.get("UV_DEFAULT_INDEX") or variables.get("UV_INDEX_URL")
     return url_of(chosen) if chosen else None

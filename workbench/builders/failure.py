@@ -98,7 +98,7 @@ def explained(error: CommandFailed, why: Explanation | None, place: Workplace) -
     return made
 
 
-def recipe_facts(plan: Plan, paths: Paths) -> dict[str, str]:
+def _recipe_facts(plan: Plan, paths: Paths) -> dict[str, str]:
     """Return the words of the catalogue's texts that a plan tells."""
     recipe = path_of(paths.recipes, plan.recipe.name)
     return {"recipe": str(recipe.relative_to(paths.root)), "version": plan.recipe.version}
@@ -125,7 +125,7 @@ def facts(plan: Plan, paths: Paths, *, jobs: int) -> Known:
         return f"({listed})" if len(every) > 1 else f"({listed},)"
 
     return {
-        **recipe_facts(plan, paths),
+        **_recipe_facts(plan, paths),
         "library": lacked,
         "present": present,
         "libraries": libraries,
@@ -182,7 +182,7 @@ def left_out(plan: Plan, log: Path, tree: Path, code: Sequence[str], paths: Path
     missing = [gpu for gpu in plan.target.gpu if gpu not in code]
     if not plan.target.cuda or not missing:
         return None
-    known = {**recipe_facts(plan, paths), "missing": ", ".join(missing) if code else ""}
+    known = {**_recipe_facts(plan, paths), "missing": ", ".join(missing) if code else ""}
     said = pieces_of(log) if code else _lines_of(tree / "setup.py")
     return diagnose(list(said), at={"result"}, known=known)
 

@@ -109,7 +109,7 @@ class Room:
         for there, here in self.own.items():
             yield from ("--bind", str(here), there)
         for path in dict.fromkeys(each for read in self.reads for each in (read, read.resolve())):
-            if path.exists() and not is_system(path):
+            if path.exists() and not _is_system(path):
                 yield from ("--ro-bind", str(path), str(path))
         if self.gpu:
             yield from ("--ro-bind-try", "/sys", "/sys")
@@ -121,7 +121,7 @@ class Room:
             yield from ("--ro-bind-try", str(here), there)
 
 
-def is_system(path: Path) -> bool:
+def _is_system(path: Path) -> bool:
     """Say whether a path is of the system, which every room has."""
     return any(path.is_relative_to(each) for each in _SYSTEM)
 
@@ -129,7 +129,7 @@ def is_system(path: Path) -> bool:
 def hidden(program: str) -> str:
     """Return where a program is that the caller finds and no room shows; "" where there is none such, or no rooms."""
     found = shutil.which(program)
-    return found if found and not is_system(Path(found)) and not why_not() else ""
+    return found if found and not _is_system(Path(found)) and not why_not() else ""
 
 
 def _basis(network: bool) -> Iterator[str]:
@@ -183,7 +183,7 @@ def usual_variables(*, isolated: bool, network: bool) -> dict[str, str]:
     The search path has the system's programs, and without isolation all of them.
     """
     path = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    seen = [each for each in path if not isolated or is_system(Path(each))]
+    seen = [each for each in path if not isolated or _is_system(Path(each))]
     fixed = {"PATH": os.pathsep.join(seen), "LC_ALL": "C.UTF-8", "TZ": "UTC", "PYTHONNOUSERSITE": "1"}
     wanted = {*(_HOMES if not isolated else ())}
     if network or not isolated:

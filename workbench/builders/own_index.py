@@ -46,7 +46,7 @@ OF_THIS_RUN: ContextVar[RunIndex | None] = ContextVar("OF_THIS_RUN", default=Non
 """What this run has made for the build at hand, if anything."""
 
 
-def draw_run_index(wheels: Sequence[Path], folder: Path) -> RunIndex | None:
+def _draw_run_index(wheels: Sequence[Path], folder: Path) -> RunIndex | None:
     """Write an index (PEP 503) of some wheels, which stay where they are, into a folder; None for no wheels."""
     pages: dict[str, list[Path]] = {}
     for wheel in wheels:
@@ -61,7 +61,7 @@ def draw_run_index(wheels: Sequence[Path], folder: Path) -> RunIndex | None:
 def given(wheels: Sequence[Path], state: Path) -> Iterator[None]:
     """Let the builds of a block have some wheels as what this run has made; the index of them lies below `state`."""
     with scratch(state, ".index.") as folder:
-        before = OF_THIS_RUN.set(draw_run_index(wheels, folder))
+        before = OF_THIS_RUN.set(_draw_run_index(wheels, folder))
         try:
             yield
         finally:

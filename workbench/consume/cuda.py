@@ -29,7 +29,7 @@ _LEGACY_CUDA = re.compile(r"cu([7-9])(\d)")
 _RUNTIME = re.compile(r"nvidia-(?:cuda-runtime|cublas|cudnn|cuda-nvrtc|nccl)-cu(\d\d)\b")
 
 
-def cuda_numbers(compute: str) -> tuple[int, int | None] | None:
+def _cuda_numbers(compute: str) -> tuple[int, int | None] | None:
     """Return the CUDA of ``cu130``, (13, 0); of ``cu13`` (13, None); None for what is not a CUDA."""
     if match := _CUDA.fullmatch(compute) or _LEGACY_CUDA.fullmatch(compute):
         if int(match[1]) > 70:  # noqa: PLR2004 - cu92 is CUDA 9.2
@@ -40,19 +40,19 @@ def cuda_numbers(compute: str) -> tuple[int, int | None] | None:
 
 def cuda_major(compute: str | None) -> int:
     """Return the major release of ``cu130`` or ``cu13``, 13; 0 of what is not a CUDA, or not known."""
-    numbers = cuda_numbers(compute or "")
+    numbers = _cuda_numbers(compute or "")
     return numbers[0] if numbers else 0
 
 
 def cuda_release(compute: str) -> str:
     """Return a CUDA as people write it: ``13.0``; "" where its minor release is not said."""
-    numbers = cuda_numbers(compute)
+    numbers = _cuda_numbers(compute)
     return f"{numbers[0]}.{numbers[1]}" if numbers and numbers[1] is not None else ""
 
 
 def _shown(compute: str) -> str:
     """Return what a build is for in words: ``CUDA 13.0``, ``CUDA 13``, ``the CPU``, ``ROCm 6.4``."""
-    if numbers := cuda_numbers(compute):
+    if numbers := _cuda_numbers(compute):
         return f"CUDA {numbers[0]}" if numbers[1] is None else f"CUDA {numbers[0]}.{numbers[1]}"
     return {"cpu": "the CPU", "xpu": "Intel's XPU"}.get(compute, compute.replace("rocm", "ROCm "))
 
@@ -64,7 +64,7 @@ def judge_cuda(compute: str, host: Host) -> tuple[list[Reason], int]:
         return [Reason("cuda", "undecided", text, "metadata", "--deep")], FARTHEST
     if host.compute is not None:
         return _by_torch(compute, host.compute, host)
-    wheel = cuda_numbers(compute)
+    wheel = _cuda_numbers(compute)
     return _by_driver(wheel, compute, host) if wheel else ([_without_torch(compute, host)], 0)
 
 
@@ -72,7 +72,7 @@ def _by_torch(compute: str, wanted: str, host: Host) -> tuple[list[Reason], int]
     """Judge a build by what the project's torch is built for, or by what was asked for in its place."""
     theirs = "what was asked for is" if host.origins.get("compute") == "given" else "the project's torch is"
     built = f"it is built for {_shown(compute)}"
-    wheel, ours = cuda_numbers(compute), cuda_numbers(wanted)
+    wheel, ours = _cuda_numbers(compute), _cuda_numbers(wanted)
     same = compute == wanted
     if not (same or (wheel and ours and wheel[0] == ours[0]) or _same_rocm(compute, wanted)):
         text = f"{built}; {theirs} for {_shown(wanted)}"

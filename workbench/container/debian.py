@@ -54,7 +54,7 @@ def unpack(
     one that this machine's apt uses. Raises ContainerError where apt cannot have them.
     """
     with locked(cache / f"{suite}-{arch}.lock"):
-        files, downloaded = _fetch(packages, cache / f"{suite}-{arch}", suite, arch, mirror or apt_mirror())
+        files, downloaded = _fetch(packages, cache / f"{suite}-{arch}", suite, arch, mirror or _apt_mirror())
         for name in MERGED:
             (into / "usr" / name).mkdir(parents=True)
             (into / name).symlink_to(f"usr/{name}")
@@ -120,7 +120,7 @@ def _unpack(deb: Path, root: Path) -> None:
     run(["sh", "-ec", script, "sh", deb, root])
 
 
-def apt_mirror() -> str:
+def _apt_mirror() -> str:
     """Return the Debian mirror of this machine's own apt. Raises ContainerError where apt has none."""
     ask = ["apt-get", "indextargets", "--format=$(LABEL) $(COMPONENT) $(REPO_URI)", "Created-By: Packages"]
     listed = run(ask, check=False, stdout_only=True).output

@@ -43,11 +43,11 @@ def channel_of(filename: str, variant: str | None = None) -> Channel | None:
     """Return the channel of a wheel; None where its local version names none, or it is one of a recipe's variants."""
     if variant or "+" not in filename:
         return None
-    return channel_named(filename.split("-", 2)[1].partition("+")[2])
+    return _channel_named(filename.split("-", 2)[1].partition("+")[2])
 
 
 @lru_cache(maxsize=4096)
-def channel_named(local: str) -> Channel | None:
+def _channel_named(local: str) -> Channel | None:
     """Return the channel that a local version names; None where it names none, or cannot be read for sure."""
     said = parse_local(local)
     if said.compute in ("", UNKNOWN) or said.torch == UNKNOWN:

@@ -53,7 +53,7 @@ class Kind:
 
 def guess_extension(name: str, reading: Reading) -> tuple[list[Guess], list[str]]:
     """Return what a project's native code tells for its recipe, and what a person has to look at."""
-    kind = kind_of(reading)
+    kind = _kind_of(reading)
     remaining: list[str] = []
     guesses = [*_platforms(kind), *_requires(kind, reading, remaining), *_modules(name, kind, reading)]
     environment = dict[str, str | When]()
@@ -76,7 +76,7 @@ def guess_extension(name: str, reading: Reading) -> tuple[list[Guess], list[str]
     return guesses, remaining
 
 
-def kind_of(reading: Reading) -> Kind:
+def _kind_of(reading: Reading) -> Kind:
     """Return what a source compiles: nothing where its backend or its setup.py makes no extension module."""
     scripts, native, system = reading.scripts, reading.native, reading.system
     by_cmake = bool(_BY_CMAKE.match(system.backend)) or scripts.runs_cmake

@@ -46,7 +46,7 @@ class NewestReleases:
         found = []
         if recipe.torch and self.torch and not SpecifierSet(recipe.torch).contains(self.torch):
             found.append(f"torch {self.torch}")
-        if for_cuda(recipe) and self.cuda:
+        if _for_cuda(recipe) and self.cuda:
             compute = f"cu{self.cuda.major}{self.cuda.minor}"
             if not any(fnmatchcase(compute, pattern) for pattern in recipe.compute):
                 found.append(f"CUDA {self.cuda.major}.{self.cuda.minor} ({compute})")
@@ -70,7 +70,7 @@ class Behind:
     problem: str | None = None
 
 
-def for_cuda(recipe: Recipe) -> bool:
+def _for_cuda(recipe: Recipe) -> bool:
     """Say whether a recipe is for CUDA, on some of its targets."""
     return any(pattern.startswith("cu") for pattern in recipe.compute)
 
@@ -80,7 +80,7 @@ def outdated(paths: Paths, names: Sequence[str]) -> tuple[Behind, ...]:
     recipes = [load(paths.recipes, name) for name in names]
     releases = NewestReleases(
         torch=_newest("torch") if any(each.torch for each in recipes) else None,
-        cuda=_newest("cuda-toolkit") if any(map(for_cuda, recipes)) else None,
+        cuda=_newest("cuda-toolkit") if any(map(_for_cuda, recipes)) else None,
     )
     with (
         step("ask upstream", total=len(recipes), unit="recipes") as at,

@@ -101,7 +101,7 @@ class Repository:
     @classmethod
     def create(cls, folder: Path) -> Repository:
         """Make an empty one at `folder`, which may have files already. Raises ToolMissing for a git that is too old."""
-        require_git()
+        _require_git()
         folder.mkdir(parents=True, exist_ok=True)
         made = cls(folder)
         made.git("init", "--quiet", "--template=", "--initial-branch=series")
@@ -256,7 +256,7 @@ class Index:
 
 
 @cache
-def require_git() -> None:
+def _require_git() -> None:
     """Raise ToolMissing where git cannot merge in memory."""
     said = run(["git", "--version"]).output
     found = tuple(map(int, re.findall(r"\d+", said)[:2]))

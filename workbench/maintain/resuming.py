@@ -14,7 +14,7 @@ from workbench.maintain.work import Fate, WorkTree, edited_files, listed
 from workbench.patches.message import Message
 
 
-def take_edits(tree: WorkTree) -> WorkTree:
+def _take_edits(tree: WorkTree) -> WorkTree:
     """Put what is not committed into the patch that is checked out. Raises UsageError where there is none."""
     repository = tree.repository
     if not (edited := edited_files(repository)):
@@ -42,11 +42,11 @@ def resolved(tree: WorkTree) -> WorkTree:
     """Take what a person made of the patch that stopped at a conflict. Raises PatchError where it is still one."""
     repository, state = tree.repository, tree.state
     if not state.stopped:
-        return take_edits(tree)
+        return _take_edits(tree)
     stopped, *pending = state.pending
     name = Message.parse(repository.read(stopped).message).name
     if tree.head != state.start:  # they have committed it themselves
-        return take_edits(tree.keeping(stopped=False, pending=tuple(pending)))
+        return _take_edits(tree.keeping(stopped=False, pending=tuple(pending)))
     if files := _unresolved(repository):
         raise PatchError(_instructions(tree, name, files))
     repository.git("add", "--all")

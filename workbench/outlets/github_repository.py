@@ -37,7 +37,7 @@ Release = dict[str, Any]
 Asset = dict[str, Any]
 
 
-def repository_of(root: Path) -> str:
+def _repository_of(root: Path) -> str:
     """Return ``OWNER/NAME`` of the repository that releases go to: GITHUB_REPOSITORY, or that of the remote origin.
 
     Raises UsageError where neither says it.
@@ -69,8 +69,8 @@ class GitHubRepository:
 
     @classmethod
     def of(cls, root: Path) -> GitHubRepository:
-        """Return the repository of a site, at the API that GITHUB_API_URL names. Raises as `repository_of`."""
-        return cls(repository_of(root), root, os.environ.get("GITHUB_API_URL") or API)
+        """Return the repository of a site, at the API that GITHUB_API_URL names. Raises as `_repository_of`."""
+        return cls(_repository_of(root), root, os.environ.get("GITHUB_API_URL") or API)
 
     @cached_property
     def login(self) -> Login:

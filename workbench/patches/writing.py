@@ -49,7 +49,7 @@ def write_series(folder: Path, patches: Sequence[WrittenPatch]) -> bool:
     before = read_series(folder)
     series = folder / "series"
     old = (content_of(series) or b"").decode()
-    text = series_text(old, patches)
+    text = _series_text(old, patches)
     if text == old and fingerprint(before) == fingerprint(patches):
         return False
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -109,7 +109,7 @@ def _quoted(header: list[bytes]) -> list[bytes]:
     return header
 
 
-def series_text(before: str, patches: Sequence[WrittenPatch]) -> str:
+def _series_text(before: str, patches: Sequence[WrittenPatch]) -> str:
     """Return the text of a series that lists some patches: what it said of each that stays stays above it.
 
     The comment at the top, up to the first blank line, belongs to the series as a whole.

@@ -65,7 +65,7 @@ class Prospect:
         }
 
 
-def subject_of(plan: Plan) -> Subject:
+def _subject_of(plan: Plan) -> Subject:
     """Return what the wheel of a plan is asked for at outlets."""
     return Subject(project=plan.project, version=str(plan.version), variant=plan.target.variant or "")
 
@@ -84,14 +84,14 @@ def look_ahead(
     """
     for plan, _, filename in plans:
         for outlet in outlets.values():
-            outlet.refuse(subject_of(plan), filename)
+            outlet.refuse(_subject_of(plan), filename)
 
     def found(plan: Plan, making: Making, filename: str) -> Iterator[tuple[str, str | None]]:
         for place in places:
             if place in unasked:
                 yield place, None
             elif place in outlets:
-                files = outlets[place].held(subject_of(plan))
+                files = outlets[place].held(_subject_of(plan))
                 fitting = (each for each in files if (each == filename if filename else _fits(each, plan)))
                 yield place, next(fitting, "")
             else:

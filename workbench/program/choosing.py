@@ -46,7 +46,7 @@ def resolve(asked: Namespace) -> int:
     else:
         for each in found:
             show_choice(each, host, places)
-    return status_of(found)
+    return _status_of(found)
 
 
 def why(asked: Namespace) -> int:
@@ -55,11 +55,11 @@ def why(asked: Namespace) -> int:
     found = find_all(asked.packages, asked, host, places, every=True)
     if asked.json:
         console.answer_json({"host": host, "packages": [_plain(each, host, every=True) for each in found]})
-        return status_of(found)
+        return _status_of(found)
     for each in found:
         show_choice(each, host, places)
         _show_candidates(each, all_of_them=asked.all)
-    return status_of(found)
+    return _status_of(found)
 
 
 def available(asked: Namespace) -> int:
@@ -119,7 +119,7 @@ def find_all(
     return tuple(resolved(each, host, places, every=every, deep=asked.deep) for each in requirements)
 
 
-def status_of(found: Sequence[Resolution]) -> int:
+def _status_of(found: Sequence[Resolution]) -> int:
     """Return the exit status, which tells apart that nothing fits and that a source could not be asked."""
     without = [each for each in found if each.chosen is None]
     if not without:
@@ -147,7 +147,7 @@ def check_all_fit(found: Sequence[Resolution], host: Host, places: Places, *, js
     for each in () if json else without:
         show_choice(each, host, places)
     names = ", ".join(each.name for each in without)
-    if status_of(without) == SourceError.exit_code:
+    if _status_of(without) == SourceError.exit_code:
         raise SourceError(f"{names}: not every source could be asked; nothing was written or installed")
     raise NothingFits(f"{names}: no wheel fits for sure; nothing was written or installed")
 

@@ -63,7 +63,7 @@ def prove(wheels: Iterable[Wanted], signed_by: str) -> None:
     for wheel in wheels:
         by_store.setdefault(wheel.store, []).append(wheel)
     for base, wanted in by_store.items():
-        index = open_index(f"{base}/{SIMPLE}", trusted, fetcher=fetcher, seen=seen_of(base))
+        index = open_index(f"{base}/{SIMPLE}", trusted, fetcher=fetcher, seen=_seen_of(base))
         for each in wanted:
             published = index.registry.find(each.filename)
             if published is None:
@@ -94,7 +94,7 @@ def _read() -> dict[str, SeenIndex]:
         ) from error
 
 
-def seen_of(base: str) -> SeenIndex:
+def _seen_of(base: str) -> SeenIndex:
     """Return the newest that this user has seen of an index, by its store's URL. Raises ProofFailed."""
     return _read().get(base, SeenIndex())
 

@@ -36,14 +36,14 @@ def published_statement(
     project, wheel = found
     link = wheel.build.statement if wheel.build else None
     if link and not link.startswith(FILES):
-        return project, wheel, statement_at(link), link
+        return project, wheel, _statement_at(link), link
     stored = store.read(link) if link else None
     if stored is None:
         raise ProofFailed(f"{wheel.filename}: no statement of how it was made is published with it")
     return project, wheel, stored.content, f"{store.place}/{link}"
 
 
-def statement_at(url: str) -> bytes:
+def _statement_at(url: str) -> bytes:
     """Return a statement that lies elsewhere. Raises ProofFailed where nobody gives it."""
     try:
         return Fetcher().get(url).body

@@ -75,7 +75,7 @@ def read_stated(tree: Path, scripts: Scripts, *, written_first: bool = False) ->
     PKG-INFO counts most, then pyproject.toml, setup.cfg and setup.py. In a checkout, and with `written_first`, it is
     the last: nobody writes that of a repository anew, nor does a patch.
     """
-    project = read_toml(tree / "pyproject.toml").get("project")
+    project = _read_toml(tree / "pyproject.toml").get("project")
     texts = {name: text_of(tree / name) for name in ("PKG-INFO", "setup.cfg", "pyproject.toml")}
     written = (
         _project(project if isinstance(project, dict) else {}, texts["pyproject.toml"]),
@@ -96,7 +96,7 @@ def read_stated(tree: Path, scripts: Scripts, *, written_first: bool = False) ->
 def read_build_system(tree: Path) -> BuildTable:
     """Return a source's ``[build-system]``, as far as it is what PEP 518 says."""
     path = tree / "pyproject.toml"
-    system = read_toml(path).get("build-system")
+    system = _read_toml(path).get("build-system")
     if not isinstance(system, dict) or not isinstance(requires := system.get("requires"), list):
         return BuildTable()
     where = f"pyproject.toml:{_line(text_of(path), r'requires *=')}"
@@ -143,7 +143,7 @@ def import_names(tree: Path, name: str, stated: Stated, scripts: Scripts) -> tup
 
 def _importable(tree: Path) -> Iterator[Quote]:
     """Yield the packages and modules where backends look for them: of packages those with stubs alone too."""
-    maturin: Any = read_toml(tree / "pyproject.toml")
+    maturin: Any = _read_toml(tree / "pyproject.toml")
     for key in ("tool", "maturin", "python-source"):
         maturin = maturin.get(key) if isinstance(maturin, dict) else None
     folders = [".", "src", "python", "lib"]
@@ -160,14 +160,14 @@ def _importable(tree: Path) -> Iterator[Quote]:
 def _wheel_packages(tree: Path) -> list[Quote]:
     """Return the packages that scikit-build-core is told of (``tool.scikit-build.wheel.packages``)."""
     path = tree / "pyproject.toml"
-    found: Any = read_toml(path)
+    found: Any = _read_toml(path)
     for key in ("tool", "scikit-build", "wheel", "packages"):
         found = found.get(key) if isinstance(found, dict) else None
     where = f"pyproject.toml:{_line(text_of(path), r'(wheel[.])?packages *=')}"
     return [Quote(str(each).rpartition("/")[2], where) for each in found] if isinstance(found, list) else []
 
 
-def read_toml(path: Path) -> dict[str, Any]:
+def _read_toml(path: Path) -> dict[str, Any]:
     """Return a TOML file's content; nothing where it is not there, or not TOML."""
     try:
         return tomllib.loads(text_of(path))

@@ -78,7 +78,7 @@ def check(
         return report
     metadata = b""
     faults: list[tuple[Check, Iterable[Fault]]] = [
-        ("paths", check_paths(contents)),
+        ("paths", _check_paths(contents)),
         ("paths", check_layout(contents)),
     ]
     if filename is None:
@@ -90,19 +90,19 @@ def check(
     else:
         metadata = contents.texts.get(f"{info}/METADATA", b"")
         faults += [
-            ("metadata", check_folders(contents, info, filename)),
-            ("metadata", _of_text(check_metadata, contents, f"{info}/METADATA", filename)),
-            ("tags", _of_text(check_wheel, contents, f"{info}/WHEEL", filename)),
-            ("record", _of_text(check_record, contents, f"{info}/RECORD", filename)),
+            ("metadata", _check_folders(contents, info, filename)),
+            ("metadata", _of_text(_check_metadata, contents, f"{info}/METADATA", filename)),
+            ("tags", _of_text(_check_wheel, contents, f"{info}/WHEEL", filename)),
+            ("record", _of_text(_check_record, contents, f"{info}/RECORD", filename)),
         ]
     fields = _fields(metadata)
-    faults.append(("elf", check_elf(contents, filename)))
+    faults.append(("elf", _check_elf(contents, filename)))
     if filename:
         platforms = {tag.platform for tag in filename.tags}
         requires = bool(fields.get("requires_dist"))
         faults.append(("elf", check_promise(contents.libraries, platforms, requires=requires)))
-    faults.append(("module", check_modules(contents, filename, modules)))
-    faults.append(("gpu", check_gpu(contents, gpu, some=some_gpu, unknown=gpu_unknown)))
+    faults.append(("module", _check_modules(contents, filename, modules)))
+    faults.append(("gpu", _check_gpu(contents, gpu, some=some_gpu, unknown=gpu_unknown)))
     findings = (Finding(check=of, where=where, what=what) for of, each in faults for where, what in each)
     return replace(
         report,
@@ -114,7 +114,7 @@ def check(
     )
 
 
-def check_paths(contents: Contents) -> Iterator[Fault]:
+def _check_paths(contents: Contents) -> Iterator[Fault]:
     """Find members that an installer would write elsewhere than it says, or not as a plain file."""
     for member in contents.members:
         what = _path_fault(member.name.removesuffix("/"))
@@ -129,7 +129,7 @@ def check_paths(contents: Contents) -> Iterator[Fault]:
             yield member.name, "its mode is a folder's, which bsdtar makes of it, and its name is a file's"
 
 
-def check_folders(contents: Contents, info: str, filename: WheelName | None) -> Iterator[Fault]:
+def _check_folders(contents: Contents, info: str, filename: WheelName | None) -> Iterator[Fault]:
     """Find a ``.dist-info`` that is not named as the file is, and a ``.data`` that is not as that one."""
     stem = info.removesuffix(".dist-info")
     name, _, version = stem.rpartition("-")
@@ -158,7 +158,7 @@ def _of_text(
         yield where, "missing"  # a damaged one is in the archive check's findings already
 
 
-def check_metadata(_: Contents, where: str, text: bytes, filename: WheelName | None) -> Iterator[Fault]:
+def _check_metadata(_: Contents, where: str, text: bytes, filename: WheelName | None) -> Iterator[Fault]:
     """Find what is wrong with METADATA, and where it and the filename differ."""
     raw, unparsed = read_metadata(text)
     for what in _metadata_faults(text, raw, unparsed):
@@ -170,7 +170,7 @@ def check_metadata(_: Contents, where: str, text: bytes, filename: WheelName | N
         yield where, f"Version: {version}, and the filename says {filename.version}"
 
 
-def check_wheel(contents: Contents, where: str, text: bytes, filename: WheelName | None) -> Iterator[Fault]:
+def _check_wheel(contents: Contents, where: str, text: bytes, filename: WheelName | None) -> Iterator[Fault]:
     """Find what is wrong with WHEEL, and where its tags and the filename's differ (PEP 425, PEP 427)."""
     if len(text) > _MAX_WHEEL:
         raise BadBinary(f"{len(text)} bytes are too many to be true")
@@ -194,7 +194,7 @@ def check_wheel(contents: Contents, where: str, text: bytes, filename: WheelName
         yield where, f"WHEEL has the tag {tag}, and the filename does not"
 
 
-def check_record(contents: Contents, where: str, text: bytes, _: WheelName | None) -> Iterator[Fault]:
+def _check_record(contents: Contents, where: str, text: bytes, _: WheelName | None) -> Iterator[Fault]:
     """Find where RECORD and the members differ (PEP 376, PEP 427)."""
     members = {member.name: member for member in contents.members if not member.entry.is_folder}
     listed = set()
@@ -215,7 +215,7 @@ def check_record(contents: Contents, where: str, text: bytes, _: WheelName | Non
         yield name, "not listed in RECORD"
 
 
-def check_elf(contents: Contents, filename: WheelName | None) -> Iterator[Fault]:
+def _check_elf(contents: Contents, filename: WheelName | None) -> Iterator[Fault]:
     """Find libraries for another machine than the tags say, and search paths that lead out of the wheel."""
     for library in contents.libraries:
         for what in _search_path_faults(library):
@@ -230,7 +230,7 @@ def check_elf(contents: Contents, filename: WheelName | None) -> Iterator[Fault]
                 yield library.path, f"compiled for {machine}, and the filename says {arch}"
 
 
-def check_modules(contents: Contents, filename: WheelName | None, modules: Sequence[str]) -> Iterator[Fault]:
+def _check_modules(contents: Contents, filename: WheelName | None, modules: Sequence[str]) -> Iterator[Fault]:
     """Find import names that the wheel does not provide, and extension modules that its tags do not fit."""
     installed = {path for member in contents.members if (path := record.installed(member.name))}
     for module in modules:
@@ -249,7 +249,7 @@ def check_modules(contents: Contents, filename: WheelName | None, modules: Seque
         yield contents.path.name, what
 
 
-def check_gpu(contents: Contents, asked: Sequence[str], *, some: bool, unknown: str) -> Iterator[Fault]:
+def _check_gpu(contents: Contents, asked: Sequence[str], *, some: bool, unknown: str) -> Iterator[Fault]:
     """Find architectures that were asked for and are not in the binaries, and say what would serve instead."""
     name = contents.path.name
     if unknown:
