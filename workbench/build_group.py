@@ -28,10 +28,10 @@ SAMPLE = 0.1
 LOOK = 0.3
 """Seconds from one look at each process of a group to the next."""
 
-POLL = 1.0
+_POLL = 1.0
 """Seconds from one look to the next where there is no group: all processes of the machine are looked through."""
 
-FIND = 2.0
+_FIND = 2.0
 """Seconds after which the groups that others make are looked for again."""
 
 LARGE = 16_000_000
@@ -120,7 +120,7 @@ class BuildGroup:
 
     def _measure(self) -> None:
         looked = 0.0
-        while not self._over.wait(SAMPLE if self.limited else POLL):
+        while not self._over.wait(SAMPLE if self.limited else _POLL):
             used = self._sample()
             if time.monotonic() - looked >= LOOK:
                 looked = time.monotonic()
@@ -129,7 +129,7 @@ class BuildGroup:
 
     def _look(self) -> None:
         """Look at each process: how much it has taken, and which have ended since."""
-        if not self.apart and time.monotonic() - self._found > FIND:
+        if not self.apart and time.monotonic() - self._found > _FIND:
             self.apart, self._found = self._find(), time.monotonic()
         processes = (*self._processes(), *(each for group in self.apart for each in group.processes()))
         now = {process: _high_water(process) for process in processes}

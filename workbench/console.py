@@ -43,14 +43,14 @@ PLAIN_WIDTH = 200
 """Columns of a table where nobody watches: no terminal says how wide it is, and a cut cell helps no one."""
 
 
-MOST_TOLD = 100
+_MOST_TOLD = 100
 """Characters of what a long step said last."""
 
 GAP = "  "
-LEAST_WIDTH = 8
+_LEAST_WIDTH = 8
 """What stands between the columns of a table, and how narrow one may become."""
 
-MOST_WRAPPED = 4096
+_MOST_WRAPPED = 4096
 """Characters of a cell that is folded between words; the work on a word grows with its square."""
 
 
@@ -83,7 +83,7 @@ class PlainLines:
     def _alive(self, at: Shown) -> None:
         while not at.ended.wait(self._every):
             # a compiler's command fills screens
-            last = f": {at.last[:MOST_TOLD]}{'…' * (len(at.last) > MOST_TOLD)}" if at.last else ""
+            last = f": {at.last[:_MOST_TOLD]}{'…' * (len(at.last) > _MOST_TOLD)}" if at.last else ""
             _say(f"· {at.title}: still at it after {at.took}{last}")
 
 
@@ -208,8 +208,8 @@ class Shown:
         frame = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"[int(took * 4) % 10]
         parts = [f"{frame} {' '.join(self.title.split())}", self.took]
         if total := self._began.total:
-            filled = min(BAR, BAR * self._done // total)
-            parts.append("━" * filled + "─" * (BAR - filled))
+            filled = min(_BAR, _BAR * self._done // total)
+            parts.append("━" * filled + "─" * (_BAR - filled))
             if self._began.unit == "bytes":
                 parts.append(f"{file_size(self._done)}  {file_size(round(self._done / max(took, 0.1)))}/s")
             else:
@@ -222,7 +222,7 @@ def _move(steps: Mapping[int, Shown], event: StepMoved) -> None:
         at.move(event)
 
 
-BAR = 20
+_BAR = 20
 """Columns of a bar."""
 
 
@@ -293,7 +293,7 @@ def answer_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     def folded(line: str, width: int) -> list[str]:
         if wide(line) <= width:
             return [line]
-        if line.isascii() and len(line) <= MOST_WRAPPED:
+        if line.isascii() and len(line) <= _MOST_WRAPPED:
             return textwrap.wrap(line, width, break_on_hyphens=False)
         from rich.cells import chop_cells
 
@@ -303,10 +303,10 @@ def answer_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     cells = [[[shown(line, keep="\t") for line in cell.split("\n")] for cell in row] for row in table]
     widths = [max(wide(line) for cell in column for line in cell) for column in zip(*cells, strict=True)]
     room = shutil.get_terminal_size().columns if sys.stdout.isatty() else PLAIN_WIDTH
-    while (excess := sum(widths) + len(GAP) * (len(widths) - 1) - room) > 0 and max(widths) > LEAST_WIDTH:
+    while (excess := sum(widths) + len(GAP) * (len(widths) - 1) - room) > 0 and max(widths) > _LEAST_WIDTH:
         widest = max(range(len(widths)), key=widths.__getitem__)
-        others = max((width for width in widths if width < widths[widest]), default=LEAST_WIDTH)
-        widths[widest] = max(widths[widest] - excess, others - 1, LEAST_WIDTH)
+        others = max((width for width in widths if width < widths[widest]), default=_LEAST_WIDTH)
+        widths[widest] = max(widths[widest] - excess, others - 1, _LEAST_WIDTH)
     lines = []
     for row in cells:
         columns_of_lines = [

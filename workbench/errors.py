@@ -125,7 +125,7 @@ def of_status(status: int) -> type[WorkbenchError]:
     return next((kind for kind in kinds if kind.exit_code == status), WorkbenchError)
 
 
-LONGEST_WORD = 200
+_LONGEST_WORD = 200
 """As much of a word as is compared with others: the work grows faster than its length."""
 
 
@@ -133,5 +133,5 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """Return ``" (did you mean 'x'?)"`` for the known word nearest to `word`, or nothing."""
     import difflib  # only for what went wrong
 
-    close = difflib.get_close_matches(word[:LONGEST_WORD], list(known), n=1)
+    close = difflib.get_close_matches(word[:_LONGEST_WORD], list(known), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""

@@ -30,18 +30,18 @@ if TYPE_CHECKING:
 SECONDS = 10
 """Without a byte for so long, a server is given up."""
 
-PAGE_SECONDS = 300
+_PAGE_SECONDS = 300
 """The longest that a whole page may take."""
 
 PAGE_BYTES = 128 << 20
 """The largest page that is read: the root of the public index has 40 MB."""
 
 CHUNK = 1 << 20
-REDIRECTS = 10
+_REDIRECTS = 10
 TRIES = 3
 _NETRC = ("~/.netrc", "~/_netrc")
 _CHARSET = re.compile(r"[;,\s]charset\s*=\s*[\"']?([^\s\"';,]+)", re.IGNORECASE)
-USUAL_HEADERS = {
+_USUAL_HEADERS = {
     "User-Agent": f"wheel-workbench/{__version__}",
     "Accept": "*/*",
     "Accept-Encoding": "gzip, deflate",
@@ -102,14 +102,14 @@ class Answer:
 
     def body(self, limit: int = PAGE_BYTES) -> bytes:
         """Return the whole body of a page. Raises NoAnswer for one that is too large or too slow."""
-        pieces, size, end = [], 0, time.monotonic() + PAGE_SECONDS
+        pieces, size, end = [], 0, time.monotonic() + _PAGE_SECONDS
         for piece in self.chunks():
             pieces.append(piece)
             size += len(piece)
             if size > limit:
                 raise NoAnswer(f"more than {limit:,} bytes, the most that is read of it", lasting=True)
             if time.monotonic() > end:
-                raise NoAnswer(f"only {size} bytes came in {PAGE_SECONDS} s")
+                raise NoAnswer(f"only {size} bytes came in {_PAGE_SECONDS} s")
         return b"".join(pieces)
 
     def __enter__(self) -> Self:
@@ -177,7 +177,7 @@ class Web:
         sent = dict(headers or {})
         with _plainly():
             login = self._login(url)
-            for _ in range(REDIRECTS + 1):
+            for _ in range(_REDIRECTS + 1):
                 url = _as_asked(url)
                 response = self._pool(url).urlopen(
                     method,
@@ -204,7 +204,7 @@ class Web:
                     login, sent = self._login(there), _without_secrets(sent)
                 url = there
             else:
-                raise NoAnswer(f"more than {REDIRECTS} redirects", lasting=True)
+                raise NoAnswer(f"more than {_REDIRECTS} redirects", lasting=True)
         if response.status >= HTTPStatus.BAD_REQUEST and not any_status:
             response.close()
             raise NoAnswer(f"{response.status} {response.reason}", response.status)
@@ -215,7 +215,7 @@ class Web:
     ) -> Mapping[str, str]:
         from urllib3 import HTTPHeaderDict, make_headers
 
-        found = HTTPHeaderDict(USUAL_HEADERS)
+        found = HTTPHeaderDict(_USUAL_HEADERS)
         found.update(self._headers)
         found.update(headers)
         if login:

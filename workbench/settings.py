@@ -66,7 +66,7 @@ class IndexSettings:
     committed: bool = False
 
 
-DEFAULT_IMAGE = "manylinux_2_28"
+_DEFAULT_IMAGE = "manylinux_2_28"
 """Where nothing is said: the manylinux image that cibuildwheel pins, with the toolchain mounted in it."""
 
 
@@ -91,7 +91,7 @@ class ContainerSettings:
 
     def image(self, compute: str, arch: str) -> str:
         """Return the image that builds for a compute platform and an architecture."""
-        return self.images.get(compute, {}).get(arch, DEFAULT_IMAGE)
+        return self.images.get(compute, {}).get(arch, _DEFAULT_IMAGE)
 
     def runtime_image(self, compute: str, arch: str) -> str | None:
         """Return the image that a wheel is tried in, where another than the build's is named."""

@@ -19,12 +19,12 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 GRACE = 2
 """Seconds that the program gets to end by itself once it is told to."""
 
-WATCHED = {signal.SIGALRM, signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGTERM}
+_WATCHED = {signal.SIGALRM, signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGTERM}
 
 
 def main(parent: int, group: str, words: list[str]) -> int:
     """Run the program and return its exit status; a signal that ended it ends this process too."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
@@ -71,7 +71,7 @@ def _start(words: list[str]) -> int:
 def _wait(child: int) -> int:
     """Return the program's wait status once it has ended."""
     while True:
-        match signal.sigwait(WATCHED):
+        match signal.sigwait(_WATCHED):
             case signal.SIGCHLD:
                 if (status := _reap().get(child)) is not None:
                     return status

@@ -14,7 +14,7 @@ from typing import Literal
 from workbench.first_error import WIDE, FirstError, first_error
 from workbench.strict import parse
 
-CATALOGUE = Path(__file__).with_suffix(".toml")
+_CATALOGUE = Path(__file__).with_suffix(".toml")
 
 Where = Literal["build", "cross", "container", "import", "result"]
 """What is looked through for the signs of a trouble: see the catalogue's head."""
@@ -84,7 +84,7 @@ class _Catalogue:
 
 @cache
 def _read() -> _Catalogue:
-    return parse(_Catalogue, tomllib.loads(CATALOGUE.read_text(encoding="utf-8")), path=CATALOGUE.name)
+    return parse(_Catalogue, tomllib.loads(_CATALOGUE.read_text(encoding="utf-8")), path=_CATALOGUE.name)
 
 
 def catalogue() -> tuple[Trouble, ...]:

@@ -43,8 +43,8 @@ from workbench.process import ended_by_signals
 from workbench.text import counted
 from workbench.url import has_secret
 
-HELP = ("--help", "-h")
-EVENTS = Flag("events", str, "", Meaning("a file for the progress as lines of JSON, for programs"))
+_HELP = ("--help", "-h")
+_EVENTS = Flag("events", str, "", Meaning("a file for the progress as lines of JSON, for programs"))
 """What every command takes beside its own flags."""
 
 
@@ -180,7 +180,7 @@ class Verb(Task[Any]):
                 flags += flags_of(kind)
             elif each.default is not each.empty:
                 flags.append(Flag(each.name, kind, each.default, meaning))
-        return {typed: each for each in (*flags, EVENTS) for typed in each.typings}
+        return {typed: each for each in (*flags, _EVENTS) for typed in each.typings}
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:  # noqa: ARG002 - Task's own
         """Return what Invoke's parser must know, its flags, to a shell that completes a line.
@@ -195,7 +195,7 @@ class Verb(Task[Any]):
                 return []
             if line.completes:
                 return self._as_arguments()
-            if any(word in HELP for word in line.words):
+            if any(word in _HELP for word in line.words):
                 self._show_help()
                 raise Exit(code=0)
             raise Exit(code=self._run(line))
@@ -227,7 +227,7 @@ class Verb(Task[Any]):
     def _run(self, line: Line) -> int:
         """Run the command and return its exit status."""
         words, values = self._read(line)
-        events = Path(named) if (named := values.pop(EVENTS.name, "")) else None
+        events = Path(named) if (named := values.pop(_EVENTS.name, "")) else None
         with ended_by_signals(), console.listening(events):
             return self.body(*words, **values) or 0
 
@@ -244,7 +244,7 @@ class Verb(Task[Any]):
             takes = f"takes {counted(len(required), 'word')}" if required else "takes no word"
             surplus = f"{more[0]!r} is one too many; one command to a line"
             raise UsageError(f"{line.command} {takes}, and {surplus}")
-        values: dict[str, Any] = {EVENTS.name: given[EVENTS.name]} if EVENTS.name in given else {}
+        values: dict[str, Any] = {_EVENTS.name: given[_EVENTS.name]} if _EVENTS.name in given else {}
         for each, kind, _ in self.parameters:
             if _is_group(kind):
                 names = [flag.name for flag in flags_of(kind)]
@@ -350,7 +350,7 @@ def asked() -> Line:
         typed = shlex.split(" ".join(literal))[1:]
         return Line(command=next(iter(typed), ""), completes=True)
     if isinstance(own["help"].value, str):
-        return Line(command=own["help"].value, words=HELP[:1])
+        return Line(command=own["help"].value, words=_HELP[:1])
     ours = own["list-format"].value == "flat" and not own["list-depth"].value
     lists = own["list"].value or not command
     return Line(command=command, words=tuple(words), literal=literal, lists=lists if ours else None)

@@ -52,7 +52,7 @@ HOME = PurePosixPath("/workbench-home")
 
 _WRAP = f"python {INSIDE}/wrapping.py {COMPILERS} {CCACHE}/ccache"
 
-BUILD_FOLDER = Path("/workbench-build")
+_BUILD_FOLDER = Path("/workbench-build")
 """Where build systems compile in a container that else take another folder each time, of which no object is found."""
 
 WHEELHOUSE = "wheelhouse"
@@ -95,7 +95,7 @@ def build_in_container(
             jobs=share.jobs,
             epoch=source_epoch(plan.source, place.tree),
         ),
-        config_settings=config_settings(system.backend, jobs=share.jobs, objects=BUILD_FOLDER),
+        config_settings=config_settings(system.backend, jobs=share.jobs, objects=_BUILD_FOLDER),
         before_build=one_after_the_other((*([_WRAP] if cache else ()), *plan.before_build)),
         files={"wrapping.py": Path(wrapping.__file__).read_text("utf-8")} if cache else {},
         exclude=(*plan.repair_exclude, *NEVER_GRAFTED),

@@ -40,7 +40,7 @@ KILLED = ("was killed by signal 9:", "failed with 137:")
 OF_MEMORY = ("killed", "killed-alone")
 """The entries of the catalogue that say that memory ran out."""
 
-LAST = 8
+_LAST = 8
 """Lines of a log's end that are shown where nothing tells what went wrong."""
 
 
@@ -87,7 +87,7 @@ def explained(error: CommandFailed, why: Explanation | None, place: Workplace) -
         kind = kind if why.fault == "package" else _ERRORS[why.fault]
         told = f"{why.meaning}\n{why.text}"
     else:
-        last = "\n".join(f"  {line}" for line in str(error).splitlines()[-LAST:])
+        last = "\n".join(f"  {line}" for line in str(error).splitlines()[-_LAST:])
         told = f"the first error in its log is\n{why.text}\nand its last lines are\n{last}"
     made = (
         place.failed(f"{told}{inside}")

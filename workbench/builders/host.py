@@ -43,10 +43,10 @@ if TYPE_CHECKING:
     from workbench.toolchain.compilers import CrossGcc
 
 
-COUNTS = {"MAX_JOBS", "CMAKE_BUILD_PARALLEL_LEVEL", "MAKEFLAGS"}
+_COUNTS = {"MAX_JOBS", "CMAKE_BUILD_PARALLEL_LEVEL", "MAKEFLAGS"}
 """By these variables a build is told how many compilers may run at once."""
 
-SLOTS = "slots"
+_SLOTS = "slots"
 """Where, in a build's folder, lies its jobserver."""
 
 
@@ -179,9 +179,9 @@ def _tell_of_slots(
 
     `MAX_JOBS` stays, for a ``setup.py`` that starts compilers itself.
     """
-    if counts := sorted(COUNTS & place.plan.environment.keys()):
+    if counts := sorted(_COUNTS & place.plan.environment.keys()):
         share.fixed = f"the recipe sets {counts[0]}"
-    if slots := share.slots(place.root / SLOTS, variables["PATH"], inside):
+    if slots := share.slots(place.root / _SLOTS, variables["PATH"], inside):
         variables.pop("CMAKE_BUILD_PARALLEL_LEVEL")
         variables.update(slots)
 
@@ -209,7 +209,7 @@ def _room(
     Its requirements are for reading alone: their files are those of other environments as well. So is what this process
     asks Git of the source. Of the object cache it may write its own recipe's.
     """
-    own = (place.tree, place.raw, place.objects, place.home, place.root / SLOTS)
+    own = (place.tree, place.raw, place.objects, place.home, place.root / _SLOTS)
     for folder in (*own, place.temporary):
         folder.mkdir(exist_ok=True)
     kept = (environment.path, place.root / "cross", place.compilers, place.tree / ".git")

@@ -19,7 +19,7 @@ from workbench.troubles import catalogue
 if TYPE_CHECKING:
     from workbench.plan.plan import Plan
 
-ENTRY = "network-refused"
+_ENTRY = "network-refused"
 """The entry of the catalogue whose signs are looked for."""
 
 _IN_VAIN = ("Ip:OutNoRoutes", "Udp:NoPorts")
@@ -72,7 +72,7 @@ def attempts(said: Iterable[str]) -> tuple[Attempt, ...]:
 
 
 def _attempts(said: Iterable[str]) -> Iterator[Attempt]:
-    (entry,) = (trouble for trouble in catalogue() if trouble.name == ENTRY)
+    (entry,) = (trouble for trouble in catalogue() if trouble.name == _ENTRY)
     where, code, in_frame = "", "", False
     for line in said:
         if _TRACEBACK in line:

@@ -15,7 +15,7 @@ from workbench.store.client import Refused, plainly
 if TYPE_CHECKING:
     from workbench.store.s3 import S3Store
 
-SKEW_SECONDS = 300
+_SKEW_SECONDS = 300
 
 
 def examine_bucket(store: S3Store) -> Iterator[Diagnosis]:
@@ -49,7 +49,7 @@ def _clock(date: str | None) -> Diagnosis:
     skew = abs((datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds())
     return finding(
         "clock",
-        [f"{skew:.0f} s off the store's"] if skew > SKEW_SECONDS else [],
+        [f"{skew:.0f} s off the store's"] if skew > _SKEW_SECONDS else [],
         good=f"within {skew:.0f} s of the store's",
         remedy="set this machine's clock: signatures fail at 15 minutes",
     )

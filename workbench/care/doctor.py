@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from workbench.store.opening import Site
     from workbench.store.protocol import Store
 
-RECONCILE = f"{PROGRAM} store.reconcile"
+_RECONCILE = f"{PROGRAM} store.reconcile"
 
 
 def doctor(site: Site, *, deep: bool = False, installers: bool = True) -> Iterator[Diagnosis]:
@@ -96,7 +96,7 @@ def _agreement(settings: Settings, store: Store, found: Comparison, *, deep: boo
         "registry",
         [f"{store.place}/packages.json is gone, or no JSON"] if lost else [],
         good=f"generation {registry.generation}",
-        remedy=f"{RECONCILE} makes it anew from {found.why}",
+        remedy=f"{_RECONCILE} makes it anew from {found.why}",
     )
     wheels = sum(1 for _ in registry.wheels())
     read = "read and hashed" if deep else "there, with the right sizes"
@@ -111,7 +111,7 @@ def _agreement(settings: Settings, store: Store, found: Comparison, *, deep: boo
             ),
         ],
         good=f"{counted(wheels, 'wheel')} {read}",
-        remedy=f"{RECONCILE}{' --deep' if deep else ''} puts back what it can, and says what to do about the rest",
+        remedy=f"{_RECONCILE}{' --deep' if deep else ''} puts back what it can, and says what to do about the rest",
     )
     yield finding(
         "records",
@@ -121,7 +121,7 @@ def _agreement(settings: Settings, store: Store, found: Comparison, *, deep: boo
             *(f"{gone.filename} is being deleted" for gone in registry.removed if gone.state == "deleting"),
         ],
         good="each registered wheel has one",
-        remedy=f"unless somebody publishes or removes at this moment: {RECONCILE}",
+        remedy=f"unless somebody publishes or removes at this moment: {_RECONCILE}",
     )
     if not registry.generation and not wheels:
         yield finding("pages", [], good="none yet: nothing was published", remedy="")
@@ -132,7 +132,7 @@ def _agreement(settings: Settings, store: Store, found: Comparison, *, deep: boo
                 "pages",
                 [f"{key} is not as it is drawn" for key in differing],
                 good=f"drawn from generation {registry.generation}",
-                remedy=RECONCILE,
+                remedy=_RECONCILE,
             )
         except IndexFault as error:
             yield bad("pages", error, f"no page can be drawn of that entry: {PROGRAM} remove takes it off")

@@ -75,11 +75,11 @@ class SeenIndex:
     keys: int = 0
 
 
-NOTHING_SEEN = SeenIndex()
+_NOTHING_SEEN = SeenIndex()
 
 
 def open_index(
-    where: str, trusted: Keyring, *, fetcher: Fetcher, seen: SeenIndex = NOTHING_SEEN
+    where: str, trusted: Keyring, *, fetcher: Fetcher, seen: SeenIndex = _NOTHING_SEEN
 ) -> ProvenIndex:
     """Return an index that one of the trusted keys signed, and that is not older than what was `seen` of it.
 

@@ -27,9 +27,9 @@ from workbench.wheel.serves import Audience, Machine
 if TYPE_CHECKING:
     from workbench.registry.model import PublishedWheel, Registry
 
-CONNECTIONS = 8
+_CONNECTIONS = 8
 NOT_FOUND = 404
-LEADS = (
+_LEADS = (
     f"public_url must lead to the store's root, and everyone must be able to read it: {PROGRAM} store.setup"
 )
 
@@ -38,7 +38,7 @@ def examine_public(
     public_url: str, registry: Registry, *, deep: bool, installers: bool
 ) -> Iterator[Diagnosis]:
     """Yield what is found at a public URL. Where it leads nowhere, that is all there is to say."""
-    simple, web = f"{public_url}/{SIMPLE}", Web(CONNECTIONS)
+    simple, web = f"{public_url}/{SIMPLE}", Web(_CONNECTIONS)
     front = _page(web, simple, "text/html", check="public URL")
     yield front
     if front.verdict == "bad":
@@ -73,7 +73,7 @@ def _page(web: Web, address: str, content_type: str, *, check: str) -> Diagnosis
         if found.partition(";")[0] != content_type:
             yield f"{address} is served as {found}, not {content_type}"
 
-    return finding(check, _told(address, look()), good=f"{address} answers", remedy=LEADS)
+    return finding(check, _told(address, look()), good=f"{address} answers", remedy=_LEADS)
 
 
 def _missing(web: Web, address: str) -> Iterator[str]:
@@ -102,7 +102,7 @@ def _wheels(web: Web, public_url: str, registry: Registry, *, deep: bool) -> Dia
         ]
 
     wheels = list(registry.wheels())
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
+    with ThreadPoolExecutor(_CONNECTIONS) as pool:
         problems = list(chain.from_iterable(pool.map(look, wheels)))
     return finding(
         "published URLs",

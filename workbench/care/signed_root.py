@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from workbench.evidence.root import SignedRoot
     from workbench.store.opening import Site
 
-CHECK = "signed root"
-SIGN = f"{PROGRAM} evidence.sign-index, where the key is"
+_CHECK = "signed root"
+_SIGN = f"{PROGRAM} evidence.sign-index, where the key is"
 
 _LEAST = 3
 """The part of a root's term that should be left: a third. Who signs on a schedule has missed it more than once then."""
@@ -36,17 +36,17 @@ def examine_root(site: Site) -> Iterator[Diagnosis]:
     if stored is None and listed is None and settings.signing.key is None:
         return
     if stored is None:
-        yield bad(CHECK, f"{store.place}/{ROOT} is missing, so nobody can check this index", SIGN)
+        yield bad(_CHECK, f"{store.place}/{ROOT} is missing, so nobody can check this index", _SIGN)
         return
     try:
         keys = _keys(site, listed)
         root = read_root(stored.content, keys, now=datetime.now(UTC), where=f"{store.place}/{ROOT}")
     except ProofFailed as error:
-        yield bad(CHECK, error, SIGN)
+        yield bad(_CHECK, error, _SIGN)
         return
     problems = [*_problems(site, root, keys)]
     until = "" if root.expires == NEVER else f", good until {root.expires:%Y-%m-%d %H:%M} UTC"
-    yield finding(CHECK, problems, good=f"generation {root.generation}{until}", remedy=SIGN)
+    yield finding(_CHECK, problems, good=f"generation {root.generation}{until}", remedy=_SIGN)
 
 
 def _keys(site: Site, own: bytes | None) -> Keyring:

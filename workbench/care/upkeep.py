@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from workbench.registry.model import Registry
     from workbench.store.opening import Site
 
-CLEANED_DAYS = 7
+_CLEANED_DAYS = 7
 """How old a leftover must be: an upload that is under way is younger."""
 
 
@@ -58,7 +58,7 @@ def superseded(registry: Registry, *, keep: int) -> list[WheelKey]:
 
 
 def clean(
-    site: Site, *, older_days: int = CLEANED_DAYS, apply: bool = False, now: datetime | None = None
+    site: Site, *, older_days: int = _CLEANED_DAYS, apply: bool = False, now: datetime | None = None
 ) -> Change:
     """Remove what killed publishers left and the files of removed wheels past their retention period.
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from workbench.consume.host import Host
     from workbench.consume.logins import Logins
 
-NEWEST_FLOOR = 34
+_NEWEST_FLOOR = 34
 """The minor version of glibc 2 that most wheels with GPU code need at the most: that of Ubuntu 22.04 and RHEL 9."""
 
 _INFO = re.compile(r"(?P<name>[^-]+)-(?P<version>[^-]+)(\.dist-info|(-py[\d.]+)?\.egg-info)")
@@ -216,11 +216,11 @@ def _code(host: Host, code: Sequence[str]) -> Ailment | None:
 
 def _glibc(host: Host) -> Ailment | None:
     match = re.fullmatch(r"2\.(\d+)", host.glibc or "")
-    if match is None or int(match[1]) >= NEWEST_FLOOR:
+    if match is None or int(match[1]) >= _NEWEST_FLOOR:
         return None
     return Ailment(
         severity="warning",
-        what=f"glibc {host.glibc} is older than 2.{NEWEST_FLOOR}, which many wheels with GPU code need",
+        what=f"glibc {host.glibc} is older than 2.{_NEWEST_FLOOR}, which many wheels with GPU code need",
         remedy="where none fits, use a container of a newer distribution, or build: gw add --build-missing",
     )
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from workbench.consume.host import Host
     from workbench.wheel.local_version import LocalVersion
 
-OLDEST_DRIVER = {11: 450, 12: 525, 13: 580}
+_OLDEST_DRIVER = {11: 450, 12: 525, 13: 580}
 """The oldest driver that runs the machine code of any release of a CUDA (CUDA's compatibility guide)."""
 
 _CUDA = re.compile(r"cu(\d{2})(\d)?")
@@ -134,7 +134,7 @@ def _newest_major(host: Host) -> int | None:
         return int(host.driver_cuda.split(".")[0])
     if host.driver:
         number = int(host.driver.split(".")[0])
-        return max((major for major, oldest in OLDEST_DRIVER.items() if oldest <= number), default=None)
+        return max((major for major, oldest in _OLDEST_DRIVER.items() if oldest <= number), default=None)
     return None
 
 
@@ -145,7 +145,7 @@ def _driver(wheel: tuple[int, int | None], compute: str, host: Host) -> list[Rea
         return []
     named = f"driver {host.driver}" if host.driver else f"the driver, of CUDA {host.driver_cuda},"
     if wheel[0] > newest:
-        oldest = OLDEST_DRIVER.get(wheel[0])
+        oldest = _OLDEST_DRIVER.get(wheel[0])
         needs = f"it needs a driver for {_shown(compute)}, {oldest or 'a newer one'}{' or newer' if oldest else ''}"
         return [
             Reason(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Installer = Literal["uv", "pip"]
 
-FIRST_PIP = "26.1"
+_FIRST_PIP = "26.1"
 """The first pip that installs from ``pylock.toml``."""
 
 
@@ -121,9 +121,9 @@ def _pip(interpreter: Path) -> Sequence[str]:
     found = run([interpreter, "-m", "pip", "--version"], check=False).output.split()
     if found[:1] != ["pip"]:
         raise ToolMissing(f"{interpreter} has no pip: leave out --with pip, and uv installs")
-    if Version(found[1]) < Version(FIRST_PIP):
+    if Version(found[1]) < Version(_FIRST_PIP):
         raise ToolMissing(
-            f"pip {found[1]} does not read pylock.toml: {interpreter} -m pip install -U 'pip>={FIRST_PIP}'"
+            f"pip {found[1]} does not read pylock.toml: {interpreter} -m pip install -U 'pip>={_FIRST_PIP}'"
         )
     words = [str(interpreter), "-m", "pip", "install", "--no-index", "--only-binary=:all:", "--no-input"]
     return [*words, "--disable-pip-version-check", "-r"]

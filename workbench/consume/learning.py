@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from workbench.wheel.library_facts import LibraryFacts
     from workbench.wheel.wheel import Wheel
 
-MOST_LIBRARIES = 8
+_MOST_LIBRARIES = 8
 """Libraries whose processor is looked at, until one is for the one that the name says."""
 
 
@@ -230,7 +230,7 @@ def _check_name(offer: OfferedWheel, known: Mapping[str, Any], told: LibraryFact
 def _processors(wheel: Wheel, offer: OfferedWheel) -> list[str]:
     name, found = parse_wheel(offer.filename), []
     if not name.pure:
-        for _, machine in islice(wheel.machines(named=".so"), MOST_LIBRARIES):
+        for _, machine in islice(wheel.machines(named=".so"), _MOST_LIBRARIES):
             found.append(machine)
             if machine in _processors_of(name):
                 break

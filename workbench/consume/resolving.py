@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from workbench.consume.sources import WheelSource
     from workbench.consume.verdict import Judged
 
-MOST_LEARNT = 5
+_MOST_LEARNT = 5
 """Front-runners whose METADATA is read: it refuses one now and then, and seldom several in a row."""
 
 
@@ -128,7 +128,7 @@ def resolve(
     facts = known_facts([each.offer for each in judged if each.outcome != "no"], places.cache)
     judged = _judged_again(judged, host, requirement, facts)
     troubles = list(offered.troubles)
-    for _ in range(MOST_LEARNT):
+    for _ in range(_MOST_LEARNT):
         first = next(iter(best(judged)), None)
         if first is None or not _is_worth_asking(first, facts, deep=deep):
             break

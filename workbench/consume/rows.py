@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from workbench.simple.github import ReleasesPage
     from workbench.simple.listing import Link, Listing
 
-LONGEST_FILENAME = 255
-LONGEST_LIBRARIES = 64 << 10
-LONGEST_TEXT = 400
+_LONGEST_FILENAME = 255
+_LONGEST_LIBRARIES = 64 << 10
+_LONGEST_TEXT = 400
 """Characters that are kept of a reason for a yank, or of Requires-Python."""
 
 _FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!~%@=-]*", re.ASCII)
@@ -50,7 +50,7 @@ class Reduced:
         name = row.filename.lower()
         if ".whl" not in name or name.endswith(".metadata"):
             return
-        if len(row.filename) > LONGEST_FILENAME or not _FILENAME.fullmatch(row.filename):
+        if len(row.filename) > _LONGEST_FILENAME or not _FILENAME.fullmatch(row.filename):
             self._left_out["the name is not a filename"] += 1
         elif not _leads_somewhere(row.url, local=local):
             self._left_out["the link is not an http or https URL"] += 1
@@ -96,9 +96,9 @@ def _facts(
     return (
         size if type(size) is int and size >= 0 else None,
         updated if isinstance(updated, str) and _TIME.fullmatch(updated) else None,
-        python[:LONGEST_TEXT] if isinstance(python, str) and python else None,
+        python[:_LONGEST_TEXT] if isinstance(python, str) and python else None,
         metadata if not metadata or _SHA256.fullmatch(metadata) else "",
-        None if link.yanked is None else link.yanked[:LONGEST_TEXT],
+        None if link.yanked is None else link.yanked[:_LONGEST_TEXT],
         _libraries(entry),
     )
 
@@ -129,7 +129,7 @@ def _libraries(entry: Mapping[str, Any]) -> str | None:
         text = orjson.dumps(facts).decode()
     except (ValueError, WorkbenchError):  # Mismatch and UsageError
         return None
-    return text if len(text) <= LONGEST_LIBRARIES else None
+    return text if len(text) <= _LONGEST_LIBRARIES else None
 
 
 def reduce_releases(page: ReleasesPage, *, private: bool) -> Reduced:

@@ -24,7 +24,7 @@ Kind = Literal["index", "github", "links", "folder"]
 HOLDERS = ("cuda", "cuda_digits", "cuda_major", "torch", "torch_minor", "torch_packed")
 """What may stand in braces in a source's address: cu130, 130, 13; 2.11.0, 2.11, 2110."""
 
-MOST_PLACES = 200
+_MOST_PLACES = 200
 """Addresses that one source may have for one package."""
 
 
@@ -107,9 +107,9 @@ def places(source: WheelSource, project: str, host: Host, *, everywhere: bool = 
                 packing=source.hints.packing,
             )
             found.setdefault(url, Place(source=source, url=url, hints=hints))
-    if len(found) > MOST_PLACES:
+    if len(found) > _MOST_PLACES:
         raise UsageError(
-            f"{source.name}: {len(found)} addresses for {project}, and {MOST_PLACES} is the most"
+            f"{source.name}: {len(found)} addresses for {project}, and {_MOST_PLACES} is the most"
         )
     return tuple(found.values())
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from workbench.consume.host import Host
     from workbench.consume.names import SameTags
 
-NEWEST_GLIBC = "2.99"
+_NEWEST_GLIBC = "2.99"
 _NO_TAGS = (1 << 30, 0)
 
 _NAMED = re.compile(r"(?:cp|py)3(\d+)")
@@ -44,7 +44,7 @@ def may_serve(tags: str, host: Host) -> bool:
 
 
 def _machine(python: str, arch: str, glibc: str | None) -> Machine:
-    return Machine(python=python, arch=arch, glibc=NEWEST_GLIBC if glibc is None else glibc)
+    return Machine(python=python, arch=arch, glibc=_NEWEST_GLIBC if glibc is None else glibc)
 
 
 def judge_tags(same: SameTags, requires_python: str | None, host: Host) -> TagVerdict:
@@ -139,11 +139,11 @@ def _platform(audience: Audience, host: Host) -> list[Reason]:
         return [Reason("platform", "fits", "it is for any platform")]
     if host.arch is None:
         return [Reason("platform", "undecided", "this machine's architecture is not known", "arch", "--arch")]
-    newest = platform_tags(host.arch, NEWEST_GLIBC)
+    newest = platform_tags(host.arch, _NEWEST_GLIBC)
     ours = platforms & newest.keys()
     if not ours:
         others = [
-            arch for arch in audience.architectures if platforms & platform_tags(arch, NEWEST_GLIBC).keys()
+            arch for arch in audience.architectures if platforms & platform_tags(arch, _NEWEST_GLIBC).keys()
         ]
         text = f"it is for {_systems(platforms)}; this machine is {host.arch} Linux"
         return [Reason("platform", "no", text, "", "--arch" if others else "", others[0] if others else "")]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from workbench.container.cibw import Build
     from workbench.container.engine import Engine
 
-TREE = PurePosixPath("/workbench-tree")
+_TREE = PurePosixPath("/workbench-tree")
 """Where the container sees the source, which it copies to where cibuildwheel has it."""
 
 PATH = "/opt/python/cp39-cp39/bin:$PATH"
@@ -44,12 +44,14 @@ def prepared(
     name = f"localhost/wheel-workbench/before-all:{build.label.rpartition('=')[2]}"
     path = f"{shlex.quote(build.environment['PATH'])}:{PATH}" if "PATH" in build.environment else PATH
     lines = [
-        *(f"mkdir -p {PROJECT}", f"cp -R {TREE}/. {PROJECT}", f"cd {PROJECT}", f"export PATH={path}"),
+        *(f"mkdir -p {PROJECT}", f"cp -R {_TREE}/. {PROJECT}", f"cd {PROJECT}", f"export PATH={path}"),
         *(f"({each}\n)" for each in commands),  # it may end with a comment
     ]
     script = "\n".join(lines).replace("{project}", PROJECT).replace("{package}", PROJECT)
     emulated = build.arch != this_arch()
-    arguments = create_args(build, {TREE: build.tree}, label=build.label, emulated=emulated, handed=hand_on())
+    arguments = create_args(
+        build, {_TREE: build.tree}, label=build.label, emulated=emulated, handed=hand_on()
+    )
     remove(engine, build.label)
     with tempfile.TemporaryDirectory(prefix="before-all-") as folder:
         known = Path(folder) / "container"

@@ -63,7 +63,7 @@ A kernel that does not count fails no build.
 _FIRST_FREE_THREADED = 14
 """The minor version of the first free-threaded Python that cibuildwheel builds for."""
 
-PREPARE = SHIPPED / "containers" / "prepare.py"
+_PREPARE = SHIPPED / "containers" / "prepare.py"
 """The script that installs a build's requirements in the container."""
 
 
@@ -142,7 +142,7 @@ def command(
     names of this process's variables: those that cibuildwheel would read are dropped, as is the project's own
     ``[tool.cibuildwheel]``, so that the build alone decides.
     """
-    files = {**build.files, "cibuildwheel.toml": "", "prepare.py": PREPARE.read_text(encoding="utf-8")}
+    files = {**build.files, "cibuildwheel.toml": "", "prepare.py": _PREPARE.read_text(encoding="utf-8")}
     installer = "uv" if build.frontend == "build[uv]" else "pip"
     prepare = f"python {INSIDE}/prepare.py {installer} '{{package}}' {WHEELHOUSE}"
     exclude = shlex.join([word for soname in build.exclude for word in ("--exclude", soname)])

@@ -39,9 +39,9 @@ SUITES = {
 }
 """The oldest first."""
 
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
-MERGED = ("bin", "sbin", "lib", "lib64")
+_MERGED = ("bin", "sbin", "lib", "lib64")
 """Folders that Debian keeps below ``/usr`` and links to from the root."""
 
 
@@ -55,7 +55,7 @@ def unpack(
     """
     with locked(cache / f"{suite}-{arch}.lock"):
         files, downloaded = _fetch(packages, cache / f"{suite}-{arch}", suite, arch, mirror or _apt_mirror())
-        for name in MERGED:
+        for name in _MERGED:
             (into / "usr" / name).mkdir(parents=True)
             (into / name).symlink_to(f"usr/{name}")
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
@@ -76,7 +76,7 @@ def _fetch(
     for folder in (debs / "partial", state / "lists" / "partial", state / "none" / "partial"):
         folder.mkdir(parents=True, exist_ok=True)
     (state / "status").touch()
-    (state / "sources.list").write_text(f"deb [signed-by={KEYRING}] {mirror} {suite} main\n")
+    (state / "sources.list").write_text(f"deb [signed-by={_KEYRING}] {mirror} {suite} main\n")
     apt = ["apt-get", "--quiet", "--yes", *_options(state, OCI_ARCH[arch])]
     wanted = ["install", "--no-install-recommends", *packages]
     try:

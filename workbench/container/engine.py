@@ -37,7 +37,7 @@ _PASSING = re.compile(
     re.IGNORECASE,
 )
 
-BINFMT = Path("/proc/sys/fs/binfmt_misc")
+_BINFMT = Path("/proc/sys/fs/binfmt_misc")
 """Where the kernel lists the programs that run other machines' programs."""
 
 _LACKING: Mapping[EngineName, str] = {"docker": "No such image", "podman": "image not known"}
@@ -240,7 +240,7 @@ def machine_of(program: Path) -> str:
     return arch
 
 
-def is_emulated(arch: str, *, binfmt: Path = BINFMT) -> bool:
+def is_emulated(arch: str, *, binfmt: Path = _BINFMT) -> bool:
     """Say whether the kernel hands programs of an architecture to an emulator that containers can reach."""
     return any(_runs(entry, arch) for entry in binfmt.glob("*") if entry.name not in ("register", "status"))
 
@@ -254,7 +254,7 @@ def _runs(entry: Path, arch: str) -> bool:
     return lines[:1] == ["enabled"] and elf.machine_of(magic) == arch and opened
 
 
-def require_emulation(arch: str, *, binfmt: Path = BINFMT) -> None:
+def require_emulation(arch: str, *, binfmt: Path = _BINFMT) -> None:
     """Raise ContainerError, with the remedy, unless programs of an architecture run here."""
     if not is_emulated(arch, binfmt=binfmt):
         raise ContainerError(

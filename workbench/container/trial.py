@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 INSIDE = "/trial"
 
 # the Python of the version that is asked for: manylinux's own, or what the image calls it
-FIND_PYTHON = """\
+_FIND_PYTHON = """\
 for python in /opt/python/cp{tag}-cp{tag}/bin/python python{version} python3 python; do
     command -v "$python" >/dev/null || continue
     [ "$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')" = {version} ] || continue
@@ -30,7 +30,7 @@ echo "this image has no Python {version}"
 exit 127
 """
 
-PROBE = "import platform; name, version = platform.libc_ver(); print(version if name == 'glibc' else '')\n"
+_PROBE = "import platform; name, version = platform.libc_ver(); print(version if name == 'glibc' else '')\n"
 
 RUN = f"import runpy, site\nsite.addsitedir('{INSIDE}/site')\nrunpy.run_path('{INSIDE}/test.py')\n"
 
@@ -63,14 +63,14 @@ def try_wheel(
     with tempfile.TemporaryDirectory(prefix="trial-") as scratch:
         folder = Path(scratch)
         (folder / "find.sh").write_text(
-            FIND_PYTHON.format(tag=python.replace(".", ""), version=python, inside=INSIDE)
+            _FIND_PYTHON.format(tag=python.replace(".", ""), version=python, inside=INSIDE)
         )
         start = [
             *(engine.name, "run", "--rm", "--network=none", f"--platform=linux/{OCI_ARCH[arch]}"),
             *("--security-opt=label=disable", f"--volume={folder}:{INSIDE}:ro", f"--env=QEMU_CPU={QEMU_CPU}"),
             *(name, "sh", f"{INSIDE}/find.sh"),
         ]
-        (folder / "run.py").write_text(PROBE)
+        (folder / "run.py").write_text(_PROBE)
         try:
             glibc = run(start, stdout_only=True).output.strip()
         except CommandFailed as error:

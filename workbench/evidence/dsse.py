@@ -13,7 +13,7 @@ from typing import Any
 
 from workbench.errors import ProofFailed
 
-MAX_BYTES = 16 << 20
+_MAX_BYTES = 16 << 20
 """The longest document that is read: a statement has some kilobytes."""
 
 
@@ -56,8 +56,8 @@ def pae(kind: str, payload: bytes) -> bytes:
 
 def read_json(content: bytes, *, where: str) -> Any:  # noqa: ANN401 - any value of JSON
     """Return what a document of JSON holds. Raises ProofFailed for another, and for one that is too long."""
-    if len(content) > MAX_BYTES:
-        raise ProofFailed(f"{where}: more than {MAX_BYTES:,} bytes, too many to be true")
+    if len(content) > _MAX_BYTES:
+        raise ProofFailed(f"{where}: more than {_MAX_BYTES:,} bytes, too many to be true")
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
-BUILD_TYPE = "urn:wheel-workbench:build:v1"
+_BUILD_TYPE = "urn:wheel-workbench:build:v1"
 BUILDER = "urn:wheel-workbench:builder:"
 
 Role = Literal["source", "patch", "recipe", "image", "toolkit", "python", "compiler", "tool", "requirement"]
 
-ROLES: dict[Role, str] = {
+_ROLES: dict[Role, str] = {
     "source": "source",
     "patch": "patch",
     "recipe": "recipe",
@@ -127,7 +127,7 @@ def statement(filename: str, sha256: str, made: Provenance) -> dict[str, Any]:
         "predicateType": PREDICATE,
         "predicate": {
             "buildDefinition": {
-                "buildType": BUILD_TYPE,
+                "buildType": _BUILD_TYPE,
                 "externalParameters": {"command": made.command, **made.parameters},
                 "internalParameters": {
                     "buildKey": made.key,
@@ -161,7 +161,7 @@ def _descriptor(used: Used) -> dict[str, Any]:
 class StatedBuild:
     """What a statement says, read from its JSON: which file it is about, and how that was made.
 
-    What the build used stands in the order of `ROLES`.
+    What the build used stands in the order of `_ROLES`.
     """
 
     filename: str
@@ -190,14 +190,14 @@ def read_statement(data: Any, *, where: str) -> StatedBuild:  # noqa: ANN401 - a
             raise ProofFailed(f"{where}: it is not a statement of SLSA's provenance v1")
         (subject,) = data["subject"]
         definition, run = data["predicate"]["buildDefinition"], data["predicate"]["runDetails"]
-        if definition["buildType"] != BUILD_TYPE:
+        if definition["buildType"] != _BUILD_TYPE:
             raise ProofFailed(
                 f"{where}: it speaks of a build of another kind: {definition['buildType']!r:.80}"
             )
         asked, inner = definition["externalParameters"], definition["internalParameters"]
         metadata, isolation = run["metadata"], inner["isolation"]
         used = [_used(each) for each in definition["resolvedDependencies"]]
-        order = list(ROLES)
+        order = list(_ROLES)
         key = inner.get("buildKey")
         made = Provenance(
             command=text_of(asked["command"]),
@@ -255,8 +255,8 @@ def used_rows(told: StatedBuild) -> tuple[tuple[str, str, str], list[tuple[str, 
         digest = ", ".join(f"{algorithm} {value}" for algorithm, value in each.digest.items())
         name = f"{each.name} {each.version}".strip()
         if each.about.startswith(ONE_OF):
-            rows.append((ROLES[each.role], name, each.about))
+            rows.append((_ROLES[each.role], name, each.about))
         else:
             what = f"{name}: {each.about}" if each.about else name
-            rows.append((ROLES[each.role], what, digest or "no hash"))
+            rows.append((_ROLES[each.role], what, digest or "no hash"))
     return ("used as", "what", "hash"), rows

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 PREDICATE = "https://in-toto.io/attestation/test-result/v0.1"
 EXTENSION = "wheel-workbench"
-TEST = "built again, it has the same bytes"
+_TEST = "built again, it has the same bytes"
 MOST = 50
 """Differences that a verdict names: more tell nobody more."""
 
@@ -98,8 +98,8 @@ def write_verdict(found: Reproduction, signers: Sequence[Signer] = ()) -> bytes:
         "predicate": {
             "result": "PASSED" if found.identical else "FAILED",
             "configuration": [{"name": "provenance", "digest": {"sha256": found.statement}}],
-            "passedTests": [TEST] if found.identical else [],
-            "failedTests": [] if found.identical else [TEST],
+            "passedTests": [_TEST] if found.identical else [],
+            "failedTests": [] if found.identical else [_TEST],
             EXTENSION: {**extension, "differences": extension["differences"][:MOST]},
         },
     }

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 VARIABLE = "WORKBENCH_KEY_PASSPHRASE"
-SERVICE = "wheel-workbench"
+_SERVICE = "wheel-workbench"
 """What a keyring files passphrases under, each with its key's id."""
 _LONGEST = 1023
 """How many bytes a passphrase may have, by OpenSSL."""
@@ -151,7 +151,7 @@ def _kept(path: Path) -> str | None:
     from keyring.errors import KeyringError
 
     with suppress(KeyringError):
-        return keyring.get_password(SERVICE, read_keyring(beside).keys[0].id)
+        return keyring.get_password(_SERVICE, read_keyring(beside).keys[0].id)
     return None
 
 
@@ -161,7 +161,7 @@ def keep_passphrase(key: PublicKey, passphrase: str) -> None:
     from keyring.errors import KeyringError
 
     try:
-        keyring.set_password(SERVICE, key.id, passphrase)
+        keyring.set_password(_SERVICE, key.id, passphrase)
     except KeyringError as error:
         raise UsageError(
             "the key was made, but this machine has no keyring that keeps a passphrase "

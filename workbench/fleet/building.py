@@ -44,7 +44,7 @@ TICK = 0.5
 SAMPLE = 10.0
 """Seconds from one look at the memory to the next."""
 
-SLOW = 4
+_SLOW = 4
 """A build hangs that takes so many times what its cell's longest took."""
 
 PATIENCE = 15 * 60.0
@@ -71,7 +71,7 @@ def journal_of(paths: Paths) -> Journal:
 
 def deadline_of(longest: float | None) -> float:
     """Return the seconds after which a build hangs, by the longest that its cell has taken; None: not known."""
-    return LONGEST if longest is None else max(PATIENCE, SLOW * longest)
+    return LONGEST if longest is None else max(PATIENCE, _SLOW * longest)
 
 
 def unfinished(runs: Sequence[Run], line: str) -> Run | None:

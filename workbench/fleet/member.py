@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from workbench.fleet.stored_wheels import StoredWheels
     from workbench.recipe.model import Recipe
 
-WATCH = 1.0
+_WATCH = 1.0
 """Seconds after which a build looks whether it is still wanted."""
 
 
@@ -152,7 +152,7 @@ def _ended_when_unwanted(log: Path, wanted: Callable[[], bool]) -> Iterator[None
     over = threading.Event()
 
     def watch() -> None:
-        while not over.wait(WATCH):
+        while not over.wait(_WATCH):
             if not wanted():
                 end_left(log)
                 return

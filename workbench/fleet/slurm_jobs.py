@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from workbench.paths import Paths
     from workbench.settings import SlurmSettings
 
-EVERY = 10.0
+_EVERY = 10.0
 """Seconds from one look at the jobs to the next."""
 
 NONE_LEFT = 60.0
@@ -77,7 +77,7 @@ class SlurmJobs:
         Raises WorkbenchError once there is none, with what the last one has said.
         """
         now = time.monotonic()
-        if now - self._looked < EVERY:
+        if now - self._looked < _EVERY:
             return self._said
         self._looked = now
         self._cluster.scale(jobs=self._number)

@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 CONNECT = 30
 """Seconds for OpenSSH to reach a machine."""
 
-COME = 120.0
+_COME = 120.0
 """Seconds for a worker to join the scheduler."""
 
-ORPHANED = 60
+_ORPHANED = 60
 """Seconds for which a worker looks for its scheduler."""
 
 _SCHEDULER = {
@@ -178,7 +178,7 @@ def _start(host: str, fleet: StartedFleet, home: Path, *, python: str, at_once: 
         why = str(error).strip().rpartition("\n")[2]
         raise WorkbenchError(f"{host}: the certificates cannot be copied there by scp: {why}") from error
     words = [python, "-m", "distributed.cli.dask_worker", fleet.address, "--memory-limit=0", "--no-dashboard"]
-    words += [f"--death-timeout={ORPHANED}", "--local-directory=dask", *_tls("."), f"--name={host}"]
+    words += [f"--death-timeout={_ORPHANED}", "--local-directory=dask", *_tls("."), f"--name={host}"]
     words += [f"--nthreads={at_once}"] if at_once else []  # else as many as the host has processors
     printed = _ssh(host, f"cd {folder} || exit 1; {_detached(words, 'worker.log', {})}", fleet.ssh_config)
     return RemoteWorker(host=host, process=int(printed), folder=folder)
@@ -189,7 +189,7 @@ def _await(fleet: StartedFleet, home: Path) -> None:
     from distributed import Client
 
     connected: Any = Client
-    until = time.monotonic() + COME
+    until = time.monotonic() + _COME
     wanted = {worker.host for worker in fleet.workers}
     with (
         step("wait for the workers to join", total=len(wanted), unit="workers") as at,
@@ -204,7 +204,7 @@ def _await(fleet: StartedFleet, home: Path) -> None:
                 late = next(worker for worker in fleet.workers if worker.host not in came)
                 log = _ssh(late.host, f"tail -n 5 {late.folder}/worker.log", fleet.ssh_config)
                 raise WorkbenchError(
-                    f"{late.host} did not join {fleet.address} within {COME:.0f} s: does its firewall let it? Its "
+                    f"{late.host} did not join {fleet.address} within {_COME:.0f} s: does its firewall let it? Its "
                     f"worker said:\n{log}"
                 )
             time.sleep(0.5)
@@ -228,7 +228,7 @@ def down(paths: Paths) -> StartedFleet | None:
                 _ssh(worker.host, script, fleet.ssh_config)
             except WorkbenchError as error:
                 at.fail(str(error))
-                note(f"· {worker.host}: its worker ends by itself within {ORPHANED} s after the scheduler")
+                note(f"· {worker.host}: its worker ends by itself within {_ORPHANED} s after the scheduler")
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
             # another process may have its number by now, after a restart of this machine

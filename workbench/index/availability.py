@@ -16,7 +16,7 @@ Place = tuple[str, str, str, str]
 """What a column is for: a target without its Python."""
 
 
-MOST_CELLS = 2000
+_MOST_CELLS = 2000
 """Nobody reads a larger table, and a registry made for it would cost the cube of its length."""
 
 
@@ -62,7 +62,7 @@ def availability(
     places = _with_places_of(unavailable, [target[1:] for target in (*good, *yanked)])
     pythons = {target.python for target in (*good, *yanked)}
     pythons |= {each.python for each in unavailable if each.python}
-    if max(1, len(pythons)) * len(places) > MOST_CELLS:
+    if max(1, len(pythons)) * len(places) > _MOST_CELLS:
         return None
     told: dict[tuple[str | None, _Key], int] = {}
     for at, each in enumerate(unavailable):
@@ -121,7 +121,7 @@ def _with_places_of(unavailable: Iterable[Unavailable], known: Iterable[Place]) 
     platforms = {place[0]: None for place in places}
     concerned = {key for place in places for key in _keys(place)}
     for each in unavailable:
-        if _key(each) not in concerned and len(places) <= MOST_CELLS:
+        if _key(each) not in concerned and len(places) <= _MOST_CELLS:
             new = _new_places(each, platforms)
             places |= dict.fromkeys(new)
             platforms |= {place[0]: None for place in new}

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from workbench.settings import Settings
 
 STATE = ".drawn.json"
-ROOTS = {"simple": "index.html", "simple-json": "index.json"}
+_ROOTS = {"simple": "index.html", "simple-json": "index.json"}
 
 
 class Known(NamedTuple):
@@ -201,14 +201,14 @@ def _gone(before: dict[str, Known], now: dict[str, Known]) -> list[str]:
     old = {path for name in changed for path in _pages(name, before[name])}
     new = {path for name in changed if name in now for path in _pages(name, now[name])}
     left = _roots(before).keys() - _roots(now).keys()
-    return sorted((old - new) | {f"{root}{kind}/{page}" for root in left for kind, page in ROOTS.items()})
+    return sorted((old - new) | {f"{root}{kind}/{page}" for root in left for kind, page in _ROOTS.items()})
 
 
 def _pages(name: str, known: Known) -> Iterator[str]:
     """Yield the paths of a project's pages."""
     roots = ["", *(f"{channel.folder}/" for channel in known.channels)]
     for root in roots if known.listed else []:
-        yield from (f"{root}{kind}/{name}/{page}" for kind, page in ROOTS.items())
+        yield from (f"{root}{kind}/{name}/{page}" for kind, page in _ROOTS.items())
     if known.row:
         yield people_path(name)
 

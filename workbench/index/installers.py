@@ -27,11 +27,11 @@ from workbench.wheel.filename import PLAIN_DASHES, label
 if TYPE_CHECKING:
     from workbench.index.output import Links
 
-API_VERSION = "1.4"
+_API_VERSION = "1.4"
 
 _HEAD = (
     '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-    f'<meta name="pypi:repository-version" content="{API_VERSION}">\n'
+    f'<meta name="pypi:repository-version" content="{_API_VERSION}">\n'
 )
 _FILENAME = re.compile(r"[0-9A-Za-z_.+!]+(?:-[0-9A-Za-z_.+!]+){4,6}\.whl")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -263,7 +263,7 @@ def _project_html(name: str, project: Project, anchors: Iterable[str]) -> bytes:
 
 
 def _project_json(name: str, project: Project, versions: Sequence[str], entries: Iterable[str]) -> bytes:
-    page: dict[str, Any] = {"meta": {"api-version": API_VERSION}, "name": name, "versions": versions}
+    page: dict[str, Any] = {"meta": {"api-version": _API_VERSION}, "name": name, "versions": versions}
     if project.status != "active":
         page["project-status"] = {"status": project.status}
         if project.status_reason is not None:
@@ -282,4 +282,4 @@ def projects_html(names: Iterable[str]) -> bytes:
 def projects_json(names: Iterable[str]) -> bytes:
     """Draw the list of all projects as JSON."""
     listed = [{"name": name} for name in names]
-    return orjson.dumps({"meta": {"api-version": API_VERSION}, "projects": listed})
+    return orjson.dumps({"meta": {"api-version": _API_VERSION}, "projects": listed})

@@ -42,16 +42,16 @@ if TYPE_CHECKING:
     from workbench.registry.model import Package
     from workbench.settings import Settings
 
-FEED_LENGTH = 50
+_FEED_LENGTH = 50
 """How many entries the feed has."""
 
-RELEASES_KEPT = 5
+_RELEASES_KEPT = 5
 """How many of a project's releases the state keeps for the feed."""
 
-RECENT = 8
+_RECENT = 8
 """How many releases the front page names as the last ones."""
 
-ASSETS = (("style.css", CSS), ("script.js", SCRIPT))
+_ASSETS = (("style.css", CSS), ("script.js", SCRIPT))
 
 
 class Choice(NamedTuple):
@@ -74,7 +74,7 @@ class People:
             "generator": GENERATOR,
             # without a public URL, the script replaces HERE with the address of the page
             "here": None if settings.public_url else HERE,
-            "version": {name: sha256(asset(name)).hexdigest()[:8] for name, _ in ASSETS},
+            "version": {name: sha256(asset(name)).hexdigest()[:8] for name, _ in _ASSETS},
         }
 
     def project(self, name: str, text: bytes, project: installers.Project) -> tuple[Page, ProjectBrief]:
@@ -110,7 +110,7 @@ class People:
     def roots(self, rows: Mapping[str, ProjectBrief], channels: Iterable[Channel]) -> Iterator[Page]:
         """Draw the front page, the feed, and what the pages share."""
         dated = ((each[0], name, each) for name, row in rows.items() for each in row.released)
-        newest = heapq.nlargest(FEED_LENGTH, dated)
+        newest = heapq.nlargest(_FEED_LENGTH, dated)
         released = [(name, ReleaseBrief(*each)) for _, name, each in newest]
         known = {targets for row in rows.values() if (targets := row.targets)}
         texts = {text for targets in known for text in targets.split(";")}
@@ -126,7 +126,7 @@ class People:
             projects=len(rows),
             items=items,
             wheels=sum(row.wheels for row in rows.values()),
-            recent=list(dict.fromkeys(recent))[:RECENT],  # of the channels of a version one will do
+            recent=list(dict.fromkeys(recent))[:_RECENT],  # of the channels of a version one will do
             choices=_choices(map(PageTarget.of, texts)),
             index=simple_index(self._root, None),
             channels=[
@@ -137,7 +137,7 @@ class People:
         yield Page(path="index.html", content=content.encode())
         base = None if self._root == HERE else f"{self._root}/index/"
         yield _feed(released, rows, title=str(self._shared["title"]), base=base)
-        for name, kind in ASSETS:
+        for name, kind in _ASSETS:
             yield Page(path=name, content=asset(name), type=kind)
 
 
@@ -189,7 +189,7 @@ def _brief(
         description=package.description,
         wheels=sum(each.wheels for each in released),
         targets=";".join(sorted(target.text for target in good)),
-        released=heapq.nlargest(RELEASES_KEPT, released),
+        released=heapq.nlargest(_RELEASES_KEPT, released),
     )
     item = macro("item")(
         name=name,

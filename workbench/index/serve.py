@@ -28,17 +28,17 @@ from workbench.simple import JSON
 from workbench.store.layout import FILES, HISTORY, INDEX, REGISTRY, TRUST
 from workbench.store.layout import headers as headers_of
 
-PUBLISHED = (*(each.rstrip("/") for each in (INDEX, FILES, HISTORY, TRUST)), REGISTRY)
+_PUBLISHED = (*(each.rstrip("/") for each in (INDEX, FILES, HISTORY, TRUST)), REGISTRY)
 """What of the folder is served: pages, files, registry, and what shows that these are the publisher's."""
 
 LOOPBACK = "127.0.0.1"
 _PROJECT = re.compile(r"/index/simple/([a-z0-9-]+)/?")
-INDEX_DOCUMENTS = ("index.html", "index.json")
+_INDEX_DOCUMENTS = ("index.html", "index.json")
 PAGES = {".html": HTML, ".atom": ATOM, ".css": CSS, ".js": SCRIPT}
 
 
 class Server(ThreadingHTTPServer):
-    """Serves what is `PUBLISHED` of the folder `root` on loopback; port 0 takes a free one.
+    """Serves what is `_PUBLISHED` of the folder `root` on loopback; port 0 takes a free one.
 
     A project that is not published here is sent to the index `elsewhere`, if that is given, so that what a wheel
     requires is found; one that is published here never is.
@@ -125,10 +125,10 @@ class _Handler(BaseHTTPRequestHandler):
         # files/ may be a link to another disk; what lies in it must not lead out of it
         if top == TRUST.rstrip("/") and relative not in (KEYS, ROOT):
             return None  # a private key that somebody put there
-        if top not in PUBLISHED or not path.is_relative_to((self.server.root / top).resolve()):
+        if top not in _PUBLISHED or not path.is_relative_to((self.server.root / top).resolve()):
             return None
         if asked.endswith("/"):
-            return next((path / name for name in INDEX_DOCUMENTS if (path / name).is_file()), None)
+            return next((path / name for name in _INDEX_DOCUMENTS if (path / name).is_file()), None)
         return path if path.exists() else None
 
     def _head(self, status: HTTPStatus, headers: dict[str, str]) -> None:

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 LOCK = ".lock"
 
-BUFFER = 1 << 20
+_BUFFER = 1 << 20
 """Bytes of the registry that are read at once: a tenth less work than with Python's own 8 KiB."""
 
-FEW = 64
+_FEW = 64
 """Up to so many pages are flushed to the disk one by one; for more, one flush of everything is quicker."""
 
 
@@ -103,7 +103,7 @@ def outdated(registry: Path, root: Path, settings: Settings, *, afresh: bool = F
 @contextmanager
 def _opened(registry: Path) -> Iterator[BinaryIO]:
     try:
-        file: BinaryIO = registry.open("rb", buffering=BUFFER)
+        file: BinaryIO = registry.open("rb", buffering=_BUFFER)
     except FileNotFoundError:
         file = io.BytesIO(dumps(Registry()).encode())
     with file:
@@ -175,7 +175,7 @@ class _Folder:
         The state must not outlive the files' bytes in a power cut, so these are flushed first; and it is away while
         files move, for it would be wrong if this were cut short.
         """
-        if len(self.written) > FEW:
+        if len(self.written) > _FEW:
             os.sync()
         else:
             for path in self.written:

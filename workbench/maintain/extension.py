@@ -16,9 +16,9 @@ from workbench.toolchain.cuda_headers import TORCH_LIBRARIES, library_of
 if TYPE_CHECKING:
     from workbench.source.reading import Reading
 
-FIRST_TORCH = ">=2.11"
+_FIRST_TORCH = ">=2.11"
 """The torch releases that the package index has for CUDA 13."""
-TORCH_MEMORY = 4
+_TORCH_MEMORY = 4
 """Gigabytes that nvcc takes for a file that includes torch's headers."""
 
 _RUNTIME = ("cuda.h", "cuda_runtime.h", "cuda_runtime_api.h")
@@ -38,7 +38,7 @@ _DECIDED = re.compile(
     r"NO_CUDA|FORCE_(ONLY_)?(CPU|CUDA)|LOCAL_VERSION|CXX11_ABI|JOBS|WORKERS|LINE_?INFO|CONDA|PREFIX|PYPI|RANK|CACHE|DIST|SKIP_CUDA_BUILD)\w*"
 )
 """Variables that the builder sets, that are no maintainer's affair, or of another platform."""
-MOST_NAMED = 6
+_MOST_NAMED = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,10 +125,10 @@ def _platforms(kind: Kind) -> Iterator[Guess]:
         yield Guess("local_version", "torch{torch}")
     if kind.torch:
         yield Guess(
-            "torch", FIRST_TORCH, (f"{kind.torch.where}; the first that the package index has for CUDA 13",)
+            "torch", _FIRST_TORCH, (f"{kind.torch.where}; the first that the package index has for CUDA 13",)
         )
     if kind.torch and kind.cuda:
-        yield Guess("memory_per_job", TORCH_MEMORY, ("gigabytes that nvcc takes with torch's headers",))
+        yield Guess("memory_per_job", _TORCH_MEMORY, ("gigabytes that nvcc takes with torch's headers",))
 
 
 def _requires(kind: Kind, reading: Reading, remaining: list[str]) -> Iterator[Guess]:
@@ -155,7 +155,7 @@ def _requires(kind: Kind, reading: Reading, remaining: list[str]) -> Iterator[Gu
     if wanted:
         evidence = tuple(f"{requirement}: {why}" for requirement, why in sorted(wanted.items()))
         yield Guess("build_requires", tuple(sorted(wanted)), evidence)
-    if named := [f"{each.text} ({each.where})" for each in unique(perhaps)][:MOST_NAMED]:
+    if named := [f"{each.text} ({each.where})" for each in unique(perhaps)][:_MOST_NAMED]:
         remaining.append(f"build_requires: setup.py imports under some condition: {', '.join(named)}")
     yield from _libraries(kind, reading)
 
@@ -233,8 +233,8 @@ def _to_look_at(kind: Kind, reading: Reading, decided: set[str]) -> Iterator[str
         )
     others = list(unique(Quote(each.name, each.where) for each in scripts.variables))
     open_ = [each for each in others if each.text not in decided and not _DECIDED.fullmatch(each.text)]
-    if named := ", ".join(f"{each.text} ({each.where})" for each in open_[:MOST_NAMED]):
-        more = f" and {len(open_) - MOST_NAMED} more" if open_[MOST_NAMED:] else ""
+    if named := ", ".join(f"{each.text} ({each.where})" for each in open_[:_MOST_NAMED]):
+        more = f" and {len(open_) - _MOST_NAMED} more" if open_[_MOST_NAMED:] else ""
         yield f"environment: the build also reads {named}{more}"
     by_cmake = bool(_BY_CMAKE.match(reading.system.backend)) or scripts.runs_cmake
     if by_cmake and (fetched := native.downloads[:3]):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _WALK = ("rev-list", "--topo-order", "--reverse")
 
-QUILT_FOLDERS = ("debian/patches", "patches")
+_QUILT_FOLDERS = ("debian/patches", "patches")
 """Where a fork may carry a quilt series of its own."""
 
 
@@ -110,7 +110,7 @@ def _in_line(repository: Repository, start: str, own: list[str], found: Found, u
 
     A quilt series that the fork carries comes after them. Raises PatchError where that cannot be.
     """
-    carried = next((each for each in QUILT_FOLDERS if _carries(repository, each, start, found.commit)), "")
+    carried = next((each for each in _QUILT_FOLDERS if _carries(repository, each, start, found.commit)), "")
     aside, head, taken = carried.split("/")[0], start, set[str]()
     for commit in map(repository.read, own):
         there = files_of(repository, head) | files_of(repository, commit.parent)

@@ -28,7 +28,7 @@ _LISTS = ("versions", "build_args", "extra_deps", "test_import")
 _WITH_VALUE = ("-C", "--config-setting", "--config-settings", "--global-option", "--build-option")
 """Arguments for pip behind which a ``key=value`` stands that is not a variable."""
 
-NEEDLESS = {
+_NEEDLESS = {
     "--no-build-isolation": "what the build needs stands in build_requires",
     "--no-deps": "nothing is installed for a build but what it requires",
     "--no-cache-dir": "a wheel is built again only where its inputs have changed",
@@ -157,10 +157,10 @@ def _translated(name: str, entry: ListedPackage, where: str, path: Path) -> List
         untranslated=tuple(
             f"build_args: {word} has no field in a recipe: say it with environment, or with a patch"
             for word in others
-            if word not in NEEDLESS
+            if word not in _NEEDLESS
         ),
         needless=tuple(
-            f"build_args: {word} is not needed: {NEEDLESS[word]}" for word in others if word in NEEDLESS
+            f"build_args: {word} is not needed: {_NEEDLESS[word]}" for word in others if word in _NEEDLESS
         ),
     )
 

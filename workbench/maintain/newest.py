@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 NEWEST = "newest"
-SHOWN_VERSIONS = 5
+_SHOWN_VERSIONS = 5
 
 
 def moved_to(recipe: Recipe, version: str = NEWEST) -> Recipe:
@@ -84,7 +84,7 @@ def tagged_as(tags: Mapping[str, str], version: str, *, url: str) -> str:
 
 def _shown(versions: Iterable[Version]) -> str:
     """Name the newest of some versions."""
-    return ", ".join(map(str, sorted(versions, reverse=True)[:SHOWN_VERSIONS])) or "none"
+    return ", ".join(map(str, sorted(versions, reverse=True)[:_SHOWN_VERSIONS])) or "none"
 
 
 def valid(version: str) -> Version:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 OLDEST_PYTHON, NEWEST_PYTHON = 10, 30
 """The minor releases of Python 3 that are looked at: the oldest that a new recipe builds for, and one far ahead."""
-LONG_SUMMARY = 160
+_LONG_SUMMARY = 160
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,7 @@ def _described(reading: Reading, licence: Quote | None) -> Iterator[Guess]:
 def _one_line(text: str) -> str:
     """Return a summary as one line; of one that goes on and on the first sentence."""
     line = " ".join(text.split())
-    return line if len(line) <= LONG_SUMMARY else line.partition(". ")[0]
+    return line if len(line) <= _LONG_SUMMARY else line.partition(". ")[0]
 
 
 def _missing(reading: Reading, licence: Quote | None) -> Iterator[str]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from workbench.maintain.guess import Guess
 
 WIDTH = 110
-INDENT = "    "
+_INDENT = "    "
 
 
 def render(
@@ -65,11 +65,11 @@ recipe = Recipe(
 
 
 def _versions(recipe: Recipe) -> Iterator[str]:
-    yield f"{INDENT}versions={{"
+    yield f"{_INDENT}versions={{"
     for version, pinned in recipe.versions.items():
         if source := source_of(pinned):
-            yield f"{INDENT * 2}{_value(version)}: {pin_text(source, name=recipe.name)},"
-    yield f"{INDENT}}},"
+            yield f"{_INDENT * 2}{_value(version)}: {pin_text(source, name=recipe.name)},"
+    yield f"{_INDENT}}},"
 
 
 def pin_text(source: Sdist | Git, *, name: str) -> str:
@@ -93,12 +93,12 @@ def _field(key: str, value: object, evidence: Sequence[str]) -> Iterator[str]:
     if value in (None, False, (), {}):
         return
     yield from _comment(evidence)
-    yield from _argument(key, value, INDENT)
+    yield from _argument(key, value, _INDENT)
 
 
 def _comment(lines: Iterable[str]) -> Iterator[str]:
     for line in lines:
-        first, more = f"{INDENT}# ", f"{INDENT}#   "
+        first, more = f"{_INDENT}# ", f"{_INDENT}#   "
         yield from textwrap.wrap(
             line,
             WIDTH,
@@ -126,7 +126,7 @@ def _argument(key: str, value: object, indent: str) -> Iterator[str]:
         )
         opened, closed = "{}" if isinstance(value, dict) else "()"
         yield f"{indent}{key}={opened}"
-        yield from (f"{indent}{INDENT}{part}," for part in parts)
+        yield from (f"{indent}{_INDENT}{part}," for part in parts)
         yield f"{indent}{closed},"
 
 
@@ -146,11 +146,11 @@ def _value(value: object) -> str:
 
 
 def _source(name: str, source: Git | Sdist) -> Iterator[str]:
-    line = f"{INDENT}source={pin_text(source, name=name)},"
+    line = f"{_INDENT}source={pin_text(source, name=name)},"
     if len(line) <= WIDTH:
         yield line
         return
-    yield f"{INDENT}source={type(source).__name__}("
+    yield f"{_INDENT}source={type(source).__name__}("
     for key, held in _given(source, name).items():
-        yield from _argument(key, held, INDENT * 2)
-    yield f"{INDENT}),"
+        yield from _argument(key, held, _INDENT * 2)
+    yield f"{_INDENT}),"

@@ -62,8 +62,8 @@ _DIFF = (
 
 _IDENTITY = re.compile(r"\s*([^<>]*?)\s*(?:<([^<>]*)>.*)?")
 _ODD = re.compile(r"[\x00-\x1f<>]")
-LEAST_GIT = (2, 38)
-LONG_AGO = "2000-01-01"
+_LEAST_GIT = (2, 38)
+_LONG_AGO = "2000-01-01"
 """The date of what tells none: commits are the same whenever they are made."""
 
 
@@ -152,8 +152,8 @@ class Repository:
     def commit(self, tree: str, parent: str, message: str, *, author: str = "", date: str = "") -> str:
         """Return a commit of a tree. `author` is ``Name <mail>``, `date` begins with ``YYYY-MM-DD``."""
         name, mail = _person(author)
-        when = date if re.match(r"\d{4}-\d\d-\d\d", date) else LONG_AGO
-        when = f"{when}T00:00:00Z" if len(when) == len(LONG_AGO) else when
+        when = date if re.match(r"\d{4}-\d\d-\d\d", date) else _LONG_AGO
+        when = f"{when}T00:00:00Z" if len(when) == len(_LONG_AGO) else when
         env = {
             "GIT_AUTHOR_NAME": name,
             "GIT_AUTHOR_EMAIL": mail,
@@ -260,10 +260,10 @@ def _require_git() -> None:
     """Raise ToolMissing where git cannot merge in memory."""
     said = run(["git", "--version"]).output
     found = tuple(map(int, re.findall(r"\d+", said)[:2]))
-    if found < LEAST_GIT:
+    if found < _LEAST_GIT:
         raise ToolMissing(
             f"git {'.'.join(map(str, found))} is too old: patches are worked on with git "
-            f"{'.'.join(map(str, LEAST_GIT))} or newer; install a newer one"
+            f"{'.'.join(map(str, _LEAST_GIT))} or newer; install a newer one"
         )
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 Outcome = Literal["new", "clean", "refreshed", "dropped", "conflict"]
 
-SHOWN_FILES = 5
+_SHOWN_FILES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,8 +322,8 @@ def edited_files(repository: Repository) -> list[str]:
 
 def listed(files: Sequence[str]) -> str:
     """Return files for a message: the first few, and how many there are besides."""
-    more = f" and {counted(len(files) - SHOWN_FILES, 'more file')}" if len(files) > SHOWN_FILES else ""
-    return ", ".join(files[:SHOWN_FILES]) + more
+    more = f" and {counted(len(files) - _SHOWN_FILES, 'more file')}" if len(files) > _SHOWN_FILES else ""
+    return ", ".join(files[:_SHOWN_FILES]) + more
 
 
 def _state_file(repository: Repository) -> Path:

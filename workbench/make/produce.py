@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from workbench.settings import Settings
     from workbench.verify.report import Report
 
-OF_ONE_TARGET = (BuildFailed, RepairFailed, VerificationFailed, ToolMissing, ContainerError, ToolchainError)
+_OF_ONE_TARGET = (BuildFailed, RepairFailed, VerificationFailed, ToolMissing, ContainerError, ToolchainError)
 """What goes wrong for one target and may go well for the next: its build, its Python, its image, its CUDA."""
 
 
@@ -74,7 +74,7 @@ def produce(
         plan, *others = left
         try:
             outcome = obtain(plan, others)
-        except OF_ONE_TARGET as error:
+        except _OF_ONE_TARGET as error:
             outcome = Failure(plans=(plan,), error=error)
         left = [each for each in others if each not in outcome.plans]
         if isinstance(outcome, Product):

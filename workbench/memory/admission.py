@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 AGAIN = 0.5
 """Seconds after which a build that waits looks again."""
 
-SHARES = 20
+_SHARES = 20
 """One of so many parts of what is free is not claimed: what is beside the builds needs some too."""
 
-NOTABLE = 10_000_000
+_NOTABLE = 10_000_000
 """Bytes by which what a build uses must change to be told again."""
 
 PATIENCE = 60
@@ -97,7 +97,7 @@ class Grant:
         What it claims and does not use yet is what others must leave free.
         """
         folders = tuple(str(each.folder) for each in groups)
-        if abs(used - self._claim.used) < NOTABLE and folders == self._claim.groups:
+        if abs(used - self._claim.used) < _NOTABLE and folders == self._claim.groups:
             return
         with self._ledger.alone():
             self._write(replace(self._claim, used=used, groups=folders))
@@ -164,7 +164,7 @@ class Ledger:
         """Return how many bytes may be claimed beside some claims: what the `own` one uses is among them."""
         used = [each.uses_now() for each in claims]
         unused = sum(max(0, each.claimed - now) for each, now in zip(claims, used, strict=True))
-        here = free.available() * (SHARES - 1) // SHARES + (own.uses_now() if own else 0) - unused
+        here = free.available() * (_SHARES - 1) // _SHARES + (own.uses_now() if own else 0) - unused
         if self.most is None:
             return max(0, here)
         taken = sum(max(each.claimed, now) for each, now in zip(claims, used, strict=True))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 GB = 1_000_000_000
 
-CUDA_JOB = 3_100_000_000
+_CUDA_JOB = 3_100_000_000
 """Bytes that one nvcc takes at its peak for a heavy unit of one architecture, where nothing else is known."""
 
 JOB = 1_500_000_000
@@ -97,7 +97,7 @@ def expected(plan: Plan, paths: Paths) -> Expected:
     """Return what a build of a plan is expected to take: a tenth more than recorded, as its recipe says, or a guess."""
     if found := recorded(plan, paths):
         return Expected(peak=replace(found, peak=found.peak * 11 // 10))
-    stated = round(plan.recipe.memory_per_job * GB) or (CUDA_JOB if plan.target.cuda else JOB)
+    stated = round(plan.recipe.memory_per_job * GB) or (_CUDA_JOB if plan.target.cuda else JOB)
     peak = Peak(peak=BASE + stated, largest=stated, jobs=1)
     return Expected(peak=peak, guess=not plan.recipe.memory_per_job)
 

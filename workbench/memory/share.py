@@ -30,7 +30,7 @@ FEED = 0.25
 FIRST = 2
 """Jobs with which a build begins that nothing is known of."""
 
-SPARE = 1
+_SPARE = 1
 """Tokens that lie ready unused. What is beyond goes back: others may need the memory."""
 
 
@@ -105,7 +105,7 @@ class Share:
         idle, slots = server.unused, server.given + 1
         self.used = max(self.used, slots - idle)
         enough = self._granted(slots)
-        if (not enough or idle > SPARE) and server.take():
+        if (not enough or idle > _SPARE) and server.take():
             self._granted(slots - 1)
         elif enough and not idle and slots < self._goal() and self._granted(slots + 1):
             server.give()

@@ -23,10 +23,10 @@ from workbench.url import hide, is_private
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-TOKEN_USER = "__token__"  # noqa: S105 - a name
+_TOKEN_USER = "__token__"  # noqa: S105 - a name
 """The user whose password is a token, on PyPI and on others that followed it."""
 
-IDENTITY = ("ACTIONS_ID_TOKEN_REQUEST_URL", "PYPI_ID_TOKEN", "TESTPYPI_ID_TOKEN")
+_IDENTITY = ("ACTIONS_ID_TOKEN_REQUEST_URL", "PYPI_ID_TOKEN", "TESTPYPI_ID_TOKEN")
 """What a CI sets that can prove who it is (OpenID Connect)."""
 
 
@@ -37,7 +37,7 @@ class Login:
     `is_ci`: an index gave it to a CI whose identity it trusts.
     """
 
-    user: str = TOKEN_USER
+    user: str = _TOKEN_USER
     secret: str = field(repr=False)
     origin: str
     is_ci: bool = False
@@ -132,7 +132,7 @@ def expect_private(url: str) -> None:
 def _of_variables(names: Iterable[str], values: Mapping[str, str], where: str) -> Login | None:
     for name in names:
         if value := values.get(name, "").strip():
-            user, secret = value.split(":", 1) if ":" in value else (TOKEN_USER, value)
+            user, secret = value.split(":", 1) if ":" in value else (_TOKEN_USER, value)
             return Login(user=user, secret=secret, origin=f"{where} {name}")
     return None
 
@@ -145,7 +145,7 @@ def _of_keyring(url: str) -> Login | None:
         found = None
     if found is None or not found.password:
         return None
-    return Login(user=found.username or TOKEN_USER, secret=found.password, origin="the keyring")
+    return Login(user=found.username or _TOKEN_USER, secret=found.password, origin="the keyring")
 
 
 def _of_pypirc(name: str, url: str) -> Login | None:
@@ -168,13 +168,15 @@ def _of_pypirc(name: str, url: str) -> Login | None:
         if meant and (secret := values.get("password", "")):
             if path.stat().st_mode & OTHERS:
                 note(f"· {path} has a password, and others can read it: run 'chmod 600 {path}'")
-            return Login(user=values.get("username", TOKEN_USER), secret=secret, origin=f"{path} [{section}]")
+            return Login(
+                user=values.get("username", _TOKEN_USER), secret=secret, origin=f"{path} [{section}]"
+            )
     return None
 
 
 def _of_identity(url: str) -> Login | None:
     """Return a token that an index gives to a CI whose identity it trusts (trusted publishing), by twine's exchange."""
-    if not any(os.environ.get(name) for name in IDENTITY):
+    if not any(os.environ.get(name) for name in _IDENTITY):
         return None
     from twine.auth import CredentialInput, Private
     from twine.exceptions import TwineException

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from workbench.store.protocol import Progress
 
 MOST_ASSETS = 1000
-LARGEST = 2 << 30
+_LARGEST = 2 << 30
 
 _KEPT_NAME = re.compile(r"[A-Za-z0-9._+-]+")
 """Names that GitHub keeps as they are; in others it puts dots."""
@@ -59,7 +59,7 @@ class GitHubReleases:
         tag_of(self._template, subject)
         if filename and not _KEPT_NAME.fullmatch(filename):
             raise UsageError(f"{filename}: GitHub changes such a name, so nobody would find the wheel")
-        if size >= LARGEST:
+        if size >= _LARGEST:
             raise UsageError(f"{filename} has {file_size(size)}: GitHub takes less than 2 GiB a file")
 
     def held(self, subject: Subject) -> Mapping[str, Held]:

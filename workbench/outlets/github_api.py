@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 LONGEST_WAIT = 900
 """Seconds that a rate limit is waited for; GitHub's own for too many writes is a minute mostly."""
 
-UPLOAD_SECONDS = 300
+_UPLOAD_SECONDS = 300
 """How long GitHub may be silent after a file of up to 2 GiB has reached it."""
 
 
@@ -75,7 +75,7 @@ class GitHubApi:
             raise OutletError(f"{self.url} wants files to be uploaded to {target}, without TLS: not done")
         headers = {"Content-Type": "application/octet-stream"}
         if isinstance(content, bytes):
-            with self._asked("POST", target, lambda: content, headers, UPLOAD_SECONDS) as answer:
+            with self._asked("POST", target, lambda: content, headers, _UPLOAD_SECONDS) as answer:
                 return _document(answer, target)
         with content.open("rb") as file:
             size = content.stat().st_size
@@ -84,7 +84,7 @@ class GitHubApi:
                 file.seek(0)
                 return Sending(file, size, moved)
 
-            with self._asked("POST", target, whole, headers, UPLOAD_SECONDS) as answer:
+            with self._asked("POST", target, whole, headers, _UPLOAD_SECONDS) as answer:
                 return _document(answer, target)
 
     def sha256_of(self, url: str) -> str:

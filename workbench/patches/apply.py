@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from workbench.patches.diff import FileChange, Hunk
     from workbench.patches.series import PatchFile
 
-EXECUTE = 0o111
+_EXECUTE = 0o111
 
 _MOST_COMPARED = 10**7
 """Lines that are compared at most to say where a hunk would match."""
@@ -135,7 +135,7 @@ def _apply(change: FileChange, overlay: _Overlay) -> None:
         if there is None:
             raise _Differs(f"{change.old}: no such file in the source{overlay.instead(change.old)}")
         file, mode = there, change.old_mode
-        if mode is not None and bool(file.mode & EXECUTE) != bool(mode & EXECUTE):
+        if mode is not None and bool(file.mode & _EXECUTE) != bool(mode & _EXECUTE):
             raise _Differs(
                 f"{change.old}: the patch expects file mode 100{mode:o}, and it is 100{file.mode:o}"
             )

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from workbench.errors import PatchError
 
-DEV_NULL = b"/dev/null"
+_DEV_NULL = b"/dev/null"
 
 _HUNK = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@.*")
 _EPOCH = re.compile(rb"(1970-01-01|1969-12-31) ")
@@ -264,7 +264,7 @@ class _Reader:
         else:
             name, _, stamp = text.partition(b"\t")
         # diff -N names a file that is not there by the time 0
-        path = None if name == DEV_NULL or _EPOCH.match(stamp) else self.stripped(name)
+        path = None if name == _DEV_NULL or _EPOCH.match(stamp) else self.stripped(name)
         self.at += 1
         return path
 

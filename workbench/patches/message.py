@@ -26,7 +26,7 @@ NAME = "Patch"
 COMMENT = ";"
 """What begins a comment in a message, in place of git's ``#``, which headers have at the start of lines."""
 
-LONGEST_NAME = 52
+_LONGEST_NAME = 52
 """Characters of a name that is made from a title, as git's own names of patches have at most."""
 
 _FIELD = re.compile(r"([A-Za-z][A-Za-z0-9-]*): (.*)")
@@ -108,7 +108,7 @@ def file_name(title: str) -> str:
     """Return the name of the patch that a title describes: ``do-not-tune.patch``."""
     plain = unicodedata.normalize("NFKD", title.casefold()).encode("ascii", "ignore").decode()
     words = re.sub(r"[^a-z0-9.]+", "-", plain.replace("'", "")).strip("-.")
-    return f"{words[:LONGEST_NAME].rstrip('-.') or 'patch'}.patch"
+    return f"{words[:_LONGEST_NAME].rstrip('-.') or 'patch'}.patch"
 
 
 def _of_dep3(lines: list[str], subject: str) -> tuple[list[tuple[str, str]], list[str]]:

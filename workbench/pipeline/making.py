@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 AT_ONCE = 8
 """Wheels that are verified at the same time, at most."""
 
-DAMAGE = ("archive", "record")
+_DAMAGE = ("archive", "record")
 """The checks that find a file damaged: the only fault that another build of the same inputs mends."""
 
 
@@ -82,7 +82,7 @@ def all_verified(
         if not found:
             Workplace.of(plan, paths).clear()
             sound.append(replace(product, report=report))
-        elif again and not skip_build and any(finding.check in DAMAGE for finding in report.findings):
+        elif again and not skip_build and any(finding.check in _DAMAGE for finding in report.findings):
             note(f"{found}\n{product.wheel.name} is damaged: it is removed and built again")
             notes.discard(product.wheel)
             damaged.append(product)

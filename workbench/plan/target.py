@@ -22,7 +22,7 @@ _TORCH = re.compile(r"\d+\.\d+(\.\d+)?")
 _COMPUTE = re.compile(r"cpu|cu\d{3}|rocm\d+\.\d+")
 _GLIBC = re.compile(r"2\.\d{1,2}")
 
-DEFAULT_GPU = ("sm_121",)
+_DEFAULT_GPU = ("sm_121",)
 """GB10, the GPU of a DGX Spark: what a CUDA wheel is built for unless somebody says otherwise."""
 
 
@@ -111,7 +111,7 @@ def _gpus_of(compute: str, asked: tuple[str, ...]) -> tuple[str, ...]:
     if found := tuple(each for each in asked if is_amd(each) is amd):
         return found
     if not asked and not amd:
-        return DEFAULT_GPU
+        return _DEFAULT_GPU
     said = f"none of --gpu {','.join(asked)} is one of its GPUs" if asked else "it has no default GPU"
     raise UsageError(
         f"--compute {compute}: {said}: name what to compile for: --gpu {'gfx1151' if amd else 'sm_121'}"

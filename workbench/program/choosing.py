@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from workbench.consume.resolving import Places, Resolution
     from workbench.consume.verdict import Judged, Reason
 
-MOST_SHOWN = 3
+_MOST_SHOWN = 3
 """Changes that are named where nothing fits."""
 MOST_LISTED, MOST_REFUSED = 20, 10
 """Wheels that fit or may fit, and wheels that do not, that ``why`` lists for a person."""
@@ -189,14 +189,14 @@ def _show_none(each: Resolution, host: Host, places: Places) -> None:
     found = near or refused
     console.answer(f"✗ {each.name}: {'no wheel fits' if found else _none_could(each, places)}")
     _show_near(near)
-    for one in () if near else refused[:MOST_SHOWN]:
+    for one in () if near else refused[:_MOST_SHOWN]:
         console.answer(f"  {one.offer.filename}: {one.of('no')[0].text}")
     console.answer(f"  compile it for this GPU: gw add --build-missing {each.name}")
     console.answer(f"  ask its maintainer for it: gw request {each.name}")
 
 
 def _show_near(near: Sequence[Near]) -> None:
-    for change in near[:MOST_SHOWN]:
+    for change in near[:_MOST_SHOWN]:
         console.answer(f"  nearest: {change.change} ({change.judged.offer.filename})")
 
 
@@ -217,9 +217,7 @@ def _none_could(each: Resolution, places: Places) -> str:
         return f"no source has it{nearest(each.name, [*COMMANDS, *known])}"
     if not any(each.requirement.specifier.contains(version, prereleases=True) for version in versions):
         public = sorted({Version(version.public) for version in versions}, reverse=True)
-        return (
-            f"no source has {each.requirement.specifier}; there is {', '.join(map(str, public[:MOST_SHOWN]))}"
-        )
+        return f"no source has {each.requirement.specifier}; there is {', '.join(map(str, public[:_MOST_SHOWN]))}"
     return "no source has a wheel that could fit"
 
 

@@ -48,7 +48,7 @@ COMMANDS = {
     "request": GwCommand("looking", "an issue for a wheel's maintainer, ready to be posted", "1"),
     "cache": GwCommand("places", "show what is kept of sources (info), or remove it (clean)"),
 }
-ALIASES = {"explain": "why"}
+_ALIASES = {"explain": "why"}
 
 FACTS = {
     "python": "the project's interpreter, or a version: 3.12, 3.13t",
@@ -188,7 +188,7 @@ def run(words: Sequence[str]) -> int:
 def parse(words: Sequence[str]) -> tuple[str, Namespace]:
     """Return the command that a line asks for, "" for none, and its flags. Raises UsageError and SystemExit."""
     first = next(iter(words), "")
-    command = ALIASES.get(first, first)
+    command = _ALIASES.get(first, first)
     if command in COMMANDS:
         return command, _parser(command).parse_intermixed_args(words[1:])
     if all(

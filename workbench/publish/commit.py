@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _NOT_PAGES = (f":(exclude)index/{LOCK}", f":(exclude)index/{STATE}")
 """What lies among the pages for the next drawing in this folder."""
 
-SUBJECT = 72
+_SUBJECT = 72
 """The columns of a commit's first line, by custom."""
 
 
@@ -123,7 +123,7 @@ def message(before: Registry, after: Registry) -> str:
     if before == after:
         return f"draw or sign the index of generation {after.generation} anew"
     subject = after.change
-    if len(subject) > SUBJECT and changed:
+    if len(subject) > _SUBJECT and changed:
         verbs = dict.fromkeys(verb for verb, _ in changed)
         counts = {verb: sum(each == verb for each, _ in changed) for verb in verbs}
         subject = ", ".join(f"{verb} {counted(count, 'wheel')}" for verb, count in counts.items())

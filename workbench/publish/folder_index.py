@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 PAGES = "index"
 """The folder of the pages, below that of the wheels."""
 
-READABLE = ("archive", "record", "metadata", "tags")
+_READABLE = ("archive", "record", "metadata", "tags")
 """The checks without which installers cannot use a wheel; what others find is told."""
 
 
@@ -83,7 +83,7 @@ def _expect_base(url: str) -> str:
 
 
 def _registry(reports: tuple[Report, ...], base: str) -> Registry:
-    unusable = [each for each in reports if any(finding.check in READABLE for finding in each.findings)]
+    unusable = [each for each in reports if any(finding.check in _READABLE for finding in each.findings)]
     for each in reports:
         if not each.passed:
             note(findings_text(each))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from workbench.evidence.built import Built
     from workbench.evidence.signer import Signer
 
-TYPES = {".md": "text/markdown", ".rst": "text/x-rst", ".txt": "text/plain"}
+_TYPES = {".md": "text/markdown", ".rst": "text/x-rst", ".txt": "text/plain"}
 """The content type of a description, by its file's suffix."""
 
 
@@ -61,7 +61,7 @@ def update_readme(
 
 
 def _description(file: Path) -> tuple[str, str]:
-    content_type = TYPES.get(file.suffix.lower())
+    content_type = _TYPES.get(file.suffix.lower())
     if content_type is None:
         raise UsageError(f"--file {file}: which form is it? Name it .md, .rst or .txt")
     try:

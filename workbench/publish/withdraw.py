@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 KEPT_DAYS = 7
 """How long a removed file stays, unless told otherwise."""
 
-CENTURY = 36_500  # days
+_CENTURY = 36_500  # days
 
-LEAVING = "is being removed"
+_LEAVING = "is being removed"
 """Why a wheel is yanked just before it is removed, unless it was yanked for a reason of its own."""
 
 
@@ -117,7 +117,7 @@ def take_off(
 
     def withdraw(registry: Registry) -> Registry:
         nonlocal yanked
-        registry, yanked = _marked(registry, [wheel.filename for wheel in choose(registry)], None, LEAVING)
+        registry, yanked = _marked(registry, [wheel.filename for wheel in choose(registry)], None, _LEAVING)
         return registry
 
     def unlist(registry: Registry) -> Registry:
@@ -125,7 +125,7 @@ def take_off(
         done = effects(registry)
         for wheel in choose(registry):
             registry = without(registry, wheel, removed=timestamp(now), delete_after=deleted)
-        return _marked(registry, yanked, LEAVING, None)[0]
+        return _marked(registry, yanked, _LEAVING, None)[0]
 
     def effects(registry: Registry) -> tuple[str, ...]:
         chosen = choose(registry)
@@ -283,6 +283,6 @@ def _nothing_changed(site: Site, registry: Registry, would: tuple[str, ...], *, 
 
 def days(option: str, count: int) -> timedelta:
     """Return a number of days that an option gives. Raises UsageError for one below 0, or above a century."""
-    if not 0 <= count <= CENTURY:
-        raise UsageError(f"{option} {count}: a number of days, from 0 to {CENTURY}")
+    if not 0 <= count <= _CENTURY:
+        raise UsageError(f"{option} {count}: a number of days, from 0 to {_CENTURY}")
     return timedelta(days=count)

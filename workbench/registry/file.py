@@ -142,7 +142,7 @@ def _registry(data: Any, where: str) -> Registry:  # noqa: ANN401 - any value of
 
 def filename_fault(filename: str) -> str | None:
     """Return why no index can offer a wheel of this name (PEP 427), or None."""
-    if filename.count(".") > MOST_DOTS:  # each of them may double the tags
+    if filename.count(".") > _MOST_DOTS:  # each of them may double the tags
         return f"{filename!r} names too many tags"
     if _WHEEL.fullmatch(filename):
         return None
@@ -159,7 +159,7 @@ def filename_fault(filename: str) -> str | None:
     return None
 
 
-MOST_DOTS = 30
+_MOST_DOTS = 30
 
 _RELEASE = r"(?:[0-9]+!)?[0-9]+(?:\.[0-9]+)*(?:(?:a|b|rc)[0-9]+)?(?:\.post[0-9]+)?(?:\.dev[0-9]+)?"
 _TAGS = r"[A-Za-z][0-9A-Za-z_]*(?:\.[A-Za-z][0-9A-Za-z_]*)*"

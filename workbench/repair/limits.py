@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from workbench.repair.policies import Policy
     from workbench.wheel.elf import Elf
 
-SHOWN_SYMBOLS = 3
+_SHOWN_SYMBOLS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +74,12 @@ def _users(wheel: Path, libraries: Sequence[Elf], versions: set[str]) -> dict[st
     users: dict[str, list[str]] = {version: [] for version in versions}
     with open_wheel(wheel) as opened:
         for library in libraries:
-            wanted = {version for version in versions if len(users[version]) < SHOWN_SYMBOLS}
+            wanted = {version for version in versions if len(users[version]) < _SHOWN_SYMBOLS}
             if wanted.isdisjoint(chain.from_iterable(library.versions.values())):
                 continue
             content = b"".join(opened.content(opened.members[library.path]))
             for version, symbol in _versioned_symbols(content, wanted):
-                if len(users[version]) < SHOWN_SYMBOLS:
+                if len(users[version]) < _SHOWN_SYMBOLS:
                     users[version].append(f"{library.path}: {symbol}")
     return {version: tuple(symbols) for version, symbols in users.items()}
 

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 from workbench.http import AS_IT_LIES, CHUNK, PAGE_BYTES, NoAnswer, Web
 from workbench.simple import JSON
 
-ACCEPT = f"{JSON}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
+_ACCEPT = f"{JSON}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 """JSON first, as pip and uv ask."""
 
 
@@ -45,7 +45,7 @@ class Fetcher:
 
     def __init__(self, streams: int = 1, *, limit: int = PAGE_BYTES) -> None:
         self._limit = limit
-        self._web = Web(streams, headers={"Accept": ACCEPT})
+        self._web = Web(streams, headers={"Accept": _ACCEPT})
 
     def get(self, url: str, *, headers: Mapping[str, str] | None = None) -> Fetched:
         """Fetch a page, with more headers to send to its server. Raises OSError."""

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from workbench.simple.fetch import Fetched
     from workbench.simple.finding import IndexFinding, Remark
 
-STATUSES = ("active", "archived", "quarantined", "deprecated")
-UV_HASHES = ("md5", "sha256", "sha384", "sha512", "blake2b")
+_STATUSES = ("active", "archived", "quarantined", "deprecated")
+_UV_HASHES = ("md5", "sha256", "sha384", "sha512", "blake2b")
 
 
 def read(page: Fetched) -> tuple[list[IndexFinding], Listing | None]:
@@ -150,7 +150,7 @@ def _judge_html(listing: Listing) -> Iterator[Remark]:
         if link.url is None:
             yield "error", f"the link {link.href} is not a URL: pip stops at the page"
         only = re.fullmatch(r"([^=&]*)=[^=&]*", link.fragment)
-        if only and only[1] not in UV_HASHES:
+        if only and only[1] not in _UV_HASHES:
             yield "error", f"the link {link.href} has a hash by {only[1]}: uv refuses the page"
     status = listing.metas.get("pypi:project-status")
     if status is not None:
@@ -158,8 +158,8 @@ def _judge_html(listing: Listing) -> Iterator[Remark]:
 
 
 def _judge_status(status: str, listing: Listing) -> Iterator[Remark]:
-    if status not in STATUSES:
-        yield "warning", f"project-status {status!r} is not one of {', '.join(STATUSES)} (PEP 792)"
+    if status not in _STATUSES:
+        yield "warning", f"project-status {status!r} is not one of {', '.join(_STATUSES)} (PEP 792)"
     elif status == "quarantined" and listing.files:
         yield "error", "is quarantined but offers files: pip and uv take them (PEP 792)"
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from workbench.simple.fetch import Fetched
 
 _ARCHIVES = (".whl", ".tar.gz", ".zip", ".egg", ".tar.bz2", ".tar.xz", ".tgz")
-LONGEST_URL = 8192
+_LONGEST_URL = 8192
 MOST_LINKS = 1_000_000
 LEAST_BYTES = 16
 """What a link of a long page takes at least; a page of less is made to cost its reader dear."""
@@ -206,7 +206,7 @@ def _split(base: str | None, href: str) -> tuple[str | None, str]:
 
 
 def _joined(base: str, href: str) -> str | None:
-    if len(base) > LONGEST_URL or len(href) > LONGEST_URL:
+    if len(base) > _LONGEST_URL or len(href) > _LONGEST_URL:
         return None
     try:
         url = urljoin(base, href)

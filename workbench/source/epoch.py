@@ -11,7 +11,7 @@ from workbench.recipe.model import Git
 if TYPE_CHECKING:
     from workbench.recipe.model import Source
 
-EARLIEST = 315_532_800
+_EARLIEST = 315_532_800
 """1980-01-01: a zip file knows no earlier time."""
 
 _TELLING = ("PKG-INFO", "pyproject.toml", "setup.py")
@@ -24,6 +24,6 @@ def source_epoch(source: Source, tree: Path) -> int:
     """
     if isinstance(source, Git):
         git = ["git", "--no-replace-objects", "-C", str(tree)]
-        return max(EARLIEST, int(run([*git, "log", "-1", "--format=%ct", "HEAD"], stdout_only=True).output))
+        return max(_EARLIEST, int(run([*git, "log", "-1", "--format=%ct", "HEAD"], stdout_only=True).output))
     times = (int((tree / name).stat().st_mtime) for name in _TELLING if (tree / name).is_file())
-    return max(EARLIEST, next(times, EARLIEST))
+    return max(_EARLIEST, next(times, _EARLIEST))

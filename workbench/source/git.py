@@ -26,7 +26,7 @@ Kind = Literal["branch", "tag"]
 
 PREFIX: dict[Kind, str] = {"branch": "refs/heads/", "tag": "refs/tags/"}
 SHA256_DIGITS = 64
-SHOWN_NAMES = 8
+_SHOWN_NAMES = 8
 
 ENVIRONMENT: dict[str, str | None] = {
     "GIT_TERMINAL_PROMPT": "0",  # a build that waits for a password in the night waits for ever
@@ -41,7 +41,7 @@ SETTINGS = (
     *("-c", "init.defaultBranch=main"),
 )
 
-NO_LFS = {"filter.lfs.process": "", "filter.lfs.smudge": "", "filter.lfs.required": "false"}
+_NO_LFS = {"filter.lfs.process": "", "filter.lfs.smudge": "", "filter.lfs.required": "false"}
 LFS = {
     "filter.lfs.process": "git-lfs filter-process",
     "filter.lfs.clean": "git-lfs clean -- %f",
@@ -51,7 +51,7 @@ LFS = {
 }
 """How Git LFS turns pointers into content, whatever this user's Git is set to."""
 
-POINTER = b"version https://git-lfs.github.com/spec/"
+_POINTER = b"version https://git-lfs.github.com/spec/"
 
 _PREFIX = re.compile(r"\s*(?:(?:remote|fatal|error|ERROR): )*")
 _PROGRESS = re.compile(r"(?:Enumerating|Counting|Compressing|Receiving|Resolving|Total)\b")
@@ -253,14 +253,14 @@ def _check_out(source: Git, store: Path, into: Path, at: Step) -> None:
 
 
 def _lfs() -> list[str]:
-    settings = LFS if shutil.which("git-lfs") else NO_LFS
+    settings = LFS if shutil.which("git-lfs") else _NO_LFS
     return [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
 
 
 def _expect_content(paths: Sequence[str], source: Git, tree: Path) -> None:
     """Raise SourceError where a file of Git LFS is still the pointer to its content."""
     files = [path for path in paths if not (tree / path).is_symlink() and (tree / path).is_file()]
-    pointers = [path for path in files if (tree / path).read_bytes()[: len(POINTER)] == POINTER]
+    pointers = [path for path in files if (tree / path).read_bytes()[: len(_POINTER)] == _POINTER]
     if pointers:
         more = f" and {len(pointers) - 1} more" if len(pointers) > 1 else ""
         raise SourceError(
@@ -304,7 +304,7 @@ def _what_instead(refs: dict[str, str], kind: Kind, name: str) -> str:
         return f"; there is a {other} of that name: --{other} {name}"
     of_kind = [ref for ref in refs if ref.startswith(PREFIX[kind]) and "^" not in ref]
     known = [ref.removeprefix(PREFIX[kind]) for ref in of_kind]
-    shown = ", ".join(known[:SHOWN_NAMES]) + (", …" if len(known) > SHOWN_NAMES else "")
+    shown = ", ".join(known[:_SHOWN_NAMES]) + (", …" if len(known) > _SHOWN_NAMES else "")
     return nearest(name, known) or f"; it has {shown or 'none'}"
 
 

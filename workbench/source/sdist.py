@@ -28,7 +28,7 @@ from workbench.text import shown
 if TYPE_CHECKING:
     from workbench.simple.listing import Link
 
-NEAR_VERSIONS = 5
+_NEAR_VERSIONS = 5
 
 SUFFIXES = (".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".zip")
 """Of several sdists of one version the first of these is taken; the public index accepts only .tar.gz today."""
@@ -166,8 +166,8 @@ def _no_such_version(
         versions = ", ".join(map(str, local))
         return f"{name}: the package index has no sdist of version {wanted} itself, but of {versions}: name that one"
     below = sum(version < wanted for version in sdists)
-    start = max(0, min(below - NEAR_VERSIONS // 2, len(sdists) - NEAR_VERSIONS))
-    near = ", ".join(str(version) for version in sdists[start : start + NEAR_VERSIONS])
+    start = max(0, min(below - _NEAR_VERSIONS // 2, len(sdists) - _NEAR_VERSIONS))
+    near = ", ".join(str(version) for version in sdists[start : start + _NEAR_VERSIONS])
     wheels = any(str(wanted) in file.filename.split("-")[1:2] for file in files)
     what = "only wheels, no sdist," if wheels else "nothing"
     return f"{name}: the package index has {what} of version {wanted}; the nearest sdists: {near}"

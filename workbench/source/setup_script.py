@@ -12,7 +12,7 @@ from pathlib import Path
 
 from workbench.source.quote import Quote, text_of
 
-MOST_SCRIPTS = 40
+_MOST_SCRIPTS = 40
 
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 _GPU = re.compile(r"\b(?:arch=)?(?:compute|sm)_\d{2,3}[af]?\b")
@@ -75,7 +75,7 @@ def read_scripts(tree: Path) -> Scripts:
     """
     found = _Found()
     waiting, seen = [tree / "setup.py"], set[Path]()
-    while waiting and len(seen) < MOST_SCRIPTS:
+    while waiting and len(seen) < _MOST_SCRIPTS:
         path = waiting.pop(0)
         if path in seen or not path.is_file():
             continue

@@ -27,7 +27,7 @@ _NOT_THE_PACKAGE = re.compile(r"(?i)(tests?|docs?|examples?|benchmarks?|scripts?
 WRITTEN = ("pyproject.toml", "setup.cfg", "setup.py")
 """The files in which people write what core metadata is made from."""
 
-LEGACY = "setuptools.build_meta:__legacy__"
+_LEGACY = "setuptools.build_meta:__legacy__"
 """The backend of a source that names none (PEP 517)."""
 
 Fields = dict[str, list[Quote]]
@@ -61,7 +61,7 @@ class BuildTable:
     """A source's ``[build-system]`` (PEP 518), as it is written; `where` it stands, None where it is the default."""
 
     requires: tuple[str, ...] = ("setuptools>=40.8.0",)
-    backend: str = LEGACY
+    backend: str = _LEGACY
     where: str | None = None
 
     def has(self, project: str) -> bool:
@@ -103,7 +103,7 @@ def read_build_system(tree: Path) -> BuildTable:
     backend = system.get("build-backend")
     return BuildTable(
         requires=tuple(map(str, requires)),
-        backend=backend if isinstance(backend, str) else LEGACY,
+        backend=backend if isinstance(backend, str) else _LEGACY,
         where=where,
     )
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from workbench.plan.draft import Draft
     from workbench.recipe.model import Source
 
-LEFT_OUT_ANYWHERE = (".git", "__pycache__", "*.pyc")
-LEFT_OUT_AT_TOP = ("build", "dist", "*.egg-info", ".venv", ".nox", ".tox", ".workbench", ".*_cache")
+_LEFT_OUT_ANYWHERE = (".git", "__pycache__", "*.pyc")
+_LEFT_OUT_AT_TOP = ("build", "dist", "*.egg-info", ".venv", ".nox", ".tox", ".workbench", ".*_cache")
 """What builds and tools leave: at the top only, because a package may well be called ``build``."""
 
 
@@ -90,7 +90,7 @@ def _copy(folder: Path, into: Path) -> None:
     """
 
     def left_out(here: str, names: list[str]) -> set[str]:
-        patterns = LEFT_OUT_ANYWHERE + (LEFT_OUT_AT_TOP if Path(here) == folder else ())
+        patterns = _LEFT_OUT_ANYWHERE + (_LEFT_OUT_AT_TOP if Path(here) == folder else ())
         paths = [Path(here, name) for name in names]
         return {
             path.name

@@ -18,7 +18,7 @@ from packaging.version import InvalidVersion, Version
 
 from workbench.errors import SourceError
 
-UNREADABLE = (EOFError, OSError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
+_UNREADABLE = (EOFError, OSError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
 """What Python's readers of archives raise, beside a TarError."""
 
 
@@ -37,7 +37,7 @@ def unpack(archive: Path, into: Path) -> None:
             else:
                 with tars.open(archive) as tar:
                     tar.extractall(folder, filter="data")
-        except (*UNREADABLE, tars.TarError) as error:
+        except (*_UNREADABLE, tars.TarError) as error:
             raise SourceError(f"{archive}: the archive cannot be unpacked: {error}") from error
         tops = sorted(Path(folder).iterdir())
         if len(tops) != 1 or not tops[0].is_dir():

@@ -16,7 +16,7 @@ from workbench.store.client import code_of, plainly, unless
 if TYPE_CHECKING:
     from workbench.store.s3 import S3Store
 
-STALE_DAYS = 7
+_STALE_DAYS = 7
 OURS = "wheel-workbench"
 """Our statements' and rules' names begin so, and end with a hash of the prefix: a bucket may hold several sites."""
 
@@ -35,7 +35,7 @@ CORS: Document = {
 }
 """Pages of other sites may read the index."""
 
-PUBLIC_ACCESS: Document = {
+_PUBLIC_ACCESS: Document = {
     "BlockPublicAcls": True,
     "IgnorePublicAcls": True,
     "BlockPublicPolicy": False,
@@ -84,7 +84,7 @@ def lifecycle(prefix: str) -> Document:
         "ID": f"{OURS}-stale-uploads-{_short(prefix)}",
         "Status": "Enabled",
         "Filter": {"Prefix": f"{prefix.strip('/')}/" if prefix.strip("/") else ""},
-        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": STALE_DAYS},
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": _STALE_DAYS},
     }
     return {"Rules": [rule]}
 
@@ -132,7 +132,7 @@ def setup(store: S3Store, *, apply: bool = False) -> tuple[Setting, ...]:
         store.client.list_objects_v2(Bucket=bucket, MaxKeys=1)  # HeadBucket's errors have no code
     aborting = lifecycle(prefix)
     parts = (
-        _Part("public access block", "public_access_block", "PublicAccessBlockConfiguration", PUBLIC_ACCESS),
+        _Part("public access block", "public_access_block", "PublicAccessBlockConfiguration", _PUBLIC_ACCESS),
         _Part("bucket policy", "bucket_policy", "Policy", policy(bucket, prefix), "Statement"),
         _Part("CORS", "bucket_cors", "CORSConfiguration", CORS, "CORSRules"),
         _Part("lifecycle", "bucket_lifecycle_configuration", "LifecycleConfiguration", aborting, "Rules"),

@@ -27,14 +27,14 @@ STREAMS = 8
 """Requests under way at once."""
 
 TRIES = 5
-CONNECT_SECONDS = 10
+_CONNECT_SECONDS = 10
 READ_SECONDS = 60
 """How often a request is tried that fails for a reason of the store's, and for how long it may say nothing."""
 
 AGAIN = "Nothing half-published is visible; run the same command again"
 NO_API = "is the endpoint that of the API, and not of a web page?"
 
-REMEDIES = {
+_REMEDIES = {
     "NoSuchBucket": f"there is no such bucket: '{PROGRAM} store.setup --create --apply' makes it",
     "BucketAlreadyExists": "somebody else has a bucket of this name: choose another",
     "InvalidAccessKeyId": "the store does not know this access key: is it the right profile?",
@@ -51,7 +51,7 @@ REMEDIES = {
     "ServiceUnavailable": f"the store is not available. {AGAIN} a little later",
 }
 
-STATUS_REMEDIES = {
+_STATUS_REMEDIES = {
     403: (
         "the credentials may not do this. They need s3:GetObject, s3:PutObject, s3:DeleteObject, "
         "s3:AbortMultipartUpload and s3:ListMultipartUploadParts below the prefix, s3:ListBucketMultipartUploads, and "
@@ -85,7 +85,7 @@ def make_client(settings: S3Settings) -> Client:
 
     config = Config(
         retries={"mode": "standard", "max_attempts": TRIES},
-        connect_timeout=CONNECT_SECONDS,
+        connect_timeout=_CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
         max_pool_connections=2 * STREAMS,
         # each request brings the checksum that was computed by verification; boto3 need not add its own,
@@ -134,7 +134,7 @@ def plainly(what: str) -> Iterator[None]:
             remedy = f"{NO_API} If it is, what stands before it fails. {AGAIN}"
             raise Refused(f"{what}: the answer is a web page, and not S3's", remedy) from error
         said = f"{status} {code}".removesuffix(f" {status}")
-        remedy = REMEDIES.get(code) or STATUS_REMEDIES.get(status) or AGAIN
+        remedy = _REMEDIES.get(code) or _STATUS_REMEDIES.get(status) or AGAIN
         passing = status in (429, 500, 502, 503, 504)
         raise Refused(f"{what}: the store answers {said}", remedy, passing=passing) from error
     except (boto.NoCredentialsError, boto.PartialCredentialsError) as error:

@@ -25,8 +25,8 @@ from workbench.store.protocol import CHUNK, Content, Leftover, Listed, Progress,
 if TYPE_CHECKING:
     from workbench.store.layout import Headers
 
-CORNER = ".workbench"
-NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
+_CORNER = ".workbench"
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 class FolderStore:
@@ -39,7 +39,7 @@ class FolderStore:
         self.place = str(root)
         self.folder: Path | None = root
         self._root = root
-        self._incoming = root / CORNER / "incoming"
+        self._incoming = root / _CORNER / "incoming"
 
     def prepare(self) -> None:
         """Make the folder, and see that it can be written."""
@@ -80,7 +80,7 @@ class FolderStore:
                 except FileExistsError:
                     return self._is_there(path, sha256)
                 except OSError as error:
-                    if error.errno in NO_LINKS:
+                    if error.errno in _NO_LINKS:
                         raise StoreError(
                             f"{path}: this file system has no hard links, by which a file is put in its place "
                             "and never in that of another: publish into a folder on another file system"
@@ -97,7 +97,7 @@ class FolderStore:
         path = self._path(key)
         with _plainly(path), self._beside(path) as beside:
             version = _copy(content, beside, nobody)
-            with locked(self._root / CORNER / "store.lock"):
+            with locked(self._root / _CORNER / "store.lock"):
                 stored = self.read(key)
                 if (stored.version if stored else None) != expected:
                     return None
@@ -119,8 +119,8 @@ class FolderStore:
         found = []
         with _plainly(top):
             for folder, folders, names in os.walk(top):
-                if CORNER in folders:
-                    folders.remove(CORNER)
+                if _CORNER in folders:
+                    folders.remove(_CORNER)
                 for name in names:
                     path = Path(folder, name)
                     key = path.relative_to(self._root).as_posix()

@@ -31,7 +31,7 @@ RECORDS = "records/"
 HISTORY = "history/"
 TRUST = "trust/"
 
-IMMUTABLE = "public, max-age=31536000, immutable"
+_IMMUTABLE = "public, max-age=31536000, immutable"
 CHANGING = "no-cache"
 """Served from a cache only after asking: installers get a 304 as long as nothing changed."""
 
@@ -152,7 +152,7 @@ _GENERATION = re.compile(rf"{HISTORY}(\d{{8,}})\.json")
 
 def headers(key: str) -> Headers:
     """Return what a file of the store is served as. Pages bring their own type (``index.output.Page``)."""
-    cache = IMMUTABLE if key.startswith((FILES, RECORDS, HISTORY)) else CHANGING
+    cache = _IMMUTABLE if key.startswith((FILES, RECORDS, HISTORY)) else CHANGING
     return Headers(_TYPES.get(key.rpartition(".")[2], "application/octet-stream"), cache)
 
 

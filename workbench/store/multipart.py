@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 THRESHOLD = 64 << 20
 PART = 16 << 20
-MOST_PARTS = 10_000
+_MOST_PARTS = 10_000
 PARALLEL = 8
 """Parts of one file under way at once."""
 
@@ -38,7 +38,7 @@ class Part(NamedTuple):
 
 def parts_of(size: int) -> tuple[Part, ...]:
     """Cut a file of `size` bytes into parts, the same ones every time."""
-    length = max(PART, -(-size // MOST_PARTS))
+    length = max(PART, -(-size // _MOST_PARTS))
     starts = enumerate(range(0, size, length), start=1)
     return tuple(Part(number, start, min(length, size - start)) for number, start in starts)
 

@@ -23,7 +23,7 @@ PROBES = ".probe/"
 
 REFUSED = (409, 412)
 UNKNOWN = (400, 501)
-REMEMBERED_SECONDS = 24 * 3600
+_REMEMBERED_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +92,7 @@ def remembered(memory: Path | None, place: str, find_out: Callable[[], Traits]) 
         return find_out()
     file = memory / hashlib.sha256(place.encode()).hexdigest()
     with suppress(OSError, ValueError):
-        if 0 <= time.time() - file.stat().st_mtime < REMEMBERED_SECONDS:
+        if 0 <= time.time() - file.stat().st_mtime < _REMEMBERED_SECONDS:
             return Traits(ignores=None, folder_keys=bool(("no", "yes").index(file.read_text())))
     traits = find_out()
     if traits.ignores is None:

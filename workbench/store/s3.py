@@ -30,15 +30,15 @@ from workbench.store.slices import Ranges, slice_of
 if TYPE_CHECKING:
     from workbench.settings import S3Settings
 
-ABSENT = ("NoSuchKey", "404", "NotFound")
-UNCHANGED = 304
-LOST = (409, 412, *ABSENT, "NoSuchUpload")
+_ABSENT = ("NoSuchKey", "404", "NotFound")
+_UNCHANGED = 304
+_LOST = (409, 412, *_ABSENT, "NoSuchUpload")
 """A condition of a write does not hold. If-Match on what is not there is a 404; so is an upload in parts that another
 publisher has completed."""
 ATTEMPTS = 5
-RANGE = 64 << 10
+_RANGE = 64 << 10
 """Bytes of an object that are read at once by who looks for something in it."""
-UPLOADS = ".uploads/"
+_UPLOADS = ".uploads/"
 """Where uploads in parts are noted while they are under way (``multipart``)."""
 
 
@@ -113,10 +113,10 @@ class S3Store:
                 answer = self.client.get_object(**self._at(key), **condition)
             except ClientError as error:
                 code, status = code_of(error)
-                if status == UNCHANGED:
+                if status == _UNCHANGED:
                     return known
                 # a bucket that is missing answers 404 as well, and is not an empty store
-                if code in ABSENT:
+                if code in _ABSENT:
                     return None
                 raise
             stored = Stored(content=answer["Body"].read(), version=_version(answer))
@@ -162,7 +162,7 @@ class S3Store:
             described["ContentType"] = content_type
         whole = {**self._at(key), **described, **condition, "ChecksumSHA256": _encoded(digest)}
         with plainly(f"{self.place}/{key}"):
-            answer = unless(LOST, lambda: self.client.put_object(**whole, Body=content))
+            answer = unless(_LOST, lambda: self.client.put_object(**whole, Body=content))
             if answer is None:
                 # a write whose answer was lost is repeated by boto3, and then refused because it was done
                 answer = self._head(key)
@@ -211,7 +211,7 @@ class S3Store:
                 modified=upload["Initiated"],
                 token=upload["UploadId"],
             )
-        for what, prefix in (("note of an upload", UPLOADS), ("probe", PROBES)):
+        for what, prefix in (("note of an upload", _UPLOADS), ("probe", PROBES)):
             for entry in self.entries(prefix):
                 yield Leftover(what=what, key=entry.key, modified=entry.modified)
 
@@ -222,7 +222,7 @@ class S3Store:
             return
         with plainly(f"{self.place}/{leftover.key}"):
             upload = {**self._at(leftover.key), "UploadId": leftover.token}
-            unless(LOST, lambda: self.client.abort_multipart_upload(**upload))
+            unless(_LOST, lambda: self.client.abort_multipart_upload(**upload))
 
     def open(self, key: str) -> IO[bytes]:
         """Open the object: a request for each range that is read."""
@@ -236,7 +236,7 @@ class S3Store:
             buffer[: len(body)] = body
             return len(body)
 
-        return io.BufferedReader(Ranges(fetch, size), RANGE)
+        return io.BufferedReader(Ranges(fetch, size), _RANGE)
 
     def served(self, key: str) -> Headers | None:
         """Return the object's headers."""
@@ -259,7 +259,7 @@ class S3Store:
 
         def put() -> Mapping[str, Any]:
             if isinstance(content, Path) and size >= multipart.THRESHOLD:
-                there, noted = self._at(key), self._at(f"{UPLOADS}{key}/{sha256}")
+                there, noted = self._at(key), self._at(f"{_UPLOADS}{key}/{sha256}")
                 more = {"create": described, "complete": condition}
                 return multipart.upload_parts(self.client, there, noted, content, **more, moved=moved)
             whole = {**self._at(key), **described, **condition, "ChecksumSHA256": _encoded(sha256)}
@@ -270,7 +270,7 @@ class S3Store:
                 moved(size)
             return answer
 
-        return unless(LOST, put) is not None
+        return unless(_LOST, put) is not None
 
     def _is_there(self, key: str, sha256: str) -> bool:
         """Say whether an object is there. Raises FilenameTaken when it has other bytes."""
@@ -288,7 +288,7 @@ class S3Store:
         return True
 
     def _head(self, key: str) -> Mapping[str, Any] | None:
-        return unless(ABSENT, lambda: self.client.head_object(**self._at(key), ChecksumMode="ENABLED"))
+        return unless(_ABSENT, lambda: self.client.head_object(**self._at(key), ChecksumMode="ENABLED"))
 
     def _hash(self, key: str) -> str:
         body = self.client.get_object(**self._at(key))["Body"]

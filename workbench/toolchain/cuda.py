@@ -2,7 +2,7 @@
 
 A layout is immutable: its folder's name has a digest of all that decided its content, and a layout that is there is
 complete. Those of several releases, architectures and sets of libraries stand side by side, and cost the disk little,
-since uv links their files from its own cache. ``MANIFEST`` lists every file with its size and hash, as in RECORD.
+since uv links their files from its own cache. ``_MANIFEST`` lists every file with its size and hash, as in RECORD.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from workbench.toolchain.pins import PROGRAMS, digest, entries, pins_for
 if TYPE_CHECKING:
     from workbench.plan.plan import ToolkitPins
 
-LAYOUT_FORMAT = "2"
+_LAYOUT_FORMAT = "2"
 """Raised when the same wheels are laid out in another way."""
 
-MANIFEST = "manifest.json"
+_MANIFEST = "manifest.json"
 
 TARGET_FOLDERS = {"x86_64": "x86_64-linux", "aarch64": "sbsa-linux"}
 """What NVIDIA calls an architecture below ``targets/``."""
@@ -90,7 +90,7 @@ def lay_out(
             f"what CUDA {wanted.version} for {arch} was laid out from lacks {', '.join(sorted(lacking))}: it has no "
             f"programs that run on {this_arch()}. {'Pin them too' if arch == this_arch() else f'Build on {arch}'}"
         )
-    name = digest(LAYOUT_FORMAT, this_arch(), arch, wanted.requirements)
+    name = digest(_LAYOUT_FORMAT, this_arch(), arch, wanted.requirements)
     home = cache / "toolchains" / f"{compute}-{arch}-{name}"
     title = f"lay out CUDA {wanted.version} for {arch}"
     made_once(home, title, lambda scratch: _lay_out(wanted, arch, scratch))
@@ -104,16 +104,16 @@ def check(toolkit: Path, *, sizes_only: bool = False) -> None:
     Raises ToolchainError, naming what differs.
     """
     try:
-        manifest = parse(Manifest, json.loads((toolkit / MANIFEST).read_bytes()))
+        manifest = parse(Manifest, json.loads((toolkit / _MANIFEST).read_bytes()))
     except (OSError, ValueError, Mismatch) as error:
         raise ToolchainError(
-            f"the toolkit {toolkit} is damaged: its {MANIFEST} cannot be read ({error}). {_REMEDY}"
+            f"the toolkit {toolkit} is damaged: its {_MANIFEST} cannot be read ({error}). {_REMEDY}"
         ) from error
     files, links = _contents(toolkit)
     known = manifest.files.keys() | manifest.links.keys()
     there = files | links.keys()
     wrong = [f"{name} is missing" for name in known - there]
-    wrong += [f"{name} is not of it" for name in there - known - {MANIFEST}]
+    wrong += [f"{name} is not of it" for name in there - known - {_MANIFEST}]
     wrong += [f"{name} leads to {to}" for name, to in links.items() if manifest.links.get(name, to) != to]
     of_it = {name: content for name, content in manifest.files.items() if name in files}
     wrong += _differing(toolkit, of_it, sizes_only=sizes_only)
@@ -158,7 +158,7 @@ def _lay_out(wanted: ToolkitPins, arch: str, scratch: Path) -> Path:
         files[str(made.relative_to(tree))] = Content(size=made.stat().st_size, sha256=sha256_of(made))
     _, links = _contents(tree)
     manifest = Manifest(version=wanted.version, arch=arch, files=dict(sorted(files.items())), links=links)
-    (tree / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1), encoding="utf-8")
+    (tree / _MANIFEST).write_text(json.dumps(asdict(manifest), indent=1), encoding="utf-8")
     return tree
 
 

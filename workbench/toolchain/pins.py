@@ -24,7 +24,7 @@ from workbench.process import run
 
 LOCKS = Path(__file__).parent / "locks"
 
-CORE = (
+_CORE = (
     "nvidia-cuda-cccl",
     "nvidia-cuda-crt",
     "nvidia-cuda-culibos",
@@ -38,7 +38,7 @@ CORE = (
 """What every toolkit has."""
 
 PROGRAMS = ("nvidia-cuda-nvcc", "nvidia-nvvm")
-"""The distributions of `CORE` that hold programs: for a cross layout they are needed for this machine too."""
+"""The distributions of `_CORE` that hold programs: for a cross layout they are needed for this machine too."""
 
 _LINKED_WITH = {
     "cublas": ("nvidia-cublas",),
@@ -75,7 +75,7 @@ class Release:
 
     def requirements(self, components: Sequence[str] = ()) -> str:
         """Return the requirements of a toolkit with some libraries (``cublas``). Raises ToolchainError for others."""
-        names = set(CORE)
+        names = set(_CORE)
         for component in components:
             if component not in _LINKED_WITH:
                 there_are = f"{nearest(component, _LINKED_WITH)}: there are {', '.join(_LINKED_WITH)}"

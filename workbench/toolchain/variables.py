@@ -11,8 +11,8 @@ from packaging.version import Version
 from workbench.plan.gpu import PTX, Architecture
 
 FLAGS = ("CFLAGS", "CXXFLAGS", "LDFLAGS", "CMAKE_ARGS", "NVCC_PREPEND_FLAGS", "NVCC_APPEND_FLAGS")
-SEARCH_PATHS = ("PATH", "PYTHONPATH")
-SEED = "-frandom-seed=0"
+_SEARCH_PATHS = ("PATH", "PYTHONPATH")
+_SEED = "-frandom-seed=0"
 """What nvcc writes in place of its process's number.
 
 That is in the names of all that is a file's own, where the file defines no function for others. The names still
@@ -81,7 +81,7 @@ def cuda_environment(toolkit: Path, gpu: Sequence[str], *, release: str) -> dict
     """
     architectures = cmake_architectures(gpu)
     # nvcc 13 has the option; an older one may not, and then compiles nothing
-    seed = {"NVCC_PREPEND_FLAGS": SEED} if Version(release) >= Version("13") else {}
+    seed = {"NVCC_PREPEND_FLAGS": _SEED} if Version(release) >= Version("13") else {}
     return {
         "CUDA_HOME": str(toolkit),
         "CUDA_PATH": str(toolkit),
@@ -116,7 +116,7 @@ def joined(*environments: Mapping[str, str]) -> dict[str, str]:
             before = result.get(name)
             if before and name in FLAGS:
                 result[name] = f"{before} {value}"
-            elif before and name in SEARCH_PATHS:
+            elif before and name in _SEARCH_PATHS:
                 result[name] = f"{value}{os.pathsep}{before}"
             else:
                 result[name] = value

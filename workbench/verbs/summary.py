@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from workbench.registry.model import PublishedWheel
     from workbench.settings import Settings
 
-TRY_OUT = "http://127.0.0.1:8000"
+_TRY_OUT = "http://127.0.0.1:8000"
 """Where ``invoke serve`` serves, unless told otherwise."""
 
 
@@ -46,7 +46,7 @@ def _install_lines(filename: str, public_url: str | None) -> list[tuple[str, str
     if public_url is None:
         return [
             ("serve", f"{PROGRAM} serve"),
-            ("install", f"pip install --index-url {TRY_OUT}/{SIMPLE} {pin}"),
+            ("install", f"pip install --index-url {_TRY_OUT}/{SIMPLE} {pin}"),
         ]
     # there, unlike from 'invoke serve', pip finds nothing that the wheel requires and that is not published as well
     index = f"{public_url}/{SIMPLE}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 MAGIC = b"\x7fELF"
 HEAD = 20
 """Bytes of a header up to the end of ``e_machine``."""
-BIG_ENDIAN = 2
+_BIG_ENDIAN = 2
 """How the sixth of them says so (``ELFDATA2MSB``)."""
 
 
@@ -49,7 +49,7 @@ def machine_of(head: bytes) -> str | None:
     """
     if len(head) < HEAD or not head.startswith(MAGIC):
         return None
-    number = int.from_bytes(head[18:HEAD], "big" if head[5] == BIG_ENDIAN else "little")
+    number = int.from_bytes(head[18:HEAD], "big" if head[5] == _BIG_ENDIAN else "little")
     return MACHINES.get(number, f"EM_{number}")
 
 

@@ -22,10 +22,10 @@ ENCRYPTED = 0x0001 | 0x0040
 """The flags of encryption, classic and strong."""
 DESCRIBED_AFTER = 0x0008
 """The flag of a data descriptor: crc and sizes follow the data, the local header has none."""
-UTF8 = 0x0800
+_UTF8 = 0x0800
 _DEFLATE_OPTIONS = 0x0006
 """How hard it was deflated: no reader looks."""
-_KNOWN_FLAGS = ENCRYPTED | DESCRIBED_AFTER | UTF8 | _DEFLATE_OPTIONS
+_KNOWN_FLAGS = ENCRYPTED | DESCRIBED_AFTER | _UTF8 | _DEFLATE_OPTIONS
 _VERSIONS = (10, 20, 45)
 """The versions of the format that plain members need, folders and deflated ones, and 64-bit sizes."""
 
@@ -275,7 +275,7 @@ def _entry(
     version, flags, method, time, date, crc, compressed, size = fields
     (size, compressed, offset), wide, more = _widen(extra, size, compressed, offset)
     return Entry(
-        name=raw_name.decode("utf-8" if flags & UTF8 else "cp437", errors="backslashreplace"),
+        name=raw_name.decode("utf-8" if flags & _UTF8 else "cp437", errors="backslashreplace"),
         raw_name=raw_name,
         flags=flags,
         method=method,
@@ -304,7 +304,7 @@ def _oddities(host: int, attributes: int, version: int, flags: int, raw_name: by
         yield f"it needs version {version / 10:.1f} of the zip format; installers read up to 4.5"
     if flags & ~_KNOWN_FLAGS:
         yield f"it has flag bits that installers refuse or do not know: {flags & ~_KNOWN_FLAGS:#06x}"
-    if not flags & UTF8 and not raw_name.isascii():
+    if not flags & _UTF8 and not raw_name.isascii():
         yield "its name is neither ASCII nor marked as UTF-8: readers spell it in ways of their own"
 
 
@@ -376,4 +376,4 @@ def _central_header(entry: Entry) -> bytes:
 
 
 def _name(entry: Entry) -> tuple[bytes, int]:
-    return entry.name.encode(), 0 if entry.name.isascii() else UTF8
+    return entry.name.encode(), 0 if entry.name.isascii() else _UTF8
