@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,8 +33,6 @@ from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-LATER = NOW + timedelta(days=8)
 
 
 def test_reconcile_has_nothing_to_say_of_a_store_in_order(paths: Paths, store: Eventful) -> None:

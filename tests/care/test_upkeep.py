@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.publish.sites import (
-    NOW,
+    LATER,
     ONE,
     TWO,
     Eventful,
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
     from workbench.paths import Paths
     from workbench.publish.publication import Candidate
-
-LATER = NOW + timedelta(days=8)
 
 
 def test_prune_keeps_the_newest_of_every_target(paths: Paths, store: Eventful, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import re
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urldefrag, urljoin
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from workbench.store.protocol import Content, Listed, Store, Stored
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+LATER = NOW + timedelta(days=8)
+"""When what was removed at `NOW` may be deleted."""
 ONE = "demo-1.0-py3-none-any.whl"
 TWO = "demo-2.0-py3-none-any.whl"
 """The wheels of a stocked store (``conftest.store``)."""

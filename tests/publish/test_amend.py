@@ -1,13 +1,11 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.publish.sites import (
-    NOW,
     ONE,
     TWO,
     Eventful,
@@ -35,9 +33,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.paths import Paths
-
-
-LATER = NOW + timedelta(days=8)
 
 
 def kept(store: FolderStore) -> dict[str, bytes]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.publish.sites import (
+    LATER,
     NOW,
     ONE,
     TWO,
@@ -30,8 +31,6 @@ from workbench.store.folder import FolderStore
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-LATER = NOW + timedelta(days=8)
 
 
 def test_history_lists_what_was_done_the_last_first(paths: Paths, store: Eventful) -> None:

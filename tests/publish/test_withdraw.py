@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.publish.sites import (
+    LATER,
     NOW,
     ONE,
     TWO,
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workbench.registry.model import Registry, Removal
-
-LATER = NOW + timedelta(days=8)
 
 
 def test_a_yank_is_on_the_page_with_its_reason_until_it_is_taken_back(paths: Paths, store: Eventful) -> None:
