@@ -66,6 +66,13 @@ def uv(venv: Environment, cache: Path, *words: str | Path, verbose: bool = False
     )
 
 
+def from_index(installer: str, index: str, project: str, venv: Environment, cache: Path) -> str:
+    """Install a project with pip or uv from an index, and from no other; return what that says."""
+    if installer == "pip":
+        return pip(venv, "--index-url", index, project)
+    return uv(venv, cache, "--default-index", index, project)
+
+
 def _run(argv: list[str], **added: str) -> str:
     env = {key: value for key, value in environment().items() if not key.startswith(("PIP_", "UV_"))} | added
     done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env)
@@ -85,10 +92,7 @@ def test_the_newest_good_version_is_taken(
     url: str, venv: Environment, tmp_path: Path, installer: str, page: str
 ) -> None:
     """1.1 is yanked and 1.2 is for another Python; people's pages serve as an index as well."""
-    if installer == "pip":
-        said = pip(venv, "--index-url", f"{url}{page}", "demo")
-    else:
-        said = uv(venv, tmp_path / "cache", "--default-index", f"{url}{page}", "demo")
+    said = from_index(installer, f"{url}{page}", "demo", venv, tmp_path / "cache")
     assert "[0]" in said, said
     assert version(venv) == "1.0"
 
@@ -115,10 +119,7 @@ def test_no_url_of_others_on_a_page_for_people_is_a_candidate(
     store.registry = Registry().with_package("demo", package)
     store.draw()
     with store.served() as root:
-        if installer == "pip":
-            said = pip(venv, "--index-url", f"{root}index/", "demo")
-        else:
-            said = uv(venv, tmp_path / "cache", "--default-index", f"{root}index/", "demo")
+        said = from_index(installer, f"{root}index/", "demo", venv, tmp_path / "cache")
     assert "[0]" in said, said
     assert version(venv) == "1.0"
 
@@ -126,10 +127,7 @@ def test_no_url_of_others_on_a_page_for_people_is_a_candidate(
 @pytest.mark.parametrize("installer", ["pip", "uv"])
 def test_a_channel_gives_what_fits_it(url: str, venv: Environment, tmp_path: Path, installer: str) -> None:
     index = f"{url}index/cu126/torch2.10/simple/"
-    if installer == "pip":
-        said = pip(venv, "--index-url", index, "demo")
-    else:
-        said = uv(venv, tmp_path / "cache", "--default-index", index, "demo")
+    said = from_index(installer, index, "demo", venv, tmp_path / "cache")
     assert "[0]" in said, said
     assert version(venv) == "0.9+cu126torch2.10"
 
@@ -143,10 +141,7 @@ def test_a_file_with_other_bytes_is_refused(
     place = store.root / wheel.url
     place.write_bytes(wheel_bytes("demo", "1.0", requires_python=">=3.1")[0])
     with store.served() as url:
-        if installer == "pip":
-            said = pip(venv, "--index-url", f"{url}index/simple/", "demo")
-        else:
-            said = uv(venv, tmp_path / "cache", "--default-index", f"{url}index/simple/", "demo")
+        said = from_index(installer, f"{url}index/simple/", "demo", venv, tmp_path / "cache")
     assert "[0]" not in said
     assert "hash" in said.lower()
 
@@ -200,10 +195,7 @@ def test_new_installers_take_such_a_name_as_well(
     oddly_named: str, venv: Environment, tmp_path: Path, installer: str
 ) -> None:
     index = f"{oddly_named}index/simple/"
-    if installer == "pip":
-        said = pip(venv, "--index-url", index, "torch-scatter")
-    else:
-        said = uv(venv, tmp_path / "cache", "--default-index", index, "torch-scatter")
+    said = from_index(installer, index, "torch-scatter", venv, tmp_path / "cache")
     assert "[0]" in said, said
 
 
