@@ -1,1 +1,1 @@
-"""What the verbs do: each module joins the steps of the flow for one of them and returns a value to print."""
+"""The commands, a module for each group of them: it reads words, calls one function of a step, prints the answer."""

@@ -1,4 +1,4 @@
-"""``add-package``, ``list`` and ``show``: what there is to build, and what of it is published."""
+"""``add-package``, ``source``, ``list`` and ``show``: what there is to build, and what of it is published."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What is in a binary: its dependencies and its GPU code, read without CUDA's tools."""
+"""Everything about a wheel as a file: name, whom it serves, zip, RECORD, ELF, GPU code. No tool of CUDA is needed."""
