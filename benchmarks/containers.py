@@ -22,7 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from cross import COMPUTE, measure
 
-from workbench.container.cibw import CUDA_HOME, Build, build_wheel
+from workbench.container.cibw import build_wheel
+from workbench.container.command import CUDA_HOME, Build
 from workbench.container.engine import find_engine
 from workbench.container.image import ImageRecipe, build_image
 from workbench.paths import CHECKOUT, Paths

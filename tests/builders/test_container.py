@@ -11,7 +11,7 @@ from tests.builders import test_host
 from tests.builders.raw import built
 from tests.builders.test_host import CUDA, environment, plan_of
 from workbench.builders import container
-from workbench.container.cibw import CUDA_HOME, Build
+from workbench.container.command import CUDA_HOME, Build
 from workbench.container.engine import Cuda, Engine
 
 if TYPE_CHECKING:

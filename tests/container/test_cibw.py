@@ -9,7 +9,8 @@ from cibuildwheel.options import CommandLineArguments, Options, compute_options
 
 from workbench.builders.container import one_after_the_other
 from workbench.container.blame import failure
-from workbench.container.cibw import Build, Command, command, names_network, resolve_image
+from workbench.container.cibw import resolve_image
+from workbench.container.command import Build, Command, command, names_network
 from workbench.container.configuration import Handed
 from workbench.container.engine import Engine
 from workbench.errors import BuildFailed, ContainerError, RepairFailed, SettingsError

@@ -7,7 +7,8 @@ import pytest
 
 from workbench.arch import OCI_ARCH
 from workbench.container import engine as engines
-from workbench.container.cibw import Build, build_wheel
+from workbench.container.cibw import build_wheel
+from workbench.container.command import Build
 from workbench.container.engine import (
     Engine,
     find_engine,

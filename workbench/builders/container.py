@@ -12,7 +12,8 @@ from workbench.builders.objects import STATS, ccache_for, cuda_variables
 from workbench.builders.own_index import joined_index, own_index
 from workbench.builders.tools import toolkit_for
 from workbench.container.before_all import prepared
-from workbench.container.cibw import CUDA_HOME, INSIDE, Build, build_wheel, image_for, names_network
+from workbench.container.cibw import build_wheel, image_for
+from workbench.container.command import CUDA_HOME, INSIDE, Build, names_network
 from workbench.container.engine import cuda_in, find_engine
 from workbench.errors import ContainerError
 from workbench.files import make_folder

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from workbench.builders import isolation
 from workbench.builders.reached import attempts, online, refused
 from workbench.container.blame import PROJECT, CibuildwheelFailed
-from workbench.container.cibw import COUNTERS
+from workbench.container.command import COUNTERS
 from workbench.errors import BuildFailed, ContainerError, ToolchainError, WorkbenchError
 from workbench.files import content_of
 from workbench.plan.target import this_arch

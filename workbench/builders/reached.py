@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.builders.isolation import why_not
-from workbench.container.cibw import names_network
+from workbench.container.command import names_network
 from workbench.first_error import WIDE
 from workbench.troubles import catalogue
 

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 from workbench.arch import OCI_ARCH
 from workbench.container.blame import PROJECT, CibuildwheelFailed, shell_in
-from workbench.container.cibw import create_args, image_for, remove
+from workbench.container.cibw import image_for, remove
+from workbench.container.command import create_args
 from workbench.container.configuration import hand_on
 from workbench.errors import BuildFailed, CommandFailed
 from workbench.plan.target import this_arch
 from workbench.process import run
 
 if TYPE_CHECKING:
-    from workbench.container.cibw import Build
+    from workbench.container.command import Build
     from workbench.container.engine import Engine
 
 _TREE = PurePosixPath("/workbench-tree")

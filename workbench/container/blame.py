@@ -12,7 +12,7 @@ from workbench.errors import BuildFailed, CommandFailed, ContainerError, RepairF
 from workbench.process import pieces_of
 
 if TYPE_CHECKING:
-    from workbench.container.cibw import Build
+    from workbench.container.command import Build
     from workbench.container.engine import Engine
     from workbench.errors import WorkbenchError
     from workbench.process import Completed

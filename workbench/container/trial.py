@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.arch import OCI_ARCH
-from workbench.container.cibw import QEMU_CPU, image_for
+from workbench.container.cibw import image_for
+from workbench.container.command import QEMU_CPU
 from workbench.environment import install_into, python_platform
 from workbench.errors import CommandFailed, ContainerError, VerificationFailed
 from workbench.process import run

@@ -8,7 +8,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal, get_args
 
 from workbench.builders.tools import expect_toolkit
-from workbench.container.cibw import builds, resolve_image
+from workbench.container.cibw import resolve_image
+from workbench.container.command import builds
 from workbench.container.engine import (
     Engine,
     Image,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.container import debian
-from workbench.container.cibw import QEMU_CPU
+from workbench.container.command import QEMU_CPU
 from workbench.environment import install_into, python_platform
 from workbench.errors import ToolMissing
 from workbench.files import made_once

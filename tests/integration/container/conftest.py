@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from workbench.container.cibw import CUDA_HOME, Build, build_wheel
+from workbench.container.cibw import build_wheel
+from workbench.container.command import CUDA_HOME, Build
 from workbench.container.engine import Engine, find_engine
 from workbench.container.image import ImageRecipe, Kind, build_image
 from workbench.paths import Paths

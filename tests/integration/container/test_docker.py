@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from workbench.container.cibw import Build, build_wheel
+from workbench.container.cibw import build_wheel
+from workbench.container.command import Build
 from workbench.container.engine import cuda_in, find_engine, find_image
 from workbench.container.image import ImageRecipe, build_image
 from workbench.container.trial import try_wheel
