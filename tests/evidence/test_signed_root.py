@@ -1,4 +1,4 @@
-"""What doctor says of the signed root of an index."""
+"""What doctor says of the signed root of an index, and of the statements that its readers refuse."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tests.forked import invoke
+from workbench.care.doctor import doctor
 from workbench.care.signed_root import examine_root
-from workbench.evidence.keys import KEYS
+from workbench.evidence.keys import KEYS, read_keyring
 from workbench.evidence.root import ROOT, SignedRoot, write_root
 from workbench.evidence.signer import read_signer
 from workbench.settings import read_settings
@@ -16,6 +17,7 @@ from workbench.store.opening import open_site
 
 if TYPE_CHECKING:
     from tests.evidence.conftest import Signed
+    from workbench.care.diagnosis import Diagnosis
 
 
 def said(site: Signed) -> tuple[str, str]:
@@ -65,3 +67,30 @@ def test_an_index_that_nobody_signs_has_no_such_check(signed: Signed) -> None:
     for each in (ROOT, KEYS, "workbench.yaml"):
         (signed.paths.root / each).unlink()
     assert not [*examine_root(open_site(signed.paths, read_settings(signed.paths)))]
+
+
+def test_wheels_that_a_revoked_key_signed_are_named_until_they_are_signed_anew(signed: Signed) -> None:
+    new = signed.keys / "new.key"
+    assert invoke("evidence.new-key", "--to", new, "--no-passphrase").status == 0
+    assert invoke("evidence.keys", "--add", f"{new}.pub").status == 0
+    site = read_keyring(signed.public).keys[0].id
+    assert invoke("evidence.keys", "--revoke", site, "--reason", "stolen").status == 0
+    (signed.paths.root / "workbench.yaml").write_text(f"signing: {{key: {new}}}\n")
+    assert invoke("evidence.sign-index").status == 0
+
+    def told() -> list[Diagnosis]:
+        opened = open_site(signed.paths, read_settings(signed.paths))
+        return [each for each in doctor(opened) if each.check == "statements"]
+
+    (found,) = told()
+    assert found.what == f"{signed.wheel.name}: the key {site[:16]} that signed it is revoked: stolen"
+    assert "evidence.sign' signs it anew" in found.remedy
+    assert invoke("evidence.sign", signed.wheel.name).status == 0
+    assert told() == []
+    # a rollback publishes the old statement again, which is said before and after it is done
+    for more in (["--dry-run"], []):
+        back = invoke("store.rollback", "1", *more)
+        assert (back.status, "is revoked: stolen" in back.stderr) == (0, True), back.stderr
+    assert len(told()) == 1
+    assert invoke("yank", signed.wheel.name).status == 0
+    assert told() == []

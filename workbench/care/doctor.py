@@ -9,7 +9,7 @@ from workbench.build_group import why_not as no_group
 from workbench.builders.isolation import why_not
 from workbench.care.compare import compare
 from workbench.care.diagnosis import Diagnosis, bad, finding, untried
-from workbench.care.signed_root import examine_root
+from workbench.care.signed_root import examine_root, examine_statements
 from workbench.errors import IndexFault, RegistryError, StoreError
 from workbench.paths import PROGRAM
 from workbench.publish.drawing import differing_pages
@@ -55,6 +55,7 @@ def doctor(site: Site, *, deep: bool = False, installers: bool = True) -> Iterat
         )
         return
     yield from examine_root(site)
+    yield from examine_statements(site, found.registry)
     if settings.public_url is None:
         yield untried(
             "public URL",

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from workbench.care.diagnosis import Diagnosis, bad, finding
 from workbench.errors import ProofFailed
-from workbench.evidence.keys import KEYS, Keyring, read_list
+from workbench.evidence.keys import KEYS, Keyring
 from workbench.evidence.root import NEVER, ROOT, read_root
 from workbench.files import content_of
 from workbench.paths import PROGRAM
+from workbench.publish.signing import STAND_BY, listed_keys, refused_statements
 from workbench.store.layout import REGISTRY
 from workbench.text import counted
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from workbench.evidence.root import SignedRoot
+    from workbench.registry.model import Registry
     from workbench.store.opening import Site
 
 _CHECK = "signed root"
@@ -39,7 +41,9 @@ def examine_root(site: Site) -> Iterator[Diagnosis]:
         yield bad(_CHECK, f"{store.place}/{ROOT} is missing, so nobody can check this index", _SIGN)
         return
     try:
-        keys = _keys(site, listed)
+        keys = listed_keys(site)
+        if keys is None:
+            raise ProofFailed(f"{store.place}/{KEYS} is missing: the keys that sign this index are not known")
         root = read_root(stored.content, keys, now=datetime.now(UTC), where=f"{store.place}/{ROOT}")
     except ProofFailed as error:
         yield bad(_CHECK, error, _SIGN)
@@ -49,16 +53,14 @@ def examine_root(site: Site) -> Iterator[Diagnosis]:
     yield finding(_CHECK, problems, good=f"generation {root.generation}{until}", remedy=_SIGN)
 
 
-def _keys(site: Site, own: bytes | None) -> Keyring:
-    """Return the site's list of keys: its own, or where this checkout has none, the one in the store."""
-    if own is not None:
-        return read_list(own, where=str(site.paths.root / KEYS))
-    stored = site.store.read(KEYS)
-    if stored is None:
-        raise ProofFailed(
-            f"{site.store.place}/{KEYS} is missing: the keys that sign this index are not known"
-        )
-    return read_list(stored.content, where=f"{site.store.place}/{KEYS}")
+def examine_statements(site: Site, registry: Registry) -> Iterator[Diagnosis]:
+    """Yield which published wheels have statements that readers refuse, as their key is revoked; nothing for none."""
+    try:
+        problems = [*refused_statements(site, registry)]
+    except ProofFailed:
+        return  # the root tells of that
+    if problems:
+        yield finding("statements", problems, good="", remedy=STAND_BY)
 
 
 def _problems(site: Site, root: SignedRoot, keys: Keyring) -> Iterator[str]:

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from workbench.errors import UsageError
+from workbench.events import note
 from workbench.paths import PROGRAM
 from workbench.publish.amend import (
     FilesMissing,
@@ -20,6 +21,7 @@ from workbench.publish.amend import (
 )
 from workbench.publish.commit import changed_wheels
 from workbench.publish.drawing import draw_pages
+from workbench.publish.signing import STAND_BY, refused_statements
 from workbench.publish.wheel_files import look, texts_linked, without_links
 from workbench.publish.withdraw import Change, without
 from workbench.registry.file import Damaged, loads
@@ -105,6 +107,8 @@ def rollback(site: Site, generation: int, *, dry_run: bool = False) -> Change:
             f"generation {generation} had what is not whole in {store.place} any more: {error.missing}. Publish it "
             "again, or go back to a later generation"
         ) from error
+    for refused in refused_statements(site, target):
+        note(f"! {refused}: {STAND_BY}")
     if dry_run or not done:
         return Change(done=done, generation=before.generation, dry_run=dry_run)
     store.prepare()

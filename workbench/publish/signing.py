@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,14 +13,22 @@ from workbench.errors import ProofFailed, StoreError, UsageError
 from workbench.events import note
 from workbench.evidence.keys import KEYS, Keyring, read_keyring, read_list, short
 from workbench.evidence.root import NEVER, ROOT, SignedRoot, read_root, write_root
+from workbench.evidence.statements import opened
 from workbench.files import content_of, locked, write_whole
 from workbench.paths import PROGRAM
 from workbench.publish.amend import ATTEMPTS, loaded, wait
 from workbench.store.layout import FILES, INDEX, REGISTRY, TRUST
 
+STAND_BY = (
+    f"where you stand by what '{PROGRAM} evidence.show' prints of it, '{PROGRAM} evidence.sign' signs it anew, by the "
+    f"wheel's filename; where not, '{PROGRAM} yank' or 'remove' takes the wheel back"
+)
+"""What to do about a statement that readers refuse."""
+
 if TYPE_CHECKING:
     from workbench.evidence.signer import Signer
     from workbench.paths import Paths
+    from workbench.registry.model import Registry
     from workbench.settings import Settings
     from workbench.store.opening import Site
     from workbench.store.protocol import Store
@@ -115,6 +124,35 @@ def change_list(
             f"Where you still have one, '{PROGRAM} evidence.keys --also FILE' signs the list with it as well"
         )
     return listed
+
+
+def listed_keys(site: Site) -> Keyring | None:
+    """Return a site's list of keys, or where this checkout has none, the one in the store. Raises ProofFailed."""
+    own = content_of(site.paths.root / KEYS)
+    if own is not None:
+        return read_list(own, where=str(site.paths.root / KEYS))
+    stored = site.store.read(KEYS)
+    return read_list(stored.content, where=f"{site.store.place}/{KEYS}") if stored else None
+
+
+def refused_statements(site: Site, registry: Registry) -> Iterator[str]:
+    """Yield of which wheels of a registry readers refuse the statement now that a key is revoked, and why.
+
+    Those that are yanked are not looked at, nor statements that lie elsewhere. Raises ProofFailed for a list of keys
+    that cannot be trusted, StoreError.
+    """
+    keys = listed_keys(site)
+    if keys is None or len(keys.trusted) == len(keys.keys):
+        return
+    for _, wheel in registry.wheels():
+        link = wheel.build.statement if wheel.build and wheel.yanked is None else None
+        stored = site.store.read(link) if link and link.startswith(FILES) else None
+        if stored is None:
+            continue
+        try:
+            opened(stored.content, keys=keys, where=wheel.filename)
+        except ProofFailed as error:
+            yield str(error)
 
 
 def sign_root(site: Site) -> bool:
