@@ -66,6 +66,18 @@ def test_a_redirect_takes_the_login_only_to_the_same_host(host: Host) -> None:
         assert sent["range"] == "bytes=0-"
 
 
+def test_a_login_in_a_redirect_is_for_that_request_alone(host: Host) -> None:
+    with hosted() as other:
+        there = f"http://127.0.0.1:{other.server_address[1]}/x"
+        other.answers["/x"] = http("here")
+        host.answers["/a"] = http("", status="302 Found", Location=there.replace("://", "://eve:hers@"))
+        web = Web()
+        for url in (host.root.replace("simple/", "a"), there):
+            with web.ask(url, headers={"Authorization": "Bearer t0ken"}) as answer:
+                assert answer.body() == b"here"
+        assert [sent["authorization"] for sent in other.sent] == ["Basic ZXZlOmhlcnM=", "Bearer t0ken"]
+
+
 def test_a_redirect_to_a_file_of_this_machine_is_not_followed(host: Host) -> None:
     host.answers["/a"] = http("", status="302 Found", Location="file:///etc/passwd")
     with pytest.raises(NoAnswer, match="it redirects to what is not an http or https URL"):

@@ -176,6 +176,8 @@ class Web:
 
         sent = dict(headers or {})
         with _plainly():
+            if own := _login_in(url):  # not of a redirect: no server decides what another one is sent later
+                self._logins[_origin(url)] = own
             login = self._login(url)
             for _ in range(_REDIRECTS + 1):
                 url = _as_asked(url)
@@ -244,11 +246,13 @@ class Web:
         return self._pools[proxy, bundle]
 
     def _login(self, url: str) -> tuple[str, str] | None:
-        """Return the login for a URL: its own, or the one that an earlier URL of the same server had."""
-        parts = urlsplit(url)
-        if parts.username is not None:
-            self._logins[_origin(url)] = unquote(parts.username), unquote(parts.password or "")
-        return self._logins.get(_origin(url))
+        """Return the login for a URL: its own, or the one that an earlier URL of the same server was asked with."""
+        return _login_in(url) or self._logins.get(_origin(url))
+
+
+def _login_in(url: str) -> tuple[str, str] | None:
+    parts = urlsplit(url)
+    return None if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
