@@ -273,6 +273,22 @@ def test_every_cell_has_a_runner_that_can_build_it(paths: Paths) -> None:
         wheels("arm")
 
 
+def test_a_site_that_is_a_folder_of_a_repository_is_told_that_nobody_reads_its_workflows(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site(paths, "{}")
+    git(paths.root, "init", "--quiet")
+    assert invoke("ci.write", "--dry-run").status == 0
+    below = paths.root / "below"
+    below.mkdir()
+    (below / "inv").touch()
+    monkeypatch.setenv("WORKBENCH_SITE", str(below))
+    for command in ("ci.write", "ci.check"):
+        refused = invoke(command)
+        assert (refused.status, f"of the repository {paths.root}, and" in refused.stderr) == (2, True)
+    assert not (below / ".github").exists()
+
+
 def test_a_site_without_the_workbench_must_say_where_it_comes_from(paths: Paths) -> None:
     site(paths, "{}", checkout=False)
     refused = invoke("ci.write")

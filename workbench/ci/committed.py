@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Literal
 from workbench.ci.workflows import MARK
 from workbench.errors import UsageError
 from workbench.files import content_of, write_whole
+from workbench.process import run
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from workbench.ci.workflows import WorkflowFile
     from workbench.paths import Paths
 
@@ -25,6 +28,16 @@ class Compared:
     wanted: WorkflowFile
     state: FileState
     diff: str = ""
+
+
+def expect_top(root: Path) -> None:
+    """Raise UsageError for a site that is a folder of a repository: a CI service reads what lies at the top alone."""
+    told = run(["git", "-C", root, "rev-parse", "--show-cdup"], check=False, stdout_only=True)
+    if told.status == 0 and (up := told.output.strip()):
+        raise UsageError(
+            f"{root} is a folder of the repository {(root / up).resolve()}, and a CI service reads workflows at its "
+            "top alone: give the site a repository of its own ('git init')"
+        )
 
 
 def compare(files: Iterable[WorkflowFile], paths: Paths) -> tuple[Compared, ...]:

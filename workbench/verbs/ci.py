@@ -66,10 +66,11 @@ def check(*, gitlab: Gitlab = False, json: Json = False) -> int:
 
 
 def _compared(*, gitlab: bool) -> tuple[Paths, tuple[Compared, ...]]:
-    from workbench.ci.committed import compare
+    from workbench.ci.committed import compare, expect_top
     from workbench.ci.workflows import workflow_files
 
     paths, settings = here()
+    expect_top(paths.root)
     return paths, compare(workflow_files(paths, settings, host="gitlab" if gitlab else None), paths)
 
 
