@@ -161,14 +161,19 @@ def parts_sent(store: S3Store) -> list[int]:
     return sent
 
 
-def test_parts_that_arrived_before_a_kill_are_not_sent_again(
-    store: S3Store, bucket_paths: Paths, large: tuple[Path, str]
-) -> None:
-    path, digest = large
+def begin_upload(store: S3Store, path: Path, digest: str) -> None:
+    """Upload a file from a process that is killed at the third part."""
     killed = FORKSERVER.Process(target=create_until_part, args=(store.settings, KEY, path, digest, 3))
     killed.start()
     killed.join()
     assert killed.exitcode == -signal.SIGKILL
+
+
+def test_parts_that_arrived_before_a_kill_are_not_sent_again(
+    store: S3Store, bucket_paths: Paths, large: tuple[Path, str]
+) -> None:
+    path, digest = large
+    begin_upload(store, path, digest)
     assert [left.what for left in store.leftovers()] == ["unfinished upload", "note of an upload"]
     again = store_of(bucket_paths)
     sent = parts_sent(again)
@@ -183,9 +188,7 @@ def test_an_upload_that_the_store_has_given_up_is_begun_anew(
     store: S3Store, bucket_paths: Paths, large: tuple[Path, str]
 ) -> None:
     path, digest = large
-    killed = FORKSERVER.Process(target=create_until_part, args=(store.settings, KEY, path, digest, 3))
-    killed.start()
-    killed.join()
+    begin_upload(store, path, digest)
     (upload,) = [left for left in store.leftovers() if left.what == "unfinished upload"]
     store.discard(upload)  # as the bucket's lifecycle rule does after a week; the note of it stays
     again = store_of(bucket_paths)
@@ -198,9 +201,7 @@ def test_parts_of_another_file_are_not_mixed_in(
     store: S3Store, bucket_paths: Paths, large: tuple[Path, str], tmp_path: Path
 ) -> None:
     path, digest = large
-    killed = FORKSERVER.Process(target=create_until_part, args=(store.settings, KEY, path, digest, 3))
-    killed.start()
-    killed.join()
+    begin_upload(store, path, digest)
     other = tmp_path / "other.whl"
     other.write_bytes(os.urandom(1 << 20) * 70)
     again = store_of(bucket_paths)
@@ -219,9 +220,7 @@ def test_an_upload_is_gone_on_with_only_for_the_file_that_it_was_begun_for(
     store: S3Store, bucket_paths: Paths, large: tuple[Path, str], tmp_path: Path
 ) -> None:
     path, digest = large
-    killed = FORKSERVER.Process(target=create_until_part, args=(store.settings, KEY, path, digest, 3))
-    killed.start()
-    killed.join()
+    begin_upload(store, path, digest)
     # the same name and the same first parts, as a wheel has that was built again
     rebuilt = tmp_path / "rebuilt.whl"
     rebuilt.write_bytes(path.read_bytes()[:-1] + b"!")
