@@ -78,6 +78,16 @@ def test_a_key_is_for_its_owner_alone_and_is_never_written_over(tmp_path: Path) 
         read_signer(path)
 
 
+def test_what_a_message_says_to_type_can_be_pasted(tmp_path: Path) -> None:
+    path = tmp_path / "my keys" / "site.key"
+    with pytest.raises(UsageError, match=f"new-key --to '{path}'' makes one"):
+        read_signer(path)
+    make_key(path)
+    path.chmod(0o644)
+    with pytest.raises(UsageError, match=f"chmod 600 '{path}'' if nobody has"):
+        read_signer(path)
+
+
 def test_a_passphrase_comes_from_the_variable_or_a_person(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from workbench.errors import UsageError
@@ -108,10 +109,12 @@ def read_signer(path: Path) -> Signer:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     if (content := content_of(path)) is None:
-        raise UsageError(f"{path}: no such key: '{PROGRAM} evidence.new-key --to {path}' makes one")
+        raise UsageError(
+            f"{path}: no such key: '{PROGRAM} evidence.new-key --to {quote(str(path))}' makes one"
+        )
     if path.stat().st_mode & 0o077:
         raise UsageError(
-            f"{path}: others can read this key: 'chmod 600 {path}' if nobody has; else make another"
+            f"{path}: others can read this key: 'chmod 600 {quote(str(path))}' if nobody has; else make another"
         )
     try:
         private = load_pem_private_key(content, password=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from workbench.errors import ProofFailed
@@ -122,9 +123,10 @@ def expect_signed(content: bytes, keys: Keyring, *, where: str, wheel: str | Pat
     try:
         opened(content, keys=keys, where=where)
     except ProofFailed as error:
+        word = quote(str(wheel))
         raise ProofFailed(
-            f"{error}. '{PROGRAM} evidence.show {wheel}' prints what it says; where you stand by that, '{PROGRAM} "
-            f"evidence.sign {wheel}' signs it"
+            f"{error}. '{PROGRAM} evidence.show {word}' prints what it says; where you stand by that, '{PROGRAM} "
+            f"evidence.sign {word}' signs it"
         ) from error
 
 

@@ -11,6 +11,7 @@ from base64 import b64encode
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -167,7 +168,7 @@ def _of_pypirc(name: str, url: str) -> Login | None:
         meant = at.rstrip("/") == url.rstrip("/") if at else section == name
         if meant and (secret := values.get("password", "")):
             if path.stat().st_mode & OTHERS:
-                note(f"· {path} has a password, and others can read it: run 'chmod 600 {path}'")
+                note(f"· {path} has a password, and others can read it: run 'chmod 600 {quote(str(path))}'")
             return Login(
                 user=values.get("username", _TOKEN_USER), secret=secret, origin=f"{path} [{section}]"
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from workbench.errors import SettingsError
@@ -40,7 +41,7 @@ def read_private(path: Path) -> dict[str, str]:
         if found.st_mode & OTHERS or found.st_uid != os.geteuid():
             raise SettingsError(
                 f"{path} is refused: it holds secrets, and others than its owner can read or write it "
-                f"(mode {stat.S_IMODE(found.st_mode):04o}): run 'chmod 600 {path}'"
+                f"(mode {stat.S_IMODE(found.st_mode):04o}): run 'chmod 600 {quote(str(path))}'"
             )
         try:
             lines = file.read().splitlines()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 from workbench import console
@@ -95,7 +96,7 @@ def _prove(where: str, signed_by: str, named: str, *, json: bool) -> None:
         facts = [("proved", step) for step in each.steps]
         # of the store, by which the index is found, also where the wheel lies elsewhere
         named_so = url(index.base, file_key(project, each.filename))
-        again = f"{PROGRAM} evidence.reproduce {named_so} --signed-by {signed_by}"
+        again = f"{PROGRAM} evidence.reproduce {quote(named_so)} --signed-by {quote(signed_by)}"
         console.answer_summary(each.filename, [*facts, *each.stated.build.facts, ("build it again", again)])
         console.answer("")
         console.answer_table(*used_rows(each.stated.build))
