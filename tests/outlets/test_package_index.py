@@ -247,6 +247,16 @@ def test_where_logins_come_from(paths: Paths, monkeypatch: pytest.MonkeyPatch, t
         login()
 
 
+def test_an_index_that_cannot_be_asked_for_a_cis_token_is_told_in_plain_words(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(paths.root))
+    monkeypatch.delenv("PYPI_API_TOKEN", raising=False)
+    monkeypatch.setenv("PYPI_ID_TOKEN", "an-identity")
+    with pytest.raises(OutletError, match=r"no token \(trusted publishing\): Connection refused$"):
+        index_login(paths.root, "pypi", "https://127.0.0.1:1/legacy/")
+
+
 def test_a_failure_stops_the_places_behind_it(
     servers: dict[str, str], paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:

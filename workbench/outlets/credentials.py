@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from workbench.errors import OutletError, SettingsError, ToolMissing
 from workbench.events import note
+from workbench.http import reason
 from workbench.outlets.secret_file import OTHERS, read_private
 from workbench.process import run
 from workbench.url import hide, is_private
@@ -185,6 +186,6 @@ def _of_identity(url: str) -> Login | None:
     try:
         token = Private({"repository": url}, CredentialInput()).make_trusted_publishing_token()
     except (TwineException, OSError, KeyError, ValueError) as error:
-        raise OutletError(f"{url} gives this CI no token (trusted publishing): {error}") from error
+        raise OutletError(f"{url} gives this CI no token (trusted publishing): {reason(error)}") from error
     origin = "this CI's identity (trusted publishing)"
     return Login(secret=token, origin=origin, is_ci=True) if token else None
