@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from workbench.url import mask
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from workbench.troubles import Explanation
 
 
@@ -123,6 +125,14 @@ def of_status(status: int) -> type[WorkbenchError]:
     """Return the kind of error that has an exit status; what has none of its own is a plain one."""
     kinds = WorkbenchError.__subclasses__()
     return next((kind for kind in kinds if kind.exit_code == status), WorkbenchError)
+
+
+def two_of_one_filename(first: Path, second: Path) -> UsageError:
+    """Return the error for two wheels that no place can have both of."""
+    return UsageError(
+        f"{first} and {second} have one filename and different bytes, and a filename is published once: name one of "
+        "them, or build one as another version (--version-suffix .post1)"
+    )
 
 
 _LONGEST_WORD = 200

@@ -121,6 +121,20 @@ def test_nothing_is_replaced(hub: WritableGitHub, wheels: list[Path], paths: Pat
     whole(hub, "v1", wheels[:1])
 
 
+def test_two_wheels_of_one_name_are_not_sent_one_over_the_other(
+    hub: WritableGitHub, wheels: list[Path], tmp_path: Path
+) -> None:
+    other = wheel(tmp_path / "other", content=b"answer = 43\n")
+    assert other.name == wheels[0].name
+    refused = invoke("upload", wheels[0], other, "--to", "github:v1")
+    assert (refused.status, "have one filename and different bytes" in refused.stderr) == (2, True)
+    assert not hub.repositories[REPOSITORY].releases
+    same = tmp_path / wheels[0].name
+    same.write_bytes(wheels[0].read_bytes())
+    done = invoke("upload", wheels[0], same, "--to", "github:v1")
+    assert (done.status, "github:v1: 1 wheel sent\n" in done.stdout) == (0, True), done.stderr
+
+
 def test_what_an_immutable_release_lacks_goes_into_the_next_tag(
     hub: WritableGitHub, wheels: list[Path], paths: Paths
 ) -> None:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import OutletError
+from workbench.errors import OutletError, two_of_one_filename
 from workbench.outlets.delivery import advise, deliver, in_order, preflight
 from workbench.outlets.outlet import Parcel
 from workbench.outlets.places import INDEX, SITE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from workbench.evidence.keys import Keyring
     from workbench.evidence.signer import Signer
@@ -65,9 +65,11 @@ def send(
 
     `site` publishes it in the site's own store, or, where it gets places by filename, what proves it alone: the index
     links to these places then. Every outlet is asked before anything is sent to any. A failure stops the later places,
-    and the same call goes on from there. A dry run only asks. Raises what `preflight`, `deliver` and `site` raise.
+    and the same call goes on from there. A dry run only asks. Raises what `preflight`, `deliver` and `site` raise, and
+    UsageError for two wheels of one name that are not the same.
     """
-    parcels = [Parcel.of(report, signer=signer, keys=keys) for report in reports] if outlets else []
+    made = (Parcel.of(report, signer=signer, keys=keys) for report in reports)
+    parcels = _each_once(made) if outlets else []
     shipments = dict(zip(outlets, preflight(tuple(outlets.values()), parcels), strict=True))
     advise(
         {each.filename: each for shipment in shipments.values() for each in shipment.new}.values(),
@@ -94,6 +96,16 @@ def send(
 
     took = in_order({word: partial(sent, word) for word in words})
     return Sent(shipments=tuple(shipments.values()), delivered=tuple(delivered), took=took)
+
+
+def _each_once(parcels: Iterable[Parcel]) -> list[Parcel]:
+    """Return parcels of which none is there twice. Raises UsageError for two of one name that are not the same."""
+    found: dict[str, Parcel] = {}
+    for each in parcels:
+        first = found.setdefault(each.filename, each)
+        if first.sha256 != each.sha256:
+            raise two_of_one_filename(first.path, each.path)
+    return list(found.values())
 
 
 def _place(held: Held | None, outlet: Outlet) -> Elsewhere:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.errors import StoreError, UsageError
+from workbench.errors import StoreError, two_of_one_filename
 from workbench.paths import PROGRAM
 from workbench.publish.amend import refuse_while_deleting
 from workbench.publish.wheel_files import TEXTS, is_ours, linked, own_provenance, unlinked
@@ -153,10 +153,7 @@ def decide(
     for candidate in candidates:
         twin = by_filename.setdefault(candidate.wheel.filename, candidate)
         if twin.wheel.sha256 != candidate.wheel.sha256:
-            raise UsageError(
-                f"{twin.path} and {candidate.path} have one filename and different bytes, and a filename is "
-                "published once: name one of them, or build one as another version (--version-suffix .post1)"
-            )
+            raise two_of_one_filename(twin.path, candidate.path)
     wheels = tuple(_planned(candidate, found, place, public_url) for candidate in by_filename.values())
     return Publication(place=place, generation=found.registry.generation, wheels=wheels)
 
