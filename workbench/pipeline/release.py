@@ -127,13 +127,7 @@ def todo(
     for plan in planned.plans:
         served = published(plan, planned, registry)
         if served is None:
-            _refuse_what_was_published(plan, planned, registry, paths)
-            if not mixed and (other := mixed_with(plan, planned, registry)):
-                raise FilenameTaken(
-                    f"{other.wheel.filename} is published, built {other.changed} than {plan.title} would be: wheels of "
-                    "one version would differ in more than their target. Release it as a new version with "
-                    "--version-suffix .post1, or with --mixed all the same"
-                )
+            _refuse_what_was_published(plan, planned, registry, paths, mixed=mixed)
             earlier = find_built(plan, paths.wheels, planned.planner_of(plan))
             if skip_build and not earlier:
                 raise not_built(plan, planned, paths)
@@ -189,8 +183,13 @@ def _proof(plan: Plan, wheel: PublishedWheel) -> Proof:
     return Proof(package=plan.project, python=plan.target.python, arch=plan.target.arch, wheel=wheel)
 
 
-def _refuse_what_was_published(plan: Plan, planned: Planned, registry: Registry, paths: Paths) -> None:
-    """Raise FilenameTaken for a wheel that was yanked or removed, unless these very bytes lie in ``wheels/``."""
+def _refuse_what_was_published(
+    plan: Plan, planned: Planned, registry: Registry, paths: Paths, *, mixed: bool
+) -> None:
+    """Raise FilenameTaken for a wheel that was yanked or removed, unless these very bytes lie in ``wheels/``.
+
+    Also, but for `mixed`, where another wheel of the version has other patches or another source.
+    """
     for wheel in registry.wheels_of(plan.project):
         if wheel.yanked is not None and serves(plan, wheel.filename, wheel.requires_python):
             raise FilenameTaken(
@@ -203,6 +202,12 @@ def _refuse_what_was_published(plan: Plan, planned: Planned, registry: Registry,
         earlier = find_built(plan, paths.wheels, planned.planner_of(plan))
         if earlier is None or earlier.name != gone.filename or sha256_of(earlier) != gone.sha256:
             raise FilenameTaken(f"{gone.filename} was published and removed on {gone.removed[:10]}: {_ANEW}")
+    if not mixed and (other := mixed_with(plan, planned, registry)):
+        raise FilenameTaken(
+            f"{other.wheel.filename} is published, built {other.changed} than {plan.title} would be: wheels of one "
+            "version would differ in more than their target. Release it as a new version with --version-suffix .post1, "
+            "or with --mixed all the same"
+        )
 
 
 def release(
