@@ -151,6 +151,10 @@ def test_what_every_place_has_is_not_built_again(
     done = invoke("release", "demo", "--to", "github:v1", "--dist-dir", dist)
     assert done.status == 0, done.stderr
     assert "skip the build" in done.stdout
+    assert (
+        f"is not built: github:v1 has {hub.names(REPOSITORY, 'v1')[0]}, whatever it was built of"
+        in done.stdout
+    )
     rehearsed = invoke("release", "demo", "--to", "github:v1", "--dry-run")
     assert (rehearsed.status, "would" in rehearsed.stdout) == (0, False), "nothing is left to do"
     assert not dist.exists()

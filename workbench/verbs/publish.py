@@ -206,6 +206,13 @@ def _answer(work: Todo, released: Released, settings: Settings, *, dry_run: bool
         console.answer(f"left out: {out.cell}: {out.reason}")
     for plan, wheel in work.published:
         console.answer(f"{plan.title} is published already: {wheel.filename}")
+    for prospect in work.prospects:
+        if prospect.needless:
+            have = ", ".join(f"{place} has {filename}" for place, filename in prospect.there.items())
+            console.answer(
+                f"{prospect.plan.title} is not built: {have}, whatever it was built of; for another build of the same "
+                "version use --version-suffix"
+            )
     for wheel in _once(released.published):
         console.answer_summary(f"published {wheel.filename}", published_facts(wheel, settings))
     for each in released.delivered:
