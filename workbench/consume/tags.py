@@ -58,9 +58,7 @@ def judge_tags(same: SameTags, requires_python: str | None, host: Host) -> TagVe
     if any(reason.outcome != "fits" for reason in reasons) or host.python is None or host.arch is None:
         return TagVerdict(tuple(reasons), _NO_TAGS, audience)
     rank = audience.rank(_machine(host.python, host.arch, host.glibc))
-    if (
-        rank is None
-    ):  # its tags are of several Pythons and platforms, and the pair that would do is not among them
+    if rank is None:  # its tags are of several Pythons and platforms, and no pair of them would do
         text = f"no tag of {same.tags} is for this Python and this platform at once"
         reasons.append(Reason("platform", "no", text))
     return TagVerdict(tuple(reasons), rank or _NO_TAGS, audience)

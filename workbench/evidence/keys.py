@@ -164,9 +164,8 @@ def read_list(content: bytes, *, where: str, signed_by: Keyring | None = None) -
     envelope = read_envelope(content, where=where)
     if envelope is None or envelope.type != KEYS_TYPE:
         raise ProofFailed(f"{where}: it is neither public keys in PEM nor a site's list of keys")
-    if (
-        signed_by is not None and envelope.payload != signed_by.as_json()
-    ):  # nothing is read of what nobody signed
+    # nothing is read of what nobody signed
+    if signed_by is not None and envelope.payload != signed_by.as_json():
         verify(envelope.signed, envelope.signatures, signed_by, where=where)
     try:
         listed = parse(_List, read_json(envelope.payload, where=where))

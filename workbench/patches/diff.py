@@ -128,9 +128,8 @@ class _Reader:
                 continue
             if not changes:
                 preamble = self.at
-            if line.endswith(
-                b"\r"
-            ):  # on its way the whole patch got CRLF line ends: patch(1) and git undo it too
+            # on its way the whole patch got CRLF line ends: patch(1) and git undo it too
+            if line.endswith(b"\r"):
                 self.lines = [each.removesuffix(b"\r") for each in self.lines]
             changes.append(read())
             in_text = False

@@ -191,9 +191,8 @@ def parse(words: Sequence[str]) -> tuple[str, Namespace]:
     command = _ALIASES.get(first, first)
     if command in COMMANDS:
         return command, _parser(command).parse_intermixed_args(words[1:])
-    if all(
-        word.startswith("-") for word in words
-    ):  # of flags that take a value, one behind '=' is needed then
+    # of flags that take a value, one behind '=' is needed then
+    if all(word.startswith("-") for word in words):
         return "", _parser("").parse_args(words)
     return "resolve", _parser("resolve").parse_intermixed_args(words)
 
