@@ -47,6 +47,7 @@ ONLY = Recipe(
         (Axes(torch="all"), "torch", "2.9,2.10,2.11"),
         (Axes(torch="2.10-2.12,2.7.1"), "torch", "2.10,2.11,2.12,2.7.1"),
         (Axes(variant="all"), "variant", "usual,small"),
+        (Axes(glibc="2.17,2.34-2.36"), "glibc", "2.17,2.34,2.35,2.36"),
         (Axes(), "variant", ""),
     ],
 )
@@ -64,6 +65,7 @@ def test_all_is_what_the_recipe_supports_and_a_range_has_both_ends(
         (Axes(torch="2.11-2.9"), r"--torch 2\.11-2\.9 is not a range"),
         (Axes(torch="2.9-3.1"), r"--torch 2\.9-3\.1 is not a range"),
         (Axes(torch="2.9-"), r"--torch 2\.9- is not a range"),
+        (Axes(glibc="2.34-2.28"), r"--glibc 2\.34-2\.28 is not a range: write 2\.28-2\.34"),
     ],
 )
 def test_what_is_no_range_is_refused(axes: Axes, message: str) -> None:

@@ -29,7 +29,7 @@ class Axes:
         "GPU architectures: sm_121 (machine code), compute_120 (PTX), or a list (default: sm_121)"
     )
     variant: str = flag("variants that the recipe offers, a list, or all (default: the usual build)")
-    glibc: str = flag("the oldest glibc that the wheel must run with: 2.28, or a list")
+    glibc: str = flag("the oldest glibc that the wheel must run with: 2.28, a list, or a range 2.28-2.34")
 
     def over(self, defaults: Axes) -> Axes:
         """Return these axes, and for those that are empty the default ones."""

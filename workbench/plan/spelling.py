@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import SpecifierSet
@@ -22,14 +23,15 @@ CUDAS = ("cu118", "cu121", "cu124", "cu126", "cu128", "cu129", *(f"cu13{minor}" 
 TORCHES = tuple(f"2.{minor}" for minor in range(16))
 """What ``all`` takes from, and a range of CUDA releases, the oldest first. A new release is added here."""
 
-_TORCH = re.compile(r"(\d+)\.(\d+)")
+_MINOR = re.compile(r"(\d+)\.(\d+)")
 
 
 def spelled_out(axes: Axes, recipe: Recipe) -> Axes:
-    """Return axes as lists of what a recipe has: without ``all``, and without ranges of compute platforms and torch.
+    """Return axes as lists of what a recipe has: without ``all``, and without ranges of what stands in an order.
 
-    Where a recipe has no usual build, its variants stand for it. The versions are told apart before: there is a recipe
-    for each. Raises UsageError for what is not a range.
+    The ranges of Pythons stay: whoever reads a list of Pythons knows them. Where a recipe has no usual build, its
+    variants stand for it. The versions are told apart before: there is a recipe for each. Raises UsageError for what is
+    not a range.
     """
     variants = ("" if recipe.variants_only else USUAL, *recipe.variants)
     torches = _supported(TORCHES, recipe.torch) if recipe.torch else ()
@@ -39,8 +41,10 @@ def spelled_out(axes: Axes, recipe: Recipe) -> Axes:
         python=_listed(axes.python, _supported(PYTHONS, recipe.python)),
         arch=_listed(axes.arch, recipe.arch),
         compute=_listed(axes.compute, computes, _cudas),
-        torch=_listed(axes.torch, torches, _torches),
+        torch=_listed(axes.torch, torches, partial(_minors, "--torch", "2.9-2.11")),
         variant=_listed(axes.variant or (ALL if recipe.variants_only else ""), variants),
+        # a recipe names none, so ``all`` stays what it is: not a glibc
+        glibc=_listed(axes.glibc, (ALL,), partial(_minors, "--glibc", "2.28-2.34")),
     )
 
 
@@ -78,9 +82,9 @@ def _cudas(first: str, last: str) -> Sequence[str]:
     return CUDAS[CUDAS.index(first) : CUDAS.index(last) + 1]
 
 
-def _torches(first: str, last: str) -> Sequence[str]:
-    """Return the torch releases, X.Y, from one to another."""
-    low, high = _TORCH.fullmatch(first), _TORCH.fullmatch(last)
+def _minors(option: str, example: str, first: str, last: str) -> Sequence[str]:
+    """Return the releases, X.Y, from one to another."""
+    low, high = _MINOR.fullmatch(first), _MINOR.fullmatch(last)
     if not low or not high or low[1] != high[1] or int(low[2]) > int(high[2]):
-        raise UsageError(f"--torch {first}-{last} is not a range: write 2.9-2.11, the older one first")
+        raise UsageError(f"{option} {first}-{last} is not a range: write {example}, the older one first")
     return [f"{low[1]}.{minor}" for minor in range(int(low[2]), int(high[2]) + 1)]
