@@ -41,7 +41,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers("needs"):
         missing = [program for program in marker.args if shutil.which(program, path=path) is None]
         if missing:
-            why = f"{', '.join(missing)} not on this machine: .ci/setup installs what the tests need (root, Debian)"
+            why = (
+                f"{', '.join(missing)} not on this machine: .ci/setup installs what the tests need, and "
+                "tests/fleet/setup what those of SSH and Slurm need besides (root, Debian)"
+            )
             if CI:
                 pytest.fail(why, pytrace=False)
             pytest.skip(why)
