@@ -8,7 +8,6 @@ import select
 import socket
 import socketserver
 import ssl
-import threading
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.index.hosts import Host, hosted, http
+from tests.serving import serving
 from workbench import http as door
 from workbench.certificates import default_bundle, trust_variables, trusted
 from workbench.errors import SettingsError
@@ -107,14 +107,8 @@ def test_redirects_go_by_one_connection() -> None:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            assert body(f"http://127.0.0.1:{server.server_address[1]}/a") == b"body"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
+        assert body(f"http://127.0.0.1:{server.server_address[1]}/a") == b"body"
     assert len(connections) == 2
     assert len(set(connections)) == 1
 
@@ -357,15 +351,11 @@ def tunnel(asked: list[str]) -> Iterator[str]:
                             return
                         ways[each].sendall(piece)
 
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+    class Tunnels(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    with serving(Tunnels(("127.0.0.1", 0), Handler)) as server:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
 
 
 def test_a_certificate_is_judged_through_a_proxy_too(bare: pytest.MonkeyPatch, certificate: Path) -> None:

@@ -14,15 +14,14 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.ci.actions import Evaluator, Hosted, Run
-from tests.consume.github_server import serving
 from tests.installing import with_each
 from tests.outlets.github_server import WritableGitHub
+from tests.serving import serving
 from tests.verbs.conftest import git
 from workbench.container.engine import find_engine
 from workbench.container.image import ImageRecipe, build_image
@@ -130,14 +129,8 @@ def pages(folder: Path) -> Iterator[str]:
     root = folder.parent / "served"
     shutil.copytree(folder, root / "wheels")
     handler = type("Quiet", (SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(root))) as server:
-        thread = Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/wheels/index/simple/"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(root)))) as server:
+        yield f"http://127.0.0.1:{server.server_port}/wheels/index/simple/"
 
 
 def test_a_fork_builds_publishes_goes_on_after_a_failure_and_ends_with_an_index(

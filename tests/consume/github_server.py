@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.serving import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -264,16 +265,3 @@ def github() -> Iterator[GitHub]:
     """Serve while the block runs."""
     with serving(GitHub()) as server:
         yield server
-
-
-@contextmanager
-def serving(server: Server) -> Iterator[Server]:
-    """Let a server serve while the block runs."""
-    with server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()

@@ -7,35 +7,22 @@ import http.server
 import json
 import subprocess
 import sys
-import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tests.index.hosts import FILENAME, SHA256, WHEEL
+from tests.serving import serving
 from workbench.consume.host import Host
 from workbench.consume.listings import Offers, offers
 from workbench.consume.sources import WheelSource
 
 if TYPE_CHECKING:
-    import socketserver
     from collections.abc import Iterator
     from pathlib import Path
 
     from workbench.consume.cache import Cache
 
 OTHER = "other_thing-2.0+cu130torch2.11-py3-none-any.whl"
-
-
-@contextmanager
-def running(server: socketserver.BaseServer) -> Iterator[None]:
-    with server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -83,7 +70,7 @@ def test_dumb_pypi(tmp_path: Path, cache: Cache) -> None:
     words = ["--package-list-json", str(packages), "--output-dir", str(site), "--packages-url", "../../files"]
     subprocess.run([sys.executable, "-m", "dumb_pypi.main", *words], check=True)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(site)))
-    with running(server):
+    with serving(server):
         root = f"http://127.0.0.1:{server.server_port}/simple/"
         (wheel,) = looked_up("demo", root, cache).wheels
         assert wheel.url == root.replace("simple/", f"files/{FILENAME}")

@@ -10,6 +10,7 @@ import pytest
 
 from tests.forked import invoke
 from tests.verbs.conftest import made
+from workbench.evidence.keys import read_keyring
 from workbench.evidence.reproduction import Reproduction, write_verdict
 from workbench.evidence.signer import read_signer
 from workbench.evidence.statements import check_statement, statement_of_file
@@ -46,6 +47,19 @@ class Signed:
         """Return the one published file whose name ends so, or has such a part before its own hash."""
         (found,) = (self.paths.root / "files" / "demo").glob(f"*{ending}")
         return found
+
+    def new_key(self, name: str = "new") -> Path:
+        """Make a private key, put its public half on the site's list, and return where it is."""
+        path = self.keys / f"{name}.key"
+        assert invoke("evidence.new-key", "--to", path, "--no-passphrase").status == 0
+        assert invoke("evidence.keys", "--add", f"{path}.pub").status == 0
+        return path
+
+    def revoke(self) -> str:
+        """Revoke the key that the site began with, and return its id."""
+        site = read_keyring(self.public).keys[0].id
+        assert invoke("evidence.keys", "--revoke", site, "--reason", "stolen").status == 0
+        return site
 
     def verdict(
         self, *, sha256: str = "", statement: str = "", key: str = "site"

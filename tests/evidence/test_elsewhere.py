@@ -307,9 +307,7 @@ def test_what_is_committed_is_all_that_proves_it(
 
     proved()
     before = texts(fresh)
-    new = fresh.keys / "new.key"
-    assert invoke("evidence.new-key", "--to", new, "--no-passphrase").status == 0
-    assert invoke("evidence.keys", "--add", f"{new}.pub").status == 0
+    fresh.new_key()
     settings.write_text(settings.read_text().replace("site.key", "new.key"))
     name = fresh.wheel.name
     fresh.wheel.rename(fresh.keys / name)

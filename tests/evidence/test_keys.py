@@ -217,19 +217,16 @@ def test_a_list_that_another_checkout_changed_is_not_written_over(signed: Signed
     shutil.copytree(signed.paths.root / "trust", tmp_path / "store" / "trust")
     shutil.copy(signed.paths.registry, tmp_path / "store")
     first = here.read_bytes()
-    assert invoke("evidence.new-key", "--to", signed.keys / "new.key", "--no-passphrase").status == 0
-    assert invoke("evidence.keys", "--add", signed.keys / "new.key.pub").status == 0
-    site = read_keyring(signed.public).keys[0].id
+    signed.new_key()
     (signed.paths.root / "workbench.yaml").write_text("signing: {key: ../keys/new.key}\n")
-    assert invoke("evidence.keys", "--revoke", site, "--reason", "stolen").status == 0
+    signed.revoke()
     assert invoke("evidence.sign-index", env=store).status == 0
     revoking = there.read_bytes()
     # the other checkout knows nothing of that, and changes its list as often
     here.write_bytes(first)
     (signed.paths.root / "workbench.yaml").write_text("signing: {key: ../keys/site.key}\n")
     for name in ("a", "b", "c"):
-        assert invoke("evidence.new-key", "--to", signed.keys / f"{name}.key", "--no-passphrase").status == 0
-        assert invoke("evidence.keys", "--add", signed.keys / f"{name}.key.pub").status == 0
+        signed.new_key(name)
     stopped = invoke("evidence.sign-index", env=store)
     assert (stopped.status, there.read_bytes()) == (12, revoking), stopped.stderr
     assert "If another checkout changed the site's keys, bring its trust/keys.json here" in stopped.stderr
@@ -254,19 +251,14 @@ def test_a_list_that_another_checkout_changed_is_not_written_over(signed: Signed
 
 def test_a_list_may_be_changed_before_anything_is_published(signed: Signed) -> None:
     (signed.paths.root / KEYS).unlink()
-    new = signed.keys / "new.key"
-    assert invoke("evidence.new-key", "--to", new, "--no-passphrase").status == 0
-    assert invoke("evidence.keys", "--add", f"{new}.pub").status == 0
+    signed.new_key()
     assert len(read_keyring(signed.paths.root / KEYS).keys) == 2
     assert invoke("evidence.sign-index").status == 0
 
 
 def test_a_revoked_key_does_not_come_back(signed: Signed) -> None:
-    new = signed.keys / "new.key"
-    assert invoke("evidence.new-key", "--to", new, "--no-passphrase").status == 0
-    assert invoke("evidence.keys", "--add", f"{new}.pub").status == 0
-    site = read_keyring(signed.public).keys[0].id
-    assert invoke("evidence.keys", "--revoke", site, "--reason", "stolen").status == 0
+    new = signed.new_key()
+    signed.revoke()
     before = (signed.paths.root / KEYS).read_bytes()
     done = invoke("evidence.keys", "--add", signed.public)
     assert (done.status, "is revoked (stolen), and stays so" in done.stderr) == (2, True), done.stderr

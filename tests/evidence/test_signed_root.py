@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tests.forked import invoke
 from workbench.care.doctor import doctor
 from workbench.care.signed_root import examine_root
-from workbench.evidence.keys import KEYS, read_keyring
+from workbench.evidence.keys import KEYS
 from workbench.evidence.root import ROOT, SignedRoot, write_root
 from workbench.evidence.signer import read_signer
 from workbench.settings import read_settings
@@ -70,11 +70,8 @@ def test_an_index_that_nobody_signs_has_no_such_check(signed: Signed) -> None:
 
 
 def test_wheels_that_a_revoked_key_signed_are_named_until_they_are_signed_anew(signed: Signed) -> None:
-    new = signed.keys / "new.key"
-    assert invoke("evidence.new-key", "--to", new, "--no-passphrase").status == 0
-    assert invoke("evidence.keys", "--add", f"{new}.pub").status == 0
-    site = read_keyring(signed.public).keys[0].id
-    assert invoke("evidence.keys", "--revoke", site, "--reason", "stolen").status == 0
+    new = signed.new_key()
+    site = signed.revoke()
     (signed.paths.root / "workbench.yaml").write_text(f"signing: {{key: {new}}}\n")
     assert invoke("evidence.sign-index").status == 0
 

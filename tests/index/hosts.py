@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import socketserver
-import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tests.index.stores import wheel_bytes
+from tests.serving import serving
 from workbench.simple import JSON
 
 if TYPE_CHECKING:
@@ -119,11 +119,5 @@ class _Handler(socketserver.StreamRequestHandler):
 @contextmanager
 def hosted() -> Iterator[Host]:
     """Serve a sound index of one project while the block runs; whoever has it may change the answers."""
-    with Host() as host:
-        thread = threading.Thread(target=host.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield host
-        finally:
-            host.shutdown()
-            thread.join()
+    with serving(Host()) as host:
+        yield host

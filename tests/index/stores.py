@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
+from tests.serving import serving
 from tests.wheels import files_of, info_of, packed
 from workbench.index.serve import Server
 from workbench.index.tree import Drawn, write
@@ -94,14 +94,8 @@ class Store:
     @contextmanager
     def served(self) -> Iterator[str]:
         """Serve the store while the block runs, and yield the URL of its root."""
-        with Server(self.root, quiet=True) as server:
-            thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-            thread.start()
-            try:
-                yield server.url
-            finally:
-                server.shutdown()
-                thread.join()
+        with serving(Server(self.root, quiet=True)) as server:
+            yield server.url
 
 
 def tree(root: Path) -> dict[str, bytes]:

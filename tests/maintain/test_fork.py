@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import shutil
-import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import pytest
 
 from tests.forked import invoke
 from tests.maintain.test_patching import done
+from tests.serving import serving
 from tests.verbs.conftest import SETUP, C, git
 from workbench.patches.apply import apply_series
 from workbench.patches.series import read_series
@@ -170,12 +170,8 @@ def test_files_folders_and_urls_are_imported(demo: Demo, tmp_path: Path) -> None
     (served / "7.patch").write_text(NEW_FILE.format("three"))
     handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(served))
     done("patch.import", "demo", quilt)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)) as server:
         done("patch.import", "demo", f"http://127.0.0.1:{server.server_port}/7.patch?x=1")
-        server.shutdown()
-        thread.join()
     assert names(demo) == ["answer.patch", "two.diff", "one.diff", "7.patch"]
     assert (demo.paths.patches / "demo" / "two.diff").read_bytes() == (quilt / "two.diff").read_bytes()
     again = invoke("patch.import", "demo", quilt / "one.diff")

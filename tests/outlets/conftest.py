@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.consume.github_server import serving
 from tests.outlets.github_server import WritableGitHub
+from tests.serving import serving
 from tests.verbs.conftest import released, released_once  # noqa: F401 - fixtures for these tests too
 from tests.wheels import files_of, pack
 

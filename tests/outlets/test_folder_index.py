@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +14,7 @@ import pytest
 from tests.forked import invoke
 from tests.outlets.conftest import wheel
 from tests.publish.sites import at, candidate
+from tests.serving import serving
 from workbench.process import environment, run
 from workbench.publish.commit import commit_registry
 from workbench.publish.transaction import publish
@@ -36,15 +36,8 @@ class Quiet(SimpleHTTPRequestHandler):
 @contextmanager
 def below_a_prefix(root: Path) -> Iterator[str]:
     """Serve a folder as GitHub's Pages does a repository's, and yield where ``user/wheels`` in it is found."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(root)))
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(root)))) as server:
         yield f"http://127.0.0.1:{server.server_address[1]}/user/wheels"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def installed(simple: str, folder: Path, pin: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.serving import serving
 from workbench.errors import RegistryError
 from workbench.registry.file import dumps, loads
 from workbench.registry.importing import Remark, import_older, merge
@@ -32,12 +33,8 @@ def files(tmp_path: Path) -> Iterator[str]:
 
         def log_message(self, *_: object) -> None: ...
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)) as server:
         yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
 
 
 def read(packages: object, **more: object) -> tuple[Registry, list[tuple[str, str, str]]]:

@@ -10,11 +10,11 @@ import time
 from base64 import b64decode
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.serving import serving
 from workbench.process import environment, run
 
 if TYPE_CHECKING:
@@ -171,13 +171,7 @@ def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
         served = Index(url=f"http://127.0.0.1:{server.server_port}/simple/")
         monkeypatch.setenv("UV_DEFAULT_INDEX", served.url)
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield served
-        finally:
-            server.shutdown()
-            thread.join()
+        yield served

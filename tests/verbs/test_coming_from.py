@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import tasks
-from tests.consume.github_server import serving
 from tests.forked import invoke
 from tests.outlets.github_server import WritableGitHub
+from tests.serving import serving
 from tests.test_docs import spans
 from tests.verbs.conftest import git
 from workbench.paths import CHECKOUT

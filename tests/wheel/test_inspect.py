@@ -4,7 +4,6 @@ import json
 import os
 import re
 import subprocess
-import threading
 import zipfile
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.libraries import ELF, PTX, F, container, dummy, entry, library
+from tests.serving import serving as running
 from tests.wheels import ARCH, files_of, pack, wheel
 from workbench.errors import SourceError, UsageError
 from workbench.process import run
@@ -94,14 +94,8 @@ def serving(folder: Path, **settings: object) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Server", (Server,), settings))
     server.root = folder  # type: ignore[attr-defined]
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
+    with running(server):
         yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_a_wheel_on_disk_tells_all_that_is_asked(demo: Path) -> None:

@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import threading
 import uuid
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -21,6 +20,7 @@ import pytest
 from tests.conftest import CI
 from tests.integration.s3 import ceph
 from tests.integration.s3.faults import Proxy
+from tests.serving import serving
 from workbench.settings import read_settings
 from workbench.store.s3 import S3Store
 
@@ -158,12 +158,8 @@ class WebPage(BaseHTTPRequestHandler):
 @pytest.fixture
 def web_page() -> Iterator[str]:
     """Return the URL of a web site."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), WebPage) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), WebPage)) as server:
         yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
