@@ -196,9 +196,8 @@ class Web:
                 if body is not None or not isinstance(location, str):
                     break
                 with Answer(response, url) as passed, suppress(NoAnswer):
-                    passed.body(
-                        CHUNK
-                    )  # one that is read to its end leaves its connection to the next request
+                    # one that is read to its end leaves its connection to the next request
+                    passed.body(CHUNK)
                 there = urljoin(url, location)
                 if urlsplit(there).scheme not in ("http", "https"):
                     raise NoAnswer("it redirects to what is not an http or https URL", lasting=True)

@@ -58,7 +58,7 @@ class Word:
 
     @property
     def shown(self) -> str:
-        """The word as usage lines write it: ``NAME``, ``WHEEL...`` for many, ``[NAME...]`` where none does as well."""
+        """The word as usage lines write it: ``NAME``, ``WHEEL...`` for many, ``[NAME...]`` where it may be left out."""
         name = self.name.upper()
         if self.many and name.endswith("S"):
             name = f"{name.removesuffix('S')}..."

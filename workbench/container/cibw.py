@@ -1,4 +1,4 @@
-"""One wheel built and repaired by cibuildwheel, in a container: its `command`, run."""
+"""Build and repair one wheel with cibuildwheel, in a container: what runs its `command`."""
 
 from __future__ import annotations
 

@@ -110,9 +110,7 @@ def read(wheel: Path) -> Built | None:
     path = _beside(wheel)
     if (content := content_of(path)) is None:
         return None
-    from workbench.evidence.built import (
-        Built,  # many classes, and for most wheels of others there is nothing to read
-    )
+    from workbench.evidence.built import Built  # many classes, and of wheels of others nothing is known
 
     try:
         return parse(Built, json.loads(content))

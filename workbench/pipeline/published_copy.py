@@ -27,9 +27,8 @@ def published_copy(wheel: PublishedWheel, paths: Paths, store: Store) -> Path:
     """Return the file of a published wheel: the one in ``wheels/``, or a copy from the store, whose hash is checked.
 
     Its statement and its attestation are beside it, where it was published with them; one that the store lost is told.
-    Raises FilenameTaken where other
-    bytes lie there, StoreError, UsageError for a wheel that lies elsewhere, and ProofFailed where the store has
-    something else in the attestation's place.
+    Raises FilenameTaken where other bytes lie there, StoreError, UsageError for a wheel that lies elsewhere, and
+    ProofFailed where the store has something else in the attestation's place.
     """
     path = paths.wheels / wheel.filename
     if not path.exists():

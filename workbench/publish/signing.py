@@ -19,12 +19,6 @@ from workbench.paths import PROGRAM
 from workbench.publish.amend import ATTEMPTS, loaded, wait
 from workbench.store.layout import FILES, INDEX, REGISTRY, TRUST
 
-STAND_BY = (
-    f"where you stand by what '{PROGRAM} evidence.show' prints of it, '{PROGRAM} evidence.sign' signs it anew, by the "
-    f"wheel's filename; where not, '{PROGRAM} yank' or 'remove' takes the wheel back"
-)
-"""What to do about a statement that readers refuse."""
-
 if TYPE_CHECKING:
     from workbench.evidence.signer import Signer
     from workbench.paths import Paths
@@ -32,6 +26,12 @@ if TYPE_CHECKING:
     from workbench.settings import Settings
     from workbench.store.opening import Site
     from workbench.store.protocol import Store
+
+STAND_BY = (
+    f"where you stand by what '{PROGRAM} evidence.show' prints of it, '{PROGRAM} evidence.sign' signs it anew, by the "
+    f"wheel's filename; where not, '{PROGRAM} yank' or 'remove' takes the wheel back"
+)
+"""What to do about a statement that readers refuse."""
 
 NO_KEY = f"workbench.yaml names no signing.key: '{PROGRAM} evidence.new-key --to FILE' makes one"
 
