@@ -106,7 +106,10 @@ def take(root: Path, key: str | None) -> tuple[Path | None, str]:
 
 
 def _unfinished(objects: Path) -> str:
-    """Return why a folder that a killed build compiled into cannot be gone on with; nothing where Ninja can do that."""
+    """Return why a folder that a killed build compiled into cannot be gone on with; nothing where Ninja can do that.
+
+    Empty files are removed, and Ninja makes them again: each is a stamp, or what a power cut left of a file.
+    """
     log = objects / ".ninja_log"
     if not (objects / "build.ninja").is_file() or not log.is_file():
         return "nothing tells which of its objects are whole"
@@ -118,25 +121,26 @@ def _unfinished(objects: Path) -> str:
             continue  # the line that was being written, or what is to be made again
         if output.stat().st_mtime_ns > written:
             return f"{fields[3]} was changed since"
-        if not _is_whole(output):
+        if not output.stat().st_size:
+            output.unlink()
+        elif not _is_whole(output):
             return f"{fields[3]} is not whole"
     return ""
 
 
 def _is_whole(path: Path) -> bool:
-    """Say whether a file is not empty, and an ELF file as long as its header says: section headers come last.
+    """Say whether a file, if it is an ELF file, is as long as its header says: section headers come last.
 
     A power cut can take what was not on the disk yet from a file that was finished.
     """
-    size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(_ELF64.size)
     if not head.startswith(MAGIC):
-        return size > 0
+        return True
     if len(head) < _ELF64.size:
         return False
     at, length, count = _ELF64.unpack(head)
-    return bool(size >= at + length * count)
+    return bool(path.stat().st_size >= at + length * count)
 
 
 def carry(left: Path, tree: Path) -> None:
