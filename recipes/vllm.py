@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from workbench.recipe import Recipe, Sdist, when
 
+# Later ones (0.33.0) put the code for every instruction set into one wheel, which chooses when it runs: no variants.
 VERSIONS = {
     "0.12.0": Sdist(sha256="dc2863be80260f378f1e72f9b82b4009610e434d05fdd7067383b231b89c4f4a"),
     "0.13.0": Sdist(sha256="4ad43db45fef37114b550d03a4f423fb3fa3a31d8bc09ee810ef8b9cdcd4b5fe"),
