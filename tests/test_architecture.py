@@ -155,6 +155,19 @@ def test_one_module_starts_programs() -> None:
     assert starters == {"process.py"}
 
 
+def test_one_module_makes_temporary_folders() -> None:
+    """There they are swept: what one that was killed has left goes with the next."""
+    makers = {
+        str(module)
+        for module in MODULES
+        for node in ast.walk(ast.parse((PACKAGE / module).read_bytes()))
+        if isinstance(node, (ast.Attribute, ast.ImportFrom))
+        and {"TemporaryDirectory", "NamedTemporaryFile", "mkdtemp"}
+        & {getattr(node, "attr", None), *(alias.name for alias in getattr(node, "names", ()))}
+    }
+    assert makers == {"files.py"}
+
+
 def test_only_a_fleet_needs_dask() -> None:
     importers = {
         module.parts[0] for module in MODULES if imported_libraries(PACKAGE / module) & {"distributed"}

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import stat
+import subprocess
+import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from workbench.errors import UsageError
-from workbench.files import locked, remove_tree, scratch, write_whole
+from workbench.files import left_by_killed, locked, remove_tree, scratch, temporary, write_whole
+from workbench.paths import CHECKOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,6 +75,44 @@ def test_a_scratch_folder_that_a_killed_process_left_goes_and_one_in_use_stays(t
             assert {path.name for path in tmp_path.iterdir()} == {first.name, second.name, ".other.left"}
         assert not second.exists()
     assert [path.name for path in tmp_path.iterdir()] == [".other.left"]
+
+
+KILLED = """\
+import os
+from workbench.files import temporary
+
+with temporary() as folder:
+    (folder / "environment").mkdir()
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_a_killed_command_left_among_temporary_files_goes_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    ended = subprocess.run([sys.executable, "-c", KILLED], cwd=CHECKOUT, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert list(tmp_path.iterdir()) == list(left_by_killed()) != []
+    with temporary() as folder:
+        assert list(tmp_path.iterdir()) == [folder]
+        assert left_by_killed() == ()
+
+
+def test_what_others_lay_among_temporary_files_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link to a folder of ours, a pipe, at which who opens it waits for ever, and a folder of another user."""
+    (tmp_path / "kept").mkdir()
+    (tmp_path / ".a-link").symlink_to(tmp_path / "kept")
+    os.mkfifo(tmp_path / ".a-pipe")
+    with scratch(tmp_path, ".a-"):
+        pass
+    (tmp_path / ".a-folder").mkdir()
+    user = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: user + 1)
+    with scratch(tmp_path, ".a-"):
+        pass
+    assert {each.name for each in tmp_path.iterdir()} == {"kept", ".a-link", ".a-pipe", ".a-folder"}
 
 
 def test_a_lock_that_another_holds(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,9 @@ from typing import NamedTuple
 
 from workbench.errors import UsageError
 from workbench.events import step
+
+_TEMPORARY = ".wheel-workbench-"
+"""How the names of temporary folders begin. Nobody else's do: what is left of them is removed."""
 
 
 class UnderWay(UsageError):
@@ -139,8 +143,8 @@ def remove_tree(folder: Path) -> None:
 def scratch(place: Path, prefix: str) -> Iterator[Path]:
     """Yield a new folder in `place`, gone afterwards; what killed processes have left of this prefix goes first."""
     place.mkdir(parents=True, exist_ok=True)
-    for left in place.glob(f"{prefix}*"):
-        with contextlib.suppress(OSError), _held(left, wait=False):
+    for left in _left(place, prefix):
+        with contextlib.suppress(OSError):
             remove_tree(left)
     with contextlib.ExitStack() as held:
         folder = _fresh(place, prefix, held)
@@ -148,6 +152,29 @@ def scratch(place: Path, prefix: str) -> Iterator[Path]:
             yield folder
         finally:
             remove_tree(folder)
+
+
+def temporary() -> contextlib.AbstractContextManager[Path]:
+    """Yield a `scratch` folder among this machine's temporary files: far from any source tree, and for any command."""
+    return scratch(Path(tempfile.gettempdir()), _TEMPORARY)
+
+
+def left_by_killed() -> tuple[Path, ...]:
+    """Return the `temporary` folders of processes that were killed: the next that needs such a folder removes them."""
+    return tuple(_left(Path(tempfile.gettempdir()), _TEMPORARY))
+
+
+def _left(place: Path, prefix: str) -> Iterator[Path]:
+    """Yield this user's folders of a prefix that no process holds, each held while the caller is at it.
+
+    Others may write in `place` too: theirs, and links to somewhere else, are none of these.
+    """
+    for path in sorted(place.glob(f"{prefix}*")):
+        with contextlib.suppress(OSError):
+            found = path.lstat()
+            if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid():
+                with _held(path, wait=False):
+                    yield path
 
 
 def _fresh(place: Path, prefix: str, held: contextlib.ExitStack) -> Path:
@@ -223,7 +250,7 @@ def made_once(home: Path, title: str, make: Callable[[Path], Path]) -> Path:
         return home
     with locked(home.with_name(f"{home.name}.lock")):
         if not home.is_dir():
-            with step(title) as at, scratch(home.parent, f".making-{home.name}-") as folder:
+            with step(title) as at, scratch(home.parent, ".making-") as folder:
                 make(folder).rename(home)
                 at.outcome = str(home)
     return home

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.publish.sites import ONE, TWO, Eventful, at, begin_deletion, overwrite, registry_of
 from workbench.builders import isolation
 from workbench.care.doctor import doctor
+from workbench.files import temporary
 from workbench.paths import Paths
 from workbench.publish.withdraw import remove
 from workbench.store.folder import FolderStore
@@ -96,6 +98,17 @@ def test_a_machine_that_cannot_limit_builds_is_told_why(
     monkeypatch.setattr("workbench.care.doctor.no_group", lambda: "no systemd-run: log in by ssh")
     _, told, *_ = doctor(at(paths, store))
     assert (told.check, told.verdict, told.remedy) == ("memory", "untried", "log in by ssh")
+
+
+def test_what_killed_commands_have_left_among_temporary_files_is_named(
+    paths: Paths, store: Eventful, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with temporary() as used:
+        left = tmp_path / f"{used.name}-left"
+        left.mkdir()
+        said = {f.check: f for f in doctor(at(paths, store))}["temporary files"]
+    assert (said.verdict, said.what.partition(" ")[0]) == ("good", str(left))
 
 
 @pytest.mark.parametrize("page", ["index/simple/demo/index.html", "index/simple/ghost/index.html"])

@@ -11,6 +11,7 @@ from workbench.care.compare import compare
 from workbench.care.diagnosis import Diagnosis, bad, finding, untried
 from workbench.care.signed_root import examine_root, examine_statements
 from workbench.errors import IndexFault, RegistryError, StoreError
+from workbench.files import left_by_killed
 from workbench.paths import PROGRAM
 from workbench.publish.drawing import differing_pages
 from workbench.registry.file import OlderForm
@@ -34,6 +35,7 @@ def doctor(site: Site, *, deep: bool = False, installers: bool = True) -> Iterat
     _, settings, store = site
     yield _isolation()
     yield _memory()
+    yield from _temporary()
     if store.folder is None:
         from workbench.care.access import examine_bucket
         from workbench.store.s3 import S3Store
@@ -79,6 +81,13 @@ def _memory() -> Diagnosis:
     good = "each build has a control group, which measures and limits it"
     lack = "the memory that builds take is measured less well, and is not limited"
     return _of_builds("memory", no_group(), good=good, lack=lack)
+
+
+def _temporary() -> Iterator[Diagnosis]:
+    """Yield what killed commands have left among this machine's temporary files, where they have: that is no fault."""
+    if left := left_by_killed():
+        what = f"{', '.join(map(str, left))} of killed commands: the next that needs such a folder removes it"
+        yield Diagnosis(check="temporary files", verdict="good", what=what)
 
 
 def _of_builds(check: str, why: str, *, good: str, lack: str) -> Diagnosis:

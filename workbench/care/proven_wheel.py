@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from workbench.evidence.keys import short
 from workbench.evidence.reproduction import FirstBuild, check_verdict
 from workbench.evidence.sbom import sbom_of
 from workbench.evidence.statements import check_statement
+from workbench.files import temporary
 from workbench.publish.wheel_files import own_provenance
 from workbench.simple.fetch import Fetcher, why
 from workbench.wheel.stream import BadBinary
@@ -50,8 +50,8 @@ def prove_wheel(
         f"the statement is signed by the key {short(signer.id) if signer else ''}",
     ]
     if whole:
-        with tempfile.TemporaryDirectory(prefix="workbench-proof-") as folder:
-            steps += _prove_bytes(index, wheel, fetcher, Path(folder) / wheel.filename)
+        with temporary() as folder:
+            steps += _prove_bytes(index, wheel, fetcher, folder / wheel.filename)
         _patches(index, wheel, stated, fetcher)
         if names := ", ".join(each.name for each in stated.build.made.of_role("patch")):
             steps.append(f"its patches are those of the statement: {names}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import sys
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from workbench.care.diagnosis import Diagnosis, bad, finding, untried
 from workbench.certificates import trust_variables
 from workbench.errors import CommandFailed
+from workbench.files import temporary
 from workbench.http import AS_IT_LIES, NoAnswer, Web
 from workbench.paths import PROGRAM
 from workbench.process import run
@@ -146,10 +146,10 @@ def _installers(index: str, registry: Registry) -> Iterator[Diagnosis]:
         yield untried("pip and uv", "no published wheel runs on this Python and machine")
         return
     parsed = parse_wheel(wheel.filename)
-    with tempfile.TemporaryDirectory(prefix="workbench-doctor-") as folder:
-        pin = Path(folder) / "requirements.txt"
+    with temporary() as folder:
+        pin = folder / "requirements.txt"
         pin.write_text(f"{parsed.name}=={parsed.version} --hash=sha256:{wheel.sha256}\n")
-        target = Path(folder) / "site"
+        target = folder / "site"
         into: list[str | Path] = ["--no-deps", "--require-hashes", "--target", target, "-r", pin]
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-cache-dir", "--index-url", index]
         uv = ["uv", "pip", "install", "--quiet", "--no-cache", "--python", sys.executable]

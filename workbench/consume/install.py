@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from packaging.version import Version
 from workbench.consume.lock import check_lock, check_name, kept_of, read_lock, write_lock
 from workbench.consume.reading import read_through
 from workbench.errors import CommandFailed, InstallFailed, SourceError, ToolMissing, UsageError
-from workbench.files import scratch
+from workbench.files import temporary
 from workbench.process import run
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ def fetched(read: Pylock, logins: Logins | None, lock: Path) -> Iterator[Path]:
     if not (logins and private):
         yield lock
         return
-    with scratch(Path(tempfile.gettempdir()), ".gpuwheels-files-") as folder:
+    with temporary() as folder:
         local: dict[str, PackageWheel] = {}
         for package, wheel in private:
             try:

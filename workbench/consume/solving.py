@@ -6,7 +6,6 @@ of a source is needed, and no package of the same name can come instead.
 
 from __future__ import annotations
 
-import tempfile
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from packaging.version import Version
 from workbench.consume.lock import TOOL, Pinned, parse_lock
 from workbench.consume.offer import OfferedWheel
 from workbench.errors import LockFault, UsageError
-from workbench.files import scratch
+from workbench.files import temporary
 from workbench.url import without_login
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def resolve_lock(
     """
     if hashless := [pin.offer.filename for pin in pins if not pin.offer.sha256]:
         raise UsageError(f"{hashless[0]}: no sha256 is known of it, so it cannot be locked")
-    with scratch(Path(tempfile.gettempdir()), ".gpuwheels-lock-") as folder:
+    with temporary() as folder:
         (folder / "links").mkdir()
         for pin in at_hand:
             _stand_in(folder / "links", pin)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -15,6 +14,7 @@ from workbench.container.cibw import image_for, remove
 from workbench.container.command import create_args
 from workbench.container.configuration import hand_on
 from workbench.errors import BuildFailed, CommandFailed
+from workbench.files import temporary
 from workbench.plan.target import this_arch
 from workbench.process import run
 
@@ -54,8 +54,8 @@ def prepared(
         build, {_TREE: build.tree}, label=build.label, emulated=emulated, handed=hand_on()
     )
     remove(engine, build.label)
-    with tempfile.TemporaryDirectory(prefix="before-all-") as folder:
-        known = Path(folder) / "container"
+    with temporary() as folder:
+        known = folder / "container"
         start = [engine.name, "run", f"--cidfile={known}", f"--platform=linux/{OCI_ARCH[build.arch]}"]
         try:
             run([*start, *arguments, image, "sh", "-ec", script], log=log, on_line=on_line)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -18,6 +17,7 @@ from workbench.container.configuration import hand_on
 from workbench.container.engine import machine_of, require_emulation, require_image
 from workbench.container.wheelhouse import FIRST, MORE, asked_in, fetch_wheels, glibc_of
 from workbench.errors import BuildFailed, ContainerError, SettingsError
+from workbench.files import temporary
 from workbench.paths import PROGRAM
 from workbench.plan.target import this_arch
 from workbench.process import run
@@ -62,18 +62,18 @@ def build_wheel(
         on_line(line)
 
     remove(engine, build.label)  # what a run that was killed has left
-    with tempfile.TemporaryDirectory(prefix="workbench-") as name:
+    with temporary() as folder:
         made = command(
             build,
             engine=engine.name,
-            folder=Path(name),
+            folder=folder,
             label=build.label,
             emulated=build.arch != this_arch(),
             handed=hand_on() if build.network else None,
             inherited=os.environ,
         )
         for file, text in made.files.items():
-            (Path(name) / file).write_text(text, encoding="utf-8")
+            (folder / file).write_text(text, encoding="utf-8")
         if group:
             group.includes(partial(groups_of_containers, engine, build.label))
         try:

@@ -14,7 +14,6 @@ import hashlib
 import re
 import shutil
 import stat
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,7 +26,7 @@ from workbench.container.engine import NATIVE_LABEL, PYTHONS_LABEL, find_image
 from workbench.environment import install_into, python_platform
 from workbench.errors import CommandFailed, ContainerError
 from workbench.events import step
-from workbench.files import locked
+from workbench.files import locked, temporary
 from workbench.plan.target import this_arch
 from workbench.process import find_program, run
 from workbench.text import file_size
@@ -116,8 +115,7 @@ def build_image(recipe: ImageRecipe, engine: Engine, *, cache: Path, refresh: bo
 
 
 def _make(recipe: ImageRecipe, suite: Suite, engine: Engine, before: Image | None, cache: Path) -> Image:
-    with tempfile.TemporaryDirectory(prefix="workbench-image-", ignore_cleanup_errors=True) as name:
-        work = Path(name)
+    with temporary() as work:
         root = work / "root"
         compilers = (*COMPILERS, f"python{suite.python}-dev") if recipe.kind == "build" else ()
         packages = (*BASE, *_RUNTIME, f"python{suite.python}-venv", *compilers)

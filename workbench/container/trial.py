@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from workbench.container.cibw import image_for
 from workbench.container.command import QEMU_CPU
 from workbench.environment import install_into, python_platform
 from workbench.errors import CommandFailed, ContainerError, VerificationFailed
+from workbench.files import temporary
 from workbench.process import run
 from workbench.troubles import with_meaning
 
@@ -61,8 +61,7 @@ def try_wheel(
             "out of container.runtime_images to build it"
         )
     name = image_for(engine, image, arch).name
-    with tempfile.TemporaryDirectory(prefix="trial-") as scratch:
-        folder = Path(scratch)
+    with temporary() as folder:
         (folder / "find.sh").write_text(
             _FIND_PYTHON.format(tag=python.replace(".", ""), version=python, inside=INSIDE)
         )

@@ -95,7 +95,7 @@ def plan_addition(new: NewPackage, paths: Paths) -> Addition:
     else:
         (version, source), series = _pin(new, name), empty
     about: tuple[str, ...] = ()
-    with scratch(paths.cache / "reading", f".{name}.") as place:
+    with scratch(paths.cache / "reading", ".tree.") as place:
         tree = place / "tree"
         if isinstance(source, Git):
             fetch_git(source, tree, cache=paths.cache)

@@ -104,7 +104,7 @@ def bump(paths: Paths, recipe: Recipe, version: str = NEWEST, *, adds: bool = Fa
         if moved.source == recipe.source:
             return Bumped(name=recipe.name, before=recipe.version, after=recipe.version, moved=False)
         tree = open_tree(paths, recipe)
-        with scratch(paths.state / "patching", f".{recipe.name}-") as place:
+        with scratch(paths.state / "patching", ".new-") as place:
             moved, base = _snapshot(moved, paths, tree.repository, tree.state.base, place / "source")
         _require_new(recipe, moved, adds=adds)
         change = _change(recipe, moved, adds=adds)
@@ -151,7 +151,7 @@ def try_bump(paths: Paths, recipe: Recipe, moved: Recipe, *, adds: bool) -> Bump
     if moved.source == recipe.source:
         return Bumped(name=recipe.name, before=recipe.version, after=recipe.version, moved=False)
     series = own_patches(paths, recipe)
-    with scratch(paths.state / "patching", f".try-{recipe.name}-") as place:
+    with scratch(paths.state / "patching", ".trying-") as place:
         old = place / recipe.name
         fetch_plain(recipe, paths, old)
         repository, base = with_source(old, f"{recipe.name} {recipe.version}")

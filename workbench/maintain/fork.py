@@ -6,13 +6,13 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
 from workbench.errors import PatchError, SourceError, UsageError, nearest
 from workbench.events import note
+from workbench.files import temporary
 from workbench.maintain.foreign import files_of, header_of, local_commit
 from workbench.maintain.repository import MergeConflict, Repository
 from workbench.maintain.saving import series_of
@@ -60,8 +60,8 @@ def read_fork(url: str, upstream: str, paths: Paths, *, branch: str | None, base
     tags = tags_of(upstream)
     if base and base not in tags:
         raise SourceError(f"{upstream}: no tag {base!r}{nearest(base, tags)}")
-    with TemporaryDirectory(prefix="workbench-fork-") as place:
-        repository = Repository.create(Path(place, "fork"))
+    with temporary() as place:
+        repository = Repository.create(place / "fork")
         for store in stores:
             repository.borrow(store)
         if base:
@@ -156,9 +156,9 @@ def _carries(repository: Repository, folder: str, start: str, tip: str) -> bool:
 
 
 def _quilt_series(repository: Repository, tip: str, folder: str) -> tuple[PatchFile, ...]:
-    with TemporaryDirectory(prefix="workbench-quilt-") as place:
-        repository.export(tip, Path(place, "tip"))
-        return read_series(Path(place, "tip", folder))
+    with temporary() as place:
+        repository.export(tip, place / "tip")
+        return read_series(place / "tip" / folder)
 
 
 def _tag_of(commit: str, tags: dict[str, str]) -> tuple[str | None, str]:

@@ -7,14 +7,15 @@ the same commits and the same diffs everywhere.
 from __future__ import annotations
 
 import re
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from workbench.errors import CommandFailed, ToolMissing, UsageError
+from workbench.files import temporary
 from workbench.patches.message import COMMENT
 from workbench.patches.writing import normal_diff
 from workbench.process import run
@@ -145,9 +146,11 @@ class Repository:
             written = index.git("write-tree")
         return self.commit(written, parent, message)
 
-    def index(self) -> Index:
-        """Return an index of its own, to be used in a ``with``."""
-        return Index(self)
+    @contextmanager
+    def index(self) -> Iterator[Index]:
+        """Yield an index of its own, gone afterwards."""
+        with temporary() as folder:
+            yield Index(self, folder / "index")
 
     def commit(self, tree: str, parent: str, message: str, *, author: str = "", date: str = "") -> str:
         """Return a commit of a tree. `author` is ``Name <mail>``, `date` begins with ``YYYY-MM-DD``."""
@@ -160,11 +163,11 @@ class Repository:
             "GIT_AUTHOR_DATE": when,
             "GIT_COMMITTER_DATE": when,
         }
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="workbench-message-") as file:
-            file.write(message)
-            file.flush()
-            parents = ("-p", parent) if parent else ()
-            return self.git("commit-tree", tree, *parents, "-F", file.name, env=env)
+        parents = ("-p", parent) if parent else ()
+        with temporary() as folder:
+            file = folder / "message"
+            file.write_text(message, encoding="utf-8")
+            return self.git("commit-tree", tree, *parents, "-F", file, env=env)
 
     def read(self, name: str) -> Commit:
         """Return a commit by its name. Raises CommandFailed where there is none."""
@@ -209,8 +212,8 @@ class Repository:
 
     def diff(self, old: str, new: str) -> bytes:
         """Return what leads from one commit or tree to another, in normal form; nothing where they are alike."""
-        with tempfile.TemporaryDirectory(prefix="workbench-diff-") as folder:
-            file = Path(folder, "diff")
+        with temporary() as folder:
+            file = folder / "diff"
             self.git(*_DIFF, f"--output={file}", old, new)
             return normal_diff(file.read_bytes())
 
@@ -232,21 +235,15 @@ class Repository:
 
 
 class Index:
-    """An index that stands in for the work tree's own while it is used."""
+    """An index that stands in for the work tree's own, in a file that git makes."""
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(self, repository: Repository, file: Path) -> None:
         self._repository = repository
-
-    def __enter__(self) -> Self:
-        self._folder = tempfile.TemporaryDirectory(prefix="workbench-index-")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._folder.cleanup()
+        self._file = file
 
     def git(self, *words: str | Path) -> str:
         """Run git with this index. Raises CommandFailed."""
-        return self._repository.git(*words, env={"GIT_INDEX_FILE": str(Path(self._folder.name, "index"))})
+        return self._repository.git(*words, env={"GIT_INDEX_FILE": str(self._file)})
 
     def update(self, tree: Path, paths: Iterable[str]) -> str:
         """Take some files as they are below a folder, or are not there any more, and return the tree that is made."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from workbench.errors import PatchError
 from workbench.events import note
+from workbench.files import temporary
 from workbench.patches.apply import apply_series
 from workbench.patches.message import Message, file_name, kept_header, message_of
 from workbench.patches.series import PatchFile
@@ -42,8 +42,8 @@ def series_of(
     """
     saved: list[SavedPatch] = []
     taken = {*others, *(name for each in commits if (name := Message.parse(each.message).name))}
-    with TemporaryDirectory(prefix="workbench-series-") as place, repository.index() as index:
-        tree = Path(place, "source")
+    with temporary() as place, repository.index() as index:
+        tree = place / "source"
         repository.export(base, tree)
         index.git("read-tree", base)
         reached = repository.tree(base)

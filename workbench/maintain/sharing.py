@@ -58,7 +58,7 @@ def require_fit(
         ]
         with (
             step(f"try the series on {other.name} {other.version}, which has it too"),
-            scratch(paths.state / "patching", f".{recipe.name}-") as place,
+            scratch(paths.state / "patching", ".trying-") as place,
         ):
             fetch_plain(other, paths, place / "source")
             try:

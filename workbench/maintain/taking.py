@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from workbench.errors import CommandFailed, PatchError, SourceError, UsageError
+from workbench.files import temporary
 from workbench.http import NoAnswer
 from workbench.maintain.foreign import files_of, header_of, local_commit
 from workbench.maintain.patching import tried_only
@@ -68,8 +68,8 @@ def applied(repository: Repository, head: str, patch: PatchFile) -> str:
 
     Raises PatchError where it does not apply.
     """
-    with TemporaryDirectory(prefix="workbench-import-") as place, repository.index() as index:
-        folder, file = Path(place, "source"), Path(place, "patch")
+    with temporary() as place, repository.index() as index:
+        folder, file = place / "source", place / "patch"
         repository.export(head, folder)
         index.git("read-tree", head)
         try:

@@ -225,7 +225,7 @@ def open_tree(paths: Paths, recipe: Recipe, *, discard: bool = False) -> WorkTre
             )
         if (there.state.source, there.state.series) == (source_key(recipe), fingerprint(series)):
             return there.at(there.state.full, start=there.state.full, pending=(), fates=())
-    with scratch(folder.parent, f".{recipe.name}-") as place:
+    with scratch(folder.parent, ".making-") as place:
         made = place / recipe.name
         fetch_plain(recipe, paths, made)
         repository, base = with_source(made, f"{recipe.name} {recipe.version}")
@@ -246,7 +246,7 @@ def open_tree(paths: Paths, recipe: Recipe, *, discard: bool = False) -> WorkTre
 
 def put_away(folder: Path) -> None:
     """Remove a work tree, if it is there. A killed process leaves all of it or nothing: half a tree is of no use."""
-    with scratch(folder.parent, f".{folder.name}-") as place, suppress(FileNotFoundError):
+    with scratch(folder.parent, ".going-") as place, suppress(FileNotFoundError):
         folder.rename(place / folder.name)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename
@@ -13,7 +12,7 @@ from packaging.utils import InvalidWheelFilename
 from workbench.errors import RepairFailed, UsageError
 from workbench.events import step
 from workbench.evidence import notes as built
-from workbench.files import expect_file
+from workbench.files import expect_file, temporary
 from workbench.plan.draft import values_for
 from workbench.plan.target import Target, this_arch, this_python
 from workbench.recipe.load import maker_of
@@ -41,8 +40,8 @@ def repair_wheels(
         expect_file(wheel)
     if not dry_run:
         return tuple(_repair(wheel, paths, settings, paths.wheels) for wheel in wheels)
-    with TemporaryDirectory(prefix="workbench-repair-") as scratch:
-        made = [_repair(wheel, paths, settings, Path(scratch)) for wheel in wheels]
+    with temporary() as folder:
+        made = [_repair(wheel, paths, settings, folder) for wheel in wheels]
         return tuple(replace(each, path=paths.wheels / each.path.name) for each in made)
 
 

@@ -53,7 +53,7 @@ def write_series(folder: Path, patches: Sequence[WrittenPatch]) -> bool:
     if text == old and fingerprint(before) == fingerprint(patches):
         return False
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with scratch(folder.parent, f".{folder.name}-") as place:
+    with scratch(folder.parent, ".writing-") as place:
         fresh = place / folder.name
         if folder.is_dir():
             shutil.copytree(folder, fresh, symlinks=True)

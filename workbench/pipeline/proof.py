@@ -10,14 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal, get_args
 
 from workbench.builders.interpreter import find_interpreter
 from workbench.environment import Environment
 from workbench.errors import CommandFailed, InstallFailed, SettingsError, ToolMissing
 from workbench.events import step
-from workbench.files import content_of, write_whole
+from workbench.files import content_of, temporary, write_whole
 from workbench.index.install import pinned
 from workbench.index.serve import LOOPBACK, served
 from workbench.plan.target import this_arch
@@ -131,13 +130,12 @@ def _prove(proof: Proof, index_url: str, paths: Paths, installer: Installer) -> 
     title = f"prove {parsed.name} {parsed.version} {proof.arch} on Python {proof.python}"
     with (
         step(f"{title}: {installer} installs it") as at,
-        TemporaryDirectory(prefix="workbench-proof-") as folder,
+        temporary() as place,
     ):
         audience = Audience.of(proof.wheel.filename, proof.wheel.requires_python)
         chosen = choose(audience, [(proof.python, proof.arch)], cache=paths.cache)
         if chosen.missing:
             raise ToolMissing(chosen.missing)
-        place = Path(folder)
         pin = place / "requirements.txt"
         pin.write_text(f"{exact} --hash=sha256:{proof.wheel.sha256}\n")
         exactly: list[str | Path] = ["--no-deps", "--require-hashes", "-r", pin]

@@ -9,12 +9,11 @@ import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
 from workbench.errors import SourceError, nearest
 from workbench.events import note, step
-from workbench.files import locked
+from workbench.files import locked, temporary
 from workbench.process import run
 
 if TYPE_CHECKING:
@@ -144,8 +143,8 @@ def keep_described(tree: Path, changed: Iterable[str]) -> None:
         before, _, rest = _git(*here, "cat-file", "commit", "HEAD", doing=doing).output.partition("\n")
         if before == f"tree {written}":
             continue
-        with TemporaryDirectory(prefix="workbench-commit-") as name:
-            commit = Path(name, "commit")
+        with temporary() as place:
+            commit = place / "commit"
             commit.write_text(f"tree {written}\n{rest}", encoding="utf-8")
             made = _git(*here, "hash-object", "-t", "commit", "-w", commit, doing=doing).output.strip()
         _git(*here, "replace", "--force", "HEAD", made, doing=doing)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +19,7 @@ from packaging.version import InvalidVersion, Version
 from workbench.environment import package_index
 from workbench.errors import IndexFault, SourceError
 from workbench.events import note
+from workbench.files import scratch
 from workbench.http import NoAnswer
 from workbench.simple.client import project_files
 from workbench.simple.fetch import Fetcher
@@ -46,9 +46,8 @@ def fetch_sdist(name: str, version: str, sha256: str, cache: Path) -> Path:
         sdist = _find(index, fetcher, name, version)
         promised = sdist.hashes.get("sha256", sha256).lower()
         _check_hash(sdist.filename, promised, sha256)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".arriving-") as arriving:
-            file = Path(arriving) / sdist.filename
+        with scratch(folder.parent, ".arriving-") as arriving:
+            file = arriving / sdist.filename
             found = _download(fetcher, sdist, file)
             if found != sha256 and "sha256" in sdist.hashes:
                 why = "its sha256 is not the one that the index gives"

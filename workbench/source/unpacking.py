@@ -5,7 +5,6 @@ from __future__ import annotations
 import lzma
 import stat
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from contextlib import suppress
@@ -17,6 +16,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from workbench.errors import SourceError
+from workbench.files import scratch
 
 _UNREADABLE = (EOFError, OSError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
 """What Python's readers of archives raise, beside a TarError."""
@@ -30,16 +30,16 @@ def unpack(archive: Path, into: Path) -> None:
     """
     # Python 3.11.2, Debian 12's, does not know PEP 706's filters
     tars = tarfile if hasattr(tarfile, "data_filter") else import_module("backports.tarfile")
-    with tempfile.TemporaryDirectory(dir=into.parent, prefix=f".{into.name}.") as folder:
+    with scratch(into.parent, ".unpacking-") as folder:
         try:
             if zipfile.is_zipfile(archive):
-                _unzip(archive, Path(folder))
+                _unzip(archive, folder)
             else:
                 with tars.open(archive) as tar:
                     tar.extractall(folder, filter="data")
         except (*_UNREADABLE, tars.TarError) as error:
             raise SourceError(f"{archive}: the archive cannot be unpacked: {error}") from error
-        tops = sorted(Path(folder).iterdir())
+        tops = sorted(folder.iterdir())
         if len(tops) != 1 or not tops[0].is_dir():
             names = ", ".join(top.name for top in tops[:5]) or "nothing"
             raise SourceError(f"{archive}: an sdist has one folder at its top, and this has {names}")

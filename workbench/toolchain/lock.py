@@ -6,12 +6,11 @@ The argument is a version of ``cuda-toolkit`` on the package index, NVIDIA's lis
 from __future__ import annotations
 
 import sys
-import tempfile
 from functools import partial
 from pathlib import Path
 
 from workbench.arch import ARCHITECTURES
-from workbench.files import write_whole
+from workbench.files import temporary, write_whole
 from workbench.plan.target import this_arch
 from workbench.toolchain.cuda import cuda_of, lay_out
 from workbench.toolchain.pins import LOCKS, compiled, entries
@@ -36,8 +35,8 @@ def lock(metapackage: str) -> Path:
     head = partial(_HEAD.format, version=version, metapackage=metapackage)
     body = "".join(pins[name] for name in sorted(pins))
     write_whole(path, head(gpus="") + body)
-    with tempfile.TemporaryDirectory() as cache:
-        known = cuda_of(lay_out(path.stem, this_arch(), cache=Path(cache))).gpus
+    with temporary() as cache:
+        known = cuda_of(lay_out(path.stem, this_arch(), cache=cache)).gpus
     write_whole(path, head(gpus=" ".join(map(str, known))) + body)
     return path
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +17,7 @@ from packaging.version import Version
 
 from workbench.environment import index_environment
 from workbench.errors import ToolchainError, nearest
+from workbench.files import temporary
 from workbench.plan.gpu import Architecture
 from workbench.plan.plan import ToolkitPins
 from workbench.process import run
@@ -164,8 +164,8 @@ def _first_that_can(gpu: Architecture) -> str:
 
 def compiled(requirements: str, *options: str, python: str, platform: str) -> str:
     """Return requirements as the index meets them now, with hashes; `options` are uv's. Raises CommandFailed."""
-    with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
-        asked = Path(folder) / "requirements.in"
+    with temporary() as folder:
+        asked = folder / "requirements.in"
         asked.write_text(requirements, encoding="utf-8")
         machine = ["--python-platform", platform, "--python-version", python]
         argv = ["uv", "pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-annotate"]

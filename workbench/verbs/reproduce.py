@@ -6,11 +6,11 @@ import re
 import shlex
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 from workbench import console
 from workbench.errors import NotReproduced, UsageError
+from workbench.files import temporary
 from workbench.paths import PROGRAM
 from workbench.verb import Verb
 from workbench.verbs.flags import ChangeFlags, Json, MaxJobs, SignedBy, changing, ready_to_sign
@@ -49,8 +49,8 @@ def reproduce(
     with changing(change) as site:
         signer = ready_to_sign(site.paths, site.settings)
         keys = read_keyring(Path(signed_by)) if signed_by else None
-        with TemporaryDirectory(prefix="workbench-again-") as folder:
-            first = _first_build(wheel, site, keys, Path(folder))
+        with temporary() as folder:
+            first = _first_build(wheel, site, keys, folder)
             build = first.build
             if publish:
                 expect_published(

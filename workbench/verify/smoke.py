@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from workbench.builders import isolation
 from workbench.environment import Environment
 from workbench.errors import CommandFailed
+from workbench.files import temporary
 from workbench.toolchain.emulated import EmulatedPython
 from workbench.troubles import with_meaning
 from workbench.verify.report import Finding
@@ -36,8 +36,7 @@ def smoke_test(
     that fails: the finding says which it was and quotes what was printed. Where this machine can isolate programs, the
     code sees no network, no home but an empty one, and no variables of the caller's.
     """
-    with tempfile.TemporaryDirectory(prefix="smoke-") as name:
-        folder = Path(name)
+    with temporary() as folder:
         at = "install"
         try:
             run_code = _prepare(python, folder, [request.path.resolve(), *request.test_requires])

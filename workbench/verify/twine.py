@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 import sys
-import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from workbench.errors import CommandFailed
+from workbench.files import temporary
 from workbench.process import run
 from workbench.verify.report import Finding
 
@@ -54,8 +54,7 @@ def check_descriptions(metadata: Mapping[Path, bytes]) -> dict[Path, tuple[Findi
 
 def _verdicts(texts: Sequence[bytes]) -> dict[int, str]:
     """Return what twine says of each METADATA, by its place, up to the first at which it stops, even without a word."""
-    with tempfile.TemporaryDirectory(prefix="twine-") as name:
-        folder = Path(name)
+    with temporary() as folder:
         stubs = [f"{number}.whl" for number in range(len(texts))]
         for stub, text in zip(stubs, texts, strict=True):
             with zipfile.ZipFile(folder / stub, "w") as archive:
