@@ -113,25 +113,47 @@ def test_what_a_build_needs_of_the_sites_own_is_read_back_and_in_its_key() -> No
     assert plan.key != PLAN.key
 
 
-def test_a_repository_may_lie_in_a_folder_with_a_space() -> None:
-    source = Git(url="/home/zoë/my work/demo", commit="1" * 40, branch="main")
+@pytest.mark.parametrize(
+    ("url", "uri"),
+    [
+        ("https://example.com/a%20b.git", "git+https://example.com/a%20b.git"),
+        ("https://example.com/a b.git", "git+https://example.com/a%20b.git"),
+        ("/home/zoë/my work/demo", "git+file:///home/zo%C3%AB/my%20work/demo"),
+        ("git@example.com:demo.git", "git+ssh://git@example.com/demo.git"),
+    ],
+)
+def test_a_repository_is_named_by_a_uri_and_its_url_read_back_as_it_was(url: str, uri: str) -> None:
+    source = Git(url=url, commit="1" * 40, branch="main")
     plan = planned(replace(PLAN.recipe, source=source), PLAN.target)
-    again = restored(stated(plan), {}, where="it")
-    assert (again.source, again.key) == (source, plan.key)
+    made = stated(plan)
+    older = replace(
+        made,
+        inputs={name: values for name, values in made.inputs.items() if name != "source_url"},
+        used=tuple(replace(each, uri=f"git+{url}") if each.role == "source" else each for each in made.used),
+    )
+    assert made.of_role("source")[0].uri == uri
+    for each in (made, older):
+        again = restored(each, {}, where="it")
+        assert (again.source, again.key) == (source, plan.key)
+        assert not changed_inputs(each, plan)
+    moved = replace(plan, source=replace(source, url="https://example.com/else"))
+    assert [each.name for each in changed_inputs(made, moved)] == ["source's URL"]
 
 
-def test_a_submodule_may_lie_in_a_folder_with_a_space(tmp_path: Path) -> None:
+def test_a_submodule_may_lie_in_a_folder_with_an_odd_name(tmp_path: Path) -> None:
+    path = "third party/pärt (old)"
     for name in ("part", "whole"):
         run(["git", "init", "--quiet", tmp_path / name])
     whole: list[str | Path] = ["git", "-C", tmp_path / "whole", "-c", "protocol.file.allow=always"]
     commit = ["-c", "user.name=x", "-c", "user.email=x@example.com", "commit", "--quiet", "--allow-empty"]
     run(["git", "-C", tmp_path / "part", *commit, "--message", "one"])
-    run([*whole, "submodule", "--quiet", "add", tmp_path / "part", "third party/part"])
+    run([*whole, "submodule", "--quiet", "add", f"{tmp_path.as_uri()}/part", path])
     plan: Any = SimpleNamespace(source=Git(url="x", commit="1" * 40, branch="main", submodules=True))
     place: Any = SimpleNamespace(tree=tmp_path / "whole")
     (found,) = submodules(plan, place)
     head = run(["git", "-C", tmp_path / "part", "rev-parse", "HEAD"]).output.strip()
-    assert (found.name, found.digest) == ("third party/part", {"gitCommit": head})
+    assert (found.name, found.digest) == (path, {"gitCommit": head})
+    assert found.uri == f"git+{tmp_path.as_uri()}/part"
 
 
 CUDA = replace(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +29,7 @@ from workbench.url import without_login
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from packaging.pylock import Package
 
@@ -127,16 +127,15 @@ def _source(plan: Plan, place: Workplace) -> Used:
 
 
 def submodules(plan: Plan, place: Workplace) -> Iterator[Used]:
-    """Yield the submodules that a plan's source has, each with its commit. Raises CommandFailed."""
+    """Yield the submodules that are checked out in a plan's source, each with its commit. Raises CommandFailed."""
     if not isinstance(plan.source, Git) or not plan.source.submodules:
         return
-    listed = run(
-        ["git", "-c", "core.fsmonitor=false", "-C", place.tree, "submodule", "status", "--recursive"],
-        stdout_only=True,
-    ).output
-    for commit, path in re.findall(r"^[ +-]?([0-9a-f]{40,64}) (.+?)(?: \(.*\))?$", listed, re.MULTILINE):
-        asked = ["git", "-C", place.tree / path, "remote", "get-url", "origin"]
-        url = run(asked, check=False, stdout_only=True).output.strip()
+    in_each = r'printf "%s\0" "$sha1" "$displaypath" "$(git remote get-url origin)"'
+    git: list[str | Path] = ["git", "-c", "core.fsmonitor=false", "-C", place.tree]
+    told = run(
+        [*git, "submodule", "--quiet", "foreach", "--recursive", in_each], stdout_only=True
+    ).output.split("\0")
+    for commit, path, url in zip(told[::3], told[1::3], told[2::3], strict=False):
         uri = f"git+{without_login(url)}" if "://" in url else ""
         about = "a submodule of the source"
         yield Used(role="source", name=path, uri=uri, digest={"gitCommit": commit}, about=about)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from workbench.evidence.built_with import toolkit_of
+from workbench.evidence.provenance import uri_of
 from workbench.recipe.model import Git, LocalFolder, Sdist
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from workbench.recipe.model import Source
 
 _ORDER = "order of the patches"
+
+_URL = "source_url"
+"""The input that has a source's URL as the recipe has it, where a statement cannot name it by that: it is no URI."""
 
 _HASH = re.compile(r"[0-9a-f]{40,64}")
 
@@ -70,10 +74,20 @@ def _source_options(source: Source) -> Iterator[tuple[str, str]]:
     match source:
         case Sdist(name=str(name)):
             yield "source_name", name
-        case Git():
+        case Git(url=url):
+            if uri_of(f"git+{url}") != f"git+{url}":
+                yield _URL, url
             yield ("branch", source.branch) if source.branch else ("tag", source.tag or "")
             if source.submodules:
                 yield "submodules", "yes"
+
+
+def repository_url(made: Provenance) -> str:
+    """Return the URL of the Git repository that a build's source is of, as its recipe has it; "" where it has none."""
+    source = next(iter(made.of_role("source")), None)
+    if source is None or not source.uri.startswith("git+"):
+        return ""
+    return next(iter(made.inputs.get(_URL, ())), source.uri.removeprefix("git+"))
 
 
 def changed_inputs(made: Provenance, plan: Plan) -> tuple[ChangedInput, ...]:
@@ -110,12 +124,11 @@ def _of_build(made: Provenance) -> dict[str, str]:
     source = next(iter(made.of_role("source")), None)
     image = next((f"{each.name} {each.uri}".strip() for each in made.of_role("image")), "")
     digest = source.digest if source else {}
-    git = source is not None and source.uri.startswith("git+")
     return _flat(
         made.parameters,
         builder=made.builder,
         source=digest.get("gitCommit") or digest.get("sha256", ""),
-        url=source.uri.removeprefix("git+") if source and git else "",
+        url=repository_url(made),
         patches={each.name: each.digest.get("sha256", "") for each in made.of_role("patch")},
         image=image,
         toolkit=_toolkit(made.of_role("toolkit")),
@@ -146,7 +159,7 @@ def _flat(
         **{f"patch {name}": digest for name, digest in patches.items()},
         _ORDER: ", ".join(patches),
         **{f"environment {name}": value for name, value in environment.items()},
-        **{name: ", ".join(values) for name, values in inputs.items()},
+        **{name: ", ".join(values) for name, values in inputs.items() if name != _URL},
         "cuda_libraries": ", ".join(sorted({*inputs.get("cuda_libraries", ())})),  # as in the key
     }
     return {name: value for name, value in found.items() if value}

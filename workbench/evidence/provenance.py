@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
 
 from workbench.errors import ProofFailed
 from workbench.evidence.dsse import text_of
@@ -20,6 +21,8 @@ STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://slsa.dev/provenance/v1"
 _BUILD_TYPE = "urn:wheel-workbench:build:v1"
 BUILDER = "urn:wheel-workbench:builder:"
+
+_OF_A_URI = ":/?#[]@!$&'()*+,;=%"
 
 Role = Literal["source", "patch", "recipe", "image", "toolkit", "python", "compiler", "tool", "requirement"]
 
@@ -152,9 +155,20 @@ def statement(filename: str, sha256: str, made: Provenance) -> dict[str, Any]:
 def _descriptor(used: Used) -> dict[str, Any]:
     """Return in-toto's ResourceDescriptor of something that was used, without what is not known."""
     annotations = {"role": used.role, "version": used.version, "about": used.about}
-    told = {"name": used.name, "uri": used.uri, "downloadLocation": used.url, "digest": used.digest}
+    told = {"name": used.name, "uri": uri_of(used.uri), "downloadLocation": used.url, "digest": used.digest}
     known = {key: value for key, value in told.items() if value}
     return {**known, "annotations": {key: value for key, value in annotations.items() if value}}
+
+
+def uri_of(name: str) -> str:
+    """Return a `Used.uri` as a URI (RFC 3986): git also takes a path, ``host:path``, and characters that no URI has."""
+    if not name.startswith("git+"):
+        return name
+    url = name.removeprefix("git+")
+    if "://" not in url:
+        host, colon, path = url.partition(":")
+        url = f"ssh://{host}/{path}" if colon and "/" not in host else f"file://{url}"
+    return f"git+{quote(url, safe=_OF_A_URI)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from packaging.version import Version
 
 from workbench.errors import ProofFailed, WorkbenchError
 from workbench.evidence.gather import FROM_URL
+from workbench.evidence.inputs import repository_url
 from workbench.evidence.provenance import ONE_OF
 from workbench.patches.series import PatchFile
 from workbench.plan.axes import Axes
@@ -128,8 +129,8 @@ def _source(made: Provenance) -> Sdist | Git:
     option = {name: made.inputs[name][0] for name in ("branch", "tag", "source_name") if name in made.inputs}
     if _SDIST.fullmatch(source.uri):
         return Sdist(sha256=source.digest["sha256"], name=option.get("source_name"))
-    url = source.uri.removeprefix("git+")
-    if url == source.uri or re.search(r"[\x00-\x1f\x7f]|^-", url):
+    url = repository_url(made)
+    if not url or re.search(r"[\x00-\x1f\x7f]|^-", url):
         raise ValueError(f"its source is neither an sdist nor a Git repository: {source.uri!r:.60}")
     return Git(
         url=url,
