@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.errors import CommandFailed, WorkbenchError
 from workbench.files import content_of
 from workbench.process import run
 
@@ -37,7 +38,7 @@ class Environment:
         The programs of a `relocatable` one run wherever its folder is seen.
         """
         options = ["--relocatable"] if relocatable else []
-        run(["uv", "venv", "--quiet", "--clear", "--no-project", *options, "--python", python, path], log=log)
+        _uv("venv", "--clear", "--no-project", *options, "--python", python, path, log=log)
         return cls(path)
 
     @property
@@ -51,8 +52,7 @@ class Environment:
         """Install PEP 508 strings or wheel files, from the package index. Raises CommandFailed with what uv said."""
         if not requirements:
             return None
-        argv = ["uv", "pip", "install", "--quiet", f"--python={self.python}", *options]
-        return run([*argv, "--", *requirements], env=index_environment(), log=log)
+        return _uv("pip", "install", f"--python={self.python}", *options, "--", *requirements, log=log)
 
     @property
     def lock(self) -> Path:
@@ -82,8 +82,7 @@ class Environment:
             return
         pinned = self.path / "requirements.txt"
         pinned.write_text("".join(f"{pin}\n" for pin in pins), encoding="utf-8")
-        install = ["uv", "pip", "install", "--quiet", "--no-deps", f"--python={self.python}"]
-        run([*install, *options, "-r", pinned], env=index_environment(), log=log)
+        _uv("pip", "install", "--no-deps", f"--python={self.python}", *options, "-r", pinned, log=log)
 
     def _pin(self, package: Package) -> str:
         """Return a locked package as a line of ``requirements.txt``, with the hashes that uv then asks for."""
@@ -126,8 +125,8 @@ def resolve(
     """
     asked = lock.with_name("requirements.in")
     asked.write_text("\n".join(requirements) + "\n", encoding="utf-8")
-    words = ["uv", "pip", "compile", "--quiet", "--format=pylock.toml", "--no-header", "--no-annotate"]
-    run([*words, f"--output-file={lock}", *options, asked], env=index_environment(), log=log)
+    words = ["--format=pylock.toml", "--no-header", "--no-annotate", f"--output-file={lock}"]
+    _uv("pip", "compile", *words, *options, asked, log=log)
     return locked(lock)
 
 
@@ -151,9 +150,29 @@ def install_into(
 
     Raises CommandFailed with what uv said.
     """
-    argv = ["uv", "pip", "install", "--quiet", "--only-binary=:all:", f"--target={folder}"]
     machine = [f"--python-version={python}", f"--python-platform={platform}"]
-    run([*argv, *machine, *options, "--", *requirements], env=index_environment())
+    into = ("--only-binary=:all:", f"--target={folder}")
+    _uv("pip", "install", *into, *machine, *options, "--", *requirements)
+
+
+_REFUSED = ("Failed to initialize cache", "Read-only file system (os error", "Permission denied (os error")
+
+
+def _uv(*words: str | Path, log: Path | None = None) -> Completed:
+    """Run uv, which asks the index that pip asks.
+
+    Raises CommandFailed with what it said; WorkbenchError where it cannot write its cache: that is this machine's
+    trouble, and none of what is installed.
+    """
+    try:
+        return run(["uv", "--quiet", *words], env=index_environment(), log=log)
+    except CommandFailed as error:
+        cache = run(["uv", "cache", "dir"], check=False, stdout_only=True).output.strip()
+        of_cache = [line for line in str(error).splitlines() if cache and cache in line]
+        if not any(each in line for line in of_cache for each in _REFUSED):
+            raise
+        remedy = "see that this user may write there, or name another folder in UV_CACHE_DIR"
+        raise WorkbenchError(f"uv cannot write its cache, {cache}: {remedy}\n{error}") from error
 
 
 _GLIBCS = (17, 28, *range(31, 41))

@@ -13,7 +13,7 @@ import pytest
 from tests.libraries import dummy, extension
 from tests.wheels import files_of, good, pack, wheel
 from workbench.builders.interpreter import interpreter_here
-from workbench.errors import UsageError
+from workbench.errors import UsageError, WorkbenchError
 from workbench.plan.target import this_arch
 from workbench.process import run
 from workbench.verify import archive, twine, verifier
@@ -175,6 +175,17 @@ def test_a_failed_smoke_test_quotes_what_was_printed(
     assert (found.check, found.where) == ("smoke", f"{where} (Python {LOWEST})")
     assert what in found.what
     assert f"smoke: {where} (Python {LOWEST}): " in findings_text(report)
+
+
+@pytest.mark.parametrize("cache", ["/sys", "/proc/cache"])
+def test_a_cache_that_cannot_be_written_is_no_finding_about_the_wheel(
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: str
+) -> None:
+    monkeypatch.setenv("UV_CACHE_DIR", cache)
+    path = wheel_in(tmp_path / "a")
+    with pytest.raises(WorkbenchError, match=f"^uv cannot write its cache, {cache}: see that") as refused:
+        one(paths, path, modules=("demo",), smoke=True)
+    assert refused.value.exit_code == 1
 
 
 def test_it_is_tried_on_each_python_that_was_asked_for(paths: Paths, tmp_path: Path) -> None:
