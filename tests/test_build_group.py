@@ -10,7 +10,7 @@ import pytest
 
 from tests.test_process import DAEMON, has_ended
 from workbench import build_group
-from workbench.build_group import BuildGroup, below, why_not
+from workbench.build_group import BuildGroup, Told, below, why_not
 from workbench.cgroup import ControlGroup, groups_of
 from workbench.errors import CommandFailed
 from workbench.process import run
@@ -29,10 +29,20 @@ def version() -> int:
 real = pytest.mark.skipif(not version(), reason=f"no control group can be made here: {why_not()}")
 
 
-def taking(count: int) -> list[str]:
-    """Return a program that takes so many bytes for a while."""
-    code = f"import time; taken = b'x' * {count}; time.sleep(1.2); print(len(taken))"
-    return [sys.executable, "-c", code]
+def taking(count: int, until: Path) -> list[str]:
+    """Return a program that takes so many bytes, and holds them until a file is there."""
+    held = f"while not os.path.exists({str(until)!r}): time.sleep(0.01)"
+    return [sys.executable, "-c", f"import os, time; taken = b'x' * {count}\n{held}\nprint(len(taken))"]
+
+
+def telling(seen: Path, least: int) -> Told:
+    """Return what makes a file once more than so many bytes were seen."""
+
+    def told(used: int, _: object) -> None:
+        if used > least:
+            seen.touch()
+
+    return told
 
 
 def children(*each: list[str]) -> list[str]:
@@ -42,13 +52,12 @@ def children(*each: list[str]) -> list[str]:
 
 @real
 def test_what_all_its_programs_take_together_is_measured(tmp_path: Path) -> None:
-    told: list[int] = []
-    with build_group.build_group(told=lambda used, _: told.append(used)) as group:
-        run(children(taking(100 * MB), taking(100 * MB)), log=tmp_path / "log", group=group)
-        run(taking(MB), log=tmp_path / "log", group=group)
+    seen = tmp_path / "seen"
+    with build_group.build_group(told=telling(seen, 200 * MB)) as group:
+        run(children(*2 * [taking(100 * MB, seen)]), log=tmp_path / "log", group=group, timeout=300)
+        run(taking(MB, seen), log=tmp_path / "log", group=group)
     assert 200 * MB < group.peak < 300 * MB
     assert 100 * MB < group.largest < 150 * MB
-    assert max(told) > 200 * MB
     assert not group.killed
 
 
@@ -58,7 +67,7 @@ def test_over_its_limit_it_is_killed_and_says_so(tmp_path: Path) -> None:
         build_group.build_group(100 * MB) as group,
         pytest.raises(CommandFailed, match=r"killed by signal 9|failed with 137"),
     ):
-        run(taking(300 * MB), log=tmp_path / "log", group=group)
+        run(taking(300 * MB, tmp_path), log=tmp_path / "log", group=group)
     assert group.killed
     assert group.peak <= 100 * MB
 
@@ -83,9 +92,10 @@ def test_the_group_of_a_process_that_was_killed_is_removed_by_the_next() -> None
 
 
 def test_without_a_group_the_processes_are_measured(tmp_path: Path) -> None:
-    group = BuildGroup(None, lambda _used, _groups: None)
+    seen = tmp_path / "seen"
+    group = BuildGroup(None, telling(seen, 200 * MB))
     with group.opened():
-        run(children(taking(100 * MB), taking(100 * MB)), log=tmp_path / "log", group=group)
+        run(children(*2 * [taking(100 * MB, seen)]), log=tmp_path / "log", group=group, timeout=300)
     assert 200 * MB < group.peak < 400 * MB
     assert not group.limited
 

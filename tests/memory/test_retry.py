@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.builders.test_host import plan_of
-from workbench.build_group import why_not
+from workbench.build_group import BuildGroup, why_not
 from workbench.builders.raw_wheel import build_raw
 from workbench.builders.workplace import Workplace
 from workbench.errors import BuildFailed
@@ -26,14 +26,28 @@ COUNT = 3
 
 COMPILER = """
 import os, pathlib, sys, time
+
+def will_take(unit):
+    if unit.with_suffix(".taken").exists() or unit.with_suffix(".seen").exists():
+        return False
+    try:
+        os.kill(int(unit.read_text() or os.getpid()), 0)
+    except ProcessLookupError:
+        return False
+    return True
+
 out = pathlib.Path(sys.argv[1])
-out.touch()
-while len([*out.parent.glob("*.o")]) < min({count}, int(os.environ["MAX_JOBS"])):
+out.with_suffix(".seen").unlink(missing_ok=True)
+out.write_text(str(os.getpid()))
+together = min({count}, int(os.environ["MAX_JOBS"]))
+while len([*out.parent.glob("*.o")]) < together:
     time.sleep(0.01)
 taken = b"x" * {size}
-time.sleep(0.5)
+out.with_suffix(".taken").touch()
+while not out.with_suffix(".seen").exists() or together > 1 and any(map(will_take, out.parent.glob("*.o"))):
+    time.sleep(0.01)
 """
-"""Takes its memory at the time when all others take theirs that may run at once."""
+"""Holds its memory until it was measured, and until all others that may run at once have taken theirs or died."""
 
 NINJA = "rule take\n  command = python compiler.py $out\n" + "".join(
     f"build {i}.o: take\n" for i in range(COUNT)
@@ -64,8 +78,19 @@ def heavy(tmp_path: Path, size: int) -> Plan:
 
 
 def build(plan: Plan, paths: Paths, jobs: int = COUNT) -> RawWheel:
+    """Build a plan, and let its compilers know that they were measured."""
     place = Workplace.of(plan, paths)
-    with place.opened(paths):
+    look = BuildGroup._look
+
+    def look_and_tell(group: BuildGroup) -> None:
+        taken = [*place.tree.glob("*.taken")]
+        group._sample()
+        look(group)
+        for each in taken:
+            each.rename(each.with_suffix(".seen"))
+
+    with pytest.MonkeyPatch.context() as patch, place.opened(paths):
+        patch.setattr(BuildGroup, "_look", look_and_tell)
         return build_raw(place, paths, Settings(max_memory=1), jobs=jobs)
 
 
