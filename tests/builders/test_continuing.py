@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.builders.raw import built
+from tests.pipes import read_by_somebody
 from tests.plans import planned
 from workbench.builders.continuing import may_keep
 from workbench.builders.workplace import Workplace
@@ -183,7 +184,7 @@ def killed(plan: Plan, paths: Paths, folder: Path) -> None:
     os.mkfifo(late)
     process = multiprocessing.get_context("fork").Process(target=built, args=(plan, paths))
     process.start()
-    with late.open("w"):  # opened once the compiler reads it, which then waits for what is never written
+    with read_by_somebody(late):
         process.kill()
         process.join()
     late.unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.forked import invoke
+from tests.pipes import read_by_somebody
 from workbench.builders.workplace import Workplace
 from workbench.evidence.notes import log_of
 from workbench.make.build import build_wheel
@@ -27,19 +29,13 @@ if TYPE_CHECKING:
 
 
 def start(*words: str) -> subprocess.Popen[str]:
-    """Start a verb and return once it is building."""
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-m", "invoke", "--search-root", str(CHECKOUT), *words],
-        env=environment({"PYTHONUNBUFFERED": "1"}),
+        env=environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("… build demo"):
-            return process
-    raise AssertionError("it never came to build")
 
 
 @pytest.mark.parametrize(
@@ -48,10 +44,18 @@ def start(*words: str) -> subprocess.Popen[str]:
 def test_a_release_that_was_ended_is_completed_by_the_same_command(
     demo: Demo, sent: signal.Signals, status: int
 ) -> None:
-    with start("release", "demo") as process:
+    late = demo.paths.cache / "late.h"
+    late.parent.mkdir()
+    os.mkfifo(late)
+    text = demo.recipe.read_text()
+    demo.recipe.write_text(
+        text.replace("    smoke", f'    environment={{"CFLAGS": "-include {late}"}},\n    smoke')
+    )
+    with start("release", "demo") as process, read_by_somebody(late):  # by the compiler
         process.send_signal(sent)
-        assert process.stderr is not None
-        said = process.stderr.read()
+        _, said = process.communicate()
+    late.unlink()
+    late.touch()
     assert process.returncode == status
     assert "Traceback" not in said
     assert not demo.wheels()
