@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import threading
-import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.forked import invoke
+from tests.serving import serving
 from tests.verbs.conftest import git
 from tests.wheels import files_of, packed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from workbench.paths import Paths
 
@@ -57,8 +58,11 @@ recipe = Recipe(
 
 
 @contextmanager
-def guarded_index(login: str) -> Iterator[str]:
-    """Serve an index with the build backend ``sly`` to those who know the login; yield its address."""
+def guarded_index(login: str, asked: Callable[[], None]) -> Iterator[str]:
+    """Serve an index with the build backend ``sly`` to those who know the login; yield its address.
+
+    It calls `asked` for each request, while whoever asks waits for the answer.
+    """
     demo = packed(files_of())
     sly = packed(files_of(name="sly", payload={"sly/__init__.py": BACKEND.encode(), "sly/demo.whl": demo}))
     wheel = "sly-1.0-py3-none-any.whl"
@@ -67,6 +71,7 @@ def guarded_index(login: str) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            asked()
             body = pages.get(self.path, b"")
             status = 401 if self.headers.get("Authorization") != expected else 200 if body else 404
             self.send_response(status)
@@ -82,28 +87,28 @@ def guarded_index(login: str) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
         yield f"127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
+
+
+def look(seen: set[str]) -> None:
+    """Add the command lines that this machine's process list shows now."""
+    for line in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended meanwhile
+            seen.add(line.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
 
 
 @contextmanager
 def process_list() -> Iterator[set[str]]:
-    """Yield the command lines that this machine's process list shows while the block runs."""
+    """Yield the command lines that this machine's process list shows, looked at now and then while the block runs."""
     seen: set[str] = set()
     ended = threading.Event()
 
-    def look() -> None:
-        while not ended.is_set():
-            for line in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    seen.add(line.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-                except OSError:
-                    continue
-            time.sleep(0.01)
+    def watch() -> None:
+        while not ended.wait(0.01):
+            look(seen)
 
-    thread = threading.Thread(target=look)
+    thread = threading.Thread(target=watch)
     thread.start()
     try:
         yield seen
@@ -133,7 +138,7 @@ def test_a_build_through_a_guarded_index_and_what_is_published_of_it_show_its_lo
     commit = git(source, "rev-parse", "HEAD")
     (paths.recipes / "demo.py").write_text(RECIPE.format(url=source, commit=commit))
     login = "me:bur1ed-password"
-    with guarded_index(login) as address, process_list() as seen:
+    with process_list() as seen, guarded_index(login, partial(look, seen)) as address:
         url = f"http://{login}@{address}/simple/"
         env = {
             "PIP_INDEX_URL": url,
