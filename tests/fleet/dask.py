@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -64,10 +65,10 @@ class Fleet:
 def fleet(root: Path, workers: int) -> Fleet:
     """Start a scheduler and its workers."""
     root.mkdir()
-    port = subprocess.check_output([sys.executable, "-c", PORTS], text=True).strip()
-    made = Fleet(f"tcp://127.0.0.1:{port}", root, [])
-    made.start("dask_scheduler", "--host=127.0.0.1", f"--port={port}", "--no-dashboard", name="s", cache="s")
-    wait_for(lambda: b"Scheduler at" in (root / "s.log").read_bytes())
+    made, log, listens = Fleet("", root, []), root / "s.log", re.compile(r"Scheduler at: +(\S+)\n")
+    made.start("dask_scheduler", "--host=127.0.0.1", "--port=0", "--no-dashboard", name="s", cache="s")
+    wait_for(lambda: listens.search(log.read_text()))
+    (made.address,) = listens.findall(log.read_text())
     for number in range(workers):
         made.worker(f"w{number}")
     return made

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
+import socketserver
 import subprocess
-import time
 from base64 import b64decode
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -58,7 +56,7 @@ class Repository:
 
 @dataclass(frozen=True)
 class GitServer:
-    """``git daemon`` on a loopback port, for all below `root`."""
+    """Git's own server on a loopback port, for all below `root`."""
 
     root: Path
     port: int
@@ -77,47 +75,35 @@ class GitServer:
         return made
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+@pytest.fixture
+def refusing() -> Iterator[int]:
+    """Return a port of loopback that nobody listens at, and that nobody else gets meanwhile."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
 
 
 @pytest.fixture
 def git_server(tmp_path: Path) -> Iterator[GitServer]:
+    """Serve what is below a folder: ``git daemon`` answers each connection, as inetd has it."""
     root = tmp_path / "served"
     root.mkdir()
-    port = free_port()
-    argv = ["git", "daemon", "--reuseaddr", "--export-all", "--listen=127.0.0.1", f"--port={port}"]
-    # the daemon is a child of git's: the group is ended, by the id of the one process started here
-    with subprocess.Popen(
-        [*argv, f"--base-path={root}", str(root)], env=environment(), start_new_session=True
-    ) as daemon:
-        try:
-            wait_for(port, daemon)
-            yield GitServer(root=root, port=port)
-        finally:
-            end_group(daemon)
+    argv = [
+        "git",
+        "daemon",
+        "--inetd",
+        "--log-destination=none",
+        "--export-all",
+        f"--base-path={root}",
+        str(root),
+    ]
 
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            subprocess.run(argv, stdin=self.request, stdout=self.request, env=environment(), check=False)
 
-def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Return when the port accepts a connection."""
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            return
-
-
-def end_group(process: subprocess.Popen[bytes]) -> None:
-    os.killpg(process.pid, signal.SIGTERM)
-    process.wait(timeout=5)
+    with serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)) as server:
+        yield GitServer(root=root, port=server.server_address[1])
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,6 @@ from workbench.process import run
 from workbench.recipe.model import Git
 from workbench.source.git import LFS, Found, fetch_git, keep_described, resolve
 
-from .conftest import free_port
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -89,17 +87,16 @@ def test_an_empty_repository(git_server: GitServer) -> None:
         resolve(git_server.url("empty"))
 
 
-def test_a_url_that_does_not_answer(git_server: GitServer, tmp_path: Path) -> None:
-    for url in (git_server.url("none"), f"git://127.0.0.1:{free_port()}/x.git", str(tmp_path / "none")):
+def test_a_url_that_does_not_answer(git_server: GitServer, tmp_path: Path, refusing: int) -> None:
+    for url in (git_server.url("none"), f"git://127.0.0.1:{refusing}/x.git", str(tmp_path / "none")):
         with pytest.raises(SourceError) as raised:
             resolve(url)
         assert str(raised.value).startswith(f"{url}: no Git repository answers there: ")
 
 
-def test_gits_whole_reason_is_told_and_its_advice_is_not() -> None:
-    port = free_port()
+def test_gits_whole_reason_is_told_and_its_advice_is_not(refusing: int) -> None:
     with pytest.raises(SourceError) as raised:
-        resolve(f"git://127.0.0.1:{port}/x.git")
+        resolve(f"git://127.0.0.1:{refusing}/x.git")
     first, _ = str(raised.value).splitlines()
     assert "unable to connect" in first
     assert first.endswith("Connection refused"), "it stands on git's second line"
@@ -109,8 +106,8 @@ def test_gits_whole_reason_is_told_and_its_advice_is_not() -> None:
     assert first.endswith("'/nowhere/at/all' does not appear to be a git repository")
 
 
-def test_a_password_in_a_url_is_not_shown() -> None:
-    url = f"http://ada:s3cret@127.0.0.1:{free_port()}/x.git"
+def test_a_password_in_a_url_is_not_shown(refusing: int) -> None:
+    url = f"http://ada:s3cret@127.0.0.1:{refusing}/x.git"
     with pytest.raises(SourceError) as raised:
         resolve(url)
     assert "s3cret" not in str(raised.value)

@@ -17,7 +17,7 @@ from workbench.recipe.model import Sdist
 from workbench.simple import JSON
 from workbench.source.sdist import fetch_sdist, pin_sdist
 
-from .conftest import Answer, free_port
+from .conftest import Answer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -172,12 +172,13 @@ def test_what_is_no_index(index: Index, cache: Path) -> None:
 
 
 def test_a_dead_network_is_one_line_without_the_password(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
+    cache: Path, monkeypatch: pytest.MonkeyPatch, refusing: int
 ) -> None:
-    port = free_port()
-    monkeypatch.setenv("UV_DEFAULT_INDEX", f"http://ada:s3cret@127.0.0.1:{port}/simple/")
+    monkeypatch.setenv("UV_DEFAULT_INDEX", f"http://ada:s3cret@127.0.0.1:{refusing}/simple/")
     message = refusal(cache)
-    assert f"the package index http://***@127.0.0.1:{port}/simple/: Connection refused; try again" in message
+    assert (
+        f"the package index http://***@127.0.0.1:{refusing}/simple/: Connection refused; try again" in message
+    )
     assert "s3cret" not in message
     assert "\n" not in message
 
