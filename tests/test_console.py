@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import io
+import itertools
 import json
 import os
 import pty
@@ -13,12 +14,15 @@ import subprocess
 import sys
 import termios
 import threading
+import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from workbench.console import PLAIN_WIDTH, PlainLines, answer_table, listening
-from workbench.events import LISTENER, note, step
+from workbench import console
+from workbench.console import PLAIN_WIDTH, JsonLines, PlainLines, answer_table, listening
+from workbench.events import LISTENER, StepMoved, note, step
 from workbench.paths import CHECKOUT
 from workbench.process import environment, run
 from workbench.text import counted
@@ -144,13 +148,11 @@ def test_several_steps_at_once_leave_each_other_alone() -> None:
     )
     screen.wait_for("second detail")
     said = screen.end()
-    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said).replace("\r", "\n").splitlines()
-    assert "a word between" in lines
-    assert [line.partition("  ")[0].rpartition(" 0")[0] for line in lines if line.startswith("✓")] == [
-        "✓ beside: done beside",
-        "✓ first (4.0 kB)",
-    ]
-    assert any("━━━━━───────────────  1.0 kB" in line for line in lines)
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said).replace("\r", "\n")
+    assert "a word between\n" in text
+    ended = re.findall(r"^✓ (.+?) [\d.]+ (?:min \d+ )?s$", text, re.MULTILINE)
+    assert ended == ["beside: done beside", "first (4.0 kB)"]
+    assert "━━━━━───────────────  1.0 kB" in text
 
 
 def test_a_word_that_comes_after_the_end_of_its_step_stops_nobody(capfd: pytest.CaptureFixture[str]) -> None:
@@ -211,7 +213,8 @@ def test_what_a_step_takes_stands_beside_how_long_it_takes() -> None:
     assert re.search(r"build demo  \S+ s of about 1 min 00 s, 1\.50 GB of memory  c\+\+ -c", screen.end())
 
 
-def test_events_are_lines_of_json_for_programs(tmp_path: Path) -> None:
+def test_events_are_lines_of_json_for_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "JsonLines", partial(JsonLines, every=3600))
     path = tmp_path / "events"
     with listening(path):
         with step("fetch") as at:
@@ -227,6 +230,15 @@ def test_events_are_lines_of_json_for_programs(tmp_path: Path) -> None:
     assert (lines[4]["total"], lines[5]["failed"]) == (2, True)
     assert lines[0]["step"] == lines[2]["step"] != lines[4]["step"]
     assert "SECRET" not in path.read_text()
+
+
+def test_a_clock_that_is_set_back_silences_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.StringIO()
+    written = JsonLines(file, every=0)
+    monkeypatch.setattr(time, "time", partial(next, itertools.count(1_000_000, -1)))
+    for _ in range(2):
+        written(StepMoved(step=1))
+    assert [json.loads(line)["time"] for line in file.getvalue().splitlines()] == [1_000_000, 999_999]
 
 
 def test_how_many() -> None:

@@ -145,22 +145,23 @@ class Terminal:
 
 
 class JsonLines:
-    """Writes each event as a line of JSON; what a step is at, at most once a second."""
+    """Writes each event as a line of JSON; what a step is at, at most once in `every` seconds."""
 
-    def __init__(self, file: IO[str]) -> None:
+    def __init__(self, file: IO[str], every: float = 1) -> None:
         self._file = file
+        self._every = every
         self._lock = threading.Lock()
         self._moved: dict[int, float] = {}
 
     def __call__(self, event: Event) -> None:
         """Write an event."""
-        now = time.time()
         with self._lock:
             if isinstance(event, StepMoved):
-                if now - self._moved.get(event.step, 0) < 1:
+                now = time.monotonic()
+                if now < self._moved.get(event.step, -self._every) + self._every:
                     return
                 self._moved[event.step] = now
-            line = {"event": _WORDS[type(event)], "time": round(now, 3), **dataclasses.asdict(event)}
+            line = {"event": _WORDS[type(event)], "time": round(time.time(), 3), **dataclasses.asdict(event)}
             self._file.write(mask(json.dumps(line)) + "\n")
             self._file.flush()
 
