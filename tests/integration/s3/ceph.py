@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 ACCESS_KEY = "AKIATEST"
 SECRET_KEY = "secretsecretsecret"  # noqa: S105 - of a server that lives as long as the tests
-PATIENCE = 60.0
+PATIENCE = 400.0
+"""Seconds after which a busy machine's programs are given up."""
 
 CONFIGURATION = """\
 [global]
@@ -199,7 +200,7 @@ def free_port() -> int:
 def answers(url: str) -> bool:
     """Say whether a server answers at a URL, whatever it says."""
     try:
-        with urllib.request.urlopen(url, timeout=1):  # noqa: S310 - of a test's own server
+        with urllib.request.urlopen(url, timeout=10):  # noqa: S310 - of a test's own server
             return True
     except HTTPError as error:
         error.close()
