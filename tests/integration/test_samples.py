@@ -91,7 +91,8 @@ def sample(request: pytest.FixtureRequest, paths: Paths, tmp_path: Path) -> str:
         kind: {"cu130": {arch: image(arch, kind) for arch in ("x86_64", "aarch64")}}
         for kind in ("images", "runtime_images")
     }
-    settings = {"container": {"engine": "podman", **chosen}}
+    # all is compiled, and nothing goes to the user's objects
+    settings = {"container": {"engine": "podman", **chosen}, "cache": {"objects": False}}
     (paths.root / "workbench.yaml").write_text(json.dumps(settings))  # JSON is YAML
     return name
 

@@ -7,7 +7,6 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 
 from tests.builders.test_own_index import listed, publish
 from tests.consume.served import serving
@@ -41,13 +40,12 @@ recipe = Recipe(
 
 
 def describe(paths: Paths, name: str, *fields: str, **images: str) -> None:
-    """Write a recipe, and settings with an image for each compute platform."""
+    """Write a recipe, and settings with an image for each compute platform; nothing goes to the user's objects."""
     text = RECIPE.format(name=name, digest="0" * 64, fields="\n    ".join(fields))
     (paths.recipes / f"{name.replace('-', '_')}.py").write_text(text)
     chosen = {compute: {"x86_64": image} for compute, image in images.items()}
-    (paths.root / "workbench.yaml").write_text(
-        f"container: {{engine: podman, images: {json.dumps(chosen)}}}\n"
-    )
+    settings = {"container": {"engine": "podman", "images": chosen}, "cache": {"objects": False}}
+    (paths.root / "workbench.yaml").write_text(json.dumps(settings))  # JSON is YAML
 
 
 def test_an_image_with_a_cuda_of_its_own_is_used_as_it_is(
@@ -178,10 +176,10 @@ def test_a_build_in_a_container_gets_what_the_site_itself_publishes(
         describe(
             paths, "small", 'build_requires=("ours",),', 'smoke_test="import small",', cpu=image("x86_64")
         )
-        settings = yaml.safe_load((paths.root / "workbench.yaml").read_text())
+        settings = json.loads((paths.root / "workbench.yaml").read_text())
         settings["container"] |= {"frontend": frontend}
         settings |= {"public_url": served.url, "store": {"folder": "out"}} if is_served else {}
-        (paths.root / "workbench.yaml").write_text(yaml.safe_dump(settings))
+        (paths.root / "workbench.yaml").write_text(json.dumps(settings))
         (small / "setup.py").write_text("import ours\n" + (small / "setup.py").read_text())
         words = ("build", "small", "--source-dir", small, "--python", "3.11", "--builder", "container")
         made = invoke(*words)
@@ -202,10 +200,9 @@ def test_a_build_that_fails_is_explained_as_on_this_machine(
     assert "To look inside: podman run" in failed.stderr
 
     (small / "large").write_bytes(b"\0" * 2_000_000)
-    settings = paths.root / "workbench.yaml"
-    settings.write_text(
-        settings.read_text().replace("images:", 'create_args: ["--tmpfs=/project:size=1m"], images:')
-    )
+    settings = json.loads((paths.root / "workbench.yaml").read_text())
+    settings["container"]["create_args"] = ["--tmpfs=/project:size=1m"]
+    (paths.root / "workbench.yaml").write_text(json.dumps(settings))
     full = invoke(*words)
     assert full.status == 17, full.stderr
     assert "the disk is full where the container writes" in full.stderr
