@@ -8,6 +8,7 @@ import re
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
@@ -33,7 +34,7 @@ NOSY = """
         except OSError:
             print("REFUSED", path)
     open(os.path.expanduser("~/own"), "w").close()
-    open("/tmp/own", "w").close()
+    open({own!r}, "w").close()
 """
 
 
@@ -53,7 +54,8 @@ def test_a_build_sees_no_home_and_no_secret_and_leaves_nothing_behind(
     paths: Paths, tmp_path: Path, nosy_home: Path
 ) -> None:
     hidden = [str(nosy_home / ".aws" / "credentials"), str(paths.root), str(Path(__file__))]
-    before = NOSY.format(paths=hidden, home=str(nosy_home)).strip()
+    own = f"/tmp/{uuid4().hex}"  # noqa: S108 - the folder of all
+    before = NOSY.format(paths=hidden, home=str(nosy_home), own=own).strip()
     wheel = built(plan_of(tmp_path, before=before), paths)
     told = environment(wheel)
     log = (wheel.parent.parent / "build.log").read_text()
@@ -67,7 +69,7 @@ def test_a_build_sees_no_home_and_no_secret_and_leaves_nothing_behind(
     ]
     assert log.count("REFUSED") == 5
     assert not (nosy_home / "left").exists()
-    assert not Path("/tmp/own").exists()  # noqa: S108 - the one of all
+    assert not Path(own).exists()
 
 
 CONNECT = 'import socket; socket.create_connection(("127.0.0.1", {port}), timeout=5).close()'
