@@ -64,7 +64,8 @@ def test_the_main_job(demo: Demo) -> None:
     assert patch.url is not None
     assert (demo.paths.root / patch.url).read_bytes() == demo.patch.read_bytes()
     assert published.build.log is not None
-    assert "demo.c" in (demo.paths.root / published.build.log).read_text()
+    log = (demo.paths.root / published.build.log).read_text()
+    assert ("demo.c" in log, "/build/env" in log, str(demo.paths.root) in log) == (True, True, False)
     page = (demo.paths.index / "demo" / "index.html").read_text()
     for linked in (patch.url, published.build.log):
         assert f'href="../../{linked}"' in page
@@ -217,6 +218,7 @@ def test_a_target_that_fails_is_told_of_with_its_log_until_there_is_a_wheel(
     assert told.log is not None
     log = (demo.paths.root / told.log).read_text()
     assert "demo.c" in log
+    assert str(demo.paths.root) not in log
     assert "hunter2" not in log
     assert "swordfish" not in log
     assert told.log in (demo.paths.index / "demo" / "index.html").read_text()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement, Requirement
 
 from workbench.builders import continuing
+from workbench.builders.isolation import ROOT
 from workbench.builders.objects import STATS, Units, units_of
 from workbench.environment import Environment
 from workbench.errors import BuildFailed, UsageError, WorkbenchError
@@ -135,6 +136,11 @@ class Workplace:
     def kept(self) -> str:
         """What of a failed build there is to look at, in words."""
         return f"The tree is kept: {self.tree}\nThe whole log: {self.log}"
+
+    @property
+    def said(self) -> bytes:
+        """What the log says, fit to be published: where the folder lies is for this machine's people."""
+        return self.log.read_bytes().replace(bytes(self.root), ROOT.encode())
 
     def doubt(self) -> None:
         """Remove what of the build's objects may be half-written, for one of its programs was killed."""

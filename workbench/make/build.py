@@ -90,7 +90,7 @@ def _finish(raw: Path, place: Workplace, made: Provenance, paths: Paths, *, took
         facts=facts(plan, repaired, seconds=made.seconds),
         provenance=made,
         memory=took,
-        log=place.log.read_bytes(),
+        log=place.said,
     )
     return replace(repaired, path=wheel)
 

@@ -296,7 +296,7 @@ def _failed(failures: Sequence[Failure], paths: Paths) -> Iterator[Gap]:
         place = Workplace.of(failure.plans[0], paths)
         match failure.error:
             case BuildFailed():
-                reason, log = "does not build", place.log.read_bytes()
+                reason, log = "does not build", place.said
             case RepairFailed() as error:
                 # where its tree lies is for this machine's people
                 reason, log = "cannot be made portable", str(error).removesuffix(f"\n{place.kept}").encode()
