@@ -101,6 +101,10 @@ def test_a_passphrase_comes_from_the_variable_or_a_person(
     with pytest.raises(UsageError, match="the passphrase is wrong"):
         read_signer(path)
     monkeypatch.delenv(VARIABLE)
+    token = ASK.set(lambda _: "")  # who presses Enter
+    with pytest.raises(UsageError, match="the passphrase is wrong"):
+        read_signer(path)
+    ASK.reset(token)
     token = ASK.set(lambda _: WORDS)
     try:
         assert read_signer(path).key == key

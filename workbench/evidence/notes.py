@@ -2,7 +2,7 @@
 
 A build machine and a publishing machine may be two: the file travels with its wheel. It is bound to it by the hash
 of the wheel's RECORD, which names every byte of the payload and costs nothing to read. The build's log lies there too,
-as ``<filename>.build.log``, without the secrets that a build may print.
+as ``<filename>.build.log``, fit to be published: without secrets, and without the place of the build's folder.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ def _unlocked(path: Path, content: bytes) -> PrivateKeyTypes:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     for passphrase in _passphrases(path):
-        with suppress(ValueError):
+        with suppress(ValueError, TypeError):  # an empty one is taken for none
             return load_pem_private_key(content, password=passphrase.encode())
     raise UsageError(f"{path}: the passphrase is wrong")
 

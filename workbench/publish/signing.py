@@ -40,7 +40,7 @@ def signer_of(paths: Paths, settings: Settings) -> Signer | None:
     """Return the private key that a site signs with; None where its settings name none.
 
     Asked before anything is changed, it finds early what would stop the signing later. Raises UsageError for a key
-    that cannot be used, or that the site's list does not have.
+    that cannot be used, or that the site's list does not have; ProofFailed for a damaged list.
     """
     if settings.signing.key is None:
         return None
@@ -81,7 +81,7 @@ def trusted_keys(paths: Paths, settings: Settings) -> Keyring | None:
 
 
 def _site_keys(paths: Paths, signer: Signer) -> Keyring:
-    """Return the site's list of keys, made first where there is none: of the one that signs."""
+    """Return the site's list of keys, made first where there is none: of the one that signs. Raises ProofFailed."""
     from workbench.evidence.signer import sign_list
 
     path = paths.root / KEYS
@@ -97,7 +97,8 @@ def change_list(
 ) -> Keyring:
     """Put the keys of the file `add` on the site's list, revoke the one whose id begins with `revoke`; return the list.
 
-    The site's key signs it, and the private key in the file `also` as well, if one is named. Raises UsageError.
+    The site's key signs it, and the private key in the file `also` as well, if one is named. Raises UsageError, and
+    ProofFailed for a list that is damaged.
     """
     from workbench.evidence.signer import read_signer, sign_list
 
@@ -156,10 +157,11 @@ def refused_statements(site: Site, registry: Registry) -> Iterator[str]:
 
 
 def sign_root(site: Site) -> bool:
-    """Sign the root of a site's index, if the site signs and the root is not as it should be; say whether it was.
+    """Sign the root of a site's index, if the site signs and the root is not as it should be; return whether it did.
 
     The root never goes back to an older generation, whoever else signs at the same time. A site that has a list of keys
-    and names none to sign with is told that its root is not of this change. Raises UsageError, StoreError.
+    and names none to sign with is told that its root is not of this change. Raises UsageError, StoreError, and
+    ProofFailed for a damaged list.
     """
     paths, settings, store = site
     if settings.signing.key is None:
@@ -214,7 +216,8 @@ def _is_behind(content: bytes, root: SignedRoot, signer: Signer) -> bool:
 def _publish_keys(paths: Paths, store: Store) -> Keyring:
     """Bring a store's list of keys up to the site's; return it.
 
-    Raises StoreError for one there that the site's does not follow: what it revokes would be trusted again.
+    Raises StoreError for one there that the site's does not follow: what it revokes would be trusted again; ProofFailed
+    where the site's own is damaged.
     """
     ours = (paths.root / KEYS).read_bytes()
     listed = read_list(ours, where=str(paths.root / KEYS))
