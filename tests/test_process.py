@@ -5,6 +5,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 import tracemalloc
 from subprocess import PIPE
 from typing import TYPE_CHECKING
@@ -63,6 +64,42 @@ def test_a_program_that_does_not_end_in_time_is_ended() -> None:
     with pytest.raises(CommandFailed, match=r"did not end within 0\.2 s"):
         run(python("import threading; threading.Event().wait()"), check=False, timeout=0.2)
     assert run(python("print('a')"), timeout=60).output == "a\n"
+
+
+TWO_LINES = """
+import signal, sys
+for said in sys.argv[1:]:
+    print(said, flush=True)
+    open(said, "w").close()
+signal.pause()
+"""
+
+
+def test_what_a_program_did_in_time_counts_however_late_that_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where this machine stood still for a while."""
+    clock, said = [time.monotonic()], list[str]()
+    monkeypatch.setattr("workbench.process.time.monotonic", lambda: clock[0])
+    for name in ("one", "two"):
+        os.mkfifo(tmp_path / name)
+
+    def read_late(line: str) -> None:
+        said.append(line)
+        if line == "one":
+            for name in ("one", "two"):
+                (tmp_path / name).read_text()  # until it is opened over there: what it names is said
+            clock[0] += 61
+
+    with pytest.raises(CommandFailed, match="did not end within 60 s"):
+        run([*python(TWO_LINES), "one", "two"], cwd=tmp_path, on_line=read_late, timeout=60)
+    assert said == ["one", "two"]
+
+    def ended(line: str) -> None:
+        os.waitid(os.P_PID, int(line), os.WEXITED | os.WNOWAIT)
+        clock[0] += 61
+
+    assert run(python("import os; print(os.getpid())"), on_line=ended, timeout=60).status == 0
 
 
 def test_a_log_keeps_everything(tmp_path: Path) -> None:

@@ -293,9 +293,8 @@ def _lines(process: subprocess.Popen[bytes], until: float | None) -> Iterator[st
     rest, over = "", False
     while not over:
         over = process.poll() is not None  # what it printed before is in the pipe
-        if until is not None and time.monotonic() > until:
-            raise TimeoutError
-        if not over and not select.select([output], [], [], TICK)[0]:
+        late = until is not None and time.monotonic() > until
+        if not (over or late or select.select([output], [], [], TICK)[0]):
             continue
         data = b""
         with contextlib.suppress(BlockingIOError):
@@ -306,6 +305,8 @@ def _lines(process: subprocess.Popen[bytes], until: float | None) -> Iterator[st
         if over or len(rest) > _PIECE:
             yield from filter(None, [rest])
             rest = ""
+        if late and not over:
+            raise TimeoutError
     with contextlib.suppress(subprocess.TimeoutExpired):  # it may have closed its output long before
         process.wait(None if until is None else max(0, until - time.monotonic()))
         return
