@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from workbench.consume import driver as driver_module
-from workbench.consume.driver import Driver, cuda_of_driver, find_driver
+from workbench.consume.driver import SECONDS, Driver, cuda_of_driver, find_driver
 from workbench.consume.host import Gpu
 
 if TYPE_CHECKING:
@@ -104,16 +104,25 @@ def test_nvidia_smi_that_fails_says_nothing(driver: FakeDriver) -> None:
     ("init", "why"),
     [
         ("*(volatile int *)0 = 1; return 0;", "crashed"),
-        ("for (;;) pause();", "did not answer"),
+        ('symlink("here", "hangs"); for (;;) pause();', "did not answer"),
         ("return 999;", "999"),
     ],
     ids=["crash", "hang", "error"],
 )
 def test_a_libcuda_that_breaks_is_survived(
-    driver: FakeDriver, monkeypatch: pytest.MonkeyPatch, init: str, why: str
+    driver: FakeDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, init: str, why: str
 ) -> None:
     """What it said before counts; what it did not say is not known, which is not the same as no GPU."""
-    monkeypatch.setattr(driver_module, "SECONDS", 1)
+    real, passed, hangs = time.monotonic, [0.0], tmp_path / "hangs"
+
+    def now() -> float:
+        if hangs.is_symlink():  # no program has less time than it needs, and nobody waits for one that hangs
+            hangs.unlink()
+            passed[0] += SECONDS
+        return real() + passed[0]
+
+    monkeypatch.setattr("workbench.process.time.monotonic", now)
+    monkeypatch.chdir(tmp_path)
     driver.libcuda(init=init)
     found = find_driver(driver.root)
     assert facts(found) == (None, "13.0", None)

@@ -21,8 +21,8 @@ from workbench.files import Identity
 if TYPE_CHECKING:
     from pathlib import Path
 
-SECONDS = 5
-"""After which a driver that does not answer is given up."""
+SECONDS = 20
+"""After which a driver that does not answer is given up: without NVIDIA's daemon it wakes each GPU first."""
 
 _CHOOSING = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER")
 """Variables that decide which GPUs libcuda tells of."""

@@ -14,7 +14,7 @@ from workbench.consume.kept import keep, recall
 from workbench.errors import CommandFailed, ToolMissing, UsageError
 from workbench.files import Identity
 
-SECONDS = 10
+SECONDS = 20
 """After which an interpreter that does not answer is given up."""
 
 ON_PATH = "python3 on PATH"
