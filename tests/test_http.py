@@ -120,6 +120,7 @@ def test_a_server_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch)
         body(f"http://127.0.0.1:{silent.getsockname()[1]}/")
     assert raised.value.status is None
     assert raised.value.passing
+    assert "(read timeout=0.2)" in str(raised.value.__cause__)
 
 
 def test_a_page_that_is_too_large_or_never_ends_is_not_read(

@@ -164,12 +164,13 @@ class Web:
         headers: Mapping[str, str] | None = None,
         any_status: bool = False,
         body: bytes | Sending | None = None,
-        seconds: float = SECONDS,
+        seconds: float | None = None,
     ) -> Answer:
         """Ask for a URL, which may have a login in it; the caller closes the answer.
 
         An ``Authorization`` among the headers is sent in place of what ``~/.netrc`` has for the host. A `body` goes to
-        this URL and to no other: no redirect is followed with it. A server may be silent for so many `seconds`.
+        this URL and to no other: no redirect is followed with it. A server may be silent for so many `seconds`, or the
+        usual ones.
         Raises NoAnswer, also for a status that is not a success unless `any_status`.
         """
         from urllib3 import Timeout  # it costs twice what Python's start does
@@ -187,7 +188,7 @@ class Web:
                     redirect=False,
                     headers=self._all_headers(sent, login or _login_of_netrc(url, sent), body),
                     body=body,
-                    timeout=Timeout(connect=SECONDS, read=seconds),
+                    timeout=Timeout(connect=SECONDS, read=seconds or SECONDS),
                     retries=_patience(),
                     preload_content=False,
                     decode_content=False,
