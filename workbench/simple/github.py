@@ -158,8 +158,9 @@ def refusal(answer: Answer, url: str, *, logged_in: bool) -> Exception:
         or answer.status == HTTPStatus.TOO_MANY_REQUESTS
     )
     if limited:
-        wait = _wait(answer)
-        until = time.time() + wait
+        now = time.time()
+        wait = _wait(answer, now)
+        until = now + wait
         at = time.strftime("%H:%M:%S", time.localtime(until))
         token = (
             ""
@@ -183,13 +184,16 @@ def _message(answer: Answer) -> str:
     return " ".join(said.split())[:200] if isinstance(said, str) else ""
 
 
-def _wait(answer: Answer) -> float:
-    """Return the seconds until GitHub answers again: ``retry-after``, else ``x-ratelimit-reset``, else a minute."""
+def _wait(answer: Answer, now: float) -> float:
+    """Return the seconds from `now` until GitHub answers again.
+
+    They are ``retry-after``, else those until ``x-ratelimit-reset``, else a minute.
+    """
     after, reset = answer.headers.get("retry-after", ""), answer.headers.get("x-ratelimit-reset", "")
     if re.fullmatch("[0-9]{1,6}", after):
         return float(after)
     if answer.headers.get("x-ratelimit-remaining") == "0" and re.fullmatch("[0-9]{1,11}", reset):
-        return max(1.0, float(reset) - time.time())
+        return max(1.0, float(reset) - now)
     return _SECOND_LIMIT
 
 
