@@ -14,8 +14,10 @@ import hashlib
 import json
 import re
 import sys
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -54,6 +56,7 @@ class WritableGitHub(GitHub):
         self.readers: set[str] = set()
         self.meanwhile: Callable[[str, str], object] = lambda _method, _path: None
         self.numbers = 0
+        self.alone = threading.Lock()
 
     def number(self) -> int:
         """Return a number that nothing else has."""
@@ -72,9 +75,21 @@ class WritableGitHub(GitHub):
         )
 
 
+def _alone(answer: Callable[[_Writer], None]) -> Callable[[_Writer], None]:
+    """Answer one request at a time: what a killed program asked for is done, or never is, when the next one looks."""
+
+    @wraps(answer)
+    def one(self: _Writer) -> None:
+        with self.server.alone:
+            answer(self)
+
+    return one
+
+
 class _Writer(GitHubHandler):
     server: WritableGitHub
 
+    @_alone
     def do_GET(self) -> None:  # noqa: N802 - http.server's name
         if self._fails("GET"):
             return
@@ -95,6 +110,7 @@ class _Writer(GitHubHandler):
         else:
             super().do_GET()
 
+    @_alone
     def do_POST(self) -> None:  # noqa: N802 - http.server's name
         body = self._body("POST")
         if body is None:
@@ -111,6 +127,7 @@ class _Writer(GitHubHandler):
         else:
             self._say(404, "Not Found")
 
+    @_alone
     def do_PATCH(self) -> None:  # noqa: N802 - http.server's name
         body = self._body("PATCH")
         if body is None or not self._writes():
@@ -135,6 +152,7 @@ class _Writer(GitHubHandler):
                 repository.files[path] = repository.assets[asset["id"]]
         self._done("PATCH", 200, release)
 
+    @_alone
     def do_DELETE(self) -> None:  # noqa: N802 - http.server's name
         if self._body("DELETE") is None or not self._writes():
             return
