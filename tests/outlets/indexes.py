@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.integration.s3.ceph import free_port
+from tests.serving import held_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,29 +66,18 @@ def pypiserver(
     secret = base64.b64encode(hashlib.sha1(password.encode()).digest()).decode()  # noqa: S324 - htpasswd's own form
     users = folder.with_suffix(".htpasswd")
     users.write_text(f"{USER}:{{SHA}}{secret}\n")
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/"
-    words = [
-        "run",
-        "-i",
-        "127.0.0.1",
-        "-p",
-        port,
-        "-P",
-        users,
-        "-a",
-        asks,
-        "--disable-fallback",
-    ]
-    with running([BIN / "pypi-server", *map(str, words), folder], url, folder.with_suffix(".log")):
-        yield url
+    # one request at a time: a wheel whose sender was killed is listed when all of it is there
+    options = ["--server", "wsgiref", "--disable-fallback", "-P", users, "-a", asks, "-i", "127.0.0.1"]
+    with held_port() as port:
+        url = f"http://127.0.0.1:{port}/"
+        serve = [BIN / "pypi-server", "run", *options, "-p", port, folder]
+        with running([*map(str, serve)], url, folder.with_suffix(".log")):
+            yield url
 
 
 @contextmanager
 def devpi(folder: Path) -> Iterator[str]:
     """Serve devpi with the indexes ``ada/stable`` and ``ada/volatile``, and yield its URL."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/"
     init = [BIN / "devpi-init", "--serverdir", folder, "--no-root-pypi", "--root-passwd", PASSWORD]
     subprocess.run([*map(str, init)], check=True, capture_output=True)
     secret = folder.with_suffix(".secret")
@@ -96,14 +85,16 @@ def devpi(folder: Path) -> Iterator[str]:
     secret.chmod(0o600)
     # its key is derived for half a minute otherwise
     quick = ["--argon2-memory-cost", 8, "--argon2-parallelism", 1, "--argon2-time-cost", 1]
-    serve = [BIN / "devpi-server", "--serverdir", folder, "--port", port, "--secretfile", secret, *quick]
-    with running([*map(str, serve)], f"{url}+api", folder.with_suffix(".log")):
-        asked(f"{url}{USER}", method="PUT", document={"password": PASSWORD})
-        login = json.loads(
-            asked(f"{url}+login", method="POST", document={"user": USER, "password": PASSWORD})
-        )
-        token = login["result"]["password"]
-        for name in ("stable", "volatile"):
-            about = {"type": "stage", "volatile": name == "volatile", "bases": []}
-            asked(f"{url}{USER}/{name}", method="PUT", document=about, token=token)
-        yield url
+    serve = [BIN / "devpi-server", "--serverdir", folder, "--secretfile", secret, *quick]
+    with held_port() as port:
+        url = f"http://127.0.0.1:{port}/"
+        with running([*map(str, serve), "--port", str(port)], f"{url}+api", folder.with_suffix(".log")):
+            asked(f"{url}{USER}", method="PUT", document={"password": PASSWORD})
+            login = json.loads(
+                asked(f"{url}+login", method="POST", document={"user": USER, "password": PASSWORD})
+            )
+            token = login["result"]["password"]
+            for name in ("stable", "volatile"):
+                about = {"type": "stage", "volatile": name == "volatile", "bases": []}
+                asked(f"{url}{USER}/{name}", method="PUT", document=about, token=token)
+            yield url

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.libraries import ELF, PTX, F, container, dummy, entry, library
+from tests.serving import held_port
 from tests.serving import serving as running
 from tests.wheels import ARCH, files_of, pack, wheel
 from workbench.errors import SourceError, UsageError
@@ -144,14 +145,13 @@ def test_a_server_that_says_too_short_a_length_is_not_believed(demo: Path) -> No
 
 
 def test_what_the_network_does_is_one_message(demo: Path) -> None:
-    with serving(demo.parent) as url:
-        with pytest.raises(
-            SourceError, match=r"other-1\.0-py3-none-any\.whl: the server says 404 Not Found$"
-        ):
-            inspect(f"{url}/other-1.0-py3-none-any.whl")
-        gone = url
-    with pytest.raises(SourceError, match=r"try again"):
-        inspect(f"{gone}/{demo.name}")
+    with (
+        serving(demo.parent) as url,
+        pytest.raises(SourceError, match=r"other-1\.0-py3-none-any\.whl: the server says 404 Not Found$"),
+    ):
+        inspect(f"{url}/other-1.0-py3-none-any.whl")
+    with held_port() as port, pytest.raises(SourceError, match=r"try again"):
+        inspect(f"http://127.0.0.1:{port}/{demo.name}")
 
 
 def test_a_password_in_a_url_is_not_shown(demo: Path) -> None:
