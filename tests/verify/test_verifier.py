@@ -137,6 +137,19 @@ def test_a_description_that_takes_hours_to_render_is_given_up_and_hides_no_other
     assert "its description was not checked" in capsys.readouterr().err
 
 
+def test_what_twine_takes_to_begin_is_not_taken_from_the_descriptions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a slow machine, or where Python may not keep what it compiles."""
+    slow = f"import time\nwhile time.process_time() < {twine._SECONDS}:\n    pass\n"
+    (tmp_path / "sitecustomize.py").write_text(slow)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    path = good(tmp_path)
+    text = archive.metadata(path)
+    assert text is not None
+    assert twine.check_descriptions({path: text}) == {path: ()}
+
+
 def test_a_clock_before_1980_hinders_no_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "localtime", lambda *_: time.gmtime(0))
     path = good(tmp_path)

@@ -20,14 +20,15 @@ from workbench.verify.report import Finding
 _VERDICT = re.compile(r"^Checking (\d+)\.whl: ", re.MULTILINE)
 
 _SECONDS, _MEMORY = 2, 512 << 20
-"""What a run may take of CPU and memory: a description of 1 kB can be made to take hours."""
+"""What a run may take of CPU, once it has begun, and of memory: a description of 1 kB can be made to take hours."""
 _AT_ONCE = 16
 """So that what one description wastes is not multiplied by the number of wheels."""
 _LIMITED = f"""
-import resource, sys
-resource.setrlimit(resource.RLIMIT_CPU, ({_SECONDS}, {_SECONDS + 1}))
-resource.setrlimit(resource.RLIMIT_DATA, ({_MEMORY}, {_MEMORY}))
+import math, resource, sys, time
 from twine.__main__ import main
+seconds = math.ceil(time.process_time()) + {_SECONDS}
+resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+resource.setrlimit(resource.RLIMIT_DATA, ({_MEMORY}, {_MEMORY}))
 sys.exit(main())
 """
 
