@@ -98,8 +98,9 @@ def outcomes(told: dict[str, Any]) -> dict[str, str]:
 
 
 @pytest.fixture
-def hnswlib(paths: Paths) -> Paths:
+def hnswlib(paths: Paths, index_then: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     """A site with four patches for the first sdist of hnswlib."""
+    monkeypatch.setenv("UV_DEFAULT_INDEX", str(index_then))
     (paths.recipes / "hnswlib.py").write_text(RECIPE)
     folder = paths.patches / "hnswlib"
     folder.mkdir()
