@@ -93,6 +93,7 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
         options.add_argument(f"--{argument}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(find_program("chromedriver")))
+    driver.set_script_timeout(300)  # seconds: a machine may be busy with other things
     yield driver
     driver.quit()
 
