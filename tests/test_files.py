@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from workbench import files
 from workbench.errors import UsageError
 from workbench.files import left_by_killed, locked, remove_tree, scratch, temporary, write_whole
 from workbench.paths import CHECKOUT
@@ -68,13 +69,15 @@ def test_what_cannot_be_removed_is_named_with_its_whole_path(
 
 
 def test_a_scratch_folder_that_a_killed_process_left_goes_and_one_in_use_stays(tmp_path: Path) -> None:
-    (tmp_path / ".build.left").mkdir()
-    (tmp_path / ".other.left").mkdir()
+    for prefix in (".build.", ".other."):
+        with scratch(tmp_path, prefix) as left:
+            pass
+        left.mkdir()
     with scratch(tmp_path, ".build.") as first:
         with scratch(tmp_path, ".build.") as second:
-            assert {path.name for path in tmp_path.iterdir()} == {first.name, second.name, ".other.left"}
+            assert {path.name for path in tmp_path.iterdir()} == {first.name, second.name, left.name}
         assert not second.exists()
-    assert [path.name for path in tmp_path.iterdir()] == [".other.left"]
+    assert list(tmp_path.iterdir()) == [left]
 
 
 KILLED = """\
@@ -101,18 +104,26 @@ def test_what_a_killed_command_left_among_temporary_files_goes_with_the_next(
 
 
 def test_what_others_lay_among_temporary_files_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A link to a folder of ours, a pipe, at which who opens it waits for ever, and a folder of another user."""
+    """A folder of another machine, one of another user, a link to one of ours, a pipe, at which who opens it waits."""
+    with monkeypatch.context() as there:
+        there.setattr(files, "_MACHINE", "another")
+        with scratch(tmp_path, ".a-") as far:
+            pass
+    with scratch(tmp_path, ".a-") as near:
+        pass
+    link, pipe, theirs = (near.with_name(f"{near.name}{each}") for each in ("-link", "-pipe", "-theirs"))
+    far.mkdir()
     (tmp_path / "kept").mkdir()
-    (tmp_path / ".a-link").symlink_to(tmp_path / "kept")
-    os.mkfifo(tmp_path / ".a-pipe")
+    link.symlink_to(tmp_path / "kept")
+    os.mkfifo(pipe)
     with scratch(tmp_path, ".a-"):
         pass
-    (tmp_path / ".a-folder").mkdir()
+    theirs.mkdir()
     user = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: user + 1)
     with scratch(tmp_path, ".a-"):
         pass
-    assert {each.name for each in tmp_path.iterdir()} == {"kept", ".a-link", ".a-pipe", ".a-folder"}
+    assert {*tmp_path.iterdir()} == {far, link, pipe, theirs, tmp_path / "kept"}
 
 
 def test_a_lock_that_another_holds(tmp_path: Path) -> None:

@@ -19,6 +19,10 @@ _TEMPORARY = ".wheel-workbench-"
 """How the names of temporary folders begin. Nobody else's do: what is left of them is removed."""
 
 
+_MACHINE = hashlib.sha256(os.uname().nodename.encode()).hexdigest()[:8]
+"""Stands in the names of scratch folders. On a network's file system, no machine sees what another one holds."""
+
+
 class UnderWay(UsageError):
     """Another process is at what only one may be at."""
 
@@ -141,7 +145,10 @@ def remove_tree(folder: Path) -> None:
 
 @contextlib.contextmanager
 def scratch(place: Path, prefix: str) -> Iterator[Path]:
-    """Yield a new folder in `place`, gone afterwards; what killed processes have left of this prefix goes first."""
+    """Yield a new folder in `place`, gone afterwards; what killed processes have left of this prefix goes first.
+
+    Only what was left by this machine: others may be at work in the same place.
+    """
     place.mkdir(parents=True, exist_ok=True)
     for left in _left(place, prefix):
         with contextlib.suppress(OSError):
@@ -165,11 +172,11 @@ def left_by_killed() -> tuple[Path, ...]:
 
 
 def _left(place: Path, prefix: str) -> Iterator[Path]:
-    """Yield this user's folders of a prefix that no process holds, each held while the caller is at it.
+    """Yield this user's folders of a prefix that no process of this machine holds, each held while the caller is at it.
 
     Others may write in `place` too: theirs, and links to somewhere else, are none of these.
     """
-    for path in sorted(place.glob(f"{prefix}*")):
+    for path in sorted(place.glob(f"{prefix}{_MACHINE}*")):
         with contextlib.suppress(OSError):
             found = path.lstat()
             if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid():
@@ -180,7 +187,7 @@ def _left(place: Path, prefix: str) -> Iterator[Path]:
 def _fresh(place: Path, prefix: str, held: contextlib.ExitStack) -> Path:
     """Make a folder and hold it: again where another process took it for one that was left, before it was held."""
     while True:
-        folder = Path(tempfile.mkdtemp(dir=place, prefix=prefix))
+        folder = Path(tempfile.mkdtemp(dir=place, prefix=f"{prefix}{_MACHINE}-"))
         with contextlib.suppress(FileNotFoundError):
             held.enter_context(_held(folder))
             if folder.exists():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.index.stores import Store, listed, registry_of, tree
+from workbench.files import scratch, write_whole
 from workbench.index.draw import STATE
 from workbench.index.tree import LOCK, outdated, write
 from workbench.registry.file import dumps
@@ -249,9 +250,9 @@ def test_a_drawing_that_was_cut_short_is_made_good(store: Store, tmp_path: Path)
 
 
 def test_a_drawing_that_fails_leaves_the_pages_that_were_there_and_nothing_else(drawn: Store) -> None:
-    left = drawn.root / ".workbench" / "drawing-killed" / "simple"
-    left.mkdir(parents=True)
-    (left / "index.html").write_text("by one that was killed")
+    with scratch(drawn.root / ".workbench", "drawing-") as killed:
+        pass
+    write_whole(killed / "simple" / "index.html", "by one that was killed")
     before = tree(drawn.root)
     good = drawn.registry
     drawn.registry = good.with_wheel("demo", listed("demo-3.0-py3-none-any.whl")).with_wheel(
