@@ -8,7 +8,7 @@ import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +34,13 @@ def expect_file(path: Path) -> Path:
     if not path.is_file():
         raise UsageError(f"{path}: no such file")
     return path
+
+
+def expect_wheels(named: Sequence[str | Path]) -> list[Path]:
+    """Return the paths of the wheels that a person named. Raises UsageError without one, or where one is no file."""
+    if not named:
+        raise UsageError("name the wheels: wheels/*.whl")
+    return [expect_file(Path(each)) for each in named]
 
 
 def content_of(path: Path) -> bytes | None:

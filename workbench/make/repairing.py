@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename
 
-from workbench.errors import RepairFailed, UsageError
+from workbench.errors import RepairFailed
 from workbench.events import step
 from workbench.evidence import notes as built
-from workbench.files import expect_file, temporary
+from workbench.files import expect_wheels, temporary
 from workbench.plan.draft import values_for
 from workbench.plan.target import Target, this_arch, this_python
 from workbench.recipe.load import maker_of
@@ -34,10 +34,7 @@ def repair_wheels(
 
     Raises UsageError without a wheel or for a path that is not a file, RepairFailed, RecipeError.
     """
-    if not wheels:
-        raise UsageError("name the wheels: wheels/*.whl")
-    for wheel in wheels:
-        expect_file(wheel)
+    wheels = expect_wheels(wheels)
     if not dry_run:
         return tuple(_repair(wheel, paths, settings, paths.wheels) for wheel in wheels)
     with temporary() as folder:

@@ -14,7 +14,7 @@ from packaging.utils import InvalidWheelFilename
 from workbench.errors import UsageError, VerificationFailed, WorkbenchError
 from workbench.events import note
 from workbench.evidence import notes as built
-from workbench.files import expect_file
+from workbench.files import expect_wheels
 from workbench.paths import PROGRAM
 from workbench.plan.gpu import is_amd
 from workbench.text import counted
@@ -46,10 +46,8 @@ def verify_wheels(
     kept for an unchanged file, and `static` runs nothing of the wheels: no smoke test. At most so many `jobs` run at
     once. Raises UsageError without a wheel or for a path that is not a file, RecipeError.
     """
-    if not wheels:
-        raise UsageError("name the wheels: wheels/*.whl")
     requests = [
-        _request(expect_file(wheel), paths, tuple(gpu), tuple(asked.get(wheel, ()))) for wheel in wheels
+        _request(wheel, paths, tuple(gpu), tuple(asked.get(wheel, ()))) for wheel in expect_wheels(wheels)
     ]
     wanted = [replace(each, smoke=each.smoke and not static) for each in requests]
     if reuse:
@@ -69,9 +67,9 @@ def verified(
     `static` runs nothing of them, as where they were tried on another machine. Raises VerificationFailed where one does
     not pass, its findings shown, UsageError first for one without a recipe, which a site's pages need.
     """
-    for wheel in wheels if recipes else ():
+    for wheel in expect_wheels(wheels) if recipes else ():
         with suppress(InvalidWheelFilename):  # which is a finding
-            expect_recipe(expect_file(wheel), paths)
+            expect_recipe(wheel, paths)
     reports = verify_wheels(wheels, paths, reuse=True, static=static)
     for each in reports:
         if not each.passed:

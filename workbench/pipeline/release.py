@@ -112,6 +112,7 @@ def todo(
     version has other patches or another source. UsageError where `skip_build` finds no wheel. RecipeError, PatchError,
     RegistryError, StoreError, OutletError besides.
     """
+    planned = plans(request, paths, settings)
     outlets = open_outlets(places, paths.root)
     logins, missing = dict[str, str](), dict[str, str]()
     for name, outlet in outlets.items():
@@ -119,7 +120,6 @@ def todo(
             logins[name] = outlet.access
         except OutletError as error:
             missing[name] = str(error)
-    planned = plans(request, paths, settings)
     registry = current(store)
     refuse_a_store_behind(Site(paths, settings, store), registry)
     done: list[tuple[Plan, PublishedWheel]] = []

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import RegistryError
 from workbench.events import step
-from workbench.files import expect_file
 from workbench.publish.amend import amend, current, refuse_to_forget
 from workbench.publish.drawing import draw_pages
 from workbench.registry.file import put_aside
@@ -40,10 +39,10 @@ def import_registry(file: Path, site: Site, *, dry_run: bool) -> Import:
     """Take what a registry of the older form holds into ours. With `dry_run`, only say what that would do.
 
     The file may be the site's own ``packages.json``: its old content is put aside then, and it is replaced.
-    Raises RegistryError, and UsageError where there is no file.
+    Raises RegistryError.
     """
     paths, _, store = site
-    document = expect_file(file).read_bytes()
+    document = file.read_bytes()
     with step(f"read {file}"):
         registry, remarks = import_older(document, where=str(file))
     kept = None

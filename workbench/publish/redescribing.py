@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import UsageError, VerificationFailed, WorkbenchError
 from workbench.evidence import notes
 from workbench.evidence.statements import write_statement
-from workbench.files import expect_file, scratch, sha256_of, write_whole
+from workbench.files import expect_file, expect_wheels, scratch, sha256_of, write_whole
 from workbench.text import counted
 from workbench.verify.twine import check_descriptions
 from workbench.wheel.describe import described, redescribe
@@ -45,9 +45,7 @@ def update_readme(
     wheel, and VerificationFailed for a description that an index would not show (``twine check``).
     """
     text, content_type = _description(expect_file(file))
-    if not wheels:
-        raise UsageError("name the wheels: wheels/*.whl")
-    before = {wheel: _metadata(expect_file(wheel)) for wheel in wheels}
+    before = {wheel: _metadata(wheel) for wheel in expect_wheels(wheels)}
     after = {wheel: described(metadata, text, content_type) for wheel, metadata in before.items()}
     found = [finding for each in check_descriptions(after).values() for finding in each or ()]
     if found:

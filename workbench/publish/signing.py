@@ -107,13 +107,14 @@ def change_list(
     if bool(revoke) != bool(reason):
         raise UsageError("--revoke and --reason go together: all who meet a revoked key are shown the reason")
     files = [_key_file(paths, settings.signing.key), *([Path(also).expanduser()] if also else [])]
+    added = read_keyring(Path(add)).keys if add else ()
     signers = [read_signer(each) for each in files]
     path = paths.root / KEYS
     with locked(paths.state / "keys.lock"):
         before = read_keyring(path) if path.exists() else Keyring(keys=())
         # the first list is signed by a key that is on it
         listed = before if before.keys else before.with_key(signers[0].key)
-        for key in read_keyring(Path(add)).keys if add else ():
+        for key in added:
             listed = listed.added(key)
         if revoke:
             listed = listed.with_key(replace(listed.named(revoke), revoked=reason))

@@ -17,6 +17,7 @@ from workbench.paths import Paths
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from workbench.evidence.keys import Keyring
     from workbench.evidence.signer import Signer
     from workbench.publish.withdraw import Change
     from workbench.settings import Settings
@@ -87,21 +88,29 @@ def ready_to_sign(paths: Paths, settings: Settings) -> Signer | None:
     return signer_of(paths, settings)
 
 
-def prove_all(reports: Sequence[Report], signed_by: str) -> dict[str, str]:
-    """Return who has signed the statement beside each wheel, a key's id by filename; nothing where nobody is named.
+def keys_named(signed_by: str) -> Keyring | None:
+    """Return the keys of which one must have signed, None where nobody is named. Raises UsageError, ProofFailed."""
+    if not signed_by:
+        return None
+    from workbench.evidence.keys import read_keyring
+
+    return read_keyring(Path(signed_by))
+
+
+def prove_all(reports: Sequence[Report], keys: Keyring | None) -> dict[str, str]:
+    """Return who has signed the statement beside each wheel, a key's id by filename; nothing without keys.
 
     A verdict that lies beside a wheel must be signed too, and be about it. Raises ProofFailed, which names all wheels
     of which nobody trusted has, and why.
     """
     signers: dict[str, str] = {}
-    if not signed_by:
+    if keys is None:
         return signers
     from workbench.errors import ProofFailed
-    from workbench.evidence.keys import read_keyring
     from workbench.evidence.reproduction import verdict_beside
     from workbench.evidence.statements import prove
 
-    keys, reasons = read_keyring(Path(signed_by)), []
+    reasons = []
     for each in reports:
         try:
             stated = prove(each.path, each.sha256, keys)

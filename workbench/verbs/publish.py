@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from workbench import console
 from workbench.errors import UsageError
+from workbench.files import expect_wheels
 from workbench.plan.axes import Axes
 from workbench.text import counted, duration
 from workbench.verb import Verb
@@ -30,6 +31,7 @@ from workbench.verbs.flags import (
     WheelFiles,
     answer_change,
     changing,
+    keys_named,
     prove_all,
     ready_to_sign,
     with_wheels_in,
@@ -66,13 +68,17 @@ def upload(
     from workbench.pipeline.sending import send
 
     words, dry = places(to), change.dry_run
+    files, trusted = (
+        expect_wheels(wheels),
+        keys_named(signed_by),
+    )  # what is named wrong is told before what is missing
     with changing(change) as site:
         outlets = open_outlets(words, site.paths.root)
         for outlet in outlets.values():
             _ = outlet.access  # missed now, and not after the wheels were verified
         registers = has_pages(words)
-        reports = verified([Path(wheel) for wheel in wheels], site.paths, recipes=registers, static=static)
-        prove_all(reports, signed_by)
+        reports = verified(files, site.paths, recipes=registers, static=static)
+        prove_all(reports, trusted)
         signer = None if dry else ready_to_sign(site.paths, site.settings)
         keys = None
         if site.settings.signing.key is not None:  # else it imports what nobody uses
@@ -154,8 +160,6 @@ def release(
     chosen = places(to, skip_github=skip_github)
     paths, settings, store = change.opened()
     paths = with_wheels_in(dist_dir, paths)
-    if not change.dry_run:
-        ready_to_sign(paths, settings)
     kept = wheel_cache(paths, settings, cache)
     work = releasing.todo(request, paths, settings, store, places=chosen, skip_build=skip_build, mixed=mixed)
     released = releasing.Released()
@@ -165,6 +169,8 @@ def release(
         from workbench.make.foresight import rehearse
 
         rehearse(work.plans, paths, settings)
+    else:
+        ready_to_sign(paths, settings)
     with committing(paths, wanted=change.commit and not change.dry_run):
         if not change.dry_run:
             released = releasing.release(
@@ -285,8 +291,9 @@ def yank(
     """Yank wheels (PEP 592): installers skip them unless pinned."""
     from workbench.publish import withdraw
 
+    named = _named(wheels)
     with changing(change) as site:
-        answer_change(withdraw.yank(site, _named(wheels), reason=reason, dry_run=change.dry_run), json=json)
+        answer_change(withdraw.yank(site, named, reason=reason, dry_run=change.dry_run), json=json)
 
 
 @Verb
@@ -294,8 +301,9 @@ def unyank(*wheels: Published, change: ChangeFlags, json: Json = False) -> None:
     """Take yanks back."""
     from workbench.publish import withdraw
 
+    named = _named(wheels)
     with changing(change) as site:
-        done = withdraw.yank(site, _named(wheels), reason=None, dry_run=change.dry_run)
+        done = withdraw.yank(site, named, reason=None, dry_run=change.dry_run)
         answer_change(done, json=json)
 
 
@@ -304,8 +312,9 @@ def remove(*wheels: Published, after: After = 7, change: ChangeFlags, json: Json
     """Take wheels off the registry and the index, then the store."""
     from workbench.publish import withdraw
 
+    named = _named(wheels)
     with changing(change) as site:
-        done = withdraw.remove(site, _named(wheels), after_days=after, dry_run=change.dry_run)
+        done = withdraw.remove(site, named, after_days=after, dry_run=change.dry_run)
         answer_change(done, json=json)
 
 

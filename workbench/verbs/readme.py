@@ -8,6 +8,7 @@ from typing import Annotated
 
 from workbench import console
 from workbench.errors import UsageError
+from workbench.files import expect_file, expect_wheels
 from workbench.verb import Verb
 from workbench.verbs.flags import DryRun, Json, WheelFiles, here, ready_to_sign
 
@@ -25,9 +26,10 @@ def update_readme(
 
     if not file:
         raise UsageError("--file is missing: the .md, .rst or .txt file with the description")
+    files, text = expect_wheels(wheels), expect_file(Path(file))  # before a passphrase is asked for
     paths, settings = here()
     signer = None if dry_run else ready_to_sign(paths, settings)
-    done = update([Path(wheel) for wheel in wheels], Path(file), signer=signer, dry_run=dry_run)
+    done = update(files, text, signer=signer, dry_run=dry_run)
     if json:
         console.answer_json({"dry_run": dry_run, "wheels": [asdict(each) for each in done]})
         return

@@ -13,7 +13,7 @@ from workbench.errors import NotReproduced, UsageError
 from workbench.files import temporary
 from workbench.paths import PROGRAM
 from workbench.verb import Verb
-from workbench.verbs.flags import ChangeFlags, Json, MaxJobs, SignedBy, changing, ready_to_sign
+from workbench.verbs.flags import ChangeFlags, Json, MaxJobs, SignedBy, changing, keys_named, ready_to_sign
 
 if TYPE_CHECKING:
     from workbench.evidence.keys import Keyring
@@ -39,16 +39,15 @@ def reproduce(
     json: Json = False,
 ) -> None:
     """Build a wheel again from its statement, and compare the bytes."""
-    from workbench.evidence.keys import read_keyring
     from workbench.evidence.reproduction import write_verdict
     from workbench.files import write_whole
     from workbench.make.again import build_again, rebuild_of
     from workbench.publish.amend import current
     from workbench.publish.verdicts import expect_published, publish_verdict
 
+    keys = keys_named(signed_by)
     with changing(change) as site:
         signer = ready_to_sign(site.paths, site.settings)
-        keys = read_keyring(Path(signed_by)) if signed_by else None
         with temporary() as folder:
             first = _first_build(wheel, site, keys, folder)
             build = first.build

@@ -8,6 +8,7 @@ from typing import Annotated
 from workbench import console
 from workbench.errors import StoreError, UsageError
 from workbench.events import note, step
+from workbench.files import expect_file
 from workbench.paths import CHECKOUT, PROGRAM, SHIPPED
 from workbench.process import attached
 from workbench.text import counted
@@ -152,8 +153,9 @@ def import_(
     """Read a registry of the older form into ours."""
     from workbench.publish.adoption import expect_wheels, import_registry
 
+    older = expect_file(Path(file))
     with changing(change) as site:
-        done = import_registry(Path(file), site, dry_run=change.dry_run)
+        done = import_registry(older, site, dry_run=change.dry_run)
         if json:
             console.answer_json(done)
             expect_wheels(done)

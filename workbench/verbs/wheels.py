@@ -28,6 +28,7 @@ from workbench.verbs.flags import (
     VersionSuffix,
     WheelFiles,
     here,
+    keys_named,
     prove_all,
 )
 
@@ -278,11 +279,12 @@ def verify(
     from workbench.plan.target import parse_gpu
     from workbench.verify.report import checks_table, findings_text
 
+    trusted = keys_named(signed_by)
     reports = verify_wheels(
         [Path(wheel) for wheel in wheels], Paths.here(), gpu=parse_gpu(gpu), static=static
     )
     failed = not_passed(reports)
-    signers = {} if failed else prove_all(reports, signed_by)
+    signers = {} if failed else prove_all(reports, trusted)
     if json:
         signed = ({"signer": signers[each.path.name]} if signers else {} for each in reports)
         console.answer_json([each.as_dict() | told for each, told in zip(reports, signed, strict=True)])
