@@ -165,6 +165,8 @@ def test_axes_that_are_not_given_are_the_sites() -> None:
         (Axes(torch="2"), "--torch 2: '2' is not a release"),
         (Axes(gpu="121"), "--gpu 121: '121' is not sm_121"),
         (Axes(gpu="lto_121"), "--gpu lto_121: 'lto_121' is not sm_121"),
+        (Axes(gpu="all"), "'all' is not .*: name each GPU, as in sm_90,sm_121, for no recipe knows"),
+        (Axes(gpu="sm_80-sm_90"), "'sm_80-sm_90' is not .*: name each GPU"),
         (Axes(variant="a-b"), "--variant a-b: 'a-b' is not a variant's name"),
         (Axes(glibc="239"), "--glibc 239: '239' is not a glibc: 2.28"),
         (Axes(compute="rocm6.4"), "--compute rocm6.4: it has no default GPU: .* --gpu gfx1151"),

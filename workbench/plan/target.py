@@ -152,7 +152,10 @@ def parse_pythons(text: str) -> tuple[str, ...]:
 
 def parse_gpu(text: str) -> tuple[str, ...]:
     """Read ``sm_121`` or ``sm_121,compute_120`` into GPU architectures; nothing into none. Raises UsageError."""
-    expected = "sm_121 (machine code), compute_120 (PTX), or AMD's gfx1151"
+    expected = (
+        "sm_121 (machine code), compute_120 (PTX, which newer GPUs run too), or AMD's gfx1151: name each GPU, as in "
+        "sm_90,sm_121, for no recipe knows for which ones its source compiles"
+    )
     return _parse("--gpu", text, lambda one: can_be_asked_for(one) or is_amd(one), expected)
 
 
