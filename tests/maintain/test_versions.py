@@ -226,6 +226,14 @@ def test_what_cannot_become_several_versions_is_said(fields: str, message: str) 
         with_versions(f"recipe = Recipe({fields})", path=DEMO)
 
 
+def test_a_version_and_a_source_that_are_constants_become_the_first_of_several() -> None:
+    text = 'VERSION = "1.0"\nPIN = Sdist(sha256="0")\nrecipe = Recipe(version=VERSION, source=PIN)\n'
+    made = with_versions(text, path=DEMO)
+    assert made.endswith('\nrecipe = Recipe(versions={\n        "1.0": PIN,\n    })\n')
+    more = with_version(made, "2.0", 'Sdist(sha256="1")', path=DEMO)
+    assert more == made.replace("PIN,\n", 'PIN,\n        "2.0": Sdist(sha256="1"),\n')
+
+
 def test_a_recipe_keeps_its_line_ends_whatever_is_written_into_it(demo: Demo) -> None:
     git(demo.repository, "tag", "v1.0")
     text = demo.recipe.read_text().replace('branch="main"', 'tag="v1.0"')
@@ -244,7 +252,9 @@ def test_a_recipe_keeps_its_line_ends_whatever_is_written_into_it(demo: Demo) ->
 
 def test_a_recipe_with_one_version_gets_a_second(demo: Demo) -> None:
     git(demo.repository, "tag", "v1.0")
-    demo.recipe.write_text(demo.recipe.read_text().replace('branch="main"', 'tag="v1.0"'))
+    text = demo.recipe.read_text().replace('branch="main"', 'tag="v1.0"')
+    text = text.replace('version="1.0"', "version=VERSION").replace("recipe =", 'VERSION = "1.0"\n\nrecipe =')
+    demo.recipe.write_text(text)
     alone = load(demo.paths.recipes, "demo")
     tag(demo, "1.1")
     assert "would add 1.1 to the versions of demo" in invoke("bump", "demo", "--add", "--dry-run").stdout

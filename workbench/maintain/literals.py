@@ -95,8 +95,8 @@ def with_series(text: str, version: str, patches: str, *, path: Path) -> str:
 def with_versions(text: str, *, path: Path) -> str:
     """Return the text of a recipe with a version and a source as that of one with `versions`, of which it has that one.
 
-    They stand where the source stood. One that has versions stays as it is. Raises RecipeError where version and source
-    are not plain in the call of Recipe.
+    They stand where the source stood; each may be given by the name of a constant. One that has versions stays as it
+    is. Raises RecipeError where the version is not a string, or the source not a pin.
     """
     data = text.encode()
     module = ast.parse(data)
@@ -105,18 +105,16 @@ def with_versions(text: str, *, path: Path) -> str:
     recipe = _value(module, "")
     keywords = recipe.keywords if isinstance(recipe, ast.Call) else []
     given = {each.arg: each for each in keywords}
-    version, source = given.get("version"), given.get("source")
-    if version is None or not isinstance(version.value, ast.Constant):
-        raise _not_plain(path, "version", getattr(version, "lineno", 1))
-    if source is None or not isinstance(source.value, ast.Call):
+    version, source = _literal(module, "version", path), _value(module, "source")
+    if not isinstance(source, ast.Call):
         raise _not_plain(path, "source", getattr(source, "lineno", 1), "Sdist(...) or Git(...)")
-    begin, end = _span(data, source)
+    begin, end = _span(data, given["source"])
     indent = data[:begin].rpartition(b"\n")[2]
     indent = indent if not indent.strip() else b"    "
-    pin = data[slice(*_span(data, source.value))].replace(b"\n", b"\n    ")
-    key = data[slice(*_span(data, version.value))]
+    pin = data[slice(*_span(data, given["source"].value))].replace(b"\n", b"\n    ")
+    key = data[slice(*_span(data, version))]
     entry = b"versions={\n%b    %b: %b,\n%b}" % (indent, key, pin, indent)
-    return _edited(data, [(begin, end, entry), (*_with_its_comma(data, version), b"")])
+    return _edited(data, [(begin, end, entry), (*_with_its_comma(data, given["version"]), b"")])
 
 
 def _with_its_comma(data: bytes, node: ast.keyword) -> tuple[int, int]:
