@@ -11,9 +11,13 @@ from tests.forked import invoke
 from tests.verbs.conftest import git
 from workbench.ci.changed import changed_packages
 from workbench.errors import UsageError
+from workbench.recipe.load import load_versions
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from workbench.paths import Paths
+    from workbench.recipe.model import Recipe
 
 RECIPE = """\
 from __future__ import annotations
@@ -71,6 +75,26 @@ def test_what_a_build_requires_counts_as_its_own(paths: Paths) -> None:
         RECIPE.format(name="two-more").replace("source=", 'build_requires=("one",), source=')
     )
     assert changed_packages(BOTH, commit(paths), paths) == (), "a circle is an error of who builds"
+
+
+@pytest.mark.usefixtures("start")
+def test_a_recipe_that_several_builds_require_is_loaded_once(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "three"):
+        (paths.recipes / f"{name}.py").write_text(
+            RECIPE.format(name=name).replace("source=", 'build_requires=("two-more",), source=')
+        )
+    required, loaded = commit(paths), list[str]()
+
+    def load(recipes: Path, name: str) -> tuple[Recipe, ...]:
+        loaded.append(name)
+        return load_versions(recipes, name)
+
+    monkeypatch.setattr("workbench.ci.changed.load_versions", load)
+    (paths.patches / "one" / "series").write_text("# none")
+    assert changed_packages((*BOTH, "three"), required, paths) == ("one",)
+    assert sorted(loaded) == ["one", "three", "two-more"]
 
 
 @pytest.mark.usefixtures("start")

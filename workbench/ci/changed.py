@@ -6,6 +6,7 @@ And those whose build requires such a package, for its build key is in theirs.
 from __future__ import annotations
 
 import re
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
@@ -19,7 +20,7 @@ from workbench.recipe.load import names as recipe_names
 from workbench.recipe.model import value_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from workbench.paths import Paths
@@ -52,20 +53,30 @@ def changed_packages(names: Sequence[str], since: str, paths: Paths) -> tuple[st
     top = run([*git, "rev-parse", "--show-cdup"], stdout_only=True).output.strip()
     root = (paths.root / top).resolve()
     changed = {root / each for each in told.output.split("\0") if each}
-    return tuple(name for name in names if changed and _is_changed(name, paths, changed, seen=set()))
+    versions_of = cache(partial(load_versions, paths.recipes))  # several may require one recipe
+    return tuple(
+        name for name in names if changed and _is_changed(name, paths, changed, versions_of, seen=set())
+    )
 
 
-def _is_changed(name: str, paths: Paths, changed: set[Path], *, seen: set[str]) -> bool:
+def _is_changed(
+    name: str,
+    paths: Paths,
+    changed: set[Path],
+    versions_of: Callable[[str], Sequence[Recipe]],
+    *,
+    seen: set[str],
+) -> bool:
     """Say whether a package's files changed, or those of what its build requires; of those `seen` they did not."""
     seen.add(name)
     if path_of(paths.recipes, name).resolve() in changed:
         return True
-    versions = load_versions(paths.recipes, name)
+    versions = versions_of(name)
     series = {(paths.patches / each.patches).resolve() for each in versions}
     if any(series.intersection(each.parents) for each in changed):
         return True
     required = set(_required(versions)).difference(seen).intersection(recipe_names(paths.recipes))
-    return any(_is_changed(each, paths, changed, seen=seen) for each in sorted(required))
+    return any(_is_changed(each, paths, changed, versions_of, seen=seen) for each in sorted(required))
 
 
 def _required(versions: Sequence[Recipe]) -> Iterator[str]:
