@@ -126,6 +126,13 @@ def test_installed_code_that_does_not_run_on_this_gpu(
     found = [f"{each.severity}: {each.what}" for each in code_ailments(SPARK, [tmp_path], ["demo-gpu", "x"])]
     assert len(found) == (said is not None)
     assert all(each.startswith(str(said)) for each in found)
+    for gpus, why in ((), "this machine has no GPU"), (None, "this machine's GPU is not known"):
+        (unknown,) = code_ailments(replace(SPARK, gpus=gpus), [tmp_path], ["demo-gpu"])
+        assert unknown.what == f"demo-gpu {version}: it has GPU code; {why}"
+        assert (unknown.severity, unknown.remedy.split(" says")[0]) == (
+            "warning",
+            "gw doctor demo-gpu --gpu 12.1",
+        )
 
 
 def test_code_that_cannot_be_found_for_want_of_a_record_is_told(tmp_path: Path) -> None:
@@ -139,6 +146,21 @@ def test_code_that_cannot_be_found_for_want_of_a_record_is_told(tmp_path: Path) 
         for name in ("demo-gpu", "old")
     ]
     assert {each.severity for each in found} == {"warning"}
+
+
+def test_code_of_an_editable_install_is_told_to_be_elsewhere(tmp_path: Path) -> None:
+    info = tmp_path / "demo_gpu-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: demo-gpu\nVersion: 1.0\n")
+    (info / "RECORD").write_text("__editable__.demo_gpu-1.0.pth,,\n")
+    assert not [*code_ailments(SPARK, [tmp_path], ["demo-gpu"])]
+    (info / "direct_url.json").write_text('{"url": "file:///src/demo", "dir_info": {"editable": true}}')
+    (found,) = code_ailments(SPARK, [tmp_path], ["demo-gpu"])
+    assert "not known: it is installed editable" in found.what
+    # some backends put the libraries beside it all the same
+    (info / "RECORD").write_text("__editable__.demo_gpu-1.0.pth,,\n_c.so,,\n")
+    library(tmp_path / "_c.so", {".nv_fatbin": container(entry(ELF, 120))})
+    assert not [*code_ailments(SPARK, [tmp_path], ["demo-gpu"])]
 
 
 def test_what_is_installed_is_read_from_its_folders(tmp_path: Path) -> None:

@@ -30,6 +30,9 @@ _NEWEST_FLOOR = 34
 _INFO = re.compile(r"(?P<name>[^-]+)-(?P<version>[^-]+)(\.dist-info|(-py[\d.]+)?\.egg-info)")
 """What says of a package that it is installed; distributions of Linux have the second kind still."""
 
+_EDITABLE = re.compile(r'"editable"\s*:\s*true')
+"""How ``direct_url.json`` (PEP 610) says that a package's files stayed in its source tree."""
+
 _LIBRARIES = re.compile(r"nvidia-(?P<name>[a-z-]+?)(?:-cu(?P<major>\d\d))?")
 _UNSUFFIXED = 13
 """From this CUDA on, NVIDIA's wheels of its libraries have no ``-cuNN`` in their names."""
@@ -149,7 +152,7 @@ def _majors(versions: Mapping[str, str]) -> Ailment | None:
 def code_ailments(host: Host, folders: Sequence[Path], packages: Iterable[str]) -> Iterable[Ailment]:
     """Read the libraries of installed packages, and yield what of their GPU code does not run on a host's GPUs.
 
-    `folders` are the interpreter's. Nothing is imported.
+    And why it is not known whether it does. `folders` are the interpreter's. Nothing is imported.
     """
     from importlib import metadata
 
@@ -158,21 +161,26 @@ def code_ailments(host: Host, folders: Sequence[Path], packages: Iterable[str]) 
     from workbench.wheel.library_facts import library_facts
     from workbench.wheel.stream import BadBinary
 
-    for package in packages if host.gpus else ():
+    for package in packages:
         found = next(iter(metadata.distributions(name=package, path=list(map(str, folders)))), None)
         if found is None:
             continue
-        if not (record := found.read_text("RECORD")):
-            yield Ailment(
-                severity="warning",
-                what=f"{package} {found.version}: whether its GPU code runs here is not known: it has no RECORD, "
-                "the list of its files (packages of Debian and conda may have none)",
-                remedy=f"gw test {package} tries it; gw add {package} installs a wheel, which has one",
-            )
-            continue
+        record = found.read_text("RECORD") or ""
         # `found.files` leaves out what is missing, from Python 3.12 on
         rows = csv.reader(record.splitlines())
         files = [row[0] for row in rows if row and ".so" in PurePosixPath(row[0]).suffixes]
+        unlisted = (
+            "" if record else "it has no RECORD, the list of its files (Debian's and conda's may have none)"
+        )
+        if not files and _EDITABLE.search(found.read_text("direct_url.json") or ""):
+            unlisted = "it is installed editable, and what it compiled lies in its source tree"
+        if unlisted:
+            yield Ailment(
+                severity="warning",
+                what=f"{package} {found.version}: whether its GPU code runs here is not known: {unlisted}",
+                remedy=f"gw test {package} tries it; of a wheel, as gw add {package} installs one, it is known",
+            )
+            continue
         codes = []
         for file in files:
             try:
@@ -193,7 +201,9 @@ def code_ailments(host: Host, folders: Sequence[Path], packages: Iterable[str]) 
                 yield Ailment(
                     severity="error" if reason.outcome == "no" else "warning",
                     what=f"{package} {found.version}: {reason.text}",
-                    remedy=f"gw add --deep {package} looks for a wheel with code for this GPU",
+                    remedy=f"gw add --deep {package} looks for a wheel with code for this GPU"
+                    if host.gpus
+                    else f"gw doctor {package} --gpu 12.1 says whether it runs on such a GPU",
                 )
 
 
