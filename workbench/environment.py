@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shlex
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -146,11 +147,11 @@ def install_into(
     platform: str,
     options: Sequence[str] = (),
 ) -> None:
-    """Install wheels for another machine into a folder: its `python` (``3.12``) and `platform` (`python_platform`).
+    """Install wheels for another machine into a folder: its `python` and `platform`, as `machine_options` has them.
 
-    Raises CommandFailed with what uv said.
+    The folder's own folder is there. Raises CommandFailed with what uv said.
     """
-    machine = [f"--python-version={python}", f"--python-platform={platform}"]
+    machine = machine_options(python, platform, folder.parent)
     into = ("--only-binary=:all:", f"--target={folder}")
     _uv("pip", "install", *into, *machine, *options, "--", *requirements)
 
@@ -173,6 +174,29 @@ def _uv(*words: str | Path, log: Path | None = None) -> Completed:
             raise
         remedy = "see that this user may write there, or name another folder in UV_CACHE_DIR"
         raise WorkbenchError(f"uv cannot write its cache, {cache}: {remedy}\n{error}") from error
+
+
+_FREE_THREADED = f"""\
+#!/bin/sh
+{shlex.quote(sys.executable)} "$@" | sed 's/"gil_disabled": false/"gil_disabled": true/'
+"""
+"""uv takes a version and a platform from options, and whether a Python is free-threaded from an interpreter alone
+(astral-sh/uv#21149). Were it told in vain, pip would refuse the wheels that are not for such a Python."""
+
+
+def machine_options(python: str, platform: str, scratch: Path) -> list[str]:
+    """Return uv's options for a machine: its `python` (``3.12``, ``3.13t``) and `platform` (`python_platform`).
+
+    A free-threaded Python need not be here: the folder `scratch` gets a program that uv takes for one.
+    """
+    version = python.removesuffix("t")
+    options = [f"--python-version={version}", f"--python-platform={platform}"]
+    if version == python:
+        return options
+    path = scratch / "python-free-threaded"
+    path.write_text(_FREE_THREADED, encoding="utf-8")
+    path.chmod(0o700)
+    return [*options, f"--python={path}"]
 
 
 _GLIBCS = (17, 28, *range(31, 41))

@@ -23,16 +23,23 @@ esac
 """
 
 
-def trial(tmp_path: Path, run: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def trial(
+    tmp_path: Path,
+    run: str,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    python: str = this_python(),
+    tag: str = "py3-none-any",
+) -> None:
     """Try a wheel in a podman that says and does what `run` does, instead of its ``run``."""
     folder = tmp_path / "bin"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     podman = folder / "podman"
     podman.write_text(ANSWERS.format(arch=OCI_ARCH[this_arch()], run=run))
     podman.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
-    wheel = pack(tmp_path / "demo-1.0-py3-none-any.whl", files_of(payload={"demo/__init__.py": b""}))
-    try_wheel(wheel, engine=PODMAN, image="mine", python=this_python(), arch=this_arch(), code="import demo")
+    wheel = pack(tmp_path / f"demo-1.0-{tag}.whl", files_of(tag=tag, payload={"demo/__init__.py": b""}))
+    try_wheel(wheel, engine=PODMAN, image="mine", python=python, arch=this_arch(), code="import demo")
 
 
 @pytest.mark.parametrize(
@@ -59,3 +66,25 @@ def test_code_that_fails_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     run = f"[ -e {probed} ] && {{ echo AssertionError >&2; exit 1; }}; touch {probed}; echo 2.36"
     with pytest.raises(VerificationFailed, match=r"does not work in mine: (.|\n)*AssertionError"):
         trial(tmp_path, run, monkeypatch)
+
+
+def test_a_free_threaded_python_is_found_and_gets_its_own_wheels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without one on this machine; the image's says of itself which it is."""
+    inside = tmp_path / "bin" / "python3.13t"
+    inside.parent.mkdir()
+    inside.write_text(
+        '#!/bin/sh\n[ "$1" = -c ] && echo 3.13t || { ls "$TRIAL/site" >>"$SEEN"; echo 2.36; }\n'
+    )
+    inside.chmod(0o755)
+    monkeypatch.setenv("SEEN", str(tmp_path / "seen"))
+    run = (
+        "for each; do case $each in --volume=*) each=${each#*=}; export TRIAL=${each%%:*} ;; esac; done; "
+        'sh "$TRIAL/find.sh"'
+    )
+    tag = f"cp313-cp313t-manylinux_2_17_{this_arch()}"
+    trial(tmp_path, run, monkeypatch, python="3.13t", tag=tag)
+    assert (tmp_path / "seen").read_text().splitlines() == ["demo", "demo-1.0.dist-info"]
+    with pytest.raises(ContainerError, match=r"this image has no Python 3\.14t"):
+        trial(tmp_path, run, monkeypatch, python="3.14t", tag=tag)

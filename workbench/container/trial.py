@@ -22,9 +22,10 @@ INSIDE = "/trial"
 
 # the Python of the version that is asked for: manylinux's own, or what the image calls it
 _FIND_PYTHON = """\
-for python in /opt/python/cp{tag}-cp{tag}/bin/python python{version} python3 python; do
+version='import sys; print("%d.%d" % sys.version_info[:2] + "t" * ("t" in sys.abiflags))'
+for python in /opt/python/{tags}/bin/python python{version} python3 python; do
     command -v "$python" >/dev/null || continue
-    [ "$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')" = {version} ] || continue
+    [ "$("$python" -c "$version")" = {version} ] || continue
     exec "$python" -I {inside}/run.py
 done
 echo "this image has no Python {version}"
@@ -55,15 +56,11 @@ def try_wheel(
     another Python or C library than it takes to try the wheel; and what `image_for` raises.
     """
     cannot = f"{wheel.name} cannot be tried in {image}"
-    if python.endswith("t"):
-        raise ContainerError(
-            f"{cannot}: what it requires cannot be installed from outside for a free-threaded Python; leave the image "
-            "out of container.runtime_images to build it"
-        )
     name = image_for(engine, image, arch).name
+    tag = f"cp{python.replace('.', '')}"
     with temporary() as folder:
         (folder / "find.sh").write_text(
-            _FIND_PYTHON.format(tag=python.replace(".", ""), version=python, inside=INSIDE)
+            _FIND_PYTHON.format(tags=f"{tag.removesuffix('t')}-{tag}", version=python, inside=INSIDE)
         )
         start = [
             *(engine.name, "run", "--rm", "--network=none", f"--platform=linux/{OCI_ARCH[arch]}"),

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from workbench.environment import (
+    machine_options,
     package_index,
     python_platform,
     read_pip_options,
@@ -43,13 +43,6 @@ LOCK = "pylock.toml"
 
 GLIBC = "2.28"
 """The glibc that an image is taken to have, or a newer one, where its name does not say."""
-
-_FREE_THREADED = f"""\
-#!/bin/sh
-{shlex.quote(sys.executable)} "$@" | sed 's/"gil_disabled": false/"gil_disabled": true/'
-"""
-"""uv takes a version and a platform from options, and whether a Python is free-threaded from an interpreter alone
-(astral-sh/uv#21149). Were it told in vain, pip would refuse the wheels that are not for such a Python."""
 
 _ASKS = re.compile(r"requires: (\[.*\])")
 """What ``containers/prepare.py`` says of the build backend's requirements."""
@@ -80,30 +73,21 @@ def fetch_wheels(
     if (house / folder).is_dir():  # the same build, tried once more with fewer compilers
         return
     house.mkdir(parents=True, exist_ok=True)
-    version = python.removesuffix("t")
-    machine = [f"--python-version={version}", f"--python-platform={python_platform(arch, glibc)}"]
-    machine += ["--only-binary=:all:", *([f"--python={_free_threaded(house)}"] if version != python else ())]
+    machine = machine_options(python, python_platform(arch, glibc), house)
     arriving = house / f"{folder}.arriving"
     arriving.mkdir(exist_ok=True)
     with step(f"wheels for {', '.join(requirements) or 'no requirements'}") as at:
         if requirements:
             lines = pins
             if lines is None:
-                found = resolve(requirements, house / LOCK, options=[*machine, *options], log=log)
+                only = [*machine, "--only-binary=:all:", *options]
+                found = resolve(requirements, house / LOCK, options=only, log=log)
                 lines = list(map(_pin, found))
             had = (content_of(house / f"{FIRST}.txt") or b"").decode().splitlines()
             new = [each for each in lines if each not in had]
             _download(new, arriving, python=python, arch=arch, glibc=glibc, log=log)
         at.outcome = counted(len(list(arriving.iterdir())), "wheel")
     arriving.rename(house / folder)
-
-
-def _free_threaded(house: Path) -> Path:
-    """Return a program that uv takes for a free-threaded Python, by which it resolves for one that is not here."""
-    path = house / "python-free-threaded"
-    path.write_text(_FREE_THREADED, encoding="utf-8")
-    path.chmod(0o700)
-    return path
 
 
 def asked_in(line: str) -> tuple[str, ...]:
