@@ -18,6 +18,7 @@ from workbench.recipe import Recipe, Sdist
 from workbench.settings import read_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from workbench.paths import Paths
@@ -53,12 +54,16 @@ def answers(podman: Path, *, image_id: str, labels: dict[str, str] | None = None
 
 def forget() -> None:
     """Ask the engine anew, as each run of a verb does, which is a process of its own."""
-    engines._engine.cache_clear()
-    engines._image.cache_clear()
+    for each in vars(engines).values():
+        if hasattr(each, "cache_clear"):
+            each.cache_clear()
 
 
 @pytest.fixture(autouse=True)
-def _asked_anew() -> None:
+def _asked_anew() -> Iterator[None]:
+    """Nor does a test of others hear what these engines said."""
+    forget()
+    yield
     forget()
 
 
