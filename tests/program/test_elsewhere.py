@@ -46,8 +46,16 @@ def lines(section: str) -> list[str]:
 
 
 @pytest.fixture
-def shell(project: Project, environment: Path, driver: FakeDriver, tmp_path: Path) -> Path:
-    """Return the project of somebody with a GB10 and torch 2.11, in which gw and the other programs are on PATH."""
+def shell(
+    project: Project, environment: Path, driver: FakeDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Return the project of somebody with a GB10 and torch 2.11, in which gw and the other programs are on PATH.
+
+    These keep nothing in the user's own caches, and take nothing from them.
+    """
+    for name in ("PDM", "PIP_TOOLS", "POETRY"):
+        monkeypatch.setenv(f"{name}_CACHE_DIR", str(tmp_path / "caches" / name))
+    monkeypatch.setenv("PDM_CHECK_UPDATE", "false")
     driver.libcuda()
     driver.smi(driver="580.95.05")
     python = f"python{sys.version_info[0]}.{sys.version_info[1]}"
