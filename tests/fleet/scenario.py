@@ -32,14 +32,16 @@ if TYPE_CHECKING:
     from workbench.paths import Paths
 
 KILLS = """\
-import os, signal, sys
+import os, signal, sys, time
 from pathlib import Path
 
 if "fleet.attempt import main" in " ".join(sys.orig_argv):
-    worker = Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()[1]
+    while not Path("{asleep}").exists():
+        time.sleep(0.05)
+    worker = Path(f"/proc/{{os.getppid()}}/stat").read_text().rpartition(")")[2].split()[1]
     os.kill(int(worker), signal.SIGKILL)
 """
-"""A recipe that kills the worker which builds it, each time."""
+"""A recipe that kills the worker which builds it, each time; before the first, another one was put to sleep."""
 
 
 def share_in(folder: Path) -> Path:
@@ -82,7 +84,8 @@ def thirty(add: Adds, paths: Paths, address: str, place: Path, monkeypatch: pyte
     monkeypatch.setattr(cluster, "SILENT", 10.0)
     for number in range(29):
         add(f"p{number:02}", before="import time; time.sleep(1)")
-    add("poison", recipe=KILLS)
+    asleep = place / "asleep"
+    add("poison", recipe=KILLS.format(asleep=asleep))
     share = share_in(place)
     results: list[CellEnded] = []
     thread = threading.Thread(target=lambda: results.extend(run(paths, address, share)))
@@ -94,6 +97,7 @@ def thirty(add: Adds, paths: Paths, address: str, place: Path, monkeypatch: pyte
         pids = [*client.run(os.getpid).values()]
         os.kill(pids[0], signal.SIGKILL)
         os.kill(pids[1], signal.SIGSTOP)
+        asleep.touch()
         thread.join()
         before = entries(share)
         with suppress(ProcessLookupError):  # a scheduler that gave it up lets its nanny start another
