@@ -39,7 +39,7 @@ class Environment:
         The programs of a `relocatable` one run wherever its folder is seen.
         """
         options = ["--relocatable"] if relocatable else []
-        _uv("venv", "--clear", "--no-project", *options, "--python", python, path, log=log)
+        uv("venv", "--clear", "--no-project", *options, "--python", python, path, log=log)
         return cls(path)
 
     @property
@@ -53,7 +53,7 @@ class Environment:
         """Install PEP 508 strings or wheel files, from the package index. Raises CommandFailed with what uv said."""
         if not requirements:
             return None
-        return _uv("pip", "install", f"--python={self.python}", *options, "--", *requirements, log=log)
+        return uv("pip", "install", f"--python={self.python}", *options, "--", *requirements, log=log)
 
     @property
     def lock(self) -> Path:
@@ -83,7 +83,7 @@ class Environment:
             return
         pinned = self.path / "requirements.txt"
         pinned.write_text("".join(f"{pin}\n" for pin in pins), encoding="utf-8")
-        _uv("pip", "install", "--no-deps", f"--python={self.python}", *options, "-r", pinned, log=log)
+        uv("pip", "install", "--no-deps", f"--python={self.python}", *options, "-r", pinned, log=log)
 
     def _pin(self, package: Package) -> str:
         """Return a locked package as a line of ``requirements.txt``, with the hashes that uv then asks for."""
@@ -127,7 +127,7 @@ def resolve(
     asked = lock.with_name("requirements.in")
     asked.write_text("\n".join(requirements) + "\n", encoding="utf-8")
     words = ["--format=pylock.toml", "--no-header", "--no-annotate", f"--output-file={lock}"]
-    _uv("pip", "compile", *words, *options, asked, log=log)
+    uv("pip", "compile", *words, *options, asked, log=log)
     return locked(lock)
 
 
@@ -153,20 +153,24 @@ def install_into(
     """
     machine = machine_options(python, platform, folder.parent)
     into = ("--only-binary=:all:", f"--target={folder}")
-    _uv("pip", "install", *into, *machine, *options, "--", *requirements)
+    uv("pip", "install", *into, *machine, *options, "--", *requirements)
 
 
 _REFUSED = ("Failed to initialize cache", "Read-only file system (os error", "Permission denied (os error")
 
 
-def _uv(*words: str | Path, log: Path | None = None) -> Completed:
-    """Run uv, which asks the index that pip asks.
+def uv(
+    *words: str | Path, cwd: Path | None = None, log: Path | None = None, stdout_only: bool = False
+) -> Completed:
+    """Run uv, which asks the index that pip asks; the rest is as `run` has it.
 
     Raises CommandFailed with what it said; WorkbenchError where it cannot write its cache: that is this machine's
     trouble, and none of what is installed.
     """
     try:
-        return run(["uv", "--quiet", *words], env=index_environment(), log=log)
+        return run(
+            ["uv", "--quiet", *words], env=index_environment(), cwd=cwd, log=log, stdout_only=stdout_only
+        )
     except CommandFailed as error:
         cache = run(["uv", "cache", "dir"], check=False, stdout_only=True).output.strip()
         of_cache = [line for line in str(error).splitlines() if cache and cache in line]

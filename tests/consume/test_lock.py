@@ -23,7 +23,7 @@ from workbench.consume.lock import (
 )
 from workbench.consume.solving import resolve_lock
 from workbench.environment import Environment, package_index
-from workbench.errors import InstallFailed, LockFault, UsageError
+from workbench.errors import InstallFailed, LockFault, UsageError, WorkbenchError
 from workbench.process import run
 
 if TYPE_CHECKING:
@@ -149,6 +149,14 @@ def test_what_does_not_go_together_is_one_message_of_what_uv_found(files: Files)
     ) as caught:
         resolve_lock([pin], HOST, asked=["demo"])
     assert "/tmp" not in str(caught.value)  # noqa: S108 - where it worked is nobody's business
+
+
+def test_a_cache_that_cannot_be_written_is_not_told_as_what_does_not_go_together(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_CACHE_DIR", "/proc/cache")
+    with pytest.raises(WorkbenchError, match=r"^uv cannot write its cache, /proc/cache: "):
+        resolve_lock([files.pinned("demo", LOCAL)], HOST, asked=["demo"])
 
 
 @pytest.mark.parametrize(("glibc", "has"), [("2.5", "glibc 2.5"), ("", "another C library")])

@@ -117,9 +117,8 @@ def _held(host: Host, pins: Sequence[Pinned]) -> list[str]:
 
 
 def _compile(folder: Path, host: Host, indexes: Sequence[str]) -> Pylock:
-    from workbench.environment import index_environment, python_platform
+    from workbench.environment import python_platform, uv
     from workbench.errors import CommandFailed
-    from workbench.process import run
 
     if not host.arch or host.glibc is None:
         raise UsageError(
@@ -131,19 +130,12 @@ def _compile(folder: Path, host: Host, indexes: Sequence[str]) -> Pylock:
         has = f"glibc {host.glibc}" if host.glibc else "another C library"
         raise UsageError(f"uv locks for glibc 2.17 and newer alone, and the machine has {has}") from error
     to = folder / "pylock.toml"
-    argv: list[str | Path] = [
-        "uv",
-        "pip",
-        "compile",
-        "--quiet",
-        "--format=pylock.toml",
-        f"--output-file={to}",
-    ]
-    argv += ["--only-binary=:all:", "--no-header", "--no-annotate", f"--constraints={folder / 'held.in'}"]
-    argv += [*_for_python(host), f"--python-platform={platform}"]
-    argv += [f"--find-links={folder / 'links'}", *(f"--index={url}" for url in indexes)]
+    words = ["--format=pylock.toml", f"--output-file={to}", "--no-header", "--no-annotate"]
+    words += ["--only-binary=:all:", f"--constraints={folder / 'held.in'}"]
+    words += [*_for_python(host), f"--python-platform={platform}"]
+    words += [f"--find-links={folder / 'links'}", *(f"--index={url}" for url in indexes)]
     try:
-        run([*argv, folder / "asked.in"], cwd=folder, env=index_environment())
+        uv("pip", "compile", *words, folder / "asked.in", cwd=folder)
     except CommandFailed as error:
         said = str(error).split("\n", 2)[-1].replace(folder.as_uri() + "/", "").replace(f"{folder}/", "")
         raise LockFault(f"there is no set of wheels for this machine that goes together:\n{said}") from error

@@ -15,12 +15,11 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from workbench.environment import index_environment
+from workbench.environment import uv
 from workbench.errors import ToolchainError, nearest
 from workbench.files import temporary
 from workbench.plan.gpu import Architecture
 from workbench.plan.plan import ToolkitPins
-from workbench.process import run
 
 LOCKS = Path(__file__).parent / "locks"
 
@@ -168,8 +167,8 @@ def compiled(requirements: str, *options: str, python: str, platform: str) -> st
         asked = folder / "requirements.in"
         asked.write_text(requirements, encoding="utf-8")
         machine = ["--python-platform", platform, "--python-version", python]
-        argv = ["uv", "pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-annotate"]
-        return run([*argv, *machine, *options, asked], env=index_environment(), stdout_only=True).output
+        words = ["--generate-hashes", "--no-header", "--no-annotate", *machine, *options]
+        return uv("pip", "compile", *words, asked, stdout_only=True).output
 
 
 @cache
