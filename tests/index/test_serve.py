@@ -50,7 +50,7 @@ def server(store: Store) -> Iterator[http.client.HTTPConnection]:
         (store.root / "files" / "demo" / name).write_text("naïve")
     (store.root / "files" / "demo" / "out.txt").symlink_to(store.root / "workbench.yaml")
     with store.served() as url:
-        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
         yield connection
         connection.close()
 
@@ -162,13 +162,13 @@ def said_of_a_request(store: Store, capsys: pytest.CaptureFixture[str], path: st
     others = threading.enumerate()  # another test's server may still wait on a kept connection
     with store.served() as url:
         host, port = urlsplit(url).netloc.split(":")
-        with socket.create_connection((host, int(port)), timeout=10) as client:
+        with socket.create_connection((host, int(port)), timeout=60) as client:
             client.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
             client.recv(1)
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # ends in a reset
         for thread in threading.enumerate():
             if "process_request" in thread.name and thread not in others:
-                thread.join(10)
+                thread.join(60)
     return capsys.readouterr().err
 
 
@@ -200,7 +200,7 @@ def test_nobody_is_told_the_login_of_the_package_index(paths: Paths) -> None:
     )
     assert serving.stdout is not None
     url = serving.stdout.readline().split()[-1]
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
     response, _ = ask(connection, "/index/simple/numpy/")
     connection.close()
     serving.send_signal(signal.SIGINT)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 USER, PASSWORD = "ada", "s3cret-sécr€t"
 BIN = Path(sys.executable).parent
-PATIENCE = 120
+PATIENCE = 600
 
 
 def asked(url: str, *, method: str = "GET", document: Any = None, token: str = "") -> bytes:
