@@ -287,9 +287,8 @@ def main() -> None:
             stack.callback(ceph.end, server.pids)
             real = server.url
         if real is not None:
-            _round(
-                real, sets["20 wheels of 10 MB"], peers, is_real=True
-            )  # a fresh server has its pools to make
+            # a fresh server has its pools to make
+            _round(real, sets["20 wheels of 10 MB"], peers, is_real=True)
         for title, folder in sets.items():
             rounds = (_round(f"http://127.0.0.1:{port}", folder, peers) for _ in range(chosen.rounds))
             show(f"{title}, into a sink", rounds)

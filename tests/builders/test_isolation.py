@@ -61,9 +61,8 @@ def test_a_build_sees_no_home_and_no_secret_and_leaves_nothing_behind(
     log = (wheel.parent.parent / "build.log").read_text()
     assert "secret" not in str(told)
     assert told["HOME"] == "/build/home"
-    assert str(tmp_path) not in str(
-        told
-    )  # which would be in the wheel of a build that writes down its environment
+    # it would be in the wheel of a build that writes down its environment
+    assert str(tmp_path) not in str(told)
     assert [line for line in log.splitlines() if line.startswith("SEEN")] == [
         f"SEEN {each} False" for each in hidden
     ]

@@ -128,9 +128,8 @@ def test_the_log_of_a_build_goes_with_its_wheel_and_patches_stay(
     assert reconcile(at(paths, store), deep=True).problems == ()
     remove(at(paths, store), [made.wheel.filename], after_days=0)
     assert store.read(log) is None
-    assert (
-        store.read(patch) is not None
-    )  # others may have been built with it, and a rollback may bring one back
+    # others may have been built with it, and a rollback may bring one back
+    assert store.read(patch) is not None
     assert reconcile(at(paths, store)).lines() == ("registry, pages and files agree",)
 
 

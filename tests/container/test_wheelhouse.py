@@ -51,9 +51,8 @@ def test_they_are_for_the_containers_machine_and_what_is_asked_for_later_comes_o
     assert names(house / FIRST) == [demo.name, needed.name]
     fetch_wheels(["demo", "later"], house, folder=MORE, python="3.11", arch="aarch64")
     assert names(house / MORE) == [later.name]
-    fetch_wheels(
-        ["demo", "later"], house, folder=MORE, python="3.11", arch="aarch64"
-    )  # once more, for nothing
+    # once more, for nothing
+    fetch_wheels(["demo", "later"], house, folder=MORE, python="3.11", arch="aarch64")
     recorded = {each.name: each.wheels[0].hashes["sha256"] for each in locked(house / LOCK) if each.wheels}
     assert recorded == {each.name.partition("-")[0]: sha256_of(each) for each in (demo, later, needed)}
 

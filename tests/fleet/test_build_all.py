@@ -78,11 +78,9 @@ def test_what_a_build_requires_of_the_sites_own_recipes_is_in_its_key(add: Adds,
     """Once such a recipe is another, what requires it is built anew, with that wheel, whichever command builds it."""
     add("first")
     add("second", before="import first; assert first.name == 'first'", requires=("first",))
-    # what is published was made of another recipe than the one that the key names
+    # what is published, as far as a build reads it, was made of another recipe than the one that the key names
     wheel = {"filename": "first-1.0-py3-none-any.whl", "build_key": "0" * 64}
-    paths.registry.write_text(
-        json.dumps({"packages": {"first": {"wheels": [wheel]}}})
-    )  # as far as a build reads it
+    paths.registry.write_text(json.dumps({"packages": {"first": {"wheels": [wheel]}}}))
     (paths.root / "share").mkdir()
     shared = ("--cache", paths.root / "share")
     dry = invoke("build", "second", "--dry-run")

@@ -349,9 +349,8 @@ def test_the_lines_for_poetry_go_into_a_project_that_is_there(
         for line in releases[release]["Poetry"].splitlines():
             program, *words = shlex.split(line)
             assert program == "poetry"
-            lock = (
-                ["--lock"] if words[0] == "add" else []
-            )  # the project's own environment is not the question
+            # the project's own environment is not the question
+            lock = ["--lock"] if words[0] == "add" else []
             said = _run([str(poetry), "--directory", str(tmp_path), *words, *lock], **kept)
             assert "[0]" in said, said
     written = tomllib.loads(project.read_text())

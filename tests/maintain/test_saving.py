@@ -113,10 +113,8 @@ def emptied(before: Files, after: Files) -> bool:
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
-    phases=[
-        Phase.explicit,
-        Phase.generate,
-    ],  # each example starts dozens of programs: to shrink one takes minutes
+    # each example starts dozens of programs: to shrink one takes minutes
+    phases=[Phase.explicit, Phase.generate],
 )
 @given(
     start=st.dictionaries(st.sampled_from(NAMES), st.tuples(contents, st.booleans()), min_size=1),

@@ -237,9 +237,8 @@ def test_where_logins_come_from(paths: Paths, monkeypatch: pytest.MonkeyPatch, t
     dotenv.write_text("PYPI_API_TOKEN=a b\n")
     with pytest.raises(SettingsError, match=r"\.env:1: write NAME=VALUE"):
         login()
-    dotenv.write_text(
-        "PYPI_API_TOKEN=behind-a-mark\n", encoding="utf-8-sig"
-    )  # as editors of Windows write it
+    # as editors of Windows write it
+    dotenv.write_text("PYPI_API_TOKEN=behind-a-mark\n", encoding="utf-8-sig")
     assert login()[1] == "behind-a-mark"
     dotenv.unlink()
     dotenv.mkdir()

@@ -64,9 +64,8 @@ class Workplace:
         And, where it `keeps` that, what a build of the same plan had compiled that did not end well (`continuing`).
         Raises UnderWay while another process builds the plan; SourceError and PatchError from the source.
         """
-        here = (
-            self.plan.key is not None and self.plan.builder != "container"
-        )  # a container's objects go with it
+        # a container's objects go with it
+        here = self.plan.key is not None and self.plan.builder != "container"
         with self._alone():
             end_left(self.log)  # before what it may still change is looked at
             self._kept.unlink(missing_ok=True)
