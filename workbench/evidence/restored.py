@@ -13,7 +13,7 @@ from packaging.version import Version
 from workbench.errors import ProofFailed, WorkbenchError
 from workbench.evidence.gather import FROM_URL
 from workbench.evidence.inputs import repository_url
-from workbench.evidence.provenance import ONE_OF
+from workbench.evidence.provenance import ONE_OF, uri_of
 from workbench.patches.series import PatchFile
 from workbench.plan.axes import Axes
 from workbench.plan.plan import Builder, Needed, Pin, Plan, ToolkitPins
@@ -132,6 +132,8 @@ def _source(made: Provenance) -> Sdist | Git:
     url = repository_url(made)
     if not url or re.search(r"[\x00-\x1f\x7f]|^-", url):
         raise ValueError(f"its source is neither an sdist nor a Git repository: {source.uri!r:.60}")
+    if uri_of(f"git+{url}") != uri_of(source.uri):
+        raise ValueError(f"it names two sources: {source.uri!r:.60}, and {url!r:.60} among its inputs")
     return Git(
         url=url,
         commit=source.digest["gitCommit"],
