@@ -444,9 +444,8 @@ def test_a_million_links_are_refused_before_they_cost_much(host: Host, cache: Ca
 def test_a_stall_is_given_up(cache: Cache, monkeypatch: pytest.MonkeyPatch, host: Host) -> None:
     import socket
 
-    assert names(offers("demo", [index(host)], SPARK, cache=cache)) == [
-        FILENAME
-    ]  # kept, so never too late below
+    # kept, so never too late below
+    assert names(offers("demo", [index(host)], SPARK, cache=cache)) == [FILENAME]
     monkeypatch.setattr("workbench.http.SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"

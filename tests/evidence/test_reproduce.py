@@ -165,7 +165,7 @@ def _altered(signed: Signed, change: Callable[[dict[str, Any]], object]) -> None
         (lambda made: _role(made, "requirement").update(name="x\n-i http://evil"), "not a build requirement"),
         (lambda made: _role(made, "source").update(uri="https://x"), "neither an sdist nor a Git"),
         (lambda made: made["inputs"].update(source_url=["--upload-pack=x"]), "neither an sdist nor a Git"),
-        (lambda made: _role(made, "source").update(uri="git+https://x"), "it names two sources: 'git+https://x'"),
+        (lambda made: _role(made, "source").update(uri="git+https://x"), "names two sources: 'git+http"),
     ],
 )
 def test_a_statement_that_does_not_say_enough(

@@ -71,7 +71,7 @@ def import_registry(file: Path, site: Site, *, dry_run: bool) -> Import:
     )
 
 
-def expect_wheels(done: Import) -> None:
+def expect_taken(done: Import) -> None:
     """Raise RegistryError where the file had wheels and every one was refused."""
     refused = sum(remark.outcome == "refused" and "/" in remark.entry for remark in done.remarks)
     if refused and not (done.new or done.already):

@@ -67,11 +67,9 @@ def upload(
     from workbench.outlets.places import has_pages, open_outlets, places
     from workbench.pipeline.sending import send
 
+    # what is named wrong is told before what is missing
     words, dry = places(to), change.dry_run
-    files, trusted = (
-        expect_wheels(wheels),
-        keys_named(signed_by),
-    )  # what is named wrong is told before what is missing
+    files, trusted = expect_wheels(wheels), keys_named(signed_by)
     with changing(change) as site:
         outlets = open_outlets(words, site.paths.root)
         for outlet in outlets.values():

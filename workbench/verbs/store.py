@@ -151,14 +151,14 @@ def import_(
     json: Json = False,
 ) -> None:
     """Read a registry of the older form into ours."""
-    from workbench.publish.adoption import expect_wheels, import_registry
+    from workbench.publish.adoption import expect_taken, import_registry
 
     older = expect_file(Path(file))
     with changing(change) as site:
         done = import_registry(older, site, dry_run=change.dry_run)
         if json:
             console.answer_json(done)
-            expect_wheels(done)
+            expect_taken(done)
             return
         for remark in done.remarks:
             console.answer(f"{remark.outcome}: {remark.entry}: {remark.why}")
@@ -169,7 +169,7 @@ def import_(
         what = f"{counted(len(done.packages), 'package')} with {counted(len(done.new), 'new wheel')}"
         already = f"; published here already: {len(done.already)}" if done.already else ""
         console.answer(f"{verb} in {what}{already}")
-        expect_wheels(done)
+        expect_taken(done)
 
 
 @Verb
