@@ -113,11 +113,14 @@ def test_redirects_go_by_one_connection() -> None:
     assert len(set(connections)) == 1
 
 
-def test_a_server_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "SECONDS", 0.2)
+@pytest.mark.parametrize(("usual", "asked"), [(0.2, None), (10, 0.2)], ids=["usual", "asked"])
+def test_a_server_that_falls_silent_is_given_up(
+    usual: float, asked: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "SECONDS", usual)
     silent = socket.create_server(("127.0.0.1", 0))
     with silent, pytest.raises(NoAnswer, match=r"no answer for 0.2 s") as raised:
-        body(f"http://127.0.0.1:{silent.getsockname()[1]}/")
+        Web().ask(f"http://127.0.0.1:{silent.getsockname()[1]}/", seconds=asked)
     assert raised.value.status is None
     assert raised.value.passing
     assert "(read timeout=0.2)" in str(raised.value.__cause__)

@@ -41,6 +41,9 @@ _REDIRECTS = 10
 TRIES = 3
 _NETRC = ("~/.netrc", "~/_netrc")
 _CHARSET = re.compile(r"[;,\s]charset\s*=\s*[\"']?([^\s\"';,]+)", re.IGNORECASE)
+_LIMIT = re.compile(r"timeout=([\d.]+)")
+"""How urllib3 says after how many seconds it gave up: who asks may have set other limits than ours."""
+
 _USUAL_HEADERS = {
     "User-Agent": f"wheel-workbench/{__version__}",
     "Accept": "*/*",
@@ -359,7 +362,8 @@ def reason(error: BaseException) -> str:
             remedy = "name the file with your CA's certificates in SSL_CERT_FILE, which all clients here read"
             return f"its certificate is not trusted ({each.verify_message}): {remedy}"
         if "timed out" in str(each) or isinstance(each, TimeoutError):
-            return f"no answer for {SECONDS} s"
+            limits = filter(None, (_LIMIT.search(str(one)) for one in chain))
+            return next((f"no answer for {limit[1]} s" for limit in limits), "no answer in time")
         if isinstance(each, IncompleteRead) or "IncompleteRead" in str(each):
             return "the connection broke off before the end"
     innermost = chain[-1]

@@ -309,7 +309,7 @@ LASTING: list[tuple[Action, str, str, str]] = [
     ("503", "PUT", ".metadata", "fewer requests"),
     ("507", "PUT", "records/", "the store is full"),
     ("reset", "PUT", "packages.json", "cannot be reached, or stopped answering"),
-    ("silence", "PUT", "index/", "cannot be reached, or stopped answering"),
+    ("silence", "PUT", "index/", r"stopped answering \(no answer for 5 s\)"),
     ("403", "GET", "packages.json", "s3:ListBucket"),
     ("503", "GET", "list-type", "fewer requests"),
     ("truncated", "GET", "packages.json", "run the same command again"),
