@@ -37,6 +37,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.integration.s3 import ceph
 from tests.publish.sites import candidate
+from tests.serving import held_port
 from tests.wheels import files_of, pack
 from workbench.environment import Environment
 from workbench.process import run
@@ -273,7 +274,7 @@ def main() -> None:
         make_wheels(sets["20 wheels of 10 MB"], count=20, size=10_000_000)
         make_wheels(sets["one wheel of 500 MB"], count=1, size=500_000_000)
         (large,) = sets["one wheel of 500 MB"].glob("*.whl")
-        port = ceph.free_port()
+        port = stack.enter_context(held_port())
         sink = get_context("spawn").Process(target=_serve, args=(port, large.stat().st_size), daemon=True)
         sink.start()
         stack.callback(sink.terminate)

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError, URLError
 
+from tests.serving import held_port
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -148,10 +150,14 @@ class _Ceph:
 
 def start(root: Path, data: Path) -> Server:
     """Start a monitor, a store and the gateway, in this order, each when the one before answers."""
+    with held_port() as port, held_port() as monitor_port:
+        return _start(_Ceph(root, data), data, port, monitor_port)
+
+
+def _start(ceph: _Ceph, data: Path, port: int, monitor_port: int) -> Server:
     for folder in ("mon", "osd", "rgw"):
         (data / folder).mkdir(parents=True)
-    ceph = _Ceph(root, data)
-    fsid, port, monitor_port = str(uuid.uuid4()), free_port(), free_port()
+    fsid = str(uuid.uuid4())
     (data / "ceph.conf").write_text(
         CONFIGURATION.format(
             fsid=fsid, data=data, libraries=ceph.libraries, port=port, monitor_port=monitor_port
@@ -188,13 +194,6 @@ def end(pids: Iterable[int]) -> None:
             os.kill(pid, 9)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, 0)
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody listens at."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def answers(url: str) -> bool:

@@ -20,7 +20,7 @@ import pytest
 from tests.conftest import CI
 from tests.integration.s3 import ceph
 from tests.integration.s3.faults import Proxy
-from tests.serving import serving
+from tests.serving import held_port, serving
 from workbench.settings import read_settings
 from workbench.store.s3 import S3Store
 
@@ -167,25 +167,16 @@ def careless(tmp_path: Path) -> Iterator[str]:
     """Return the URL of a server that takes conditions and ignores them: rclone's."""
     folder = tmp_path / "careless"
     (folder / "wheels").mkdir(parents=True)
-    port = ceph.free_port()
-    process = subprocess.Popen(
-        [
-            "rclone",
-            "serve",
-            "s3",
-            folder,
-            "--addr",
-            f"127.0.0.1:{port}",
-            "--auth-key",
-            f"{ceph.ACCESS_KEY},{ceph.SECRET_KEY}",
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        ceph.wait(lambda: ceph.answers(url), "rclone's server")
-        yield url
-    finally:
-        process.kill()
-        process.wait()
+    with held_port() as port:
+        url, login = f"http://127.0.0.1:{port}", f"{ceph.ACCESS_KEY},{ceph.SECRET_KEY}"
+        process = subprocess.Popen(
+            ["rclone", "serve", "s3", folder, "--addr", f"127.0.0.1:{port}", "--auth-key", login],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            ceph.wait(lambda: ceph.answers(url), "rclone's server")
+            yield url
+        finally:
+            process.kill()
+            process.wait()
