@@ -159,7 +159,7 @@ def test_a_build_through_a_guarded_index_and_what_is_published_of_it_show_its_lo
     (log,) = paths.wheels.glob("*.build.log")
     assert "X-Amz-Signature=***" in log.read_text()
     assert address not in log.read_text()  # a build gets none of the caller's variables
-    assert any("uv pip install" in line for line in seen)
+    assert any("uv --quiet pip install" in line for line in seen)
     assert BURIED not in done.stdout + done.stderr + sent.stdout + sent.stderr + "".join(seen)
     assert (paths.index / "simple/demo/index.html").is_file()
     assert (paths.index / "demo/index.html").is_file()
