@@ -57,6 +57,9 @@ GONE = 300.0
 LOOK = 1.0
 """Seconds from one look at the cluster to the next."""
 
+ANSWERS = 60.0
+"""Seconds in which the answer of a task that has ended must be here: it is some lines of JSON."""
+
 
 class Cluster:
     """Workers behind a scheduler, asked for what they offer as they come."""
@@ -301,7 +304,11 @@ class Cluster:
         if future.status != "finished":
             where = self._offers[address].host
             return Outcome(lost=True, message=f"its worker {where} did not finish it: {_why(future)}")
-        answer = parse(CellAnswer, json.loads(future.result()))
+        try:
+            answer = parse(CellAnswer, json.loads(future.result(ANSWERS)))
+        except TimeoutError:  # the worker died with it: Dask would wait for that very worker to make it again
+            future.cancel()
+            return Outcome(lost=True, message=f"its worker {self._offers[address].host} went with its answer")
         future.release()
         if answer.digest != manifest.digest:
             raise WorkbenchError(
