@@ -18,7 +18,6 @@ from workbench.events import step
 _TEMPORARY = ".wheel-workbench-"
 """How the names of temporary folders begin. Nobody else's do: what is left of them is removed."""
 
-
 _MACHINE = hashlib.sha256(os.uname().nodename.encode()).hexdigest()[:8]
 """Stands in the names of scratch folders. On a network's file system, no machine sees what another one holds."""
 

@@ -172,9 +172,8 @@ class Web:
         """Ask for a URL, which may have a login in it; the caller closes the answer.
 
         An ``Authorization`` among the headers is sent in place of what ``~/.netrc`` has for the host. A `body` goes to
-        this URL and to no other: no redirect is followed with it. A server may be silent for so many `seconds`, or the
-        usual ones.
-        Raises NoAnswer, also for a status that is not a success unless `any_status`.
+        this URL and to no other: no redirect is followed with it. A server may be silent for so many `seconds`, or for
+        the usual ones. Raises NoAnswer, also for a status that is not a success unless `any_status`.
         """
         from urllib3 import Timeout  # it costs twice what Python's start does
 

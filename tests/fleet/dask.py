@@ -19,8 +19,6 @@ from workbench.process import environment
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PORTS = "import socket; s = socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1])"
-
 
 @dataclass
 class Fleet:

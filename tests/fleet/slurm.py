@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.fleet.dask import PORTS, wait_for
+from tests.fleet.dask import wait_for
+from tests.serving import held_port
 
 CONFIG = """\
 ClusterName=loopback
@@ -72,10 +72,14 @@ def slurm(root: Path) -> Slurm:
     """Start it (root)."""
     for folder in (root, root / "spool", root / "state"):
         folder.mkdir()
-    controller, daemon = (subprocess.check_output([sys.executable, "-c", PORTS], text=True) for _ in range(2))
+    with held_port() as controller, held_port() as daemon:
+        return _started(root, controller, daemon)
+
+
+def _started(root: Path, controller: int, daemon: int) -> Slurm:
     made = Slurm(root, root / "slurm.conf")
-    names = {"controller": controller.strip(), "daemon": daemon.strip()}
-    made.config.write_text(CONFIG.format(root=root, host=platform.node(), **names))
+    config = CONFIG.format(root=root, host=platform.node(), controller=controller, daemon=daemon)
+    made.config.write_text(config)
     key = root / "munge.key"
     key.write_bytes(os.urandom(128))
     key.chmod(0o600)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import getpass
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.fleet.dask import PORTS, wait_for
+from tests.fleet.dask import wait_for
+from tests.serving import held_port
 
 SERVER = """\
 Port {port}
@@ -53,12 +53,11 @@ def sshd(root: Path) -> Sshd:
     Path("/run/sshd").mkdir(exist_ok=True)
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", root / name], check=True)
-    port = subprocess.check_output([sys.executable, "-c", PORTS], text=True).strip()
     public = (root / "host.pub").read_text()
-    (root / "known").write_text(f"[127.0.0.1]:{port} {public}")
-    (root / "server").write_text(SERVER.format(port=port, root=root))
-    (root / "client").write_text(CLIENT.format(port=port, root=root, user=getpass.getuser()))
-    with (root / "log").open("wb") as log:
+    with held_port() as port, (root / "log").open("wb") as log:
+        (root / "known").write_text(f"[127.0.0.1]:{port} {public}")
+        (root / "server").write_text(SERVER.format(port=port, root=root))
+        (root / "client").write_text(CLIENT.format(port=port, root=root, user=getpass.getuser()))
         process = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", root / "server"], stderr=log)
-    wait_for(lambda: "Server listening" in (root / "log").read_text())
+        wait_for(lambda: "Server listening" in (root / "log").read_text())
     return Sshd(root / "client", process)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import threading
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import distributed
 import pytest
 
 from tests.fleet.dask import fleet, wait_for
 from tests.fleet.packages import HOLD
-from tests.fleet.scenario import share_in, thirty
+from tests.fleet.scenario import run, share_in, thirty
 from tests.forked import invoke
 from workbench.errors import UsageError, WorkbenchError
 from workbench.fleet import cluster, ssh_hosts
@@ -43,6 +46,32 @@ def test_one_worker_is_killed_one_sleeps_and_one_cell_kills_each(
 ) -> None:
     """29 wheels, each in the cache once; the cell that kills fails alone; what wakes late changes nothing."""
     thirty(add, paths, three.address, tmp_path, monkeypatch)
+
+
+@pytest.mark.filterwarnings("default")  # Dask's
+@pytest.mark.parametrize("task", ["offer-", cluster.PREFIX])
+def test_what_a_worker_answered_that_died_before_it_was_read_is_asked_for_again(
+    add: Adds, paths: Paths, three: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, task: str
+) -> None:
+    """Dask waits for that very worker, for ever unless it is told how long."""
+    add("here")
+    limits = list[float | None]()
+    read = distributed.Future.result
+
+    def killed_before(future: Any, seconds: float | None = None) -> Any:
+        if limits or not future.key.startswith(task):
+            return read(future, seconds)
+        limits.append(seconds)
+        (worker,) = future.client.who_has([future])[future.key]
+        pid = future.client.run(os.getpid, workers=[worker])[worker]
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: worker not in future.client.scheduler_info(n_workers=-1)["workers"])
+        return read(future, 1)
+
+    monkeypatch.setattr(distributed.Future, "result", killed_before)
+    (ended,) = run(paths, three.address, share_in(tmp_path))
+    assert (ended.state, limits) == ("built", [cluster.ANSWERS])
+    assert ended.attempts == (1 if task == "offer-" else 2)
 
 
 def begun(paths: Paths) -> bool:
@@ -121,7 +150,7 @@ class Answer:
         self._left -= 1
         return self._left < 0
 
-    def result(self) -> str:
+    def result(self, _seconds: float) -> str:
         offer = MachineOffer(host=self._host, version="1", arch="aarch64", cpus=2, memory=10**10)
         return json.dumps(asdict(offer))
 

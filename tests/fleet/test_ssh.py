@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fleet.dask import PORTS
 from tests.fleet.scenario import thirty
 from tests.fleet.sshd import sshd
+from tests.serving import held_port
 from workbench.fleet import ssh_hosts
 
 if TYPE_CHECKING:
@@ -29,17 +28,17 @@ def test_thirty_cells_over_ssh(
     add: Adds, paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = sshd(tmp_path / "sshd")
-    port = int(subprocess.check_output([sys.executable, "-c", PORTS], text=True))
     try:
-        up = ssh_hosts.up(
-            ("spark1", "spark2", "spark3"),
-            paths,
-            address="127.0.0.1",
-            port=port,
-            python=sys.executable,
-            ssh_config=str(server.config),
-            at_once=1,
-        )
+        with held_port() as port:
+            up = ssh_hosts.up(
+                ("spark1", "spark2", "spark3"),
+                paths,
+                address="127.0.0.1",
+                port=port,
+                python=sys.executable,
+                ssh_config=str(server.config),
+                at_once=1,
+            )
         try:
             thirty(add, paths, up.address, tmp_path, monkeypatch)
         finally:

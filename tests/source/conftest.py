@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import socketserver
 import subprocess
 from base64 import b64decode
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.serving import serving
+from tests.serving import held_port, serving
 from workbench.process import environment, run
 
 if TYPE_CHECKING:
@@ -78,9 +77,8 @@ class GitServer:
 @pytest.fixture
 def refusing() -> Iterator[int]:
     """Return a port of loopback that nobody listens at, and that nobody else gets meanwhile."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield taken.getsockname()[1]
+    with held_port() as port:
+        yield port
 
 
 @pytest.fixture

@@ -119,9 +119,10 @@ def _unfinished(objects: Path) -> str:
         output = objects / fields[3] if len(fields) == _FIELDS else None
         if output is None or not output.is_file():
             continue  # the line that was being written, or what is to be made again
-        if output.stat().st_mtime_ns > written:
+        made = output.stat()
+        if made.st_mtime_ns > written:
             return f"{fields[3]} was changed since"
-        if not output.stat().st_size:
+        if not made.st_size:
             output.unlink()
         elif not _is_whole(output):
             return f"{fields[3]} is not whole"

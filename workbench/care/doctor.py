@@ -86,7 +86,8 @@ def _memory() -> Diagnosis:
 def _temporary() -> Iterator[Diagnosis]:
     """Yield what killed commands have left among this machine's temporary files, where they have: that is no fault."""
     if left := left_by_killed():
-        what = f"{', '.join(map(str, left))} of killed commands: the next that needs such a folder removes it"
+        removed = "the next command that needs such a folder removes them"
+        what = f"{', '.join(map(str, left))} left by killed commands: {removed}"
         yield Diagnosis(check="temporary files", verdict="good", what=what)
 
 

@@ -178,7 +178,7 @@ def code_ailments(host: Host, folders: Sequence[Path], packages: Iterable[str]) 
             yield Ailment(
                 severity="warning",
                 what=f"{package} {found.version}: whether its GPU code runs here is not known: {unlisted}",
-                remedy=f"gw test {package} tries it; of a wheel, as gw add {package} installs one, it is known",
+                remedy=f"gw test {package} tries it; gw add {package} installs a wheel, for which it is known",
             )
             continue
         codes = []

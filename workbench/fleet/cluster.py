@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from workbench.errors import UsageError, WorkbenchError
 from workbench.events import note, step
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 Client = Any
 Future = Any
+T = TypeVar("T")
 """What Dask makes: it says nothing of types."""
 
 SILENT = 30.0
@@ -58,7 +59,7 @@ LOOK = 1.0
 """Seconds from one look at the cluster to the next."""
 
 ANSWERS = 60.0
-"""Seconds in which the answer of a task that has ended must be here: it is some lines of JSON."""
+"""Seconds in which the answer of a task that has ended must be read: it is a few lines of JSON."""
 
 
 class Cluster:
@@ -195,8 +196,8 @@ class Cluster:
         for address, future in [*self._asked.items()]:
             if future.done() or address not in alive:
                 del self._asked[address]
-                if future.status == "finished":
-                    self._offers[address] = parse(MachineOffer, json.loads(future.result()))
+                if future.status == "finished" and (offered := _answer(future, MachineOffer)):
+                    self._offers[address] = offered
                 elif address in alive:
                     note(
                         f"· the worker {address} cannot say what it offers, and gets nothing: {_why(future)}"
@@ -304,11 +305,10 @@ class Cluster:
         if future.status != "finished":
             where = self._offers[address].host
             return Outcome(lost=True, message=f"its worker {where} did not finish it: {_why(future)}")
-        try:
-            answer = parse(CellAnswer, json.loads(future.result(ANSWERS)))
-        except TimeoutError:  # the worker died with it: Dask would wait for that very worker to make it again
-            future.cancel()
-            return Outcome(lost=True, message=f"its worker {self._offers[address].host} went with its answer")
+        answer = _answer(future, CellAnswer)
+        if answer is None:
+            where = self._offers[address].host
+            return Outcome(lost=True, message=f"its worker {where} was gone before its answer was read")
         future.release()
         if answer.digest != manifest.digest:
             raise WorkbenchError(
@@ -368,6 +368,18 @@ MISSING = 5
 """Looks at which no worker has a task, after which it is lost."""
 
 _NOTHING = MachineOffer(host="?", version="", arch="", cpus=0, memory=0, sees=False)
+
+
+def _answer(future: Future, kind: type[T]) -> T | None:
+    """Return what a task that has ended answered, None where its worker died before anybody had read that.
+
+    Dask would wait for that very worker, as long as it takes, to make it again.
+    """
+    try:
+        return parse(kind, json.loads(future.result(ANSWERS)))
+    except TimeoutError:
+        future.cancel()
+        return None
 
 
 def _why(future: Future) -> str:

@@ -12,7 +12,7 @@ from workbench.flags import flag
 class Axes:
     """The axes of a matrix: each a list ``a,b``, a range ``a-b`` where there is an order, or ``all``.
 
-    `gpu` is a list alone, of which one wheel has all: which ones a source compiles for is known by no recipe.
+    `gpu` is only a list, and one wheel has code for all of it: no recipe knows for which GPUs its source compiles.
     An empty axis is the newest version, and this machine's own: its architecture, the workbench's Python, no GPU, no
     torch, no variant.
     """
